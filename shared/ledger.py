@@ -1,0 +1,55 @@
+"""The states of the ledger: what a mailing, a message and an attempt can be.
+
+Each enum here has a PostgreSQL enum of the same members (a test compares them).
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class MailingStatus(enum.StrEnum):
+    """Where a mailing is in its life."""
+
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+class MessageStatus(enum.StrEnum):
+    """What became, or is to become, of one message."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Outcome(enum.StrEnum):
+    """What came of one request to the gateway."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    THROTTLED = "throttled"
+    UNREACHABLE = "unreachable"
+    UNAUTHORIZED = "unauthorized"
+    AMBIGUOUS = "ambiguous"
+
+
+class OnUnknown(enum.StrEnum):
+    """What to do after an attempt that may have landed."""
+
+    RESEND = "resend"
+    HOLD = "hold"
+
+
+OPEN_STATUSES = (MessageStatus.PENDING, MessageStatus.SENDING)
+"""The message states that something will still become of."""
+
+SPARED_OUTCOMES = frozenset({Outcome.THROTTLED, Outcome.UNREACHABLE, Outcome.UNAUTHORIZED})
+"""Outcomes that speak of the gateway and not of the message: they do not count towards its limit of attempts."""

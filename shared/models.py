@@ -1,0 +1,219 @@
+"""The tables. Worker SQL and migrations are written against these names."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
+
+
+class Base(DeclarativeBase):
+    """A plain declarative base, so that the worker needs no Flask; the API binds it to flask-sqlalchemy."""
+
+    type_annotation_map = {int: BigInteger, str: Text, datetime: DateTime(timezone=True), float: Double}
+
+
+def _enum(python_enum: type[enum.StrEnum], name: str) -> Enum:
+    return Enum(python_enum, name=name, values_callable=lambda members: [member.value for member in members])
+
+
+MAILING_STATUS = _enum(MailingStatus, "mailing_status")
+MESSAGE_STATUS = _enum(MessageStatus, "message_status")
+OUTCOME = _enum(Outcome, "outcome")
+ON_UNKNOWN = _enum(OnUnknown, "on_unknown")
+
+
+class Client(Base):
+    """A person in the directory."""
+
+    __tablename__ = "client"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    phone_number: Mapped[int]
+    operator_code: Mapped[str]
+    tag: Mapped[str]
+    timezone: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("phone_number", name="client_phone_number_key"),
+        CheckConstraint("phone_number BETWEEN 1000000 AND 999999999999999", name="client_phone_number_is_e164"),
+        CheckConstraint(
+            "operator_code ~ '^[0-9]+$' AND position(operator_code in phone_number::text) > 0",
+            name="client_operator_code_in_phone_number",
+        ),
+        # A launch walks its audience in id order, by operator code and by tag.
+        Index("client_operator_code_id_idx", "operator_code", "id"),
+        Index("client_tag_id_idx", "tag", "id"),
+    )
+
+
+class Mailing(Base):
+    """One text to everybody whom `mark` matches, inside the window [start_datetime, end_datetime)."""
+
+    __tablename__ = "mailing"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    mark: Mapped[str]
+    start_datetime: Mapped[datetime]
+    end_datetime: Mapped[datetime]
+    status: Mapped[MailingStatus] = mapped_column(MAILING_STATUS, server_default=MailingStatus.SCHEDULED)
+    on_unknown: Mapped[OnUnknown] = mapped_column(ON_UNKNOWN, server_default=OnUnknown.RESEND)
+    text_revision: Mapped[int] = mapped_column(Integer, server_default="1")
+    audience: Mapped[int] = mapped_column(server_default="0")
+    """Clients turned into messages so far: counted by the launch, so that it can be compared with the messages."""
+    launch_started_at: Mapped[datetime | None]
+    launch_cursor: Mapped[int] = mapped_column(server_default="0")
+    """The last client id that the launch has passed."""
+    launch_ceiling: Mapped[int | None]
+    """The last client id that existed when the launch began: who joins the directory later is not in the audience."""
+    launched_at: Mapped[datetime | None]
+    """When the whole audience had become messages."""
+    ended_at: Mapped[datetime | None]
+    """When it was finished or cancelled."""
+    settled_at: Mapped[datetime | None]
+    """When the last of its messages had an end: there is nothing left for a worker to do."""
+    removed_at: Mapped[datetime | None]
+    """Since when it is hidden from the API. The ledger keeps it."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("end_datetime > start_datetime", name="mailing_window_ends_after_its_start"),
+        CheckConstraint(
+            "(status IN ('finished', 'cancelled')) = (ended_at IS NOT NULL)",
+            name="mailing_end_has_a_timestamp",
+        ),
+        CheckConstraint(
+            "launched_at IS NULL OR launch_started_at IS NOT NULL",
+            name="mailing_launch_began_before_it_ended",
+        ),
+        CheckConstraint("(launch_started_at IS NULL) = (launch_ceiling IS NULL)", name="mailing_launch_has_a_ceiling"),
+        CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name="mailing_settled_after_its_end"),
+        # What a worker looks at in every tick: few rows, however many mailings there have been.
+        Index("mailing_scheduled_idx", "start_datetime", postgresql_where=text("status = 'scheduled'")),
+        Index(
+            "mailing_unsettled_idx",
+            "id",
+            postgresql_where=text("launch_started_at IS NOT NULL AND settled_at IS NULL"),
+        ),
+        Index("mailing_listed_idx", "id", postgresql_where=text("removed_at IS NULL")),
+    )
+
+    @property
+    def launch_began(self) -> bool:
+        """Whether its audience has begun to become messages: from then on its mark and start are history."""
+        return self.launch_started_at is not None
+
+
+class MailingText(Base):
+    """The texts of a mailing, one per revision. A message that was attempted keeps its revision for every repeat."""
+
+    __tablename__ = "mailing_text"
+
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, primary_key=True)
+    text: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("char_length(text) BETWEEN 1 AND 1600", name="mailing_text_is_1_to_1600_characters"),
+    )
+
+
+class Message(Base):
+    """One mailing to one client. Its id is the gateway's `msgId`, for ever.
+
+    `client_id` has no foreign key on purpose: the ledger survives a client's removal.
+    """
+
+    __tablename__ = "message"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id"))
+    client_id: Mapped[int]
+    phone_number: Mapped[int]
+    status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS, server_default=MessageStatus.PENDING)
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Attempts so far, counted at claim. With the id it names one claim: nobody else ever holds that pair."""
+    attempts_spared: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Those of them that spoke of the gateway and not of the message: they don't count towards the limit."""
+    in_doubt: Mapped[bool] = mapped_column(server_default=text("false"))
+    """An attempt may have landed, and no answer has told."""
+    text_revision: Mapped[int | None] = mapped_column(Integer)
+    """The text it carries, set at its first claim and never changed."""
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    lease_worker: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        # Client first: it also answers "what did we send to this person?"; a mailing's list has its own index.
+        UniqueConstraint("client_id", "mailing_id", name="message_client_id_mailing_id_key"),
+        CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="message_sending_has_a_lease"),
+        CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="message_sent_has_a_timestamp"),
+        CheckConstraint("(status IN ('pending', 'sending')) = (ended_at IS NULL)", name="message_end_has_a_timestamp"),
+        CheckConstraint("attempts_spared BETWEEN 0 AND attempts", name="message_attempts_spared_are_attempts"),
+        Index("message_due_idx", "mailing_id", "due_at", "id", postgresql_where=text("status = 'pending'")),
+        Index("message_lease_idx", "lease_until", postgresql_where=text("status = 'sending'")),
+        Index("message_mailing_id_status_id_idx", "mailing_id", "status", "id"),
+        Index("message_status_id_idx", "status", "id"),
+        Index("message_phone_number_idx", "phone_number", "id"),
+    )
+
+
+class Attempt(Base):
+    """One request to the gateway for one message, and what came of it. Never changed, only completed."""
+
+    __tablename__ = "attempt"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    started_at: Mapped[datetime]
+    duration: Mapped[float | None]
+    """Seconds from the request's start to its answer; none when nobody lived to see one."""
+    outcome: Mapped[Outcome] = mapped_column(OUTCOME)
+    http_status: Mapped[int | None] = mapped_column(SmallInteger)
+    detail: Mapped[str | None]
+    worker: Mapped[str]
+
+
+class MessageTally(Base):
+    """How many messages of a mailing are in a status, as a sum of signed rows.
+
+    A trigger on `message` adds a row for every change in the same transaction, so the sums are exact in every
+    snapshot and nobody waits for a counter's row lock; a worker folds the rows together now and then.
+    """
+
+    __tablename__ = "message_tally"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    mailing_id: Mapped[int]
+    status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS)
+    messages: Mapped[int]
+
+    __table_args__ = (Index("message_tally_mailing_id_idx", "mailing_id", "status"),)

@@ -1,0 +1,89 @@
+"""One connection to PostgreSQL, and short transactions on it that outlive a database that goes away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from shared.db import CONNECT_OPTIONS
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+# What passes by itself: a lost connection, a server that restarts, a deadlock, a full disk (the manual's SQLSTATE
+# classes 08, 40, 53, 57 and 58 are all subclasses of OperationalError in psycopg2).
+TROUBLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+STOPPING_PATIENCE = 5.0
+"""Seconds that a transaction is still tried for when the worker is being stopped."""
+
+
+class Database:
+    """Runs units of work, each in a transaction of its own. For one thread.
+
+    There is never a transaction open between two units: no HTTP request happens inside one, and a pooler in
+    transaction mode can sit in between.
+    """
+
+    def __init__(self, dsn: str, stop: threading.Event, application_name: str) -> None:
+        self._dsn = dsn
+        self._stop = stop
+        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": application_name[:63]}
+        self._connection: Connection | None = None
+
+    def transaction(self, work: Callable[[Cursor], Result]) -> Result:
+        """Commits what `work` did and returns what it returned.
+
+        In trouble that passes, `work` is run again on a new connection until it succeeds: it must be repeatable,
+        also when its commit went through and only the answer was lost. Once the worker is being stopped, the
+        trouble is raised after STOPPING_PATIENCE seconds.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(TROUBLE),
+            wait=wait_random_exponential(multiplier=0.1, max=5.0),
+            sleep=self._wait,
+            stop=self._out_of_patience,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        result: Result = retrying(self._once, work)
+        return result
+
+    def close(self) -> None:
+        """Closes the connection, if there is one. The next transaction would open another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _once(self, work: Callable[[Cursor], Result]) -> Result:
+        if self._connection is None:
+            self._connection = psycopg2.connect(self._dsn, **self._options)
+        try:
+            with self._connection, self._connection.cursor() as cursor:
+                return work(cursor)
+        except TROUBLE:
+            # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
+            self.close()
+            raise
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            time.sleep(0.1)
+
+    def _out_of_patience(self, state: RetryCallState) -> bool:
+        return self._stop.is_set() and (state.seconds_since_start or 0.0) > STOPPING_PATIENCE
+
+    def _tell(self, state: RetryCallState) -> None:
+        trouble = state.outcome.exception() if state.outcome else None
+        # The first line says what happened; the rest of libpq's text repeats it for each address.
+        said = str(trouble).strip().partition("\n")[0]
+        log.warning("the database is away, trying again", extra={"tries": state.attempt_number, "trouble": said})

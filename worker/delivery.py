@@ -1,0 +1,131 @@
+"""A delivery: one claimed message on its way, and what is decided about it when its answer is in.
+
+Everything here is pure: no clock, no session, no chance but what is passed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from shared.ledger import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
+from worker.answers import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The moment of a claim, on two clocks.
+
+    The database's is the one that the ledger knows; the monotonic one is this process's, and was read before the
+    claim was asked for, so that what is reckoned from it is never too late.
+    """
+
+    at: datetime
+    monotonic: float
+
+    def database_time(self, monotonic: float) -> datetime:
+        """What the database's clock showed when this process's monotonic clock showed `monotonic`."""
+        return self.at + timedelta(seconds=monotonic - self.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message under a lease. `(message_id, number)` names the claim."""
+
+    message_id: int
+    number: int
+    """The attempt's number, counted at claim."""
+    mailing_id: int
+    client_id: int
+    phone_number: int
+    text: str
+    spared: int
+    """Earlier attempts that do not count towards the limit."""
+    in_doubt: bool
+    """An earlier attempt may have landed."""
+    on_unknown: OnUnknown
+    worker: str
+    """Who holds the lease."""
+    claim: Claim
+    start_by: float
+    """Monotonic time after which its request must not start: the window's end, or too little left of the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A delivery whose request has ended, one way or another."""
+
+    delivery: Delivery
+    answer: Answer
+    started_at: datetime
+    """By the database's clock."""
+    duration: float | None
+    """Seconds from the request's start to its answer; none when nobody lived to see one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often and how soon. Durations are in seconds."""
+
+    max_attempts: int
+    base: float
+    cap: float
+
+    def delay(self, number: int, random: Random) -> float:
+        """Before the attempt that follows attempt `number`: exponential, with full jitter.
+
+        Full jitter spreads a herd best (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+        """
+        ceiling = min(self.cap, self.base * 2.0 ** min(number - 1, 60))
+        return random.uniform(0.0, ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the message now."""
+
+    status: MessageStatus
+    reason: str | None = None
+    delay: float = 0.0
+    """Seconds until it is due again, when it goes back to pending."""
+    in_doubt: bool = False
+    spared: bool = False
+    """This attempt does not count towards the limit."""
+
+
+def judge(delivery: Delivery, answer: Answer, retries: Retries, random: Random) -> Verdict:
+    """The table "What an answer means" of the design, for the message's side of it."""
+    if answer.outcome is Outcome.ACCEPTED:
+        return Verdict(MessageStatus.SENT, in_doubt=delivery.in_doubt)
+    spared = answer.outcome in SPARED_OUTCOMES
+    ambiguous = answer.outcome is Outcome.AMBIGUOUS
+    in_doubt = delivery.in_doubt or ambiguous
+    counted = delivery.number - delivery.spared - spared
+    held = ambiguous and delivery.on_unknown is OnUnknown.HOLD
+    if answer.final or held or (counted >= retries.max_attempts and not spared):
+        # It ends here. Not called failed if one of its requests may have landed.
+        end = MessageStatus.UNKNOWN if in_doubt else MessageStatus.FAILED
+        return Verdict(end, answer.detail, in_doubt=in_doubt, spared=spared)
+    return Verdict(
+        MessageStatus.PENDING,
+        answer.detail,
+        _delay(delivery, answer, retries, random),
+        in_doubt=in_doubt,
+        spared=spared,
+    )
+
+
+def _delay(delivery: Delivery, answer: Answer, retries: Retries, random: Random) -> float:
+    match answer.outcome:
+        case Outcome.UNAUTHORIZED:
+            # Nothing is wrong with the message: it may go as soon as the gateway takes our token again.
+            return 0.0
+        case Outcome.UNREACHABLE:
+            # The breaker waits for the gateway to come back; the message need not wait longer than that.
+            return retries.delay(1, random)
+        case Outcome.THROTTLED if answer.retry_after is not None:
+            # Not before the gateway said, and not all at that very moment.
+            return answer.retry_after + retries.delay(1, random)
+        case _:
+            return retries.delay(delivery.number, random)

@@ -1,0 +1,92 @@
+"""The sender threads: they make requests, and nothing else. The database is the daemon's business."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from worker.answers import Answer
+from worker.delivery import Attempted, Delivery
+
+Item = TypeVar("Item")
+
+
+class SendsMessages(Protocol):
+    """What the senders need of a gateway. It must not raise, and must be safe to call from many threads."""
+
+    def send(self, message_id: int, phone_number: int, text: str) -> Answer: ...
+
+
+class Senders:
+    """A pool of threads that take deliveries and make attempts of them.
+
+    A delivery whose `start_by` has passed, or that nobody had begun when the pool was stopped, is not attempted: it
+    comes back as it was, and its request certainly never left.
+    """
+
+    def __init__(self, gateway: SendsMessages, threads: int, something_done: threading.Event) -> None:
+        """`something_done` is set whenever there is something to collect."""
+        self._gateway = gateway
+        self._something_done = something_done
+        self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._attempted: queue.SimpleQueue[Attempted] = queue.SimpleQueue()
+        self._unstarted: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._in_hand = 0
+        self._threads = [
+            threading.Thread(target=self._send_on, name=f"sender-{number}", daemon=True) for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def in_hand(self) -> int:
+        """Deliveries submitted and not collected yet."""
+        return self._in_hand
+
+    def submit(self, deliveries: Iterable[Delivery]) -> None:
+        """Hands deliveries to the threads, first come, first served."""
+        for delivery in deliveries:
+            self._in_hand += 1
+            self._waiting.put(delivery)
+
+    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
+        """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
+        attempted, unstarted = _drain(self._attempted), _drain(self._unstarted)
+        self._in_hand -= len(attempted) + len(unstarted)
+        return attempted, unstarted
+
+    def recall(self) -> list[Delivery]:
+        """Takes back what no thread has begun."""
+        recalled = [delivery for delivery in _drain(self._waiting) if delivery is not None]
+        self._in_hand -= len(recalled)
+        return recalled
+
+    def stop(self) -> None:
+        """Starts no more requests. Those in flight go on; what had not begun can be collected."""
+        self._stopped.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    def _send_on(self) -> None:
+        while (delivery := self._waiting.get()) is not None:
+            started = time.monotonic()
+            if self._stopped.is_set() or started >= delivery.start_by:
+                self._unstarted.put(delivery)
+            else:
+                answer = self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text)
+                duration = time.monotonic() - started
+                self._attempted.put(Attempted(delivery, answer, delivery.claim.database_time(started), duration))
+            self._something_done.set()
+
+
+def _drain(items: queue.SimpleQueue[Item]) -> list[Item]:
+    drained = []
+    while True:
+        try:
+            drained.append(items.get_nowait())
+        except queue.Empty:
+            return drained

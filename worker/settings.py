@@ -1,0 +1,89 @@
+"""The worker's settings, from the environment. README.md has the table."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
+from shared.db import database_url, libpq_url
+from shared.errors import ConfigurationError
+
+LEASE_MARGIN = 5.0
+"""Seconds a lease must outlast the deadline of one delivery by: for the outcome to be recorded in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Durations are in seconds."""
+
+    database_dsn: str
+    gateway_url: str
+    gateway_token: str | None
+    gateway_token_file: str | None
+    gateway_connect_timeout: float
+    gateway_timeout: float
+    gateway_ca_file: str | None
+    gateway_proxy: str | None
+    concurrency: int
+    poll_seconds: float
+    lease_seconds: float
+    stop_seconds: float
+    max_attempts: int
+    retry_base_seconds: float
+    retry_max_seconds: float
+    retry_after_max_seconds: float
+    launch_chunk: int
+    name: str
+    heartbeat_file: str | None
+    log_level: str
+    log_format: str
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for settings that are each right, and wrong together."""
+        url = urlsplit(self.gateway_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ConfigurationError("GATEWAY_URL: must be the address of the gateway, like https://gateway.example.")
+        if self.lease_seconds < self.gateway_timeout + LEASE_MARGIN:
+            raise ConfigurationError(
+                f"LEASE_SECONDS: must be at least GATEWAY_TIMEOUT + {LEASE_MARGIN:g} "
+                f"({self.gateway_timeout + LEASE_MARGIN:g}), or a claim would run out while its request runs."
+            )
+
+    @classmethod
+    def from_environment(cls) -> WorkerSettings:
+        """Raises ConfigurationError that names every variable that is missing or wrong."""
+        with environment() as env:
+            read: dict[str, Any] = {
+                "database_dsn": env.str("DATABASE_URL", DEFAULT_DATABASE_URL),
+                "gateway_url": env.str("GATEWAY_URL"),
+                "gateway_token": env.str("GATEWAY_TOKEN", None),
+                "gateway_token_file": env.str("GATEWAY_TOKEN_FILE", None),
+                "gateway_connect_timeout": env.float("GATEWAY_CONNECT_TIMEOUT", 3.0, validate=between(0.1, 60.0)),
+                "gateway_timeout": env.float("GATEWAY_TIMEOUT", 10.0, validate=between(0.1, 600.0)),
+                "gateway_ca_file": env.str("GATEWAY_CA_FILE", None),
+                "gateway_proxy": env.str("GATEWAY_PROXY", None),
+                "concurrency": env.int("WORKER_CONCURRENCY", 16, validate=between(1, 1024)),
+                "poll_seconds": env.float("WORKER_POLL_SECONDS", 5.0, validate=between(0.05, 60.0)),
+                "lease_seconds": env.float("LEASE_SECONDS", 30.0, validate=between(1.0, 3600.0)),
+                "stop_seconds": env.float("WORKER_STOP_SECONDS", 10.0, validate=between(0.0, 600.0)),
+                "max_attempts": env.int("MAX_ATTEMPTS", 10, validate=between(1, 1000)),
+                "retry_base_seconds": env.float("RETRY_BASE_SECONDS", 2.0, validate=between(0.01, 3600.0)),
+                "retry_max_seconds": env.float("RETRY_MAX_SECONDS", 300.0, validate=between(0.01, 86400.0)),
+                "retry_after_max_seconds": env.float("RETRY_AFTER_MAX_SECONDS", 900.0, validate=between(0.0, 86400.0)),
+                "launch_chunk": env.int("LAUNCH_CHUNK", 5000, validate=between(1, 100_000)),
+                "name": env.str("WORKER_NAME", _unique_name()),
+                "heartbeat_file": env.str("WORKER_HEARTBEAT_FILE", None),
+                "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
+                "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
+            }
+        return cls(**{**read, "database_dsn": libpq_url(database_url(read["database_dsn"]))})
+
+
+def _unique_name() -> str:
+    """Host, process and chance: containers all run as process 1, and a host may start the same pid again."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"

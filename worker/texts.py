@@ -1,0 +1,48 @@
+"""The texts of mailings, remembered: a revision never changes, so it is read once and not once a message."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from worker.database import Database
+
+REMEMBERED = 1000
+"""Texts kept: of up to 1,600 characters each, so a few megabytes at most."""
+
+READ_TEXTS = """
+SELECT mailing_id, revision, text
+FROM mailing_text JOIN unnest(%s::bigint[], %s::int[]) AS wanted(mailing_id, revision) USING (mailing_id, revision)
+"""
+
+Key = tuple[int, int]
+
+
+class Texts:
+    """Texts by (mailing id, revision)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: OrderedDict[Key, str] = OrderedDict()
+
+    def of(self, keys: set[Key]) -> dict[Key, str]:
+        """The texts of these revisions."""
+        missing = keys - self._known.keys()
+        if missing:
+            self._known.update(self._read(missing))
+        texts = {key: self._known[key] for key in keys}
+        for key in keys:
+            self._known.move_to_end(key)
+        while len(self._known) > max(REMEMBERED, len(keys)):
+            self._known.popitem(last=False)
+        return texts
+
+    def _read(self, keys: set[Key]) -> dict[Key, str]:
+        mailing_ids, revisions = zip(*keys, strict=True)
+
+        def work(cursor: Cursor) -> dict[Key, str]:
+            cursor.execute(READ_TEXTS, (list(mailing_ids), list(revisions)))
+            return {(mailing_id, revision): text for mailing_id, revision, text in cursor.fetchall()}
+
+        return self._database.transaction(work)

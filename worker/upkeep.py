@@ -1,0 +1,216 @@
+"""What keeps mailings moving besides sending: launching them, closing what windows closed, settling, folding tallies.
+
+Any number of workers do this at the same time; every statement leaves to the others what they hold.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from worker.database import Database
+
+log = logging.getLogger(__name__)
+
+# Mailings whose start has come begin to run; who joins the directory after this moment is not in the audience.
+START_MAILINGS = """
+UPDATE mailing
+SET status = 'running',
+    launch_started_at = now(),
+    launch_ceiling = (SELECT coalesce(max(id), 0) FROM client)
+WHERE id IN (
+    SELECT id FROM mailing
+    WHERE status = 'scheduled' AND start_datetime <= now()
+    ORDER BY start_datetime
+    LIMIT 100
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+# Mailings that are being launched, the one that has got least far first: a small one never waits for a large one.
+# Paused and cancelled ones too: once a mailing has started, each client in its audience has a message.
+FIND_LAUNCHING = """
+SELECT id FROM mailing
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NULL
+ORDER BY audience, id
+"""
+
+# One worker at a time launches a mailing. Not a row lock, which would keep claims waiting for the whole chunk. The
+# negative side of the lock space is used for nothing else.
+HOLD_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%s)"
+
+# Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
+# a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
+# of phone number wait for this chunk's commit, and then find the messages.
+LAUNCH_CHUNK = """
+WITH launching AS (
+    SELECT id, mark, launch_cursor, launch_ceiling FROM mailing WHERE id = %(mailing_id)s AND launched_at IS NULL
+), chunk AS (
+    SELECT id FROM (
+        (SELECT client.id FROM client, launching
+         WHERE tag = mark AND client.id > launch_cursor AND client.id <= launch_ceiling
+         ORDER BY client.id LIMIT %(chunk)s)
+        UNION
+        (SELECT client.id FROM client, launching
+         WHERE operator_code = mark AND client.id > launch_cursor AND client.id <= launch_ceiling
+         ORDER BY client.id LIMIT %(chunk)s)
+    ) AS matching
+    ORDER BY id
+    LIMIT %(chunk)s
+), added AS (
+    INSERT INTO message (mailing_id, client_id, phone_number, due_at)
+    SELECT %(mailing_id)s, client.id, phone_number, now()
+    FROM client JOIN chunk USING (id)
+    ORDER BY client.id
+    FOR KEY SHARE OF client
+    ON CONFLICT (client_id, mailing_id) DO NOTHING
+    RETURNING 1
+)
+UPDATE mailing
+SET launch_cursor = coalesce((SELECT max(id) FROM chunk), mailing.launch_cursor),
+    audience = audience + (SELECT count(*) FROM added),
+    launched_at = CASE WHEN (SELECT count(*) FROM chunk) < %(chunk)s THEN now() END
+FROM launching
+WHERE mailing.id = launching.id
+RETURNING (SELECT count(*) FROM added), launched_at IS NOT NULL, audience
+"""
+
+# End the pending messages of mailings that are cancelled or whose window has closed. One of whose attempts may have
+# landed is neither cancelled nor expired: nobody knows.
+CLOSE_MESSAGES = """
+WITH over AS (
+    SELECT id, status = 'cancelled' AS cancelled
+    FROM mailing
+    WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND (status = 'cancelled' OR end_datetime <= now())
+    FOR SHARE
+), closing AS (
+    SELECT message.id, cancelled
+    FROM over CROSS JOIN LATERAL (
+        SELECT id
+        FROM message
+        WHERE mailing_id = over.id AND status = 'pending'
+        ORDER BY due_at, id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ) AS message
+    LIMIT %(limit)s
+)
+UPDATE message
+SET status = CASE WHEN in_doubt THEN 'unknown' WHEN cancelled THEN 'cancelled' ELSE 'expired' END::message_status,
+    ended_at = now(),
+    reason = CASE WHEN cancelled THEN 'the mailing was cancelled' ELSE 'the window closed' END
+        || CASE WHEN in_doubt THEN ' after an attempt that may have landed' ELSE '' END
+FROM closing
+WHERE message.id = closing.id
+"""
+
+# Mailings all of whose messages have an end are finished (a cancelled one stays cancelled), and rest.
+SETTLE_MAILINGS = """
+UPDATE mailing
+SET settled_at = now(),
+    ended_at = coalesce(ended_at, now()),
+    status = CASE status WHEN 'cancelled' THEN status ELSE 'finished' END
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NOT NULL
+  AND NOT EXISTS (
+    SELECT FROM message_tally
+    WHERE mailing_id = mailing.id AND status IN ('pending', 'sending')
+    HAVING sum(messages) <> 0)
+RETURNING id, status, audience
+"""
+
+# Fold the tally rows of busy mailings together: sums stay, rows go.
+FOLD_TALLIES = """
+WITH busy AS (
+    SELECT id FROM mailing
+    WHERE (launch_started_at IS NOT NULL AND settled_at IS NULL OR id = ANY(%(settled)s))
+      AND (SELECT count(*) FROM message_tally WHERE mailing_id = mailing.id) > %(rows)s
+), folded AS (
+    DELETE FROM message_tally
+    WHERE id IN (
+        SELECT message_tally.id
+        FROM message_tally JOIN busy ON busy.id = mailing_id
+        LIMIT 10000
+        FOR UPDATE OF message_tally SKIP LOCKED
+    )
+    RETURNING mailing_id, status, messages
+)
+INSERT INTO message_tally (mailing_id, status, messages)
+SELECT mailing_id, status, sum(messages) FROM folded GROUP BY mailing_id, status HAVING sum(messages) <> 0
+"""
+
+CLOSE_LIMIT = 5000
+"""Messages closed in one transaction: some tens of milliseconds of work."""
+
+FOLD_ABOVE = 100
+"""Tally rows of one mailing from which folding is worth its writes."""
+
+
+class Upkeep:
+    """One round of it is four or five short transactions."""
+
+    def __init__(self, database: Database, *, launch_chunk: int) -> None:
+        self._database = database
+        self._launch_chunk = launch_chunk
+
+    def run(self) -> bool:
+        """One round. Returns whether there is more to do at once."""
+        self._start_mailings()
+        launching = self._launch()
+        closed = self._close_messages()
+        self._settle_and_fold()
+        return launching or closed == CLOSE_LIMIT
+
+    def _start_mailings(self) -> None:
+        def work(cursor: Cursor) -> list[tuple[int]]:
+            cursor.execute(START_MAILINGS)
+            return cursor.fetchall()
+
+        for (mailing_id,) in self._database.transaction(work):
+            log.info("a mailing starts", extra={"mailing_id": mailing_id})
+
+    def _launch(self) -> bool:
+        """Launches one chunk of one mailing. Returns whether a launch is under way here."""
+
+        def work(cursor: Cursor) -> tuple[int, int, bool, int] | None:
+            cursor.execute(FIND_LAUNCHING)
+            for (mailing_id,) in cursor.fetchall():
+                cursor.execute(HOLD_LAUNCH, (mailing_id,))
+                if cursor.fetchall() == [(True,)]:
+                    cursor.execute(LAUNCH_CHUNK, {"mailing_id": mailing_id, "chunk": self._launch_chunk})
+                    for added, launched, audience in cursor.fetchall():
+                        return mailing_id, added, launched, audience
+            return None
+
+        chunk = self._database.transaction(work)
+        if chunk is None:
+            return False
+        mailing_id, added, launched, audience = chunk
+        log.debug("a chunk is launched", extra={"mailing_id": mailing_id, "messages": added})
+        if launched:
+            log.info("a mailing is launched", extra={"mailing_id": mailing_id, "audience": audience})
+        return True
+
+    def _close_messages(self) -> int:
+        def work(cursor: Cursor) -> int:
+            cursor.execute(CLOSE_MESSAGES, {"limit": CLOSE_LIMIT})
+            return cursor.rowcount
+
+        closed = self._database.transaction(work)
+        if closed:
+            log.info(
+                "messages are closed: the window has ended or the mailing is cancelled", extra={"messages": closed}
+            )
+        return closed
+
+    def _settle_and_fold(self) -> None:
+        def settle(cursor: Cursor) -> list[tuple[int, str, int]]:
+            cursor.execute(SETTLE_MAILINGS)
+            return cursor.fetchall()
+
+        settled = self._database.transaction(settle)
+        for mailing_id, status, audience in settled:
+            log.info("a mailing ends", extra={"mailing_id": mailing_id, "status": status, "audience": audience})
+        ids = [mailing_id for mailing_id, _, _ in settled]
+        self._database.transaction(lambda cursor: cursor.execute(FOLD_TALLIES, {"settled": ids, "rows": FOLD_ABOVE}))
