@@ -6,10 +6,13 @@ worker's loop has stood still (it also does while the database is away).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from pathlib import Path
+
+from shared.errors import ConfigurationError
 
 FRESH_SECONDS = 90.0
 """Longer than the longest poll (60 s) with a slow tick after it."""
@@ -19,14 +22,22 @@ class Heartbeat:
     """Touches a file, at most once a second. Without a file it does nothing."""
 
     def __init__(self, file: str | None) -> None:
+        """Raises ConfigurationError when the file can't be written."""
         self._file = Path(file) if file else None
         self._next = 0.0
+        if self._file is not None:
+            try:
+                self._file.touch()
+            except OSError as error:
+                raise ConfigurationError(f"WORKER_HEARTBEAT_FILE: cannot write {file}: {error.strerror}") from error
 
     def beat(self) -> None:
         """Says that the loop is alive."""
         now = time.monotonic()
         if self._file is not None and now >= self._next:
-            self._file.touch()
+            # A disk that is full is told by the file growing old; it is no reason to stop sending.
+            with contextlib.suppress(OSError):
+                self._file.touch()
             self._next = now + 1.0
 
 
@@ -34,9 +45,18 @@ def is_fresh(file: Path) -> bool:
     """Whether the loop has beaten lately."""
     try:
         return time.time() - file.stat().st_mtime < FRESH_SECONDS
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
+def main() -> int:
+    """Exit status: 0 while the worker is alive, 1 when it has stood still or nobody can tell."""
+    file = os.environ.get("WORKER_HEARTBEAT_FILE")
+    if not file:
+        print("WORKER_HEARTBEAT_FILE is not set: there is no sign of life to look at.", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0 if is_fresh(Path(file)) else 1
+
+
 if __name__ == "__main__":
-    sys.exit(0 if is_fresh(Path(os.environ.get("WORKER_HEARTBEAT_FILE", ""))) else 1)
+    sys.exit(main())

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from random import Random
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -25,18 +27,25 @@ log = logging.getLogger(__name__)
 
 # Take due messages of the running mailings whose window is open, each mailing its share of the limit, and lease them.
 # Locking the mailings FOR SHARE makes pause, cancel and edit wait for claims under way: once such a change is
-# acknowledged, no claim that knew the old state can still be committed.
+# acknowledged, no claim that knew the old state can still be committed. The ids go through an array because the
+# planner knows nothing of a computed LIMIT: joined with the CTE, it would read the whole table. It would also do so
+# for an EXISTS, which it may turn into a join; what has an order and a limit it leaves to the index.
 CLAIM = """
 WITH open AS (
     SELECT id, text_revision, on_unknown, end_datetime
-    FROM mailing
+    FROM mailing CROSS JOIN LATERAL (
+        SELECT 1
+        FROM message
+        WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+        ORDER BY due_at, id
+        LIMIT 1
+    ) AS first_due
     WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
-      AND EXISTS (SELECT FROM message WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now())
     ORDER BY random()
     LIMIT %(limit)s
-    FOR SHARE
+    FOR SHARE OF mailing
 ), due AS (
-    SELECT message.id, open.text_revision, open.on_unknown, open.end_datetime
+    SELECT message.id
     FROM open CROSS JOIN LATERAL (
         SELECT id
         FROM message
@@ -49,14 +58,14 @@ WITH open AS (
 UPDATE message
 SET status = 'sending',
     attempts = attempts + 1,
-    text_revision = coalesce(message.text_revision, due.text_revision),
+    text_revision = coalesce(message.text_revision, open.text_revision),
     claimed_at = now(),
     lease_until = now() + %(lease)s * interval '1 second',
     lease_worker = %(worker)s
-FROM due
-WHERE message.id = due.id
-RETURNING message.id, attempts, mailing_id, message.text_revision, client_id, phone_number, attempts_spared, in_doubt,
-    on_unknown, claimed_at, extract(epoch FROM end_datetime - now())::float8
+FROM open
+WHERE message.id = ANY(ARRAY(SELECT id FROM due)) AND open.id = message.mailing_id
+RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
+    lease_worker, claimed_at, message.text_revision, extract(epoch FROM end_datetime - now())::float8
 """
 
 # Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
@@ -99,8 +108,8 @@ WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 
 # Take messages whose lease ran out out of their holder's hands.
 FIND_LOST = """
-SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown, lease_worker,
-    claimed_at
+SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
+    lease_worker, claimed_at
 FROM message JOIN mailing ON mailing.id = mailing_id
 WHERE message.status = 'sending' AND lease_until < now()
 ORDER BY lease_until
@@ -108,7 +117,8 @@ LIMIT %s
 FOR UPDATE OF message SKIP LOCKED
 """
 
-# Give back claims whose request certainly never left: as if they had not been claimed.
+# Give back claims whose request certainly never left: as if they had not been claimed. The next claim has the same
+# number, so the holder is named too: should this be repeated because its answer was lost, that claim may be another's.
 RELEASE = """
 UPDATE message
 SET status = 'pending',
@@ -117,9 +127,26 @@ SET status = 'pending',
     claimed_at = NULL,
     lease_until = NULL,
     lease_worker = NULL
-FROM unnest(%s::bigint[], %s::int[]) AS given(id, number)
-WHERE message.id = given.id AND status = 'sending' AND attempts = given.number
+FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
+WHERE message.id = given.id AND status = 'sending' AND attempts = given.number AND lease_worker = %(worker)s
 """
+
+# Give back what this worker has claimed without knowing it: a claim was committed and the answer was lost with the
+# connection. Nobody sends these, and only their holder can tell.
+RELEASE_UNKNOWN = """
+UPDATE message
+SET status = 'pending',
+    attempts = attempts - 1,
+    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
+    claimed_at = NULL,
+    lease_until = NULL,
+    lease_worker = NULL
+WHERE status = 'sending' AND lease_worker = %(worker)s
+  AND (id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
+"""
+
+ClaimName = tuple[int, int]
+"""A message's id and its attempt's number."""
 
 LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
@@ -144,47 +171,33 @@ class Queue:
         self._delivery_seconds = delivery_seconds
         self._retries = retries
         self._random = random
+        self._held: set[ClaimName] = set()
+        """Claims not yet recorded or released."""
 
     def claim(self, limit: int) -> list[Delivery]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns."""
-        asked = time.monotonic()
+        asked: list[float] = []  # once for each time that the database had to be asked
 
-        def work(cursor: Cursor) -> list[tuple]:  # type: ignore[type-arg]
+        def work(cursor: Cursor) -> list[tuple[Any, ...]]:
+            asked.append(time.monotonic())
+            if len(asked) > 1:
+                cursor.execute(RELEASE_UNKNOWN, self._mine(self._held))
             cursor.execute(CLAIM, {"limit": limit, "lease": self._lease_seconds, "worker": self._worker})
             return cursor.fetchall()
 
         rows = self._database.transaction(work)
-        texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, revision, *_ in rows})
+        self._held.update((message_id, number) for message_id, number, *_ in rows)
+        texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, *_, revision, _ in rows})
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
-        lease_allows = asked + self._lease_seconds - self._delivery_seconds
+        lease_allows = self._lease_seconds - self._delivery_seconds
         return [
-            Delivery(
-                message_id=message_id,
-                number=number,
-                mailing_id=mailing_id,
-                client_id=client_id,
-                phone_number=phone_number,
-                text=texts[mailing_id, revision],
-                spared=spared,
-                in_doubt=in_doubt,
-                on_unknown=OnUnknown(on_unknown),
-                worker=self._worker,
-                claim=Claim(claimed_at, asked),
-                start_by=min(lease_allows, asked + window),
+            _delivery(
+                *leased,
+                text=texts[leased[2], revision],
+                asked=asked[-1],
+                start_by=asked[-1] + min(lease_allows, window),
             )
-            for (
-                message_id,
-                number,
-                mailing_id,
-                revision,
-                client_id,
-                phone_number,
-                spared,
-                in_doubt,
-                on_unknown,
-                claimed_at,
-                window,
-            ) in rows
+            for *leased, revision, window in rows
         ]
 
     def record(self, attempted: Sequence[Attempted]) -> None:
@@ -197,6 +210,7 @@ class Queue:
             return
         try:
             self._database.transaction(lambda cursor: self._write(cursor, attempted))
+            self._held.difference_update(_name(one.delivery) for one in attempted)
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
                 log.exception("an attempt can't be recorded", extra=_of(attempted[0].delivery))
@@ -208,17 +222,18 @@ class Queue:
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Gives back claims whose request certainly never left."""
-        claims = [(delivery.message_id, delivery.number) for delivery in deliveries]
+        claims = [_name(delivery) for delivery in deliveries]
         if claims:
-            ids, numbers = zip(*claims, strict=True)
-            self._database.transaction(lambda cursor: cursor.execute(RELEASE, (list(ids), list(numbers))))
+            self._database.transaction(lambda cursor: cursor.execute(RELEASE, self._mine(claims)))
+            self._held.difference_update(claims)
 
     def take_back(self, limit: int) -> int:
         """Ends claims whose lease ran out, as attempts that may have landed. Returns how many there were."""
 
         def work(cursor: Cursor) -> list[Attempted]:
             cursor.execute(FIND_LOST, (limit,))
-            lost = [_lost(*row) for row in cursor.fetchall()]
+            deliveries = [_delivery(*row) for row in cursor.fetchall()]
+            lost = [Attempted(one, LEASE_RAN_OUT, started_at=one.claim.at, duration=None) for one in deliveries]
             self._write(cursor, lost)
             return lost
 
@@ -226,6 +241,14 @@ class Queue:
         for attempted in lost:
             log.warning("a lease ran out", extra={**_of(attempted.delivery), "holder": attempted.delivery.worker})
         return len(lost)
+
+    def _mine(self, claims: Collection[ClaimName]) -> dict[str, object]:
+        """These claims, as RELEASE and RELEASE_UNKNOWN take them."""
+        return {
+            "ids": [message_id for message_id, _ in claims],
+            "numbers": [number for _, number in claims],
+            "worker": self._worker,
+        }
 
     def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
         if attempted:
@@ -251,24 +274,41 @@ class Queue:
         }
 
 
-def _lost(  # type: ignore[no-untyped-def]
-    message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown, worker, claimed_at
-) -> Attempted:
-    delivery = Delivery(
+def _delivery(
+    message_id: int,
+    number: int,
+    mailing_id: int,
+    client_id: int,
+    phone_number: int,
+    spared: int,
+    in_doubt: bool,
+    on_unknown: str,
+    worker: str,
+    claimed_at: datetime,
+    *,
+    text: str = "",
+    asked: float = 0.0,
+    start_by: float = 0.0,
+) -> Delivery:
+    """A delivery of the columns that CLAIM and FIND_LOST both begin with."""
+    return Delivery(
         message_id=message_id,
         number=number,
         mailing_id=mailing_id,
         client_id=client_id,
         phone_number=phone_number,
-        text="",
+        text=text,
         spared=spared,
         in_doubt=in_doubt,
         on_unknown=OnUnknown(on_unknown),
         worker=worker,
-        claim=Claim(claimed_at, 0.0),
-        start_by=0.0,
+        claim=Claim(claimed_at, asked),
+        start_by=start_by,
     )
-    return Attempted(delivery, LEASE_RAN_OUT, started_at=claimed_at, duration=None)
+
+
+def _name(delivery: Delivery) -> ClaimName:
+    return delivery.message_id, delivery.number
 
 
 def _of(delivery: Delivery) -> dict[str, int]:

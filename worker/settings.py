@@ -7,7 +7,6 @@ import secrets
 import socket
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.db import database_url, libpq_url
@@ -45,9 +44,6 @@ class WorkerSettings:
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError for settings that are each right, and wrong together."""
-        url = urlsplit(self.gateway_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigurationError("GATEWAY_URL: must be the address of the gateway, like https://gateway.example.")
         if self.lease_seconds < self.gateway_timeout + LEASE_MARGIN:
             raise ConfigurationError(
                 f"LEASE_SECONDS: must be at least GATEWAY_TIMEOUT + {LEASE_MARGIN:g} "
@@ -76,7 +72,7 @@ class WorkerSettings:
                 "retry_max_seconds": env.float("RETRY_MAX_SECONDS", 300.0, validate=between(0.01, 86400.0)),
                 "retry_after_max_seconds": env.float("RETRY_AFTER_MAX_SECONDS", 900.0, validate=between(0.0, 86400.0)),
                 "launch_chunk": env.int("LAUNCH_CHUNK", 5000, validate=between(1, 100_000)),
-                "name": env.str("WORKER_NAME", _unique_name()),
+                "name": _unique_name(env.str("WORKER_NAME", "") or socket.gethostname()),
                 "heartbeat_file": env.str("WORKER_HEARTBEAT_FILE", None),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
@@ -84,6 +80,9 @@ class WorkerSettings:
         return cls(**{**read, "database_dsn": libpq_url(database_url(read["database_dsn"]))})
 
 
-def _unique_name() -> str:
-    """Host, process and chance: containers all run as process 1, and a host may start the same pid again."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+def _unique_name(name: str) -> str:
+    """The name, made nobody else's: a worker finds what it has claimed by it, and replicas are all given the same one.
+
+    Process and chance: containers all run as process 1, and a host may start the same pid again.
+    """
+    return f"{name}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -6,6 +6,7 @@ Any number of workers do this at the same time; every statement leaves to the ot
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -41,39 +42,40 @@ ORDER BY audience, id
 # negative side of the lock space is used for nothing else.
 HOLD_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%s)"
 
+# Where its launch stands. To be read once the launch is held: before that, another worker may be moving it.
+READ_LAUNCH = """
+SELECT mark, launch_cursor, launch_ceiling FROM mailing WHERE id = %s AND launched_at IS NULL
+"""
+
 # Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
 # a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
 # of phone number wait for this chunk's commit, and then find the messages.
 LAUNCH_CHUNK = """
-WITH launching AS (
-    SELECT id, mark, launch_cursor, launch_ceiling FROM mailing WHERE id = %(mailing_id)s AND launched_at IS NULL
-), chunk AS (
+WITH chunk AS (
     SELECT id FROM (
-        (SELECT client.id FROM client, launching
-         WHERE tag = mark AND client.id > launch_cursor AND client.id <= launch_ceiling
-         ORDER BY client.id LIMIT %(chunk)s)
+        (SELECT id FROM client WHERE tag = %(mark)s AND id > %(passed)s AND id <= %(ceiling)s
+         ORDER BY id LIMIT %(chunk)s)
         UNION
-        (SELECT client.id FROM client, launching
-         WHERE operator_code = mark AND client.id > launch_cursor AND client.id <= launch_ceiling
-         ORDER BY client.id LIMIT %(chunk)s)
+        (SELECT id FROM client WHERE operator_code = %(mark)s AND id > %(passed)s AND id <= %(ceiling)s
+         ORDER BY id LIMIT %(chunk)s)
     ) AS matching
     ORDER BY id
     LIMIT %(chunk)s
 ), added AS (
     INSERT INTO message (mailing_id, client_id, phone_number, due_at)
-    SELECT %(mailing_id)s, client.id, phone_number, now()
-    FROM client JOIN chunk USING (id)
-    ORDER BY client.id
-    FOR KEY SHARE OF client
+    SELECT %(mailing_id)s, id, phone_number, now()
+    FROM client
+    WHERE id = ANY(ARRAY(SELECT id FROM chunk))
+    ORDER BY id
+    FOR KEY SHARE
     ON CONFLICT (client_id, mailing_id) DO NOTHING
     RETURNING 1
 )
 UPDATE mailing
-SET launch_cursor = coalesce((SELECT max(id) FROM chunk), mailing.launch_cursor),
+SET launch_cursor = coalesce((SELECT max(id) FROM chunk), launch_cursor),
     audience = audience + (SELECT count(*) FROM added),
     launched_at = CASE WHEN (SELECT count(*) FROM chunk) < %(chunk)s THEN now() END
-FROM launching
-WHERE mailing.id = launching.id
+WHERE id = %(mailing_id)s
 RETURNING (SELECT count(*) FROM added), launched_at IS NOT NULL, audience
 """
 
@@ -86,7 +88,7 @@ WITH over AS (
     WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND (status = 'cancelled' OR end_datetime <= now())
     FOR SHARE
 ), closing AS (
-    SELECT message.id, cancelled
+    SELECT message.id
     FROM over CROSS JOIN LATERAL (
         SELECT id
         FROM message
@@ -102,8 +104,8 @@ SET status = CASE WHEN in_doubt THEN 'unknown' WHEN cancelled THEN 'cancelled' E
     ended_at = now(),
     reason = CASE WHEN cancelled THEN 'the mailing was cancelled' ELSE 'the window closed' END
         || CASE WHEN in_doubt THEN ' after an attempt that may have landed' ELSE '' END
-FROM closing
-WHERE message.id = closing.id
+FROM over
+WHERE message.id = ANY(ARRAY(SELECT id FROM closing)) AND over.id = message.mailing_id
 """
 
 # Mailings all of whose messages have an end are finished (a cancelled one stays cancelled), and rest.
@@ -147,6 +149,15 @@ FOLD_ABOVE = 100
 """Tally rows of one mailing from which folding is worth its writes."""
 
 
+class Chunk(NamedTuple):
+    """What launching one chunk came to."""
+
+    mailing_id: int
+    added: int
+    launched: bool
+    audience: int
+
+
 class Upkeep:
     """One round of it is four or five short transactions."""
 
@@ -173,24 +184,33 @@ class Upkeep:
     def _launch(self) -> bool:
         """Launches one chunk of one mailing. Returns whether a launch is under way here."""
 
-        def work(cursor: Cursor) -> tuple[int, int, bool, int] | None:
+        def work(cursor: Cursor) -> Chunk | None:
             cursor.execute(FIND_LAUNCHING)
             for (mailing_id,) in cursor.fetchall():
                 cursor.execute(HOLD_LAUNCH, (mailing_id,))
-                if cursor.fetchall() == [(True,)]:
-                    cursor.execute(LAUNCH_CHUNK, {"mailing_id": mailing_id, "chunk": self._launch_chunk})
-                    for added, launched, audience in cursor.fetchall():
-                        return mailing_id, added, launched, audience
+                if cursor.fetchone() == (True,):
+                    return self._launch_chunk_of(cursor, mailing_id)
             return None
 
         chunk = self._database.transaction(work)
         if chunk is None:
             return False
-        mailing_id, added, launched, audience = chunk
-        log.debug("a chunk is launched", extra={"mailing_id": mailing_id, "messages": added})
-        if launched:
-            log.info("a mailing is launched", extra={"mailing_id": mailing_id, "audience": audience})
+        log.debug("a chunk is launched", extra={"mailing_id": chunk.mailing_id, "messages": chunk.added})
+        if chunk.launched:
+            log.info("a mailing is launched", extra={"mailing_id": chunk.mailing_id, "audience": chunk.audience})
         return True
+
+    def _launch_chunk_of(self, cursor: Cursor, mailing_id: int) -> Chunk | None:
+        cursor.execute(READ_LAUNCH, (mailing_id,))
+        standing = cursor.fetchone()
+        if standing is None:  # another worker has just launched the last of it
+            return None
+        mark, passed, ceiling = standing
+        cursor.execute(
+            LAUNCH_CHUNK,
+            {"mailing_id": mailing_id, "mark": mark, "passed": passed, "ceiling": ceiling, "chunk": self._launch_chunk},
+        )
+        return Chunk(mailing_id, *cursor.fetchall()[0])
 
     def _close_messages(self) -> int:
         def work(cursor: Cursor) -> int:

@@ -1,0 +1,798 @@
+"""The worker's gateway client against servers that behave, misbehave and vanish, on real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import ConfigurationError
+from shared.ledger import Outcome
+from tests.raw_server import OK, Peer, RawServer, Serve, always, response
+from worker import transport
+from worker.answers import Answer
+from worker.gateway import Gateway
+from worker.token import Token
+
+SECRET = "s3cret.t0ken"
+PHONE = 79990001122
+TEXT = "Здравствуйте, «мир»! 🎉"
+
+SHORT = 0.4
+"""A deadline for a test that runs into it."""
+
+LATE = 5.0
+"""Well past any deadline here, and well before what the servers here would take."""
+
+Open = Callable[..., Gateway]
+
+
+@pytest.fixture
+def open_gateway() -> Iterator[Open]:
+    with contextlib.ExitStack() as stack:
+
+        def make(url: str, **settings: object) -> Gateway:
+            given = {"connect_timeout": 5.0, "timeout": 5.0, "pool_size": 4, "retry_after_cap": 900.0, **settings}
+            token = given.pop("token", None) or Token(SECRET)
+            gateway = Gateway(url, token, **given)  # type: ignore[arg-type]
+            stack.callback(gateway.close)
+            return gateway
+
+        yield make
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", f"/CN={folder.name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1, and its key."""
+    return make_certificate(tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture
+def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def send(gateway: Gateway, message_id: int = 7) -> Answer:
+    return gateway.send(message_id, PHONE, TEXT)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port that answers no attempt to connect: its backlog is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
+# What is sent
+
+
+def test_the_request_keeps_the_contract(open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        answer = open_gateway(server.url).send(2**63 - 1, PHONE, TEXT)
+
+    [request] = server.requests
+    assert answer == Answer(Outcome.ACCEPTED, 200)
+    assert request.line == "POST /send/9223372036854775807 HTTP/1.1"
+    assert request.headers["authorization"] == f"Bearer {SECRET}"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.headers["host"] == f"127.0.0.1:{server.port}"
+    assert json.loads(request.body.decode("utf-8")) == {"id": 2**63 - 1, "phone": PHONE, "text": TEXT}
+
+
+@pytest.mark.parametrize("base", ["", "/", "/v1", "/v1/", "/v1/sms//"])
+def test_the_address_may_have_a_path_and_a_trailing_slash(base: str, open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        send(open_gateway(server.url + base))
+
+    assert server.requests[0].line == f"POST {base.rstrip('/')}/send/7 HTTP/1.1"
+
+
+def test_a_repeat_has_the_same_body_byte_for_byte(open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        gateway, another = open_gateway(server.url), open_gateway(server.url)
+        for sender in (gateway, gateway, another):
+            send(sender)
+
+    expected = f'{{"id":7,"phone":{PHONE},"text":"{TEXT}"}}'.encode()
+    assert [request.body for request in server.requests] == [expected] * 3
+
+
+def test_a_text_that_is_no_unicode_is_refused_for_good_and_not_sent(open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        answer = open_gateway(server.url).send(7, PHONE, "half a smile: \ud83d")
+
+    assert answer.outcome is Outcome.REFUSED
+    assert answer.final
+    assert not server.requests
+
+
+def test_a_refreshed_token_is_used_for_the_next_message(open_gateway: Open, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("old")
+    token = Token(file=file)
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(server.url, token=token)
+        send(gateway)
+        file.write_text("new")
+        token.refresh()
+        send(gateway)
+
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer old", "Bearer new"]
+
+
+def test_the_environment_has_no_say(open_gateway: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("NO_PROXY", "")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+
+    with RawServer(always(response())) as server:
+        assert send(open_gateway(server.url)).outcome is Outcome.ACCEPTED
+
+    assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"
+
+
+def test_cookies_are_not_given_back(open_gateway: Open) -> None:
+    with RawServer(always(response("200 OK", OK, "Set-Cookie: session=1; Path=/"))) as server:
+        gateway = open_gateway(server.url)
+        send(gateway)
+        send(gateway)
+
+    assert ["cookie" in request.headers for request in server.requests] == [False, False]
+
+
+# Connections
+
+
+def test_one_connection_serves_many_messages(open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(server.url)
+        outcomes = {send(gateway, message_id).outcome for message_id in range(20)}
+
+    assert outcomes == {Outcome.ACCEPTED}
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "429 Too Many Requests", "401 Unauthorized", "500 Oops"])
+def test_a_refusal_keeps_the_connection(status: str, open_gateway: Open) -> None:
+    with RawServer(always(response(status, b"{}"))) as server:
+        gateway = open_gateway(server.url)
+        send(gateway)
+        send(gateway)
+
+    assert len(server.requests) == 2
+    assert server.connections == 1
+
+
+def test_a_connection_idle_for_too_long_is_not_used_again(open_gateway: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "IDLE_LIMIT", 0.0)
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(server.url)
+        send(gateway)
+        send(gateway)
+
+    assert server.connections == 2
+
+
+def test_a_connection_that_the_gateway_closed_meanwhile_costs_no_message(open_gateway: Open) -> None:
+    def serve_one(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(response())
+
+    with RawServer(serve_one) as server:
+        gateway = open_gateway(server.url)
+        outcomes = []
+        for message_id in range(3):
+            outcomes.append(send(gateway, message_id).outcome)
+            time.sleep(0.1)
+
+    assert outcomes == [Outcome.ACCEPTED] * 3
+    assert server.connections == 3
+
+
+def test_there_are_never_more_connections_than_the_pool_holds(open_gateway: Open) -> None:
+    def serve_slowly(peer: Peer) -> None:
+        while peer.read_request():
+            time.sleep(0.05)
+            peer.send(response())
+
+    with RawServer(serve_slowly) as server, ThreadPoolExecutor(6) as threads:
+        gateway = open_gateway(server.url, pool_size=2)
+        answers = list(threads.map(lambda message_id: send(gateway, message_id), range(12)))
+
+    assert {answer.outcome for answer in answers} == {Outcome.ACCEPTED}
+    assert len(server.requests) == 12
+    assert server.most_at_once == 2
+
+
+def test_the_wait_for_a_free_connection_counts(open_gateway: Open) -> None:
+    with ThreadPoolExecutor(1) as threads, RawServer(say_nothing) as server:
+        gateway = open_gateway(server.url, pool_size=1, timeout=4 * LATE)
+        holder = threads.submit(send, gateway)
+        while not server.requests:
+            time.sleep(0.01)
+        gateway._timeout = SHORT  # the holder of the one connection keeps it for longer than the next one has
+        started = time.monotonic()
+        answer = send(gateway)
+        took = time.monotonic() - started
+        assert not holder.done()
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert took < LATE
+    assert len(server.requests) == 1
+
+
+def test_a_closed_gateway_sends_nothing(open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(server.url)
+        send(gateway)
+        gateway.close()
+
+        assert send(gateway).outcome is Outcome.UNREACHABLE
+    assert len(server.requests) == 1
+
+
+# Nothing has left: unreachable
+
+
+def test_a_refused_connection_is_unreachable(open_gateway: Open) -> None:
+    # The text occurs in the detail, which is ours all the same: nothing there comes from the message.
+    answer = open_gateway(f"http://127.0.0.1:{closed_port()}").send(7, PHONE, "on")
+
+    assert answer == Answer(Outcome.UNREACHABLE, detail="Connection refused")
+
+
+def test_a_name_that_cannot_be_looked_up_is_unreachable(open_gateway: Open) -> None:
+    # An address with a network interface that does not exist: it fails in the look-up without asking a name server.
+    answer = send(open_gateway("http://[fe80::1%25nowhere]:8080"))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+
+
+def test_nothing_leaves_when_the_look_up_outlasts_the_deadline(
+    open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def look_up_slowly(*arguments: Any, **named: Any) -> Any:
+        time.sleep(2 * SHORT)
+        return look_up(*arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
+    with RawServer(always(response())) as server:
+        answer = send(open_gateway(server.url, timeout=SHORT))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert server.connections == 0
+
+
+def test_a_connection_that_does_not_come_about_is_unreachable(open_gateway: Open) -> None:
+    started = time.monotonic()
+    with black_hole() as port:
+        answer = send(open_gateway(f"http://127.0.0.1:{port}", connect_timeout=SHORT, timeout=60.0))
+
+    assert answer == Answer(Outcome.UNREACHABLE, detail="timed out")
+    assert time.monotonic() - started < LATE
+
+
+def test_all_addresses_of_a_name_share_the_time_to_connect(open_gateway: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    with black_hole() as hole, RawServer(always(response())) as server:
+
+        def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+            ports = [hole, hole, server.port]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        answer = send(open_gateway("http://gateway.example", connect_timeout=3 * SHORT))
+
+    assert answer.outcome is Outcome.ACCEPTED
+
+
+def test_a_handshake_that_does_not_come_about_is_unreachable(open_gateway: Open) -> None:
+    started = time.monotonic()
+    with RawServer(Peer.wait_for_client_to_leave) as server:
+        answer = send(open_gateway(server.url.replace("http", "https"), connect_timeout=SHORT, timeout=60.0))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert time.monotonic() - started < LATE
+
+
+def test_a_trickled_handshake_is_unreachable(open_gateway: Open) -> None:
+    def serve(peer: Peer) -> None:
+        peer.sock.recv(65536)
+        peer.trickle(b"\x16\x03\x03\x3f\xff" + bytes(500))
+
+    started = time.monotonic()
+    with RawServer(serve) as server:
+        answer = send(open_gateway(server.url.replace("http", "https"), connect_timeout=SHORT, timeout=60.0))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert time.monotonic() - started < LATE
+
+
+def test_a_server_without_tls_is_unreachable_by_https(open_gateway: Open) -> None:
+    with RawServer(lambda peer: peer.send(response("400 Bad Request", b"this is no TLS"))) as server:
+        answer = send(open_gateway(server.url.replace("http", "https")))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+
+
+def test_a_certificate_that_nobody_vouches_for_is_unreachable(open_gateway: Open, tls: ssl.SSLContext) -> None:
+    with RawServer(always(response()), tls) as server:
+        answer = send(open_gateway(server.url))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert "certificate verify failed: self-signed certificate" in str(answer.detail)
+    assert not server.requests
+
+
+def test_a_certificate_for_another_name_is_unreachable(
+    open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with RawServer(always(response()), tls) as server:
+        answer = send(open_gateway(f"https://localhost:{server.port}", ca_file=str(certificate[0])))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert not server.requests
+
+
+def test_a_certificate_of_our_own_authority_is_accepted(
+    open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with RawServer(always(response()), tls) as server:
+        gateway = open_gateway(server.url, ca_file=str(certificate[0]))
+        outcomes = [send(gateway, message_id).outcome for message_id in range(3)]
+
+    assert outcomes == [Outcome.ACCEPTED] * 3
+    assert server.connections == 1
+
+
+def test_our_own_authority_replaces_the_well_known_ones(
+    open_gateway: Open,
+    tls: ssl.SSLContext,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # Whoever signed the server's certificate is well known to requests, and no authority of ours.
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(certificate[0]))
+    ours, _ = make_certificate(tmp_path)
+    with RawServer(always(response()), tls) as server:
+        answer = send(open_gateway(server.url, ca_file=str(ours)))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert not server.requests
+
+
+# It may have landed: ambiguous
+
+
+def reset(peer: Peer) -> None:
+    peer.read_request()
+    peer.reset()
+
+
+def close(peer: Peer) -> None:
+    peer.read_request()
+
+
+def answering(*parts: bytes) -> Serve:
+    """Sends the parts, then closes."""
+
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        for part in parts:
+            peer.send(part)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("serve", "status"),
+    [
+        (reset, None),
+        (close, None),
+        (answering(b"HTTP/1.1 "), None),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-Le"), 200),
+        (answering(response()[:-5]), 200),
+        (answering(response("200 OK", b"")), 200),
+        (answering(b"SSH-2.0-OpenSSH_9.9\r\n"), None),
+        (answering(b"\x15\x03\x03\x00\x02\x02\x46"), None),
+        (answering(b'{"code": 0, "message": "OK"}'), None),
+        (answering(b"HTTP/1.1 2OO OK\r\n\r\n" + OK), None),
+        (answering(b"HTTP/2.0 200 OK\r\n\r\n" + OK), None),
+        (answering(b"HTTP/1.1 99 OK\r\n\r\n" + OK), None),
+        (answering(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 70_000), None),
+        (answering(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 200 + b"\r\n" + OK), None),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 28\r\nContent-Length: 2\r\n\r\n" + OK), None),
+        (answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1c\r\n" + OK), 200),
+        (answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + OK), 200),
+        (answering(response("200 OK", b"\x1f\x8b\x08\x00", "Content-Encoding: gzip")), 200),
+        (answering(response("200 OK", gzip.compress(OK), "Content-Encoding: gzip")), 200),
+        (answering(response("500 Internal Server Error")), 500),
+        (answering(response("503 Service Unavailable")), 503),
+        (answering(response("103 Early Hints")), 103),
+    ],
+)
+def test_an_answer_that_does_not_tell_is_ambiguous(serve: Serve, status: int | None, open_gateway: Open) -> None:
+    with RawServer(serve) as server:
+        answer = send(open_gateway(server.url))
+
+    assert answer.outcome is Outcome.AMBIGUOUS
+    assert answer.http_status == status
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"HTTP/1.1 200 OK\r\n\r\n", OK],
+        [b"HTTP/1.0 200 OK\r\n\r\n", OK],
+        [
+            b"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"e\r\n" + OK[:14],
+            b"\r\ne\r\n",
+            OK[14:] + b"\r\n0\r\n\r\n",
+        ],
+        [b"HTTP/1.1 100 Continue\r\n\r\n", response()],
+        [response("200 OK", OK, "Set-Cookie: \xff=\x01; expires=never", "X-Oddity")],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", OK],
+    ],
+)
+def test_an_answer_may_be_odd_and_yet_tell(parts: list[bytes], open_gateway: Open) -> None:
+    with RawServer(answering(*parts)) as server:
+        assert send(open_gateway(server.url)) == Answer(Outcome.ACCEPTED, 200)
+
+
+def say_nothing(peer: Peer) -> None:
+    peer.read_request()
+    peer.wait_for_client_to_leave()
+
+
+def trickle_everything(peer: Peer) -> None:
+    peer.read_request()
+    peer.trickle(response("200 OK", OK, "X: " + "x" * 1000))
+
+
+def trickle_the_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(response()[: -len(OK)])
+    peer.trickle(OK + b" " * 1000)
+
+
+def trickle_hundreds(peer: Peer) -> None:
+    peer.read_request()
+    peer.trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def never_end_the_chunks(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    peer.trickle(b"1\r\n{\r\n" * 100)
+
+
+def read_nothing(peer: Peer) -> None:
+    peer.closing.wait(LATE)
+
+
+@pytest.mark.parametrize(
+    ("serve", "status"),
+    [
+        (say_nothing, None),
+        (trickle_everything, None),
+        (trickle_the_body, 200),
+        (trickle_hundreds, None),
+        (never_end_the_chunks, 200),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_deadline_is_for_the_whole_exchange(
+    serve: Serve,
+    status: int | None,
+    scheme: str,
+    open_gateway: Open,
+    tls: ssl.SSLContext,
+    certificate: tuple[Path, Path],
+) -> None:
+    with RawServer(serve, tls if scheme == "https" else None) as server:
+        gateway = open_gateway(server.url, timeout=SHORT, ca_file=str(certificate[0]))
+        started = time.monotonic()
+        answer = send(gateway)
+        took = time.monotonic() - started
+
+    assert answer.outcome is Outcome.AMBIGUOUS
+    assert answer.http_status == status
+    assert "timed out" in str(answer.detail)
+    assert SHORT / 2 < took < LATE
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_deadline_cuts_off_a_gateway_that_does_not_read(
+    scheme: str, open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with RawServer(read_nothing, tls if scheme == "https" else None) as server:
+        gateway = open_gateway(server.url, timeout=SHORT, ca_file=str(certificate[0]))
+        started = time.monotonic()
+        answer = gateway.send(7, PHONE, "x" * 30_000_000)  # more than the system buffers
+        took = time.monotonic() - started
+
+    assert answer.outcome is Outcome.AMBIGUOUS
+    assert took < LATE
+
+
+def test_the_time_to_connect_does_not_bound_what_follows(open_gateway: Open) -> None:
+    def read_late(peer: Peer) -> None:
+        peer.closing.wait(3 * SHORT)
+        peer.read_request()
+        peer.send(response())
+
+    with RawServer(read_late) as server:
+        gateway = open_gateway(server.url, connect_timeout=SHORT, timeout=4 * LATE)
+        answer = gateway.send(7, PHONE, "x" * 30_000_000)  # more than the system buffers
+
+    assert answer.outcome is Outcome.ACCEPTED
+
+
+def test_a_connection_that_was_cut_off_is_not_used_again(open_gateway: Open) -> None:
+    def answer_late(peer: Peer) -> None:
+        while peer.read_request():
+            time.sleep(2 * SHORT)
+            peer.send(response())
+
+    with RawServer(answer_late) as server:
+        gateway = open_gateway(server.url, timeout=SHORT)
+        outcomes = [send(gateway, message_id).outcome for message_id in range(3)]
+
+    assert outcomes == [Outcome.AMBIGUOUS] * 3
+    assert server.connections == 3
+
+
+def test_an_early_hint_is_not_taken_for_an_answer_nor_the_answer_for_the_next(open_gateway: Open) -> None:
+    def hint_then_answer(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+        if peer.read_request():  # the second message, were it to come on the same connection
+            peer.send(response())
+
+    with RawServer(hint_then_answer) as server:
+        gateway = open_gateway(server.url)
+        outcomes = [send(gateway).outcome, send(gateway).outcome]
+
+    assert outcomes == [Outcome.AMBIGUOUS, Outcome.AMBIGUOUS]
+    assert server.connections == 2
+
+
+def pour(status: bytes, framing: bytes, piece: bytes) -> Serve:
+    """Answers with some 10 MiB."""
+
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 " + status + b"\r\n" + framing + b"\r\n\r\n")
+        for _ in range(160):
+            peer.send(piece)
+
+    return serve
+
+
+LENGTH = b"Content-Length: 10485760"
+CHUNKED = b"Transfer-Encoding: chunked"
+PIECE = b" " * 65536
+
+
+@pytest.mark.parametrize(
+    ("framing", "piece"), [(LENGTH, PIECE), (CHUNKED, b"10000\r\n" + PIECE + b"\r\n"), (b"Connection: close", PIECE)]
+)
+def test_an_answer_too_large_is_ambiguous(framing: bytes, piece: bytes, open_gateway: Open) -> None:
+    with RawServer(pour(b"200 OK", framing, piece)) as server:
+        gateway = open_gateway(server.url, pool_size=1)
+        answers = [send(gateway), send(gateway)]
+
+    assert answers == [Answer(Outcome.AMBIGUOUS, 200, "answer too large")] * 2
+    assert server.connections == 2
+
+
+def test_an_answer_of_the_largest_size_is_read(open_gateway: Open) -> None:
+    with RawServer(always(response("200 OK", OK + b" " * (65536 - len(OK))))) as server:
+        assert send(open_gateway(server.url)).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(b"400 Bad Request", Outcome.REFUSED), (b"403 Forbidden", Outcome.UNAUTHORIZED)]
+)
+def test_a_refusal_is_one_whatever_becomes_of_its_body(status: bytes, outcome: Outcome, open_gateway: Open) -> None:
+    with RawServer(pour(status, LENGTH, PIECE)) as server:
+        assert send(open_gateway(server.url)).outcome is outcome
+    with RawServer(answering(b"HTTP/1.1 " + status + b"\r\nContent-Length: 10\r\n\r\n{")) as server:
+        assert send(open_gateway(server.url)).outcome is outcome
+
+
+# What the gateway says
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
+@pytest.mark.parametrize("place", ["{url}/elsewhere", "//", "http://[", "\xff\xfe", ""])
+def test_a_redirect_is_not_followed(status: str, place: str, open_gateway: Open) -> None:
+    elsewhere = RawServer(always(response()))
+    redirect = response(status, b"", "Location: " + place.format(url=elsewhere.url))
+    with elsewhere, RawServer(always(redirect)) as server:
+        answer = send(open_gateway(server.url))
+
+    assert answer.outcome is Outcome.UNAUTHORIZED
+    assert "GATEWAY_URL needs changing" in str(answer.detail)
+    assert elsewhere.connections == 0
+    assert len(server.requests) == 1
+
+
+def test_retry_after_is_capped_and_not_slept_through(open_gateway: Open) -> None:
+    started = time.monotonic()
+    with RawServer(always(response("503 Service Unavailable", b"", "Retry-After: 3600"))) as server:
+        answer = send(open_gateway(server.url, retry_after_cap=60.0))
+
+    assert answer == Answer(Outcome.THROTTLED, 503, retry_after=60.0)
+    assert len(server.requests) == 1
+    assert time.monotonic() - started < LATE
+
+
+def test_a_gateway_that_echoes_the_request_gives_nothing_away(open_gateway: Open) -> None:
+    def echo(peer: Peer) -> None:
+        while request := peer.read_request():
+            said = f"{request.headers['authorization']} may not send {json.loads(request.body)['text']} to {PHONE}"
+            peer.send(response("403 Forbidden", json.dumps({"code": 3, "message": said}).encode()))
+
+    with RawServer(echo) as server:
+        detail = send(open_gateway(server.url)).detail
+
+    assert detail == "the gateway does not let this token send (code 3: Bearer *** may not send *** to ***)"
+
+
+# A proxy
+
+
+def test_a_proxy_is_used_when_it_is_given(open_gateway: Open) -> None:
+    with RawServer(always(response())) as proxy:
+        answer = send(open_gateway("http://gateway.example/v1", proxy=f"http://me:pw@127.0.0.1:{proxy.port}"))
+
+    assert answer.outcome is Outcome.ACCEPTED
+    assert proxy.requests[0].line == "POST http://gateway.example/v1/send/7 HTTP/1.1"
+    assert proxy.requests[0].headers["proxy-authorization"] == "Basic bWU6cHc="
+
+
+def test_a_proxy_may_speak_tls_by_our_own_authority(
+    open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with RawServer(always(response()), tls) as proxy:
+        trusting = open_gateway("http://gateway.example", proxy=proxy.url, ca_file=str(certificate[0]))
+        outcomes = [send(trusting).outcome, send(open_gateway("http://gateway.example", proxy=proxy.url)).outcome]
+
+        # This proxy lets the client in and opens no tunnel.
+        send(open_gateway("https://gateway.example", proxy=proxy.url, ca_file=str(certificate[0])))
+
+    assert outcomes == [Outcome.ACCEPTED, Outcome.UNREACHABLE]
+    assert [request.line.split()[0] for request in proxy.requests] == ["POST", "CONNECT"]
+
+
+def test_a_proxy_that_cannot_be_reached_is_unreachable(open_gateway: Open) -> None:
+    for scheme in ("http", "https"):
+        answer = send(open_gateway(f"{scheme}://gateway.example", proxy=f"http://127.0.0.1:{closed_port()}"))
+
+        assert answer == Answer(Outcome.UNREACHABLE, detail="Connection refused")
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b"HTTP/1.1 407 Authenticate\r\n\r\n", b"what?\r\n\r\n", b""]
+)
+def test_a_proxy_that_opens_no_tunnel_is_unreachable(said: bytes, open_gateway: Open) -> None:
+    with RawServer(answering(said)) as proxy:
+        answer = send(open_gateway("https://gateway.example", proxy=proxy.url))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert proxy.requests[0].line.startswith("CONNECT gateway.example:443 ")
+    assert "authorization" not in proxy.requests[0].headers
+
+
+def test_a_proxy_that_trickles_is_unreachable(open_gateway: Open) -> None:
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.trickle(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000)
+
+    started = time.monotonic()
+    with RawServer(serve) as proxy:
+        answer = send(open_gateway("https://gateway.example", proxy=proxy.url, timeout=SHORT))
+
+    assert answer.outcome is Outcome.UNREACHABLE
+    assert time.monotonic() - started < LATE
+
+
+def test_a_tunnel_leads_to_the_gateway(open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]) -> None:
+    def tunnel(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with tls.wrap_socket(peer.sock, server_side=True) as inner:
+            always(response())(Peer(inner, proxy.requests, peer.closing))
+
+    with RawServer(tunnel) as proxy:
+        gateway = open_gateway("https://127.0.0.1:8443", proxy=proxy.url, ca_file=str(certificate[0]))
+        outcomes = [send(gateway).outcome, send(gateway).outcome]
+        gateway.close()
+
+    assert outcomes == [Outcome.ACCEPTED] * 2
+    assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT", "POST", "POST"]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "gateway.example",
+        "ftp://gateway.example",
+        "http://",
+        "http://:80",
+        "http://x:99999",
+        "http://[",
+        "http://x?y=1",
+    ],
+)
+def test_an_address_that_cannot_work_is_a_wrong_setting(url: str) -> None:
+    def make(url: str, proxy: str | None = None) -> Gateway:
+        return Gateway(url, Token(SECRET), connect_timeout=1, timeout=1, pool_size=1, retry_after_cap=1, proxy=proxy)
+
+    with pytest.raises(ConfigurationError, match="GATEWAY_URL"):
+        make(url)
+    if url:
+        with pytest.raises(ConfigurationError, match="GATEWAY_PROXY"):
+            make("http://gateway.example", proxy=url)
+
+
+@pytest.mark.parametrize("content", [None, "", "not a certificate"])
+def test_authorities_that_cannot_be_read_are_a_wrong_setting(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(ConfigurationError, match="GATEWAY_CA_FILE"):
+        Gateway(
+            "https://gateway.example",
+            Token(SECRET),
+            connect_timeout=1,
+            timeout=1,
+            pool_size=1,
+            retry_after_cap=1,
+            ca_file=str(file),
+        )

@@ -1,0 +1,254 @@
+"""What the gateway's answers mean: the table of the design, and all that gateways say instead."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.ledger import Outcome
+from worker.answers import DETAIL_LIMIT, Answer, read_answer
+
+NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
+"""37 seconds before the example date of RFC 9110 5.6.7."""
+
+CAP = 900.0
+
+
+def read(status: int, body: bytes = b"", *, hide: tuple[str, ...] = (), **headers: str) -> Answer:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return read_answer(status, fields, body, now=NOW, retry_after_cap=CAP, hide=hide)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_success_with_code_0_is_accepted(status: int) -> None:
+    assert read(status, b'{"code": 0, "message": "OK"}') == Answer(Outcome.ACCEPTED, status)
+
+
+@pytest.mark.parametrize("body", [b'{"code":0}', b' {"code": -0, "more": [1]}\r\n', b'\xef\xbb\xbf{"code": 0}'])
+def test_only_the_code_makes_the_success(body: bytes) -> None:
+    assert read(200, body).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'{"code": 1, "message": "no such operator"}', "code 1: no such operator"),
+        (b'{"code": -5}', "code -5"),
+        (b'{"code": 7, "message": null}', "code 7"),
+        (b'{"code": 7, "message": {"a": 1}}', "code 7"),
+    ],
+)
+def test_a_success_with_another_code_is_refused_and_may_be_repeated(body: bytes, detail: str) -> None:
+    assert read(200, body) == Answer(Outcome.REFUSED, 200, detail)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"OK",
+        b"<html>Welcome to the hotel</html>",
+        b"null",
+        b"0",
+        b"[]",
+        b'[{"code": 0}]',
+        b"{}",
+        b'{"message": "OK"}',
+        b'{"code": false}',
+        b'{"code": true}',
+        b'{"code": null}',
+        b'{"code": "0"}',
+        b'{"code": 0.0}',
+        b'{"Code": 0}',
+        b'{"code": 0',
+        b'{"code": 0} and more',
+        b'{"code": 1' + b"0" * 5000 + b"}",
+        b'{"code": 0, "message": "\xff"}',
+        b"[" * 60_000,
+        b"\x00" * 100,
+        b"\x1f\x8b\x08\x00",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_a_success_with_anything_else_is_ambiguous(body: bytes) -> None:
+    answer = read(200, body)
+
+    assert answer.outcome is Outcome.AMBIGUOUS
+    assert answer.http_status == 200
+    assert not answer.final
+
+
+def test_a_success_with_no_content_is_ambiguous() -> None:
+    assert read(204).outcome is Outcome.AMBIGUOUS
+
+
+@pytest.mark.parametrize("status", [400, 402, 406, 409, 410, 413, 415, 422, 431, 451, 499])
+def test_a_client_error_about_the_message_is_refused_for_good(status: int) -> None:
+    answer = read(status)
+
+    assert answer.outcome is Outcome.REFUSED
+    assert answer.final
+
+
+@pytest.mark.parametrize("status", [408, 425])
+def test_a_request_that_the_gateway_did_not_take_up_is_refused_and_may_be_repeated(status: int) -> None:
+    answer = read(status)
+
+    assert answer.outcome is Outcome.REFUSED
+    assert not answer.final
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 426])
+def test_an_answer_about_address_or_credentials_is_unauthorized(status: int) -> None:
+    answer = read(status)
+
+    assert answer.outcome is Outcome.UNAUTHORIZED
+    assert answer.http_status == status
+    assert answer.detail
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_says_that_the_address_needs_changing(status: int) -> None:
+    detail = read(status, location="https://elsewhere.example/").detail
+
+    assert detail == "the gateway redirects to another address; GATEWAY_URL needs changing"
+
+
+def test_an_unauthorized_answer_keeps_what_the_gateway_said() -> None:
+    detail = read(401, b'{"code": 12, "message": "token expired"}').detail
+
+    assert detail == "the gateway does not accept the token (code 12: token expired)"
+
+
+@pytest.mark.parametrize(
+    "status", [100, 101, 103, 300, 303, 304, 305, 399, 500, 501, 502, 503, 504, 511, 599, 600, 999]
+)
+def test_a_status_that_does_not_tell_is_ambiguous(status: int) -> None:
+    assert read(status, b'{"code": 0}').outcome is Outcome.AMBIGUOUS
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("37", 37.0),
+        (" 37 ", 37.0),
+        ("037", 37.0),
+        ("1.5", 1.5),
+        ("900", 900.0),
+        ("901", CAP),
+        ("9" * 30, CAP),
+        ("9" * 10_000, CAP),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 37.0),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 37.0),
+        ("Sun Nov  6 08:49:37 1994", 37.0),
+        ("Thu, 01 Jan 2099 00:00:00 GMT", CAP),
+        ("Sat, 05 Nov 1994 08:49:37 GMT", 0.0),
+        ("Mon, 06 Jan 2003 08:49:37 GMT", CAP),
+    ],
+    ids=lambda value: str(value)[:32],
+)
+def test_a_throttled_answer_says_when_to_come_back(status: int, value: str, seconds: float) -> None:
+    answer = read(status, Retry_After=value)
+
+    assert answer.outcome is Outcome.THROTTLED
+    assert answer.retry_after == seconds
+
+
+GARBAGE = [
+    "",
+    "-5",
+    "+5",
+    "soon",
+    "5 minutes",
+    "1e3",
+    "5, 10",
+    "0x10",
+    "٣٧",
+    "inf",
+    "nan",
+    "\x00",
+    "Sun, 31 Feb 2099 00:00:00 GMT",
+    "Sun, 06 Nov 99999 08:49:37 GMT",
+    "Sun, 06 Nov 1994 08:49:37 +9999",
+    "Sun, 06 Nov " + "9" * 5000 + " 08:49:37 GMT",
+]
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:32]))
+def test_429_throttles_even_when_it_does_not_say_for_how_long(value: str) -> None:
+    assert read(429, Retry_After=value) == Answer(Outcome.THROTTLED, 429, retry_after=None)
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:32]))
+def test_503_that_does_not_say_for_how_long_is_ambiguous(value: str) -> None:
+    assert read(503, Retry_After=value).outcome is Outcome.AMBIGUOUS
+
+
+def test_429_without_the_header_throttles() -> None:
+    assert read(429) == Answer(Outcome.THROTTLED, 429)
+
+
+def test_retry_after_means_nothing_on_other_statuses() -> None:
+    assert read(500, Retry_After="5").retry_after is None
+    assert read(400, Retry_After="5").retry_after is None
+
+
+def test_header_names_are_read_in_any_case() -> None:
+    assert read(429, RETRY_AFTER="5").retry_after == 5.0
+    assert read(429, retry_after="5").retry_after == 5.0
+
+
+@pytest.mark.parametrize("drift", [timedelta(hours=-3), timedelta(0), timedelta(days=400)])
+def test_a_date_is_counted_from_the_gateways_clock(drift: timedelta) -> None:
+    theirs = NOW + drift
+    form = "%a, %d %b %Y %H:%M:%S GMT"
+
+    answer = read(429, Retry_After=(theirs + timedelta(seconds=60)).strftime(form), Date=theirs.strftime(form))
+
+    assert answer.retry_after == 60.0
+
+
+def test_a_date_is_counted_from_our_clock_when_the_gateway_shows_none() -> None:
+    answer = read(429, Retry_After="Sun, 06 Nov 1994 08:49:37 GMT", Date="today")
+
+    assert answer.retry_after == 37.0
+
+
+def test_a_refusal_carries_the_gateways_own_words() -> None:
+    assert read(400, b'{"code": 31, "message": "bad number"}').detail == "code 31: bad number"
+    assert read(422, b'{"code": "E31", "message": "bad number"}').detail == "code E31: bad number"
+    assert read(422, b'{"message": "bad number"}').detail == "bad number"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"message": 5}', b'{"message": " "}'])
+def test_a_refusal_without_words_has_no_detail(body: bytes) -> None:
+    assert read(400, body).detail is None
+
+
+def test_a_detail_is_one_printable_line() -> None:
+    body = json.dumps({"code": 5, "message": "one\r\n two\t\x00three\u202e\ud800 четыре\u2028"}).encode()
+
+    assert read(200, body).detail == "code 5: one two three четыре"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+def test_a_detail_is_short(status: int) -> None:
+    detail = read(status, json.dumps({"code": 10**4000, "message": "long " * 1000}).encode()).detail
+
+    assert detail is not None
+    assert len(detail) == DETAIL_LIMIT
+    assert detail.endswith("…")
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+def test_what_is_hidden_is_masked_in_the_detail(status: int) -> None:
+    body = json.dumps({"code": 5, "message": "Bearer s3cret may not say 'Hi,\n79990001122' to 79990001122"}).encode()
+
+    detail = read(status, body, hide=("s3cret", "79990001122", "Hi,\n79990001122", "")).detail
+
+    assert detail is not None
+    assert "Bearer *** may not say '***' to ***" in detail

@@ -1,0 +1,87 @@
+"""Where the gateway's token comes from."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+
+from shared.errors import ConfigurationError
+
+
+class Token:
+    """The gateway's bearer token: given, kept in a file that may be replaced, or asked for at the terminal.
+
+    It shows itself only as `value`: neither `str` nor `repr` tells it, nor any error.
+    """
+
+    def __init__(self, value: str | None = None, file: str | Path | None = None) -> None:
+        """Takes the token from `value` (GATEWAY_TOKEN), else from `file` (GATEWAY_TOKEN_FILE), else asks for it.
+
+        What is empty counts as not set: that is how a compose file passes a variable that nobody gave.
+        Raises ConfigurationError when there is none to be had, and when it can't be one.
+        """
+        if value and file:
+            raise ConfigurationError("GATEWAY_TOKEN and GATEWAY_TOKEN_FILE are both set: which one is it?")
+        self._file = Path(file) if file else None
+        self._value = _read(self._file) if self._file else _checked(value or _ask(), "GATEWAY_TOKEN")
+
+    @property
+    def value(self) -> str:
+        """The token as it goes into the Authorization header."""
+        return self._value
+
+    def refresh(self) -> bool:
+        """Reads the file again, if the token came from one. True when it is another now.
+
+        A file that is missing, empty or half written leaves the token as it was: whoever replaces it may not be done.
+        """
+        if self._file is None:
+            return False
+        try:
+            value = _read(self._file)
+        except ConfigurationError:
+            return False
+        changed = value != self._value
+        self._value = value
+        return changed
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+def _read(file: Path) -> str:
+    try:
+        # utf-8-sig: some editors put a byte order mark before the token.
+        value = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"GATEWAY_TOKEN_FILE: cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # From None: the error carries what it could not decode, and that is the token.
+        raise ConfigurationError(f"GATEWAY_TOKEN_FILE: {file} is not text") from None
+    return _checked(value, "GATEWAY_TOKEN_FILE")
+
+
+def _ask() -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigurationError(
+            "There is no token for the gateway: set GATEWAY_TOKEN or GATEWAY_TOKEN_FILE, or start at a terminal"
+        )
+    try:
+        return getpass.getpass("Token of the gateway: ")
+    except EOFError:
+        raise ConfigurationError("There is no token for the gateway: none was typed") from None
+
+
+def _checked(value: str, source: str) -> str:
+    """The token without the white space around it.
+
+    RFC 6750 2.1 allows letters, digits and -._~+/= only. Gateways are not that strict, so neither are we: any visible
+    ASCII, which can neither end the header nor begin another one.
+    """
+    value = value.strip()
+    if not value:
+        raise ConfigurationError(f"{source}: the token is empty")
+    if not all("!" <= character <= "~" for character in value):
+        raise ConfigurationError(f"{source}: the token must be ASCII letters, digits and signs, with no spaces inside")
+    return value
