@@ -9,6 +9,8 @@ from shared.errors import ConfigurationError
 
 CONNECT_OPTIONS: dict[str, str | int] = {
     "connect_timeout": 5,
+    # Texts are Unicode, whatever encoding the database was made with.
+    "client_encoding": "UTF8",
     # A peer that stops answering (a black hole, a half-open socket) is given up after about 15 seconds in either
     # direction: unacknowledged data by tcp_user_timeout, silence by keepalives (PostgreSQL manual, 32.1.2).
     "tcp_user_timeout": 15_000,

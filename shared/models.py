@@ -137,7 +137,8 @@ class MailingText(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
-        CheckConstraint("char_length(text) BETWEEN 1 AND 1600", name="mailing_text_is_1_to_1600_characters"),
+        # In bytes, of which a character has up to 4, since what a character is depends on the database's encoding.
+        CheckConstraint("octet_length(text) BETWEEN 1 AND 6400", name="mailing_text_is_1_to_1600_characters"),
     )
 
 

@@ -1,0 +1,87 @@
+"""The rules of a mailing: pure, without a clock and without a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.errors import Conflict, Invalid
+from shared.ledger import MailingStatus, OnUnknown
+from shared.models import Mailing
+
+MAX_TEXT = 1600
+"""Characters of a text: what gateways commonly take as one message of several parts."""
+
+ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
+"""The states that a mailing never leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a person decides about a mailing. All else of it is its history."""
+
+    mark: str
+    text: str
+    start_datetime: datetime
+    end_datetime: datetime
+    on_unknown: OnUnknown = OnUnknown.RESEND
+
+
+class MailingWarning(NamedTuple):
+    """Something about a mailing that is legal and probably not meant."""
+
+    code: str
+    message: str
+
+
+def check_terms(terms: Terms) -> None:
+    """Raises Invalid when the window doesn't end after its start."""
+    if terms.end_datetime <= terms.start_datetime:
+        raise Invalid("end_datetime", "The end must be after the start.")
+
+
+def check_change(mailing: Mailing, before: Terms, after: Terms) -> list[str]:
+    """The names of the terms that change, in the order of Terms.
+
+    Raises Invalid for terms that no mailing can have, and Conflict for a change that comes too late: once the launch
+    has begun, the mark and the start are history; once the mailing has ended, everything is.
+    """
+    check_terms(after)
+    changed = [term.name for term in fields(Terms) if getattr(before, term.name) != getattr(after, term.name)]
+    if changed and mailing.status in ENDED:
+        raise Conflict(
+            changed[0],
+            f"Mailing {mailing.id} is {mailing.status.value}, and what is over can't be changed. "
+            "Create a new mailing instead.",
+        )
+    if mailing.launch_began:
+        for term, what in (("mark", "whom it is for"), ("start_datetime", "when it starts")):
+            if term in changed:
+                raise Conflict(
+                    term,
+                    f"Mailing {mailing.id} has been launched, and {what} can't be changed any more. "
+                    f"Cancel it (DELETE /v1/mailing/{mailing.id}/) and create a new mailing instead.",
+                )
+    return changed
+
+
+def warnings_about(mailing: Mailing, *, somebody_matches: bool, now: datetime) -> list[MailingWarning]:
+    """What its author should look at.
+
+    `somebody_matches` says whether the directory has a client for its mark; it counts until the launch begins.
+    """
+    warnings = []
+    if mailing.status not in ENDED and mailing.end_datetime <= now:
+        warnings.append(MailingWarning("window_closed", "Its window has closed: nothing will be sent any more."))
+    if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
+        warnings.append(MailingWarning("nobody_matches", "No client has its mark as operator code or as tag."))
+    return warnings
+
+
+def _will_reach_nobody(mailing: Mailing, somebody_matches: bool) -> bool:
+    return not mailing.launch_began and mailing.status not in ENDED and not somebody_matches
+
+
+def _reached_nobody(mailing: Mailing) -> bool:
+    return mailing.launched_at is not None and mailing.audience == 0
