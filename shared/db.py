@@ -39,4 +39,6 @@ def database_url(value: str) -> URL:
 
 def libpq_url(url: URL) -> str:
     """The same address in the form that psycopg2 and the command line tools take."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    address, mark, query = url.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
+    # SQLAlchemy writes a space in the query as "+", which libpq takes for a plus.
+    return address + mark + query.replace("+", "%20")

@@ -1,0 +1,70 @@
+# Gonets needs Python 3.11 or newer and make. Each target makes the virtual environment that it needs, in .venv.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+READY_TO_RUN := .venv/ready-to-run
+READY_TO_TEST := .venv/ready-to-test
+
+.PHONY: help run test lint format clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
+	@exec $(BIN)/python -m sandbox
+
+test: lint ## run every check: lint, types, import rules, tests
+	@echo "Tests"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@echo "Everything passes."
+
+lint: $(READY_TO_TEST) ## run the checks that need no running
+	@echo "Style"
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m ruff format --quiet --check . || { echo "Not formatted: run make format."; exit 1; }
+	@echo "Types"
+	@$(BIN)/python -m mypy
+	@echo "Import rules"
+	@$(BIN)/lint-imports
+
+format: $(READY_TO_TEST) ## format the code
+	@$(BIN)/python -m ruff check --quiet --fix-only .
+	@$(BIN)/python -m ruff format .
+
+clean: ## remove the virtual environment and the caches (the data stays in .data)
+	@rm -rf .venv build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define make_virtual_environment
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+    echo "Gonets needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \
+        "name another one, for example: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12"; exit 1; }; \
+$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+    echo "This Python has no venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }; \
+$(PYTHON) -m venv --clear .venv
+endef
+
+# A virtual environment that was cut short has no pip, and is made again.
+define install
+@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(make_virtual_environment); }
+@echo "Installing $(1) into .venv; this happens once and takes a minute or so."
+@$(BIN)/python -m pip --quiet --disable-pip-version-check install --editable '.[$(2)]' || { \
+    echo "The packages could not be installed; pip says why above."; exit 1; }
+endef
+
+comma := ,
+run_extras := api$(comma)worker$(comma)sandbox
+
+$(BIN)/python:
+	@$(make_virtual_environment)
+
+$(READY_TO_RUN): setup.cfg pyproject.toml $(BIN)/python
+	$(call install,what Gonets runs with,$(run_extras))
+	@touch $@
+
+$(READY_TO_TEST): setup.cfg pyproject.toml $(BIN)/python
+	$(call install,what Gonets is tested with,$(run_extras)$(comma)test)
+	@touch $(READY_TO_RUN) $@

@@ -1,0 +1,93 @@
+"""`python -m sandbox`, which is `make run`: the whole service on this machine, until Ctrl-C.
+
+Exit status: 0 after Ctrl-C (or SIGTERM, SIGHUP), 2 for a setting that is missing or wrong, 1 for a failure.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+if sys.version_info < (3, 11):  # noqa: UP036  before the imports that an older Python can't read
+    sys.exit(f"Gonets needs Python 3.11 or newer, and this is {sys.version.split()[0]}.")
+
+from sandbox.api_client import ApiClient
+from sandbox.demonstration import demonstrate
+from sandbox.service import Service
+from sandbox.settings import LauncherSettings
+from sandbox.terminal import Terminal, brief
+from shared.errors import ConfigurationError, GonetsError
+
+SAME_STOP = 0.5
+"""Seconds in which a second signal is an echo of the first (make passes on what its process group got as well)."""
+
+
+def main() -> int:
+    """Runs everything and returns the exit status; whatever goes wrong is one sentence on standard error."""
+    terminal = Terminal()
+    try:
+        _run(LauncherSettings.from_environment(), terminal)
+    except KeyboardInterrupt:
+        return 0
+    except (GonetsError, OSError) as error:
+        sentence = f"{error.filename or 'The system'}: {error.strerror}." if isinstance(error, OSError) else error
+        terminal.clear()
+        print(sentence, file=sys.stderr)
+        return 2 if isinstance(error, ConfigurationError) else 1
+    return 0
+
+
+def _run(settings: LauncherSettings, terminal: Terminal) -> None:
+    service = Service(settings, terminal)
+    _stop_on_signals(service)
+    try:
+        service.start()
+        with ApiClient(service.api_url) as api:
+            _say_where(service, terminal)
+            demonstrate(service, api, terminal)
+        while True:
+            service.tend(60)
+    except KeyboardInterrupt:
+        terminal.pass_by("Stopping: the workers finish what they have in flight…")
+    finally:
+        service.stop()
+    terminal.say("Stopped. The data stays; the next start goes on with it.")
+
+
+def _stop_on_signals(service: Service) -> None:
+    """The first signal ends whatever is being done with KeyboardInterrupt; a later one hurries the stop."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        asked_at = time.monotonic()
+
+        def hurry(_number: int, _frame: FrameType | None) -> None:
+            if time.monotonic() - asked_at > SAME_STOP:
+                service.kill()
+
+        _on_stop_signals(hurry)
+        raise KeyboardInterrupt
+
+    _on_stop_signals(interrupt)
+
+
+def _on_stop_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup it goes on when the terminal is closed.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _say_where(service: Service, terminal: Terminal) -> None:
+    terminal.say()
+    terminal.say(f"  docs: {service.api_url}/docs/")
+    terminal.say(f"  try:  curl {service.api_url}/v1/mailing/")
+    terminal.say(f"  logs: {brief(service.logs)}")
+    terminal.say("  stop: Ctrl-C")
+    terminal.say()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The simulated gateway's control interface, under `/_/`: what it saw, and how it is to misbehave.
+
+    GET /_/ledger?after=SEQ&limit=N&all=1   the entries, one JSON object a line; `all` adds what was not accepted
+    GET /_/ledger/{id}?all=1                one message's entries, a JSON list
+    DELETE /_/ledger                        forgets them, and the counts
+    GET /_/summary, GET /_/rate             the counts; how many requests started in each second
+    GET /_/faults, PUT /_/faults            the plan of misbehaviour (sandbox/faults.py); {} is to behave
+
+There is no token: whoever reaches the port may use it, which is why it listens on 127.0.0.1 unless told otherwise.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
+from urllib.parse import parse_qs
+
+from sandbox.faults import Faults, FaultsError
+from sandbox.gateway_contract import Gateway
+from sandbox.gateway_http import Request, answer, verdict
+from sandbox.gateway_ledger import Entry
+
+CONTROL = b"/_/"
+ENTRIES_A_CHUNK = 250  # takes 2 ms or so, for which nobody else is served
+
+Response = bytes | Iterator[bytes]
+
+
+class _Unusable(ValueError):
+    """The request asks for something that makes no sense; the message says what."""
+
+
+class Control:
+    """Answers the requests under `/_/`. A response is whole, or comes in chunks when it may be long."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._plan: object = {}
+
+    def respond(self, request: Request) -> Response:
+        """The response to one request."""
+        resource, _, msg_id = request.path.removeprefix(CONTROL).partition(b"/")
+        methods = self._one_message(msg_id) if resource == b"ledger" and msg_id else self._resource(resource)
+        if not methods:
+            return verdict(404, 1, "there are only /_/ledger, /_/ledger/{id}, /_/summary, /_/rate and /_/faults")
+        respond = methods.get(request.method)
+        if respond is None:
+            allowed = b", ".join(methods).decode()
+            return verdict(405, 1, f"only {allowed} is possible here", f"Allow: {allowed}")
+        try:
+            return respond(request)
+        except (_Unusable, FaultsError) as error:
+            return verdict(400, 1, str(error))
+
+    def _resource(self, name: bytes) -> dict[bytes, Callable[[Request], Response]]:
+        ledger = self._gateway.ledger
+        resources: dict[bytes, dict[bytes, Callable[[Request], Response]]] = {
+            b"ledger": {b"GET": self._list_entries, b"DELETE": self._forget},
+            b"summary": {b"GET": lambda request: _json(ledger.summary()._asdict())},
+            b"rate": {b"GET": lambda request: _json(ledger.rate())},
+            b"faults": {b"GET": lambda request: _json(self._plan), b"PUT": self._misbehave},
+        }
+        return resources.get(name, {})
+
+    def _one_message(self, msg_id: bytes) -> dict[bytes, Callable[[Request], Response]]:
+        return {b"GET": lambda request: self._list_entries_of(msg_id, request)}
+
+    def _list_entries(self, request: Request) -> Response:
+        after, limit = _number(request, "after") or 0, _number(request, "limit")
+        return _in_chunks(self._gateway.ledger.entries(after, limit, bool(_number(request, "all"))))
+
+    def _list_entries_of(self, msg_id: bytes, request: Request) -> Response:
+        number = _whole("id", msg_id.decode("latin-1"))
+        entries = self._gateway.ledger.entries_of(number, bool(_number(request, "all")))
+        return _json([entry._asdict() for entry in entries])
+
+    def _forget(self, request: Request) -> Response:
+        self._gateway.ledger.forget()
+        return _json({})
+
+    def _misbehave(self, request: Request) -> Response:
+        try:
+            plan = json.loads(request.body.decode())
+        except (ValueError, RecursionError):
+            raise _Unusable("faults: the body is not JSON") from None
+        self._gateway.misbehave(Faults.from_json(plan))
+        self._plan = plan
+        return _json(plan)
+
+
+def _json(value: object) -> bytes:
+    return answer(200, json.dumps(value).encode())
+
+
+def _in_chunks(entries: Iterator[Entry]) -> Iterator[bytes]:
+    """The whole response, chunk by chunk (RFC 9112, 7.1): one that breaks off can't be taken for a whole one."""
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    while some := list(islice(entries, ENTRIES_A_CHUNK)):
+        lines = "".join(json.dumps(entry._asdict()) + "\n" for entry in some).encode()
+        yield b"%x\r\n%b\r\n" % (len(lines), lines)
+    yield b"0\r\n\r\n"
+
+
+def _number(request: Request, name: str) -> int | None:
+    given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get(name)
+    return _whole(name, given[-1]) if given else None
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise _Unusable(f"{name}: a whole number is meant, not {text!r}")
+    return int(text)

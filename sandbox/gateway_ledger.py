@@ -1,0 +1,172 @@
+"""What the simulated gateway remembers of the requests it got: the other side's record, for tests to compare with."""
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import islice
+from typing import NamedTuple
+
+from sandbox.faults import Outcome, Reaction
+
+SECONDS_KEPT = 3600  # of the rate; a gateway that runs for months must not grow by it
+
+
+class Entry(NamedTuple):
+    """One request to `/send/{id}`. Times are seconds since the epoch by the gateway's own clock."""
+
+    sequence: int  # grows by one with every request, also over a DELETE
+    id: int
+    phone: int | None  # None: the body was not read, because the token or the body was wrong
+    body_hash: str  # sha256 of the body, in hexadecimal
+    token_ok: bool
+    outcome: str
+    status: int | None  # None: no whole answer was given (or not yet)
+    started_at: float  # the request's first byte came
+    accepted_at: float | None  # None: the message was not accepted
+    answered_at: float | None  # the answer's last byte was handed to the system
+
+
+class Summary(NamedTuple):
+    """The counts since the start or the last DELETE. requests = the sum of by_status + in_flight, always."""
+
+    accepted: int
+    distinct: int
+    repeats: int
+    requests: int
+    by_status: dict[str, int]  # "none" counts the requests that were given no whole answer
+    in_flight: int
+    max_in_flight: int
+    max_per_second: int
+
+
+class Ledger:
+    """Every request, in the order of their last byte. A million of them take some 150 MB."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._in_flight = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Starts over. Requests in flight stay counted, but what becomes of them is not written down."""
+        self._rows = _Rows(self._last)
+        self._accepted: set[int] = set()
+        self._accepts = 0
+        self._requests = self._max_in_flight = self._in_flight
+        self._statuses: Counter[int] = Counter()
+        self._per_second: dict[int, int] = {}
+
+    def begin(self, started_at: float) -> None:
+        """Counts a request in."""
+        self._requests += 1
+        self._in_flight += 1
+        if self._in_flight > self._max_in_flight:
+            self._max_in_flight = self._in_flight
+        second = int(started_at)
+        if second not in self._per_second and len(self._per_second) >= SECONDS_KEPT:
+            del self._per_second[next(iter(self._per_second))]
+        self._per_second[second] = self._per_second.get(second, 0) + 1
+
+    def record(self, msg_id: int, phone: int | None, body: bytes, reaction: Reaction, started_at: float) -> int:
+        """Writes down what was decided about a request, and returns its sequence number."""
+        self._last += 1
+        if reaction.accepts:
+            self._accepts += 1
+            self._accepted.add(msg_id)
+        self._rows.append(msg_id, phone, body, reaction, started_at)
+        return self._last
+
+    def end(self, sequence: int, status: int) -> None:
+        """Counts a request out. `status` 0: it got no whole answer; `sequence` 0: it was not written down."""
+        self._in_flight -= 1
+        self._statuses[status] += 1
+        if status:
+            self._rows.mark_answered(sequence, status)
+
+    def entries(self, after: int = 0, limit: int | None = None, everything: bool = False) -> Iterator[Entry]:
+        """The entries with a greater sequence than `after`, as of now: the accepted ones, or everything."""
+        rows = self._rows
+        found = (rows.entry(row) for row in range(max(0, after - rows.base), len(rows)))
+        return islice((entry for entry in found if everything or entry.accepted_at), limit)
+
+    def entries_of(self, msg_id: int, everything: bool = False) -> list[Entry]:
+        """The entries of one message."""
+        found = [self._rows.entry(row) for row in self._rows.of(msg_id)]
+        return [entry for entry in found if everything or entry.accepted_at]
+
+    def summary(self) -> Summary:
+        """The counts."""
+        return Summary(
+            accepted=self._accepts,
+            distinct=len(self._accepted),
+            repeats=self._accepts - len(self._accepted),
+            requests=self._requests,
+            by_status={str(status or "none"): count for status, count in sorted(self._statuses.items())},
+            in_flight=self._in_flight,
+            max_in_flight=self._max_in_flight,
+            max_per_second=max(self._per_second.values(), default=0),
+        )
+
+    def rate(self) -> dict[int, int]:
+        """How many requests started in each second since the epoch, for the last SECONDS_KEPT that had any."""
+        return dict(self._per_second)
+
+
+class _Rows:
+    """The entries, column by column: ten times smaller than objects, and nothing for the garbage collector to walk."""
+
+    def __init__(self, base: int) -> None:
+        self.base = base  # row 0 is sequence base + 1
+        self._ids = array("q")
+        self._phones = array("q")
+        self._digests = bytearray()
+        self._outcomes = bytearray()
+        self._statuses = array("H")
+        self._started = array("d")
+        self._accepted = array("d")
+        self._answered = array("d")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def append(self, msg_id: int, phone: int | None, body: bytes, reaction: Reaction, started_at: float) -> None:
+        self._ids.append(msg_id)
+        self._phones.append(phone or 0)
+        self._digests += sha256(body).digest()
+        self._outcomes.append(reaction.outcome)
+        self._statuses.append(0)
+        self._started.append(started_at)
+        self._accepted.append(time.time() if reaction.accepts else 0.0)
+        self._answered.append(0.0)
+
+    def mark_answered(self, sequence: int, status: int) -> None:
+        row = sequence - self.base - 1
+        if row >= 0:  # it is below 0 for a request that has been forgotten since, or was never written down
+            self._statuses[row] = status
+            self._answered[row] = time.time()
+
+    def of(self, msg_id: int) -> Iterator[int]:
+        row = -1
+        while True:
+            try:
+                row = self._ids.index(msg_id, row + 1)
+            except ValueError:
+                return
+            yield row
+
+    def entry(self, row: int) -> Entry:
+        outcome = Outcome(self._outcomes[row])
+        return Entry(
+            sequence=self.base + row + 1,
+            id=self._ids[row],
+            phone=self._phones[row] or None,
+            body_hash=self._digests[32 * row : 32 * row + 32].hex(),
+            token_ok=outcome is not Outcome.UNAUTHORIZED,
+            outcome=outcome.name.lower(),
+            status=self._statuses[row] or None,
+            started_at=self._started[row],
+            accepted_at=self._accepted[row] or None,
+            answered_at=self._answered[row] or None,
+        )

@@ -1,0 +1,45 @@
+"""A mailing's messages as one line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
+
+BAR_WIDTH = 24
+ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
+
+
+def has_ended(mailing: Mapping[str, Any]) -> bool:
+    """Whether nothing more will come of the mailing."""
+    return MailingStatus(mailing["status"]) in ENDED
+
+
+def progress_line(mailing: Mapping[str, Any]) -> str:
+    """How far a mailing is: a bar of the messages that have come to an end, and how many are in which state.
+
+    `mailing` is what the API says of one: `status`, `audience` and `messages` (counts by status).
+    """
+    counts = mailing["messages"]
+    audience = mailing["audience"]
+    if not audience:
+        return f"Mailing {mailing['id']} is {mailing['status']}: a worker looks every few seconds for what is due"
+    ended = audience - sum(counts.get(status, 0) for status in OPEN_STATUSES)
+    filled = BAR_WIDTH * ended // audience
+    sent = counts.get(MessageStatus.SENT, 0)
+    parts = [f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {sent:,} of {audience:,} sent"]
+    if others := _counted(counts, [status for status in MessageStatus if status != MessageStatus.SENT]):
+        parts.append(others)
+    if mailing["status"] == MailingStatus.PAUSED:
+        parts.append("paused")
+    return " · ".join(parts)
+
+
+def summary(mailing: Mapping[str, Any]) -> str:
+    """What became of a mailing's messages, like `998 sent, 2 failed`."""
+    return _counted(mailing["messages"], MessageStatus) or "no messages"
+
+
+def _counted(counts: Mapping[str, int], statuses: Iterable[MessageStatus]) -> str:
+    return ", ".join(f"{counts[status]:,} {status}" for status in statuses if counts.get(status))

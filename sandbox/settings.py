@@ -1,0 +1,40 @@
+"""The launcher's settings, from the environment. README.md has the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.config import between, environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LauncherSettings:
+    """What is not set is run by the launcher itself: the database in `data_dir`, the gateway as a simulation."""
+
+    database_url: str | None
+    gateway_url: str | None
+    gateway_token: str | None
+    gateway_token_file: str | None
+    gateway_port: int
+    """The simulated gateway's; another one is taken when it isn't free."""
+    api_host: str
+    api_port: int
+    workers: int
+    data_dir: Path
+
+    @classmethod
+    def from_environment(cls) -> LauncherSettings:
+        """Raises ConfigurationError that names every variable that is wrong. What is empty counts as not set."""
+        with environment() as env:
+            return cls(
+                database_url=env.str("DATABASE_URL", "") or None,
+                gateway_url=env.str("GATEWAY_URL", "") or None,
+                gateway_token=env.str("GATEWAY_TOKEN", "") or None,
+                gateway_token_file=env.str("GATEWAY_TOKEN_FILE", "") or None,
+                gateway_port=env.int("SANDBOX_GATEWAY_PORT", 8081, validate=between(1, 65535)),
+                api_host=env.str("API_HOST", "127.0.0.1"),
+                api_port=env.int("API_PORT", 8000, validate=between(1, 65535)),
+                workers=env.int("WORKERS", 1, validate=between(0, 64)),
+                data_dir=Path(env.str("DATA_DIR", "") or ".data"),
+            )

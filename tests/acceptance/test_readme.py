@@ -1,0 +1,90 @@
+"""The README's own commands, run as they stand there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.supervisor import ROOT
+from tests.acceptance.launcher import PATIENCE, Launcher, until
+
+README = (ROOT / "README.md").read_text()
+EXAMPLES = re.search(r"<!-- a test runs these commands, in this order -->\n```sh\n(.*?)```", README, re.DOTALL)
+SETTING = re.compile(r"`([A-Z][A-Z_]+)`")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """`make run`, as the README says, on ports of its own."""
+    folder = tmp_path_factory.mktemp("readme")
+    launcher = Launcher(folder / "data", folder / "output", ("make", "run"))
+    launcher.wait_for("distinct")
+    yield launcher
+    # make passes the signal on to nobody: at a terminal, Ctrl-C reaches the whole process group.
+    os.killpg(launcher.process.pid, signal.SIGINT)
+    launcher.process.wait(PATIENCE)
+
+
+def test_what_make_run_shows_is_what_the_readme_shows(service: Launcher) -> None:
+    shown = [line for line in service.said().splitlines() if "█" not in line]
+    for line in shown[shown.index("  stop: Ctrl-C") + 1 :]:
+        if not line.startswith("Adding a sample") and "is scheduled" not in line:
+            assert line in README
+
+
+def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> None:
+    assert EXAMPLES
+    commands = re.sub(r"^#.*\n", "", EXAMPLES[1], flags=re.MULTILINE).replace("8000", service.port)
+    answers = [run(command) for command in re.split(r"\n(?=curl )", commands.strip())]
+    client, mailing, mailings, messages, statistics = answers
+    assert client["phone_number"] == 79161234567
+    assert mailing["text"] == "Your order is on its way"
+    assert mailing["id"] in [one["id"] for one in mailings]
+    assert isinstance(messages, list)
+    assert statistics["messages"]["sent"] >= 1000
+    until(lambda: service.get(f"/v1/mailing/{mailing['id']}/")["status"] == "finished")
+    (message,) = service.get("/v1/message/?phone_number=79161234567")
+    assert message["status"] == "sent"
+    (attempt,) = service.get(f"/v1/message/{message['id']}/")["attempts"]
+    assert attempt["outcome"] == "accepted"
+
+
+def test_every_path_in_the_readme_is_an_operation(service: Launcher) -> None:
+    documented = {
+        f"{method.upper()} {path}"
+        for path, operations in service.get("/docs/openapi.json")["paths"].items()
+        for method in operations
+        if method in ("get", "post", "put", "delete")
+    }
+    told = {
+        f"{method} {path.rstrip('/')}/" for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/v1/[^`]+)`", README)
+    }
+    named = {re.sub(r"\{\w+\}", "{id}", operation) for operation in documented}
+    assert told == named
+
+
+def test_every_setting_in_the_readme_is_read_and_every_setting_read_is_in_the_readme() -> None:
+    told = {
+        name
+        for row in re.findall(r"^\| .*$", README[README.index("## Settings") : README.index("## The promise")], re.M)
+        for name in SETTING.findall(row.split("|")[2])
+    }
+    read: set[str] = set()
+    for package in ("api", "worker", "shared", "sandbox"):
+        for file in (ROOT / package).rglob("*.py"):
+            read.update(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", file.read_text()))
+    internal = {"SANDBOX_GATEWAY_HOST"}  # of the simulated gateway's own container
+    assert told == read - internal
+
+
+def run(command: str) -> Any:
+    """The JSON that a curl command prints."""
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)

@@ -1,0 +1,97 @@
+"""The database that tests run on: a real PostgreSQL, migrated once, emptied before each test that asks for it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import URL
+
+from sandbox.postgres import EmbeddedPostgres, embedded_postgres
+from shared.db import database_url as parse_database_url
+from shared.db import libpq_url
+from tests.database import empty, migrate
+
+Connect = Callable[[], Connection]
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: an embedded one of this session's own, or the one that TEST_DATABASE_URL names."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+    else:
+        with embedded_postgres(tmp_path_factory.mktemp("postgres") / "data", durable=False) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def make_database(server_url: str) -> Iterator[Callable[[], str]]:
+    """Makes an empty database of its own name and answers its URL; all are dropped at the end."""
+    server: URL = parse_database_url(server_url)
+    made: list[str] = []
+    administration = psycopg2.connect(libpq_url(server))
+    administration.autocommit = True
+
+    def make() -> str:
+        name = f"gonets_test_{uuid.uuid4().hex}"
+        with administration.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        made.append(name)
+        return libpq_url(server.set(database=name))
+
+    yield make
+    with administration.cursor() as cursor:
+        for name in made:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    administration.close()
+
+
+@pytest.fixture(scope="session")
+def database_url(make_database: Callable[[], str]) -> str:
+    """A migrated database, shared by the tests of this session: ask for `clean_database` to find it empty."""
+    url = make_database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def clean_database(database_url: str) -> str:
+    """The migrated database, empty."""
+    empty(database_url)
+    return database_url
+
+
+@pytest.fixture
+def connect(clean_database: str) -> Iterator[Connect]:
+    """Opens connections to the clean database, in autocommit; closes them all after the test."""
+    opened: list[Connection] = []
+
+    def open_one() -> Connection:
+        connection = psycopg2.connect(clean_database)
+        connection.autocommit = True
+        opened.append(connection)
+        return connection
+
+    yield open_one
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def connection(connect: Connect) -> Connection:
+    """One connection to the clean database, in autocommit."""
+    return connect()
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server that belongs to one test alone, which may stop and restart it; migrated and empty."""
+    with EmbeddedPostgres(tmp_path / "data", durable=False) as postgres:
+        migrate(postgres.url)
+        yield postgres

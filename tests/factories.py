@@ -1,0 +1,210 @@
+"""Rows for tests, by intent. Each takes a psycopg2 connection in autocommit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import RealDictCursor
+
+FIRST_PHONE = 79_000_000_000
+
+
+def add_clients(connection: Connection, count: int, *, tag: str = "sample", operator_code: str = "900") -> list[int]:
+    """Clients with phone numbers that follow the highest one there is; answers their ids."""
+    return [
+        row[0]
+        for row in rows(
+            connection,
+            """
+            INSERT INTO client (phone_number, operator_code, tag, timezone)
+            SELECT (SELECT coalesce(max(phone_number), %s) FROM client) + n, %s, %s, 'Europe/Moscow'
+            FROM generate_series(1, %s) AS n
+            RETURNING id
+            """,
+            FIRST_PHONE,
+            operator_code,
+            tag,
+            count,
+        )
+    ]
+
+
+def add_mailing(
+    connection: Connection,
+    *,
+    text: str = "Hello",
+    mark: str = "sample",
+    starts_in: float = -1.0,
+    ends_in: float = 3600.0,
+    on_unknown: str = "resend",
+) -> int:
+    """A scheduled mailing whose window is given in seconds from now; answers its id."""
+    mailing_id = value(
+        connection,
+        """
+        INSERT INTO mailing (mark, start_datetime, end_datetime, on_unknown)
+        VALUES (%s, now() + %s * interval '1 second', now() + %s * interval '1 second', %s) RETURNING id
+        """,
+        mark,
+        starts_in,
+        ends_in,
+        on_unknown,
+    )
+    execute(connection, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 1, %s)", mailing_id, text)
+    return int(mailing_id)
+
+
+def add_running_mailing(connection: Connection, messages: int = 1, **given: Any) -> int:
+    """A mailing that is launched: running, with so many messages due (their clients are gone); answers its id."""
+    mailing_id = add_mailing(connection, **given)
+    begin_launch(connection, mailing_id)
+    add_messages(connection, mailing_id, messages)
+    execute(connection, "UPDATE mailing SET launched_at = now() WHERE id = %s", mailing_id)
+    return mailing_id
+
+
+def begin_launch(connection: Connection, mailing_id: int) -> None:
+    """Lets a mailing run, as a worker does when its time has come."""
+    execute(
+        connection,
+        """
+        UPDATE mailing SET status = 'running', launch_started_at = now(),
+            launch_ceiling = (SELECT coalesce(max(id), 0) FROM client)
+        WHERE id = %s
+        """,
+        mailing_id,
+    )
+
+
+def add_messages(connection: Connection, mailing_id: int, count: int) -> list[int]:
+    """So many more messages of a mailing, due in the order of their ids; answers these."""
+    last = value(connection, "SELECT coalesce(max(client_id), 0) FROM message WHERE mailing_id = %s", mailing_id)
+    added = rows(
+        connection,
+        """
+        INSERT INTO message (mailing_id, client_id, phone_number)
+        SELECT %s, %s + n, %s + n FROM generate_series(1, %s) AS n ORDER BY n
+        RETURNING id
+        """,
+        mailing_id,
+        last,
+        FIRST_PHONE + last,
+        count,
+    )
+    execute(connection, "UPDATE mailing SET audience = audience + %s WHERE id = %s", count, mailing_id)
+    return sorted(message_id for (message_id,) in added)
+
+
+def revise_text(connection: Connection, mailing_id: int, text: str) -> None:
+    """Gives a mailing a new text, as its next revision."""
+    execute(
+        connection,
+        """
+        WITH revised AS (
+            UPDATE mailing SET text_revision = text_revision + 1 WHERE id = %s RETURNING id, text_revision
+        )
+        INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, text_revision, %s FROM revised
+        """,
+        mailing_id,
+        text,
+    )
+
+
+def cancel(connection: Connection, mailing_id: int) -> None:
+    """Cancels a mailing."""
+    execute(connection, "UPDATE mailing SET status = 'cancelled', ended_at = now() WHERE id = %s", mailing_id)
+
+
+def close_window(connection: Connection, mailing_id: int) -> None:
+    """Lets the end of a mailing's window come: this very moment is past it."""
+    execute(
+        connection,
+        "UPDATE mailing SET start_datetime = now() - interval '1 hour', end_datetime = now() WHERE id = %s",
+        mailing_id,
+    )
+
+
+def run_leases_out(connection: Connection) -> None:
+    """Lets the time of every lease pass."""
+    execute(connection, "UPDATE message SET lease_until = now() - interval '1 s' WHERE status = 'sending'")
+
+
+def make_due(connection: Connection) -> None:
+    """Lets the time of every message that waits for its next attempt come."""
+    execute(connection, "UPDATE message SET due_at = now() WHERE status = 'pending'")
+
+
+def mailing(connection: Connection, mailing_id: int) -> dict[str, Any]:
+    """A mailing as it stands."""
+    return row(connection, "SELECT * FROM mailing WHERE id = %s", mailing_id)
+
+
+def message(connection: Connection, message_id: int) -> dict[str, Any]:
+    """A message as it stands."""
+    return row(connection, "SELECT * FROM message WHERE id = %s", message_id)
+
+
+def attempts_of(connection: Connection, message_id: int) -> list[dict[str, Any]]:
+    """What the ledger says of each attempt of a message, first to last."""
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute("SELECT * FROM attempt WHERE message_id = %s ORDER BY number", [message_id])
+        return [dict(attempt) for attempt in cursor.fetchall()]
+
+
+def tally(connection: Connection, mailing_id: int) -> dict[str, int]:
+    """Messages by status as the tally has them, without zeros."""
+    return {
+        status: int(messages)
+        for status, messages in rows(
+            connection,
+            """
+            SELECT status, sum(messages) FROM message_tally
+            WHERE mailing_id = %s GROUP BY status HAVING sum(messages) <> 0
+            """,
+            mailing_id,
+        )
+    }
+
+
+def counted(connection: Connection, mailing_id: int) -> dict[str, int]:
+    """Messages by status as they are, counted one by one."""
+    return dict(rows(connection, "SELECT status, count(*) FROM message WHERE mailing_id = %s GROUP BY 1", mailing_id))
+
+
+def change_message(connection: Connection, message_id: int, change: str) -> None:
+    """Changes a message by hand, in the words of SQL."""
+    execute(connection, f"UPDATE message SET {change} WHERE id = %s", message_id)  # noqa: S608
+
+
+def change_mailing(connection: Connection, mailing_id: int, change: str) -> None:
+    """Changes a mailing by hand, in the words of SQL."""
+    execute(connection, f"UPDATE mailing SET {change} WHERE id = %s", mailing_id)  # noqa: S608
+
+
+def row(connection: Connection, statement: str, *values: Any) -> dict[str, Any]:
+    """The one row of a statement, by column name."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found = cursor.fetchall()
+        assert len(found) == 1, f"{len(found)} rows"
+        return {column.name: item for column, item in zip(cursor.description or (), found[0], strict=True)}
+
+
+def value(connection: Connection, statement: str, *values: Any) -> Any:
+    """The one value of a statement."""
+    (found,) = row(connection, statement, *values).values()
+    return found
+
+
+def rows(connection: Connection, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """All rows of a statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+
+def execute(connection: Connection, statement: str, *values: Any) -> None:
+    """A statement that answers nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
