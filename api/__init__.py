@@ -1,0 +1,60 @@
+"""The HTTP API. `create_app()` is what gunicorn and `flask --app api` call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+
+from api import health
+from api.clients import routes as clients_routes
+from api.docs import register_docs
+from api.errors import register_error_handlers
+from api.extensions import db, migrate, rest_api
+from api.mailings import routes as mailings_routes
+from api.messages import routes as messages_routes
+from api.openapi import SPEC, RowId, row_id_schema
+from api.settings import ApiSettings
+from api.statistics import routes as statistics_routes
+from shared.logs import configure_logs
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+class JSONProvider(DefaultJSONProvider):
+    """Fields in the order of their schema, Cyrillic as it is."""
+
+    sort_keys = False
+    ensure_ascii = False
+
+
+class Gonets(Flask):
+    """A Flask application whose paths mean the same with and without a slash at their end."""
+
+    json_provider_class = JSONProvider
+
+
+def create_app(settings: ApiSettings | None = None) -> Flask:
+    """The application. Without settings it is a process of its own: they and its logs come from the environment.
+
+    Connects to nothing yet. Raises ConfigurationError for an environment that is wrong.
+    """
+    if settings is None:
+        settings = ApiSettings.from_environment()
+        configure_logs(settings.log_level, settings.log_format)
+    app = Gonets(__name__, static_folder=None)
+    app.config.from_mapping(SPEC, **settings.flask_config())
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = RowId
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(MIGRATIONS))
+    rest_api.init_app(app)
+    rest_api.register_converter(RowId, row_id_schema)
+    for routes in (clients_routes, mailings_routes, messages_routes, statistics_routes):
+        rest_api.register_blueprint(routes.blp)
+    app.register_blueprint(health.blp)
+    register_docs(app)
+    register_error_handlers(app)
+    return app

@@ -1,0 +1,81 @@
+"""The operations on clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import url_for
+from flask.views import MethodView
+
+from api.blueprint import Blueprint
+from api.clients import queries
+from api.clients.schemas import ClientBody, ClientSchema
+from api.extensions import db
+from api.openapi import LOCATION, path_id
+from api.paging import PAGE_HEADERS, PageArguments, page
+from shared.models import Client
+
+blp = Blueprint("Clients", "/v1/client", "The directory: whom messages can be sent to.", editable=ClientBody())
+
+
+@blp.route("/create/")
+class NewClient(MethodView):
+    @blp.operation("createClient", 409)
+    @blp.etag
+    @blp.arguments(ClientBody())
+    @blp.response(201, ClientSchema(), headers={"Location": LOCATION})
+    def post(self, fields: dict[str, Any]) -> tuple[Client, dict[str, str]]:
+        """Add a client"""
+        client = queries.add_client(fields)
+        db.session.commit()
+        return client, {"Location": url_for("Clients.ClientById", client_id=client.id)}
+
+
+@blp.route("/")
+class Clients(MethodView):
+    @blp.operation("listClients")
+    @blp.arguments(PageArguments(), location="query")
+    @blp.response(200, ClientSchema(many=True), headers=PAGE_HEADERS)
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[Client], dict[str, str]]:
+        """List all clients"""
+        return page(queries.clients_after, arguments)
+
+
+@blp.route("/<id:client_id>/", parameters=path_id("client_id", "client"))
+class ClientById(MethodView):
+    @blp.operation("getClient", 404)
+    @blp.etag
+    @blp.response(200, ClientSchema())
+    def get(self, client_id: int) -> Client:
+        """Get a client"""
+        return queries.client_by_id(client_id)
+
+    @blp.operation("updateClient", 404, 409)
+    @blp.etag
+    @blp.arguments(ClientBody())
+    @blp.response(200, ClientSchema())
+    def put(self, fields: dict[str, Any], client_id: int) -> Client:
+        """Change a client
+
+        A new phone number reaches the client's messages that no attempt has been made for yet.
+        """
+        client = queries.lock_client(client_id)
+        blp.check_etag(client)
+        client = queries.change_client(client, fields)
+        db.session.commit()
+        return client
+
+    @blp.operation("deleteClient", 404)
+    @blp.etag
+    @blp.response(204)
+    def delete(self, client_id: int) -> None:
+        """Remove a client
+
+        Messages that wait to be sent to it are cancelled (`unknown` if an attempt may have landed). The ledger keeps
+        them, and those that were sent.
+        """
+        client = queries.lock_client(client_id)
+        blp.check_etag(client)
+        queries.remove_client(client)
+        db.session.commit()

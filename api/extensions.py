@@ -1,0 +1,14 @@
+"""The extensions that the application is made of, made once and bound to it by create_app."""
+
+from __future__ import annotations
+
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+from api.openapi import RestApi
+from shared.models import Base
+
+# Nothing is read again after a commit: another request may have removed the row by then.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+migrate = Migrate()
+rest_api = RestApi()

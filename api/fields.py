@@ -1,0 +1,145 @@
+"""The fields that marshmallow doesn't have: each refuses what the database couldn't keep, and says why.
+
+Each documents itself in OpenAPI: the `metadata` of a field is what apispec adds to its property.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+
+from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
+
+MAX_ID = 2**63 - 1
+"""The largest bigint of PostgreSQL."""
+
+PHONE_NUMBER = {
+    "type": "integer",
+    "format": "int64",
+    "minimum": MIN_PHONE_NUMBER,
+    "maximum": MAX_PHONE_NUMBER,
+}
+PHONE_NUMBER_OR_DIGITS = {
+    "anyOf": [PHONE_NUMBER, {"type": "string", "pattern": r"^\+?[1-9][0-9]{6,14}$"}],
+}
+
+# What PlainText takes, as far as a pattern can say it (a surrogate is not a character to begin with).
+NO_NUL = r"^[^\x00]*$"
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+_DIGITS = re.compile("[0-9]{1,19}")
+_PHONE_NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
+
+# RFC 3339, section 5.6, with the blank that it allows in place of the T.
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+)
+
+
+class PlainText(ma.fields.String):
+    """A string that PostgreSQL can keep: no NUL, and no half of a surrogate pair."""
+
+    default_error_messages = {
+        "nul": "Must not contain the NUL character.",
+        "surrogate": "Must not contain half of a surrogate pair.",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text:
+            raise self.make_error("nul")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise self.make_error("surrogate") from None
+        return text
+
+
+class Timezone(PlainText):
+    """The name of an IANA time zone."""
+
+    default_error_messages = {"unknown": "Must be the name of an IANA time zone, such as Europe/Moscow."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if name not in TIMEZONES:
+            raise self.make_error("unknown")
+        return name
+
+
+class WholeNumber(ma.fields.Field[int]):
+    """A whole number in a query string, in ASCII digits and nothing else."""
+
+    default_error_messages = {"invalid": "Must be a whole number from {minimum} to {maximum}."}
+
+    def __init__(self, *, minimum: int = 0, maximum: int = MAX_ID, metadata: dict[str, Any], **kwargs: Any) -> None:
+        bounds = {"type": "integer", "format": "int64", "minimum": minimum, "maximum": maximum}
+        super().__init__(metadata={**bounds, **metadata}, **kwargs)
+        self.minimum, self.maximum = minimum, maximum
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not (isinstance(value, str) and _DIGITS.fullmatch(value) and self.minimum <= int(value) <= self.maximum):
+            raise self.make_error("invalid", minimum=self.minimum, maximum=self.maximum)
+        return int(value)
+
+
+class PhoneNumber(ma.fields.Field[int]):
+    """A phone number in international form, as an integer or in digits with or without a plus sign."""
+
+    default_error_messages = {
+        "invalid": "Must be a phone number in international form: an integer of 7 to 15 digits, such as 79161234567."
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, str) and _PHONE_NUMBER.fullmatch(value):
+            return int(value)
+        # A bool is an int to Python, and 79161234567.0 is one to nobody: it has been through something lossy.
+        if type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER:
+            return value
+        raise self.make_error("invalid")
+
+
+class Instant(ma.fields.Field[datetime]):
+    """A moment, as RFC 3339 writes it. It is kept to the microsecond and answered in UTC."""
+
+    default_error_messages = {
+        "invalid": "Must be a date and time with its offset from UTC (RFC 3339), such as 2022-06-02T18:25:43.511Z.",
+        "naive": "Says nothing about its offset from UTC: end it with Z, or with an offset such as +03:00.",
+        "impossible": "There is no such moment: {reason}.",
+    }
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "format": "date-time", **metadata}, **kwargs)
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        exact = "microseconds" if value.microsecond % 1000 else "milliseconds"
+        return value.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise self.make_error("invalid")
+        date, time, fraction, offset = match.groups()
+        if offset is None:
+            raise self.make_error("naive")
+        if time.startswith("24"):  # Python 3.13 reads 24:00 as the next day
+            raise self.make_error("impossible", reason="hour must be in 0..23")
+        try:
+            # Finer than a microsecond is cut off: that is what PostgreSQL keeps.
+            return _in_utc(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}")
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("impossible", reason=str(error)) from None
+
+
+def _in_utc(written: str) -> datetime:
+    moment = datetime.fromisoformat(written).astimezone(UTC)
+    # A year of room on either side, for whoever reads it in another time zone.
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError(f"years go from {MINYEAR + 1} to {MAXYEAR - 1}")
+    return moment

@@ -1,0 +1,20 @@
+"""gunicorn's settings: `gunicorn --config python:api.gunicorn 'api:create_app()'`. They come from the environment."""
+
+from __future__ import annotations
+
+from shared.config import between, environment
+
+with environment() as env:
+    host = env.str("API_HOST", "127.0.0.1")
+    port = env.int("API_PORT", 8000, validate=between(1, 65535))
+    workers = env.int("API_WORKERS", 2, validate=between(1, 64))
+    threads = env.int("API_THREADS", 4, validate=between(1, 256))
+
+bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+worker_class = "gthread"
+# Newer versions would make a socket for commands in the home folder, which a container's user does not have.
+control_socket_disable = True
+# Requests end within API_STATEMENT_TIMEOUT; what still runs then is cut off.
+graceful_timeout = 20
+# No access log: its lines would carry the phone numbers that people filter by.
+accesslog = None

@@ -1,0 +1,62 @@
+"""Reading a request's body: strict JSON (RFC 8259), so that what is stored is what was meant."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import flask
+import marshmallow as ma
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+
+class BodyParser(FlaskParser):
+    """Loads the bodies of requests for webargs."""
+
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+        """The body's JSON.
+
+        Raises UnsupportedMediaType (415), RequestEntityTooLarge (413), and BadRequest (400) for a malformed body.
+        """
+        if req.mimetype != "application/json":
+            raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+        body = req.get_data(cache=False)
+        # Of a body in chunks Werkzeug reads no more than the limit, and says only now that there is more.
+        req.stream.read(1)
+        return strict_json(body)
+
+
+def strict_json(body: bytes) -> Any:
+    """Parses JSON in UTF-8. Raises BadRequest for all that RFC 8259 forbids or warns of.
+
+    Such as NaN, a name twice in one object (nobody can know which one won), or a number or a depth without end.
+    """
+    try:
+        return _DECODER.decode(body.decode())
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The body is not UTF-8: byte {error.start} is out of place.") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise BadRequest(f"The body is not JSON: {error.msg} at {place}.") from error
+    except RecursionError as error:
+        raise BadRequest("The body is nested too deep.") from error
+    except ValueError as error:  # the interpreter's limit for digits
+        raise BadRequest("The body holds a number of too many digits.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if any("\ud800" <= character <= "\udfff" for name in names for character in name):
+        raise BadRequest("The body has a name with half of a surrogate pair in it.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadRequest(f"The body has {json.dumps(twice, ensure_ascii=False)} more than once.")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadRequest(f"The body is not JSON: there is no {name} in it.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)

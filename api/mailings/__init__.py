@@ -1,0 +1,1 @@
+"""Mailings, and what became of their messages."""

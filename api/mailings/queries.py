@@ -1,0 +1,176 @@
+"""What the API asks of mailings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from api.extensions import db
+from api.rows import with_columns
+from shared.errors import NotFound
+from shared.ledger import MailingStatus, MessageStatus
+from shared.mailings import ENDED, Terms, check_change, check_terms, warnings_about
+from shared.models import Client, Mailing, MailingText, MessageTally
+
+# The clock of now, where now() is that of the transaction's start, which may have waited for a lock since.
+NOW = func.clock_timestamp()
+
+Report = dict[str, Any]
+"""The columns of a mailing with its `text`, `messages` (by status) and `warnings`."""
+
+
+def mailings_after(after: int, limit: int) -> Sequence[Report]:
+    """The mailings with a greater id that are not removed, in order."""
+    listed = Mailing.removed_at.is_(None)
+    return _reports(select(Mailing).where(listed, Mailing.id > after).order_by(Mailing.id).limit(limit))
+
+
+def mailing_by_id(mailing_id: int) -> Report:
+    """The mailing. Raises NotFound, also for one that is removed."""
+    reports = _reports(select(Mailing).where(Mailing.removed_at.is_(None), Mailing.id == mailing_id))
+    if not reports:
+        raise NotFound("mailing", mailing_id)
+    return reports[0]
+
+
+def check_mailing(mailing_id: int) -> None:
+    """Raises NotFound when there is no such mailing, or it is removed."""
+    if not db.session.scalar(select(true()).where(Mailing.id == mailing_id, Mailing.removed_at.is_(None))):
+        raise NotFound("mailing", mailing_id)
+
+
+def lock_mailing(mailing_id: int) -> tuple[Mailing, Terms]:
+    """The mailing and its terms, kept from workers and everybody else until the end of the transaction.
+
+    Raises NotFound, also for one that is removed.
+    """
+    mailing = db.session.get(Mailing, mailing_id, with_for_update=True)
+    if mailing is None or mailing.removed_at is not None:
+        raise NotFound("mailing", mailing_id)
+    # Asked for only now: who waited for the lock would not find a text that was written meanwhile by a join.
+    text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
+    return mailing, Terms(
+        mark=mailing.mark,
+        text=text.text,
+        start_datetime=mailing.start_datetime,
+        end_datetime=mailing.end_datetime,
+        on_unknown=mailing.on_unknown,
+    )
+
+
+def add_mailing(terms: Terms) -> int:
+    """Adds a mailing and answers its id. Raises Invalid."""
+    check_terms(terms)
+    mailing = Mailing(
+        mark=terms.mark,
+        start_datetime=terms.start_datetime,
+        end_datetime=terms.end_datetime,
+        on_unknown=terms.on_unknown,
+        text_revision=1,
+    )
+    db.session.add(mailing)
+    db.session.flush()
+    _write_text(mailing, terms.text)
+    return mailing.id
+
+
+def change_mailing(mailing: Mailing, before: Terms, after: Terms) -> None:
+    """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
+    changed = check_change(mailing, before, after)
+    if not changed:
+        return
+    if "text" in changed:
+        mailing.text_revision += 1
+        _write_text(mailing, after.text)
+    for term in changed:
+        if term != "text":
+            setattr(mailing, term, getattr(after, term))
+    mailing.updated_at = NOW
+    db.session.flush()
+
+
+def remove_mailing(mailing: Mailing) -> None:
+    """Deletes a locked mailing that has not been launched; cancels one that has, and hides it."""
+    if not mailing.launch_began:
+        db.session.delete(mailing)
+        db.session.flush()
+        return
+    if mailing.status not in ENDED:
+        mailing.status = MailingStatus.CANCELLED
+        mailing.ended_at = NOW
+    mailing.removed_at = NOW
+    db.session.flush()
+
+
+def _write_text(mailing: Mailing, text: str) -> None:
+    db.session.add(MailingText(mailing_id=mailing.id, revision=mailing.text_revision, text=text))
+    db.session.flush()
+
+
+def _reports(page: Select[Any]) -> list[Report]:
+    # One statement for the whole page, so that a mailing's audience and counts are of one moment and add up.
+    mailing = aliased(Mailing, page.subquery("page"))
+    # What belongs to a row is looked up row by row: a join could read the whole of the other table.
+    counts = _counts(mailing.id)
+    reports = (
+        select(mailing, _text(mailing), _somebody_matches(mailing), NOW, *counts.c)
+        .join(counts, true())
+        .order_by(mailing.id)
+    )
+    return [_report(*row) for row in db.session.execute(reports)]
+
+
+def _text(mailing: type[Mailing]) -> ScalarSelect[str]:
+    return (
+        select(MailingText.text)
+        .where(MailingText.mailing_id == mailing.id, MailingText.revision == mailing.text_revision)
+        .scalar_subquery()
+    )
+
+
+def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
+    sums = (func.sum(MessageTally.messages).filter(MessageTally.status == status) for status in MessageStatus)
+    return (
+        select(*(cast(func.coalesce(one, 0), BigInteger).label(f"n{place}") for place, one in enumerate(sums)))
+        .where(MessageTally.mailing_id == mailing_id)
+        .lateral("counts")
+    )
+
+
+def _somebody_matches(mailing: type[Mailing]) -> ColumnElement[bool]:
+    waiting = and_(mailing.launch_started_at.is_(None), mailing.ended_at.is_(None))
+    match = or_(*(_first(column, mailing.mark) == mailing.mark for column in (Client.operator_code, Client.tag)))
+    return case((waiting, match), else_=false())
+
+
+def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str]) -> ScalarSelect[str]:
+    # The first value from `mark` on in the index's order, to be compared with it: one step in the index. An EXISTS
+    # for the value itself may read the whole table, where the planner takes it for a common one.
+    return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery()
+
+
+def _report(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> Report:
+    return with_columns(
+        mailing,
+        text=text,
+        messages={status.value: count for status, count in zip(MessageStatus, counts, strict=True)},
+        warnings=warnings_about(mailing, somebody_matches=bool(somebody_matches), now=now),
+    )

@@ -1,0 +1,100 @@
+"""The operations on mailings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from flask import url_for
+from flask.views import MethodView
+
+from api.blueprint import Blueprint
+from api.extensions import db
+from api.mailings import queries
+from api.mailings.schemas import MailingBody, MailingSchema
+from api.messages.queries import messages_after
+from api.messages.schemas import MailingMessagesArguments, MessageSchema
+from api.openapi import LOCATION, path_id
+from api.paging import PAGE_HEADERS, PageArguments, page
+from shared.mailings import Terms
+from shared.models import Message
+
+blp = Blueprint("Mailings", "/v1/mailing", "One text to everybody whom its mark matches.", editable=MailingBody())
+
+MAILING_ID = path_id("mailing_id", "mailing")
+
+
+@blp.route("/create/")
+class NewMailing(MethodView):
+    @blp.operation("createMailing")
+    @blp.etag
+    @blp.arguments(MailingBody())
+    @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
+    def post(self, fields: dict[str, Any]) -> tuple[queries.Report, dict[str, str]]:
+        """Add a mailing"""
+        report = queries.mailing_by_id(queries.add_mailing(Terms(**fields)))
+        db.session.commit()
+        return report, {"Location": url_for("Mailings.MailingById", mailing_id=report["id"])}
+
+
+@blp.route("/")
+class Mailings(MethodView):
+    @blp.operation("listMailings")
+    @blp.arguments(PageArguments(), location="query")
+    @blp.response(200, MailingSchema(many=True), headers=PAGE_HEADERS)
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[queries.Report], dict[str, str]]:
+        """List all mailings and what became of their messages"""
+        return page(queries.mailings_after, arguments)
+
+
+@blp.route("/<id:mailing_id>/", parameters=MAILING_ID)
+class MailingById(MethodView):
+    @blp.operation("getMailing", 404)
+    @blp.etag
+    @blp.response(200, MailingSchema())
+    def get(self, mailing_id: int) -> queries.Report:
+        """Get a mailing and what became of its messages"""
+        return queries.mailing_by_id(mailing_id)
+
+    @blp.operation("updateMailing", 404, 409)
+    @blp.etag
+    @blp.arguments(MailingBody())
+    @blp.response(200, MailingSchema())
+    def put(self, fields: dict[str, Any], mailing_id: int) -> queries.Report:
+        """Change a mailing
+
+        Everything, until its launch begins. After that the text (messages that no attempt has been made for yet get
+        the new one), the end, and what to do when in doubt. Once it has ended, nothing.
+        """
+        mailing, terms = queries.lock_mailing(mailing_id)
+        blp.check_etag(terms)
+        queries.change_mailing(mailing, terms, replace(terms, **fields))
+        report = queries.mailing_by_id(mailing_id)
+        db.session.commit()
+        return report
+
+    @blp.operation("deleteMailing", 404)
+    @blp.etag
+    @blp.response(204)
+    def delete(self, mailing_id: int) -> None:
+        """Remove a mailing
+
+        One that has been launched is cancelled and hidden. The ledger keeps its messages: see `listMessages`.
+        """
+        mailing, terms = queries.lock_mailing(mailing_id)
+        blp.check_etag(terms)
+        queries.remove_mailing(mailing)
+        db.session.commit()
+
+
+@blp.route("/<id:mailing_id>/message/", parameters=MAILING_ID)
+class MailingMessages(MethodView):
+    @blp.operation("listMailingMessages", 404)
+    @blp.arguments(MailingMessagesArguments(), location="query")
+    @blp.response(200, MessageSchema(many=True), headers=PAGE_HEADERS)
+    def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[Message], dict[str, str]]:
+        """List the messages of a mailing"""
+        queries.check_mailing(mailing_id)
+        return page(partial(messages_after, mailing_id=mailing_id), arguments)

@@ -1,0 +1,132 @@
+"""Mailings as JSON."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import validate
+
+from api.fields import NOT_BLANK, Instant, PlainText
+from api.messages.schemas import MessageCounts
+from api.schemas import Answer, Body
+from shared.clients import MAX_LABEL
+from shared.ledger import MailingStatus, OnUnknown
+from shared.mailings import MAX_TEXT
+
+
+def _not_blank(value: str) -> None:
+    if not value.strip():
+        raise ma.ValidationError("Must not be empty or only white space.")
+
+
+class WarningSchema(Answer):
+    """Something about a mailing that is legal and probably not meant."""
+
+    code = ma.fields.String(required=True, metadata={"description": "For a program.", "example": "nobody_matches"})
+    message = ma.fields.String(
+        required=True,
+        metadata={"description": "For a person.", "example": "No client has its mark as operator code or as tag."},
+    )
+
+
+class MailingSchema(Answer):
+    """A mailing and what became of its messages, as it is answered."""
+
+    id = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Its number, for ever.", "example": 1}
+    )
+    start_datetime = Instant(
+        required=True,
+        metadata={
+            "description": "From when on messages are sent. Answered in UTC, kept to the microsecond.",
+            "example": "2022-06-02T18:25:43.511Z",
+        },
+    )
+    text = PlainText(
+        required=True,
+        validate=[_not_blank, validate.Length(max=MAX_TEXT)],
+        metadata={"description": "What is sent. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
+    )
+    mark = PlainText(
+        required=True,
+        validate=[_not_blank, validate.Length(max=MAX_LABEL)],
+        metadata={
+            "description": "Whom it is for: the clients whose operator code or tag is exactly this.",
+            "pattern": NOT_BLANK,
+            "example": "vip",
+        },
+    )
+    end_datetime = Instant(
+        required=True,
+        metadata={
+            "description": "From when on nothing is sent any more. After the start.",
+            "example": "2022-06-03T18:25:43.511Z",
+        },
+    )
+    on_unknown = ma.fields.Enum(
+        OnUnknown,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={
+            "description": "After an attempt that may have landed: `resend` the same message, or `hold` it (it ends as "
+            "`unknown`, and a person decides).",
+            "example": "resend",
+        },
+    )
+    status = ma.fields.Enum(
+        MailingStatus,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "Where it is in its life.", "example": "running"},
+    )
+    audience = ma.fields.Integer(
+        required=True,
+        metadata={"format": "int64", "description": "Clients that have a message of it so far.", "example": 100},
+    )
+    messages = ma.fields.Nested(
+        MessageCounts, required=True, metadata={"description": "Its messages by status: their sum is the audience."}
+    )
+    warnings = ma.fields.List(
+        ma.fields.Nested(WarningSchema),
+        required=True,
+        metadata={"description": "What is legal and probably not meant: `window_closed`, `nobody_matches`."},
+    )
+    text_revision = ma.fields.Integer(
+        required=True, metadata={"description": "Which text it is, counted from 1.", "example": 1}
+    )
+    launched_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "When its whole audience had become messages; null before.",
+            "example": "2022-06-02T18:25:44.902Z",
+        },
+    )
+    ended_at = Instant(
+        required=True, allow_none=True, metadata={"description": "When it was finished or cancelled; null before."}
+    )
+    created_at = Instant(
+        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
+    )
+    updated_at = Instant(
+        required=True,
+        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
+    )
+
+
+class MailingBody(Body, MailingSchema):
+    """A mailing, as a person writes it."""
+
+    class Meta(Body.Meta):
+        """What a person decides about a mailing: shared.mailings.Terms."""
+
+        fields = ("start_datetime", "text", "mark", "end_datetime", "on_unknown")
+
+    on_unknown = ma.fields.Enum(
+        OnUnknown,
+        by_value=ma.fields.String,
+        metadata={
+            "description": "After an attempt that may have landed: `resend` the same message, or `hold` it (it ends as "
+            "`unknown`, and a person decides). Left out: `resend` for a new mailing, as it was for another.",
+            "example": "resend",
+        },
+    )

@@ -1,0 +1,1 @@
+"""The ledger: messages and their attempts."""

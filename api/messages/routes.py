@@ -1,0 +1,36 @@
+"""The operations on the ledger, which nobody writes but the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask.views import MethodView
+
+from api.blueprint import Blueprint
+from api.messages import queries
+from api.messages.schemas import MessagesArguments, MessageSchema, MessageWithAttempts
+from api.openapi import path_id
+from api.paging import PAGE_HEADERS, page
+from shared.models import Message
+
+blp = Blueprint("Messages", "/v1/message", "The ledger: what became of every message, of removed mailings too.")
+
+
+@blp.route("/")
+class Messages(MethodView):
+    @blp.operation("listMessages")
+    @blp.arguments(MessagesArguments(), location="query")
+    @blp.response(200, MessageSchema(many=True), headers=PAGE_HEADERS)
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[Message], dict[str, str]]:
+        """List messages"""
+        return page(queries.messages_after, arguments)
+
+
+@blp.route("/<id:message_id>/", parameters=path_id("message_id", "message"))
+class MessageById(MethodView):
+    @blp.operation("getMessage", 404)
+    @blp.response(200, MessageWithAttempts())
+    def get(self, message_id: int) -> dict[str, Any]:
+        """Get a message with its attempts"""
+        return queries.message_by_id(message_id)

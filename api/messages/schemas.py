@@ -1,0 +1,160 @@
+"""Messages and attempts as JSON."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+
+from api.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber
+from api.paging import PageArguments
+from api.schemas import Answer
+from shared.ledger import MessageStatus, Outcome
+
+ID = {"format": "int64"}
+
+
+MEANINGS = {
+    MessageStatus.PENDING: "Waiting to be sent.",
+    MessageStatus.SENDING: "With a worker right now.",
+    MessageStatus.SENT: "Accepted by the gateway.",
+    MessageStatus.FAILED: "Refused for good, or out of attempts.",
+    MessageStatus.EXPIRED: "The window closed first.",
+    MessageStatus.CANCELLED: "The mailing was cancelled, or the client removed, first.",
+    MessageStatus.UNKNOWN: "A request left, and no answer tells what became of it.",
+}
+
+# From the enum, and not as a class: marshmallow's own `unknown` is an attribute of every class of schemas.
+MessageCounts = Answer.from_dict(
+    {
+        status.value: ma.fields.Integer(
+            required=True, metadata={"format": "int64", "description": meaning, "example": 0}
+        )
+        for status, meaning in MEANINGS.items()
+    },
+    name="MessageCounts",
+)
+
+
+class AttemptSchema(Answer):
+    """One request to the gateway for one message, and what came of it."""
+
+    number = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
+    started_at = Instant(
+        required=True, metadata={"description": "When the request began.", "example": "2022-06-02T18:25:45.120Z"}
+    )
+    duration = ma.fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Seconds to the answer; null when nobody saw one.", "example": 0.153},
+    )
+    outcome = ma.fields.Enum(
+        Outcome,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "What came of it.", "example": "accepted"},
+    )
+    http_status = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The gateway's HTTP status; null when there was no answer.", "example": 200},
+    )
+    detail = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "What the gateway or the network said."}
+    )
+    worker = ma.fields.String(
+        required=True, metadata={"description": "The name of the worker that made it.", "example": "host-7-3f9a"}
+    )
+
+
+class MessageSchema(Answer):
+    """One mailing to one client, as it is listed."""
+
+    id = ma.fields.Integer(
+        required=True, metadata={**ID, "description": "Also its `msgId` at the gateway, for ever.", "example": 1}
+    )
+    mailing_id = ma.fields.Integer(
+        required=True, metadata={**ID, "description": "Whose text it carries.", "example": 1}
+    )
+    client_id = ma.fields.Integer(
+        required=True, metadata={**ID, "description": "The client may have been removed since.", "example": 1}
+    )
+    phone_number = PhoneNumber(
+        required=True,
+        metadata={**PHONE_NUMBER, "description": "The number it is, or was, sent to.", "example": 79161234567},
+    )
+    status = ma.fields.Enum(
+        MessageStatus,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "What became of it so far.", "example": "sent"},
+    )
+    reason = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why it has this status, where that needs saying.", "example": "the window closed"},
+    )
+    attempts_made = ma.fields.Integer(
+        attribute="attempts", required=True, metadata={"description": "Attempts so far.", "example": 1}
+    )
+    in_doubt = ma.fields.Boolean(
+        required=True, metadata={"description": "Whether an attempt may have landed without an answer."}
+    )
+    text_revision = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Which of the mailing's texts it carries; null before the first attempt."},
+    )
+    due_at = Instant(
+        required=True,
+        metadata={"description": "When it may be sent, or may again.", "example": "2022-06-02T18:25:43.511Z"},
+    )
+    sent_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the gateway accepted it; null before.", "example": "2022-06-02T18:25:45.273Z"},
+    )
+    ended_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "When it came to its end, whichever; null before.",
+            "example": "2022-06-02T18:25:45.273Z",
+        },
+    )
+    created_at = Instant(
+        required=True, metadata={"description": "When the launch made it.", "example": "2022-06-02T18:25:43.900Z"}
+    )
+
+
+class MessageWithAttempts(MessageSchema):
+    """One mailing to one client, with everything that was tried."""
+
+    attempts = ma.fields.List(
+        ma.fields.Nested(AttemptSchema),
+        attribute="made",
+        required=True,
+        metadata={"description": "Every request to the gateway for it."},
+    )
+
+
+class MailingMessagesArguments(PageArguments):
+    """Which of a mailing's messages."""
+
+    status = ma.fields.Enum(
+        MessageStatus,
+        by_value=ma.fields.String,
+        metadata={"description": "Only messages in this status.", "example": "failed"},
+    )
+
+
+class MessagesArguments(MailingMessagesArguments):
+    """Which messages."""
+
+    mailing_id = WholeNumber(
+        minimum=1, maximum=MAX_ID, metadata={"description": "Only messages of this mailing.", "example": 1}
+    )
+    client_id = WholeNumber(
+        minimum=1, maximum=MAX_ID, metadata={"description": "Only messages to this client.", "example": 1}
+    )
+    phone_number = PhoneNumber(
+        metadata={**PHONE_NUMBER, "description": "Only messages to this phone number.", "example": 79161234567}
+    )

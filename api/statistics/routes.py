@@ -1,0 +1,20 @@
+"""The one operation on figures."""
+
+from __future__ import annotations
+
+from flask.views import MethodView
+
+from api.blueprint import Blueprint
+from api.statistics import queries
+from api.statistics.schemas import StatisticsSchema
+
+blp = Blueprint("Statistics", "/v1/statistics", "How many there are of everything.")
+
+
+@blp.route("/")
+class Statistics(MethodView):
+    @blp.operation("getStatistics")
+    @blp.response(200, StatisticsSchema())
+    def get(self) -> dict[str, dict[str, int]]:
+        """Count mailings and messages by status"""
+        return {"mailings": queries.mailings_by_status(), "messages": queries.messages_by_status()}

@@ -1,0 +1,29 @@
+"""Statistics as JSON."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+
+from api.messages.schemas import MessageCounts
+from api.schemas import Answer
+
+
+class MailingCounts(Answer):
+    """How many mailings are in each status."""
+
+    scheduled = ma.fields.Integer(required=True, metadata={"description": "Not started yet.", "example": 3})
+    running = ma.fields.Integer(required=True, metadata={"description": "Being sent.", "example": 1})
+    paused = ma.fields.Integer(required=True, metadata={"description": "Held for now.", "example": 0})
+    finished = ma.fields.Integer(required=True, metadata={"description": "All messages have an end.", "example": 12})
+    cancelled = ma.fields.Integer(required=True, metadata={"description": "Stopped for good.", "example": 0})
+
+
+class StatisticsSchema(Answer):
+    """How many there are of everything."""
+
+    mailings = ma.fields.Nested(
+        MailingCounts, required=True, metadata={"description": "Mailings by status; removed ones are not counted."}
+    )
+    messages = ma.fields.Nested(
+        MessageCounts, required=True, metadata={"description": "All messages of the ledger by status."}
+    )

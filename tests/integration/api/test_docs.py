@@ -1,0 +1,121 @@
+"""The OpenAPI document and the page that shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.clients.schemas import ClientBody
+from api.mailings.schemas import MailingBody
+from tests.integration.api.calls import Caller
+
+OPERATIONS = {
+    "createClient": "POST /v1/client/create/",
+    "listClients": "GET /v1/client/",
+    "getClient": "GET /v1/client/{client_id}/",
+    "updateClient": "PUT /v1/client/{client_id}/",
+    "deleteClient": "DELETE /v1/client/{client_id}/",
+    "createMailing": "POST /v1/mailing/create/",
+    "listMailings": "GET /v1/mailing/",
+    "getMailing": "GET /v1/mailing/{mailing_id}/",
+    "updateMailing": "PUT /v1/mailing/{mailing_id}/",
+    "deleteMailing": "DELETE /v1/mailing/{mailing_id}/",
+    "listMailingMessages": "GET /v1/mailing/{mailing_id}/message/",
+    "listMessages": "GET /v1/message/",
+    "getMessage": "GET /v1/message/{message_id}/",
+    "getStatistics": "GET /v1/statistics/",
+}
+
+
+@pytest.fixture
+def document(api: Caller) -> dict[str, Any]:
+    """The OpenAPI document."""
+    found: dict[str, Any] = api.get("/docs/openapi.json").json
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method != "parameters":
+                yield f"{method.upper()} {path}", operation
+
+
+@pytest.mark.parametrize("slash", ["", "/"], ids=["without a slash", "with a slash"])
+def test_the_page_opens_with_nothing_from_elsewhere(api: Caller, slash: str) -> None:
+    page = api.get(f"/docs{slash}")
+    assert page.status_code == 200
+    assert page.mimetype == "text/html"
+    assert "://" not in page.text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert {asset.rpartition(".")[2] for asset in assets} == {"js", "css", "png"}
+    for asset in [*assets, "/docs/openapi.json"]:
+        assert asset.startswith("/docs/")
+        response = api.get(asset)
+        assert response.status_code == 200
+        response.close()
+
+
+def test_the_page_does_not_send_the_document_to_a_validator(api: Caller) -> None:
+    assert '"validatorUrl": null' in api.get("/docs/").text
+
+
+def test_the_styles_load_nothing_from_elsewhere(api: Caller) -> None:
+    for style in ("/docs/swagger-ui.css", "/docs/index.css"):
+        response = api.get(style)
+        assert "@import" not in response.text
+        assert not re.search(r"url\(\s*[\"']?(?:https?:)?//", response.text)
+        response.close()
+
+
+def test_every_operation_has_its_name(document: dict[str, Any]) -> None:
+    assert {operation["operationId"]: call for call, operation in operations(document)} == OPERATIONS
+
+
+def test_every_operation_says_what_it_does_and_what_can_go_wrong(document: dict[str, Any]) -> None:
+    tags = {tag["name"]: tag["description"] for tag in document["tags"]}
+    for call, operation in operations(document):
+        assert operation["summary"], call
+        assert tags[operation["tags"][0]], call
+        expected = {"422", "503"}
+        if "requestBody" in operation:
+            expected |= {"400", "413", "415"}
+        if "_id}" in call:
+            expected.add("404")
+        if call.startswith(("PUT", "DELETE")):
+            expected.add("412")
+        if operation["operationId"] in ("createClient", "updateClient", "updateMailing"):
+            expected.add("409")
+        assert {status for status in operation["responses"] if status >= "4"} == expected, call
+
+
+def test_every_error_has_the_one_format(document: dict[str, Any]) -> None:
+    for name, response in document["components"]["responses"].items():
+        if name != "NOT_MODIFIED":
+            assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
+
+
+def test_if_match_is_optional(document: dict[str, Any]) -> None:
+    assert document["components"]["parameters"]["IF_MATCH"]["required"] is False
+    for call, operation in operations(document):
+        taken = {"$ref": "#/components/parameters/IF_MATCH"} in operation.get("parameters", [])
+        assert taken == call.startswith(("PUT", "DELETE")), call
+
+
+def test_every_parameter_and_every_field_says_what_it_is(document: dict[str, Any]) -> None:
+    for call, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert "$ref" in parameter or parameter["description"], call
+    for name, schema in document["components"]["schemas"].items():
+        for field, described in schema["properties"].items():
+            assert described.get("description"), f"{name}.{field}"
+
+
+@pytest.mark.parametrize("body", [ClientBody(), MailingBody()], ids=["client", "mailing"])
+def test_the_examples_of_a_body_are_a_body(document: dict[str, Any], body: ClientBody | MailingBody) -> None:
+    schema = document["components"]["schemas"][type(body).__name__]
+    assert schema["additionalProperties"] is False
+    assert body.load({name: described["example"] for name, described in schema["properties"].items()})

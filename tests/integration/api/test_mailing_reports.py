@@ -1,0 +1,76 @@
+"""What a mailing says of its messages, and of itself."""
+
+from __future__ import annotations
+
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import event
+
+from api.extensions import db
+from shared.ledger import MessageStatus
+from tests import factories
+from tests.integration.api.calls import Caller, add_client, add_mailing, mailing_body
+from tests.integration.api.worker_steps import end, launch
+
+STATUSES = [status.value for status in MessageStatus]
+
+
+def test_a_mailing_carries_the_counts_of_its_messages(api: Caller, connection: Connection) -> None:
+    other, mailing_id = add_mailing(api), add_mailing(api)
+    launch(connection, other, "sent", "sent")
+    statuses = [status for number, status in enumerate(STATUSES, 1) for _ in range(number)]
+    launch(connection, mailing_id, *statuses)
+    mailing = api.get(f"/v1/mailing/{mailing_id}/").json
+    assert mailing["messages"] == {status: number for number, status in enumerate(STATUSES, 1)}
+    assert mailing["audience"] == sum(mailing["messages"].values())
+    assert [one["messages"]["sent"] for one in api.get("/v1/mailing/").json] == [2, 3]
+    factories.execute(connection, "UPDATE message SET status = 'pending', lease_until = NULL WHERE status = 'sending'")
+    assert api.get(f"/v1/mailing/{mailing_id}/").json["messages"] | {"sending": 2, "pending": 1} == mailing["messages"]
+
+
+def test_a_list_costs_the_same_number_of_statements_however_long_it_is(app: Flask, api: Caller) -> None:
+    statements: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        statements.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    for _ in range(3):
+        add_mailing(api)
+    event.listen(engine, "before_cursor_execute", note)
+    api.get("/v1/mailing/?limit=1")
+    api.get("/v1/mailing/?limit=3")
+    event.remove(engine, "before_cursor_execute", note)
+    assert len(statements) == 2
+
+
+def codes(api: Caller, mailing_id: int) -> list[str]:
+    return [warning["code"] for warning in api.get(f"/v1/mailing/{mailing_id}").json["warnings"]]
+
+
+def test_a_mark_that_matches_nobody_is_accepted_and_said(api: Caller, connection: Connection) -> None:
+    add_client(api)
+    marks = ["vip", "916", "vi", "vipp", "91", "nobody", "VIP"]
+    ids = {mark: add_mailing(api, mark=mark) for mark in marks}
+    said = {mark: codes(api, mailing_id) for mark, mailing_id in ids.items()}
+    assert said == {mark: [] if mark in ("vip", "916") else ["nobody_matches"] for mark in marks}
+    listed = {one["mark"]: [warning["code"] for warning in one["warnings"]] for one in api.get("/v1/mailing/").json}
+    assert listed == said
+    launch(connection, ids["vip"])
+    launch(connection, ids["nobody"], "pending")
+    assert codes(api, ids["vip"]) == ["nobody_matches"]
+    assert codes(api, ids["nobody"]) == []
+
+
+def test_a_window_that_has_closed_is_accepted_and_said(api: Caller, connection: Connection) -> None:
+    add_client(api)
+    past = {"start_datetime": "2022-06-02T18:25:43.511Z", "end_datetime": "2022-06-03T18:25:43.511Z"}
+    response = api.post("/v1/mailing/create/", json=mailing_body(**past))
+    assert response.status_code == 201
+    assert [warning["code"] for warning in response.json["warnings"]] == ["window_closed"]
+    mailing_id = response.json["id"]
+    launch(connection, mailing_id, "expired")
+    assert codes(api, mailing_id) == ["window_closed"]
+    end(connection, mailing_id, "finished")
+    assert codes(api, mailing_id) == []

@@ -1,0 +1,124 @@
+"""What lists cost, in pages of the database that they touch: the same on the first page and on the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import event
+
+from api import create_app
+from api.extensions import db
+from api.settings import ApiSettings
+from shared.db import database_url as parse_database_url
+from tests import factories
+from tests.database import empty
+from tests.integration.api.calls import caller
+
+# 10,000 clients, ten mailings to all of them (the ids of messages go up with those of mailings), 3,000 to nobody.
+# All messages are sent but those of the last mailing, which wait; and among those, near the end, a few have failed.
+FILL = """
+INSERT INTO client (phone_number, operator_code, tag, timezone)
+SELECT 79000000000 + n, '900', CASE WHEN n %% 2 = 0 THEN 'even' ELSE 'odd' END, 'UTC' FROM generate_series(1, 10000) n;
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling)
+SELECT '900', now(), now() + interval '1 day', 'running', now(), 10000 FROM generate_series(1, 10);
+INSERT INTO mailing (mark, start_datetime, end_datetime)
+SELECT 'nobody', now(), now() + interval '1 day' FROM generate_series(1, 3000);
+INSERT INTO mailing_text SELECT id, 1, 'Hello' FROM mailing;
+INSERT INTO message (mailing_id, client_id, phone_number, status, sent_at, ended_at)
+SELECT mailing_id, n, 79000000000 + n, status, CASE status WHEN 'sent' THEN now() END,
+    CASE WHEN status <> 'pending' THEN now() END
+FROM generate_series(1, 10) mailing_id, generate_series(1, 10000) n, LATERAL (SELECT CASE
+    WHEN mailing_id < 10 THEN 'sent' WHEN n > 9990 THEN 'failed' ELSE 'pending' END::message_status) AS one(status);
+ANALYZE;
+"""
+
+A_PAGE = 40
+"""Pages of the database that a page of 100 rows may touch: some five in each of seven walks along an index."""
+
+
+@pytest.fixture(scope="module")
+def ledger(database_url: str) -> Iterator[Connection]:
+    """A connection to the database with 100,000 messages in it, which are gone afterwards."""
+    empty(database_url)
+    connection = psycopg2.connect(database_url)
+    connection.autocommit = True
+    factories.execute(connection, FILL)
+    yield connection
+    connection.close()
+    empty(database_url)
+
+
+@pytest.fixture(scope="module")
+def app(database_url: str) -> Flask:
+    """An application whose statements are listened to."""
+    return create_app(ApiSettings(database_url=parse_database_url(database_url)))
+
+
+def cost(app: Flask, ledger: Connection, path: str) -> int:
+    """The database pages that the statements of one request touch."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        statements.append((statement, parameters))
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+        assert caller(app).get(path).status_code == 200
+        event.remove(db.engine, "before_cursor_execute", note)
+    touched = 0
+    for statement, parameters in statements:
+        with ledger.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+            ((((plan,)),),) = cursor.fetchall()
+        touched += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    return touched
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/client/",
+        "/v1/client/?after=9500",
+        "/v1/message/",
+        "/v1/message/?after=99800",
+        "/v1/message/?status=sent",
+        "/v1/message/?status=sent&after=89990",
+        "/v1/message/?status=failed",
+        "/v1/message/?status=pending&after=99800",
+        "/v1/message/?status=unknown",
+        "/v1/message/?client_id=5000",
+        "/v1/message/?client_id=123456789",
+        "/v1/message/?phone_number=79000005000",
+        "/v1/message/?phone_number=79999999999",
+        "/v1/message/?phone_number=79000005000&status=failed&mailing_id=10",
+        "/v1/message/?mailing_id=10",
+        "/v1/message/?mailing_id=10&status=failed",
+        "/v1/message/?mailing_id=1&status=pending",
+        "/v1/message/?mailing_id=123456789",
+        "/v1/mailing/1/message/",
+        "/v1/mailing/10/message/?after=99800",
+        "/v1/mailing/10/message/?status=failed",
+        "/v1/mailing/1/",
+        "/v1/mailing/3000/",
+        "/v1/message/99999/",
+    ],
+)
+def test_a_page_costs_what_its_rows_do(app: Flask, ledger: Connection, path: str) -> None:
+    assert cost(app, ledger, path) <= A_PAGE
+
+
+def test_a_page_of_mailings_costs_the_same_wherever_it_is(app: Flask, ledger: Connection) -> None:
+    first, last = cost(app, ledger, "/v1/mailing/?after=100"), cost(app, ledger, "/v1/mailing/?after=2900")
+    # Each mailing has its text, its counts, and two looks for somebody whom its mark matches.
+    assert max(first, last) <= 100 * 15
+    assert abs(first - last) <= A_PAGE
+
+
+def test_statistics_do_not_look_at_messages(app: Flask, ledger: Connection) -> None:
+    pages_of_messages = factories.value(ledger, "SELECT pg_relation_size('message') / 8192")
+    assert cost(app, ledger, "/v1/statistics/") < pages_of_messages / 4

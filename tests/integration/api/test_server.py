@@ -1,0 +1,122 @@
+"""What only a real server shows: the bytes of a request as they come over the wire."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from json import dumps, loads
+from typing import Any
+
+import pytest
+
+from tests.database import ROOT
+from tests.integration.api.calls import CLIENT, PATIENCE, unused_port
+
+JSON = {"Content-Type": "application/json"}
+LIMIT = 2048
+
+
+@pytest.fixture(scope="module")
+def port(database_url: str) -> Iterator[int]:
+    """The port of a gunicorn that serves the API."""
+    port = unused_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "API_PORT": str(port),
+        "API_WORKERS": "1",
+        "API_MAX_BODY_BYTES": str(LIMIT),
+        "LOG_FORMAT": "json",
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until_it_listens(port)
+            yield port
+        finally:
+            server.terminate()
+
+
+def wait_until_it_listens(port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.05)
+        else:
+            return
+
+
+def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[HTTPResponse, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, headers, encode_chunked="Transfer-Encoding" in headers)
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()
+
+
+def ask_raw(port: int, request: bytes) -> bytes:
+    """The answer to these very bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(request)
+        with connection.makefile("rb") as answer:
+            return answer.read()
+
+
+@pytest.mark.usefixtures("clean_database")
+def test_a_body_in_chunks_is_read_like_any_other(port: int) -> None:
+    body = [part.encode() for part in dumps(CLIENT).partition(",")]
+    response, answer = ask(port, "POST", "/v1/client/create/", body, **JSON, **{"Transfer-Encoding": "chunked"})
+    assert response.status == 201
+    assert loads(answer)["phone_number"] == CLIENT["phone_number"]
+
+
+def test_a_body_in_chunks_has_a_size_too(port: int) -> None:
+    chunks = [dumps(CLIENT).encode().ljust(LIMIT), b"{}"]
+    response, answer = ask(port, "POST", "/v1/client/create/", chunks, **JSON, **{"Transfer-Encoding": "chunked"})
+    assert response.status == 413
+    assert loads(answer)["code"] == 413
+
+
+@pytest.mark.parametrize("path", [b"/v1/client/\xff/", b"/v1/client/?limit=\xff", b"/v1/client/?\xff=1"])
+def test_bytes_that_are_not_utf_8_are_the_callers_fault(port: int, path: bytes) -> None:
+    answer = ask_raw(port, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.split()[1] in (b"400", b"404", b"422")
+
+
+def test_an_answer_that_has_no_body_has_none(port: int) -> None:
+    tagged, _ = ask(port, "GET", "/docs/openapi.json")
+    assert tagged.status == 200
+    for method, path in (("HEAD", "/v1/client/"), ("OPTIONS", "/v1/client/"), ("HEAD", "/docs/openapi.json")):
+        response, answer = ask(port, method, path)
+        assert (response.status, answer) == (200, b"")
+
+
+@pytest.mark.usefixtures("clean_database")
+def test_a_connection_is_kept_alive_after_every_kind_of_answer(port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    statuses = []
+    for method, path, body, headers in (
+        ("POST", "/v1/client/create/", dumps(CLIENT), JSON),
+        ("POST", "/v1/client/create/", dumps(CLIENT), JSON),
+        ("POST", "/v1/client/create/", "{", JSON),
+        ("POST", "/v1/client/create/", "x" * 1000, {"Content-Type": "text/plain"}),
+        ("GET", "/v1/client/1/", None, {"If-None-Match": "*"}),
+        ("DELETE", "/v1/client/1/", None, {}),
+        ("GET", "/v1/client/1/", None, {}),
+    ):
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        response.read()
+        statuses.append(response.status)
+    connection.close()
+    assert statuses == [201, 409, 400, 415, 304, 204, 404]

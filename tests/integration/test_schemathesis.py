@@ -1,0 +1,124 @@
+"""The API against its own OpenAPI document: schemathesis makes the requests up, and every check of its is on."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import hypothesis
+import psycopg2
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import strategies
+
+from api import create_app
+from api.settings import ApiSettings
+from shared.clients import TIMEZONES
+from shared.config import DEFAULT_DATABASE_URL
+from shared.db import database_url as parse_database_url
+from tests import factories
+from tests.database import empty
+
+CONFIG = {
+    "seed": 20220602,
+    "generation": {"max-examples": 30, "deterministic": True, "database": "none"},
+    "cache": {"enabled": False},
+    "checks": {
+        # An If-Match that is made up is well-formed and names nothing: 412 is the right answer to it.
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "404", "409", "412"]},
+        "max_response_time": 10,
+    },
+}
+
+LATEST = "9998-12-31T23:59:59.999999Z"
+
+
+def agree(case: schemathesis.Case[Any]) -> None:
+    """Makes the fields of a body agree where JSON Schema can't ask for it; wrong ones stay wrong."""
+    body = case.body
+    if not isinstance(body, dict):
+        return
+    phone, code = str(body.get("phone_number")).lstrip("+"), body.get("operator_code")
+    if isinstance(code, str) and re.fullmatch("[0-9]{1,15}", code) and code not in phone:
+        body["operator_code"] = phone[:3]
+    start, end = body.get("start_datetime"), body.get("end_datetime")
+    with suppress(TypeError, ValueError):
+        before, after = datetime.fromisoformat(str(start)), datetime.fromisoformat(str(end))
+        if before >= after:
+            body["start_datetime"], body["end_datetime"] = end, start if before > after else LATEST
+
+
+schemathesis.openapi.format("timezone", strategies.sampled_from(sorted(TIMEZONES)))
+MOMENTS = (
+    r"(0[1-9]|[1-8][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+)
+schemathesis.openapi.format("date-time", strategies.from_regex(MOMENTS, fullmatch=True))
+
+# The document needs no database, and pytest wants it when it collects the tests: one for each operation.
+schema = schemathesis.openapi.from_wsgi(
+    "/docs/openapi.json",
+    create_app(ApiSettings(database_url=parse_database_url(DEFAULT_DATABASE_URL))),
+    config=schemathesis.Config.from_dict(CONFIG),
+)
+
+
+@schema.hook
+def map_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
+    agree(case)
+    return case
+
+
+@pytest.fixture(scope="module")
+def app(database_url: str) -> Flask:
+    """The application, with a launched mailing in its database."""
+    begin(database_url)
+    return create_app(ApiSettings(database_url=parse_database_url(database_url)))
+
+
+def begin(url: str) -> None:
+    """Leaves nothing in the database but three clients, and a launched mailing to them."""
+    empty(url)
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    factories.add_clients(connection, 3)
+    factories.add_mailing(connection)
+    factories.execute(
+        connection, "INSERT INTO message (mailing_id, client_id, phone_number) SELECT 1, id, phone_number FROM client"
+    )
+    factories.execute(
+        connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 3, audience = 3"
+    )
+    connection.close()
+
+
+@schema.parametrize()
+def test_every_operation_keeps_to_its_document(case: schemathesis.Case[Any], app: Flask) -> None:
+    case.call_and_validate(app=app)
+
+
+def test_operations_keep_to_their_document_one_after_another(app: Flask, database_url: str) -> None:
+    class Callers(schema.as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            super().setup()
+            begin(database_url)
+
+        def before_call(self, case: schemathesis.Case[Any]) -> None:
+            agree(case)
+
+        def get_call_kwargs(self, case: schemathesis.Case[Any]) -> dict[str, Any]:
+            return {"app": app}
+
+    Callers.run(
+        settings=hypothesis.settings(
+            max_examples=50,
+            stateful_step_count=8,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+    )

@@ -1,0 +1,126 @@
+"""What may be decided about a mailing, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from shared.errors import Conflict, FieldError, Invalid
+from shared.ledger import MailingStatus, OnUnknown
+from shared.mailings import Terms, check_change, check_terms, warnings_about
+from shared.models import Mailing
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TERMS = Terms(mark="vip", text="Hello", start_datetime=NOON, end_datetime=NOON + HOUR)
+
+CHANGES: dict[str, Any] = {
+    "mark": "916",
+    "text": "Goodbye",
+    "start_datetime": NOON + HOUR / 2,
+    "end_datetime": NOON + 2 * HOUR,
+    "on_unknown": OnUnknown.HOLD,
+}
+
+
+def mailing(status: MailingStatus, **columns: Any) -> Mailing:
+    return Mailing(id=7, status=status, end_datetime=TERMS.end_datetime, audience=0, **columns)
+
+
+SCHEDULED = mailing(MailingStatus.SCHEDULED)
+RUNNING = mailing(MailingStatus.RUNNING, launch_started_at=NOON)
+PAUSED = mailing(MailingStatus.PAUSED, launch_started_at=NOON)
+FINISHED = mailing(MailingStatus.FINISHED, launch_started_at=NOON, ended_at=NOON)
+CANCELLED = mailing(MailingStatus.CANCELLED, launch_started_at=NOON, ended_at=NOON)
+
+
+@pytest.mark.parametrize("term", CHANGES)
+def test_until_its_launch_everything_can_be_changed(term: str) -> None:
+    assert check_change(SCHEDULED, TERMS, replace(TERMS, **{term: CHANGES[term]})) == [term]
+
+
+@pytest.mark.parametrize("term", ["text", "end_datetime", "on_unknown"])
+@pytest.mark.parametrize("launched", [RUNNING, PAUSED], ids=["running", "paused"])
+def test_after_its_launch_the_text_the_end_and_what_to_do_in_doubt_can_be_changed(launched: Mailing, term: str) -> None:
+    assert check_change(launched, TERMS, replace(TERMS, **{term: CHANGES[term]})) == [term]
+
+
+@pytest.mark.parametrize("term", ["mark", "start_datetime"])
+@pytest.mark.parametrize("launched", [RUNNING, PAUSED], ids=["running", "paused"])
+def test_after_its_launch_its_mark_and_start_are_history(launched: Mailing, term: str) -> None:
+    with pytest.raises(Conflict, match=r"Cancel it \(DELETE /v1/mailing/7/\) and create a new mailing") as refused:
+        check_change(launched, TERMS, replace(TERMS, **{term: CHANGES[term]}))
+    assert refused.value.field == term
+
+
+@pytest.mark.parametrize("term", CHANGES)
+@pytest.mark.parametrize("ended", [FINISHED, CANCELLED], ids=["finished", "cancelled"])
+def test_after_its_end_nothing_can_be_changed(ended: Mailing, term: str) -> None:
+    with pytest.raises(Conflict, match="what is over can't be changed") as refused:
+        check_change(ended, TERMS, replace(TERMS, **{term: CHANGES[term]}))
+    assert refused.value.field == term
+
+
+@pytest.mark.parametrize("any_mailing", [SCHEDULED, RUNNING, PAUSED, FINISHED, CANCELLED])
+def test_what_changes_nothing_is_always_allowed(any_mailing: Mailing) -> None:
+    assert check_change(any_mailing, TERMS, replace(TERMS)) == []
+
+
+def test_a_start_written_in_another_time_zone_is_the_same_start() -> None:
+    in_moscow = NOON.astimezone(timezone(timedelta(hours=3)))
+    assert check_change(RUNNING, TERMS, replace(TERMS, start_datetime=in_moscow)) == []
+
+
+def test_several_changes_are_named_in_one_order() -> None:
+    assert check_change(SCHEDULED, TERMS, replace(TERMS, **CHANGES)) == list(CHANGES)
+
+
+@pytest.mark.parametrize("length", [timedelta(0), -timedelta(microseconds=1), -HOUR])
+@pytest.mark.parametrize("any_mailing", [SCHEDULED, RUNNING], ids=["scheduled", "running"])
+def test_a_window_that_does_not_end_after_its_start_is_refused(any_mailing: Mailing, length: timedelta) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_change(any_mailing, TERMS, replace(TERMS, end_datetime=NOON + length))
+    assert refused.value.field == "end_datetime"
+
+
+def test_the_shortest_window_is_a_microsecond() -> None:
+    check_terms(replace(TERMS, end_datetime=NOON + timedelta(microseconds=1)))
+
+
+def test_the_refusals_are_errors_of_a_field() -> None:
+    assert issubclass(Invalid, FieldError)
+    assert issubclass(Conflict, FieldError)
+
+
+BEFORE_ITS_END = TERMS.end_datetime - timedelta(microseconds=1)
+LAUNCHED = {"launch_started_at": NOON, "launched_at": NOON}
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "somebody_matches", "now", "codes"),
+    [
+        (MailingStatus.SCHEDULED, {}, True, BEFORE_ITS_END, []),
+        (MailingStatus.SCHEDULED, {}, True, TERMS.end_datetime, ["window_closed"]),
+        (MailingStatus.SCHEDULED, {}, False, BEFORE_ITS_END, ["nobody_matches"]),
+        (MailingStatus.SCHEDULED, {}, False, TERMS.end_datetime, ["window_closed", "nobody_matches"]),
+        (MailingStatus.RUNNING, {"launch_started_at": NOON}, False, BEFORE_ITS_END, []),
+        (MailingStatus.RUNNING, LAUNCHED, True, BEFORE_ITS_END, ["nobody_matches"]),
+        (MailingStatus.RUNNING, LAUNCHED, True, TERMS.end_datetime, ["window_closed", "nobody_matches"]),
+        (MailingStatus.PAUSED, LAUNCHED, True, TERMS.end_datetime, ["window_closed", "nobody_matches"]),
+        (MailingStatus.FINISHED, LAUNCHED, True, TERMS.end_datetime, ["nobody_matches"]),
+        (MailingStatus.CANCELLED, {}, False, TERMS.end_datetime, []),
+    ],
+)
+def test_what_is_probably_not_meant_is_said(
+    status: MailingStatus, columns: dict[str, Any], somebody_matches: bool, now: datetime, codes: list[str]
+) -> None:
+    warnings = warnings_about(mailing(status, **columns), somebody_matches=somebody_matches, now=now)
+    assert [warning.code for warning in warnings] == codes
+
+
+def test_a_launched_mailing_with_an_audience_has_nothing_to_be_warned_of() -> None:
+    launched = Mailing(status=MailingStatus.RUNNING, end_datetime=TERMS.end_datetime, audience=1, **LAUNCHED)
+    assert warnings_about(launched, somebody_matches=False, now=NOON) == []
