@@ -21,7 +21,8 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 
@@ -29,7 +30,9 @@ from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 class Base(DeclarativeBase):
     """A plain declarative base, so that the worker needs no Flask; the API binds it to flask-sqlalchemy."""
 
-    type_annotation_map = {int: BigInteger, str: Text, datetime: DateTime(timezone=True), float: Double}
+    registry = registry(
+        type_annotation_map={int: BigInteger, str: Text, datetime: DateTime(timezone=True), float: Double}
+    )
 
 
 def _enum(python_enum: type[enum.StrEnum], name: str) -> Enum:
@@ -218,3 +221,44 @@ class MessageTally(Base):
     messages: Mapped[int]
 
     __table_args__ = (Index("message_tally_mailing_id_idx", "mailing_id", "status"),)
+
+
+class Pace(Base):
+    """The fleet's pace: one row, which says from when on the next slot for a request is free."""
+
+    __tablename__ = "pace"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    next_slot: Mapped[datetime]
+
+    __table_args__ = (CheckConstraint("id = 1", name="pace_is_one_row"),)
+
+
+class JournalEntry(Base):
+    """What a person did to a mailing besides editing it: paused, resumed, cancelled, retried. Only ever added to."""
+
+    __tablename__ = "journal"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    action: Mapped[str]
+    detail: Mapped[str | None]
+
+    __table_args__ = (Index("journal_mailing_id_id_idx", "mailing_id", "id"),)
+
+
+class KeptAnswer(Base):
+    """The answer to a request that carried an Idempotency-Key, written with what the request did, in one commit."""
+
+    __tablename__ = "kept_answer"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[bytes]
+    """Of method, path and body: the same key with another one is a mistake."""
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB)
+    body: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("kept_answer_created_at_idx", "created_at"),)

@@ -27,5 +27,10 @@ def empty(url: str) -> None:
     """Removes every row and starts the ids again from 1."""
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("TRUNCATE client, mailing, mailing_text, message, attempt, message_tally RESTART IDENTITY")
+        cursor.execute(
+            """
+            TRUNCATE client, mailing, mailing_text, message, attempt, message_tally, journal, kept_answer
+            RESTART IDENTITY
+            """
+        )
     connection.close()

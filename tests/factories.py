@@ -78,19 +78,17 @@ def begin_launch(connection: Connection, mailing_id: int) -> None:
 
 
 def add_messages(connection: Connection, mailing_id: int, count: int) -> list[int]:
-    """So many more messages of a mailing, due in the order of their ids; answers these."""
-    last = value(connection, "SELECT coalesce(max(client_id), 0) FROM message WHERE mailing_id = %s", mailing_id)
+    """So many more messages of a mailing, each to a client of its own, due in the order of their ids; answers these."""
+    clients = add_clients(connection, count, tag="of a message", operator_code="9")
     added = rows(
         connection,
         """
         INSERT INTO message (mailing_id, client_id, phone_number)
-        SELECT %s, %s + n, %s + n FROM generate_series(1, %s) AS n ORDER BY n
+        SELECT %s, id, phone_number FROM client WHERE id = ANY(%s) ORDER BY id
         RETURNING id
         """,
         mailing_id,
-        last,
-        FIRST_PHONE + last,
-        count,
+        clients,
     )
     execute(connection, "UPDATE mailing SET audience = audience + %s WHERE id = %s", count, mailing_id)
     return sorted(message_id for (message_id,) in added)

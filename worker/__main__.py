@@ -16,6 +16,7 @@ from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway import Gateway
 from worker.heartbeat import Heartbeat
+from worker.pace import Pace
 from worker.queue import Queue
 from worker.senders import Senders
 from worker.settings import WorkerSettings
@@ -58,6 +59,7 @@ def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wak
         ca_file=settings.gateway_ca_file,
         proxy=settings.gateway_proxy,
     )
+    pace = Pace(settings.gateway_rate) if settings.gateway_rate else None
     return Daemon(
         database=database,
         queue=Queue(
@@ -67,10 +69,11 @@ def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wak
             delivery_seconds=settings.gateway_timeout,
             retries=Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds),
             random=random,
+            pace=pace,
         ),
         upkeep=Upkeep(database, launch_chunk=settings.launch_chunk),
         senders=Senders(gateway, settings.concurrency, wake),
-        breaker=Breaker(settings.concurrency, random),
+        breaker=Breaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
         token=token,
         stop=stop,
         wake=wake,

@@ -34,8 +34,10 @@ class State(enum.StrEnum):
 class Breaker:
     """Learns from answers; tells how many messages may be in hand."""
 
-    def __init__(self, concurrency: int, random: Random) -> None:
+    def __init__(self, concurrency: int, random: Random, *, ahead: int | None = None) -> None:
+        """`ahead` messages may wait their turn besides those on their way; by default, as many again."""
         self._concurrency = concurrency
+        self._ahead = ahead
         self._random = random
         self._limit = float(concurrency)
         self._troubles = 0
@@ -48,8 +50,9 @@ class Breaker:
     def room(self, now: float, in_hand: int) -> int:
         """How many more messages may be claimed. Asking after a pause is over makes the next one the probe."""
         if self.state is State.CLOSED:
-            # As many again may wait their turn as are on their way: a sender never waits for the database.
-            return max(0, 2 * int(self._limit) - in_hand)
+            # Some wait their turn, so that a sender never waits for the database.
+            limit = int(self._limit)
+            return max(0, limit + (limit if self._ahead is None else self._ahead) - in_hand)
         if self.state is State.OPEN and now >= self._resume_at and in_hand == 0:
             return 1
         return 0

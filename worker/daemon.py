@@ -122,8 +122,9 @@ class Daemon:
         return more or lost > 0
 
     def _claim_and_send(self) -> bool:
-        room = self._breaker.room(time.monotonic(), self._senders.in_hand)
-        deliveries = self._queue.claim(room) if room else []
+        now = time.monotonic()
+        room = self._breaker.room(now, self._senders.in_hand)
+        deliveries = self._queue.claim(room) if room and now >= self._queue.claimable_at else []
         if not deliveries:
             return False
         if self._breaker.unauthorized and self._token.refresh():
@@ -138,6 +139,8 @@ class Daemon:
         timeout = self._poll_seconds
         if pause := self._breaker.seconds_until_probe(now):
             timeout = min(timeout, pause)
+        if (claimable_at := self._queue.claimable_at) > now:
+            timeout = min(timeout, claimable_at - now)
         if self._moved_since_upkeep:
             # The last messages of a mailing have moved: it need not wait for the next poll to be finished.
             timeout = min(timeout, max(0.0, self._upkeep_at - now))
@@ -149,7 +152,8 @@ class Daemon:
     def _wind_down(self) -> None:
         """Starts nothing more, finishes what is in flight, gives back the rest."""
         log.info("stopping", extra={"in_hand": self._senders.in_hand})
-        self._senders.stop()
+        # Before anything is waited for: what in flight outlasts our patience must not take the rest down with it.
+        self._give_back(self._senders.stop())
         deadline = time.monotonic() + self._stop_seconds
         while self._senders.in_hand and time.monotonic() < deadline:
             self._record_answers()

@@ -74,6 +74,12 @@ class Database:
             # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
             self.close()
             raise
+        except psycopg2.DatabaseError as error:
+            # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
+            if type(error) is not psycopg2.DatabaseError:
+                raise
+            self.close()
+            raise psycopg2.OperationalError(str(error)) from error
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):

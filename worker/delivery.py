@@ -48,8 +48,10 @@ class Delivery:
     worker: str
     """Who holds the lease."""
     claim: Claim
+    start_from: float
+    """Monotonic time before which its request must not start: its slot of the fleet's pace."""
     start_by: float
-    """Monotonic time after which its request must not start: the window's end, or too little left of the lease."""
+    """Monotonic time after which it must not start: the slot's or the window's end, or too little left of the lease."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -17,133 +18,15 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.ledger import OnUnknown, Outcome
+from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
 from worker.database import Database
-from worker.delivery import Attempted, Claim, Delivery, Retries, judge
+from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
+from worker.pace import ANY_TIME, Pace, Slot
+from worker.statements import CLAIM, END_ORPHANS, FIND_LOST, LOCK_CLIENTS, RECORD, RELEASE, RELEASE_UNKNOWN
 from worker.texts import Texts
 
 log = logging.getLogger(__name__)
-
-# Take due messages of the running mailings whose window is open, each mailing its share of the limit, and lease them.
-# Locking the mailings FOR SHARE makes pause, cancel and edit wait for claims under way: once such a change is
-# acknowledged, no claim that knew the old state can still be committed. The ids go through an array because the
-# planner knows nothing of a computed LIMIT: joined with the CTE, it would read the whole table. It would also do so
-# for an EXISTS, which it may turn into a join; what has an order and a limit it leaves to the index.
-CLAIM = """
-WITH open AS (
-    SELECT id, text_revision, on_unknown, end_datetime
-    FROM mailing CROSS JOIN LATERAL (
-        SELECT 1
-        FROM message
-        WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
-        ORDER BY due_at, id
-        LIMIT 1
-    ) AS first_due
-    WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
-    ORDER BY random()
-    LIMIT %(limit)s
-    FOR SHARE OF mailing
-), due AS (
-    SELECT message.id
-    FROM open CROSS JOIN LATERAL (
-        SELECT id
-        FROM message
-        WHERE mailing_id = open.id AND status = 'pending' AND due_at <= now()
-        ORDER BY due_at, id
-        LIMIT greatest(1, %(limit)s / (SELECT count(*) FROM open))
-        FOR UPDATE SKIP LOCKED
-    ) AS message
-)
-UPDATE message
-SET status = 'sending',
-    attempts = attempts + 1,
-    text_revision = coalesce(message.text_revision, open.text_revision),
-    claimed_at = now(),
-    lease_until = now() + %(lease)s * interval '1 second',
-    lease_worker = %(worker)s
-FROM open
-WHERE message.id = ANY(ARRAY(SELECT id FROM due)) AND open.id = message.mailing_id
-RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    lease_worker, claimed_at, message.text_revision, extract(epoch FROM end_datetime - now())::float8
-"""
-
-# Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
-# in hand, which is true whatever has happened since.
-#
-# An attempt, once written, is never changed. One that was given up when its lease ran out (no duration: nobody saw
-# its answer) is completed if the answer comes after all; it stays ambiguous: that is why the message was repeated.
-RECORD = """
-WITH attempted AS (
-    SELECT * FROM json_to_recordset(%s) AS attempted(
-        message_id bigint, number int, started_at timestamptz, duration float8, outcome outcome, http_status smallint,
-        detail text, worker text,
-        status message_status, reason text, delay float8, in_doubt boolean, spared boolean)
-), moved AS (
-    UPDATE message
-    SET status = attempted.status,
-        attempts_spared = attempts_spared + attempted.spared::int,
-        in_doubt = attempted.in_doubt,
-        due_at = CASE attempted.status WHEN 'pending' THEN now() + delay * interval '1 second' ELSE due_at END,
-        claimed_at = NULL,
-        lease_until = NULL,
-        lease_worker = NULL,
-        sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
-        ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
-        reason = attempted.reason
-    FROM attempted
-    WHERE message.id = attempted.message_id
-      AND ((message.status = 'sending' AND message.attempts = attempted.number)
-           OR (attempted.status = 'sent' AND message.status <> 'sent'))
-)
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
-SELECT message_id, number, started_at, duration, outcome, http_status, detail, worker
-FROM attempted
-ON CONFLICT (message_id, number) DO UPDATE
-SET duration = excluded.duration,
-    http_status = excluded.http_status,
-    detail = concat_ws(' ', attempt.detail || '; the answer came after all:', excluded.outcome, excluded.detail)
-WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
-"""
-
-# Take messages whose lease ran out out of their holder's hands.
-FIND_LOST = """
-SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    lease_worker, claimed_at
-FROM message JOIN mailing ON mailing.id = mailing_id
-WHERE message.status = 'sending' AND lease_until < now()
-ORDER BY lease_until
-LIMIT %s
-FOR UPDATE OF message SKIP LOCKED
-"""
-
-# Give back claims whose request certainly never left: as if they had not been claimed. The next claim has the same
-# number, so the holder is named too: should this be repeated because its answer was lost, that claim may be another's.
-RELEASE = """
-UPDATE message
-SET status = 'pending',
-    attempts = attempts - 1,
-    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
-    claimed_at = NULL,
-    lease_until = NULL,
-    lease_worker = NULL
-FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
-WHERE message.id = given.id AND status = 'sending' AND attempts = given.number AND lease_worker = %(worker)s
-"""
-
-# Give back what this worker has claimed without knowing it: a claim was committed and the answer was lost with the
-# connection. Nobody sends these, and only their holder can tell.
-RELEASE_UNKNOWN = """
-UPDATE message
-SET status = 'pending',
-    attempts = attempts - 1,
-    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
-    claimed_at = NULL,
-    lease_until = NULL,
-    lease_worker = NULL
-WHERE status = 'sending' AND lease_worker = %(worker)s
-  AND (id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
-"""
 
 ClaimName = tuple[int, int]
 """A message's id and its attempt's number."""
@@ -163,7 +46,9 @@ class Queue:
         delivery_seconds: float,
         retries: Retries,
         random: Random,
+        pace: Pace | None = None,
     ) -> None:
+        """Durations are in seconds; `delivery_seconds` is the total deadline of one request."""
         self._database = database
         self._texts = Texts(database)
         self._worker = worker
@@ -171,21 +56,26 @@ class Queue:
         self._delivery_seconds = delivery_seconds
         self._retries = retries
         self._random = random
+        self._pace = pace
         self._held: set[ClaimName] = set()
         """Claims not yet recorded or released."""
+
+    @property
+    def claimable_at(self) -> float:
+        """Monotonic time before which the fleet's pace leaves nothing to claim."""
+        return 0.0 if self._pace is None else self._pace.resume_at
 
     def claim(self, limit: int) -> list[Delivery]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns."""
         asked: list[float] = []  # once for each time that the database had to be asked
 
-        def work(cursor: Cursor) -> list[tuple[Any, ...]]:
+        def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot]]:
             asked.append(time.monotonic())
             if len(asked) > 1:
                 cursor.execute(RELEASE_UNKNOWN, self._mine(self._held))
-            cursor.execute(CLAIM, {"limit": limit, "lease": self._lease_seconds, "worker": self._worker})
-            return cursor.fetchall()
+            return self._claim(cursor, limit)
 
-        rows = self._database.transaction(work)
+        rows, slots = self._database.transaction(work)
         self._held.update((message_id, number) for message_id, number, *_ in rows)
         texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, *_, revision, _ in rows})
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
@@ -195,9 +85,10 @@ class Queue:
                 *leased,
                 text=texts[leased[2], revision],
                 asked=asked[-1],
-                start_by=asked[-1] + min(lease_allows, window),
+                start_from=slot.begins,
+                start_by=min(slot.ends, asked[-1] + lease_allows, asked[-1] + window),
             )
-            for *leased, revision, window in rows
+            for (*leased, revision, window), slot in zip(rows, slots, strict=True)
         ]
 
     def record(self, attempted: Sequence[Attempted]) -> None:
@@ -222,9 +113,15 @@ class Queue:
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Gives back claims whose request certainly never left."""
-        claims = [_name(delivery) for delivery in deliveries]
+        given_back = list(deliveries)
+        claims = [_name(delivery) for delivery in given_back]
+
+        def work(cursor: Cursor) -> None:
+            with _clients_of(cursor, given_back):
+                cursor.execute(RELEASE, self._mine(claims))
+
         if claims:
-            self._database.transaction(lambda cursor: cursor.execute(RELEASE, self._mine(claims)))
+            self._database.transaction(work)
             self._held.difference_update(claims)
 
     def take_back(self, limit: int) -> int:
@@ -250,28 +147,56 @@ class Queue:
             "worker": self._worker,
         }
 
-    def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
-        if attempted:
-            cursor.execute(RECORD, (json.dumps([self._entry(one) for one in attempted]),))
+    def _claim(self, cursor: Cursor, limit: int) -> tuple[list[tuple[Any, ...]], list[Slot]]:
+        """The claimed rows, and the slots of their requests."""
+        if self._pace is not None:
+            limit = min(limit, self._pace.free_slots(cursor))
+        if limit == 0:
+            return [], []
+        cursor.execute(CLAIM, {"limit": limit, "lease": self._lease_seconds, "worker": self._worker})
+        rows = cursor.fetchall()
+        return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
 
-    def _entry(self, attempted: Attempted) -> dict[str, object]:
-        delivery, answer = attempted.delivery, attempted.answer
-        verdict = judge(delivery, answer, self._retries, self._random)
-        return {
-            "message_id": delivery.message_id,
-            "number": delivery.number,
-            "started_at": attempted.started_at.isoformat(),
-            "duration": attempted.duration,
-            "outcome": answer.outcome,
-            "http_status": answer.http_status,
-            "detail": answer.detail,
-            "worker": delivery.worker,
-            "status": verdict.status,
-            "reason": verdict.reason,
-            "delay": verdict.delay,
-            "in_doubt": verdict.in_doubt,
-            "spared": verdict.spared,
-        }
+    def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
+        verdicts = [judge(one.delivery, one.answer, self._retries, self._random) for one in attempted]
+        entries = [_entry(one, verdict) for one, verdict in zip(attempted, verdicts, strict=True)]
+        again = [
+            one.delivery
+            for one, verdict in zip(attempted, verdicts, strict=True)
+            if verdict.status is MessageStatus.PENDING
+        ]
+        with _clients_of(cursor, again):
+            cursor.execute(RECORD, (json.dumps(entries),))
+
+
+@contextmanager
+def _clients_of(cursor: Cursor, deliveries: Sequence[Delivery]) -> Iterator[None]:
+    """Around what sends messages back to pending: ends those whose client has been removed meanwhile."""
+    if deliveries:
+        cursor.execute(LOCK_CLIENTS, ([delivery.client_id for delivery in deliveries],))
+    yield
+    if deliveries:
+        cursor.execute(END_ORPHANS, ([delivery.message_id for delivery in deliveries],))
+
+
+def _entry(attempted: Attempted, verdict: Verdict) -> dict[str, object]:
+    """What RECORD reads of one attempt."""
+    delivery, answer = attempted.delivery, attempted.answer
+    return {
+        "message_id": delivery.message_id,
+        "number": delivery.number,
+        "started_at": attempted.started_at.isoformat(),
+        "duration": attempted.duration,
+        "outcome": answer.outcome,
+        "http_status": answer.http_status,
+        "detail": answer.detail,
+        "worker": delivery.worker,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "delay": verdict.delay,
+        "in_doubt": verdict.in_doubt,
+        "spared": verdict.spared,
+    }
 
 
 def _delivery(
@@ -288,6 +213,7 @@ def _delivery(
     *,
     text: str = "",
     asked: float = 0.0,
+    start_from: float = 0.0,
     start_by: float = 0.0,
 ) -> Delivery:
     """A delivery of the columns that CLAIM and FIND_LOST both begin with."""
@@ -303,6 +229,7 @@ def _delivery(
         on_unknown=OnUnknown(on_unknown),
         worker=worker,
         claim=Claim(claimed_at, asked),
+        start_from=start_from,
         start_by=start_by,
     )
 

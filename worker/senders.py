@@ -23,8 +23,8 @@ class SendsMessages(Protocol):
 class Senders:
     """A pool of threads that take deliveries and make attempts of them.
 
-    A delivery whose `start_by` has passed, or that nobody had begun when the pool was stopped, is not attempted: it
-    comes back as it was, and its request certainly never left.
+    A delivery whose `start_by` has passed, or that a thread takes up while the pool is being stopped, is not attempted:
+    it comes back as it was, and its request certainly never left.
     """
 
     def __init__(self, gateway: SendsMessages, threads: int, something_done: threading.Event) -> None:
@@ -61,19 +61,23 @@ class Senders:
 
     def recall(self) -> list[Delivery]:
         """Takes back what no thread has begun."""
+        if self._stopped.is_set():
+            return []  # what waits there now is each thread's notice to end
         recalled = [delivery for delivery in _drain(self._waiting) if delivery is not None]
         self._in_hand -= len(recalled)
         return recalled
 
-    def stop(self) -> None:
-        """Starts no more requests. Those in flight go on; what had not begun can be collected."""
+    def stop(self) -> list[Delivery]:
+        """Starts no more requests, and takes back what no thread has begun. Those in flight go on."""
+        recalled = self.recall()
         self._stopped.set()
         for _ in self._threads:
             self._waiting.put(None)
+        return recalled
 
     def _send_on(self) -> None:
         while (delivery := self._waiting.get()) is not None:
-            started = time.monotonic()
+            started = self._wait_for(delivery.start_from)
             if self._stopped.is_set() or started >= delivery.start_by:
                 self._unstarted.put(delivery)
             else:
@@ -81,6 +85,12 @@ class Senders:
                 duration = time.monotonic() - started
                 self._attempted.put(Attempted(delivery, answer, delivery.claim.database_time(started), duration))
             self._something_done.set()
+
+    def _wait_for(self, moment: float) -> float:
+        """Waits for that monotonic time, or until the pool is stopped; answers what time it is then."""
+        while (now := time.monotonic()) < moment and not self._stopped.is_set():
+            self._stopped.wait(moment - now)
+        return now
 
 
 def _drain(items: queue.SimpleQueue[Item]) -> list[Item]:

@@ -1,0 +1,86 @@
+"""The fleet's pace: at most so many requests a second over all workers, kept in the database.
+
+One row says from when on the next slot is free. Whoever claims messages takes as many slots, in the same transaction;
+a request starts in its slot or, when it is late, not at all: it is given back and gets another. So no stall of one
+worker can turn into a burst, and no slot is used twice.
+
+Slots lie (1 + LATE + TRAVEL) / rate seconds apart. Requests that are up to LATE after their slot and take up to TRAVEL
+longer or shorter to the gateway can then never be more than `rate` in any second there, and 97.5 % of it are reached.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+LATE = 0.020
+"""Seconds after its slot in which a request may still start."""
+
+TRAVEL = 0.005
+"""Seconds by which the ways of two requests to the gateway may differ."""
+
+AHEAD = 0.5
+"""Seconds of slots that may be taken in advance: longer than any pause of a worker's loop, shorter than a person's
+patience with "pause"."""
+
+LOCK_PACE = "SELECT FROM pace FOR UPDATE"
+
+# Asked for with the row locked, and nothing else in the statement: the answer is as old as its way back.
+READ_PACE = """
+SELECT first, extract(epoch FROM first - now)::float8
+FROM (SELECT greatest(next_slot, now) AS first, now FROM pace, clock_timestamp() AS now) AS slot
+"""
+
+TAKE_SLOTS = "UPDATE pace SET next_slot = %s + %s * interval '1 second'"
+
+
+class Slot(NamedTuple):
+    """When a request may start, by the monotonic clock."""
+
+    begins: float
+    ends: float
+
+
+ANY_TIME = Slot(0.0, math.inf)
+"""For a worker without a pace to keep."""
+
+
+class Pace:
+    """Slots for the requests of one worker, out of those of the fleet. For one thread."""
+
+    def __init__(self, rate: float) -> None:
+        """`rate` is in requests a second, and the same for all workers."""
+        self._spacing = (1.0 + LATE + TRAVEL) / rate
+        self._first: tuple[datetime, float] = (datetime.min.replace(tzinfo=UTC), 0.0)
+        """The first free slot by the database's clock and by the monotonic one."""
+        self.resume_at = 0.0
+        """Monotonic time before which it is of no use to ask for slots again."""
+
+    @property
+    def slots_ahead(self) -> int:
+        """How many slots may be taken in advance."""
+        return int(AHEAD / self._spacing) + 1
+
+    def free_slots(self, cursor: Cursor) -> int:
+        """How many slots may be taken now. Keeps them for this transaction."""
+        cursor.execute(LOCK_PACE)
+        cursor.execute(READ_PACE)
+        first, wait = cursor.fetchall()[0]
+        self._first = first, time.monotonic() + wait
+        free = int((AHEAD - wait) / self._spacing) + 1 if wait <= AHEAD else 0
+        if not free:
+            # Come back for a good handful, not for each one as it becomes free.
+            self.resume_at = self._first[1] - AHEAD + min(AHEAD / 4, 10 * self._spacing)
+        return free
+
+    def take(self, cursor: Cursor, slots: int) -> list[Slot]:
+        """Takes the first of the free slots."""
+        first, begins = self._first
+        if slots:
+            cursor.execute(TAKE_SLOTS, (first, slots * self._spacing))
+        slot_begins = (begins + number * self._spacing for number in range(slots))
+        return [Slot(moment, moment + LATE) for moment in slot_begins]

@@ -1,0 +1,139 @@
+"""The SQL of the queue. What each statement does, and why it does it so.
+
+`(message id, attempt number)` names a claim: the number is counted up by each claim, so whoever moves a message on
+names the pair, and a claim that was lost moves nothing.
+"""
+
+from __future__ import annotations
+
+# Take due messages of the running mailings whose window is open, each mailing its share of the limit, and lease them.
+# Locking the mailings FOR SHARE makes pause, cancel and edit wait for claims under way: once such a change is
+# acknowledged, no claim that knew the old state can still be committed. The ids go through an array because the
+# planner knows nothing of a computed LIMIT: joined with the CTE, it would read the whole table. It would also do so
+# for an EXISTS, which it may turn into a join; what has an order and a limit it leaves to the index.
+CLAIM = """
+WITH open AS (
+    SELECT id, text_revision, on_unknown, end_datetime
+    FROM mailing CROSS JOIN LATERAL (
+        SELECT 1
+        FROM message
+        WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+        ORDER BY due_at, id
+        LIMIT 1
+    ) AS first_due
+    WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
+    ORDER BY random()
+    LIMIT %(limit)s
+    FOR SHARE OF mailing
+), due AS (
+    SELECT message.id
+    FROM open CROSS JOIN LATERAL (
+        SELECT id
+        FROM message
+        WHERE mailing_id = open.id AND status = 'pending' AND due_at <= now()
+        ORDER BY due_at, id
+        LIMIT greatest(1, %(limit)s / (SELECT count(*) FROM open))
+        FOR UPDATE SKIP LOCKED
+    ) AS message
+)
+UPDATE message
+SET status = 'sending',
+    attempts = attempts + 1,
+    text_revision = coalesce(message.text_revision, open.text_revision),
+    claimed_at = now(),
+    lease_until = now() + %(lease)s * interval '1 second',
+    lease_worker = %(worker)s
+FROM open
+WHERE message.id = ANY(ARRAY(SELECT id FROM due)) AND open.id = message.mailing_id
+RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
+    lease_worker, claimed_at, message.text_revision, extract(epoch FROM end_datetime - now())::float8
+"""
+
+# Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
+# in hand, which is true whatever has happened since.
+#
+# An attempt, once written, is never changed. One that was given up when its lease ran out (no duration: nobody saw
+# its answer) is completed if the answer comes after all; it stays ambiguous: that is why the message was repeated.
+RECORD = """
+WITH attempted AS (
+    SELECT * FROM json_to_recordset(%s) AS attempted(
+        message_id bigint, number int, started_at timestamptz, duration float8, outcome outcome, http_status smallint,
+        detail text, worker text,
+        status message_status, reason text, delay float8, in_doubt boolean, spared boolean)
+), moved AS (
+    UPDATE message
+    SET status = attempted.status,
+        attempts_spared = attempts_spared + attempted.spared::int,
+        in_doubt = attempted.in_doubt,
+        due_at = CASE attempted.status WHEN 'pending' THEN now() + delay * interval '1 second' ELSE due_at END,
+        claimed_at = NULL,
+        lease_until = NULL,
+        lease_worker = NULL,
+        sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
+        ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
+        reason = attempted.reason
+    FROM attempted
+    WHERE message.id = attempted.message_id
+      AND ((message.status = 'sending' AND message.attempts = attempted.number)
+           OR (attempted.status = 'sent' AND message.status <> 'sent'))
+)
+INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
+SELECT message_id, number, started_at, duration, outcome, http_status, detail, worker
+FROM attempted
+ON CONFLICT (message_id, number) DO UPDATE
+SET duration = excluded.duration,
+    http_status = excluded.http_status,
+    detail = concat_ws(' ', attempt.detail || '; the answer came after all:', excluded.outcome, excluded.detail)
+WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
+"""
+
+# Take messages whose lease ran out out of their holder's hands.
+FIND_LOST = """
+SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
+    lease_worker, claimed_at
+FROM message JOIN mailing ON mailing.id = mailing_id
+WHERE message.status = 'sending' AND lease_until < now()
+ORDER BY lease_until
+LIMIT %s
+FOR UPDATE OF message SKIP LOCKED
+"""
+
+# Give back claims whose request certainly never left: as if they had not been claimed. The next claim has the same
+# number, so the holder is named too: should this be repeated because its answer was lost, that claim may be another's.
+RELEASE = """
+UPDATE message
+SET status = 'pending',
+    attempts = attempts - 1,
+    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
+    claimed_at = NULL,
+    lease_until = NULL,
+    lease_worker = NULL
+FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
+WHERE message.id = given.id AND status = 'sending' AND attempts = given.number AND lease_worker = %(worker)s
+"""
+
+# Give back what this worker has claimed without knowing it: a claim was committed and the answer was lost with the
+# connection. Nobody sends these, and only their holder can tell.
+RELEASE_UNKNOWN = """
+UPDATE message
+SET status = 'pending',
+    attempts = attempts - 1,
+    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
+    claimed_at = NULL,
+    lease_until = NULL,
+    lease_worker = NULL
+WHERE status = 'sending' AND lease_worker = %(worker)s
+  AND (id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
+"""
+
+# Messages that go back to pending must still have their clients: locking those makes a removal wait for this commit,
+# and then find the messages; a removal that came first is made good by END_ORPHANS.
+LOCK_CLIENTS = "SELECT FROM client WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+
+END_ORPHANS = """
+UPDATE message
+SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'cancelled' END::message_status,
+    ended_at = now(),
+    reason = 'the client was removed' || CASE WHEN in_doubt THEN ' after an attempt that may have landed' ELSE '' END
+WHERE id = ANY(%s) AND status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id)
+"""
