@@ -12,7 +12,7 @@ from api.clients import routes as clients_routes
 from api.docs import register_docs
 from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
-from api.mailings import routes as mailings_routes
+from api.mailings import actions as mailings_routes
 from api.messages import routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
 from api.settings import ApiSettings

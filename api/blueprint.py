@@ -20,6 +20,7 @@ from flask_smorest.utils import get_appcontext
 from webargs.flaskparser import abort
 from werkzeug.exceptions import BadRequest, PreconditionFailed
 
+from api.idempotency import commit_once
 from api.json_body import BodyParser
 from api.openapi import ERRORS
 
@@ -75,6 +76,13 @@ class Blueprint(SmorestBlueprint):
     def etag(self, view: View) -> View:
         """Tags what the view answers; a view that writes calls check_etag under the row's lock."""
         return super().etag(view)  # type: ignore[no-any-return]
+
+    def once(self, view: View) -> View:
+        """Commits what the view did, together with its answer if the caller gave an Idempotency-Key.
+
+        For views that add something or set it off: they leave the commit to this.
+        """
+        return self.doc(parameters=["IDEMPOTENCY_KEY"])(commit_once(view))  # type: ignore[no-any-return]
 
     def check_etag(self, etag_data: Any, etag_schema: None = None) -> None:
         """Raises PreconditionFailed (412) when the request has an If-Match that doesn't name the resource as it is.

@@ -23,6 +23,8 @@ none on the last page.
 What reads or writes one client or mailing answers with an `ETag`. Send it back in `If-Match` with a PUT or a DELETE,
 and the write is refused (412) if somebody else has edited the resource since. Progress of a mailing's messages is no
 edit. Send it in `If-None-Match` with a GET, and the answer is 304 while nothing at all has changed.
+
+A POST may carry an `Idempotency-Key`: sent again after an answer was lost, it does nothing twice.
 """
 
 SPEC = {
@@ -36,7 +38,11 @@ SPEC = {
 ERRORS = {
     400: ("BadRequest", "The body is not JSON, or the query string is not UTF-8."),
     404: ("NotFound", "There is no such resource, or there never was."),
-    409: ("Conflict", "Not as things stand: another record or the ledger's history is in the way. `errors` names it."),
+    409: (
+        "Conflict",
+        "Not as things stand: another record, the ledger's history, or a request with the same Idempotency-Key that is "
+        "still running. `errors` names it.",
+    ),
     412: ("PreconditionFailed", "Somebody else has edited the resource since `If-Match` was answered."),
     413: ("TooLarge", "The body is larger than the API takes."),
     415: ("UnsupportedMediaType", "The body is not announced as `application/json`."),
@@ -61,6 +67,14 @@ IF_MATCH = {
 IF_NONE_MATCH = {
     "description": "An `ETag`: answer 304 while nothing has changed. Optional.",
     "schema": {"type": "string"},
+    "required": False,
+}
+
+IDEMPOTENCY_KEY = {
+    "description": "Yours, and another one for each thing you mean to do. Sent again within 24 hours with the same "
+    "body, it brings the same answer and does nothing; with another body 422, while the first is still running 409. "
+    "Optional.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "required": False,
 }
 
@@ -110,6 +124,9 @@ class RestApi(flask_smorest.Api):
     def _register_etag_headers(self) -> None:
         self.spec.components.parameter("IF_MATCH", "header", {"name": "If-Match", **IF_MATCH}, lazy=True)
         self.spec.components.parameter("IF_NONE_MATCH", "header", {"name": "If-None-Match", **IF_NONE_MATCH}, lazy=True)
+        self.spec.components.parameter(
+            "IDEMPOTENCY_KEY", "header", {"name": "Idempotency-Key", **IDEMPOTENCY_KEY}, lazy=True
+        )
         self.spec.components.header("ETAG", ETAG, lazy=True)
 
 

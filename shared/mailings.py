@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
@@ -26,6 +27,14 @@ class Terms:
     start_datetime: datetime
     end_datetime: datetime
     on_unknown: OnUnknown = OnUnknown.RESEND
+
+
+class Action(enum.StrEnum):
+    """What a person can do to a mailing as a whole."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
 
 
 class MailingWarning(NamedTuple):
@@ -61,9 +70,41 @@ def check_change(mailing: Mailing, before: Terms, after: Terms) -> list[str]:
                 raise Conflict(
                     term,
                     f"Mailing {mailing.id} has been launched, and {what} can't be changed any more. "
-                    f"Cancel it (DELETE /v1/mailing/{mailing.id}/) and create a new mailing instead.",
+                    f"Cancel it (POST /v1/mailing/{mailing.id}/cancel/) and create a new mailing instead.",
                 )
     return changed
+
+
+def status_after(mailing: Mailing, action: Action) -> MailingStatus:
+    """The status that an action leads to; where it has led already, it changes nothing.
+
+    Raises Conflict for a mailing that is over.
+    """
+    match action, mailing.status:
+        case Action.PAUSE, MailingStatus.SCHEDULED | MailingStatus.RUNNING | MailingStatus.PAUSED:
+            return MailingStatus.PAUSED
+        case Action.RESUME, MailingStatus.PAUSED:
+            return MailingStatus.RUNNING if mailing.launch_began else MailingStatus.SCHEDULED
+        case Action.RESUME, MailingStatus.SCHEDULED | MailingStatus.RUNNING:
+            return mailing.status
+        case Action.CANCEL, MailingStatus.FINISHED:
+            pass
+        case Action.CANCEL, _:
+            return MailingStatus.CANCELLED
+    raise Conflict("status", f"Mailing {mailing.id} is {mailing.status.value}: there is nothing to {action.value}.")
+
+
+def check_retry(mailing: Mailing, now: datetime) -> None:
+    """Raises Conflict for a mailing whose messages can't be tried again."""
+    if mailing.status is MailingStatus.CANCELLED:
+        raise Conflict("status", f"Mailing {mailing.id} is cancelled. Create a new mailing instead.")
+    if mailing.launched_at is None:
+        raise Conflict("status", f"Mailing {mailing.id} is not launched yet: there is nothing to retry.")
+    if mailing.end_datetime <= now:
+        raise Conflict(
+            "end_datetime",
+            f"The window of mailing {mailing.id} has closed: nothing is sent after it. Create a new one.",
+        )
 
 
 def warnings_about(mailing: Mailing, *, somebody_matches: bool, now: datetime) -> list[MailingWarning]:

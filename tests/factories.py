@@ -56,7 +56,7 @@ def add_mailing(
 
 
 def add_running_mailing(connection: Connection, messages: int = 1, **given: Any) -> int:
-    """A mailing that is launched: running, with so many messages due (their clients are gone); answers its id."""
+    """A mailing that is launched: running, with so many messages due, to clients of their own; answers its id."""
     mailing_id = add_mailing(connection, **given)
     begin_launch(connection, mailing_id)
     add_messages(connection, mailing_id, messages)
@@ -78,17 +78,18 @@ def begin_launch(connection: Connection, mailing_id: int) -> None:
 
 
 def add_messages(connection: Connection, mailing_id: int, count: int) -> list[int]:
-    """So many more messages of a mailing, each to a client of its own, due in the order of their ids; answers these."""
-    clients = add_clients(connection, count, tag="of a message", operator_code="9")
+    """So many more messages of a mailing, to clients of their own; answers their ids, in the order they are due."""
+    clients = add_clients(connection, count, tag="addressee")
     added = rows(
         connection,
         """
         INSERT INTO message (mailing_id, client_id, phone_number)
-        SELECT %s, id, phone_number FROM client WHERE id = ANY(%s) ORDER BY id
+        SELECT %s, id, phone_number FROM client WHERE id BETWEEN %s AND %s ORDER BY id
         RETURNING id
         """,
         mailing_id,
-        clients,
+        clients[0],
+        clients[-1],
     )
     execute(connection, "UPDATE mailing SET audience = audience + %s WHERE id = %s", count, mailing_id)
     return sorted(message_id for (message_id,) in added)

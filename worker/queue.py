@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from random import Random
@@ -23,7 +23,7 @@ from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
 from worker.pace import ANY_TIME, Pace, Slot
-from worker.statements import CLAIM, END_ORPHANS, FIND_LOST, LOCK_CLIENTS, RECORD, RELEASE, RELEASE_UNKNOWN
+from worker.statements import CLAIM, END_ORPHANS, FIND_LOST, FIND_UNTOLD, LOCK_CLIENTS, RECORD, RELEASE
 from worker.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Queue:
         def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot]]:
             asked.append(time.monotonic())
             if len(asked) > 1:
-                cursor.execute(RELEASE_UNKNOWN, self._mine(self._held))
+                self._release_untold(cursor)
             return self._claim(cursor, limit)
 
         rows, slots = self._database.transaction(work)
@@ -114,15 +114,9 @@ class Queue:
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Gives back claims whose request certainly never left."""
         given_back = list(deliveries)
-        claims = [_name(delivery) for delivery in given_back]
-
-        def work(cursor: Cursor) -> None:
-            with _clients_of(cursor, given_back):
-                cursor.execute(RELEASE, self._mine(claims))
-
-        if claims:
-            self._database.transaction(work)
-            self._held.difference_update(claims)
+        if given_back:
+            self._database.transaction(lambda cursor: self._release(cursor, given_back))
+            self._held.difference_update(_name(delivery) for delivery in given_back)
 
     def take_back(self, limit: int) -> int:
         """Ends claims whose lease ran out, as attempts that may have landed. Returns how many there were."""
@@ -139,13 +133,10 @@ class Queue:
             log.warning("a lease ran out", extra={**_of(attempted.delivery), "holder": attempted.delivery.worker})
         return len(lost)
 
-    def _mine(self, claims: Collection[ClaimName]) -> dict[str, object]:
-        """These claims, as RELEASE and RELEASE_UNKNOWN take them."""
-        return {
-            "ids": [message_id for message_id, _ in claims],
-            "numbers": [number for _, number in claims],
-            "worker": self._worker,
-        }
+    def _release_untold(self, cursor: Cursor) -> None:
+        ids, numbers = [message_id for message_id, _ in self._held], [number for _, number in self._held]
+        cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
+        self._release(cursor, [_delivery(*row) for row in cursor.fetchall()])
 
     def _claim(self, cursor: Cursor, limit: int) -> tuple[list[tuple[Any, ...]], list[Slot]]:
         """The claimed rows, and the slots of their requests."""
@@ -156,6 +147,16 @@ class Queue:
         cursor.execute(CLAIM, {"limit": limit, "lease": self._lease_seconds, "worker": self._worker})
         rows = cursor.fetchall()
         return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
+
+    def _release(self, cursor: Cursor, deliveries: Sequence[Delivery]) -> None:
+        given = {
+            "ids": [delivery.message_id for delivery in deliveries],
+            "numbers": [delivery.number for delivery in deliveries],
+            "clients": [delivery.client_id for delivery in deliveries],
+            "worker": self._worker,
+        }
+        with _clients_of(cursor, deliveries):
+            cursor.execute(RELEASE, given)
 
     def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
         verdicts = [judge(one.delivery, one.answer, self._retries, self._random) for one in attempted]
@@ -216,7 +217,7 @@ def _delivery(
     start_from: float = 0.0,
     start_by: float = 0.0,
 ) -> Delivery:
-    """A delivery of the columns that CLAIM and FIND_LOST both begin with."""
+    """A delivery of the columns that CLAIM, FIND_LOST and FIND_UNTOLD begin with."""
     return Delivery(
         message_id=message_id,
         number=number,

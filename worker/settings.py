@@ -28,7 +28,8 @@ class WorkerSettings:
     gateway_timeout: float
     gateway_ca_file: str | None
     gateway_proxy: str | None
-    gateway_rate: float | None
+    gateway_rate: float
+    """Requests a second of the whole fleet; 0 is no limit."""
     concurrency: int
     poll_seconds: float
     lease_seconds: float
@@ -64,7 +65,7 @@ class WorkerSettings:
                 "gateway_timeout": env.float("GATEWAY_TIMEOUT", 10.0, validate=between(0.1, 600.0)),
                 "gateway_ca_file": env.str("GATEWAY_CA_FILE", None),
                 "gateway_proxy": env.str("GATEWAY_PROXY", None),
-                "gateway_rate": env.float("GATEWAY_RATE", None, validate=between(0.01, 1_000_000.0)),
+                "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "concurrency": env.int("WORKER_CONCURRENCY", 16, validate=between(1, 1024)),
                 "poll_seconds": env.float("WORKER_POLL_SECONDS", 5.0, validate=between(0.05, 60.0)),
                 "lease_seconds": env.float("LEASE_SECONDS", 30.0, validate=between(1.0, 3600.0)),

@@ -98,32 +98,32 @@ LIMIT %s
 FOR UPDATE OF message SKIP LOCKED
 """
 
-# Give back claims whose request certainly never left: as if they had not been claimed. The next claim has the same
-# number, so the holder is named too: should this be repeated because its answer was lost, that claim may be another's.
+# Give back claims whose request certainly never left: as if they had not been claimed, so what has changed for messages
+# never attempted has changed for them. The next claim has the same number, so the holder is named too: should this be
+# repeated because its answer was lost, that claim may be another's.
 RELEASE = """
 UPDATE message
 SET status = 'pending',
     attempts = attempts - 1,
     text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
+    phone_number = CASE attempts WHEN 1 THEN coalesce(client.phone_number, message.phone_number)
+        ELSE message.phone_number END,
     claimed_at = NULL,
     lease_until = NULL,
     lease_worker = NULL
-FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
+FROM unnest(%(ids)s::bigint[], %(numbers)s::int[], %(clients)s::bigint[]) AS given(id, number, client_id)
+    LEFT JOIN client ON client.id = given.client_id
 WHERE message.id = given.id AND status = 'sending' AND attempts = given.number AND lease_worker = %(worker)s
 """
 
-# Give back what this worker has claimed without knowing it: a claim was committed and the answer was lost with the
-# connection. Nobody sends these, and only their holder can tell.
-RELEASE_UNKNOWN = """
-UPDATE message
-SET status = 'pending',
-    attempts = attempts - 1,
-    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
-    claimed_at = NULL,
-    lease_until = NULL,
-    lease_worker = NULL
-WHERE status = 'sending' AND lease_worker = %(worker)s
-  AND (id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
+# What this worker has claimed without knowing it: a claim was committed and the answer was lost with the connection.
+# Nobody sends these, and only their holder can tell.
+FIND_UNTOLD = """
+SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
+    lease_worker, claimed_at
+FROM message JOIN mailing ON mailing.id = mailing_id
+WHERE message.status = 'sending' AND lease_worker = %(worker)s
+  AND (message.id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
 """
 
 # Messages that go back to pending must still have their clients: locking those makes a removal wait for this commit,

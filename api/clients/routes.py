@@ -22,13 +22,13 @@ blp = Blueprint("Clients", "/v1/client", "The directory: whom messages can be se
 @blp.route("/create/")
 class NewClient(MethodView):
     @blp.operation("createClient", 409)
+    @blp.once
     @blp.etag
     @blp.arguments(ClientBody())
     @blp.response(201, ClientSchema(), headers={"Location": LOCATION})
     def post(self, fields: dict[str, Any]) -> tuple[Client, dict[str, str]]:
         """Add a client"""
         client = queries.add_client(fields)
-        db.session.commit()
         return client, {"Location": url_for("Clients.ClientById", client_id=client.id)}
 
 

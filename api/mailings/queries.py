@@ -28,7 +28,7 @@ from api.rows import with_columns
 from shared.errors import NotFound
 from shared.ledger import MailingStatus, MessageStatus
 from shared.mailings import ENDED, Terms, check_change, check_terms, warnings_about
-from shared.models import Client, Mailing, MailingText, MessageTally
+from shared.models import Client, JournalEntry, Mailing, MailingText, MessageTally
 
 # The clock of now, where now() is that of the transaction's start, which may have waited for a lock since.
 NOW = func.clock_timestamp()
@@ -117,6 +117,12 @@ def remove_mailing(mailing: Mailing) -> None:
         mailing.status = MailingStatus.CANCELLED
         mailing.ended_at = NOW
     mailing.removed_at = NOW
+    write_down(mailing, "remove")
+
+
+def write_down(mailing: Mailing, action: str, detail: str | None = None) -> None:
+    """Adds to the journal what was done to a mailing."""
+    db.session.add(JournalEntry(mailing_id=mailing.id, action=action, detail=detail))
     db.session.flush()
 
 

@@ -21,21 +21,21 @@ from api.paging import PAGE_HEADERS, PageArguments, page
 from shared.mailings import Terms
 from shared.models import Message
 
-blp = Blueprint("Mailings", "/v1/mailing", "One text to everybody whom its mark matches.", editable=MailingBody())
-
 MAILING_ID = path_id("mailing_id", "mailing")
+
+blp = Blueprint("Mailings", "/v1/mailing", "One text to everybody whom its mark matches.", editable=MailingBody())
 
 
 @blp.route("/create/")
 class NewMailing(MethodView):
-    @blp.operation("createMailing")
+    @blp.operation("createMailing", 409)
+    @blp.once
     @blp.etag
     @blp.arguments(MailingBody())
     @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
     def post(self, fields: dict[str, Any]) -> tuple[queries.Report, dict[str, str]]:
         """Add a mailing"""
         report = queries.mailing_by_id(queries.add_mailing(Terms(**fields)))
-        db.session.commit()
         return report, {"Location": url_for("Mailings.MailingById", mailing_id=report["id"])}
 
 

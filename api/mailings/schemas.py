@@ -130,3 +130,39 @@ class MailingBody(Body, MailingSchema):
             "example": "resend",
         },
     )
+
+
+class RetryBody(Body):
+    """Which messages of a mailing are to be tried again."""
+
+    status = ma.fields.String(
+        required=True,
+        validate=validate.OneOf(("failed", "unknown"), error="Only failed and unknown messages can be retried."),
+        metadata={"description": "Those in this status.", "example": "failed"},
+    )
+
+
+class RetriedSchema(Answer):
+    """What a retry came to."""
+
+    retried = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Messages that wait again.", "example": 12}
+    )
+    more = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "There are more than one request retries: send another.", "example": False},
+    )
+
+
+class JournalEntrySchema(Answer):
+    """Something that was done to a mailing."""
+
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "In order.", "example": 1})
+    at = Instant(required=True, metadata={"description": "When.", "example": "2022-06-02T18:30:00.000Z"})
+    action = ma.fields.String(
+        required=True,
+        metadata={"description": "What: `pause`, `resume`, `cancel`, `retry`, `remove`.", "example": "retry"},
+    )
+    detail = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "More about it.", "example": "12 failed"}
+    )

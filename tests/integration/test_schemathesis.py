@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -37,7 +38,11 @@ LATEST = "9998-12-31T23:59:59.999999Z"
 
 
 def agree(case: schemathesis.Case[Any]) -> None:
-    """Makes the fields of a body agree where JSON Schema can't ask for it; wrong ones stay wrong."""
+    """Makes the fields of a request agree where JSON Schema can't ask for it; wrong ones stay wrong."""
+    key = case.headers.get("Idempotency-Key")
+    if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
+        # Made up ones come twice, with other bodies, which is refused.
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
     body = case.body
     if not isinstance(body, dict):
         return

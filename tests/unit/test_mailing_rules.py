@@ -51,7 +51,7 @@ def test_after_its_launch_the_text_the_end_and_what_to_do_in_doubt_can_be_change
 @pytest.mark.parametrize("term", ["mark", "start_datetime"])
 @pytest.mark.parametrize("launched", [RUNNING, PAUSED], ids=["running", "paused"])
 def test_after_its_launch_its_mark_and_start_are_history(launched: Mailing, term: str) -> None:
-    with pytest.raises(Conflict, match=r"Cancel it \(DELETE /v1/mailing/7/\) and create a new mailing") as refused:
+    with pytest.raises(Conflict, match=r"Cancel it \(POST /v1/mailing/7/cancel/\) and create a new mailing") as refused:
         check_change(launched, TERMS, replace(TERMS, **{term: CHANGES[term]}))
     assert refused.value.field == term
 

@@ -148,7 +148,7 @@ def test_the_history_of_a_launched_mailing_is_not_rewritten(api: Caller, connect
     response = api.put(f"/v1/mailing/{mailing_id}", json=mailing_body(text="Other", **{field: CHANGED[field]}))
     assert response.status_code == 409
     assert wrong_fields(response) == {field}
-    assert f"Cancel it (DELETE /v1/mailing/{mailing_id}/)" in response.json["message"]
+    assert f"Cancel it (POST /v1/mailing/{mailing_id}/cancel/)" in response.json["message"]
     assert api.get(f"/v1/mailing/{mailing_id}").json == before
 
 

@@ -1,0 +1,83 @@
+"""What the API does to a mailing as a whole, and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import func, select, update
+
+from api.extensions import db
+from api.mailings.queries import NOW, lock_mailing, write_down
+from shared.ledger import MailingStatus, MessageStatus
+from shared.mailings import Action, check_retry, status_after
+from shared.models import Client, JournalEntry, Mailing, Message
+
+RETRY_LIMIT = 50_000
+"""Messages retried by one request at most: a few seconds of work."""
+
+
+class Retried(NamedTuple):
+    """What a retry came to."""
+
+    retried: int
+    more: bool
+    """Whether there are more such messages than one request retries."""
+
+
+def act(mailing_id: int, action: Action) -> None:
+    """Takes a mailing to where the action leads, and writes that down. Raises NotFound and Conflict."""
+    mailing, _ = lock_mailing(mailing_id)
+    status = status_after(mailing, action)
+    if status is mailing.status:
+        return
+    mailing.status = status
+    if status is MailingStatus.CANCELLED:
+        mailing.ended_at = NOW
+    write_down(mailing, action.value)
+
+
+def retry(mailing_id: int, status: MessageStatus) -> Retried:
+    """Makes the messages in a status pending again, and the mailing run. Raises NotFound and Conflict."""
+    mailing, _ = lock_mailing(mailing_id)
+    check_retry(mailing, db.session.scalars(select(NOW)).one())
+    ids = _retriable(mailing, status)
+    retried = ids[:RETRY_LIMIT]
+    if retried:
+        _make_pending(retried, status)
+        if mailing.status is MailingStatus.FINISHED:
+            mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
+        mailing.settled_at = None
+        write_down(mailing, "retry", f"{len(retried)} {status.value}")
+    return Retried(len(retried), more=len(ids) > len(retried))
+
+
+def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:
+    """The entries of a mailing with a greater id, in order."""
+    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id > after)
+    return db.session.scalars(entries.order_by(JournalEntry.id).limit(limit)).all()
+
+
+def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
+    # With their clients locked: a removal waits, and then finds the messages pending.
+    messages = select(Message.id).join(Client, Client.id == Message.client_id)
+    of_status = messages.where(Message.mailing_id == mailing.id, Message.status == status).order_by(Message.id)
+    return db.session.scalars(
+        of_status.limit(RETRY_LIMIT + 1).with_for_update(key_share=True, read=True, of=Client)
+    ).all()
+
+
+def _make_pending(ids: Sequence[int], status: MessageStatus) -> None:
+    db.session.execute(
+        update(Message)
+        .where(Message.id.in_(ids), Message.status == status)
+        .values(
+            status=MessageStatus.PENDING,
+            due_at=func.now(),
+            ended_at=None,
+            reason=None,
+            # The full number of attempts anew; those made so far stay in the ledger.
+            attempts_spared=Message.attempts,
+        )
+        .execution_options(synchronize_session=False)
+    )
