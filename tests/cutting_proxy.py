@@ -1,0 +1,107 @@
+"""A proxy to PostgreSQL that can cut a connection at the worst moment: around a COMMIT."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Literal, Self
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+COMMIT = b"COMMIT\x00"
+"""The end of a simple Query message (PostgreSQL manual, 54.7)."""
+
+Moment = Literal["before the commit", "after the commit"]
+
+
+class CuttingProxy:
+    """Listens on 127.0.0.1 while it is entered, and passes everything on to the server of `dsn`."""
+
+    def __init__(self, dsn: str) -> None:
+        connection = psycopg2.connect(dsn)
+        self._server = connection.info.host, connection.info.port
+        connection.close()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.dsn = make_dsn(dsn, host="127.0.0.1", port=self._listener.getsockname()[1])
+        self.cuts = 0
+        self._moment: Moment | None = None
+        self._meanwhile: Callable[[], None] = lambda: None
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+
+    def cut(self, moment: Moment, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Cuts the connection that commits next. `after the commit` is before anybody has been told of it.
+
+        `meanwhile` happens before the client learns that it has been cut off.
+        """
+        self._moment = moment
+        self._meanwhile = meanwhile
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept, which a close would not
+        _cut(*self._sockets)
+        for thread in self._threads:
+            thread.join(10)
+        for sock in (self._listener, *self._sockets):
+            sock.close()
+
+    def _start(self, target: object, *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = self._connect()
+                self._sockets += [client, server]
+                committed = threading.Event()
+                self._start(self._pass_on_questions, client, server, committed)
+                self._start(self._pass_on_answers, client, server, committed)
+
+    def _connect(self) -> socket.socket:
+        host, port = self._server
+        if not host.startswith("/"):
+            return socket.create_connection((host, port))
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        server.connect(f"{host}/.s.PGSQL.{port}")
+        return server
+
+    def _pass_on_questions(self, client: socket.socket, server: socket.socket, committed: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if self._moment is not None and data.endswith(COMMIT):
+                    moment, self._moment = self._moment, None
+                    self.cuts += 1
+                    if moment == "before the commit":
+                        self._meanwhile()
+                        break
+                    committed.set()
+                server.sendall(data)
+        _cut(client, server)
+
+    def _pass_on_answers(self, client: socket.socket, server: socket.socket, committed: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                if committed.is_set():
+                    self._meanwhile()
+                    break
+                client.sendall(data)
+        _cut(client, server)
+
+
+def _cut(*sockets: socket.socket) -> None:
+    for sock in sockets:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)

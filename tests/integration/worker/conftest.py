@@ -1,0 +1,78 @@
+"""The worker's parts on the clean database, each with a connection of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from worker.database import Database
+from worker.delivery import Retries
+from worker.queue import Queue
+from worker.upkeep import Upkeep
+
+OpenDatabase = Callable[[], Database]
+OpenQueue = Callable[..., Queue]
+OpenUpkeep = Callable[..., Upkeep]
+
+
+@pytest.fixture
+def open_database(clean_database: str) -> Iterator[OpenDatabase]:
+    """Opens the worker's kind of connection to the clean database."""
+    opened: list[Database] = []
+
+    def open_one() -> Database:
+        opened.append(Database(clean_database, threading.Event(), "gonets test"))
+        return opened[-1]
+
+    yield open_one
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def open_queue(open_database: OpenDatabase) -> OpenQueue:
+    """Opens the queue as one worker sees it; retries come at once, unless said otherwise."""
+
+    def open_one(
+        worker: str = "left",
+        *,
+        lease_seconds: float = 30.0,
+        delivery_seconds: float = 10.0,
+        max_attempts: int = 3,
+        retry_seconds: float = 0.0,
+    ) -> Queue:
+        return Queue(
+            open_database(),
+            worker=worker,
+            lease_seconds=lease_seconds,
+            delivery_seconds=delivery_seconds,
+            retries=Retries(max_attempts, base=retry_seconds, cap=300.0),
+            random=Random(1),
+        )
+
+    return open_one
+
+
+@pytest.fixture
+def queue(open_queue: OpenQueue) -> Queue:
+    """The queue of the worker `left`."""
+    return open_queue()
+
+
+@pytest.fixture
+def open_upkeep(open_database: OpenDatabase) -> OpenUpkeep:
+    """Opens the upkeep of one worker."""
+
+    def open_one(launch_chunk: int = 1000) -> Upkeep:
+        return Upkeep(open_database(), launch_chunk=launch_chunk)
+
+    return open_one
+
+
+@pytest.fixture
+def upkeep(open_upkeep: OpenUpkeep) -> Upkeep:
+    """The upkeep of one worker, that launches a thousand clients at a time."""
+    return open_upkeep()

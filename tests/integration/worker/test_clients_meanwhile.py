@@ -1,0 +1,184 @@
+"""Clients that are removed or get another phone number while a worker has their message in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import FIRST_PHONE, add_running_mailing, change_message, execute, make_due, message, run_leases_out
+from tests.integration.worker.answering import answer
+from tests.waiting import in_background, until_somebody_waits
+from worker.delivery import Delivery
+from worker.queue import Queue
+
+NEW_PHONE = 79990001122
+REMOVED = "the client was removed"
+IN_DOUBT = "the client was removed after an attempt that may have landed"
+
+PutDown = Callable[[Queue, Connection, Delivery], None]
+
+
+def record(name: str) -> PutDown:
+    return lambda queue, connection, delivery: queue.record([answer(delivery, name)])
+
+
+def release(queue: Queue, connection: Connection, delivery: Delivery) -> None:
+    queue.release([delivery])
+
+
+def lose(queue: Queue, connection: Connection, delivery: Delivery) -> None:
+    run_leases_out(connection)
+    queue.take_back(1)
+
+
+def remove_client(connection: Connection) -> None:
+    """As the API does it: the client first, then its messages that wait."""
+    execute(connection, "DELETE FROM client")
+    execute(
+        connection,
+        "UPDATE message SET status = 'cancelled', ended_at = now(), reason = %s WHERE status = 'pending'",
+        REMOVED,
+    )
+
+
+def change_phone(connection: Connection) -> None:
+    """As the API does it: a new number reaches the messages that no attempt has been made for."""
+    execute(connection, "UPDATE client SET phone_number = %s, operator_code = '999'", NEW_PHONE)
+    execute(connection, "UPDATE message SET phone_number = %s WHERE status = 'pending' AND attempts = 0", NEW_PHONE)
+
+
+def claim(connection: Connection, queue: Queue) -> Delivery:
+    add_running_mailing(connection, 1)
+    [delivery] = queue.claim(1)
+    return delivery
+
+
+def end_of(connection: Connection) -> tuple[Any, ...]:
+    now = message(connection, 1)
+    return now["status"], now["reason"]
+
+
+@pytest.mark.parametrize(
+    ("put_down", "end"),
+    [
+        (record("refused"), ("cancelled", REMOVED)),
+        (record("throttled"), ("cancelled", REMOVED)),
+        (record("unauthorized"), ("cancelled", REMOVED)),
+        (record("ambiguous"), ("unknown", IN_DOUBT)),
+        (record("accepted"), ("sent", None)),
+        (record("refused for good"), ("failed", "code 1: no such phone")),
+        (release, ("cancelled", REMOVED)),
+        (lose, ("unknown", IN_DOUBT)),
+    ],
+)
+def test_the_message_of_a_client_that_was_removed_does_not_wait_again(
+    put_down: PutDown, end: tuple[str, str | None], connection: Connection, queue: Queue
+) -> None:
+    delivery = claim(connection, queue)
+    remove_client(connection)
+
+    put_down(queue, connection, delivery)
+
+    assert end_of(connection) == end
+
+
+def test_a_message_that_was_in_doubt_before_ends_as_unknown(connection: Connection, queue: Queue) -> None:
+    queue.record([answer(claim(connection, queue), "ambiguous")])
+    make_due(connection)
+    again = queue.claim(1)
+    remove_client(connection)
+
+    queue.release(again)
+
+    assert end_of(connection) == ("unknown", IN_DOUBT)
+
+
+@pytest.mark.parametrize("put_down", [record("refused"), release])
+def test_a_removal_under_way_is_waited_for(
+    put_down: PutDown, connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    delivery = claim(connection, queue)
+    remover = connect()
+    remover.autocommit = False
+    remove_client(remover)
+    putting_down = in_background(lambda: put_down(queue, connection, delivery))
+    until_somebody_waits(connection)
+
+    remover.commit()
+
+    putting_down.result(10)
+    assert end_of(connection) == ("cancelled", REMOVED)
+
+
+def test_a_removal_that_comes_second_waits_and_finds_the_message(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    delivery = claim(connection, queue)
+    holder, remover = connect(), connect()
+    holder.autocommit = remover.autocommit = False
+    # The record gets as far as the message, with the client locked, and waits there for the holder.
+    execute(holder, "SELECT FROM message FOR UPDATE")
+    recording = in_background(lambda: queue.record([answer(delivery, "refused")]))
+    until_somebody_waits(connection)
+    removal = in_background(lambda: remove_client(remover))
+    holder.rollback()
+
+    recording.result(10)
+    removal.result(10)
+    remover.commit()
+    assert end_of(connection) == ("cancelled", REMOVED)
+
+
+def test_a_new_phone_number_reaches_a_message_that_is_given_back_before_its_first_attempt(
+    connection: Connection, queue: Queue
+) -> None:
+    delivery = claim(connection, queue)
+    change_phone(connection)
+
+    queue.release([delivery])
+
+    assert message(connection, 1)["phone_number"] == NEW_PHONE
+
+
+def test_a_change_of_phone_number_under_way_is_waited_for(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    delivery = claim(connection, queue)
+    changer = connect()
+    changer.autocommit = False
+    change_phone(changer)
+    releasing = in_background(lambda: queue.release([delivery]))
+    until_somebody_waits(connection)
+
+    changer.commit()
+
+    releasing.result(10)
+    assert message(connection, 1)["phone_number"] == NEW_PHONE
+
+
+@pytest.mark.parametrize("put_down", [record("refused"), record("ambiguous"), lose])
+def test_a_message_that_was_attempted_keeps_its_phone_number(
+    put_down: PutDown, connection: Connection, queue: Queue
+) -> None:
+    delivery = claim(connection, queue)
+    change_phone(connection)
+
+    put_down(queue, connection, delivery)
+    make_due(connection)
+    queue.release(queue.claim(1))
+
+    assert message(connection, 1)["phone_number"] == FIRST_PHONE + 1
+
+
+def test_an_end_that_somebody_gave_it_meanwhile_stays(connection: Connection, queue: Queue) -> None:
+    delivery = claim(connection, queue)
+    change_message(connection, 1, "status = 'unknown', ended_at = now(), lease_until = NULL, reason = 'by hand'")
+    remove_client(connection)
+
+    queue.record([answer(delivery, "refused")])
+
+    assert end_of(connection) == ("unknown", "by hand")

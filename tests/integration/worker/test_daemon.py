@@ -1,0 +1,336 @@
+"""The loop: a whole worker in a thread, against a real database and the simulated gateway."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    change_mailing,
+    counted,
+    execute,
+    mailing,
+    rows,
+    value,
+)
+from tests.waiting import PATIENCE, eventually, in_background
+from worker.breaker import Breaker
+from worker.daemon import Daemon
+from worker.database import Database
+from worker.delivery import Retries
+from worker.gateway import Gateway
+from worker.queue import Queue
+from worker.senders import Senders
+from worker.token import Token
+from worker.upkeep import Upkeep
+
+LONG = 1000.0
+"""Seconds between polls that no test lives to see: what happens, happens for another reason."""
+
+
+@dataclass
+class Running:
+    """A worker at work."""
+
+    stop_asked: threading.Event
+    wake: threading.Event
+    ended: Future[None]
+    ticks: list[float] = field(default_factory=list)
+
+    def stop(self) -> None:
+        """Asks it to stop, and waits until it has."""
+        self.stop_asked.set()
+        self.wake.set()
+        self.ended.result(PATIENCE)
+
+
+Run = Callable[..., Running]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxGateway]:
+    with SandboxGateway.start(token="sandbox") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(sandbox: SandboxGateway) -> SandboxGateway:
+    sandbox.wait_until_up()
+    eventually(lambda: sandbox.summary().in_flight == 0)
+    sandbox.clear()
+    return sandbox
+
+
+@pytest.fixture
+def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
+    """Runs workers; they are stopped at the end."""
+    running: list[Running] = []
+
+    def start(
+        *,
+        concurrency: int = 4,
+        poll_seconds: float = LONG,
+        stop_seconds: float = 10.0,
+        timeout: float = 5.0,
+        token: Token | None = None,
+    ) -> Running:
+        stop, wake = threading.Event(), threading.Event()
+        database = Database(clean_database, stop, "gonets test")
+        token = token or Token(gateway.token)
+        client = Gateway(
+            gateway.url, token, connect_timeout=1, timeout=timeout, pool_size=concurrency, retry_after_cap=60
+        )
+        ticks: list[float] = []
+        queue = Queue(
+            database,
+            worker=f"worker {len(running)}",
+            lease_seconds=timeout + 20,
+            delivery_seconds=timeout,
+            retries=Retries(10, base=0.05, cap=0.05),
+            random=Random(1),
+        )
+        daemon = Daemon(
+            database=database,
+            queue=queue,
+            upkeep=Upkeep(database, launch_chunk=100),
+            senders=Senders(client, concurrency, wake),
+            breaker=Breaker(concurrency, Random(1)),
+            token=token,
+            stop=stop,
+            wake=wake,
+            poll_seconds=poll_seconds,
+            stop_seconds=stop_seconds,
+            heartbeat=lambda: ticks.append(time.monotonic()),
+        )
+        running.append(Running(stop, wake, in_background(daemon.run), ticks))
+        return running[-1]
+
+    yield start
+    for worker in running:
+        worker.stop()
+
+
+def messages(connection: Connection, status: str) -> int:
+    return int(value(connection, "SELECT count(*) FROM message WHERE status = %s", status))
+
+
+def test_a_worker_with_nothing_to_do_waits(run: Run) -> None:
+    worker = run()
+    eventually(lambda: worker.ticks)
+    time.sleep(0.3)
+
+    assert len(worker.ticks) <= 2
+
+
+def test_an_idle_worker_looks_again_at_every_poll(connection: Connection, run: Run) -> None:
+    worker = run(poll_seconds=0.05)
+    eventually(lambda: len(worker.ticks) > 2)
+
+    add_running_mailing(connection, 1)
+
+    eventually(lambda: messages(connection, "sent") == 1)
+
+
+def test_a_mailing_goes_from_its_start_to_its_end_without_waiting_for_a_poll(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    add_clients(connection, 250)
+    mailing_id = add_mailing(connection, text="Привет")
+
+    run(concurrency=4)
+
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    assert counted(connection, mailing_id) == {"sent": 250}
+    assert mailing(connection, mailing_id)["status"] == "finished"
+    accepted = {(entry.id, entry.phone) for entry in gateway.ledger()}
+    assert accepted == set(rows(connection, "SELECT id, phone_number FROM message"))
+    assert gateway.summary().repeats == 0
+
+
+def test_an_answer_wakes_a_worker_that_has_its_hands_full(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    gateway.faults(latency=0.02)
+    add_running_mailing(connection, 30)
+
+    run(concurrency=1)
+
+    eventually(lambda: messages(connection, "sent") == 30)
+    assert gateway.summary().max_in_flight == 1
+
+
+def test_as_many_are_on_their_way_as_the_concurrency_allows(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    gateway.faults(latency=0.5)
+    add_running_mailing(connection, 16)
+
+    run(concurrency=8)
+
+    eventually(lambda: messages(connection, "sent") == 16)
+    assert gateway.summary().max_in_flight == 8
+
+
+def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    gateway.faults(latency=0.6)
+    add_running_mailing(connection, 20)
+    worker = run(concurrency=3)
+    eventually(lambda: gateway.summary().in_flight == 3)
+    eventually(lambda: messages(connection, "sending") == 6)
+
+    worker.stop()
+
+    assert gateway.summary().accepted == messages(connection, "sent") == 3
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 17
+
+
+def test_a_stop_does_not_wait_longer_than_it_may(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
+    gateway.faults(latency=1.0)
+    add_running_mailing(connection, 5)
+    worker = run(concurrency=1, stop_seconds=0.2)
+    eventually(lambda: gateway.summary().in_flight == 1)
+
+    worker.stop()
+
+    assert messages(connection, "sending") == 1
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 4
+
+
+def test_a_pause_leaves_unclaimed_messages_alone(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
+    gateway.faults(latency=0.05)
+    mailing_id = add_running_mailing(connection, 200)
+    run(concurrency=2)
+    eventually(lambda: messages(connection, "sent") >= 5)
+
+    change_mailing(connection, mailing_id, "status = 'paused'")
+    claimed = 200 - messages(connection, "pending")
+
+    eventually(lambda: messages(connection, "sending") == 0)
+    assert gateway.summary().accepted == messages(connection, "sent") == claimed
+
+
+def test_nothing_starts_after_the_window_has_closed(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
+    gateway.faults(latency=0.3)
+    mailing_id = add_running_mailing(connection, 30, ends_in=1.0)
+    end = value(connection, "SELECT extract(epoch FROM end_datetime)::float8 FROM mailing")
+
+    run(concurrency=2, poll_seconds=0.1)
+
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    sent = counted(connection, mailing_id).get("sent", 0)
+    assert counted(connection, mailing_id) == {"sent": sent, "expired": 30 - sent}
+    assert sent == gateway.summary().accepted > 0
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'expired' AND attempts > 0") == 0
+    # Both clocks are this machine's; what lies between them is one connection on the loopback.
+    assert max(entry.started_at for entry in gateway.ledger()) < end + 0.1
+
+
+def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
+    connection: Connection, gateway: SandboxGateway, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    gateway.faults(statuses={"500": 1.0})
+    add_running_mailing(connection, 100)
+    run(concurrency=4, timeout=0.5, poll_seconds=0.1)
+    eventually(lambda: "the gateway is in trouble: nothing is sent for a while" in caplog.messages)
+    eventually(lambda: messages(connection, "sending") == 0)
+    gateway.faults(hang=1.0)
+    gateway.forget()
+
+    # What had been claimed and not begun has been given back, as if it had not been claimed.
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") >= 80
+    eventually(lambda: gateway.summary().in_flight == 1)
+    assert messages(connection, "sending") == 1
+    assert gateway.summary().max_in_flight == 1
+
+    gateway.faults()
+    eventually(lambda: messages(connection, "sent") == 100)
+    assert "the gateway answers again" in caplog.messages
+
+
+def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    gateway.faults(down_for=0.5)
+    add_running_mailing(connection, 50)
+
+    run()
+
+    eventually(lambda: messages(connection, "sent") == 50)
+    gateway.wait_until_up()
+    assert gateway.summary().repeats == 0
+    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - attempts_spared <> 1") == 0
+    assert {outcome for (outcome,) in rows(connection, "SELECT outcome FROM attempt")} == {"unreachable", "accepted"}
+
+
+def test_a_gateway_that_says_slower_is_asked_more_slowly_and_every_message_gets_there(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    gateway.faults(statuses={"429": 0.3}, retry_after="0", seed=1)
+    add_running_mailing(connection, 60)
+
+    run(poll_seconds=0.1)
+
+    eventually(lambda: messages(connection, "sent") == 60)
+    assert gateway.summary().repeats == 0
+    assert value(connection, "SELECT count(*) FROM message WHERE attempts - attempts_spared <> 1") == 0
+    assert gateway.summary().by_status["429"] == value(
+        connection, "SELECT count(*) FROM attempt WHERE outcome = 'throttled'"
+    )
+
+
+def test_a_token_that_is_refused_stops_everything_until_its_file_changes(
+    connection: Connection, gateway: SandboxGateway, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    file = tmp_path / "token"
+    file.write_text("an-old-one")
+    add_running_mailing(connection, 50)
+    run(concurrency=4, token=Token(file=file))
+    eventually(lambda: [record for record in caplog.records if record.levelno == logging.ERROR])
+    eventually(lambda: messages(connection, "sending") == 0)
+
+    file.write_text(gateway.token)
+
+    eventually(lambda: messages(connection, "sent") == 50)
+    assert "the gateway's token has been read again, and is another one" in caplog.messages
+    refused = gateway.summary().by_status["401"]
+    assert refused < 16
+    assert value(connection, "SELECT sum(attempts_spared) FROM message") == refused
+    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - attempts_spared <> 1") == 0
+    assert not any(token in caplog.text for token in ("an-old-one", gateway.token))
+
+
+def test_what_a_dead_worker_had_in_hand_is_sent_by_another(
+    connection: Connection, gateway: SandboxGateway, run: Run
+) -> None:
+    add_running_mailing(connection, 10)
+    execute(
+        connection,
+        """
+        UPDATE message SET status = 'sending', attempts = 1, claimed_at = now() - interval '1 minute',
+            lease_until = now() - interval '1 s', lease_worker = 'dead', text_revision = 1
+        WHERE id <= 3
+        """,
+    )
+
+    run(poll_seconds=0.1)
+
+    eventually(lambda: messages(connection, "sent") == 10)
+    ambiguous = rows(connection, "SELECT message_id, worker FROM attempt WHERE outcome = 'ambiguous' ORDER BY 1")
+    assert ambiguous == [(1, "dead"), (2, "dead"), (3, "dead")]

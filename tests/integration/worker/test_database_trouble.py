@@ -1,0 +1,301 @@
+"""A database that goes away, at any moment: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as StillWaiting
+from random import Random
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.postgres import EmbeddedPostgres, StopMode
+from tests.cutting_proxy import CuttingProxy, Moment
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    attempts_of,
+    counted,
+    execute,
+    mailing,
+    message,
+    revise_text,
+    rows,
+    run_leases_out,
+    tally,
+    value,
+)
+from tests.integration.worker.answering import answer
+from tests.integration.worker.conftest import OpenDatabase
+from tests.waiting import in_background, until_somebody_waits
+from worker.database import Database
+from worker.delivery import Retries
+from worker.queue import Queue
+from worker.upkeep import Upkeep
+
+MOMENTS = pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
+
+
+def ask(database: Database, question: str = "SELECT 1") -> int:
+    def work(cursor: psycopg2.extensions.cursor) -> int:
+        cursor.execute(question)
+        (answer,) = cursor.fetchall()[0]
+        return int(answer)
+
+    return database.transaction(work)
+
+
+def backend(database: Database) -> int:
+    """The process that serves its connection."""
+    return ask(database, "SELECT pg_backend_pid()")
+
+
+@pytest.fixture
+def database(open_database: OpenDatabase) -> Database:
+    return open_database()
+
+
+@pytest.fixture
+def proxy(clean_database: str) -> Iterator[CuttingProxy]:
+    with CuttingProxy(clean_database) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied(proxy: CuttingProxy) -> Iterator[Database]:
+    """A connection that the proxy can cut."""
+    database = Database(proxy.dsn, threading.Event(), "gonets test")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def left(proxied: Database) -> Queue:
+    """The queue of a worker whose connection the proxy can cut."""
+    retries = Retries(3, base=0.0, cap=1.0)
+    return Queue(proxied, worker="left", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1))
+
+
+def test_a_connection_that_was_cut_while_idle_is_replaced(connection: Connection, database: Database) -> None:
+    execute(connection, "SELECT pg_terminate_backend(%s)", backend(database))
+
+    assert ask(database) == 1
+
+
+def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_done_again(
+    connection: Connection, connect: Callable[[], Connection], database: Database
+) -> None:
+    add_running_mailing(connection, 1)
+    holder = connect()
+    holder.autocommit = False
+    execute(holder, "UPDATE message SET reason = 'held' WHERE id = 1")
+    work = in_background(lambda: ask(database, "UPDATE message SET attempts = attempts + 1 RETURNING attempts"))
+    execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
+    holder.commit()
+
+    assert work.result(20) == 1
+    assert message(connection, 1)["attempts"] == 1
+
+
+def test_a_deadlock_is_done_again(
+    connection: Connection, connect: Callable[[], Connection], database: Database
+) -> None:
+    add_running_mailing(connection, 2)
+    other = connect()
+    other.autocommit = False
+    execute(other, "SET deadlock_timeout = '1 min'")  # so that it is ours that gives way
+    execute(other, "UPDATE message SET reason = 'theirs' WHERE id = 2")
+
+    def work(cursor: psycopg2.extensions.cursor) -> None:
+        cursor.execute("SET LOCAL deadlock_timeout = '10 ms'")
+        cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 1")
+        cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 2")
+
+    ours = in_background(lambda: database.transaction(work))
+    until_somebody_waits(connection)
+    execute(other, "UPDATE message SET reason = 'theirs' WHERE id = 1")
+    other.commit()
+
+    ours.result(20)
+    assert {reason for (reason,) in rows(connection, "SELECT reason FROM message")} == {"ours"}
+
+
+def test_a_mistake_is_raised_at_once_and_leaves_the_connection_usable(database: Database) -> None:
+    before = backend(database)
+
+    with pytest.raises(psycopg2.ProgrammingError, match="nonsense"):
+        ask(database, "SELECT nonsense")
+
+    assert backend(database) == before
+
+
+def test_a_server_that_is_stopped_is_waited_for_whichever_way_it_went(own_postgres: EmbeddedPostgres) -> None:
+    database = Database(own_postgres.url, threading.Event(), "gonets test")
+    ways: list[StopMode] = ["fast", "immediate"]
+    for way in ways:
+        ask(database)
+        own_postgres.stop(way)
+        asking = in_background(lambda: ask(database))
+        with pytest.raises(StillWaiting):
+            asking.result(0.3)
+
+        own_postgres.start()
+
+        assert asking.result(20) == 1
+    database.close()
+
+
+def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.database.STOPPING_PATIENCE", 0.2)
+    stop = threading.Event()
+    database = Database("postgresql://nobody@127.0.0.1:1/nothing", stop, "gonets test")
+    asking = in_background(lambda: ask(database))
+    with pytest.raises(StillWaiting):
+        asking.result(0.5)
+
+    stop.set()
+
+    with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
+        asking.result(20)
+
+
+@MOMENTS
+def test_a_claim_that_was_cut_holds_no_more_than_it_tells(
+    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+) -> None:
+    add_running_mailing(connection, 10)
+    in_hand = left.claim(2)
+    proxy.cut(moment)
+
+    claimed = left.claim(3)
+
+    assert proxy.cuts == 1
+    assert len(claimed) == 3
+    told = {delivery.message_id for delivery in in_hand + claimed}
+    leased = "SELECT id FROM message WHERE status = 'sending' AND lease_worker = 'left' AND attempts = 1"
+    assert {message_id for (message_id,) in rows(connection, leased)} == told
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 5
+
+
+def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
+    connection: Connection, left: Queue, open_database: OpenDatabase, proxy: CuttingProxy
+) -> None:
+    add_running_mailing(connection, 10)
+    retries = Retries(3, base=0.0, cap=1.0)
+    right = Queue(
+        open_database(), worker="right", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1)
+    )
+    right.claim(4)
+    proxy.cut("after the commit")
+
+    left.claim(3)
+
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'sending' AND lease_worker = 'right'") == 4
+
+
+def test_what_a_claim_that_was_cut_gives_back_is_as_good_as_new(
+    connection: Connection, left: Queue, proxy: CuttingProxy
+) -> None:
+    mailing_id = add_running_mailing(connection, 3, text="old")
+
+    def change_everything() -> None:
+        revise_text(connection, mailing_id, "new")
+        execute(connection, "UPDATE client SET phone_number = 79990000000 + id, operator_code = '999'")
+        execute(connection, "DELETE FROM client WHERE id = 3")
+
+    proxy.cut("after the commit", meanwhile=change_everything)
+
+    claimed = left.claim(10)
+
+    assert {(one.message_id, one.phone_number, one.text) for one in claimed} == {
+        (1, 79990000001, "new"),
+        (2, 79990000002, "new"),
+    }
+    assert message(connection, 3)["status"] == "cancelled"
+
+
+@MOMENTS
+def test_a_claim_is_dated_by_the_try_that_succeeded(
+    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+) -> None:
+    add_running_mailing(connection, 1)
+    asked = time.monotonic()
+    proxy.cut(moment)
+
+    [delivery] = left.claim(1)
+
+    assert message(connection, 1)["claimed_at"] == delivery.claim.at
+    # The pause between two tries is chance, and may be none: that the first one was cut takes time in any case.
+    assert delivery.claim.monotonic > asked
+    assert abs(delivery.claim.database_time(time.monotonic()) - value(connection, "SELECT now()")).total_seconds() < 5
+
+
+@MOMENTS
+@pytest.mark.parametrize("name", ["accepted", "refused", "throttled", "ambiguous"])
+def test_a_record_that_was_cut_is_written_once(
+    moment: Moment, name: str, connection: Connection, left: Queue, proxy: CuttingProxy
+) -> None:
+    mailing_id = add_running_mailing(connection, 5)
+    claimed = left.claim(5)
+    proxy.cut(moment)
+
+    left.record([answer(delivery, name) for delivery in claimed])
+
+    assert proxy.cuts == 1
+    now = message(connection, 1)
+    assert (now["status"], now["attempts"]) == ("sent" if name == "accepted" else "pending", 1)
+    assert now["attempts_spared"] == (name == "throttled")
+    assert [one["number"] for one in attempts_of(connection, 1)] == [1]
+    assert tally(connection, mailing_id) == counted(connection, mailing_id)
+
+
+@MOMENTS
+def test_what_was_given_back_when_the_connection_was_cut_is_given_back_once(
+    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+) -> None:
+    add_running_mailing(connection, 5)
+    claimed = left.claim(5)
+    proxy.cut(moment)
+
+    left.release(claimed)
+
+    assert proxy.cuts == 1
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 5
+
+
+@MOMENTS
+def test_a_lease_that_ran_out_is_written_down_once(
+    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+) -> None:
+    add_running_mailing(connection, 5)
+    left.claim(5)
+    run_leases_out(connection)
+    proxy.cut(moment)
+
+    left.take_back(10)
+
+    assert proxy.cuts == 1
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 1") == 5
+    assert value(connection, "SELECT count(*) FROM attempt") == 5
+
+
+@MOMENTS
+def test_a_chunk_that_was_cut_is_launched_once(
+    moment: Moment, connection: Connection, proxied: Database, proxy: CuttingProxy
+) -> None:
+    add_clients(connection, 30)
+    mailing_id = add_mailing(connection)
+    upkeep = Upkeep(proxied, launch_chunk=10)
+    upkeep.run()
+    proxy.cut(moment)
+
+    while upkeep.run():
+        proxy.cut(moment)
+
+    assert proxy.cuts > 3
+    assert mailing(connection, mailing_id)["audience"] == 30
+    assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 30}

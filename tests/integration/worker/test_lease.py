@@ -1,0 +1,198 @@
+"""Leases that run out: what their message becomes, and who notices."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import (
+    add_running_mailing,
+    attempts_of,
+    cancel,
+    change_message,
+    make_due,
+    message,
+    run_leases_out,
+    value,
+)
+from tests.integration.worker.answering import answer
+from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import in_background
+from worker.queue import Queue
+from worker.statements import FIND_LOST
+
+DETAIL = "the lease ran out before the worker told what came of it"
+
+
+def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_its_holder(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+    [delivery] = open_queue("dead").claim(1)
+    run_leases_out(connection)
+
+    assert open_queue("alive").take_back(10) == 1
+
+    now = message(connection, 1)
+    assert (now["status"], now["in_doubt"], now["attempts"], now["attempts_spared"]) == ("pending", True, 1, 0)
+    assert (now["claimed_at"], now["lease_until"], now["lease_worker"], now["reason"]) == (None, None, None, DETAIL)
+    assert attempts_of(connection, 1) == [
+        {
+            "message_id": 1,
+            "number": 1,
+            "started_at": delivery.claim.at,
+            "duration": None,
+            "outcome": "ambiguous",
+            "http_status": None,
+            "detail": DETAIL,
+            "worker": "dead",
+        }
+    ]
+
+
+def test_it_waits_before_it_is_tried_again(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection)
+    queue = open_queue(retry_seconds=300.0)
+    queue.claim(1)
+    run_leases_out(connection)
+
+    queue.take_back(10)
+
+    assert value(connection, "SELECT due_at > now() FROM message")
+    assert queue.claim(1) == []
+
+
+def test_the_next_attempt_has_the_next_number(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    queue.claim(1)
+    run_leases_out(connection)
+    queue.take_back(10)
+
+    [delivery] = queue.claim(1)
+
+    assert (delivery.number, delivery.in_doubt) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("on_unknown", "attempts", "status"), [("resend", 2, "pending"), ("resend", 3, "unknown"), ("hold", 1, "unknown")]
+)
+def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_after_doubt(
+    on_unknown: str, attempts: int, status: str, connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection, on_unknown=on_unknown)
+    queue = open_queue(max_attempts=3)
+    for _ in range(attempts):
+        assert len(queue.claim(1)) == 1
+        run_leases_out(connection)
+        assert queue.take_back(10) == 1
+
+    now = message(connection, 1)
+    assert (now["status"], now["in_doubt"]) == (status, True)
+    assert (now["ended_at"] is not None) == (status == "unknown")
+
+
+def test_a_message_that_kills_its_worker_every_time_ends(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection)
+    deaths = 0
+    while open_queue(f"victim {deaths}").claim(1):
+        deaths += 1
+        run_leases_out(connection)
+        open_queue("heir").take_back(10)
+
+    assert deaths == 3
+    assert message(connection, 1)["status"] == "unknown"
+    assert [one["worker"] for one in attempts_of(connection, 1)] == ["victim 0", "victim 1", "victim 2"]
+
+
+def test_spared_attempts_stay_spared(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    for _ in range(3):
+        queue.record([answer(one, "unauthorized") for one in queue.claim(1)])
+    queue.claim(1)
+    run_leases_out(connection)
+
+    queue.take_back(10)
+
+    now = message(connection, 1)
+    assert (now["status"], now["attempts"], now["attempts_spared"]) == ("pending", 4, 3)
+
+
+def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_taken_back_too(
+    connection: Connection, queue: Queue
+) -> None:
+    mailing_id = add_running_mailing(connection)
+    queue.claim(1)
+    cancel(connection, mailing_id)
+    run_leases_out(connection)
+
+    assert queue.take_back(10) == 1
+    assert message(connection, 1)["status"] == "pending"
+
+
+def test_a_lease_that_holds_is_left_alone(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection, 2)
+    open_queue("alive").claim(2)
+    change_message(connection, 2, "lease_until = now() - interval '1 s'")
+
+    assert open_queue("another").take_back(10) == 1
+
+    assert message(connection, 1)["status"] == "sending"
+    assert message(connection, 2)["status"] == "pending"
+
+
+def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 5)
+    queue.claim(5)
+    run_leases_out(connection)
+    change_message(connection, 4, "lease_until = now() - interval '1 hour'")
+
+    assert [queue.take_back(1), queue.take_back(3)] == [1, 3]
+
+    assert message(connection, 4)["status"] == "pending"
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") == 4
+
+
+def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
+    connection: Connection, connect: Connect, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection, 2)
+    open_queue("dead").claim(2)
+    run_leases_out(connection)
+    another = connect()
+    another.autocommit = False
+    with another.cursor() as cursor:
+        cursor.execute(FIND_LOST, [1])
+
+    assert in_background(lambda: open_queue("heir").take_back(10)).result(10) == 1
+
+
+def test_two_workers_take_back_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection, 500)
+    open_queue("dead").claim(500)
+    run_leases_out(connection)
+
+    def take_back_all(queue: Queue) -> int:
+        taken = 0
+        while some := queue.take_back(20):
+            taken += some
+        return taken
+
+    left, right = open_queue("left"), open_queue("right")
+    other = in_background(lambda: take_back_all(right))
+    taken = take_back_all(left) + other.result(20)
+
+    assert taken == 500
+    assert value(connection, "SELECT count(*) FROM attempt WHERE number = 1 AND worker = 'dead'") == 500
+
+
+def test_a_repeat_carries_the_same_text(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, text="as it was")
+    queue.claim(1)
+    run_leases_out(connection)
+    queue.take_back(10)
+    make_due(connection)
+
+    [delivery] = queue.claim(1)
+
+    assert delivery.text == "as it was"

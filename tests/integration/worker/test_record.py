@@ -1,0 +1,312 @@
+"""What becomes of a message when its answer is recorded: the design's table, down to the rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.factories import (
+    add_running_mailing,
+    attempts_of,
+    change_message,
+    make_due,
+    message,
+    run_leases_out,
+    value,
+)
+from tests.integration.worker.answering import ANSWERS, answer
+from tests.integration.worker.conftest import OpenQueue
+from worker.delivery import Attempted, Delivery
+from worker.queue import Queue
+
+RETRY_SECONDS = 300.0
+
+
+def claim(queue: Queue) -> Delivery:
+    [delivery] = queue.claim(1)
+    return delivery
+
+
+def attempt(connection: Connection, queue: Queue, *names: str) -> dict[str, Any]:
+    """Claims the one message again and again, each time to this answer; tells how it stands at the end."""
+    for name in names:
+        make_due(connection)
+        queue.record([answer(claim(queue), name)])
+    return message(connection, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "in_doubt", "spared", "waits"),
+    [
+        ("accepted", "sent", False, 0, None),
+        ("refused", "pending", False, 0, (0.0, RETRY_SECONDS)),
+        ("refused for good", "failed", False, 0, None),
+        ("throttled", "pending", False, 1, (60.0, 60.0 + RETRY_SECONDS)),
+        ("unreachable", "pending", False, 1, (0.0, RETRY_SECONDS)),
+        ("unauthorized", "pending", False, 1, (0.0, 0.0)),
+        ("ambiguous", "pending", True, 0, (0.0, RETRY_SECONDS)),
+        ("lost", "pending", True, 0, (0.0, RETRY_SECONDS)),
+    ],
+)
+def test_what_an_answer_means(
+    name: str,
+    status: str,
+    in_doubt: bool,
+    spared: int,
+    waits: tuple[float, float] | None,
+    connection: Connection,
+    open_queue: OpenQueue,
+) -> None:
+    add_running_mailing(connection)
+    before = value(connection, "SELECT now()")
+
+    now = attempt(connection, open_queue(retry_seconds=RETRY_SECONDS), name)
+
+    assert (now["status"], now["in_doubt"]) == (status, in_doubt)
+    assert (now["attempts"], now["attempts_spared"]) == (1, spared)
+    assert now["reason"] == ANSWERS[name].detail
+    assert (now["claimed_at"], now["lease_until"], now["lease_worker"]) == (None, None, None)
+    assert (now["sent_at"] is not None) == (status == "sent")
+    assert (now["ended_at"] is not None) == (waits is None)
+    if waits is not None:
+        least, most = waits
+        after = value(connection, "SELECT now()")
+        assert before + timedelta(seconds=least) <= now["due_at"] <= after + timedelta(seconds=most)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_attempt_is_written_down(name: str, connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    delivery = claim(queue)
+
+    queue.record([answer(delivery, name)])
+
+    assert attempts_of(connection, 1) == [
+        {
+            "message_id": 1,
+            "number": 1,
+            "started_at": delivery.claim.at + timedelta(seconds=0.5),
+            "duration": 0.25,
+            "outcome": ANSWERS[name].outcome,
+            "http_status": ANSWERS[name].http_status,
+            "detail": ANSWERS[name].detail,
+            "worker": "left",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "status", "in_doubt"),
+    [
+        (["refused", "refused", "refused"], "failed", False),
+        (["ambiguous", "ambiguous", "ambiguous"], "unknown", True),
+        (["refused", "ambiguous", "refused"], "unknown", True),
+        (["ambiguous", "refused for good"], "unknown", True),
+        (["ambiguous", "accepted"], "sent", True),
+        (["refused", "refused", "accepted"], "sent", False),
+        (["unauthorized", "throttled", "unreachable", "refused", "refused"], "pending", False),
+        (["unauthorized", "throttled", "unreachable", "refused", "refused", "refused"], "failed", False),
+        (["refused", "refused", "unreachable"], "pending", False),
+    ],
+)
+def test_what_three_attempts_at_most_end_in(
+    names: list[str], status: str, in_doubt: bool, connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+
+    now = attempt(connection, open_queue(max_attempts=3), *names)
+
+    assert (now["status"], now["in_doubt"], now["attempts"]) == (status, in_doubt, len(names))
+    assert [one["number"] for one in attempts_of(connection, 1)] == list(range(1, len(names) + 1))
+    assert [one["outcome"] for one in attempts_of(connection, 1)] == [ANSWERS[name].outcome for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        (["ambiguous"], "unknown"),
+        (["lost"], "unknown"),
+        (["refused"], "pending"),
+        (["throttled", "unreachable", "unauthorized"], "pending"),
+        (["unreachable", "accepted"], "sent"),
+    ],
+)
+def test_a_mailing_on_hold_after_doubt_repeats_only_what_certainly_did_not_land(
+    names: list[str], status: str, connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, on_unknown="hold")
+
+    assert attempt(connection, queue, *names)["status"] == status
+
+
+def test_a_reason_is_that_of_the_last_attempt(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+
+    assert attempt(connection, queue, "refused")["reason"] == "code 7: blocked"
+    assert attempt(connection, queue, "ambiguous")["reason"] == "oops"
+    assert attempt(connection, queue, "accepted")["reason"] is None
+
+
+def test_a_batch_is_recorded_whole(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 200)
+
+    queue.record([answer(one, "accepted" if one.message_id % 2 else "refused for good") for one in queue.claim(200)])
+
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 100
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'failed'") == 100
+    assert value(connection, "SELECT count(*) FROM attempt") == 200
+
+
+def test_nothing_is_recorded_of_nothing(connection: Connection, queue: Queue) -> None:
+    queue.record([])
+
+    assert value(connection, "SELECT count(*) FROM attempt") == 0
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_record_that_is_repeated_changes_nothing(name: str, connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    attempted = answer(claim(queue), name)
+    queue.record([attempted])
+    before = message(connection, 1), attempts_of(connection, 1)
+
+    queue.record([attempted])
+
+    assert (message(connection, 1), attempts_of(connection, 1)) == before
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS.keys() - {"accepted", "refused for good"}))
+def test_a_record_that_is_repeated_does_not_touch_the_claim_that_came_after_it(
+    name: str, connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+    left, right = open_queue("left"), open_queue("right")
+    attempted = answer(claim(left), name)
+    left.record([attempted])
+    make_due(connection)
+    claim(right)
+    before = message(connection, 1), attempts_of(connection, 1)
+
+    left.record([attempted])
+
+    assert (message(connection, 1), attempts_of(connection, 1)) == before
+
+
+def lose(connection: Connection, open_queue: OpenQueue) -> Delivery:
+    """A claim of worker `left` whose lease runs out, so that worker `right` takes the message back."""
+    add_running_mailing(connection)
+    delivery = claim(open_queue("left"))
+    run_leases_out(connection)
+    assert open_queue("right").take_back(10) == 1
+    return delivery
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS.keys() - {"accepted"}))
+def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
+    name: str, connection: Connection, open_queue: OpenQueue
+) -> None:
+    delivery = lose(connection, open_queue)
+    before = message(connection, 1)
+
+    open_queue("left").record([answer(delivery, name)])
+
+    assert message(connection, 1) == before
+    [lost] = attempts_of(connection, 1)
+    assert (lost["outcome"], lost["duration"], lost["http_status"]) == ("ambiguous", 0.25, ANSWERS[name].http_status)
+    assert lost["detail"] == (
+        "the lease ran out before the worker told what came of it; the answer came after all: "
+        f"{ANSWERS[name].outcome} {ANSWERS[name].detail}"
+    )
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "status = 'pending'",
+        "status = 'unknown', ended_at = now(), reason = 'the window closed'",
+        "status = 'expired', ended_at = now(), reason = 'the window closed'",
+        "status = 'cancelled', ended_at = now(), reason = 'the mailing was cancelled'",
+        "status = 'failed', ended_at = now(), reason = 'code 7'",
+        "status = 'sending', attempts = 2, claimed_at = now(), lease_until = now(), lease_worker = 'right'",
+    ],
+)
+def test_a_success_is_recorded_whatever_has_happened_since(
+    since: str, connection: Connection, open_queue: OpenQueue
+) -> None:
+    delivery = lose(connection, open_queue)
+    change_message(connection, 1, since)
+
+    open_queue("left").record([answer(delivery, "accepted")])
+
+    now = message(connection, 1)
+    assert (now["status"], now["reason"], now["lease_until"], now["lease_worker"]) == ("sent", None, None, None)
+    assert now["sent_at"] == now["ended_at"]
+    [lost] = attempts_of(connection, 1)
+    assert (lost["outcome"], lost["http_status"], lost["duration"]) == ("ambiguous", 200, 0.25)
+    assert lost["detail"].endswith("; the answer came after all: accepted")
+
+
+def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_nothing(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    delivery = lose(connection, open_queue)
+    make_due(connection)
+    left, right = open_queue("left"), open_queue("right")
+    repeat = claim(right)
+    left.record([answer(delivery, "accepted")])
+    before = message(connection, 1)
+
+    right.record([answer(repeat, "ambiguous")])
+
+    assert message(connection, 1) == before
+    assert [(one["number"], one["outcome"]) for one in attempts_of(connection, 1)] == [
+        (1, "ambiguous"),
+        (2, "ambiguous"),
+    ]
+
+
+def test_a_success_does_not_move_the_moment_at_which_the_message_was_sent(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    delivery = lose(connection, open_queue)
+    make_due(connection)
+    right = open_queue("right")
+    right.record([answer(claim(right), "accepted")])
+    before = message(connection, 1)
+
+    open_queue("left").record([answer(delivery, "accepted")])
+
+    assert message(connection, 1) == before
+
+
+def test_an_attempt_that_was_written_down_is_never_rewritten(connection: Connection, open_queue: OpenQueue) -> None:
+    delivery = lose(connection, open_queue)
+    left = open_queue("left")
+    left.record([answer(delivery, "lost")])
+    before = attempts_of(connection, 1)
+
+    left.record([answer(delivery, "accepted")])
+
+    assert attempts_of(connection, 1) == before
+
+
+@pytest.mark.parametrize("bad", [{"detail": "nul \x00"}, {"detail": "half a \ud83d"}, {"http_status": 99_999}])
+def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
+    bad: dict[str, Any], connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 20)
+
+    def judged(delivery: Delivery) -> Attempted:
+        return answer(delivery, "accepted", **(bad if delivery.message_id == 13 else {}))
+
+    queue.record([judged(delivery) for delivery in queue.claim(20)])
+
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 19
+    assert value(connection, "SELECT count(*) FROM attempt") == 19
+    assert message(connection, 13)["status"] == "sending"
+    run_leases_out(connection)
+    assert queue.take_back(10) == 1
+    assert message(connection, 13)["status"] == "pending"

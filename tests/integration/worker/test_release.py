@@ -1,0 +1,119 @@
+"""Claims given back before their request left: as if nobody had made them."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.factories import (
+    add_running_mailing,
+    attempts_of,
+    change_message,
+    make_due,
+    message,
+    revise_text,
+    run_leases_out,
+    value,
+)
+from tests.integration.worker.answering import answer
+from tests.integration.worker.conftest import OpenQueue
+from worker.queue import Queue
+
+
+def test_a_message_that_is_given_back_is_as_it_was_before_its_claim(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    before = message(connection, 1)
+
+    queue.release(queue.claim(1))
+
+    assert message(connection, 1) == before
+    assert attempts_of(connection, 1) == []
+
+
+def test_another_worker_may_claim_it_at_once_under_the_same_number(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+    left, right = open_queue("left"), open_queue("right")
+    left.release(left.claim(1))
+
+    [delivery] = right.claim(1)
+
+    assert (delivery.number, delivery.worker) == (1, "right")
+
+
+def test_the_text_is_given_back_too_if_it_was_never_sent(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection, text="old")
+    queue.release(queue.claim(1))
+    revise_text(connection, mailing_id, "new")
+
+    [delivery] = queue.claim(1)
+
+    assert delivery.text == "new"
+
+
+def test_the_text_of_an_earlier_attempt_is_kept(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection, text="old")
+    queue.record([answer(one, "ambiguous") for one in queue.claim(1)])
+    revise_text(connection, mailing_id, "new")
+    make_due(connection)
+    queue.release(queue.claim(1))
+
+    [delivery] = queue.claim(1)
+
+    assert (delivery.number, delivery.text, delivery.in_doubt) == (2, "old", True)
+
+
+def test_a_message_that_is_given_back_is_due_at_once(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection)
+    queue = open_queue(retry_seconds=300.0)
+    queue.release(queue.claim(1))
+
+    assert len(queue.claim(1)) == 1
+
+
+def test_a_claim_that_was_lost_gives_nothing_back(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection)
+    left, right = open_queue("left"), open_queue("right")
+    lost = left.claim(1)
+    run_leases_out(connection)
+    right.take_back(10)
+    right.claim(1)
+    before = message(connection, 1)
+
+    left.release(lost)
+
+    assert message(connection, 1) == before
+
+
+def test_a_release_that_is_repeated_does_not_touch_the_claim_that_came_after_it(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+    left, right = open_queue("left"), open_queue("right")
+    released = left.claim(1)
+    left.release(released)
+    right.claim(1)
+    before = message(connection, 1)
+
+    left.release(released)
+
+    assert message(connection, 1) == before
+
+
+def test_what_has_ended_is_not_given_back(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    claimed = queue.claim(1)
+    change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now(), lease_until = NULL")
+
+    queue.release(claimed)
+
+    assert message(connection, 1)["status"] == "sent"
+
+
+def test_many_are_given_back_together_and_nothing_of_nothing(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 50)
+
+    queue.release(queue.claim(30))
+    queue.release([])
+
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 50

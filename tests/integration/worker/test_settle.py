@@ -1,0 +1,145 @@
+"""Settling: when a mailing is over, and what it is called then."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    cancel,
+    change_mailing,
+    change_message,
+    execute,
+    mailing,
+)
+from tests.integration.worker.answering import answer
+from tests.waiting import in_background, until_somebody_waits
+from worker.queue import Queue
+from worker.upkeep import Upkeep
+
+ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
+
+
+def end_messages(connection: Connection, *statuses: str) -> None:
+    """Gives the messages, from the first on, these ends."""
+    for message_id, status in enumerate(statuses, start=1):
+        sent_at = "now()" if status == "sent" else "NULL"
+        change_message(connection, message_id, f"status = '{status}', ended_at = now(), sent_at = {sent_at}")
+
+
+def test_a_mailing_is_finished_when_all_its_messages_have_an_end(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, len(ENDS))
+    end_messages(connection, *ENDS)
+
+    upkeep.run()
+
+    now = mailing(connection, mailing_id)
+    assert now["status"] == "finished"
+    assert now["ended_at"] == now["settled_at"] is not None
+
+
+@pytest.mark.parametrize(
+    "change", ["due_at = now() + interval '1 hour'", "status = 'sending', lease_until = now() + interval '1 hour'"]
+)
+def test_it_is_not_finished_while_one_of_them_is_open(change: str, connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, len(ENDS) + 1)
+    end_messages(connection, *ENDS)
+    change_message(connection, len(ENDS) + 1, change)
+
+    upkeep.run()
+
+    assert mailing(connection, mailing_id)["status"] == "running"
+
+
+def test_it_is_not_finished_before_the_whole_audience_has_become_messages(
+    connection: Connection, connect: Connect, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 1)
+    add_clients(connection, 1)
+    change_mailing(connection, mailing_id, "launched_at = NULL, launch_ceiling = 2")
+    end_messages(connection, "sent")
+    launching = connect()
+    launching.autocommit = False
+    execute(launching, "SELECT pg_advisory_xact_lock(-%s)", mailing_id)  # as another worker that launches it
+
+    upkeep.run()
+
+    assert mailing(connection, mailing_id)["status"] == "running"
+
+
+def test_a_mailing_that_nobody_matches_is_finished_at_once(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_mailing(connection, mark="nobody")
+
+    upkeep.run()
+
+    now = mailing(connection, mailing_id)
+    assert (now["status"], now["audience"]) == ("finished", 0)
+
+
+def test_a_cancelled_mailing_stays_cancelled_and_keeps_the_time_of_its_end(
+    connection: Connection, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 1)
+    cancel(connection, mailing_id)
+    ended_at = mailing(connection, mailing_id)["ended_at"]
+
+    upkeep.run()
+
+    now = mailing(connection, mailing_id)
+    assert (now["status"], now["ended_at"]) == ("cancelled", ended_at)
+    assert now["settled_at"] >= ended_at
+
+
+def test_a_cancelled_mailing_is_not_settled_while_a_request_is_on_its_way(
+    connection: Connection, queue: Queue, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    [delivery] = queue.claim(1)
+    cancel(connection, mailing_id)
+    upkeep.run()
+    assert mailing(connection, mailing_id)["settled_at"] is None
+
+    queue.record([answer(delivery, "accepted")])
+    upkeep.run()
+
+    assert mailing(connection, mailing_id)["settled_at"] is not None
+
+
+def test_a_paused_mailing_with_nothing_left_to_send_is_finished(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, 1)
+    change_mailing(connection, mailing_id, "status = 'paused'")
+    end_messages(connection, "sent")
+
+    upkeep.run()
+
+    assert mailing(connection, mailing_id)["status"] == "finished"
+
+
+def test_what_is_settled_rests(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, 1)
+    end_messages(connection, "sent")
+    upkeep.run()
+    before = mailing(connection, mailing_id)
+
+    upkeep.run()
+
+    assert mailing(connection, mailing_id) == before
+
+
+def test_a_cancellation_that_comes_first_wins(connection: Connection, connect: Connect, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, 1)
+    end_messages(connection, "sent")
+    editor = connect()
+    editor.autocommit = False
+    cancel(editor, mailing_id)
+    settling = in_background(upkeep.run)
+    until_somebody_waits(connection)
+
+    editor.commit()
+
+    settling.result(10)
+    assert mailing(connection, mailing_id)["status"] == "cancelled"

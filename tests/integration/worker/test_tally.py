@@ -1,0 +1,245 @@
+"""The tally: how many messages are in which status, right at every moment, whatever workers do to them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from random import Random
+
+import pytest
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_messages,
+    add_running_mailing,
+    cancel,
+    change_message,
+    counted,
+    execute,
+    make_due,
+    run_leases_out,
+    tally,
+    value,
+)
+from tests.integration.worker.answering import ANSWERS, answer
+from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
+from tests.waiting import PATIENCE, in_background
+from worker.queue import Queue
+from worker.upkeep import FOLD_TALLIES, Upkeep
+
+
+def fold(connection: Connection, above: int = 0) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(FOLD_TALLIES, {"settled": [], "rows": above})
+
+
+def tally_rows(connection: Connection) -> int:
+    return int(value(connection, "SELECT count(*) FROM message_tally"))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("status = 'sent', sent_at = now(), ended_at = now()", {"pending": 2, "sent": 1}),
+        ("status = 'failed', ended_at = now()", {"pending": 2, "failed": 1}),
+        ("status = 'sending', lease_until = now()", {"pending": 2, "sending": 1}),
+        ("due_at = now() + interval '1 hour'", {"pending": 3}),
+    ],
+)
+def test_the_tally_follows_a_message(change: str, expected: dict[str, int], connection: Connection) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+
+    change_message(connection, 2, change)
+
+    assert tally(connection, mailing_id) == expected
+
+
+def test_a_statement_is_tallied_by_mailing_and_status_and_not_by_row(connection: Connection) -> None:
+    left, right = add_running_mailing(connection, 100), add_running_mailing(connection, 50)
+    before = tally_rows(connection)
+
+    execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mod(id, 2) = 0")
+
+    assert tally(connection, left) == {"pending": 50, "failed": 50}
+    assert tally(connection, right) == {"pending": 25, "failed": 25}
+    assert tally_rows(connection) == before + 4
+
+
+def test_a_change_that_moves_no_message_adds_nothing(connection: Connection) -> None:
+    add_running_mailing(connection, 10)
+    before = tally_rows(connection)
+
+    make_due(connection)
+    execute(connection, "UPDATE message SET reason = 'why not' WHERE id > 1000")
+
+    assert tally_rows(connection) == before
+
+
+def test_messages_that_are_deleted_by_hand_are_no_longer_counted(connection: Connection) -> None:
+    mailing_id = add_running_mailing(connection, 10)
+
+    execute(connection, "DELETE FROM message WHERE id <= 4")
+
+    assert tally(connection, mailing_id) == {"pending": 6}
+
+
+def test_what_is_rolled_back_was_never_counted(connection: Connection, connect: Connect) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    another = connect()
+    another.autocommit = False
+    change_message(another, 1, "status = 'failed', ended_at = now()")
+    assert tally(another, mailing_id) == {"pending": 2, "failed": 1}
+    assert tally(connection, mailing_id) == {"pending": 3}
+
+    another.rollback()
+
+    assert tally(connection, mailing_id) == {"pending": 3}
+
+
+def test_two_transactions_that_count_the_same_do_not_wait_for_each_other(
+    connection: Connection, connect: Connect
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    another = connect()
+    another.autocommit = False
+    change_message(another, 1, "status = 'failed', ended_at = now()")
+
+    in_background(lambda: change_message(connection, 2, "status = 'failed', ended_at = now()")).result(10)
+
+    another.commit()
+    assert tally(connection, mailing_id) == {"failed": 2}
+
+
+def test_folding_changes_no_sum_and_leaves_a_row_for_each(connection: Connection) -> None:
+    mailing_id = add_running_mailing(connection, 60)
+    for message_id in range(1, 41):
+        change_message(connection, message_id, "status = 'failed', ended_at = now()")
+    assert tally_rows(connection) == 81
+
+    fold(connection)
+
+    assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 20, "failed": 40}
+    assert tally_rows(connection) == 2
+
+
+def test_a_tally_of_few_rows_is_not_worth_folding(connection: Connection) -> None:
+    add_running_mailing(connection, 10)
+    change_message(connection, 1, "status = 'failed', ended_at = now()")
+    before = tally_rows(connection)
+
+    fold(connection, above=3)
+
+    assert tally_rows(connection) == before
+
+
+def test_folding_leaves_to_others_what_they_hold_and_what_they_have_not_committed(
+    connection: Connection, connect: Connect
+) -> None:
+    mailing_id = add_running_mailing(connection, 30)
+    for message_id in range(1, 11):
+        change_message(connection, message_id, "status = 'failed', ended_at = now()")
+    folding, moving = connect(), connect()
+    folding.autocommit = moving.autocommit = False
+    fold(folding)
+    change_message(moving, 11, "status = 'failed', ended_at = now()")
+
+    in_background(lambda: fold(connection)).result(10)
+
+    assert tally(connection, mailing_id) == {"pending": 20, "failed": 10}
+    folding.commit()
+    moving.commit()
+    assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 19, "failed": 11}
+
+
+def test_upkeep_folds_the_tally_of_a_busy_mailing(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, 80)
+    for message_id in range(1, 61):
+        change_message(connection, message_id, "status = 'failed', ended_at = now()")
+
+    upkeep.run()
+
+    assert tally_rows(connection) == 2
+    assert tally(connection, mailing_id) == {"pending": 20, "failed": 60}
+
+
+def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection, 60)
+    for message_id in range(1, 61):
+        change_message(connection, message_id, "status = 'failed', ended_at = now()")
+
+    upkeep.run()
+
+    assert value(connection, "SELECT status FROM mailing") == "finished"
+    assert tally_rows(connection) == 1
+    assert tally(connection, mailing_id) == {"failed": 60}
+
+
+@contextmanager
+def at_the_same_time(*jobs: Callable[[], object]) -> Iterator[None]:
+    """Does each job again and again, in a thread of its own, until the block is left."""
+    over = threading.Event()
+
+    def again_and_again(job: Callable[[], object]) -> None:
+        while not over.is_set():
+            job()
+
+    workers = [in_background(partial(again_and_again, job)) for job in jobs]
+    try:
+        yield
+    finally:
+        over.set()
+        for worker in workers:
+            worker.result(PATIENCE)
+
+
+def test_conservation_holds_at_every_moment_whatever_is_going_on(
+    connect: Connect, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+) -> None:
+    editor, observer = connect(), connect()
+    add_clients(editor, 400)
+    mailings = [add_mailing(editor, on_unknown="hold"), add_mailing(editor)]
+    mailings.append(add_running_mailing(editor, 200, mark="nobody"))
+    dice = Random(7)
+
+    def work(queue: Queue) -> None:
+        claimed = queue.claim(dice.randint(1, 40))
+        kept = [one for one in claimed if dice.random() < 0.6]
+        queue.release([one for one in claimed if one not in kept and dice.random() < 0.7])
+        queue.record([answer(one, dice.choice(list(ANSWERS))) for one in kept])
+
+    def lose(queue: Queue, own: Connection) -> None:
+        run_leases_out(own)
+        queue.take_back(dice.randint(1, 50))
+
+    workers = [open_queue(f"worker {n}", max_attempts=6) for n in range(2)]
+    upkeep, loser, loser_connection, folder = open_upkeep(launch_chunk=15), open_queue("heir"), connect(), connect()
+    observer.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, autocommit=False)
+    ends: set[str] = set()
+    seen, deadline = 0, time.monotonic() + PATIENCE
+    with at_the_same_time(
+        *[partial(work, queue) for queue in workers],
+        partial(lose, loser, loser_connection),
+        upkeep.run,
+        partial(fold, folder),
+    ):
+        while seen < 100 or not {"sent", "failed", "unknown", "cancelled"} <= ends:
+            assert time.monotonic() < deadline
+            for mailing_id in mailings:
+                now = tally(observer, mailing_id)
+                assert now == counted(observer, mailing_id)
+                assert sum(now.values()) == value(observer, "SELECT audience FROM mailing WHERE id = %s", mailing_id)
+                observer.commit()
+                ends |= now.keys()
+            seen += 1
+            if seen == 30:
+                cancel(editor, mailings[0])
+                add_messages(editor, mailings[2], 20)
+
+    assert value(editor, "SELECT count(*) FROM message WHERE attempts < 0 OR attempts_spared > attempts") == 0

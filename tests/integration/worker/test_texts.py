@@ -1,0 +1,75 @@
+"""The texts of mailings: read once, and remembered."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.factories import add_mailing, execute, revise_text
+from tests.integration.worker.conftest import OpenDatabase
+from worker.texts import Texts
+
+
+@pytest.fixture
+def texts(open_database: OpenDatabase) -> Texts:
+    return Texts(open_database())
+
+
+def forget(connection: Connection) -> None:
+    """Takes the texts out of the database: who still has them has remembered them."""
+    execute(connection, "DELETE FROM mailing_text")
+
+
+def test_each_revision_has_its_text(connection: Connection, texts: Texts) -> None:
+    mailing_id, another = add_mailing(connection, text="old"), add_mailing(connection, text="another")
+    revise_text(connection, mailing_id, "new")
+
+    keys = {(mailing_id, 1), (mailing_id, 2), (another, 1)}
+
+    assert texts.of(keys) == {(mailing_id, 1): "old", (mailing_id, 2): "new", (another, 1): "another"}
+
+
+def test_none_are_read_when_none_are_wanted(texts: Texts) -> None:
+    assert texts.of(set()) == {}
+
+
+def test_a_text_is_read_once(connection: Connection, texts: Texts) -> None:
+    mailing_id = add_mailing(connection, text="Привет")
+    texts.of({(mailing_id, 1)})
+    forget(connection)
+
+    assert texts.of({(mailing_id, 1)}) == {(mailing_id, 1): "Привет"}
+
+
+def test_only_what_is_not_known_is_read(connection: Connection, texts: Texts) -> None:
+    known = add_mailing(connection, text="known")
+    texts.of({(known, 1)})
+    forget(connection)
+    another = add_mailing(connection, text="another")
+
+    assert texts.of({(known, 1), (another, 1)}) == {(known, 1): "known", (another, 1): "another"}
+
+
+def test_what_was_not_used_for_longest_is_forgotten_first(
+    connection: Connection, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.texts.REMEMBERED", 2)
+    first, second, third = (add_mailing(connection, text=text) for text in ("first", "second", "third"))
+    texts.of({(first, 1)})
+    texts.of({(second, 1)})
+    texts.of({(first, 1)})
+    texts.of({(third, 1)})
+    forget(connection)
+
+    assert texts.of({(first, 1), (third, 1)}) == {(first, 1): "first", (third, 1): "third"}
+    with pytest.raises(KeyError):
+        texts.of({(second, 1)})
+
+
+def test_more_than_are_remembered_can_be_wanted_at_once(
+    connection: Connection, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.texts.REMEMBERED", 2)
+    keys = {(add_mailing(connection, text=f"text {n}"), 1) for n in range(5)}
+
+    assert sorted(texts.of(keys).values()) == [f"text {n}" for n in range(5)]

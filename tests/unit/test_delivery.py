@@ -1,0 +1,178 @@
+"""What is decided about a message when its answer is in: the design's table, and the arithmetic of retries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+
+from shared.ledger import MessageStatus, OnUnknown, Outcome
+from worker.answers import Answer
+from worker.delivery import Claim, Delivery, Retries, Verdict, judge
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+RETRIES = Retries(max_attempts=3, base=2.0, cap=300.0)
+
+ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+REFUSED = Answer(Outcome.REFUSED, 200, "code 7: blocked")
+REFUSED_FOR_GOOD = Answer(Outcome.REFUSED, 400, "no such phone", final=True)
+THROTTLED = Answer(Outcome.THROTTLED, 429, "slower", retry_after=40.0)
+UNREACHABLE = Answer(Outcome.UNREACHABLE, detail="Connection refused")
+UNAUTHORIZED = Answer(Outcome.UNAUTHORIZED, 401, "who are you?")
+AMBIGUOUS = Answer(Outcome.AMBIGUOUS, 500, "oops")
+
+
+def delivery(number: int = 1, **given: Any) -> Delivery:
+    fields: dict[str, Any] = {
+        "message_id": 1,
+        "mailing_id": 1,
+        "client_id": 1,
+        "phone_number": 79001234567,
+        "text": "Hello",
+        "spared": 0,
+        "in_doubt": False,
+        "on_unknown": OnUnknown.RESEND,
+        "worker": "somebody",
+        "claim": Claim(NOON, 100.0),
+        "start_from": 100.0,
+        "start_by": 110.0,
+    }
+    return Delivery(number=number, **{**fields, **given})
+
+
+def verdict(answer: Answer, number: int = 1, **given: Any) -> Verdict:
+    return judge(delivery(number, **given), answer, RETRIES, Random(1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "in_doubt", "spared"),
+    [
+        (ACCEPTED, "sent", False, False),
+        (REFUSED, "pending", False, False),
+        (REFUSED_FOR_GOOD, "failed", False, False),
+        (THROTTLED, "pending", False, True),
+        (UNREACHABLE, "pending", False, True),
+        (UNAUTHORIZED, "pending", False, True),
+        (AMBIGUOUS, "pending", True, False),
+    ],
+)
+def test_a_first_attempt(answer: Answer, status: str, in_doubt: bool, spared: bool) -> None:
+    came = verdict(answer)
+
+    assert (came.status, came.in_doubt, came.spared) == (status, in_doubt, spared)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (ACCEPTED, "sent"),
+        (REFUSED, "failed"),
+        (REFUSED_FOR_GOOD, "failed"),
+        (THROTTLED, "pending"),
+        (UNREACHABLE, "pending"),
+        (UNAUTHORIZED, "pending"),
+        (AMBIGUOUS, "unknown"),
+    ],
+)
+def test_the_last_attempt_that_the_limit_allows(answer: Answer, status: str) -> None:
+    assert verdict(answer, RETRIES.max_attempts).status == status
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (ACCEPTED, "sent"),
+        (REFUSED, "unknown"),
+        (REFUSED_FOR_GOOD, "unknown"),
+        (THROTTLED, "pending"),
+        (UNREACHABLE, "pending"),
+        (UNAUTHORIZED, "pending"),
+        (AMBIGUOUS, "unknown"),
+    ],
+)
+def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: Answer, status: str) -> None:
+    came = verdict(answer, RETRIES.max_attempts, in_doubt=True)
+
+    assert (came.status, came.in_doubt) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (ACCEPTED, "sent"),
+        (REFUSED, "pending"),
+        (REFUSED_FOR_GOOD, "failed"),
+        (THROTTLED, "pending"),
+        (UNREACHABLE, "pending"),
+        (UNAUTHORIZED, "pending"),
+        (AMBIGUOUS, "unknown"),
+    ],
+)
+def test_hold_ends_a_message_after_any_doubt_and_changes_nothing_else(answer: Answer, status: str) -> None:
+    assert verdict(answer, on_unknown=OnUnknown.HOLD).status == status
+
+
+@pytest.mark.parametrize(
+    ("number", "spared", "status"),
+    [(2, 0, "pending"), (3, 0, "failed"), (3, 1, "pending"), (4, 1, "failed"), (50, 48, "pending"), (50, 47, "failed")],
+)
+def test_spared_attempts_do_not_count_towards_the_limit(number: int, spared: int, status: str) -> None:
+    assert verdict(REFUSED, number, spared=spared).status == status
+
+
+def test_what_the_gateway_said_becomes_the_reason() -> None:
+    assert verdict(REFUSED).reason == "code 7: blocked"
+    assert verdict(REFUSED_FOR_GOOD).reason == "no such phone"
+    assert verdict(ACCEPTED).reason is None
+
+
+@pytest.mark.parametrize(("number", "ceiling"), [(1, 2.0), (2, 4.0), (3, 8.0), (8, 256.0), (9, 300.0), (5000, 300.0)])
+def test_the_delay_doubles_up_to_its_cap(number: int, ceiling: float) -> None:
+    delays = [RETRIES.delay(number, Random(seed)) for seed in range(500)]
+
+    assert 0.95 * ceiling < max(delays) <= ceiling
+
+
+def test_the_jitter_is_full() -> None:
+    delays = [RETRIES.delay(4, Random(seed)) for seed in range(500)]
+
+    assert min(delays) < 0.05 * 16
+    assert 0.4 * 16 < sum(delays) / 500 < 0.6 * 16
+
+
+@pytest.mark.parametrize(
+    ("answer", "least", "most"),
+    [
+        (REFUSED, 0.0, 2.0 * 2**9),
+        (AMBIGUOUS, 0.0, 2.0 * 2**9),
+        (Answer(Outcome.THROTTLED, 429), 0.0, 2.0 * 2**9),
+        (THROTTLED, 40.0, 42.0),
+        (Answer(Outcome.THROTTLED, 429, retry_after=0.0), 0.0, 2.0),
+        (UNREACHABLE, 0.0, 2.0),
+        (UNAUTHORIZED, 0.0, 0.0),
+    ],
+)
+def test_the_delay_after_the_tenth_attempt(answer: Answer, least: float, most: float) -> None:
+    patient = Retries(max_attempts=20, base=2.0, cap=100_000.0)
+
+    delays = [judge(delivery(10), answer, patient, Random(seed)).delay for seed in range(300)]
+
+    assert least <= min(delays) <= least + 0.05 * (most - least)
+    assert most - 0.05 * (most - least) <= max(delays) <= most
+
+
+@pytest.mark.parametrize("answer", [ACCEPTED, REFUSED_FOR_GOOD])
+def test_an_end_has_no_delay(answer: Answer) -> None:
+    assert verdict(answer).delay == 0.0
+
+
+def test_the_same_chance_gives_the_same_verdict() -> None:
+    assert verdict(AMBIGUOUS) == verdict(AMBIGUOUS)
+    assert verdict(AMBIGUOUS).status is MessageStatus.PENDING
+
+
+@pytest.mark.parametrize(("monotonic", "second"), [(100.0, 0), (102.5, 2.5), (99.0, -1)])
+def test_a_claim_tells_the_database_time_of_a_monotonic_time(monotonic: float, second: float) -> None:
+    assert (Claim(NOON, 100.0).database_time(monotonic) - NOON).total_seconds() == second
