@@ -1,13 +1,14 @@
 # Gonets needs Python 3.11 or newer and make. Each target makes the virtual environment that it needs, in .venv.
 
 PYTHON ?= python3
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
+TORTURE_ARGS ?=
 
 BIN := .venv/bin
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 
-.PHONY: help run test lint format clean
+.PHONY: help run test torture lint format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,6 +21,10 @@ test: lint ## run every check: lint, types, import rules, tests
 	@echo "Tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@echo "Everything passes."
+
+torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4)
+	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
+	    $(TORTURE_ARGS)
 
 lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Style"

@@ -14,13 +14,12 @@ ROOT = Path(__file__).parent.parent
 
 def migrate(url: str, revision: str = "head") -> None:
     """Upgrades the database with the command that everybody uses."""
-    subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade", revision],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        check=True,
-        capture_output=True,
-    )
+    _flask_db(url, "upgrade", revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Takes the database back to a revision."""
+    _flask_db(url, "downgrade", revision)
 
 
 def empty(url: str) -> None:
@@ -34,3 +33,26 @@ def empty(url: str) -> None:
             """
         )
     connection.close()
+
+
+def end_connections(url: str) -> None:
+    """Ends every connection to the database: what waits for a lock after a test has failed would wait for ever."""
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+            """
+        )
+    connection.close()
+
+
+def _flask_db(url: str, command: str, revision: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "api", "db", command, revision],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        check=True,
+        capture_output=True,
+    )

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 Result = TypeVar("Result")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds. Wide: the machine may be busy."""
 
 

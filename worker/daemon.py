@@ -123,8 +123,10 @@ class Daemon:
 
     def _claim_and_send(self) -> bool:
         now = time.monotonic()
-        room = self._breaker.room(now, self._senders.in_hand)
-        deliveries = self._queue.claim(room) if room and now >= self._queue.claimable_at else []
+        in_hand = self._senders.in_hand
+        # A message that seems to kill its workers is sent alone: what is in hand is finished first.
+        room = 0 if in_hand and self._queue.suspects_wait else self._breaker.room(now, in_hand)
+        deliveries = self._queue.claim(room, alone=not in_hand) if room and now >= self._queue.claimable_at else []
         if not deliveries:
             return False
         if self._breaker.unauthorized and self._token.refresh():

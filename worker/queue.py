@@ -23,6 +23,7 @@ from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
 from worker.pace import ANY_TIME, Pace, Slot
+from worker.reach import Reach
 from worker.statements import CLAIM, END_ORPHANS, FIND_LOST, FIND_UNTOLD, LOCK_CLIENTS, RECORD, RELEASE
 from worker.texts import Texts
 
@@ -59,25 +60,37 @@ class Queue:
         self._pace = pace
         self._held: set[ClaimName] = set()
         """Claims not yet recorded or released."""
+        self._reach = Reach()
+        self.suspects_wait = False
+        """Whether there are messages that seem to kill their workers: they wait to be claimed alone."""
 
     @property
     def claimable_at(self) -> float:
         """Monotonic time before which the fleet's pace leaves nothing to claim."""
         return 0.0 if self._pace is None else self._pace.resume_at
 
-    def claim(self, limit: int) -> list[Delivery]:
-        """Takes at most `limit` due messages, under a lease that is committed before this returns."""
+    def claim(self, limit: int, *, alone: bool = True) -> list[Delivery]:
+        """Takes at most `limit` due messages, under a lease that is committed before this returns.
+
+        `alone` says that there is nothing else in hand: then a message that seems to kill its workers may be claimed,
+        by itself, so that it takes no other down with it.
+        """
         asked: list[float] = []  # once for each time that the database had to be asked
+        if self.suspects_wait:
+            self._reach.forget()
+        self._reach.forget_in_time()
 
         def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot]]:
             asked.append(time.monotonic())
             if len(asked) > 1:
                 self._release_untold(cursor)
-            return self._claim(cursor, limit)
+            return self._claim(cursor, limit, alone=alone)
 
         rows, slots = self._database.transaction(work)
         self._held.update((message_id, number) for message_id, number, *_ in rows)
-        texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, *_, revision, _ in rows})
+        self._reach.extend(((row[2], (row[-2], row[0])) for row in rows), time.monotonic() - asked[-1])
+        self.suspects_wait = any(row[-1] for row in rows)
+        texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, *_, revision, _, _, _ in rows})
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
         lease_allows = self._lease_seconds - self._delivery_seconds
         return [
@@ -88,7 +101,7 @@ class Queue:
                 start_from=slot.begins,
                 start_by=min(slot.ends, asked[-1] + lease_allows, asked[-1] + window),
             )
-            for (*leased, revision, window), slot in zip(rows, slots, strict=True)
+            for (*leased, revision, window, _, _), slot in zip(rows, slots, strict=True)
         ]
 
     def record(self, attempted: Sequence[Attempted]) -> None:
@@ -117,6 +130,7 @@ class Queue:
         if given_back:
             self._database.transaction(lambda cursor: self._release(cursor, given_back))
             self._held.difference_update(_name(delivery) for delivery in given_back)
+            self._reach.forget()
 
     def take_back(self, limit: int) -> int:
         """Ends claims whose lease ran out, as attempts that may have landed. Returns how many there were."""
@@ -138,13 +152,14 @@ class Queue:
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [_delivery(*row) for row in cursor.fetchall()])
 
-    def _claim(self, cursor: Cursor, limit: int) -> tuple[list[tuple[Any, ...]], list[Slot]]:
+    def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> tuple[list[tuple[Any, ...]], list[Slot]]:
         """The claimed rows, and the slots of their requests."""
         if self._pace is not None:
             limit = min(limit, self._pace.free_slots(cursor))
         if limit == 0:
             return [], []
-        cursor.execute(CLAIM, {"limit": limit, "lease": self._lease_seconds, "worker": self._worker})
+        given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "alone": alone}
+        cursor.execute(CLAIM, given | self._reach.places())
         rows = cursor.fetchall()
         return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
 

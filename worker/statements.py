@@ -10,14 +10,26 @@ from __future__ import annotations
 # Locking the mailings FOR SHARE makes pause, cancel and edit wait for claims under way: once such a change is
 # acknowledged, no claim that knew the old state can still be committed. The ids go through an array because the
 # planner knows nothing of a computed LIMIT: joined with the CTE, it would read the whole table. It would also do so
-# for an EXISTS, which it may turn into a join; what has an order and a limit it leaves to the index.
+# for an EXISTS, which it may turn into a join; what has an order and a limit it leaves to the index. The "+ 0" keeps it
+# from looking a mailing's messages up by their mailing, all of them, beside the few by their ids.
+#
+# `reached` is how far the claims before got. Index entries of messages that have moved on stay where they were while
+# any transaction still sees the old rows, and a claim that begins at the beginning steps over every one of them.
+#
+# A suspect is a message whose last two attempts nobody lived to tell of. It goes alone, if `alone`, or else waits.
 CLAIM = """
 WITH open AS (
-    SELECT id, text_revision, on_unknown, end_datetime
+    SELECT mailing.id, text_revision, on_unknown, end_datetime, reached_due_at, reached_id
     FROM mailing CROSS JOIN LATERAL (
+        SELECT coalesce(min(due_at), '-infinity') AS reached_due_at, coalesce(min(id), 0) AS reached_id
+        FROM unnest(%(mailings)s::bigint[], %(due_ats)s::timestamptz[], %(ids)s::bigint[])
+            AS place(mailing_id, due_at, id)
+        WHERE mailing_id = mailing.id
+    ) AS reached CROSS JOIN LATERAL (
         SELECT 1
         FROM message
         WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+          AND (due_at, id) >= (reached_due_at, reached_id)
         ORDER BY due_at, id
         LIMIT 1
     ) AS first_due
@@ -26,11 +38,15 @@ WITH open AS (
     LIMIT %(limit)s
     FOR SHARE OF mailing
 ), due AS (
-    SELECT message.id
+    SELECT message.id, suspect
     FROM open CROSS JOIN LATERAL (
-        SELECT id
+        SELECT id, in_doubt AND (
+            SELECT count(*) = 2 FROM attempt
+            WHERE message_id = message.id AND number > attempts - 2 AND duration IS NULL
+        ) AS suspect
         FROM message
         WHERE mailing_id = open.id AND status = 'pending' AND due_at <= now()
+          AND (due_at, id) >= (reached_due_at, reached_id)
         ORDER BY due_at, id
         LIMIT greatest(1, %(limit)s / (SELECT count(*) FROM open))
         FOR UPDATE SKIP LOCKED
@@ -44,9 +60,12 @@ SET status = 'sending',
     lease_until = now() + %(lease)s * interval '1 second',
     lease_worker = %(worker)s
 FROM open
-WHERE message.id = ANY(ARRAY(SELECT id FROM due)) AND open.id = message.mailing_id
+WHERE open.id = message.mailing_id + 0 AND message.id = ANY(
+    CASE WHEN %(alone)s AND (SELECT bool_or(suspect) FROM due) THEN ARRAY(SELECT id FROM due WHERE suspect LIMIT 1)
+    ELSE ARRAY(SELECT id FROM due WHERE NOT suspect) END)
 RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    lease_worker, claimed_at, message.text_revision, extract(epoch FROM end_datetime - now())::float8
+    lease_worker, claimed_at, message.text_revision, extract(epoch FROM end_datetime - now())::float8,
+    due_at, (SELECT bool_or(suspect) FROM due)
 """
 
 # Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx

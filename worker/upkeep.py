@@ -105,7 +105,7 @@ SET status = CASE WHEN in_doubt THEN 'unknown' WHEN cancelled THEN 'cancelled' E
     reason = CASE WHEN cancelled THEN 'the mailing was cancelled' ELSE 'the window closed' END
         || CASE WHEN in_doubt THEN ' after an attempt that may have landed' ELSE '' END
 FROM over
-WHERE message.id = ANY(ARRAY(SELECT id FROM closing)) AND over.id = message.mailing_id
+WHERE message.id = ANY(ARRAY(SELECT id FROM closing)) AND over.id = message.mailing_id + 0
 """
 
 # Mailings all of whose messages have an end are finished (a cancelled one stays cancelled), and rest.

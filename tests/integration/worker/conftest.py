@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.database import end_connections
 from worker.database import Database
 from worker.delivery import Retries
 from worker.queue import Queue
@@ -28,6 +29,7 @@ def open_database(clean_database: str) -> Iterator[OpenDatabase]:
         return opened[-1]
 
     yield open_one
+    end_connections(clean_database)
     for database in opened:
         database.close()
 

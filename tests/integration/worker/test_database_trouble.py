@@ -111,7 +111,8 @@ def test_a_deadlock_is_done_again(
     execute(other, "UPDATE message SET reason = 'theirs' WHERE id = 2")
 
     def work(cursor: psycopg2.extensions.cursor) -> None:
-        cursor.execute("SET LOCAL deadlock_timeout = '10 ms'")
+        # Who waits looks for a deadlock once, when this is over: by then the other one must be waiting too.
+        cursor.execute("SET LOCAL deadlock_timeout = '3 s'")
         cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 1")
         cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 2")
 

@@ -1,0 +1,297 @@
+"""Real workers against a real database and the simulated gateway: stopped, killed, cut off, refused."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from sandbox.postgres import EmbeddedPostgres
+from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_outcome, disagreements
+from tests.database import ROOT
+from tests.factories import (
+    FIRST_PHONE,
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    counted,
+    execute,
+    mailing,
+    rows,
+    tally,
+    value,
+)
+from tests.waiting import PATIENCE, eventually
+
+StartWorker = Callable[..., WorkerProcess]
+
+TOKEN = "s3cret-t0ken"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxGateway]:
+    with SandboxGateway.start(token=TOKEN) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(sandbox: SandboxGateway) -> SandboxGateway:
+    eventually(lambda: sandbox.summary().in_flight == 0)
+    sandbox.clear()
+    return sandbox
+
+
+@pytest.fixture
+def start_worker(clean_database: str, gateway: SandboxGateway, tmp_path: Path) -> Iterator[StartWorker]:
+    """Starts workers; what is still running at the end is killed."""
+    started: list[WorkerProcess] = []
+
+    def start(**environment: str) -> WorkerProcess:
+        given = {"DATABASE_URL": clean_database, "GATEWAY_URL": gateway.url, **QUICK, **environment}
+        if "GATEWAY_TOKEN_FILE" not in given:
+            given.setdefault("GATEWAY_TOKEN", TOKEN)
+        started.append(WorkerProcess(tmp_path / f"worker-{len(started)}.log", **given))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+def messages(connection: Connection, status: str) -> int:
+    return int(value(connection, "SELECT count(*) FROM message WHERE status = %s", status))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_that_is_told_to_stop_does_not_wait_for_its_next_poll(
+    number: signal.Signals, start_worker: StartWorker
+) -> None:
+    worker = start_worker(WORKER_POLL_SECONDS="60")
+    worker.event("started")
+
+    worker.send(number)
+
+    assert worker.wait() == 0
+    assert worker.event("stopped")
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
+    connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
+) -> None:
+    gateway.faults(latency=0.7)
+    add_running_mailing(connection, 50)
+    worker = start_worker(WORKER_CONCURRENCY="8")
+    eventually(lambda: gateway.summary().in_flight == 8)
+
+    assert worker.stop() == 0
+
+    assert messages(connection, "sending") == 0
+    assert messages(connection, "sent") == gateway.summary().accepted >= 8
+    untouched = value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0")
+    assert untouched == 50 - messages(connection, "sent")
+    assert attempts_by_outcome(connection).keys() == {"accepted"}
+    assert disagreements(connection, gateway) == []
+
+
+def test_what_a_killed_worker_had_in_hand_is_sent_by_another_and_every_repeat_is_explained(
+    connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
+) -> None:
+    gateway.faults(latency=[0.0, 0.1], seed=1)
+    mailing_id = add_running_mailing(connection, 200)
+    victim = start_worker(WORKER_CONCURRENCY="8")
+    eventually(lambda: messages(connection, "sent") >= 40)
+
+    victim.kill()
+    left_behind = messages(connection, "sending")
+    execute(connection, "UPDATE message SET lease_until = now() WHERE status = 'sending'")
+    start_worker(WORKER_CONCURRENCY="8")
+
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
+    assert left_behind > 0
+    ambiguous = rows(connection, "SELECT worker, duration FROM attempt WHERE outcome = 'ambiguous'")
+    assert ambiguous == [(victim.name, None)] * left_behind
+    assert gateway.summary().repeats <= left_behind
+    assert disagreements(connection, gateway) == []
+
+
+def test_three_workers_send_three_thousand_messages_once_each(
+    connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
+) -> None:
+    add_clients(connection, 3000)
+    workers = [start_worker(LAUNCH_CHUNK="200", LOG_LEVEL="INFO") for _ in range(3)]
+    for worker in workers:
+        worker.event("started")
+
+    mailings = [add_mailing(connection), add_mailing(connection, mark="nobody")]
+
+    eventually(lambda: all(mailing(connection, mailing_id)["settled_at"] for mailing_id in mailings))
+    assert counted(connection, mailings[0]) == tally(connection, mailings[0]) == {"sent": 3000}
+    assert mailing(connection, mailings[0])["audience"] == 3000
+    summary = gateway.summary()
+    assert (summary.requests, summary.accepted, summary.distinct) == (3000, 3000, 3000)
+    assert attempts_by_outcome(connection) == {"accepted": 3000}
+    assert disagreements(connection, gateway) == []
+    assert len(rows(connection, "SELECT DISTINCT worker FROM attempt")) == 3
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
+
+
+def test_the_database_may_be_away_at_the_start_and_go_away_in_the_middle(
+    own_postgres: EmbeddedPostgres, gateway: SandboxGateway, start_worker: StartWorker
+) -> None:
+    gateway.faults(latency=0.02)
+    with closing(psycopg2.connect(own_postgres.url)) as connection:
+        connection.autocommit = True
+        add_clients(connection, 400)
+        mailing_id = add_mailing(connection)
+    own_postgres.stop()
+    worker = start_worker(DATABASE_URL=own_postgres.url, WORKER_CONCURRENCY="4")
+    worker.event("the database is away, trying again")
+    own_postgres.start()
+    eventually(lambda: gateway.summary().accepted >= 50)
+
+    own_postgres.stop("immediate")
+    accepted = gateway.summary().accepted
+    time.sleep(0.5)
+    own_postgres.start()
+
+    with closing(psycopg2.connect(own_postgres.url)) as connection:
+        connection.autocommit = True
+        eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+        assert accepted < 400
+        assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
+        assert disagreements(connection, gateway) == []
+    assert worker.stop() == 0
+
+
+def test_a_token_that_is_refused_is_read_again_until_it_is_right(
+    connection: Connection, gateway: SandboxGateway, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("an-0ld-t0ken\n")
+    mailing_id = add_running_mailing(connection, 30)
+    worker = start_worker(GATEWAY_TOKEN_FILE=str(file))
+    refused = worker.event("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent")
+    assert (refused["level"], refused["http_status"]) == ("error", 401)
+
+    file.write_text(f"{TOKEN}\n")
+
+    worker.event("the gateway answers again")
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    assert counted(connection, mailing_id) == {"sent": 30}
+    assert attempts_by_outcome(connection) == {"accepted": 30, "unauthorized": gateway.summary().by_status["401"]}
+    assert value(connection, "SELECT max(attempts - attempts_spared) FROM message") == 1
+    assert disagreements(connection, gateway) == []
+
+
+def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
+    connection: Connection, gateway: SandboxGateway, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("an-0ld-t0ken")
+    gateway.faults(
+        statuses={"500": 0.1, "400": 0.1, "429": 0.1},
+        bodies={"garbage": 0.1, "refused": 0.1},
+        reset_after_accept=0.1,
+        hang=0.05,
+        seed=3,
+    )
+    add_clients(connection, 60)
+    mailing_id = add_mailing(connection, text="Совершенно секретно, код 4711")
+    worker = start_worker(GATEWAY_TOKEN_FILE=str(file), GATEWAY_TIMEOUT="0.3")
+    worker.event("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent")
+    file.write_text(TOKEN)
+    eventually(lambda: messages(connection, "sent") >= 10)
+    gateway.faults()
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+
+    assert worker.stop() == 0
+
+    details = rows(connection, "SELECT detail, worker FROM attempt UNION ALL SELECT reason, lease_worker FROM message")
+    written = worker.said + str(details)
+    assert "a mailing ends" in written
+    assert "simulated" in written
+    phones = [str(FIRST_PHONE + number) for number in range(1, 61)]
+    for secret in (TOKEN, "an-0ld-t0ken", "секретно", "4711", *phones):
+        assert secret not in written
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"GATEWAY_URL": ""}, "GATEWAY_URL: "),
+        ({"GATEWAY_URL": "gateway.example"}, "GATEWAY_URL: "),
+        ({"GATEWAY_URL": "http://[half"}, "GATEWAY_URL: "),
+        ({"GATEWAY_TOKEN": ""}, "There is no token for the gateway: "),
+        ({"GATEWAY_TOKEN": "two words"}, "GATEWAY_TOKEN: "),
+        ({"GATEWAY_TOKEN": TOKEN, "GATEWAY_TOKEN_FILE": "/some/file"}, "GATEWAY_TOKEN and GATEWAY_TOKEN_FILE "),
+        ({"GATEWAY_TOKEN_FILE": "/no/such/file"}, "GATEWAY_TOKEN_FILE: cannot read /no/such/file"),
+        ({"GATEWAY_CA_FILE": "/no/such/file"}, "GATEWAY_CA_FILE: cannot use /no/such/file"),
+        ({"GATEWAY_PROXY": "proxy"}, "GATEWAY_PROXY: "),
+        ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL must begin with postgresql://"),
+        ({"LEASE_SECONDS": "5"}, "LEASE_SECONDS: must be at least GATEWAY_TIMEOUT + 5"),
+        ({"WORKER_HEARTBEAT_FILE": "/no/such/folder/file"}, "WORKER_HEARTBEAT_FILE: cannot write"),
+    ],
+)
+def test_a_wrong_setting_ends_it_at_once_with_one_sentence(
+    environment: dict[str, str], said: str, start_worker: StartWorker
+) -> None:
+    worker = start_worker(**environment)
+
+    assert worker.wait() == 2
+    assert worker.said.startswith(said)
+    assert worker.said.count("\n") == 1
+    assert TOKEN not in worker.said
+
+
+@pytest.fixture
+def at_a_terminal(clean_database: str, gateway: SandboxGateway) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A worker at a terminal, without a token; and the other end of the terminal."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": clean_database, "GATEWAY_URL": gateway.url, **QUICK},
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    )
+    os.close(its)
+    yield process, ours
+    process.kill()
+    process.wait()
+    os.close(ours)
+
+
+def read_until(terminal: int, words: str) -> str:
+    said = ""
+    while words not in said:
+        assert select.select([terminal], [], [], PATIENCE)[0], said
+        said += os.read(terminal, 1024).decode()
+    return said
+
+
+def test_at_a_terminal_it_asks_for_the_token_and_does_not_show_it(
+    connection: Connection, at_a_terminal: tuple[subprocess.Popen[bytes], int]
+) -> None:
+    add_running_mailing(connection, 1)
+    _, terminal = at_a_terminal
+    read_until(terminal, "Token of the gateway: ")
+
+    os.write(terminal, f"{TOKEN}\n".encode())
+
+    assert TOKEN not in read_until(terminal, "a mailing ends")
+    assert messages(connection, "sent") == 1

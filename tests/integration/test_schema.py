@@ -1,0 +1,321 @@
+"""The schema: what the database itself guards, and that models and migrations are the same one."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import create_engine
+
+from shared.db import database_url as parse_database_url
+from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
+from shared.models import Base
+from tests.database import ROOT, downgrade, migrate
+from tests.factories import add_running_mailing, execute, rows, value
+from tests.waiting import in_background
+
+MakeDatabase = Callable[[], str]
+
+REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()][::-1]
+"""From the first to the head."""
+
+NOW, LATER = "now()", "now() + interval '1 hour'"
+
+VALID: dict[str, dict[str, str]] = {
+    "client": {"phone_number": "79001234567", "operator_code": "'900'", "tag": "'a'", "timezone": "'UTC'"},
+    "mailing": {"mark": "'a'", "start_datetime": NOW, "end_datetime": LATER},
+    "mailing_text": {"mailing_id": "1", "revision": "2", "text": "'Hello'"},
+    "message": {"mailing_id": "1", "client_id": "7", "phone_number": "79001234567"},
+    "pace": {"id": "2", "next_slot": NOW},
+}
+"""A row of each table, by column, in SQL; a mailing with one message to the client 1 is there already."""
+
+VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
+    ("client_phone_number_is_e164", "client", {"phone_number": "999900", "operator_code": "'9'"}),
+    ("client_phone_number_is_e164", "client", {"phone_number": "1000000000000900"}),
+    ("client_phone_number_is_e164", "client", {"phone_number": "-79001234567"}),
+    ("client_operator_code_in_phone_number", "client", {"operator_code": "'901'"}),
+    ("client_operator_code_in_phone_number", "client", {"operator_code": "''"}),
+    ("client_operator_code_in_phone_number", "client", {"operator_code": "'90a'"}),
+    ("client_operator_code_in_phone_number", "client", {"operator_code": "E'900\\n'"}),
+    ("mailing_window_ends_after_its_start", "mailing", {"end_datetime": NOW}),
+    ("mailing_window_ends_after_its_start", "mailing", {"end_datetime": "now() - interval '1 hour'"}),
+    ("mailing_end_has_a_timestamp", "mailing", {"status": "'finished'"}),
+    ("mailing_end_has_a_timestamp", "mailing", {"status": "'cancelled'"}),
+    ("mailing_end_has_a_timestamp", "mailing", {"status": "'running'", "ended_at": NOW}),
+    ("mailing_launch_began_before_it_ended", "mailing", {"launched_at": NOW}),
+    ("mailing_launch_has_a_ceiling", "mailing", {"launch_started_at": NOW}),
+    ("mailing_launch_has_a_ceiling", "mailing", {"launch_ceiling": "0"}),
+    ("mailing_settled_after_its_end", "mailing", {"settled_at": NOW}),
+    ("mailing_text_is_1_to_1600_characters", "mailing_text", {"text": "''"}),
+    ("mailing_text_is_1_to_1600_characters", "mailing_text", {"text": "repeat('😀', 1600) || '!'"}),
+    ("message_sending_has_a_lease", "message", {"status": "'sending'"}),
+    ("message_sending_has_a_lease", "message", {"status": "'pending'", "lease_until": NOW}),
+    ("message_sent_has_a_timestamp", "message", {"status": "'sent'", "ended_at": NOW}),
+    ("message_sent_has_a_timestamp", "message", {"status": "'failed'", "ended_at": NOW, "sent_at": NOW}),
+    *(("message_end_has_a_timestamp", "message", {"status": f"'{end}'"}) for end in ("failed", "expired", "unknown")),
+    ("message_end_has_a_timestamp", "message", {"status": "'cancelled'"}),
+    ("message_end_has_a_timestamp", "message", {"status": "'sent'", "sent_at": NOW}),
+    ("message_end_has_a_timestamp", "message", {"status": "'pending'", "ended_at": NOW}),
+    ("message_attempts_spared_are_attempts", "message", {"attempts": "1", "attempts_spared": "2"}),
+    ("message_attempts_spared_are_attempts", "message", {"attempts": "1", "attempts_spared": "-1"}),
+    ("message_attempts_spared_are_attempts", "message", {"attempts": "-1"}),
+    ("pace_is_one_row", "pace", {}),
+]
+
+CATALOGUE = {
+    "columns": """
+        SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default, is_identity,
+            identity_generation
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+        """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('alembic_version'), 0)
+        """,
+    "indexes": """
+        SELECT tablename, indexname, indexdef
+        FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+        """,
+    "enums": """
+        SELECT typname::text, string_agg(enumlabel, ' ' ORDER BY enumsortorder)
+        FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid
+        GROUP BY typname
+        """,
+}
+
+REPRESENTATIVE = """
+INSERT INTO client (phone_number, operator_code, tag, timezone)
+SELECT 79000000000 + n, '900', 'tag ' || n, 'Europe/Moscow' FROM generate_series(1, 10) AS n;
+INSERT INTO mailing (mark, start_datetime, end_datetime)
+VALUES ('scheduled', now() + interval '1 h', now() + interval '2 h');
+INSERT INTO mailing
+    (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling, launched_at, audience)
+SELECT status::text, now() - interval '1 h', now() + interval '1 h', status, now(), 10, now(), 10
+FROM unnest('{running,paused}'::mailing_status[]) AS status;
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, ended_at)
+SELECT status::text, now() - interval '2 h', now() - interval '1 h', status, now()
+FROM unnest('{finished,cancelled}'::mailing_status[]) AS status;
+INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, n, 'Текст' FROM mailing, generate_series(1, 2) AS n;
+INSERT INTO message
+    (mailing_id, client_id, phone_number, status, attempts, text_revision, lease_until, sent_at, ended_at)
+SELECT mailing.id, client.id, phone_number, one, 1, 1,
+    CASE one WHEN 'sending' THEN now() END,
+    CASE one WHEN 'sent' THEN now() END,
+    CASE WHEN one NOT IN ('pending', 'sending') THEN now() END
+FROM mailing, client JOIN (SELECT * FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY) AS each (one, n)
+    ON each.n = client.id
+WHERE mailing.id IN (2, 3);
+INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
+SELECT id, 1, now(), 0.5, 'ambiguous', 500, 'oops', 'somebody' FROM message;
+"""
+"""Rows of every kind, as the first revision knows them."""
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        yield connection
+
+
+def catalogue(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: sorted(rows(connection, question), key=repr) for name, question in CATALOGUE.items()}
+
+
+def contents(connection: Connection, columns: dict[str, list[str]] | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, or of these columns only."""
+    columns = columns or columns_of(connection)
+    return {
+        table: rows(connection, f"SELECT {', '.join(names)} FROM {table} ORDER BY 1, 2")  # noqa: S608
+        for table, names in columns.items()
+    }
+
+
+def columns_of(connection: Connection) -> dict[str, list[str]]:
+    return dict(
+        rows(
+            connection,
+            """
+            SELECT table_name::text, array_agg(column_name::text ORDER BY ordinal_position)
+            FROM information_schema.columns
+            WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+            GROUP BY table_name
+            """,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("python_enum", "name"),
+    [
+        (MailingStatus, "mailing_status"),
+        (MessageStatus, "message_status"),
+        (Outcome, "outcome"),
+        (OnUnknown, "on_unknown"),
+    ],
+)
+def test_a_postgresql_enum_has_the_members_of_its_python_enum(
+    python_enum: type[enum.StrEnum], name: str, connection: Connection
+) -> None:
+    members = rows(
+        connection,
+        "SELECT enumlabel FROM pg_enum WHERE enumtypid::regtype::text = %s ORDER BY enumsortorder",
+        name,
+    )
+
+    assert [label for (label,) in members] == [member.value for member in python_enum]
+
+
+def test_there_are_no_other_enums(connection: Connection) -> None:
+    enums = {name for (name,) in rows(connection, "SELECT DISTINCT enumtypid::regtype::text FROM pg_enum")}
+
+    assert enums == {"mailing_status", "message_status", "outcome", "on_unknown"}
+
+
+def insert(connection: Connection, table: str, change: dict[str, str]) -> None:
+    row = VALID[table] | change
+    execute(connection, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())})")  # noqa: S608
+
+
+@pytest.mark.parametrize(("constraint", "table", "change"), VIOLATIONS)
+def test_the_database_guards_its_invariants(
+    constraint: str, table: str, change: dict[str, str], connection: Connection
+) -> None:
+    add_running_mailing(connection, 1)
+
+    with pytest.raises(psycopg2.errors.CheckViolation) as raised:
+        insert(connection, table, change)
+
+    assert raised.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("client", {}),
+        ("client", {"phone_number": "1000000", "operator_code": "'100'"}),
+        ("client", {"phone_number": "999999999999999", "operator_code": "'999999999999999'"}),
+        ("mailing", {}),
+        ("mailing", {"status": "'cancelled'", "ended_at": NOW, "settled_at": NOW}),
+        ("mailing_text", {"text": "repeat('😀', 1600)"}),
+        ("message", {}),
+        ("message", {"status": "'sending'", "lease_until": NOW, "attempts": "1", "attempts_spared": "1"}),
+        ("message", {"status": "'sent'", "sent_at": NOW, "ended_at": NOW}),
+        *(
+            ("message", {"status": f"'{end}'", "ended_at": NOW})
+            for end in ("failed", "expired", "cancelled", "unknown")
+        ),
+    ],
+)
+def test_the_database_takes_what_is_right(table: str, change: dict[str, str], connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+
+    insert(connection, table, change)
+
+
+def test_every_check_is_violated_above(connection: Connection) -> None:
+    checks = rows(connection, "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0")
+
+    assert {name for (name,) in checks if not name.startswith("cardinal_number")} <= {name for name, _, _ in VIOLATIONS}
+
+
+def test_a_client_gets_one_message_of_a_mailing(connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="message_client_id_mailing_id_key"):
+        insert(connection, "message", {"client_id": "1"})
+
+
+def test_a_phone_number_belongs_to_one_client(connection: Connection) -> None:
+    insert(connection, "client", {})
+
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="client_phone_number_key"):
+        insert(connection, "client", {"tag": "'another'"})
+
+
+def test_a_mailing_that_has_messages_cannot_be_deleted(connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        execute(connection, "DELETE FROM mailing")
+
+
+def test_ids_are_the_database_s_to_give(connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+
+    with pytest.raises(psycopg2.errors.GeneratedAlways):
+        insert(connection, "message", {"id": "1"})
+
+
+def test_alembic_finds_nothing_to_migrate(database_url: str) -> None:
+    engine = create_engine(parse_database_url(database_url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        difference = compare_metadata(context, Base.metadata)
+    engine.dispose()
+
+    assert difference == []
+
+
+def test_models_and_migrations_make_the_same_schema(database_url: str, make_database: MakeDatabase) -> None:
+    by_models = make_database()
+    engine = create_engine(parse_database_url(by_models))
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+    with connected(database_url) as migrated, connected(by_models) as modelled:
+        for kind, expected in catalogue(modelled).items():
+            assert catalogue(migrated)[kind] == expected, kind
+
+
+def test_there_is_one_line_of_revisions() -> None:
+    assert len(ScriptDirectory(str(ROOT / "migrations")).get_heads()) == 1
+
+
+def test_data_lives_through_every_revision_up_and_down_and_up_again(make_database: MakeDatabase) -> None:
+    url = make_database()
+    with connected(url) as connection:
+        migrate(url, REVISIONS[0])
+        execute(connection, REPRESENTATIVE)
+        known = columns_of(connection)
+        before = contents(connection)
+        assert all(before.values())
+
+        for revision in REVISIONS[1:]:
+            migrate(url, revision)
+            assert contents(connection, known) == before, revision
+        at_head = catalogue(connection)
+
+        for revision in REVISIONS[-2::-1]:
+            downgrade(url, revision)
+            assert contents(connection, known) == before, revision
+        downgrade(url, "base")
+        assert columns_of(connection) == {}
+        assert rows(connection, "SELECT typname FROM pg_type WHERE typtype = 'e'") == []
+        functions = "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        assert rows(connection, functions) == []
+
+        migrate(url)
+        assert catalogue(connection) == at_head
+
+
+def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_database: MakeDatabase) -> None:
+    url = make_database()
+
+    for migration in [in_background(lambda: migrate(url)) for _ in range(3)]:
+        migration.result(60)
+
+    with connected(url) as connection:
+        assert value(connection, "SELECT version_num FROM alembic_version") == REVISIONS[-1]

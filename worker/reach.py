@@ -1,0 +1,52 @@
+"""How far into its mailings a worker has claimed, so that its next claim begins there and not at the beginning."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+
+Place = tuple[datetime, int]
+"""A message's place in the order of claims: when it was due, and its id."""
+
+REMEMBERED = 100
+"""Mailings whose place is known at most: those that were claimed from last, which are the busy ones."""
+
+LOOK_BACK_SHARE = 0.05
+"""How much of the time may go into claims that begin at the beginning. Messages can get behind the place that was
+reached (given back, or committed late by another worker), and must not wait long for such a look."""
+
+
+class Reach:
+    """The places that the claims of one worker have reached. For one thread."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, Place] = {}
+        self._look_back_at = 0.0
+
+    def places(self) -> dict[str, list[object]]:
+        """The known places, as CLAIM takes them."""
+        return {
+            "mailings": list(self._places),
+            "due_ats": [due_at for due_at, _ in self._places.values()],
+            "ids": [message_id for _, message_id in self._places.values()],
+        }
+
+    def forget(self) -> None:
+        """Lets the next claim begin at the beginning."""
+        self._places.clear()
+
+    def forget_in_time(self) -> None:
+        """Does so when it is time to look back."""
+        if time.monotonic() >= self._look_back_at:
+            self.forget()
+
+    def extend(self, claimed: Iterable[tuple[int, Place]], seconds: float) -> None:
+        """Takes in what a claim, which took so many seconds, has claimed: mailings and places."""
+        if not self._places:
+            self._look_back_at = time.monotonic() + seconds / LOOK_BACK_SHARE
+        for mailing_id, place in claimed:
+            known = self._places.pop(mailing_id, place)
+            self._places[mailing_id] = max(known, place)
+        while len(self._places) > REMEMBERED:
+            del self._places[next(iter(self._places))]
