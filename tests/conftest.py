@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.db import database_url as parse_database_url
 from shared.db import libpq_url
-from tests.database import empty, migrate
+from tests.database import empty, end_connections, migrate
 
 Connect = Callable[[], Connection]
 
@@ -79,6 +79,7 @@ def connect(clean_database: str) -> Iterator[Connect]:
         return connection
 
     yield open_one
+    end_connections(clean_database)
     for connection in opened:
         connection.close()
 

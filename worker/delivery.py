@@ -61,9 +61,11 @@ class Attempted:
     delivery: Delivery
     answer: Answer
     started_at: datetime
-    """By the database's clock."""
+    """By the database's clock: not before the request's start, and later by as long as the claim took to be granted."""
     duration: float | None
     """Seconds from the request's start to its answer; none when nobody lived to see one."""
+    started: float | None = None
+    """The request's start by the monotonic clock of whoever made it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,7 @@ def _entry(attempted: Attempted, verdict: Verdict) -> dict[str, object]:
         "message_id": delivery.message_id,
         "number": delivery.number,
         "started_at": attempted.started_at.isoformat(),
+        "ago": None if attempted.started is None else time.monotonic() - attempted.started,
         "duration": attempted.duration,
         "outcome": answer.outcome,
         "http_status": answer.http_status,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+from shared.ledger import Outcome
 from worker.answers import Answer
 from worker.delivery import Attempted, Delivery
+
+log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
@@ -81,10 +86,21 @@ class Senders:
             if self._stopped.is_set() or started >= delivery.start_by:
                 self._unstarted.put(delivery)
             else:
-                answer = self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text)
+                answer = self._send(delivery)
                 duration = time.monotonic() - started
-                self._attempted.put(Attempted(delivery, answer, delivery.claim.database_time(started), duration))
+                started_at = delivery.claim.database_time(started)
+                self._attempted.put(Attempted(delivery, answer, started_at, duration, started))
             self._something_done.set()
+
+    def _send(self, delivery: Delivery) -> Answer:
+        try:
+            return self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text)
+        except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the thread is there for all
+            # Only where it was: an error's own words may quote the text or the token.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            extra = {"message_id": delivery.message_id, "trouble": type(error).__name__, "where": where}
+            log.error("a message can't be handled", extra=extra)  # noqa: TRY400
+            return Answer(Outcome.AMBIGUOUS, detail=f"could not be handled: {type(error).__name__}")
 
     def _wait_for(self, moment: float) -> float:
         """Waits for that monotonic time, or until the pool is stopped; answers what time it is then."""

@@ -73,11 +73,14 @@ RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_sp
 #
 # An attempt, once written, is never changed. One that was given up when its lease ran out (no duration: nobody saw
 # its answer) is completed if the answer comes after all; it stays ambiguous: that is why the message was repeated.
+#
+# When an attempt started is reckoned twice, from its claim and from now (`ago` seconds). Both are late by what their
+# way to the database took, so the earlier one is nearer.
 RECORD = """
 WITH attempted AS (
     SELECT * FROM json_to_recordset(%s) AS attempted(
-        message_id bigint, number int, started_at timestamptz, duration float8, outcome outcome, http_status smallint,
-        detail text, worker text,
+        message_id bigint, number int, started_at timestamptz, ago float8, duration float8, outcome outcome,
+        http_status smallint, detail text, worker text,
         status message_status, reason text, delay float8, in_doubt boolean, spared boolean)
 ), moved AS (
     UPDATE message
@@ -97,7 +100,8 @@ WITH attempted AS (
            OR (attempted.status = 'sent' AND message.status <> 'sent'))
 )
 INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
-SELECT message_id, number, started_at, duration, outcome, http_status, detail, worker
+SELECT message_id, number, least(started_at, now() - ago * interval '1 second'), duration, outcome, http_status, detail,
+    worker
 FROM attempted
 ON CONFLICT (message_id, number) DO UPDATE
 SET duration = excluded.duration,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -26,6 +27,7 @@ from tests.factories import (
     rows,
     value,
 )
+from tests.raw_server import Peer, RawServer, response
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.breaker import Breaker
 from worker.daemon import Daemon
@@ -86,13 +88,12 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         stop_seconds: float = 10.0,
         timeout: float = 5.0,
         token: Token | None = None,
+        url: str = gateway.url,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
         token = token or Token(gateway.token)
-        client = Gateway(
-            gateway.url, token, connect_timeout=1, timeout=timeout, pool_size=concurrency, retry_after_cap=60
-        )
+        client = Gateway(url, token, connect_timeout=1, timeout=timeout, pool_size=concurrency, retry_after_cap=60)
         ticks: list[float] = []
         queue = Queue(
             database,
@@ -261,6 +262,31 @@ def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
     gateway.faults()
     eventually(lambda: messages(connection, "sent") == 100)
     assert "the gateway answers again" in caplog.messages
+
+
+def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back_at_once(
+    connection: Connection, run: Run
+) -> None:
+    numbers, let_go = itertools.count(1), threading.Event()
+
+    def answer_the_first_only(peer: Peer) -> None:
+        while peer.read_request():
+            if next(numbers) > 1:
+                let_go.wait(PATIENCE)
+            peer.send(response("401 Unauthorized"))
+
+    add_running_mailing(connection, 20)
+    with RawServer(answer_the_first_only) as server:
+        worker = run(concurrency=4, url=server.url)
+        # Three requests wait for their answers, and so does a fifth, which the first one's sender has taken up.
+        eventually(lambda: len(server.requests) == 5)
+        eventually(lambda: messages(connection, "sending") == 4)
+        given_back = value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0")
+        let_go.set()
+        worker.stop()
+
+    assert given_back == 15
+    assert len(server.requests) == 5
 
 
 def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(

@@ -1,0 +1,200 @@
+"""Rows that the code cannot deal with, among a thousand good ones."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from shared.ledger import Outcome
+from tests.conftest import Connect
+from tests.factories import (
+    FIRST_PHONE,
+    add_running_mailing,
+    change_message,
+    counted,
+    execute,
+    mailing,
+    message,
+    rows,
+    run_leases_out,
+    tally,
+    value,
+)
+from tests.integration.worker.answering import answer
+from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.waiting import eventually, in_background
+from worker.answers import Answer
+from worker.breaker import Breaker
+from worker.daemon import Daemon
+from worker.database import Database
+from worker.delivery import Retries
+from worker.queue import Queue
+from worker.senders import Senders
+from worker.token import Token
+from worker.upkeep import Upkeep
+
+BAD_PHONE = FIRST_PHONE + 500
+
+
+class GatewayWithABug:
+    """Accepts everything, and trips over one phone number."""
+
+    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
+        if phone_number == BAD_PHONE:
+            raise ZeroDivisionError(f"{text} to {phone_number}")
+        return Answer(Outcome.ACCEPTED, 200)
+
+
+@contextmanager
+def at_work(database: Database) -> Iterator[None]:
+    """A worker at work whose gateway has a bug."""
+    stop, wake = threading.Event(), threading.Event()
+    retries = Retries(3, base=0.01, cap=0.01)
+    daemon = Daemon(
+        database=database,
+        queue=Queue(database, worker="w", lease_seconds=60, delivery_seconds=5, retries=retries, random=Random(1)),
+        upkeep=Upkeep(database, launch_chunk=1000),
+        senders=Senders(GatewayWithABug(), 2, wake),
+        breaker=Breaker(2, Random(1)),
+        token=Token("token"),
+        stop=stop,
+        wake=wake,
+        poll_seconds=0.1,
+        stop_seconds=5,
+        heartbeat=lambda: None,
+    )
+    running = in_background(daemon.run)
+    yield
+    stop.set()
+    wake.set()
+    running.result(20)
+
+
+def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
+    connection: Connection, open_database: OpenDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    mailing_id = add_running_mailing(connection, 1001, text="a secret")
+
+    with at_work(open_database()):
+        eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "unknown": 1}
+    assert rows(connection, "SELECT phone_number, attempts, reason FROM message WHERE status = 'unknown'") == [
+        (BAD_PHONE, 3, "could not be handled: ZeroDivisionError")
+    ]
+    told = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [record.getMessage() for record in told] == ["a message can't be handled"] * 3
+    assert "raise ZeroDivisionError" in vars(told[0])["where"]
+    assert "a secret" not in str([vars(record) for record in told])
+
+
+def test_an_answer_that_the_database_does_not_take_does_not_hold_up_a_thousand_others(
+    connection: Connection, queue: Queue
+) -> None:
+    mailing_id = add_running_mailing(connection, 1001)
+    claimed = queue.claim(1001)
+
+    queue.record(
+        [answer(one, "accepted", http_status=99_999 if one.phone_number == BAD_PHONE else 200) for one in claimed]
+    )
+
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "sending": 1}
+    run_leases_out(connection)
+    assert queue.take_back(10) == 1
+    assert counted(connection, mailing_id) == {"sent": 1000, "pending": 1}
+
+
+def test_a_row_that_somebody_holds_on_to_is_passed_over(connection: Connection, connect: Connect, queue: Queue) -> None:
+    add_running_mailing(connection, 1001)
+    holder = connect()
+    holder.autocommit = False
+    execute(holder, "UPDATE message SET reason = 'mine' WHERE id = 500")
+
+    claimed = in_background(lambda: queue.claim(1001)).result(20)
+
+    assert sorted(one.message_id for one in claimed) == [number for number in range(1, 1002) if number != 500]
+
+
+def lose(connection: Connection, queue: Queue, limit: int = 100) -> list[int]:
+    """Claims whose worker dies: nobody tells what came of them, and their leases run out."""
+    claimed = sorted(one.message_id for one in queue.claim(limit))
+    run_leases_out(connection)
+    queue.take_back(100)
+    return claimed
+
+
+@pytest.fixture
+def suspects(connection: Connection, open_queue: OpenQueue) -> int:
+    """Messages 1 and 2 have been lost with their worker twice, message 3 once; their mailing."""
+    mailing_id = add_running_mailing(connection, 3)
+    queue = open_queue("victim", max_attempts=10)
+    lose(connection, queue)
+    lose(connection, queue, 2)
+    assert {message(connection, 1)["attempts"], message(connection, 2)["attempts"]} == {2}
+    execute(connection, "UPDATE message SET due_at = now() - interval '1 minute'")
+    return mailing_id
+
+
+@pytest.mark.usefixtures("suspects")
+def test_messages_that_seem_to_kill_their_workers_are_claimed_one_by_one_and_by_themselves(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    queue = open_queue("heir", max_attempts=10)
+
+    assert [one.message_id for one in queue.claim(10, alone=True)] == [1]
+    assert queue.suspects_wait
+    # Something is in hand: what waits to be claimed alone goes on waiting, and the others do not.
+    assert [one.message_id for one in queue.claim(10, alone=False)] == [3]
+    assert queue.suspects_wait
+    assert queue.claim(10, alone=False) == []
+    assert [one.message_id for one in queue.claim(10, alone=True)] == [2]
+    assert queue.claim(10, alone=True) == []
+    assert not queue.suspects_wait
+
+
+@pytest.mark.usefixtures("suspects")
+@pytest.mark.parametrize("name", ["refused", "throttled", "ambiguous"])
+def test_a_message_whose_worker_lived_to_tell_is_no_suspect_any_more(
+    name: str, connection: Connection, open_queue: OpenQueue
+) -> None:
+    queue = open_queue("heir", max_attempts=10)
+    queue.record([answer(one, name) for one in queue.claim(1)])
+    change_message(connection, 1, "due_at = now() - interval '1 hour'")
+
+    assert sorted(one.message_id for one in queue.claim(10, alone=False)) == [1, 3]
+
+
+@pytest.mark.usefixtures("suspects")
+def test_an_answer_that_came_after_all_clears_the_suspicion(connection: Connection, open_queue: OpenQueue) -> None:
+    execute(connection, "UPDATE attempt SET duration = 1 WHERE message_id = 1 AND number = 2")
+
+    assert sorted(one.message_id for one in open_queue("heir").claim(10, alone=False)) == [1, 3]
+
+
+def test_what_is_behind_the_place_that_was_reached_is_found_soon(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 100)
+    queue.claim(60)
+    execute(connection, "UPDATE message SET status = 'pending', lease_until = NULL, attempts = 0 WHERE id = 1")
+
+    found: list[int] = []
+
+    def is_found() -> bool:
+        found.extend(one.message_id for one in queue.claim(1))
+        return 1 in found
+
+    eventually(is_found)
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") > 0
+
+
+def test_what_a_worker_itself_gives_back_it_finds_at_once(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 100)
+    claimed = queue.claim(60)
+    queue.release([one for one in claimed if one.message_id <= 2])
+
+    assert sorted(one.message_id for one in queue.claim(3)) == [1, 2, 61]
