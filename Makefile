@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 
-.PHONY: help run test torture lint format clean
+.PHONY: help run test torture rig lint format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ test: lint ## run every check: lint, types, import rules, tests
 torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4)
 	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
 	    $(TORTURE_ARGS)
+
+rig: $(READY_TO_TEST) ## check the rig itself: short runs, and mutants of the worker, each of which it must catch
+	@$(BIN)/python -m pytest -n 2 -m rig tests/acceptance/test_rig.py
 
 lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Style"

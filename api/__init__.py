@@ -9,6 +9,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from api import health
 from api.clients import routes as clients_routes
+from api.commands import ledger
 from api.docs import register_docs
 from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
@@ -57,4 +58,5 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     app.register_blueprint(health.blp)
     register_docs(app)
     register_error_handlers(app)
+    app.cli.add_command(ledger)
     return app

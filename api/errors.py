@@ -86,7 +86,9 @@ def answer_database(error: DBAPIError) -> Response:
     if sqlstate in IN_THE_WAY:
         log.warning("a statement gave up", extra={"sqlstate": sqlstate})
         return _unavailable("Other requests are in the way. Try again.", RETRY_SOON)
-    passing = isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
+    # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
+    closed = type(cause) is psycopg2.DatabaseError
+    passing = closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
     if passing or error.connection_invalidated or sqlstate == READ_ONLY:
         return answer_unavailable(error)
     # Its text and its details hold values, which are none of a log's business.

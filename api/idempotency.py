@@ -91,7 +91,8 @@ def _keep(key: str, request_hash: bytes, response: Response) -> None:
         "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
         "body": response.get_data(),
     }
-    db.session.execute(insert(KeptAnswer).values(answer).on_conflict_do_update(index_elements=["key"], set_=answer))
+    renewed = answer | {"created_at": func.now()}  # of a key that is over its time and not swept yet
+    db.session.execute(insert(KeptAnswer).values(answer).on_conflict_do_update(index_elements=["key"], set_=renewed))
 
 
 def _hash() -> bytes:

@@ -66,4 +66,9 @@ class ApiSettings:
     def _own_options(self) -> str:
         # UTC: a server's own time zone could push a late date out of the years that Python knows.
         # No jit: compiling takes longer than any query here.
-        return f"-c timezone=UTC -c jit=off -c statement_timeout={int(self.statement_timeout * 1000)}"
+        # Idle: a request that hangs between two statements must not keep a mailing locked from the workers.
+        milliseconds = int(self.statement_timeout * 1000)
+        return (
+            f"-c timezone=UTC -c jit=off -c statement_timeout={milliseconds} "
+            f"-c idle_in_transaction_session_timeout={milliseconds}"
+        )

@@ -125,8 +125,14 @@ def close_window(connection: Connection, mailing_id: int) -> None:
 
 
 def run_leases_out(connection: Connection) -> None:
-    """Lets the time of every lease pass."""
-    execute(connection, "UPDATE message SET lease_until = now() - interval '1 s' WHERE status = 'sending'")
+    """Lets the time of every lease pass, but for those that somebody is just ending."""
+    execute(
+        connection,
+        """
+        UPDATE message SET lease_until = now() - interval '1 s'
+        WHERE id IN (SELECT id FROM message WHERE status = 'sending' FOR UPDATE SKIP LOCKED)
+        """,
+    )
 
 
 def make_due(connection: Connection) -> None:

@@ -27,7 +27,7 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Exit status: 0 after a signal, 2 for a setting that is missing or wrong."""
+    """Exit status: 0 after a signal, 2 for a setting that is missing or wrong, 130 for Ctrl-C at the question."""
     stop, wake = threading.Event(), threading.Event()
     try:
         settings = WorkerSettings.from_environment()
@@ -37,6 +37,8 @@ def main() -> int:
         # and only the thread that waits for these signals ever sees them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         daemon = _assemble(settings, token, stop, wake)
+    except KeyboardInterrupt:
+        return 130
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201  a sentence for the person who started it
         return 2

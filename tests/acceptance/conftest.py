@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.gateway_client import SandboxGateway
+from tests.acceptance.fleet import Fleet
 from tests.acceptance.launcher import Launcher
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -23,3 +26,25 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launcher]]:
     for launcher in launched:
         launcher.process.kill()
         launcher.process.wait()
+
+
+@pytest.fixture(scope="module")
+def one_gateway() -> Iterator[SandboxGateway]:
+    with SandboxGateway.start() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(one_gateway: SandboxGateway) -> SandboxGateway:
+    """A simulated gateway that behaves and has seen nothing."""
+    one_gateway.wait_until_up()
+    eventually(lambda: one_gateway.summary().in_flight == 0)
+    one_gateway.clear()
+    return one_gateway
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, clean_database: str, gateway: SandboxGateway) -> Iterator[Fleet]:
+    """Worker processes on the clean database and that gateway."""
+    with Fleet(tmp_path, clean_database, gateway.url, gateway.token) as workers:
+        yield workers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillWaiting
 from random import Random
 
@@ -13,12 +14,14 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.postgres import EmbeddedPostgres, StopMode
+from tests.conftest import Connect
 from tests.cutting_proxy import CuttingProxy, Moment
 from tests.factories import (
     add_clients,
     add_mailing,
     add_running_mailing,
     attempts_of,
+    change_message,
     counted,
     execute,
     mailing,
@@ -87,7 +90,7 @@ def test_a_connection_that_was_cut_while_idle_is_replaced(connection: Connection
 
 
 def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_done_again(
-    connection: Connection, connect: Callable[[], Connection], database: Database
+    connection: Connection, connect: Connect, database: Database
 ) -> None:
     add_running_mailing(connection, 1)
     holder = connect()
@@ -101,27 +104,29 @@ def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_done_ag
     assert message(connection, 1)["attempts"] == 1
 
 
-def test_a_deadlock_is_done_again(
-    connection: Connection, connect: Callable[[], Connection], database: Database
-) -> None:
+def test_a_deadlock_is_done_again(connection: Connection, connect: Connect, database: Database) -> None:
     add_running_mailing(connection, 2)
     other = connect()
     other.autocommit = False
-    execute(other, "SET deadlock_timeout = '1 min'")  # so that it is ours that gives way
-    execute(other, "UPDATE message SET reason = 'theirs' WHERE id = 2")
+    execute(other, "SET deadlock_timeout = '1 h'")  # so that it is ours that gives way
+    change_message(other, 2, "reason = 'theirs'")
+    theirs: list[Future[None]] = []
+
+    def finish_theirs() -> None:
+        change_message(other, 1, "reason = 'theirs'")
+        other.commit()
 
     def work(cursor: psycopg2.extensions.cursor) -> None:
-        # Who waits looks for a deadlock once, when this is over: by then the other one must be waiting too.
-        cursor.execute("SET LOCAL deadlock_timeout = '3 s'")
+        cursor.execute("SET LOCAL deadlock_timeout = '10 ms'")
         cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 1")
+        if not theirs:
+            theirs.append(in_background(finish_theirs))
+            until_somebody_waits(connection)
         cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 2")
 
-    ours = in_background(lambda: database.transaction(work))
-    until_somebody_waits(connection)
-    execute(other, "UPDATE message SET reason = 'theirs' WHERE id = 1")
-    other.commit()
+    in_background(lambda: database.transaction(work)).result(20)
 
-    ours.result(20)
+    theirs[0].result(20)
     assert {reason for (reason,) in rows(connection, "SELECT reason FROM message")} == {"ours"}
 
 

@@ -1,0 +1,41 @@
+"""Commands for who operates Gonets: `flask --app api ledger …`."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from api import restore
+from api.extensions import db
+
+SKIP = 100_000_000
+"""Ids left out after a restore: more than were given out since any backup worth restoring, and of 2**63 a trifle."""
+
+ledger = AppGroup("ledger", help="Keeps the ledger true.")
+
+
+@ledger.command("after-restore")
+@click.option(
+    "--skip",
+    type=click.IntRange(1, 10**15),
+    default=SKIP,
+    show_default=True,
+    help="How many ids to leave out: more than were given out since the backup.",
+)
+def after_restore(skip: int) -> None:
+    """Makes a database that was restored from a backup safe to go on with.
+
+    Run it before API and workers start. Ids that were given out since the backup are not given out again, mailings
+    that were under way are paused, and messages that may have been sent since are marked. Running it again changes
+    nothing that it has done, and advances the ids only if they have come nearer than --skip to the last one in use.
+    """
+    restore.wait_for_every_statement()
+    ids = restore.skip_ids(skip)
+    restore.pause_mailings()
+    restore.put_in_doubt()
+    paused, in_doubt = restore.paused_mailings(), restore.messages_in_doubt()
+    db.session.commit()
+    for table, last in ids.items():
+        click.echo(f"The next {table} gets an id above {last}.")
+    click.echo(f"Paused, for you to decide: {', '.join(f'mailing {mailing_id}' for mailing_id in paused) or 'none'}.")
+    click.echo(f"Messages that wait, and may have been sent after the backup: {in_doubt}.")

@@ -1,0 +1,86 @@
+"""What a database restored from a backup needs, since things happened after the backup that it knows nothing of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, or_, select, text, update
+
+from api.extensions import db
+from api.mailings.queries import write_down
+from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus, Outcome
+from shared.mailings import Action
+from shared.models import Attempt, Client, Mailing, Message
+
+WHY = "after a restore"
+
+
+def wait_for_every_statement() -> None:
+    """Lifts the time limit that requests have, until the end of the transaction: these go through whole tables."""
+    db.session.execute(text("SET LOCAL statement_timeout = 0"))
+
+
+def skip_ids(skip: int) -> dict[str, int]:
+    """Moves the identities at least `skip` past the last id in use; answers by table the id that new ones are above."""
+    return {model.__tablename__: _skip_ids(model, skip) for model in (Message, Mailing, Client)}
+
+
+def pause_mailings() -> None:
+    """Pauses the mailings that are running, or would be as soon as a worker looks, and writes that down."""
+    started = and_(Mailing.status == MailingStatus.SCHEDULED, Mailing.start_datetime <= func.now())
+    under_way = or_(Mailing.status == MailingStatus.RUNNING, started)
+    for mailing in db.session.scalars(select(Mailing).where(under_way).order_by(Mailing.id).with_for_update()):
+        mailing.status = MailingStatus.PAUSED
+        write_down(mailing, Action.PAUSE.value, WHY)
+
+
+def put_in_doubt() -> None:
+    """Marks the messages that something was still to become of: a request may have left after the backup.
+
+    Those in a worker's hands at the time go back, with an attempt that nobody tells of. Where the client has been
+    removed meanwhile the lease is left alone: it has run out, and the next worker ends the message.
+    """
+    has_client = exists().where(Client.id == Message.client_id)
+    leased = and_(_unsettled(), Message.status == MessageStatus.SENDING, has_client)
+    outcome = literal(Outcome.AMBIGUOUS, Attempt.outcome.type)
+    lost = select(Message.id, Message.attempts, Message.claimed_at, outcome, literal(WHY), Message.lease_worker)
+    db.session.execute(insert(Attempt).from_select(_ATTEMPT_COLUMNS, lost.where(leased)))
+    put_back = {"status": MessageStatus.PENDING, "claimed_at": None, "lease_until": None, "lease_worker": None}
+    _update_messages(leased, **put_back, in_doubt=True, due_at=func.now(), reason=WHY)
+    pending = and_(_unsettled(), Message.status == MessageStatus.PENDING, Message.in_doubt.is_(False))
+    # What may have been sent carries, for every repeat, the same text.
+    revision = select(Mailing.text_revision).where(Mailing.id == Message.mailing_id).scalar_subquery()
+    _update_messages(pending, in_doubt=True, text_revision=func.coalesce(Message.text_revision, revision))
+
+
+def paused_mailings() -> Sequence[int]:
+    """The ids of the mailings that are paused, in order."""
+    return db.session.scalars(
+        select(Mailing.id).where(Mailing.status == MailingStatus.PAUSED).order_by(Mailing.id)
+    ).all()
+
+
+def messages_in_doubt() -> int:
+    """How many messages that something is still to become of may have been sent already."""
+    doubtful = and_(_unsettled(), Message.status.in_(OPEN_STATUSES), Message.in_doubt)
+    return db.session.scalars(select(func.count()).select_from(Message).where(doubtful)).one()
+
+
+_ATTEMPT_COLUMNS = ["message_id", "number", "started_at", "outcome", "detail", "worker"]
+
+
+def _skip_ids(model: type[Message] | type[Mailing] | type[Client], skip: int) -> int:
+    sequence = func.pg_get_serial_sequence(model.__tablename__, "id")
+    given_out = func.coalesce(func.pg_sequence_last_value(func.to_regclass(sequence)), 0)
+    in_use = select(func.coalesce(func.max(model.id), 0)).scalar_subquery()
+    last: int = db.session.scalars(select(func.setval(sequence, func.greatest(given_out, in_use + skip)))).one()
+    return last
+
+
+def _unsettled() -> ColumnElement[bool]:
+    unsettled = select(Mailing.id).where(Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None))
+    return Message.mailing_id.in_(unsettled)
+
+
+def _update_messages(which: ColumnElement[bool], **values: object) -> None:
+    db.session.execute(update(Message).where(which).values(**values).execution_options(synchronize_session=False))

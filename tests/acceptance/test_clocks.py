@@ -1,0 +1,107 @@
+"""Workers whose clocks are an hour wrong: the database's clock decides, and theirs is not asked."""
+
+from __future__ import annotations
+
+import json
+from email.utils import formatdate
+from time import time
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_process import disagreements
+from tests.factories import add_clients, add_mailing, counted, mailing, rows, tally, value
+from tests.waiting import eventually
+
+HOUR = 3600.0
+
+
+def start(fleet: Fleet, error: float, **settings: float) -> None:
+    fleet.start("tests.wrong_clock_worker", CLOCK_ERROR=error, **settings)
+
+
+def settled(connection: Connection, mailing_id: int) -> bool:
+    return mailing(connection, mailing_id)["settled_at"] is not None
+
+
+def test_whatever_the_workers_clocks_say_nothing_is_sent_outside_the_window_of_the_database(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=0.05)
+    add_clients(connection, 2000)
+    mailing_id = add_mailing(connection, starts_in=2.0, ends_in=4.0)
+    past = add_mailing(connection, starts_in=-3600.0, ends_in=-1800.0)
+    for error in (-HOUR, 0.0, HOUR):
+        start(fleet, error)
+
+    eventually(lambda: settled(connection, mailing_id) and settled(connection, past))
+
+    for worker, error in zip(fleet.workers, (-HOUR, 0.0, HOUR), strict=True):
+        logged = json.loads(worker.said().splitlines()[0])["time"]
+        shown = value(connection, "SELECT extract(epoch FROM %s::timestamptz)::float8", logged)
+        assert abs(shown - error - time()) < 120, "the clock of this worker is wrong"
+    opens, closes = rows(
+        connection,
+        """
+        SELECT extract(epoch FROM start_datetime)::float8, extract(epoch FROM end_datetime)::float8
+        FROM mailing WHERE id = %s
+        """,
+        mailing_id,
+    )[0]
+    started = [entry.started_at for entry in gateway.ledger(everything=True)]
+    # The database's clock and the gateway's are the same; what lies between them is one connection on the loopback.
+    assert opens <= min(started)
+    assert max(started) < closes + 0.1
+    counts = counted(connection, mailing_id)
+    assert set(counts) == {"sent", "expired"}
+    assert sum(counts.values()) == 2000
+    assert counted(connection, past) == tally(connection, past) == {"expired": 2000}
+    assert len(rows(connection, "SELECT DISTINCT worker FROM attempt")) == 3
+    assert disagreements(connection, gateway) == []
+
+
+def test_the_ledger_dates_attempts_by_the_database_clock(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    add_clients(connection, 50)
+    mailing_id = add_mailing(connection)
+    start(fleet, -HOUR)
+    start(fleet, HOUR)
+    eventually(lambda: settled(connection, mailing_id))
+
+    dated = dict(rows(connection, "SELECT message_id, extract(epoch FROM started_at)::float8 FROM attempt"))
+    assert len(dated) == 50
+    for entry in gateway.ledger():
+        assert abs(dated[entry.id] - entry.started_at) < 5
+
+
+def test_leases_neither_run_out_at_once_nor_last_an_hour(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=0.1)
+    add_clients(connection, 100)
+    mailing_id = add_mailing(connection)
+    start(fleet, -HOUR)
+    start(fleet, HOUR)
+    eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sending'"))
+    left = "SELECT extract(epoch FROM max(lease_until) - now())::float8 FROM message WHERE status = 'sending'"
+    assert 0 < (value(connection, left) or 1) < 7
+    eventually(lambda: settled(connection, mailing_id))
+
+    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome <> 'accepted'") == 0
+    assert gateway.summary().repeats == 0
+
+
+def test_a_retry_after_that_is_a_date_can_be_misread_by_an_hour_and_no_more_than_the_cap_is_waited(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    # The simulated gateway's answers have no Date, by which the wait would be reckoned: this clock is all there is.
+    gateway.faults(statuses={"429": 1.0}, retry_after=formatdate(time(), usegmt=True), first=1)
+    add_clients(connection, 1)
+    mailing_id = add_mailing(connection)
+    start(fleet, -HOUR, RETRY_AFTER_MAX_SECONDS=1.0)
+
+    eventually(lambda: settled(connection, mailing_id))
+
+    assert counted(connection, mailing_id) == {"sent": 1}

@@ -1,0 +1,204 @@
+"""Workers that die or stand still at the worst moments: real processes, ended by SIGKILL or held by SIGSTOP."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from tests.acceptance.fleet import Fleet, WorkerProcess
+from tests.acceptance.worker_process import disagreements
+from tests.factories import (
+    FIRST_PHONE,
+    add_running_mailing,
+    attempts_of,
+    counted,
+    mailing,
+    message,
+    rows,
+    run_leases_out,
+    tally,
+    value,
+)
+from tests.waiting import eventually
+
+LOST = ("ambiguous", None)
+"""The outcome and the status of an attempt that nobody lived to tell of."""
+
+ACCEPTED = ("accepted", 200)
+
+
+def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float) -> WorkerProcess:
+    """A worker that has got to one of these phones, and died of it."""
+    worker = fleet.start("tests.suicidal_worker", SUICIDE_PHONES=phones, SUICIDE_MOMENT=moment, **settings)
+    eventually(lambda: worker.status is not None)
+    assert worker.status == -signal.SIGKILL
+    return worker
+
+
+def outcomes(connection: Connection, message_id: int) -> list[tuple[str, int | None]]:
+    return [(attempt["outcome"], attempt["http_status"]) for attempt in attempts_of(connection, message_id)]
+
+
+def settled(connection: Connection, mailing_id: int) -> bool:
+    return mailing(connection, mailing_id)["settled_at"] is not None
+
+
+def ambiguous_attempts(connection: Connection) -> list[tuple[int, int]]:
+    """The messages with such attempts, and how many each has."""
+    return rows(connection, "SELECT message_id, count(*) FROM attempt WHERE outcome = 'ambiguous' GROUP BY 1")
+
+
+def in_state(connection: Connection, status: str) -> int:
+    return int(value(connection, "SELECT count(*) FROM message WHERE status = %s", status))
+
+
+def test_a_crash_before_the_send_costs_an_attempt_and_the_message_is_delivered_once(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    mailing_id = add_running_mailing(connection)
+    die(fleet, "before the send")
+    assert message(connection, 1)["status"] == "sending"
+    run_leases_out(connection)
+
+    fleet.start()
+
+    eventually(lambda: settled(connection, mailing_id))
+    assert message(connection, 1)["status"] == "sent"
+    assert outcomes(connection, 1) == [LOST, ACCEPTED]
+    assert (gateway.summary().accepted, gateway.summary().repeats) == (1, 0)
+
+
+def test_after_a_crash_between_accept_and_record_the_repeat_has_the_same_id_and_the_same_body(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    mailing_id = add_running_mailing(connection, text="Привет")
+    die(fleet, "after the answer")
+    run_leases_out(connection)
+
+    fleet.start()
+
+    eventually(lambda: settled(connection, mailing_id))
+    assert message(connection, 1)["status"] == "sent"
+    assert outcomes(connection, 1) == [LOST, ACCEPTED]
+    first, second = gateway.ledger_of(1)
+    assert first.body_hash == second.body_hash
+
+
+@pytest.mark.parametrize("moment", ["before the send", "after the answer"])
+def test_a_mailing_that_holds_repeats_nothing_after_a_crash(
+    moment: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    mailing_id = add_running_mailing(connection, on_unknown="hold")
+    die(fleet, moment)
+    run_leases_out(connection)
+
+    fleet.start()
+
+    eventually(lambda: settled(connection, mailing_id))
+    assert message(connection, 1)["status"] == "unknown"
+    assert outcomes(connection, 1) == [LOST]
+    assert gateway.summary().accepted == (moment == "after the answer")
+
+
+def test_a_lease_runs_out_by_itself_and_another_worker_takes_over(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    die(fleet, "before the send", LEASE_SECONDS=5.1, GATEWAY_TIMEOUT=0.1)
+
+    fleet.start()
+
+    eventually(lambda: settled(connection, mailing_id))
+    assert counted(connection, mailing_id) == {"sent": 3}
+    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'ambiguous'") >= 1
+
+
+def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_harm(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    # A minute or nine seconds: what matters is that it wakes when its leases are no longer its own.
+    gateway.faults(latency=0.4)
+    mailing_id = add_running_mailing(connection, 60)
+    sleeper = fleet.start(LEASE_SECONDS=6, GATEWAY_TIMEOUT=1)
+    eventually(lambda: gateway.summary().in_flight == 4)
+    sleeper.freeze()
+    held = {id_ for (id_,) in rows(connection, "SELECT id FROM message WHERE status = 'sending'")}
+    begun = {entry.id for entry in gateway.ledger()}
+    gateway.faults()
+
+    time.sleep(7)
+    rescuer = fleet.start()
+    eventually(lambda: settled(connection, mailing_id))
+    sleeper.thaw()
+    eventually(lambda: in_state(connection, "sending") == 0)
+    assert [rescuer.stop(), sleeper.stop()] == [0, 0]
+
+    assert held
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 60}
+    # What was on its way when it fell asleep may have landed, and was repeated; what it had not begun, it never began.
+    sent = Counter(entry.id for entry in gateway.ledger())
+    assert set(sent) == {id_ for (id_,) in rows(connection, "SELECT id FROM message")}
+    assert {id_ for id_, times in sent.items() if times > 1} <= begun & held
+    assert max(sent.values()) <= 2
+    assert all(len({entry.body_hash for entry in gateway.ledger_of(id_)}) == 1 for id_ in held)
+    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'ambiguous'") == len(held)
+
+
+@pytest.mark.parametrize("first_to_answer", ["the late worker", "the rescuer"])
+def test_a_late_success_against_a_rescuer_is_a_success(
+    first_to_answer: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    # The lease runs out while the request runs, and the second worker sends the message again.
+    gateway.faults(latency=2.5)
+    mailing_id = add_running_mailing(connection)
+    fleet.start(GATEWAY_TIMEOUT=10, LEASE_SECONDS=15, WORKER_POLL_SECONDS=60)
+    eventually(lambda: gateway.summary().in_flight == 1)
+    if first_to_answer == "the rescuer":
+        gateway.faults()
+    run_leases_out(connection)
+    fleet.start(GATEWAY_TIMEOUT=10, LEASE_SECONDS=15)
+
+    eventually(lambda: gateway.summary().accepted == 2 and gateway.summary().in_flight == 0)
+    eventually(lambda: settled(connection, mailing_id))
+    eventually(lambda: len(attempts_of(connection, 1)) == 2 and attempts_of(connection, 1)[0]["duration"])
+    late, rescuing = attempts_of(connection, 1)
+
+    assert message(connection, 1)["status"] == "sent"
+    assert (late["outcome"], late["http_status"]) == ("ambiguous", 200)
+    assert late["detail"].endswith("; the answer came after all: accepted")
+    assert (rescuing["outcome"], rescuing["http_status"]) == ACCEPTED
+    assert len({entry.body_hash for entry in gateway.ledger_of(1)}) == 1
+
+
+def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_delivered(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    mailing_id = add_running_mailing(connection, 100)
+    gateway.faults(latency=0.02)
+    killer = FIRST_PHONE + 20
+    worker = fleet.start(
+        "tests.suicidal_worker",
+        SUICIDE_PHONES=killer,
+        SUICIDE_MOMENT="before the send",
+        MAX_ATTEMPTS=4,
+    )
+    deaths = 0
+    while not settled(connection, mailing_id):
+        if worker.status is not None:  # a supervisor starts it again, and time passes
+            assert worker.status == -signal.SIGKILL
+            deaths += 1
+            run_leases_out(connection)
+            worker.start()
+        time.sleep(0.02)
+
+    assert deaths == 4
+    assert rows(connection, "SELECT phone_number, attempts FROM message WHERE status <> 'sent'") == [(killer, 4)]
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 99, "unknown": 1}
+    # What was in hand when it died was taken along. After the second time it goes alone, and takes nobody along.
+    assert max(times for _, times in ambiguous_attempts(connection) if times < 4) <= 2
+    assert disagreements(connection, gateway) == []

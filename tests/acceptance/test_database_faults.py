@@ -1,0 +1,171 @@
+"""A database that crashes, is cut off, or lies behind a black hole, and real workers that go through it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from sandbox.postgres import EmbeddedPostgres
+from shared.db import CONNECT_OPTIONS
+from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_process import disagreements
+from tests.black_hole import BlackHole
+from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
+from tests.waiting import eventually, in_background
+from worker.database import Database
+
+
+def settled(connection: Connection, mailing_id: int) -> bool:
+    return mailing(connection, mailing_id)["settled_at"] is not None
+
+
+def sent(connection: Connection) -> int:
+    return int(value(connection, "SELECT count(*) FROM message WHERE status = 'sent'"))
+
+
+@pytest.fixture
+def hole(clean_database: str) -> Iterator[BlackHole]:
+    with BlackHole(clean_database) as hole:
+        yield hole
+
+
+def test_a_database_that_crashes_again_and_again_during_launch_and_sending_loses_nothing(
+    own_postgres: EmbeddedPostgres, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    add_clients(connection, 1000)
+    mailing_id = add_mailing(connection)
+    connection.close()
+    gateway.faults(latency=0.01)
+    for _ in range(2):
+        fleet.start(DATABASE_URL=own_postgres.url, LAUNCH_CHUNK=20)
+
+    for crash in range(1, 4):
+        eventually(lambda: gateway.summary().accepted >= 60 * crash)  # noqa: B023  asked here and now
+        own_postgres.restart("immediate")
+
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    eventually(lambda: settled(connection, mailing_id))
+    assert mailing(connection, mailing_id)["audience"] == 1000
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000}
+    assert disagreements(connection, gateway) == []
+    connection.close()
+
+
+def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_once(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=0.01)
+    add_clients(connection, 1000)
+    mailing_id = add_mailing(connection)
+    for _ in range(2):
+        fleet.start(LAUNCH_CHUNK=20)
+
+    cuts = 0
+    while not settled(connection, mailing_id):
+        cuts += value(
+            connection,
+            """
+            SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'gonets worker%%'
+            """,
+        )
+        time.sleep(0.15)
+
+    assert cuts > 4
+    assert mailing(connection, mailing_id)["audience"] == 1000
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000}
+    # A record whose answer was lost is written again; a claim whose answer was lost is given back: no request is made
+    # twice, and no attempt is in doubt.
+    assert gateway.summary().repeats == 0
+    assert value(connection, "SELECT count(*) FROM attempt") == 1000
+
+
+def ask(database: Database, *questions: str) -> int:
+    """The answer to the first question that gets one, each asked once."""
+    left = list(questions)
+
+    def work(cursor: Cursor) -> int:
+        cursor.execute(left.pop(0) if len(left) > 1 else left[0])
+        return int(cursor.fetchall()[0][0])
+
+    return database.transaction(work)
+
+
+@pytest.mark.parametrize("questions", [("SELECT 1",), ("SELECT 2 FROM pg_sleep(60)", "SELECT 1")], ids=["ask", "wait"])
+def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
+    questions: tuple[str, ...], hole: BlackHole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, quicker in (("tcp_user_timeout", 1500), ("keepalives_idle", 1), ("keepalives_interval", 1)):
+        monkeypatch.setitem(CONNECT_OPTIONS, name, quicker)
+    database = Database(hole.url, threading.Event(), "gonets test")
+    ask(database, "SELECT 1")
+    if len(questions) > 1:
+        answer = in_background(lambda: ask(database, *questions))
+        time.sleep(0.3)
+        hole.lose()
+    else:
+        hole.lose()
+        answer = in_background(lambda: ask(database, *questions))
+
+    eventually(lambda: "the database is away, trying again" in caplog.messages)
+    assert not answer.done()
+    hole.heal()
+
+    assert answer.result(30) == 1
+    database.close()
+
+
+def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet, hole: BlackHole
+) -> None:
+    gateway.faults(latency=0.05)
+    mailing_id = add_running_mailing(connection, 400)
+    cut_off = fleet.start(DATABASE_URL=hole.url)
+    eventually(lambda: sent(connection) >= 20)
+
+    hole.lose()
+    fleet.start()
+    cut_off.wait_until_it_says("the database is away, trying again")
+    eventually(lambda: settled(connection, mailing_id))
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
+
+    hole.heal()
+    another = add_mailing(connection)
+    fleet.workers[1].kill()
+    add_clients(connection, 1)
+    eventually(lambda: settled(connection, another))
+    assert cut_off.stop() == 0
+    assert disagreements(connection, gateway) == []
+
+
+def test_a_worker_whose_questions_are_taken_and_never_answered_shows_no_sign_of_life_until_it_is_cut_off(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet, hole: BlackHole, tmp_path: Path
+) -> None:
+    # To TCP such a peer is alive, and no time limit could tell it from one that is busy. The heartbeat tells.
+    gateway.faults(latency=0.05)
+    sign = tmp_path / "heartbeat"
+    mailing_id = add_running_mailing(connection, 200)
+    fleet.start(DATABASE_URL=hole.url, WORKER_HEARTBEAT_FILE=str(sign))
+    eventually(lambda: sent(connection) >= 20)
+
+    hole.swallow()
+    time.sleep(1.0)
+    last = sign.stat().st_mtime_ns
+    time.sleep(2.5)
+    assert sign.stat().st_mtime_ns == last
+
+    hole.heal()
+    eventually(lambda: settled(connection, mailing_id))
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
+    assert disagreements(connection, gateway) == []

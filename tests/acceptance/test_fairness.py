@@ -1,0 +1,29 @@
+"""A small mailing never waits for a large one."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from tests.acceptance.fleet import Fleet
+from tests.factories import add_clients, add_mailing, add_running_mailing, mailing, tally
+from tests.waiting import eventually
+
+POLL = 2.0
+"""Seconds."""
+
+
+def test_a_mailing_of_ten_is_finished_in_two_polls_while_one_of_a_hundred_thousand_is_being_sent(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=0.02)
+    large = add_running_mailing(connection, 100_000)
+    add_clients(connection, 10, tag="the few")
+    fleet.start(WORKER_POLL_SECONDS=POLL, LOG_LEVEL="INFO")
+    eventually(lambda: gateway.summary().accepted > 100)
+
+    small = add_mailing(connection, mark="the few", starts_in=0.0)
+
+    eventually(lambda: mailing(connection, small)["status"] == "finished", within=2 * POLL + 1.0)
+    assert tally(connection, small) == {"sent": 10}
+    assert tally(connection, large)["pending"] > 90_000

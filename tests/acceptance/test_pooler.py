@@ -1,0 +1,107 @@
+"""Everything through PgBouncer in transaction mode, as docs/operations.md sets it up."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import make_url
+
+from api import create_app
+from api.settings import ApiSettings
+from sandbox.gateway_client import SandboxGateway
+from sandbox.leash import Account, leashed
+from shared.db import database_url as parse_database_url
+from tests.acceptance.fleet import Fleet
+from tests.factories import add_running_mailing, counted, mailing, tally
+from tests.waiting import eventually
+
+PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+pytestmark = pytest.mark.skipif(
+    PGBOUNCER is None, reason="there is no pgbouncer here: apt-get install pgbouncer (Debian, Ubuntu)"
+)
+
+
+@pytest.fixture
+def pooler_url(clean_database: str, tmp_path: Path) -> Iterator[str]:
+    """The clean database behind a pooler that shares two connections to it."""
+    server = make_url(clean_database)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    parts = {
+        "host": server.query.get("host") or server.host,
+        "port": server.port or 5432,
+        "user": server.username,
+        "password": server.password,
+    }
+    target = " ".join(f"{name}={part}" for name, part in parts.items() if part)
+    settings = tmp_path / "pgbouncer.ini"
+    settings.write_text(
+        f"""
+        [databases]
+        * = {target}
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = any
+        pool_mode = transaction
+        default_pool_size = 2
+        ignore_startup_parameters = options
+        """.replace("        ", "")
+    )
+    url = f"postgresql://anybody@127.0.0.1:{port}/{server.database}"
+    with (tmp_path / "pgbouncer.log").open("wb") as log, settings.open() as given:
+        # It refuses to run as root, and must get at the server's socket; its settings are its input.
+        account = None
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            account = Account(nobody.pw_uid, nobody.pw_gid, str(parts["host"]))
+        command = leashed([str(PGBOUNCER), "/dev/stdin"], signal.SIGKILL, account)
+        process = subprocess.Popen(command, cwd="/", stdin=given, stdout=log, stderr=log)
+    try:
+        eventually(lambda: takes_connections(url), within=10.0)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def takes_connections(url: str) -> bool:
+    try:
+        psycopg2.connect(url, connect_timeout=2).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def test_three_workers_share_two_connections_and_send_each_message_once(
+    connection: Connection, gateway: SandboxGateway, pooler_url: str, tmp_path: Path
+) -> None:
+    mailing_id = add_running_mailing(connection, 300)
+
+    with Fleet(tmp_path, pooler_url, gateway.url, gateway.token) as fleet:
+        for _ in range(3):
+            fleet.start(LOG_LEVEL="INFO")
+        eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 300}
+    assert gateway.summary().accepted == gateway.summary().distinct == 300
+
+
+def test_the_api_answers_through_it(pooler_url: str) -> None:
+    app = create_app(ApiSettings(database_url=parse_database_url(pooler_url)))
+
+    assert app.test_client().get("/readyz").json == {"status": "ready"}
+    assert app.test_client().get("/v1/mailing/").json == []

@@ -1,0 +1,36 @@
+"""GATEWAY_RATE is the fleet's: what three workers ask for together, by the gateway's own clock."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.gateway_client import SandboxGateway
+from tests.acceptance.fleet import Fleet
+from tests.factories import add_running_mailing, counted, mailing
+from tests.waiting import eventually
+
+RATE = 200
+MESSAGES = 1200
+
+
+def test_three_workers_together_keep_the_pace_and_use_it(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    mailing_id = add_running_mailing(connection, MESSAGES)
+    workers = [fleet.start(GATEWAY_RATE=RATE, WORKER_CONCURRENCY=16, LOG_LEVEL="INFO") for _ in range(3)]
+    for worker in workers:
+        worker.wait_until_it_says('"started"')
+
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    moments = sorted(entry.started_at for entry in gateway.ledger(everything=True))
+    assert counted(connection, mailing_id) == {"sent": MESSAGES}
+    assert len(moments) == MESSAGES
+    assert most_in_a_second(moments) <= RATE * 1.02
+    assert (len(moments) - 1) / (moments[-1] - moments[0]) >= RATE * 0.95
+
+
+def most_in_a_second(moments: list[float]) -> int:
+    """The most that any window of one second holds; such a window begins with one of them."""
+    return max(bisect_left(moments, moment + 1.0) - first for first, moment in enumerate(moments))

@@ -1,0 +1,132 @@
+"""A database restored from a dump that is older than what was sent since, and the command that makes it safe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from sandbox.data_folder import program
+from sandbox.gateway_client import SandboxGateway
+from tests.acceptance.fleet import Fleet
+from tests.database import ROOT
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    change_message,
+    counted,
+    execute,
+    mailing,
+    rows,
+    tally,
+    value,
+)
+from tests.waiting import eventually
+
+
+class Restored(NamedTuple):
+    """A database as it was at the dump, and what had happened by the time it was restored."""
+
+    url: str
+    connection: Connection
+    small: int
+    """A mailing of 20 that was running at the dump, and has been sent since; one message was in a worker's hands."""
+    planned: int
+    """A mailing whose start came after the dump."""
+    later: int
+    """A mailing that is still to come."""
+    highest_id: int
+    """The highest message id that the gateway has seen."""
+
+
+@pytest.fixture
+def restored(
+    connection: Connection, clean_database: str, make_database: Callable[[], str], tmp_path: Path
+) -> Iterator[Restored]:
+    small, later = add_running_mailing(connection, 20), add_mailing(connection, starts_in=1800.0)
+    add_clients(connection, 50, tag="planned")
+    planned = add_mailing(connection, mark="planned", starts_in=1800.0)
+    lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
+    in_hand = value(connection, "SELECT min(id) FROM message")
+    change_message(connection, in_hand, lease + "lease_until = now() + interval '0.5 s'")
+    run("pg_dump", "--format=custom", f"--file={tmp_path / 'gonets.dump'}", f"--dbname={clean_database}")
+
+    execute(connection, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
+    with SandboxGateway.start() as gateway, Fleet(tmp_path, clean_database, gateway.url, gateway.token) as fleet:
+        fleet.start(LOG_LEVEL="INFO")
+        eventually(lambda: all(mailing(connection, one)["settled_at"] for one in (small, planned)))
+        highest_id = max(entry.id for entry in gateway.ledger())
+
+    url = make_database()
+    run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", str(tmp_path / "gonets.dump"))
+    with closing(psycopg2.connect(url)) as reopened:
+        reopened.autocommit = True
+        execute(reopened, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
+        yield Restored(url, reopened, small, planned, later, highest_id)
+
+
+def run(name: str, *arguments: str) -> None:
+    """One of PostgreSQL's own programs."""
+    subprocess.run([program(name), *arguments], check=True, capture_output=True)
+
+
+def after_restore(url: str, *arguments: str) -> str:
+    """Runs the command as a person does, and answers what it printed."""
+    command = [sys.executable, "-m", "flask", "--app", "api", "ledger", "after-restore", *arguments]
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_no_message_id_is_given_out_again(restored: Restored) -> None:
+    assert value(restored.connection, "SELECT max(id) FROM message") < restored.highest_id
+
+    after_restore(restored.url, "--skip", "1000")
+
+    new = add_running_mailing(restored.connection, 5)
+    assert value(restored.connection, "SELECT min(id) FROM message WHERE mailing_id = %s", new) > restored.highest_id
+    assert new > 1000
+
+
+def test_what_was_under_way_waits_for_a_person(restored: Restored) -> None:
+    after_restore(restored.url)
+
+    status = {one: mailing(restored.connection, one)["status"] for one in restored[2:5]}
+    assert status == {restored.small: "paused", restored.planned: "paused", restored.later: "scheduled"}
+    journal = rows(restored.connection, "SELECT mailing_id, action, detail FROM journal ORDER BY id")
+    assert journal == [(one, "pause", "after a restore") for one in sorted((restored.small, restored.planned))]
+
+
+def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Restored) -> None:
+    after_restore(restored.url)
+
+    doubts = rows(restored.connection, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
+    assert doubts == [("pending", True, None, 1)]
+    attempts = rows(restored.connection, "SELECT number, outcome, duration, worker FROM attempt")
+    assert attempts == [(1, "ambiguous", None, "lost")]
+    assert tally(restored.connection, restored.small) == counted(restored.connection, restored.small) == {"pending": 20}
+
+
+def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restored) -> None:
+    said = after_restore(restored.url)
+    journal = rows(restored.connection, "SELECT * FROM journal")
+
+    again = after_restore(restored.url)
+
+    assert again == said
+    assert said.splitlines() == [
+        "The next message gets an id above 100000020.",
+        f"The next mailing gets an id above {100_000_000 + restored.planned}.",
+        "The next client gets an id above 100000070.",
+        f"Paused, for you to decide: mailing {restored.small}, mailing {restored.planned}.",
+        "Messages that wait, and may have been sent after the backup: 20.",
+    ]
+    assert rows(restored.connection, "SELECT * FROM journal") == journal

@@ -1,0 +1,205 @@
+"""What a run leaves behind: both ledgers, the history of every row, and what was done from outside.
+
+All moments are seconds since the epoch. The database, the gateway and the rig share one machine and so one clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sandbox.gateway_ledger import Entry
+
+DELETED = "deleted"
+"""The status of a message's last move when its row is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the workers run with, and how exact the clocks are. Durations are in seconds."""
+
+    gateway_timeout: float = 1.5
+    lease_seconds: float = 6.5
+    poll_seconds: float = 0.3
+    retry_base_seconds: float = 0.2
+    retry_max_seconds: float = 3.0
+    retry_after_max_seconds: float = 2.0
+    stop_seconds: float = 10.0
+    max_attempts: int = 50
+    concurrency: int = 8
+    launch_chunk: int = 100
+    travel: float = 0.5
+    """From the worker's last look at the clock to the gateway's: both may have to wait for a busy machine's processor.
+    The ledger's own `started_at` is compared without it."""
+
+
+class MessageMove(NamedTuple):
+    """A row of `message` as a transaction left it."""
+
+    message_id: int
+    mailing_id: int
+    client_id: int
+    phone_number: int
+    status: str
+    attempts: int
+    attempts_spared: int
+    in_doubt: bool
+    text_revision: int | None
+    due_at: float
+    lease_until: float | None
+    worker: str | None
+    reason: str | None
+    began_at: float
+    """When its transaction began: now() in all its statements."""
+    committed_at: float
+    """Just before anybody could know of it."""
+    by: str
+    """The application_name of the connection."""
+
+
+class MailingMove(NamedTuple):
+    """A row of `mailing` as a transaction left it."""
+
+    mailing_id: int
+    mark: str
+    start_datetime: float
+    end_datetime: float
+    status: str
+    on_unknown: str
+    text_revision: int
+    audience: int
+    launch_started: bool
+    launched: bool
+    settled: bool
+    removed: bool
+    present: bool
+    began_at: float
+    committed_at: float
+    by: str
+
+
+class ClientMove(NamedTuple):
+    """A row of `client` as a transaction left it."""
+
+    client_id: int
+    phone_number: int
+    operator_code: str
+    tag: str
+    present: bool
+    began_at: float
+    committed_at: float
+
+
+class Attempt(NamedTuple):
+    """A row of `attempt` as a transaction left it."""
+
+    message_id: int
+    number: int
+    started_at: float
+    duration: float | None
+    outcome: str
+    http_status: int | None
+    detail: str | None
+    worker: str
+    present: bool = True
+    committed_at: float = float("inf")
+
+    @property
+    def lost(self) -> bool:
+        """Whether its lease ran out before anybody told what came of it."""
+        return self.duration is None or self.came_late
+
+    @property
+    def came_late(self) -> bool:
+        """Whether its answer came when it had been given up."""
+        return "the answer came after all" in (self.detail or "")
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the worker had an acceptance in its hands, in time or late."""
+        return self.outcome == "accepted" or "came after all: accepted" in (self.detail or "")
+
+
+class Sample(NamedTuple):
+    """One mailing in one snapshot of the database."""
+
+    at: float
+    mailing_id: int
+    audience: int
+    tallied: Mapping[str, int]
+    counted: Mapping[str, int]
+
+
+class Call(NamedTuple):
+    """A call of the API. Unanswered, it may or may not have happened."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None
+    sent_at: float
+    answered_at: float
+    status: int | None
+    said: Any
+    key: str | None = None
+    """Its Idempotency-Key."""
+
+
+class Event(NamedTuple):
+    """Something that was done to a process, the network or the gateway; or that happened by itself."""
+
+    at: float
+    what: str
+    who: str = ""
+    """A worker's is the beginning of the name that it signs with."""
+    detail: str = ""
+
+
+class Stall(NamedTuple):
+    """A worker that stood still."""
+
+    who: str
+    since: float
+    until: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """All that the checker knows."""
+
+    settings: Settings = field(default_factory=Settings)
+    messages: Sequence[MessageMove] = ()
+    mailings: Sequence[MailingMove] = ()
+    clients: Sequence[ClientMove] = ()
+    attempts: Sequence[Attempt] = ()
+    """Each is there twice if it was completed later."""
+    texts: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """By mailing and revision."""
+    requests: Sequence[Entry] = ()
+    """The gateway's ledger, refused requests included."""
+    samples: Sequence[Sample] = ()
+    """Those that differ from the one before of the same mailing."""
+    looks: int = 0
+    """How often the mailings were looked at."""
+    calls: Sequence[Call] = ()
+    events: Sequence[Event] = ()
+
+    def stalls(self) -> list[Stall]:
+        """The times from each SIGSTOP to its SIGCONT."""
+        stalls = []
+        since: dict[str, float] = {}
+        for event in self.events:
+            if event.what == "stop":
+                since[event.who] = event.at
+            elif event.what == "continue" and event.who in since:
+                stalls.append(Stall(event.who, since.pop(event.who), event.at))
+        return stalls
+
+
+class Violation(NamedTuple):
+    """An invariant that does not hold."""
+
+    invariant: str
+    said: str
+    message_id: int | None = None
+    mailing_id: int | None = None

@@ -1,0 +1,164 @@
+"""Invariants between a message's ledger and what the gateway saw of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+
+from sandbox.gateway_ledger import Entry
+from tests.rig.facts import Violation
+from tests.rig.story import CLOCK, Claim, Ledgers, Story
+
+NOT_TAKEN = ("refused", "throttled", "unauthorized", "unreachable")
+"""Outcomes that say: the gateway did not take it."""
+
+
+def was_accepted_if_sent(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """`sent` implies that the gateway accepted it, and had before the ledger said so."""
+    if story.last.status != "sent":
+        return
+    sent_at = next(move.committed_at for move in story.moves if move.status == "sent")
+    accepted_at = min((entry.accepted_at for entry in story.accepts if entry.accepted_at), default=None)
+    if accepted_at is None:
+        yield _about(story, "sent was accepted", "it is sent, and the gateway never accepted it")
+    elif accepted_at > sent_at + CLOCK:
+        said = f"it was recorded as sent {accepted_at - sent_at:.3f} s before the gateway accepted it"
+        yield _about(story, "sent was accepted", said)
+
+
+def explains_repeats(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """Every extra accept matches an ambiguous attempt."""
+    ambiguous = sum(attempt.outcome == "ambiguous" for attempt in story.attempts.values())
+    extra = len(story.accepts) - 1
+    if extra > ambiguous:
+        said = f"accepted {extra + 1} times, with {ambiguous} ambiguous attempts"
+        yield _about(story, "repeats explained", said)
+
+
+def has_one_body(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """The same id always had the same body: that of its text and its phone number, byte for byte."""
+    hashes = {request.body_hash for request, _ in story.pairs}
+    if len(hashes) > 1:
+        yield _about(story, "same body", f"{len(hashes)} bodies were sent")
+        return
+    for request, claim in story.pairs:
+        if claim is not None and request.body_hash != _expected_hash(story, claim, ledgers):
+            yield _about(story, "same body", "its body is not that of its text and its phone number")
+            return
+
+
+def has_claims(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """Every request has a committed claim of its own before it."""
+    for request, claim in story.pairs:
+        if claim is None:
+            said = f"request {request.sequence} started without a claim that was committed before"
+            yield _about(story, "claimed first", said)
+
+
+def starts_in_time(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """A request starts inside the window, and while there is lease enough for it, as they were when it was claimed."""
+    travel = ledgers.settings.travel
+    for request, claim in story.pairs:
+        if claim is None:
+            continue
+        for invariant, latest in _latest_starts(story, claim, ledgers):
+            late = request.started_at - latest
+            if late > travel and not ledgers.stalled_underway(story, claim, request):
+                said = f"request {request.sequence} of attempt {claim.number} started {late:.3f} s too late"
+                yield _about(story, invariant, said)
+
+
+def says_it_started_in_time(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """By the ledger's own account it is exact: a worker looks at the clock before each request."""
+    for claim in story.claims:
+        attempt = story.attempts.get(claim.number)
+        if claim.released or attempt is None or attempt.lost:
+            continue
+        for invariant, latest in _latest_starts(story, claim, ledgers):
+            if attempt.started_at > latest + CLOCK:
+                said = f"attempt {claim.number} says it started {attempt.started_at - latest:.3f} s too late"
+                yield _about(story, invariant, said)
+
+
+def overlaps_nothing(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """While one request is under way, another starts only if the first one's lease has run out, or its own had."""
+    for place, (later, later_claim) in enumerate(story.pairs):
+        for earlier, earlier_claim in story.pairs[:place]:
+            over = later.started_at >= _end(story, earlier, earlier_claim) - CLOCK
+            if not over and not any(
+                claim and story.is_lost(claim) and claim.lease_until <= later.started_at + CLOCK
+                for claim in (earlier_claim, later_claim)
+            ):
+                said = f"request {later.sequence} started while request {earlier.sequence} was under way"
+                yield _about(story, "no overlap", said)
+
+
+def reads_answers(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """What the ledger says of an attempt is what the gateway did."""
+    numbers = {claim.number for claim in story.claims if not claim.released}
+    unreachable = sum(attempt.outcome == "unreachable" for attempt in story.attempts.values())
+    if len(story.pairs) > len(numbers) - unreachable >= 0:
+        yield _about(story, "answers read", f"{unreachable} attempts are unreachable, and a request of theirs came")
+    if any(story.is_lost(claim) for claim in story.claims):
+        return  # which request belongs to which claim is a guess then
+    for request, claim in story.pairs:
+        attempt = story.attempts.get(claim.number) if claim else None
+        if attempt is None:
+            continue
+        taken = request.accepted_at is not None
+        if (attempt.outcome == "accepted") > taken or (attempt.outcome in NOT_TAKEN and taken):
+            said = f"attempt {attempt.number} is {attempt.outcome}, and the gateway had it as {request.outcome}"
+            yield _about(story, "answers read", said)
+        elif None not in (attempt.http_status, request.status) and attempt.http_status != request.status:
+            said = f"attempt {attempt.number} was answered {attempt.http_status}, the gateway said {request.status}"
+            yield _about(story, "answers read", said)
+
+
+def is_known(ledgers: Ledgers) -> Iterator[Violation]:
+    """No request carries an id that is no message's."""
+    for request in ledgers.facts.requests:
+        if request.id not in ledgers.stories:
+            said = f"request {request.sequence} carries the id {request.id}, which is no message's"
+            yield Violation("claimed first", said)
+
+
+RULES = (
+    was_accepted_if_sent,
+    explains_repeats,
+    has_one_body,
+    has_claims,
+    starts_in_time,
+    says_it_started_in_time,
+    overlaps_nothing,
+    reads_answers,
+)
+RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (is_known,)
+
+
+def _latest_starts(story: Story, claim: Claim, ledgers: Ledgers) -> Iterator[tuple[str, float]]:
+    yield "lease respected", claim.lease_until - ledgers.settings.gateway_timeout
+    if mailing := ledgers.mailing_at(story.mailing_id, claim.committed_at):
+        yield "inside the window", mailing.end_datetime
+
+
+def _end(story: Story, request: Entry, claim: Claim | None) -> float:
+    """When a request was over: by the gateway, or else by the worker; never, if both are silent."""
+    if request.answered_at is not None:
+        return request.answered_at
+    attempt = story.attempts.get(claim.number) if claim else None
+    if claim is None or attempt is None or attempt.duration is None or attempt.came_late:
+        return float("inf")
+    # Reckoned from the moment before the claim was asked for, it may come out a little late; told is over.
+    told_at = claim.ended.committed_at if claim.ended else float("inf")
+    return min(attempt.started_at + attempt.duration, told_at)
+
+
+def _expected_hash(story: Story, claim: Claim, ledgers: Ledgers) -> str:
+    text = ledgers.facts.texts.get((story.mailing_id, claim.text_revision or 0))
+    body = {"id": story.message_id, "phone": claim.phone_number, "text": text}
+    return sha256(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def _about(story: Story, invariant: str, said: str) -> Violation:
+    return Violation(invariant, said, story.message_id, story.mailing_id)

@@ -1,0 +1,37 @@
+"""`python -m tests.suicidal_worker`: a worker that dies when it gets to certain phone numbers.
+
+SUICIDE_PHONES names them, separated by commas (`any` is all), and SUICIDE_MOMENT says when: `before the send`, or
+`after the answer`, which is before it is recorded. It dies by SIGKILL, like one that the system is out of memory for:
+nothing is put away.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import worker.__main__
+from worker.answers import Answer
+from worker.gateway import Gateway
+
+PHONES = os.environ["SUICIDE_PHONES"].split(",")
+MOMENT = os.environ["SUICIDE_MOMENT"]
+
+
+class SuicidalGateway(Gateway):
+    """A gateway at whose door the worker dies."""
+
+    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
+        deadly = "any" in PHONES or str(phone_number) in PHONES
+        if deadly and MOMENT == "before the send":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = super().send(message_id, phone_number, text)
+        if deadly and MOMENT == "after the answer":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+
+if __name__ == "__main__":
+    vars(worker.__main__)["Gateway"] = SuicidalGateway
+    sys.exit(worker.__main__.main())

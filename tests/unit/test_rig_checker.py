@@ -1,0 +1,362 @@
+"""The rig's checker: a clean run passes, and each invariant is found violated in facts that violate it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from sandbox.gateway_ledger import Entry
+from tests.rig.checker import INVARIANTS, check
+from tests.rig.facts import Attempt, Call, ClientMove, Event, Facts, MailingMove, MessageMove, Sample
+
+Row = TypeVar("Row", bound=NamedTuple)
+Change = Callable[[Facts], None]
+
+PHONE = 79161234567
+WORKER = "rig-1-10-abc"
+BODY = json.dumps({"id": 1, "phone": PHONE, "text": "Hello"}, separators=(",", ":")).encode()
+SETTLED = 3
+"""The mailing's last move; its first is its creation, then it is launched."""
+
+
+def clean() -> Facts:
+    """One message of one mailing to one client: claimed at 11 s, lost, claimed again at 20 s, accepted, sent."""
+    return Facts(
+        clients=[ClientMove(1, PHONE, "916", "vip", True, 0.9, 1.0)],
+        mailings=[
+            _mailing(2.0, status="scheduled", audience=0, launch_started=False, launched=False),
+            _mailing(10.0, audience=0, launched=False),
+            _mailing(10.1),
+            _mailing(30.0, status="finished", settled=True),
+        ],
+        messages=[
+            _message(10.1, "pending", 0),
+            _message(11.0, "sending", 1),
+            _message(18.0, "pending", 1, in_doubt=True, by="gonets worker rig-2-11-def"),
+            _message(20.0, "sending", 2, in_doubt=True),
+            _message(20.5, "sent", 2, in_doubt=True),
+        ],
+        attempts=[
+            Attempt(1, 1, 11.0, None, "ambiguous", None, "the lease ran out", WORKER),
+            Attempt(1, 2, 20.1, 0.2, "accepted", 200, None, WORKER),
+        ],
+        texts={(1, 1): "Hello"},
+        requests=[_request(1, 11.1, answered_at=None, status=None), _request(2, 20.1)],
+        samples=[Sample(15.0, 1, 1, {"sending": 1}, {"sending": 1})],
+        calls=[Call("POST", "/v1/mailing/create/", {"text": "Hello"}, 1.9, 2.1, 201, {"id": 1})],
+        events=[Event(40.0, "exit", "rig-1-10-", "0")],
+    )
+
+
+def test_a_clean_run_violates_nothing() -> None:
+    assert check(clean()) == []
+
+
+def expect(invariant: str, change: Change, what: str) -> Any:
+    return pytest.param(invariant, change, id=f"{invariant}: {what}")
+
+
+@pytest.mark.parametrize(
+    ("invariant", "change"),
+    [
+        expect("one message", lambda facts: _drop_message(facts), "a client has none"),
+        expect("one message", lambda facts: _append(facts, "messages", _message(10.2, "pending", 0, id=2)), "two"),
+        expect("one message", lambda facts: _put(facts, "clients", 0, tag="other"), "of somebody else"),
+        expect(
+            "one message", lambda facts: _put(facts, "clients", 0, began_at=10.05, committed_at=10.06), "a newcomer"
+        ),
+        expect("an end", lambda facts: _cut(facts, "messages", 4), "a message is still on its way"),
+        expect("an end", lambda facts: _cut(facts, "mailings", SETTLED), "a mailing still runs"),
+        expect("an end", lambda facts: _put(facts, "mailings", SETTLED, settled=False), "a mailing is not settled"),
+        expect("conservation", lambda facts: _put(facts, "samples", 0, audience=2), "one of the audience is missing"),
+        expect("conservation", lambda facts: _put(facts, "samples", 0, tallied={"sent": 1}), "the tally is wrong"),
+        expect("conservation", lambda facts: _put(facts, "mailings", SETTLED, audience=2), "at the end"),
+        expect("conservation", lambda facts: _append(facts, "calls", _list_of(audience=2)), "by the API's account"),
+        expect("sent was accepted", lambda facts: _no_accepts(facts), "never"),
+        expect("sent was accepted", lambda facts: _accept_late(facts), "later"),
+        expect("repeats explained", lambda facts: _put(facts, "attempts", 0, outcome="unreachable"), "no doubt"),
+        expect("same body", lambda facts: _put(facts, "requests", 1, body_hash="other"), "a repeat with another"),
+        expect("same body", lambda facts: _rewrite(facts), "not the ledger's"),
+        expect("same body", lambda facts: _put(facts, "messages", 3, text_revision=2), "another text"),
+        expect("same body", lambda facts: _put(facts, "messages", 3, phone_number=1), "another phone number"),
+        expect("edits reach", lambda facts: _put(facts, "mailings", 2, text_revision=2), "an old text"),
+        expect("edits reach", lambda facts: _put(facts, "clients", 0, phone_number=1), "an old phone number"),
+        expect("inside the window", lambda facts: _window(facts, end=19.0), "claimed after its end"),
+        expect("inside the window", lambda facts: _window(facts, start=19.0), "claimed before its start"),
+        expect("inside the window", lambda facts: _window(facts, end=20.05), "begun after its end, as it says itself"),
+        expect("inside the window", lambda facts: _late_request(facts, 20.01), "begun after its end"),
+        expect("stopped is stopped", lambda facts: _pause(facts), "claimed while paused"),
+        expect("stopped is stopped", lambda facts: _leave(facts, at=19.0), "claimed for somebody who has left"),
+        expect("lease respected", lambda facts: _late_request(facts, 3600.0), "begun when the lease was nearly over"),
+        expect("no overlap", lambda facts: _overlap(facts), "the first is still under way"),
+        expect("claimed first", lambda facts: _put(facts, "requests", 0, started_at=10.9), "the claim came later"),
+        expect("claimed first", lambda facts: _append(facts, "requests", _request(3, 20.3)), "no claim is left for it"),
+        expect("claimed first", lambda facts: _put(facts, "requests", 1, id=7), "an id that is no message's"),
+        expect("claimed first", lambda facts: _put(facts, "messages", 3, attempts=1), "the attempt was not counted"),
+        expect("lawful moves", lambda facts: _put(facts, "messages", 2, began_at=12.0), "taken back too early"),
+        expect("lawful moves", lambda facts: _give_up(facts, at=12.0), "given up too early, by its own holder"),
+        expect("lawful moves", lambda facts: _put(facts, "messages", 2, in_doubt=False), "lost without a doubt"),
+        expect("lawful moves", lambda facts: _claim_twice(facts), "claimed while in somebody's hands"),
+        expect("lawful moves", lambda facts: _put(facts, "messages", 2, due_at=25.0), "claimed before it was due"),
+        expect("lawful moves", lambda facts: _put(facts, "messages", 3, in_doubt=False), "the doubt is forgotten"),
+        expect("lawful moves", lambda facts: _end_as(facts, "expired"), "expired while in somebody's hands"),
+        expect("lawful moves", lambda facts: _append(facts, "messages", _message(25.0, "pending", 2)), "sent no more"),
+        expect("lawful moves", lambda facts: _append(facts, "messages", _message(25.0, "deleted", 2)), "deleted"),
+        expect("lawful moves", lambda facts: _put(facts, "messages", 0, attempts=1), "not new when it began"),
+        expect("lawful moves", lambda facts: _settle(facts, at=19.0), "settled too early"),
+        expect("attempts kept", lambda facts: _cut(facts, "attempts", 1), "one is not written down"),
+        expect("attempts kept", lambda facts: _append(facts, "attempts", _attempt(3)), "one too many"),
+        expect("attempts kept", lambda facts: _append(facts, "attempts", _attempt(2)), "one is changed"),
+        expect("attempts kept", lambda facts: _put(facts, "attempts", 1, present=False), "one is removed"),
+        expect("answers read", lambda facts: _read_wrongly(facts, outcome="refused"), "an acceptance as a refusal"),
+        expect("answers read", lambda facts: _read_wrongly(facts, http_status=500), "another status"),
+        expect("answers read", lambda facts: _read_wrongly(facts, outcome="unreachable"), "a request that came"),
+        expect("acceptance kept", lambda facts: _end_as(facts, "unknown"), "an acceptance, and it is unknown"),
+        expect("acceptance kept", lambda facts: _accept(facts, at=19.0), "a late one that changed nothing"),
+        expect("doubt told", lambda facts: _end_as(facts, "failed"), "failed, and the gateway accepted it"),
+        expect("hold held", lambda facts: _hold(facts), "tried again"),
+        expect("attempts limited", lambda facts: _limit(facts, 1), "one more"),
+        expect("acknowledged", lambda facts: _append(facts, "calls", _act("pause")), "a pause"),
+        expect("acknowledged", lambda facts: _append(facts, "calls", _act("cancel")), "a cancellation"),
+        expect("acknowledged", lambda facts: _append(facts, "calls", _remove("mailing")), "a mailing's removal"),
+        expect("acknowledged", lambda facts: _append(facts, "calls", _remove("client")), "a client's removal"),
+        expect("acknowledged", lambda facts: _put(facts, "calls", 0, body={"text": "Bye"}), "a text"),
+        expect("acknowledged", lambda facts: _put(facts, "calls", 0, said={"id": 9}), "a mailing that is not there"),
+        expect("once", lambda facts: _repeat(facts), "a mailing twice"),
+        expect("once", lambda facts: _answer_twice(facts), "two answers"),
+        expect("stayed alive", lambda facts: _append(facts, "events", Event(1.0, "died", "rig-1-10-")), "one died"),
+        expect("stayed alive", lambda facts: _put(facts, "events", 0, detail="1"), "one did not stop well"),
+    ],
+)
+def test_a_violation_is_found(invariant: str, change: Change) -> None:
+    facts = clean()
+    change(facts)
+    assert invariant in {violation.invariant for violation in check(facts)}
+
+
+def test_every_invariant_is_tried() -> None:
+    marks = test_a_violation_is_found.pytestmark  # type: ignore[attr-defined]
+    assert {case.values[0] for case in marks[0].args[1]} == set(INVARIANTS)
+
+
+def test_a_request_that_its_worker_had_begun_before_it_was_stopped_may_come_late() -> None:
+    facts = clean()
+    _put(facts, "requests", 0, started_at=19.0, accepted_at=19.0)
+    assert "lease respected" in {violation.invariant for violation in check(facts)}
+    facts.events = [Event(11.05, "stop", "rig-1-10-"), Event(18.9, "continue", "rig-1-10-")]
+    assert check(facts) == []
+
+
+def test_one_that_it_began_only_when_it_came_to_may_not() -> None:
+    facts = clean()
+    _put(facts, "requests", 0, started_at=19.0, accepted_at=19.0)
+    _put(facts, "attempts", 0, duration=0.2, detail="the lease ran out; the answer came after all: accepted")
+    facts.events = [Event(11.05, "stop", "rig-1-10-"), Event(18.9, "continue", "rig-1-10-")]
+    assert "lease respected" in {violation.invariant for violation in check(facts)}
+
+
+def test_requests_may_overlap_once_the_lease_has_run_out() -> None:
+    facts = clean()
+    _put(facts, "requests", 0, answered_at=20.2)
+    assert check(facts) == []
+
+
+def test_a_claim_given_back_is_none() -> None:
+    facts = clean()
+    _insert(facts, "messages", 1, _message(10.5, "sending", 1), _message(10.6, "pending", 0))
+    assert check(facts) == []
+
+
+def test_who_leaves_or_comes_while_a_launch_runs_may_have_a_message_or_none() -> None:
+    facts = clean()
+    facts.clients = [
+        *facts.clients,
+        ClientMove(2, 1, "1", "vip", True, 9.9, 10.05),
+        ClientMove(3, 2, "2", "vip", True, 1.0, 1.1),
+        ClientMove(3, 2, "2", "vip", False, 10.02, 10.05),
+    ]
+    assert check(facts) == []
+
+
+def test_a_call_without_an_answer_may_have_happened_or_not() -> None:
+    facts = clean()
+    _append(facts, "calls", _act("pause")._replace(status=None))
+    _append(facts, "calls", _act("pause")._replace(status=503))
+    assert check(facts) == []
+
+
+def test_a_person_may_have_what_has_failed_tried_again() -> None:
+    facts = clean()
+    again = _message(18.5, "pending", 1, in_doubt=True, by="gonets-api")
+    _insert(facts, "messages", 3, _message(18.2, "unknown", 1, in_doubt=True, by="gonets-api"), again)
+    _leave(facts, at=18.2)
+    _append(facts, "clients", ClientMove(1, PHONE, "916", "vip", True, 18.3, 18.3))
+    assert check(facts) == []
+
+
+def _mailing(at: float, **given: Any) -> MailingMove:
+    move = MailingMove(
+        1,
+        "vip",
+        5.0,
+        3600.0,
+        "running",
+        "resend",
+        1,
+        1,
+        True,
+        True,
+        False,
+        False,
+        True,
+        at - 0.001,
+        at,
+        "gonets worker",
+    )
+    return move._replace(**given)
+
+
+def _message(at: float, status: str, attempts: int, *, id: int = 1, **given: Any) -> MessageMove:
+    held = status == "sending"
+    move = MessageMove(
+        id, 1, 1, PHONE, status, attempts, 0, False, 1 if attempts else None, 10.0,
+        at + 6.5 if held else None, WORKER if held else None, None, at - 0.001, at, f"gonets worker {WORKER}",
+    )  # fmt: skip
+    return move._replace(**given)
+
+
+def _request(sequence: int, at: float, **given: Any) -> Entry:
+    entry = Entry(sequence, 1, PHONE, sha256(BODY).hexdigest(), True, "accepted", 200, at, at, at + 0.1)
+    return entry._replace(**given)
+
+
+def _attempt(number: int) -> Attempt:
+    return Attempt(1, number, 20.1, 0.2, "refused", 200, None, WORKER)
+
+
+def _act(action: str) -> Call:
+    return Call("POST", f"/v1/mailing/1/{action}/", None, 12.0, 12.1, 200, {"id": 1})
+
+
+def _remove(what: str) -> Call:
+    return Call("DELETE", f"/v1/{what}/1/", None, 12.0, 12.1, 204, None)
+
+
+def _list_of(audience: int) -> Call:
+    said = [{"id": 1, "audience": audience, "messages": {"sent": 1, "failed": 0}}]
+    return Call("GET", "/v1/mailing/?limit=1000", None, 12.0, 12.1, 200, said)
+
+
+def _put(facts: Facts, name: str, place: int, **given: Any) -> None:
+    rows = list(getattr(facts, name))
+    rows[place] = rows[place]._replace(**given)
+    setattr(facts, name, rows)
+
+
+def _append(facts: Facts, name: str, row: Any) -> None:
+    setattr(facts, name, [*getattr(facts, name), row])
+
+
+def _insert(facts: Facts, name: str, place: int, *new: Any) -> None:
+    rows: Sequence[Any] = getattr(facts, name)
+    setattr(facts, name, [*rows[:place], *new, *rows[place:]])
+
+
+def _cut(facts: Facts, name: str, place: int) -> None:
+    rows: Sequence[Any] = getattr(facts, name)
+    setattr(facts, name, rows[:place])
+
+
+def _drop_message(facts: Facts) -> None:
+    facts.messages, facts.attempts, facts.requests = [], [], []
+
+
+def _rewrite(facts: Facts) -> None:
+    facts.texts = {(1, 1): "Bye"}
+
+
+def _repeat(facts: Facts) -> None:
+    _put(facts, "calls", 0, key="a")
+    facts.texts = {(1, 1): "Hello", (2, 1): "Hello"}
+
+
+def _answer_twice(facts: Facts) -> None:
+    _put(facts, "calls", 0, key="a")
+    _append(facts, "calls", facts.calls[0]._replace(said={"id": 2}))
+
+
+def _no_accepts(facts: Facts) -> None:
+    for place in range(2):
+        _put(facts, "requests", place, accepted_at=None, outcome="refused")
+
+
+def _accept_late(facts: Facts) -> None:
+    _no_accepts(facts)
+    _put(facts, "requests", 1, accepted_at=21.0)
+
+
+def _window(facts: Facts, start: float = 5.0, end: float = 3600.0) -> None:
+    for place in range(len(facts.mailings)):
+        _put(facts, "mailings", place, start_datetime=start, end_datetime=end)
+
+
+def _late_request(facts: Facts, end: float) -> None:
+    _window(facts, end=end)
+    _put(facts, "attempts", 1, started_at=20.0)
+    _put(facts, "requests", 1, started_at=26.0, accepted_at=26.0, answered_at=26.1)
+    _put(facts, "messages", 4, began_at=26.2, committed_at=26.2)
+
+
+def _pause(facts: Facts) -> None:
+    _insert(facts, "mailings", SETTLED, _mailing(19.0, status="paused"))
+
+
+def _leave(facts: Facts, at: float) -> None:
+    _append(facts, "clients", ClientMove(1, PHONE, "916", "vip", False, at, at))
+
+
+def _overlap(facts: Facts) -> None:
+    _put(facts, "attempts", 0, duration=0.3)
+    _put(facts, "requests", 0, answered_at=20.2)
+
+
+def _claim_twice(facts: Facts) -> None:
+    _insert(facts, "messages", 2, _message(12.0, "sending", 2, worker="rig-2-11-def"))
+
+
+def _give_up(facts: Facts, at: float) -> None:
+    _put(facts, "messages", 2, began_at=at, by=f"gonets worker {WORKER}")
+
+
+def _end_as(facts: Facts, status: str) -> None:
+    _put(facts, "messages", 4, status=status)
+
+
+def _settle(facts: Facts, at: float) -> None:
+    _put(facts, "mailings", SETTLED, began_at=at, committed_at=at)
+
+
+def _read_wrongly(facts: Facts, **given: Any) -> None:
+    """The message is sent at once, and its one attempt says something else."""
+    facts.messages = [facts.messages[0], facts.messages[1], _message(12.0, "sent", 1)]
+    facts.attempts = [Attempt(1, 1, 11.0, 0.2, "accepted", 200, None, WORKER)._replace(**given)]
+    facts.requests = [_request(1, 11.1)]
+
+
+def _accept(facts: Facts, at: float) -> None:
+    """The first attempt's answer comes late."""
+    late = facts.attempts[0]._replace(duration=7.9, detail="; the answer came after all: accepted", committed_at=at)
+    _insert(facts, "attempts", 1, late)
+
+
+def _hold(facts: Facts) -> None:
+    for place in range(len(facts.mailings)):
+        _put(facts, "mailings", place, on_unknown="hold")
+
+
+def _limit(facts: Facts, most: int) -> None:
+    facts.settings = type(facts.settings)(max_attempts=most)
