@@ -31,7 +31,8 @@ def test_what_is_set_is_taken(environment: pytest.MonkeyPatch) -> None:
     assert settings.database_url.host == "db"
     assert settings.flask_config()["MAX_CONTENT_LENGTH"] == 2048
     options = settings.flask_config()["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]["options"]
-    assert options == "-c timezone=UTC -c jit=off -c statement_timeout=500"
+    limits = "-c statement_timeout=500 -c idle_in_transaction_session_timeout=500"
+    assert options == f"-c timezone=UTC -c jit=off {limits}"
 
 
 def test_options_in_the_database_url_are_kept() -> None:
