@@ -105,19 +105,6 @@ def test_a_mailing_that_holds_repeats_nothing_after_a_crash(
     assert gateway.summary().accepted == (moment == "after the answer")
 
 
-def test_a_lease_runs_out_by_itself_and_another_worker_takes_over(
-    connection: Connection, gateway: SandboxGateway, fleet: Fleet
-) -> None:
-    mailing_id = add_running_mailing(connection, 3)
-    die(fleet, "before the send", LEASE_SECONDS=5.1, GATEWAY_TIMEOUT=0.1)
-
-    fleet.start()
-
-    eventually(lambda: settled(connection, mailing_id))
-    assert counted(connection, mailing_id) == {"sent": 3}
-    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'ambiguous'") >= 1
-
-
 def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_harm(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:

@@ -27,3 +27,20 @@ def test_a_mailing_of_ten_is_finished_in_two_polls_while_one_of_a_hundred_thousa
     eventually(lambda: mailing(connection, small)["status"] == "finished", within=2 * POLL + 1.0)
     assert tally(connection, small) == {"sent": 10}
     assert tally(connection, large)["pending"] > 90_000
+
+
+def test_a_mailing_of_ten_is_finished_in_two_polls_while_one_of_a_hundred_thousand_is_being_launched(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=0.02)
+    add_clients(connection, 100_000)
+    large = add_mailing(connection)
+    add_clients(connection, 10, tag="the few")
+    fleet.start(WORKER_POLL_SECONDS=POLL, LAUNCH_CHUNK=200)
+    eventually(lambda: gateway.summary().accepted > 20)
+
+    small = add_mailing(connection, mark="the few", starts_in=0.0)
+
+    eventually(lambda: mailing(connection, small)["status"] == "finished", within=2 * POLL + 1.0)
+    assert tally(connection, small) == {"sent": 10}
+    assert mailing(connection, large)["launched_at"] is None

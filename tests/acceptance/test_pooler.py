@@ -22,7 +22,8 @@ from sandbox.gateway_client import SandboxGateway
 from sandbox.leash import Account, leashed
 from shared.db import database_url as parse_database_url
 from tests.acceptance.fleet import Fleet
-from tests.factories import add_running_mailing, counted, mailing, tally
+from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, tally
+from tests.integration.api.calls import caller, mailing_body
 from tests.waiting import eventually
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -105,3 +106,57 @@ def test_the_api_answers_through_it(pooler_url: str) -> None:
 
     assert app.test_client().get("/readyz").json == {"status": "ready"}
     assert app.test_client().get("/v1/mailing/").json == []
+
+
+def test_a_mailing_is_created_paused_edited_and_resumed_through_it_while_workers_keep_a_pace_through_it(
+    connection: Connection, gateway: SandboxGateway, pooler_url: str, tmp_path: Path
+) -> None:
+    gateway.faults(latency=0.01)
+    add_clients(connection, 400, tag="vip")
+    api = caller(create_app(ApiSettings(database_url=parse_database_url(pooler_url))))
+    body = mailing_body(start_datetime="2022-06-02T18:25:43.511Z")
+    with Fleet(tmp_path, pooler_url, gateway.url, gateway.token) as fleet:
+        for rate in ("", "1000"):
+            fleet.start(GATEWAY_RATE=rate, LAUNCH_CHUNK=50)
+        made = [api.post("/v1/mailing/create/", json=body, headers={"Idempotency-Key": "1"}) for _ in range(2)]
+        path = f"/v1/mailing/{made[0].json['id']}/"
+        eventually(lambda: gateway.summary().accepted >= 50)
+        assert api.post(path + "pause/").status_code == 200
+        assert api.put(path, json=body | {"text": "Later"}).status_code == 200
+        assert api.post(path + "resume/").status_code == 200
+        eventually(lambda: api.get(path).json["status"] == "finished")
+
+    assert [answer.status_code for answer in made] == [201, 201]
+    assert made[0].data == made[1].data
+    assert api.get(path).json["start_datetime"] == body["start_datetime"]
+    assert counted(connection, 1) == tally(connection, 1) == {"sent": 400}
+    assert gateway.summary().repeats == 0
+
+
+def test_connections_that_the_pooler_loses_are_replaced(
+    connection: Connection, gateway: SandboxGateway, pooler_url: str, tmp_path: Path
+) -> None:
+    gateway.faults(latency=0.02)
+    mailing_id = add_running_mailing(connection, 200)
+    api = caller(create_app(ApiSettings(database_url=parse_database_url(pooler_url))))
+    with Fleet(tmp_path, pooler_url, gateway.url, gateway.token) as fleet:
+        fleet.start()
+        for lost in range(1, 4):
+            eventually(lambda: gateway.summary().accepted >= 40 * lost)  # noqa: B023  asked here and now
+            end_connections(connection)
+            eventually(lambda: api.get("/v1/client/").status_code == 200)
+        eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
+    assert gateway.summary().repeats == 0
+
+
+def end_connections(connection: Connection) -> None:
+    """Ends every connection to the database but this one."""
+    execute(
+        connection,
+        """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+        """,
+    )

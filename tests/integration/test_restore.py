@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +15,11 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from api import create_app
+from api.settings import ApiSettings
 from sandbox.data_folder import program
 from sandbox.gateway_client import SandboxGateway
+from shared.db import database_url
 from tests.acceptance.fleet import Fleet
 from tests.database import ROOT
 from tests.factories import (
@@ -46,6 +50,8 @@ class Restored(NamedTuple):
     """A mailing that is still to come."""
     highest_id: int
     """The highest message id that the gateway has seen."""
+    bodies: dict[int, str]
+    """What it has seen of each message id, as a hash."""
 
 
 @pytest.fixture
@@ -64,14 +70,14 @@ def restored(
     with SandboxGateway.start() as gateway, Fleet(tmp_path, clean_database, gateway.url, gateway.token) as fleet:
         fleet.start(LOG_LEVEL="INFO")
         eventually(lambda: all(mailing(connection, one)["settled_at"] for one in (small, planned)))
-        highest_id = max(entry.id for entry in gateway.ledger())
+        bodies = {entry.id: entry.body_hash for entry in gateway.ledger()}
 
     url = make_database()
     run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", str(tmp_path / "gonets.dump"))
     with closing(psycopg2.connect(url)) as reopened:
         reopened.autocommit = True
         execute(reopened, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
-        yield Restored(url, reopened, small, planned, later, highest_id)
+        yield Restored(url, reopened, small, planned, later, max(bodies), bodies)
 
 
 def run(name: str, *arguments: str) -> None:
@@ -130,3 +136,35 @@ def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restore
         "Messages that wait, and may have been sent after the backup: 20.",
     ]
     assert rows(restored.connection, "SELECT * FROM journal") == journal
+
+
+def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bodies_of_before(
+    restored: Restored, tmp_path: Path
+) -> None:
+    after_restore(restored.url)
+    execute(restored.connection, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 2, 'new')", 1)
+    execute(restored.connection, "UPDATE mailing SET text_revision = 2 WHERE id = %s", restored.small)
+    with SandboxGateway.start() as gateway, Fleet(tmp_path, restored.url, gateway.url, gateway.token) as fleet:
+        fleet.start()
+        fleet.workers[0].wait_until_it_says("started")
+        time.sleep(0.5)
+        assert gateway.summary().requests == 0
+
+        for mailing_id in (restored.small, restored.planned):
+            resume(restored.url, mailing_id)
+        eventually(lambda: all(mailing(restored.connection, one)["settled_at"] for one in restored[2:4]))
+
+        again = {entry.id: entry.body_hash for entry in gateway.ledger()}
+    old = {id_: body for id_, body in again.items() if id_ <= restored.highest_id}
+    assert len(old) == 20
+    assert old == {id_: restored.bodies[id_] for id_ in old}
+    # Clients whom a launch reached only after the dump have messages with new ids: no gateway has seen them.
+    assert len(again) == 70
+    assert min(set(again) - set(old)) > 100_000_000
+
+
+def resume(url: str, mailing_id: int) -> None:
+    app = create_app(ApiSettings(database_url=database_url(url)))
+    assert app.test_client().post(f"/v1/mailing/{mailing_id}/resume/").status_code == 200
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()

@@ -10,6 +10,11 @@ from api.settings import ApiSettings
 from shared.db import database_url as parse_database_url
 from tests.integration.api.calls import Caller, caller
 
+# What a worker does meanwhile is done by a worker's own parts.
+from tests.integration.worker.conftest import open_database, open_queue, open_upkeep, queue, upkeep
+
+__all__ = ["open_database", "open_queue", "open_upkeep", "queue", "upkeep"]
+
 
 @pytest.fixture(scope="session")
 def app(database_url: str) -> Flask:

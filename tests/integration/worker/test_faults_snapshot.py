@@ -1,0 +1,52 @@
+"""A transaction that stays open, so that vacuum can remove nothing, while a hundred thousand messages pass."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import add_running_mailing, counted, execute, mailing, tally, value
+from tests.integration.worker.answering import answer
+from tests.integration.worker.conftest import OpenQueue
+from worker.queue import Queue
+from worker.statements import CLAIM
+from worker.upkeep import Upkeep
+
+MESSAGES = 100_000
+
+
+def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
+    connection: Connection, connect: Connect, open_queue: OpenQueue, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, MESSAGES)
+    execute(connection, "ANALYZE")
+    holder = connect()
+    holder.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+    assert counted(holder, mailing_id) == {"pending": MESSAGES}
+
+    queue = open_queue()
+    costs = []
+    while claimed := queue.claim(1000):
+        costs.append(_pages_of_a_claim(connection, queue))
+        queue.record([answer(one, "accepted") for one in claimed])
+        if len(costs) % 10 == 0:
+            upkeep.run()
+    upkeep.run()
+
+    assert counted(holder, mailing_id) == tally(holder, mailing_id) == {"pending": MESSAGES}
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": MESSAGES}
+    assert value(connection, "SELECT count(*) FROM attempt") == MESSAGES
+    assert mailing(connection, mailing_id)["status"] == "finished"
+    # Without the place that the claim before it reached, each would step over all that have passed.
+    assert sum(costs[-10:-1]) < 2 * sum(costs[:9])
+
+
+def _pages_of_a_claim(connection: Connection, queue: Queue) -> int:
+    """How many pages the worker's next claim would read, if it were made for one message."""
+    given = {"limit": 1, "lease": 30.0, "worker": "left", "alone": False, **queue._reach.places()}
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM}", given)
+        plan = cursor.fetchall()[0][0][0]["Plan"]
+        cursor.execute("ROLLBACK")
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

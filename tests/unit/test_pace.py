@@ -1,0 +1,135 @@
+"""The arithmetic of the fleet's pace: how many slots there are, when they begin, and what they add up to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, cast
+
+import pytest
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from worker.pace import AHEAD, LATE, TRAVEL, Pace, Slot
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Database:
+    """The row of the pace, and a clock that stands still."""
+
+    def __init__(self, next_slot_in: float = 0.0) -> None:
+        """`next_slot_in` seconds from now is when the next slot is free."""
+        self.next_slot = NOON + timedelta(seconds=next_slot_in)
+
+    def execute(self, statement: str, given: Sequence[Any] = ()) -> None:
+        if given:
+            first, seconds = given
+            self.next_slot = first + timedelta(seconds=seconds)
+
+    def fetchall(self) -> list[tuple[datetime, float]]:
+        first = max(self.next_slot, NOON)
+        return [(first, (first - NOON).total_seconds())]
+
+    @property
+    def cursor(self) -> Cursor:
+        return cast(Cursor, self)
+
+
+def spacing(rate: float) -> float:
+    return (1 + LATE + TRAVEL) / rate
+
+
+def from_now(slots: list[Slot]) -> list[float]:
+    now = time.monotonic()
+    return [slot.begins - now for slot in slots]
+
+
+@pytest.mark.parametrize(
+    ("rate", "next_slot_in", "free"),
+    [
+        (1000, 0.0, 488),  # 0.5 s of slots, 1.025 ms apart, and the one that is due now
+        (200, 0.0, 98),
+        (10, 0.0, 5),
+        (1, 0.0, 1),
+        (0.1, 0.0, 1),
+        (200, -3600.0, 98),  # a fleet that has rested for an hour may not make up for it
+        (200, 0.25, 49),
+        (200, AHEAD, 1),
+        (200, AHEAD + 0.001, 0),
+        (0.1, 5.0, 0),
+    ],
+)
+def test_no_more_slots_are_free_than_lie_in_the_next_half_second(rate: float, next_slot_in: float, free: int) -> None:
+    database = Database(next_slot_in)
+
+    assert Pace(rate).free_slots(database.cursor) == free
+
+
+@pytest.mark.parametrize("rate", [0.1, 1, 10, 200, 1000])
+def test_a_worker_never_finds_more_free_than_it_may_hold(rate: float) -> None:
+    pace = Pace(rate)
+
+    assert pace.free_slots(Database().cursor) <= pace.slots_ahead
+
+
+def test_slots_follow_each_other_over_all_workers() -> None:
+    database = Database()
+    one, other = Pace(200), Pace(200)
+    one.free_slots(database.cursor)
+    slots = one.take(database.cursor, 3)
+    other.free_slots(database.cursor)
+    slots += other.take(database.cursor, 2)
+
+    expected = [number * spacing(200) for number in range(5)]
+    assert from_now(slots) == pytest.approx(expected, abs=0.05)
+    assert database.next_slot == NOON + timedelta(seconds=5 * spacing(200))
+
+
+def test_slots_that_are_not_taken_stay_free() -> None:
+    database = Database()
+    pace = Pace(200)
+    pace.free_slots(database.cursor)
+
+    assert pace.take(database.cursor, 0) == []
+    assert database.next_slot == NOON
+
+
+def test_a_slot_is_open_for_a_moment() -> None:
+    database = Database()
+    pace = Pace(200)
+    pace.free_slots(database.cursor)
+    [slot] = pace.take(database.cursor, 1)
+
+    assert slot.ends - slot.begins == pytest.approx(LATE)
+
+
+@pytest.mark.parametrize(("rate", "next_slot_in"), [(200, 0.6), (1, 1.0), (0.1, 9.0), (1000, 0.7)])
+def test_when_none_is_free_it_says_when_to_ask_again(rate: float, next_slot_in: float) -> None:
+    database = Database(next_slot_in)
+    pace = Pace(rate)
+    pace.free_slots(database.cursor)
+
+    waits = pace.resume_at - time.monotonic()
+    handful = min(AHEAD / 4, 10 * spacing(rate))
+    assert waits == pytest.approx(next_slot_in - AHEAD + handful, abs=0.05)
+
+
+@pytest.mark.parametrize("rate", [10, 50, 200, 1000])
+@pytest.mark.parametrize("seed", range(5))
+def test_however_late_and_however_slow_within_bounds_no_second_holds_more_than_the_rate(rate: int, seed: int) -> None:
+    random = Random(seed)
+    latest = LATE - 1e-6  # the end of a slot is not in it
+    arrivals = sorted(
+        number * spacing(rate) + random.choice([0.0, latest, random.uniform(0, latest)]) + random.choice([0.0, TRAVEL])
+        for number in range(4 * rate)
+    )
+
+    most = max(sum(1 for other in arrivals[at : at + rate + 1] if other - one < 1) for at, one in enumerate(arrivals))
+    assert most <= rate
+
+
+@pytest.mark.parametrize("rate", [10, 200, 1000])
+def test_no_more_than_a_fortieth_of_the_rate_is_given_away(rate: int) -> None:
+    assert 1 / spacing(rate) >= rate * 39 / 40
