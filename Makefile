@@ -27,7 +27,7 @@ torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both le
 	    $(TORTURE_ARGS)
 
 rig: $(READY_TO_TEST) ## check the rig itself: short runs, and mutants of the worker, each of which it must catch
-	@$(BIN)/python -m pytest -n 2 -m rig tests/acceptance/test_rig.py
+	@$(BIN)/python -m pytest -m rig tests/acceptance/test_rig.py
 
 lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Style"

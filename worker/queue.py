@@ -174,13 +174,9 @@ class Queue:
             cursor.execute(RELEASE, given)
 
     def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
-        verdicts = [judge(one.delivery, one.answer, self._retries, self._random) for one in attempted]
-        entries = [_entry(one, verdict) for one, verdict in zip(attempted, verdicts, strict=True)]
-        again = [
-            one.delivery
-            for one, verdict in zip(attempted, verdicts, strict=True)
-            if verdict.status is MessageStatus.PENDING
-        ]
+        judged = [(one, judge(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
+        entries = [_entry(one, verdict) for one, verdict in judged]
+        again = [one.delivery for one, verdict in judged if verdict.status is MessageStatus.PENDING]
         with _clients_of(cursor, again):
             cursor.execute(RECORD, (json.dumps(entries),))
 

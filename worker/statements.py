@@ -110,12 +110,17 @@ SET duration = excluded.duration,
 WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 """
 
-# Take messages whose lease ran out out of their holder's hands.
-FIND_LOST = """
+# Messages in somebody's hands, with the columns that CLAIM answers first.
+_HELD = """
 SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
     lease_worker, claimed_at
 FROM message JOIN mailing ON mailing.id = mailing_id
-WHERE message.status = 'sending' AND lease_until < now()
+WHERE message.status = 'sending'
+"""
+
+# Take messages whose lease ran out out of their holder's hands.
+FIND_LOST = f"""{_HELD}
+  AND lease_until < now()
 ORDER BY lease_until
 LIMIT %s
 FOR UPDATE OF message SKIP LOCKED
@@ -141,13 +146,10 @@ WHERE message.id = given.id AND status = 'sending' AND attempts = given.number A
 
 # What this worker has claimed without knowing it: a claim was committed and the answer was lost with the connection.
 # Nobody sends these, and only their holder can tell.
-FIND_UNTOLD = """
-SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    lease_worker, claimed_at
-FROM message JOIN mailing ON mailing.id = mailing_id
-WHERE message.status = 'sending' AND lease_worker = %(worker)s
+FIND_UNTOLD = f"""{_HELD}
+  AND lease_worker = %(worker)s
   AND (message.id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
-"""
+"""  # noqa: S608  put together of constants
 
 # Messages that go back to pending must still have their clients: locking those makes a removal wait for this commit,
 # and then find the messages; a removal that came first is made good by END_ORPHANS.

@@ -39,7 +39,7 @@ ORDER BY audience, id
 """
 
 # One worker at a time launches a mailing. Not a row lock, which would keep claims waiting for the whole chunk. The
-# negative side of the lock space is used for nothing else.
+# negative side of the lock space holds nothing else but a few hashes of Idempotency-Keys, among 2**64.
 HOLD_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%s)"
 
 # Where its launch stands. To be read once the launch is held: before that, another worker may be moving it.
