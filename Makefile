@@ -22,12 +22,12 @@ test: lint ## run every check: lint, types, import rules, tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@echo "Everything passes."
 
-torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4)
+torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
 	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
-	    $(TORTURE_ARGS)
+	    $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
 
-rig: $(READY_TO_TEST) ## check the rig itself: short runs, and mutants of the worker, each of which it must catch
-	@$(BIN)/python -m pytest -m rig tests/acceptance/test_rig.py
+rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "rig or not rig" tests/acceptance/test_rig.py tests/acceptance/test_rig_mutants.py
 
 lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Style"

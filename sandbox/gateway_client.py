@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -40,13 +40,18 @@ class SandboxGateway:
         self.token = token
 
     @classmethod
-    def start(cls, token: str = "sandbox", port: int = 0) -> Self:  # noqa: S107 - a simulated token for a simulation
+    def start(
+        cls,
+        token: str = "sandbox",  # noqa: S107 - a simulated token for a simulation
+        port: int = 0,
+        program: Sequence[str] = ("-m", "sandbox.gateway"),
+    ) -> Self:
         """Starts a gateway on 127.0.0.1 and returns once it listens. Raises RuntimeError when it doesn't.
 
-        Port 0 is any free one. A terminal's Ctrl-C does not reach the process; the death of the thread that started
-        it does.
+        Port 0 is any free one; `program` is what Python is called with. A terminal's Ctrl-C does not reach the process;
+        the death of the thread that started it does.
         """
-        command = [sys.executable, "-m", "sandbox.gateway", "--host", HOST, "--port", str(port)]
+        command = [sys.executable, *program, "--host", HOST, "--port", str(port)]
         process = subprocess.Popen(  # noqa: S603 - our own program
             leashed(command, signal.SIGTERM),
             cwd=Path(__file__).parent.parent,

@@ -1,120 +1,91 @@
-"""The rig: runs of random trouble in which every invariant holds, and mutants of the worker, each of which is caught.
+"""The rig: runs of random trouble, and short scenes, in all of which every invariant holds.
 
-The scenes are played by several stages at once: most of a scene is waiting.
+What workers can violate, mutants violate (test_rig_mutants.py); the API's promises are broken here.
+
+`make test` runs one of the runs, and `make rig` all.
 """
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import secrets
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple
 
 import pytest
 
-from shared.errors import GonetsError
 from tests.rig import report
 from tests.rig.checker import check
-from tests.rig.facts import Facts, Violation
-from tests.rig.mutants import MUTANTS
+from tests.rig.facts import Call, Facts, MailingMove, Violation
+from tests.rig.kept import keep, recall
+from tests.rig.lanes import Lanes
 from tests.rig.run import run
-from tests.rig.scenes import SCENES, play
-from tests.rig.stage import Stage
+from tests.rig.scenes import SCENES
 
-pytestmark = pytest.mark.rig
 
-LANES = 2
-CHANCES = 3
-PATIENCE = 300.0
-"""Seconds for a scene, and all that come before it."""
+class Run(NamedTuple):
+    seed: int
+    rate: float = 0.0
 
-Verdict = tuple[Facts, list[Violation]]
-Part = tuple[str, str]
-"""The name of a scene, and that of the mutant that plays it."""
 
-SOUND = [(scene, "sound") for scene in SCENES]
-MUTATED = [(mutant.scene, name) for name, mutant in MUTANTS.items() if mutant.scene]
+RUNS = [
+    pytest.param(Run(1), id="a fixed seed"),
+    pytest.param(Run(secrets.randbelow(2**31)), id="a random seed", marks=pytest.mark.rig),
+    pytest.param(Run(secrets.randbelow(2**31), rate=80.0), id="a random seed and a limit", marks=pytest.mark.rig),
+]
+SECONDS, WORKERS = 12.0, 3
 
 
 @pytest.fixture(scope="module")
-def verdicts(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Part, Future[Verdict]]]:
-    """What became of each scene; of those only that somebody has asked for."""
-    items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.path == request.path]
-    asked: list[Part] = [cast(Part, item.callspec.params["part"]) for item in items if "part" in item.callspec.params]
-    futures: dict[Part, Future[Verdict]] = {part: Future() for part in asked}
-    waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
-    for part in futures:
-        waiting.put(part)
-    lanes = [
-        # A stage's processes end with the thread that has started them, so each lane keeps to one.
-        threading.Thread(target=_play_on, args=(tmp_path_factory.mktemp("stage"), waiting, futures))
-        for _ in range(LANES)
-    ]
-    for lane in lanes:
-        lane.start()
-    yield futures
-    while not waiting.empty():
-        waiting.get()
-    for lane in lanes:
-        lane.join()
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
+    with Lanes(tmp_path_factory.mktemp("stages"), [(scene, "sound") for scene in SCENES]) as lanes:
+        yield lanes
 
 
-@pytest.mark.usefixtures("verdicts")  # which are found meanwhile
-@pytest.mark.parametrize("seed", [1, secrets.randbelow(2**31)], ids=("a fixed seed", "a random seed"))
-def test_whatever_happens_nothing_is_lost_and_every_repeat_is_explained(seed: int, tmp_path: Path) -> None:
-    print(f"seed {seed}")
-    facts = run(tmp_path, seed=seed, seconds=12.0, workers=3)
+@pytest.mark.usefixtures("lanes")  # they play meanwhile
+@pytest.mark.parametrize("given", RUNS)
+def test_whatever_happens_nothing_is_lost_and_every_repeat_is_explained(given: Run, tmp_path: Path) -> None:
+    facts = run(tmp_path, seed=given.seed, rate=given.rate, seconds=SECONDS, workers=WORKERS)
     violations = check(facts)
-    figures = report.figures(facts, violations)
-    assert not violations, report.tell(figures, facts, violations, f"make torture SEED={seed} SECONDS=12 WORKERS=3")
-    assert figures["messages"]
+    again = f"make torture SEED={given.seed} RATE={given.rate:g} SECONDS={SECONDS:g} WORKERS={WORKERS}"
+    assert not violations, _told(facts, violations, tmp_path, again)
+    assert facts.requests
     assert facts.events
+    assert facts.looks
 
 
-@pytest.mark.parametrize("part", MUTATED, ids=lambda part: part[1])
-def test_a_mutant_is_caught(part: Part, verdicts: dict[Part, Future[Verdict]]) -> None:
-    _, violations = verdicts[part].result(PATIENCE)
-    assert MUTANTS[part[1]].violates in {violation.invariant for violation in violations}
-
-
-@pytest.mark.parametrize("part", SOUND, ids=lambda part: part[0])
-def test_the_worker_as_it_is_violates_nothing_in_the_same_scene(
-    part: Part, verdicts: dict[Part, Future[Verdict]]
-) -> None:
-    facts, violations = verdicts[part].result(PATIENCE)
-    assert not violations, report.tell({}, facts, violations, "")
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_worker_as_it_is_violates_nothing_in_a_scene(scene: str, lanes: Lanes, tmp_path: Path) -> None:
+    facts, violations = lanes.verdict((scene, "sound"))
+    assert not violations, _told(facts, violations, tmp_path, "make rig")
     assert facts.requests
     assert facts.looks
 
 
-def _play_on(folder: Path, waiting: queue.SimpleQueue[Part], futures: dict[Part, Future[Verdict]]) -> None:
-    with contextlib.suppress(queue.Empty):
-        try:
-            with Stage(folder, workers=2) as stage:
-                while True:
-                    _play(stage, waiting.get_nowait(), futures)
-        except GonetsError as error:  # there is no stage: whoever waits for a scene is told
-            while True:
-                futures[waiting.get_nowait()].set_exception(error)
+def test_the_facts_of_a_run_can_be_kept_and_judged_again(lanes: Lanes, tmp_path: Path) -> None:
+    facts, _ = lanes.verdict(("answers", "sound"))
+    keep(facts, tmp_path)
+    assert recall(tmp_path) == replace(
+        facts, messages=list(facts.messages), samples=list(facts.samples), calls=[], events=list(facts.events)
+    )
 
 
-def _play(stage: Stage, part: Part, futures: dict[Part, Future[Verdict]]) -> None:
-    try:
-        futures[part].set_result(_verdict(stage, *part))
-    except BaseException as error:  # noqa: BLE001  it is for the test that asks
-        futures[part].set_exception(error)
+def test_a_promise_of_the_api_that_it_does_not_keep_is_caught() -> None:
+    running = MailingMove(1, "tag", 0.0, 9.0, "running", "resend", 1, 0, True, True, False, False, True, 1.0, 1.0, "")
+    paused = Call("POST", "/v1/mailing/1/pause/", None, 2.0, 3.0, 200, {"id": 1})
+    violations = check(Facts(mailings=[running], calls=[paused]))
+    assert "acknowledged" in {violation.invariant for violation in violations}
 
 
-def _verdict(stage: Stage, scene: str, mutant: str) -> Verdict:
-    """What the checker says; a mutant is given another chance to do harm, should a busy machine have prevented it."""
-    for _ in range(CHANCES):
-        facts, violations = play(stage, scene, mutant)
-        if mutant == "sound" or MUTANTS[mutant].violates in {violation.invariant for violation in violations}:
-            break
-    return facts, violations
+def test_a_creation_that_happens_twice_is_caught() -> None:
+    texts = {(1, 1): "the same", (2, 1): "the same"}
+    unanswered = Call("POST", "/v1/mailing/create/", {"text": "the same"}, 2.0, 3.0, None, None, "a key")
+    violations = check(Facts(texts=texts, calls=[unanswered]))
+    assert {violation.invariant for violation in violations} == {"once"}
+
+
+def _told(facts: Facts, violations: list[Violation], folder: Path, again: str) -> str:
+    keep(facts, folder / "facts")
+    said = report.tell(report.figures(facts, violations), facts, violations, again)
+    return f"{said}\n  judge the facts again: python -m tests.rig --judge {folder}"

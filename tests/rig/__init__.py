@@ -1,5 +1,6 @@
 """The rig: the whole service as real processes, driven at random from a seed, and checked over both ledgers.
 
 stage.py runs the processes, driver.py is what happens to them, observer.py watches while it does, history.py has the
-database write down every move of a row, checker.py judges the facts afterwards, mutants.py proves that it can.
+database write down every move of a row, gateway.py what was sent. checker.py judges the facts afterwards, kept.py keeps
+them, mutants.py proves in scenes.py that the checker can fail.
 """

@@ -20,6 +20,7 @@ INVARIANTS = {
     "inside the window": "nothing is claimed, and no request starts, outside the window",
     "stopped is stopped": "nothing is claimed while its mailing is paused or over, so only what was in flight starts",
     "lease respected": "no request starts with less lease left than it may take",
+    "paced": "never more than GATEWAY_RATE and 2 % in any second at the gateway",
     "no overlap": "no two requests for one id overlap, except when a stalled worker outlived its lease",
     "claimed first": "every request has a claim of its own that was committed before it and counted its attempt",
     "lawful moves": "only the lease's holder moves a message on, and only along the lines of the state machine",

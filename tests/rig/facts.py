@@ -29,9 +29,11 @@ class Settings:
     max_attempts: int = 50
     concurrency: int = 8
     launch_chunk: int = 100
-    travel: float = 0.5
-    """From the worker's last look at the clock to the gateway's: both may have to wait for a busy machine's processor.
-    The ledger's own `started_at` is compared without it."""
+    gateway_rate: float = 0.0
+    """Requests a second; 0 is no limit."""
+    travel: float = 1.0
+    """From the worker's last look at the clock to the gateway's: both may have to wait for a busy machine's processor,
+    with six processes for each core up to 0.4 s. The ledger's own `started_at` is compared without it."""
 
 
 class MessageMove(NamedTuple):

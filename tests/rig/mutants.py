@@ -49,6 +49,13 @@ MUTANTS = {
     "text-kept-when-given-back": Mutant(mutations.text_kept_when_given_back, "stop", "edits reach"),
     "phone-kept-when-given-back": Mutant(mutations.phone_kept_when_given_back, "stop", "edits reach"),
     "leaver-written-to": Mutant(mutations.leaver_written_to, "answers", "stopped is stopped"),
+    "lost-claim-kept": Mutant(mutations.lost_claim_kept, "death", "an end"),
+    "lease-forgotten-by-senders": Mutant(mutations.lease_forgotten_by_senders, "stop", "lease respected"),
+    "sent-twice-at-once": Mutant(mutations.sent_twice_at_once, "window", "no overlap"),
+    "pace-ignored": Mutant(mutations.pace_ignored, "pace", "paced"),
+    "slots-given-twice": Mutant(mutations.slots_given_twice, "pace", "paced"),
+    "refusals-not-kept": Mutant(mutations.refusals_not_kept, "answers", "attempts kept"),
+    "success-taken-for-refusal": Mutant(mutations.success_taken_for_refusal, "answers", "answers read"),
     "chunk-launched-twice": Mutant(mutations.chunk_launched_twice, "launch", "one message"),
     "client-skipped": Mutant(mutations.client_skipped, "launch", "one message"),
     "newcomers-launched": Mutant(mutations.newcomers_launched, "launch", "one message"),
@@ -57,6 +64,32 @@ MUTANTS = {
     "crash-on-garbage": Mutant(mutations.crash_on_garbage, "answers", "stayed alive"),
 }
 """By name."""
+
+EVERYDAY = (
+    "lease-check-dropped",
+    "claim-committed-late",
+    "new-id-on-repeat",
+    "body-changed-on-repeat",
+    "window-forgotten",
+    "pause-ignored",
+    "lost-claim-forgotten",
+    "late-acceptance-ignored",
+    "refusal-taken-for-success",
+    "doubt-forgotten",
+    "hold-forgotten",
+    "attempts-unlimited",
+    "text-kept-when-given-back",
+    "lost-claim-kept",
+    "lease-forgotten-by-senders",
+    "sent-twice-at-once",
+    "pace-ignored",
+    "refusals-not-kept",
+    "success-taken-for-refusal",
+    "client-skipped",
+    "audience-counted-twice",
+    "crash-on-garbage",
+)
+"""One for each invariant that workers can violate, and the faults that are made most easily."""
 
 
 def hurry() -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import psycopg2
 
 from shared.ledger import OnUnknown, Outcome
-from worker import answers, daemon, delivery, gateway, queue, senders, upkeep
+from worker import answers, daemon, delivery, gateway, pace, queue, senders, upkeep
 from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Delivery, Retries, Verdict
+from worker.pace import ANY_TIME, Pace
 
 Work = Callable[..., Any]
 
@@ -214,6 +215,52 @@ def phone_kept_when_given_back() -> None:
 def leaver_written_to() -> None:
     """A client's removal ends the messages that wait, and forgets those that are on their way."""
     _edit(queue, "END_ORPHANS", "status = 'pending'", "FALSE")
+
+
+def lost_claim_kept() -> None:
+    """Nobody takes a message back whose worker has died."""
+    queue.Queue.take_back = lambda self, limit: 0  # type: ignore[method-assign]
+
+
+def lease_forgotten_by_senders() -> None:
+    """What has been claimed is sent, however little of its lease is left."""
+    submit = senders.Senders.submit
+
+    def submit_patiently(self: senders.Senders, deliveries: list[Delivery]) -> None:
+        submit(self, [replace(one, start_by=float("inf")) for one in deliveries])
+
+    senders.Senders.submit = submit_patiently  # type: ignore[method-assign,assignment]
+
+
+def sent_twice_at_once() -> None:
+    """Two threads are given the same message."""
+    submit = senders.Senders.submit
+
+    def submit_twice(self: senders.Senders, deliveries: list[Delivery]) -> None:
+        submit(self, [one for one in deliveries for _ in range(2)])
+
+    senders.Senders.submit = submit_twice  # type: ignore[method-assign,assignment]
+
+
+def pace_ignored() -> None:
+    """GATEWAY_RATE is set, and nobody asks the database for slots."""
+    Pace.free_slots = lambda self, cursor: 1000  # type: ignore[method-assign]
+    Pace.take = lambda self, cursor, slots: [ANY_TIME] * slots  # type: ignore[method-assign]
+
+
+def slots_given_twice() -> None:
+    """Slots are reckoned from now on, whatever has been given out before."""
+    _edit(pace, "READ_PACE", "greatest(next_slot, now)", "now")
+
+
+def refusals_not_kept() -> None:
+    """Attempts that were refused are not worth a row."""
+    _edit(queue, "RECORD", "FROM attempted\nON CONFLICT", "FROM attempted WHERE outcome <> 'refused'\nON CONFLICT")
+
+
+def success_taken_for_refusal() -> None:
+    """A success is read as a refusal."""
+    _judge_as(Outcome.ACCEPTED, Outcome.REFUSED)
 
 
 def chunk_launched_twice() -> None:

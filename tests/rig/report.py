@@ -12,6 +12,9 @@ from tests.rig.checker import INVARIANTS, lost, summary, unexplained_repeats
 from tests.rig.facts import Facts, Violation
 from tests.rig.story import Ledgers
 
+OTHERS = ("api", "gateway")
+"""Who may be killed, besides workers."""
+
 SHOWN = 20
 """Violations told in full; the first of each invariant with everything that is known of its message."""
 
@@ -25,7 +28,7 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
     accepts = sum(request.accepted_at is not None for request in facts.requests)
     recovery = sorted(recovery_times(ledgers))
     return {
-        "workers killed": sum(event.what == "kill" and event.who != "api" for event in facts.events),
+        "workers killed": sum(event.what == "kill" and event.who not in OTHERS for event in facts.events),
         "workers frozen": events["stop"],
         "workers stopped and started": sum(e.what == "terminate" and e.who != "api" for e in facts.events),
         "API killed or restarted": sum(e.what in ("kill", "terminate") and e.who == "api" for e in facts.events),
@@ -33,6 +36,7 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         "connections to it cut": sum(events[what] for what in ("cut", "cut at commit", "connections ended")),
         "database hung": events["database hangs"],
         "black holes": events["black hole"],
+        "gateway killed": sum(event.what == "kill" and event.who == "gateway" for event in facts.events),
         "gateway outages": events["outage"],
         "token changes": events["token"],
         "gateway faults": sum(outcomes.values()) - outcomes["accepted"],
@@ -60,7 +64,7 @@ def recovery_times(ledgers: Ledgers) -> list[float]:
     """For each kill of a worker that had messages in hand, the seconds until the last of them was out of its hands."""
     times = []
     for event in ledgers.facts.events:
-        if event.what == "kill" and event.who != "api":
+        if event.what == "kill" and event.who not in OTHERS:
             ends = [
                 claim.ended.committed_at
                 for story in ledgers.stories.values()

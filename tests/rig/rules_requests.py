@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from sandbox.gateway_ledger import Entry
 from tests.rig.facts import Violation
 from tests.rig.story import CLOCK, Claim, Ledgers, Story
+
+MORE_THAN_THE_PACE = 1.02
+"""What may come in a second, in GATEWAY_RATEs."""
+
+WAY = 0.005
+"""Seconds from a worker's look at the clock to the gateway's that are not put down to a busy machine."""
 
 NOT_TAKEN = ("refused", "throttled", "unauthorized", "unreachable")
 """Outcomes that say: the gateway did not take it."""
@@ -123,6 +130,18 @@ def is_known(ledgers: Ledgers) -> Iterator[Violation]:
             yield Violation("claimed first", said)
 
 
+def keeps_the_pace(ledgers: Ledgers) -> Iterator[Violation]:
+    """In no second do more requests come than the workers' GATEWAY_RATE allows, and 2 % of it. The fullest is told."""
+    rate = ledgers.settings.gateway_rate
+    if not rate:
+        return
+    moments = sorted(_arrivals(ledgers))
+    seconds = ((bisect_left(moments, at + 1.0) - place, at) for place, at in enumerate(moments))
+    count, first = max(seconds, default=(0, 0.0))
+    if count > rate * MORE_THAN_THE_PACE:
+        yield Violation("paced", f"{count} requests came in the second from {first:.3f} on, and {rate:g} may")
+
+
 RULES = (
     was_accepted_if_sent,
     explains_repeats,
@@ -133,7 +152,18 @@ RULES = (
     overlaps_nothing,
     reads_answers,
 )
-RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (is_known,)
+RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (is_known, keeps_the_pace)
+
+
+def _arrivals(ledgers: Ledgers) -> Iterator[float]:
+    """When each request came to the gateway, if none was held up on its way by the machine longer than WAY."""
+    for story in ledgers.stories.values():
+        for request, claim in story.pairs:
+            attempt = story.attempts.get(claim.number) if claim else None
+            if attempt and not attempt.lost:
+                yield min(request.started_at, attempt.started_at + WAY)
+            elif not (claim and ledgers.stalled_underway(story, claim, request)):
+                yield request.started_at
 
 
 def _latest_starts(story: Story, claim: Claim, ledgers: Ledgers) -> Iterator[tuple[str, float]]:
@@ -143,15 +173,14 @@ def _latest_starts(story: Story, claim: Claim, ledgers: Ledgers) -> Iterator[tup
 
 
 def _end(story: Story, request: Entry, claim: Claim | None) -> float:
-    """When a request was over: by the gateway, or else by the worker; never, if both are silent."""
-    if request.answered_at is not None:
-        return request.answered_at
+    """When a request was over, by the gateway or by the worker, who may leave before; never, if both are silent."""
+    answered_at = float("inf") if request.answered_at is None else request.answered_at
     attempt = story.attempts.get(claim.number) if claim else None
     if claim is None or attempt is None or attempt.duration is None or attempt.came_late:
-        return float("inf")
+        return answered_at
     # Reckoned from the moment before the claim was asked for, it may come out a little late; told is over.
     told_at = claim.ended.committed_at if claim.ended else float("inf")
-    return min(attempt.started_at + attempt.duration, told_at)
+    return min(answered_at, attempt.started_at + attempt.duration, told_at)
 
 
 def _expected_hash(story: Story, claim: Claim, ledgers: Ledgers) -> str:

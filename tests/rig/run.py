@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.rig import history
 from tests.rig.driver import Driver
-from tests.rig.facts import Facts
+from tests.rig.facts import Facts, Settings
 from tests.rig.observer import Observer
 from tests.rig.people import People
 from tests.rig.public import fill_directory
@@ -28,10 +28,20 @@ WHERE status IN ('scheduled', 'running', 'paused') OR launch_started_at IS NOT N
 
 
 def run(
-    folder: Path, *, seed: int, seconds: float, workers: int, worker_command: Sequence[str] = ("-m", "worker")
+    folder: Path,
+    *,
+    seed: int,
+    seconds: float,
+    workers: int,
+    rate: float = 0.0,
+    worker_command: Sequence[str] = ("-m", "worker"),
 ) -> Facts:
-    """Drives the service for so many seconds, lets it come to rest, and answers what is known of it then."""
-    with Stage(folder, workers=workers, worker_command=worker_command) as stage:
+    """Drives the service for so many seconds, lets it come to rest, and answers what is known of it then.
+
+    `rate` is the workers' GATEWAY_RATE, in requests a second; 0 is no limit.
+    """
+    settings = Settings(gateway_rate=rate)
+    with Stage(folder, workers=workers, settings=settings, worker_command=worker_command) as stage:
         with contextlib.closing(stage.connect()) as connection:
             fill_directory(connection)
         observer = Observer(stage.connect)
@@ -84,7 +94,7 @@ def gather(stage: Stage, observer: Observer | None = None, people: People | None
         return Facts(
             settings=stage.settings,
             **history.read(connection),
-            requests=stage.gateway.ledger(everything=True),
+            requests=stage.requests(),
             samples=observer.samples if observer else (),
             looks=observer.looks if observer else 0,
             calls=people.calls if people else (),

@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
+from sandbox.gateway_ledger import Entry
 from sandbox.leash import leashed
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
@@ -25,9 +26,11 @@ from tests.acceptance.launcher import free_port
 from tests.database import empty, migrate
 from tests.rig import history
 from tests.rig.facts import Event, Settings
+from tests.rig.gateway import read
 from tests.rig.proxy import Proxy
 
 TOKEN = "right"
+HOST = "127.0.0.1"
 START_PATIENCE = 60.0
 """Seconds until the API must have answered once."""
 
@@ -145,8 +148,10 @@ class Stage:
         self.events: list[Event] = []
         self.postgres = EmbeddedPostgres(folder / "data", durable=False)
         self.token_file = folder / "token"
+        self.ledger_file = folder / "gateway.jsonl"
+        """The gateway's ledger: it outlives its process."""
         self._api_port = free_port()
-        self.api_url = f"http://127.0.0.1:{self._api_port}"
+        self.api_url = f"http://{HOST}:{self._api_port}"
         self._worker_command = worker_command
         self._count = workers
         self.proxies: list[Proxy] = []
@@ -159,7 +164,8 @@ class Stage:
             self.postgres.restart()
             migrate(self.postgres.url)
             history.install(self.postgres.url)
-            self.gateway = SandboxGateway.start(token=TOKEN)
+            self._gateway_port = _hold_port()
+            self.start_gateway(TOKEN)
             self.write_token(TOKEN)
             self.proxies = [Proxy(self.postgres.url) for _ in range(self._count)]
             self.workers = self.make_workers(self._worker_command)
@@ -178,6 +184,8 @@ class Stage:
             proxy.close()
         if hasattr(self, "gateway"):
             self.gateway.kill()
+        if hasattr(self, "_gateway_port"):
+            self._gateway_port.close()
         self.postgres.stop("immediate")
 
     def make_workers(self, command: Sequence[str], settings: Settings | None = None) -> list[Program]:
@@ -191,6 +199,15 @@ class Stage:
             )
             for number, proxy in enumerate(self.proxies, 1)
         ]
+
+    def start_gateway(self, token: str) -> None:
+        """Starts the gateway, on the port that it had before; it behaves. Another one must not run."""
+        program = ("-m", "tests.rig.gateway", "--ledger", str(self.ledger_file))
+        self.gateway = SandboxGateway.start(token, self._gateway_port.getsockname()[1], program)
+
+    def requests(self) -> list[Entry]:
+        """What the gateway has seen, refused requests included, whether it runs or not."""
+        return read(self.ledger_file)
 
     def start_api(self) -> None:
         """Starts the API and waits until it answers. Raises AssertionError when it does not."""
@@ -206,7 +223,7 @@ class Stage:
     def api_answers(self) -> bool:
         """Whether the API is there."""
         try:
-            with socket.create_connection(("127.0.0.1", self._api_port), timeout=5):
+            with socket.create_connection((HOST, self._api_port), timeout=5):
                 return True
         except OSError:
             return False
@@ -223,7 +240,10 @@ class Stage:
 
     def note(self, what: str, who: str = "", detail: str = "") -> None:
         """Writes down what happens now."""
-        self.events.append(Event(time.time(), what, who, detail))
+        event = Event(time.time(), what, who, detail)
+        self.events.append(event)
+        with (self.folder / "driver.log").open("a") as log:
+            print(*event, file=log)
 
     def forget(self) -> None:
         """As if nothing had happened: empty tables and ledgers. No worker may run."""
@@ -233,10 +253,11 @@ class Stage:
             proxy.mend()
         self.write_token(TOKEN)
         self.gateway.clear()
+        os.truncate(self.ledger_file, 0)
         self.events.clear()
 
     def _api_command(self) -> list[str]:
-        address = f"127.0.0.1:{self._api_port}"
+        address = f"{HOST}:{self._api_port}"
         gunicorn = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         return [*gunicorn, "--workers", "1", "api:create_app()"]
 
@@ -257,6 +278,7 @@ class Stage:
             "DATABASE_URL": proxy.url,
             "GATEWAY_URL": self.gateway.url,
             "GATEWAY_TOKEN_FILE": str(self.token_file),
+            "GATEWAY_RATE": str(settings.gateway_rate),
             "MAX_ATTEMPTS": str(settings.max_attempts),
             "WORKER_CONCURRENCY": str(settings.concurrency),
             "LAUNCH_CHUNK": str(settings.launch_chunk),
@@ -267,3 +289,13 @@ class Stage:
         ours = ("GATEWAY_", "DATABASE_", "WORKER_", "API_", "LEASE_", "RETRY_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**inherited, "DATABASE_URL": self.postgres.url, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "text"}
+
+
+def _hold_port() -> socket.socket:
+    """A port that is bound and not listened on: whoever knows it can listen there, and the system gives it to nobody
+    while it is refused.
+    """
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((HOST, 0))
+    return held

@@ -48,6 +48,7 @@ class Trouble:
         self._later = later
         self._token = TOKEN
         self._plan: dict[str, Any] = {}
+        self._gateway_is_gone = False
         self._hung: list[int] = []
         """The server's processes that stand still."""
 
@@ -68,6 +69,7 @@ class Trouble:
             (7, self.misbehave),
             (5, self.behave),
             (1, self.outage),
+            (0.7, self.kill_gateway),
             (0.7, self.change_token),
             (0.7, self.kill_api),
             (0.4, self.restart_api),
@@ -184,6 +186,14 @@ class Trouble:
         self._stage.note("outage", detail=f"{seconds:.1f} s")
         self._tell_gateway(down_for=seconds)
 
+    def kill_gateway(self, random: Random) -> None:
+        """SIGKILL for the gateway, and another one, some seconds later, with the same ledger."""
+        if not self._gateway_is_gone:
+            self._stage.note("kill", "gateway")
+            self._gateway_is_gone = True
+            self._stage.gateway.kill()
+            self._later.do(random.uniform(0.1, 4.0), self._start_gateway)
+
     def change_token(self, random: Random) -> None:
         """The gateway wants another token, which the workers are given a little later."""
         self._token = LATER_TOKEN if self._token == TOKEN else TOKEN
@@ -210,6 +220,12 @@ class Trouble:
         """A worker that may get into trouble now."""
         at_work = [worker for worker in self._stage.workers if worker.at_work]
         return random.choice(at_work) if len(at_work) > 1 else None
+
+    def _start_gateway(self) -> None:
+        self._stage.note("start", "gateway")
+        self._stage.start_gateway(TOKEN)
+        self._gateway_is_gone = False
+        self._tell_gateway()
 
     def _start(self, program: Program) -> None:
         self._stage.note("start", program.name)
