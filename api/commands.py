@@ -33,9 +33,10 @@ def after_restore(skip: int) -> None:
     ids = restore.skip_ids(skip)
     restore.pause_mailings()
     restore.put_in_doubt()
-    paused, in_doubt = restore.paused_mailings(), restore.messages_in_doubt()
+    paused, in_doubt, held = restore.paused_mailings(), restore.messages_in_doubt(), restore.messages_held()
     db.session.commit()
     for table, last in ids.items():
         click.echo(f"The next {table} gets an id above {last}.")
     click.echo(f"Paused, for you to decide: {', '.join(f'mailing {mailing_id}' for mailing_id in paused) or 'none'}.")
     click.echo(f"Messages that wait, and may have been sent after the backup: {in_doubt}.")
+    click.echo(f"Messages that ended as unknown, because their mailing holds when in doubt: {held}.")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, or_, select, text, update
 
 from api.extensions import db
 from api.mailings.queries import write_down
-from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus, Outcome
+from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.mailings import Action
 from shared.models import Attempt, Client, Mailing, Message
 
 WHY = "after a restore"
+
+NOBODY = "before the restore"
+"""Named as the worker of an attempt that may have been made."""
 
 
 def wait_for_every_statement() -> None:
@@ -35,22 +39,33 @@ def pause_mailings() -> None:
 
 
 def put_in_doubt() -> None:
-    """Marks the messages that something was still to become of: a request may have left after the backup.
+    """Gives each message that something was still to become of an attempt that nobody tells of.
 
-    Those in a worker's hands at the time go back, with an attempt that nobody tells of. Where the client has been
-    removed meanwhile the lease is left alone: it has run out, and the next worker ends the message.
+    A request may have left after the backup. So from here on each is what any message is after such an attempt: in
+    doubt, with the text and the phone number that it had. Where the mailing holds when in doubt, it ends as unknown.
+
+    In a worker's hands at the time, it has its attempt already. Where the client has been removed meanwhile the lease
+    is left alone: it has run out, and the next worker ends the message.
     """
     has_client = exists().where(Client.id == Message.client_id)
     leased = and_(_unsettled(), Message.status == MessageStatus.SENDING, has_client)
-    outcome = literal(Outcome.AMBIGUOUS, Attempt.outcome.type)
-    lost = select(Message.id, Message.attempts, Message.claimed_at, outcome, literal(WHY), Message.lease_worker)
-    db.session.execute(insert(Attempt).from_select(_ATTEMPT_COLUMNS, lost.where(leased)))
-    put_back = {"status": MessageStatus.PENDING, "claimed_at": None, "lease_until": None, "lease_worker": None}
-    _update_messages(leased, **put_back, in_doubt=True, due_at=func.now(), reason=WHY)
+    _add_attempts(leased, Message.attempts, Message.claimed_at, Message.lease_worker)
+    no_lease = {"claimed_at": None, "lease_until": None, "lease_worker": None}
+    _update_messages(leased, **no_lease, status=MessageStatus.PENDING, in_doubt=True, due_at=func.now(), reason=WHY)
     pending = and_(_unsettled(), Message.status == MessageStatus.PENDING, Message.in_doubt.is_(False))
-    # What may have been sent carries, for every repeat, the same text.
+    _add_attempts(pending, Message.attempts + 1, func.now(), literal(NOBODY))
     revision = select(Mailing.text_revision).where(Mailing.id == Message.mailing_id).scalar_subquery()
-    _update_messages(pending, in_doubt=True, text_revision=func.coalesce(Message.text_revision, revision))
+    _update_messages(
+        pending,
+        in_doubt=True,
+        attempts=Message.attempts + 1,
+        # What was not of the message's own making does not count towards its limit.
+        attempts_spared=Message.attempts_spared + 1,
+        text_revision=func.coalesce(Message.text_revision, revision),
+    )
+    held = select(Mailing.id).where(Mailing.on_unknown == OnUnknown.HOLD)
+    doubtful = and_(_unsettled(), Message.status == MessageStatus.PENDING, Message.mailing_id.in_(held))
+    _update_messages(doubtful, status=MessageStatus.UNKNOWN, ended_at=func.now(), reason=WHY)
 
 
 def paused_mailings() -> Sequence[int]:
@@ -64,6 +79,12 @@ def messages_in_doubt() -> int:
     """How many messages that something is still to become of may have been sent already."""
     doubtful = and_(_unsettled(), Message.status.in_(OPEN_STATUSES), Message.in_doubt)
     return db.session.scalars(select(func.count()).select_from(Message).where(doubtful)).one()
+
+
+def messages_held() -> int:
+    """How many messages have ended as unknown because their mailings hold when in doubt."""
+    held = and_(Message.status == MessageStatus.UNKNOWN, Message.reason == WHY)
+    return db.session.scalars(select(func.count()).select_from(Message).where(held)).one()
 
 
 _ATTEMPT_COLUMNS = ["message_id", "number", "started_at", "outcome", "detail", "worker"]
@@ -80,6 +101,12 @@ def _skip_ids(model: type[Message] | type[Mailing] | type[Client], skip: int) ->
 def _unsettled() -> ColumnElement[bool]:
     unsettled = select(Mailing.id).where(Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None))
     return Message.mailing_id.in_(unsettled)
+
+
+def _add_attempts(which: ColumnElement[bool], number: Any, started_at: Any, worker: Any) -> None:
+    outcome = literal(Outcome.AMBIGUOUS, Attempt.outcome.type)
+    attempts = select(Message.id, number, started_at, outcome, literal(WHY), worker).where(which)
+    db.session.execute(insert(Attempt).from_select(_ATTEMPT_COLUMNS, attempts))
 
 
 def _update_messages(which: ColumnElement[bool], **values: object) -> None:

@@ -9,19 +9,36 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import parse_dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from shared.db import CONNECT_OPTIONS
+from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 # What passes by itself: a lost connection, a server that restarts, a deadlock, a full disk (the manual's SQLSTATE
-# classes 08, 40, 53, 57 and 58 are all subclasses of OperationalError in psycopg2).
-TROUBLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
+# classes 08, 40, 53, 57 and 58 are all subclasses of OperationalError in psycopg2). And of class 25: a server that has
+# become a standby, and a transaction that the server has ended because we stood still in the middle of it.
+TROUBLE = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+)
+
+ANSWER_SECONDS = 60.0
+"""How long a transaction may take before its connection is given up: the longest are some seconds of work."""
+
+# The server gives up too. A statement, a little before us: only it can tell a statement that is slow from one that is
+# lost, and says so. And a worker that stands still between two statements, or whose machine is gone: what it has locked
+# (the fleet's pace, a mailing) is not to be kept from everybody else.
+SERVER_LIMITS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
 
 STOPPING_PATIENCE = 5.0
 """Seconds that a transaction is still tried for when the worker is being stopped."""
@@ -37,8 +54,12 @@ class Database:
     def __init__(self, dsn: str, stop: threading.Event, application_name: str) -> None:
         self._dsn = dsn
         self._stop = stop
-        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": application_name[:63]}
+        # Options in the URL come last, and so have the last word.
+        limits = f"{SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
+        name = application_name[:63]
+        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": limits}
         self._connection: Connection | None = None
+        self._watchdog: Watchdog | None = None
 
     def transaction(self, work: Callable[[Cursor], Result]) -> Result:
         """Commits what `work` did and returns what it returned.
@@ -60,15 +81,19 @@ class Database:
 
     def close(self) -> None:
         """Closes the connection, if there is one. The next transaction would open another."""
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _once(self, work: Callable[[Cursor], Result]) -> Result:
-        if self._connection is None:
+        if self._connection is None or self._watchdog is None:
             self._connection = psycopg2.connect(self._dsn, **self._options)
+            self._watchdog = Watchdog(self._connection, ANSWER_SECONDS)
         try:
-            with self._connection, self._connection.cursor() as cursor:
+            with self._watchdog, self._connection, self._connection.cursor() as cursor:
                 return work(cursor)
         except TROUBLE:
             # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.

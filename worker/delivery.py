@@ -131,5 +131,9 @@ def _delay(delivery: Delivery, answer: Answer, retries: Retries, random: Random)
         case Outcome.THROTTLED if answer.retry_after is not None:
             # Not before the gateway said, and not all at that very moment.
             return answer.retry_after + retries.delay(1, random)
+        case Outcome.THROTTLED:
+            # What the gateway's troubles have cost so far says how patient to be with it.
+            return retries.delay(delivery.spared + 1, random)
         case _:
-            return retries.delay(delivery.number, random)
+            # They say nothing about how patient to be with the message.
+            return retries.delay(delivery.number - delivery.spared, random)

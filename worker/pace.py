@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ LATE = 0.020
 
 TRAVEL = 0.005
 """Seconds by which the ways of two requests to the gateway may differ."""
+
+TRIES = 5
+"""How often the clock is read at most until an answer is fresh enough: more often would keep the fleet waiting."""
 
 AHEAD = 0.5
 """Seconds of slots that may be taken in advance: longer than any pause of a worker's loop, shorter than a person's
@@ -57,6 +61,8 @@ class Pace:
         self._spacing = (1.0 + LATE + TRAVEL) / rate
         self._first: tuple[datetime, float] = (datetime.min.replace(tzinfo=UTC), 0.0)
         """The first free slot by the database's clock and by the monotonic one."""
+        self._uncertain = 0.0
+        """Seconds by which it may be earlier: how long the database took to say what time it is."""
         self.resume_at = 0.0
         """Monotonic time before which it is of no use to ask for slots again."""
 
@@ -68,9 +74,8 @@ class Pace:
     def free_slots(self, cursor: Cursor) -> int:
         """How many slots may be taken now. Keeps them for this transaction."""
         cursor.execute(LOCK_PACE)
-        cursor.execute(READ_PACE)
-        first, wait = cursor.fetchall()[0]
-        self._first = first, time.monotonic() + wait
+        self._uncertain, first, wait, now = min(self._readings(cursor), key=lambda reading: reading[0])
+        self._first = first, now + wait
         free = int((AHEAD - wait) / self._spacing) + 1 if wait <= AHEAD else 0
         if not free:
             # Come back for a good handful, not for each one as it becomes free.
@@ -83,4 +88,20 @@ class Pace:
         if slots:
             cursor.execute(TAKE_SLOTS, (first, slots * self._spacing))
         slot_begins = (begins + number * self._spacing for number in range(slots))
-        return [Slot(moment, moment + LATE) for moment in slot_begins]
+        # Not before the slot has certainly begun, and not after it may have ended: after a slow answer, not at all.
+        return [Slot(moment, moment + LATE - self._uncertain) for moment in slot_begins]
+
+    def _readings(self, cursor: Cursor) -> Iterator[tuple[float, datetime, float, float]]:
+        """What the database says, with how long it took to say it and the monotonic time after that.
+
+        A worker that stood still between an answer and its own clock would take every slot for a later one. So it asks
+        again until there was no time for that, and else makes do with the quickest answer.
+        """
+        for _ in range(TRIES):
+            asked = time.monotonic()
+            cursor.execute(READ_PACE)
+            first, wait = cursor.fetchall()[0]
+            now = time.monotonic()
+            yield now - asked, first, wait, now
+            if now - asked <= TRAVEL:
+                break

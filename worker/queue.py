@@ -24,7 +24,16 @@ from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
 from worker.pace import ANY_TIME, Pace, Slot
 from worker.reach import Reach
-from worker.statements import CLAIM, END_ORPHANS, FIND_LOST, FIND_UNTOLD, LOCK_CLIENTS, RECORD, RELEASE
+from worker.statements import (
+    CLAIM,
+    END_ORPHANS,
+    FIND_LOST,
+    FIND_UNTOLD,
+    LOCK_CLIENTS,
+    RECORD,
+    RELEASE,
+    RELEASE_ATTEMPTS,
+)
 from worker.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -32,7 +41,15 @@ log = logging.getLogger(__name__)
 ClaimName = tuple[int, int]
 """A message's id and its attempt's number."""
 
+Entry = dict[str, object]
+"""What RECORD reads of one attempt."""
+
 LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
+
+LONG_CLAIM = 1.0
+"""Seconds. A claim that took longer has waited for somebody, which says nothing about what claims cost."""
+
+NO_TEXT = Answer(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
 
 
 class Queue:
@@ -73,7 +90,8 @@ class Queue:
         """Takes at most `limit` due messages, under a lease that is committed before this returns.
 
         `alone` says that there is nothing else in hand: then a message that seems to kill its workers may be claimed,
-        by itself, so that it takes no other down with it.
+        by itself, so that it takes no other down with it; and if all there is belongs to mailings that somebody is just
+        changing, those are waited for.
         """
         asked: list[float] = []  # once for each time that the database had to be asked
         if self.suspects_wait:
@@ -88,21 +106,24 @@ class Queue:
 
         rows, slots = self._database.transaction(work)
         self._held.update((message_id, number) for message_id, number, *_ in rows)
-        self._reach.extend(((row[2], (row[-2], row[0])) for row in rows), time.monotonic() - asked[-1])
+        spent = min(LONG_CLAIM, time.monotonic() - asked[-1])
+        self._reach.extend(((row[2], (row[-2], row[0])) for row in rows), spent)
         self.suspects_wait = any(row[-1] for row in rows)
         texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, *_, revision, _, _, _ in rows})
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
         lease_allows = self._lease_seconds - self._delivery_seconds
-        return [
+        deliveries = [
             _delivery(
                 *leased,
-                text=texts[leased[2], revision],
+                text=texts.get((leased[2], revision), ""),
                 asked=asked[-1],
                 start_from=slot.begins,
                 start_by=min(slot.ends, asked[-1] + lease_allows, asked[-1] + window),
             )
             for (*leased, revision, window, _, _), slot in zip(rows, slots, strict=True)
         ]
+        self._end_textless([delivery for delivery in deliveries if not delivery.text])
+        return [delivery for delivery in deliveries if delivery.text]
 
     def record(self, attempted: Sequence[Attempted]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -147,6 +168,12 @@ class Queue:
             log.warning("a lease ran out", extra={**_of(attempted.delivery), "holder": attempted.delivery.worker})
         return len(lost)
 
+    def _end_textless(self, deliveries: Sequence[Delivery]) -> None:
+        """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
+        for delivery in deliveries:
+            log.error("a message has no text", extra=_of(delivery))
+        self.record([Attempted(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in deliveries])
+
     def _release_untold(self, cursor: Cursor) -> None:
         ids, numbers = [message_id for message_id, _ in self._held], [number for _, number in self._held]
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
@@ -159,8 +186,13 @@ class Queue:
         if limit == 0:
             return [], []
         given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "alone": alone}
-        cursor.execute(CLAIM, given | self._reach.places())
-        rows = cursor.fetchall()
+        # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
+        # not with the fleet's pace in hand, which would wait with us.
+        for wait in (False, True) if alone and self._pace is None else (False,):
+            cursor.execute(CLAIM, {**given, "wait": wait, **self._reach.places()})
+            rows = cursor.fetchall()
+            if rows:
+                break
         return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
 
     def _release(self, cursor: Cursor, deliveries: Sequence[Delivery]) -> None:
@@ -172,13 +204,16 @@ class Queue:
         }
         with _clients_of(cursor, deliveries):
             cursor.execute(RELEASE, given)
+            if cursor.rowcount < len(deliveries):
+                cursor.execute(RELEASE_ATTEMPTS, given)
 
     def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
         judged = [(one, judge(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
         entries = [_entry(one, verdict) for one, verdict in judged]
         again = [one.delivery for one, verdict in judged if verdict.status is MessageStatus.PENDING]
         with _clients_of(cursor, again):
-            cursor.execute(RECORD, (json.dumps(entries),))
+            for part in _each_message_once(entries):
+                cursor.execute(RECORD, (json.dumps(part),))
 
 
 @contextmanager
@@ -191,8 +226,21 @@ def _clients_of(cursor: Cursor, deliveries: Sequence[Delivery]) -> Iterator[None
         cursor.execute(END_ORPHANS, ([delivery.message_id for delivery in deliveries],))
 
 
-def _entry(attempted: Attempted, verdict: Verdict) -> dict[str, object]:
-    """What RECORD reads of one attempt."""
+def _each_message_once(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """The entries in order, in parts in which no message is twice: seldom more than one part.
+
+    A worker has two attempts of one message in hand when it claims again what it lost while it stood still.
+    """
+    parts: list[dict[object, Entry]] = []
+    for entry in entries:
+        part = next((part for part in parts if entry["message_id"] not in part), None)
+        if part is None:
+            parts.append(part := {})
+        part[entry["message_id"]] = entry
+    return [list(part.values()) for part in parts]
+
+
+def _entry(attempted: Attempted, verdict: Verdict) -> Entry:
     delivery, answer = attempted.delivery, attempted.answer
     return {
         "message_id": delivery.message_id,

@@ -7,19 +7,28 @@ names the pair, and a claim that was lost moves nothing.
 from __future__ import annotations
 
 # Take due messages of the running mailings whose window is open, each mailing its share of the limit, and lease them.
-# Locking the mailings FOR SHARE makes pause, cancel and edit wait for claims under way: once such a change is
-# acknowledged, no claim that knew the old state can still be committed. The ids go through an array because the
-# planner knows nothing of a computed LIMIT: joined with the CTE, it would read the whole table. It would also do so
-# for an EXISTS, which it may turn into a join; what has an order and a limit it leaves to the index. The "+ 0" keeps it
-# from looking a mailing's messages up by their mailing, all of them, beside the few by their ids.
+#
+# Pause, cancel and edit wait for claims under way: once such a change is acknowledged, no claim that knew the old state
+# can still be committed. FOR SHARE alone would see to that, but it does not queue: claim after claim joins those that
+# hold the row, and whoever wants to change it may wait for ever. So a claim first takes the mailing's advisory lock,
+# shared, and whoever changes the mailing takes it for himself: from the moment he asks, no claim gets it any more.
+# Mailings whose lock is not to be had are left out, or waited for, if `wait`. The lock is asked for only when it is
+# settled which mailings are taken; FOR SHARE comes after it, and looks at the mailing as it is by then. (A mailing's
+# lock is its id: what else is on that side of the lock space is in api/idempotency.py and worker/upkeep.py.) No more
+# than 100 mailings, since the server's table of locks is small.
+#
+# The ids go through an array because the planner knows nothing of a computed LIMIT: joined with the CTE, it would read
+# the whole table. It would also do so for an EXISTS, which it may turn into a join; what has an order and a limit it
+# leaves to the index. The "+ 0" keeps it from looking a mailing's messages up by their mailing, all of them, beside the
+# few by their ids.
 #
 # `reached` is how far the claims before got. Index entries of messages that have moved on stay where they were while
 # any transaction still sees the old rows, and a claim that begins at the beginning steps over every one of them.
 #
 # A suspect is a message whose last two attempts nobody lived to tell of. It goes alone, if `alone`, or else waits.
 CLAIM = """
-WITH open AS (
-    SELECT mailing.id, text_revision, on_unknown, end_datetime, reached_due_at, reached_id
+WITH running AS MATERIALIZED (
+    SELECT mailing.id, reached_due_at, reached_id
     FROM mailing CROSS JOIN LATERAL (
         SELECT coalesce(min(due_at), '-infinity') AS reached_due_at, coalesce(min(id), 0) AS reached_id
         FROM unnest(%(mailings)s::bigint[], %(due_ats)s::timestamptz[], %(ids)s::bigint[])
@@ -35,7 +44,13 @@ WITH open AS (
     ) AS first_due
     WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
     ORDER BY random()
-    LIMIT %(limit)s
+    LIMIT least(%(limit)s, 100)
+), open AS (
+    SELECT mailing.id, text_revision, on_unknown, end_datetime, reached_due_at, reached_id
+    FROM running JOIN mailing USING (id)
+    WHERE CASE WHEN %(wait)s THEN pg_advisory_xact_lock_shared(running.id) IS NOT NULL
+        ELSE pg_try_advisory_xact_lock_shared(running.id) END
+      AND status = 'running' AND now() < end_datetime
     FOR SHARE OF mailing
 ), due AS (
     SELECT message.id, suspect
@@ -69,7 +84,11 @@ RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_sp
 """
 
 # Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
-# in hand, which is true whatever has happened since.
+# in hand, which is true whatever has happened since. No message may be in it twice: a statement moves a row once.
+#
+# That exception may take a message out of another worker's claim, whose request may be under way. The other claim's
+# attempt is written down here, so that it is in the ledger even if its holder does not live to tell; the message keeps
+# its holder's name to that end.
 #
 # An attempt, once written, is never changed. One that was given up when its lease ran out (no duration: nobody saw
 # its answer) is completed if the answer comes after all; it stays ambiguous: that is why the message was repeated.
@@ -88,9 +107,9 @@ WITH attempted AS (
         attempts_spared = attempts_spared + attempted.spared::int,
         in_doubt = attempted.in_doubt,
         due_at = CASE attempted.status WHEN 'pending' THEN now() + delay * interval '1 second' ELSE due_at END,
-        claimed_at = NULL,
+        claimed_at = CASE WHEN message.status = 'sending' AND attempts <> number THEN claimed_at END,
         lease_until = NULL,
-        lease_worker = NULL,
+        lease_worker = CASE WHEN message.status = 'sending' AND attempts <> number THEN lease_worker END,
         sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
         ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
         reason = attempted.reason
@@ -98,11 +117,16 @@ WITH attempted AS (
     WHERE message.id = attempted.message_id
       AND ((message.status = 'sending' AND message.attempts = attempted.number)
            OR (attempted.status = 'sent' AND message.status <> 'sent'))
+    RETURNING message.id, attempts, claimed_at, lease_worker
 )
 INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
 SELECT message_id, number, least(started_at, now() - ago * interval '1 second'), duration, outcome, http_status, detail,
     worker
 FROM attempted
+UNION ALL
+SELECT id, attempts, claimed_at, NULL, 'ambiguous', NULL, 'the message turned out to be sent', lease_worker
+FROM moved
+WHERE lease_worker IS NOT NULL
 ON CONFLICT (message_id, number) DO UPDATE
 SET duration = excluded.duration,
     http_status = excluded.http_status,
@@ -142,6 +166,15 @@ SET status = 'pending',
 FROM unnest(%(ids)s::bigint[], %(numbers)s::int[], %(clients)s::bigint[]) AS given(id, number, client_id)
     LEFT JOIN client ON client.id = given.client_id
 WHERE message.id = given.id AND status = 'sending' AND attempts = given.number AND lease_worker = %(worker)s
+"""
+
+# Of those, claims that RECORD has ended for them meanwhile: their attempts say that there was no request after all.
+RELEASE_ATTEMPTS = """
+UPDATE attempt
+SET duration = 0,
+    detail = concat_ws('; ', detail, 'the answer came after all: no request left')
+FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
+WHERE message_id = given.id AND attempt.number = given.number AND worker = %(worker)s AND duration IS NULL
 """
 
 # What this worker has claimed without knowing it: a claim was committed and the answer was lost with the connection.

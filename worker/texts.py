@@ -27,12 +27,12 @@ class Texts:
         self._known: OrderedDict[Key, str] = OrderedDict()
 
     def of(self, keys: set[Key]) -> dict[Key, str]:
-        """The texts of these revisions."""
+        """The texts of these revisions, as far as there are any."""
         missing = keys - self._known.keys()
         if missing:
             self._known.update(self._read(missing))
-        texts = {key: self._known[key] for key in keys}
-        for key in keys:
+        texts = {key: self._known[key] for key in keys if key in self._known}
+        for key in texts:
             self._known.move_to_end(key)
         while len(self._known) > max(REMEMBERED, len(keys)):
             self._known.popitem(last=False)

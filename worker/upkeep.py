@@ -49,7 +49,9 @@ SELECT mark, launch_cursor, launch_ceiling FROM mailing WHERE id = %s AND launch
 
 # Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
 # a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
-# of phone number wait for this chunk's commit, and then find the messages.
+# of phone number wait for this chunk's commit, and then find the messages. Last of all the mailing's own row: with its
+# advisory lock, as everybody who changes it, or claims that share the row would never let go of it (see CLAIM). Not
+# before the count of what was added, or claims would wait for the whole chunk.
 LAUNCH_CHUNK = """
 WITH chunk AS (
     SELECT id FROM (
@@ -75,6 +77,7 @@ UPDATE mailing
 SET launch_cursor = coalesce((SELECT max(id) FROM chunk), launch_cursor),
     audience = audience + (SELECT count(*) FROM added),
     launched_at = CASE WHEN (SELECT count(*) FROM chunk) < %(chunk)s THEN now() END
+FROM (SELECT pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) FROM added) AS last) AS alone
 WHERE id = %(mailing_id)s
 RETURNING (SELECT count(*) FROM added), launched_at IS NOT NULL, audience
 """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import CursorResult, func, select, update
 
 from api.extensions import db
 from api.mailings.queries import NOW, lock_mailing, write_down
@@ -42,14 +42,14 @@ def retry(mailing_id: int, status: MessageStatus) -> Retried:
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, db.session.scalars(select(NOW)).one())
     ids = _retriable(mailing, status)
-    retried = ids[:RETRY_LIMIT]
+    # Not all that were found: an acceptance may have come meanwhile.
+    retried = _make_pending(ids[:RETRY_LIMIT], status)
     if retried:
-        _make_pending(retried, status)
         if mailing.status is MailingStatus.FINISHED:
             mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
         mailing.settled_at = None
-        write_down(mailing, "retry", f"{len(retried)} {status.value}")
-    return Retried(len(retried), more=len(ids) > len(retried))
+        write_down(mailing, "retry", f"{retried} {status.value}")
+    return Retried(retried, more=len(ids) > RETRY_LIMIT)
 
 
 def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:
@@ -67,8 +67,8 @@ def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
     ).all()
 
 
-def _make_pending(ids: Sequence[int], status: MessageStatus) -> None:
-    db.session.execute(
+def _make_pending(ids: Sequence[int], status: MessageStatus) -> int:
+    moved = db.session.execute(
         update(Message)
         .where(Message.id.in_(ids), Message.status == status)
         .values(
@@ -81,3 +81,4 @@ def _make_pending(ids: Sequence[int], status: MessageStatus) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+    return cast(CursorResult[Any], moved).rowcount

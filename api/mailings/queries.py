@@ -62,6 +62,9 @@ def lock_mailing(mailing_id: int) -> tuple[Mailing, Terms]:
 
     Raises NotFound, also for one that is removed.
     """
+    # First the lock that claims take too: where that is asked for, they queue. The row's own they would keep for ever,
+    # one after another (worker/statements.py).
+    db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True)
     if mailing is None or mailing.removed_at is not None:
         raise NotFound("mailing", mailing_id)

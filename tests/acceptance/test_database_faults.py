@@ -152,7 +152,7 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
 def test_a_worker_whose_questions_are_taken_and_never_answered_shows_no_sign_of_life_until_it_is_cut_off(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet, hole: BlackHole, tmp_path: Path
 ) -> None:
-    # To TCP such a peer is alive, and no time limit could tell it from one that is busy. The heartbeat tells.
+    # To TCP such a peer is alive. A worker waits for it as long as for one that is busy; meanwhile the heartbeat tells.
     gateway.faults(latency=0.05)
     sign = tmp_path / "heartbeat"
     mailing_id = add_running_mailing(connection, 200)

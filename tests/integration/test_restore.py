@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import psycopg2
@@ -21,7 +23,7 @@ from sandbox.data_folder import program
 from sandbox.gateway_client import SandboxGateway
 from shared.db import database_url
 from tests.acceptance.fleet import Fleet
-from tests.database import ROOT
+from tests.database import ROOT, migrate
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -30,11 +32,15 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    revise_text,
     rows,
     tally,
     value,
 )
 from tests.waiting import eventually
+from worker.database import Database
+from worker.delivery import Retries
+from worker.queue import Queue
 
 
 class Restored(NamedTuple):
@@ -116,8 +122,13 @@ def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Re
 
     doubts = rows(restored.connection, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
     assert doubts == [("pending", True, None, 1)]
-    attempts = rows(restored.connection, "SELECT number, outcome, duration, worker FROM attempt")
-    assert attempts == [(1, "ambiguous", None, "lost")]
+    attempts = rows(
+        restored.connection, "SELECT number, outcome, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4"
+    )
+    assert sorted(attempts) == [(1, "ambiguous", None, "before the restore", 19), (1, "ambiguous", None, "lost", 1)]
+    # Only the one that was made counts towards the limit.
+    counts = rows(restored.connection, "SELECT attempts, attempts_spared, count(*) FROM message GROUP BY 1, 2")
+    assert sorted(counts) == [(1, 0, 1), (1, 1, 19)]
     assert tally(restored.connection, restored.small) == counted(restored.connection, restored.small) == {"pending": 20}
 
 
@@ -134,6 +145,7 @@ def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restore
         "The next client gets an id above 100000070.",
         f"Paused, for you to decide: mailing {restored.small}, mailing {restored.planned}.",
         "Messages that wait, and may have been sent after the backup: 20.",
+        "Messages that ended as unknown, because their mailing holds when in doubt: 0.",
     ]
     assert rows(restored.connection, "SELECT * FROM journal") == journal
 
@@ -163,8 +175,83 @@ def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bo
     assert min(set(again) - set(old)) > 100_000_000
 
 
+@pytest.fixture
+def opened(make_database: Callable[[], str]) -> Iterator[tuple[str, Connection]]:
+    """A database that was restored, for workers and a person to go on with."""
+    url = make_database()
+    migrate(url)
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        yield url, connection
+
+
+def open_queue(url: str) -> Queue:
+    retries = Retries(3, base=0.0, cap=1.0)
+    database = Database(url, threading.Event(), "gonets test")
+    return Queue(database, worker="w", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1))
+
+
+def test_what_may_have_been_sent_keeps_its_text_and_its_number_whatever_happens_to_it(
+    opened: tuple[str, Connection],
+) -> None:
+    url, connection = opened
+    mailing_id = add_running_mailing(connection, 2, text="old")
+    before = dict(rows(connection, "SELECT id, phone_number FROM message"))
+    after_restore(url)
+    call(url, "post", f"/v1/mailing/{mailing_id}/resume/")
+    revise_text(connection, mailing_id, "new")
+    for client_id in (1, 2):
+        phone = {"phone_number": 79990000000 + client_id, "operator_code": "999", "tag": "t", "timezone": "UTC"}
+        call(url, "put", f"/v1/client/{client_id}/", json=phone)
+    queue = open_queue(url)
+    queue.release(queue.claim(10))
+
+    again = queue.claim(10)
+
+    assert {one.message_id: one.phone_number for one in again} == before
+    assert {(one.text, one.number, one.in_doubt) for one in again} == {("old", 2, True)}
+    queue._database.close()
+
+
+def test_where_the_mailing_holds_what_may_have_been_sent_is_unknown_until_a_person_decides(
+    opened: tuple[str, Connection],
+) -> None:
+    url, connection = opened
+    mailing_id = add_running_mailing(connection, 3, on_unknown="hold")
+    other = add_running_mailing(connection, 1)
+    lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
+    change_message(connection, 1, lease + "lease_until = now() + interval '1 hour'")
+    change_message(connection, 2, "status = 'sent', attempts = 1, sent_at = now(), ended_at = now()")
+
+    said = after_restore(url)
+
+    assert "Messages that ended as unknown, because their mailing holds when in doubt: 2." in said
+    assert after_restore(url) == said
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1, "unknown": 2}
+    assert counted(connection, other) == {"pending": 1}
+    assert rows(
+        connection,
+        "SELECT id, message_id, number, outcome, worker FROM attempt JOIN message ON id = message_id "
+        "WHERE mailing_id = %s ORDER BY id",
+        mailing_id,
+    ) == [(1, 1, 1, "ambiguous", "lost"), (3, 3, 1, "ambiguous", "before the restore")]
+    queue = open_queue(url)
+    for one in (mailing_id, other):
+        call(url, "post", f"/v1/mailing/{one}/resume/")
+    assert [one.mailing_id for one in queue.claim(10)] == [other]
+
+    call(url, "post", f"/v1/mailing/{mailing_id}/retry/", json={"status": "unknown"})
+
+    assert [(one.message_id, one.number) for one in queue.claim(10)] == [(1, 2), (3, 2)]
+    queue._database.close()
+
+
 def resume(url: str, mailing_id: int) -> None:
+    call(url, "post", f"/v1/mailing/{mailing_id}/resume/")
+
+
+def call(url: str, method: str, path: str, json: object = None) -> None:
     app = create_app(ApiSettings(database_url=database_url(url)))
-    assert app.test_client().post(f"/v1/mailing/{mailing_id}/resume/").status_code == 200
+    assert app.test_client().open(path, method=method.upper(), json=json).status_code == 200
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()

@@ -255,7 +255,7 @@ def slots_given_twice() -> None:
 
 def refusals_not_kept() -> None:
     """Attempts that were refused are not worth a row."""
-    _edit(queue, "RECORD", "FROM attempted\nON CONFLICT", "FROM attempted WHERE outcome <> 'refused'\nON CONFLICT")
+    _edit(queue, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE outcome <> 'refused'\nUNION")
 
 
 def success_taken_for_refusal() -> None:

@@ -89,7 +89,6 @@ def keeps_attempts(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     """The attempts are numbered from 1 to the message's own count."""
     numbers = set(story.attempts)
     wanted = set(range(1, story.last.attempts + 1))
-    wanted -= _taken_out_of_hands(story) - numbers
     if numbers != wanted:
         said = f"it counts {story.last.attempts} attempts, and the ledger has {sorted(numbers)}"
         yield Violation("attempts kept", said, story.message_id, story.mailing_id)
@@ -159,12 +158,6 @@ RULES = (
     keeps_an_acceptance,
     is_held,
 )
-
-
-def _taken_out_of_hands(story: Story) -> set[int]:
-    """Claims that another one's acceptance, which came late, has ended: they may end without a word."""
-    late = any(attempt.came_late and attempt.accepted for attempt in story.attempts.values())
-    return {claim.number for claim in story.claims if late and claim.ended and claim.ended.status == "sent"}
 
 
 def _claims_of(mailing: MailingMove, move: MessageMove, about: tuple[int, int]) -> Iterator[Violation]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.ledger import MessageStatus, OnUnknown, Outcome
-from worker.answers import Answer
+from worker.answers import Answer, read_answer
 from worker.delivery import Claim, Delivery, Retries, Verdict, judge
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -98,6 +98,13 @@ def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: Answer, s
     assert (came.status, came.in_doubt) == (status, True)
 
 
+def test_a_409_to_the_repeat_of_what_may_have_landed_does_not_say_that_it_has_not() -> None:
+    # "I have had this id already", says a gateway that remembers ids.
+    conflict = read_answer(409, {}, b'{"code": 9, "message": "duplicate"}', now=NOON, retry_after_cap=60.0)
+
+    assert (verdict(conflict).status, verdict(conflict, 2, in_doubt=True).status) == ("failed", "unknown")
+
+
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
@@ -143,21 +150,24 @@ def test_the_jitter_is_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "least", "most"),
+    ("answer", "spared", "least", "most"),
     [
-        (REFUSED, 0.0, 2.0 * 2**9),
-        (AMBIGUOUS, 0.0, 2.0 * 2**9),
-        (Answer(Outcome.THROTTLED, 429), 0.0, 2.0 * 2**9),
-        (THROTTLED, 40.0, 42.0),
-        (Answer(Outcome.THROTTLED, 429, retry_after=0.0), 0.0, 2.0),
-        (UNREACHABLE, 0.0, 2.0),
-        (UNAUTHORIZED, 0.0, 0.0),
+        (REFUSED, 0, 0.0, 2.0 * 2**9),
+        (AMBIGUOUS, 0, 0.0, 2.0 * 2**9),
+        (REFUSED, 7, 0.0, 2.0 * 2**2),  # the third that counts
+        (AMBIGUOUS, 9, 0.0, 2.0),
+        (Answer(Outcome.THROTTLED, 429), 9, 0.0, 2.0 * 2**9),
+        (Answer(Outcome.THROTTLED, 429), 2, 0.0, 2.0 * 2**2),  # the third that the gateway is to blame for
+        (THROTTLED, 9, 40.0, 42.0),
+        (Answer(Outcome.THROTTLED, 429, retry_after=0.0), 9, 0.0, 2.0),
+        (UNREACHABLE, 9, 0.0, 2.0),
+        (UNAUTHORIZED, 9, 0.0, 0.0),
     ],
 )
-def test_the_delay_after_the_tenth_attempt(answer: Answer, least: float, most: float) -> None:
+def test_the_delay_after_the_tenth_attempt(answer: Answer, spared: int, least: float, most: float) -> None:
     patient = Retries(max_attempts=20, base=2.0, cap=100_000.0)
 
-    delays = [judge(delivery(10), answer, patient, Random(seed)).delay for seed in range(300)]
+    delays = [judge(delivery(10, spared=spared), answer, patient, Random(seed)).delay for seed in range(300)]
 
     assert least <= min(delays) <= least + 0.05 * (most - least)
     assert most - 0.05 * (most - least) <= max(delays) <= most

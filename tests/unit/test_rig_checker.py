@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
@@ -92,6 +93,7 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("stopped is stopped", lambda facts: _pause(facts), "claimed while paused"),
         expect("stopped is stopped", lambda facts: _leave(facts, at=19.0), "claimed for somebody who has left"),
         expect("lease respected", lambda facts: _late_request(facts, 3600.0), "begun when the lease was nearly over"),
+        expect("paced", lambda facts: _hurry(facts), "more in a second than the rate"),
         expect("no overlap", lambda facts: _overlap(facts), "the first is still under way"),
         expect("claimed first", lambda facts: _put(facts, "requests", 0, started_at=10.9), "the claim came later"),
         expect("claimed first", lambda facts: _append(facts, "requests", _request(3, 20.3)), "no claim is left for it"),
@@ -307,8 +309,8 @@ def _window(facts: Facts, start: float = 5.0, end: float = 3600.0) -> None:
 def _late_request(facts: Facts, end: float) -> None:
     _window(facts, end=end)
     _put(facts, "attempts", 1, started_at=20.0)
-    _put(facts, "requests", 1, started_at=26.0, accepted_at=26.0, answered_at=26.1)
-    _put(facts, "messages", 4, began_at=26.2, committed_at=26.2)
+    _put(facts, "requests", 1, started_at=26.3, accepted_at=26.3, answered_at=26.4)
+    _put(facts, "messages", 4, began_at=26.5, committed_at=26.5)
 
 
 def _pause(facts: Facts) -> None:
@@ -319,9 +321,15 @@ def _leave(facts: Facts, at: float) -> None:
     _append(facts, "clients", ClientMove(1, PHONE, "916", "vip", False, at, at))
 
 
+def _hurry(facts: Facts) -> None:
+    facts.settings = replace(facts.settings, gateway_rate=1.0)
+    _append(facts, "requests", _request(3, 20.9))
+
+
 def _overlap(facts: Facts) -> None:
-    _put(facts, "attempts", 0, duration=0.3)
-    _put(facts, "requests", 0, answered_at=20.2)
+    _put(facts, "attempts", 0, duration=9.3)
+    _put(facts, "requests", 0, answered_at=20.3)
+    _put(facts, "requests", 1, started_at=17.0, accepted_at=17.0, answered_at=17.1)
 
 
 def _claim_twice(facts: Facts) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from itertools import cycle
+
 import pytest
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from tests.conftest import Connect
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -16,9 +22,10 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.api.calls import Answer, Caller
+from tests.integration.api.calls import Answer, Caller, caller
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
+from tests.waiting import eventually, in_background
 from worker.queue import Queue
 from worker.upkeep import Upkeep
 
@@ -131,6 +138,42 @@ def test_a_cancellation_or_a_removal_during_the_launch_leaves_a_message_for_each
         False,
         action == "cancel",
     )
+
+
+@pytest.mark.parametrize("action", ["pause", "cancel", "delete"])
+def test_claim_after_claim_lets_a_pause_a_cancellation_or_a_removal_through_and_none_comes_after_it(
+    action: str, app: Flask, connection: Connection, open_queue: OpenQueue, connect: Connect
+) -> None:
+    mailing_id = add_running_mailing(connection, 1000)
+    queue, over = open_queue(), threading.Event()
+
+    def claim_on() -> int:
+        """Four workers claim in turn, and there are always three claims under way. Tells how many claims there were."""
+        workers = [connect() for _ in range(4)]
+        claims = 0
+        for worker in cycle(workers):
+            worker.commit()
+            worker.autocommit = False
+            with worker.cursor() as cursor:
+                rows, _ = queue._claim(cursor, 1, alone=False)
+            claims += len(rows)
+            if over.wait(0.02):
+                break
+        for worker in workers:
+            worker.commit()
+        return claims
+
+    claiming = in_background(claim_on)
+    eventually(lambda: counted(connection, mailing_id).get("sending", 0) > 10)
+    done = in_background(lambda: act(caller(app), mailing_id, action))
+    try:
+        done.result(10)
+        claimed = counted(connection, mailing_id)["sending"]
+        time.sleep(0.2)
+    finally:
+        over.set()
+
+    assert claiming.result(20) == counted(connection, mailing_id)["sending"] == claimed
 
 
 def test_a_pause_before_the_start_is_kept_beyond_it(

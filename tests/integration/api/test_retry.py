@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.mailings import control
+from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
     attempts_of,
@@ -22,7 +24,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.api.calls import Answer, Caller, add_mailing
+from tests.integration.api.calls import Answer, Caller, add_mailing, caller, once_blocked
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from worker.queue import Queue
@@ -160,6 +162,37 @@ def test_where_there_is_nothing_to_retry_nothing_happens(
 
     assert mailing(connection, mailing_id)["status"] == "finished"
     assert api.get(f"/v1/mailing/{mailing_id}/journal/").json == []
+
+
+@pytest.mark.parametrize(("late", "retried"), [((1, 2), 0), ((1,), 1)], ids=["all", "one of two"])
+def test_what_turns_out_to_be_sent_at_the_same_moment_is_not_retried_and_not_counted(
+    late: tuple[int, ...],
+    retried: int,
+    app: Flask,
+    api: Caller,
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    upkeep: Upkeep,
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    fail(connection, queue)
+    end(connection, upkeep, mailing_id)
+    accepting = connect()
+    accepting.autocommit = False
+    execute(
+        accepting,
+        "UPDATE message SET status = 'sent', sent_at = now(), ended_at = now() WHERE id = ANY(%s)",
+        list(late),
+    )
+
+    (answer,) = once_blocked(connection, accepting.commit, lambda: retry(caller(app), mailing_id))
+
+    assert answer.json == {"retried": retried, "more": False}
+    assert mailing(connection, mailing_id)["status"] == ("running" if retried else "finished")
+    assert (mailing(connection, mailing_id)["settled_at"] is None) == bool(retried)
+    journal = api.get(f"/v1/mailing/{mailing_id}/journal/").json
+    assert [entry["detail"] for entry in journal] == ["1 failed"] * retried
 
 
 def test_one_request_retries_so_many_and_says_whether_there_are_more(

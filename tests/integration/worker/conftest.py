@@ -11,6 +11,7 @@ import pytest
 from tests.database import end_connections
 from worker.database import Database
 from worker.delivery import Retries
+from worker.pace import Pace
 from worker.queue import Queue
 from worker.upkeep import Upkeep
 
@@ -45,6 +46,7 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
         delivery_seconds: float = 10.0,
         max_attempts: int = 3,
         retry_seconds: float = 0.0,
+        pace: Pace | None = None,
     ) -> Queue:
         return Queue(
             open_database(),
@@ -53,6 +55,7 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
             delivery_seconds=delivery_seconds,
             retries=Retries(max_attempts, base=retry_seconds, cap=300.0),
             random=Random(1),
+            pace=pace,
         )
 
     return open_one

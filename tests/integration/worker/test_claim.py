@@ -32,11 +32,19 @@ from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import in_background, until_somebody_waits
 from worker.delivery import Delivery
+from worker.pace import Pace
 from worker.queue import Queue
 from worker.reach import Reach
 from worker.statements import CLAIM
 
-CLAIM_ONE_HUNDRED = {"limit": 100, "lease": 30.0, "worker": "somebody", "alone": True, **Reach().places()}
+CLAIM_ONE_HUNDRED = {
+    "limit": 100,
+    "lease": 30.0,
+    "worker": "somebody",
+    "alone": True,
+    "wait": False,
+    **Reach().places(),
+}
 
 
 def ids(deliveries: list[Delivery]) -> list[int]:
@@ -248,6 +256,49 @@ def test_a_pause_waits_for_a_claim_under_way(connection: Connection, connect: Co
     pause.result(10)
 
 
+def test_mailings_that_somebody_is_changing_are_passed_over_while_there_are_others(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    changing, other = add_running_mailing(connection, 1), add_running_mailing(connection, 1)
+    editor = connect()
+    execute(editor, "SELECT pg_advisory_lock(%s)", changing)
+
+    assert [one.mailing_id for one in queue.claim(100)] == [other]
+
+
+def test_a_worker_with_nothing_in_hand_waits_for_who_changes_the_only_mailing_and_another_does_not(
+    connection: Connection, connect: Connect, queue: Queue, open_queue: OpenQueue
+) -> None:
+    mailing_id = add_running_mailing(connection, 1)
+    editor = connect()
+    execute(editor, "SELECT pg_advisory_lock(%s)", mailing_id)
+
+    assert open_queue("busy").claim(100, alone=False) == []
+    assert open_queue("paced", pace=Pace(1000)).claim(100) == []  # the fleet would wait with it
+    claim = in_background(lambda: queue.claim(100))
+    until_somebody_waits(connection)
+    execute(editor, "SELECT pg_advisory_unlock(%s)", mailing_id)
+
+    assert ids(claim.result(10)) == [1]
+
+
+def test_claims_one_after_another_do_not_keep_a_change_waiting(
+    connection: Connection, connect: Connect, open_queue: OpenQueue
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    claiming, editor = connect(), connect()
+    claiming.autocommit = False
+    _claim_and_hold(claiming, 1)
+    change = in_background(lambda: execute(editor, "SELECT pg_advisory_lock(%s)", mailing_id))
+    until_somebody_waits(connection)
+
+    # There is a message, and its mailing runs; but somebody is waiting.
+    assert open_queue("next").claim(1, alone=False) == []
+
+    claiming.commit()
+    change.result(10)
+
+
 def test_a_claim_that_waited_for_a_pause_finds_the_mailing_paused(
     connection: Connection, connect: Connect, queue: Queue
 ) -> None:
@@ -313,6 +364,23 @@ def test_a_claim_reads_only_what_it_takes_however_large_the_table(connection: Co
             "message_due_idx",
             "message_pkey",
         }, plan
+
+
+def test_a_claim_reads_only_the_mailings_that_run(connection: Connection) -> None:
+    execute(
+        connection,
+        """
+        INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling, launched_at,
+            ended_at, settled_at)
+        SELECT 'm', now() - interval '2 h', now() - interval '1 h', 'finished', now(), 0, now(), now(), now()
+        FROM generate_series(1, 5000)
+        """,
+    )
+    for _ in range(3):
+        add_running_mailing(connection, 10)
+    execute(connection, "ANALYZE mailing")
+
+    assert "Seq Scan on mailing" not in _plan(connection)
 
 
 def _plan(connection: Connection) -> str:

@@ -14,6 +14,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.postgres import EmbeddedPostgres, StopMode
+from tests.black_hole import BlackHole
 from tests.conftest import Connect
 from tests.cutting_proxy import CuttingProxy, Moment
 from tests.factories import (
@@ -34,7 +35,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import eventually, in_background, until_somebody_waits
 from worker.database import Database
 from worker.delivery import Retries
 from worker.queue import Queue
@@ -153,6 +154,97 @@ def test_a_server_that_is_stopped_is_waited_for_whichever_way_it_went(own_postgr
 
         assert asking.result(20) == 1
     database.close()
+
+
+def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
+    clean_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("worker.database.ANSWER_SECONDS", 0.5)
+    with BlackHole(clean_database) as hole:
+        database = Database(hole.url, threading.Event(), "gonets test")
+        before = backend(database)
+        hole.swallow()
+        asking = in_background(lambda: backend(database))
+        eventually(lambda: "the database is away, trying again" in caplog.messages)
+        assert not asking.done()
+
+        hole.heal()
+
+        assert asking.result(20) != before
+        database.close()
+
+
+def test_a_connection_that_rests_for_longer_than_an_answer_may_take_is_kept(
+    open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.database.ANSWER_SECONDS", 0.2)
+    database = open_database()
+    before = backend(database)
+
+    time.sleep(0.5)
+
+    assert backend(database) == before
+
+
+def test_a_transaction_that_stood_still_lets_go_of_what_it_had_locked_and_is_done_again(
+    connection: Connection, open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.database.SERVER_LIMITS", "-c idle_in_transaction_session_timeout=200ms")
+    add_running_mailing(connection, 1)
+    tries: list[int] = []
+
+    def work(cursor: psycopg2.extensions.cursor) -> int:
+        cursor.execute("UPDATE message SET attempts = attempts + 1")
+        tries.append(1)
+        if len(tries) == 1:
+            # Somebody else gets the row while we stand still.
+            execute(connection, "UPDATE message SET reason = 'theirs'")
+        cursor.execute("SELECT attempts FROM message")
+        return int(cursor.fetchall()[0][0])
+
+    assert in_background(lambda: open_database().transaction(work)).result(20) == 1
+    assert len(tries) == 2
+
+
+def test_a_server_that_takes_no_writes_any_more_is_waited_for(
+    connection: Connection, clean_database: str, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_running_mailing(connection, 1)
+    name = value(connection, "SELECT current_database()")
+    tries: list[int] = []
+
+    def work(cursor: psycopg2.extensions.cursor) -> None:
+        if not tries:
+            # What a standby says of itself to a connection that it kept, and then to a new one.
+            cursor.execute("SET TRANSACTION READ ONLY")
+            execute(connection, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        tries.append(1)
+        cursor.execute("UPDATE message SET attempts = attempts + 1")
+
+    try:
+        writing = in_background(lambda: database.transaction(work))
+        eventually(lambda: caplog.messages.count("the database is away, trying again") >= 2)
+        assert not writing.done()
+        assert "session is read-only" in vars(caplog.records[-1])["trouble"]
+    finally:
+        execute(connection, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+
+    writing.result(20)
+    assert (message(connection, 1)["attempts"], len(tries)) == (1, 2)
+
+
+def test_the_server_gives_up_too_and_options_in_the_url_have_the_last_word(clean_database: str) -> None:
+    dsn = psycopg2.extensions.make_dsn(clean_database, options="-c statement_timeout=7s -c jit=off")
+    shown = "SELECT setting FROM pg_settings WHERE name = "
+    for address, name, milliseconds in (
+        (clean_database, "statement_timeout", 50_000),
+        (clean_database, "idle_in_transaction_session_timeout", 10_000),
+        (dsn, "statement_timeout", 7000),
+        (dsn, "idle_in_transaction_session_timeout", 10_000),
+    ):
+        database = Database(address, threading.Event(), "gonets test")
+        assert ask(database, f"{shown}'{name}'") == milliseconds
+        database.close()
 
 
 def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

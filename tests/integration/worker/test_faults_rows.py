@@ -198,3 +198,20 @@ def test_what_a_worker_itself_gives_back_it_finds_at_once(connection: Connection
     queue.release([one for one in claimed if one.message_id <= 2])
 
     assert sorted(one.message_id for one in queue.claim(3)) == [1, 2, 61]
+
+
+def test_messages_whose_text_is_gone_end_and_hold_up_no_others(
+    connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    textless = add_running_mailing(connection, 2)
+    first = open_queue("first")
+    first.record([answer(one, "ambiguous") for one in first.claim(1)])
+    other = add_running_mailing(connection, 2)
+    execute(connection, "DELETE FROM mailing_text WHERE mailing_id = %s", textless)
+
+    claimed = open_queue("second").claim(10)
+
+    assert [one.mailing_id for one in claimed] == [other, other]
+    assert counted(connection, textless) == tally(connection, textless) == {"unknown": 1, "failed": 1}
+    assert message(connection, 2)["reason"] == "no request left: the mailing's text is missing"
+    assert caplog.messages.count("a message has no text") == 2

@@ -26,7 +26,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.worker.conftest import OpenUpkeep
+from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
 from tests.waiting import in_background, until_somebody_waits
 from worker.upkeep import HOLD_LAUNCH, LAUNCH_CHUNK, Upkeep
 
@@ -210,6 +210,29 @@ def test_a_mailing_that_another_worker_is_launching_is_passed_over_without_waiti
 
     assert mailing(connection, held)["audience"] == 0
     assert mailing(connection, free)["audience"] == 30
+
+
+def test_claims_one_after_another_do_not_keep_a_launch_waiting(
+    connection: Connection, connect: Connect, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+) -> None:
+    add_clients(connection, 20)
+    add_mailing(connection)
+    upkeep = open_upkeep(launch_chunk=10)
+    upkeep.run()
+    claiming = connect()
+    claiming.autocommit = False
+    with claiming.cursor() as cursor:
+        open_queue("claiming")._claim(cursor, 1, alone=True)
+    round_ = in_background(upkeep.run)
+    until_somebody_waits(connection)
+
+    # There are messages, and the mailing runs; but its launch is waiting.
+    assert open_queue("next").claim(1, alone=False) == []
+
+    claiming.commit()
+    round_.result(10)
+    assert value(connection, "SELECT audience FROM mailing") == 20
+    assert len(open_queue("after").claim(1, alone=False)) == 1
 
 
 def test_who_joins_the_directory_after_the_start_is_not_in_the_audience(

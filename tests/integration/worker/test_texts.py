@@ -62,8 +62,7 @@ def test_what_was_not_used_for_longest_is_forgotten_first(
     forget(connection)
 
     assert texts.of({(first, 1), (third, 1)}) == {(first, 1): "first", (third, 1): "third"}
-    with pytest.raises(KeyError):
-        texts.of({(second, 1)})
+    assert texts.of({(second, 1)}) == {}
 
 
 def test_more_than_are_remembered_can_be_wanted_at_once(
@@ -73,3 +72,9 @@ def test_more_than_are_remembered_can_be_wanted_at_once(
     keys = {(add_mailing(connection, text=f"text {n}"), 1) for n in range(5)}
 
     assert sorted(texts.of(keys).values()) == [f"text {n}" for n in range(5)]
+
+
+def test_one_that_is_not_there_is_left_out(connection: Connection, texts: Texts) -> None:
+    mailing_id = add_mailing(connection, text="there")
+
+    assert texts.of({(mailing_id, 1), (mailing_id, 2), (mailing_id + 1, 1)}) == {(mailing_id, 1): "there"}

@@ -1,0 +1,224 @@
+"""A success that comes when another worker has the message in hand: in whatever order, no attempt is missing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import add_running_mailing, attempts_of, make_due, message, run_leases_out
+from tests.integration.worker.answering import answer
+from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import in_background, until_somebody_waits
+from worker.delivery import Attempted, Delivery
+from worker.queue import Queue
+
+TURNED_OUT = "the message turned out to be sent"
+
+
+class Repeat(NamedTuple):
+    """A message that `left` has sent and lost, with the acceptance in hand, and that `right` has claimed since."""
+
+    left: Queue
+    accepted: Attempted
+    right: Queue
+    claimed: Delivery
+
+
+@pytest.fixture
+def lost(connection: Connection, open_queue: OpenQueue) -> tuple[Queue, Attempted]:
+    """A worker whose lease ran out, so that the message waits for another; it has been accepted."""
+    add_running_mailing(connection)
+    left = open_queue("left")
+    [delivery] = left.claim(1)
+    run_leases_out(connection)
+    assert open_queue("heir").take_back(10) == 1
+    make_due(connection)
+    return left, answer(delivery, "accepted")
+
+
+@pytest.fixture
+def repeat(lost: tuple[Queue, Attempted], open_queue: OpenQueue) -> Repeat:
+    right = open_queue("right")
+    [claimed] = right.claim(1)
+    return Repeat(*lost, right, claimed)
+
+
+def outcomes(connection: Connection) -> list[tuple[int, str, str, float | None, str | None]]:
+    """Number, worker, outcome, duration, and the end of the detail of each attempt."""
+    return [
+        (one["number"], one["worker"], one["outcome"], one["duration"], (one["detail"] or "").split("; ")[-1])
+        for one in attempts_of(connection, 1)
+    ]
+
+
+FIRST = (1, "left", "ambiguous", 0.25, "the answer came after all: accepted")
+
+
+def test_the_other_claim_is_in_the_ledger_even_if_nobody_lives_to_tell_of_it(
+    connection: Connection, repeat: Repeat
+) -> None:
+    repeat.left.record([repeat.accepted])
+
+    now = message(connection, 1)
+    assert (now["status"], now["attempts"], now["lease_until"], now["lease_worker"]) == ("sent", 2, None, "right")
+    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
+    assert attempts_of(connection, 1)[1]["started_at"] == repeat.claimed.claim.at
+
+
+def test_nobody_takes_it_back_or_claims_it_again(connection: Connection, repeat: Repeat) -> None:
+    repeat.left.record([repeat.accepted])
+    run_leases_out(connection)
+
+    assert repeat.left.take_back(10) == 0
+    assert repeat.left.claim(10) == []
+
+
+def test_an_acceptance_that_is_recorded_again_adds_nothing(connection: Connection, repeat: Repeat) -> None:
+    repeat.left.record([repeat.accepted])
+    before = message(connection, 1), attempts_of(connection, 1)
+
+    repeat.left.record([repeat.accepted])
+
+    assert (message(connection, 1), attempts_of(connection, 1)) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("accepted", "the answer came after all: accepted"),
+        ("lost", "the answer came after all: ambiguous timed out"),
+        ("unreachable", "the answer came after all: unreachable Connection refused"),
+    ],
+)
+def test_its_holder_completes_it(name: str, detail: str, connection: Connection, repeat: Repeat) -> None:
+    repeat.left.record([repeat.accepted])
+    before = message(connection, 1)
+
+    repeat.right.record([answer(repeat.claimed, name)])
+
+    assert message(connection, 1) == before
+    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", 0.25, detail)]
+
+
+def test_its_holder_gives_it_back_unsent_and_the_ledger_says_so(connection: Connection, repeat: Repeat) -> None:
+    repeat.left.record([repeat.accepted])
+    before = message(connection, 1)
+
+    for _ in range(2):  # the second time because its answer was lost
+        repeat.right.release([repeat.claimed])
+
+    assert message(connection, 1) == before
+    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")]
+    assert attempts_of(connection, 1)[1]["detail"].count("no request left") == 1
+
+
+def test_a_release_that_came_first_leaves_no_attempt(connection: Connection, repeat: Repeat) -> None:
+    repeat.right.release([repeat.claimed])
+
+    repeat.left.record([repeat.accepted])
+
+    assert (message(connection, 1)["status"], message(connection, 1)["attempts"]) == ("sent", 1)
+    assert outcomes(connection) == [FIRST]
+
+
+def test_an_answer_that_came_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
+    repeat.right.record([answer(repeat.claimed, "refused")])
+
+    repeat.left.record([repeat.accepted])
+
+    assert message(connection, 1)["status"] == "sent"
+    assert outcomes(connection) == [FIRST, (2, "right", "refused", 0.25, "code 7: blocked")]
+
+
+def test_a_lease_that_ran_out_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
+    run_leases_out(connection)
+    repeat.right.take_back(10)
+    before = attempts_of(connection, 1)[1]
+
+    repeat.left.record([repeat.accepted])
+
+    assert message(connection, 1)["status"] == "sent"
+    assert attempts_of(connection, 1)[1] == before
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["first to last", "last to first"])
+@pytest.mark.parametrize("name", ["accepted", "lost", "refused"])
+def test_a_worker_that_lost_it_and_claimed_it_again_records_both(
+    name: str, turned: bool, connection: Connection, lost: tuple[Queue, Attempted]
+) -> None:
+    left, accepted = lost
+    [again] = left.claim(1)
+    both = [accepted, answer(again, name)]
+
+    left.record(both[::-1] if turned else both)
+
+    assert (message(connection, 1)["status"], message(connection, 1)["lease_until"]) == ("sent", None)
+    assert [one["number"] for one in attempts_of(connection, 1)] == [1, 2]
+    assert all(one["duration"] == 0.25 for one in attempts_of(connection, 1))
+
+
+def test_a_claim_that_is_committed_while_the_acceptance_waits_for_it_is_in_the_ledger(
+    connection: Connection, connect: Connect, lost: tuple[Queue, Attempted], open_queue: OpenQueue
+) -> None:
+    left, accepted = lost
+    claiming = connect()
+    claiming.autocommit = False
+    with claiming.cursor() as cursor:
+        open_queue("right")._claim(cursor, 1, alone=True)
+    recorded = in_background(lambda: left.record([accepted]))
+    until_somebody_waits(connection)
+
+    claiming.commit()
+
+    recorded.result(20)
+    assert message(connection, 1)["status"] == "sent"
+    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
+
+
+def test_a_release_that_waits_for_the_acceptance_says_that_no_request_left(
+    connection: Connection, connect: Connect, repeat: Repeat
+) -> None:
+    recording = connect()
+    recording.autocommit = False
+    with recording.cursor() as cursor:
+        repeat.left._write(cursor, [repeat.accepted])
+    released = in_background(lambda: repeat.right.release([repeat.claimed]))
+    until_somebody_waits(connection)
+
+    recording.commit()
+
+    released.result(20)
+    assert message(connection, 1)["status"] == "sent"
+    assert outcomes(connection)[1] == (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")
+
+
+def test_an_acceptance_that_waits_for_a_release_leaves_no_attempt(
+    connection: Connection, connect: Connect, repeat: Repeat
+) -> None:
+    releasing = connect()
+    releasing.autocommit = False
+    with releasing.cursor() as cursor:
+        repeat.right._release(cursor, [repeat.claimed])
+    recorded = in_background(lambda: repeat.left.record([repeat.accepted]))
+    until_somebody_waits(connection)
+
+    releasing.commit()
+
+    recorded.result(20)
+    assert (message(connection, 1)["status"], message(connection, 1)["attempts"]) == ("sent", 1)
+    assert outcomes(connection) == [FIRST]
+
+
+def test_a_claim_that_its_holder_gives_back_when_its_lease_has_run_out_says_that_no_request_left(
+    connection: Connection, repeat: Repeat
+) -> None:
+    run_leases_out(connection)
+    repeat.left.take_back(10)
+
+    repeat.right.release([repeat.claimed])
+
+    assert (message(connection, 1)["status"], message(connection, 1)["in_doubt"]) == ("pending", True)
+    assert outcomes(connection)[1] == (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")
