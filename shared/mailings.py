@@ -100,6 +100,8 @@ def check_retry(mailing: Mailing, now: datetime) -> None:
         raise Conflict("status", f"Mailing {mailing.id} is cancelled. Create a new mailing instead.")
     if mailing.launched_at is None:
         raise Conflict("status", f"Mailing {mailing.id} is not launched yet: there is nothing to retry.")
+    if mailing.ledger_closed_at is not None:
+        raise Conflict("status", f"The messages of mailing {mailing.id} are no longer kept. Create a new one instead.")
     if mailing.end_datetime <= now:
         raise Conflict(
             "end_datetime",
@@ -117,6 +119,8 @@ def warnings_about(mailing: Mailing, *, somebody_matches: bool, now: datetime) -
         warnings.append(MailingWarning("window_closed", "Its window has closed: nothing will be sent any more."))
     if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
         warnings.append(MailingWarning("nobody_matches", "No client has its mark as operator code or as tag."))
+    if mailing.ledger_closed_at is not None:
+        warnings.append(MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain."))
     return warnings
 
 

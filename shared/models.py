@@ -45,6 +45,11 @@ OUTCOME = _enum(Outcome, "outcome")
 ON_UNKNOWN = _enum(OnUnknown, "on_unknown")
 
 
+def _stored(**options: float) -> dict[str, object]:
+    """Storage options of a table (PostgreSQL manual, CREATE TABLE)."""
+    return {"postgresql_with": options}
+
+
 class Client(Base):
     """A person in the directory."""
 
@@ -98,6 +103,10 @@ class Mailing(Base):
     """When the last of its messages had an end: there is nothing left for a worker to do."""
     removed_at: Mapped[datetime | None]
     """Since when it is hidden from the API. The ledger keeps it."""
+    ledger_closed_at: Mapped[datetime | None]
+    """Since when its ledger is being removed, since it is older than RETENTION_DAYS: its counts are what remains."""
+    ledger_removed_at: Mapped[datetime | None]
+    """When none of its messages and attempts were left."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -121,6 +130,13 @@ class Mailing(Base):
             postgresql_where=text("launch_started_at IS NOT NULL AND settled_at IS NULL"),
         ),
         Index("mailing_listed_idx", "id", postgresql_where=text("removed_at IS NULL")),
+        Index(
+            "mailing_ledger_idx",
+            "settled_at",
+            postgresql_where=text("settled_at IS NOT NULL AND ledger_removed_at IS NULL"),
+        ),
+        # Launches and states change a mailing in place: none of its indexed columns, mostly.
+        _stored(fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),
     )
 
     @property
@@ -148,13 +164,14 @@ class MailingText(Base):
 class Message(Base):
     """One mailing to one client. Its id is the gateway's `msgId`, for ever.
 
-    `client_id` has no foreign key on purpose: the ledger survives a client's removal.
+    `client_id` has no foreign key on purpose: the ledger survives a client's removal. That of `mailing_id` is guarded
+    by triggers, once a statement: a foreign key would look at the same mailing a million times in a launch.
     """
 
     __tablename__ = "message"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id"))
+    mailing_id: Mapped[int]
     client_id: Mapped[int]
     phone_number: Mapped[int]
     status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS, server_default=MessageStatus.PENDING)
@@ -184,9 +201,21 @@ class Message(Base):
         CheckConstraint("attempts_spared BETWEEN 0 AND attempts", name="message_attempts_spared_are_attempts"),
         Index("message_due_idx", "mailing_id", "due_at", "id", postgresql_where=text("status = 'pending'")),
         Index("message_lease_idx", "lease_until", postgresql_where=text("status = 'sending'")),
-        Index("message_mailing_id_status_id_idx", "mailing_id", "status", "id"),
-        Index("message_status_id_idx", "status", "id"),
+        # Every change of a message adds an entry to every index that has its new state. So what is listed by status is
+        # in them as little as can be: those in workers' hands, which are few, are found by their leases.
+        Index("message_listed_idx", "mailing_id", "status", "id", postgresql_where=text("status <> 'sending'")),
+        Index("message_ended_idx", "status", "id", postgresql_where=text("status NOT IN ('pending', 'sending')")),
         Index("message_phone_number_idx", "phone_number", "id"),
+        # Half of each page is left free for the claimed row, and then, in place of the one before, for the recorded
+        # one: a message stays on its page for life, and the write-ahead log gets differences.
+        _stored(
+            fillfactor=50,
+            autovacuum_vacuum_scale_factor=0.02,
+            autovacuum_vacuum_threshold=10000,
+            autovacuum_vacuum_insert_scale_factor=0.05,
+            autovacuum_analyze_scale_factor=0.02,
+            autovacuum_vacuum_cost_limit=2000,
+        ),
     )
 
 
@@ -205,22 +234,34 @@ class Attempt(Base):
     detail: Mapped[str | None]
     worker: Mapped[str]
 
+    # Only added to.
+    __table_args__ = _stored(autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.02)
+
 
 class MessageTally(Base):
     """How many messages of a mailing are in a status, as a sum of signed rows.
 
     A trigger on `message` adds a row for every change in the same transaction, so the sums are exact in every
-    snapshot and nobody waits for a counter's row lock; a worker folds the rows together now and then.
+    snapshot and nobody waits for a counter's row lock; a worker folds the rows together now and then. Those of a
+    settled mailing it folds into its final counts (`in_total`) and adds to the total, which are the rows of no mailing:
+    all messages ever are the sum of what is not `in_total`.
     """
 
     __tablename__ = "message_tally"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    mailing_id: Mapped[int]
+    mailing_id: Mapped[int | None]
+    """None for the total of settled mailings."""
     status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS)
     messages: Mapped[int]
+    in_total: Mapped[bool] = mapped_column(server_default=text("false"))
 
-    __table_args__ = (Index("message_tally_mailing_id_idx", "mailing_id", "status"),)
+    __table_args__ = (
+        Index("message_tally_mailing_id_idx", "mailing_id", "status"),
+        Index("message_tally_current_idx", "mailing_id", postgresql_where=text("NOT in_total")),
+        # Rows come and go.
+        _stored(autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000),
+    )
 
 
 class Pace(Base):
@@ -231,7 +272,11 @@ class Pace(Base):
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     next_slot: Mapped[datetime]
 
-    __table_args__ = (CheckConstraint("id = 1", name="pace_is_one_row"),)
+    __table_args__ = (
+        CheckConstraint("id = 1", name="pace_is_one_row"),
+        # One row, changed with every claim, in place.
+        _stored(fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),
+    )
 
 
 class JournalEntry(Base):

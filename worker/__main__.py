@@ -73,7 +73,7 @@ def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wak
             random=random,
             pace=pace,
         ),
-        upkeep=Upkeep(database, launch_chunk=settings.launch_chunk),
+        upkeep=Upkeep(database, launch_chunk=settings.launch_chunk, retention_days=settings.retention_days),
         senders=Senders(gateway, settings.concurrency, wake),
         breaker=Breaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
         token=token,

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -23,7 +23,7 @@ from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
 from worker.pace import ANY_TIME, Pace, Slot
-from worker.reach import Reach
+from worker.reach import LOOK_BACK_SHARE, Reach
 from worker.statements import (
     CLAIM,
     END_ORPHANS,
@@ -43,6 +43,9 @@ ClaimName = tuple[int, int]
 
 Entry = dict[str, object]
 """What RECORD reads of one attempt."""
+
+LATE = timedelta(seconds=5)
+"""How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
 
 LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
@@ -78,6 +81,10 @@ class Queue:
         self._held: set[ClaimName] = set()
         """Claims not yet recorded or released."""
         self._reach = Reach()
+        self._lost_since: datetime | str = "-infinity"
+        """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
+        from time to time."""
+        self._look_back_at = 0.0
         self.suspects_wait = False
         """Whether there are messages that seem to kill their workers: they wait to be claimed alone."""
 
@@ -157,13 +164,23 @@ class Queue:
         """Ends claims whose lease ran out, as attempts that may have landed. Returns how many there were."""
 
         def work(cursor: Cursor) -> list[Attempted]:
-            cursor.execute(FIND_LOST, (limit,))
+            cursor.execute("SELECT now()")
+            [(looked_at,)] = cursor.fetchall()
+            cursor.execute(FIND_LOST, (self._lost_since, limit))
             deliveries = [_delivery(*row) for row in cursor.fetchall()]
+            if len(deliveries) < limit:
+                self._lost_since = looked_at - LATE
             lost = [Attempted(one, LEASE_RAN_OUT, started_at=one.claim.at, duration=None) for one in deliveries]
             self._write(cursor, lost)
             return lost
 
+        begun = time.monotonic()
+        if look_back := begun >= self._look_back_at:
+            self._lost_since = "-infinity"
         lost = self._database.transaction(work)
+        if look_back:
+            now = time.monotonic()
+            self._look_back_at = now + (now - begun) / LOOK_BACK_SHARE
         for attempted in lost:
             log.warning("a lease ran out", extra={**_of(attempted.delivery), "holder": attempted.delivery.worker})
         return len(lost)

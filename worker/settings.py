@@ -39,6 +39,8 @@ class WorkerSettings:
     retry_max_seconds: float
     retry_after_max_seconds: float
     launch_chunk: int
+    retention_days: float
+    """How long the ledger of a settled mailing is kept; 0 is for ever."""
     name: str
     heartbeat_file: str | None
     log_level: str
@@ -75,6 +77,7 @@ class WorkerSettings:
                 "retry_max_seconds": env.float("RETRY_MAX_SECONDS", 300.0, validate=between(0.01, 86400.0)),
                 "retry_after_max_seconds": env.float("RETRY_AFTER_MAX_SECONDS", 900.0, validate=between(0.0, 86400.0)),
                 "launch_chunk": env.int("LAUNCH_CHUNK", 5000, validate=between(1, 100_000)),
+                "retention_days": env.float("RETENTION_DAYS", 0.0, validate=between(0.0, 36_500.0)),
                 "name": _unique_name(env.str("WORKER_NAME", "") or socket.gethostname()),
                 "heartbeat_file": env.str("WORKER_HEARTBEAT_FILE", None),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),

@@ -142,9 +142,10 @@ FROM message JOIN mailing ON mailing.id = mailing_id
 WHERE message.status = 'sending'
 """
 
-# Take messages whose lease ran out out of their holder's hands.
+# Take messages whose lease ran out out of their holder's hands: since the last look, lest it step over the index
+# entries of all that have been sent, which stay while any transaction still sees the old rows.
 FIND_LOST = f"""{_HELD}
-  AND lease_until < now()
+  AND lease_until < now() AND lease_until >= %s
 ORDER BY lease_until
 LIMIT %s
 FOR UPDATE OF message SKIP LOCKED

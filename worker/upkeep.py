@@ -1,4 +1,5 @@
-"""What keeps mailings moving besides sending: launching them, closing what windows closed, settling, folding tallies.
+"""What keeps mailings moving besides sending: launching them, closing what windows closed, settling, folding tallies,
+and removing the ledgers that have been kept long enough.
 
 Any number of workers do this at the same time; every statement leaves to the others what they hold.
 """
@@ -6,11 +7,16 @@ Any number of workers do this at the same time; every statement leaves to the ot
 from __future__ import annotations
 
 import logging
+import time
+from datetime import datetime
 from typing import NamedTuple
 
+import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from worker.database import Database
+from worker.reach import Reach
+from worker.retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -83,19 +89,21 @@ RETURNING (SELECT count(*) FROM added), launched_at IS NOT NULL, audience
 """
 
 # End the pending messages of mailings that are cancelled or whose window has closed. One of whose attempts may have
-# landed is neither cancelled nor expired: nobody knows.
+# landed is neither cancelled nor expired: nobody knows. Each time goes on where the one before got, as claims do.
 CLOSE_MESSAGES = """
 WITH over AS (
-    SELECT id, status = 'cancelled' AS cancelled
-    FROM mailing
+    SELECT mailing.id, status = 'cancelled' AS cancelled, coalesce(due_at, '-infinity') AS reached_due_at,
+        coalesce(place.id, 0) AS reached_id
+    FROM mailing LEFT JOIN unnest(%(mailings)s::bigint[], %(due_ats)s::timestamptz[], %(ids)s::bigint[])
+        AS place(mailing_id, due_at, id) ON mailing_id = mailing.id
     WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND (status = 'cancelled' OR end_datetime <= now())
-    FOR SHARE
+    FOR SHARE OF mailing
 ), closing AS (
     SELECT message.id
     FROM over CROSS JOIN LATERAL (
         SELECT id
         FROM message
-        WHERE mailing_id = over.id AND status = 'pending'
+        WHERE mailing_id = over.id AND status = 'pending' AND (due_at, id) >= (reached_due_at, reached_id)
         ORDER BY due_at, id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
@@ -109,6 +117,7 @@ SET status = CASE WHEN in_doubt THEN 'unknown' WHEN cancelled THEN 'cancelled' E
         || CASE WHEN in_doubt THEN ' after an attempt that may have landed' ELSE '' END
 FROM over
 WHERE message.id = ANY(ARRAY(SELECT id FROM closing)) AND over.id = message.mailing_id + 0
+RETURNING mailing_id, due_at, message.id
 """
 
 # Mailings all of whose messages have an end are finished (a cancelled one stays cancelled), and rest.
@@ -125,24 +134,31 @@ WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NO
 RETURNING id, status, audience
 """
 
-# Fold the tally rows of busy mailings together: sums stay, rows go.
+# Fold the tally rows of a mailing together once they are many: sums stay, rows go. Those of a settled mailing become
+# its final counts, and are added to the total, however few: what is summed up for the figures of everything, and what
+# this looks at, is the rows that are not in the total. (Should its messages be retried, the changes are added later.)
 FOLD_TALLIES = """
-WITH busy AS (
-    SELECT id FROM mailing
-    WHERE (launch_started_at IS NOT NULL AND settled_at IS NULL OR id = ANY(%(settled)s))
-      AND (SELECT count(*) FROM message_tally WHERE mailing_id = mailing.id) > %(rows)s
+WITH counted AS (
+    SELECT message_tally.id, settled_at IS NOT NULL AS settled, count(*) OVER (PARTITION BY mailing_id) AS rows
+    FROM message_tally LEFT JOIN mailing ON mailing.id = mailing_id
+    WHERE NOT in_total
 ), folded AS (
     DELETE FROM message_tally
-    WHERE id IN (
-        SELECT message_tally.id
-        FROM message_tally JOIN busy ON busy.id = mailing_id
-        LIMIT 10000
-        FOR UPDATE OF message_tally SKIP LOCKED
-    )
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM message_tally
+        WHERE id = ANY(ARRAY(SELECT id FROM counted WHERE settled OR rows > %(rows)s LIMIT 10000))
+        FOR UPDATE SKIP LOCKED
+    ))
     RETURNING mailing_id, status, messages
+), summed AS (
+    SELECT mailing_id, folded.status, sum(messages) AS messages, settled_at IS NOT NULL AS settled
+    FROM folded LEFT JOIN mailing ON mailing.id = mailing_id
+    GROUP BY mailing_id, folded.status, settled_at
 )
-INSERT INTO message_tally (mailing_id, status, messages)
-SELECT mailing_id, status, sum(messages) FROM folded GROUP BY mailing_id, status HAVING sum(messages) <> 0
+INSERT INTO message_tally (mailing_id, status, messages, in_total)
+SELECT mailing_id, status, messages, settled FROM summed WHERE messages <> 0
+UNION ALL
+SELECT NULL, status, sum(messages), false FROM summed WHERE settled GROUP BY status HAVING sum(messages) <> 0
 """
 
 CLOSE_LIMIT = 5000
@@ -150,6 +166,13 @@ CLOSE_LIMIT = 5000
 
 FOLD_ABOVE = 100
 """Tally rows of one mailing from which folding is worth its writes."""
+
+SETTLE_SHARE = 0.1
+"""How much of the time may go into settling and folding. While a transaction somewhere still sees folded rows, both
+step over every one of them, and get dearer with each message that is sent."""
+
+BETWEEN_ROUNDS = 1.0
+"""Seconds that rounds are apart anyway, while there is sending to do."""
 
 
 class Chunk(NamedTuple):
@@ -164,16 +187,25 @@ class Chunk(NamedTuple):
 class Upkeep:
     """One round of it is four or five short transactions."""
 
-    def __init__(self, database: Database, *, launch_chunk: int) -> None:
+    def __init__(self, database: Database, *, launch_chunk: int, retention_days: float = 0) -> None:
+        """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever."""
         self._database = database
         self._launch_chunk = launch_chunk
+        self._retention = Retention(database, retention_days)
+        self._closed = Reach()
+        self._settle_at = 0.0
 
     def run(self) -> bool:
         """One round. Returns whether there is more to do at once."""
         self._start_mailings()
         launching = self._launch()
         closed = self._close_messages()
-        self._settle_and_fold()
+        if time.monotonic() >= self._settle_at:
+            begun = time.monotonic()
+            self._settle()
+            self._tidy()
+            took = time.monotonic() - begun
+            self._settle_at = begun + took / SETTLE_SHARE - BETWEEN_ROUNDS
         return launching or closed == CLOSE_LIMIT
 
     def _start_mailings(self) -> None:
@@ -216,18 +248,25 @@ class Upkeep:
         return Chunk(mailing_id, *cursor.fetchall()[0])
 
     def _close_messages(self) -> int:
-        def work(cursor: Cursor) -> int:
-            cursor.execute(CLOSE_MESSAGES, {"limit": CLOSE_LIMIT})
-            return cursor.rowcount
+        def work(cursor: Cursor) -> list[tuple[int, datetime, int]]:
+            cursor.execute(CLOSE_MESSAGES, {"limit": CLOSE_LIMIT, **self._closed.places()})
+            return cursor.fetchall()
 
+        begun = time.monotonic()
+        self._closed.forget_in_time()
         closed = self._database.transaction(work)
         if closed:
             log.info(
-                "messages are closed: the window has ended or the mailing is cancelled", extra={"messages": closed}
+                "messages are closed: the window has ended or the mailing is cancelled", extra={"messages": len(closed)}
             )
-        return closed
+        if len(closed) == CLOSE_LIMIT:
+            places = ((mailing_id, (due_at, message_id)) for mailing_id, due_at, message_id in closed)
+            self._closed.extend(places, time.monotonic() - begun)
+        else:
+            self._closed.forget()
+        return len(closed)
 
-    def _settle_and_fold(self) -> None:
+    def _settle(self) -> None:
         def settle(cursor: Cursor) -> list[tuple[int, str, int]]:
             cursor.execute(SETTLE_MAILINGS)
             return cursor.fetchall()
@@ -235,5 +274,11 @@ class Upkeep:
         settled = self._database.transaction(settle)
         for mailing_id, status, audience in settled:
             log.info("a mailing ends", extra={"mailing_id": mailing_id, "status": status, "audience": audience})
-        ids = [mailing_id for mailing_id, _, _ in settled]
-        self._database.transaction(lambda cursor: cursor.execute(FOLD_TALLIES, {"settled": ids, "rows": FOLD_ABOVE}))
+
+    def _tidy(self) -> None:
+        """Folds and removes what has had its time. A database that is about to be migrated can wait for that."""
+        try:
+            self._database.transaction(lambda cursor: cursor.execute(FOLD_TALLIES, {"rows": FOLD_ABOVE}))
+            self._retention.run()
+        except (psycopg2.errors.UndefinedColumn, psycopg2.errors.UndefinedTable):
+            log.warning("the database is not migrated to this version yet: nothing is folded or removed")

@@ -88,7 +88,9 @@ class MailingSchema(Answer):
     warnings = ma.fields.List(
         ma.fields.Nested(WarningSchema),
         required=True,
-        metadata={"description": "What is legal and probably not meant: `window_closed`, `nobody_matches`."},
+        metadata={
+            "description": "What is legal and probably not meant: `window_closed`, `nobody_matches`, `ledger_removed`."
+        },
     )
     text_revision = ma.fields.Integer(
         required=True, metadata={"description": "Which text it is, counted from 1.", "example": 1}

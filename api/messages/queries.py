@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, literal, select, true, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from api.extensions import db
 from api.rows import with_columns
 from shared.errors import NotFound
-from shared.ledger import MessageStatus
-from shared.models import Attempt, Message
+from shared.ledger import OPEN_STATUSES, MessageStatus
+from shared.models import Attempt, Message, MessageTally
 
 
 def messages_after(
@@ -29,7 +29,7 @@ def messages_after(
     elif mailing_id is not None:
         found = _of_mailing(after, limit, mailing_id, status)
     elif status is not None:
-        found = _in_status(after, status)
+        found = _in_status(after, limit, status)
     else:
         found = select(Message).where(Message.id > after).order_by(Message.id)
     return db.session.scalars(found.limit(limit)).all()
@@ -61,29 +61,55 @@ def _of_person(
 
 
 def _of_mailing(after: int, limit: int, mailing_id: int, status: MessageStatus | None) -> Select[Any]:
-    # One walk along (mailing_id, status, id) per status, each of a page at most, merged.
-    arms = [
-        select(Message)
-        .where(_beyond((Message.mailing_id, mailing_id), (Message.status, one), after=after))
-        .order_by(Message.mailing_id, Message.status, Message.id)
-        .limit(limit)
-        .subquery()
+    # One walk along the index per status, each of a page at most, merged.
+    return _merged(
+        _sending(after, Message.mailing_id == mailing_id)
+        if one is MessageStatus.SENDING
+        else _listed(after, limit, literal(mailing_id, Message.mailing_id.type), one)
         for one in ([status] if status else MessageStatus)
-    ]
-    message = aliased(Message, union_all(*(select(arm) for arm in arms)).subquery())
+    )
+
+
+def _in_status(after: int, limit: int, status: MessageStatus) -> Select[Any]:
+    if status is MessageStatus.SENDING:
+        return _merged([_sending(after)])
+    if status is MessageStatus.PENDING:
+        # A page of each mailing that has any, merged. The tally knows which: settled ones are not looked at.
+        current = select(MessageTally.mailing_id).where(~MessageTally.in_total, MessageTally.status == status)
+        waiting = current.where(MessageTally.mailing_id.is_not(None)).distinct().cte("waiting")
+        page = _listed(after, limit, waiting.c.mailing_id, status).lateral()
+        message = aliased(Message, page)
+        return select(message).select_from(waiting.join(page, true())).order_by(message.id)
+    ended = Message.status.not_in(OPEN_STATUSES)
+    return select(Message).where(ended, _beyond(status, after)).order_by(Message.status, Message.id)
+
+
+def _listed(after: int, limit: int, mailing_id: ColumnElement[Any], status: MessageStatus) -> Select[Any]:
+    return (
+        select(Message)
+        .where(
+            Message.mailing_id == mailing_id,
+            Message.status != MessageStatus.SENDING,
+            _beyond(status, after),
+        )
+        .order_by(Message.status, Message.id)
+        .limit(limit)
+    )
+
+
+def _sending(after: int, *which: ColumnElement[bool]) -> Select[Any]:
+    # Materialized, as they are no more than workers have in hand: see _of_person.
+    held = select(Message).where(Message.status == MessageStatus.SENDING, Message.id > after, *which)
+    return select(held.cte("held").prefix_with("MATERIALIZED"))
+
+
+def _merged(arms: Iterable[Select[Any]]) -> Select[Any]:
+    message = aliased(Message, union_all(*(select(arm.subquery()) for arm in arms)).subquery())
     return select(message).order_by(message.id)
 
 
-def _in_status(after: int, status: MessageStatus) -> Select[Any]:
-    return select(Message).where(_beyond((Message.status, status), after=after)).order_by(Message.status, Message.id)
-
-
-def _beyond(*equal: tuple[Any, Any], after: int) -> ColumnElement[bool]:
-    # Says `column = value AND … AND id > after` as a range of the whole index: of its order nothing but that index
-    # is of use, so the planner can't prefer the primary key for a common value and filter its way to a rare page.
-    columns = [column for column, _ in equal]
-    values = [literal(value, column.type) for column, value in equal]
-    return and_(
-        tuple_(*columns, Message.id) > tuple_(*values, literal(after, Message.id.type)),
-        tuple_(*columns) <= tuple_(*values),
-    )
+def _beyond(status: MessageStatus, after: int) -> ColumnElement[bool]:
+    # Says `status = … AND id > after` as a range in the order of status and id: of that order nothing but the index is
+    # of use, so the planner can't prefer the primary key for a common value and filter its way to a rare page.
+    given, beyond = literal(status, Message.status.type), literal(after, Message.id.type)
+    return and_(tuple_(Message.status, Message.id) > tuple_(given, beyond), Message.status <= given)

@@ -1,4 +1,4 @@
-"""Figures, from the tally: their cost grows with the number of mailings, never with that of messages."""
+"""Figures. Those of messages are from the tally: they cost what the mailings that are not settled yet do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def mailings_by_status() -> dict[str, int]:
 
 
 def messages_by_status() -> dict[str, int]:
-    """How many messages are in each status, zeros included."""
-    sums = select(MessageTally.status, func.sum(MessageTally.messages)).group_by(MessageTally.status)
+    """How many messages are in each status, zeros included; those that retention has removed are counted too."""
+    current = select(MessageTally.status, func.sum(MessageTally.messages)).where(~MessageTally.in_total)
+    sums = current.group_by(MessageTally.status)
     found = {status: int(messages) for status, messages in db.session.execute(sums)}
     return {status.value: found.get(status, 0) for status in MessageStatus}

@@ -88,6 +88,11 @@ CATALOGUE = {
         FROM pg_indexes
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'
         """,
+    "storage options": """
+        SELECT oid::regclass::text, (SELECT array_agg(option ORDER BY option) FROM unnest(reloptions) AS option)
+        FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL
+        """,
     "enums": """
         SELECT typname::text, string_agg(enumlabel, ' ' ORDER BY enumsortorder)
         FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid

@@ -389,6 +389,28 @@ def _plan(connection: Connection) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
+def test_a_claim_costs_the_same_however_many_are_pending(connection: Connection) -> None:
+    add_running_mailing(connection, 10_000)
+    execute(connection, "ANALYZE message")
+    few = _pages(connection)
+
+    add_running_mailing(connection, 190_000)
+    execute(connection, "UPDATE mailing SET status = 'paused' WHERE id = 1")
+    execute(connection, "ANALYZE message")
+
+    assert _pages(connection) <= 1.3 * few
+
+
+def _pages(connection: Connection) -> int:
+    """The database pages that a claim of a hundred touches."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM}", CLAIM_ONE_HUNDRED)
+        plan = cursor.fetchall()[0][0][0]["Plan"]
+        cursor.execute("ROLLBACK")
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
 def _claim_and_hold(connection: Connection, limit: int) -> list[int]:
     """Claims, and leaves the transaction open."""
     with connection.cursor() as cursor:

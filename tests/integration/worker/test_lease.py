@@ -162,7 +162,7 @@ def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
     another = connect()
     another.autocommit = False
     with another.cursor() as cursor:
-        cursor.execute(FIND_LOST, [1])
+        cursor.execute(FIND_LOST, ["-infinity", 1])
 
     assert in_background(lambda: open_queue("heir").take_back(10)).result(10) == 1
 
