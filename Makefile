@@ -7,12 +7,13 @@ TORTURE_ARGS ?=
 BIN := .venv/bin
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
+READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run test torture rig lint format clean
+.PHONY: help run test torture rig benchmark lint format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
 	@exec $(BIN)/python -m sandbox
@@ -29,6 +30,12 @@ torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both le
 rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "rig or not rig" tests/acceptance/test_rig.py tests/acceptance/test_rig_mutants.py
 
+benchmark: $(READY_TO_BENCHMARK) ## measure what the README says (all of it, or NAME=dispatch; ARGS='--messages 5000')
+	@$(BIN)/python -m benchmarks$(if $(NAME),.$(NAME)) $(ARGS)
+
+benchmark-%: $(READY_TO_BENCHMARK)
+	@$(BIN)/python -m benchmarks.$* $(ARGS)
+
 lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Style"
 	@$(BIN)/python -m ruff check --quiet .
@@ -43,7 +50,7 @@ format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-peers build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment
@@ -75,4 +82,8 @@ $(READY_TO_RUN): setup.cfg pyproject.toml $(BIN)/python
 
 $(READY_TO_TEST): setup.cfg pyproject.toml $(BIN)/python
 	$(call install,what Gonets is tested with,$(run_extras)$(comma)test)
+	@touch $(READY_TO_RUN) $@
+
+$(READY_TO_BENCHMARK): setup.cfg pyproject.toml $(BIN)/python
+	$(call install,what Gonets is measured with,$(run_extras)$(comma)benchmark)
 	@touch $(READY_TO_RUN) $@
