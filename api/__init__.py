@@ -6,17 +6,27 @@ from pathlib import Path
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import health
+from api.access import routes as access_routes
+from api.access.commands import key
+from api.access.gate import register_gate
+from api.audit import routes as audit_routes
+from api.blueprint import Blueprint
 from api.clients import routes as clients_routes
 from api.commands import ledger
 from api.docs import register_docs
 from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
+from api.headers import register_headers
 from api.mailings import actions as mailings_routes
 from api.messages import routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
 from api.settings import ApiSettings
+from api.sign_in.pages import register_sign_in
+from api.sign_in.provider import Provider
+from api.sign_in.sessions import COOKIE_CONFIG, Cookies
 from api.statistics import routes as statistics_routes
 from shared.logs import configure_logs
 
@@ -34,6 +44,7 @@ class Gonets(Flask):
     """A Flask application whose paths mean the same with and without a slash at their end."""
 
     json_provider_class = JSONProvider
+    session_interface = Cookies()
 
 
 def create_app(settings: ApiSettings | None = None) -> Flask:
@@ -45,18 +56,29 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
         settings = ApiSettings.from_environment()
         configure_logs(settings.log_level, settings.log_format)
     app = Gonets(__name__, static_folder=None)
-    app.config.from_mapping(SPEC, **settings.flask_config())
+    app.config.from_mapping({**SPEC, **COOKIE_CONFIG}, **settings.flask_config())
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = RowId
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
+    register_headers(app)
+    register_gate(app, settings)
     rest_api.init_app(app)
     rest_api.register_converter(RowId, row_id_schema)
-    for routes in (clients_routes, mailings_routes, messages_routes, statistics_routes):
-        rest_api.register_blueprint(routes.blp)
+    for blp in _resources():
+        rest_api.register_blueprint(blp)
     app.register_blueprint(health.blp)
     register_docs(app)
+    register_sign_in(app, Provider(app, settings.provider) if settings.provider else None)
     register_error_handlers(app)
     app.cli.add_command(ledger)
+    app.cli.add_command(key)
+    if proxies := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, proxies)  # type: ignore[method-assign]
     return app
+
+
+def _resources() -> tuple[Blueprint, ...]:
+    routes = (clients_routes, mailings_routes, messages_routes, statistics_routes, audit_routes, access_routes)
+    return *(resource.blp for resource in routes), access_routes.links_blp

@@ -20,13 +20,21 @@ from flask_smorest.utils import get_appcontext
 from webargs.flaskparser import abort
 from werkzeug.exceptions import BadRequest, PreconditionFailed
 
+from api.access.rules import role_needed
 from api.idempotency import commit_once
 from api.json_body import BodyParser
 from api.openapi import ERRORS
+from shared.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 BODY_ERRORS = (400, 413, 415)
+
+NEEDS = {
+    Role.VIEWER: "Any key will do.",
+    Role.OPERATOR: "Needs the role `operator` or `admin`.",
+    Role.ADMIN: "Needs the role `admin`.",
+}
 
 
 class Blueprint(SmorestBlueprint):
@@ -38,7 +46,7 @@ class Blueprint(SmorestBlueprint):
         super().__init__(name, __name__, url_prefix=path, description=description)
         self._editable = editable
         self._parameters: dict[tuple[str, str], frozenset[str]] = {}
-        self._prepare_doc_cbks.append(_document_errors)
+        self._prepare_doc_cbks += [_document_errors, self._document_access]
         self.before_request(self._check_query)
 
     def route(self, rule: str, **options: Any) -> Callable[[View], View]:
@@ -141,6 +149,18 @@ class Blueprint(SmorestBlueprint):
         wrong |= {name: ["Given more than once."] for name, times in given.items() if times > 1 and name in known}
         if wrong:
             abort(422, errors={"query": wrong})
+
+    def _document_access(
+        self, doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_: Any
+    ) -> dict[str, Any]:
+        needed = role_needed(f"{self.name}.", method.upper())
+        # A cookie without the page's token may only read, whatever the role.
+        may_be_forbidden = needed is not Role.VIEWER or method != "get"
+        for status in (401, 403, 429) if may_be_forbidden else (401, 429):
+            doc["responses"][status] = ERRORS[status][0]
+        told = doc_info["docstring"].get("description")
+        doc_info["docstring"]["description"] = f"{told}\n\n{NEEDS[needed]}" if told else NEEDS[needed]
+        return doc
 
     @staticmethod
     def _prepare_etag_doc(doc: dict[str, Any], doc_info: Any, *, method: str, **_: Any) -> dict[str, Any]:

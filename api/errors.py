@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import psycopg2
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, g, jsonify
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -104,7 +104,7 @@ def answer_unavailable(error: Exception) -> Response:
 
 def answer_unexpected(error: Exception) -> Response:
     """A bug: logged in full, answered without a word of it."""
-    log.error("a request failed", exc_info=error)
+    log.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
     return _answer(500, "Something went wrong here. It has been logged.")
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from api import create_app
+from api.access.first_key import show_first_key
 from shared.config import between, environment
 
 with environment() as env:
@@ -18,3 +22,8 @@ control_socket_disable = True
 graceful_timeout = 20
 # No access log: its lines would carry the phone numbers that people filter by.
 accesslog = None
+
+
+def on_starting(_server: Any) -> None:
+    """Before there are processes to serve: an installation without a key gets one."""
+    show_first_key(create_app())

@@ -24,7 +24,12 @@ What reads or writes one client or mailing answers with an `ETag`. Send it back 
 and the write is refused (412) if somebody else has edited the resource since. Progress of a mailing's messages is no
 edit. Send it in `If-None-Match` with a GET, and the answer is 304 while nothing at all has changed.
 
-A POST may carry an `Idempotency-Key`: sent again after an answer was lost, it does nothing twice.
+Everything needs a key, as `Authorization: Bearer gonets_…`. A `viewer` reads, an `operator` also writes clients and
+mailings, an `admin` also makes and revokes keys and reads the audit. Too many requests at once are refused (429). An
+answer's `X-Request-Id` is yours, if you sent one, and stands in the audit.
+
+A POST may carry an `Idempotency-Key`: sent again after an answer was lost, it does nothing twice. (But for
+`createKey` and `createSignInLink`, whose answers are not kept anywhere.)
 """
 
 SPEC = {
@@ -32,11 +37,16 @@ SPEC = {
     "API_VERSION": "1",
     # The version that most generators of clients know best.
     "OPENAPI_VERSION": "3.0.3",
-    "API_SPEC_OPTIONS": {"info": {"description": DESCRIPTION}},
+    "API_SPEC_OPTIONS": {"info": {"description": DESCRIPTION}, "security": [{"key": []}]},
 }
 
 ERRORS = {
     400: ("BadRequest", "The body is not JSON, or the query string is not UTF-8."),
+    401: ("Unauthorized", "There is no key, or none that is known here and not over. `WWW-Authenticate` says which."),
+    403: (
+        "Forbidden",
+        "The key's role may not, and the message names the one that may; or a browser's cookie came without its token.",
+    ),
     404: ("NotFound", "There is no such resource, or there never was."),
     409: (
         "Conflict",
@@ -47,11 +57,19 @@ ERRORS = {
     413: ("TooLarge", "The body is larger than the API takes."),
     415: ("UnsupportedMediaType", "The body is not announced as `application/json`."),
     422: ("Invalid", "A field or a query parameter is wrong, missing or unknown. `errors` names it."),
+    429: ("TooManyRequests", "Too many requests of this key at once. Try again after `Retry-After` seconds."),
     503: ("Unavailable", "The database is away or too busy. Try again after `Retry-After` seconds."),
 }
 """Status: the name of its response in the document, and when it happens."""
 
+SECURITY_SCHEME = {"type": "http", "scheme": "bearer", "description": "A key: `gonets_…`, or what API_KEY is set to."}
+WWW_AUTHENTICATE = {"description": "That it takes a bearer token.", "schema": {"type": "string"}}
 RETRY_AFTER = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+ERROR_HEADERS = {
+    401: {"WWW-Authenticate": WWW_AUTHENTICATE},
+    429: {"Retry-After": RETRY_AFTER},
+    503: {"Retry-After": RETRY_AFTER},
+}
 ETAG = {"description": "The version of the resource.", "schema": {"type": "string"}}
 LINK = {
     "description": 'The next page: `</v1/client/?after=100>; rel="next"`. None on the last page.',
@@ -113,9 +131,10 @@ class RestApi(flask_smorest.Api):
                 "description": description,
                 "content": {"application/json": {"schema": ErrorSchema}},
             }
-            if status == 503:
-                response["headers"] = {"Retry-After": RETRY_AFTER}
+            if headers := ERROR_HEADERS.get(status):
+                response["headers"] = headers
             self.spec.components.response(name, response, lazy=True)
+        self.spec.components.security_scheme("key", SECURITY_SCHEME)
         self.spec.components.response("NOT_MODIFIED", {"description": "Nothing has changed."}, lazy=True)
 
     def _register_pagination_header(self) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from environs import validate
 from sqlalchemy import URL
 
+from api.sign_in.provider_settings import ProviderSettings
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.db import CONNECT_OPTIONS, database_url
 
 PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
 """Rows of a page when the caller doesn't say, and at most."""
+
+CHOSEN_KEY = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
+"""So long that nobody guesses it at the rate that requests are answered."""
 
 POOL_TIMEOUT = 5.0
 """Seconds a request waits for a connection while all are taken."""
@@ -25,6 +30,17 @@ class ApiSettings:
     max_body_bytes: int = 65_536
     statement_timeout: float = 15.0
     """Seconds that one statement of a request may take."""
+    api_key: str | None = field(default=None, repr=False)
+    """An admin's key, besides those in the database."""
+    secret_key: str | None = field(default=None, repr=False)
+    """What cookies are signed with; the database has one of its own."""
+    rate: float = 1000.0
+    """Requests a second of one key or one person; 0: no limit."""
+    anonymous_rate: float = 50.0
+    """Requests a second from one address that nobody's key comes with; 0: no limit."""
+    trusted_proxies: int = 0
+    """How many proxies in front say the truth in X-Forwarded-For and the like."""
+    provider: ProviderSettings | None = None
     log_level: str = "INFO"
     log_format: str = "auto"
 
@@ -36,15 +52,23 @@ class ApiSettings:
                 "database_url": env.str("DATABASE_URL", DEFAULT_DATABASE_URL),
                 "max_body_bytes": env.int("API_MAX_BODY_BYTES", 65_536, validate=between(1024, 2**30)),
                 "statement_timeout": env.float("API_STATEMENT_TIMEOUT", 15.0, validate=between(0.1, 3600.0)),
+                "api_key": env.str("API_KEY", "", validate=CHOSEN_KEY) or None,
+                "secret_key": env.str("SECRET_KEY", "", validate=CHOSEN_KEY) or None,
+                "rate": env.float("API_RATE", 1000.0, validate=between(0.0, 1e6)),
+                "anonymous_rate": env.float("API_ANONYMOUS_RATE", 50.0, validate=between(0.0, 1e6)),
+                "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=between(0, 10)),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
-        return cls(**{**read, "database_url": database_url(read["database_url"])})
+            provider = ProviderSettings.read(env)
+        read |= {"database_url": database_url(read["database_url"]), "provider": ProviderSettings.of(provider)}
+        return cls(**read)
 
     def flask_config(self) -> dict[str, Any]:
         """The same in the words of Flask and its extensions."""
         return {
             "MAX_CONTENT_LENGTH": self.max_body_bytes,
+            "SECRET_KEY": self.secret_key,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
             "SQLALCHEMY_ENGINE_OPTIONS": {
                 "connect_args": {

@@ -45,8 +45,8 @@ def _run(settings: LauncherSettings, terminal: Terminal) -> None:
     _stop_on_signals(service)
     try:
         service.start()
-        with ApiClient(service.api_url) as api:
-            _say_where(service, terminal)
+        with ApiClient(service.api_url, service.api_key) as api:
+            _say_where(service, api, terminal)
             demonstrate(service, api, terminal)
         while True:
             service.tend(60)
@@ -80,10 +80,14 @@ def _on_stop_signals(handler: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handler)
 
 
-def _say_where(service: Service, terminal: Terminal) -> None:
+def _say_where(service: Service, api: ApiClient, terminal: Terminal) -> None:
+    key = f"$(cat {brief(service.key_file)})" if service.key_file else "$API_KEY"
+    link = api.post("/v1/sign-in-link/create/")
     terminal.say()
+    terminal.say(f"  open: {service.api_url}{link['path']}")
+    terminal.say("        (signs your browser in: once, within ten minutes)")
     terminal.say(f"  docs: {service.api_url}/docs/")
-    terminal.say(f"  try:  curl {service.api_url}/v1/mailing/")
+    terminal.say(f'  try:  curl -H "Authorization: Bearer {key}" {service.api_url}/v1/mailing/')
     terminal.say(f"  logs: {brief(service.logs)}")
     terminal.say("  stop: Ctrl-C")
     terminal.say()

@@ -22,18 +22,19 @@ class ApiAway(ApiError):
 
 
 class ApiClient:
-    """Requests to the API at `url`; close it, or use it as a context manager."""
+    """Requests to the API at `url` with a key; close it, or use it as a context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str) -> None:
         self._url = url
         self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {key}"
         self._session.trust_env = False  # no proxy between two processes of one machine
 
     def get(self, path: str) -> Any:
         """The JSON of a resource. Raises ApiAway, and ApiError with what the API said."""
         return self._ask("GET", path)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The JSON of what was added. Raises as `get`."""
         return self._ask("POST", path, body)
 

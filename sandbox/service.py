@@ -15,6 +15,7 @@ import psycopg2
 import requests
 
 from sandbox.addresses import authority, free_port, is_free, reachable
+from sandbox.api_key import kept_key
 from sandbox.leash import leashed
 from sandbox.logs import begin_log, reason_in
 from sandbox.postgres import EmbeddedPostgres
@@ -28,7 +29,8 @@ from worker.token import Token
 START_PATIENCE = 60.0
 """Seconds until the API and the simulated gateway must have answered once."""
 TEND_INTERVAL = 0.2
-TOKENS = ("GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE")
+API_SECRETS = ("API_KEY", "SECRET_KEY", "OIDC_CLIENT_SECRET")
+SECRETS = ("GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS)
 
 
 class Service:
@@ -52,11 +54,17 @@ class Service:
         self.api_url = f"http://{authority(reachable(settings.api_host), settings.api_port)}"
         self._check_api_address()
         self._token = self._find_token()
+        self.api_key = settings.api_key or ""
 
     @property
     def logs(self) -> Path:
         """The folder of the log files, one a process."""
         return self._data / "logs"
+
+    @property
+    def key_file(self) -> Path | None:
+        """Where the API's key is kept, if it is not the environment's."""
+        return None if self._settings.api_key else self._data / "api-key"
 
     @property
     def simulates_gateway(self) -> bool:
@@ -70,6 +78,8 @@ class Service:
         """
         self._start_database()
         self._migrate()
+        if self.key_file:
+            self.api_key = kept_key(self.key_file)
         if self.simulates_gateway:
             self._start_gateway()
         else:
@@ -170,7 +180,9 @@ class Service:
         address = authority(self._settings.api_host, self._settings.api_port)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         command.append("api:create_app()")
-        self._supervisor.start(Job("api", "api", command, self._environment()))
+        given = {name: os.environ[name] for name in API_SECRETS if name in os.environ}
+        environment = self._environment({**given, "API_KEY": self.api_key})
+        self._supervisor.start(Job("api", "api", command, environment))
         self._wait_for("api", "API", f"{self.api_url}/healthz")
         self._terminal.tick(f"API on {self.api_url}")
 
@@ -199,6 +211,6 @@ class Service:
                 time.sleep(0.1)
 
     def _environment(self, more: Mapping[str, str] = {}) -> dict[str, str]:
-        """The environment of a child. The token is only in that of those who need it."""
-        inherited = {name: value for name, value in os.environ.items() if name not in TOKENS}
+        """The environment of a child. A secret is only in that of those who need it."""
+        inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
         return {**inherited, "DATABASE_URL": self.database_url, "PYTHONUNBUFFERED": "1", **more}

@@ -18,6 +18,8 @@ class LauncherSettings:
     gateway_token_file: str | None
     gateway_port: int
     """The simulated gateway's; another one is taken when it isn't free."""
+    api_key: str | None
+    """An admin's; without one, the launcher makes one and keeps it in `data_dir`."""
     api_host: str
     api_port: int
     workers: int
@@ -33,6 +35,7 @@ class LauncherSettings:
                 gateway_token=env.str("GATEWAY_TOKEN", "") or None,
                 gateway_token_file=env.str("GATEWAY_TOKEN_FILE", "") or None,
                 gateway_port=env.int("SANDBOX_GATEWAY_PORT", 8081, validate=between(1, 65535)),
+                api_key=env.str("API_KEY", "") or None,
                 api_host=env.str("API_HOST", "127.0.0.1"),
                 api_port=env.int("API_PORT", 8000, validate=between(1, 65535)),
                 workers=env.int("WORKERS", 1, validate=between(0, 64)),

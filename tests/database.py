@@ -28,7 +28,8 @@ def empty(url: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
-            TRUNCATE client, mailing, mailing_text, message, attempt, message_tally, journal, kept_answer
+            TRUNCATE client, mailing, mailing_text, message, attempt, message_tally, journal, kept_answer,
+                api_key, browser_session, sign_in_link
             RESTART IDENTITY
             """
         )

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, cast, func, select, update
 
+from api.audit.recording import note_changes
 from api.extensions import db
+from api.rows import with_columns
 from shared.clients import check_operator_code
 from shared.errors import NotFound
 from shared.ledger import MessageStatus
@@ -48,6 +50,7 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
     check_operator_code(fields["phone_number"], fields["operator_code"])
     if all(getattr(client, name) == value for name, value in fields.items()):
         return client
+    note_changes(with_columns(client), fields)
     db.session.execute(
         update(Message)
         .where(Message.id.in_(_locked_ids(_waiting(client), Message.attempts == 0)))

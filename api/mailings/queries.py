@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
+from api.audit.recording import note_changes
 from api.extensions import db
 from api.rows import with_columns
 from shared.errors import NotFound
@@ -100,6 +102,7 @@ def change_mailing(mailing: Mailing, before: Terms, after: Terms) -> None:
     changed = check_change(mailing, before, after)
     if not changed:
         return
+    note_changes(asdict(before), asdict(after))
     if "text" in changed:
         mailing.text_revision += 1
         _write_text(mailing, after.text)

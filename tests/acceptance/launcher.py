@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from sandbox.supervisor import ROOT
 
@@ -35,7 +35,9 @@ class Launcher:
         self.port = environment.get("API_PORT") or str(free_port())
         own = {"DATA_DIR": str(data), "API_PORT": self.port, "SANDBOX_GATEWAY_PORT": str(free_port())}
         inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "DATABASE_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("GATEWAY_", "DATABASE_", "API_", "OIDC_"))
         }
         with output.open("wb") as file:
             self.process = subprocess.Popen(
@@ -55,8 +57,14 @@ class Launcher:
         until(lambda: words in self.said() or self.process.poll() is not None)
         assert words in self.said(), self.said()
 
+    @property
+    def key(self) -> str:
+        """The API's key, as it is kept."""
+        return (self.data / "api-key").read_text().strip()
+
     def get(self, path: str) -> Any:
-        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with urlopen(Request(f"http://127.0.0.1:{self.port}{path}", headers=headers), timeout=10) as response:
             return json.load(response)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:

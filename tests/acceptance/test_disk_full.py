@@ -20,6 +20,7 @@ from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import migrate
 from tests.factories import add_clients, add_mailing, counted, mailing, tally, value
+from tests.integration.api.calls import caller
 from tests.waiting import eventually
 
 MEGABYTES = 160
@@ -59,7 +60,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(small_disk: Path, gateway
         connection.autocommit = True
         add_clients(connection, 1200)
         mailing_id = add_mailing(connection)
-        api = create_app(ApiSettings(database_url=database_url(postgres.url))).test_client()
+        api = caller(create_app(ApiSettings(database_url=database_url(postgres.url))))
         gateway.faults(latency=0.01)
         worker = fleet.start(DATABASE_URL=postgres.url, LAUNCH_CHUNK=100)
         eventually(lambda: gateway.summary().accepted >= 50)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.acceptance.launcher import PATIENCE, Launcher, until
 
@@ -49,6 +50,11 @@ def test_the_first_start_shows_a_mailing_from_beginning_to_end_and_the_second_go
     assert "Traceback" not in said
     mailing = first.get("/v1/mailing/1/")
     assert (mailing["status"], mailing["audience"], mailing["messages"]["sent"]) == ("finished", 1000, 1000)
+    key = first.key
+    assert (first.data / "api-key").stat().st_mode & 0o777 == 0o600
+    assert key not in said
+    assert key not in all_logs(first.data)
+    assert signs_in(re.findall(r"open: (\S+)", said)[0])
     assert first.stop() == 0
 
     second = launch(WORKERS="2")
@@ -56,8 +62,21 @@ def test_the_first_start_shows_a_mailing_from_beginning_to_end_and_the_second_go
     assert "2 workers\n" in second.said()
     assert len(second.get("/v1/client/?limit=1000")) == 1000
     assert second.get("/v1/mailing/") == [mailing]
+    assert second.key == key
     assert second.stop(signal.SIGTERM) == 0
     assert processes_of(tmp_path / "data") == []
+
+
+def all_logs(data: Path) -> str:
+    return "".join(log.read_text() for log in (data / "logs").iterdir())
+
+
+def signs_in(link: str) -> bool:
+    """Whether a browser that follows the link is let in, and another one that follows it later is not."""
+    browsers = [requests.Session(), requests.Session()]
+    where = [browser.get(link, timeout=10).status_code for browser in browsers]
+    mailings = f"{link.partition('/login/')[0]}/v1/mailing/"
+    return (where, [browser.get(mailings, timeout=10).status_code for browser in browsers]) == ([200, 401], [200, 401])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

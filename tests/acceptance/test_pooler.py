@@ -104,8 +104,8 @@ def test_three_workers_share_two_connections_and_send_each_message_once(
 def test_the_api_answers_through_it(pooler_url: str) -> None:
     app = create_app(ApiSettings(database_url=parse_database_url(pooler_url)))
 
-    assert app.test_client().get("/readyz").json == {"status": "ready"}
-    assert app.test_client().get("/v1/mailing/").json == []
+    assert caller(app).get("/readyz").json == {"status": "ready"}
+    assert caller(app).get("/v1/mailing/").json == []
 
 
 def test_a_mailing_is_created_paused_edited_and_resumed_through_it_while_workers_keep_a_pace_through_it(

@@ -42,7 +42,9 @@ def test_what_make_run_shows_is_what_the_readme_shows(service: Launcher) -> None
 def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> None:
     assert EXAMPLES
     commands = re.sub(r"^#.*\n", "", EXAMPLES[1], flags=re.MULTILINE).replace("8000", service.port)
-    answers = [run(command) for command in re.split(r"\n(?=curl )", commands.strip())]
+    key, *calls = re.split(r"\n(?=curl )", commands.strip())
+    key = key.replace(".data", str(service.data))
+    answers = [run(f"{key}\n{call}") for call in calls]
     client, mailing, mailings, messages, statistics = answers
     assert client["phone_number"] == 79161234567
     assert mailing["text"] == "Your order is on its way"

@@ -37,6 +37,7 @@ from tests.factories import (
     tally,
     value,
 )
+from tests.integration.api.calls import caller
 from tests.waiting import eventually
 from worker.database import Database
 from worker.delivery import Retries
@@ -252,6 +253,6 @@ def resume(url: str, mailing_id: int) -> None:
 
 def call(url: str, method: str, path: str, json: object = None) -> None:
     app = create_app(ApiSettings(database_url=database_url(url)))
-    assert app.test_client().open(path, method=method.upper(), json=json).status_code == 200
+    assert caller(app).open(path, method=method.upper(), json=json).status_code == 200
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()

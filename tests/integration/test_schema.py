@@ -18,6 +18,7 @@ from sqlalchemy import create_engine
 from shared.db import database_url as parse_database_url
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.models import Base
+from shared.roles import Role
 from tests.database import ROOT, downgrade, migrate
 from tests.factories import add_running_mailing, execute, rows, value
 from tests.waiting import in_background
@@ -35,6 +36,7 @@ VALID: dict[str, dict[str, str]] = {
     "mailing_text": {"mailing_id": "1", "revision": "2", "text": "'Hello'"},
     "message": {"mailing_id": "1", "client_id": "7", "phone_number": "79001234567"},
     "pace": {"id": "2", "next_slot": NOW},
+    "cookie_secret": {"id": "2", "secret": "''"},
 }
 """A row of each table, by column, in SQL; a mailing with one message to the client 1 is there already."""
 
@@ -69,6 +71,7 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("message_attempts_spared_are_attempts", "message", {"attempts": "1", "attempts_spared": "-1"}),
     ("message_attempts_spared_are_attempts", "message", {"attempts": "-1"}),
     ("pace_is_one_row", "pace", {}),
+    ("cookie_secret_is_one_row", "cookie_secret", {}),
 ]
 
 CATALOGUE = {
@@ -169,6 +172,7 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
         (MessageStatus, "message_status"),
         (Outcome, "outcome"),
         (OnUnknown, "on_unknown"),
+        (Role, "role"),
     ],
 )
 def test_a_postgresql_enum_has_the_members_of_its_python_enum(
@@ -186,7 +190,7 @@ def test_a_postgresql_enum_has_the_members_of_its_python_enum(
 def test_there_are_no_other_enums(connection: Connection) -> None:
     enums = {name for (name,) in rows(connection, "SELECT DISTINCT enumtypid::regtype::text FROM pg_enum")}
 
-    assert enums == {"mailing_status", "message_status", "outcome", "on_unknown"}
+    assert enums == {"mailing_status", "message_status", "outcome", "on_unknown", "role"}
 
 
 def insert(connection: Connection, table: str, change: dict[str, str]) -> None:

@@ -22,11 +22,13 @@ from shared.config import DEFAULT_DATABASE_URL
 from shared.db import database_url as parse_database_url
 from tests import factories
 from tests.database import empty
+from tests.integration.api.calls import API_KEY
 
 CONFIG = {
     "seed": 20220602,
     "generation": {"max-examples": 30, "deterministic": True, "database": "none"},
     "cache": {"enabled": False},
+    "auth": {"openapi": {"key": {"bearer": API_KEY}}},
     "checks": {
         # An If-Match that is made up is well-formed and names nothing: 412 is the right answer to it.
         "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "404", "409", "412"]},
@@ -81,7 +83,7 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> schem
 def app(database_url: str) -> Flask:
     """The application, with a launched mailing in its database."""
     begin(database_url)
-    return create_app(ApiSettings(database_url=parse_database_url(database_url)))
+    return create_app(ApiSettings(database_url=parse_database_url(database_url), api_key=API_KEY))
 
 
 def begin(url: str) -> None:
@@ -93,6 +95,12 @@ def begin(url: str) -> None:
     factories.add_mailing(connection)
     factories.execute(
         connection, "INSERT INTO message (mailing_id, client_id, phone_number) SELECT 1, id, phone_number FROM client"
+    )
+    factories.execute(
+        connection,
+        """
+        INSERT INTO api_key (prefix, key_hash, name, role, created_by) VALUES ('of nobody', '', 'old', 'viewer', 'test')
+        """,
     )
     factories.execute(
         connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 3, audience = 3"

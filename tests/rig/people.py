@@ -16,6 +16,7 @@ from tests.rig.facts import Call
 
 PATIENCE = 10.0
 """Seconds for an answer."""
+API_KEY = "the-key-of-everybody-in-the-rig"
 AGAIN = 4
 """How often a call with an Idempotency-Key is repeated while it gets no answer."""
 
@@ -59,6 +60,7 @@ class People:
         if not hasattr(self._own, "session"):
             self._own.session = requests.Session()
             self._own.session.trust_env = False
+            self._own.session.headers["Authorization"] = f"Bearer {API_KEY}"
         headers = {"Idempotency-Key": key} if key else {}
         status, said = None, None
         sent_at = time.time()

@@ -27,6 +27,7 @@ from tests.database import empty, migrate
 from tests.rig import history
 from tests.rig.facts import Event, Settings
 from tests.rig.gateway import read
+from tests.rig.people import API_KEY
 from tests.rig.proxy import Proxy
 
 TOKEN = "right"
@@ -288,7 +289,8 @@ class Stage:
     def _environment(self) -> dict[str, str]:
         ours = ("GATEWAY_", "DATABASE_", "WORKER_", "API_", "LEASE_", "RETRY_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return {**inherited, "DATABASE_URL": self.postgres.url, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "text"}
+        own = {"DATABASE_URL": self.postgres.url, "API_KEY": API_KEY}
+        return {**inherited, **own, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "text"}
 
 
 def _hold_port() -> socket.socket:

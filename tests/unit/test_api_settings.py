@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from api.settings import ApiSettings
 from shared.db import database_url
 from shared.errors import ConfigurationError
+from shared.roles import Role
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment with none of the API's variables in it."""
-    for name in ("DATABASE_URL", "API_MAX_BODY_BYTES", "API_STATEMENT_TIMEOUT", "LOG_LEVEL", "LOG_FORMAT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("API_", "OIDC_", "LOG_")) or name in ("DATABASE_URL", "SECRET_KEY", "TRUSTED_PROXIES"):
+            monkeypatch.delenv(name)
     return monkeypatch
 
 
@@ -43,9 +47,52 @@ def test_options_in_the_database_url_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("API_MAX_BODY_BYTES", "12"), ("API_STATEMENT_TIMEOUT", "0"), ("LOG_LEVEL", "LOUD"), ("LOG_FORMAT", "xml")],
+    [
+        ("API_MAX_BODY_BYTES", "12"),
+        ("API_STATEMENT_TIMEOUT", "0"),
+        ("API_KEY", "too short"),
+        ("API_KEY", "with a blank in the middle"),
+        ("SECRET_KEY", "x"),
+        ("API_RATE", "-1"),
+        ("TRUSTED_PROXIES", "many"),
+        ("OIDC_ROLES", "staff=owner"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+    ],
 )
 def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        ApiSettings.from_environment()
+
+
+PROVIDER = {"OIDC_ISSUER": "https://id.example", "OIDC_CLIENT_ID": "gonets", "OIDC_CLIENT_SECRET": "secret"}
+
+
+def test_a_provider_is_read_and_its_words_are_roles(environment: pytest.MonkeyPatch) -> None:
+    for name, value in {**PROVIDER, "OIDC_ROLE_CLAIM": "groups", "OIDC_ROLES": "staff=viewer,ops=admin"}.items():
+        environment.setenv(name, value)
+    provider = ApiSettings.from_environment().provider
+    assert provider is not None
+    assert (provider.issuer, provider.role_claim) == ("https://id.example", "groups")
+    assert provider.roles == {"staff": Role.VIEWER, "ops": Role.ADMIN}
+    assert "secret" not in repr(provider)
+
+
+def test_what_is_empty_is_not_set(environment: pytest.MonkeyPatch) -> None:
+    for name in ("API_KEY", "SECRET_KEY", "OIDC_ROLE_CLAIM", "OIDC_ROLES", *PROVIDER):
+        environment.setenv(name, "")
+    settings = ApiSettings.from_environment()
+    assert (settings.api_key, settings.secret_key, settings.provider) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OIDC_CLIENT_ID", ""), ("OIDC_CLIENT_SECRET", ""), ("OIDC_ISSUER", "http://id.example")]
+)
+def test_half_a_provider_or_one_without_https_is_refused(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for one, given in {**PROVIDER, name: value}.items():
+        environment.setenv(one, given)
     with pytest.raises(ConfigurationError, match=name):
         ApiSettings.from_environment()

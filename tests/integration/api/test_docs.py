@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.access.schemas import KeyBody
 from api.clients.schemas import ClientBody
 from api.mailings.schemas import MailingBody
 from tests.integration.api.calls import Caller
@@ -32,7 +33,17 @@ OPERATIONS = {
     "listMessages": "GET /v1/message/",
     "getMessage": "GET /v1/message/{message_id}/",
     "getStatistics": "GET /v1/statistics/",
+    "listAudit": "GET /v1/audit/",
+    "createKey": "POST /v1/key/create/",
+    "listKeys": "GET /v1/key/",
+    "getKey": "GET /v1/key/{key_id}/",
+    "revokeKey": "DELETE /v1/key/{key_id}/",
+    "createSignInLink": "POST /v1/sign-in-link/create/",
 }
+
+
+EDITS = {"updateClient", "deleteClient", "updateMailing", "deleteMailing"}
+"""What takes an If-Match."""
 
 
 @pytest.fixture
@@ -47,6 +58,10 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
         for method, operation in methods.items():
             if method != "parameters":
                 yield f"{method.upper()} {path}", operation
+
+
+def takes_idempotency_key(operation: dict[str, Any]) -> bool:
+    return {"$ref": "#/components/parameters/IDEMPOTENCY_KEY"} in operation.get("parameters", [])
 
 
 @pytest.mark.parametrize("slash", ["", "/"], ids=["without a slash", "with a slash"])
@@ -85,14 +100,16 @@ def test_every_operation_says_what_it_does_and_what_can_go_wrong(document: dict[
     for call, operation in operations(document):
         assert operation["summary"], call
         assert tags[operation["tags"][0]], call
-        expected = {"422", "503"}
+        expected = {"401", "422", "429", "503"}
         if "requestBody" in operation:
             expected |= {"400", "413", "415"}
         if "_id}" in call:
             expected.add("404")
-        if call.startswith(("PUT", "DELETE")):
+        if not call.startswith("GET") or operation["tags"][0] in ("Audit", "Keys"):
+            expected.add("403")
+        if operation["operationId"] in EDITS:
             expected.add("412")
-        if call.startswith("POST") or operation["operationId"] in ("updateClient", "updateMailing"):
+        if takes_idempotency_key(operation) or operation["operationId"] in ("updateClient", "updateMailing"):
             expected.add("409")
         assert {status for status in operation["responses"] if status >= "4"} == expected, call
 
@@ -107,7 +124,27 @@ def test_if_match_is_optional(document: dict[str, Any]) -> None:
     assert document["components"]["parameters"]["IF_MATCH"]["required"] is False
     for call, operation in operations(document):
         taken = {"$ref": "#/components/parameters/IF_MATCH"} in operation.get("parameters", [])
-        assert taken == call.startswith(("PUT", "DELETE")), call
+        assert taken == (operation["operationId"] in EDITS), call
+
+
+def test_a_post_may_be_repeated_unless_its_answer_is_a_secret(document: dict[str, Any]) -> None:
+    once = {operation["operationId"] for call, operation in operations(document) if takes_idempotency_key(operation)}
+    posts = {operation["operationId"] for call, operation in operations(document) if call.startswith("POST")}
+    assert posts - once == {"createKey", "createSignInLink"}
+
+
+def test_every_operation_takes_a_key_and_says_which_role(document: dict[str, Any]) -> None:
+    assert document["security"] == [{"key": []}]
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for call, operation in operations(document):
+        assert "security" not in operation, call
+        said = operation["description"].splitlines()[-1]
+        if operation["tags"][0] in ("Audit", "Keys"):
+            assert said == "Needs the role `admin`.", call
+        elif call.startswith("GET") or operation["operationId"] == "createSignInLink":
+            assert said == "Any key will do.", call
+        else:
+            assert said == "Needs the role `operator` or `admin`.", call
 
 
 def test_every_parameter_and_every_field_says_what_it_is(document: dict[str, Any]) -> None:
@@ -119,8 +156,8 @@ def test_every_parameter_and_every_field_says_what_it_is(document: dict[str, Any
             assert described.get("description"), f"{name}.{field}"
 
 
-@pytest.mark.parametrize("body", [ClientBody(), MailingBody()], ids=["client", "mailing"])
-def test_the_examples_of_a_body_are_a_body(document: dict[str, Any], body: ClientBody | MailingBody) -> None:
+@pytest.mark.parametrize("body", [ClientBody(), MailingBody(), KeyBody()], ids=["client", "mailing", "key"])
+def test_the_examples_of_a_body_are_a_body(document: dict[str, Any], body: ClientBody | MailingBody | KeyBody) -> None:
     schema = document["components"]["schemas"][type(body).__name__]
     assert schema["additionalProperties"] is False
     assert body.load({name: described["example"] for name, described in schema["properties"].items()})

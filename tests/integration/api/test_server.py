@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from tests.database import ROOT
-from tests.integration.api.calls import CLIENT, PATIENCE, unused_port
+from tests.integration.api.calls import API_KEY, CLIENT, PATIENCE, unused_port
 
+KEY = {"Authorization": f"Bearer {API_KEY}"}
 JSON = {"Content-Type": "application/json"}
+AUTHORIZED = f"Authorization: Bearer {API_KEY}\r\n\r\n".encode()
 LIMIT = 2048
 
 
@@ -30,6 +32,7 @@ def port(database_url: str) -> Iterator[int]:
         "DATABASE_URL": database_url,
         "API_PORT": str(port),
         "API_WORKERS": "1",
+        "API_KEY": API_KEY,
         "API_MAX_BODY_BYTES": str(LIMIT),
         "LOG_FORMAT": "json",
     }
@@ -57,7 +60,7 @@ def wait_until_it_listens(port: int) -> None:
 def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[HTTPResponse, bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request(method, path, body, headers, encode_chunked="Transfer-Encoding" in headers)
+        connection.request(method, path, body, headers | KEY, encode_chunked="Transfer-Encoding" in headers)
         response = connection.getresponse()
         return response, response.read()
     finally:
@@ -89,7 +92,7 @@ def test_a_body_in_chunks_has_a_size_too(port: int) -> None:
 
 @pytest.mark.parametrize("path", [b"/v1/client/\xff/", b"/v1/client/?limit=\xff", b"/v1/client/?\xff=1"])
 def test_bytes_that_are_not_utf_8_are_the_callers_fault(port: int, path: bytes) -> None:
-    answer = ask_raw(port, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = ask_raw(port, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + AUTHORIZED)
     assert answer.split()[1] in (b"400", b"404", b"422")
 
 
@@ -114,7 +117,7 @@ def test_a_connection_is_kept_alive_after_every_kind_of_answer(port: int) -> Non
         ("DELETE", "/v1/client/1/", None, {}),
         ("GET", "/v1/client/1/", None, {}),
     ):
-        connection.request(method, path, body, headers)
+        connection.request(method, path, body, headers | KEY)
         response = connection.getresponse()
         response.read()
         statuses.append(response.status)

@@ -1,0 +1,41 @@
+"""The first key of an installation: made when the API starts, and shown in its log that once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.access import queries
+from api.access.commands import whoever_runs_this
+from api.audit.recording import write_down
+from api.extensions import db
+
+log = logging.getLogger(__name__)
+
+
+def show_first_key(app: Flask) -> None:
+    """Makes an admin's key and prints it, unless there has been a key before or API_KEY is one."""
+    if app.extensions["gate"].environment_key is not None:
+        return
+    with app.app_context():
+        try:
+            somebody = whoever_runs_this()
+            new = queries.add_first_key(somebody.actor)
+            if new is not None:
+                write_down("createKey", somebody)
+            db.session.commit()
+        except SQLAlchemyError:
+            db.session.rollback()
+            log.warning("no first key: the database is away; the next start makes one, or `flask --app api key create`")
+            return
+        finally:
+            # The processes that serve are made from this one, and a connection can't be shared.
+            db.session.remove()
+            db.engine.dispose()
+    if new is not None:
+        # Not through the log's formatter: it is for a person to copy.
+        sys.stderr.write(f"\nThe first key, an admin's. Keep it: it is not shown again.\n\n    {new.key}\n\n")
+        sys.stderr.flush()

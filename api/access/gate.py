@@ -1,0 +1,159 @@
+"""The gate: every request passes it before anything else looks at it. Who is it, may they, and not too often?"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from flask import Flask, g, redirect, request, url_for
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
+from werkzeug.wrappers import Response
+
+from api.access import limits
+from api.access.keys import fingerprint, hash_of, is_hash_of, prefix_of
+from api.access.principal import ENVIRONMENT, KEY, Principal
+from api.access.queries import KnownKey, known_key
+from api.access.remembered import Remembered
+from api.access.rules import SAFE_METHODS, is_open, role_needed
+from api.audit.recording import expect
+from api.settings import ApiSettings
+from api.sign_in import csrf
+from api.sign_in.sessions import SignedIn, cookie_token_hash, signed_in
+from shared.roles import Role
+
+API_PATH = "/v1/"
+
+
+def register_gate(app: Flask, settings: ApiSettings) -> None:
+    """Puts the gate before everything that the application answers."""
+    gate = Gate(settings)
+    app.extensions["gate"] = gate
+    app.before_request(gate.check)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentKey:
+    """The admin's key that API_KEY is. It is nowhere in the database."""
+
+    key_hash: bytes
+    principal: Principal
+
+    @classmethod
+    def of(cls, key: str) -> EnvironmentKey:
+        """The key that reads so."""
+        return cls(hash_of(key), Principal(ENVIRONMENT + fingerprint(key), "API_KEY", Role.ADMIN))
+
+
+class Gate:
+    """Knows who makes a request, by key or by cookie."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
+        self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
+        self._keys: Remembered[str, KnownKey] = Remembered(known_key)
+        self._sessions: Remembered[bytes, SignedIn] = Remembered(signed_in)
+
+    def check(self) -> Response | None:
+        """Lets a request through, as `g.principal`'s, or sends the browser of somebody unknown to the sign-in page.
+
+        Raises Unauthorized, Forbidden and TooManyRequests.
+        """
+        endpoint = request.endpoint
+        if endpoint is None and not request.path.startswith(API_PATH):
+            return None  # 404 or 405, to anybody
+        if endpoint is not None and is_open(endpoint):
+            return None
+        by_key = "Authorization" in request.headers
+        principal = self.of_key(_bearer()) if by_key else self.of_cookie()
+        if principal is None:
+            return self._turn_away(by_key)
+        _take(limits.of_principals, principal.actor, self._rate)
+        needed = role_needed(endpoint, request.method)
+        if not principal.role.covers(needed):
+            raise Forbidden(f"This needs the role {needed}, and yours is {principal.role}.")
+        if request.method not in SAFE_METHODS:
+            if not by_key:
+                csrf.check()
+            expect(principal)
+        g.principal = principal
+        return None
+
+    def of_key(self, key: str) -> Principal | None:
+        """Whose key this is; none if nobody's, or it is over."""
+        environment_key = self.environment_key
+        if environment_key and hmac.compare_digest(environment_key.key_hash, hash_of(key)):
+            return environment_key.principal
+        prefix = prefix_of(key)
+        known = self._keys.get(prefix) if prefix else None
+        return _principal(known) if known and is_hash_of(known.key_hash, key) else None
+
+    def of_actor(self, actor: str) -> Principal | None:
+        """Whoever has the key that the actor is named by, if it may be used still."""
+        if self.environment_key and actor == self.environment_key.principal.actor:
+            return self.environment_key.principal
+        known = self._keys.get(actor.removeprefix(KEY)) if actor.startswith(KEY) else None
+        return _principal(known) if known else None
+
+    def of_cookie(self) -> Principal | None:
+        """Who is signed in with this browser."""
+        token_hash = cookie_token_hash()
+        session = self._sessions.get(token_hash) if token_hash else None
+        if session is None:
+            return None
+        if session.role is None:
+            return self.of_actor(session.actor)
+        return Principal(session.actor, session.name, session.role)
+
+    def forget_session(self, token_hash: bytes) -> None:
+        """Looks a browser's session up again the next time."""
+        self._sessions.forget(token_hash)
+
+    def _turn_away(self, by_key: bool) -> Response:
+        _take(limits.of_addresses, address_block(request.remote_addr), self._anonymous_rate)
+        if request.path.startswith(API_PATH) or by_key or request.method not in SAFE_METHODS:
+            raise _unauthorized(by_key)
+        return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
+
+
+def address_block(address: str | None) -> str:
+    """Whom to count an address as: of IPv6 the /64, which is what one household or one server has."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or int(parsed) >> 64)
+    return str(parsed)
+
+
+def too_many(seconds: float) -> HTTPException:
+    """The answer to whoever asks too often."""
+    return TooManyRequests(
+        f"Too many requests. Try again in {math.ceil(seconds)} s.", retry_after=max(1, math.ceil(seconds))
+    )
+
+
+def _take(table: limits.Limits, who: str, rate: float) -> None:
+    if seconds := table.take(who, rate):
+        raise too_many(seconds)
+
+
+def _bearer() -> str:
+    scheme, _, key = request.headers["Authorization"].partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _principal(known: KnownKey) -> Principal:
+    return Principal(KEY + known.prefix, known.name, known.role)
+
+
+def _unauthorized(by_key: bool) -> Unauthorized:
+    # RFC 6750, section 3.1: a request without a key is told of no error.
+    challenge: dict[str, str | None] = {"realm": "gonets"}
+    if by_key:
+        challenge["error"] = "invalid_token"
+    said = "This key is not known here, or it is over." if by_key else "Send a key as `Authorization: Bearer …`."
+    return Unauthorized(said, www_authenticate=WWWAuthenticate("bearer", challenge))

@@ -1,0 +1,29 @@
+"""Which role an operation needs, in one place: a viewer reads, an operator writes, and what differs is here."""
+
+from __future__ import annotations
+
+from shared.roles import Role
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing (RFC 9110, section 9.2.1)."""
+
+OPEN_BLUEPRINTS = frozenset({"health", "openapi", "swagger_ui", "sign_in"})
+"""What needs no key at all. Everything else does, whatever its path."""
+
+ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER}
+"""By blueprint, where the method alone doesn't say."""
+
+
+def is_open(endpoint: str) -> bool:
+    """Whether anybody may ask."""
+    return _blueprint(endpoint) in OPEN_BLUEPRINTS
+
+
+def role_needed(endpoint: str | None, method: str) -> Role:
+    """The weakest role that may. (No endpoint: there is nothing at this path, or not with this method.)"""
+    by_method = Role.VIEWER if method in SAFE_METHODS or endpoint is None else Role.OPERATOR
+    return ROLES.get(_blueprint(endpoint or ""), by_method)
+
+
+def _blueprint(endpoint: str) -> str:
+    return endpoint.partition(".")[0]

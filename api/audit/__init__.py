@@ -1,0 +1,1 @@
+"""Who did what and when: written with what was done, and only ever added to."""

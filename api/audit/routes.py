@@ -1,0 +1,26 @@
+"""The one operation on the audit: reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask.views import MethodView
+
+from api.audit import queries
+from api.audit.schemas import AuditArguments, AuditEntrySchema
+from api.blueprint import Blueprint
+from api.paging import PAGE_HEADERS, page
+from shared.models import AuditEntry
+
+blp = Blueprint("Audit", "/v1/audit", "Who did what and when. It is only ever added to.")
+
+
+@blp.route("/")
+class Audit(MethodView):
+    @blp.operation("listAudit")
+    @blp.arguments(AuditArguments(), location="query")
+    @blp.response(200, AuditEntrySchema(many=True), headers=PAGE_HEADERS)
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[AuditEntry], dict[str, str]]:
+        """List who did what and when"""
+        return page(queries.entries_after, arguments)

@@ -1,0 +1,63 @@
+"""What every answer says besides itself: which request it is to, and what a browser may do with it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from flask import Flask, g, request
+from werkzeug.wrappers import Response
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# Pages take everything from us and nothing inline, send forms only here, and are framed nowhere (CSP level 3).
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    # No address of ours is told to another site. ("no-referrer" would have forms say that they come from nowhere.)
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+SECRET_PATHS = ("/v1/key", "/v1/sign-in-link", "/login", "/logout")
+"""What may hold a key or a token."""
+A_YEAR = 365 * 24 * 3600
+
+
+def register_headers(app: Flask) -> None:
+    """Puts them on every answer, errors too."""
+    app.before_request(_name_request)
+    app.after_request(_add_headers)
+
+
+def _name_request() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _add_headers(response: Response) -> Response:
+    # Only these two may have been said already. The rest is just added: to look for each first would cost more.
+    if "Content-Security-Policy" not in response.headers:
+        response.headers.add("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    if (caching := _caching()) and "Cache-Control" not in response.headers:
+        response.headers.add("Cache-Control", caching)
+    for name, value in SECURITY_HEADERS:
+        response.headers.add(name, value)
+    if request.is_secure:
+        response.headers.add("Strict-Transport-Security", f"max-age={A_YEAR}")
+    if "request_id" in g:
+        response.headers.add("X-Request-Id", g.request_id)
+    return response
+
+
+def _caching() -> str | None:
+    if request.endpoint == "sign_in.static":
+        return None
+    if request.path.startswith(SECRET_PATHS):
+        return "no-store"
+    # Personal data is in no cache but the browser's own, which asks each time.
+    return "private, no-cache" if request.path.startswith("/v1/") else None

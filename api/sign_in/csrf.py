@@ -1,0 +1,36 @@
+"""Requests that a browser was tricked into by another site: what a cookie vouches for must come from our own pages."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from flask import request, session
+from werkzeug.exceptions import Forbidden
+
+FIELD, HEADER = "csrf_token", "X-CSRF-Token"
+
+
+def token() -> str:
+    """This browser's token, for a form's hidden field or a script's header."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe(32)
+    return str(session["csrf"])
+
+
+def check() -> None:
+    """Raises Forbidden unless the request comes from our own origin and carries this browser's token."""
+    if _is_foreign():
+        raise Forbidden("This came from another site.")
+    given = request.headers.get(HEADER) or request.form.get(FIELD, "")
+    if not hmac.compare_digest(given.encode(), str(session.get("csrf", "")).encode()) or not given:
+        raise Forbidden(f"Send the page's token in the field {FIELD} or in the header {HEADER}.")
+
+
+def _is_foreign() -> bool:
+    # What the browser says of itself (Fetch Metadata) is true behind any proxy; older ones say only the origin.
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site != "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host

@@ -1,0 +1,154 @@
+"""The pages: sign in by key, link or provider, and sign out."""
+
+from __future__ import annotations
+
+import math
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.wrappers import Response
+
+from api.access import limits
+from api.access.gate import Gate, address_block
+from api.access.keys import prefix_of
+from api.access.principal import Principal
+from api.audit.recording import write_down
+from api.extensions import db
+from api.sign_in import csrf, links
+from api.sign_in.provider import Provider, ProviderError
+from api.sign_in.sessions import sign_in, sign_out
+
+HOME = "/docs/"
+"""Where to go from here when nobody said where to."""
+
+FAILURES, FAILURES_A_SECOND = 10, 1 / 6
+"""Sign-ins that may fail from one address: so many at once, and then one every so often. There is no limit over all
+addresses: keys are too long to be guessed from everywhere, and it would let anybody lock everybody out."""
+
+blp = Blueprint(
+    "sign_in", __name__, template_folder="templates", static_folder="static", static_url_path="/login/static"
+)
+
+
+def register_sign_in(app: Flask, provider: Provider | None) -> None:
+    """The pages at /login/ and /logout/; `csrf_token()` is known to all templates."""
+    app.extensions["provider"] = provider
+    app.jinja_env.globals["csrf_token"] = csrf.token
+    app.register_blueprint(blp)
+
+
+@blp.get("/login/")
+def page() -> Response | tuple[str, int]:
+    """The form, or what a link leads to."""
+    link = request.args.get("link")
+    # What a browser fetches to be quick, or a program to look at the headers, is nobody's opening the link.
+    if link is None or request.method == "HEAD" or "Sec-Purpose" in request.headers:
+        return _form()
+    if tired := _too_many_failures():
+        return tired
+    actor = links.redeem(link)
+    who = _gate().of_actor(actor) if actor else None
+    if who is None:
+        return _refuse("This link has been used, or its time is over. Sign in with a key.", how="link")
+    return _welcome(who, "link")
+
+
+@blp.post("/login/")
+def enter() -> Response | tuple[str, int]:
+    """Signs in whoever has a key."""
+    try:
+        csrf.check()
+    except Forbidden:
+        return _form("This page was not fresh any more. Try again.", 403)
+    if tired := _too_many_failures():
+        return tired
+    key = request.form.get("key", "").strip()
+    who = _gate().of_key(key)
+    if who is None:
+        return _refuse("This key is not known here, or it is over.", how="key", key=prefix_of(key))
+    return _welcome(who, "key")
+
+
+@blp.post("/logout/")
+def leave() -> Response:
+    """Signs out; whoever is not signed in already is."""
+    csrf.check()
+    if who := _gate().of_cookie():
+        sign_out(who)
+    return redirect(url_for("sign_in.page"), 303)
+
+
+@blp.get("/login/provider/")
+def to_provider() -> Response | tuple[str, int]:
+    """Sends the browser to the provider."""
+    if tired := _too_many_failures():
+        return tired
+    try:
+        return _provider().redirect(url_for("sign_in.from_provider", _external=True), _local(request.args.get("next")))
+    except ProviderError as error:
+        return _refuse(str(error), how="provider")
+
+
+@blp.get("/login/provider/back/")
+def from_provider() -> Response | tuple[str, int]:
+    """Signs in whom the provider sends back."""
+    try:
+        who, following = _provider().welcome_back()
+    except ProviderError as error:
+        return _refuse(str(error), how="provider")
+    sign_in(who, "provider", who.role)
+    return redirect(following, 303)
+
+
+def _form(trouble: str | None = None, status: int = 200) -> tuple[str, int]:
+    following = _local(request.values.get("next"))
+    signed_in = _gate().of_cookie() if request.method == "GET" else None
+    provider = current_app.extensions["provider"] is not None
+    shown = {"trouble": trouble, "following": following, "signed_in": signed_in, "provider": provider}
+    return render_template("sign_in/page.html", **shown), status
+
+
+def _welcome(who: Principal, how: str) -> Response:
+    following = _local(request.values.get("next"))
+    sign_in(who, how)
+    return redirect(following, 303)
+
+
+def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
+    db.session.rollback()
+    limits.of_sign_ins.take(*_tries())
+    write_down("signInFailed", None, detail={name: value for name, value in how.items() if value})
+    db.session.commit()
+    return _form(trouble, 401)
+
+
+def _too_many_failures() -> Response | None:
+    seconds = math.ceil(limits.of_sign_ins.seconds_to_wait(*_tries()))
+    if not seconds:
+        return None
+    page, status = _form(f"Too many sign-ins have failed from here. Try again in {seconds} s.", 429)
+    return Response(page, status, {"Retry-After": str(seconds)}, content_type="text/html; charset=utf-8")
+
+
+def _tries() -> tuple[str, float, float]:
+    return address_block(request.remote_addr), FAILURES_A_SECOND, FAILURES
+
+
+def _local(following: str | None) -> str:
+    """A path of ours to go to next; anything else would lead people astray under our name."""
+    if following is None or not following.startswith("/") or following.startswith(("//", "/\\")):
+        return HOME
+    return following if following.isprintable() and not urlsplit(following).netloc else HOME
+
+
+def _gate() -> Gate:
+    gate: Gate = current_app.extensions["gate"]
+    return gate
+
+
+def _provider() -> Provider:
+    provider: Provider | None = current_app.extensions["provider"]
+    if provider is None:
+        raise NotFound
+    return provider

@@ -1,0 +1,123 @@
+"""Browser sessions: a signed cookie with a token in it, and a row that the token must match.
+
+The signature (Flask's, with SECRET_KEY) keeps a cookie from being made up; the row makes signing out, revoking and
+expiring true for every copy of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import NamedTuple
+
+from flask import Flask, Request, current_app, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.access.keys import hash_of
+from api.access.principal import Principal
+from api.access.remembered import Found
+from api.audit.recording import write_down
+from api.extensions import db
+from shared.models import BrowserSession, CookieSecret
+from shared.roles import Role
+
+LIFETIME = timedelta(hours=12)
+"""From the sign-in, whatever is done meanwhile: a working day."""
+COOKIE = "gonets"
+SWEEP = 100
+"""Sessions that are over, removed by one sign-in at most."""
+
+COOKIE_CONFIG = {
+    "SESSION_COOKIE_NAME": COOKIE,
+    "SESSION_COOKIE_HTTPONLY": True,
+    # Strict would keep a provider's way back, and every link from an e-mail, from being signed in.
+    "SESSION_COOKIE_SAMESITE": "Lax",
+    "PERMANENT_SESSION_LIFETIME": LIFETIME,
+}
+
+
+class SignedIn(NamedTuple):
+    """What a request needs to know of a browser's session."""
+
+    actor: str
+    name: str
+    role: Role | None
+
+
+class Cookies(SecureCookieSessionInterface):
+    """Flask's signed cookies, with the secret of the environment or else of the database, read when first needed."""
+
+    digest_method = staticmethod(hashlib.sha256)
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """What is in the cookie, if it is one of ours."""
+        if COOKIE not in request.cookies:
+            return self.session_class()
+        try:
+            return super().open_session(app, request)
+        except SQLAlchemyError as error:
+            # Here it would be answered as a bug; the gate raises it where it is told from one.
+            g.cookie_trouble = error
+            return self.session_class()
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Signs and checks; all of an installation's processes agree on the secret."""
+        if not app.secret_key:
+            with db.engine.begin() as connection:
+                app.secret_key = bytes(connection.execute(select(CookieSecret.secret)).scalar_one())
+        return super().get_signing_serializer(app)
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Over https, only there."""
+        return request.is_secure
+
+
+def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
+    """Begins a session in this browser and commits; `role` is a provider's word, a key's role is looked up."""
+    token = secrets.token_urlsafe(32)
+    over = select(BrowserSession.token_hash).where(BrowserSession.expires_at <= func.now()).limit(SWEEP)
+    db.session.execute(
+        delete(BrowserSession)
+        .where(BrowserSession.token_hash.in_(over.with_for_update(skip_locked=True)))
+        .execution_options(synchronize_session=False)
+    )
+    begun = {"actor": who.actor, "name": who.name, "role": role, "expires_at": func.now() + LIFETIME}
+    db.session.execute(insert(BrowserSession).values(token_hash=hash_of(token), **begun))
+    write_down("signIn", who, detail={"how": how})
+    db.session.commit()
+    # Nothing of before is taken along: a cookie that somebody planted is worth nothing.
+    session.clear()
+    session["token"] = token
+
+
+def sign_out(who: Principal) -> None:
+    """Ends the session of this browser, for every copy of its cookie, and commits."""
+    token_hash = cookie_token_hash()
+    db.session.execute(delete(BrowserSession).where(BrowserSession.token_hash == token_hash))
+    write_down("signOut", who)
+    db.session.commit()
+    if token_hash:
+        current_app.extensions["gate"].forget_session(token_hash)
+    session.clear()
+
+
+def cookie_token_hash() -> bytes | None:
+    """Of the session that the request's cookie names. Raises SQLAlchemyError when the cookie can't be read just now."""
+    if trouble := g.pop("cookie_trouble", None):
+        raise trouble
+    token = session.get("token")
+    return hash_of(token) if isinstance(token, str) else None
+
+
+def signed_in(token_hash: bytes) -> Found[SignedIn] | None:
+    """Whose session it is, if it is not over. In a transaction of its own."""
+    left = func.extract("epoch", BrowserSession.expires_at - func.now())
+    columns = BrowserSession.actor, BrowserSession.name, BrowserSession.role
+    which = BrowserSession.token_hash == token_hash, BrowserSession.expires_at > func.now()
+    with db.engine.begin() as connection:
+        row = connection.execute(select(*columns, left).where(*which)).one_or_none()
+    return None if row is None else Found(SignedIn(*row[:3]), float(row[3]))

@@ -1,0 +1,417 @@
+"""People: signing in by key, link and provider, what a cookie may do and what it may not, signing out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from flask import Flask
+from joserfc.jwk import RSAKey
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api import create_app
+from api.access import limits, remembered
+from api.settings import ApiSettings
+from api.sign_in.provider_settings import ProviderSettings
+from shared.db import database_url as parse_database_url
+from shared.roles import Role
+from tests import factories
+from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
+from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
+
+ORIGIN = "http://localhost"
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has tried anything yet."""
+    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
+
+
+@pytest.fixture
+def browser(app: Flask, api: Caller) -> Caller:
+    """A browser that nobody is signed in with."""
+    return caller(app, None)
+
+
+def token_of(page: Answer) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def sign_in(browser: Caller, key: str = API_KEY, **form: str) -> Answer:
+    """Fills in the form and sends it."""
+    token = token_of(browser.get("/login/"))
+    return browser.post("/login/", data={"csrf_token": token, "key": key, **form}, headers={"Origin": ORIGIN})
+
+
+def page_token(browser: Caller) -> str:
+    return token_of(browser.get("/login/"))
+
+
+def cookie_of(answer: Answer) -> SimpleCookie:
+    cookie = SimpleCookie()
+    for header in answer.headers.getlist("Set-Cookie"):
+        cookie.load(header)
+    return cookie
+
+
+def role_key(api: Caller, role: str) -> str:
+    key: str = api.post("/v1/key/create/", json={"name": f"a {role}", "role": role}).json["key"]
+    return key
+
+
+def last_entry(api: Caller, operation: str) -> dict[str, Any]:
+    entry: dict[str, Any] = api.get(f"/v1/audit/?operation={operation}&limit=1000").json[-1]
+    return entry
+
+
+def test_a_key_signs_a_browser_in_and_its_role_holds(browser: Caller, api: Caller) -> None:
+    answer = sign_in(browser, role_key(api, "viewer"))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/docs/")
+    assert browser.get("/v1/client/").status_code == 200
+    token = page_token(browser)
+    refused = browser.post("/v1/client/create/", json=client_body(), headers={"X-CSRF-Token": token})
+    assert refused.status_code == 403
+    assert "operator" in refused.json["message"]
+    assert "a viewer" in browser.get("/login/").text
+    entry = last_entry(api, "signIn")
+    assert (entry["actor_name"], entry["role"], entry["detail"]) == ("a viewer", "viewer", {"how": "key"})
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_other_sites_and_plain_http(app: Flask, api: Caller) -> None:
+    for base, secure in (("http://localhost", ""), ("https://localhost", True)):
+        browser = caller(app, None)
+        token = token_of(browser.get("/login/", base_url=base))
+        answer = browser.post("/login/", data={"csrf_token": token, "key": API_KEY}, base_url=base)
+        cookie = cookie_of(answer)["gonets"]
+        assert cookie["httponly"]
+        assert (cookie["samesite"], cookie["path"], cookie["secure"]) == ("Lax", "/", secure)
+        assert API_KEY not in cookie.value
+
+
+def test_a_cookie_from_before_the_sign_in_is_worth_nothing_after_it(app: Flask, browser: Caller) -> None:
+    page = browser.get("/login/")
+    planted, token = cookie_of(page)["gonets"].value, token_of(page)
+    sign_in(browser)
+    assert with_cookie(app, planted).get("/v1/client/").status_code == 401
+    answer = browser.post("/v1/client/create/", json=client_body(), headers={"X-CSRF-Token": token})
+    assert answer.status_code == 403
+
+
+def with_cookie(app: Flask, value: str) -> Caller:
+    client = app.test_client()
+    client.set_cookie("gonets", value)
+    return client  # type: ignore[return-value]
+
+
+def test_a_cookie_that_was_tampered_with_is_none(app: Flask, browser: Caller) -> None:
+    value = cookie_of(sign_in(browser))["gonets"].value
+    assert with_cookie(app, value).get("/v1/client/").status_code == 200
+    payload, when, signature = value.split(".")
+    others = [
+        payload,
+        f"{payload}.{when}.",
+        f"{payload[:-2]}AA.{when}.{signature}",
+        f"{payload}.{when}.{signature[::-1]}",
+        f"{payload}.AAAAAA.{signature}",
+        "e30.AAAAAA.x",
+        "",
+        "\xff",
+    ]
+    for other in others:
+        assert with_cookie(app, other).get("/v1/client/").status_code == 401, other
+
+
+def test_a_cookie_that_another_secret_signed_is_none_and_every_process_has_the_same_one(
+    app: Flask, browser: Caller, clean_database: str
+) -> None:
+    value = cookie_of(sign_in(browser))["gonets"].value
+    url = parse_database_url(clean_database)
+    beside = create_app(ApiSettings(database_url=url, api_key=API_KEY))
+    other = create_app(ApiSettings(database_url=url, api_key=API_KEY, secret_key="another secret of the environment"))
+    assert with_cookie(beside, value).get("/v1/client/").status_code == 200
+    assert with_cookie(other, value).get("/v1/client/").status_code == 401
+
+
+def test_a_cookie_writes_only_with_the_pages_token_and_from_the_same_origin(browser: Caller) -> None:
+    sign_in(browser)
+    good = page_token(browser)
+
+    def write(**headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return browser.post("/v1/client/create/", json=client_body(), headers=named).status_code
+
+    assert write() == 403
+    assert write(X_CSRF_Token="") == 403
+    assert write(X_CSRF_Token=good[::-1]) == 403
+    assert write(X_CSRF_Token=good, Origin="https://evil.example") == 403
+    assert write(X_CSRF_Token=good, Origin="null") == 403
+    assert write(X_CSRF_Token=good, Sec_Fetch_Site="cross-site", Origin=ORIGIN) == 403
+    assert write(X_CSRF_Token=good, Sec_Fetch_Site="same-site") == 403
+    assert write(X_CSRF_Token=good, Origin=ORIGIN) == 201
+    assert browser.delete("/v1/client/1/").status_code == 403
+    assert browser.delete("/v1/client/1/", headers={"X-CSRF-Token": good}).status_code == 204
+
+
+def test_a_key_in_the_header_needs_no_token_and_no_origin_and_counts_before_a_cookie(
+    browser: Caller, api: Caller
+) -> None:
+    assert (
+        api.post("/v1/client/create/", json=client_body(), headers={"Origin": "https://else.example"}).status_code
+        == 201
+    )
+    sign_in(browser)
+    assert browser.get("/v1/client/", headers={"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_signing_out_ends_every_copy_of_the_cookie(
+    app: Flask, browser: Caller, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = with_cookie(app, cookie_of(sign_in(browser))["gonets"].value)
+    assert copied.get("/v1/client/").status_code == 200
+    assert browser.get("/logout/").status_code == 405
+    assert browser.post("/logout/").status_code == 403
+    answer = browser.post("/logout/", data={"csrf_token": page_token(browser)})
+    assert answer.headers["Location"] == "/login/"
+    assert browser.get("/v1/client/").status_code == 401
+    assert copied.get("/v1/client/").status_code == 401
+    assert last_entry(api, "signOut")["actor_name"] == "API_KEY"
+
+
+def test_a_session_ends_with_its_key_and_after_its_time(
+    browser: Caller, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(browser, role_key(api, "viewer"))
+    assert browser.get("/v1/client/").status_code == 200
+    factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
+    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 6)
+    assert browser.get("/v1/client/").status_code == 401
+    sign_in(browser)
+    assert browser.get("/v1/client/").status_code == 200
+    lifetime = factories.value(connection, "SELECT max(expires_at) - now() FROM browser_session")
+    assert 11.9 < lifetime.total_seconds() / 3600 <= 12
+    factories.execute(connection, "UPDATE browser_session SET expires_at = now()")
+    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 12)
+    assert browser.get("/v1/client/").status_code == 401
+
+
+def test_another_api_key_in_the_environment_ends_the_sessions_of_the_old_one(
+    browser: Caller, clean_database: str
+) -> None:
+    value = cookie_of(sign_in(browser))["gonets"].value
+    settings = ApiSettings(database_url=parse_database_url(clean_database), api_key="another-key-of-an-admin")
+    assert with_cookie(create_app(settings), value).get("/v1/client/").status_code == 401
+
+
+def test_sign_ins_that_fail_are_written_down_and_limited_by_address(browser: Caller, api: Caller) -> None:
+    wrong = f"gonets_{12 * 'a'}_{64 * 'b'}"
+    statuses = [sign_in(browser, wrong).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    tired = sign_in(browser)
+    assert tired.status_code == 429
+    assert int(tired.headers["Retry-After"]) >= 1
+    entry = last_entry(api, "signInFailed")
+    assert (entry["actor"], entry["detail"]) == ("nobody", {"how": "key", "key": 12 * "a"})
+    assert wrong not in api.get("/v1/audit/?limit=1000").text
+    elsewhere = browser.get("/login/", environ_base={"REMOTE_ADDR": "192.0.2.1"})
+    data = {"csrf_token": token_of(elsewhere), "key": API_KEY}
+    assert browser.post("/login/", data=data, environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 303
+
+
+def test_the_form_is_ours_or_it_is_shown_again(browser: Caller) -> None:
+    answer = browser.post("/login/", data={"key": API_KEY})
+    assert answer.status_code == 403
+    assert 'role="alert"' in answer.text
+    assert browser.get("/v1/client/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("following", "leads_to"),
+    [
+        ("/v1/client/?limit=1", "/v1/client/?limit=1"),
+        ("//evil.example/", "/docs/"),
+        ("/\\evil.example", "/docs/"),
+        ("https://evil.example/", "/docs/"),
+        ("/\t/evil.example", "/docs/"),
+        ("javascript:alert(1)", "/docs/"),
+    ],
+)
+def test_a_sign_in_leads_nowhere_but_here(browser: Caller, following: str, leads_to: str) -> None:
+    assert sign_in(browser, next=following).headers["Location"] == leads_to
+
+
+def test_a_link_signs_in_once(app: Flask, api: Caller, browser: Caller, connection: Connection) -> None:
+    link = api.post("/v1/sign-in-link/create/").json["path"]
+    assert browser.head(link).status_code == 200
+    assert browser.get(link, headers={"Sec-Purpose": "prefetch"}).status_code == 200
+    assert browser.get("/v1/client/").status_code == 401
+    assert browser.get(link).status_code == 303
+    assert browser.get("/v1/client/").status_code == 200
+    assert caller(app, None).get(link).status_code == 401
+    late = api.post("/v1/sign-in-link/create/").json["path"]
+    factories.execute(connection, "UPDATE sign_in_link SET expires_at = now()")
+    assert caller(app, None).get(late).status_code == 401
+
+
+def test_a_link_gives_no_more_than_its_makers_role(app: Flask, api: Caller, browser: Caller) -> None:
+    browser.get(caller(app, role_key(api, "viewer")).post("/v1/sign-in-link/create/").json["path"])
+    assert browser.get("/v1/client/").status_code == 200
+    assert browser.get("/v1/key/").status_code == 403
+
+
+def test_a_page_that_needs_a_sign_in_sends_there_and_back(clean_database: str) -> None:
+    app = create_app(ApiSettings(database_url=parse_database_url(clean_database), api_key=API_KEY))
+    app.add_url_rule("/page/", "page", lambda: "secret")
+    browser = caller(app, None)
+    sent = browser.get("/page/?a=1")
+    assert (sent.status_code, sent.headers["Location"]) == (303, "/login/?next=/page/?a%3D1")
+    sign_in(browser, next="/page/?a=1")
+    assert browser.get("/page/").text == "secret"
+
+
+def test_without_its_database_a_cookie_is_no_bug(browser: Caller, clean_database: str) -> None:
+    value = cookie_of(sign_in(browser))["gonets"].value
+    url = parse_database_url(clean_database).set(database="nowhere")
+    away = create_app(ApiSettings(database_url=url, api_key=API_KEY))
+    assert with_cookie(away, value).get("/v1/client/").status_code == 503
+    assert caller(away).get("/healthz").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def running_provider() -> Iterator[OpenIdProvider]:
+    with OpenIdProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(running_provider: OpenIdProvider) -> OpenIdProvider:
+    """A provider that is honest."""
+    running_provider.claims = {"sub": "248289761001", "name": "Jane Doe", "roles": ["operator"]}
+    running_provider.cheat, running_provider.userinfo, running_provider.refusal = {}, {}, None
+    running_provider.signing_key = running_provider._key
+    return running_provider
+
+
+def with_provider(url: str, provider: OpenIdProvider, **more: Any) -> Caller:
+    settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **more)
+    return caller(
+        create_app(ApiSettings(database_url=parse_database_url(url), api_key=API_KEY, provider=settings)), None
+    )
+
+
+def through_provider(browser: Caller, following: str = "/v1/client/") -> Answer:
+    """Goes to the provider and comes back from it."""
+    there = browser.get(f"/login/provider/?next={following}").headers["Location"]
+    back = requests.get(there, allow_redirects=False, timeout=10).headers["Location"]
+    assert back.startswith("http://localhost/login/provider/back/")
+    return browser.get(f"{urlsplit(back).path}?{urlsplit(back).query}")
+
+
+def test_a_provider_signs_in_whom_it_gives_a_role(clean_database: str, api: Caller, provider: OpenIdProvider) -> None:
+    browser = with_provider(clean_database, provider)
+    assert "/login/provider/" in browser.get("/login/").text
+    answer = through_provider(browser)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/v1/client/")
+    token = page_token(browser)
+    assert browser.post("/v1/client/create/", json=client_body(), headers={"X-CSRF-Token": token}).status_code == 201
+    assert browser.get("/v1/key/").status_code == 403
+    entry = last_entry(api, "createClient")
+    assert (entry["actor"], entry["actor_name"], entry["role"]) == ("oidc:248289761001", "Jane Doe", "operator")
+
+
+@pytest.mark.parametrize(
+    ("claims", "options", "role"),
+    [
+        ({"roles": "admin"}, {}, 200),
+        ({"roles": ["viewer", "admin"]}, {}, 200),
+        ({"roles": ["viewer"]}, {}, 403),
+        ({"realm_access": {"roles": ["admin"]}}, {"role_claim": "realm_access.roles"}, 200),
+        ({"https://example.org/groups": ["ops"]}, {"role_claim": "https://example.org/groups"}, 200),
+        ({"groups": ["staff", "ops"]}, {"role_claim": "groups"}, 200),
+        ({"groups": ["staff"]}, {"role_claim": "groups"}, 403),
+    ],
+)
+def test_the_strongest_role_of_the_claim_counts(
+    clean_database: str, provider: OpenIdProvider, claims: dict[str, Any], options: dict[str, Any], role: int
+) -> None:
+    provider.claims = {"sub": "1", **claims}
+    words = {"ops": Role.ADMIN, "staff": Role.VIEWER}
+    given = words if any(name.endswith("groups") for name in claims) else {role.value: role for role in Role}
+    browser = with_provider(clean_database, provider, roles=given, **options)
+    assert through_provider(browser).status_code == 303
+    assert browser.get("/v1/key/").status_code == role
+
+
+def test_a_role_may_come_with_the_userinfo(clean_database: str, provider: OpenIdProvider) -> None:
+    provider.claims = {"sub": "1"}
+    provider.userinfo = {"roles": ["admin"]}
+    browser = with_provider(clean_database, provider)
+    assert through_provider(browser).status_code == 303
+    assert browser.get("/v1/key/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "another client"},
+        {"nonce": "another"},
+        {"exp": 1},
+        {"key": "another"},
+        {"roles": []},
+        {"roles": ["owner"]},
+        {"userinfo": "of somebody else", "roles": []},
+        {"refusal": "access_denied"},
+    ],
+    ids=str,
+)
+def test_a_provider_that_does_not_vouch_lets_nobody_in(
+    clean_database: str, api: Caller, provider: OpenIdProvider, cheat: dict[str, Any]
+) -> None:
+    if "key" in cheat:
+        provider.signing_key = RSAKey.generate_key(2048, {"kid": "1"})
+    elif "refusal" in cheat:
+        provider.refusal = cheat["refusal"]
+    elif "userinfo" in cheat:
+        provider.claims["roles"] = []
+        provider.userinfo = {"sub": "2", "roles": ["admin"]}
+    else:
+        provider.cheat = cheat
+    browser = with_provider(clean_database, provider)
+    answer = through_provider(browser)
+    assert answer.status_code == 401
+    assert 'role="alert"' in answer.text
+    assert browser.get("/v1/client/").status_code == 401
+    assert last_entry(api, "signInFailed")["detail"] == {"how": "provider"}
+
+
+def test_an_answer_that_was_not_asked_for_in_this_browser_is_refused(
+    clean_database: str, provider: OpenIdProvider
+) -> None:
+    one, other = with_provider(clean_database, provider), with_provider(clean_database, provider)
+    there = one.get("/login/provider/").headers["Location"]
+    back = urlsplit(requests.get(there, allow_redirects=False, timeout=10).headers["Location"])
+    assert other.get(f"{back.path}?{back.query}").status_code == 401
+
+
+def test_a_provider_that_is_away_is_said_and_keys_still_open(clean_database: str, provider: OpenIdProvider) -> None:
+    settings = ProviderSettings(issuer="http://127.0.0.1:9", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    url = parse_database_url(clean_database)
+    browser = caller(create_app(ApiSettings(database_url=url, api_key=API_KEY, provider=settings)), None)
+    answer = browser.get("/login/provider/")
+    assert answer.status_code == 401
+    assert "does not answer" in answer.text
+    assert sign_in(browser).status_code == 303
+
+
+def test_without_a_provider_there_is_no_way_to_one(browser: Caller) -> None:
+    assert "provider" not in browser.get("/login/").text
+    assert browser.get("/login/provider/").status_code == 404
