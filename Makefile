@@ -9,11 +9,11 @@ READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run test torture rig benchmark lint format clean
+.PHONY: help run test torture rig benchmark screenshots lint format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
 	@exec $(BIN)/python -m sandbox
@@ -21,7 +21,7 @@ run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, work
 test: lint ## run every check: lint, types, import rules, tests
 	@echo "Tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
-	@echo "Everything passes."
+	@$(BIN)/python -m tests.browser.chromium
 
 torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
 	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
@@ -35,6 +35,9 @@ benchmark: $(READY_TO_BENCHMARK) ## measure what the README says (all of it, or 
 
 benchmark-%: $(READY_TO_BENCHMARK)
 	@$(BIN)/python -m benchmarks.$* $(ARGS)
+
+screenshots: $(READY_TO_TEST) ## take pictures of the console at work, into docs/img
+	@$(BIN)/python -m tests.browser.screenshots
 
 lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Style"

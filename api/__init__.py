@@ -16,11 +16,13 @@ from api.audit import routes as audit_routes
 from api.blueprint import Blueprint
 from api.clients import routes as clients_routes
 from api.commands import ledger
+from api.console import register_console
 from api.docs import register_docs
 from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
 from api.headers import register_headers
-from api.mailings import actions as mailings_routes
+from api.mailings import actions, plan  # noqa: F401  their operations are the mailings' blueprint's
+from api.mailings import routes as mailings_routes
 from api.messages import routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
 from api.settings import ApiSettings
@@ -72,6 +74,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     register_docs(app)
     register_sign_in(app, Provider(app, settings.provider) if settings.provider else None)
     register_error_handlers(app)
+    register_console(app)
     app.cli.add_command(ledger)
     app.cli.add_command(key)
     if proxies := settings.trusted_proxies:

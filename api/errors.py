@@ -78,11 +78,11 @@ def answer_rule(error: GonetsError) -> Response:
 
 def answer_database(error: DBAPIError) -> Response:
     """What PostgreSQL or the way to it raises: the caller's fault by constraint, trouble that passes, or a bug."""
+    if rule := broken_rule(error):
+        return answer_rule(rule)
     cause = error.orig
     sqlstate = getattr(cause, "pgcode", None)
-    constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
-    if constraint in CONSTRAINTS:
-        return answer_rule(CONSTRAINTS[constraint])
+    constraint = _constraint(error)
     if sqlstate in IN_THE_WAY:
         log.warning("a statement gave up", extra={"sqlstate": sqlstate})
         return _unavailable("Other requests are in the way. Try again.", RETRY_SOON)
@@ -96,6 +96,11 @@ def answer_database(error: DBAPIError) -> Response:
     return answer_unexpected(hidden.with_traceback(error.__traceback__))
 
 
+def broken_rule(error: DBAPIError) -> FieldError | None:
+    """The rule behind the constraint that refused a row, if it was one."""
+    return CONSTRAINTS.get(_constraint(error) or "")
+
+
 def answer_unavailable(error: Exception) -> Response:
     """A database that is away, restarts, or has no connection left."""
     log.warning("the database is away", extra={"trouble": str(error).partition("\n")[0]})
@@ -106,6 +111,11 @@ def answer_unexpected(error: Exception) -> Response:
     """A bug: logged in full, answered without a word of it."""
     log.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
     return _answer(500, "Something went wrong here. It has been logged.")
+
+
+def _constraint(error: DBAPIError) -> str | None:
+    name: str | None = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return name
 
 
 def _unavailable(message: str, retry_after: int) -> Response:

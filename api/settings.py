@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from environs import validate
@@ -41,6 +42,12 @@ class ApiSettings:
     trusted_proxies: int = 0
     """How many proxies in front say the truth in X-Forwarded-For and the like."""
     provider: ProviderSettings | None = None
+    gateway_rate: float = 0.0
+    """Requests a second of the whole fleet, as the workers are told too; 0 is no limit. Plans reckon with it."""
+    price_per_segment: Decimal = Decimal(0)
+    """What one segment of a text costs; 0 is not known."""
+    price_currency: str = ""
+    """What the price is in, as people are to read it."""
     log_level: str = "INFO"
     log_format: str = "auto"
 
@@ -57,6 +64,9 @@ class ApiSettings:
                 "rate": env.float("API_RATE", 1000.0, validate=between(0.0, 1e6)),
                 "anonymous_rate": env.float("API_ANONYMOUS_RATE", 50.0, validate=between(0.0, 1e6)),
                 "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=between(0, 10)),
+                "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
+                "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
+                "price_currency": env.str("PRICE_CURRENCY", ""),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
@@ -69,6 +79,9 @@ class ApiSettings:
         return {
             "MAX_CONTENT_LENGTH": self.max_body_bytes,
             "SECRET_KEY": self.secret_key,
+            "GATEWAY_RATE": self.gateway_rate,
+            "PRICE_PER_SEGMENT": self.price_per_segment,
+            "PRICE_CURRENCY": self.price_currency,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
             "SQLALCHEMY_ENGINE_OPTIONS": {
                 "connect_args": {

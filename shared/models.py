@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
+from shared.reports import GatewayHealth
 from shared.roles import Role
 
 
@@ -51,6 +52,9 @@ ROLE = _enum(Role, "role")
 def _stored(**options: float) -> dict[str, object]:
     """Storage options of a table (PostgreSQL manual, CREATE TABLE)."""
     return {"postgresql_with": options}
+
+
+GATEWAY_HEALTH = _enum(GatewayHealth, "gateway_health")
 
 
 class Client(Base):
@@ -399,3 +403,29 @@ class AuditEntry(Base):
         Index("audit_entry_operation_id_idx", "operation", "id"),
         Index("audit_entry_object_id_idx", "object", "object_id", "id"),
     )
+
+
+class WorkerReport(Base):
+    """What a worker did since its last report, and how it stands. Kept for an hour."""
+
+    __tablename__ = "worker_report"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.clock_timestamp())
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    seconds: Mapped[float]
+    """How long a time the counts are of."""
+    accepted: Mapped[int] = mapped_column(Integer)
+    refused: Mapped[int] = mapped_column(Integer)
+    throttled: Mapped[int] = mapped_column(Integer)
+    unreachable: Mapped[int] = mapped_column(Integer)
+    unauthorized: Mapped[int] = mapped_column(Integer)
+    ambiguous: Mapped[int] = mapped_column(Integer)
+    in_hand: Mapped[int] = mapped_column(Integer)
+    """Messages claimed and not recorded yet."""
+    send_limit: Mapped[int] = mapped_column(Integer)
+    """Requests at a time that the worker allows itself just now."""
+    gateway: Mapped[GatewayHealth] = mapped_column(GATEWAY_HEALTH)
+    detail: Mapped[str | None]
+    """What the gateway or the network last said, while there is trouble."""
+    stopped: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether this is the last one: the worker was told to stop."""

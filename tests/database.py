@@ -28,11 +28,11 @@ def empty(url: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
-            TRUNCATE client, mailing, mailing_text, message, attempt, message_tally, journal, kept_answer,
-                api_key, browser_session, sign_in_link
-            RESTART IDENTITY
+            SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables
+            WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'pace', 'cookie_secret', 'audit_entry')
             """
         )
+        cursor.execute(f"TRUNCATE {cursor.fetchall()[0][0]} RESTART IDENTITY")
     connection.close()
 
 

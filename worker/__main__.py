@@ -18,6 +18,7 @@ from worker.gateway import Gateway
 from worker.heartbeat import Heartbeat
 from worker.pace import Pace
 from worker.queue import Queue
+from worker.report import Reporter
 from worker.senders import Senders
 from worker.settings import WorkerSettings
 from worker.token import Token
@@ -76,6 +77,7 @@ def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wak
         upkeep=Upkeep(database, launch_chunk=settings.launch_chunk, retention_days=settings.retention_days),
         senders=Senders(gateway, settings.concurrency, wake),
         breaker=Breaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
+        reporter=Reporter(database, settings.name),
         token=token,
         stop=stop,
         wake=wake,

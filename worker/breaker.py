@@ -12,6 +12,7 @@ import enum
 from random import Random
 
 from shared.ledger import Outcome
+from shared.reports import GatewayHealth
 from worker.answers import Answer
 
 TROUBLES_IN_A_ROW = 10
@@ -46,6 +47,18 @@ class Breaker:
         self.state = State.CLOSED
         self.unauthorized = False
         """Whether it is our token (or the gateway's address) that is refused."""
+
+    @property
+    def limit(self) -> int:
+        """Requests at a time that are allowed just now, if any are."""
+        return int(self._limit)
+
+    @property
+    def health(self) -> GatewayHealth:
+        """The gateway, as these answers show it."""
+        if self.state is not State.CLOSED:
+            return GatewayHealth.REFUSED if self.unauthorized else GatewayHealth.OPEN
+        return GatewayHealth.SLOWING if self.limit < self._concurrency else GatewayHealth.OK
 
     def room(self, now: float, in_hand: int) -> int:
         """How many more messages may be claimed. Asking after a pause is over makes the next one the probe."""

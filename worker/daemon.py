@@ -12,6 +12,7 @@ from worker.breaker import Breaker, State
 from worker.database import TROUBLE, Database
 from worker.delivery import Delivery
 from worker.queue import Queue
+from worker.report import Reporter, Standing
 from worker.senders import Senders
 from worker.token import Token
 from worker.upkeep import Upkeep
@@ -39,6 +40,7 @@ class Daemon:
         upkeep: Upkeep,
         senders: Senders,
         breaker: Breaker,
+        reporter: Reporter,
         token: Token,
         stop: threading.Event,
         wake: threading.Event,
@@ -52,6 +54,7 @@ class Daemon:
         self._upkeep = upkeep
         self._senders = senders
         self._breaker = breaker
+        self._reporter = reporter
         self._token = token
         self._stop = stop
         self._wake = wake
@@ -81,6 +84,7 @@ class Daemon:
         recorded = self._record_answers()
         kept = self._keep_up()
         claimed = self._claim_and_send()
+        self._reporter.report(self._standing())
         self._moved_since_upkeep |= recorded or claimed
         return recorded or kept or claimed
 
@@ -88,6 +92,7 @@ class Daemon:
         attempted, unstarted = self._senders.collect()
         self._give_back(unstarted)
         self._queue.record(attempted)
+        self._reporter.count([one.answer for one in attempted])
         for one in attempted:
             self._learn(one.answer)
         return bool(attempted or unstarted)
@@ -138,7 +143,7 @@ class Daemon:
     def _wait(self) -> None:
         """Until there is an answer or a signal, at the longest until the next poll, and no longer than is known."""
         now = time.monotonic()
-        timeout = self._poll_seconds
+        timeout = min(self._poll_seconds, self._reporter.seconds_until_due())
         if pause := self._breaker.seconds_until_probe(now):
             timeout = min(timeout, pause)
         if (claimable_at := self._queue.claimable_at) > now:
@@ -166,4 +171,8 @@ class Daemon:
             log.warning(
                 "stopped with requests in flight: their leases run out", extra={"messages": self._senders.in_hand}
             )
+        self._reporter.report(self._standing(), stopped=True)
         log.info("stopped")
+
+    def _standing(self) -> Standing:
+        return Standing(self._breaker.health, self._senders.in_hand, self._breaker.limit)

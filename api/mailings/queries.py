@@ -42,15 +42,29 @@ Report = dict[str, Any]
 def mailings_after(after: int, limit: int) -> Sequence[Report]:
     """The mailings with a greater id that are not removed, in order."""
     listed = Mailing.removed_at.is_(None)
-    return _reports(select(Mailing).where(listed, Mailing.id > after).order_by(Mailing.id).limit(limit))
+    return reports_of(select(Mailing).where(listed, Mailing.id > after).order_by(Mailing.id).limit(limit))
 
 
 def mailing_by_id(mailing_id: int) -> Report:
     """The mailing. Raises NotFound, also for one that is removed."""
-    reports = _reports(select(Mailing).where(Mailing.removed_at.is_(None), Mailing.id == mailing_id))
+    reports = reports_of(select(Mailing).where(Mailing.removed_at.is_(None), Mailing.id == mailing_id))
     if not reports:
         raise NotFound("mailing", mailing_id)
     return reports[0]
+
+
+def reports_of(page: Select[Any]) -> list[Report]:
+    """Those mailings with all that is reported of them, in the order of their ids."""
+    # One statement for the whole page, so that a mailing's audience and counts are of one moment and add up.
+    mailing = aliased(Mailing, page.subquery("page"))
+    # What belongs to a row is looked up row by row: a join could read the whole of the other table.
+    counts = _counts(mailing.id)
+    reports = (
+        select(mailing, _text(mailing), _somebody_matches(mailing), NOW, *counts.c)
+        .join(counts, true())
+        .order_by(mailing.id)
+    )
+    return [_report(*row) for row in db.session.execute(reports)]
 
 
 def check_mailing(mailing_id: int) -> None:
@@ -135,19 +149,6 @@ def write_down(mailing: Mailing, action: str, detail: str | None = None) -> None
 def _write_text(mailing: Mailing, text: str) -> None:
     db.session.add(MailingText(mailing_id=mailing.id, revision=mailing.text_revision, text=text))
     db.session.flush()
-
-
-def _reports(page: Select[Any]) -> list[Report]:
-    # One statement for the whole page, so that a mailing's audience and counts are of one moment and add up.
-    mailing = aliased(Mailing, page.subquery("page"))
-    # What belongs to a row is looked up row by row: a join could read the whole of the other table.
-    counts = _counts(mailing.id)
-    reports = (
-        select(mailing, _text(mailing), _somebody_matches(mailing), NOW, *counts.c)
-        .join(counts, true())
-        .order_by(mailing.id)
-    )
-    return [_report(*row) for row in db.session.execute(reports)]
 
 
 def _text(mailing: type[Mailing]) -> ScalarSelect[str]:

@@ -18,6 +18,7 @@ from sqlalchemy import create_engine
 from shared.db import database_url as parse_database_url
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.models import Base
+from shared.reports import GatewayHealth
 from shared.roles import Role
 from tests.database import ROOT, downgrade, migrate
 from tests.factories import add_running_mailing, execute, rows, value
@@ -173,6 +174,7 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
         (Outcome, "outcome"),
         (OnUnknown, "on_unknown"),
         (Role, "role"),
+        (GatewayHealth, "gateway_health"),
     ],
 )
 def test_a_postgresql_enum_has_the_members_of_its_python_enum(
@@ -190,7 +192,7 @@ def test_a_postgresql_enum_has_the_members_of_its_python_enum(
 def test_there_are_no_other_enums(connection: Connection) -> None:
     enums = {name for (name,) in rows(connection, "SELECT DISTINCT enumtypid::regtype::text FROM pg_enum")}
 
-    assert enums == {"mailing_status", "message_status", "outcome", "on_unknown", "role"}
+    assert enums == {"mailing_status", "message_status", "outcome", "on_unknown", "role", "gateway_health"}
 
 
 def insert(connection: Connection, table: str, change: dict[str, str]) -> None:

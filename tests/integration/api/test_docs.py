@@ -19,6 +19,7 @@ OPERATIONS = {
     "getClient": "GET /v1/client/{client_id}/",
     "updateClient": "PUT /v1/client/{client_id}/",
     "deleteClient": "DELETE /v1/client/{client_id}/",
+    "planMailing": "POST /v1/mailing/plan/",
     "createMailing": "POST /v1/mailing/create/",
     "listMailings": "GET /v1/mailing/",
     "getMailing": "GET /v1/mailing/{mailing_id}/",

@@ -35,6 +35,7 @@ from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway import Gateway
 from worker.queue import Queue
+from worker.report import Reporter
 from worker.senders import Senders
 from worker.token import Token
 from worker.upkeep import Upkeep
@@ -109,6 +110,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             upkeep=Upkeep(database, launch_chunk=100),
             senders=Senders(client, concurrency, wake),
             breaker=Breaker(concurrency, Random(1)),
+            reporter=Reporter(database, "w"),
             token=token,
             stop=stop,
             wake=wake,

@@ -35,6 +35,7 @@ from worker.daemon import Daemon
 from worker.database import Database
 from worker.delivery import Retries
 from worker.queue import Queue
+from worker.report import Reporter
 from worker.senders import Senders
 from worker.token import Token
 from worker.upkeep import Upkeep
@@ -62,6 +63,7 @@ def at_work(database: Database) -> Iterator[None]:
         upkeep=Upkeep(database, launch_chunk=1000),
         senders=Senders(GatewayWithABug(), 2, wake),
         breaker=Breaker(2, Random(1)),
+        reporter=Reporter(database, "w"),
         token=Token("token"),
         stop=stop,
         wake=wake,

@@ -1,0 +1,47 @@
+"""The console: web pages from which an operator runs mailings. Server-rendered; scripts only make them livelier.
+
+It calls the same rules and queries as the API, never the API over HTTP. Who comes to it is decided elsewhere: a page
+shows `person` (with `name`, and `may(role)`) when a context processor provides it, and each form carries
+`csrf_token()` when there is such a function.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from api.console import (
+    assets,
+    clients,
+    dashboard,
+    exports,
+    imports,
+    ledger,
+    mailing_actions,
+    mailing_form,
+    mailings,
+)
+from api.console.blueprint import blp
+from api.console.errors import register_error_pages
+from api.console.formats import register_formats
+from api.console.viewer import register_viewer
+
+__all__ = [
+    "assets",
+    "clients",
+    "dashboard",
+    "exports",
+    "imports",
+    "ledger",
+    "mailing_actions",
+    "mailing_form",
+    "mailings",
+    "register_console",
+]
+
+
+def register_console(app: Flask) -> None:
+    """Serves the console at `/`. To be called after the error handlers of the API, of which it takes the pages'."""
+    register_viewer(app)
+    register_formats(app)
+    register_error_pages(app)
+    app.register_blueprint(blp)

@@ -1,0 +1,31 @@
+"""The console's blueprint, and how its views render."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+
+blp = Blueprint("console", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+
+ASSETS = ("console.static", "console.bootstrap", "console.icons")
+ASSETS_FRESH_FOR = 3600
+"""Seconds: their addresses change with their content anyway."""
+
+
+def page(name: str, **values: Any) -> str:
+    """The page of that name; for `?part=live` only the part of it that is watched, `NAME_live.html`."""
+    live = request.args.get("part") == "live"
+    return render_template(f"console/{name}_live.html" if live else f"console/{name}.html", **values)
+
+
+@blp.after_request
+def say_how_long_it_keeps(response: Response) -> Response:
+    """Pages hold personal data and live figures: nobody keeps them. Assets are anybody's."""
+    if request.endpoint in ASSETS:
+        response.cache_control.public = True
+        response.cache_control.max_age = ASSETS_FRESH_FOR
+    else:
+        response.cache_control.no_store = True
+        response.vary.update(("Cookie", "Accept-Language"))
+    return response

@@ -1,0 +1,130 @@
+"""The directory: search, one client and what was sent to them, adding, changing, removing."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from sqlalchemy import func, select, tuple_
+from werkzeug import Response
+
+from api.clients import queries
+from api.clients.schemas import ClientBody
+from api.console.blueprint import blp
+from api.console.forms import Form, changed_meanwhile
+from api.console.paging import paged
+from api.console.searches import find_clients, find_messages
+from api.extensions import db
+from api.fields import MAX_ID
+from shared.clients import TIMEZONES
+from shared.ledger import MessageStatus
+from shared.models import Attempt, Client, Mailing, MailingText, Message
+
+NOT_DIGITS = re.compile(r"[^0-9]")
+
+
+@blp.get("/clients/")
+def clients() -> str:
+    """The clients, or those that are searched for."""
+    wanted = {name: request.args.get(name, "").strip() for name in ("phone", "tag", "operator_code")}
+    prefix = NOT_DIGITS.sub("", wanted["phone"])[:15]
+    find = partial(find_clients, prefix=prefix, tag=wanted["tag"], operator_code=wanted["operator_code"])
+
+    def key(client: Client) -> int:
+        return client.phone_number if prefix else client.id
+
+    said = request.args.get("said")
+    found = paged(find, key, 0)
+    return render_template("console/clients.html", found=found, wanted=wanted, said=said)
+
+
+@blp.route("/clients/new/", methods=["GET", "POST"])
+def new_client() -> str | Response | tuple[str, int]:
+    """A new client."""
+    form = Form(request.form or {"phone_number": request.args.get("phone", "")})
+    if request.method == "POST":
+        client = form.submit(ClientBody(), queries.add_client)
+        if client is not None:
+            return redirect(url_for("console.client", client_id=client.id, said="added"))
+    return _show(form)
+
+
+@blp.get("/clients/<id:client_id>/")
+def client(client_id: int) -> str:
+    """One client: what was sent to them, and why what did not arrive did not."""
+    found = queries.client_by_id(client_id)
+    messages = paged(lambda before, limit: find_messages(before, limit, {"client_id": client_id}), _id, MAX_ID)
+    return render_template(
+        "console/client.html",
+        client=found,
+        messages=messages,
+        texts=texts_of(messages.rows),
+        last=last_attempts_of(messages.rows),
+        said=request.args.get("said"),
+    )
+
+
+@blp.route("/clients/<id:client_id>/edit/", methods=["GET", "POST"])
+def edit_client(client_id: int) -> str | Response | tuple[str, int]:
+    """A change to a client."""
+    found = queries.client_by_id(client_id)
+    if request.method == "GET":
+        return _show(Form({name: getattr(found, name) for name in ClientBody.Meta.fields}), found)
+    form = Form(request.form)
+
+    def change(fields: dict[str, Any]) -> Client:
+        locked = queries.lock_client(client_id)
+        if locked.updated_at.isoformat() != request.form.get("updated_at"):
+            raise changed_meanwhile()
+        return queries.change_client(locked, fields)
+
+    if form.submit(ClientBody(), change):
+        return redirect(url_for("console.client", client_id=client_id, said="changed"))
+    return _show(form, queries.client_by_id(client_id))
+
+
+@blp.route("/clients/<id:client_id>/remove/", methods=["GET", "POST"])
+def remove_client(client_id: int) -> str | Response:
+    """Says what removing a client does, and does it when that is confirmed."""
+    if request.method == "GET":
+        found = queries.client_by_id(client_id)
+        waiting = find_messages(MAX_ID, 100, {"client_id": client_id, "status": MessageStatus.PENDING})
+        return render_template("console/client_remove.html", client=found, waiting=len(waiting))
+    queries.remove_client(queries.lock_client(client_id))
+    db.session.commit()
+    return redirect(url_for("console.clients", said="removed"))
+
+
+def texts_of(messages: Any) -> dict[tuple[int, int | None], str]:
+    """What these messages say, by mailing and revision; by no revision, what the mailing says now."""
+    ids = {message.mailing_id for message in messages}
+    of_each = select(MailingText.mailing_id, MailingText.revision, MailingText.text, Mailing.text_revision)
+    texts: dict[tuple[int, int | None], str] = {}
+    for mailing_id, revision, text, current in db.session.execute(
+        of_each.join(Mailing, Mailing.id == MailingText.mailing_id).where(MailingText.mailing_id.in_(ids))
+    ):
+        texts[mailing_id, revision] = text
+        if revision == current:
+            texts[mailing_id, None] = text
+    return texts
+
+
+def last_attempts_of(messages: Any) -> dict[int, Attempt]:
+    """The last attempt of each of these messages that has had one."""
+    ids = [message.id for message in messages]
+    last = select(Attempt.message_id, func.max(Attempt.number)).where(Attempt.message_id.in_(ids))
+    name = tuple_(Attempt.message_id, Attempt.number)
+    found = db.session.scalars(select(Attempt).where(name.in_(last.group_by(Attempt.message_id))))
+    return {attempt.message_id: attempt for attempt in found}
+
+
+def _show(form: Form, found: Client | None = None) -> str | tuple[str, int]:
+    zones = sorted(TIMEZONES)
+    rendered = render_template("console/client_form.html", form=form, client=found, zones=zones)
+    return (rendered, 422) if form.errors else rendered
+
+
+def _id(message: Message) -> int:
+    return message.id

@@ -1,0 +1,89 @@
+"""How figures, moments, phone numbers and states are written for a person, in the viewer's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from flask import Flask
+from flask_babel import format_decimal, format_percent, gettext, ngettext
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from api.console.wordings import MEANINGS, said, word
+
+
+def register_formats(app: Flask) -> None:
+    """Adds them to templates as filters, and `meanings` of a message's states."""
+    filters: dict[str, Callable[..., str]] = {
+        "number": number,
+        "percent": percent,
+        "phone": phone,
+        "duration": duration,
+        "moment": moment,
+        "excerpt": excerpt,
+        "word": word,
+        "said": said,
+    }
+    for name, written in filters.items():
+        app.add_template_filter(_anew(written), name)
+    app.jinja_env.globals["meanings"] = MEANINGS
+
+
+def _anew(written: Callable[..., str]) -> Callable[..., str]:
+    """The filter, applied for each viewer: of a constant, Jinja would keep what the first one's language made of it."""
+
+    @pass_context
+    def filtered(_: Context, *given: object) -> str:
+        return written(*given)
+
+    return filtered
+
+
+def number(value: int | float | Decimal) -> str:
+    """1234567 as 1,234,567; fractions to at most two digits."""
+    return format_decimal(round(value, 2))
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, cut off and not rounded: 100 % is said only of all."""
+    return format_percent(int(1000 * part / whole) / 1000 if whole else 0, format=None if part == whole else "#,##0.0%")
+
+
+def phone(value: int) -> str:
+    """In international form."""
+    return f"+{value}"
+
+
+def duration(seconds: float) -> str:
+    """About how long: two units at most."""
+    if seconds < 1:
+        return gettext("%(number)s ms", number=round(seconds * 1000))
+    if seconds < 60:
+        return gettext("%(number)s s", number=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return gettext("%(number)s min", number=minutes)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
+    days, hours = divmod(hours, 24)
+    return ngettext("%(num)d day %(hours)s h", "%(num)d days %(hours)s h", days, hours=hours)
+
+
+def moment(value: datetime | None, style: str = "datetime") -> Markup:
+    """A moment in UTC; a script writes it in the viewer's own time. `style`: `datetime` or `time`."""
+    if value is None:
+        return Markup("–")
+    utc = value.astimezone(UTC)
+    written = utc.strftime("%H:%M:%S UTC" if style == "time" else "%Y-%m-%d %H:%M:%S UTC")
+    machine = utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(machine, style, written)
+
+
+def excerpt(text: str, length: int = 60) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

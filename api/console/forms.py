@@ -1,0 +1,72 @@
+"""Forms: what a person typed, checked by the schemas and rules that the API goes by, and what was wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import marshmallow as ma
+from flask_babel import gettext
+from sqlalchemy.exc import IntegrityError
+
+from api.console.wordings import said
+from api.errors import broken_rule
+from api.extensions import db
+from shared.clients import TIMEZONES
+from shared.errors import FieldError
+
+Result = TypeVar("Result")
+
+
+class Form:
+    """Values as they were typed, and errors by field, in the viewer's language."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = dict(values)
+        self.errors: dict[str, list[str]] = {}
+
+    def submit(self, schema: ma.Schema, deed: Callable[[dict[str, Any]], Result]) -> Result | None:
+        """Loads the values, does the deed and commits. None, with `errors`, when a rule or another row forbids it."""
+        try:
+            fields = schema.load(
+                {name: self.values[name] for name in schema.fields if self.values.get(name) is not None}
+            )
+            result = deed(fields)
+            db.session.commit()
+        except ma.ValidationError as error:
+            self.errors = {name: [said(one) for one in told] for name, told in error.normalized_messages().items()}
+        except FieldError as error:
+            self._refuse(error)
+        except IntegrityError as error:
+            rule = broken_rule(error)
+            if rule is None:
+                raise
+            self._refuse(rule)
+        else:
+            return result
+        return None
+
+    def _refuse(self, error: FieldError) -> None:
+        db.session.rollback()
+        self.errors = {error.field: [said(str(error))]}
+
+
+def instant(typed: str, zone: str) -> str:
+    """What a date field holds, in that time zone, as the API wants it; what is no such date stays as it was typed."""
+    try:
+        local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC"))
+        return local.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        return typed
+
+
+def for_field(moment: datetime) -> str:
+    """A moment as a date field takes it, in UTC; a script turns it into the viewer's time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def changed_meanwhile() -> FieldError:
+    """What to say when somebody else has changed the thing since the form was opened."""
+    return FieldError("", gettext("Somebody else has changed this since you opened it. Look at it again, please."))

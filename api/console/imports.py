@@ -1,0 +1,13 @@
+"""Importing clients from a file: a page whose script sends the file to the API and shows how far it is."""
+
+from __future__ import annotations
+
+from flask import render_template
+
+from api.console.blueprint import blp
+
+
+@blp.get("/clients/import/")
+def import_clients() -> str:
+    """Choose a file; what is wrong with which of its rows comes back as a file of its own."""
+    return render_template("console/import.html")

@@ -1,0 +1,69 @@
+"""The ledger: search, and one message's life."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import render_template, request
+
+from api.console.blueprint import blp
+from api.console.clients import NOT_DIGITS, last_attempts_of
+from api.console.forms import instant
+from api.console.paging import Page, paged
+from api.console.searches import find_messages
+from api.extensions import db
+from api.fields import MAX_ID
+from api.messages.queries import message_by_id
+from shared.ledger import MessageStatus
+from shared.models import Client, Mailing, MailingText
+
+SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
+
+
+@blp.get("/ledger/")
+def ledger() -> str:
+    """The messages, or those that are searched for, the latest first."""
+    typed = {name: request.args.get(name, "").strip() for name in SEARCHED}
+    wanted, wrong = _wanted(typed)
+    found = Page((), None, None)
+    if not wrong:
+        found = paged(lambda before, limit: find_messages(before, limit, wanted), lambda one: int(one.id), MAX_ID)
+    values = {"found": found, "typed": typed, "wrong": wrong, "statuses": list(MessageStatus)}
+    return render_template("console/ledger.html", last=last_attempts_of(found.rows), **values)
+
+
+@blp.get("/ledger/<id:message_id>/")
+def message(message_id: int) -> str:
+    """One message: each request and its answer, from its launch to its end."""
+    found = message_by_id(message_id)
+    mailing = db.session.get_one(Mailing, found["mailing_id"])
+    revision = found["text_revision"] or mailing.text_revision
+    return render_template(
+        "console/message.html",
+        message=found,
+        mailing=mailing,
+        client=db.session.get(Client, found["client_id"]),
+        text=db.session.get_one(MailingText, (mailing.id, revision)).text,
+    )
+
+
+def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """What to find, and the fields that make no sense."""
+    wanted: dict[str, Any] = {}
+    wrong = []
+    for field, name in (("phone", "phone_number"), ("id", "id"), ("mailing", "mailing_id")):
+        digits = NOT_DIGITS.sub("", typed[field]) if field == "phone" else typed[field]
+        if typed[field] and not (digits.isascii() and digits.isdigit() and int(digits) <= MAX_ID):
+            wrong.append(field)
+        elif digits:
+            wanted[name] = int(digits)
+    if typed["status"] in list(MessageStatus):
+        wanted["status"] = MessageStatus(typed["status"])
+    for name in ("since", "until"):
+        if typed[name]:
+            try:
+                wanted[name] = datetime.fromisoformat(instant(typed[name], request.args.get("zone", "UTC")))
+            except ValueError:
+                wrong.append(name)
+    return wanted, wrong

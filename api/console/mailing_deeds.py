@@ -1,0 +1,38 @@
+"""What a person can do to a mailing, with what follows from it. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.ledger import MailingStatus
+from shared.mailings import ENDED
+
+
+class Deed(enum.StrEnum):
+    """Each has a page that says what will follow, and asks."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY_FAILED = "retry-failed"
+    RETRY_UNKNOWN = "retry-unknown"
+    REMOVE = "remove"
+
+
+def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
+    """Those that make sense for a mailing as it stands; the rules have the last word when one is done."""
+    status, messages = mailing["status"], mailing["messages"]
+    deeds = []
+    if status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING):
+        deeds.append(Deed.PAUSE)
+    if status is MailingStatus.PAUSED:
+        deeds.append(Deed.RESUME)
+    if mailing["launched_at"] and status is not MailingStatus.CANCELLED and now < mailing["end_datetime"]:
+        deeds += [Deed.RETRY_FAILED] if messages["failed"] else []
+        deeds += [Deed.RETRY_UNKNOWN] if messages["unknown"] else []
+    if status not in ENDED:
+        deeds.append(Deed.CANCEL)
+    return [*deeds, Deed.REMOVE]

@@ -1,0 +1,87 @@
+"""Plots as plain figures, for the templates to draw as SVG. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """So many of each kind, spread over some seconds, the last of which is `ago` seconds ago."""
+
+    ago: float
+    seconds: float
+    counts: tuple[int, ...]
+
+
+class Column(NamedTuple):
+    """One column of a plot: the height of each of its parts, from the bottom up, as shares of the plot's top."""
+
+    at: datetime
+    values: tuple[float, ...]
+    heights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Columns of equal width, oldest first."""
+
+    columns: Sequence[Column]
+    top: float
+    """What the full height stands for."""
+    peak: float
+    """The highest column."""
+    seconds: float
+    """Of one column."""
+
+
+def rate_plot(spans: Iterable[Span], now: datetime, *, seconds: float, columns: int, kinds: int = 2) -> Plot:
+    """How many a second there were of each kind, over the last `columns` times `seconds`."""
+    counts = [[0.0] * kinds for _ in range(columns)]
+    for span in spans:
+        length = max(span.seconds, 0.001)
+        first, last = span.ago, span.ago + length
+        # Each column takes its part of the span: reports of 5 seconds don't fall evenly into columns.
+        for place in range(max(0, int(first / seconds)), min(columns - 1, int(last / seconds)) + 1):
+            share = (min(last, (place + 1) * seconds) - max(first, place * seconds)) / length
+            for kind in range(kinds):
+                counts[columns - 1 - place][kind] += span.counts[kind] * share
+    starts = (now - timedelta(seconds=seconds * (columns - place)) for place in range(columns))
+    return _plot(zip(starts, counts, strict=True), per=seconds, seconds=seconds)
+
+
+def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> Plot | None:
+    """How many a minute there were between the first and the last moment, each of which stands for `each`.
+
+    At most so many columns, of a second at least.
+    """
+    if not moments:
+        return None
+    first, last = min(moments), max(moments)
+    lasted = (last - first).total_seconds()
+    seconds = max(lasted / columns, 1.0)
+    columns = min(columns, int(lasted / seconds) + 1)
+    counts = [[0.0] for _ in range(columns)]
+    for moment in moments:
+        counts[min(columns - 1, int((moment - first).total_seconds() / seconds))][0] += each
+    starts = (first + timedelta(seconds=seconds * place) for place in range(columns))
+    return _plot(zip(starts, counts, strict=True), per=seconds / 60, seconds=seconds)
+
+
+def _plot(counted: Iterable[tuple[datetime, list[float]]], *, per: float, seconds: float) -> Plot:
+    rates = [(at, tuple(count / per for count in counts)) for at, counts in counted]
+    peak = max(sum(values) for _, values in rates)
+    top = round_up(peak)
+    columns = [Column(at, values, tuple(value / top for value in values)) for at, values in rates]
+    return Plot(columns, top, peak, seconds)
+
+
+def round_up(value: float) -> float:
+    """What an axis ends with: the next of 1, 2, 3, 4, 5, 6, 8, 10, 20, …"""
+    if value <= 1:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)

@@ -1,0 +1,11 @@
+// What makes pages livelier. Each part looks for its own elements, and does nothing where there are none.
+import { localizeFields, localizeMoments } from "./moments.js";
+import { watchImport } from "./import.js";
+import { watchLive } from "./live.js";
+import { watchPlan } from "./plan.js";
+
+localizeMoments(document);
+localizeFields(document);
+watchLive();
+watchPlan();
+watchImport();

@@ -1,0 +1,89 @@
+"""Whose eyes a page is for: the language and the colours, by the browser's wishes and by two switches.
+
+Catalogues are kept as `.po` files and compiled in memory at their first use, some tens of milliseconds: there is no
+built file that a clone or an image could lack, or that could be older than its source.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, Response, redirect, request
+from flask_babel import Babel, Domain, get_locale
+from werkzeug.exceptions import BadRequest
+
+from api.console.blueprint import blp
+
+LANGUAGES = {"en": "English", "ru": "Русский"}
+THEMES = ("light", "dark")
+CATALOGUES = Path(__file__).parent / "translations"
+ONE_YEAR = 365 * 24 * 3600
+
+
+class Catalogues(Domain):
+    """Our translations, compiled when they are first asked for."""
+
+    def get_translations(self) -> NullTranslations:
+        """Those for the viewer's language."""
+        return _translations(str(get_locale()))
+
+
+def register_viewer(app: Flask) -> None:
+    """Translates, and gives templates `language`, `languages` and `theme`."""
+    babel = Babel(app, locale_selector=language)
+    babel.domain_instance = Catalogues()
+
+    @app.context_processor
+    def viewer() -> dict[str, object]:
+        return {"language": language(), "languages": LANGUAGES, "theme": theme()}
+
+
+def language() -> str:
+    """The language that was chosen, or else the one that the browser likes best."""
+    chosen = request.cookies.get("language")
+    if chosen in LANGUAGES:
+        return chosen
+    return request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def theme() -> str | None:
+    """The colours that were chosen; none leaves it to the system."""
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in THEMES else None
+
+
+@blp.get("/preferences/")
+def choose() -> Response:
+    """Keeps a choice of language or colours in a cookie, and goes back to where it was made."""
+    response = redirect(_way_back(request.args.get("next", "/")))
+    for name, choices in (("language", (*LANGUAGES, "")), ("theme", (*THEMES, ""))):
+        choice = request.args.get(name)
+        if choice is None:
+            continue
+        if choice not in choices:
+            raise BadRequest("There is no such choice.")
+        secure = request.is_secure
+        response.set_cookie(name, choice, max_age=ONE_YEAR, secure=secure, httponly=True, samesite="Lax")
+    return response  # type: ignore[return-value]
+
+
+def _way_back(address: str) -> str:
+    """The address, if it is one of ours: browsers take `//` and `/\\` for the beginning of another host."""
+    return address if address.startswith("/") and address[1:2] not in ("/", "\\") else "/"
+
+
+@functools.cache
+def _translations(name: str) -> NullTranslations:
+    file = CATALOGUES / f"{name}.po"
+    if not file.exists():
+        return NullTranslations()
+    compiled = io.BytesIO()
+    with file.open("rb") as written:
+        write_mo(compiled, read_po(written, locale=name))
+    compiled.seek(0)
+    return Translations(compiled)

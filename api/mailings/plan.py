@@ -1,0 +1,188 @@
+"""What a mailing would come to, before it is added: whom it reaches, in how many segments, at what cost, how soon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import marshmallow as ma
+from flask import current_app
+from flask.views import MethodView
+from sqlalchemy import Select, func, literal_column, or_, select
+
+from api.clients.schemas import ClientSchema
+from api.extensions import db
+from api.mailings.routes import blp
+from api.mailings.schemas import MailingBody, WarningSchema
+from api.schemas import Answer
+from shared.models import Client
+from shared.plans import Draft, cost, plan_warnings, seconds_needed
+from shared.segments import Encoding, segments_of
+
+COUNT_LIMIT = 100_000
+"""Clients counted one by one: some tens of milliseconds. A larger audience is estimated, as the planner does it."""
+
+SAMPLE = 5
+
+
+class Audience(NamedTuple):
+    """Whom a mark matches."""
+
+    clients: int
+    exact: bool
+    sample: Sequence[Client]
+
+
+class PlanBody(MailingBody):
+    """A mailing that is being written: any part of what a mailing's body takes."""
+
+    def __init__(self) -> None:
+        super().__init__(partial=True)
+
+
+class CulpritSchema(Answer):
+    """The character that made the text UCS-2."""
+
+    character = ma.fields.String(required=True, metadata={"description": "Itself.", "example": "П"})
+    name = ma.fields.String(
+        required=True, metadata={"description": "Its name in Unicode.", "example": "CYRILLIC CAPITAL LETTER PE"}
+    )
+    position = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
+
+
+class SegmentsSchema(Answer):
+    """The short messages that one text is sent as."""
+
+    encoding = ma.fields.Enum(
+        Encoding,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "GSM 7-bit, or UCS-2 for what is not in its alphabet.", "example": "ucs2"},
+    )
+    characters = ma.fields.Integer(required=True, metadata={"description": "Of the text.", "example": 7})
+    units = ma.fields.Integer(
+        required=True, metadata={"description": "Septets, or UTF-16 code units, that they take.", "example": 7}
+    )
+    count = ma.fields.Integer(
+        required=True,
+        metadata={"description": "Segments: of 160 septets or 70 units, or of 153 or 67 if several.", "example": 1},
+    )
+    left = ma.fields.Integer(
+        required=True, metadata={"description": "Units until another segment is needed.", "example": 63}
+    )
+    forced_by = ma.fields.Nested(
+        CulpritSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The first character that is not in the GSM alphabet; null if all are."},
+    )
+
+
+class PlanSchema(Answer):
+    """What a mailing would come to."""
+
+    audience = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Clients that its mark matches now.", "example": 100}
+    )
+    audience_is_exact = ma.fields.Boolean(
+        required=True, metadata={"description": f"Counted, not estimated: up to {COUNT_LIMIT:,}.", "example": True}
+    )
+    sample = ma.fields.List(
+        ma.fields.Nested(ClientSchema), required=True, metadata={"description": "A few of them, the oldest first."}
+    )
+    segments = ma.fields.Nested(SegmentsSchema, required=True, metadata={"description": "Of one message."})
+    total_segments = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Of all messages.", "example": 100}
+    )
+    cost = ma.fields.Decimal(
+        as_string=True,
+        required=True,
+        allow_none=True,
+        metadata={"description": "At `PRICE_PER_SEGMENT`; null when that is not set.", "example": "4.50"},
+    )
+    currency = ma.fields.String(required=True, metadata={"description": "Of the cost.", "example": "EUR"})
+    seconds_needed = ma.fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "At `GATEWAY_RATE`; null when that is not set.", "example": 10.0},
+    )
+    warnings = ma.fields.List(
+        ma.fields.Nested(WarningSchema),
+        required=True,
+        metadata={
+            "description": "`no_window`, `window_closed`, `window_too_short`, `nobody_matches`: what to look at before."
+        },
+    )
+
+
+@blp.route("/plan/")
+class MailingPlan(MethodView):
+    @blp.operation("planMailing")
+    @blp.arguments(PlanBody())
+    @blp.response(200, PlanSchema())
+    def post(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Plan a mailing
+
+        Adds nothing. Every field is optional: what is not known yet is left out of the reckoning.
+        """
+        return plan(fields)
+
+
+def plan(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a mailing of these fields would come to, as PlanSchema names it."""
+    mark, config = fields.get("mark", ""), current_app.config
+    audience = audience_of(mark)
+    segments = segments_of(fields.get("text", ""))
+    draft = Draft(
+        mark=mark,
+        start=fields.get("start_datetime"),
+        end=fields.get("end_datetime"),
+        audience=audience.clients,
+        rate=config["GATEWAY_RATE"],
+        now=db.session.scalars(select(func.now())).one(),
+    )
+    return {
+        "audience": audience.clients,
+        "audience_is_exact": audience.exact,
+        "sample": audience.sample,
+        "segments": {**asdict(segments), "forced_by": segments.forced_by},
+        "total_segments": audience.clients * segments.count,
+        "cost": cost(audience.clients, segments, config["PRICE_PER_SEGMENT"]),
+        "currency": config["PRICE_CURRENCY"],
+        "seconds_needed": seconds_needed(audience.clients, draft.rate),
+        "warnings": plan_warnings(draft),
+    }
+
+
+def audience_of(mark: str) -> Audience:
+    """The clients that a mark matches now: counted up to COUNT_LIMIT, and some of them."""
+    if not mark:
+        return Audience(0, True, ())
+    found: Select[Any] = select(literal_column("1")).select_from(Client)
+    by_tag = found.where(Client.tag == mark).limit(COUNT_LIMIT)
+    by_code = found.where(Client.operator_code == mark, Client.tag != mark).limit(COUNT_LIMIT)
+    both = by_tag.subquery("by_tag"), by_code.subquery("by_code")
+    counts = [select(func.count()).select_from(one).scalar_subquery() for one in both]
+    clients = db.session.scalars(select(counts[0] + counts[1])).one()
+    if clients < COUNT_LIMIT:
+        return Audience(clients, True, _sample(mark))
+    return Audience(max(clients, _estimate(mark)), False, _sample(mark))
+
+
+def _sample(mark: str) -> Sequence[Client]:
+    # The first of each index; an OR over both might walk the whole directory in the order of its ids.
+    by_each = (
+        db.session.scalars(select(Client).where(column == mark).order_by(column, Client.id).limit(SAMPLE))
+        for column in (Client.tag, Client.operator_code)
+    )
+    clients = {client.id: client for found in by_each for client in found}
+    return [clients[id_] for id_ in sorted(clients)[:SAMPLE]]
+
+
+def _estimate(mark: str) -> int:
+    """How many rows the planner expects: from the statistics that autovacuum keeps, at no cost."""
+    matching = select(Client.id).where(or_(Client.tag == mark, Client.operator_code == mark))
+    compiled = matching.compile(dialect=db.engine.dialect)
+    ((plan,),) = db.session.connection().exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", compiled.params)
+    return int(plan[0]["Plan"]["Plan Rows"])

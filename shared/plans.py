@@ -1,0 +1,50 @@
+"""What a mailing that is still being written would come to: pure rules, without a clock and without a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from shared.mailings import MailingWarning
+from shared.segments import Segments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is known of the mailing so far, and of the world that it would meet."""
+
+    mark: str
+    start: datetime | None
+    end: datetime | None
+    audience: int
+    rate: float
+    """Messages a second that the gateway takes of all workers; 0 is no limit."""
+    now: datetime
+
+
+def seconds_needed(audience: int, rate: float) -> float | None:
+    """How long sending takes at the rate limit; none when there is no limit."""
+    return audience / rate if rate else None
+
+
+def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
+    """What the gateway will charge; none when the price of a segment is not known."""
+    return audience * segments.count * price if price else None
+
+
+def plan_warnings(draft: Draft) -> list[MailingWarning]:
+    """What its author should look at before adding it."""
+    warnings = []
+    start = max(filter(None, (draft.start, draft.now)))
+    if draft.start and draft.end and draft.end <= draft.start:
+        warnings.append(MailingWarning("no_window", "The end must be after the start."))
+    elif draft.end and draft.end <= draft.now:
+        warnings.append(MailingWarning("window_closed", "Its window has closed: nothing will be sent any more."))
+    elif draft.end and (seconds_needed(draft.audience, draft.rate) or 0.0) > (draft.end - start).total_seconds():
+        warnings.append(
+            MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
+        )
+    if draft.mark and not draft.audience:
+        warnings.append(MailingWarning("nobody_matches", "No client has its mark as operator code or as tag."))
+    return warnings

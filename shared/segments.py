@@ -1,0 +1,98 @@
+"""How a text is cut into short messages: pure rules, from 3GPP TS 23.038 (alphabets) and TS 23.040 (concatenation).
+
+A short message holds 140 octets: 160 septets of the GSM 7-bit default alphabet (TS 23.038, 6.1.2.1), or 70 code units
+of UCS-2. A longer text goes in segments, each of which spends 6 octets on saying which one it is (TS 23.040, 9.2.3.24.1
+with an 8-bit reference): 153 septets, or 67 code units. One character outside the GSM alphabet makes all of it UCS-2.
+"""
+
+from __future__ import annotations
+
+import enum
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+DEFAULT_ALPHABET = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""TS 23.038, 6.2.1: the basic character set, without its escape to the extension table."""
+
+EXTENSION = frozenset("\f^{}\\[~]|€")
+"""TS 23.038, 6.2.1.1: each takes two septets, the escape and its own."""
+
+
+class Encoding(enum.StrEnum):
+    """How a text travels."""
+
+    GSM_7 = "gsm7"
+    UCS_2 = "ucs2"
+
+
+SINGLE = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
+"""Units of a message that is one segment: septets, or UTF-16 code units of two octets."""
+
+PART = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
+"""Units of each segment of a longer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """The first character that is not in the GSM alphabet: it makes the whole text UCS-2."""
+
+    character: str
+    position: int
+    """Counted from 1, in characters."""
+
+    @property
+    def name(self) -> str:
+        """What Unicode calls it, such as CYRILLIC CAPITAL LETTER PE."""
+        return unicodedata.name(self.character, f"U+{ord(self.character):04X}")
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What a text comes to."""
+
+    encoding: Encoding
+    characters: int
+    units: int
+    """Septets or UTF-16 code units, without what segments spend on themselves."""
+    count: int
+    """Segments; an empty text is none."""
+    left: int
+    """Units that still fit without another segment."""
+    forced_by: Culprit | None
+
+
+def segments_of(text: str) -> Segments:
+    """How many segments a text takes, and why."""
+    culprit = _culprit(text)
+    encoding = Encoding.UCS_2 if culprit else Encoding.GSM_7
+    sizes = [_size(character, encoding) for character in text]
+    units, count, left = sum(sizes), 1, SINGLE[encoding] - sum(sizes)
+    if left < 0:
+        count, left = _pack(sizes, PART[encoding])
+    return Segments(encoding, len(text), units, count if text else 0, left, culprit)
+
+
+def _culprit(text: str) -> Culprit | None:
+    known = DEFAULT_ALPHABET | EXTENSION
+    return next((Culprit(one, place) for place, one in enumerate(text, 1) if one not in known), None)
+
+
+def _size(character: str, encoding: Encoding) -> int:
+    if encoding is Encoding.GSM_7:
+        return 2 if character in EXTENSION else 1
+    # Handsets read UCS-2 as UTF-16: what lies beyond the basic plane takes a pair of surrogates.
+    return 2 if ord(character) > 0xFFFF else 1
+
+
+def _pack(sizes: Iterable[int], part: int) -> tuple[int, int]:
+    """Segments, and what is left in the last one. A character is never torn in two, so a unit may stay unused."""
+    count, left = 1, part
+    for size in sizes:
+        if size > left:
+            count, left = count + 1, part
+        left -= size
+    return count, left

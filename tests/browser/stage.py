@@ -1,0 +1,76 @@
+"""The whole service for a browser: a real API, worker and simulated gateway on a database of the caller's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.gateway_client import SandboxGateway
+from sandbox.leash import leashed
+from tests.acceptance.fleet import Fleet
+from tests.acceptance.launcher import free_port
+from tests.database import ROOT
+from tests.waiting import eventually
+
+SETTINGS = {"PRICE_PER_SEGMENT": "0.04", "PRICE_CURRENCY": "EUR"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where things are."""
+
+    url: str
+    database_url: str
+    gateway: SandboxGateway
+    fleet: Fleet
+
+    def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """What the API answers to a body."""
+        response = requests.post(self.url + path, json=body, timeout=10)
+        response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def get(self, path: str) -> dict[str, Any]:
+        """What the API answers."""
+        response = requests.get(self.url + path, timeout=10)
+        response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+@contextmanager
+def stage(folder: Path, database_url: str, **settings: str) -> Iterator[Stage]:
+    """The service, for as long as the block lasts. Logs go to `folder`; `settings` are the worker's and the API's."""
+    port = free_port()
+    with ExitStack() as stack:
+        gateway = stack.enter_context(SandboxGateway.start())
+        fleet = stack.enter_context(Fleet(folder, database_url, gateway.url, gateway.token))
+        log = stack.enter_context((folder / "api.log").open("wb"))
+        environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **SETTINGS, **settings}
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", f"127.0.0.1:{port}"]
+        api = subprocess.Popen(
+            leashed([*command, "api:create_app()"], signal.SIGTERM), cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+        stack.callback(api.wait)
+        stack.callback(api.terminate)
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: _answers(f"{url}/readyz"))
+        fleet.start(**settings)
+        yield Stage(url, database_url, gateway, fleet)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,243 @@
+"""An operator's days, as they go: each page and action once, by its words and labels."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.browser.conftest import PATIENCE, Open
+from tests.browser.stage import Stage
+from tests.factories import add_clients, value
+
+expect.set_options(timeout=PATIENCE)
+
+
+def sees(page: Page, words: str) -> None:
+    expect(page.get_by_text(words).filter(visible=True).first).to_be_visible()
+
+
+def does(page: Page, action: str, then: str) -> None:
+    """Follows a link to what an action would do, reads it, and does it."""
+    page.get_by_role("link", name=action, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("?")
+    page.get_by_role("button", name=action, exact=True).click()
+    sees(page, then)
+
+
+def add_mailing(service: Stage, mark: str, text: str = "Hello", starts_in: int = 0) -> int:
+    start = datetime.now(UTC) + timedelta(hours=starts_in)
+    window = {"start_datetime": start.isoformat(), "end_datetime": (start + timedelta(hours=2)).isoformat()}
+    return int(service.post("/v1/mailing/create/", mark=mark, text=text, **window)["id"])
+
+
+def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation(at: Open, service: Stage) -> None:
+    page = at("/")
+    sees(page, "Three steps to the first mailing")
+    sees(page, "1 worker is alive")
+    page.get_by_role("link", name="Add a client").click()
+    expect(page.get_by_label("Time zone")).to_have_value("Europe/Moscow")
+    page.get_by_label("Phone number").fill("+79001234567")
+    page.get_by_label("Operator code").fill("917")
+    page.get_by_label("Tag").fill("first")
+    page.get_by_role("button", name="Add the client").click()
+    sees(page, "The operator code must occur in the phone number.")
+    page.get_by_label("Operator code").fill("900")
+    page.get_by_role("button", name="Add the client").click()
+    sees(page, "The client is added.")
+
+    page.get_by_role("link", name="Dashboard").click()
+    page.get_by_role("link", name="Write a mailing").click()
+    page.get_by_label("Text").fill("Привет")
+    page.get_by_label("For whom").fill("nobody")
+    sees(page, "No client has its mark")
+    page.get_by_label("For whom").fill("first")
+    plan = page.locator("#plan")
+    expect(plan).to_contain_text("+79001234567")
+    expect(plan).to_contain_text("CYRILLIC CAPITAL LETTER PE")
+    expect(plan).to_contain_text("0.04 EUR")
+    page.get_by_role("button", name="Add the mailing").click()
+    sees(page, "The mailing is added.")
+    # Nobody reloads the page.
+    sees(page, "1 of 1 sent")
+    sees(page, "It adds up")
+    sees(page, "finished")
+    assert [entry.phone for entry in service.gateway.ledger()] == [79001234567]
+
+    page.get_by_role("link", name="Dashboard").click()
+    sees(page, "No problems.")
+    expect(page.get_by_role("img", name="Requests a second")).to_be_visible()
+
+
+def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Stage, ledger: Connection) -> None:
+    add_clients(ledger, 20, tag="patient")
+    page = at(f"/mailings/{add_mailing(service, 'patient', starts_in=1)}/")
+    does(page, "Pause", "The mailing is paused.")
+    page.get_by_role("link", name="Edit").click()
+    expect(page.get_by_label("Text")).to_have_value("Hello")
+    page.get_by_label("Text").fill("Goodbye")
+    page.get_by_role("button", name="Save").click()
+    sees(page, "The change is saved.")
+    sees(page, "revision 2")
+    does(page, "Resume", "The mailing goes on.")
+    does(page, "Cancel the mailing", "The mailing is cancelled.")
+    does(page, "Remove", "The mailing is removed.")
+
+
+def test_an_edit_keeps_the_window_whatever_the_viewer_s_time_zone(at: Open, service: Stage, ledger: Connection) -> None:
+    mailing_id = add_mailing(service, "patient", starts_in=5)
+    question = "SELECT date_trunc('second', start_datetime) FROM mailing WHERE id = %s"
+    before = value(ledger, question, mailing_id)
+    page = at(f"/mailings/{mailing_id}/edit/")
+    page.get_by_label("Text").fill("Other words")
+    page.get_by_role("button", name="Save").click()
+    sees(page, "The change is saved.")
+    assert value(ledger, question, mailing_id) == before
+
+
+def test_what_failed_is_explained_and_tried_again(at: Open, service: Stage, ledger: Connection) -> None:
+    add_clients(ledger, 5, tag="unlucky")
+    service.gateway.faults(statuses={"422": 1.0})
+    page = at(f"/mailings/{add_mailing(service, 'unlucky')}/")
+    expect(page.get_by_role("link", name="5 failed")).to_be_visible()
+    service.gateway.faults()
+    page.get_by_role("link", name="Retry failed").click()
+    sees(page, "5 failed messages wait again")
+    page.get_by_role("button", name="Try again").click()
+    sees(page, "5 messages are tried again.")
+    sees(page, "5 of 5 sent")
+    page.get_by_role("link", name="Messages and attempts").click()
+    page.get_by_role("table").get_by_role("link").first.click()
+    sees(page, "attempt 1: refused")
+    sees(page, "HTTP 422")
+    sees(page, "attempt 2: accepted")
+    page.get_by_role("link", name="+79").click()
+    sees(page, "What we sent to this person")
+    sees(page, "The gateway accepted it.")
+
+
+def test_the_ledger_of_a_mailing_is_saved_as_a_file(
+    at: Open, service: Stage, ledger: Connection, tmp_path: Path
+) -> None:
+    add_clients(ledger, 3, tag="archived")
+    page = at(f"/mailings/{add_mailing(service, 'archived')}/")
+    sees(page, "3 of 3 sent")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Ledger as CSV").click()
+    download.value.save_as(tmp_path / "ledger.csv")
+    with (tmp_path / "ledger.csv").open(newline="") as file:
+        assert [row["last_outcome"] for row in csv.DictReader(file)] == ["accepted"] * 3
+
+
+def test_a_test_goes_to_one_client(at: Open, service: Stage, ledger: Connection) -> None:
+    (client_id,) = add_clients(ledger, 1, tag="tester")
+    phone = value(ledger, "SELECT phone_number FROM client WHERE id = %s", client_id)
+    page = at(f"/mailings/{add_mailing(service, 'somebody else', 'Only a test', starts_in=24)}/")
+    page.get_by_role("link", name="Test send").click()
+    page.get_by_label("Phone number").fill("79990000000")
+    page.get_by_role("button", name="Send the test").click()
+    sees(page, "No client has this phone number.")
+    page.get_by_label("Phone number").fill(str(phone))
+    page.get_by_role("button", name="Send the test").click()
+    sees(page, "The test is on its way.")
+    sees(page, "1 of 1 sent")
+    assert [entry.phone for entry in service.gateway.ledger()].count(phone) == 1
+
+
+def test_a_client_is_found_changed_and_removed(at: Open, ledger: Connection) -> None:
+    add_clients(ledger, 2, tag="removable", operator_code="90")
+    page = at("/clients/")
+    page.get_by_label("Tag").fill("removable")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("table").get_by_role("link")).to_have_count(2)
+    phone = page.get_by_role("table").get_by_role("link").first.inner_text()
+    page.get_by_label("Tag").fill("")
+    page.get_by_label("Phone number begins with").fill(phone)
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("table").get_by_role("link").click()
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Tag").fill("gone soon")
+    page.get_by_role("button", name="Save").click()
+    sees(page, "gone soon")
+    page.get_by_role("link", name="Remove").click()
+    sees(page, "No message waits for this client.")
+    page.get_by_role("button", name="Remove").click()
+    sees(page, "The client is removed.")
+
+
+def test_clients_are_imported_and_what_was_left_out_is_saved(at: Open, ledger: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "clients.csv"
+    file.write_text(
+        "phone_number,operator_code,tag,timezone\n"
+        "79000000777,900,imported,Europe/Moscow\n"
+        "79000000778,111,imported,Europe/Moscow\n"
+    )
+    page = at("/clients/import/")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("term").filter(has_text="Left out")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the rows that were left out").click()
+    download.value.save_as(tmp_path / "rejected.csv")
+    assert "79000000778" in (tmp_path / "rejected.csv").read_text()
+    assert value(ledger, "SELECT count(*) FROM client WHERE tag = 'imported'") == 1
+
+
+def test_the_ledger_is_searched(at: Open, service: Stage, ledger: Connection) -> None:
+    add_clients(ledger, 3, tag="sought")
+    mailing_id = add_mailing(service, "sought")
+    page = at(f"/mailings/{mailing_id}/")
+    sees(page, "3 of 3 sent")
+    page.get_by_role("link", name="Ledger", exact=True).click()
+    page.get_by_label("Mailing").fill(str(mailing_id))
+    page.get_by_label("State").select_option("sent")
+    page.get_by_label("Made since").fill((datetime.now(UTC) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(4)
+    page.get_by_label("Phone number").fill("no number")
+    page.get_by_role("button", name="Search").click()
+    sees(page, "are numbers")
+
+
+def test_a_refused_token_is_said_with_what_to_do_about_it(at: Open, service: Stage, ledger: Connection) -> None:
+    add_clients(ledger, 2, tag="waiting")
+    service.gateway.faults(token="another")
+    try:
+        mailing_id = add_mailing(service, "waiting")
+        page = at("/")
+        sees(page, "The gateway refuses us.")
+        sees(page, "GATEWAY_TOKEN_FILE")
+        sees(page, "the gateway does not accept the token")
+    finally:
+        service.gateway.faults()
+    page.goto(f"/mailings/{mailing_id}/")
+    sees(page, "2 of 2 sent")
+
+
+@pytest.mark.parametrize(("locale", "heading"), [("en-GB", "Dashboard"), ("ru-RU", "Обзор")])
+def test_the_language_is_the_browser_s_until_another_is_chosen(at: Open, locale: str, heading: str) -> None:
+    page = at("/", locale)
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    page.get_by_role("link", name="Русский" if heading == "Dashboard" else "English").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text({"Dashboard": "Обзор", "Обзор": "Dashboard"}[heading])
+
+
+def test_the_colours_are_the_system_s_until_others_are_chosen(at: Open) -> None:
+    page = at("/")
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.get_by_role("link", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")
+
+
+def test_a_page_is_walked_by_keyboard(at: Open) -> None:
+    page = at("/clients/new/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Phone number")).to_be_focused()

@@ -1,0 +1,130 @@
+"""Every page, in both languages: usable with a screen reader (axe-core), on a phone, and without errors."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import psycopg2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from tests.browser.stage import Stage
+from tests.database import empty
+from tests.factories import add_clients, add_mailing, execute
+
+PAGES = (
+    "/",
+    "/mailings/",
+    "/mailings/?words=nothing",
+    "/mailings/new/",
+    "/mailings/1/",
+    "/mailings/1/edit/",
+    "/mailings/1/test/",
+    "/mailings/1/cancel/",
+    "/mailings/2/",
+    "/clients/",
+    "/clients/new/",
+    "/clients/import/",
+    "/clients/1/",
+    "/clients/1/edit/",
+    "/clients/1/remove/",
+    "/ledger/",
+    "/ledger/1/",
+    "/ledger/2/",
+)
+SERIOUS = ("serious", "critical")
+
+FILL = """
+UPDATE mailing SET status = 'running', launch_started_at = now(), launched_at = now(), launch_ceiling = 7, audience = 7
+WHERE id = 1;
+INSERT INTO message (mailing_id, client_id, phone_number, status, attempts, text_revision, due_at, lease_until,
+    lease_worker, claimed_at, sent_at, ended_at, reason, in_doubt)
+SELECT 1, n, 79000000000 + n, one, 1, 1, now() + interval '1 h',
+    CASE one WHEN 'sending' THEN now() + interval '1 h' END,
+    'worker', now(), CASE one WHEN 'sent' THEN now() END,
+    CASE WHEN one NOT IN ('pending', 'sending') THEN now() END,
+    CASE one WHEN 'failed' THEN 'code 5: blocked' WHEN 'expired' THEN 'the window closed' END, one = 'unknown'
+FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY AS each (one, n);
+INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
+SELECT id, 1, now(), 0.12, CASE status WHEN 'sent' THEN 'accepted' WHEN 'unknown' THEN 'ambiguous' ELSE 'refused' END
+    ::outcome, 200, 'code 5: blocked', 'worker' FROM message;
+INSERT INTO worker_report (at, worker, seconds, accepted, refused, throttled, unreachable, unauthorized, ambiguous,
+    in_hand, send_limit, gateway, detail)
+VALUES (now() - interval '1 min', 'silent-1', 5, 90, 10, 0, 0, 0, 0, 3, 16, 'slowing', 'HTTP 429');
+"""
+
+
+@dataclass
+class Walk:
+    """What was found on each page, by its path."""
+
+    violations: dict[str, list[str]] = field(default_factory=dict)
+    inline: dict[str, int] = field(default_factory=dict)
+    width: dict[str, int] = field(default_factory=dict)
+    headings: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=[("en-GB", "light"), ("ru-RU", "dark")], ids=["English, light", "Russian, dark"])
+def walk(request: pytest.FixtureRequest, service: Stage, browser: Browser) -> Walk:
+    """A walk over all pages, each opened once in each language: on a desk, and then as narrow as a phone."""
+    fill(service.database_url)
+    locale, colours = request.param
+    context = browser.new_context(base_url=service.url, locale=locale, color_scheme=colours)
+    page, found = context.new_page(), Walk()
+    page.on("request", lambda asked: found.asked.append(asked.url.removeprefix(service.url)))
+    page.on("console", lambda message: found.said.append(message.text))
+    page.on("pageerror", lambda error: found.said.append(str(error)))
+    for path in PAGES:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(path)
+        violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        serious = [one for one in violations if one["impact"] in SERIOUS]
+        found.violations[path] = [f"{one['id']}: {node['html']}" for one in serious for node in one["nodes"]]
+        found.inline[path] = page.locator("[style], style, script:not([src]), [onclick], [oninput], [onsubmit]").count()
+        found.headings[path] = page.get_by_role("heading", level=1).inner_text()
+        page.set_viewport_size({"width": 360, "height": 740})
+        found.width[path] = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    return found
+
+
+def fill(database_url: str) -> None:
+    """A client and a message of each kind, mailings that run and that wait, and a worker that has gone silent."""
+    empty(database_url)
+    with closing(psycopg2.connect(database_url)) as connection:
+        connection.autocommit = True
+        add_clients(connection, 7, tag="everybody")
+        add_mailing(connection, text="Ваш заказ готов", mark="everybody", starts_in=3600, ends_in=7200)
+        add_mailing(connection, text="Not yet", mark="nobody", starts_in=3600, ends_in=7200)
+        execute(connection, FILL)
+
+
+def test_pages_have_no_serious_barriers(walk: Walk) -> None:
+    assert {path: found for path, found in walk.violations.items() if found} == {}
+
+
+def test_pages_have_nothing_inline(walk: Walk) -> None:
+    assert {path: found for path, found in walk.inline.items() if found} == {}
+
+
+def test_pages_take_nothing_from_elsewhere(walk: Walk) -> None:
+    assert [address for address in walk.asked if not address.startswith("/")] == []
+
+
+def test_pages_fit_a_phone(walk: Walk) -> None:
+    assert {path: width for path, width in walk.width.items() if width > 360} == {}
+
+
+def test_scripts_complain_of_nothing(walk: Walk) -> None:
+    assert walk.said == []
+
+
+def test_headings_are_in_the_language_of_the_browser(walk: Walk, request: pytest.FixtureRequest) -> None:
+    russian = "Russian" in request.node.name
+    for path, heading in walk.headings.items():
+        is_cyrillic = any("а" <= letter <= "я" for letter in heading.lower())
+        assert is_cyrillic == russian or heading.startswith("+"), path

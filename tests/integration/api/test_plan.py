@@ -1,0 +1,89 @@
+"""POST /v1/mailing/plan/: what a mailing would come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api import create_app
+from api.mailings import plan as planning
+from api.settings import ApiSettings
+from shared.db import database_url as parse_database_url
+from tests.factories import add_clients, execute, value
+from tests.integration.api.calls import Caller, add_client, caller, mailing_body, wrong_fields
+
+PATH = "/v1/mailing/plan/"
+
+
+@pytest.fixture
+def priced(database_url: str, clean_database: str) -> Caller:
+    """A caller of an API that knows the rate limit and the price."""
+    settings = ApiSettings(database_url=parse_database_url(database_url), gateway_rate=50.0)
+    return caller(create_app(replace(settings, price_per_segment=Decimal("0.045"), price_currency="EUR")))
+
+
+def test_a_plan_says_whom_it_reaches_in_how_many_segments(api: Caller) -> None:
+    ids = [add_client(api), add_client(api, phone_number=79261234567, operator_code="926")]
+    plan = api.post(PATH, json=mailing_body(text="Привет")).json
+    assert (plan["audience"], plan["audience_is_exact"]) == (2, True)
+    assert [client["id"] for client in plan["sample"]] == ids
+    assert (plan["segments"]["encoding"], plan["segments"]["count"], plan["total_segments"]) == ("ucs2", 1, 2)
+    assert plan["segments"]["forced_by"] == {"character": "П", "name": "CYRILLIC CAPITAL LETTER PE", "position": 1}
+    assert plan["warnings"] == []
+
+
+def test_a_client_with_the_mark_as_tag_and_as_code_counts_once(api: Caller) -> None:
+    add_client(api, tag="916")
+    add_client(api, tag="916", phone_number=79261234567, operator_code="926")
+    add_client(api, phone_number=79161234568)
+    assert api.post(PATH, json={"mark": "916"}).json["audience"] == 3
+
+
+def test_nothing_need_be_known_yet(api: Caller) -> None:
+    plan = api.post(PATH, json={}).json
+    assert (plan["audience"], plan["segments"]["count"], plan["total_segments"]) == (0, 0, 0)
+    assert (plan["sample"], plan["warnings"]) == ([], [])
+
+
+def test_price_and_rate_are_reckoned_with_when_they_are_set(priced: Caller, connection: Connection) -> None:
+    add_clients(connection, 100, tag="vip")
+    plan = priced.post(PATH, json=mailing_body(text="Hello")).json
+    assert (Decimal(plan["cost"]), plan["currency"], plan["seconds_needed"]) == (Decimal("4.5"), "EUR", 2.0)
+
+
+def test_price_and_rate_are_unknown_otherwise(api: Caller) -> None:
+    plan = api.post(PATH, json=mailing_body()).json
+    assert (plan["cost"], plan["currency"], plan["seconds_needed"]) == (None, "", None)
+
+
+def test_what_is_probably_not_meant_is_said(api: Caller) -> None:
+    window = {"start_datetime": "2022-06-01T00:00:00Z", "end_datetime": "2022-06-02T00:00:00Z"}
+    plan = api.post(PATH, json={"mark": "nobody", **window}).json
+    assert [warning["code"] for warning in plan["warnings"]] == ["window_closed", "nobody_matches"]
+
+
+def test_what_no_mailing_can_have_is_refused(api: Caller) -> None:
+    answer = api.post(PATH, json={"text": "x" * 1601, "nonsense": 1})
+    assert answer.status_code == 422
+    assert wrong_fields(answer) == {"text", "nonsense"}
+
+
+def test_a_plan_adds_nothing(api: Caller, connection: Connection) -> None:
+    api.post(PATH, json=mailing_body())
+    assert value(connection, "SELECT count(*) FROM mailing") == 0
+
+
+def test_a_large_audience_is_estimated(
+    app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_clients(connection, 2000, tag="many")
+    execute(connection, "ANALYZE client")
+    monkeypatch.setattr(planning, "COUNT_LIMIT", 100)
+    plan = api.post(PATH, json={"mark": "many"}).json
+    assert not plan["audience_is_exact"]
+    assert 1800 <= plan["audience"] <= 2200
+    assert len(plan["sample"]) == planning.SAMPLE

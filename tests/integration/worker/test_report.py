@@ -1,0 +1,68 @@
+"""The workers' reports: what they say, how often, and how long they are kept."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from shared.ledger import Outcome
+from shared.reports import EVERY, GatewayHealth
+from tests.factories import execute, rows, value
+from tests.integration.worker.conftest import OpenDatabase
+from worker.answers import Answer
+from worker.report import Reporter, Standing
+
+GOOD = Standing(GatewayHealth.OK, in_hand=3, send_limit=16)
+BAD = Standing(GatewayHealth.REFUSED, in_hand=0, send_limit=16)
+
+ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+REFUSED = Answer(Outcome.UNAUTHORIZED, 401, "the gateway does not accept the token")
+
+
+@pytest.fixture
+def reporter(open_database: OpenDatabase) -> Reporter:
+    return Reporter(open_database(), "left")
+
+
+def test_a_report_says_what_was_done_and_how_things_stand(reporter: Reporter, connection: Connection) -> None:
+    reporter.count([ACCEPTED, ACCEPTED, REFUSED])
+    reporter.report(GOOD)
+
+    question = (
+        "SELECT worker, accepted, unauthorized, ambiguous, in_hand, send_limit, gateway, detail FROM worker_report"
+    )
+    assert rows(connection, question) == [("left", 2, 1, 0, 3, 16, "ok", None)]
+
+
+def test_what_was_reported_is_not_reported_again(reporter: Reporter, connection: Connection) -> None:
+    reporter.count([ACCEPTED])
+    reporter.report(GOOD)
+    reporter.count([ACCEPTED, ACCEPTED])
+    reporter.report(GOOD, stopped=True)
+
+    assert rows(connection, "SELECT accepted, stopped FROM worker_report ORDER BY at") == [(1, False), (2, True)]
+
+
+def test_reports_are_written_when_they_are_due_and_no_sooner(reporter: Reporter, connection: Connection) -> None:
+    assert reporter.seconds_until_due() == 0.0
+    for _ in range(3):
+        reporter.report(GOOD)
+
+    assert value(connection, "SELECT count(*) FROM worker_report") == 1
+    assert EVERY - 2 < reporter.seconds_until_due() <= EVERY
+
+
+def test_trouble_is_said_in_the_gateway_s_words(reporter: Reporter, connection: Connection) -> None:
+    reporter.count([REFUSED])
+    reporter.report(BAD)
+
+    told = rows(connection, "SELECT gateway, detail FROM worker_report")
+    assert told == [("refused", "HTTP 401: the gateway does not accept the token")]
+
+
+def test_old_reports_are_removed_in_passing(reporter: Reporter, connection: Connection) -> None:
+    reporter.report(GOOD)
+    execute(connection, "UPDATE worker_report SET at = now() - interval '61 min', worker = 'gone'")
+    reporter.report(GOOD, stopped=True)
+
+    assert rows(connection, "SELECT worker FROM worker_report") == [("left",)]

@@ -1,0 +1,47 @@
+"""The figures that plots are drawn from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.console.plot import Span, moments_plot, rate_plot, round_up
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def test_a_report_is_spread_over_the_columns_that_it_lies_in() -> None:
+    plot = rate_plot([Span(ago=5.0, seconds=10.0, counts=(100, 20))], NOON, seconds=10.0, columns=3)
+    assert [column.values for column in plot.columns] == [(0.0, 0.0), (5.0, 1.0), (5.0, 1.0)]
+    assert [column.at for column in plot.columns] == [NOON - timedelta(seconds=ago) for ago in (30, 20, 10)]
+    assert plot.peak == 6.0
+
+
+def test_what_lies_before_the_first_column_is_left_out() -> None:
+    plot = rate_plot([Span(ago=25.0, seconds=10.0, counts=(100, 0))], NOON, seconds=10.0, columns=3)
+    assert plot.columns[0].values == (5.0, 0.0)
+
+
+def test_nothing_is_a_flat_line() -> None:
+    assert rate_plot([], NOON, seconds=10.0, columns=3).peak == 0.0
+    assert moments_plot([], 1.0, columns=60) is None
+
+
+def test_a_sample_of_moments_stands_for_all() -> None:
+    moments = [NOON + timedelta(seconds=second) for second in range(121)]
+    plot = moments_plot(moments, each=10.0, columns=60)
+    assert plot
+    assert len(plot.columns) == 60
+    assert sum(column.values[0] for column in plot.columns) * plot.seconds / 60 == pytest.approx(1210)
+
+
+def test_a_short_sending_has_few_columns() -> None:
+    plot = moments_plot([NOON, NOON + timedelta(seconds=2)], each=1.0, columns=60)
+    assert plot
+    assert len(plot.columns) == 3
+
+
+@pytest.mark.parametrize(("peak", "top"), [(0, 1), (1, 1), (1.1, 2), (6.5, 8), (99, 100), (101, 200), (2600, 3000)])
+def test_an_axis_ends_with_a_round_figure(peak: float, top: float) -> None:
+    assert round_up(peak) == top

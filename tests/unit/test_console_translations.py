@@ -1,0 +1,74 @@
+"""Every word of the console has a Russian one, and so has every sentence that rules and the ledger say."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import api.console
+from api.errors import CONSTRAINTS
+from tests.database import ROOT
+
+CONSOLE = Path(api.console.__file__).parent
+METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
+NOT_WORDS = re.compile(
+    r"{#.*?#}|{% call.*?{% endcall %}|{%.*?%}|{{.*?}}|<pre.*?</pre>|<code.*?</code>|<[^>]*>", re.DOTALL
+)
+WORD = re.compile(r"[^\W\d_]{2,}")
+
+CATALOGUE = io.BytesIO((CONSOLE / "translations" / "ru.po").read_bytes())
+RUSSIAN = {message.id: message for message in read_po(CATALOGUE) if message.id}
+USED = {found[2] for found in extract_from_dir(CONSOLE, METHODS, keywords=KEYWORDS)}  # file, line, message, comments
+
+
+def sentences(*paths: str) -> set[str]:
+    """What rules say to people, as they stand in the source: raised errors and warnings, numbers as #."""
+    said = re.compile(r'(?:Conflict|Invalid|MailingWarning)\(\s*"\w+",\s*"([^"{]+)"', re.DOTALL)
+    found = {sentence for path in paths for sentence in said.findall((ROOT / path).read_text())}
+    return {re.sub(r"\d+", "#", sentence) for sentence in found}
+
+
+def test_every_word_has_a_translation() -> None:
+    missing = [message for message in USED if message not in RUSSIAN]
+    assert missing == []
+
+
+def forms(text: Any) -> tuple[str, ...]:
+    """A message has one form, or singular and plurals."""
+    return tuple(text) if isinstance(text, tuple | list) else (str(text or ""),)
+
+
+def test_every_translation_is_whole() -> None:
+    for message in RUSSIAN.values():
+        assert all(forms(message.string)), message.id
+        assert not message.fuzzy, message.id
+
+
+def test_translations_keep_their_placeholders() -> None:
+    for message in RUSSIAN.values():
+        original = forms(message.id)[-1]
+        for text in forms(message.string):
+            assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(original)), message.id
+            assert text.count("#") == original.count("#"), message.id
+
+
+def test_every_rule_s_sentence_has_a_translation() -> None:
+    told = sentences("shared/mailings.py", "shared/plans.py", "shared/clients.py", "api/console/trial.py")
+    told |= {re.sub(r"\d+", "#", str(error)) for error in CONSTRAINTS.values()}
+    assert len(told) > 8
+    assert [sentence for sentence in told if sentence not in RUSSIAN] == []
+
+
+@pytest.mark.parametrize("template", sorted((CONSOLE / "templates").rglob("*.html")), ids=lambda file: file.name)
+def test_no_words_stand_in_a_template_untranslated(template: Path) -> None:
+    bare = NOT_WORDS.sub(" ", template.read_text())
+    words = set(WORD.findall(bare)) - {"Gonets", "API", "UTC", "HTTP"}
+    assert words == set()

@@ -1,0 +1,49 @@
+"""What a mailing that is still being written would come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.plans import Draft, cost, plan_warnings, seconds_needed
+from shared.segments import segments_of
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DRAFT = Draft(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, rate=1.0, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        ({}, []),
+        ({"audience": 3601}, ["window_too_short"]),
+        ({"audience": 3601, "rate": 0.0}, []),
+        # What is left of the window counts, not what it was.
+        ({"start": NOON - HOUR, "audience": 3601}, ["window_too_short"]),
+        ({"start": NOON + HOUR / 2}, ["window_too_short"]),
+        ({"start": NOON - 2 * HOUR, "end": NOON}, ["window_closed"]),
+        ({"end": NOON}, ["no_window"]),
+        ({"audience": 0}, ["nobody_matches"]),
+        ({"audience": 0, "mark": ""}, []),
+        ({"start": None, "end": None}, []),
+        ({"start": None, "end": NOON - HOUR, "audience": 0}, ["window_closed", "nobody_matches"]),
+    ],
+)
+def test_warnings(change: dict[str, Any], codes: list[str]) -> None:
+    assert [warning.code for warning in plan_warnings(replace(DRAFT, **change))] == codes
+
+
+def test_time_needed_is_unknown_without_a_rate_limit() -> None:
+    assert seconds_needed(500, 50.0) == 10.0
+    assert seconds_needed(500, 0.0) is None
+
+
+def test_cost_is_exact_and_unknown_without_a_price() -> None:
+    two_segments = segments_of("я" * 71)
+    assert cost(3, two_segments, Decimal("0.1")) == Decimal("0.6")
+    assert cost(3, two_segments, Decimal(0)) is None
