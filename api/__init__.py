@@ -73,6 +73,10 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     app.register_blueprint(health.blp)
     register_docs(app)
     register_sign_in(app, Provider(app, settings.provider) if settings.provider else None)
+    # Not before: as it is imported, prometheus_client looks for the folder that gunicorn's settings make.
+    from api.metrics import register_metrics
+
+    register_metrics(app)
     register_error_handlers(app)
     register_console(app)
     app.cli.add_command(ledger)

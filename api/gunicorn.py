@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from typing import Any
 
 from api import create_app
@@ -24,6 +27,17 @@ graceful_timeout = 20
 accesslog = None
 
 
+# Where the processes add up their metrics: a new folder with each start, or figures of before would go on counting.
+# It must be known before prometheus_client is imported.
+_metrics_folder = tempfile.mkdtemp(prefix="gonets-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder
+
+
 def on_starting(_server: Any) -> None:
     """Before there are processes to serve: an installation without a key gets one."""
     show_first_key(create_app())
+
+
+def on_exit(_server: Any) -> None:
+    """Leaves nothing behind."""
+    shutil.rmtree(_metrics_folder, ignore_errors=True)

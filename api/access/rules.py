@@ -7,8 +7,12 @@ from shared.roles import Role
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, section 9.2.1)."""
 
-OPEN_BLUEPRINTS = frozenset({"health", "openapi", "swagger_ui", "sign_in"})
+OPEN_BLUEPRINTS = frozenset({"health", "metrics", "openapi", "swagger_ui", "sign_in"})
+OPEN_ENDPOINTS = frozenset({"console.static", "console.bootstrap", "console.icons"})
 """What needs no key at all. Everything else does, whatever its path."""
+
+READING = frozenset({"Mailings.MailingPlan", "console.plan_part"})
+"""What changes nothing, whatever its method: what it is asked is too long for a path."""
 
 ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER}
 """By blueprint, where the method alone doesn't say."""
@@ -16,12 +20,13 @@ ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER}
 
 def is_open(endpoint: str) -> bool:
     """Whether anybody may ask."""
-    return _blueprint(endpoint) in OPEN_BLUEPRINTS
+    return _blueprint(endpoint) in OPEN_BLUEPRINTS or endpoint in OPEN_ENDPOINTS
 
 
 def role_needed(endpoint: str | None, method: str) -> Role:
     """The weakest role that may. (No endpoint: there is nothing at this path, or not with this method.)"""
-    by_method = Role.VIEWER if method in SAFE_METHODS or endpoint is None else Role.OPERATOR
+    reads = method in SAFE_METHODS or endpoint is None or endpoint in READING
+    by_method = Role.VIEWER if reads else Role.OPERATOR
     return ROLES.get(_blueprint(endpoint or ""), by_method)
 
 

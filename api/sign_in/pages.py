@@ -19,7 +19,7 @@ from api.sign_in import csrf, links
 from api.sign_in.provider import Provider, ProviderError
 from api.sign_in.sessions import sign_in, sign_out
 
-HOME = "/docs/"
+HOME = "/"
 """Where to go from here when nobody said where to."""
 
 FAILURES, FAILURES_A_SECOND = 10, 1 / 6

@@ -31,8 +31,8 @@ def port(database_url: str) -> Iterator[int]:
         **os.environ,
         "DATABASE_URL": database_url,
         "API_PORT": str(port),
-        "API_WORKERS": "1",
         "API_KEY": API_KEY,
+        "API_WORKERS": "2",
         "API_MAX_BODY_BYTES": str(LIMIT),
         "LOG_FORMAT": "json",
     }
@@ -123,3 +123,12 @@ def test_a_connection_is_kept_alive_after_every_kind_of_answer(port: int) -> Non
         statuses.append(response.status)
     connection.close()
     assert statuses == [201, 409, 400, 415, 304, 204, 404]
+
+
+def test_the_processes_metrics_are_added_up(port: int) -> None:
+    for _ in range(30):
+        ask(port, "GET", "/healthz")
+    _, body = ask(port, "GET", "/metrics")
+    line = 'gonets_http_requests_total{method="GET",path="/healthz",status="200"} '
+    (counted,) = [said.removeprefix(line) for said in body.decode().splitlines() if said.startswith(line)]
+    assert float(counted) >= 30

@@ -75,7 +75,7 @@ def last_entry(api: Caller, operation: str) -> dict[str, Any]:
 
 def test_a_key_signs_a_browser_in_and_its_role_holds(browser: Caller, api: Caller) -> None:
     answer = sign_in(browser, role_key(api, "viewer"))
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/docs/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert browser.get("/v1/client/").status_code == 200
     token = page_token(browser)
     refused = browser.post("/v1/client/create/", json=client_body(), headers={"X-CSRF-Token": token})
@@ -237,11 +237,11 @@ def test_the_form_is_ours_or_it_is_shown_again(browser: Caller) -> None:
     ("following", "leads_to"),
     [
         ("/v1/client/?limit=1", "/v1/client/?limit=1"),
-        ("//evil.example/", "/docs/"),
-        ("/\\evil.example", "/docs/"),
-        ("https://evil.example/", "/docs/"),
-        ("/\t/evil.example", "/docs/"),
-        ("javascript:alert(1)", "/docs/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example/", "/"),
+        ("/\t/evil.example", "/"),
+        ("javascript:alert(1)", "/"),
     ],
 )
 def test_a_sign_in_leads_nowhere_but_here(browser: Caller, following: str, leads_to: str) -> None:

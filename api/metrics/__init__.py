@@ -1,0 +1,70 @@
+"""What Prometheus reads from the API: the requests that its processes answered, and the state of the ledger.
+
+docs/operations.md says what each metric means.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flask import Blueprint, Flask, Response, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from api.metrics.ledger import LedgerCollector
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+"""The histogram's bounds: from a read by its key to the longest that a statement may take."""
+
+
+def register_metrics(app: Flask) -> None:
+    """Counts the application's requests, and serves the figures at /metrics.
+
+    Several processes add theirs up in the folder PROMETHEUS_MULTIPROC_DIR, which api/gunicorn.py makes. A process
+    without it tells of itself alone.
+    """
+    disable_created_metrics()
+    own = CollectorRegistry()
+    requests = Counter("gonets_http_requests", "Requests answered.", ["method", "path", "status"], registry=own)
+    seconds = Histogram(
+        "gonets_http_request_seconds", "Until the answer began.", ["path"], buckets=SECONDS, registry=own
+    )
+
+    @app.before_request
+    def start_clock() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        # The rule and not the path: ids and made-up paths would make a series each.
+        path = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "none"
+        method = request.method if request.method in _METHODS else "other"
+        requests.labels(method, path, response.status_code).inc()
+        if "started" in g:
+            seconds.labels(path).observe(time.perf_counter() - g.started)
+        return response
+
+    blp = Blueprint("metrics", __name__)
+
+    @blp.get("/metrics")
+    def scrape() -> Response:
+        scraped = CollectorRegistry()
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            MultiProcessCollector(scraped)
+        else:
+            scraped.register(own)
+        scraped.register(LedgerCollector())
+        return Response(generate_latest(scraped), content_type=CONTENT_TYPE_LATEST)
+
+    app.register_blueprint(blp)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

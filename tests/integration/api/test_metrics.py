@@ -1,0 +1,93 @@
+"""What Prometheus reads from the API."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api import create_app
+from api.settings import ApiSettings
+from shared.db import database_url as parse_database_url
+from tests.factories import add_running_mailing, change_mailing, change_message
+from tests.integration.api.calls import Caller, caller, unused_port
+
+
+@pytest.fixture
+def fresh(database_url: str, clean_database: str) -> Caller:
+    """An application of its own, which has not answered anything yet."""
+    assert clean_database == database_url
+    return caller(create_app(ApiSettings(database_url=parse_database_url(database_url))))
+
+
+def scrape(api: Caller) -> dict[tuple[str, ...], float]:
+    """The samples by name and label values."""
+    answer = api.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/plain"
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_messages_and_mailings_are_told_by_status(fresh: Caller, connection: Connection) -> None:
+    add_running_mailing(connection, 3)
+    change_message(connection, 1, "status = 'failed', ended_at = now()")
+
+    scraped = scrape(fresh)
+
+    assert scraped["gonets_messages", "pending"] == 2
+    assert scraped["gonets_messages", "failed"] == 1
+    assert scraped["gonets_messages", "sent"] == 0
+    assert scraped["gonets_mailings", "running"] == 1
+    assert scraped["gonets_database_up",] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [("status = 'running'", 600), ("status = 'paused'", 0), ("end_datetime = now()", 0)],
+)
+def test_the_oldest_due_message_is_told_if_it_may_be_sent(
+    change: str, waits: float, fresh: Caller, connection: Connection
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    change_message(connection, 1, "due_at = now() - interval '10 minutes'")
+    change_message(connection, 2, "due_at = now() + interval '10 minutes'")
+    change_mailing(connection, mailing_id, change)
+
+    assert scrape(fresh)["gonets_due_oldest_seconds",] == pytest.approx(waits, abs=30)
+
+
+def test_claims_that_nobody_takes_back_are_told(fresh: Caller, connection: Connection) -> None:
+    add_running_mailing(connection, 2)
+    change_message(connection, 1, "status = 'sending', lease_until = now() - interval '1 minute'")
+    change_message(connection, 2, "status = 'sending', lease_until = now() + interval '1 minute'")
+
+    assert scrape(fresh)["gonets_leases_run_out",] == 1
+
+
+def test_requests_are_counted_by_rule_and_never_by_path(fresh: Caller) -> None:
+    for client_id in (1, 2, 79161234567):
+        assert fresh.get(f"/v1/client/{client_id}").status_code == 404
+    fresh.get("/made/up/79161234567")
+
+    scraped = scrape(fresh)
+
+    assert scraped["gonets_http_requests_total", "GET", "/v1/client/<id:client_id>", "404"] == 3
+    assert scraped["gonets_http_requests_total", "GET", "none", "404"] == 1
+    assert scraped["gonets_http_request_seconds_count", "/v1/client/<id:client_id>"] == 3
+    assert "79161234567" not in fresh.get("/metrics").text
+
+
+def test_with_the_database_away_it_says_so_and_nothing_it_does_not_know() -> None:
+    app: Flask = create_app(
+        ApiSettings(database_url=parse_database_url(f"postgresql://nobody@127.0.0.1:{unused_port()}/nothing"))
+    )
+
+    scraped = scrape(caller(app))
+
+    assert scraped["gonets_database_up",] == 0
+    assert not any(name.startswith("gonets_messages") for name, *_ in scraped)
