@@ -13,7 +13,7 @@ import sys
 
 import worker.__main__
 from worker.answers import Answer
-from worker.gateway import Gateway
+from worker.gateway import Exchange, Gateway, Prepared
 
 PHONES = os.environ["SUICIDE_PHONES"].split(",")
 MOMENT = os.environ["SUICIDE_MOMENT"]
@@ -22,14 +22,19 @@ MOMENT = os.environ["SUICIDE_MOMENT"]
 class SuicidalGateway(Gateway):
     """A gateway at whose door the worker dies."""
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
-        deadly = "any" in PHONES or str(phone_number) in PHONES
-        if deadly and MOMENT == "before the send":
+    def prepare(self, message_id: int, phone_number: int, text: str) -> Prepared | Answer:
+        if deadly(str(phone_number)) and MOMENT == "before the send":
             os.kill(os.getpid(), signal.SIGKILL)
-        answer = super().send(message_id, phone_number, text)
-        if deadly and MOMENT == "after the answer":
+        return super().prepare(message_id, phone_number, text)
+
+    def read(self, exchange: Exchange, hide: tuple[str, ...]) -> Answer:
+        if any(deadly(secret) for secret in hide) and MOMENT == "after the answer":
             os.kill(os.getpid(), signal.SIGKILL)
-        return answer
+        return super().read(exchange, hide)
+
+
+def deadly(phone: str) -> bool:
+    return "any" in PHONES or phone in PHONES
 
 
 if __name__ == "__main__":

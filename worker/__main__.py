@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 import sys
+
+if __name__ == "__main__":
+    # What follows takes a moment, and there is nothing to put away yet. An exception may be lost in an import.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+import gc
+import logging
+import resource
 import threading
-from random import SystemRandom
+from random import Random, SystemRandom
 
 from shared.errors import ConfigurationError
 from shared.logs import configure_logs
@@ -14,12 +22,15 @@ from worker.breaker import Breaker
 from worker.daemon import Daemon
 from worker.database import Database
 from worker.delivery import Retries
-from worker.gateway import Gateway
+from worker.gateway import Adapter, Gateway
 from worker.heartbeat import Heartbeat
+from worker.keeper import Keeper
+from worker.limit import FLOOR
 from worker.pace import Pace
 from worker.queue import Queue
 from worker.report import Reporter
-from worker.senders import Senders
+from worker.senders import Senders, SendingThreads
+from worker.sending_loop import SendingLoop
 from worker.settings import WorkerSettings
 from worker.token import Token
 from worker.upkeep import Upkeep
@@ -37,45 +48,38 @@ def main() -> int:
         # After the question for a token, which Ctrl-C may answer, and before any thread starts: all inherit the mask,
         # and only the thread that waits for these signals ever sees them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        _allow_sockets(settings.concurrency)
         daemon = _assemble(settings, token, stop, wake)
     except KeyboardInterrupt:
         return 130
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201  a sentence for the person who started it
         return 2
+    gc.freeze()  # what has been loaded is there to stay: the collector need not look at it again and again
     threading.Thread(target=_stop_on_signal, args=(stop, wake), name="signals", daemon=True).start()
     log.info("started", extra={"worker": settings.name, "concurrency": settings.concurrency})
     daemon.run()
     return 0
 
 
+def _allow_sockets(concurrency: int) -> None:
+    """Raises the limit of open files, which is 1024 on most systems, as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = concurrency + 100  # the database, the logs, the loop's own
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> Daemon:
     random = SystemRandom()
-    database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}")
-    gateway = Gateway(
-        settings.gateway_url,
-        token,
-        connect_timeout=settings.gateway_connect_timeout,
-        timeout=settings.gateway_timeout,
-        pool_size=settings.concurrency,
-        retry_after_cap=settings.retry_after_max_seconds,
-        ca_file=settings.gateway_ca_file,
-        proxy=settings.gateway_proxy,
-    )
     pace = Pace(settings.gateway_rate) if settings.gateway_rate else None
+    database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}")
     return Daemon(
         database=database,
-        queue=Queue(
-            database,
-            worker=settings.name,
-            lease_seconds=settings.lease_seconds,
-            delivery_seconds=settings.gateway_timeout,
-            retries=Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds),
-            random=random,
-            pace=pace,
-        ),
-        upkeep=Upkeep(database, launch_chunk=settings.launch_chunk, retention_days=settings.retention_days),
-        senders=Senders(gateway, settings.concurrency, wake),
+        queue=_queue(settings, database, random, pace),
+        keeper=_keeper(settings, stop, wake, random),
+        senders=_senders(settings, token, wake),
         breaker=Breaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
         reporter=Reporter(database, settings.name),
         token=token,
@@ -85,6 +89,47 @@ def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wak
         stop_seconds=settings.stop_seconds,
         heartbeat=Heartbeat(settings.heartbeat_file).beat,
     )
+
+
+def _queue(settings: WorkerSettings, database: Database, random: Random, pace: Pace | None = None) -> Queue:
+    return Queue(
+        database,
+        worker=settings.name,
+        lease_seconds=settings.lease_seconds,
+        delivery_seconds=settings.gateway_timeout,
+        retries=Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds),
+        random=random,
+        pace=pace,
+    )
+
+
+def _keeper(settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random) -> Keeper:
+    database = Database(settings.database_dsn, stop, f"gonets upkeep {settings.name}")
+    return Keeper(
+        database=database,
+        queue=_queue(settings, database, random),
+        upkeep=Upkeep(database, launch_chunk=settings.launch_chunk, retention_days=settings.retention_days),
+        stop=stop,
+        tell=wake.set,
+        poll_seconds=settings.poll_seconds,
+    )
+
+
+def _senders(settings: WorkerSettings, token: Token, wake: threading.Event) -> Senders:
+    gateway = Gateway(
+        settings.gateway_url,
+        token,
+        connect_timeout=settings.gateway_connect_timeout,
+        timeout=settings.gateway_timeout,
+        pool_size=settings.concurrency,
+        retry_after_cap=settings.retry_after_max_seconds,
+        ca_file=settings.gateway_ca_file,
+        proxy=settings.gateway_proxy,
+        adapter=settings.gateway_adapter,
+    )
+    if settings.gateway_adapter is Adapter.STANDARD:
+        return SendingThreads(gateway, FLOOR, wake)
+    return SendingLoop(gateway, FLOOR, settings.concurrency, wake)
 
 
 def _stop_on_signal(stop: threading.Event, wake: threading.Event) -> None:

@@ -1,9 +1,8 @@
 """How much a worker may ask of the gateway just now. Pure: `now` is passed in, in seconds of a monotonic clock.
 
-Three things in one object, since they read the same answers: a limit that shrinks when the gateway says "slower" and
-grows back (additive increase, multiplicative decrease: D. Chiu and R. Jain, 1989), a breaker that stops asking a
-gateway that is down, and the stop for a token that is refused. After a stop, one message is tried (the probe): its
-answer closes the breaker, or opens it for longer.
+Three things in one object, since they read the same answers: the limit of what is on its way at once (worker/limit.py),
+a breaker that stops asking a gateway that is down, and the stop for a token that is refused. After a stop, one message
+is tried (the probe): its answer closes the breaker, or opens it for longer.
 """
 
 from __future__ import annotations
@@ -14,6 +13,11 @@ from random import Random
 from shared.ledger import Outcome
 from shared.reports import GatewayHealth
 from worker.answers import Answer
+from worker.limit import Limit
+
+AHEAD_SECONDS = 0.1
+"""How long messages may wait in hand for their turn: longer than a claim takes, so that a sender never waits for the
+database, and short enough for a "pause" to be one."""
 
 TROUBLES_IN_A_ROW = 10
 """Answers from which on the gateway, and not the message, is taken to be the trouble."""
@@ -36,11 +40,11 @@ class Breaker:
     """Learns from answers; tells how many messages may be in hand."""
 
     def __init__(self, concurrency: int, random: Random, *, ahead: int | None = None) -> None:
-        """`ahead` messages may wait their turn besides those on their way; by default, as many again."""
-        self._concurrency = concurrency
+        """`ahead` messages may wait their turn besides those on their way; by default, what soon gets its turn."""
+        self._limit = Limit(concurrency)
         self._ahead = ahead
         self._random = random
-        self._limit = float(concurrency)
+        self._good = 0
         self._troubles = 0
         self._pauses = 0
         self._resume_at = 0.0
@@ -50,22 +54,27 @@ class Breaker:
 
     @property
     def limit(self) -> int:
-        """Requests at a time that are allowed just now, if any are."""
-        return int(self._limit)
+        """How many messages may be on their way at once."""
+        return self._limit.value
 
     @property
     def health(self) -> GatewayHealth:
         """The gateway, as these answers show it."""
         if self.state is not State.CLOSED:
             return GatewayHealth.REFUSED if self.unauthorized else GatewayHealth.OPEN
-        return GatewayHealth.SLOWING if self.limit < self._concurrency else GatewayHealth.OK
+        return GatewayHealth.SLOWING if self._limit.cautious else GatewayHealth.OK
+
+    def allowed(self) -> int:
+        """How many messages may be in hand while all is well: those on their way, and some that wait their turn."""
+        if self._ahead is not None:
+            return self._limit.value + self._ahead
+        # To a gateway that has asked for less, what waits here is what waits too long.
+        return self._limit.value + (0 if self._limit.cautious else int(self._limit.rate * AHEAD_SECONDS))
 
     def room(self, now: float, in_hand: int) -> int:
         """How many more messages may be claimed. Asking after a pause is over makes the next one the probe."""
         if self.state is State.CLOSED:
-            # Some wait their turn, so that a sender never waits for the database.
-            limit = int(self._limit)
-            return max(0, limit + (limit if self._ahead is None else self._ahead) - in_hand)
+            return max(0, self.allowed() - in_hand)
         if self.state is State.OPEN and now >= self._resume_at and in_hand == 0:
             return 1
         return 0
@@ -82,6 +91,10 @@ class Breaker:
 
     def learn(self, answer: Answer, now: float) -> None:
         """Takes in what one request brought."""
+        if answer.outcome is Outcome.ACCEPTED and self.state is State.CLOSED:  # nearly all
+            self._good += 1
+            self._troubles = self._pauses = 0
+            return
         if self.state is State.OPEN:
             return  # an answer to what was under way before the pause: the probe will tell
         if answer.outcome is Outcome.UNAUTHORIZED:
@@ -89,11 +102,17 @@ class Breaker:
         elif _is_trouble(answer):
             self._troubles += 1
             if answer.outcome is Outcome.THROTTLED:
-                self._limit = max(1.0, self._limit / 2)
+                self._limit.slower()
             if self.state is State.PROBING or self._troubles >= TROUBLES_IN_A_ROW:
                 self._open(now, at_least=answer.retry_after or 0.0)
         else:
+            self._good += 1
             self._close()
+
+    def take_stock(self, now: float, *, full: bool) -> None:
+        """After what came in at once has been learned; `full` says that as many were on their way as may be."""
+        self._limit.learn(self._good, now, full=full)
+        self._good = 0
 
     def seconds_until_probe(self, now: float) -> float:
         """How long the pause still lasts; 0 when there is none."""
@@ -110,13 +129,11 @@ class Breaker:
 
     def _close(self) -> None:
         if self.state is State.PROBING:
-            # A gateway that has just come back is not hit with everything at once.
-            self._limit = 1.0
+            self._limit.restart()
         self.state = State.CLOSED
         self.unauthorized = False
         self._troubles = 0
         self._pauses = 0
-        self._limit = min(float(self._concurrency), self._limit + 1.0 / self._limit)
 
 
 def _is_trouble(answer: Answer) -> bool:

@@ -1,4 +1,4 @@
-"""The loop: record what was answered, keep mailings moving, claim what is due, hand it to the senders."""
+"""The loop: record what was answered, claim what is due, hand it to the senders."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from worker.answers import Answer
 from worker.breaker import Breaker, State
 from worker.database import TROUBLE, Database
 from worker.delivery import Delivery
+from worker.keeper import Keeper
 from worker.queue import Queue
 from worker.report import Reporter, Standing
 from worker.senders import Senders
 from worker.token import Token
-from worker.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
-UPKEEP_SECONDS = 1.0
-"""Between rounds of upkeep while there is sending to do. An idle worker does one a poll."""
+LINGER_SECONDS = 0.05
+SHORT_LINGER_SECONDS = 0.005
+"""How long answers may gather, so that they are recorded together and not one a transaction: with plenty in hand that
+waits to be sent meanwhile, and with little."""
 
-TAKE_BACK_LIMIT = 1000
-"""Lost claims taken back in one transaction."""
-
-LINGER_SECONDS = 0.005
-"""How long answers may gather, so that they are recorded together and not one a transaction."""
+PATIENCE_SECONDS = 0.25
+"""How long the loop waits for an answer while there is more in hand than may be on its way."""
 
 
 class Daemon:
@@ -37,7 +36,7 @@ class Daemon:
         *,
         database: Database,
         queue: Queue,
-        upkeep: Upkeep,
+        keeper: Keeper,
         senders: Senders,
         breaker: Breaker,
         reporter: Reporter,
@@ -48,10 +47,10 @@ class Daemon:
         stop_seconds: float,
         heartbeat: Callable[[], None],
     ) -> None:
-        """`wake` ends the wait between ticks: whoever sets `stop` sets it too, and so do the senders."""
+        """`wake` ends the wait between ticks: whoever sets `stop` sets it too, and so do senders and keeper."""
         self._database = database
         self._queue = queue
-        self._upkeep = upkeep
+        self._keeper = keeper
         self._senders = senders
         self._breaker = breaker
         self._reporter = reporter
@@ -61,11 +60,10 @@ class Daemon:
         self._poll_seconds = poll_seconds
         self._stop_seconds = stop_seconds
         self._heartbeat = heartbeat
-        self._upkeep_at = 0.0
-        self._moved_since_upkeep = False
 
     def run(self) -> None:
         """Ticks until stopped; after a tick with nothing to do, waits for an answer, a signal or the next poll."""
+        self._keeper.start()
         try:
             while not self._stop.is_set():
                 if not self.tick():
@@ -77,24 +75,30 @@ class Daemon:
             log.warning("stopped while the database was away: other workers take over when our leases run out")
         finally:
             self._database.close()
+            self._keeper.join(self._stop_seconds)
 
     def tick(self) -> bool:
         """One round. Returns whether it did anything, so that the next should follow at once."""
         self._heartbeat()
-        recorded = self._record_answers()
-        kept = self._keep_up()
-        claimed = self._claim_and_send()
+        self._keeper.check()
+        moved = self._record_answers()
+        self._give_back_surplus()
+        moved |= self._claim_and_send()
+        if moved:
+            self._keeper.moved()
         self._reporter.report(self._standing())
-        self._moved_since_upkeep |= recorded or claimed
-        return recorded or kept or claimed
+        return moved
 
     def _record_answers(self) -> bool:
+        full = self._senders.in_hand >= self._breaker.limit
         attempted, unstarted = self._senders.collect()
         self._give_back(unstarted)
         self._queue.record(attempted)
         self._reporter.count([one.answer for one in attempted])
         for one in attempted:
             self._learn(one.answer)
+        self._breaker.take_stock(time.monotonic(), full=full)
+        self._senders.limit = self._breaker.limit
         return bool(attempted or unstarted)
 
     def _learn(self, answer: Answer) -> None:
@@ -117,14 +121,11 @@ class Daemon:
             self._queue.release(unstarted)
             self._breaker.unprobed()
 
-    def _keep_up(self) -> bool:
-        if time.monotonic() < self._upkeep_at:
-            return False
-        self._moved_since_upkeep = False
-        lost = self._queue.take_back(TAKE_BACK_LIMIT)
-        more = self._upkeep.run() or lost == TAKE_BACK_LIMIT
-        self._upkeep_at = time.monotonic() + (0.0 if more else UPKEEP_SECONDS)
-        return more or lost > 0
+    def _give_back_surplus(self) -> None:
+        """The gateway has become slower: what would wait too long now is given back, the last first."""
+        allowed = self._breaker.allowed()
+        if self._senders.in_hand > 2 * allowed:
+            self._give_back(self._senders.recall(self._senders.in_hand - allowed))
 
     def _claim_and_send(self) -> bool:
         now = time.monotonic()
@@ -148,13 +149,13 @@ class Daemon:
             timeout = min(timeout, pause)
         if (claimable_at := self._queue.claimable_at) > now:
             timeout = min(timeout, claimable_at - now)
-        if self._moved_since_upkeep:
-            # The last messages of a mailing have moved: it need not wait for the next poll to be finished.
-            timeout = min(timeout, max(0.0, self._upkeep_at - now))
+        if self._senders.in_hand > self._breaker.limit:
+            timeout = min(timeout, PATIENCE_SECONDS)  # should no answer come, what waits is given back
         if self._wake.wait(timeout):
             self._wake.clear()
             if self._senders.in_hand:
-                self._stop.wait(LINGER_SECONDS)
+                plenty = self._senders.waiting > (self._breaker.allowed() - self._breaker.limit) / 2
+                self._stop.wait(LINGER_SECONDS if plenty else SHORT_LINGER_SECONDS)
 
     def _wind_down(self) -> None:
         """Starts nothing more, finishes what is in flight, gives back the rest."""

@@ -1,12 +1,17 @@
-"""The sender threads: they make requests, and nothing else. The database is the daemon's business."""
+"""Those who make the requests, and nothing else: the database is the daemon's business.
+
+Two kinds of them: threads, each with one request at a time (here), and a loop that keeps many requests on their way in
+one thread (worker/sending_loop.py).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import queue
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
@@ -19,88 +24,159 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
-class SendsMessages(Protocol):
-    """What the senders need of a gateway. It must not raise, and must be safe to call from many threads."""
+class Senders(Protocol):
+    """What the daemon hands deliveries to.
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer: ...
-
-
-class Senders:
-    """A pool of threads that take deliveries and make attempts of them.
-
-    A delivery whose `start_by` has passed, or that a thread takes up while the pool is being stopped, is not attempted:
-    it comes back as it was, and its request certainly never left.
+    A delivery whose `start_by` has passed, or whose turn comes while they are being stopped, is not attempted: it comes
+    back as it was, and its request certainly never left.
     """
 
-    def __init__(self, gateway: SendsMessages, threads: int, something_done: threading.Event) -> None:
-        """`something_done` is set whenever there is something to collect."""
-        self._gateway = gateway
-        self._something_done = something_done
-        self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
-        self._attempted: queue.SimpleQueue[Attempted] = queue.SimpleQueue()
-        self._unstarted: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-        self._stopped = threading.Event()
-        self._in_hand = 0
-        self._threads = [
-            threading.Thread(target=self._send_on, name=f"sender-{number}", daemon=True) for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+    limit: int
+    """How many requests may be on their way at once."""
 
     @property
     def in_hand(self) -> int:
         """Deliveries submitted and not collected yet."""
-        return self._in_hand
+
+    @property
+    def waiting(self) -> int:
+        """Those of them that have not begun."""
 
     def submit(self, deliveries: Iterable[Delivery]) -> None:
-        """Hands deliveries to the threads, first come, first served."""
-        for delivery in deliveries:
-            self._in_hand += 1
-            self._waiting.put(delivery)
+        """Takes deliveries, first come, first served."""
 
     def collect(self) -> tuple[list[Attempted], list[Delivery]]:
         """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
-        attempted, unstarted = _drain(self._attempted), _drain(self._unstarted)
-        self._in_hand -= len(attempted) + len(unstarted)
+
+    def recall(self, most: int | None = None) -> list[Delivery]:
+        """Takes back what has not begun: all of it, or at most so many of those that came last."""
+
+    def stop(self) -> list[Delivery]:
+        """Starts no more requests, and takes back what has not begun. Those in flight go on."""
+
+
+class Hands:
+    """The deliveries in hand: those that wait, and what came of the others. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Delivery] = deque()
+        self.attempted: deque[Attempted] = deque()
+        self.unstarted: deque[Delivery] = deque()
+        self.count = 0
+        """Only the daemon's thread changes it."""
+
+    def add(self, deliveries: Iterable[Delivery]) -> None:
+        """Takes deliveries that are to wait for their turn."""
+        before = list(deliveries)
+        self.count += len(before)
+        self.waiting.extend(before)
+
+    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
+        """Hands over what is done with."""
+        attempted, unstarted = _drain(self.attempted), _drain(self.unstarted)
+        self.count -= len(attempted) + len(unstarted)
         return attempted, unstarted
 
-    def recall(self) -> list[Delivery]:
-        """Takes back what no thread has begun."""
-        if self._stopped.is_set():
-            return []  # what waits there now is each thread's notice to end
-        recalled = [delivery for delivery in _drain(self._waiting) if delivery is not None]
-        self._in_hand -= len(recalled)
+    def recall(self, most: int | None) -> list[Delivery]:
+        """Hands back those that wait, the last first when it is not all of them."""
+        recalled = _drain(self.waiting) if most is None else _drain(self.waiting, most, last=True)
+        self.count -= len(recalled)
         return recalled
+
+
+class SendsMessages(Protocol):
+    """What sending threads need of a gateway. It must not raise, and must be safe to call from many threads."""
+
+    def send(self, message_id: int, phone_number: int, text: str) -> Answer: ...
+
+
+class SendingThreads:
+    """A pool of threads that take deliveries and make attempts of them."""
+
+    def __init__(self, gateway: SendsMessages, limit: int, something_done: threading.Event) -> None:
+        """`something_done` is set whenever there is something to collect."""
+        self._gateway = gateway
+        self._something_done = something_done
+        self._hands = Hands()
+        self._turn = threading.Condition()
+        self._stopped = threading.Event()
+        self._busy = 0
+        self._threads = 0
+        self._limit = 0
+        self.limit = limit
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be on their way at once."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        with self._turn:
+            self._limit = limit
+            self._turn.notify_all()
+        while self._threads < limit:
+            self._threads += 1
+            threading.Thread(target=self._send_on, name=f"sender-{self._threads}", daemon=True).start()
+
+    @property
+    def in_hand(self) -> int:
+        """Deliveries submitted and not collected yet."""
+        return self._hands.count
+
+    @property
+    def waiting(self) -> int:
+        """Those of them that have not begun."""
+        return len(self._hands.waiting)
+
+    def submit(self, deliveries: Iterable[Delivery]) -> None:
+        """Hands deliveries to the threads, first come, first served."""
+        with self._turn:
+            self._hands.add(deliveries)
+            self._turn.notify_all()
+
+    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
+        """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
+        return self._hands.collect()
+
+    def recall(self, most: int | None = None) -> list[Delivery]:
+        """Takes back what no thread has begun: all of it, or at most so many of those that came last."""
+        return self._hands.recall(most)
 
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what no thread has begun. Those in flight go on."""
-        recalled = self.recall()
         self._stopped.set()
-        for _ in self._threads:
-            self._waiting.put(None)
-        return recalled
+        with self._turn:
+            self._turn.notify_all()
+        return self._hands.recall(None)
 
     def _send_on(self) -> None:
-        while (delivery := self._waiting.get()) is not None:
+        while (delivery := self._take()) is not None:
             started = self._wait_for(delivery.start_from)
             if self._stopped.is_set() or started >= delivery.start_by:
-                self._unstarted.put(delivery)
+                self._hands.unstarted.append(delivery)
             else:
                 answer = self._send(delivery)
-                duration = time.monotonic() - started
-                started_at = delivery.claim.database_time(started)
-                self._attempted.put(Attempted(delivery, answer, started_at, duration, started))
+                self._hands.attempted.append(attempt(delivery, answer, started))
+            with self._turn:
+                self._busy -= 1
+                self._turn.notify()
             self._something_done.set()
+
+    def _take(self) -> Delivery | None:
+        with self._turn:
+            while not self._stopped.is_set():
+                if self._busy < self._limit and self._hands.waiting:
+                    self._busy += 1
+                    return self._hands.waiting.popleft()
+                self._turn.wait()
+        return None
 
     def _send(self, delivery: Delivery) -> Answer:
         try:
             return self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text)
         except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the thread is there for all
-            # Only where it was: an error's own words may quote the text or the token.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            extra = {"message_id": delivery.message_id, "trouble": type(error).__name__, "where": where}
-            log.error("a message can't be handled", extra=extra)  # noqa: TRY400
-            return Answer(Outcome.AMBIGUOUS, detail=f"could not be handled: {type(error).__name__}")
+            return tripped(delivery, error)
 
     def _wait_for(self, moment: float) -> float:
         """Waits for that monotonic time, or until the pool is stopped; answers what time it is then."""
@@ -109,10 +185,23 @@ class Senders:
         return now
 
 
-def _drain(items: queue.SimpleQueue[Item]) -> list[Item]:
-    drained = []
-    while True:
-        try:
-            drained.append(items.get_nowait())
-        except queue.Empty:
-            return drained
+def attempt(delivery: Delivery, answer: Answer, started: float) -> Attempted:
+    """The attempt that has just ended, having started at that monotonic time."""
+    return Attempted(delivery, answer, delivery.claim.database_time(started), time.monotonic() - started, started)
+
+
+def tripped(delivery: Delivery, error: Exception) -> Answer:
+    """Tells of a message that our own code trips over; nobody can say how far its request got."""
+    # Only where it was: an error's own words may quote the text or the token.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    extra = {"message_id": delivery.message_id, "trouble": type(error).__name__, "where": where}
+    log.error("a message can't be handled", extra=extra)
+    return Answer(Outcome.AMBIGUOUS, detail=f"could not be handled: {type(error).__name__}")
+
+
+def _drain(items: deque[Item], most: int | None = None, *, last: bool = False) -> list[Item]:
+    drained: list[Item] = []
+    with contextlib.suppress(IndexError):
+        while most is None or len(drained) < most:
+            drained.append(items.pop() if last else items.popleft())
+    return drained

@@ -11,6 +11,7 @@ from typing import Any
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.db import database_url, libpq_url
 from shared.errors import ConfigurationError
+from worker.gateway import Adapter
 
 LEASE_MARGIN = 5.0
 """Seconds a lease must outlast the deadline of one delivery by: for the outcome to be recorded in."""
@@ -28,6 +29,7 @@ class WorkerSettings:
     gateway_timeout: float
     gateway_ca_file: str | None
     gateway_proxy: str | None
+    gateway_adapter: Adapter
     gateway_rate: float
     """Requests a second of the whole fleet; 0 is no limit."""
     concurrency: int
@@ -67,8 +69,9 @@ class WorkerSettings:
                 "gateway_timeout": env.float("GATEWAY_TIMEOUT", 10.0, validate=between(0.1, 600.0)),
                 "gateway_ca_file": env.str("GATEWAY_CA_FILE", None),
                 "gateway_proxy": env.str("GATEWAY_PROXY", None),
+                "gateway_adapter": env.enum("GATEWAY_ADAPTER", Adapter.LIBCURL, enum=Adapter, by_value=True),
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
-                "concurrency": env.int("WORKER_CONCURRENCY", 16, validate=between(1, 1024)),
+                "concurrency": env.int("WORKER_CONCURRENCY", 256, validate=between(1, 4096)),
                 "poll_seconds": env.float("WORKER_POLL_SECONDS", 5.0, validate=between(0.05, 60.0)),
                 "lease_seconds": env.float("LEASE_SECONDS", 30.0, validate=between(1.0, 3600.0)),
                 "stop_seconds": env.float("WORKER_STOP_SECONDS", 10.0, validate=between(0.0, 600.0)),

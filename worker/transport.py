@@ -22,6 +22,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
+BODY_LIMIT = 64 * 1024
+"""Bytes of an answer that are read. The success body has 27; what is this much longer is no answer to us."""
+
 IDLE_LIMIT = 1.0
 """Seconds after which an idle connection is not used again.
 

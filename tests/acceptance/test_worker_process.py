@@ -74,6 +74,17 @@ def messages(connection: Connection, status: str) -> int:
     return int(value(connection, "SELECT count(*) FROM message WHERE status = %s", status))
 
 
+def test_a_worker_that_is_told_to_stop_while_it_starts_does_so_in_order(start_worker: StartWorker) -> None:
+    worker = start_worker()
+    maps = Path(f"/proc/{worker.pid}/maps")
+    if not maps.exists():
+        pytest.skip("this system does not tell what a process has loaded")
+    # Its first library is loaded: it is in the middle of its imports.
+    eventually(lambda: "_pycurl" in maps.read_text() or "_psycopg" in maps.read_text())
+
+    assert worker.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_worker_that_is_told_to_stop_does_not_wait_for_its_next_poll(
     number: signal.Signals, start_worker: StartWorker

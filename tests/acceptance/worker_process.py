@@ -48,6 +48,11 @@ class WorkerProcess:
             )
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         """Everything it has written."""
         return self.log.read_text()

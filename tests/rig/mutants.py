@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.rig import mutations
 from worker import __main__ as worker_main
-from worker import breaker, daemon, settings
+from worker import breaker, keeper, settings
 
 
 class Mutant(NamedTuple):
@@ -95,7 +95,7 @@ EVERYDAY = (
 def hurry() -> None:
     """Shorter than anybody would set it, so that a scene with a lease that runs out takes two seconds."""
     settings.LEASE_MARGIN = 0.3
-    daemon.UPKEEP_SECONDS = 0.25
+    keeper.UPKEEP_SECONDS = 0.25
     breaker.PAUSE_BASE = 0.1
 
 

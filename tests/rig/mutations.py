@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 
 from shared.ledger import OnUnknown, Outcome
-from worker import answers, daemon, delivery, gateway, pace, queue, senders, upkeep
+from worker import answers, curl, daemon, delivery, gateway, pace, queue, senders, upkeep
 from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Delivery, Retries, Verdict
@@ -54,15 +54,15 @@ def claim_committed_late() -> None:
 
 def new_id_on_repeat() -> None:
     """A repeat is sent under an id of its own."""
-    send = gateway.Gateway.send
+    prepare = gateway.Gateway.prepare
     sent: set[int] = set()
 
-    def send_anew(self: gateway.Gateway, message_id: int, phone_number: int, text: str) -> Answer:
+    def prepare_anew(self: gateway.Gateway, message_id: int, phone_number: int, text: str) -> gateway.Prepared | Answer:
         again = message_id in sent
         sent.add(message_id)
-        return send(self, message_id + 1_000_000 * again, phone_number, text)
+        return prepare(self, message_id + 1_000_000 * again, phone_number, text)
 
-    gateway.Gateway.send = send_anew  # type: ignore[method-assign]
+    gateway.Gateway.prepare = prepare_anew  # type: ignore[method-assign]
 
 
 def body_changed_on_repeat() -> None:
@@ -161,13 +161,19 @@ def hold_forgotten() -> None:
 
 def repeated_in_the_transport() -> None:
     """The HTTP client tries again by itself."""
-    send = gateway.Gateway.send
+    end = curl.Transfer.end
 
-    def send_twice(self: gateway.Gateway, *message: Any) -> Answer:
-        answer = send(self, *message)
-        return send(self, *message) if answer.outcome is Outcome.AMBIGUOUS else answer
+    def end_or_repeat(self: curl.Transfer, code: int = 0) -> bool:
+        over, answered = end(self, code), self.status is not None
+        if over and self.has_left and not answered and self not in repeated:
+            repeated.append(self)
+            self._requests = 0
+            return False
+        repeated[:] = [transfer for transfer in repeated if transfer is not self]
+        return over
 
-    gateway.Gateway.send = send_twice  # type: ignore[assignment]
+    repeated: list[curl.Transfer] = []
+    curl.Transfer.end = end_or_repeat  # type: ignore[method-assign]
 
 
 def attempts_unlimited() -> None:
@@ -187,10 +193,10 @@ def sent_before_due() -> None:
 
 def given_back_in_flight() -> None:
     """A worker that stops gives back everything, also what is on its way."""
-    submit, wind_down = senders.Senders.submit, daemon.Daemon._wind_down
+    submit, wind_down = senders.Hands.add, daemon.Daemon._wind_down
     submitted: list[Delivery] = []
 
-    def submit_and_remember(self: senders.Senders, deliveries: list[Delivery]) -> None:
+    def submit_and_remember(self: senders.Hands, deliveries: list[Delivery]) -> None:
         submitted.extend(deliveries)
         submit(self, deliveries)
 
@@ -198,7 +204,7 @@ def given_back_in_flight() -> None:
         self._queue.release(submitted)
         wind_down(self)
 
-    senders.Senders.submit = submit_and_remember  # type: ignore[method-assign,assignment]
+    senders.Hands.add = submit_and_remember  # type: ignore[method-assign,assignment]
     daemon.Daemon._wind_down = give_back_all  # type: ignore[method-assign]
 
 
@@ -311,13 +317,13 @@ def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
 
 
 def _judge_as(outcome: Outcome, instead: Outcome) -> None:
-    send = gateway.Gateway.send
+    read = gateway.Gateway.read
 
-    def send_and_misread(self: gateway.Gateway, *message: Any) -> Answer:
-        answer = send(self, *message)
+    def misread(self: gateway.Gateway, *exchange: Any) -> Answer:
+        answer = read(self, *exchange)
         return replace(answer, outcome=instead) if answer.outcome is outcome else answer
 
-    gateway.Gateway.send = send_and_misread  # type: ignore[assignment]
+    gateway.Gateway.read = misread  # type: ignore[method-assign,assignment]
 
 
 def _take_back_silently(self: queue.Queue, limit: int) -> int:

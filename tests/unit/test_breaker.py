@@ -47,9 +47,36 @@ def fail_probe(breaker: Breaker, answer: Answer, now: float) -> float:
     return now
 
 
-@pytest.mark.parametrize(("in_hand", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
-def test_as_many_again_may_wait_as_are_on_their_way(in_hand: int, room: int) -> None:
+def take_stock(breaker: Breaker, answers: int, now: float) -> None:
+    learn(breaker, *[ACCEPTED] * answers, now=now)
+    breaker.take_stock(now, full=True)
+
+
+@pytest.mark.parametrize(("in_hand", "room"), [(0, 16), (10, 6), (16, 0), (40, 0)])
+def test_to_begin_with_there_is_room_for_what_may_be_on_its_way(in_hand: int, room: int) -> None:
     assert breaker(16).room(0.0, in_hand) == room
+
+
+def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> None:
+    one = breaker(16)
+    for step in range(30):
+        take_stock(one, 1000, step / 10)
+
+    assert one.limit == 16
+    assert one.room(3.0, 0) == pytest.approx(16 + 1000, abs=10)
+
+
+def test_what_waits_is_little_again_once_answers_are_slow_to_come() -> None:
+    one = breaker(16)
+    take_stock(one, 10_000, 0.5)
+    for step in range(20):
+        take_stock(one, 0, 1.0 + step / 10)
+
+    assert one.room(3.0, 0) == 16
+
+
+def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:
+    assert Breaker(16, Random(1), ahead=50).room(0.0, 0) == 66
 
 
 @TROUBLES
@@ -113,10 +140,11 @@ def test_a_good_probe_closes_it(answer: Answer) -> None:
 def test_a_gateway_that_has_come_back_is_not_hit_with_everything_at_once() -> None:
     one = opened()
     now = fail_probe(one, ACCEPTED, 0.0)
+    one.take_stock(now, full=True)
 
-    assert one.room(now, 0) == 4
-    learn(one, *[ACCEPTED] * 200)
-    assert one.room(now, 0) == 32
+    assert one.room(now, 0) == one.limit == 2
+    take_stock(one, 200, now)
+    assert one.limit == 16
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED, UNAUTHORIZED])
@@ -190,32 +218,27 @@ def test_the_pause_lasts_as_long_as_the_gateway_asks_within_reason(asked: float,
     assert least <= one.seconds_until_probe(0.0) <= max(least, PAUSE_BASE)
 
 
-def test_slower_halves_the_limit_and_good_answers_raise_it_one_by_one() -> None:
+def test_after_slower_nothing_waits_beyond_the_limit_until_it_has_come_back() -> None:
     one = breaker(16)
+    for step in range(30):
+        take_stock(one, 1000, step / 10)
     learn(one, THROTTLED)
-    assert one.room(0.0, 0) == 16
-    learn(one, THROTTLED)
-    assert one.room(0.0, 0) == 8
+    assert one.room(3.0, 0) == one.limit == 8
 
-    learn(one, *[ACCEPTED] * 5)
-    assert one.room(0.0, 0) == 10
-
-
-def test_the_limit_stays_from_one_to_the_concurrency() -> None:
-    one = breaker(4)
-    for _ in range(3):
-        learn(one, *[THROTTLED] * 5)
-        assert one.room(0.0, 0) == 2
-        learn(one, *[ACCEPTED] * 500)
-        assert one.room(0.0, 0) == 8
+    take_stock(one, 50, 3.0)
+    assert one.room(3.0, 0) == one.limit == 12
+    take_stock(one, 1000, 3.05)
+    assert one.limit == 16
+    assert one.room(3.1, 0) > 16
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, REFUSED])
 def test_only_slower_lowers_the_limit(answer: Answer) -> None:
     one = breaker(16)
     learn(one, answer, answer)
+    one.take_stock(0.0, full=True)
 
-    assert one.room(0.0, 0) == 32
+    assert one.limit == 16
 
 
 def test_the_token_is_right_again_after_a_good_answer() -> None:

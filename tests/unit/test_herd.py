@@ -70,7 +70,7 @@ def tell(seed: int) -> Story:
         for name, worker in enumerate(fleet):
             _take_in(story, worker, queue, numbers, now)
             _claim(worker, queue, numbers, now)
-            while worker.waiting and len(worker.on_their_way) < CONCURRENCY:
+            while worker.waiting and len(worker.on_their_way) < max(1, worker.breaker.limit):
                 worker.on_their_way.append((now + LATENCY, worker.waiting.pop(0)))
                 story.requests.append((now, name))
         story.most_on_their_way[now] = sum(len(worker.on_their_way) for worker in fleet)
@@ -83,6 +83,7 @@ def _take_in(
     story: Story, worker: Worker, queue: list[tuple[float, int, int]], numbers: dict[int, int], now: float
 ) -> None:
     """Collects answers, as the loop does: learn, decide, and give back what has not begun when the breaker opens."""
+    full = worker.in_hand >= worker.breaker.limit
     answered = [message for moment, message in worker.on_their_way if moment <= now]
     worker.on_their_way = [one for one in worker.on_their_way if one[0] > now]
     for message in answered:
@@ -98,6 +99,7 @@ def _take_in(
             for waiting in worker.waiting:
                 heapq.heappush(queue, (0.0, waiting, numbers[waiting]))
             worker.waiting.clear()
+    worker.breaker.take_stock(now, full=full)
 
 
 def _claim(worker: Worker, queue: list[tuple[float, int, int]], numbers: dict[int, int], now: float) -> None:

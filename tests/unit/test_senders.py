@@ -1,41 +1,51 @@
-"""The sender threads, with a gateway that answers when a test lets it."""
+"""Those who make the requests, threads and loop alike, with a gateway that answers when a test lets it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
 
 from shared.ledger import OnUnknown, Outcome
+from tests.raw_server import Peer, RawServer, response
 from tests.waiting import eventually
 from worker.answers import Answer
 from worker.delivery import Attempted, Claim, Delivery
-from worker.senders import Senders
+from worker.gateway import Adapter, Gateway
+from worker.senders import Senders, SendingThreads
+from worker.sending_loop import SendingLoop
+from worker.token import Token
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OK = Answer(Outcome.ACCEPTED, 200)
 
 
 class SlowGateway:
-    """Answers nothing until `let_go`."""
+    """Answers nothing until `let_go`; it is a real one, with a server of its own."""
 
-    def __init__(self) -> None:
-        self.asked: list[tuple[int, int, str]] = []
-        self._answers = threading.Semaphore(0)
+    def __init__(self, server: RawServer, answers: threading.Semaphore, adapter: Adapter) -> None:
+        self._answers = answers
+        self._server = server
+        self.client = Gateway(
+            server.url, Token("token"), connect_timeout=5, timeout=20, pool_size=8, retry_after_cap=1, adapter=adapter
+        )
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
-        self.asked.append((message_id, phone_number, text))
-        assert self._answers.acquire(timeout=10)
-        return OK
+    @property
+    def asked(self) -> list[int]:
+        """The messages that it has been asked to send."""
+        return [int(request.line.split()[1].rpartition("/")[2]) for request in self._server.requests]
 
     def let_go(self, answers: int = 1000) -> None:
         self._answers.release(answers)
 
 
-def delivery(message_id: int, *, start_within: float = 60.0, claimed_ago: float = 0.0) -> Delivery:
+def delivery(
+    message_id: int, *, text: str = "Hello", start_in: float = 0.0, start_within: float = 60.0, claimed_ago: float = 0.0
+) -> Delivery:
     now = monotonic()
     return Delivery(
         message_id=message_id,
@@ -43,20 +53,31 @@ def delivery(message_id: int, *, start_within: float = 60.0, claimed_ago: float 
         mailing_id=1,
         client_id=message_id,
         phone_number=79000000000 + message_id,
-        text="Hello",
+        text=text,
         spared=0,
         in_doubt=False,
         on_unknown=OnUnknown.RESEND,
         worker="somebody",
         claim=Claim(NOON, now - claimed_ago),
-        start_from=now,
+        start_from=now + start_in,
         start_by=now + start_within,
     )
 
 
-@pytest.fixture
-def gateway() -> SlowGateway:
-    return SlowGateway()
+@pytest.fixture(params=Adapter)
+def gateway(request: pytest.FixtureRequest) -> Iterator[SlowGateway]:
+    """One for the threads, one for the loop."""
+    answers = threading.Semaphore(0)
+
+    def serve(peer: Peer) -> None:
+        while peer.read_request():
+            answers.acquire(timeout=10)
+            peer.send(response())
+
+    with RawServer(serve) as server:
+        slow = SlowGateway(server, answers, Adapter(request.param))
+        yield slow
+        slow.client.close()
 
 
 @pytest.fixture
@@ -65,17 +86,23 @@ def something_done() -> threading.Event:
 
 
 @pytest.fixture
-def hire(gateway: SlowGateway, something_done: threading.Event) -> Iterator[Callable[[int], Senders]]:
+def hire(
+    gateway: SlowGateway, something_done: threading.Event, request: pytest.FixtureRequest
+) -> Iterator[Callable[[int], Senders]]:
     hired: list[Senders] = []
 
-    def make(threads: int) -> Senders:
-        hired.append(Senders(gateway, threads, something_done))
+    def make(limit: int) -> Senders:
+        if request.node.callspec.params["gateway"] is Adapter.STANDARD:
+            hired.append(SendingThreads(gateway.client, limit, something_done))
+        else:
+            hired.append(SendingLoop(gateway.client, limit, 8, something_done))
         return hired[-1]
 
     yield make
     gateway.let_go()
     for senders in hired:
         senders.stop()
+        collected(senders, attempted=senders.in_hand)
 
 
 def collected(senders: Senders, attempted: int = 0, unstarted: int = 0) -> tuple[list[Attempted], list[Delivery]]:
@@ -100,9 +127,9 @@ def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, hire: Callable[[int
 
     [attempted], _ = collected(senders, attempted=1)
 
-    assert gateway.asked == [(7, 79000000007, "Hello")]
+    assert gateway.asked == [7]
     assert attempted.delivery is one
-    assert attempted.answer is OK
+    assert attempted.answer == OK
     assert attempted.duration is not None
     assert attempted.duration >= 0
 
@@ -117,7 +144,7 @@ def test_an_attempt_is_dated_by_the_database_clock(gateway: SlowGateway, hire: C
     assert NOON + timedelta(seconds=100) <= attempted.started_at < NOON + timedelta(seconds=110)
 
 
-def test_no_more_are_on_their_way_than_there_are_threads(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_no_more_are_on_their_way_than_the_limit_allows(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
     senders = hire(3)
     senders.submit(delivery(n) for n in range(10))
     eventually(lambda: len(gateway.asked) == 3)
@@ -127,6 +154,51 @@ def test_no_more_are_on_their_way_than_there_are_threads(gateway: SlowGateway, h
 
     eventually(lambda: len(gateway.asked) == 5)
     assert senders.in_hand == 8
+
+
+def test_the_limit_may_change(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+    senders = hire(1)
+    senders.submit(delivery(n) for n in range(10))
+    eventually(lambda: len(gateway.asked) == 1)
+    senders.limit = 4
+    gateway.let_go(1)
+    collected(senders, attempted=1)
+    eventually(lambda: len(gateway.asked) == 5)
+
+    senders.limit = 2
+    gateway.let_go(3)
+    collected(senders, attempted=3)
+
+    eventually(lambda: len(gateway.asked) == 6)
+    gateway.let_go(1)
+    collected(senders, attempted=1)
+    eventually(lambda: len(gateway.asked) == 7)
+
+
+def test_a_delivery_whose_time_is_to_come_waits_for_it(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+    senders = hire(4)
+    gateway.let_go()
+    one = delivery(1, start_in=0.2)
+    senders.submit([delivery(0), one])
+
+    attempted, _ = collected(senders, attempted=2)
+
+    assert attempted[1].started is not None
+    assert one.start_from <= attempted[1].started
+
+
+def test_a_message_that_trips_the_code_up_harms_no_other(
+    gateway: SlowGateway, hire: Callable[[int], Senders], caplog: pytest.LogCaptureFixture
+) -> None:
+    senders = hire(4)
+    gateway.let_go()
+    senders.submit([delivery(1), replace(delivery(2), phone_number=None), delivery(3)])  # type: ignore[arg-type]
+
+    attempted, _ = collected(senders, attempted=3)
+
+    outcomes = {one.delivery.message_id: one.answer.outcome for one in attempted}
+    assert outcomes == {1: Outcome.ACCEPTED, 2: Outcome.AMBIGUOUS, 3: Outcome.ACCEPTED}
+    assert "a message can't be handled" in caplog.messages
 
 
 def test_a_delivery_is_in_hand_until_it_is_collected(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
@@ -195,6 +267,18 @@ def test_recall_takes_back_what_no_thread_has_begun(gateway: SlowGateway, hire: 
     assert len(gateway.asked) == 2
 
 
+def test_a_recall_may_take_back_only_what_came_last(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+    senders = hire(1)
+    senders.submit(delivery(n) for n in range(5))
+    eventually(lambda: gateway.asked == [0])
+
+    assert {one.message_id for one in senders.recall(2)} == {3, 4}
+    assert senders.in_hand == 3
+    gateway.let_go()
+    collected(senders, attempted=3)
+    assert gateway.asked == [0, 1, 2]
+
+
 def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
     gateway: SlowGateway, hire: Callable[[int], Senders]
 ) -> None:
@@ -215,11 +299,11 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
 def test_after_a_stop_nothing_is_begun_and_the_threads_end(
     gateway: SlowGateway, hire: Callable[[int], Senders]
 ) -> None:
-    before = threading.active_count()
     senders = hire(3)
     senders.stop()
     assert senders.recall() == []
     senders.submit([delivery(1)])
 
-    eventually(lambda: threading.active_count() == before)
+    eventually(lambda: not any(thread.name.startswith("sender") for thread in threading.enumerate()))
     assert gateway.asked == []
+    senders.recall()

@@ -60,6 +60,7 @@ def test_everything_that_is_wrong_is_named_at_once(environment: Environment) -> 
         ("GATEWAY_CONNECT_TIMEOUT", "0"),
         ("GATEWAY_TIMEOUT", "-1"),
         ("GATEWAY_TIMEOUT", "nan"),
+        ("GATEWAY_ADAPTER", "carrier pigeon"),
         ("WORKER_CONCURRENCY", "0"),
         ("WORKER_CONCURRENCY", "2.5"),
         ("WORKER_POLL_SECONDS", "0"),

@@ -34,9 +34,10 @@ from worker.breaker import Breaker
 from worker.daemon import Daemon
 from worker.database import Database
 from worker.delivery import Retries
+from worker.keeper import Keeper
 from worker.queue import Queue
 from worker.report import Reporter
-from worker.senders import Senders
+from worker.senders import SendingThreads
 from worker.token import Token
 from worker.upkeep import Upkeep
 
@@ -53,15 +54,26 @@ class GatewayWithABug:
 
 
 @contextmanager
-def at_work(database: Database) -> Iterator[None]:
+def at_work(database: Database, keepers: Database) -> Iterator[None]:
     """A worker at work whose gateway has a bug."""
     stop, wake = threading.Event(), threading.Event()
     retries = Retries(3, base=0.01, cap=0.01)
+
+    def queue_on(database: Database) -> Queue:
+        return Queue(database, worker="w", lease_seconds=60, delivery_seconds=5, retries=retries, random=Random(1))
+
     daemon = Daemon(
         database=database,
-        queue=Queue(database, worker="w", lease_seconds=60, delivery_seconds=5, retries=retries, random=Random(1)),
-        upkeep=Upkeep(database, launch_chunk=1000),
-        senders=Senders(GatewayWithABug(), 2, wake),
+        queue=queue_on(database),
+        keeper=Keeper(
+            database=keepers,
+            queue=queue_on(keepers),
+            upkeep=Upkeep(keepers, launch_chunk=1000),
+            stop=stop,
+            tell=wake.set,
+            poll_seconds=0.1,
+        ),
+        senders=SendingThreads(GatewayWithABug(), 2, wake),
         breaker=Breaker(2, Random(1)),
         reporter=Reporter(database, "w"),
         token=Token("token"),
@@ -83,7 +95,7 @@ def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
 ) -> None:
     mailing_id = add_running_mailing(connection, 1001, text="a secret")
 
-    with at_work(open_database()):
+    with at_work(open_database(), open_database()):
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "unknown": 1}

@@ -1,0 +1,109 @@
+"""How the limit of requests at once finds what a gateway can carry, by a clock of the tests' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from worker.limit import CONTENT_SECONDS, FLOOR, Limit
+
+Way = Callable[[int], float]
+"""How many answers a second so many requests at once bring."""
+
+
+def run(limit: Limit, way: Way, seconds: float, now: float = 0.0) -> float:
+    """Sends as much as may be for so long, and answers what time it is then."""
+    answers = 0.0
+    for _ in range(round(seconds * 100)):
+        now += 0.01
+        answers += way(limit.value) / 100
+        limit.learn(int(answers), now, full=True)
+        answers -= int(answers)
+    return now
+
+
+def latency(seconds: float) -> Way:
+    return lambda limit: limit / seconds
+
+
+def capacity(rate: float, seconds: float) -> Way:
+    return lambda limit: min(rate, limit / seconds)
+
+
+@pytest.mark.parametrize("most", [1, 3, FLOOR, 1000])
+def test_it_begins_at_the_floor_and_never_above_the_concurrency(most: int) -> None:
+    assert Limit(most).value == min(FLOOR, most)
+
+
+@pytest.mark.parametrize(("seconds", "within"), [(0.1, 1.0), (1.0, 8.0)])
+def test_a_gateway_that_is_far_away_is_asked_for_as_much_at_once_as_may_be(seconds: float, within: float) -> None:
+    limit = Limit(1000)
+    run(limit, latency(seconds), within)
+
+    assert limit.value == 1000
+
+
+def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> None:
+    limit = Limit(1000)
+    now = run(limit, capacity(3000.0, 0.01), 5.0)
+
+    assert limit.value <= 64
+    assert limit.rate == pytest.approx(3000.0, rel=0.1)
+
+    # More is tried now and then, and given up again.
+    run(limit, capacity(3000.0, 0.01), 3 * CONTENT_SECONDS, now)
+    assert limit.value <= 64
+
+
+def test_a_gateway_that_has_moved_away_is_asked_for_more_at_once_again() -> None:
+    limit = Limit(1000)
+    now = run(limit, capacity(3000.0, 0.01), 5.0)
+
+    run(limit, latency(0.2), CONTENT_SECONDS + 5.0, now)
+
+    assert limit.value == 1000
+
+
+def test_it_is_not_raised_while_it_is_not_reached() -> None:
+    limit = Limit(1000)
+    for step in range(1000):
+        limit.learn(100, step / 10, full=False)
+
+    assert limit.value == FLOOR
+
+
+def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -> None:
+    limit = Limit(16)
+    limit.slower()
+    assert limit.value == 8
+    assert limit.cautious
+    limit.slower()
+    assert limit.value == 4
+
+    limit.learn(5, 0.0, full=True)
+    assert limit.value == 5
+    limit.learn(1000, 0.1, full=True)
+    assert limit.value == 16
+    assert not limit.cautious
+
+
+def test_it_is_one_at_the_least() -> None:
+    limit = Limit(4)
+    for _ in range(10):
+        limit.slower()
+
+    assert limit.value == 1
+
+
+def test_a_gateway_that_is_back_begins_with_one_and_is_soon_at_the_floor() -> None:
+    limit = Limit(1000)
+    run(limit, latency(0.1), 2.0)
+    limit.restart()
+    assert limit.value == 1
+    assert limit.cautious
+
+    limit.learn(FLOOR * FLOOR, 3.0, full=True)
+
+    assert limit.value == FLOOR
+    assert not limit.cautious

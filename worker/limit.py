@@ -1,0 +1,103 @@
+"""How many requests may be on their way at once: found out, between a floor and the configured concurrency.
+
+Pure: `now` is passed in, in seconds of a monotonic clock. More requests at once are tried, and kept if they pay: if
+the answers come in faster for it. So the limit finds what the way to the gateway can carry, be its latency a
+millisecond or a second, without knowing it. When the gateway says "slower", the limit is halved, and comes back bit by
+bit (additive increase, multiplicative decrease: D. Chiu and R. Jain, 1989).
+"""
+
+from __future__ import annotations
+
+FLOOR = 16
+"""Where the limit begins, unless the configured concurrency is lower."""
+
+GROWTH = 2.0
+"""By how much a limit that pays is raised."""
+
+WORTH = 0.25
+"""What part of the growth must come out as faster answers for it to pay."""
+
+ROUND_SECONDS = 0.1
+"""A round is what is learned from: as many answers as the limit, and at least so long."""
+
+CONTENT_SECONDS = 10.0
+"""Between trying for more, once more has not paid."""
+
+
+class Limit:
+    """Learns from the answers of one worker."""
+
+    def __init__(self, most: int) -> None:
+        self._most = float(most)
+        self._limit = min(float(FLOOR), self._most)
+        self._before: tuple[float, float] | None = None
+        """The limit before it was raised, and the answers a second that it brought."""
+        self._content_until = 0.0
+        self._restored_at = 0.0
+        """The limit at which the caution after "slower" ends."""
+        self._begun: float | None = None
+        self._answers = 0
+        self._slice_begun = 0.0
+        self._slice = 0
+        self.rate = 0.0
+        """Answers a second, lately."""
+
+    @property
+    def value(self) -> int:
+        """The limit."""
+        return int(self._limit)
+
+    @property
+    def cautious(self) -> bool:
+        """Whether the gateway has asked for less lately."""
+        return self._limit < self._restored_at
+
+    def slower(self) -> None:
+        """The gateway asks for less."""
+        self._restored_at = max(self._restored_at, self._limit)
+        self._limit = max(1.0, self._limit / 2)
+        self._start_over()
+
+    def restart(self) -> None:
+        """The gateway has come back: it is not hit with everything at once."""
+        self._restored_at = min(float(FLOOR), self._most)
+        self._limit = 1.0
+        self._start_over()
+
+    def learn(self, answers: int, now: float, *, full: bool) -> None:
+        """Takes in so many good answers; `full` says that as many were on their way as may be, all the time."""
+        self._measure(answers, now)
+        if self.cautious:
+            for _ in range(answers):
+                self._limit = min(self._restored_at, self._limit + 1.0 / self._limit)
+            return
+        if not full or self._begun is None:
+            self._begun, self._answers = now, 0
+            return
+        self._answers += answers
+        seconds = now - self._begun
+        if seconds >= ROUND_SECONDS and self._answers >= self.value:
+            self._judge(self._answers / seconds, now)
+            self._begun, self._answers = now, 0
+
+    def _judge(self, rate: float, now: float) -> None:
+        before, self._before = self._before, None
+        if before is not None:
+            limit, brought = before
+            if rate < brought * (1.0 + WORTH * (self._limit / limit - 1.0)):
+                self._limit = limit
+                self._content_until = now + CONTENT_SECONDS
+        if now >= self._content_until and self._limit < self._most:
+            self._before = self._limit, rate
+            self._limit = min(self._most, self._limit * GROWTH)
+
+    def _measure(self, answers: int, now: float) -> None:
+        self._slice += answers
+        seconds = now - self._slice_begun
+        if seconds >= ROUND_SECONDS:
+            # Half of what is new: steady enough, and after a second nothing is left of what was.
+            self.rate = (self.rate + self._slice / seconds) / 2
+            self._slice_begun, self._slice = now, 0
+
+    def _start_over(self) -> None:
+        self._before = self._begun = None
