@@ -14,15 +14,15 @@ from api.access.commands import key
 from api.access.gate import register_gate
 from api.audit import routes as audit_routes
 from api.blueprint import Blueprint
-from api.clients import routes as clients_routes
+from api.clients import bulk_routes as clients_routes
 from api.commands import ledger
 from api.console import register_console
 from api.docs import register_docs
 from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
 from api.headers import register_headers
-from api.mailings import actions, plan  # noqa: F401  their operations are the mailings' blueprint's
-from api.mailings import routes as mailings_routes
+from api.mailings import actions as mailings_routes
+from api.mailings import plan as plan_routes
 from api.messages import routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
 from api.settings import ApiSettings
@@ -87,5 +87,5 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
 
 
 def _resources() -> tuple[Blueprint, ...]:
-    routes = (clients_routes, mailings_routes, messages_routes, statistics_routes, audit_routes, access_routes)
-    return *(resource.blp for resource in routes), access_routes.links_blp
+    routes = (clients_routes, mailings_routes, plan_routes, messages_routes, statistics_routes, audit_routes)
+    return *(resource.blp for resource in (*routes, access_routes)), access_routes.links_blp

@@ -63,11 +63,11 @@ class Blueprint(SmorestBlueprint):
 
         return register
 
-    def operation(self, operation_id: str, *errors: int) -> Callable[[View], View]:
-        """Names a view in the OpenAPI document, with the errors that can't be seen from its other decorators."""
+    def operation(self, operation_id: str, *errors: int, **more: Any) -> Callable[[View], View]:
+        """Names a view in the OpenAPI document, with the errors, and more, that its other decorators don't show."""
 
         def decorate(view: View) -> View:
-            named: View = self.doc(operationId=operation_id)(view)
+            named: View = self.doc(operationId=operation_id, **more)(view)
             named._apidoc["errors"] = errors  # type: ignore[attr-defined]
             return named
 
@@ -77,8 +77,13 @@ class Blueprint(SmorestBlueprint):
         """Passes what the schema loads as the view's first argument."""
         return super().arguments(schema, location=location, **options)  # type: ignore[no-any-return]
 
-    def response(self, status_code: int, schema: ma.Schema | None = None, **options: Any) -> Callable[[View], View]:
-        """Answers with what the schema dumps of the view's result, which may be a pair of result and headers."""
+    def response(
+        self, status_code: int, schema: ma.Schema | dict[str, str] | None = None, **options: Any
+    ) -> Callable[[View], View]:
+        """Answers with what the schema dumps of the view's result, which may be a pair of result and headers.
+
+        A Response is answered as it is; a schema in OpenAPI's own words only documents it.
+        """
         return super().response(status_code, schema, **options)  # type: ignore[no-any-return]
 
     def etag(self, view: View) -> View:
@@ -111,9 +116,9 @@ class Blueprint(SmorestBlueprint):
         assert self._editable is not None, "a blueprint with ETags says what is editable"  # noqa: S101
         return self._editable
 
-    def _tag(self, whole: Mapping[str, Any]) -> str:
+    def _tag(self, whole: Mapping[str, Any], body: bytes) -> str:
         edited = {name: whole[name] for name in self._editable_schema.fields}
-        return f"{_digest(edited)}.{_digest(whole)}"
+        return f"{_digest(edited)}.{_hash(body)}"
 
     def _check_precondition(self) -> None:
         """If-Match is optional: the specification's plain PUT and DELETE work."""
@@ -121,7 +126,7 @@ class Blueprint(SmorestBlueprint):
     def _set_etag_in_response(self, response: Response) -> None:
         if request.method == "DELETE":
             return
-        etag = self._tag(get_appcontext()["result_dump"])
+        etag = self._tag(get_appcontext()["result_dump"], response.get_data())
         response.set_etag(etag)
         # A compressing proxy makes tags weak; for reading that is good enough (RFC 9110, section 13.1.2).
         if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(etag):
@@ -191,4 +196,8 @@ def _document_errors(doc: dict[str, Any], doc_info: Mapping[str, Any], **_: Any)
 
 
 def _digest(content: object) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=12).hexdigest()
+    return _hash(json.dumps(content, sort_keys=True).encode())
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()

@@ -31,7 +31,7 @@ NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 _DIGITS = re.compile("[0-9]{1,19}")
-_PHONE_NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
+DIGITS_OF_PHONE_NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 
 # RFC 3339, section 5.6, with the blank that it allows in place of the T.
 _INSTANT = re.compile(
@@ -95,7 +95,7 @@ class PhoneNumber(ma.fields.Field[int]):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if isinstance(value, str) and _PHONE_NUMBER.fullmatch(value):
+        if isinstance(value, str) and DIGITS_OF_PHONE_NUMBER.fullmatch(value):
             return int(value)
         # A bool is an int to Python, and 79161234567.0 is one to nobody: it has been through something lossy.
         if type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER:

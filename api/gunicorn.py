@@ -16,6 +16,7 @@ with environment() as env:
     port = env.int("API_PORT", 8000, validate=between(1, 65535))
     workers = env.int("API_WORKERS", 2, validate=between(1, 64))
     threads = env.int("API_THREADS", 4, validate=between(1, 256))
+    stall_timeout = env.float("API_STALL_TIMEOUT", 30.0, validate=between(0.1, 3600.0))
 
 bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 worker_class = "gthread"
@@ -41,3 +42,8 @@ def on_starting(_server: Any) -> None:
 def on_exit(_server: Any) -> None:
     """Leaves nothing behind."""
     shutil.rmtree(_metrics_folder, ignore_errors=True)
+
+
+def pre_request(_worker: Any, request: Any) -> None:
+    """Lets no caller who has stopped sending its body, or taking its answer, hold a thread for ever."""
+    request.unreader.sock.settimeout(stall_timeout)

@@ -27,36 +27,42 @@ class BodyParser(FlaskParser):
         return strict_json(body)
 
 
-def strict_json(body: bytes) -> Any:
-    """Parses JSON in UTF-8. Raises BadRequest for all that RFC 8259 forbids or warns of.
+def strict_json(body: bytes, what: str = "The body") -> Any:
+    """Parses JSON in UTF-8. Raises BadRequest for all that RFC 8259 forbids or warns of; `what` is what it calls it.
 
     Such as NaN, a name twice in one object (nobody can know which one won), or a number or a depth without end.
     """
     try:
         return _DECODER.decode(body.decode())
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not UTF-8: byte {error.start} is out of place.") from error
+        raise BadRequest(f"{what} is not UTF-8: byte {error.start} is out of place.") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise BadRequest(f"The body is not JSON: {error.msg} at {place}.") from error
+        raise BadRequest(f"{what} is not JSON: {error.msg} at {place}.") from error
     except RecursionError as error:
-        raise BadRequest("The body is nested too deep.") from error
+        raise BadRequest(f"{what} is nested too deep.") from error
+    except _Ambiguous as error:
+        raise BadRequest(f"{what} {error}") from error
     except ValueError as error:  # the interpreter's limit for digits
-        raise BadRequest("The body holds a number of too many digits.") from error
+        raise BadRequest(f"{what} holds a number of too many digits.") from error
+
+
+class _Ambiguous(ValueError):
+    """What the JSON is or has, as the end of a sentence."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     if any("\ud800" <= character <= "\udfff" for name in names for character in name):
-        raise BadRequest("The body has a name with half of a surrogate pair in it.")
+        raise _Ambiguous("has a name with half of a surrogate pair in it.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRequest(f"The body has {json.dumps(twice, ensure_ascii=False)} more than once.")
+        raise _Ambiguous(f"has {json.dumps(twice, ensure_ascii=False)} more than once.")
     return dict(pairs)
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise BadRequest(f"The body is not JSON: there is no {name} in it.")
+    raise _Ambiguous(f"is not JSON: there is no {name} in it.")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)

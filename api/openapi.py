@@ -15,7 +15,7 @@ DESCRIPTION = """\
 Bulk text-message mailings to a directory of clients, with a ledger of what became of every message.
 
 A trailing slash is optional on every path. Every error, whatever its status, answers with the same JSON: `code`,
-`status`, `message`, and, where a field is to blame, `errors` by place (`json`, `query`) and field.
+`status`, `message`, and, where a field is to blame, `errors` by place (`json`, `csv`, `query`, `headers`) and field.
 
 Lists are arrays in the order of `id`. The next page is where the `Link` header with `rel="next"` points to; there is
 none on the last page.
@@ -29,7 +29,7 @@ mailings, an `admin` also makes and revokes keys and reads the audit. Too many r
 answer's `X-Request-Id` is yours, if you sent one, and stands in the audit.
 
 A POST may carry an `Idempotency-Key`: sent again after an answer was lost, it does nothing twice. (But for
-`createKey` and `createSignInLink`, whose answers are not kept anywhere.)
+imports, which change nothing when repeated, and `createKey` and `createSignInLink`, whose answers are kept nowhere.)
 """
 
 SPEC = {
@@ -41,13 +41,14 @@ SPEC = {
 }
 
 ERRORS = {
-    400: ("BadRequest", "The body is not JSON, or the query string is not UTF-8."),
+    400: ("BadRequest", "The body is not what it is announced as, or the query string is not UTF-8."),
     401: ("Unauthorized", "There is no key, or none that is known here and not over. `WWW-Authenticate` says which."),
     403: (
         "Forbidden",
         "The key's role may not, and the message names the one that may; or a browser's cookie came without its token.",
     ),
     404: ("NotFound", "There is no such resource, or there never was."),
+    408: ("RequestTimeout", "The upload has taken more than an hour. Nothing has changed."),
     409: (
         "Conflict",
         "Not as things stand: another record, the ledger's history, or a request with the same Idempotency-Key that is "
@@ -55,7 +56,7 @@ ERRORS = {
     ),
     412: ("PreconditionFailed", "Somebody else has edited the resource since `If-Match` was answered."),
     413: ("TooLarge", "The body is larger than the API takes."),
-    415: ("UnsupportedMediaType", "The body is not announced as `application/json`."),
+    415: ("UnsupportedMediaType", "The body is not announced as something that is taken here."),
     422: ("Invalid", "A field or a query parameter is wrong, missing or unknown. `errors` names it."),
     429: ("TooManyRequests", "Too many requests of this key at once. Try again after `Retry-After` seconds."),
     503: ("Unavailable", "The database is away or too busy. Try again after `Retry-After` seconds."),
@@ -111,7 +112,7 @@ class ErrorSchema(Answer):
         keys=ma.fields.String(),
         values=ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.List(ma.fields.String())),
         metadata={
-            "description": "What is wrong with which field, by place: `json` (the body) or `query`.",
+            "description": "What is wrong with which field, by place: `json` or `csv` (the body), `query`, `headers`.",
             "example": {"json": {"operator_code": ["The operator code must occur in the phone number."]}},
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 from environs import validate
 from sqlalchemy import URL
 
+from api.connections import prepare
 from api.sign_in.provider_settings import ProviderSettings
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.db import CONNECT_OPTIONS, database_url
@@ -29,6 +30,7 @@ class ApiSettings:
 
     database_url: URL
     max_body_bytes: int = 65_536
+    max_import_bytes: int = 2**30
     statement_timeout: float = 15.0
     """Seconds that one statement of a request may take."""
     api_key: str | None = field(default=None, repr=False)
@@ -58,6 +60,7 @@ class ApiSettings:
             read: dict[str, Any] = {
                 "database_url": env.str("DATABASE_URL", DEFAULT_DATABASE_URL),
                 "max_body_bytes": env.int("API_MAX_BODY_BYTES", 65_536, validate=between(1024, 2**30)),
+                "max_import_bytes": env.int("API_MAX_IMPORT_BYTES", 2**30, validate=between(1024, 2**40)),
                 "statement_timeout": env.float("API_STATEMENT_TIMEOUT", 15.0, validate=between(0.1, 3600.0)),
                 "api_key": env.str("API_KEY", "", validate=CHOSEN_KEY) or None,
                 "secret_key": env.str("SECRET_KEY", "", validate=CHOSEN_KEY) or None,
@@ -82,6 +85,7 @@ class ApiSettings:
             "GATEWAY_RATE": self.gateway_rate,
             "PRICE_PER_SEGMENT": self.price_per_segment,
             "PRICE_CURRENCY": self.price_currency,
+            "MAX_IMPORT_BYTES": self.max_import_bytes,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
             "SQLALCHEMY_ENGINE_OPTIONS": {
                 "connect_args": {
@@ -89,7 +93,7 @@ class ApiSettings:
                     "application_name": "gonets-api",
                     "options": f"{self._given_options()} {self._own_options()}".strip(),
                 },
-                "pool_pre_ping": True,
+                "pool_events": [(prepare, "checkout")],
                 "pool_timeout": POOL_TIMEOUT,
                 # Statements appear in logs, phone numbers and texts don't.
                 "hide_parameters": True,

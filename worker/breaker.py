@@ -66,10 +66,7 @@ class Breaker:
 
     def allowed(self) -> int:
         """How many messages may be in hand while all is well: those on their way, and some that wait their turn."""
-        if self._ahead is not None:
-            return self._limit.value + self._ahead
-        # To a gateway that has asked for less, what waits here is what waits too long.
-        return self._limit.value + (0 if self._limit.cautious else int(self._limit.rate * AHEAD_SECONDS))
+        return self._limit.value + self._allowed_ahead()
 
     def room(self, now: float, in_hand: int) -> int:
         """How many more messages may be claimed. Asking after a pause is over makes the next one the probe."""
@@ -117,6 +114,15 @@ class Breaker:
     def seconds_until_probe(self, now: float) -> float:
         """How long the pause still lasts; 0 when there is none."""
         return max(0.0, self._resume_at - now) if self.state is State.OPEN else 0.0
+
+    def _allowed_ahead(self) -> int:
+        if self._ahead is not None:
+            return self._ahead
+        if self._limit.cautious:
+            return 0  # to a gateway that has asked for less, what waits here is what waits too long
+        if not self._limit.rate:
+            return self._limit.value  # nothing is known yet: as many again
+        return int(self._limit.rate * AHEAD_SECONDS)
 
     def _open(self, now: float, *, unauthorized: bool = False, at_least: float = 0.0) -> None:
         pause = min(PAUSE_CAP, PAUSE_BASE * 2.0**self._pauses)

@@ -11,10 +11,10 @@ OPEN_BLUEPRINTS = frozenset({"health", "metrics", "openapi", "swagger_ui", "sign
 OPEN_ENDPOINTS = frozenset({"console.static", "console.bootstrap", "console.icons"})
 """What needs no key at all. Everything else does, whatever its path."""
 
-READING = frozenset({"Mailings.MailingPlan", "console.plan_part"})
+READING = frozenset({"console.plan_part"})
 """What changes nothing, whatever its method: what it is asked is too long for a path."""
 
-ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER}
+ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER, "Plans": Role.VIEWER}
 """By blueprint, where the method alone doesn't say."""
 
 

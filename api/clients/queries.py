@@ -51,13 +51,8 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
     if all(getattr(client, name) == value for name, value in fields.items()):
         return client
     note_changes(with_columns(client), fields)
-    db.session.execute(
-        update(Message)
-        .where(Message.id.in_(_locked_ids(_waiting(client), Message.attempts == 0)))
-        .where(Message.phone_number != fields["phone_number"])
-        .values(phone_number=fields["phone_number"])
-        .execution_options(synchronize_session=False)
-    )
+    if client.phone_number != fields["phone_number"]:
+        _redirect_messages(client, fields["phone_number"])
     change = update(Client).where(Client.id == client.id).values(**fields, updated_at=func.now()).returning(Client)
     return db.session.scalars(change, execution_options={"populate_existing": True}).one()
 
@@ -76,6 +71,15 @@ def remove_client(client: Client) -> None:
             ended_at=func.now(),
             reason=case((Message.in_doubt, f"{REMOVED} after an attempt that may have landed"), else_=REMOVED),
         )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _redirect_messages(client: Client, phone_number: int) -> None:
+    db.session.execute(
+        update(Message)
+        .where(Message.id.in_(_locked_ids(_waiting(client), Message.attempts == 0)))
+        .values(phone_number=phone_number)
         .execution_options(synchronize_session=False)
     )
 

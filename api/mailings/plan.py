@@ -11,14 +11,16 @@ from flask import current_app
 from flask.views import MethodView
 from sqlalchemy import Select, func, literal_column, or_, select
 
+from api.blueprint import Blueprint
 from api.clients.schemas import ClientSchema
 from api.extensions import db
-from api.mailings.routes import blp
 from api.mailings.schemas import MailingBody, WarningSchema
 from api.schemas import Answer
 from shared.models import Client
 from shared.plans import Draft, cost, plan_warnings, seconds_needed
 from shared.segments import Encoding, segments_of
+
+blp = Blueprint("Plans", "/v1/mailing", "What a mailing would come to. Anybody may ask: it adds nothing.")
 
 COUNT_LIMIT = 100_000
 """Clients counted one by one: some tens of milliseconds. A larger audience is estimated, as the planner does it."""

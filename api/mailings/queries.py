@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     and_,
+    bindparam,
     case,
     cast,
     false,
@@ -35,36 +37,30 @@ from shared.models import Client, JournalEntry, Mailing, MailingText, MessageTal
 # The clock of now, where now() is that of the transaction's start, which may have waited for a lock since.
 NOW = func.clock_timestamp()
 
+_LISTED = select(Mailing).where(Mailing.removed_at.is_(None))
+_ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
+_PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
+
 Report = dict[str, Any]
 """The columns of a mailing with its `text`, `messages` (by status) and `warnings`."""
 
 
 def mailings_after(after: int, limit: int) -> Sequence[Report]:
     """The mailings with a greater id that are not removed, in order."""
-    listed = Mailing.removed_at.is_(None)
-    return reports_of(select(Mailing).where(listed, Mailing.id > after).order_by(Mailing.id).limit(limit))
+    return reports_of(_PAGE, after=after, limit=limit)
 
 
 def mailing_by_id(mailing_id: int) -> Report:
     """The mailing. Raises NotFound, also for one that is removed."""
-    reports = reports_of(select(Mailing).where(Mailing.removed_at.is_(None), Mailing.id == mailing_id))
+    reports = reports_of(_ONE, mailing_id=mailing_id)
     if not reports:
         raise NotFound("mailing", mailing_id)
     return reports[0]
 
 
-def reports_of(page: Select[Any]) -> list[Report]:
+def reports_of(page: Select[Any], **parameters: Any) -> list[Report]:
     """Those mailings with all that is reported of them, in the order of their ids."""
-    # One statement for the whole page, so that a mailing's audience and counts are of one moment and add up.
-    mailing = aliased(Mailing, page.subquery("page"))
-    # What belongs to a row is looked up row by row: a join could read the whole of the other table.
-    counts = _counts(mailing.id)
-    reports = (
-        select(mailing, _text(mailing), _somebody_matches(mailing), NOW, *counts.c)
-        .join(counts, true())
-        .order_by(mailing.id)
-    )
-    return [_report(*row) for row in db.session.execute(reports)]
+    return [_report(*row) for row in db.session.execute(_statement(page), parameters)]
 
 
 def check_mailing(mailing_id: int) -> None:
@@ -149,6 +145,19 @@ def write_down(mailing: Mailing, action: str, detail: str | None = None) -> None
 def _write_text(mailing: Mailing, text: str) -> None:
     db.session.add(MailingText(mailing_id=mailing.id, revision=mailing.text_revision, text=text))
     db.session.flush()
+
+
+@lru_cache(maxsize=16)  # to put it together takes longer than to execute it
+def _statement(page: Select[Any]) -> Select[Any]:
+    # One statement for the whole page, so that a mailing's audience and counts are of one moment and add up.
+    mailing = aliased(Mailing, page.subquery("page"))
+    # What belongs to a row is looked up row by row: a join could read the whole of the other table.
+    counts = _counts(mailing.id)
+    return (
+        select(mailing, _text(mailing), _somebody_matches(mailing), NOW, *counts.c)
+        .join(counts, true())
+        .order_by(mailing.id)
+    )
 
 
 def _text(mailing: type[Mailing]) -> ScalarSelect[str]:

@@ -152,13 +152,15 @@ def test_a_late_success_against_a_rescuer_is_a_success(
 
     eventually(lambda: gateway.summary().accepted == 2 and gateway.summary().in_flight == 0)
     eventually(lambda: settled(connection, mailing_id))
-    eventually(lambda: len(attempts_of(connection, 1)) == 2 and attempts_of(connection, 1)[0]["duration"])
+    eventually(lambda: [one["duration"] is not None for one in attempts_of(connection, 1)] == [True, True])
     late, rescuing = attempts_of(connection, 1)
 
     assert message(connection, 1)["status"] == "sent"
     assert (late["outcome"], late["http_status"]) == ("ambiguous", 200)
     assert late["detail"].endswith("; the answer came after all: accepted")
-    assert (rescuing["outcome"], rescuing["http_status"]) == ACCEPTED
+    # The late success took the message out of the rescuer's hands, and wrote down that a request was under way there.
+    overtaken = first_to_answer == "the late worker"
+    assert (rescuing["outcome"], rescuing["http_status"]) == (("ambiguous", 200) if overtaken else ACCEPTED)
     assert len({entry.body_hash for entry in gateway.ledger_of(1)}) == 1
 
 

@@ -21,6 +21,7 @@ from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Delivery, Retries, Verdict
 from worker.pace import ANY_TIME, Pace
+from worker.sending_loop import SendingLoop
 
 Work = Callable[..., Any]
 
@@ -230,22 +231,22 @@ def lost_claim_kept() -> None:
 
 def lease_forgotten_by_senders() -> None:
     """What has been claimed is sent, however little of its lease is left."""
-    submit = senders.Senders.submit
+    submit = SendingLoop.submit
 
-    def submit_patiently(self: senders.Senders, deliveries: list[Delivery]) -> None:
+    def submit_patiently(self: SendingLoop, deliveries: list[Delivery]) -> None:
         submit(self, [replace(one, start_by=float("inf")) for one in deliveries])
 
-    senders.Senders.submit = submit_patiently  # type: ignore[method-assign,assignment]
+    SendingLoop.submit = submit_patiently  # type: ignore[method-assign,assignment]
 
 
 def sent_twice_at_once() -> None:
-    """Two threads are given the same message."""
-    submit = senders.Senders.submit
+    """The gateway is given the same message twice at once."""
+    submit = SendingLoop.submit
 
-    def submit_twice(self: senders.Senders, deliveries: list[Delivery]) -> None:
+    def submit_twice(self: SendingLoop, deliveries: list[Delivery]) -> None:
         submit(self, [one for one in deliveries for _ in range(2)])
 
-    senders.Senders.submit = submit_twice  # type: ignore[method-assign,assignment]
+    SendingLoop.submit = submit_twice  # type: ignore[method-assign,assignment]
 
 
 def pace_ignored() -> None:

@@ -52,8 +52,8 @@ def take_stock(breaker: Breaker, answers: int, now: float) -> None:
     breaker.take_stock(now, full=True)
 
 
-@pytest.mark.parametrize(("in_hand", "room"), [(0, 16), (10, 6), (16, 0), (40, 0)])
-def test_to_begin_with_there_is_room_for_what_may_be_on_its_way(in_hand: int, room: int) -> None:
+@pytest.mark.parametrize(("in_hand", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
+def test_to_begin_with_as_many_again_may_wait_as_are_on_their_way(in_hand: int, room: int) -> None:
     assert breaker(16).room(0.0, in_hand) == room
 
 

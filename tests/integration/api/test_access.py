@@ -21,7 +21,7 @@ from shared.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
 
-OPEN = re.compile(r"/(docs|healthz|readyz|login|logout)\b")
+OPEN = re.compile(r"/(docs|healthz|readyz|metrics|login|logout|static)\b")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 OPERATORS = ("POST", "PUT", "DELETE")
 

@@ -42,7 +42,7 @@ EVERY_KIND_OF_CALL = [
 ]
 
 CUT = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE application_name = 'gonets-api' AND datname = current_database()
 """
 

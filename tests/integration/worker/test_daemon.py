@@ -208,6 +208,7 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
     add_running_mailing(connection, 20)
     worker = run(concurrency=3)
     eventually(lambda: gateway.summary().in_flight == 3)
+    eventually(lambda: messages(connection, "sending") == 6)
 
     worker.stop()
 

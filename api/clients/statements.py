@@ -1,0 +1,87 @@
+"""The SQL of imports. `{name}` is the name of an import's own tables, which nobody else has had a word in."""
+
+# The age of a leftover is in its name, by the database's clock.
+NEW_NAME = "SELECT format('client_import_%%s_%%s', extract(epoch FROM now())::bigint, %(chance)s)"
+
+CREATE_TABLES = """
+CREATE UNLOGGED TABLE {name} (
+    line bigint NOT NULL, phone_number bigint NOT NULL, operator_code text NOT NULL, tag text NOT NULL,
+    timezone text NOT NULL
+) WITH (autovacuum_enabled = off);
+CREATE UNLOGGED TABLE {name}_faults (
+    line bigint, place int, field text NOT NULL, reason text NOT NULL, phone_number text NOT NULL,
+    operator_code text NOT NULL, tag text NOT NULL, timezone text NOT NULL, PRIMARY KEY (line, place)
+) WITH (autovacuum_enabled = off)
+"""
+
+DROP_TABLES = "DROP TABLE IF EXISTS {name}, {name}_faults"
+
+# Of imports that began more than a day ago: none takes that long. (UPLOAD_PATIENCE is an hour.)
+LEFTOVERS = """
+SELECT relname FROM pg_class
+WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ '^client_import_[0-9]+_[0-9a-f]+$'
+    AND split_part(relname, '_', 3)::bigint < extract(epoch FROM now() - interval '1 day')
+"""
+
+LIMITS = "SELECT set_config('statement_timeout', %(patience)s, true)"
+
+COPY_CLIENTS = "COPY {name} FROM STDIN"
+COPY_FAULTS = "COPY {name}_faults FROM STDIN"
+
+INDEX_CLIENTS = "CREATE INDEX ON {name} (phone_number, line); SELECT count(*) FROM {name}"
+
+# Row by row through the indexes: what else the planner might think of reads the whole directory for each statement.
+MERGE_LIMITS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
+
+# The next rows, in an order that all imports have, so that two of them don't wait for each other in a circle. A row
+# that is in the directory as it is given is only read. The phone number is never changed: the locks are FOR NO KEY
+# UPDATE, which neither a launch nor a worker waits for. Whoever is added by somebody else at the same moment is
+# changed; whoever is removed stays so.
+MERGE = """
+WITH given AS MATERIALIZED (
+    SELECT line, phone_number, operator_code, tag, timezone,
+        phone_number = lag(phone_number, 1, %(phone_number)s) OVER (ORDER BY phone_number, line) AS again
+    FROM {name}
+    WHERE (phone_number, line) > (%(phone_number)s, %(line)s)
+    ORDER BY phone_number, line
+    LIMIT %(limit)s
+), known AS MATERIALIZED (
+    SELECT given.phone_number, given.operator_code, given.tag, given.timezone, client.id,
+        (client.operator_code, client.tag, client.timezone)
+            IS DISTINCT FROM (given.operator_code, given.tag, given.timezone) AS differs
+    FROM given
+        LEFT JOIN LATERAL (SELECT * FROM client WHERE client.phone_number = given.phone_number LIMIT 1) client ON true
+    WHERE NOT given.again
+), changed AS (
+    UPDATE client SET operator_code = known.operator_code, tag = known.tag, timezone = known.timezone,
+        updated_at = now()
+    FROM known
+    WHERE client.id = known.id AND known.differs
+    RETURNING client.id
+), added AS (
+    INSERT INTO client (phone_number, operator_code, tag, timezone)
+    SELECT phone_number, operator_code, tag, timezone FROM known WHERE id IS NULL ORDER BY phone_number
+    ON CONFLICT (phone_number) DO UPDATE SET operator_code = excluded.operator_code, tag = excluded.tag,
+        timezone = excluded.timezone, updated_at = now()
+    WHERE (client.operator_code, client.tag, client.timezone)
+        IS DISTINCT FROM (excluded.operator_code, excluded.tag, excluded.timezone)
+    RETURNING xmax = 0 AS new
+), repeated AS (
+    INSERT INTO {name}_faults
+    SELECT line, 0, 'phone_number', 'The same phone number as in line ' || (
+            SELECT first.line FROM {name} AS first WHERE first.phone_number = given.phone_number ORDER BY line LIMIT 1
+        ) || '.', phone_number, operator_code, tag, timezone
+    FROM given WHERE again
+    RETURNING line
+), counts AS (
+    SELECT (SELECT count(*) FROM known) AS distinct_numbers, (SELECT count(*) FROM repeated) AS repeated,
+        (SELECT count(*) FROM added WHERE new) AS added,
+        (SELECT count(*) FROM changed) + (SELECT count(*) FROM added WHERE NOT new) AS changed
+)
+SELECT phone_number, line, added, changed, distinct_numbers - added - changed, repeated
+FROM given, counts ORDER BY phone_number DESC, line DESC LIMIT 1
+"""
+
+FAULTS_AFTER = """
+SELECT * FROM {name}_faults WHERE (line, place) > (%(line)s, %(place)s) ORDER BY line, place LIMIT %(limit)s
+"""

@@ -1,0 +1,176 @@
+"""The API's common calls: `python -m benchmarks.api [--seconds 2] [--profile CALL]`.
+
+Requests a second of one thread, by calling the WSGI application, beside a bare flask-smorest with one query on the same
+PostgreSQL. The two take turns, so that what else the machine does hits both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import io
+import itertools
+import json
+import pstats
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+from flask import Flask
+
+from api import create_app
+from api.settings import ApiSettings
+from benchmarks.api_server import API_KEY, AUTHORIZATION, database
+from benchmarks.bare_api import create_bare
+from shared.db import database_url
+
+TURN = 0.25
+"""Seconds of one application's turn."""
+CLIENTS, MAILINGS = 10_000, 100
+NEW_PHONES = itertools.count(79_900_000_000)
+
+Body = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to measure; `body` makes another one each time."""
+
+    title: str
+    method: str
+    path: str
+    status: int
+    body: Body = field(default=dict)
+
+
+def new_client() -> dict[str, Any]:
+    """A client that there is not yet."""
+    return {"phone_number": next(NEW_PHONES), "operator_code": "79", "tag": "vip", "timezone": "Europe/Moscow"}
+
+
+def changed_client() -> dict[str, Any]:
+    """The first client, different each time."""
+    return new_client() | {"phone_number": 79_000_000_001, "tag": str(next(NEW_PHONES))}
+
+
+CALLS = (
+    Call("POST client/create/", "POST", "/v1/client/create/", 201, new_client),
+    Call("GET client/{id}/", "GET", "/v1/client/1/", 200),
+    Call("PUT client/{id}/", "PUT", "/v1/client/1/", 200, changed_client),
+    Call("GET mailing/{id}/", "GET", "/v1/mailing/1/", 200),
+    Call("GET mailing/ (100 of them)", "GET", "/v1/mailing/", 200),
+)
+
+
+def main() -> None:
+    """Measures, and prints a table; or profiles one call of the API."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each call and application")
+    parser.add_argument("--profile", metavar="CALL", help="profile the call whose title begins so")
+    options = parser.parse_args()
+    with database() as url:
+        fill(url)
+        ours, bare = create_app(ApiSettings(database_url=database_url(url), api_key=API_KEY, rate=0)), create_bare(url)
+        if options.profile:
+            profile(ours, next(call for call in CALLS if call.title.startswith(options.profile)), options.seconds)
+            return
+        print(f"{'':<28}{'Gonets':>10}{'bare':>10}{'ratio':>8}   requests/s, one thread")
+        for call in CALLS:
+            mine, theirs = compare(ours, bare, call, options.seconds)
+            print(f"{call.title:<28}{mine:>10,.0f}{theirs:>10,.0f}{mine / theirs:>8.2f}")
+
+
+def compare(ours: Flask, bare: Flask, call: Call, seconds: float) -> tuple[float, float]:
+    """Requests a second of either."""
+    for app in (ours, bare):
+        send(app, call)
+    done = [0, 0]
+    for _ in range(max(1, round(seconds / TURN))):
+        for place, app in enumerate((ours, bare)):
+            end = time.perf_counter() + TURN
+            while time.perf_counter() < end:
+                send(app, call)
+                done[place] += 1
+    turns = max(1, round(seconds / TURN)) * TURN
+    return done[0] / turns, done[1] / turns
+
+
+def profile(app: Flask, call: Call, seconds: float) -> None:
+    """Prints where the time of a call goes."""
+    send(app, call)
+    profiler = cProfile.Profile()
+    end, done = time.perf_counter() + seconds, 0
+    profiler.enable()
+    while time.perf_counter() < end:
+        send(app, call)
+        done += 1
+    profiler.disable()
+    print(f"{call.title}: {done} requests, under the profiler")
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(35).sort_stats("cumtime").print_stats(60)
+
+
+def send(app: Flask, call: Call) -> None:
+    """One request, as a WSGI server hands it over."""
+    body = json.dumps(call.body()).encode() if call.method in ("POST", "PUT") else b""
+    environ = {
+        "REQUEST_METHOD": call.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": call.path,
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/json" if body else "",
+        "CONTENT_LENGTH": str(len(body)),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "localhost:8000",
+        "HTTP_AUTHORIZATION": AUTHORIZATION,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    answered: list[str] = []
+
+    def start(status: str, _headers: Any, _trouble: Any = None, /) -> Callable[[bytes], object]:
+        answered.append(status)
+        return lambda _: None
+
+    answer: Any = app(environ, start)
+    text = b"".join(answer)
+    answer.close()
+    if not answered[0].startswith(str(call.status)):
+        raise SystemExit(f"{call.title} answered {answered[0]}: {text.decode()}")
+
+
+def fill(url: str) -> None:
+    """A directory, and mailings with texts and counts."""
+    with _connection(url) as cursor:
+        cursor.execute(
+            """
+            INSERT INTO client (phone_number, operator_code, tag, timezone)
+            SELECT 79000000000 + n, '900', 'vip', 'Europe/Moscow' FROM generate_series(1, %s) AS n;
+            INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling)
+            SELECT 'vip', now(), now() + interval '1 hour', 'running', now(), 1 FROM generate_series(1, %s);
+            INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, 1, 'Hello!' FROM mailing;
+            INSERT INTO message_tally (mailing_id, status, messages)
+            SELECT id, one, 1000 FROM mailing, unnest('{pending,sending,sent}'::message_status[]) AS one
+            """,
+            (CLIENTS, MAILINGS),
+        )
+        cursor.execute("ANALYZE")
+
+
+def _connection(url: str) -> Any:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    return connection.cursor()
+
+
+if __name__ == "__main__":
+    main()

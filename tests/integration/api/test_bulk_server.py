@@ -1,0 +1,129 @@
+"""Imports and exports over a real server's wire."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from json import loads
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests import factories
+from tests.database import ROOT
+from tests.integration.api.calls import API_KEY, PATIENCE, unused_port
+from tests.integration.api.test_server import wait_until_it_listens
+
+HEADER = b"phone_number,operator_code,tag,timezone\n"
+KEY = {"Authorization": f"Bearer {API_KEY}"}
+STALL = 1.0
+LIMIT = 2**25
+
+
+@pytest.fixture(scope="module")
+def server(database_url: str) -> Iterator[tuple[int, int]]:
+    """A gunicorn of one process that serves the API: its port and the number of its master."""
+    port = unused_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "API_PORT": str(port),
+        "API_WORKERS": "1",
+        "API_KEY": API_KEY,
+        "API_STALL_TIMEOUT": str(STALL),
+        "API_MAX_IMPORT_BYTES": str(LIMIT),
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until_it_listens(port)
+            yield port, process.pid
+        finally:
+            process.terminate()
+
+
+def rows(first: int, count: int) -> bytes:
+    tag = b"x" * 100
+    return b"".join(b"%d,916,%s,UTC\n" % (79_160_000_000 + number, tag) for number in range(first, first + count))
+
+
+def begin(port: int, body: bytes, *headers: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    key = f"Authorization: {KEY['Authorization']}".encode()
+    lines = (
+        b"POST /v1/client/import/ HTTP/1.1",
+        b"Host: localhost",
+        b"Content-Type: text/csv",
+        key,
+        *headers,
+        b"",
+        body,
+    )
+    connection.sendall(b"\r\n".join(lines))
+    return connection
+
+
+def until_nothing_is_staged(connection: Connection) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while factories.value(connection, "SELECT count(*) FROM pg_class WHERE relname ~ '^client_import'"):
+        assert time.monotonic() < deadline, "what was staged stays"
+        time.sleep(0.05)
+
+
+def memory(master: int) -> float:
+    """The most that the one worker has had in memory, in MB."""
+    (worker,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def test_a_body_in_chunks_is_imported_as_it_comes_in_flat_memory(
+    server: tuple[int, int], connection: Connection
+) -> None:
+    port, master = server
+    wire = HTTPConnection("127.0.0.1", port, timeout=PATIENCE * 6)
+    pieces = (HEADER, rows(0, 10), *(rows(1000 * n, 1000) for n in range(200)))
+    before = 0.0
+    for body in (pieces[:2], pieces):
+        wire.request("POST", "/v1/client/import/", iter(body), {**KEY, "Content-Type": "text/csv"}, encode_chunked=True)
+        answer = loads(wire.getresponse().read())
+        before = before or memory(master)
+    assert (answer["added"] + answer["unchanged"], answer["rejected"]) == (200_000, 10)
+    assert sum(map(len, pieces)) > 24_000_000
+    assert memory(master) < before + 16
+    wire.request("GET", "/v1/client/export/", headers=KEY)
+    assert wire.getresponse().read().count(b"\r\n") == 200_001
+    assert memory(master) < before + 16
+    wire.close()
+
+
+def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], connection: Connection) -> None:
+    for headers, body in (
+        ((b"Content-Length: 4000000",), HEADER + rows(0, 30_000)),
+        ((b"Transfer-Encoding: chunked",), b"%x\r\n%s\r\n" % (len(HEADER + rows(0, 10)), HEADER + rows(0, 10))),
+    ):
+        begin(server[0], body, *headers).close()
+    until_nothing_is_staged(connection)
+    assert factories.value(connection, "SELECT count(*) FROM client") == 0
+
+
+def test_a_caller_who_stops_sending_is_given_up(server: tuple[int, int], connection: Connection) -> None:
+    with begin(server[0], HEADER + rows(0, 10), b"Content-Length: 4000000") as wire:
+        answer = HTTPResponse(wire)
+        answer.begin()
+        said = loads(answer.read())["message"]
+        answer.close()
+    assert (answer.status, said) == (400, "The body ended early, or did not go on. Nothing has changed.")
+    until_nothing_is_staged(connection)
+    assert factories.value(connection, "SELECT count(*) FROM client") == 0
+
+
+def test_a_body_beyond_the_limit_is_refused(server: tuple[int, int]) -> None:
+    with begin(server[0], b"", b"Content-Length: %d" % (LIMIT + 1)) as wire:
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 413")

