@@ -20,12 +20,15 @@ from shared.errors import ConfigurationError
 from shared.logs import configure_logs
 from worker.breaker import Breaker
 from worker.daemon import Daemon
+from worker.daily_report import DailyReport
 from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway import Adapter, Gateway
 from worker.heartbeat import Heartbeat
 from worker.keeper import Keeper
 from worker.limit import FLOOR
+from worker.mail_settings import MailSettings
+from worker.metrics import Metrics
 from worker.pace import Pace
 from worker.queue import Queue
 from worker.report import Reporter
@@ -50,6 +53,7 @@ def main() -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         _allow_sockets(settings.concurrency)
         daemon = _assemble(settings, token, stop, wake)
+        report = _daily_report(settings, stop)
     except KeyboardInterrupt:
         return 130
     except ConfigurationError as error:
@@ -57,6 +61,8 @@ def main() -> int:
         return 2
     gc.freeze()  # what has been loaded is there to stay: the collector need not look at it again and again
     threading.Thread(target=_stop_on_signal, args=(stop, wake), name="signals", daemon=True).start()
+    if report is not None:
+        threading.Thread(target=report.run, name="daily report", daemon=True).start()
     log.info("started", extra={"worker": settings.name, "concurrency": settings.concurrency})
     daemon.run()
     return 0
@@ -74,14 +80,16 @@ def _allow_sockets(concurrency: int) -> None:
 def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> Daemon:
     random = SystemRandom()
     pace = Pace(settings.gateway_rate) if settings.gateway_rate else None
-    database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}")
+    metrics = _metrics(settings)
+    database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}", metrics.trouble)
     return Daemon(
         database=database,
         queue=_queue(settings, database, random, pace),
-        keeper=_keeper(settings, stop, wake, random),
+        keeper=_keeper(settings, stop, wake, random, metrics),
         senders=_senders(settings, token, wake),
         breaker=Breaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
         reporter=Reporter(database, settings.name),
+        metrics=metrics,
         token=token,
         stop=stop,
         wake=wake,
@@ -89,6 +97,17 @@ def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wak
         stop_seconds=settings.stop_seconds,
         heartbeat=Heartbeat(settings.heartbeat_file).beat,
     )
+
+
+def _metrics(settings: WorkerSettings) -> Metrics:
+    metrics = Metrics(settings.name)
+    if settings.metrics_port:
+        try:
+            metrics.serve(settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            where = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise ConfigurationError(f"WORKER_METRICS_PORT: cannot listen on {where}: {error.strerror}") from error
+    return metrics
 
 
 def _queue(settings: WorkerSettings, database: Database, random: Random, pace: Pace | None = None) -> Queue:
@@ -103,14 +122,17 @@ def _queue(settings: WorkerSettings, database: Database, random: Random, pace: P
     )
 
 
-def _keeper(settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random) -> Keeper:
-    database = Database(settings.database_dsn, stop, f"gonets upkeep {settings.name}")
+def _keeper(
+    settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random, metrics: Metrics
+) -> Keeper:
+    database = Database(settings.database_dsn, stop, f"gonets upkeep {settings.name}", metrics.trouble)
     return Keeper(
         database=database,
         queue=_queue(settings, database, random),
         upkeep=Upkeep(database, launch_chunk=settings.launch_chunk, retention_days=settings.retention_days),
         stop=stop,
         tell=wake.set,
+        metrics=metrics,
         poll_seconds=settings.poll_seconds,
     )
 
@@ -130,6 +152,13 @@ def _senders(settings: WorkerSettings, token: Token, wake: threading.Event) -> S
     if settings.gateway_adapter is Adapter.STANDARD:
         return SendingThreads(gateway, FLOOR, wake)
     return SendingLoop(gateway, FLOOR, settings.concurrency, wake)
+
+
+def _daily_report(settings: WorkerSettings, stop: threading.Event) -> DailyReport | None:
+    mail = MailSettings.from_environment()
+    if mail is None:
+        return None
+    return DailyReport(Database(settings.database_dsn, stop, f"gonets report {settings.name}"), mail, stop)
 
 
 def _stop_on_signal(stop: threading.Event, wake: threading.Event) -> None:

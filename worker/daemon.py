@@ -12,6 +12,7 @@ from worker.breaker import Breaker, State
 from worker.database import TROUBLE, Database
 from worker.delivery import Delivery
 from worker.keeper import Keeper
+from worker.metrics import Metrics
 from worker.queue import Queue
 from worker.report import Reporter, Standing
 from worker.senders import Senders
@@ -40,6 +41,7 @@ class Daemon:
         senders: Senders,
         breaker: Breaker,
         reporter: Reporter,
+        metrics: Metrics,
         token: Token,
         stop: threading.Event,
         wake: threading.Event,
@@ -54,6 +56,8 @@ class Daemon:
         self._senders = senders
         self._breaker = breaker
         self._reporter = reporter
+        self._metrics = metrics
+        metrics.standing = self._standing
         self._token = token
         self._stop = stop
         self._wake = wake
@@ -80,6 +84,7 @@ class Daemon:
     def tick(self) -> bool:
         """One round. Returns whether it did anything, so that the next should follow at once."""
         self._heartbeat()
+        self._metrics.tick()
         self._keeper.check()
         moved = self._record_answers()
         self._give_back_surplus()
@@ -95,6 +100,7 @@ class Daemon:
         self._give_back(unstarted)
         self._queue.record(attempted)
         self._reporter.count([one.answer for one in attempted])
+        self._metrics.count(attempted)
         for one in attempted:
             self._learn(one.answer)
         self._breaker.take_stock(time.monotonic(), full=full)

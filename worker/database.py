@@ -51,9 +51,17 @@ class Database:
     transaction mode can sit in between.
     """
 
-    def __init__(self, dsn: str, stop: threading.Event, application_name: str) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        stop: threading.Event,
+        application_name: str,
+        on_trouble: Callable[[], None] | None = None,
+    ) -> None:
+        """`on_trouble` is called whenever a transaction has to be tried again."""
         self._dsn = dsn
         self._stop = stop
+        self._on_trouble = on_trouble
         # Options in the URL come last, and so have the last word.
         limits = f"{SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
         name = application_name[:63]
@@ -114,6 +122,8 @@ class Database:
         return self._stop.is_set() and (state.seconds_since_start or 0.0) > STOPPING_PATIENCE
 
     def _tell(self, state: RetryCallState) -> None:
+        if self._on_trouble is not None:
+            self._on_trouble()
         trouble = state.outcome.exception() if state.outcome else None
         # The first line says what happened; the rest of libpq's text repeats it for each address.
         said = str(trouble).strip().partition("\n")[0]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from worker.database import TROUBLE, Database
+from worker.metrics import Metrics
 from worker.queue import Queue
 from worker.upkeep import Upkeep
 
@@ -28,6 +29,7 @@ class Keeper:
         upkeep: Upkeep,
         stop: threading.Event,
         tell: Callable[[], None],
+        metrics: Metrics,
         poll_seconds: float,
     ) -> None:
         """No other thread may use `database`, `queue` and `upkeep`; `tell` is called when there is more to send."""
@@ -36,6 +38,7 @@ class Keeper:
         self._upkeep = upkeep
         self._stop = stop
         self._tell = tell
+        self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._moved = threading.Event()
         self._failure: BaseException | None = None
@@ -79,4 +82,5 @@ class Keeper:
         """One round. Returns whether it did something that others should follow up."""
         self._moved.clear()
         lost = self._queue.take_back(TAKE_BACK_LIMIT)
+        self._metrics.took_back(lost)
         return self._upkeep.run() or lost > 0

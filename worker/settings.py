@@ -45,6 +45,9 @@ class WorkerSettings:
     """How long the ledger of a settled mailing is kept; 0 is for ever."""
     name: str
     heartbeat_file: str | None
+    metrics_host: str
+    metrics_port: int
+    """Where Prometheus may ask; 0 is nowhere."""
     log_level: str
     log_format: str
 
@@ -83,6 +86,8 @@ class WorkerSettings:
                 "retention_days": env.float("RETENTION_DAYS", 0.0, validate=between(0.0, 36_500.0)),
                 "name": _unique_name(env.str("WORKER_NAME", "") or socket.gethostname()),
                 "heartbeat_file": env.str("WORKER_HEARTBEAT_FILE", None),
+                "metrics_host": env.str("WORKER_METRICS_HOST", "127.0.0.1"),
+                "metrics_port": env.int("WORKER_METRICS_PORT", 0, validate=between(0, 65535)),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }

@@ -86,6 +86,16 @@ def test_every_setting_in_the_readme_is_read_and_every_setting_read_is_in_the_re
     assert told == read - internal
 
 
+def test_every_setting_reaches_its_container() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    passed = set(re.findall(r"^ +([A-Z][A-Z_]+):", compose, re.M))
+    of_the_containers = {"API_HOST", "API_PORT", "WORKER_NAME", "WORKER_HEARTBEAT_FILE"}
+    for package in ("api", "worker", "shared"):
+        for file in (ROOT / package).rglob("*.py"):
+            read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", file.read_text()))
+            assert read - of_the_containers <= passed, file
+
+
 def run(command: str) -> Any:
     """The JSON that a curl command prints."""
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60)

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.settings import ApiSettings
 from shared.db import database_url as parse_database_url
-from tests.factories import add_running_mailing, change_mailing, change_message
+from tests.factories import add_running_mailing, change_mailing, change_message, execute
 from tests.integration.api.calls import Caller, caller, unused_port
 
 
@@ -67,6 +67,23 @@ def test_claims_that_nobody_takes_back_are_told(fresh: Caller, connection: Conne
     change_message(connection, 2, "status = 'sending', lease_until = now() + interval '1 minute'")
 
     assert scrape(fresh)["gonets_leases_run_out",] == 1
+
+
+def test_workers_are_alive_while_they_report_and_have_not_said_farewell(fresh: Caller, connection: Connection) -> None:
+    for worker, ago, stopped in (("here", 1, False), ("gone", 1, True), ("gone", 6, False), ("silent", 60, False)):
+        execute(
+            connection,
+            """
+            INSERT INTO worker_report (worker, at, seconds, accepted, refused, throttled, unreachable, unauthorized,
+                ambiguous, in_hand, send_limit, gateway, stopped)
+            VALUES (%s, now() - %s * interval '1 second', 5, 0, 0, 0, 0, 0, 0, 0, 16, 'ok', %s)
+            """,
+            worker,
+            ago,
+            stopped,
+        )
+
+    assert scrape(fresh)["gonets_workers_alive",] == 1
 
 
 def test_requests_are_counted_by_rule_and_never_by_path(fresh: Caller) -> None:

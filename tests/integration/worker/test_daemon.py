@@ -35,6 +35,7 @@ from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway import Gateway
 from worker.keeper import Keeper
+from worker.metrics import Metrics
 from worker.queue import Queue
 from worker.report import Reporter
 from worker.sending_loop import SendingLoop
@@ -116,6 +117,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             upkeep=(upkeep or Upkeep)(keepers, launch_chunk=100),
             stop=stop,
             tell=wake.set,
+            metrics=Metrics("w"),
             poll_seconds=poll_seconds,
         )
         daemon = Daemon(
@@ -125,6 +127,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             senders=SendingLoop(client, concurrency, concurrency, wake),
             breaker=Breaker(concurrency, Random(1)),
             reporter=Reporter(database, "w"),
+            metrics=Metrics("w"),
             token=token,
             stop=stop,
             wake=wake,

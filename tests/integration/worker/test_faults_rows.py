@@ -35,6 +35,7 @@ from worker.daemon import Daemon
 from worker.database import Database
 from worker.delivery import Retries
 from worker.keeper import Keeper
+from worker.metrics import Metrics
 from worker.queue import Queue
 from worker.report import Reporter
 from worker.senders import SendingThreads
@@ -71,11 +72,13 @@ def at_work(database: Database, keepers: Database) -> Iterator[None]:
             upkeep=Upkeep(keepers, launch_chunk=1000),
             stop=stop,
             tell=wake.set,
+            metrics=Metrics("w"),
             poll_seconds=0.1,
         ),
         senders=SendingThreads(GatewayWithABug(), 2, wake),
         breaker=Breaker(2, Random(1)),
         reporter=Reporter(database, "w"),
+        metrics=Metrics("w"),
         token=Token("token"),
         stop=stop,
         wake=wake,

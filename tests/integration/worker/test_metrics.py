@@ -1,0 +1,156 @@
+"""What Prometheus reads from a worker, and that what watches it speaks of nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api import create_app
+from api.settings import ApiSettings
+from sandbox.addresses import free_port
+from sandbox.gateway_client import SandboxGateway
+from shared.db import database_url as parse_database_url
+from shared.ledger import OnUnknown, Outcome
+from shared.reports import GatewayHealth
+from tests.acceptance.worker_process import QUICK, WorkerProcess
+from tests.database import ROOT
+from tests.factories import add_running_mailing, value
+from tests.integration.api.calls import caller
+from tests.waiting import eventually
+from worker.answers import Answer
+from worker.delivery import Attempted, Claim, Delivery
+from worker.metrics import Metrics
+from worker.report import Standing
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MONITORING = ROOT / "docs" / "monitoring"
+NAME = re.compile(r"\bgonets_[a-z_]+")
+Samples = dict[tuple[str, ...], float]
+
+
+def attempted(outcome: Outcome, seconds: float) -> Attempted:
+    delivery = Delivery(
+        message_id=1,
+        number=1,
+        mailing_id=1,
+        client_id=1,
+        phone_number=79161234567,
+        text="Hello",
+        spared=0,
+        in_doubt=False,
+        on_unknown=OnUnknown.RESEND,
+        worker="w",
+        claim=Claim(NOON, 0.0),
+        start_from=0.0,
+        start_by=1.0,
+    )
+    return Attempted(delivery, Answer(outcome), started_at=NOON, duration=seconds)
+
+
+def scrape(port: int) -> Samples:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return samples(answer.read().decode())
+
+
+def samples(text: str) -> Samples:
+    """By name and the values of the labels other than the worker's name."""
+    return {
+        (one.name, *(said for label, said in one.labels.items() if label != "worker")): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("w")
+
+
+@pytest.fixture
+def port(metrics: Metrics) -> int:
+    """Where the metrics are served."""
+    number = free_port(9100)
+    metrics.serve("127.0.0.1", number)
+    return number
+
+
+def test_attempts_are_counted_by_outcome_and_by_how_long_they_took(metrics: Metrics, port: int) -> None:
+    metrics.count([attempted(Outcome.ACCEPTED, 0.02), attempted(Outcome.ACCEPTED, 0.2)])
+    metrics.count([attempted(Outcome.AMBIGUOUS, 60.0)])
+
+    scraped = scrape(port)
+
+    assert scraped["gonets_attempts_total", "accepted"] == 2
+    assert scraped["gonets_attempts_total", "ambiguous"] == 1
+    assert scraped["gonets_attempts_total", "refused"] == 0
+    buckets = [scraped["gonets_attempt_seconds_bucket", bound] for bound in ("0.01", "0.025", "0.25", "30.0", "+Inf")]
+    assert buckets == [0, 1, 2, 2, 3]
+    assert scraped["gonets_attempt_seconds_sum",] == pytest.approx(60.22)
+
+
+def test_how_the_worker_stands_is_asked_at_each_scrape(metrics: Metrics, port: int) -> None:
+    metrics.standing = lambda: Standing(GatewayHealth.REFUSED, in_hand=3, send_limit=7)
+    metrics.took_back(2)
+    metrics.trouble()
+
+    scraped = scrape(port)
+
+    assert [scraped["gonets_gateway_state", state] for state in GatewayHealth] == [0, 0, 0, 1]
+    assert (scraped["gonets_in_hand",], scraped["gonets_send_limit",]) == (3, 7)
+    assert (scraped["gonets_leases_taken_back_total",], scraped["gonets_database_troubles_total",]) == (2, 1)
+
+
+def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean_database: str, tmp_path: Path) -> None:
+    port = free_port(9200)
+    add_running_mailing(connection, 50)
+    with SandboxGateway.start(token="token") as gateway:
+        gateway.faults(bodies={"refused": 0.2}, seed=1)
+        worker = WorkerProcess(
+            tmp_path / "log",
+            **QUICK,
+            DATABASE_URL=clean_database,
+            GATEWAY_URL=gateway.url,
+            GATEWAY_TOKEN="token",
+            WORKER_METRICS_PORT=str(port),
+        )
+        try:
+            eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 50)
+            eventually(lambda: scrape(port)["gonets_attempts_total", "accepted"] == 50)
+            refused = value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'refused'")
+            assert scrape(port)["gonets_attempts_total", "refused"] == refused > 0
+        finally:
+            worker.stop()
+
+
+def test_alerts_dashboard_and_docs_name_metrics_that_there_are(
+    metrics: Metrics, port: int, database_url: str, clean_database: str
+) -> None:
+    app: Flask = create_app(ApiSettings(database_url=parse_database_url(database_url)))
+    api = caller(app, None)
+    api.get("/healthz")
+    served = {name for name, *_ in [*scrape(port), *samples(api.get("/metrics").text)]}
+    docs = (ROOT / "docs" / "operations.md").read_text()
+    told = set(NAME.findall(docs[docs.index("## Watch") : docs.index("## When it calls")]))
+    families = served | {name.removesuffix(part) for name in served for part in ("_bucket", "_sum", "_count")}
+
+    for file in ("alerts.yml", "dashboard.json"):
+        named = set(NAME.findall((MONITORING / file).read_text()))
+        assert named <= families, file
+    assert told <= families
+    assert {name for name in families if not name.endswith(("_bucket", "_sum", "_count"))} <= told
+    assert json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+
+
+def test_each_alert_is_explained_to_whoever_is_called() -> None:
+    alerts = re.findall(r"alert: (\w+)", (MONITORING / "alerts.yml").read_text())
+    docs = (ROOT / "docs" / "operations.md").read_text()
+    assert alerts
+    assert {f"`{alert}`" for alert in alerts} <= set(re.findall(r"^\| (`\w+`) \|", docs, re.M))
