@@ -55,8 +55,6 @@ def _add_headers(response: Response) -> Response:
 
 
 def _caching() -> str | None:
-    if request.endpoint == "sign_in.static":
-        return None
     if request.path.startswith(SECRET_PATHS):
         return "no-store"
     # Personal data is in no cache but the browser's own, which asks each time.

@@ -5,17 +5,21 @@ The daemon counts what it records and offers its standing in every tick; a row i
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.ledger import Outcome
 from shared.reports import EVERY, KEPT, GatewayHealth
 from worker.answers import Answer
 from worker.database import Database
+
+log = logging.getLogger(__name__)
 
 WRITE = """
 INSERT INTO worker_report (worker, seconds, accepted, refused, throttled, unreachable, unauthorized, ambiguous,
@@ -83,7 +87,10 @@ class Reporter:
             cursor.execute(WRITE, row)
             cursor.execute(FORGET, (KEPT,))
 
-        self._database.transaction(work)
+        try:
+            self._database.transaction(work)
+        except psycopg2.errors.UndefinedTable:
+            log.warning("the database is not migrated to this version yet: nothing is reported")
         self._counts.clear()
         self._since = now
         self._due = now + EVERY

@@ -70,6 +70,7 @@ class Gate:
         principal = self.of_key(_bearer()) if by_key else self.of_cookie()
         if principal is None:
             return self._turn_away(by_key)
+        g.principal = principal
         _take(limits.of_principals, principal.actor, self._rate)
         needed = role_needed(endpoint, request.method)
         if not principal.role.covers(needed):
@@ -78,7 +79,6 @@ class Gate:
             if not by_key:
                 csrf.check()
             expect(principal)
-        g.principal = principal
         return None
 
     def of_key(self, key: str) -> Principal | None:

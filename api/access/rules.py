@@ -8,7 +8,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, section 9.2.1)."""
 
 OPEN_BLUEPRINTS = frozenset({"health", "metrics", "openapi", "swagger_ui", "sign_in"})
-OPEN_ENDPOINTS = frozenset({"console.static", "console.bootstrap", "console.icons"})
+OPEN_ENDPOINTS = frozenset({"console.static", "console.bootstrap", "console.icons", "console.choose"})
 """What needs no key at all. Everything else does, whatever its path."""
 
 READING = frozenset({"console.plan_part"})
@@ -16,6 +16,23 @@ READING = frozenset({"console.plan_part"})
 
 ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER, "Plans": Role.VIEWER}
 """By blueprint, where the method alone doesn't say."""
+
+WRITING = frozenset(
+    {
+        f"console.{page}"
+        for page in (
+            "new_client",
+            "edit_client",
+            "remove_client",
+            "import_clients",
+            "new_mailing",
+            "edit_mailing",
+            "mailing_deed",
+            "mailing_test",
+        )
+    }
+)
+"""Pages that lead to a write and are of no use without it."""
 
 
 def is_open(endpoint: str) -> bool:
@@ -25,7 +42,7 @@ def is_open(endpoint: str) -> bool:
 
 def role_needed(endpoint: str | None, method: str) -> Role:
     """The weakest role that may. (No endpoint: there is nothing at this path, or not with this method.)"""
-    reads = method in SAFE_METHODS or endpoint is None or endpoint in READING
+    reads = (method in SAFE_METHODS and endpoint not in WRITING) or endpoint is None or endpoint in READING
     by_method = Role.VIEWER if reads else Role.OPERATOR
     return ROLES.get(_blueprint(endpoint or ""), by_method)
 

@@ -30,6 +30,7 @@ NOBODY = "nobody"
 @dataclass
 class _Expected:
     principal: Principal
+    operation: str | None = None
     object: str | None = None
     object_id: int | None = None
     detail: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +38,15 @@ class _Expected:
 
 def expect(principal: Principal) -> None:
     """What this request commits, if anything, is the doing of `principal`."""
-    g.audit = _Expected(principal, *_object_of_path())
+    kind, object_id = _object_of_path()
+    g.audit = _Expected(principal, object=kind, object_id=object_id)
+
+
+def name_operation(operation: str) -> None:
+    """Says which of the API's operations this request does: the console's pages do the same by other paths."""
+    expected: _Expected | None = g.get("audit")
+    if expected is not None:
+        expected.operation = operation
 
 
 def note_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -84,7 +93,7 @@ def _write_down_request(session: Session) -> None:
     session.flush()
     expected: _Expected = g.pop("audit")
     what = (expected.object, expected.object_id) if expected.object and expected.object_id else None
-    write_down(_operation_id(), expected.principal, what=what, detail=expected.detail)
+    write_down(expected.operation or _operation_id(), expected.principal, what=what, detail=expected.detail)
 
 
 def _object_of_path() -> tuple[str | None, int | None]:

@@ -10,12 +10,14 @@ from flask import redirect, render_template, request, url_for
 from sqlalchemy import func, select, tuple_
 from werkzeug import Response
 
+from api.audit.recording import name_operation
 from api.clients import queries
 from api.clients.schemas import ClientBody
 from api.console.blueprint import blp
 from api.console.forms import Form, changed_meanwhile
+from api.console.message_search import find_messages
 from api.console.paging import paged
-from api.console.searches import find_clients, find_messages
+from api.console.searches import find_clients
 from api.extensions import db
 from api.fields import MAX_ID
 from shared.clients import TIMEZONES
@@ -45,7 +47,7 @@ def new_client() -> str | Response | tuple[str, int]:
     """A new client."""
     form = Form(request.form or {"phone_number": request.args.get("phone", "")})
     if request.method == "POST":
-        client = form.submit(ClientBody(), queries.add_client)
+        client = form.submit(ClientBody(), queries.add_client, operation="createClient")
         if client is not None:
             return redirect(url_for("console.client", client_id=client.id, said="added"))
     return _show(form)
@@ -80,7 +82,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
             raise changed_meanwhile()
         return queries.change_client(locked, fields)
 
-    if form.submit(ClientBody(), change):
+    if form.submit(ClientBody(), change, operation="updateClient"):
         return redirect(url_for("console.client", client_id=client_id, said="changed"))
     return _show(form, queries.client_by_id(client_id))
 
@@ -92,6 +94,7 @@ def remove_client(client_id: int) -> str | Response:
         found = queries.client_by_id(client_id)
         waiting = find_messages(MAX_ID, 100, {"client_id": client_id, "status": MessageStatus.PENDING})
         return render_template("console/client_remove.html", client=found, waiting=len(waiting))
+    name_operation("deleteClient")
     queries.remove_client(queries.lock_client(client_id))
     db.session.commit()
     return redirect(url_for("console.clients", said="removed"))

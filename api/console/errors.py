@@ -24,7 +24,7 @@ def as_page(answer: Response) -> Response:
     said = answer.get_json()
     response = make_response(render_template("console/error.html", code=said["code"], message=said["message"]))
     response.status_code = answer.status_code
-    kept = (name for name in ("Allow", "Retry-After", "Location") if name in answer.headers)
+    kept = (name for name in ("Allow", "Retry-After", "Location", "WWW-Authenticate") if name in answer.headers)
     response.headers.extend([(name, answer.headers[name]) for name in kept])
     return response
 

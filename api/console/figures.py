@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, func, literal, select, true, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy import BigInteger, ColumnElement, func, literal, select, true, union_all
 
+from api.console.message_search import status_range
 from api.console.plot import Plot, moments_plot
 from api.extensions import db
+from api.fields import MAX_ID
 from shared.ledger import MessageStatus
 from shared.models import Message
 
@@ -24,6 +25,8 @@ SAMPLE = 400
 """Sent messages that the timeline is drawn from: all, or so many evenly spaced ones."""
 
 COLUMNS = 60
+FIRST, BEYOND = literal(1, BigInteger), literal(MAX_ID, BigInteger)
+"""No id is less, or as great."""
 
 WITH_REASONS = (
     MessageStatus.FAILED,
@@ -46,8 +49,8 @@ def reasons_of(mailing_id: int) -> list[Reason]:
     """Why messages have not been sent, the most frequent reason first: of the first LOOK messages in each status."""
     looks = [
         select(Message.status, Message.reason)
-        .where(Message.mailing_id == mailing_id, Message.status == status)
-        .order_by(Message.id)
+        .where(*_of(mailing_id, status))
+        .order_by(Message.status, Message.id)
         .limit(LOOK)
         .subquery()
         for status in WITH_REASONS
@@ -68,10 +71,9 @@ def timeline_of(mailing_id: int, sent: int) -> Plot | None:
 def _sent_moments(mailing_id: int) -> Sequence[datetime]:
     # Ids go up in the order of sending, by and large: messages that lie evenly among them lie so in time. Each is one
     # step in the index of mailing, status and id.
-    ends = select(func.min(Message.id), func.max(Message.id))
-    row = db.session.execute(ends.where(Message.mailing_id == mailing_id, Message.status == MessageStatus.SENT)).one()
-    low: int | None = row[0]
-    high: int | None = row[1]
+    ids = select(Message.id).where(*_of(mailing_id, MessageStatus.SENT)).limit(1)
+    low = db.session.scalar(ids.order_by(Message.status, Message.id))
+    high = db.session.scalar(ids.order_by(Message.status.desc(), Message.id.desc()))
     if low is None or high is None:
         return []
     steps = (
@@ -81,13 +83,18 @@ def _sent_moments(mailing_id: int) -> Sequence[datetime]:
         .table_valued("id")
         .render_derived(name="step")
     )
-    one = aliased(Message)
     found = (
-        select(one.id, one.sent_at)
-        .where(one.mailing_id == mailing_id, one.status == MessageStatus.SENT, one.id >= steps.c.id)
-        .order_by(one.mailing_id, one.status, one.id)
+        select(Message.id, Message.sent_at)
+        .where(*_of(mailing_id, MessageStatus.SENT, steps.c.id))
+        .order_by(Message.status, Message.id)
         .limit(1)
         .lateral("found")
     )
     rows = db.session.execute(select(found.c.id, found.c.sent_at).distinct().select_from(steps).join(found, true()))
     return [sent_at for _, sent_at in rows]
+
+
+def _of(mailing_id: int, status: MessageStatus, low: ColumnElement[int] = FIRST) -> tuple[ColumnElement[bool], ...]:
+    # What is on its way is not in the index of a mailing's messages by status.
+    in_index = Message.mailing_id == mailing_id, Message.status != MessageStatus.SENDING
+    return *in_index, status_range(status, low, BEYOND)

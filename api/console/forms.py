@@ -11,6 +11,7 @@ import marshmallow as ma
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
+from api.audit.recording import name_operation
 from api.console.wordings import said
 from api.errors import broken_rule
 from api.extensions import db
@@ -27,8 +28,12 @@ class Form:
         self.values = dict(values)
         self.errors: dict[str, list[str]] = {}
 
-    def submit(self, schema: ma.Schema, deed: Callable[[dict[str, Any]], Result]) -> Result | None:
-        """Loads the values, does the deed and commits. None, with `errors`, when a rule or another row forbids it."""
+    def submit(self, schema: ma.Schema, deed: Callable[[dict[str, Any]], Result], *, operation: str) -> Result | None:
+        """Loads the values, does the deed and commits; the audit has it by the name of the API's `operation`.
+
+        None, with `errors`, when a rule or another row forbids it.
+        """
+        name_operation(operation)
         try:
             fields = schema.load(
                 {name: self.values[name] for name in schema.fields if self.values.get(name) is not None}

@@ -10,8 +10,8 @@ from flask import render_template, request
 from api.console.blueprint import blp
 from api.console.clients import NOT_DIGITS, last_attempts_of
 from api.console.forms import instant
+from api.console.message_search import find_messages
 from api.console.paging import Page, paged
-from api.console.searches import find_messages
 from api.extensions import db
 from api.fields import MAX_ID
 from api.messages.queries import message_by_id

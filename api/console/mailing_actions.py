@@ -7,6 +7,7 @@ from typing import Any
 from flask import redirect, render_template, request, url_for
 from werkzeug import Response
 
+from api.audit.recording import name_operation
 from api.console.blueprint import blp
 from api.console.forms import Form
 from api.console.mailing_deeds import Deed
@@ -20,6 +21,15 @@ from shared.ledger import MessageStatus
 from shared.mailings import Action
 
 NAMES = ",".join(f"'{deed}'" for deed in Deed)
+OPERATIONS = {
+    Deed.PAUSE: "pauseMailing",
+    Deed.RESUME: "resumeMailing",
+    Deed.CANCEL: "cancelMailing",
+    Deed.RETRY_FAILED: "retryMailing",
+    Deed.RETRY_UNKNOWN: "retryMailing",
+    Deed.REMOVE: "deleteMailing",
+}
+"""What the API calls them."""
 RETRIED = {Deed.RETRY_FAILED: MessageStatus.FAILED, Deed.RETRY_UNKNOWN: MessageStatus.UNKNOWN}
 
 
@@ -45,7 +55,9 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     """Sends the mailing's text to one client, as a mailing of its own."""
     form = Form(request.form)
     if request.method == "POST":
-        trial = form.submit(TrialBody(), lambda fields: send_trial(mailing_id, fields["phone_number"]))
+        trial = form.submit(
+            TrialBody(), lambda fields: send_trial(mailing_id, fields["phone_number"]), operation="testMailing"
+        )
         if trial is not None:
             return redirect(url_for("console.mailing", mailing_id=trial, said="test"))
     rendered = render_template("console/mailing_test.html", mailing=mailing_by_id(mailing_id), form=form)
@@ -59,6 +71,7 @@ def _ask(mailing_id: int, deed: Deed, **more: Any) -> str:
 
 def _do(mailing_id: int, deed: Deed) -> int | None:
     """Does it; tells how many messages it was done to, where that needs saying."""
+    name_operation(OPERATIONS[deed])
     if status := RETRIED.get(deed):
         return control.retry(mailing_id, status).retried
     if deed is Deed.REMOVE:

@@ -30,7 +30,8 @@ def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
         deeds.append(Deed.PAUSE)
     if status is MailingStatus.PAUSED:
         deeds.append(Deed.RESUME)
-    if mailing["launched_at"] and status is not MailingStatus.CANCELLED and now < mailing["end_datetime"]:
+    is_retriable = mailing["launched_at"] and not mailing["ledger_closed_at"] and now < mailing["end_datetime"]
+    if is_retriable and status is not MailingStatus.CANCELLED:
         deeds += [Deed.RETRY_FAILED] if messages["failed"] else []
         deeds += [Deed.RETRY_UNKNOWN] if messages["unknown"] else []
     if status not in ENDED:

@@ -32,7 +32,9 @@ def new_mailing() -> str | Response | tuple[str, int]:
     form = Form(_typed(request.form))
     if "look" in request.form:  # without scripts, what it would come to is shown on demand
         return _show(form)
-    mailing_id = form.submit(MailingBody(), lambda fields: queries.add_mailing(Terms(**fields)))
+    mailing_id = form.submit(
+        MailingBody(), lambda fields: queries.add_mailing(Terms(**fields)), operation="createMailing"
+    )
     if mailing_id is None:
         return _show(form), 422
     return redirect(url_for("console.mailing", mailing_id=mailing_id, said="added"))
@@ -55,7 +57,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
         queries.change_mailing(locked, terms, replace(terms, **fields))
         return True
 
-    if form.submit(MailingBody(partial=True), change):
+    if form.submit(MailingBody(partial=True), change, operation="updateMailing"):
         return redirect(url_for("console.mailing", mailing_id=mailing_id, said="changed"))
     return _show(form, queries.mailing_by_id(mailing_id)), 409
 

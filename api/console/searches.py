@@ -1,33 +1,16 @@
-"""What operators search for: clients, mailings and messages, in pages whose cost does not grow with the tables."""
+"""What operators search for in lists of clients and mailings, in pages whose cost does not grow with the tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    String,
-    and_,
-    cast,
-    exists,
-    false,
-    func,
-    literal,
-    or_,
-    select,
-    tuple_,
-    union_all,
-)
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, String, cast, exists, false, func, or_, select
 
 from api.extensions import db
 from api.mailings.queries import Report, reports_of
 from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER
-from shared.ledger import MailingStatus, MessageStatus
-from shared.models import Client, Mailing, MailingText, Message
+from shared.ledger import MailingStatus
+from shared.models import Client, Mailing, MailingText
 
 LOOK_BACK = 10_000
 """Mailings among which words are searched for, the latest ones: their texts have no index."""
@@ -69,57 +52,6 @@ def find_mailings(before: int, limit: int, *, words: str = "", status: MailingSt
         latest = db.session.scalar(select(func.max(Mailing.id))) or 0
         wanted += [_has(words), Mailing.id > min(latest, before) - LOOK_BACK]
     return reports_of(select(Mailing).where(*wanted).order_by(Mailing.id.desc()).limit(limit))[::-1]
-
-
-def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequence[Message]:
-    """The messages with a lesser id, the latest first.
-
-    `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, and `since` and `until`: between those
-    moments they were made by a launch.
-    """
-    equal = {name: value for name, value in wanted.items() if name in Message.__table__.c and value is not None}
-    low = _first_made_at(wanted["since"]) if wanted.get("since") else 0
-    if wanted.get("until"):
-        before = min(before, _first_made_at(wanted["until"]))
-    span = and_(Message.id >= low, Message.id < before)
-    if equal.keys() & {"id", "client_id", "phone_number"}:
-        # Materialized: the few messages of a person are found first, whatever order the planner would rather walk in.
-        theirs = select(Message).where(span, *(getattr(Message, name) == value for name, value in equal.items()))
-        found = aliased(Message, theirs.cte("theirs").prefix_with("MATERIALIZED"))
-        return db.session.scalars(select(found).order_by(found.id.desc()).limit(limit)).all()
-    if "mailing_id" in equal:
-        statuses = [equal["status"]] if "status" in equal else list(MessageStatus)
-        arms = [_walk({"mailing_id": equal["mailing_id"], "status": one}, low, before, limit) for one in statuses]
-        found = aliased(Message, union_all(*(select(arm.subquery()) for arm in arms)).subquery())
-        return db.session.scalars(select(found).order_by(found.id.desc()).limit(limit)).all()
-    return db.session.scalars(_walk(equal, low, before, limit)).all()
-
-
-def _walk(equal: Mapping[str, Any], low: int, before: int, limit: int) -> Select[Any]:
-    """Back along the index of these columns and the id: a range of all of it, so that no other index is of use."""
-    columns = [getattr(Message, name) for name in equal]
-    values = [literal(value, column.type) for column, value in zip(columns, equal.values(), strict=True)]
-    key = tuple_(*columns, Message.id)
-    first, last = (tuple_(*values, literal(id_, Message.id.type)) for id_ in (low, before))
-    order = [column.desc() for column in (*columns, Message.id)]
-    return select(Message).where(key >= first, key < last).order_by(*order).limit(limit)
-
-
-def _first_made_at(moment: datetime) -> int:
-    """The id of the first message made at that moment or later, to within the seconds that a launch's chunk takes.
-
-    Ids go up with time, and there is no index on the time: so it is looked for by halving, in some forty steps.
-    """
-    low, high = 0, (db.session.scalar(select(func.max(Message.id))) or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        found = select(Message.id, Message.created_at).where(Message.id >= middle).order_by(Message.id).limit(1)
-        row = db.session.execute(found).first()
-        if row is None or row.created_at >= moment:
-            high = middle
-        else:
-            low = row.id + 1
-    return low
 
 
 def _has(words: str) -> ColumnElement[bool]:

@@ -1,4 +1,6 @@
-"""Whose eyes a page is for: the language and the colours, by the browser's wishes and by two switches.
+"""Whose eyes a page is for: who it is and what they may do, and their language and colours.
+
+Language and colours go by the browser's wishes and by two switches.
 
 Catalogues are kept as `.po` files and compiled in memory at their first use, some tens of milliseconds: there is no
 built file that a clone or an image could lack, or that could be older than its source.
@@ -13,10 +15,12 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, g, redirect, request
 from flask_babel import Babel, Domain, get_locale
 from werkzeug.exceptions import BadRequest
 
+from api.access.principal import Principal
+from api.access.rules import role_needed
 from api.console.blueprint import blp
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
@@ -34,13 +38,17 @@ class Catalogues(Domain):
 
 
 def register_viewer(app: Flask) -> None:
-    """Translates, and gives templates `language`, `languages` and `theme`."""
+    """Translates, and gives templates `language`, `languages`, `theme`, `person` and `may`.
+
+    `person` is who is signed in, and nobody on the pages that are open to all. `may` tells of an endpoint whether its
+    page is for them, by the gate's own rules: what they may not do, pages do not offer.
+    """
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
 
     @app.context_processor
     def viewer() -> dict[str, object]:
-        return {"language": language(), "languages": LANGUAGES, "theme": theme()}
+        return {"language": language(), "languages": LANGUAGES, "theme": theme(), "person": person(), "may": may}
 
 
 def language() -> str:
@@ -55,6 +63,18 @@ def theme() -> str | None:
     """The colours that were chosen; none leaves it to the system."""
     chosen = request.cookies.get("theme")
     return chosen if chosen in THEMES else None
+
+
+def person() -> Principal | None:
+    """Who the gate has let in, or turned away for want of a role."""
+    found: Principal | None = g.get("principal")
+    return found
+
+
+def may(endpoint: str) -> bool:
+    """Whether this person may open the page."""
+    somebody = person()
+    return somebody is not None and somebody.role.covers(role_needed(endpoint, "GET"))
 
 
 @blp.get("/preferences/")

@@ -35,8 +35,11 @@ WORDS = {
     "retry": lazy_gettext("retried"),
     "remove": lazy_gettext("removed"),
     "test": lazy_gettext("test sent"),
+    "viewer": lazy_gettext("viewer"),
+    "operator": lazy_gettext("operator"),
+    "admin": lazy_gettext("admin"),
 }
-"""What people call what the ledger and the journal know by these names."""
+"""What people call what the ledger, the journal and the gate know by these names."""
 
 MEANINGS = {
     MessageStatus.PENDING: lazy_gettext("It waits to be sent."),

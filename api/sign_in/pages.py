@@ -26,9 +26,8 @@ FAILURES, FAILURES_A_SECOND = 10, 1 / 6
 """Sign-ins that may fail from one address: so many at once, and then one every so often. There is no limit over all
 addresses: keys are too long to be guessed from everywhere, and it would let anybody lock everybody out."""
 
-blp = Blueprint(
-    "sign_in", __name__, template_folder="templates", static_folder="static", static_url_path="/login/static"
-)
+# The page is one of the console's: it extends its template, and looks and speaks like it.
+blp = Blueprint("sign_in", __name__, template_folder="templates")
 
 
 def register_sign_in(app: Flask, provider: Provider | None) -> None:

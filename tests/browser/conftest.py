@@ -46,7 +46,11 @@ def ledger(service: Stage) -> Iterator[Connection]:
 
 @pytest.fixture
 def at(service: Stage, browser: Browser) -> Iterator[Open]:
-    """Opens a page as an operator in Moscow sees it, in a browser of their language."""
+    """Opens a page as an operator in Moscow sees it, in a browser of their language that somebody is signed in with.
+
+    Unless a `key` tells who that is, it is an operator; without a key it is nobody.
+    """
+    operator = service.key("operator")
     said: list[str] = []
     opened: list[Page] = []
 
@@ -56,7 +60,7 @@ def at(service: Stage, browser: Browser) -> Iterator[Open]:
         if message.type in ("error", "warning") and not (of_page and "status of 4" in message.text):
             said.append(f"{message.type}: {message.text}")
 
-    def open_one(path: str = "/", locale: str = "en-GB", width: int = 1280) -> Page:
+    def open_one(path: str = "/", locale: str = "en-GB", width: int = 1280, key: str | None = operator) -> Page:
         viewport = {"width": width, "height": 900}
         context = browser.new_context(
             base_url=service.url,
@@ -68,7 +72,7 @@ def at(service: Stage, browser: Browser) -> Iterator[Open]:
         page.set_default_timeout(PATIENCE)
         page.on("console", note)
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(path)
+        page.goto(service.link(path, key=key) if key else path)
         opened.append(page)
         return page
 

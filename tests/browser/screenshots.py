@@ -17,7 +17,7 @@ from sandbox.postgres import embedded_postgres
 from tests.browser.chromium import EXECUTABLE, MISSING, chromium
 from tests.browser.stage import Stage, stage
 from tests.database import ROOT, migrate
-from tests.factories import add_clients, execute
+from tests.factories import add_clients, execute, value
 from tests.waiting import eventually
 
 FOLDER = ROOT / "docs" / "img"
@@ -31,8 +31,9 @@ PICTURES = (
     ("new-mailing", "/mailings/new/?like=2", "en-GB", "light", 1280, 720),
     ("clients", "/clients/", "en-GB", "light", 1280, 720),
     ("ledger", "/ledger/", "en-GB", "light", 1280, 720),
-    ("message", "/ledger/2/", "en-GB", "light", 1280, 640),
+    ("message", "/ledger/{retried}/", "en-GB", "light", 1280, 640),
     ("dashboard-dark", "/", "ru-RU", "dark", 1280, 860),
+    ("dashboard-phone", "/", "en-GB", "dark", 360, 740),
     ("mailing-phone", "/mailings/2/", "ru-RU", "light", 360, 740),
 )
 
@@ -42,8 +43,11 @@ def main() -> None:
         sys.exit(f"No pictures: {MISSING}.")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with at_work() as service, chromium() as browser:
+        retried = a_retried_message(service)
         for name, path, locale, colours, width, height in PICTURES:
-            picture(browser, service.url + path, FOLDER / f"{name}.png", locale, colours, width, height)
+            picture(
+                browser, service, path.format(retried=retried), FOLDER / f"{name}.png", locale, colours, width, height
+            )
             print(f"docs/img/{name}.png")
 
 
@@ -73,13 +77,21 @@ def fill(service: Stage) -> None:
     time.sleep(25)  # a plot wants something to show
 
 
+def a_retried_message(service: Stage) -> int:
+    """One that was sent by its second attempt."""
+    with closing(psycopg2.connect(service.database_url)) as connection:
+        return int(value(connection, "SELECT min(id) FROM message WHERE status = 'sent' AND attempts = 2"))
+
+
 def add(service: Stage, mark: str, text: str, starts_in: int = 0) -> int:
     start = datetime.now(UTC) + timedelta(hours=starts_in)
     window = {"start_datetime": start.isoformat(), "end_datetime": (start + timedelta(hours=9)).isoformat()}
     return int(service.post("/v1/mailing/create/", mark=mark, text=text, **window)["id"])
 
 
-def picture(browser: Browser, url: str, file: Path, locale: str, colours: str, width: int, height: int) -> None:
+def picture(
+    browser: Browser, service: Stage, path: str, file: Path, locale: str, colours: str, width: int, height: int
+) -> None:
     context = browser.new_context(
         locale=locale,
         color_scheme=colours,  # type: ignore[arg-type]
@@ -87,7 +99,7 @@ def picture(browser: Browser, url: str, file: Path, locale: str, colours: str, w
         timezone_id="Europe/Moscow",
     )
     page = context.new_page()
-    page.goto(url, wait_until="networkidle")
+    page.goto(service.url + service.link(path), wait_until="networkidle")
     page.screenshot(path=file)
     context.close()
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -21,7 +22,8 @@ from tests.acceptance.launcher import free_port
 from tests.database import ROOT
 from tests.waiting import eventually
 
-SETTINGS = {"PRICE_PER_SEGMENT": "0.04", "PRICE_CURRENCY": "EUR"}
+API_KEY = "the-key-of-an-admin-in-browser-tests"
+SETTINGS = {"PRICE_PER_SEGMENT": "0.04", "PRICE_CURRENCY": "EUR", "API_KEY": API_KEY}
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,28 @@ class Stage:
     gateway: SandboxGateway
     fleet: Fleet
 
-    def post(self, path: str, **body: Any) -> dict[str, Any]:
+    def post(self, path: str, *, key: str = API_KEY, **body: Any) -> dict[str, Any]:
         """What the API answers to a body."""
-        response = requests.post(self.url + path, json=body, timeout=10)
+        headers = {"Authorization": f"Bearer {key}"}
+        response = requests.post(self.url + path, json=body or None, headers=headers, timeout=10)
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
         return answer
 
     def get(self, path: str) -> dict[str, Any]:
         """What the API answers."""
-        response = requests.get(self.url + path, timeout=10)
+        response = requests.get(self.url + path, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=10)
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
         return answer
+
+    def key(self, role: str) -> str:
+        """A new key of that role."""
+        return str(self.post("/v1/key/create/", name=f"{role} in tests", role=role)["key"])
+
+    def link(self, path: str = "/", *, key: str = API_KEY) -> str:
+        """An address that signs a browser in, once, as whoever has the key, and leads to the page."""
+        return f"{self.post('/v1/sign-in-link/create/', key=key)['path']}&next={quote(path)}"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tests.database import empty
 from tests.factories import add_clients, add_mailing, execute
 
 PAGES = (
+    "/login/",  # before the link signs in
     "/",
     "/mailings/",
     "/mailings/?words=nothing",
@@ -80,7 +81,7 @@ def walk(request: pytest.FixtureRequest, service: Stage, browser: Browser) -> Wa
     page.on("pageerror", lambda error: found.said.append(str(error)))
     for path in PAGES:
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(path)
+        page.goto(service.link() if path == "/" else path)
         violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
         serious = [one for one in violations if one["impact"] in SERIOUS]
         found.violations[path] = [f"{one['id']}: {node['html']}" for one in serious for node in one["nodes"]]

@@ -1,5 +1,7 @@
 // Moments in the viewer's own time zone and language. Without this script they are in UTC, and say so.
-const language = document.documentElement.lang;
+// The page's language as this browser speaks it: in English, days and hours are written in several ways.
+const language = navigator.languages.find((one) => one.split("-")[0] === document.documentElement.lang)
+  ?? document.documentElement.lang;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const two = (number) => String(number).padStart(2, "0");
 

@@ -1,0 +1,66 @@
+"""What the console's pages cost, in pages of the database that they touch: the same on the first and on the last."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.integration.api.test_plans import app, cost, ledger
+
+__all__ = ["app", "ledger"]
+
+A_PAGE = 130
+"""Pages of the database that a page of 50 rows may touch: mostly some tens, and 40 steps to find a moment."""
+A_LOOK = 2000
+"""For a mailing's own page: 400 steps of its timeline, and of each status the messages whose reasons are looked at."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/clients/",
+        "/clients/?from=9500",
+        "/clients/?tag=even&from=9500",
+        "/clients/?tag=nobody",
+        "/clients/?operator_code=900&from=9500",
+        "/clients/?phone=7900000",
+        "/clients/?phone=79000009999",
+        "/clients/?phone=7900&tag=nobody",
+        "/clients/5000/",
+        "/ledger/",
+        "/ledger/?from=100",
+        "/ledger/?status=sent",
+        "/ledger/?status=sent&from=100",
+        "/ledger/?status=failed",
+        "/ledger/?status=failed&from=99995",
+        "/ledger/?status=unknown",
+        "/ledger/?status=pending",
+        "/ledger/?status=pending&from=90100",
+        "/ledger/?status=sending",
+        "/ledger/?phone=79000005000",
+        "/ledger/?phone=79999999999",
+        "/ledger/?id=50000",
+        "/ledger/?mailing=10",
+        "/ledger/?mailing=10&from=90100",
+        "/ledger/?mailing=10&status=failed",
+        "/ledger/?mailing=1&status=pending",
+        "/ledger/?mailing=10&status=sending",
+        "/ledger/?mailing=123456789",
+        "/ledger/?since=2026-01-01T00:00&until=2999-01-01T00:00",
+        "/ledger/99999/",
+    ],
+)
+def test_a_page_costs_what_its_rows_do(app: Flask, ledger: Connection, path: str) -> None:
+    assert cost(app, ledger, path) <= A_PAGE
+
+
+@pytest.mark.parametrize("path", ["/", "/mailings/1/", "/mailings/10/", "/mailings/11/"])
+def test_figures_cost_what_they_look_at(app: Flask, ledger: Connection, path: str) -> None:
+    assert cost(app, ledger, path) <= A_LOOK
+
+
+@pytest.mark.parametrize("query", ["", "words=nobody", "status=running", "status=cancelled"])
+def test_a_page_of_mailings_costs_what_its_rows_do(app: Flask, ledger: Connection, query: str) -> None:
+    # Each has its text, its counts, and two looks for somebody whom its mark matches.
+    assert cost(app, ledger, f"/mailings/?from=2900&{query}") <= 50 * 15
