@@ -9,7 +9,7 @@ READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run test torture rig benchmark screenshots lint format clean
+.PHONY: help run test torture rig benchmark screenshots lint audit licences format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -48,12 +48,23 @@ lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Import rules"
 	@$(BIN)/lint-imports
 
+audit: $(READY_TO_TEST) .venv-audit/bin/pip-audit ## compare what is installed with the known vulnerabilities (needs the network)
+	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > .venv-audit/installed.txt
+	@.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r .venv-audit/installed.txt \
+	    2> .venv-audit/said; status=$$?; grep -v '^ ' .venv-audit/said | tail -n 1; \
+	if grep -q 'could not be audited\|ConnectionError' .venv-audit/said; then \
+	    echo "Not audited: the list of known vulnerabilities can't be reached from here, or lacks what is named above."; \
+	fi; exit $$status
+
+licences: $(READY_TO_TEST) ## write the licences of what is installed into docs/dependencies.md
+	@$(BIN)/python -m tests.dependencies
+
 format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff check --quiet --fix-only .
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv .venv-peers build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-audit .venv-peers build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment
@@ -90,3 +101,8 @@ $(READY_TO_TEST): setup.cfg pyproject.toml $(BIN)/python
 $(READY_TO_BENCHMARK): setup.cfg pyproject.toml $(BIN)/python
 	$(call install,what Gonets is measured with,$(run_extras)$(comma)benchmark)
 	@touch $(READY_TO_RUN) $@
+
+.venv-audit/bin/pip-audit:
+	@$(PYTHON) -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip --quiet --disable-pip-version-check install pip-audit || { \
+	    echo "pip-audit could not be installed; pip says why above."; exit 1; }

@@ -41,7 +41,15 @@ LEFTOVER_PATIENCE = 15.0
 POLL_INTERVAL = 0.05
 """Seconds between two looks at a server that is starting or stopping."""
 
-SETTINGS = {"listen_addresses": "", "max_connections": "200", "timezone": "UTC", "log_timezone": "UTC"}
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # An error's statement and its details would carry phone numbers and texts into the log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
 SETTINGS_FOR_TESTS = {"fsync": "off", "full_page_writes": "off"}
 """What makes a server fast and, after a power cut, worthless. It keeps commits when only its processes are killed: with
 synchronous_commit off it would lose the last ones, and the tests that kill it want them."""

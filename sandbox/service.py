@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psycopg2
@@ -30,7 +30,8 @@ START_PATIENCE = 60.0
 """Seconds until the API and the simulated gateway must have answered once."""
 TEND_INTERVAL = 0.2
 API_SECRETS = ("API_KEY", "SECRET_KEY", "OIDC_CLIENT_SECRET")
-SECRETS = ("GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS)
+WORKER_SECRETS = ("SMTP_PASSWORD", "SMTP_PASSWORD_FILE")
+SECRETS = ("GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS, *WORKER_SECRETS)
 
 
 class Service:
@@ -180,14 +181,13 @@ class Service:
         address = authority(self._settings.api_host, self._settings.api_port)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         command.append("api:create_app()")
-        given = {name: os.environ[name] for name in API_SECRETS if name in os.environ}
-        environment = self._environment({**given, "API_KEY": self.api_key})
+        environment = self._environment({**_given(API_SECRETS), "API_KEY": self.api_key})
         self._supervisor.start(Job("api", "api", command, environment))
         self._wait_for("api", "API", f"{self.api_url}/healthz")
         self._terminal.tick(f"API on {self.api_url}")
 
     def _start_workers(self) -> None:
-        environment = self._environment({"GATEWAY_URL": self.gateway_url, **self._token})
+        environment = self._environment({"GATEWAY_URL": self.gateway_url, **self._token, **_given(WORKER_SECRETS)})
         for number in range(1, self._settings.workers + 1):
             self._supervisor.start(Job("worker", f"worker-{number}", [sys.executable, "-m", "worker"], environment))
         self._terminal.tick(f"{self._settings.workers} worker{'s' * (self._settings.workers != 1)}")
@@ -214,3 +214,7 @@ class Service:
         """The environment of a child. A secret is only in that of those who need it."""
         inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
         return {**inherited, "DATABASE_URL": self.database_url, "PYTHONUNBUFFERED": "1", **more}
+
+
+def _given(names: Iterable[str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}

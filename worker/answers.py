@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -90,11 +90,17 @@ def read_answer(
 def one_line(text: str, hide: Collection[str] = ()) -> str:
     """The text as a detail: `hide` masked, one line, printable, short."""
     # The longest first: a text may hold the phone number, and would no longer be found once that is masked.
-    for secret in sorted(filter(None, hide), key=len, reverse=True):
-        text = text.replace(secret, "***")
+    spellings = {spelling for secret in hide if secret for spelling in _spellings(secret)}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, "***")
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(printable.split())
     return line if len(line) <= DETAIL_LIMIT else line[: DETAIL_LIMIT - 1] + "…"
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    """As it is, and as it stands in JSON, should the gateway repeat the body of the request."""
+    return secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
 
 
 def _read_success(status: int, said: dict[str, object] | None, hide: Collection[str]) -> Answer:

@@ -252,3 +252,11 @@ def test_what_is_hidden_is_masked_in_the_detail(status: int) -> None:
 
     assert detail is not None
     assert "Bearer *** may not say '***' to ***" in detail
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_text_is_masked_as_it_stands_in_a_body_that_is_repeated(ascii_only: bool) -> None:
+    text = 'Say "да",\n5 \\ 6'
+    request = json.dumps({"text": text}, ensure_ascii=ascii_only)
+
+    assert read(500, json.dumps({"message": request}).encode(), hide=(text,)).detail == '{"text": "***"}'
