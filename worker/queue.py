@@ -21,7 +21,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
 from worker.database import Database
-from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
+from worker.delivery import SENT, Attempted, Claim, Delivery, Retries, Verdict, judge
 from worker.pace import ANY_TIME, Pace, Slot
 from worker.reach import LOOK_BACK_SHARE, Reach
 from worker.statements import (
@@ -53,6 +53,9 @@ LONG_CLAIM = 1.0
 """Seconds. A claim that took longer has waited for somebody, which says nothing about what claims cost."""
 
 NO_TEXT = Answer(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
+
+ON_UNKNOWN = {one.value: one for one in OnUnknown}
+"""By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
 
 
 class Queue:
@@ -112,25 +115,17 @@ class Queue:
             return self._claim(cursor, limit, alone=alone)
 
         rows, slots = self._database.transaction(work)
-        self._held.update((message_id, number) for message_id, number, *_ in rows)
         spent = min(LONG_CLAIM, time.monotonic() - asked[-1])
-        self._reach.extend(((row[2], (row[-2], row[0])) for row in rows), spent)
-        self.suspects_wait = any(row[-1] for row in rows)
-        texts = self._texts.of({(mailing_id, revision) for _, _, mailing_id, *_, revision, _, _, _ in rows})
-        # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
-        lease_allows = self._lease_seconds - self._delivery_seconds
-        deliveries = [
-            _delivery(
-                *leased,
-                text=texts.get((leased[2], revision), ""),
-                asked=asked[-1],
-                start_from=slot.begins,
-                start_by=min(slot.ends, asked[-1] + lease_allows, asked[-1] + window),
-            )
-            for (*leased, revision, window, _, _), slot in zip(rows, slots, strict=True)
-        ]
-        self._end_textless([delivery for delivery in deliveries if not delivery.text])
-        return [delivery for delivery in deliveries if delivery.text]
+        self._held.update([(row[0], row[1]) for row in rows])
+        self._reach.extend([(row[2], (row[9], row[0])) for row in rows], spent)
+        if not rows:
+            self.suspects_wait = False
+            return []
+        *_, claimed_at, self.suspects_wait = rows[0]
+        deliveries = self._deliveries(rows, slots, Claim(claimed_at, asked[-1]))
+        textless = [delivery for delivery in deliveries if not delivery.text]
+        self._end_textless(textless)
+        return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
 
     def record(self, attempted: Sequence[Attempted]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -167,7 +162,7 @@ class Queue:
             cursor.execute("SELECT now()")
             [(looked_at,)] = cursor.fetchall()
             cursor.execute(FIND_LOST, (self._lost_since, limit))
-            deliveries = [_delivery(*row) for row in cursor.fetchall()]
+            deliveries = [_held(row) for row in cursor.fetchall()]
             if len(deliveries) < limit:
                 self._lost_since = looked_at - LATE
             lost = [Attempted(one, LEASE_RAN_OUT, started_at=one.claim.at, duration=None) for one in deliveries]
@@ -185,6 +180,23 @@ class Queue:
             log.warning("a lease ran out", extra={**_of(attempted.delivery), "holder": attempted.delivery.worker})
         return len(lost)
 
+    def _deliveries(self, rows: Sequence[tuple[Any, ...]], slots: Sequence[Slot], claim: Claim) -> list[Delivery]:
+        """The deliveries of what CLAIM has answered."""
+        texts = self._texts.of({(row[2], row[8]) for row in rows})
+        lease_allows = self._lease_seconds - self._delivery_seconds
+        # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
+        return [
+            _delivery(
+                row,
+                self._worker,
+                claim,
+                text=texts.get((row[2], row[8]), ""),
+                start_from=slot.begins,
+                start_by=min(slot.ends, claim.monotonic + min(lease_allows, row[10])),
+            )
+            for row, slot in zip(rows, slots, strict=True)
+        ]
+
     def _end_textless(self, deliveries: Sequence[Delivery]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
         for delivery in deliveries:
@@ -194,7 +206,7 @@ class Queue:
     def _release_untold(self, cursor: Cursor) -> None:
         ids, numbers = [message_id for message_id, _ in self._held], [number for _, number in self._held]
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
-        self._release(cursor, [_delivery(*row) for row in cursor.fetchall()])
+        self._release(cursor, [_held(row) for row in cursor.fetchall()])
 
     def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> tuple[list[tuple[Any, ...]], list[Slot]]:
         """The claimed rows, and the slots of their requests."""
@@ -226,7 +238,8 @@ class Queue:
 
     def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
         judged = [(one, judge(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
-        entries = [_entry(one, verdict) for one, verdict in judged]
+        now = time.monotonic()
+        entries = [_entry(one, verdict, now) for one, verdict in judged]
         again = [one.delivery for one, verdict in judged if verdict.status is MessageStatus.PENDING]
         with _clients_of(cursor, again):
             for part in _each_message_once(entries):
@@ -250,66 +263,66 @@ def _each_message_once(entries: Iterable[Entry]) -> list[list[Entry]]:
     """
     parts: list[dict[object, Entry]] = []
     for entry in entries:
-        part = next((part for part in parts if entry["message_id"] not in part), None)
-        if part is None:
+        for part in parts:
+            if entry["message_id"] not in part:
+                break
+        else:
             parts.append(part := {})
         part[entry["message_id"]] = entry
     return [list(part.values()) for part in parts]
 
 
-def _entry(attempted: Attempted, verdict: Verdict) -> Entry:
+def _entry(attempted: Attempted, verdict: Verdict, now: float) -> Entry:
+    """What RECORD reads of one attempt; `now` is the monotonic time."""
     delivery, answer = attempted.delivery, attempted.answer
-    return {
+    entry: Entry = {
         "message_id": delivery.message_id,
         "number": delivery.number,
-        "started_at": attempted.started_at.isoformat(),
-        "ago": None if attempted.started is None else time.monotonic() - attempted.started,
-        "duration": attempted.duration,
+        "started_at": round(attempted.started_at * 1e6),
         "outcome": answer.outcome,
         "http_status": answer.http_status,
-        "detail": answer.detail,
         "worker": delivery.worker,
         "status": verdict.status,
-        "reason": verdict.reason,
-        "delay": verdict.delay,
-        "in_doubt": verdict.in_doubt,
-        "spared": verdict.spared,
     }
+    if attempted.started is not None:
+        entry["ago"] = round((now - attempted.started) * 1e6)
+    if attempted.duration is not None:
+        entry["duration"] = round(attempted.duration * 1e6)
+    if verdict is not SENT or answer.detail is not None:  # nearly all have nothing more to say
+        entry["detail"] = answer.detail
+        entry["reason"] = verdict.reason
+        entry["delay"] = verdict.delay
+        entry["in_doubt"] = verdict.in_doubt
+        entry["spared"] = verdict.spared
+    return entry
 
 
 def _delivery(
-    message_id: int,
-    number: int,
-    mailing_id: int,
-    client_id: int,
-    phone_number: int,
-    spared: int,
-    in_doubt: bool,
-    on_unknown: str,
-    worker: str,
-    claimed_at: datetime,
-    *,
-    text: str = "",
-    asked: float = 0.0,
-    start_from: float = 0.0,
-    start_by: float = 0.0,
+    row: tuple[Any, ...], worker: str, claim: Claim, *, text: str, start_from: float, start_by: float
 ) -> Delivery:
-    """A delivery of the columns that CLAIM, FIND_LOST and FIND_UNTOLD begin with."""
+    """A delivery of a row that begins with the columns CLAIM, FIND_LOST and FIND_UNTOLD have in common."""
+    message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown = row[:8]
     return Delivery(
-        message_id=message_id,
-        number=number,
-        mailing_id=mailing_id,
-        client_id=client_id,
-        phone_number=phone_number,
-        text=text,
-        spared=spared,
-        in_doubt=in_doubt,
-        on_unknown=OnUnknown(on_unknown),
-        worker=worker,
-        claim=Claim(claimed_at, asked),
-        start_from=start_from,
-        start_by=start_by,
+        message_id,
+        number,
+        mailing_id,
+        client_id,
+        phone_number,
+        text,
+        spared,
+        in_doubt,
+        ON_UNKNOWN[on_unknown],
+        worker,
+        claim,
+        start_from,
+        start_by,
     )
+
+
+def _held(row: tuple[Any, ...]) -> Delivery:
+    """A delivery that is not to be sent, of a row of FIND_LOST or FIND_UNTOLD."""
+    worker, claimed_at = row[8:]
+    return _delivery(row, worker, Claim(claimed_at, 0.0), text="", start_from=0.0, start_by=0.0)
 
 
 def _name(delivery: Delivery) -> ClaimName:

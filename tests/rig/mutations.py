@@ -74,7 +74,7 @@ def body_changed_on_repeat() -> None:
 def window_forgotten() -> None:
     """Messages are claimed and sent whether the window is open or not."""
     _edit(queue, "CLAIM", "AND now() < end_datetime", "")
-    _edit(queue, "CLAIM", "extract(epoch FROM end_datetime - now())", "3600")
+    _edit(queue, "CLAIM", "date_part('epoch', end_datetime - now())", "3600")
 
 
 def window_forgotten_by_senders() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.ledger import Outcome
@@ -26,4 +26,9 @@ def answer(delivery: Delivery, name: str, **given: Any) -> Attempted:
     answered = ANSWERS[name]
     if given:
         answered = Answer(**{**{field: getattr(answered, field) for field in Answer.__slots__}, **given})
-    return Attempted(delivery, answered, delivery.claim.at + timedelta(seconds=0.5), 0.25)
+    return Attempted(delivery, answered, delivery.claim.at + 0.5, 0.25)
+
+
+def claimed_at(delivery: Delivery) -> datetime:
+    """When a delivery was claimed, as the database has it."""
+    return datetime.fromtimestamp(delivery.claim.at, UTC)

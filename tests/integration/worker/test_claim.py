@@ -28,7 +28,7 @@ from tests.factories import (
     revise_text,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import in_background, until_somebody_waits
 from worker.delivery import Delivery
@@ -73,7 +73,7 @@ def test_the_attempt_is_counted_and_the_lease_committed_with_the_claim(
     assert (claimed["status"], claimed["attempts"], claimed["text_revision"]) == ("sending", 1, 1)
     assert claimed["lease_worker"] == "left"
     assert claimed["lease_until"] - claimed["claimed_at"] == timedelta(seconds=42)
-    assert claimed["claimed_at"] == delivery.claim.at
+    assert claimed["claimed_at"] == claimed_at(delivery)
 
 
 @pytest.mark.parametrize(

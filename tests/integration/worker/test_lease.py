@@ -16,7 +16,7 @@ from tests.factories import (
     run_leases_out,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import in_background
 from worker.queue import Queue
@@ -41,7 +41,7 @@ def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_
         {
             "message_id": 1,
             "number": 1,
-            "started_at": delivery.claim.at,
+            "started_at": claimed_at(delivery),
             "duration": None,
             "outcome": "ambiguous",
             "http_status": None,

@@ -48,11 +48,11 @@ def attempted(outcome: Outcome, seconds: float) -> Attempted:
         in_doubt=False,
         on_unknown=OnUnknown.RESEND,
         worker="w",
-        claim=Claim(NOON, 0.0),
+        claim=Claim(NOON.timestamp(), 0.0),
         start_from=0.0,
         start_by=1.0,
     )
-    return Attempted(delivery, Answer(outcome), started_at=NOON, duration=seconds)
+    return Attempted(delivery, Answer(outcome), started_at=NOON.timestamp(), duration=seconds)
 
 
 def scrape(port: int) -> Samples:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +19,7 @@ from tests.factories import (
     run_leases_out,
     value,
 )
-from tests.integration.worker.answering import ANSWERS, answer
+from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from worker.delivery import Attempted, Delivery
 from worker.queue import Queue
@@ -88,7 +90,7 @@ def test_every_attempt_is_written_down(name: str, connection: Connection, queue:
         {
             "message_id": 1,
             "number": 1,
-            "started_at": delivery.claim.at + timedelta(seconds=0.5),
+            "started_at": claimed_at(delivery) + timedelta(seconds=0.5),
             "duration": 0.25,
             "outcome": ANSWERS[name].outcome,
             "http_status": ANSWERS[name].http_status,
@@ -96,6 +98,18 @@ def test_every_attempt_is_written_down(name: str, connection: Connection, queue:
             "worker": "left",
         }
     ]
+
+
+def test_a_start_longer_ago_than_the_claim_says_is_dated_by_that(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    delivery = claim(queue)
+    before = value(connection, "SELECT now()")
+
+    queue.record([replace(answer(delivery, "accepted"), started=time.monotonic() - 60)])
+
+    after = value(connection, "SELECT now()")
+    [written] = attempts_of(connection, 1)
+    assert before <= written["started_at"] + timedelta(seconds=60) <= after
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, make_due, message, run_leases_out
-from tests.integration.worker.answering import answer
+from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import in_background, until_somebody_waits
 from worker.delivery import Attempted, Delivery
@@ -65,7 +65,7 @@ def test_the_other_claim_is_in_the_ledger_even_if_nobody_lives_to_tell_of_it(
     now = message(connection, 1)
     assert (now["status"], now["attempts"], now["lease_until"], now["lease_worker"]) == ("sent", 2, None, "right")
     assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
-    assert attempts_of(connection, 1)[1]["started_at"] == repeat.claimed.claim.at
+    assert attempts_of(connection, 1)[1]["started_at"] == claimed_at(repeat.claimed)
 
 
 def test_nobody_takes_it_back_or_claims_it_again(connection: Connection, repeat: Repeat) -> None:
