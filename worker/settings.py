@@ -82,7 +82,7 @@ class WorkerSettings:
                 "retry_base_seconds": env.float("RETRY_BASE_SECONDS", 2.0, validate=between(0.01, 3600.0)),
                 "retry_max_seconds": env.float("RETRY_MAX_SECONDS", 300.0, validate=between(0.01, 86400.0)),
                 "retry_after_max_seconds": env.float("RETRY_AFTER_MAX_SECONDS", 900.0, validate=between(0.0, 86400.0)),
-                "launch_chunk": env.int("LAUNCH_CHUNK", 5000, validate=between(1, 100_000)),
+                "launch_chunk": env.int("LAUNCH_CHUNK", 20_000, validate=between(1, 100_000)),
                 "retention_days": env.float("RETENTION_DAYS", 0.0, validate=between(0.0, 36_500.0)),
                 "name": _unique_name(env.str("WORKER_NAME", "") or socket.gethostname()),
                 "heartbeat_file": env.str("WORKER_HEARTBEAT_FILE", None),
