@@ -31,7 +31,7 @@ class Claim:
 
 # Nobody changes a Delivery or an Attempted. They are not frozen because there is one of each for every message, and
 # frozen ones take five times as long to make.
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Delivery:
     """A message under a lease. `(message_id, number)` names the claim."""
 
