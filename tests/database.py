@@ -42,7 +42,7 @@ def end_connections(url: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
             """
         )

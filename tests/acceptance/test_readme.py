@@ -33,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
 
 
 def test_what_make_run_shows_is_what_the_readme_shows(service: Launcher) -> None:
-    shown = [line for line in service.said().splitlines() if "█" not in line]
+    shown = [line for line in service.said().splitlines() if not line.startswith(("█", "░"))]
     for line in shown[shown.index("  stop: Ctrl-C") + 1 :]:
         if not line.startswith("Adding a sample") and "is scheduled" not in line:
             assert line in README

@@ -200,8 +200,8 @@ def late_answer(scene: Scene) -> None:
 
 
 def window(scene: Scene) -> None:
-    """A window closes while messages wait for a slow gateway, and while others become due."""
-    scene.stage.gateway.faults(latency=0.45)
+    """A window closes while messages wait in hand for a slow gateway, and while others become due."""
+    scene.stage.gateway.faults(latency=1.2)
     scene.start(scene.first)
     scene.add_launched(40, 2.0, ends_in=1.0)
 
