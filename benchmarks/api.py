@@ -7,6 +7,7 @@ PostgreSQL. The two take turns, so that what else the machine does hits both.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import cProfile
 import io
 import itertools
@@ -18,15 +19,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg2
 from flask import Flask
 
 from api import create_app
 from api.settings import ApiSettings
-from benchmarks.api_server import API_KEY, AUTHORIZATION, database
 from benchmarks.bare_api import create_bare
+from benchmarks.postgres import connect
+from benchmarks.stage import stage
 from shared.db import database_url
 
+API_KEY = "a-key-of-this-benchmark"
 TURN = 0.25
 """Seconds of one application's turn."""
 CLIENTS, MAILINGS = 10_000, 100
@@ -71,7 +73,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="for each call and application")
     parser.add_argument("--profile", metavar="CALL", help="profile the call whose title begins so")
     options = parser.parse_args()
-    with database() as url:
+    with stage() as set_up, set_up.server.database("api") as url:
         fill(url)
         ours, bare = create_app(ApiSettings(database_url=database_url(url), api_key=API_KEY, rate=0)), create_bare(url)
         if options.profile:
@@ -126,7 +128,7 @@ def send(app: Flask, call: Call) -> None:
         "SERVER_PORT": "8000",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": "localhost:8000",
-        "HTTP_AUTHORIZATION": AUTHORIZATION,
+        "HTTP_AUTHORIZATION": f"Bearer {API_KEY}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
@@ -150,7 +152,7 @@ def send(app: Flask, call: Call) -> None:
 
 def fill(url: str) -> None:
     """A directory, and mailings with texts and counts."""
-    with _connection(url) as cursor:
+    with contextlib.closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO client (phone_number, operator_code, tag, timezone)
@@ -164,12 +166,6 @@ def fill(url: str) -> None:
             (CLIENTS, MAILINGS),
         )
         cursor.execute("ANALYZE")
-
-
-def _connection(url: str) -> Any:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    return connection.cursor()
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ from __future__ import annotations
 import secrets
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from benchmarks.gateways import wait_until_it_answers
-from benchmarks.processes import Child
+from benchmarks.processes import Child, Server
 from sandbox.addresses import free_port
 
 
-class Api:
+class Api(Server):
     """A running gunicorn; a context manager."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
@@ -25,14 +23,6 @@ class Api:
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
         # No limit of requests: it is the answers that are measured.
         environment = {"DATABASE_URL": database_url, "API_PORT": str(port), "API_KEY": key, "API_RATE": "0"}
-        self._child = Child("the API", command, folder / "api.log", environment)
-        self.pid = self._child.pid
-        wait_until_it_answers(self._child, f"{self.url}/healthz")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._child.stop()
+        child = Child("the API", command, folder / "api.log", environment)
+        super().__init__(child)
+        wait_until_it_answers(child, f"{self.url}/healthz")

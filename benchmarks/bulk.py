@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import tempfile
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from benchmarks.api_server import AUTHORIZATION, Server, database, serve
+from benchmarks.apis import Api
+from benchmarks.processes import family, most_memory
+from benchmarks.stage import stage
 
 HEADER = "phone_number,operator_code,tag,timezone\n"
 ZONES = ("Europe/Moscow", "Asia/Yekaterinburg", "Asia/Vladivostok", "UTC")
@@ -27,51 +29,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bulk", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows
-    with database() as url, serve("api:create_app()", url) as server, tempfile.TemporaryDirectory() as folder:
+    with stage() as set_up, set_up.server.database("bulk") as url, Api(url, set_up.folder) as api:
         print(f"{'':<28}{'seconds':>9}{'rows/s':>10}{'RSS, MB':>9}   answer")
-        first, second = write_csv(Path(folder) / "1.csv", rows, "a"), write_csv(Path(folder) / "2.csv", rows, "b")
-        lines = write_ndjson(Path(folder) / "2.ndjson", rows)
+        first, second = (write_csv(set_up.folder / f"{tag}.csv", rows, tag) for tag in "ab")
+        lines = write_ndjson(set_up.folder / "b.ndjson", rows)
         for title, step in (
-            ("warm up", lambda: send(server, b"phone_number,operator_code,tag,timezone\n", "text/csv")),
-            ("CSV into nothing", lambda: send(server, first, "text/csv")),
-            ("the same again", lambda: send(server, first, "text/csv")),
-            ("every tag changed", lambda: send(server, second, "text/csv")),
-            ("the same again as NDJSON", lambda: send(server, lines, "application/x-ndjson")),
-            ("export as CSV", lambda: receive(server, "text/csv")),
-            ("export as NDJSON", lambda: receive(server, "application/x-ndjson")),
+            ("warm up", lambda: send(api, HEADER.encode(), "text/csv")),
+            ("CSV into nothing", lambda: send(api, first, "text/csv")),
+            ("the same again", lambda: send(api, first, "text/csv")),
+            ("every tag changed", lambda: send(api, second, "text/csv")),
+            ("the same again as NDJSON", lambda: send(api, lines, "application/x-ndjson")),
+            ("export as CSV", lambda: receive(api, "text/csv")),
+            ("export as NDJSON", lambda: receive(api, "application/x-ndjson")),
         ):
-            show(title, rows, server, step)
+            show(title, rows, api, step)
 
 
-def show(title: str, rows: int, server: Server, step: Callable[[], Any]) -> None:
+def show(title: str, rows: int, api: Api, step: Callable[[], Any]) -> None:
     """Takes the time of a step, and prints it with the memory of the process that has most."""
     began = time.monotonic()
     answer = step()
     seconds = time.monotonic() - began
-    most, _ = server.memory()
+    most = max(most_memory(pid) for pid in family(api.pid)[1:])
     print(f"{title:<28}{seconds:>9.1f}{rows / seconds:>10,.0f}{most:>9.0f}   {answer}")
 
 
-def send(server: Server, file: Path | bytes, content_type: str) -> Any:
+def send(api: Api, file: Path | bytes, content_type: str) -> Any:
     """Imports a file; the counts of the answer."""
-    connection = HTTPConnection("127.0.0.1", server.port)
+    connection = HTTPConnection(urlsplit(api.url).netloc)
     body = file if isinstance(file, bytes) else file.open("rb")
     length = len(file) if isinstance(file, bytes) else file.stat().st_size
     connection.request(
         "POST",
         IMPORT,
         body,
-        {"Authorization": AUTHORIZATION, "Content-Type": content_type, "Content-Length": str(length)},
+        {**api.headers, "Content-Type": content_type, "Content-Length": str(length)},
     )
     answer = json.loads(connection.getresponse().read())
     connection.close()
     return {name: value for name, value in answer.items() if name != "errors"}
 
 
-def receive(server: Server, accept: str) -> str:
+def receive(api: Api, accept: str) -> str:
     """Exports the directory; its size."""
-    connection = HTTPConnection("127.0.0.1", server.port)
-    connection.request("GET", EXPORT, headers={"Authorization": AUTHORIZATION, "Accept": accept})
+    connection = HTTPConnection(urlsplit(api.url).netloc)
+    connection.request("GET", EXPORT, headers={**api.headers, "Accept": accept})
     response = connection.getresponse()
     size = 0
     while piece := response.read(1 << 20):

@@ -7,13 +7,11 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import requests
 
 from benchmarks.gateways import Served, wait_until_it_answers
-from benchmarks.processes import Child
+from benchmarks.processes import Child, Server
 from sandbox.addresses import free_port
 from shared.errors import ConfigurationError
 
@@ -58,7 +56,7 @@ def version() -> str | None:
     return said.strip().rpartition("/")[2]
 
 
-class Nginx:
+class Nginx(Server):
     """The running nginx; a context manager."""
 
     token = "benchmark"  # noqa: S105  it asks for none, and the worker must have one
@@ -77,11 +75,11 @@ class Nginx:
         user = "user root;" if Path("/proc/self").owner() == "root" else ""
         written = CONFIGURATION.format(folder=folder, port=port, processes=processes, user=user)
         (folder / "nginx.conf").write_text(written)
-        self._child = Child("nginx", [path, "-p", str(folder), "-c", str(folder / "nginx.conf")], folder / "nginx.out")
-        self.pid = self._child.pid
+        child = Child("nginx", [path, "-p", str(folder), "-c", str(folder / "nginx.conf")], folder / "nginx.out")
+        super().__init__(child)
         self._read_to = 0
         self._looks = 0
-        wait_until_it_answers(self._child, f"{self.url}/status")
+        wait_until_it_answers(child, f"{self.url}/status")
 
     def requests(self) -> int:
         """Requests since the start, without these looks: for progress bars."""
@@ -110,11 +108,3 @@ class Nginx:
                 ids.add(path)
                 first, last = min(first, float(moment)), max(last, float(moment))
         return Served(requests, len(ids), first, last)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._child.stop()

@@ -96,6 +96,22 @@ class Child:
         self.stop()
 
 
+class Server:
+    """A child that serves; a context manager."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        self.pid = child.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.stop()
+
+
 class Meter:
     """The CPU time of groups of processes, each with everything it started, since the meter was made."""
 
@@ -116,6 +132,12 @@ def memory(pid: int) -> int:
         return 0
     kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in status.splitlines() if line.startswith("Rss")}
     return 1024 * (kilobytes.get("RssAnon", 0) + kilobytes.get("RssFile", 0))
+
+
+def most_memory(pid: int) -> float:
+    """The most RAM that a process has had so far, in MB: VmHWM of proc_pid_status(5)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def family(pid: int) -> list[int]:

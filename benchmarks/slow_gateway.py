@@ -17,13 +17,12 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import requests
 
 from benchmarks.gateways import Served, wait_until_it_answers
-from benchmarks.processes import Child
+from benchmarks.processes import Child, Server
 from sandbox.addresses import free_port
 
 BODY = b'{"code": 0, "message": "OK"}'
@@ -34,7 +33,7 @@ FINEST = 0.001
 """Seconds between two looks at the answers that wait."""
 
 
-class SlowGateway:
+class SlowGateway(Server):
     """The running gateway; a context manager."""
 
     token = "benchmark"  # noqa: S105  it asks for none, and the worker must have one
@@ -45,9 +44,9 @@ class SlowGateway:
         port = free_port(8091)
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "benchmarks.slow_gateway", "--port", str(port), "--latency", str(latency)]
-        self._child = Child("the slow gateway", command, folder / "slow-gateway.log")
-        self.pid = self._child.pid
-        wait_until_it_answers(self._child, f"{self.url}/_/served")
+        child = Child("the slow gateway", command, folder / "slow-gateway.log")
+        super().__init__(child)
+        wait_until_it_answers(child, f"{self.url}/_/served")
 
     def requests(self) -> int:
         """Requests since `forget`: for progress bars."""
@@ -60,14 +59,6 @@ class SlowGateway:
     def served(self) -> Served:
         """The messages served since `forget`."""
         return Served(**requests.get(f"{self.url}/_/served", timeout=10).json())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._child.stop()
 
 
 class Counter:
