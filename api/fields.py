@@ -103,6 +103,11 @@ class PhoneNumber(ma.fields.Field[int]):
         raise self.make_error("invalid")
 
 
+def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
+    """The moment in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
+    return moment.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+
+
 class Instant(ma.fields.Field[datetime]):
     """A moment, as RFC 3339 writes it. It is kept to the microsecond and answered in UTC."""
 
@@ -119,7 +124,7 @@ class Instant(ma.fields.Field[datetime]):
         if value is None:
             return None
         exact = "microseconds" if value.microsecond % 1000 else "milliseconds"
-        return value.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+        return rfc_3339(value, exact)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         match = _INSTANT.fullmatch(value) if isinstance(value, str) else None

@@ -44,6 +44,10 @@ class MailingWarning(NamedTuple):
     message: str
 
 
+WINDOW_CLOSED = MailingWarning("window_closed", "Its window has closed: nothing will be sent any more.")
+NOBODY_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
+
+
 def check_terms(terms: Terms) -> None:
     """Raises Invalid when the window doesn't end after its start."""
     if terms.end_datetime <= terms.start_datetime:
@@ -116,9 +120,9 @@ def warnings_about(mailing: Mailing, *, somebody_matches: bool, now: datetime) -
     """
     warnings = []
     if mailing.status not in ENDED and mailing.end_datetime <= now:
-        warnings.append(MailingWarning("window_closed", "Its window has closed: nothing will be sent any more."))
+        warnings.append(WINDOW_CLOSED)
     if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
-        warnings.append(MailingWarning("nobody_matches", "No client has its mark as operator code or as tag."))
+        warnings.append(NOBODY_MATCHES)
     if mailing.ledger_closed_at is not None:
         warnings.append(MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain."))
     return warnings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from shared.mailings import MailingWarning
+from shared.mailings import NOBODY_MATCHES, WINDOW_CLOSED, MailingWarning
 from shared.segments import Segments
 
 
@@ -40,11 +40,11 @@ def plan_warnings(draft: Draft) -> list[MailingWarning]:
     if draft.start and draft.end and draft.end <= draft.start:
         warnings.append(MailingWarning("no_window", "The end must be after the start."))
     elif draft.end and draft.end <= draft.now:
-        warnings.append(MailingWarning("window_closed", "Its window has closed: nothing will be sent any more."))
+        warnings.append(WINDOW_CLOSED)
     elif draft.end and (seconds_needed(draft.audience, draft.rate) or 0.0) > (draft.end - start).total_seconds():
         warnings.append(
             MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
         )
     if draft.mark and not draft.audience:
-        warnings.append(MailingWarning("nobody_matches", "No client has its mark as operator code or as tag."))
+        warnings.append(NOBODY_MATCHES)
     return warnings

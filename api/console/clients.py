@@ -14,7 +14,7 @@ from api.audit.recording import name_operation
 from api.clients import queries
 from api.clients.schemas import ClientBody
 from api.console.blueprint import blp
-from api.console.forms import Form, changed_meanwhile
+from api.console.forms import Form, check_unchanged
 from api.console.message_search import find_messages
 from api.console.paging import paged
 from api.console.searches import find_clients
@@ -78,8 +78,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
 
     def change(fields: dict[str, Any]) -> Client:
         locked = queries.lock_client(client_id)
-        if locked.updated_at.isoformat() != request.form.get("updated_at"):
-            raise changed_meanwhile()
+        check_unchanged(locked)
         return queries.change_client(locked, fields)
 
     if form.submit(ClientBody(), change, operation="updateClient"):

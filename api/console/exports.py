@@ -9,17 +9,16 @@ from datetime import datetime
 
 from flask import Response, stream_with_context
 
+from api.clients.cells import guarded
 from api.console.blueprint import blp
 from api.console.clients import last_attempts_of
 from api.extensions import db
+from api.fields import rfc_3339
 from api.mailings.queries import check_mailing
 from api.messages.queries import messages_after
 
 AT_A_TIME = 1000
 """Messages read by one statement. Between two there is no transaction: a slow reader holds nothing up."""
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 COLUMNS = (
     "message_id",
@@ -93,8 +92,8 @@ def _cell(value: object) -> object:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        case str() if value.startswith(FORMULA):
-            return f"'{value}"
+            return rfc_3339(value)
+        case str():
+            return guarded(value)
         case _:
             return value

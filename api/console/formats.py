@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from api.console.wordings import MEANINGS, said, word
+from api.fields import rfc_3339
 
 
 def register_formats(app: Flask) -> None:
@@ -79,8 +80,7 @@ def moment(value: datetime | None, style: str = "datetime") -> Markup:
         return Markup("–")
     utc = value.astimezone(UTC)
     written = utc.strftime("%H:%M:%S UTC" if style == "time" else "%Y-%m-%d %H:%M:%S UTC")
-    machine = utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(machine, style, written)
+    return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(rfc_3339(utc), style, written)
 
 
 def excerpt(text: str, length: int = 60) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import marshmallow as ma
+from flask import request
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
@@ -15,8 +16,10 @@ from api.audit.recording import name_operation
 from api.console.wordings import said
 from api.errors import broken_rule
 from api.extensions import db
+from api.fields import rfc_3339
 from shared.clients import TIMEZONES
 from shared.errors import FieldError
+from shared.models import Client, Mailing
 
 Result = TypeVar("Result")
 
@@ -62,7 +65,7 @@ def instant(typed: str, zone: str) -> str:
     """What a date field holds, in that time zone, as the API wants it; what is no such date stays as it was typed."""
     try:
         local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC"))
-        return local.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return rfc_3339(local, "auto")
     except (ValueError, OverflowError):
         return typed
 
@@ -72,6 +75,7 @@ def for_field(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def changed_meanwhile() -> FieldError:
-    """What to say when somebody else has changed the thing since the form was opened."""
-    return FieldError("", gettext("Somebody else has changed this since you opened it. Look at it again, please."))
+def check_unchanged(thing: Client | Mailing) -> None:
+    """Raises FieldError when somebody else has changed the thing since the form was opened."""
+    if thing.updated_at.isoformat() != request.form.get("updated_at"):
+        raise FieldError("", gettext("Somebody else has changed this since you opened it. Look at it again, please."))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from werkzeug import Response
 
 from api.console.blueprint import blp
-from api.console.forms import Form, changed_meanwhile, for_field, instant
+from api.console.forms import Form, check_unchanged, for_field, instant
 from api.extensions import db
 from api.mailings import queries
 from api.mailings.plan import PlanBody, plan
@@ -52,8 +52,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
 
     def change(fields: dict[str, Any]) -> bool:
         locked, terms = queries.lock_mailing(mailing_id)
-        if locked.updated_at.isoformat() != request.form.get("updated_at"):
-            raise changed_meanwhile()
+        check_unchanged(locked)
         queries.change_mailing(locked, terms, replace(terms, **fields))
         return True
 

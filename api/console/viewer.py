@@ -22,6 +22,7 @@ from werkzeug.exceptions import BadRequest
 from api.access.principal import Principal
 from api.access.rules import role_needed
 from api.console.blueprint import blp
+from api.local_address import local_address
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
@@ -80,7 +81,7 @@ def may(endpoint: str) -> bool:
 @blp.get("/preferences/")
 def choose() -> Response:
     """Keeps a choice of language or colours in a cookie, and goes back to where it was made."""
-    response = redirect(_way_back(request.args.get("next", "/")))
+    response = redirect(local_address(request.args.get("next"), "/"))
     for name, choices in (("language", (*LANGUAGES, "")), ("theme", (*THEMES, ""))):
         choice = request.args.get(name)
         if choice is None:
@@ -90,11 +91,6 @@ def choose() -> Response:
         secure = request.is_secure
         response.set_cookie(name, choice, max_age=ONE_YEAR, secure=secure, httponly=True, samesite="Lax")
     return response  # type: ignore[return-value]
-
-
-def _way_back(address: str) -> str:
-    """The address, if it is one of ours: browsers take `//` and `/\\` for the beginning of another host."""
-    return address if address.startswith("/") and address[1:2] not in ("/", "\\") else "/"
 
 
 @functools.cache

@@ -10,9 +10,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.console.fleet import fleet
 from api.extensions import db
 from api.statistics.queries import mailings_by_status, messages_by_status
-from shared.reports import ALIVE
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +34,6 @@ SELECT count(*) FROM (
     SELECT FROM message WHERE status = 'sending' AND lease_until < now() LIMIT 1000
 ) AS lost
 """)
-
-
-# Workers whose last report is fresh and is not their farewell.
-COUNT_WORKERS = text(f"""
-SELECT count(*) FROM (
-    SELECT DISTINCT ON (worker) stopped FROM worker_report
-    WHERE at > now() - {ALIVE} * interval '1 second'
-    ORDER BY worker, at DESC
-) AS latest
-WHERE NOT stopped
-""")  # noqa: S608  a constant of ours
 
 
 class LedgerCollector(Collector):
@@ -71,7 +60,7 @@ class LedgerCollector(Collector):
             messages,
             mailings,
             _gauge("gonets_due_oldest_seconds", "How long the oldest due message waits.", _number(READ_WAITING)),
-            _gauge("gonets_workers_alive", "Workers that have reported lately.", _number(COUNT_WORKERS)),
+            _gauge("gonets_workers_alive", "Workers that have reported lately.", len(fleet().alive)),
             _gauge("gonets_leases_run_out", "Claims past their lease that nobody took back.", _number(COUNT_LOST)),
         ]
 

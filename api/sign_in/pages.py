@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden, NotFound
@@ -15,6 +14,7 @@ from api.access.keys import prefix_of
 from api.access.principal import Principal
 from api.audit.recording import write_down
 from api.extensions import db
+from api.local_address import local_address
 from api.sign_in import csrf, links
 from api.sign_in.provider import Provider, ProviderError
 from api.sign_in.sessions import sign_in, sign_out
@@ -84,7 +84,9 @@ def to_provider() -> Response | tuple[str, int]:
     if tired := _too_many_failures():
         return tired
     try:
-        return _provider().redirect(url_for("sign_in.from_provider", _external=True), _local(request.args.get("next")))
+        return _provider().redirect(
+            url_for("sign_in.from_provider", _external=True), local_address(request.args.get("next"), HOME)
+        )
     except ProviderError as error:
         return _refuse(str(error), how="provider")
 
@@ -101,7 +103,7 @@ def from_provider() -> Response | tuple[str, int]:
 
 
 def _form(trouble: str | None = None, status: int = 200) -> tuple[str, int]:
-    following = _local(request.values.get("next"))
+    following = local_address(request.values.get("next"), HOME)
     signed_in = _gate().of_cookie() if request.method == "GET" else None
     provider = current_app.extensions["provider"] is not None
     shown = {"trouble": trouble, "following": following, "signed_in": signed_in, "provider": provider}
@@ -109,7 +111,7 @@ def _form(trouble: str | None = None, status: int = 200) -> tuple[str, int]:
 
 
 def _welcome(who: Principal, how: str) -> Response:
-    following = _local(request.values.get("next"))
+    following = local_address(request.values.get("next"), HOME)
     sign_in(who, how)
     return redirect(following, 303)
 
@@ -132,13 +134,6 @@ def _too_many_failures() -> Response | None:
 
 def _tries() -> tuple[str, float, float]:
     return address_block(request.remote_addr), FAILURES_A_SECOND, FAILURES
-
-
-def _local(following: str | None) -> str:
-    """A path of ours to go to next; anything else would lead people astray under our name."""
-    if following is None or not following.startswith("/") or following.startswith(("//", "/\\")):
-        return HOME
-    return following if following.isprintable() and not urlsplit(following).netloc else HOME
 
 
 def _gate() -> Gate:
