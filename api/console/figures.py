@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, func, literal, select, true, union_all
 
-from api.console.message_search import status_range
 from api.console.plot import Plot, moments_plot
 from api.extensions import db
-from api.fields import MAX_ID
+from api.messages.walks import status_range
 from shared.ledger import MessageStatus
 from shared.models import Message
 
@@ -25,8 +24,6 @@ SAMPLE = 400
 """Sent messages that the timeline is drawn from: all, or so many evenly spaced ones."""
 
 COLUMNS = 60
-FIRST, BEYOND = literal(1, BigInteger), literal(MAX_ID, BigInteger)
-"""No id is less, or as great."""
 
 WITH_REASONS = (
     MessageStatus.FAILED,
@@ -85,7 +82,7 @@ def _sent_moments(mailing_id: int) -> Sequence[datetime]:
     )
     found = (
         select(Message.id, Message.sent_at)
-        .where(*_of(mailing_id, MessageStatus.SENT, steps.c.id))
+        .where(*_of(mailing_id, MessageStatus.SENT, steps.c.id - 1))
         .order_by(Message.status, Message.id)
         .limit(1)
         .lateral("found")
@@ -94,7 +91,9 @@ def _sent_moments(mailing_id: int) -> Sequence[datetime]:
     return [sent_at for _, sent_at in rows]
 
 
-def _of(mailing_id: int, status: MessageStatus, low: ColumnElement[int] = FIRST) -> tuple[ColumnElement[bool], ...]:
+def _of(
+    mailing_id: int, status: MessageStatus, after: ColumnElement[int] | None = None
+) -> tuple[ColumnElement[bool], ...]:
     # What is on its way is not in the index of a mailing's messages by status.
     in_index = Message.mailing_id == mailing_id, Message.status != MessageStatus.SENDING
-    return *in_index, status_range(status, low, BEYOND)
+    return *in_index, status_range(status, after, None)
