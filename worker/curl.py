@@ -48,9 +48,6 @@ _WORDS = {
     pycurl.E_FILESIZE_EXCEEDED: "answer too large",
 }
 
-_TLS_TROUBLE = frozenset({pycurl.E_SSL_CONNECT_ERROR, pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE})
-
-
 KEPT = 2
 FORGOTTEN = KEPT + 1.0
 """Whole seconds after which libcurl closes an idle connection, and seconds after which it certainly has."""

@@ -101,15 +101,16 @@ class Daemon:
         self._queue.record(attempted)
         self._reporter.count([one.answer for one in attempted])
         self._metrics.count(attempted)
+        now = time.monotonic()
         for one in attempted:
-            self._learn(one.answer)
-        self._breaker.take_stock(time.monotonic(), full=full)
+            self._learn(one.answer, now)
+        self._breaker.take_stock(now, full=full)
         self._senders.limit = self._breaker.limit
         return bool(attempted or unstarted)
 
-    def _learn(self, answer: Answer) -> None:
+    def _learn(self, answer: Answer, now: float) -> None:
         before = self._breaker.state
-        self._breaker.learn(answer, time.monotonic())
+        self._breaker.learn(answer, now)
         if self._breaker.state is before:
             return
         said = {"http_status": answer.http_status, "detail": answer.detail}

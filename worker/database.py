@@ -32,6 +32,9 @@ TROUBLE = (
     errors.IdleInTransactionSessionTimeout,
 )
 
+NOT_MIGRATED = (errors.UndefinedColumn, errors.UndefinedTable)
+"""What a worker meets that is newer than the database: what it can do without waits for the migration."""
+
 ANSWER_SECONDS = 60.0
 """How long a transaction may take before its connection is given up: the longest are some seconds of work."""
 

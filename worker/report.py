@@ -11,13 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.ledger import Outcome
 from shared.reports import EVERY, KEPT, GatewayHealth
 from worker.answers import Answer
-from worker.database import Database
+from worker.database import NOT_MIGRATED, Database
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ class Reporter:
 
         try:
             self._database.transaction(work)
-        except psycopg2.errors.UndefinedTable:
+        except NOT_MIGRATED:
             log.warning("the database is not migrated to this version yet: nothing is reported")
         self._counts.clear()
         self._since = now

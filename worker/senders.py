@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
-class Senders(Protocol):
-    """What the daemon hands deliveries to.
+class Senders(ABC):
+    """What the daemon hands deliveries to, and those that it has handed over. Any thread may put back what it took.
 
     A delivery whose `start_by` has passed, or whose turn comes while they are being stopped, is not attempted: it comes
     back as it was, and its request certainly never left.
@@ -34,54 +35,45 @@ class Senders(Protocol):
     limit: int
     """How many requests may be on their way at once."""
 
+    def __init__(self, something_done: threading.Event) -> None:
+        """`something_done` is set whenever there is something to collect."""
+        self._something_done = something_done
+        self._waiting: deque[Delivery] = deque()
+        self._attempted: deque[Attempted] = deque()
+        self._unstarted: deque[Delivery] = deque()
+        self._in_hand = 0
+
     @property
     def in_hand(self) -> int:
-        """Deliveries submitted and not collected yet."""
+        """Deliveries submitted and not collected yet. Only the daemon's thread changes it."""
+        return self._in_hand
 
     @property
     def waiting(self) -> int:
         """Those of them that have not begun."""
+        return len(self._waiting)
 
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Takes deliveries, first come, first served."""
+        before = list(deliveries)
+        self._in_hand += len(before)
+        self._waiting.extend(before)
 
     def collect(self) -> tuple[list[Attempted], list[Delivery]]:
         """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
+        attempted, unstarted = _drain(self._attempted), _drain(self._unstarted)
+        self._in_hand -= len(attempted) + len(unstarted)
+        return attempted, unstarted
 
     def recall(self, most: int | None = None) -> list[Delivery]:
         """Takes back what has not begun: all of it, or at most so many of those that came last."""
+        recalled = _drain(self._waiting) if most is None else _drain(self._waiting, most, last=True)
+        self._in_hand -= len(recalled)
+        return recalled
 
+    @abstractmethod
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
-
-
-class Hands:
-    """The deliveries in hand: those that wait, and what came of the others. Any thread may use it."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Delivery] = deque()
-        self.attempted: deque[Attempted] = deque()
-        self.unstarted: deque[Delivery] = deque()
-        self.count = 0
-        """Only the daemon's thread changes it."""
-
-    def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Takes deliveries that are to wait for their turn."""
-        before = list(deliveries)
-        self.count += len(before)
-        self.waiting.extend(before)
-
-    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
-        """Hands over what is done with."""
-        attempted, unstarted = _drain(self.attempted), _drain(self.unstarted)
-        self.count -= len(attempted) + len(unstarted)
-        return attempted, unstarted
-
-    def recall(self, most: int | None) -> list[Delivery]:
-        """Hands back those that wait, the last first when it is not all of them."""
-        recalled = _drain(self.waiting) if most is None else _drain(self.waiting, most, last=True)
-        self.count -= len(recalled)
-        return recalled
 
 
 class SendsMessages(Protocol):
@@ -90,14 +82,13 @@ class SendsMessages(Protocol):
     def send(self, message_id: int, phone_number: int, text: str) -> Answer: ...
 
 
-class SendingThreads:
+class SendingThreads(Senders):
     """A pool of threads that take deliveries and make attempts of them."""
 
     def __init__(self, gateway: SendsMessages, limit: int, something_done: threading.Event) -> None:
         """`something_done` is set whenever there is something to collect."""
+        super().__init__(something_done)
         self._gateway = gateway
-        self._something_done = something_done
-        self._hands = Hands()
         self._turn = threading.Condition()
         self._stopped = threading.Event()
         self._busy = 0
@@ -119,45 +110,27 @@ class SendingThreads:
             self._threads += 1
             threading.Thread(target=self._send_on, name=f"sender-{self._threads}", daemon=True).start()
 
-    @property
-    def in_hand(self) -> int:
-        """Deliveries submitted and not collected yet."""
-        return self._hands.count
-
-    @property
-    def waiting(self) -> int:
-        """Those of them that have not begun."""
-        return len(self._hands.waiting)
-
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Hands deliveries to the threads, first come, first served."""
         with self._turn:
-            self._hands.add(deliveries)
+            super().submit(deliveries)
             self._turn.notify_all()
-
-    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
-        """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
-        return self._hands.collect()
-
-    def recall(self, most: int | None = None) -> list[Delivery]:
-        """Takes back what no thread has begun: all of it, or at most so many of those that came last."""
-        return self._hands.recall(most)
 
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what no thread has begun. Those in flight go on."""
         self._stopped.set()
         with self._turn:
             self._turn.notify_all()
-        return self._hands.recall(None)
+        return self.recall()
 
     def _send_on(self) -> None:
         while (delivery := self._take()) is not None:
             started = self._wait_for(delivery.start_from)
             if self._stopped.is_set() or started >= delivery.start_by:
-                self._hands.unstarted.append(delivery)
+                self._unstarted.append(delivery)
             else:
                 answer = self._send(delivery)
-                self._hands.attempted.append(attempt(delivery, answer, started))
+                self._attempted.append(attempt(delivery, answer, started))
             with self._turn:
                 self._busy -= 1
                 self._turn.notify()
@@ -166,9 +139,9 @@ class SendingThreads:
     def _take(self) -> Delivery | None:
         with self._turn:
             while not self._stopped.is_set():
-                if self._busy < self._limit and self._hands.waiting:
+                if self._busy < self._limit and self._waiting:
                     self._busy += 1
-                    return self._hands.waiting.popleft()
+                    return self._waiting.popleft()
                 self._turn.wait()
         return None
 

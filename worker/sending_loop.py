@@ -20,7 +20,7 @@ from worker.answers import Answer
 from worker.curl import Transfer
 from worker.delivery import Attempted, Delivery
 from worker.gateway import Gateway
-from worker.senders import Hands, attempt, tripped
+from worker.senders import Senders, attempt, tripped
 
 Flight = tuple[Delivery, Transfer, tuple[str, ...], float]
 """A request on its way: its delivery, what carries it, what must not be told of it, and when it started."""
@@ -39,15 +39,14 @@ def _new_poll() -> tuple[Any, float]:
     return (select.epoll(), 1.0) if hasattr(select, "epoll") else (select.poll(), 1000.0)
 
 
-class SendingLoop:
+class SendingLoop(Senders):
     """Takes deliveries and makes attempts of them."""
 
     def __init__(self, gateway: Gateway, limit: int, most: int, something_done: threading.Event) -> None:
         """`limit` may be changed, up to `most`; `something_done` is set whenever there is something to collect."""
+        super().__init__(something_done)
         self.limit = limit
         self._gateway = gateway
-        self._something_done = something_done
-        self._hands = Hands()
         self._stopped = False
         self._failure: BaseException | None = None
         self._idle: list[Transfer] = []
@@ -69,19 +68,9 @@ class SendingLoop:
         self._poll.register(self._woken_fd, select.POLLIN)
         threading.Thread(target=self._run, name="sender", daemon=True).start()
 
-    @property
-    def in_hand(self) -> int:
-        """Deliveries submitted and not collected yet."""
-        return self._hands.count
-
-    @property
-    def waiting(self) -> int:
-        """Those of them that have not begun."""
-        return len(self._hands.waiting)
-
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Takes deliveries, first come, first served."""
-        self._hands.add(deliveries)
+        super().submit(deliveries)
         self._wake()
 
     def collect(self) -> tuple[list[Attempted], list[Delivery]]:
@@ -91,17 +80,13 @@ class SendingLoop:
         """
         if self._failure is not None:
             raise self._failure
-        return self._hands.collect()
-
-    def recall(self, most: int | None = None) -> list[Delivery]:
-        """Takes back what has not begun: all of it, or at most so many of those that came last."""
-        return self._hands.recall(most)
+        return super().collect()
 
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
         self._stopped = True
         self._wake()
-        return self._hands.recall(None)
+        return self.recall()
 
     def _run(self) -> None:
         try:
@@ -117,7 +102,7 @@ class SendingLoop:
 
     def _start(self) -> float:
         """Starts what may start; answers the monotonic time at which the next one may, if its time is to come."""
-        waiting = self._hands.waiting
+        waiting = self._waiting
         while len(self._flying) < self.limit and not self._stopped:
             now = time.monotonic()
             try:
@@ -127,7 +112,7 @@ class SendingLoop:
             except IndexError:  # there is none, or it has been recalled just now
                 return math.inf
             if now >= delivery.start_by:
-                self._hands.unstarted.append(delivery)
+                self._unstarted.append(delivery)
                 self._something_done.set()
             else:
                 self._send(delivery, now)
@@ -192,7 +177,7 @@ class SendingLoop:
         self._end(delivery, answer, started)
 
     def _end(self, delivery: Delivery, answer: Answer, started: float) -> None:
-        self._hands.attempted.append(attempt(delivery, answer, started))
+        self._attempted.append(attempt(delivery, answer, started))
         if not self._something_done.is_set():
             self._something_done.set()
 

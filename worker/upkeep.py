@@ -11,10 +11,9 @@ import time
 from datetime import datetime
 from typing import NamedTuple
 
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from worker.database import Database
+from worker.database import NOT_MIGRATED, Database
 from worker.reach import Reach
 from worker.retention import Retention
 
@@ -297,5 +296,5 @@ class Upkeep:
         try:
             self._database.transaction(lambda cursor: cursor.execute(FOLD_TALLIES, {"rows": FOLD_ABOVE}))
             self._retention.run()
-        except (psycopg2.errors.UndefinedColumn, psycopg2.errors.UndefinedTable):
+        except NOT_MIGRATED:
             log.warning("the database is not migrated to this version yet: nothing is folded or removed")

@@ -194,10 +194,10 @@ def sent_before_due() -> None:
 
 def given_back_in_flight() -> None:
     """A worker that stops gives back everything, also what is on its way."""
-    submit, wind_down = senders.Hands.add, daemon.Daemon._wind_down
+    submit, wind_down = senders.Senders.submit, daemon.Daemon._wind_down
     submitted: list[Delivery] = []
 
-    def submit_and_remember(self: senders.Hands, deliveries: list[Delivery]) -> None:
+    def submit_and_remember(self: senders.Senders, deliveries: list[Delivery]) -> None:
         submitted.extend(deliveries)
         submit(self, deliveries)
 
@@ -205,7 +205,7 @@ def given_back_in_flight() -> None:
         self._queue.release(submitted)
         wind_down(self)
 
-    senders.Hands.add = submit_and_remember  # type: ignore[method-assign,assignment]
+    senders.Senders.submit = submit_and_remember  # type: ignore[method-assign,assignment]
     daemon.Daemon._wind_down = give_back_all  # type: ignore[method-assign]
 
 
