@@ -7,11 +7,10 @@ import ctypes
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 import psycopg2
+
+from tests.listening import Passing, shut
 
 # <linux/filter.h>, <asm-generic/socket.h>: a filter of one instruction, "keep 0 bytes". A segment that a TCP socket's
 # filter drops has never arrived: it is not acknowledged, as if the cable had been cut (socket(7)).
@@ -20,19 +19,17 @@ DROP = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)
 DROP_EVERYTHING = struct.pack("HL", 1, ctypes.addressof(DROP))
 
 
-class BlackHole:
+class BlackHole(Passing):
     """Listens on 127.0.0.1 while it is entered, and passes everything on to the server of a URL, until told not to."""
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         with contextlib.closing(psycopg2.connect(url)) as connection:
             self._server = f"{connection.info.host}/.s.PGSQL.{connection.info.port}"
             user, database = connection.info.user, connection.info.dbname
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"postgresql://{user}@127.0.0.1:{self._listener.getsockname()[1]}/{database}"
+        self.url = f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
         self._open = threading.Event()
         self._clients: list[socket.socket] = []
-        self._sockets: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
 
     def lose(self) -> None:
         """From now on nothing that is sent here arrives, and nothing leaves."""
@@ -51,47 +48,22 @@ class BlackHole:
         for sock in (self._listener, *self._clients):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
-        _shut(*self._sockets)
+        shut(*self._sockets)
 
-    def __enter__(self) -> Self:
-        self._start(self._accept)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _shut(self._listener)  # wakes accept, which a close would not
+    def _let_go(self) -> None:
         self.heal()
-        for thread in self._threads:
-            thread.join(10)
-        for sock in (self._listener, *self._sockets):
-            sock.close()
 
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                server.connect(self._server)
-                self._clients.append(client)
-                self._sockets += [client, server]
-                self._start(self._pass_on, client, server)
-                self._start(self._pass_on, server, client)
+    def _take(self, client: socket.socket) -> None:
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        server.connect(self._server)
+        self._clients.append(client)
+        self._sockets += [client, server]
+        self._start(self._pass_on, client, server)
+        self._start(self._pass_on, server, client)
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if not self._open.is_set():
                     sink.sendall(data)
-        _shut(source, sink)
-
-
-def _shut(*sockets: socket.socket) -> None:
-    for sock in sockets:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+        shut(source, sink)

@@ -6,11 +6,12 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import psycopg2
 from psycopg2.extensions import make_dsn
+
+from tests.listening import Passing, shut
 
 COMMIT = b"COMMIT\x00"
 """The end of a simple Query message (PostgreSQL manual, 54.7)."""
@@ -18,20 +19,18 @@ COMMIT = b"COMMIT\x00"
 Moment = Literal["before the commit", "after the commit"]
 
 
-class CuttingProxy:
+class CuttingProxy(Passing):
     """Listens on 127.0.0.1 while it is entered, and passes everything on to the server of `dsn`."""
 
     def __init__(self, dsn: str) -> None:
+        super().__init__()
         connection = psycopg2.connect(dsn)
         self._server = connection.info.host, connection.info.port
         connection.close()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.dsn = make_dsn(dsn, host="127.0.0.1", port=self._listener.getsockname()[1])
+        self.dsn = make_dsn(dsn, host="127.0.0.1", port=self.port)
         self.cuts = 0
         self._moment: Moment | None = None
         self._meanwhile: Callable[[], None] = lambda: None
-        self._threads: list[threading.Thread] = []
-        self._sockets: list[socket.socket] = []
 
     def cut(self, moment: Moment, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Cuts the connection that commits next. `after the commit` is before anybody has been told of it.
@@ -41,34 +40,12 @@ class CuttingProxy:
         self._moment = moment
         self._meanwhile = meanwhile
 
-    def __enter__(self) -> Self:
-        self._start(self._accept)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept, which a close would not
-        _cut(*self._sockets)
-        for thread in self._threads:
-            thread.join(10)
-        for sock in (self._listener, *self._sockets):
-            sock.close()
-
-    def _start(self, target: object, *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = self._connect()
-                self._sockets += [client, server]
-                committed = threading.Event()
-                self._start(self._pass_on_questions, client, server, committed)
-                self._start(self._pass_on_answers, client, server, committed)
+    def _take(self, client: socket.socket) -> None:
+        server = self._connect()
+        self._sockets += [client, server]
+        committed = threading.Event()
+        self._start(self._pass_on_questions, client, server, committed)
+        self._start(self._pass_on_answers, client, server, committed)
 
     def _connect(self) -> socket.socket:
         host, port = self._server
@@ -89,7 +66,7 @@ class CuttingProxy:
                         break
                     committed.set()
                 server.sendall(data)
-        _cut(client, server)
+        shut(client, server)
 
     def _pass_on_answers(self, client: socket.socket, server: socket.socket, committed: threading.Event) -> None:
         with contextlib.suppress(OSError):
@@ -98,10 +75,4 @@ class CuttingProxy:
                     self._meanwhile()
                     break
                 client.sendall(data)
-        _cut(client, server)
-
-
-def _cut(*sockets: socket.socket) -> None:
-    for sock in sockets:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+        shut(client, server)

@@ -9,8 +9,8 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+
+from tests.listening import Listening, shut
 
 OK = b'{"code": 0, "message": "OK"}'
 
@@ -73,10 +73,11 @@ class Peer:
 Serve = Callable[[Peer], None]
 
 
-class RawServer:
+class RawServer(Listening):
     """Listens while it is entered; serves every connection in a thread of its own."""
 
     def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
         self.requests: list[Request] = []
         self.connections = 0
         self.most_at_once = 0
@@ -85,38 +86,15 @@ class RawServer:
         self._open: set[socket.socket] = set()
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        self._start(self._accept)
-        return self
+    def _take(self, client: socket.socket) -> None:
+        self._start(self._converse, client)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _let_go(self) -> None:
         self._closing.set()
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept, which a close would not
         with self._lock:
-            for sock in self._open:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        self._listener.close()
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, _ = self._listener.accept()
-                self._start(self._converse, sock)
+            shut(*self._open)
 
     def _converse(self, sock: socket.socket) -> None:
         with self._lock:
