@@ -25,7 +25,7 @@ from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway import Adapter, Gateway
 from worker.heartbeat import Heartbeat
-from worker.keeper import LAUNCH_SECONDS, Keeper
+from worker.keeper import Keeper
 from worker.limit import FLOOR
 from worker.mail_settings import MailSettings
 from worker.metrics import Metrics
@@ -132,7 +132,6 @@ def _keeper(
         upkeep=Upkeep(
             database,
             launch_chunk=settings.launch_chunk,
-            launch_seconds=LAUNCH_SECONDS,
             retention_days=settings.retention_days,
         ),
         stop=stop,

@@ -14,9 +14,6 @@ from worker.upkeep import Upkeep
 UPKEEP_SECONDS = 1.0
 """Between rounds of upkeep while there is sending to do. An idle worker does one a poll."""
 
-LAUNCH_SECONDS = 0.5
-"""How long one round may go on with launching: the rest of the upkeep is not due more often."""
-
 TAKE_BACK_LIMIT = 1000
 """Lost claims taken back in one transaction."""
 

@@ -186,23 +186,18 @@ class Chunk(NamedTuple):
 class Upkeep:
     """One round of it is four or five short transactions."""
 
-    def __init__(
-        self, database: Database, *, launch_chunk: int, launch_seconds: float = 0.0, retention_days: float = 0
-    ) -> None:
-        """`launch_seconds`: how long one round may go on with launching, chunk after chunk; it always does one chunk.
-
-        `retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever.
-        """
+    def __init__(self, database: Database, *, launch_chunk: int, retention_days: float = 0) -> None:
+        """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever."""
         self._database = database
         self._launch_chunk = launch_chunk
-        self._launch_seconds = launch_seconds
         self._retention = Retention(database, retention_days)
         self._closed = Reach()
         self._settle_at = 0.0
 
     def run(self) -> bool:
         """One round. Returns whether there is more to do at once."""
-        launching = self._launch_for(0.0 if self._start_mailings() else self._launch_seconds)
+        self._start_mailings()
+        launching = self._launch()
         closed = self._close_messages()
         if time.monotonic() >= self._settle_at:
             begun = time.monotonic()
@@ -212,25 +207,13 @@ class Upkeep:
             self._settle_at = begun + took / SETTLE_SHARE - BETWEEN_ROUNDS
         return launching or closed == CLOSE_LIMIT
 
-    def _start_mailings(self) -> int:
-        """Returns how many start. A round that launches their first messages should be short: these are to be sent."""
-
+    def _start_mailings(self) -> None:
         def work(cursor: Cursor) -> list[tuple[int]]:
             cursor.execute(START_MAILINGS)
             return cursor.fetchall()
 
-        started = self._database.transaction(work)
-        for (mailing_id,) in started:
+        for (mailing_id,) in self._database.transaction(work):
             log.info("a mailing starts", extra={"mailing_id": mailing_id})
-        return len(started)
-
-    def _launch_for(self, seconds: float) -> bool:
-        """Launches chunks for so long. Returns whether there may be more."""
-        until = time.monotonic() + seconds
-        while launching := self._launch():
-            if time.monotonic() >= until:
-                break
-        return launching
 
     def _launch(self) -> bool:
         """Launches one chunk of one mailing. Returns whether a launch is under way here."""
