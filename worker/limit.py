@@ -20,8 +20,14 @@ WORTH = 0.25
 ROUND_SECONDS = 0.1
 """A round is what is learned from: as many answers as the limit, and at least so long."""
 
+GLIMPSE_SECONDS = 0.02
+"""Long enough for good news: a round that pays already is over, and answers that come faster are believed."""
+
 CONTENT_SECONDS = 10.0
 """Between trying for more, once more has not paid."""
+
+SILENCE_SECONDS = 10.0
+"""Without any answer, after which nothing is known of their rate any more."""
 
 
 class Limit:
@@ -37,10 +43,11 @@ class Limit:
         """The limit at which the caution after "slower" ends."""
         self._begun: float | None = None
         self._answers = 0
-        self._slice_begun = 0.0
+        self._slice_begun: float | None = None
         self._slice = 0
+        self._answered_at = 0.0
         self.rate = 0.0
-        """Answers a second, lately."""
+        """Answers a second, lately; 0 when nothing is known of it."""
 
     @property
     def value(self) -> int:
@@ -76,27 +83,40 @@ class Limit:
             return
         self._answers += answers
         seconds = now - self._begun
-        if seconds >= ROUND_SECONDS and self._answers >= self.value:
-            self._judge(self._answers / seconds, now)
+        if seconds < GLIMPSE_SECONDS or self._answers < self.value:
+            return
+        rate = self._answers / seconds
+        pays = self._before is None or rate >= self._before[1] * (1.0 + WORTH * (self._limit / self._before[0] - 1.0))
+        if pays or seconds >= ROUND_SECONDS:
+            self._judge(rate, now, pays=pays)
             self._begun, self._answers = now, 0
 
-    def _judge(self, rate: float, now: float) -> None:
+    def _judge(self, rate: float, now: float, *, pays: bool) -> None:
         before, self._before = self._before, None
-        if before is not None:
-            limit, brought = before
-            if rate < brought * (1.0 + WORTH * (self._limit / limit - 1.0)):
-                self._limit = limit
-                self._content_until = now + CONTENT_SECONDS
+        if before is not None and not pays:
+            self._limit = before[0]
+            self._content_until = now + CONTENT_SECONDS
         if now >= self._content_until and self._limit < self._most:
             self._before = self._limit, rate
             self._limit = min(self._most, self._limit * GROWTH)
 
     def _measure(self, answers: int, now: float) -> None:
+        if answers:
+            self._answered_at = now
+        elif now - self._answered_at >= SILENCE_SECONDS:
+            self.rate, self._slice_begun = 0.0, None
+        if self._slice_begun is None:
+            if answers:  # over what time these came, nobody knows
+                self._slice_begun, self._slice = now, 0
+            return
         self._slice += answers
         seconds = now - self._slice_begun
-        if seconds >= ROUND_SECONDS:
+        if seconds < GLIMPSE_SECONDS:
+            return
+        rate = self._slice / seconds
+        if rate > self.rate or seconds >= ROUND_SECONDS:
             # Half of what is new: steady enough, and after a second nothing is left of what was.
-            self.rate = (self.rate + self._slice / seconds) / 2
+            self.rate = (self.rate + rate) / 2 if self.rate else rate
             self._slice_begun, self._slice = now, 0
 
     def _start_over(self) -> None:

@@ -68,11 +68,23 @@ def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> Non
 
 def test_what_waits_is_little_again_once_answers_are_slow_to_come() -> None:
     one = breaker(16)
-    take_stock(one, 10_000, 0.5)
+    for step in range(5):
+        take_stock(one, 1000, step / 10)
+    assert one.room(0.4, 0) > 500
+
     for step in range(20):
         take_stock(one, 0, 1.0 + step / 10)
-
     assert one.room(3.0, 0) == 16
+
+
+def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
+    one = breaker(16)
+    for step in range(5):
+        take_stock(one, 1000, step / 10)
+    for step in range(5):
+        take_stock(one, 0, 5.0 * step)
+
+    assert one.room(25.0, 0) == 32
 
 
 def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:

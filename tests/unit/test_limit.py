@@ -44,6 +44,25 @@ def test_a_gateway_that_is_far_away_is_asked_for_as_much_at_once_as_may_be(secon
     assert limit.value == 1000
 
 
+def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_second() -> None:
+    limit = Limit(256)
+    run(limit, latency(0.005), 0.2)
+
+    assert limit.value == 256
+    assert limit.rate > 256 / 0.005 / 2
+
+
+def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
+    limit = Limit(64)
+    now = run(limit, latency(0.005), 0.03)
+    assert limit.value > FLOOR
+
+    now = run(limit, capacity(1000.0, 0.01), 0.03, now)
+    run(limit, latency(0.005), 0.5, now)
+
+    assert limit.value == 64
+
+
 def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> None:
     limit = Limit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
