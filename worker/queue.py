@@ -6,7 +6,6 @@ up by each claim, so whoever moves a message on names the pair, and a claim that
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +20,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
 from worker.database import Database
-from worker.delivery import SENT, Attempted, Claim, Delivery, Retries, Verdict, judge
+from worker.delivery import Attempted, Claim, Delivery, Retries, judge
+from worker.entries import entries
 from worker.pace import ANY_TIME, Pace, Slot
 from worker.reach import LOOK_BACK_SHARE, Reach
 from worker.statements import (
@@ -40,9 +40,6 @@ log = logging.getLogger(__name__)
 
 ClaimName = tuple[int, int]
 """A message's id and its attempt's number."""
-
-Entry = dict[str, object]
-"""What RECORD reads of one attempt."""
 
 LATE = timedelta(seconds=5)
 """How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
@@ -238,12 +235,10 @@ class Queue:
 
     def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
         judged = [(one, judge(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
-        now = time.monotonic()
-        entries = [_entry(one, verdict, now) for one, verdict in judged]
         again = [one.delivery for one, verdict in judged if verdict.status is MessageStatus.PENDING]
         with _clients_of(cursor, again):
-            for part in _each_message_once(entries):
-                cursor.execute(RECORD, (json.dumps(part),))
+            for part in entries(judged, time.monotonic()):
+                cursor.execute(RECORD, (part,))
 
 
 @contextmanager
@@ -254,47 +249,6 @@ def _clients_of(cursor: Cursor, deliveries: Sequence[Delivery]) -> Iterator[None
     yield
     if deliveries:
         cursor.execute(END_ORPHANS, ([delivery.message_id for delivery in deliveries],))
-
-
-def _each_message_once(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """The entries in order, in parts in which no message is twice: seldom more than one part.
-
-    A worker has two attempts of one message in hand when it claims again what it lost while it stood still.
-    """
-    parts: list[dict[object, Entry]] = []
-    for entry in entries:
-        for part in parts:
-            if entry["message_id"] not in part:
-                break
-        else:
-            parts.append(part := {})
-        part[entry["message_id"]] = entry
-    return [list(part.values()) for part in parts]
-
-
-def _entry(attempted: Attempted, verdict: Verdict, now: float) -> Entry:
-    """What RECORD reads of one attempt; `now` is the monotonic time."""
-    delivery, answer = attempted.delivery, attempted.answer
-    entry: Entry = {
-        "message_id": delivery.message_id,
-        "number": delivery.number,
-        "started_at": round(attempted.started_at * 1e6),
-        "outcome": answer.outcome,
-        "http_status": answer.http_status,
-        "worker": delivery.worker,
-        "status": verdict.status,
-    }
-    if attempted.started is not None:
-        entry["ago"] = round((now - attempted.started) * 1e6)
-    if attempted.duration is not None:
-        entry["duration"] = round(attempted.duration * 1e6)
-    if verdict is not SENT or answer.detail is not None:  # nearly all have nothing more to say
-        entry["detail"] = answer.detail
-        entry["reason"] = verdict.reason
-        entry["delay"] = verdict.delay
-        entry["in_doubt"] = verdict.in_doubt
-        entry["spared"] = verdict.spared
-    return entry
 
 
 def _delivery(

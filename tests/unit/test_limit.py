@@ -53,14 +53,16 @@ def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_se
 
 
 def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
-    limit = Limit(64)
-    now = run(limit, latency(0.005), 0.03)
-    assert limit.value > FLOOR
+    limit = Limit(2 * FLOOR)
+    for step in range(4):
+        limit.learn(FLOOR, step / 100, full=True)
+    assert limit.value == 2 * FLOOR
 
-    now = run(limit, capacity(1000.0, 0.01), 0.03, now)
-    run(limit, latency(0.005), 0.5, now)
+    limit.learn(2 * FLOOR, 0.07, full=True)  # no faster, for these 40 ms
+    for step in range(8, 18):
+        limit.learn(6 * FLOOR, step / 100, full=True)
 
-    assert limit.value == 64
+    assert limit.value == 2 * FLOOR
 
 
 def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> None:

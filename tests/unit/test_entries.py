@@ -1,0 +1,84 @@
+"""What RECORD is given to read of attempts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.ledger import MessageStatus, OnUnknown, Outcome
+from worker.answers import Answer
+from worker.delivery import SENT, SENT_IN_DOUBT, Attempted, Claim, Delivery, Verdict
+from worker.entries import entries
+
+NOW = 1000.0
+WORKER = 'a "quoted" name'
+ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+CLAIMED = {"worker": WORKER, "number": 3, "started_at": 1_700_000_000_250_000}
+TIMES = {"ago": 2_000_001, "duration": 1_500_000}
+
+
+def attempted(answer: Answer = ACCEPTED, *, message_id: int = 7, seen: bool = True) -> Attempted:
+    claim = Claim(1_700_000_000.0, 990.0)
+    delivery = Delivery(
+        message_id, 3, 1, 2, 79161234567, "Hello", 0, False, OnUnknown.RESEND, WORKER, claim, 0.0, NOW + 60
+    )
+    return Attempted(delivery, answer, 1_700_000_000.25, *((1.5, NOW - 2.000001) if seen else (None, None)))
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict", "entry"),
+    [
+        (attempted(), SENT, {**TIMES, "outcome": "accepted", "http_status": 200, "status": "sent"}),
+        (
+            attempted(),
+            SENT_IN_DOUBT,
+            {**TIMES, "outcome": "accepted", "http_status": 200, "status": "sent", "delay": 0.0, "in_doubt": True},
+        ),
+        (
+            attempted(Answer(Outcome.ACCEPTED, 201, "said more")),
+            SENT,
+            {
+                **TIMES,
+                "outcome": "accepted",
+                "http_status": 201,
+                "detail": "said more",
+                "status": "sent",
+                "delay": 0.0,
+            },
+        ),
+        (
+            attempted(Answer(Outcome.REFUSED, 200, "code 5")),
+            Verdict(MessageStatus.PENDING, "code 5", 2.5, spared=True),
+            {
+                **TIMES,
+                "outcome": "refused",
+                "http_status": 200,
+                "detail": "code 5",
+                "status": "pending",
+                "reason": "code 5",
+                "delay": 2.5,
+                "spared": True,
+            },
+        ),
+        (
+            attempted(Answer(Outcome.AMBIGUOUS), seen=False),
+            Verdict(MessageStatus.UNKNOWN, in_doubt=True),
+            {"outcome": "ambiguous", "status": "unknown", "delay": 0.0, "in_doubt": True},
+        ),
+    ],
+)
+def test_an_attempt_is_told_with_what_became_of_its_message(
+    one: Attempted, verdict: Verdict, entry: dict[str, object]
+) -> None:
+    [part] = entries([(one, verdict)], NOW)
+
+    assert json.loads(part) == [{"message_id": 7, **CLAIMED, **entry}]
+
+
+def test_no_part_has_a_message_twice_and_the_order_is_kept() -> None:
+    judged = [(attempted(message_id=message_id), SENT) for message_id in (1, 2, 1, 3, 1)]
+
+    parts = [[entry["message_id"] for entry in json.loads(part)] for part in entries(judged, NOW)]
+
+    assert parts == [[1, 2, 3], [1], [1]]

@@ -1,0 +1,66 @@
+"""What RECORD reads of attempts: JSON, in parts that one statement can take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+
+from worker.delivery import SENT, Attempted, Verdict
+
+# Nearly all entries are of this kind, and what json.dumps makes of a dict takes four times as long.
+_ACCEPTED = (
+    '{"message_id":%d,"number":%d,"started_at":%d,"ago":%d,"duration":%d,"outcome":"accepted","http_status":%d,'
+    '"worker":%s,"status":"sent"}'
+)
+
+
+def entries(judged: Iterable[tuple[Attempted, Verdict]], now: float) -> list[str]:
+    """The attempts in order, as JSON arrays in which no message is twice: seldom more than one.
+
+    `now` is the monotonic time. A worker has two attempts of one message in hand when it claims again what it lost
+    while it stood still.
+    """
+    parts: list[dict[int, str]] = []
+    for attempted, verdict in judged:
+        message_id = attempted.delivery.message_id
+        for part in parts:
+            if message_id not in part:
+                break
+        else:
+            parts.append(part := {})
+        part[message_id] = _entry(attempted, verdict, now)
+    return [f"[{','.join(part.values())}]" for part in parts]
+
+
+def _entry(attempted: Attempted, verdict: Verdict, now: float) -> str:
+    """Times are in whole microseconds; what is null or false is left out (RECORD says why)."""
+    delivery, answer = attempted.delivery, attempted.answer
+    started_at = round(attempted.started_at * 1e6)
+    ago = None if attempted.started is None else round((now - attempted.started) * 1e6)
+    duration = None if attempted.duration is None else round(attempted.duration * 1e6)
+    if verdict is SENT and answer.detail is None and None not in (ago, duration, answer.http_status):
+        claim = delivery.message_id, delivery.number
+        return _ACCEPTED % (*claim, started_at, ago, duration, answer.http_status, _quoted(delivery.worker))
+    entry = {
+        "message_id": delivery.message_id,
+        "number": delivery.number,
+        "started_at": started_at,
+        "ago": ago,
+        "duration": duration,
+        "outcome": answer.outcome,
+        "http_status": answer.http_status,
+        "detail": answer.detail,
+        "worker": delivery.worker,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "delay": verdict.delay,
+        "in_doubt": verdict.in_doubt or None,
+        "spared": verdict.spared or None,
+    }
+    return json.dumps({key: value for key, value in entry.items() if value is not None})
+
+
+@lru_cache(maxsize=100)
+def _quoted(word: str) -> str:
+    return json.dumps(word)
