@@ -2,18 +2,17 @@
 
     python -m benchmarks.growth [--rows 10000000]
 
-At 10,000, 100,000, … pending messages and as many clients. A claim's cost is PostgreSQL's own time for the statement,
-from its log, while a real worker sends a few thousand of the messages; a page's is what a client of the API waits.
+At 10,000, 100,000, … pending messages and as many clients. A claim's cost is how long a worker's own queue waits for
+it; a page's is what a client of the API waits.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
+import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from statistics import quantiles
+from random import Random
+from statistics import median, quantiles
 from typing import NamedTuple
 
 import requests
@@ -21,25 +20,21 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from benchmarks import ledger, plots
 from benchmarks.apis import Api
-from benchmarks.fleet import Fleet
-from benchmarks.gateways import Gateway
 from benchmarks.ledger import Discrepancy, ask
 from benchmarks.postgres import connect
 from benchmarks.progress import Progress
 from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
-from shared.errors import ConfigurationError
+from worker.database import Database
+from worker.delivery import Attempted, Retries
+from worker.gateway import ACCEPTED
+from worker.queue import Queue
 
 SMALLEST = 10_000
-CLAIMED = 5_000
-"""Messages that are claimed at each size: few beside the smallest, so that it stays what it is."""
+BATCH, CLAIMS = 500, 9
+"""Messages in a claim, and claims at each size: few beside the smallest, so that it stays what it is."""
 CALLS = 40
 """Calls of the API for each figure, which is what a tenth of them keeps within."""
-LOGGED = re.compile(
-    rb"duration: ([\d.]+) ms  (?:statement|execute [^:]*): (.*?)(?=^\d{4}-\d\d-\d\d |\Z)", re.DOTALL | re.M
-)
-CLAIMS = (b"SKIP LOCKED", b"lease_until", b"UPDATE message", b"RETURNING")
-"""What the text of a claim holds, and no other statement's."""
 
 
 class Size(NamedTuple):
@@ -52,12 +47,8 @@ class Size(NamedTuple):
 
 def measure(stage: Stage, options: argparse.Namespace) -> Result:
     """Each size's costs, as a multiple of the smallest's."""
-    if stage.server.log is None:
-        raise ConfigurationError(
-            "This one reads PostgreSQL's log: unset DATABASE_URL, and it starts a server of its own."
-        )
     sizes = []
-    with stage.server.database("growth") as url, stage.gateway() as gateway, Api(url, stage.folder) as api:
+    with stage.server.database("growth") as url, Api(url, stage.folder) as api:
         connection = connect(url)
         mailing_id = ledger.add_waiting_mailing(connection, 0)
         have = 0
@@ -67,7 +58,7 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
             ledger.extend(connection, mailing_id, have, rows, progress)
             have = rows
             pages = _pages(connection, api, mailing_id)
-            sizes.append(Size(rows, _claim(stage, url, connection, mailing_id, gateway, progress), pages))
+            sizes.append(Size(rows, _claim(url, connection, mailing_id, progress), pages))
             stage.say(f"{rows:,}: a claim {sizes[-1].claim:.1f} µs a message")
         connection.close()
     first, last = sizes[0], sizes[-1]
@@ -89,8 +80,8 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
             for size in sizes
         ],
         notes=[
-            "In brackets, the ratio to the smallest. As many clients as messages; of "
-            f"{CALLS} calls of the API over a kept connection, what a tenth keeps within."
+            f"In brackets, the ratio to the smallest. As many clients as messages; the median of {CLAIMS} claims of "
+            f"{BATCH} messages; of {CALLS} calls of the API over a kept connection, what a tenth keeps within."
         ],
         readme=[
             (
@@ -139,40 +130,30 @@ def _time(api: Api, path: str) -> float:
     return quantiles(times, n=10)[0]  # what a neighbour's load has not touched
 
 
-def _claim(
-    stage: Stage, url: str, connection: Connection, mailing_id: int, gateway: Gateway, progress: Progress
-) -> float:
-    """Microseconds of PostgreSQL's time for claims, a message, while a worker sends some."""
-    log = stage.server.log
-    assert log
-    name = ask(connection, "SELECT current_database()")
-    with connection.cursor() as cursor:
-        cursor.execute(f'ALTER DATABASE "{name}" SET log_min_duration_statement = 0')
-    gateway.forget()
-    before, began = gateway.requests(), time.monotonic()
-    with Fleet(url, gateway, 1, stage.folder, {"WORKER_POLL_SECONDS": "0.05"}):
-        ledger.release(connection, mailing_id)
-        logged_from = log.stat().st_size
-        while (sent := gateway.requests() - before) < CLAIMED:
-            progress.show(sent, CLAIMED, "messages claimed")
-            if time.monotonic() - began > ledger.PATIENCE:
-                raise Discrepancy(f"In a minute {sent} messages were sent.")
-            time.sleep(0.02)
-    with connection.cursor() as cursor:
-        cursor.execute(f'ALTER DATABASE "{name}" RESET log_min_duration_statement')
+def _claim(url: str, connection: Connection, mailing_id: int, progress: Progress) -> float:
+    """Microseconds of a claim, a message: of some claims of the same size, one after another, the one in the middle."""
+    ledger.release(connection, mailing_id)
+    database = Database(url, threading.Event(), "gonets benchmark")
+    queue = Queue(
+        database,
+        worker="benchmark",
+        lease_seconds=600.0,
+        delivery_seconds=10.0,
+        retries=Retries(5, 30.0, 3600.0),
+        random=Random(1),
+    )
+    costs = []
+    for done in range(CLAIMS + 1):  # the first one connects, and finds its place
+        began = time.monotonic()
+        claimed = queue.claim(BATCH)
+        costs.append(1e6 * (time.monotonic() - began) / BATCH)
+        ledger.expect("messages claimed", len(claimed), BATCH)
+        now = time.monotonic()
+        queue.record([Attempted(one, ACCEPTED, one.claim.database_time(now), 0.0, now) for one in claimed])
+        progress.show(done + 1, CLAIMS + 1, "claims")
+    database.close()
     ledger.hold(connection, mailing_id)
-    served = gateway.served()
-    ledger.expect("requests", served.requests, served.distinct)
-    return 1000 * sum(_claims(log, logged_from)) / served.requests
-
-
-def _claims(log: Path, logged_from: int) -> Iterator[float]:
-    """Milliseconds of each claim in PostgreSQL's log from there on."""
-    with log.open("rb") as file:
-        file.seek(logged_from)
-        for milliseconds, statement in LOGGED.findall(file.read()):
-            if all(word in statement for word in CLAIMS):
-                yield float(milliseconds)
+    return median(costs[1:])
 
 
 def main() -> None:

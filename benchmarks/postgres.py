@@ -24,12 +24,11 @@ GIVEN = ("BENCHMARK_DATABASE_URL", "DATABASE_URL")
 
 
 class Server:
-    """A running server; `pid` and `log` are none when it isn't ours."""
+    """A running server; `pid` is none when it isn't ours."""
 
-    def __init__(self, url: str, pid: int | None, log: Path | None) -> None:
+    def __init__(self, url: str, pid: int | None) -> None:
         self.url = url
         self.pid = pid
-        self.log = log
 
     @contextlib.contextmanager
     def database(self, name: str, *, migrated: bool = True) -> Iterator[str]:
@@ -63,7 +62,7 @@ def server(folder: Path) -> Iterator[Server]:
     if given := next((os.environ[name] for name in GIVEN if os.environ.get(name)), None):
         url = libpq_url(database_url(given))
         _check_durable(url)
-        yield Server(url, None, None)
+        yield Server(url, None)
         return
     with EmbeddedPostgres(folder / "postgres") as postgres:
         connection = connect(postgres.url)
@@ -73,7 +72,7 @@ def server(folder: Path) -> Iterator[Server]:
         connection.close()
         postgres.restart()
         _check_durable(postgres.url)
-        yield Server(postgres.url, postgres.pid, postgres.log)
+        yield Server(postgres.url, postgres.pid)
 
 
 def connect(url: str) -> Connection:
