@@ -299,11 +299,12 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
 def test_after_a_stop_nothing_is_begun_and_the_threads_end(
     gateway: SlowGateway, hire: Callable[[int], Senders]
 ) -> None:
+    others = set(threading.enumerate())
     senders = hire(3)
     senders.stop()
     assert senders.recall() == []
     senders.submit([delivery(1)])
 
-    eventually(lambda: not any(thread.name.startswith("sender") for thread in threading.enumerate()))
+    eventually(lambda: not set(threading.enumerate()) - others)
     assert gateway.asked == []
     senders.recall()
