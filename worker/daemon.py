@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.05
 SHORT_LINGER_SECONDS = 0.005
-"""How long answers may gather, so that they are recorded together and not one a transaction: with plenty in hand that
-waits to be sent meanwhile, and with little."""
+"""How long answers may gather, so that they are recorded together: a transaction costs PostgreSQL as much as a hundred
+messages in it. The long one while there is plenty in hand that waits to be sent, the short one after a wait."""
+
+LINGER_STEP_SECONDS = 0.01
+"""How often it is looked whether there is plenty still."""
 
 PATIENCE_SECONDS = 0.25
 """How long the loop waits for an answer while there is more in hand than may be on its way."""
@@ -72,6 +75,7 @@ class Daemon:
             while not self._stop.is_set():
                 if not self.tick():
                     self._wait()
+                self._linger()
             self._wind_down()
         except TROUBLE:
             if not self._stop.is_set():
@@ -161,8 +165,15 @@ class Daemon:
         if self._wake.wait(timeout):
             self._wake.clear()
             if self._senders.in_hand:
-                plenty = self._senders.waiting > (self._breaker.allowed() - self._breaker.limit) / 2
-                self._stop.wait(LINGER_SECONDS if plenty else SHORT_LINGER_SECONDS)
+                self._stop.wait(SHORT_LINGER_SECONDS)
+
+    def _linger(self) -> None:
+        """Lets answers gather while at least half of what may wait to be sent does so."""
+        enough = (self._breaker.allowed() - self._breaker.limit) / 2
+        until = time.monotonic() + LINGER_SECONDS
+        while self._senders.waiting > enough and time.monotonic() < until:
+            if self._stop.wait(LINGER_STEP_SECONDS):
+                break
 
     def _wind_down(self) -> None:
         """Starts nothing more, finishes what is in flight, gives back the rest."""
