@@ -16,6 +16,8 @@ BENCHMARKS: dict[str, str] = {
     "life": "--mailings 3 --messages 5000",
     "workers": "--workers 1,2,4 --seconds 3",
     "idle": "--seconds 10",
+    "api": "--seconds 0.5",
+    "bulk": "--rows 100000",
 }
 """Each with what makes it short: to see that it works, and not for figures."""
 

@@ -1,18 +1,18 @@
-"""The API's common calls: `python -m benchmarks.api [--seconds 2] [--profile CALL]`.
+"""The API's common calls, beside a bare flask-smorest with one query a call on the same PostgreSQL.
 
-Requests a second of one thread, by calling the WSGI application, beside a bare flask-smorest with one query on the same
-PostgreSQL. The two take turns, so that what else the machine does hits both.
+    python -m benchmarks.api [--seconds 5]
+
+Requests a second of one thread that calls the WSGI application, without a server and sockets. The two take turns, so
+that what else the machine does hits both. `python -m benchmarks.api_profile CALL` says where a call's time goes.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import cProfile
 import io
 import itertools
 import json
-import pstats
 import sys
 import time
 from collections.abc import Callable
@@ -24,8 +24,11 @@ from flask import Flask
 from api import create_app
 from api.settings import ApiSettings
 from benchmarks.bare_api import create_bare
+from benchmarks.ledger import Discrepancy
 from benchmarks.postgres import connect
-from benchmarks.stage import stage
+from benchmarks.progress import Progress
+from benchmarks.result import Result, ratio
+from benchmarks.stage import Stage, command
 from shared.db import database_url
 
 API_KEY = "a-key-of-this-benchmark"
@@ -67,51 +70,52 @@ CALLS = (
 )
 
 
-def main() -> None:
-    """Measures, and prints a table; or profiles one call of the API."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each call and application")
-    parser.add_argument("--profile", metavar="CALL", help="profile the call whose title begins so")
-    options = parser.parse_args()
-    with stage() as set_up, set_up.server.database("api") as url:
-        fill(url)
-        ours, bare = create_app(ApiSettings(database_url=database_url(url), api_key=API_KEY, rate=0)), create_bare(url)
-        if options.profile:
-            profile(ours, next(call for call in CALLS if call.title.startswith(options.profile)), options.seconds)
-            return
-        print(f"{'':<28}{'Gonets':>10}{'bare':>10}{'ratio':>8}   requests/s, one thread")
-        for call in CALLS:
-            mine, theirs = compare(ours, bare, call, options.seconds)
-            print(f"{call.title:<28}{mine:>10,.0f}{theirs:>10,.0f}{mine / theirs:>8.2f}")
+def measure(stage: Stage, options: argparse.Namespace) -> Result:
+    """Requests a second of either, call by call."""
+    with stage.server.database("api") as url:
+        ours, bare = gonets(url), create_bare(url)
+        speeds = {call.title: compare(ours, bare, call, options.seconds, stage.progress(call.title)) for call in CALLS}
+    return Result(
+        "api",
+        ("", "Gonets, requests/s", "bare flask-smorest, requests/s", "× bare"),
+        [(title, f"{mine:,.0f}", f"{theirs:,.0f}", ratio(mine, theirs)) for title, (mine, theirs) in speeds.items()],
+        notes=[
+            f"One thread that calls the application, without a server; in turns of {TURN} s, {options.seconds:g} s for "
+            f"each call and application. {CLIENTS:,} clients, {MAILINGS} mailings."
+        ],
+        readme=[
+            (
+                "the API, one thread",
+                ", ".join(
+                    f"{title} {mine:,.0f} requests/s ({ratio(mine, theirs)})"
+                    for title, (mine, theirs) in speeds.items()
+                )
+                + "; in brackets, beside bare flask-smorest with one query",
+            )
+        ],
+    )
 
 
-def compare(ours: Flask, bare: Flask, call: Call, seconds: float) -> tuple[float, float]:
+def gonets(url: str) -> Flask:
+    """Our application on a directory and mailings, with texts and counts, that are made for it."""
+    fill(url)
+    return create_app(ApiSettings(database_url=database_url(url), api_key=API_KEY, rate=0))
+
+
+def compare(ours: Flask, bare: Flask, call: Call, seconds: float, progress: Progress) -> tuple[float, float]:
     """Requests a second of either."""
     for app in (ours, bare):
         send(app, call)
     done = [0, 0]
-    for _ in range(max(1, round(seconds / TURN))):
+    turns = max(1, round(seconds / TURN))
+    for turn in range(turns):
         for place, app in enumerate((ours, bare)):
             end = time.perf_counter() + TURN
             while time.perf_counter() < end:
                 send(app, call)
                 done[place] += 1
-    turns = max(1, round(seconds / TURN)) * TURN
-    return done[0] / turns, done[1] / turns
-
-
-def profile(app: Flask, call: Call, seconds: float) -> None:
-    """Prints where the time of a call goes."""
-    send(app, call)
-    profiler = cProfile.Profile()
-    end, done = time.perf_counter() + seconds, 0
-    profiler.enable()
-    while time.perf_counter() < end:
-        send(app, call)
-        done += 1
-    profiler.disable()
-    print(f"{call.title}: {done} requests, under the profiler")
-    pstats.Stats(profiler).sort_stats("tottime").print_stats(35).sort_stats("cumtime").print_stats(60)
+        progress.show(turn + 1, turns, "turns")
+    return done[0] / (turns * TURN), done[1] / (turns * TURN)
 
 
 def send(app: Flask, call: Call) -> None:
@@ -147,7 +151,7 @@ def send(app: Flask, call: Call) -> None:
     text = b"".join(answer)
     answer.close()
     if not answered[0].startswith(str(call.status)):
-        raise SystemExit(f"{call.title} answered {answered[0]}: {text.decode()}")
+        raise Discrepancy(f"{call.title} answered {answered[0]}: {text.decode()}")
 
 
 def fill(url: str) -> None:
@@ -166,6 +170,12 @@ def fill(url: str) -> None:
             (CLIENTS, MAILINGS),
         )
         cursor.execute("ANALYZE")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The API's common calls, beside a bare flask-smorest.")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each call and application")
+    command("api", measure, parser)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
         gateway_name = gateway.name
     middle = {key: sorted(runs, key=lambda bout: bout.speed)[len(runs) // 2] for key, runs in bouts.items()}
     speeds = {key: median(bout.speed for bout in runs) for key, runs in bouts.items()}
-    fastest_peer = max((speeds[key] for key in PEERS if key in speeds), default=0.0)
+    fastest = max((key for key in PEERS if key in speeds), key=lambda key: speeds[key], default="")
+    fastest_peer = speeds.get(fastest, 0.0)
     curl = speeds.get("curl", 0.0)
     plot = plots.bars(
         "dispatch", {CONTESTANTS[key][0]: speed for key, speed in speeds.items()}, "messages a second", "Gonets"
@@ -78,7 +79,8 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
             )
             for key, workers in (("gonets2", "two workers"), ("gonets1", "one worker"))
             if key in speeds
-        ],
+        ]
+        + ([(f"the fastest peer, {CONTESTANTS[fastest][0]}", f"{fastest_peer:,.0f} messages/s")] if fastest else []),
         draw=plot,
         plot_shows="Messages a second of Gonets, its peers, and bare clients",
     )

@@ -20,6 +20,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
 from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_outcome, disagreements
+from tests.conftest import Connect
 from tests.database import ROOT
 from tests.factories import (
     FIRST_PHONE,
@@ -33,7 +34,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE, eventually, until_somebody_waits
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -135,6 +136,32 @@ def test_what_a_killed_worker_had_in_hand_is_sent_by_another_and_every_repeat_is
     ambiguous = rows(connection, "SELECT worker, duration FROM attempt WHERE outcome = 'ambiguous'")
     assert ambiguous == [(victim.name, None)] * left_behind
     assert gateway.summary().repeats <= left_behind
+    assert disagreements(connection, gateway) == []
+
+
+def test_a_launch_whose_worker_was_killed_in_the_middle_of_a_chunk_is_finished_by_another(
+    connection: Connection, connect: Connect, gateway: SandboxGateway, start_worker: StartWorker
+) -> None:
+    audience = add_clients(connection, 65)
+    mailing_id = add_mailing(connection)
+    editor = connect()
+    editor.autocommit = False
+    execute(editor, "SELECT FROM client WHERE id = %s FOR UPDATE", audience[35])  # in the fourth chunk of ten
+    victim = start_worker(LAUNCH_CHUNK="10")
+    until_somebody_waits(connection)
+    eventually(lambda: messages(connection, "sent") == 30)
+
+    victim.kill()
+    assert mailing(connection, mailing_id)["launch_cursor"] == audience[29]
+    start_worker(LAUNCH_CHUNK="10")
+    editor.rollback()
+
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    launched = mailing(connection, mailing_id)
+    assert (launched["audience"], launched["launch_cursor"]) == (65, audience[-1])
+    assert [client_id for (client_id,) in rows(connection, "SELECT client_id FROM message ORDER BY 1")] == audience
+    assert tally(connection, mailing_id) == {"sent": 65}
+    assert (gateway.summary().accepted, gateway.summary().repeats) == (65, 0)
     assert disagreements(connection, gateway) == []
 
 

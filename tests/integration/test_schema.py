@@ -104,6 +104,22 @@ CATALOGUE = {
         """,
 }
 
+STORED: dict[str, dict[str, float]] = {
+    "message": {
+        "fillfactor": 50,
+        "autovacuum_vacuum_scale_factor": 0.02,
+        "autovacuum_vacuum_threshold": 10_000,
+        "autovacuum_vacuum_insert_scale_factor": 0.05,
+        "autovacuum_analyze_scale_factor": 0.02,
+        "autovacuum_vacuum_cost_limit": 2000,
+    },
+    "attempt": {"autovacuum_vacuum_insert_scale_factor": 0.05, "autovacuum_analyze_scale_factor": 0.02},
+    "mailing": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
+    "message_tally": {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
+    "pace": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
+}
+"""What docs/operations.md says of the tables that change all the time."""
+
 REPRESENTATIVE = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
 SELECT 79000000000 + n, '900', 'tag ' || n, 'Europe/Moscow' FROM generate_series(1, 10) AS n;
@@ -289,6 +305,17 @@ def test_models_and_migrations_make_the_same_schema(database_url: str, make_data
     with connected(database_url) as migrated, connected(by_models) as modelled:
         for kind, expected in catalogue(modelled).items():
             assert catalogue(migrated)[kind] == expected, kind
+
+
+@pytest.mark.parametrize("table", STORED)
+def test_a_table_that_changes_all_the_time_has_settings_of_its_own(table: str, connection: Connection) -> None:
+    options = rows(
+        connection,
+        "SELECT option_name, option_value FROM pg_class, pg_options_to_table(reloptions) WHERE oid = %s::regclass",
+        table,
+    )
+
+    assert {name: float(setting) for name, setting in options} == STORED[table]
 
 
 def test_there_is_one_line_of_revisions() -> None:

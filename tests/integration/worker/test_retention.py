@@ -22,7 +22,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import in_background
+from tests.waiting import in_background, until_somebody_waits
 from worker import retention
 from worker.queue import Queue
 from worker.retention import Retention
@@ -154,15 +154,17 @@ def test_one_worker_at_a_time_removes(
     assert counted(connection, mailing_id) == {"sent": 7}
 
 
+@pytest.mark.parametrize("hangs_at", ["attempt WHERE message_id = 3", "message WHERE id = 3"])
 def test_sending_goes_on_beside_a_step_that_hangs(
-    connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    hangs_at: str, connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
 ) -> None:
     add_settled(connection, queue, upkeep, days_ago=31)
     mailing_id = add_running_mailing(connection, 5)
     holder = connect()
     holder.autocommit = False
-    execute(holder, "SELECT FROM attempt WHERE message_id = 1 FOR UPDATE")
+    execute(holder, f"SELECT FROM {hangs_at} FOR UPDATE")
     removing = in_background(open_retention().run)
+    until_somebody_waits(connection)
 
     def send() -> None:
         while claimed := queue.claim(2):
