@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -150,10 +151,9 @@ def test_the_ledger_is_read_page_by_page(gateway: SandboxGateway) -> None:
         post(gateway, msg_id)
     first = gateway.ledger()[0].sequence
     assert [entry.id for entry in gateway.ledger(after=first + 1)] == [3, 4, 5]
-    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=10)
-    connection.request("GET", f"/_/ledger?after={first}&limit=2")
-    assert [json.loads(line)["id"] for line in connection.getresponse()] == [2, 3]
-    connection.close()
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+        connection.request("GET", f"/_/ledger?after={first}&limit=2")
+        assert [json.loads(line)["id"] for line in connection.getresponse()] == [2, 3]
 
 
 def test_a_long_ledger_is_streamed_while_others_are_served(gateway: SandboxGateway) -> None:
@@ -163,12 +163,11 @@ def test_a_long_ledger_is_streamed_while_others_are_served(gateway: SandboxGatew
             answers = b""
             while answers.count(b"OK") < 200:
                 answers += client.recv(65536)
-    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=10)
-    connection.request("GET", "/_/ledger")
-    response = connection.getresponse()
-    assert post(gateway, 20_000) == 200
-    assert [json.loads(line)["id"] for line in response] == list(range(20_000))
-    connection.close()
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+        connection.request("GET", "/_/ledger")
+        response = connection.getresponse()
+        assert post(gateway, 20_000) == 200
+        assert [json.loads(line)["id"] for line in response] == list(range(20_000))
 
 
 def test_the_summary_counts_repeats_answers_and_requests_in_flight(gateway: SandboxGateway) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from json import dumps, loads
 from typing import Any
@@ -58,13 +59,10 @@ def wait_until_it_listens(port: int) -> None:
 
 
 def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[HTTPResponse, bytes]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
         connection.request(method, path, body, headers | KEY, encode_chunked="Transfer-Encoding" in headers)
         response = connection.getresponse()
         return response, response.read()
-    finally:
-        connection.close()
 
 
 def ask_raw(port: int, request: bytes) -> bytes:
@@ -106,22 +104,21 @@ def test_an_answer_that_has_no_body_has_none(port: int) -> None:
 
 @pytest.mark.usefixtures("clean_database")
 def test_a_connection_is_kept_alive_after_every_kind_of_answer(port: int) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     statuses = []
-    for method, path, body, headers in (
-        ("POST", "/v1/client/create/", dumps(CLIENT), JSON),
-        ("POST", "/v1/client/create/", dumps(CLIENT), JSON),
-        ("POST", "/v1/client/create/", "{", JSON),
-        ("POST", "/v1/client/create/", "x" * 1000, {"Content-Type": "text/plain"}),
-        ("GET", "/v1/client/1/", None, {"If-None-Match": "*"}),
-        ("DELETE", "/v1/client/1/", None, {}),
-        ("GET", "/v1/client/1/", None, {}),
-    ):
-        connection.request(method, path, body, headers | KEY)
-        response = connection.getresponse()
-        response.read()
-        statuses.append(response.status)
-    connection.close()
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        for method, path, body, headers in (
+            ("POST", "/v1/client/create/", dumps(CLIENT), JSON),
+            ("POST", "/v1/client/create/", dumps(CLIENT), JSON),
+            ("POST", "/v1/client/create/", "{", JSON),
+            ("POST", "/v1/client/create/", "x" * 1000, {"Content-Type": "text/plain"}),
+            ("GET", "/v1/client/1/", None, {"If-None-Match": "*"}),
+            ("DELETE", "/v1/client/1/", None, {}),
+            ("GET", "/v1/client/1/", None, {}),
+        ):
+            connection.request(method, path, body, headers | KEY)
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
     assert statuses == [201, 409, 400, 415, 304, 204, 404]
 
 
