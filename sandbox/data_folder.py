@@ -41,6 +41,11 @@ def program(name: str) -> str:
     )
 
 
+def bare_environment() -> dict[str, str]:
+    """What PostgreSQL's programs need of ours: where programs and libraries are. Secrets are none of their business."""
+    return {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+
+
 def create_data_folder(folder: Path, *, durable: bool) -> None:
     """Makes a new data folder; does nothing when there is one, whatever is in it.
 
@@ -61,6 +66,7 @@ def create_data_folder(folder: Path, *, durable: bool) -> None:
     done = subprocess.run(  # noqa: S603
         initdb,
         cwd="/",
+        env=bare_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

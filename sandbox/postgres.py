@@ -22,6 +22,7 @@ from urllib.parse import quote
 from sandbox.data_folder import (
     PidFile,
     account_of,
+    bare_environment,
     check_data_folder,
     create_data_folder,
     last_words,
@@ -188,6 +189,7 @@ class EmbeddedPostgres:
             self._server = subprocess.Popen(  # noqa: S603
                 leashed(self._command(), signal.SIGINT, account_of(self.folder)),
                 cwd="/",
+                env=bare_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -29,9 +29,11 @@ from worker.token import Token
 START_PATIENCE = 60.0
 """Seconds until the API and the simulated gateway must have answered once."""
 TEND_INTERVAL = 0.2
-API_SECRETS = ("API_KEY", "SECRET_KEY", "OIDC_CLIENT_SECRET")
-WORKER_SECRETS = ("SMTP_PASSWORD", "SMTP_PASSWORD_FILE")
-SECRETS = ("GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS, *WORKER_SECRETS)
+API_SECRETS = ("API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET")
+"""The issuer goes where its secret goes: alone it is a wrong setting, to the migrations too."""
+WORKER_SECRETS = ("GATEWAY_PROXY", "SMTP_PASSWORD", "SMTP_PASSWORD_FILE")
+SECRETS = ("DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS, *WORKER_SECRETS)
+"""URLs are among them because of the passwords that may be in them."""
 
 
 class Service:
@@ -159,7 +161,7 @@ class Service:
             done = subprocess.run(  # noqa: S603
                 leashed(command, signal.SIGTERM),
                 cwd=ROOT,
-                env=self._environment(),
+                env=_environment({"DATABASE_URL": self.database_url}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -173,7 +175,7 @@ class Service:
         port = free_port(self._settings.gateway_port)
         self.gateway_url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "sandbox.gateway", "--host", "127.0.0.1", "--port", str(port)]
-        self._supervisor.start(Job("gateway", "gateway", command, self._environment(self._token)))
+        self._supervisor.start(Job("gateway", "gateway", command, _environment(self._token)))
         self._wait_for("gateway", "simulated gateway", f"{self.gateway_url}/_/summary")
         self._terminal.tick(f"Simulated gateway on {self.gateway_url}")
 
@@ -181,13 +183,14 @@ class Service:
         address = authority(self._settings.api_host, self._settings.api_port)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         command.append("api:create_app()")
-        environment = self._environment({**_given(API_SECRETS), "API_KEY": self.api_key})
+        environment = _environment({"DATABASE_URL": self.database_url, **_given(API_SECRETS), "API_KEY": self.api_key})
         self._supervisor.start(Job("api", "api", command, environment))
         self._wait_for("api", "API", f"{self.api_url}/healthz")
         self._terminal.tick(f"API on {self.api_url}")
 
     def _start_workers(self) -> None:
-        environment = self._environment({"GATEWAY_URL": self.gateway_url, **self._token, **_given(WORKER_SECRETS)})
+        addresses = {"DATABASE_URL": self.database_url, "GATEWAY_URL": self.gateway_url}
+        environment = _environment({**addresses, **self._token, **_given(WORKER_SECRETS)})
         for number in range(1, self._settings.workers + 1):
             self._supervisor.start(Job("worker", f"worker-{number}", [sys.executable, "-m", "worker"], environment))
         self._terminal.tick(f"{self._settings.workers} worker{'s' * (self._settings.workers != 1)}")
@@ -210,10 +213,11 @@ class Service:
                     raise GonetsError(f"{url} does not answer; the log is {brief(self.logs / name)}.log.")
                 time.sleep(0.1)
 
-    def _environment(self, more: Mapping[str, str] = {}) -> dict[str, str]:
-        """The environment of a child. A secret is only in that of those who need it."""
-        inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
-        return {**inherited, "DATABASE_URL": self.database_url, "PYTHONUNBUFFERED": "1", **more}
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child. A secret is only in that of those who need it."""
+    inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    return {**inherited, "PYTHONUNBUFFERED": "1", **more}
 
 
 def _given(names: Iterable[str]) -> dict[str, str]:

@@ -72,7 +72,7 @@ def client(client_id: int) -> str:
 def edit_client(client_id: int) -> str | Response | tuple[str, int]:
     """A change to a client."""
     found = queries.client_by_id(client_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return _show(Form({name: getattr(found, name) for name in ClientBody.Meta.fields}), found)
     form = Form(request.form)
 
@@ -89,7 +89,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
 @blp.route("/clients/<id:client_id>/remove/", methods=["GET", "POST"])
 def remove_client(client_id: int) -> str | Response:
     """Says what removing a client does, and does it when that is confirmed."""
-    if request.method == "GET":
+    if request.method != "POST":
         found = queries.client_by_id(client_id)
         waiting = find_messages(MAX_ID, 100, {"client_id": client_id, "status": MessageStatus.PENDING})
         return render_template("console/client_remove.html", client=found, waiting=len(waiting))

@@ -37,7 +37,7 @@ RETRIED = {Deed.RETRY_FAILED: MessageStatus.FAILED, Deed.RETRY_UNKNOWN: MessageS
 def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
     """Says what the deed would change, and does it when that is confirmed."""
     deed = Deed(name)
-    if request.method == "GET":
+    if request.method != "POST":
         return _ask(mailing_id, deed)
     try:
         count = _do(mailing_id, deed)

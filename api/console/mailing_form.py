@@ -27,7 +27,7 @@ FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
 @blp.route("/mailings/new/", methods=["GET", "POST"])
 def new_mailing() -> str | Response | tuple[str, int]:
     """A new mailing; one that is begun with `?like=` an old one has its text and mark."""
-    if request.method == "GET":
+    if request.method != "POST":
         return _show(Form(_beginning()))
     form = Form(_typed(request.form))
     if "look" in request.form:  # without scripts, what it would come to is shown on demand
@@ -44,7 +44,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
 def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     """A change to a mailing, as far as the rules still allow one."""
     mailing = queries.mailing_by_id(mailing_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return _show(Form(_of(mailing)), mailing)
     form = Form(_typed(request.form))
     if "look" in request.form:

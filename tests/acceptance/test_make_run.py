@@ -131,6 +131,35 @@ def test_a_taken_port_of_the_simulated_gateway_is_not_in_the_way(launch: Callabl
     assert launcher.stop() == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(
+    launch: Callable[..., Launcher], clean_database: str
+) -> None:
+    mine = {"GATEWAY_TOKEN": "secret-1", "API_KEY": "secret-2-of-16-and-more", "SECRET_KEY": "secret-3-of-16-and-more"}
+    mine |= {
+        "SMTP_PASSWORD": "secret-4",
+        "GATEWAY_PROXY": "http://secret:5@127.0.0.1:9",
+        "DATABASE_URL": clean_database,
+    }
+    mine |= {"OIDC_ISSUER": "https://id.example", "OIDC_CLIENT_SECRET": "secret-6"}
+    launcher = launch(**mine, OIDC_CLIENT_ID="gonets")
+    launcher.wait_for("stop: Ctrl-C")
+    assert {module: set(told) & mine.keys() for module, told in told_to_children(launcher.process.pid).items()} == {
+        "sandbox.gateway": {"GATEWAY_TOKEN"},
+        "gunicorn": {"DATABASE_URL", "API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET"},
+        "worker": {"DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_PROXY", "SMTP_PASSWORD"},
+    }
+
+
+def told_to_children(parent: int) -> dict[str, list[str]]:
+    """The names in the environment of each child, by the module that it runs."""
+    told = {}
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        command, environment = (Path(f"/proc/{pid}/{name}").read_text().split("\0") for name in ("cmdline", "environ"))
+        told[command[command.index("-m") + 1]] = [variable.partition("=")[0] for variable in environment]
+    return told
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [

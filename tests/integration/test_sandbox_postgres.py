@@ -85,6 +85,12 @@ def test_it_sorts_and_folds_cyrillic_and_tells_utc_on_every_machine(postgres: Em
     assert ask(postgres.url, "SHOW server_encoding") == "UTF8"
 
 
+def test_it_is_told_none_of_its_starters_secrets(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_TOKEN", "token-of-the-starter")
+    postgres.start()
+    assert b"token-of-the-starter" not in Path(f"/proc/{postgres.pid}/environ").read_bytes()
+
+
 @pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
 def test_only_a_durable_server_waits_for_the_disk(tmp_path: Path, durable: bool, fsync: str) -> None:
     with embedded_postgres(tmp_path / "postgres", durable=durable) as url:

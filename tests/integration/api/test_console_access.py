@@ -11,7 +11,7 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.roles import Role
-from tests.factories import add_clients, add_running_mailing, execute, mailing, value
+from tests.factories import add_clients, add_running_mailing, execute, mailing, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
 
 FORM = {"text": "Bye", "mark": "vip", "on_unknown": "hold", "start_datetime": "2032-06-02T21:00"}
@@ -82,6 +82,18 @@ def test_an_operator_is_led_to_every_deed(app: Flask, api: Caller, filled: Conne
         *("/mailings/1/edit/", "/mailings/1/test/", "/mailings/new/?like=1"),
         *(f"/mailings/2/{deed}/" for deed in ("pause", "cancel", "remove", "retry-failed")),
     } <= seen
+
+
+def test_to_ask_for_the_head_of_a_page_does_nothing(api: Caller, filled: Connection) -> None:
+    before = everything(filled)
+    for path, answer in walk(api):
+        assert api.head(path).status_code == answer.status_code, path
+    assert everything(filled) == before
+
+
+def everything(connection: Connection) -> list[list[tuple[object, ...]]]:
+    tables = ("client", "mailing", "mailing_text", "message", "audit_entry")
+    return [rows(connection, f"SELECT * FROM {table} ORDER BY 1") for table in tables]  # noqa: S608  names of ours
 
 
 @pytest.mark.parametrize("path", ["/clients/new/", "/mailings/1/edit/", "/mailings/1/pause/"])

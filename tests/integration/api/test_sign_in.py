@@ -327,6 +327,17 @@ def test_a_provider_signs_in_whom_it_gives_a_role(clean_database: str, api: Call
     assert (entry["actor"], entry["actor_name"], entry["role"]) == ("oidc:248289761001", "Jane Doe", "operator")
 
 
+def test_who_came_by_the_provider_is_out_soon_after_the_session_is_removed_from_the_database(
+    clean_database: str, provider: OpenIdProvider, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = with_provider(clean_database, provider)
+    through_provider(browser)
+    assert browser.get("/v1/client/").status_code == 200
+    factories.execute(connection, "DELETE FROM browser_session WHERE actor = 'oidc:248289761001'")
+    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 6)
+    assert browser.get("/v1/client/").status_code == 401
+
+
 @pytest.mark.parametrize(
     ("claims", "options", "role"),
     [
