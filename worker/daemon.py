@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from worker.answers import Answer
+from worker.attempt_log import AttemptLog
 from worker.breaker import Breaker, State
 from worker.database import TROUBLE, Database
 from worker.delivery import Delivery
@@ -67,6 +68,7 @@ class Daemon:
         self._poll_seconds = poll_seconds
         self._stop_seconds = stop_seconds
         self._heartbeat = heartbeat
+        self._attempt_log = AttemptLog()
 
     def run(self) -> None:
         """Ticks until stopped; after a tick with nothing to do, waits for an answer, a signal or the next poll."""
@@ -105,6 +107,7 @@ class Daemon:
         self._queue.record(attempted)
         self._reporter.count([one.answer for one in attempted])
         self._metrics.count(attempted)
+        self._attempt_log.tell(attempted)
         now = time.monotonic()
         for one in attempted:
             self._learn(one.answer, now)

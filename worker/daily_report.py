@@ -19,7 +19,7 @@ from typing import NamedTuple
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.ledger import MessageStatus, Outcome
-from worker.database import TROUBLE, Database
+from worker.database import NOT_MIGRATED, TROUBLE, Database
 from worker.mail_settings import MailSettings
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,10 @@ class DailyReport:
         """Looks once a minute, until stopped."""
         try:
             while not self._stop.is_set():
-                self.send_if_due()
+                try:
+                    self.send_if_due()
+                except NOT_MIGRATED:
+                    log.warning("the database is not migrated to this version yet: no daily report")
                 self._stop.wait(LOOK_SECONDS)
         except TROUBLE:
             if not self._stop.is_set():

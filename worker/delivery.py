@@ -55,6 +55,15 @@ class Delivery:
     start_by: float
     """Monotonic time after which it must not start: the slot's or the window's end, or too little left of the lease."""
 
+    def named(self) -> dict[str, int]:
+        """What the log calls it."""
+        return {
+            "mailing_id": self.mailing_id,
+            "message_id": self.message_id,
+            "client_id": self.client_id,
+            "attempt": self.number,
+        }
+
 
 @dataclass(slots=True)
 class Attempted:

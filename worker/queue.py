@@ -137,7 +137,7 @@ class Queue:
             self._held.difference_update(_name(one.delivery) for one in attempted)
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
-                log.exception("an attempt can't be recorded", extra=_of(attempted[0].delivery))
+                log.exception("an attempt can't be recorded", extra=attempted[0].delivery.named())
                 return
             log.warning("a batch can't be recorded, trying its halves", extra={"trouble": type(error).__name__})
             middle = len(attempted) // 2
@@ -174,7 +174,7 @@ class Queue:
             now = time.monotonic()
             self._look_back_at = now + (now - begun) / LOOK_BACK_SHARE
         for attempted in lost:
-            log.warning("a lease ran out", extra={**_of(attempted.delivery), "holder": attempted.delivery.worker})
+            log.warning("a lease ran out", extra={**attempted.delivery.named(), "holder": attempted.delivery.worker})
         return len(lost)
 
     def _deliveries(self, rows: Sequence[tuple[Any, ...]], slots: Sequence[Slot], claim: Claim) -> list[Delivery]:
@@ -197,7 +197,7 @@ class Queue:
     def _end_textless(self, deliveries: Sequence[Delivery]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
         for delivery in deliveries:
-            log.error("a message has no text", extra=_of(delivery))
+            log.error("a message has no text", extra=delivery.named())
         self.record([Attempted(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in deliveries])
 
     def _release_untold(self, cursor: Cursor) -> None:
@@ -281,12 +281,3 @@ def _held(row: tuple[Any, ...]) -> Delivery:
 
 def _name(delivery: Delivery) -> ClaimName:
     return delivery.message_id, delivery.number
-
-
-def _of(delivery: Delivery) -> dict[str, int]:
-    return {
-        "mailing_id": delivery.mailing_id,
-        "message_id": delivery.message_id,
-        "client_id": delivery.client_id,
-        "attempt": delivery.number,
-    }

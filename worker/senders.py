@@ -167,7 +167,7 @@ def tripped(delivery: Delivery, error: Exception) -> Answer:
     """Tells of a message that our own code trips over; nobody can say how far its request got."""
     # Only where it was: an error's own words may quote the text or the token.
     where = "".join(traceback.format_tb(error.__traceback__))
-    extra = {"message_id": delivery.message_id, "trouble": type(error).__name__, "where": where}
+    extra = {**delivery.named(), "trouble": type(error).__name__, "where": where}
     log.error("a message can't be handled", extra=extra)
     return Answer(Outcome.AMBIGUOUS, detail=f"could not be handled: {type(error).__name__}")
 

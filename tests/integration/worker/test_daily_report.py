@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_running_mailing, change_mailing, change_message, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import in_background
+from tests.waiting import eventually, in_background
 from worker.daily_report import DailyReport
 from worker.mail_settings import MailSettings
 
@@ -186,3 +186,24 @@ def test_it_goes_to_all_and_says_that_nobody_need_answer(open_report: OpenReport
     assert mail["To"] == "Оля <olya@example.com>, ops@example.com"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "none" in body(mail)
+
+
+def test_it_waits_for_a_database_that_is_not_migrated_yet(
+    connection: Connection,
+    open_report: OpenReport,
+    mailbox: Mailbox,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.daily_report.LOOK_SECONDS", 0.05)
+    report = open_report()
+    execute(connection, "ALTER TABLE daily_report RENAME TO still_to_come")
+    try:
+        running = in_background(report.run)
+        eventually(lambda: "not migrated" in caplog.text)
+    finally:
+        execute(connection, "ALTER TABLE still_to_come RENAME TO daily_report")
+
+    eventually(lambda: mailbox.mails)
+    report._stop.set()
+    running.result(10)
