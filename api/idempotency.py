@@ -19,6 +19,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from webargs.flaskparser import abort
 
+from api.access.principal import principal
 from api.extensions import db
 from shared.models import KeptAnswer
 
@@ -43,24 +44,29 @@ def commit_once(view: View) -> View:
         if key is None:
             response: Response = view(*args, **kwargs)
         else:
-            request_hash = _hash()
-            if kept := _find(key, request_hash):
+            mine, request_hash = _scoped(key), _hash()
+            if kept := _find(mine, request_hash):
                 return _repeat(kept)
             response = view(*args, **kwargs)
-            _keep(key, request_hash, response)
+            _keep(mine, request_hash, response)
         db.session.commit()
         return response
 
     return answer  # type: ignore[return-value]
 
 
+def _scoped(key: str) -> str:
+    """The key as it is kept: everybody has keys of their own. Answers 422 for what can't be one."""
+    if not KEY.fullmatch(key):
+        _refuse(422, "Must be 1 to 255 visible ASCII characters.")
+    return f"{principal().actor} {key}"
+
+
 def _find(key: str, request_hash: bytes) -> KeptAnswer | None:
     """The answer kept for the key. Until the end of the transaction, nobody else can use the key.
 
-    Answers 422 for what can't be a key and for one that came with another request, 409 while that one runs.
+    Answers 422 for one that came with another request, 409 while that one runs.
     """
-    if not KEY.fullmatch(key):
-        _refuse(422, "Must be 1 to 255 visible ASCII characters.")
     if not db.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 0)))):
         _refuse(409, "A request with this key is still running. Ask again in a while.")
     kept = db.session.scalar(
