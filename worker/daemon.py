@@ -171,7 +171,12 @@ class Daemon:
                 self._stop.wait(SHORT_LINGER_SECONDS)
 
     def _linger(self) -> None:
-        """Lets answers gather while at least half of what may wait to be sent does so."""
+        """Lets answers gather while at least half of what may wait to be sent does so.
+
+        Longer beside a launch, which needs the database too, and makes work for every worker.
+        """
+        if self._keeper.at_work:
+            self._stop.wait(LINGER_SECONDS)
         enough = (self._breaker.allowed() - self._breaker.limit) / 2
         until = time.monotonic() + LINGER_SECONDS
         while self._senders.waiting > enough and time.monotonic() < until:

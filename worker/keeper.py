@@ -42,6 +42,8 @@ class Keeper:
         self._poll_seconds = poll_seconds
         self._moved = threading.Event()
         self._failure: BaseException | None = None
+        self.at_work = False
+        """Whether the last round brought something, and the next follows at once: most often chunks of a launch."""
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
@@ -66,7 +68,8 @@ class Keeper:
         try:
             while not self._stop.is_set():
                 begun = time.monotonic()
-                if self._round():
+                self.at_work = self._round()
+                if self.at_work:
                     self._tell()
                 else:
                     self._moved.wait(self._poll_seconds)
