@@ -134,12 +134,6 @@ def memory(pid: int) -> int:
     return 1024 * (kilobytes.get("RssAnon", 0) + kilobytes.get("RssFile", 0))
 
 
-def most_memory(pid: int) -> float:
-    """The most RAM that a process has had so far, in MB: VmHWM of proc_pid_status(5)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-
 def family(pid: int) -> list[int]:
     """A process and everything it started that lives, the process first."""
     members = [pid]

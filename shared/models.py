@@ -310,6 +310,7 @@ class KeptAnswer(Base):
     __tablename__ = "kept_answer"
 
     key: Mapped[str] = mapped_column(primary_key=True)
+    """Who sent it, and the Idempotency-Key: two people's are two."""
     request_hash: Mapped[bytes]
     """Of method, path and body: the same key with another one is a mistake."""
     status: Mapped[int] = mapped_column(SmallInteger)

@@ -86,15 +86,22 @@ class Limit:
         if seconds < GLIMPSE_SECONDS or self._answers < self.value:
             return
         rate = self._answers / seconds
-        pays = self._before is None or rate >= self._before[1] * (1.0 + WORTH * (self._limit / self._before[0] - 1.0))
+        pays = self._pays(rate)
         if pays or seconds >= ROUND_SECONDS:
             self._judge(rate, now, pays=pays)
             self._begun, self._answers = now, 0
 
+    def _pays(self, rate: float) -> bool:
+        """Whether what the limit was raised to brings enough more than the one before. One that was not raised does."""
+        if self._before is None:
+            return True
+        limit, brought = self._before
+        return rate >= brought * (1.0 + WORTH * (self._limit / limit - 1.0))
+
     def _judge(self, rate: float, now: float, *, pays: bool) -> None:
         before, self._before = self._before, None
         if before is not None and not pays:
-            self._limit = before[0]
+            self._limit, _ = before
             self._content_until = now + CONTENT_SECONDS
         if now >= self._content_until and self._limit < self._most:
             self._before = self._limit, rate

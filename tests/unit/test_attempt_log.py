@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 
 import pytest
 
-from shared.ledger import OnUnknown, Outcome
+from shared.ledger import Outcome
 from shared.logs import JsonFormatter
+from tests.database import ROOT
+from tests.unit.test_delivery import delivery
 from worker.answers import Answer
 from worker.attempt_log import MOST, AttemptLog
-from worker.delivery import Attempted, Claim, Delivery
+from worker.delivery import Attempted
 
 PHONE, TEXT = 79161234567, "Nobody else's business"
 
 
 def attempted(outcome: Outcome, *, message_id: int = 1234) -> Attempted:
-    claim = Claim(0.0, 0.0)
-    delivery = Delivery(message_id, 2, 7, 42, PHONE, TEXT, 0, False, OnUnknown.RESEND, "w", claim, 0.0, 60.0)
-    return Attempted(delivery, Answer(outcome, 500, f"said {TEXT} to {PHONE}"), 0.0, 0.1, 0.0)
+    claimed = delivery(2, message_id=message_id, mailing_id=7, client_id=42, phone_number=PHONE, text=TEXT)
+    return Attempted(claimed, Answer(outcome, 500, f"said {TEXT} to {PHONE}"), 0.0, 0.1, 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_the_documented_searches_find_it_and_it_tells_no_more_than_ids(caplog: p
     [record] = caplog.records
     line = JsonFormatter().format(record)
 
-    searches = re.findall(r"grep -E '(.*)'", Path("docs/operations.md").read_text())
+    searches = re.findall(r"grep -E '(.*)'", (ROOT / "docs/operations.md").read_text())
     assert len(searches) == 3
     assert all(re.search(search, line) for search in searches)
     assert not any(re.search(search.replace("[,}]", "0[,}]"), line) for search in searches)

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from shared.ledger import MessageStatus, OnUnknown, Outcome
+from shared.ledger import MessageStatus, Outcome
+from tests.unit.test_delivery import delivery
 from worker.answers import Answer
-from worker.delivery import SENT, SENT_IN_DOUBT, Attempted, Claim, Delivery, Verdict
+from worker.delivery import SENT, SENT_IN_DOUBT, Attempted, Verdict
 from worker.entries import entries
 
 NOW = 1000.0
@@ -19,11 +20,8 @@ TIMES = {"ago": 2_000_001, "duration": 1_500_000}
 
 
 def attempted(answer: Answer = ACCEPTED, *, message_id: int = 7, seen: bool = True) -> Attempted:
-    claim = Claim(1_700_000_000.0, 990.0)
-    delivery = Delivery(
-        message_id, 3, 1, 2, 79161234567, "Hello", 0, False, OnUnknown.RESEND, WORKER, claim, 0.0, NOW + 60
-    )
-    return Attempted(delivery, answer, 1_700_000_000.25, *((1.5, NOW - 2.000001) if seen else (None, None)))
+    claimed = delivery(3, message_id=message_id, worker=WORKER)
+    return Attempted(claimed, answer, 1_700_000_000.25, *((1.5, NOW - 2.000001) if seen else (None, None)))
 
 
 @pytest.mark.parametrize(
