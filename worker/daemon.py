@@ -175,7 +175,7 @@ class Daemon:
 
         Longer beside a launch, which needs the database too, and makes work for every worker.
         """
-        if self._keeper.at_work:
+        if self._keeper.launching:
             self._stop.wait(LINGER_SECONDS)
         enough = (self._breaker.allowed() - self._breaker.limit) / 2
         until = time.monotonic() + LINGER_SECONDS

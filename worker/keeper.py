@@ -42,8 +42,6 @@ class Keeper:
         self._poll_seconds = poll_seconds
         self._moved = threading.Event()
         self._failure: BaseException | None = None
-        self.at_work = False
-        """Whether the last round brought something, and the next follows at once: most often chunks of a launch."""
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
@@ -59,6 +57,11 @@ class Keeper:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def launching(self) -> bool:
+        """Whether a mailing was being launched when it was last looked, by whichever worker."""
+        return self._upkeep.launching
+
     def join(self, seconds: float) -> None:
         """Waits until the round under way is over, once the worker has been told to stop; at most so long."""
         self._moved.set()
@@ -68,8 +71,7 @@ class Keeper:
         try:
             while not self._stop.is_set():
                 begun = time.monotonic()
-                self.at_work = self._round()
-                if self.at_work:
+                if self._round():
                     self._tell()
                 else:
                     self._moved.wait(self._poll_seconds)

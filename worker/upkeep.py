@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
+from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from worker.database import NOT_MIGRATED, Database
@@ -75,7 +77,6 @@ WITH chunk AS (
     WHERE id = ANY(ARRAY(SELECT id FROM chunk))
     ORDER BY id
     FOR KEY SHARE
-    ON CONFLICT (client_id, mailing_id) DO NOTHING
     RETURNING 1
 )
 UPDATE mailing
@@ -86,6 +87,13 @@ FROM (SELECT pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) FROM ad
 WHERE id = %(mailing_id)s
 RETURNING (SELECT count(*) FROM added), launched_at IS NOT NULL, audience
 """
+
+# The same for an audience of which some have their messages already. A launch commits a chunk and how far it has got
+# together, so this is needed only where somebody has set `launch_cursor` back by hand; and to be ready for it in every
+# row costs a fifth of a launch.
+LAUNCH_CHUNK_AGAIN = LAUNCH_CHUNK.replace(
+    "FOR KEY SHARE", "FOR KEY SHARE\n    ON CONFLICT (client_id, mailing_id) DO NOTHING"
+)
 
 # End the pending messages of mailings that are cancelled or whose window has closed. One of whose attempts may have
 # landed is neither cancelled nor expired: nobody knows. Each time goes on where the one before got, as claims do.
@@ -193,6 +201,8 @@ class Upkeep:
         self._retention = Retention(database, retention_days)
         self._closed = Reach()
         self._settle_at = 0.0
+        self.launching = False
+        """Whether a mailing was being launched when it was last looked, here or by another worker."""
 
     def run(self) -> bool:
         """One round. Returns whether there is more to do at once."""
@@ -218,15 +228,21 @@ class Upkeep:
     def _launch(self) -> bool:
         """Launches one chunk of one mailing. Returns whether a launch is under way here."""
 
-        def work(cursor: Cursor) -> Chunk | None:
+        def work(cursor: Cursor, statement: str = LAUNCH_CHUNK) -> Chunk | None:
             cursor.execute(FIND_LAUNCHING)
-            for (mailing_id,) in cursor.fetchall():
+            mailings = cursor.fetchall()
+            self.launching = bool(mailings)
+            for (mailing_id,) in mailings:
                 cursor.execute(HOLD_LAUNCH, (mailing_id,))
                 if cursor.fetchone() == (True,):
-                    return self._launch_chunk_of(cursor, mailing_id)
+                    return self._launch_chunk_of(cursor, mailing_id, statement)
             return None
 
-        chunk = self._database.transaction(work)
+        try:
+            chunk = self._database.transaction(work)
+        except UniqueViolation:
+            log.warning("a launch comes to clients who have its message already: launch_cursor was set back")
+            chunk = self._database.transaction(partial(work, statement=LAUNCH_CHUNK_AGAIN))
         if chunk is None:
             return False
         log.debug("a chunk is launched", extra={"mailing_id": chunk.mailing_id, "messages": chunk.added})
@@ -234,14 +250,14 @@ class Upkeep:
             log.info("a mailing is launched", extra={"mailing_id": chunk.mailing_id, "audience": chunk.audience})
         return True
 
-    def _launch_chunk_of(self, cursor: Cursor, mailing_id: int) -> Chunk | None:
+    def _launch_chunk_of(self, cursor: Cursor, mailing_id: int, statement: str) -> Chunk | None:
         cursor.execute(READ_LAUNCH, (mailing_id,))
         standing = cursor.fetchone()
         if standing is None:  # another worker has just launched the last of it
             return None
         mark, passed, ceiling = standing
         cursor.execute(
-            LAUNCH_CHUNK,
+            statement,
             {"mailing_id": mailing_id, "mark": mark, "passed": passed, "ceiling": ceiling, "chunk": self._launch_chunk},
         )
         return Chunk(mailing_id, *cursor.fetchall()[0])

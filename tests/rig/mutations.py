@@ -272,7 +272,6 @@ def success_taken_for_refusal() -> None:
 
 def chunk_launched_twice() -> None:
     """A launch that is cut short begins its chunk again, and nothing guards against that."""
-    _edit(upkeep, "LAUNCH_CHUNK", "ON CONFLICT (client_id, mailing_id) DO NOTHING", "")
     _edit(upkeep, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), launch_cursor)", "launch_cursor")
     _edit(upkeep, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
     _run_sql("ALTER TABLE message DROP CONSTRAINT IF EXISTS message_client_id_mailing_id_key")

@@ -178,6 +178,22 @@ def test_a_chunk_whose_connection_is_cut_is_launched_once(
     assert mailing(connection, mailing_id)["audience"] == 5
 
 
+def test_a_launch_that_was_set_back_by_hand_adds_who_is_missing_and_no_one_twice(
+    connection: Connection, open_upkeep: OpenUpkeep
+) -> None:
+    first = add_clients(connection, 25)
+    mailing_id = add_mailing(connection)
+    launch(open_upkeep(launch_chunk=10))
+    later = add_clients(connection, 15)
+    change_mailing(connection, mailing_id, f"launch_cursor = 0, launch_ceiling = {later[-1]}, launched_at = NULL")
+
+    launch(open_upkeep(launch_chunk=10))
+
+    assert launched_clients(connection, mailing_id) == first + later
+    assert mailing(connection, mailing_id)["audience"] == 40
+    assert mailing(connection, mailing_id)["launched_at"] is not None
+
+
 def test_workers_that_launch_together_launch_each_client_once(
     connection: Connection, connect: Connect, open_upkeep: OpenUpkeep
 ) -> None:
@@ -206,10 +222,22 @@ def test_a_mailing_that_another_worker_is_launching_is_passed_over_without_waiti
     with editor.cursor() as cursor:
         cursor.execute(HOLD_LAUNCH, [held])
 
-    in_background(lambda: launch(open_upkeep(launch_chunk=10))).result(10)
+    upkeep = open_upkeep(launch_chunk=10)
+    in_background(lambda: launch(upkeep)).result(10)
 
     assert mailing(connection, held)["audience"] == 0
     assert mailing(connection, free)["audience"] == 30
+    assert upkeep.launching  # it sends the slower for it
+
+
+def test_a_worker_knows_when_nothing_is_being_launched_any_more(connection: Connection, upkeep: Upkeep) -> None:
+    add_clients(connection, 5)
+    add_mailing(connection)
+    upkeep.run()
+
+    launch(upkeep)
+
+    assert not upkeep.launching
 
 
 def test_claims_one_after_another_do_not_keep_a_launch_waiting(
