@@ -1,6 +1,9 @@
 """A long life: mailing after mailing while somebody holds a snapshot open, so that nothing dead can be removed.
 
-python -m benchmarks.life [--mailings 20] [--messages 100000] [--no-snapshot]
+python -m benchmarks.life [--mailings 20] [--messages 100000] [--pairs 3] [--no-snapshot]
+
+What a machine can do changes in the minutes that this takes. So at the end more mailings follow, in turns with the
+first mailing of a fresh database: pairs of neighbours, whose ratio says what age costs.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from benchmarks.fleet import Fleet
 from benchmarks.gateways import Gateway
 from benchmarks.ledger import ask
 from benchmarks.postgres import connect
+from benchmarks.progress import Progress
 from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
 
@@ -37,18 +41,16 @@ class Past(NamedTuple):
 
 def measure(stage: Stage, options: argparse.Namespace) -> Result:
     """Each mailing's speed, launch and all, as a multiple of the first's."""
-    with stage.server.database("life") as url, stage.gateway() as gateway:
-        connection = connect(url)
-        ledger.add_clients(connection, "everybody", options.messages)
-        with (
-            _snapshot(url, taken=not options.no_snapshot),
-            Fleet(url, gateway, options.workers, stage.folder, {"WORKER_POLL_SECONDS": "0.05"}),
-        ):
-            pasts = [_live(stage, connection, gateway, number + 1, options) for number in range(options.mailings)]
-        connection.close()
+    with (
+        _peopled(stage, "life", options) as url,
+        stage.gateway() as gateway,
+        _snapshot(url, taken=not options.no_snapshot),
+    ):
+        pasts = _live(stage, url, gateway, options, [f"mailing {number + 1}" for number in range(options.mailings)])
+        pairs = [_pair(stage, url, gateway, options) for _ in range(options.pairs)]
     speeds = [past.speed for past in pasts]
     across = [float(number + 1) for number in range(len(pasts))]
-    last = mean(speeds[-3:])
+    fresh, aged = (mean(one) for one in zip(*pairs, strict=True)) if pairs else (speeds[0], mean(speeds[-3:]))
     snapshot = "no snapshot held" if options.no_snapshot else "a snapshot held open since before the first"
     return Result(
         "life",
@@ -65,12 +67,15 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
         ],
         notes=[
             f"{options.mailings} mailings of {options.messages:,}, launched and sent by {options.workers} workers; "
-            f"{snapshot}."
+            f"{snapshot}.",
+            f"Then {len(pairs)} more, each after the first mailing of a fresh database: "
+            + "; ".join(f"{now:,.0f}/s after {first:,.0f}/s" for first, now in pairs)
+            + f"; {ratio(aged, fresh)} in all.",
         ],
         readme=[
             (
-                f"{options.mailings} mailings of {options.messages:,}, {snapshot}",
-                f"the last three at {ratio(last, speeds[0])} the first's {speeds[0]:,.0f} messages/s",
+                f"after {options.mailings} mailings of {options.messages:,}, {snapshot}",
+                f"{ratio(aged, fresh)} the {fresh:,.0f} messages/s of a fresh database beside it",
             )
         ],
         draw=plots.lines(
@@ -85,17 +90,43 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
     )
 
 
-def _live(stage: Stage, connection: Connection, gateway: Gateway, number: int, options: argparse.Namespace) -> Past:
-    progress = stage.progress(f"mailing {number} of {options.mailings}")
+@contextlib.contextmanager
+def _peopled(stage: Stage, name: str, options: argparse.Namespace) -> Iterator[str]:
+    """A database with an audience in it."""
+    with stage.server.database(name) as url:
+        connection = connect(url)
+        ledger.add_clients(connection, "everybody", options.messages)
+        connection.close()
+        yield url
+
+
+def _pair(stage: Stage, url: str, gateway: Gateway, options: argparse.Namespace) -> tuple[float, float]:
+    """Messages a second of the first mailing of a fresh database, and of one more on the old one, right after it."""
+    with _peopled(stage, "fresh", options) as fresh_url:
+        [fresh] = _live(stage, fresh_url, gateway, options, ["a fresh database"])
+    [aged] = _live(stage, url, gateway, options, ["one more"])
+    return fresh.speed, aged.speed
+
+
+def _live(stage: Stage, url: str, gateway: Gateway, options: argparse.Namespace, names: list[str]) -> list[Past]:
+    """One mailing after the other, by the same workers."""
+    connection = connect(url)
+    with Fleet(url, gateway, options.workers, stage.folder, {"WORKER_POLL_SECONDS": "0.05"}):
+        pasts = [_mail(connection, gateway, options.messages, stage.progress(name)) for name in names]
+    connection.close()
+    return pasts
+
+
+def _mail(connection: Connection, gateway: Gateway, messages: int, progress: Progress) -> Past:
     gateway.forget()
     before = gateway.requests()
     mailing_id = ledger.add_due_mailing(connection, "everybody")
-    ledger.wait_until_sent(connection, mailing_id, options.messages, gateway, progress, before)
+    ledger.wait_until_sent(connection, mailing_id, messages, gateway, progress, before)
     recorded = ledger.recorded(connection, mailing_id)
-    ledger.check(recorded, gateway.served(), options.messages)
+    ledger.check(recorded, gateway.served(), messages)
     began = ask(connection, "SELECT extract(epoch FROM created_at)::float8 FROM mailing WHERE id = %s", mailing_id)
     return Past(
-        options.messages / (recorded.last - began),
+        messages / (recorded.last - began),
         int(ask(connection, DEAD, list(TABLES))),
         float(ask(connection, SIZE, list(TABLES))) / 2**20,
     )
@@ -118,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Mailing after mailing, with a snapshot held open.")
     parser.add_argument("--mailings", type=int, default=20)
     parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--pairs", type=int, default=3, help="mailings after those, each beside a fresh database's")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-snapshot", action="store_true", help="for comparison")
     command("life", measure, parser)
