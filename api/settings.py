@@ -10,9 +10,10 @@ from environs import validate
 from sqlalchemy import URL
 
 from api.connections import prepare
+from api.database_url import database_url
 from api.sign_in.provider_settings import ProviderSettings
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
-from shared.db import CONNECT_OPTIONS, database_url
+from shared.db import CONNECT_OPTIONS
 
 PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
 """Rows of a page when the caller doesn't say, and at most."""

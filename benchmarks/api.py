@@ -22,6 +22,7 @@ from typing import Any
 from flask import Flask
 
 from api import create_app
+from api.database_url import database_url
 from api.settings import ApiSettings
 from benchmarks.bare_api import create_bare
 from benchmarks.ledger import Discrepancy
@@ -29,7 +30,6 @@ from benchmarks.postgres import connect
 from benchmarks.progress import Progress
 from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
-from shared.db import database_url
 
 API_KEY = "a-key-of-this-benchmark"
 TURN = 0.25

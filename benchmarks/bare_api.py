@@ -15,7 +15,7 @@ from flask.views import MethodView
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select
 
-from shared.db import database_url
+from api.database_url import database_url
 from shared.models import Base, Client, Mailing
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy.engine import make_url
 
 from benchmarks.processes import ROOT
 from sandbox.postgres import EmbeddedPostgres
-from shared.db import database_url, libpq_url
+from shared.db import libpq_url
 from shared.errors import ConfigurationError, GonetsError
 
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
@@ -35,7 +36,7 @@ class Server:
         """A database of its own for as long as the block lasts; yields its URL."""
         name = f"gonets_benchmark_{name}"
         self._administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
-        url = libpq_url(database_url(self.url).set(database=name))
+        url = libpq_url(make_url(self.url).set(database=name).render_as_string(hide_password=False))
         try:
             if migrated:
                 migrate(url)
@@ -60,7 +61,7 @@ def server(folder: Path) -> Iterator[Server]:
     Raises ConfigurationError when a given one is not durable: what it would show is no dispatch with a ledger.
     """
     if given := next((os.environ[name] for name in GIVEN if os.environ.get(name)), None):
-        url = libpq_url(database_url(given))
+        url = libpq_url(given)
         _check_durable(url)
         yield Server(url, None)
         return

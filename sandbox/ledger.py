@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg2
 
-from shared.db import database_url, libpq_url
+from shared.db import libpq_url
 from shared.errors import GonetsError
 
 IS_EMPTY = "SELECT NOT EXISTS (SELECT FROM client) AND NOT EXISTS (SELECT FROM mailing)"
@@ -31,7 +31,7 @@ def newest_on_its_way(url: str) -> int | None:
 
 def _ask(url: str, question: str) -> Any:
     try:
-        connection = psycopg2.connect(libpq_url(database_url(url)))
+        connection = psycopg2.connect(libpq_url(url))
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(question)

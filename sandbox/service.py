@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg2
 import requests
 
+from api.database_url import database_url
 from sandbox.addresses import authority, free_port, is_free, reachable
 from sandbox.api_key import kept_key
 from sandbox.leash import leashed
@@ -22,7 +23,7 @@ from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import LauncherSettings
 from sandbox.supervisor import ROOT, Job, Supervisor
 from sandbox.terminal import Terminal, brief
-from shared.db import database_url, libpq_url
+from shared.db import libpq_url
 from shared.errors import ConfigurationError, GonetsError
 from worker.token import Token
 
@@ -136,13 +137,13 @@ class Service:
 
     def _start_database(self) -> None:
         if self.database_url:
-            url = database_url(self.database_url)
             try:
-                psycopg2.connect(libpq_url(url), connect_timeout=5).close()
+                psycopg2.connect(libpq_url(self.database_url), connect_timeout=5).close()
             except psycopg2.OperationalError as error:
                 reason = " ".join(str(error).split())
                 raise ConfigurationError(f"DATABASE_URL: the database can't be reached: {reason}") from None
-            self._terminal.tick(f"Database {url.set(drivername='postgresql').render_as_string()}")
+            shown = database_url(self.database_url).set(drivername="postgresql").render_as_string()
+            self._terminal.tick(f"Database {shown}")
             return
         self._terminal.pass_by("Starting PostgreSQL…")
         log = self.logs / "postgres.log"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+import re
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
 
 from shared.errors import ConfigurationError
 
@@ -23,24 +25,30 @@ CONNECT_OPTIONS: dict[str, str | int] = {
 }
 
 
-def database_url(value: str) -> URL:
-    """The SQLAlchemy URL of a `DATABASE_URL` as people write it (`postgres://`, `postgresql://`).
+NOT_A_URL = "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/database."
+
+_SCHEME = re.compile(r"([\w+.-]*)://")
+
+
+def libpq_url(value: str) -> str:
+    """A `DATABASE_URL` as people write it (`postgres://`, `postgresql+psycopg2://`), as libpq takes it.
 
     Raises ConfigurationError when it is not the URL of a PostgreSQL database; the message never shows a password.
     """
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/database."
-        ) from None
-    if url.get_backend_name() not in ("postgresql", "postgres"):
+    scheme = _SCHEME.match(value)
+    if scheme and scheme[1].partition("+")[0] not in ("postgresql", "postgres"):
         raise ConfigurationError("DATABASE_URL must begin with postgresql://: Gonets keeps its ledger in PostgreSQL.")
-    return url.set(drivername="postgresql+psycopg2")
+    address, mark, query = value[scheme.end() :].partition("?") if scheme else ("", "", "")
+    # Frameworks write a space in the query as "+", which libpq takes for a plus.
+    url = f"postgresql://{address}{mark}{query.replace('+', '%20')}"
+    if not (scheme and _is_understood(url)):
+        raise ConfigurationError(NOT_A_URL)
+    return url
 
 
-def libpq_url(url: URL) -> str:
-    """The same address in the form that psycopg2 and the command line tools take."""
-    address, mark, query = url.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
-    # SQLAlchemy writes a space in the query as "+", which libpq takes for a plus.
-    return address + mark + query.replace("+", "%20")
+def _is_understood(url: str) -> bool:
+    try:
+        ports = str(parse_dsn(url).get("port", "")).split(",")
+    except psycopg2.ProgrammingError:
+        return False
+    return all(port.isdecimal() for port in ports if port)

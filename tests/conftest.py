@@ -10,10 +10,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from sqlalchemy import URL
+from sqlalchemy.engine import make_url
 
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
-from shared.db import database_url as parse_database_url
 from shared.db import libpq_url
 from tests.database import empty, end_connections, migrate
 
@@ -33,9 +32,9 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def make_database(server_url: str) -> Iterator[Callable[[], str]]:
     """Makes an empty database of its own name and answers its URL; all are dropped at the end."""
-    server: URL = parse_database_url(server_url)
+    server = make_url(server_url)
     made: list[str] = []
-    administration = psycopg2.connect(libpq_url(server))
+    administration = psycopg2.connect(libpq_url(server_url))
     administration.autocommit = True
 
     def make() -> str:
@@ -43,7 +42,7 @@ def make_database(server_url: str) -> Iterator[Callable[[], str]]:
         with administration.cursor() as cursor:
             cursor.execute(f'CREATE DATABASE "{name}"')
         made.append(name)
-        return libpq_url(server.set(database=name))
+        return libpq_url(server.set(database=name).render_as_string(hide_password=False))
 
     yield make
     with administration.cursor() as cursor:

@@ -15,7 +15,7 @@ REMEMBERED = 100
 LOOK_BACK_SHARE = 0.01
 """How much of the time may go into claims that begin at the beginning. Messages can get behind the place that was
 reached (given back, or committed late by another worker), and must not wait long for such a look. It costs next to
-nothing until a snapshot is held open; with three million messages sent since, a fifth of a second, so three a minute."""
+nothing until a snapshot is held open; with three million messages sent since, a fifth of a second: three a minute."""
 
 
 class Reach:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
-from shared.db import database_url, libpq_url
+from shared.db import libpq_url
 from shared.errors import ConfigurationError
 from worker.gateway import Adapter
 
@@ -91,7 +91,7 @@ class WorkerSettings:
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
-        return cls(**{**read, "database_dsn": libpq_url(database_url(read["database_dsn"]))})
+        return cls(**{**read, "database_dsn": libpq_url(read["database_dsn"])})
 
 
 def _unique_name(name: str) -> str:

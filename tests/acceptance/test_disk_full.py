@@ -12,10 +12,10 @@ import psycopg2
 import pytest
 
 from api import create_app
+from api.database_url import database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
-from shared.db import database_url
 from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import migrate

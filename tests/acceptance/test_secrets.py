@@ -19,7 +19,7 @@ import requests
 
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
-from shared.db import database_url, libpq_url
+from shared.db import libpq_url
 from tests.acceptance.launcher import Launcher, free_port, until
 from tests.raw_server import OK, Peer, RawServer, response
 
@@ -181,7 +181,7 @@ def err(program: requests.Session, browser: requests.Session, api: str, launcher
 
 
 def connect(launcher: Launcher) -> str:
-    return libpq_url(database_url(EmbeddedPostgres(launcher.data / "postgres").url))
+    return libpq_url(EmbeddedPostgres(launcher.data / "postgres").url)
 
 
 def rows_of(url: str) -> Iterator[tuple[str, bytes]]:

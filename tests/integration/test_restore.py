@@ -18,10 +18,10 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
+from api.database_url import database_url
 from api.settings import ApiSettings
 from sandbox.data_folder import program
 from sandbox.gateway_client import SandboxGateway
-from shared.db import database_url
 from tests.acceptance.fleet import Fleet
 from tests.database import ROOT, migrate
 from tests.factories import (

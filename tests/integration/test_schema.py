@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import create_engine
 
-from shared.db import database_url as parse_database_url
+from api.database_url import database_url as parse_database_url
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.models import Base
 from shared.reports import GatewayHealth

@@ -16,10 +16,10 @@ from flask import Flask
 from hypothesis import strategies
 
 from api import create_app
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from shared.clients import TIMEZONES
 from shared.config import DEFAULT_DATABASE_URL
-from shared.db import database_url as parse_database_url
 from tests import factories
 from tests.database import empty
 from tests.integration.api.calls import API_KEY

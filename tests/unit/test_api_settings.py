@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from api.database_url import database_url
 from api.settings import ApiSettings
-from shared.db import database_url
 from shared.errors import ConfigurationError
 from shared.roles import Role
 

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from api import create_app
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.db import database_url as parse_database_url
 from tests.integration.api.calls import Caller, caller
 
 # What a worker does meanwhile is done by a worker's own parts.

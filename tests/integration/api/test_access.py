@@ -16,8 +16,8 @@ from api.access import limits, remembered
 from api.access.first_key import show_first_key
 from api.access.keys import make_key
 from api.access.rules import SAFE_METHODS
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.db import database_url as parse_database_url
 from shared.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body

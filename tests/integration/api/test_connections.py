@@ -10,9 +10,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import text
 
 from api import create_app
+from api.database_url import database_url
 from api.extensions import db
 from api.settings import ApiSettings
-from shared.db import database_url
 from tests import factories
 
 STATE = "SELECT state FROM pg_stat_activity WHERE pid = %s"

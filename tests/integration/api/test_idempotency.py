@@ -12,8 +12,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import parse_dsn
 
 from api import create_app
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.db import database_url as parse_database_url
 from tests.cutting_proxy import CuttingProxy, Moment
 from tests.factories import add_running_mailing, execute, rows, value
 from tests.integration.api.calls import (

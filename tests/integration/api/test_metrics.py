@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.db import database_url as parse_database_url
 from tests.factories import add_running_mailing, change_mailing, change_message, execute
 from tests.integration.api.calls import Caller, caller, unused_port
 

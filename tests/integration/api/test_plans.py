@@ -13,9 +13,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import event
 
 from api import create_app
+from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.settings import ApiSettings
-from shared.db import database_url as parse_database_url
 from tests import factories
 from tests.database import empty
 from tests.integration.api.calls import caller

@@ -17,9 +17,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.access import limits, remembered
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from api.sign_in.provider_settings import ProviderSettings
-from shared.db import database_url as parse_database_url
 from shared.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body

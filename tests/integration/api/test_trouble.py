@@ -14,10 +14,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app, errors, settings
 from api.clients import queries
+from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.settings import ApiSettings
 from sandbox.postgres import EmbeddedPostgres
-from shared.db import database_url as parse_database_url
 from shared.logs import JsonFormatter
 from tests import factories
 from tests.integration.api.calls import (

@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
+from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.addresses import free_port
 from sandbox.gateway_client import SandboxGateway
-from shared.db import database_url as parse_database_url
 from shared.ledger import OnUnknown, Outcome
 from shared.reports import GatewayHealth
 from tests.acceptance.worker_process import QUICK, WorkerProcess
