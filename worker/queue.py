@@ -46,8 +46,9 @@ LATE = timedelta(seconds=5)
 
 LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
-LONG_CLAIM = 1.0
-"""Seconds. A claim that took longer has waited for somebody, which says nothing about what claims cost."""
+LONG_CLAIM = 0.3
+"""Seconds. A claim that took longer has waited for somebody, which says nothing about what claims cost. So a look back
+is at most 30 s away (LONG_CLAIM / LOOK_BACK_SHARE)."""
 
 NO_TEXT = Answer(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
 

@@ -195,7 +195,8 @@ def test_an_answer_that_came_after_all_clears_the_suspicion(connection: Connecti
 
 
 def test_what_is_behind_the_place_that_was_reached_is_found_soon(connection: Connection, queue: Queue) -> None:
-    add_running_mailing(connection, 100)
+    # More than are claimed one by one, 10 ms apart, until the look back is due.
+    add_running_mailing(connection, 5000)
     queue.claim(60)
     execute(connection, "UPDATE message SET status = 'pending', lease_until = NULL, attempts = 0 WHERE id = 1")
 
