@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,7 +38,12 @@ class ApiClient:
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The JSON of what was added. Raises as `get`."""
-        return self._ask("POST", path, body)
+        return self._ask("POST", path, json=body)
+
+    def post_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> Any:
+        """The JSON that answers many bodies, one a line. Raises as `get`."""
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        return self._ask("POST", path, data=lines, headers={"Content-Type": "application/x-ndjson"})
 
     def __enter__(self) -> Self:
         return self
@@ -46,9 +53,9 @@ class ApiClient:
     ) -> None:
         self._session.close()
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def _ask(self, method: str, path: str, **content: Any) -> Any:
         try:
-            response = self._session.request(method, self._url + path, json=body, timeout=TIMEOUT)
+            response = self._session.request(method, self._url + path, timeout=TIMEOUT, **content)
         except requests.RequestException as error:
             raise ApiAway(f"The API does not answer: {error}.") from error
         if response.status_code >= 500:

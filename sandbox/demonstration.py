@@ -21,7 +21,7 @@ def demonstrate(service: Service, api: ApiClient, terminal: Terminal) -> None:
     """Shows a mailing on its way until it has ended: the sample's, or else the newest one."""
     try:
         if service.simulates_gateway and ledger.is_empty(service.database_url):
-            mailing_id: int | None = _add_sample(service, api, terminal)
+            mailing_id: int | None = _add_sample(api, terminal)
         else:
             terminal.say("Going on with the data of before.")
             mailing_id = ledger.newest_on_its_way(service.database_url)
@@ -32,10 +32,9 @@ def demonstrate(service: Service, api: ApiClient, terminal: Terminal) -> None:
         terminal.say(str(error))
 
 
-def _add_sample(service: Service, api: ApiClient, terminal: Terminal) -> int:
-    for number in sample.add_clients(api):
-        terminal.pass_by(f"Adding a sample through the API: {number:,} of {sample.SIZE:,} clients")
-        service.tend()
+def _add_sample(api: ApiClient, terminal: Terminal) -> int:
+    terminal.pass_by(f"Adding a sample of {sample.SIZE:,} clients through the API…")
+    sample.add_clients(api)
     mailing_id = sample.add_mailing(api, datetime.now(UTC))
     terminal.tick(
         f"A sample to look at: {sample.SIZE:,} clients, and mailing {mailing_id} to all with the operator code "

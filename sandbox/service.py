@@ -14,7 +14,6 @@ from pathlib import Path
 import psycopg2
 import requests
 
-from api.database_url import database_url
 from sandbox.addresses import authority, free_port, is_free, reachable
 from sandbox.api_key import kept_key
 from sandbox.leash import leashed
@@ -142,6 +141,9 @@ class Service:
             except psycopg2.OperationalError as error:
                 reason = " ".join(str(error).split())
                 raise ConfigurationError(f"DATABASE_URL: the database can't be reached: {reason}") from None
+            # Not before: it brings the whole API with it, which takes longer to import than the launcher.
+            from api.database_url import database_url
+
             shown = database_url(self.database_url).set(drivername="postgresql").render_as_string()
             self._terminal.tick(f"Database {shown}")
             return

@@ -84,7 +84,7 @@ def test_nothing_outlives_a_launcher_that_is_killed_and_the_next_one_starts(
     launch: Callable[..., Launcher], tmp_path: Path
 ) -> None:
     first = launch()
-    first.wait_for("Adding a sample")
+    first.wait_for("A sample to look at")
     first.process.kill()
     first.process.wait()
     until(lambda: processes_of(tmp_path / "data") == [])
