@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,35 +13,56 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.engine import make_url
 
+from sandbox.data_folder import create_data_folder
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.db import libpq_url
 from tests.database import empty, end_connections, migrate
 
 Connect = Callable[[], Connection]
+CopyDataFolder = Callable[[Path], Path]
+MakeDatabase = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def copy_data_folder(tmp_path_factory: pytest.TempPathFactory) -> CopyDataFolder:
+    """Makes a data folder as initdb would, which is run only once, as it takes longer than to start the server."""
+    original = tmp_path_factory.mktemp("initdb") / "data"
+    create_data_folder(original, durable=False)
+
+    def copy(folder: Path) -> Path:
+        shutil.copytree(original, folder)
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory, copy_data_folder: CopyDataFolder) -> Iterator[str]:
     """A PostgreSQL server: an embedded one of this session's own, or the one that TEST_DATABASE_URL names."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
     else:
-        with embedded_postgres(tmp_path_factory.mktemp("postgres") / "data", durable=False) as url:
+        folder = copy_data_folder(tmp_path_factory.mktemp("postgres") / "data")
+        with embedded_postgres(folder, durable=False) as url:
             yield url
 
 
 @pytest.fixture(scope="session")
-def make_database(server_url: str) -> Iterator[Callable[[], str]]:
-    """Makes an empty database of its own name and answers its URL; all are dropped at the end."""
+def make_database(server_url: str) -> Iterator[MakeDatabase]:
+    """Makes a database of its own name and answers its URL; all are dropped at the end.
+
+    It is empty, or a copy of the one whose URL is given, to which nobody may be connected.
+    """
     server = make_url(server_url)
     made: list[str] = []
     administration = psycopg2.connect(libpq_url(server_url))
     administration.autocommit = True
 
-    def make() -> str:
+    def make(copied: str | None = None) -> str:
         name = f"gonets_test_{uuid.uuid4().hex}"
+        template = make_url(copied).database if copied else "template1"
         with administration.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}"')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         made.append(name)
         return libpq_url(server.set(database=name).render_as_string(hide_password=False))
 
@@ -52,7 +74,7 @@ def make_database(server_url: str) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
-def database_url(make_database: Callable[[], str]) -> str:
+def database_url(make_database: MakeDatabase) -> str:
     """A migrated database, shared by the tests of this session: ask for `clean_database` to find it empty."""
     url = make_database()
     migrate(url)
@@ -90,8 +112,8 @@ def connection(connect: Connect) -> Connection:
 
 
 @pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def own_postgres(tmp_path: Path, copy_data_folder: CopyDataFolder) -> Iterator[EmbeddedPostgres]:
     """A server that belongs to one test alone, which may stop and restart it; migrated and empty."""
-    with EmbeddedPostgres(tmp_path / "data", durable=False) as postgres:
+    with EmbeddedPostgres(copy_data_folder(tmp_path / "data"), durable=False) as postgres:
         migrate(postgres.url)
         yield postgres

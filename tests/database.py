@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import flask_migrate
 import psycopg2
+
+from api import create_app
+from api.database_url import database_url
+from api.extensions import db
+from api.settings import ApiSettings
 
 ROOT = Path(__file__).parent.parent
 
+_ONE_MIGRATES = threading.Lock()
+"""Alembic has one context a process, and flask-smorest's object knows one application at a time."""
+
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Upgrades the database with the command that everybody uses."""
-    _flask_db(url, "upgrade", revision)
+    """Upgrades the database as `flask db upgrade` does, within this process, which has imported already what that would
+    have to import.
+    """
+    _flask_db(url, flask_migrate.upgrade, revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Takes the database back to a revision."""
-    _flask_db(url, "downgrade", revision)
+    _flask_db(url, flask_migrate.downgrade, revision)
 
 
 def empty(url: str) -> None:
-    """Removes every row and starts the ids again from 1."""
+    """Removes every row and starts the ids again from 1. A table that nobody has used costs nothing."""
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables
-            WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'pace', 'cookie_secret', 'audit_entry')
+            LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = tablename || '_id_seq'
+            WHERE pg_tables.schemaname = 'public'
+                AND tablename NOT IN ('alembic_version', 'pace', 'cookie_secret', 'audit_entry')
+                AND (pg_relation_size(format('%I', tablename)::regclass) > 0 OR last_value IS NOT NULL)
             """
         )
-        cursor.execute(f"TRUNCATE {cursor.fetchall()[0][0]} RESTART IDENTITY")
+        if (used := cursor.fetchall()[0][0]) is not None:
+            cursor.execute(f"TRUNCATE {used} RESTART IDENTITY CASCADE")
     connection.close()
 
 
@@ -49,11 +63,9 @@ def end_connections(url: str) -> None:
     connection.close()
 
 
-def _flask_db(url: str, command: str, revision: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "api", "db", command, revision],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        check=True,
-        capture_output=True,
-    )
+def _flask_db(url: str, command: Callable[..., None], revision: str) -> None:
+    with _ONE_MIGRATES:
+        app = create_app(ApiSettings(database_url=database_url(url)))
+        with app.app_context():
+            command(revision=revision)
+            db.engine.dispose()

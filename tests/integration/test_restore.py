@@ -7,22 +7,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 import psycopg2
 import pytest
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.database_url import database_url
+from api.extensions import db
 from api.settings import ApiSettings
 from sandbox.data_folder import program
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
+from tests.conftest import MakeDatabase
 from tests.database import ROOT, migrate
 from tests.factories import (
     add_clients,
@@ -48,7 +51,6 @@ class Restored(NamedTuple):
     """A database as it was at the dump, and what had happened by the time it was restored."""
 
     url: str
-    connection: Connection
     small: int
     """A mailing of 20 that was running at the dump, and has been sent since; one message was in a worker's hands."""
     planned: int
@@ -61,30 +63,50 @@ class Restored(NamedTuple):
     """What it has seen of each message id, as a hash."""
 
 
-@pytest.fixture
-def restored(
-    connection: Connection, clean_database: str, make_database: Callable[[], str], tmp_path: Path
-) -> Iterator[Restored]:
-    small, later = add_running_mailing(connection, 20), add_mailing(connection, starts_in=1800.0)
-    add_clients(connection, 50, tag="planned")
-    planned = add_mailing(connection, mark="planned", starts_in=1800.0)
-    lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
-    in_hand = value(connection, "SELECT min(id) FROM message")
-    change_message(connection, in_hand, lease + "lease_until = now() + interval '0.5 s'")
-    run("pg_dump", "--format=custom", f"--file={tmp_path / 'gonets.dump'}", f"--dbname={clean_database}")
+@pytest.fixture(scope="module")
+def restored_once(make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory) -> Restored:
+    """The database that the tests of this file get copies of."""
+    folder, origin = tmp_path_factory.mktemp("restore"), make_database()
+    migrate(origin)
+    with connected(origin) as connection:
+        small, later = add_running_mailing(connection, 20), add_mailing(connection, starts_in=1800.0)
+        add_clients(connection, 50, tag="planned")
+        planned = add_mailing(connection, mark="planned", starts_in=1800.0)
+        lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
+        in_hand = value(connection, "SELECT min(id) FROM message")
+        change_message(connection, in_hand, lease + "lease_until = now() + interval '0.5 s'")
+        run("pg_dump", "--format=custom", f"--file={folder / 'gonets.dump'}", f"--dbname={origin}")
 
-    execute(connection, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
-    with SandboxGateway.start() as gateway, Fleet(tmp_path, clean_database, gateway.url, gateway.token) as fleet:
-        fleet.start(LOG_LEVEL="INFO")
-        eventually(lambda: all(mailing(connection, one)["settled_at"] for one in (small, planned)))
-        bodies = {entry.id: entry.body_hash for entry in gateway.ledger()}
+        execute(connection, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
+        with SandboxGateway.start() as gateway, Fleet(folder, origin, gateway.url, gateway.token) as fleet:
+            fleet.start(LOG_LEVEL="INFO")
+            eventually(lambda: all(mailing(connection, one)["settled_at"] for one in (small, planned)))
+            bodies = {entry.id: entry.body_hash for entry in gateway.ledger()}
 
     url = make_database()
-    run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", str(tmp_path / "gonets.dump"))
-    with closing(psycopg2.connect(url)) as reopened:
-        reopened.autocommit = True
+    run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", str(folder / "gonets.dump"))
+    with connected(url) as reopened:
         execute(reopened, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
-        yield Restored(url, reopened, small, planned, later, max(bodies), bodies)
+    return Restored(url, small, planned, later, max(bodies), bodies)
+
+
+@pytest.fixture
+def restored(restored_once: Restored, make_database: MakeDatabase) -> Restored:
+    return restored_once._replace(url=make_database(restored_once.url))
+
+
+@pytest.fixture
+def reopened(restored: Restored) -> Iterator[Connection]:
+    """A connection to the restored database, in autocommit."""
+    with connected(restored.url) as connection:
+        yield connection
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        yield connection
 
 
 def run(name: str, *arguments: str) -> None:
@@ -93,49 +115,64 @@ def run(name: str, *arguments: str) -> None:
 
 
 def after_restore(url: str, *arguments: str) -> str:
+    """Runs the command within this process, and answers what it printed."""
+    with application(url) as app:
+        done = app.test_cli_runner().invoke(args=["ledger", "after-restore", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def after_restore_by_hand(url: str) -> str:
     """Runs the command as a person does, and answers what it printed."""
-    command = [sys.executable, "-m", "flask", "--app", "api", "ledger", "after-restore", *arguments]
+    command = [sys.executable, "-m", "flask", "--app", "api", "ledger", "after-restore"]
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
     return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
 
 
-def test_no_message_id_is_given_out_again(restored: Restored) -> None:
-    assert value(restored.connection, "SELECT max(id) FROM message") < restored.highest_id
+@contextmanager
+def application(url: str) -> Iterator[Flask]:
+    """The application on that database; it leaves no connection."""
+    app = create_app(ApiSettings(database_url=database_url(url)))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_no_message_id_is_given_out_again(restored: Restored, reopened: Connection) -> None:
+    assert value(reopened, "SELECT max(id) FROM message") < restored.highest_id
 
     after_restore(restored.url, "--skip", "1000")
 
-    new = add_running_mailing(restored.connection, 5)
-    assert value(restored.connection, "SELECT min(id) FROM message WHERE mailing_id = %s", new) > restored.highest_id
+    new = add_running_mailing(reopened, 5)
+    assert value(reopened, "SELECT min(id) FROM message WHERE mailing_id = %s", new) > restored.highest_id
     assert new > 1000
 
 
-def test_what_was_under_way_waits_for_a_person(restored: Restored) -> None:
+def test_what_was_under_way_waits_for_a_person(restored: Restored, reopened: Connection) -> None:
     after_restore(restored.url)
 
-    status = {one: mailing(restored.connection, one)["status"] for one in restored[2:5]}
+    status = {one: mailing(reopened, one)["status"] for one in restored[1:4]}
     assert status == {restored.small: "paused", restored.planned: "paused", restored.later: "scheduled"}
-    journal = rows(restored.connection, "SELECT mailing_id, action, detail FROM journal ORDER BY id")
+    journal = rows(reopened, "SELECT mailing_id, action, detail FROM journal ORDER BY id")
     assert journal == [(one, "pause", "after a restore") for one in sorted((restored.small, restored.planned))]
 
 
-def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Restored) -> None:
+def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Restored, reopened: Connection) -> None:
     after_restore(restored.url)
 
-    doubts = rows(restored.connection, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
+    doubts = rows(reopened, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
     assert doubts == [("pending", True, None, 1)]
-    attempts = rows(
-        restored.connection, "SELECT number, outcome, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4"
-    )
+    attempts = rows(reopened, "SELECT number, outcome, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4")
     assert sorted(attempts) == [(1, "ambiguous", None, "before the restore", 19), (1, "ambiguous", None, "lost", 1)]
     # Only the one that was made counts towards the limit.
-    counts = rows(restored.connection, "SELECT attempts, attempts_spared, count(*) FROM message GROUP BY 1, 2")
+    counts = rows(reopened, "SELECT attempts, attempts_spared, count(*) FROM message GROUP BY 1, 2")
     assert sorted(counts) == [(1, 0, 1), (1, 1, 19)]
-    assert tally(restored.connection, restored.small) == counted(restored.connection, restored.small) == {"pending": 20}
+    assert tally(reopened, restored.small) == counted(reopened, restored.small) == {"pending": 20}
 
 
-def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restored) -> None:
-    said = after_restore(restored.url)
-    journal = rows(restored.connection, "SELECT * FROM journal")
+def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restored, reopened: Connection) -> None:
+    said = after_restore_by_hand(restored.url)
+    journal = rows(reopened, "SELECT * FROM journal")
 
     again = after_restore(restored.url)
 
@@ -148,15 +185,15 @@ def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restore
         "Messages that wait, and may have been sent after the backup: 20.",
         "Messages that ended as unknown, because their mailing holds when in doubt: 0.",
     ]
-    assert rows(restored.connection, "SELECT * FROM journal") == journal
+    assert rows(reopened, "SELECT * FROM journal") == journal
 
 
 def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bodies_of_before(
-    restored: Restored, tmp_path: Path
+    restored: Restored, reopened: Connection, tmp_path: Path
 ) -> None:
     after_restore(restored.url)
-    execute(restored.connection, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 2, 'new')", 1)
-    execute(restored.connection, "UPDATE mailing SET text_revision = 2 WHERE id = %s", restored.small)
+    execute(reopened, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 2, 'new')", 1)
+    execute(reopened, "UPDATE mailing SET text_revision = 2 WHERE id = %s", restored.small)
     with SandboxGateway.start() as gateway, Fleet(tmp_path, restored.url, gateway.url, gateway.token) as fleet:
         fleet.start()
         fleet.workers[0].wait_until_it_says("started")
@@ -165,7 +202,7 @@ def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bo
 
         for mailing_id in (restored.small, restored.planned):
             resume(restored.url, mailing_id)
-        eventually(lambda: all(mailing(restored.connection, one)["settled_at"] for one in restored[2:4]))
+        eventually(lambda: all(mailing(reopened, one)["settled_at"] for one in restored[1:3]))
 
         again = {entry.id: entry.body_hash for entry in gateway.ledger()}
     old = {id_: body for id_, body in again.items() if id_ <= restored.highest_id}
@@ -177,12 +214,11 @@ def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bo
 
 
 @pytest.fixture
-def opened(make_database: Callable[[], str]) -> Iterator[tuple[str, Connection]]:
+def opened(make_database: MakeDatabase) -> Iterator[tuple[str, Connection]]:
     """A database that was restored, for workers and a person to go on with."""
     url = make_database()
     migrate(url)
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
+    with connected(url) as connection:
         yield url, connection
 
 
@@ -252,7 +288,5 @@ def resume(url: str, mailing_id: int) -> None:
 
 
 def call(url: str, method: str, path: str, json: object = None) -> None:
-    app = create_app(ApiSettings(database_url=database_url(url)))
-    assert caller(app).open(path, method=method.upper(), json=json).status_code == 200
-    with app.app_context():
-        app.extensions["sqlalchemy"].engine.dispose()
+    with application(url) as app:
+        assert caller(app).open(path, method=method.upper(), json=json).status_code == 200

@@ -17,6 +17,7 @@ import pytest
 from sandbox.postgres import EmbeddedPostgres, StopMode, embedded_postgres
 from sandbox.supervisor import ROOT
 from shared.errors import ConfigurationError, GonetsError
+from tests.conftest import CopyDataFolder
 
 # Starts a server in the folder, says its pid and dies; `on_orphaned` is the signal that the server gets then.
 KILLED_STARTER = """
@@ -34,10 +35,18 @@ os.kill(os.getpid(), SIGKILL)
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def new_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server whose folder it has still to make."""
     postgres = EmbeddedPostgres(tmp_path / "postgres", durable=False)
     yield postgres
     postgres.stop("immediate")
+
+
+@pytest.fixture
+def postgres(new_postgres: EmbeddedPostgres, copy_data_folder: CopyDataFolder) -> EmbeddedPostgres:
+    """A server whose folder has been made, and not used yet."""
+    copy_data_folder(new_postgres.folder)
+    return new_postgres
 
 
 def ask(url: str, *statements: str) -> Any:
@@ -78,11 +87,11 @@ def test_a_server_runs_while_the_block_lasts_and_speaks_postgresql_18(tmp_path: 
         ask(url, "SELECT 1")
 
 
-def test_it_sorts_and_folds_cyrillic_and_tells_utc_on_every_machine(postgres: EmbeddedPostgres) -> None:
-    postgres.start()
-    assert ask(postgres.url, "SELECT lower('ГОНЕЦ')") == "гонец"
-    assert ask(postgres.url, "SHOW timezone") == "UTC"
-    assert ask(postgres.url, "SHOW server_encoding") == "UTF8"
+def test_it_sorts_and_folds_cyrillic_and_tells_utc_on_every_machine(new_postgres: EmbeddedPostgres) -> None:
+    new_postgres.start()
+    assert ask(new_postgres.url, "SELECT lower('ГОНЕЦ')") == "гонец"
+    assert ask(new_postgres.url, "SHOW timezone") == "UTC"
+    assert ask(new_postgres.url, "SHOW server_encoding") == "UTF8"
 
 
 def test_it_is_told_none_of_its_starters_secrets(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +101,8 @@ def test_it_is_told_none_of_its_starters_secrets(postgres: EmbeddedPostgres, mon
 
 
 @pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
-def test_only_a_durable_server_waits_for_the_disk(tmp_path: Path, durable: bool, fsync: str) -> None:
-    with embedded_postgres(tmp_path / "postgres", durable=durable) as url:
+def test_only_a_durable_server_waits_for_the_disk(postgres: EmbeddedPostgres, durable: bool, fsync: str) -> None:
+    with embedded_postgres(postgres.folder, durable=durable) as url:
         assert ask(url, "SHOW fsync") == ask(url, "SHOW full_page_writes") == fsync
 
 
@@ -117,15 +126,15 @@ def test_a_restart_cuts_the_connections(postgres: EmbeddedPostgres) -> None:
     connection.close()
 
 
-def test_starting_and_stopping_twice_is_harmless(postgres: EmbeddedPostgres) -> None:
-    postgres.stop()
-    postgres.start()
-    pid = postgres.pid
-    postgres.start()
-    assert postgres.pid == pid
-    postgres.stop()
-    postgres.stop()
-    assert postgres.pid is None
+def test_starting_and_stopping_twice_is_harmless(new_postgres: EmbeddedPostgres) -> None:
+    new_postgres.stop()
+    new_postgres.start()
+    pid = new_postgres.pid
+    new_postgres.start()
+    assert new_postgres.pid == pid
+    new_postgres.stop()
+    new_postgres.stop()
+    assert new_postgres.pid is None
 
 
 def test_a_killed_server_is_started_again_although_its_backends_are_still_busy(postgres: EmbeddedPostgres) -> None:
@@ -182,12 +191,12 @@ def test_the_pid_file_that_a_power_cut_left_is_no_obstacle(postgres: EmbeddedPos
     assert ask(postgres.url, "SELECT 1") == 1
 
 
-def test_a_folder_left_by_an_interrupted_initdb_is_made_anew(postgres: EmbeddedPostgres) -> None:
-    unfinished = postgres.folder.with_name("postgres.unfinished")
+def test_a_folder_left_by_an_interrupted_initdb_is_made_anew(new_postgres: EmbeddedPostgres) -> None:
+    unfinished = new_postgres.folder.with_name("postgres.unfinished")
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("18\n")
-    postgres.start()
-    assert ask(postgres.url, "SELECT 1") == 1
+    new_postgres.start()
+    assert ask(new_postgres.url, "SELECT 1") == 1
     assert not unfinished.exists()
 
 
@@ -214,12 +223,12 @@ def test_data_of_another_major_version_is_refused_with_what_to_do(postgres: Embe
         postgres.start()
 
 
-def test_a_folder_of_something_else_is_refused_and_not_touched(postgres: EmbeddedPostgres) -> None:
-    postgres.folder.mkdir()
-    (postgres.folder / "letter.txt").write_text("dear")
+def test_a_folder_of_something_else_is_refused_and_not_touched(new_postgres: EmbeddedPostgres) -> None:
+    new_postgres.folder.mkdir()
+    (new_postgres.folder / "letter.txt").write_text("dear")
     with pytest.raises(ConfigurationError, match="not a PostgreSQL data folder"):
-        postgres.start()
-    assert [path.name for path in postgres.folder.iterdir()] == ["letter.txt"]
+        new_postgres.start()
+    assert [path.name for path in new_postgres.folder.iterdir()] == ["letter.txt"]
 
 
 def test_a_server_that_does_not_start_is_quoted(postgres: EmbeddedPostgres) -> None:

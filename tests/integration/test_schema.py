@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import enum
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import psycopg2
@@ -22,9 +25,15 @@ from shared.reports import GatewayHealth
 from shared.roles import Role
 from tests.database import ROOT, downgrade, migrate
 from tests.factories import add_running_mailing, execute, rows, value
-from tests.waiting import in_background
+from tests.waiting import PATIENCE, eventually
 
 MakeDatabase = Callable[[], str]
+
+UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
+"""The command that everybody uses."""
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+"""How many wait: one for what is in its way, the others for that one."""
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()][::-1]
 """From the first to the head."""
@@ -351,9 +360,16 @@ def test_data_lives_through_every_revision_up_and_down_and_up_again(make_databas
 
 def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_database: MakeDatabase) -> None:
     url = make_database()
+    with ExitStack() as stack, connected(url) as connection:
+        with connected(url) as in_the_way:
+            execute(in_the_way, "BEGIN; CREATE TABLE client ()")
+            commands = [stack.enter_context(subprocess.Popen(UPGRADE, cwd=ROOT, env=given(url))) for _ in range(2)]
+            eventually(lambda: value(connection, WAITING) == 2)
 
-    for migration in [in_background(lambda: migrate(url)) for _ in range(3)]:
-        migration.result(60)
-
-    with connected(url) as connection:
+        assert [command.wait(PATIENCE) for command in commands] == [0, 0]
         assert value(connection, "SELECT version_num FROM alembic_version") == REVISIONS[-1]
+
+
+def given(url: str) -> dict[str, str]:
+    """The environment of a command for this database."""
+    return {**os.environ, "DATABASE_URL": url}
