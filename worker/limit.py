@@ -41,6 +41,8 @@ class Limit:
         self._content_until = 0.0
         self._restored_at = 0.0
         """The limit at which the caution after "slower" ends."""
+        self._unheeding = 0
+        """Answers still to come to what was on its way when the gateway last said so."""
         self._begun: float | None = None
         self._answers = 0
         self._slice_begun: float | None = None
@@ -60,7 +62,13 @@ class Limit:
         return self._limit < self._restored_at
 
     def slower(self) -> None:
-        """The gateway asks for less."""
+        """The gateway asks for less. What was on its way when it last did so can't have heeded that, and tells nothing
+        new: one halving for each round (as in TCP, RFC 6582).
+        """
+        if self._unheeding:
+            self._unheeding -= 1
+            return
+        self._unheeding = self.value - 1
         self._restored_at = max(self._restored_at, self._limit)
         self._limit = max(1.0, self._limit / 2)
         self._start_over()
@@ -69,10 +77,12 @@ class Limit:
         """The gateway has come back: it is not hit with everything at once."""
         self._restored_at = min(float(FLOOR), self._most)
         self._limit = 1.0
+        self._unheeding = 0
         self._start_over()
 
     def learn(self, answers: int, now: float, *, full: bool) -> None:
         """Takes in so many good answers; `full` says that as many were on their way as may be, all the time."""
+        self._unheeding = max(0, self._unheeding - answers)
         self._measure(answers, now)
         if self.cautious:
             for _ in range(answers):

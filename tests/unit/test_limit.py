@@ -99,14 +99,34 @@ def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -
     limit.slower()
     assert limit.value == 8
     assert limit.cautious
-    limit.slower()
-    assert limit.value == 4
 
-    limit.learn(5, 0.0, full=True)
-    assert limit.value == 5
+    limit.learn(9, 0.0, full=True)
+    assert limit.value == 9
     limit.learn(1000, 0.1, full=True)
     assert limit.value == 16
     assert not limit.cautious
+
+
+def test_slower_in_answer_to_what_was_on_its_way_already_does_not_halve_it_again() -> None:
+    limit = Limit(16)
+    for _ in range(10):
+        limit.slower()
+    limit.learn(6, 0.0, full=False)
+    assert limit.value == 8
+
+    limit.slower()
+    assert limit.value == 4
+
+
+def test_slower_after_a_pause_is_news() -> None:
+    limit = Limit(16)
+    limit.slower()
+    limit.restart()
+    limit.learn(5, 0.0, full=False)
+    assert limit.value == 3
+
+    limit.slower()
+    assert limit.value == 1
 
 
 def test_it_is_one_at_the_least() -> None:
