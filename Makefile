@@ -69,7 +69,7 @@ format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv .venv-audit .venv-peers build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-audit .venv-peers .venv-peers-node build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment

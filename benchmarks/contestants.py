@@ -154,7 +154,7 @@ def procrastinate(processes: int, concurrency: int) -> Contestant:
     SELECT (SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'),
         (SELECT coalesce(extract(epoch FROM max(at)), 0)::float8 FROM procrastinate_events WHERE type = 'succeeded')
     """
-    return _queue_of_jobs("procrastinate", processes, concurrency, succeeded)
+    return _queue_of_jobs(_python("procrastinate"), processes, concurrency, succeeded)
 
 
 def pgqueuer(processes: int, batch: int) -> Contestant:
@@ -163,21 +163,38 @@ def pgqueuer(processes: int, batch: int) -> Contestant:
     SELECT count(DISTINCT job_id), coalesce(extract(epoch FROM max(created)), 0)::float8
     FROM pgqueuer_log WHERE status = 'successful'
     """
-    return _queue_of_jobs("pgqueuer", processes, batch, successful)
+    return _queue_of_jobs(_python("pgqueuer"), processes, batch, successful)
 
 
-def _queue_of_jobs(peer: str, processes: int, size: int, done: str) -> Contestant:
+def pgboss(processes: int, batch: int) -> Contestant:
+    """pg-boss: so many processes, two batches of so many messages at a time in each; a job's state is the message's."""
+    completed = """
+    SELECT count(*), coalesce(extract(epoch FROM max(completed_on)), 0)::float8
+    FROM pgboss.job WHERE state = 'completed'
+    """
+    return _queue_of_jobs(lambda: environment.node("pgboss_peer.mjs"), processes, batch, completed)
+
+
+def graphile(processes: int, concurrency: int) -> Contestant:
+    """Graphile Worker: so many processes, each with so many messages at a time, each message's status in our table."""
+    return _queue_of_jobs(lambda: environment.node("graphile_peer.mjs"), processes, concurrency, SENT)
+
+
+def _python(peer: str) -> Callable[[], list[str]]:
+    return lambda: [environment.python(), "-m", f"benchmarks.peers.{peer}_peer"]
+
+
+def _queue_of_jobs(command: Callable[[], list[str]], processes: int, size: int, done: str) -> Contestant:
     def run(stage: Stage, gateway: Gateway, messages: int, progress: Progress) -> Bout:
-        with stage.server.database(peer, migrated=False) as url:
+        with stage.server.database("peer", migrated=False) as url:
             settings = {"PEER_DATABASE_URL": url, "PEER_GATEWAY_URL": gateway.url}
-            command = [environment.python(), "-m", f"benchmarks.peers.{peer}_peer"]
-            _fill([*command, "enqueue", str(messages)], stage, settings)
-            connection = connect(url)
+            connection = _task_messages(url, messages)
+            _fill([*command(), "enqueue", str(messages)], stage, settings)
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM ANALYZE")
                 cursor.execute("CHECKPOINT")
             children = [
-                Child(peer, [*command, "work", str(size)], stage.folder / f"{peer}-{number}.log", settings)
+                Child("peer", [*command(), "work", str(size)], stage.folder / f"peer-{number}.log", settings)
                 for number in range(processes)
             ]
             return _race(stage, gateway, messages, progress, children, lambda: _moment(connection, done))

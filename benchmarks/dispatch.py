@@ -13,6 +13,7 @@ from statistics import median
 
 from benchmarks import contestants, plots
 from benchmarks.contestants import Bout, Contestant
+from benchmarks.peers import environment
 from benchmarks.result import Result, microseconds, ratio
 from benchmarks.stage import Stage, command
 
@@ -22,6 +23,9 @@ CURL = "libcurl handles, no database"
 CONTESTANTS: dict[str, tuple[str, Contestant]] = {
     "gonets2": (GONETS, contestants.gonets(2)),
     "gonets1": (GONETS_ALONE, contestants.gonets(1)),
+    "pgboss": ("pg-boss, 2 processes", contestants.pgboss(processes=2, batch=500)),
+    "pgboss1": ("pg-boss, 1 process", contestants.pgboss(processes=1, batch=500)),
+    "graphile": ("Graphile Worker, 2 processes", contestants.graphile(processes=2, concurrency=24)),
     "pgqueuer": ("PgQueuer, 2 processes", contestants.pgqueuer(processes=2, batch=200)),
     "pgqueuer1": ("PgQueuer, 1 process", contestants.pgqueuer(processes=1, batch=200)),
     "celery200": ("Celery and Redis, tasks of 200", contestants.celery(batch=200, concurrency=4)),
@@ -33,7 +37,14 @@ CONTESTANTS: dict[str, tuple[str, Contestant]] = {
     "session": ("requests.Session, no database", contestants.bare("session")),
     "postgres": ("PostgreSQL alone, no HTTP", contestants.postgres_alone),
 }
-PEERS = ("pgqueuer", "pgqueuer1", "celery200", "celery", "procrastinate")
+PEERS = {
+    "pg-boss": ("pgboss", "pgboss1"),
+    "Graphile Worker": ("graphile",),
+    "PgQueuer": ("pgqueuer", "pgqueuer1"),
+    "Celery": ("celery200", "celery"),
+    "Procrastinate": ("procrastinate",),
+}
+"""Whose the contestants are: of each peer its fastest counts."""
 SLOW = ("procrastinate", "naive", "celery")
 """These get a fifth of the messages, lest they take minutes: their speed does not depend on the number."""
 
@@ -55,8 +66,8 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
         gateway_name = gateway.name
     middle = {key: sorted(runs, key=lambda bout: bout.speed)[len(runs) // 2] for key, runs in bouts.items()}
     speeds = {key: median(bout.speed for bout in runs) for key, runs in bouts.items()}
-    fastest = max((key for key in PEERS if key in speeds), key=lambda key: speeds[key], default="")
-    fastest_peer = speeds.get(fastest, 0.0)
+    peers = {peer: max((speeds[key] for key in keys if key in speeds), default=0.0) for peer, keys in PEERS.items()}
+    fastest_peer = max(peers.values())
     curl = speeds.get("curl", 0.0)
     plot = plots.bars(
         "dispatch", {CONTESTANTS[key][0]: speed for key, speed in speeds.items()}, "messages a second", "Gonets"
@@ -69,18 +80,14 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
             f"{options.messages:,} messages each ({', '.join(CONTESTANTS[key][0] for key in chosen if key in SLOW)}: a "
             f"fifth of that), to {gateway_name}, one after another on the same PostgreSQL"
             + (f"; the median of {options.repeat} rounds" if options.repeat > 1 else "")
-            + ". From the first request to the last record. CPU a message, in microseconds."
+            + ". From the first request to the last record. CPU a message, in microseconds.",
+            f"Peers: {environment.versions()}.",
         ],
         readme=[
-            (
-                f"dispatch, {workers}",
-                f"{speeds[key]:,.0f} messages/s: {ratio(speeds[key], fastest_peer)} the fastest "
-                f"peer, {ratio(speeds[key], curl)} bare libcurl",
-            )
+            (f"dispatch, {workers}", _beside(speeds[key], peers, curl))
             for key, workers in (("gonets2", "two workers"), ("gonets1", "one worker"))
             if key in speeds
-        ]
-        + ([(f"the fastest peer, {CONTESTANTS[fastest][0]}", f"{fastest_peer:,.0f} messages/s")] if fastest else []),
+        ],
         draw=plot,
         plot_shows="Messages a second of Gonets, its peers, and bare clients",
     )
@@ -89,6 +96,11 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
 def _row(title: str, speed: float, bout: Bout, peer: float, curl: float) -> tuple[str, ...]:
     cpu = [microseconds(bout.cpu[group], bout.messages) for group in ("client", "PostgreSQL", "gateway")]
     return (title, f"{speed:,.0f}", ratio(speed, peer), ratio(speed, curl), *cpu)
+
+
+def _beside(speed: float, peers: dict[str, float], curl: float) -> str:
+    others = [*sorted(peers.items(), key=lambda peer: -peer[1]), ("libcurl with no database", curl)]
+    return f"{speed:,.0f} messages/s: " + ", ".join(f"{ratio(speed, other)} {name}" for name, other in others if other)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""The peers' virtual environment, made on demand, and Redis."""
+"""The peers' environments, made on demand: a virtual one for Python's, a folder for Node's; and Redis."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,12 @@ from sandbox.addresses import free_port
 from shared.errors import ConfigurationError, GonetsError
 
 FOLDER = ROOT / ".venv-peers"
+PYTHON_PEERS = ("celery", "procrastinate", "pgqueuer")
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+NODE_FOLDER = ROOT / ".venv-peers-node"
+NODE_PEERS = Path(__file__).parent / "node"
 INSTALL_REDIS = "redis-server is missing; on Debian and Ubuntu: apt install redis-server"
+INSTALL_NPM = "npm is missing; on Debian and Ubuntu: apt install npm"
 
 
 def python() -> str:
@@ -33,10 +38,35 @@ def python() -> str:
     return str(path)
 
 
-def version(package: str) -> str:
-    """The version of a peer."""
-    question = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run([python(), "-c", question], capture_output=True, text=True, check=True).stdout.strip()
+def node(script: str) -> list[str]:
+    """The command that runs a peer's script, by a Node of its own. Installs both first if they aren't there.
+
+    Raises ConfigurationError when there is no npm, GonetsError with npm's own words when it fails.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ConfigurationError(INSTALL_NPM)
+    wanted = (NODE_PEERS / "package.json").read_bytes()
+    mark = NODE_FOLDER / "ready"
+    # The scripts go where the modules are: that is where Node looks for these.
+    shutil.copytree(NODE_PEERS, NODE_FOLDER, dirs_exist_ok=True)
+    if not mark.is_file() or mark.read_bytes() != wanted:
+        print(f"Installing the peers into {NODE_FOLDER.name}; this happens once and takes a minute or so.", flush=True)
+        _run([npm, "--prefix", str(NODE_FOLDER), "install", "--no-audit", "--no-fund"])
+        mark.write_bytes(wanted)
+    return [str(NODE_FOLDER / "node_modules" / ".bin" / "node"), str(NODE_FOLDER / script)]
+
+
+def versions() -> str:
+    """The peers that are installed, each with its version."""
+    found = []
+    if (FOLDER / "ready").is_file():
+        ask = f"from importlib.metadata import version\nfor name in {PYTHON_PEERS}: print(name, version(name))"
+        found += subprocess.run([python(), "-c", ask], capture_output=True, text=True, check=True).stdout.splitlines()
+    for package in ("pg-boss", "graphile-worker") if (NODE_FOLDER / "ready").is_file() else ():
+        told = json.loads((NODE_FOLDER / "node_modules" / package / "package.json").read_text())
+        found.append(f"{package} {told['version']}")
+    return ", ".join(found)
 
 
 def redis_program() -> str | None:

@@ -1,0 +1,33 @@
+// pg-boss: one message a job, the job's own state as the status of the message.
+//
+// node pgboss_peer.mjs enqueue COUNT
+// node pgboss_peer.mjs work BATCH
+import { PgBoss } from "pg-boss";
+import { post } from "./post.mjs";
+
+const QUEUE = "send";
+const [, , command, number] = process.argv;
+
+async function send({ id, data }) {
+  try {
+    await post(data.id);
+    return { id, status: "completed" };
+  } catch (error) {
+    return { id, status: "failed", output: { message: error.message } };
+  }
+}
+
+const boss = new PgBoss({ connectionString: process.env.PEER_DATABASE_URL, supervise: command === "work", schedule: false });
+boss.on("error", (error) => console.error(error));
+await boss.start();
+if (command === "enqueue") {
+  await boss.createQueue(QUEUE);
+  for (let first = 1; first <= Number(number); first += 1000) {
+    const ids = Array.from({ length: Math.min(1000, Number(number) + 1 - first) }, (_, index) => first + index);
+    await boss.insert(QUEUE, ids.map((id) => ({ data: { id } })));
+  }
+  await boss.stop({ graceful: false });
+} else {
+  const options = { batchSize: Number(number), localConcurrency: 2, burstWhenBatchFull: true, perJobResults: true };
+  await boss.work(QUEUE, { ...options, pollingIntervalSeconds: 0.5 }, (jobs) => Promise.all(jobs.map(send)));
+}
