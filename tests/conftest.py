@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sandbox.data_folder import create_data_folder
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.db import libpq_url
-from tests.database import empty, end_connections, migrate
+from tests.database import Housekeeper, migrate
 
 Connect = Callable[[], Connection]
 CopyDataFolder = Callable[[Path], Path]
@@ -81,15 +81,23 @@ def database_url(make_database: MakeDatabase) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def housekeeper(database_url: str) -> Iterator[Housekeeper]:
+    """Tidies the migrated database."""
+    keeper = Housekeeper(database_url)
+    yield keeper
+    keeper.close()
+
+
 @pytest.fixture
-def clean_database(database_url: str) -> str:
+def clean_database(database_url: str, housekeeper: Housekeeper) -> str:
     """The migrated database, empty."""
-    empty(database_url)
+    housekeeper.empty()
     return database_url
 
 
 @pytest.fixture
-def connect(clean_database: str) -> Iterator[Connect]:
+def connect(clean_database: str, housekeeper: Housekeeper) -> Iterator[Connect]:
     """Opens connections to the clean database, in autocommit; closes them all after the test."""
     opened: list[Connection] = []
 
@@ -100,7 +108,7 @@ def connect(clean_database: str) -> Iterator[Connect]:
         return connection
 
     yield open_one
-    end_connections(clean_database)
+    housekeeper.end_connections()
     for connection in opened:
         connection.close()
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import flask_migrate
 import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.database_url import database_url
 from api.extensions import db
 from api.settings import ApiSettings
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,35 +34,68 @@ def downgrade(url: str, revision: str) -> None:
     _flask_db(url, flask_migrate.downgrade, revision)
 
 
-def empty(url: str) -> None:
-    """Removes every row and starts the ids again from 1. A table that nobody has used costs nothing."""
-    connection = psycopg2.connect(url)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
+class Housekeeper:
+    """Tidies one database between tests. It keeps its connection: a new one costs more than all that it is asked."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    def empty(self) -> None:
+        """Removes every row and starts the ids again from 1. A table that nobody has used costs nothing."""
+        self._ask(
             """
-            SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables
-            LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = tablename || '_id_seq'
-            WHERE pg_tables.schemaname = 'public'
-                AND tablename NOT IN ('alembic_version', 'pace', 'cookie_secret', 'audit_entry')
-                AND (pg_relation_size(format('%I', tablename)::regclass) > 0 OR last_value IS NOT NULL)
+            DO $$
+            DECLARE used text;
+            BEGIN
+                SELECT string_agg(format('%I', tablename), ', ') INTO used FROM pg_tables
+                LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = tablename || '_id_seq'
+                WHERE pg_tables.schemaname = 'public'
+                    AND tablename NOT IN ('alembic_version', 'pace', 'cookie_secret', 'audit_entry')
+                    AND (pg_relation_size(format('%I', tablename)::regclass) > 0 OR last_value IS NOT NULL);
+                IF used IS NOT NULL THEN
+                    EXECUTE 'TRUNCATE ' || used || ' RESTART IDENTITY CASCADE';
+                END IF;
+            END $$;
+            SELECT true
             """
         )
-        if (used := cursor.fetchall()[0][0]) is not None:
-            cursor.execute(f"TRUNCATE {used} RESTART IDENTITY CASCADE")
-    connection.close()
 
+    def end_connections(self) -> None:
+        """Ends every other connection: what waits for a lock after a test has failed would wait for ever."""
+        # PostgreSQL itself would look only every 100 ms whether they are gone.
+        eventually(self._no_other_is_left)
 
-def end_connections(url: str) -> None:
-    """Ends every connection to the database: what waits for a lock after a test has failed would wait for ever."""
-    connection = psycopg2.connect(url)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
+    def close(self) -> None:
+        """Gives the connection up, until there is more to do."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _no_other_is_left(self) -> bool:
+        """Asks all others to end."""
+        return self._ask(
             """
-            SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+            SELECT count(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
             """
         )
-    connection.close()
+
+    def _ask(self, question: str) -> bool:
+        """The answer, by a new connection if a test has ended this one too."""
+        try:
+            return self._ask_once(question)
+        except psycopg2.OperationalError:
+            self.close()
+            return self._ask_once(question)
+
+    def _ask_once(self, question: str) -> bool:
+        if self._connection is None:
+            self._connection = psycopg2.connect(self._url)
+            self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute(question)
+            return bool(cursor.fetchall()[0][0])
 
 
 def _flask_db(url: str, command: Callable[..., None], revision: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden, NotFound
@@ -16,8 +17,11 @@ from api.audit.recording import write_down
 from api.extensions import db
 from api.local_address import local_address
 from api.sign_in import csrf, links
-from api.sign_in.provider import Provider, ProviderError
+from api.sign_in.provider_settings import ProviderError
 from api.sign_in.sessions import sign_in, sign_out
+
+if TYPE_CHECKING:
+    from api.sign_in.provider import Provider
 
 HOME = "/"
 """Where to go from here when nobody said where to."""

@@ -13,17 +13,12 @@ from joserfc.errors import JoseError
 from werkzeug.wrappers import Response
 
 from api.access.principal import PROVIDER, Principal
-from api.sign_in.provider_settings import ProviderSettings
-from shared.errors import GonetsError
+from api.sign_in.provider_settings import ProviderError, ProviderSettings
 from shared.roles import Role
 
 TIMEOUT = 10.0
 """Seconds for each answer of the provider."""
 FOLLOWING = "following"
-
-
-class ProviderError(GonetsError):
-    """The provider does not answer, or does not vouch for somebody who may come in."""
 
 
 class Provider:

@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 from environs import Env
 
 from shared.config import one_of
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, GonetsError
 from shared.roles import Role
 
 HERE = ("127.0.0.1", "::1", "localhost")
+
+
+class ProviderError(GonetsError):
+    """The provider does not answer, or does not vouch for somebody who may come in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
-from tests.acceptance.launcher import Launcher
+from tests.acceptance.launcher import Launch, launching
 from tests.waiting import eventually
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Launcher]]:
-    launched: list[Launcher] = []
-
-    def launch(**environment: str) -> Launcher:
-        launcher = Launcher(tmp_path / "data", tmp_path / f"output-{len(launched)}", **environment)
-        launched.append(launcher)
-        return launcher
-
-    yield launch
-    for launcher in launched:
-        launcher.process.kill()
-        launcher.process.wait()
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    with launching(tmp_path) as launch:
+        yield launch
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -70,6 +71,24 @@ class Launcher:
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
+
+
+Launch = Callable[..., Launcher]
+
+
+@contextmanager
+def launching(folder: Path) -> Iterator[Launch]:
+    """Starts launchers on one data folder in `folder`, and ends them whatever happens."""
+    launched: list[Launcher] = []
+
+    def launch(**environment: str) -> Launcher:
+        launched.append(Launcher(folder / "data", folder / f"output-{len(launched)}", **environment))
+        return launched[-1]
+
+    yield launch
+    for launcher in launched:
+        launcher.process.kill()
+        launcher.process.wait()
 
 
 def free_port() -> int:

@@ -7,13 +7,14 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import requests
 
-from tests.acceptance.launcher import PATIENCE, Launcher, until
+from tests.acceptance.launcher import PATIENCE, Launch, Launcher, launching, until
 
 
 def processes_of(data: Path) -> list[str]:
@@ -30,11 +31,47 @@ def processes_of(data: Path) -> list[str]:
     return found
 
 
-def test_the_first_start_shows_a_mailing_from_beginning_to_end_and_the_second_goes_on(
-    launch: Callable[..., Launcher], tmp_path: Path
-) -> None:
-    first = launch()
-    first.wait_for("distinct")
+class Second(NamedTuple):
+    """The second start, and what there was before it."""
+
+    launcher: Launcher
+    mailing: dict[str, Any]
+    key: str
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """Starts the launcher again and again on one data folder: a start takes long, and each shows several things."""
+    with launching(tmp_path_factory.mktemp("make_run")) as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def first(start: Launch) -> Launcher:
+    """The first start, when it has shown what it shows."""
+    launcher = start()
+    launcher.wait_for("distinct")
+    return launcher
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    """Somebody else listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def second(start: Launch, first: Launcher, taken_port: int) -> Second:
+    """The start after the first has been stopped; the simulated gateway is to have a port that is taken."""
+    mailing, key = first.get("/v1/mailing/1/"), first.key
+    assert first.stop() == 0
+    launcher = start(WORKERS="2", SANDBOX_GATEWAY_PORT=str(taken_port))
+    launcher.wait_for("Going on with the data of before.")
+    return Second(launcher, mailing, key)
+
+
+def test_the_first_start_shows_a_mailing_from_beginning_to_end(first: Launcher) -> None:
     said = first.said()
     for words in (
         "PostgreSQL 18 in ",
@@ -50,21 +87,16 @@ def test_the_first_start_shows_a_mailing_from_beginning_to_end_and_the_second_go
     assert "Traceback" not in said
     mailing = first.get("/v1/mailing/1/")
     assert (mailing["status"], mailing["audience"], mailing["messages"]["sent"]) == ("finished", 1000, 1000)
-    key = first.key
-    assert (first.data / "api-key").stat().st_mode & 0o777 == 0o600
-    assert key not in said
-    assert key not in all_logs(first.data)
-    assert signs_in(re.findall(r"open: (\S+)", said)[0])
-    assert first.stop() == 0
 
-    second = launch(WORKERS="2")
-    second.wait_for("Going on with the data of before.")
-    assert "2 workers\n" in second.said()
-    assert len(second.get("/v1/client/?limit=1000")) == 1000
-    assert second.get("/v1/mailing/") == [mailing]
-    assert second.key == key
-    assert second.stop(signal.SIGTERM) == 0
-    assert processes_of(tmp_path / "data") == []
+
+def test_the_first_start_makes_a_key_that_is_only_where_it_is_kept(first: Launcher) -> None:
+    assert (first.data / "api-key").stat().st_mode & 0o777 == 0o600
+    assert first.key not in first.said()
+    assert first.key not in all_logs(first.data)
+
+
+def test_the_first_start_shows_a_link_that_signs_one_browser_in(first: Launcher) -> None:
+    assert signs_in(re.findall(r"open: (\S+)", first.said())[0])
 
 
 def all_logs(data: Path) -> str:
@@ -79,29 +111,12 @@ def signs_in(link: str) -> bool:
     return (where, [browser.get(mailings, timeout=10).status_code for browser in browsers]) == ([200, 401], [200, 401])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-def test_nothing_outlives_a_launcher_that_is_killed_and_the_next_one_starts(
-    launch: Callable[..., Launcher], tmp_path: Path
-) -> None:
-    first = launch()
-    first.wait_for("A sample to look at")
-    first.process.kill()
-    first.process.wait()
-    until(lambda: processes_of(tmp_path / "data") == [])
-    second = launch()
-    second.wait_for("Going on with the data of before.")
-    assert second.stop() == 0
-
-
-def test_what_dies_comes_back_while_the_launcher_runs(launch: Callable[..., Launcher], tmp_path: Path) -> None:
-    launcher = launch()
-    launcher.wait_for("distinct")
-    postmaster = int((tmp_path / "data" / "postgres" / "postmaster.pid").read_text().split()[0])
+def test_what_dies_comes_back_while_the_launcher_runs(first: Launcher) -> None:
+    postmaster = int((first.data / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    launcher.wait_for("PostgreSQL ended; it starts again.")
-    until(lambda: answers(launcher))
-    assert launcher.get("/v1/mailing/1/")["messages"]["sent"] == 1000
-    assert launcher.stop() == 0
+    first.wait_for("PostgreSQL ended; it starts again.")
+    until(lambda: answers(first))
+    assert first.get("/v1/mailing/1/")["messages"]["sent"] == 1000
 
 
 def answers(launcher: Launcher) -> bool:
@@ -112,7 +127,32 @@ def answers(launcher: Launcher) -> bool:
     return True
 
 
-def test_a_taken_port_is_a_sentence(launch: Callable[..., Launcher]) -> None:
+def test_the_second_start_goes_on_with_the_data(second: Second) -> None:
+    launcher, mailing, key = second
+    assert "2 workers\n" in launcher.said()
+    assert len(launcher.get("/v1/client/?limit=1000")) == 1000
+    assert launcher.get("/v1/mailing/") == [mailing]
+    assert launcher.key == key
+
+
+def test_a_taken_port_of_the_simulated_gateway_is_not_in_the_way(second: Second, taken_port: int) -> None:
+    found = re.search(r"Simulated gateway on http://127.0.0.1:(\d+)", second.launcher.said())
+    assert found
+    assert int(found[1]) != taken_port
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+def test_nothing_outlives_a_launcher_that_is_killed_and_the_next_one_starts(start: Launch, second: Second) -> None:
+    second.launcher.process.kill()
+    second.launcher.process.wait()
+    until(lambda: processes_of(second.launcher.data) == [])
+    third = start()
+    third.wait_for("Going on with the data of before.")
+    assert third.stop(signal.SIGTERM) == 0
+    assert processes_of(third.data) == []
+
+
+def test_a_taken_port_is_a_sentence(launch: Launch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         launcher = launch(API_PORT=str(port))
@@ -120,21 +160,8 @@ def test_a_taken_port_is_a_sentence(launch: Callable[..., Launcher]) -> None:
     assert launcher.said().startswith(f"API_PORT: port {port} is taken. Stop what listens there, or choose another: ")
 
 
-def test_a_taken_port_of_the_simulated_gateway_is_not_in_the_way(launch: Callable[..., Launcher]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        launcher = launch(SANDBOX_GATEWAY_PORT=str(port), WORKERS="0")
-        launcher.wait_for("API on")
-    found = re.search(r"Simulated gateway on http://127.0.0.1:(\d+)", launcher.said())
-    assert found
-    assert int(found[1]) != port
-    assert launcher.stop() == 0
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
-def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(
-    launch: Callable[..., Launcher], clean_database: str
-) -> None:
+def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(launch: Launch, clean_database: str) -> None:
     mine = {"GATEWAY_TOKEN": "secret-1", "API_KEY": "secret-2-of-16-and-more", "SECRET_KEY": "secret-3-of-16-and-more"}
     mine |= {
         "SMTP_PASSWORD": "secret-4",
@@ -175,9 +202,7 @@ def told_to_children(parent: int) -> dict[str, list[str]]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
-def test_a_wrong_setting_is_a_sentence(
-    launch: Callable[..., Launcher], environment: dict[str, str], sentence: str
-) -> None:
+def test_a_wrong_setting_is_a_sentence(launch: Launch, environment: dict[str, str], sentence: str) -> None:
     launcher = launch(**environment)
     assert launcher.process.wait(PATIENCE) == 2
     assert re.fullmatch(sentence + "\n", launcher.said())

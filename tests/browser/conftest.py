@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 
 import psycopg2
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSize
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.chromium import EXECUTABLE, MISSING, chromium
 from tests.browser.stage import Stage, stage
-from tests.database import empty
+from tests.database import Housekeeper
 
 Open = Callable[..., Page]
+Windows = Callable[[str], Page]
 
 PATIENCE = 20_000.0
 """Milliseconds that anything on a page may take."""
@@ -28,9 +29,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def service(browser: Browser, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def service(
+    browser: Browser, database_url: str, housekeeper: Housekeeper, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
     """The whole service, on an empty database, for the tests of one file."""
-    empty(database_url)
+    housekeeper.empty()
     with stage(tmp_path_factory.mktemp("stage"), database_url) as running:
         yield running
 
@@ -44,13 +47,38 @@ def ledger(service: Stage) -> Iterator[Connection]:
     connection.close()
 
 
-@pytest.fixture
-def at(service: Stage, browser: Browser) -> Iterator[Open]:
-    """Opens a page as an operator in Moscow sees it, in a browser of their language that somebody is signed in with.
+@pytest.fixture(scope="module")
+def operator(service: Stage) -> str:
+    """The key of an operator."""
+    return service.key("operator")
 
-    Unless a `key` tells who that is, it is an operator; without a key it is nobody.
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, service: Stage) -> Iterator[Windows]:
+    """A window for each language, which all tests of a file look through: a new one costs as much as five pages."""
+    opened: dict[str, Page] = {}
+
+    def window(locale: str) -> Page:
+        if locale not in opened:
+            viewport: ViewportSize = {"width": 1280, "height": 900}
+            context = browser.new_context(
+                base_url=service.url, locale=locale, viewport=viewport, timezone_id="Europe/Moscow"
+            )
+            opened[locale] = context.new_page()
+            opened[locale].set_default_timeout(PATIENCE)
+        return opened[locale]
+
+    yield window
+    for page in opened.values():
+        page.context.close()
+
+
+@pytest.fixture
+def at(service: Stage, operator: str, windows: Windows) -> Iterator[Open]:
+    """Opens a page as an operator in Moscow sees it, in a browser of their language that knows nothing yet.
+
+    Unless a `key` tells who is signed in, it is an operator; without a key it is nobody.
     """
-    operator = service.key("operator")
     said: list[str] = []
     opened: list[Page] = []
 
@@ -60,23 +88,22 @@ def at(service: Stage, browser: Browser) -> Iterator[Open]:
         if message.type in ("error", "warning") and not (of_page and "status of 4" in message.text):
             said.append(f"{message.type}: {message.text}")
 
-    def open_one(path: str = "/", locale: str = "en-GB", width: int = 1280, key: str | None = operator) -> Page:
-        viewport = {"width": width, "height": 900}
-        context = browser.new_context(
-            base_url=service.url,
-            locale=locale,
-            viewport=viewport,  # type: ignore[arg-type]
-            timezone_id="Europe/Moscow",
-        )
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+    def complain(error: Error) -> None:
+        said.append(str(error))
+
+    def open_one(path: str = "/", locale: str = "en-GB", key: str | None = operator) -> Page:
+        page = windows(locale)
+        page.context.clear_cookies()
+        page.emulate_media(color_scheme="null")
         page.on("console", note)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(service.link(path, key=key) if key else path)
+        page.on("pageerror", complain)
         opened.append(page)
+        page.goto(service.link(path, key=key) if key else path)
         return page
 
     yield open_one
     for page in opened:
-        page.context.close()
+        page.remove_listener("console", note)
+        page.remove_listener("pageerror", complain)
+        page.goto("about:blank")
     assert said == []

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from tests.browser.stage import Stage
-from tests.database import empty
+from tests.database import Housekeeper
 from tests.factories import add_clients, add_mailing, execute
 
 PAGES = (
@@ -72,8 +72,9 @@ class Walk:
 
 
 @pytest.fixture(scope="module", params=[("en-GB", "light"), ("ru-RU", "dark")], ids=["English, light", "Russian, dark"])
-def walk(request: pytest.FixtureRequest, service: Stage, browser: Browser) -> Walk:
+def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeeper, browser: Browser) -> Walk:
     """A walk over all pages, each opened once in each language: on a desk, and then as narrow as a phone."""
+    housekeeper.empty()
     fill(service.database_url)
     locale, colours = request.param
     rules = {"resultTypes": ["violations"]}
@@ -100,7 +101,6 @@ def walk(request: pytest.FixtureRequest, service: Stage, browser: Browser) -> Wa
 
 def fill(database_url: str) -> None:
     """A client and a message of each kind, mailings that run and that wait, and a worker that has gone silent."""
-    empty(database_url)
     with closing(psycopg2.connect(database_url)) as connection:
         connection.autocommit = True
         add_clients(connection, 7, tag="everybody")

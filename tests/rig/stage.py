@@ -23,7 +23,7 @@ from sandbox.leash import leashed
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
 from tests.acceptance.launcher import free_port
-from tests.database import empty, migrate
+from tests.database import Housekeeper, migrate
 from tests.rig import history
 from tests.rig.facts import Event, Settings
 from tests.rig.gateway import read
@@ -248,7 +248,8 @@ class Stage:
 
     def forget(self) -> None:
         """As if nothing had happened: empty tables and ledgers. No worker may run."""
-        empty(self.postgres.url)
+        with contextlib.closing(Housekeeper(self.postgres.url)) as housekeeper:
+            housekeeper.empty()
         history.start_over(self.postgres.url)
         for proxy in self.proxies:
             proxy.mend()

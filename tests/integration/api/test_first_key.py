@@ -22,7 +22,7 @@ def test_of_two_apis_that_start_at_once_one_shows_the_one_key(make_database: Cal
     ports = [unused_port(), unused_port()]
     with ExitStack() as stack:
         for port in ports:
-            environment = {**os.environ, "DATABASE_URL": url, "API_PORT": str(port), "API_KEY": ""}
+            environment = {**os.environ, "DATABASE_URL": url, "API_PORT": str(port), "API_WORKERS": "1", "API_KEY": ""}
             log = stack.enter_context((tmp_path / f"{port}.log").open("wb"))
             command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
             server = stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log))

@@ -17,7 +17,7 @@ from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.settings import ApiSettings
 from tests import factories
-from tests.database import empty
+from tests.database import Housekeeper
 from tests.integration.api.calls import caller
 
 # 10,000 clients, ten mailings to all of them (the ids of messages go up with those of mailings), 3,000 to nobody.
@@ -43,15 +43,15 @@ A_PAGE = 40
 
 
 @pytest.fixture(scope="module")
-def ledger(database_url: str) -> Iterator[Connection]:
+def ledger(database_url: str, housekeeper: Housekeeper) -> Iterator[Connection]:
     """A connection to the database with 100,000 messages in it, which are gone afterwards."""
-    empty(database_url)
+    housekeeper.empty()
     connection = psycopg2.connect(database_url)
     connection.autocommit = True
     factories.execute(connection, FILL)
     yield connection
     connection.close()
-    empty(database_url)
+    housekeeper.empty()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from tests.database import end_connections
+from tests.database import Housekeeper
 from worker.database import Database
 from worker.delivery import Retries
 from worker.pace import Pace
@@ -21,7 +21,7 @@ OpenUpkeep = Callable[..., Upkeep]
 
 
 @pytest.fixture
-def open_database(clean_database: str) -> Iterator[OpenDatabase]:
+def open_database(clean_database: str, housekeeper: Housekeeper) -> Iterator[OpenDatabase]:
     """Opens the worker's kind of connection to the clean database."""
     opened: list[Database] = []
 
@@ -30,7 +30,7 @@ def open_database(clean_database: str) -> Iterator[OpenDatabase]:
         return opened[-1]
 
     yield open_one
-    end_connections(clean_database)
+    housekeeper.end_connections()
     for database in opened:
         database.close()
 

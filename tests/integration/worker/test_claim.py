@@ -390,11 +390,11 @@ def _plan(connection: Connection) -> str:
 
 
 def test_a_claim_costs_the_same_however_many_are_pending(connection: Connection) -> None:
-    add_running_mailing(connection, 10_000)
+    add_running_mailing(connection, 5_000)
     execute(connection, "ANALYZE message")
     few = _pages(connection)
 
-    add_running_mailing(connection, 190_000)
+    add_running_mailing(connection, 95_000)
     execute(connection, "UPDATE mailing SET status = 'paused' WHERE id = 1")
     execute(connection, "ANALYZE message")
 
