@@ -68,6 +68,7 @@ def _stop_on_signals(service: Service) -> None:
                 service.kill()
 
         _on_stop_signals(hurry)
+        service.stop_asked = True
         raise KeyboardInterrupt
 
     _on_stop_signals(interrupt)

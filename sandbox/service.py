@@ -58,6 +58,9 @@ class Service:
         self._check_api_address()
         self._token = self._find_token()
         self.api_key = settings.api_key or ""
+        self.stop_asked = False
+        """Whether a signal has asked us to stop. Python drops what a signal's handler raises while an object is being
+        removed, so `tend` raises it again."""
 
     @property
     def logs(self) -> Path:
@@ -91,9 +94,14 @@ class Service:
         self._start_workers()
 
     def tend(self, seconds: float = 0.0) -> None:
-        """Looks after everything once, or for that many seconds: what died is started again."""
+        """Looks after everything once, or for that many seconds: what died is started again.
+
+        Raises KeyboardInterrupt once it is asked to stop.
+        """
         deadline = time.monotonic() + seconds
         while True:
+            if self.stop_asked:
+                raise KeyboardInterrupt
             if self._postgres and self._postgres.pid is None:
                 self._terminal.say("PostgreSQL ended; it starts again.")
                 self._postgres.start()
