@@ -125,6 +125,8 @@ class EmbeddedPostgres:
             if (sockets := socket_folder(self.folder)) != self.folder:
                 with contextlib.suppress(OSError):
                     sockets.rmdir()
+            # Closing is not enough while a child that another thread is just starting has a copy of it.
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
             self._lock.close()
             self._lock = None
 

@@ -33,6 +33,21 @@ print(server.pid, flush=True)
 os.kill(os.getpid(), SIGKILL)
 """
 
+# Restarts its server while a child has copies of all its files, as one that is being started has for a moment.
+FORKING_STARTER = """
+import os, sys, time
+from pathlib import Path
+from signal import SIGKILL
+from sandbox.postgres import EmbeddedPostgres
+with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
+    if not (child := os.fork()):
+        time.sleep(600)
+    try:
+        server.restart()
+    finally:
+        os.kill(child, SIGKILL)
+"""
+
 
 @pytest.fixture
 def new_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
@@ -124,6 +139,10 @@ def test_a_restart_cuts_the_connections(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(psycopg2.OperationalError), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     connection.close()
+
+
+def test_a_restart_is_not_held_up_by_a_child_that_is_being_started(postgres: EmbeddedPostgres) -> None:
+    subprocess.run([sys.executable, "-c", FORKING_STARTER, str(postgres.folder)], cwd=ROOT, check=True)
 
 
 def test_starting_and_stopping_twice_is_harmless(new_postgres: EmbeddedPostgres) -> None:
