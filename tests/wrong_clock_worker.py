@@ -14,7 +14,7 @@ from typing import Self
 
 ERROR = float(os.environ["CLOCK_ERROR"])
 
-real_time = time.time
+real_time, real_time_ns = time.time, time.time_ns
 
 
 class WrongDatetime(datetime):
@@ -31,6 +31,7 @@ class WrongDatetime(datetime):
 
 # Before anything else is imported, which would keep the right ones.
 time.time = lambda: real_time() + ERROR
+time.time_ns = lambda: real_time_ns() + round(ERROR * 1e9)
 module.datetime = WrongDatetime  # type: ignore[misc]
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from dataclasses import dataclass, field
 from datetime import time
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
@@ -68,7 +69,7 @@ def _address(name: str, given: str) -> Address:
     display_name, address = parseaddr(given)
     try:
         parsed = Address(display_name, addr_spec=address)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, HeaderParseError):  # the last one since Python 3.13
         parsed = Address()
     if not (parsed.username and parsed.domain and address.isascii()):
         raise ConfigurationError(f"{name}: must be e-mail addresses such as ops@example.com, with commas between them.")

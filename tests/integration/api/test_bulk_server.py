@@ -124,6 +124,9 @@ def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], con
         ((b"Transfer-Encoding: chunked",), b"%x\r\n%s\r\n" % (len(HEADER + rows(0, 10)), HEADER + rows(0, 10))),
     ):
         begin(server[0], body, *headers).close()
+    # The one thread that serves comes to this when it is through with them.
+    with closing(HTTPConnection("127.0.0.1", server[0], timeout=PATIENCE)) as wire:
+        assert exported(wire) == 1
     until_nothing_is_staged(connection)
     assert factories.value(connection, "SELECT count(*) FROM client") == 0
 
