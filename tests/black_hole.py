@@ -25,7 +25,7 @@ class BlackHole(Passing):
     def __init__(self, url: str) -> None:
         super().__init__()
         with contextlib.closing(psycopg2.connect(url)) as connection:
-            self._server = f"{connection.info.host}/.s.PGSQL.{connection.info.port}"
+            self._server = connection.info.host, connection.info.port
             user, database = connection.info.user, connection.info.dbname
         self.url = f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
         self._open = threading.Event()
@@ -54,8 +54,12 @@ class BlackHole(Passing):
         self.heal()
 
     def _take(self, client: socket.socket) -> None:
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        server.connect(self._server)
+        host, port = self._server
+        if host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            server.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            server = socket.create_connection(self._server)
         self._clients.append(client)
         self._sockets += [client, server]
         self._start(self._pass_on, client, server)

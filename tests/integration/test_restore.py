@@ -69,6 +69,8 @@ def restored_once(make_database: MakeDatabase, tmp_path_factory: pytest.TempPath
     folder, origin = tmp_path_factory.mktemp("restore"), make_database()
     migrate(origin)
     with connected(origin) as connection:
+        if connection.info.server_version < 170000:
+            pytest.skip("pg_restore 18 sets transaction_timeout, which a server before 17 does not know")
         small, later = add_running_mailing(connection, 20), add_mailing(connection, starts_in=1800.0)
         add_clients(connection, 50, tag="planned")
         planned = add_mailing(connection, mark="planned", starts_in=1800.0)
@@ -279,7 +281,7 @@ def test_where_the_mailing_holds_what_may_have_been_sent_is_unknown_until_a_pers
 
     call(url, "post", f"/v1/mailing/{mailing_id}/retry/", json={"status": "unknown"})
 
-    assert [(one.message_id, one.number) for one in queue.claim(10)] == [(1, 2), (3, 2)]
+    assert sorted((one.message_id, one.number) for one in queue.claim(10)) == [(1, 2), (3, 2)]
     queue._database.close()
 
 
