@@ -30,10 +30,12 @@ def test_whatever_the_workers_clocks_say_nothing_is_sent_outside_the_window_of_t
 ) -> None:
     gateway.faults(latency=0.05)
     add_clients(connection, 2000)
-    mailing_id = add_mailing(connection, starts_in=2.0, ends_in=4.0)
-    past = add_mailing(connection, starts_in=-3600.0, ends_in=-1800.0)
     for error in (-HOUR, 0.0, HOUR):
         start(fleet, error)
+    for worker in fleet.workers:
+        worker.wait_until_it_says('"started"')
+    mailing_id = add_mailing(connection, starts_in=1.0, ends_in=3.0)
+    past = add_mailing(connection, starts_in=-3600.0, ends_in=-1800.0)
 
     eventually(lambda: settled(connection, mailing_id) and settled(connection, past))
 

@@ -17,6 +17,8 @@ from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import attempts_by_outcome, disagreements
 from tests.factories import (
     FIRST_PHONE,
+    add_clients,
+    add_mailing,
     add_running_mailing,
     attempts_of,
     counted,
@@ -182,8 +184,10 @@ def test_a_retry_that_would_pass_the_end_is_not_made(
     faults: dict[str, object], end: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(**faults)
-    mailing_id = add_running_mailing(connection, 3, ends_in=2.0)
     fleet.start(RETRY_BASE_SECONDS=3600, RETRY_MAX_SECONDS=3600)
+    fleet.workers[0].wait_until_it_says('"started"')
+    add_clients(connection, 3)
+    mailing_id = add_mailing(connection, starts_in=0.5, ends_in=2.5)
 
     eventually(lambda: settled(connection, mailing_id))
 
