@@ -188,13 +188,15 @@ def _queue_of_jobs(command: Callable[[], list[str]], processes: int, size: int, 
     def run(stage: Stage, gateway: Gateway, messages: int, progress: Progress) -> Bout:
         with stage.server.database("peer", migrated=False) as url:
             settings = {"PEER_DATABASE_URL": url, "PEER_GATEWAY_URL": gateway.url}
-            connection = _task_messages(url, messages)
-            _fill([*command(), "enqueue", str(messages)], stage, settings)
+            connection = connect(url)
+            _make_task_messages(connection, messages)
+            peer = command()
+            _fill([*peer, "enqueue", str(messages)], stage, settings)
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM ANALYZE")
                 cursor.execute("CHECKPOINT")
             children = [
-                Child("peer", [*command(), "work", str(size)], stage.folder / f"peer-{number}.log", settings)
+                Child("peer", [*peer, "work", str(size)], stage.folder / f"peer-{number}.log", settings)
                 for number in range(processes)
             ]
             return _race(stage, gateway, messages, progress, children, lambda: _moment(connection, done))
@@ -265,11 +267,16 @@ def _module(name: str, stage: Stage, *arguments: str, number: int = 0) -> Child:
     return child
 
 
-def _task_messages(url: str, messages: int) -> Connection:
-    connection = connect(url)
+def _make_task_messages(connection: Connection, messages: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(TABLE)
         cursor.execute(FILL, (FIRST_PHONE, TEXT, messages))
+
+
+def _task_messages(url: str, messages: int) -> Connection:
+    connection = connect(url)
+    _make_task_messages(connection, messages)
+    with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE task_message")
         cursor.execute("CHECKPOINT")
     return connection

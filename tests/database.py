@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import flask_migrate
@@ -32,6 +33,14 @@ def migrate(url: str, revision: str = "head") -> None:
 def downgrade(url: str, revision: str) -> None:
     """Takes the database back to a revision."""
     _flask_db(url, flask_migrate.downgrade, revision)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection in autocommit, for as long as the block lasts."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        yield connection
 
 
 class Housekeeper:

@@ -8,12 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-import psycopg2
 import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -26,7 +25,7 @@ from sandbox.data_folder import program
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
 from tests.conftest import MakeDatabase
-from tests.database import ROOT, migrate
+from tests.database import ROOT, connected, migrate
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -101,13 +100,6 @@ def restored(restored_once: Restored, make_database: MakeDatabase) -> Restored:
 def reopened(restored: Restored) -> Iterator[Connection]:
     """A connection to the restored database, in autocommit."""
     with connected(restored.url) as connection:
-        yield connection
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
         yield connection
 
 

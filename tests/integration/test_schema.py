@@ -6,8 +6,7 @@ import enum
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg2
@@ -23,11 +22,10 @@ from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.models import Base
 from shared.reports import GatewayHealth
 from shared.roles import Role
-from tests.database import ROOT, downgrade, migrate
+from tests.conftest import MakeDatabase
+from tests.database import ROOT, connected, downgrade, migrate
 from tests.factories import add_running_mailing, execute, rows, value
 from tests.waiting import PATIENCE, eventually
-
-MakeDatabase = Callable[[], str]
 
 UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
 """The command that everybody uses."""
@@ -155,13 +153,6 @@ INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_sta
 SELECT id, 1, now(), 0.5, 'ambiguous', 500, 'oops', 'somebody' FROM message;
 """
 """Rows of every kind, as the first revision knows them."""
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
-        yield connection
 
 
 def catalogue(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:

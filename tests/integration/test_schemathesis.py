@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import hypothesis
-import psycopg2
 import pytest
 import schemathesis
 from flask import Flask
@@ -22,7 +21,7 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from shared.clients import TIMEZONES
 from tests import factories
-from tests.database import Housekeeper
+from tests.database import Housekeeper, connected
 from tests.integration.api.calls import API_KEY
 
 CONFIG = {
@@ -108,8 +107,7 @@ def nodeid(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def begin(database_url: str, housekeeper: Housekeeper) -> Iterator[Callable[[], None]]:
     """Leaves nothing in the database but three clients, and a launched mailing to them."""
-    with closing(psycopg2.connect(database_url)) as connection:
-        connection.autocommit = True
+    with connected(database_url) as connection:
 
         def begin() -> None:
             housekeeper.empty()

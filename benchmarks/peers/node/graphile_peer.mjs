@@ -4,7 +4,7 @@
 // node graphile_peer.mjs work CONCURRENCY
 import pg from "pg";
 import { makeWorkerUtils, run } from "graphile-worker";
-import { post } from "./post.mjs";
+import { post, thousands } from "./messages.mjs";
 
 const connectionString = process.env.PEER_DATABASE_URL;
 const [, , command, number] = process.argv;
@@ -12,8 +12,7 @@ const [, , command, number] = process.argv;
 if (command === "enqueue") {
   const utils = await makeWorkerUtils({ connectionString });
   await utils.migrate();
-  for (let first = 1; first <= Number(number); first += 1000) {
-    const ids = Array.from({ length: Math.min(1000, Number(number) + 1 - first) }, (_, index) => first + index);
+  for (const ids of thousands(Number(number))) {
     await utils.addJobs(ids.map((id) => ({ identifier: "send", payload: { id } })));
   }
   await utils.release();

@@ -3,7 +3,7 @@
 // node pgboss_peer.mjs enqueue COUNT
 // node pgboss_peer.mjs work BATCH
 import { PgBoss } from "pg-boss";
-import { post } from "./post.mjs";
+import { post, thousands } from "./messages.mjs";
 
 const QUEUE = "send";
 const [, , command, number] = process.argv;
@@ -22,8 +22,7 @@ boss.on("error", (error) => console.error(error));
 await boss.start();
 if (command === "enqueue") {
   await boss.createQueue(QUEUE);
-  for (let first = 1; first <= Number(number); first += 1000) {
-    const ids = Array.from({ length: Math.min(1000, Number(number) + 1 - first) }, (_, index) => first + index);
+  for (const ids of thousands(Number(number))) {
     await boss.insert(QUEUE, ids.map((id) => ({ data: { id } })));
   }
   await boss.stop({ graceful: false });

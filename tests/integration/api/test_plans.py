@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg2
 import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -17,7 +16,7 @@ from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.settings import ApiSettings
 from tests import factories
-from tests.database import Housekeeper
+from tests.database import Housekeeper, connected
 from tests.integration.api.calls import caller
 
 # 10,000 clients, ten mailings to all of them (the ids of messages go up with those of mailings), 3,000 to nobody.
@@ -46,11 +45,9 @@ A_PAGE = 40
 def ledger(database_url: str, housekeeper: Housekeeper) -> Iterator[Connection]:
     """A connection to the database with 100,000 messages in it, which are gone afterwards."""
     housekeeper.empty()
-    connection = psycopg2.connect(database_url)
-    connection.autocommit = True
-    factories.execute(connection, FILL)
-    yield connection
-    connection.close()
+    with connected(database_url) as connection:
+        factories.execute(connection, FILL)
+        yield connection
     housekeeper.empty()
 
 

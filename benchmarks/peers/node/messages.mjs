@@ -1,4 +1,4 @@
-// The request that all who are compared make, by the fastest client that Node has.
+// The messages that all who are compared send, by the fastest client that Node has.
 import { Pool } from "undici";
 
 const TEXT = "The same text for everybody";
@@ -11,4 +11,11 @@ export async function post(id) {
   const answer = await gateway.request({ path: `/send/${id}`, method: "POST", headers, body });
   await answer.body.dump();
   if (answer.statusCode !== 200) throw new Error(`the gateway answers ${answer.statusCode}`);
+}
+
+// The messages' ids, a thousand at a time.
+export function* thousands(count) {
+  for (let first = 1; first <= count; first += 1000) {
+    yield Array.from({ length: Math.min(1000, count + 1 - first) }, (_, index) => first + index);
+  }
 }
