@@ -94,6 +94,8 @@ class ApiSettings:
                     "application_name": "gonets-api",
                     "options": f"{self._given_options()} {self._own_options()}".strip(),
                 },
+                # Whatever the database's default is: what is decided after a lock needs a snapshot newer than it.
+                "isolation_level": "READ COMMITTED",
                 "pool_events": [(prepare, "checkout")],
                 "pool_timeout": POOL_TIMEOUT,
                 # Statements appear in logs, phone numbers and texts don't.

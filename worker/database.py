@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import errors
+from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, parse_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extensions import parse_dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from shared.db import CONNECT_OPTIONS
@@ -102,6 +102,8 @@ class Database:
     def _once(self, work: Callable[[Cursor], Result]) -> Result:
         if self._connection is None or self._watchdog is None:
             self._connection = psycopg2.connect(self._dsn, **self._options)
+            # Whatever the database's default is: what is decided after a lock needs a snapshot that is newer than it.
+            self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
             self._watchdog = Watchdog(self._connection, ANSWER_SECONDS)
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:

@@ -127,19 +127,31 @@ WHERE message.id = ANY(ARRAY(SELECT id FROM closing)) AND over.id = message.mail
 RETURNING mailing_id, due_at, message.id
 """
 
-# Mailings all of whose messages have an end are finished (a cancelled one stays cancelled), and rest.
-SETTLE_MAILINGS = """
+_ALL_ENDED = """NOT EXISTS (
+    SELECT FROM message_tally
+    WHERE mailing_id = mailing.id AND status IN ('pending', 'sending')
+    HAVING sum(messages) <> 0)"""  # in the two statements below
+
+# Mailings all of whose messages seem to have an end. The tally that is read here may be older than the lock: a retry
+# may have made messages pending between this statement's snapshot and the moment when it locks the mailing. Only a
+# statement that begins while the lock is held sees them all. Mailings that others have locked are left for next time.
+LOCK_ENDED_MAILINGS = f"""
+SELECT id
+FROM mailing
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NOT NULL AND {_ALL_ENDED}
+FOR NO KEY UPDATE SKIP LOCKED
+"""  # noqa: S608  put together of constants
+
+# Those whose messages do have an end are finished (a cancelled one stays cancelled), and rest. To be executed after
+# LOCK_ENDED_MAILINGS, in the same transaction: nothing makes messages pending without the lock of their mailing.
+SETTLE_MAILINGS = f"""
 UPDATE mailing
 SET settled_at = now(),
     ended_at = coalesce(ended_at, now()),
     status = CASE status WHEN 'cancelled' THEN status ELSE 'finished' END
-WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NOT NULL
-  AND NOT EXISTS (
-    SELECT FROM message_tally
-    WHERE mailing_id = mailing.id AND status IN ('pending', 'sending')
-    HAVING sum(messages) <> 0)
+WHERE id = ANY(%(locked)s) AND settled_at IS NULL AND launched_at IS NOT NULL AND {_ALL_ENDED}
 RETURNING id, status, audience
-"""
+"""  # noqa: S608  put together of constants
 
 # Fold the tally rows of a mailing together once they are many: sums stay, rows go. Those of a settled mailing become
 # its final counts, and are added to the total, however few: what is summed up for the figures of everything, and what
@@ -283,7 +295,11 @@ class Upkeep:
 
     def _settle(self) -> None:
         def settle(cursor: Cursor) -> list[tuple[int, str, int]]:
-            cursor.execute(SETTLE_MAILINGS)
+            cursor.execute(LOCK_ENDED_MAILINGS)
+            locked = [mailing_id for (mailing_id,) in cursor.fetchall()]
+            if not locked:
+                return []
+            cursor.execute(SETTLE_MAILINGS, {"locked": locked})
             return cursor.fetchall()
 
         settled = self._database.transaction(settle)

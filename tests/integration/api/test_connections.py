@@ -51,3 +51,20 @@ def test_a_connection_whose_server_has_gone_is_not_used_again(connection: Connec
         assert backend() != gone
     with app.app_context():
         db.engine.dispose()
+
+
+def test_each_statement_sees_what_was_committed_before_it_whatever_the_database_has_as_default(
+    connection: Connection, clean_database: str
+) -> None:
+    url = database_url(clean_database)
+    factories.execute(
+        connection, f"ALTER DATABASE \"{url.database}\" SET default_transaction_isolation = 'repeatable read'"
+    )
+    app = create_app(ApiSettings(database_url=url))
+    try:
+        with app.test_request_context(method="POST"):
+            assert db.session.scalar(text("SHOW transaction_isolation")) == "read committed"
+    finally:
+        factories.execute(connection, f'ALTER DATABASE "{url.database}" RESET default_transaction_isolation')
+        with app.app_context():
+            db.engine.dispose()

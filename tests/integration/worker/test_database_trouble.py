@@ -53,6 +53,12 @@ def ask(database: Database, question: str = "SELECT 1") -> int:
     return database.transaction(work)
 
 
+def isolation_level(cursor: psycopg2.extensions.cursor) -> str:
+    cursor.execute("SHOW transaction_isolation")
+    [(level,)] = cursor.fetchall()
+    return str(level)
+
+
 def backend(database: Database) -> int:
     """The process that serves its connection."""
     return ask(database, "SELECT pg_backend_pid()")
@@ -245,6 +251,18 @@ def test_the_server_gives_up_too_and_options_in_the_url_have_the_last_word(clean
         database = Database(address, threading.Event(), "gonets test")
         assert ask(database, f"{shown}'{name}'") == milliseconds
         database.close()
+
+
+def test_each_statement_sees_what_was_committed_before_it_whatever_the_database_has_as_default(
+    connection: Connection, open_database: OpenDatabase
+) -> None:
+    name = value(connection, "SELECT current_database()")
+    execute(connection, f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'repeatable read'")
+    try:
+        level = open_database().transaction(isolation_level)
+    finally:
+        execute(connection, f'ALTER DATABASE "{name}" RESET default_transaction_isolation')
+    assert level == "read committed"
 
 
 def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,12 @@ from tests.factories import (
     change_message,
     execute,
     mailing,
+    value,
 )
 from tests.integration.worker.answering import answer
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import eventually, in_background
 from worker.queue import Queue
-from worker.upkeep import Upkeep
+from worker.upkeep import SETTLE_MAILINGS, Upkeep
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
 
@@ -130,16 +131,60 @@ def test_what_is_settled_rests(connection: Connection, upkeep: Upkeep) -> None:
     assert mailing(connection, mailing_id) == before
 
 
-def test_a_cancellation_that_comes_first_wins(connection: Connection, connect: Connect, upkeep: Upkeep) -> None:
+def test_a_mailing_that_somebody_is_changing_is_left_for_the_next_round(
+    connection: Connection, connect: Connect, upkeep: Upkeep
+) -> None:
     mailing_id = add_running_mailing(connection, 1)
     end_messages(connection, "sent")
     editor = connect()
     editor.autocommit = False
     cancel(editor, mailing_id)
-    settling = in_background(upkeep.run)
-    until_somebody_waits(connection)
 
+    upkeep.run()
     editor.commit()
 
+    assert mailing(connection, mailing_id)["settled_at"] is None
+    upkeep.run()
+    now = mailing(connection, mailing_id)
+    assert (now["status"], now["settled_at"] is None) == ("cancelled", False)
+
+
+def test_a_retry_that_holds_the_mailing_while_it_is_settled_keeps_it_open(
+    connection: Connection, connect: Connect, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    end_messages(connection, "failed", "sent")
+    retry = connect()
+    retry.autocommit = False
+    execute(retry, "SELECT FROM mailing WHERE id = %s FOR UPDATE", mailing_id)
+    execute(retry, "UPDATE message SET status = 'pending', ended_at = NULL WHERE status = 'failed'")
+    settling = in_background(upkeep.run)
+    eventually(lambda: settling.done() or waits_for_a_lock(connection))
+
+    retry.commit()
+
     settling.result(10)
-    assert mailing(connection, mailing_id)["status"] == "cancelled"
+    now = mailing(connection, mailing_id)
+    assert (now["status"], now["settled_at"]) == ("running", None)
+
+
+def test_what_is_locked_as_ended_is_looked_at_again_before_it_is_settled(connection: Connection) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    end_messages(connection, "failed")
+
+    settle(connection, mailing_id)
+    assert mailing(connection, mailing_id)["settled_at"] is None
+
+    end_messages(connection, "failed", "sent")
+    settle(connection, mailing_id)
+    assert mailing(connection, mailing_id)["settled_at"] is not None
+
+
+def settle(connection: Connection, mailing_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(SETTLE_MAILINGS, {"locked": [mailing_id]})
+
+
+def waits_for_a_lock(connection: Connection) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(value(connection, waiting))
