@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 
 from api import restore
 from api.extensions import db
+from api.mailings.control import reopen_unended
 
 SKIP = 100_000_000
 """Ids left out after a restore: more than were given out since any backup worth restoring, and of 2**63 a trifle."""
@@ -40,3 +41,16 @@ def after_restore(skip: int) -> None:
     click.echo(f"Paused, for you to decide: {', '.join(f'mailing {mailing_id}' for mailing_id in paused) or 'none'}.")
     click.echo(f"Messages that wait, and may have been sent after the backup: {in_doubt}.")
     click.echo(f"Messages that ended as unknown, because their mailing holds when in doubt: {held}.")
+
+
+@ledger.command("reopen")
+def reopen() -> None:
+    """Opens mailings again that have ended although messages of theirs have not.
+
+    A sound ledger has none of them, and this changes nothing. Workers send what their windows still allow, and end the
+    rest; the messages of a mailing that is cancelled or removed are cancelled.
+    """
+    restore.wait_for_every_statement()
+    reopened = reopen_unended()
+    db.session.commit()
+    click.echo(f"Open again: {', '.join(f'mailing {mailing_id}' for mailing_id in reopened) or 'none'}.")

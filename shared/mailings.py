@@ -45,6 +45,10 @@ class MailingWarning(NamedTuple):
 
 
 WINDOW_CLOSED = MailingWarning("window_closed", "Its window has closed: nothing will be sent any more.")
+UNENDED_MESSAGES = MailingWarning(
+    "unended_messages",
+    "It has ended, but some of its messages have not. An administrator can reopen it: flask ledger reopen.",
+)
 NOBODY_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
 
 
@@ -113,16 +117,21 @@ def check_retry(mailing: Mailing, now: datetime) -> None:
         )
 
 
-def warnings_about(mailing: Mailing, *, somebody_matches: bool, now: datetime) -> list[MailingWarning]:
+def warnings_about(
+    mailing: Mailing, *, somebody_matches: bool, open_messages: int = 0, now: datetime
+) -> list[MailingWarning]:
     """What its author should look at.
 
     `somebody_matches` says whether the directory has a client for its mark; it counts until the launch begins.
+    `open_messages` are those that have no end yet.
     """
     warnings = []
     if mailing.status not in ENDED and mailing.end_datetime <= now:
         warnings.append(WINDOW_CLOSED)
     if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
         warnings.append(NOBODY_MATCHES)
+    if mailing.settled_at is not None and open_messages:
+        warnings.append(UNENDED_MESSAGES)
     if mailing.ledger_closed_at is not None:
         warnings.append(MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain."))
     return warnings

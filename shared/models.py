@@ -270,6 +270,12 @@ class MessageTally(Base):
     __table_args__ = (
         Index("message_tally_mailing_id_idx", "mailing_id", "status"),
         Index("message_tally_current_idx", "mailing_id", postgresql_where=text("NOT in_total")),
+        # Final counts of messages without an end: a sound ledger has none (api/statistics/queries.py).
+        Index(
+            "message_tally_unended_idx",
+            "mailing_id",
+            postgresql_where=text("in_total AND status IN ('pending', 'sending')"),
+        ),
         # Rows come and go.
         _stored(autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000),
     )

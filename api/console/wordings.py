@@ -33,6 +33,7 @@ WORDS = {
     "resume": lazy_gettext("resumed"),
     "cancel": lazy_gettext("cancelled by a person"),
     "retry": lazy_gettext("retried"),
+    "reopen": lazy_gettext("opened again"),
     "remove": lazy_gettext("removed"),
     "test": lazy_gettext("test sent"),
     "viewer": lazy_gettext("viewer"),

@@ -9,6 +9,7 @@ from sqlalchemy import CursorResult, func, select, update
 
 from api.extensions import db
 from api.mailings.queries import NOW, lock_mailing, write_down
+from api.statistics.queries import unended_mailings
 from shared.ledger import MailingStatus, MessageStatus
 from shared.mailings import Action, check_retry, status_after
 from shared.models import Client, JournalEntry, Mailing, Message
@@ -50,6 +51,28 @@ def retry(mailing_id: int, status: MessageStatus) -> Retried:
         mailing.settled_at = None
         write_down(mailing, "retry", f"{retried} {status.value}")
     return Retried(retried, more=len(ids) > RETRY_LIMIT)
+
+
+def reopen_unended() -> Sequence[int]:
+    """Opens the mailings again that have ended although messages of theirs have not; returns their ids, in order.
+
+    Workers then send what the window still allows, and end the rest. The messages of a mailing that is cancelled or
+    removed are cancelled.
+    """
+    reopened: list[int] = []
+    found = unended_mailings().subquery()
+    for mailing_id in db.session.scalars(select(Mailing.id).join(found, found.c.mailing_id == Mailing.id)).all():
+        mailing, _ = lock_mailing(mailing_id, removed=True)
+        if mailing.settled_at is None or mailing.ledger_closed_at is not None:
+            continue
+        mailing.settled_at = None
+        if mailing.removed_at is not None:
+            mailing.status = MailingStatus.CANCELLED
+        elif mailing.status is MailingStatus.FINISHED:
+            mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
+        write_down(mailing, "reopen", "messages of it had no end")
+        reopened.append(mailing_id)
+    return sorted(reopened)
 
 
 def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:

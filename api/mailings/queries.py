@@ -30,7 +30,7 @@ from api.audit.recording import note_changes
 from api.extensions import db
 from api.rows import with_columns
 from shared.errors import NotFound
-from shared.ledger import MailingStatus, MessageStatus
+from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.mailings import ENDED, Terms, check_change, check_terms, warnings_about
 from shared.models import Client, JournalEntry, Mailing, MailingText, MessageTally
 
@@ -69,16 +69,16 @@ def check_mailing(mailing_id: int) -> None:
         raise NotFound("mailing", mailing_id)
 
 
-def lock_mailing(mailing_id: int) -> tuple[Mailing, Terms]:
+def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Terms]:
     """The mailing and its terms, kept from workers and everybody else until the end of the transaction.
 
-    Raises NotFound, also for one that is removed.
+    Raises NotFound, also for one that is removed, unless `removed` says that it may be.
     """
     # First the lock that claims take too: where that is asked for, they queue. The row's own they would keep for ever,
     # one after another (worker/statements.py).
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True)
-    if mailing is None or mailing.removed_at is not None:
+    if mailing is None or (mailing.removed_at is not None and not removed):
         raise NotFound("mailing", mailing_id)
     # Asked for only now: who waited for the lock would not find a text that was written meanwhile by a join.
     text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
@@ -177,6 +177,10 @@ def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
     )
 
 
+def _open(counts: Sequence[int]) -> int:
+    return sum(count for status, count in zip(MessageStatus, counts, strict=True) if status in OPEN_STATUSES)
+
+
 def _somebody_matches(mailing: type[Mailing]) -> ColumnElement[bool]:
     waiting = and_(mailing.launch_started_at.is_(None), mailing.ended_at.is_(None))
     match = or_(*(_first(column, mailing.mark) == mailing.mark for column in (Client.operator_code, Client.tag)))
@@ -194,5 +198,5 @@ def _report(mailing: Mailing, text: str, somebody_matches: bool | None, now: dat
         mailing,
         text=text,
         messages={status.value: count for status, count in zip(MessageStatus, counts, strict=True)},
-        warnings=warnings_about(mailing, somebody_matches=bool(somebody_matches), now=now),
+        warnings=warnings_about(mailing, somebody_matches=bool(somebody_matches), open_messages=_open(counts), now=now),
     )

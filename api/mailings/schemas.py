@@ -89,7 +89,8 @@ class MailingSchema(Answer):
         ma.fields.Nested(WarningSchema),
         required=True,
         metadata={
-            "description": "What is legal and probably not meant: `window_closed`, `nobody_matches`, `ledger_removed`."
+            "description": "What is legal and probably not meant: `window_closed`, `nobody_matches`, `ledger_removed`, "
+            "`unended_messages`."
         },
     )
     text_revision = ma.fields.Integer(

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.console.fleet import fleet
 from api.extensions import db
-from api.statistics.queries import mailings_by_status, messages_by_status
+from api.statistics.queries import mailings_by_status, messages_by_status, unended_messages
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class LedgerCollector(Collector):
             _gauge("gonets_due_oldest_seconds", "How long the oldest due message waits.", _number(READ_WAITING)),
             _gauge("gonets_workers_alive", "Workers that have reported lately.", len(fleet().alive)),
             _gauge("gonets_leases_run_out", "Claims past their lease that nobody took back.", _number(COUNT_LOST)),
+            _gauge("gonets_unended_messages", "Messages without an end of ended mailings.", float(unended_messages())),
         ]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
 
 from api.extensions import db
-from shared.ledger import MailingStatus, MessageStatus
+from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.models import Mailing, MessageTally
 
 
@@ -25,3 +25,27 @@ def messages_by_status() -> dict[str, int]:
     sums = current.group_by(MessageTally.status)
     found = {status: int(messages) for status, messages in db.session.execute(sums)}
     return {status.value: found.get(status, 0) for status in MessageStatus}
+
+
+def unended_mailings() -> Select[int | None, int]:
+    """Mailings that have ended although messages of theirs have not, with how many: a sound ledger has none.
+
+    Nothing sends, expires or cancels such messages until the mailing is reopened (`flask ledger reopen`). The tally is
+    read in two parts, each of which has an index of few rows: what is in the total, and what is not in it yet.
+    """
+    unended = MessageTally.status.in_(OPEN_STATUSES)
+    parts = (and_(MessageTally.in_total, unended), and_(~MessageTally.in_total, unended))
+    messages = cast(func.sum(MessageTally.messages), BigInteger)
+    return (
+        select(MessageTally.mailing_id, messages.label("messages"))
+        .join(Mailing, Mailing.id == MessageTally.mailing_id)
+        .where(or_(*parts), Mailing.settled_at.is_not(None))
+        .group_by(MessageTally.mailing_id)
+        .having(messages > 0)
+    )
+
+
+def unended_messages() -> int:
+    """How many messages without an end there are of mailings that have ended."""
+    found = unended_mailings().subquery()
+    return int(db.session.scalars(select(func.coalesce(func.sum(found.c.messages), 0))).one())

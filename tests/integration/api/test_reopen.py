@@ -1,0 +1,137 @@
+"""Mailings that have ended although messages of theirs have not: how they are found, told of, and opened again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import MakeDatabase
+from tests.database import connected, migrate
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    change_mailing,
+    counted,
+    execute,
+    mailing,
+    rows,
+)
+from tests.integration.api.calls import Caller
+from worker.queue import Queue
+from worker.upkeep import Upkeep
+
+
+def leave_behind(connection: Connection, mailing_id: int, status: str = "finished", **columns: Any) -> None:
+    """Ends a mailing whose messages are pending, as versions before did when a retry was committed meanwhile."""
+    change_mailing(connection, mailing_id, f"status = '{status}', ended_at = now(), settled_at = now()")
+    for name, value in columns.items():  # as SQL
+        change_mailing(connection, mailing_id, f"{name} = {value}")
+
+
+def reopen(app: Flask) -> str:
+    return app.test_cli_runner().invoke(args=["ledger", "reopen"], catch_exceptions=False).output
+
+
+def unended(api: Caller) -> float:
+    families = text_string_to_metric_families(api.get("/metrics").text)
+    return next(family.samples[0].value for family in families if family.name == "gonets_unended_messages")
+
+
+def test_its_messages_are_sent_once_it_is_opened_again(
+    app: Flask, api: Caller, connection: Connection, queue: Queue, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    leave_behind(connection, mailing_id)
+    assert queue.claim(10) == []
+
+    assert reopen(app) == f"Open again: mailing {mailing_id}.\n"
+
+    assert len(queue.claim(10)) == 3
+    assert mailing(connection, mailing_id)["status"] == "running"
+    [entry] = api.get(f"/v1/mailing/{mailing_id}/journal/").json
+    assert entry["action"] == "reopen"
+
+
+@pytest.mark.parametrize(
+    ("columns", "end"),
+    [
+        ({"end_datetime": "now()"}, ("finished", "expired")),
+        ({"status": "cancelled"}, ("cancelled", "cancelled")),
+        ({"removed_at": "now()"}, ("cancelled", "cancelled")),
+    ],
+    ids=["window closed", "cancelled", "removed"],
+)
+def test_its_messages_get_their_end_where_they_may_not_be_sent(
+    columns: dict[str, str], end: tuple[str, str], app: Flask, connection: Connection, queue: Queue, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    leave_behind(connection, mailing_id, **columns)
+
+    reopen(app)
+    assert queue.claim(10) == []
+    upkeep.run()
+
+    now = mailing(connection, mailing_id)
+    assert (now["status"], counted(connection, mailing_id)) == (end[0], {end[1]: 3})
+    assert now["settled_at"] is not None
+
+
+def test_where_nothing_is_left_behind_nothing_happens(
+    app: Flask, api: Caller, connection: Connection, upkeep: Upkeep
+) -> None:
+    running = add_running_mailing(connection, 2)
+    add_clients(connection, 1, tag="other")
+    finished = add_mailing(connection, mark="nobody")
+    upkeep.run()
+    before = [mailing(connection, one) for one in (running, finished)]
+
+    assert reopen(app) == "Open again: none.\n"
+
+    assert [mailing(connection, one) for one in (running, finished)] == before
+    assert unended(api) == 0
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["at once", "when counts are final"])
+def test_they_are_told_of_in_the_metrics_and_with_the_mailing(
+    folded: bool, api: Caller, connection: Connection, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    leave_behind(connection, mailing_id)
+    if folded:
+        upkeep.run()
+        assert rows(connection, "SELECT DISTINCT in_total FROM message_tally WHERE mailing_id = %s", mailing_id) == [
+            (True,)
+        ]
+
+    assert unended(api) == 3
+    [warning] = api.get(f"/v1/mailing/{mailing_id}/").json["warnings"]
+    assert warning["code"] == "unended_messages"
+    assert warning["message"] in api.get(f"/v1/mailing/{mailing_id}/").text
+
+
+def test_an_upgrade_opens_them_again(make_database: MakeDatabase) -> None:
+    url = make_database()
+    migrate(url, "0006")
+    with connected(url) as connection:
+        behind, cancelled, sound = (add_running_mailing(connection, 2) for _ in range(3))
+        leave_behind(connection, behind)
+        leave_behind(connection, cancelled, "cancelled")
+        execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", sound)
+        leave_behind(connection, sound)
+        before = mailing(connection, sound)
+
+        migrate(url)
+
+        assert [mailing(connection, one)["status"] for one in (behind, cancelled)] == ["running", "cancelled"]
+        assert [mailing(connection, one)["settled_at"] for one in (behind, cancelled)] == [None, None]
+        assert mailing(connection, behind)["ended_at"] is None
+        assert mailing(connection, sound) == before
+        assert rows(connection, "SELECT mailing_id, action FROM journal ORDER BY mailing_id") == [
+            (behind, "reopen"),
+            (cancelled, "reopen"),
+        ]
