@@ -61,6 +61,7 @@ MUTANTS = {
     "newcomers-launched": Mutant(mutations.newcomers_launched, "launch", "one message"),
     "audience-counted-twice": Mutant(mutations.audience_counted_twice, "launch", "conservation"),
     "settled-too-early": Mutant(mutations.settled_too_early, "stop", "lawful moves"),
+    "settled-by-an-old-snapshot": Mutant(mutations.settled_by_an_old_snapshot, "retry", "an end"),
     "crash-on-garbage": Mutant(mutations.crash_on_garbage, "answers", "stayed alive"),
 }
 """By name."""
@@ -87,6 +88,7 @@ EVERYDAY = (
     "success-taken-for-refusal",
     "client-skipped",
     "audience-counted-twice",
+    "settled-by-an-old-snapshot",
     "crash-on-garbage",
 )
 """One for each invariant that workers can violate, and the faults that are made most easily."""

@@ -296,7 +296,13 @@ def audience_counted_twice() -> None:
 
 def settled_too_early() -> None:
     """A mailing is finished when nothing of it is pending: what is on its way will come through."""
-    _edit(upkeep, "SETTLE_MAILINGS", "status IN ('pending', 'sending')", "status = 'pending'")
+    for statement in ("LOCK_ENDED_MAILINGS", "SETTLE_MAILINGS"):
+        _edit(upkeep, statement, "status IN ('pending', 'sending')", "status = 'pending'")
+
+
+def settled_by_an_old_snapshot() -> None:
+    """Whether a mailing is over is decided in the statement that waits for its lock."""
+    upkeep.LOCK_ENDED_MAILINGS = "SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL"
 
 
 def crash_on_garbage() -> None:

@@ -14,6 +14,7 @@ from tests.rig.facts import Facts, Settings
 from tests.rig.observer import Observer
 from tests.rig.people import People
 from tests.rig.public import fill_directory
+from tests.rig.retrier import Retrier
 from tests.rig.stage import Program, Stage
 from tests.waiting import eventually
 
@@ -50,8 +51,11 @@ def run(
         for worker in stage.workers:
             worker.start()
         people = People(stage.api_url)
+        retrier = Retrier(stage.connect, people)
+        retrier.start()
         driver = Driver(stage, people, observer, seed)
         driver.drive(seconds)
+        retrier.stop()
         driver.calm()
         settle(stage, people)
         people.leave()

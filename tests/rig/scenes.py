@@ -40,6 +40,18 @@ UPDATE message SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'cancelled' E
 WHERE status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id)
 """
 
+# What it does when messages are retried.
+TRY_AGAIN = """
+UPDATE message SET status = 'pending', due_at = now(), ended_at = NULL, reason = NULL, attempts_spared = attempts
+WHERE mailing_id = %s AND status = 'failed'
+"""
+RUN_AGAIN = """
+UPDATE mailing SET status = CASE status WHEN 'finished' THEN 'running' ELSE status END, ended_at = NULL,
+    settled_at = NULL
+WHERE id = %s
+"""
+COUNT_FAILED = "SELECT count(*) FROM message WHERE mailing_id = %s AND status = 'failed'"
+
 QUICK = Settings(
     gateway_timeout=0.6,
     lease_seconds=1.0,
@@ -217,6 +229,20 @@ def pause(scene: Scene) -> None:
     scene.set_status(paused, "running")
 
 
+def retry(scene: Scene) -> None:
+    """What failed is tried again while workers look whether its mailing is over."""
+    scene.stage.gateway.faults(statuses={400: 1.0})
+    scene.start(scene.first, scene.second)
+    mailing_id = scene.add_launched(20, 0.1)
+    scene.until(lambda: value(scene.person, COUNT_FAILED, mailing_id) == 20)
+    scene.stage.gateway.faults()
+    with scene.at_once() as connection:
+        execute(connection, "SELECT FROM mailing WHERE id = %s FOR UPDATE", mailing_id)
+        execute(connection, TRY_AGAIN, mailing_id)
+        execute(connection, RUN_AGAIN, mailing_id)
+        time.sleep(0.6)  # longer than an upkeep's round
+
+
 def mixed_answers(scene: Scene) -> None:
     """The gateway refuses, garbles and breaks off; between the attempts the text is edited, and some clients leave."""
     scene.stage.gateway.faults(
@@ -284,6 +310,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "late answer": late_answer,
     "window": window,
     "pause": pause,
+    "retry": retry,
     "answers": mixed_answers,
     "launch": launch,
     "stop": stop_in_flight,

@@ -29,6 +29,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"hang": 0.2},
     {"reset_after_accept": 0.05, "error_after_accept": 0.05, "hang": 0.05, "bodies": {"garbage": 0.05}},
 )
+REFUSALS = {"statuses": {400: 0.03}}
+"""In every plan that has no statuses of its own: there is always something to retry."""
 LATENCIES = (0.0, [0.0, 0.1], [0.05, 0.4], [0.3, 0.8], [0.1, 1.2])
 CUT_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s"
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s ORDER BY random()"
@@ -171,13 +173,18 @@ class Trouble:
 
     def misbehave(self, random: Random) -> None:
         """The gateway gets other faults and another latency."""
-        self._plan = {**random.choice(FAULTS), "latency": random.choice(LATENCIES), "seed": random.randrange(2**32)}
+        self._plan = {
+            **REFUSALS,
+            **random.choice(FAULTS),
+            "latency": random.choice(LATENCIES),
+            "seed": random.randrange(2**32),
+        }
         self._stage.note("faults", detail=str(self._plan))
         self._tell_gateway()
 
     def behave(self, random: Random) -> None:
-        """The gateway has no faults, for a while."""
-        self._plan = {"latency": random.choice(LATENCIES)}
+        """The gateway has no faults for a while; it only refuses some messages."""
+        self._plan = {**REFUSALS, "latency": random.choice(LATENCIES)}
         self._tell_gateway()
 
     def outage(self, random: Random) -> None:
