@@ -26,7 +26,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 from worker.database import Database
 from worker.delivery import Retries
 from worker.queue import Queue
@@ -232,7 +232,7 @@ def test_three_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent
     # Nobody else's message was held up: they were all sent while most of the three hundred waited.
     assert order.count(False) == 3_000
     assert sum(order) < 150
-    eventually(lambda: settled(connection, suspected))
+    eventually(lambda: settled(connection, suspected), within=4 * PATIENCE)
     assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 300}
     assert gateway.summary().repeats == 0
     assert disagreements(connection, gateway) == []
@@ -244,8 +244,16 @@ def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_the
     suspected = add_running_mailing(connection, 100)
     lose_twice(connection, clean_database, 100)
     other = add_running_mailing(connection, 1_000)
-    settings = {"SUICIDE_PHONES": FIRST_PHONE + 20, "SUICIDE_MOMENT": "before the send", "MAX_ATTEMPTS": 4}
-    workers = [fleet.start("tests.suicidal_worker", **settings) for _ in range(2)]
+    killer = FIRST_PHONE + 20
+    workers = [
+        fleet.start(
+            "tests.suicidal_worker",
+            SUICIDE_PHONES=killer,
+            SUICIDE_MOMENT="before the send",
+            MAX_ATTEMPTS=4,
+        )
+        for _ in range(2)
+    ]
 
     deaths = 0
     while not (settled(connection, suspected) and settled(connection, other)):
