@@ -17,6 +17,7 @@ from worker.metrics import Metrics
 from worker.queue import Queue
 from worker.report import Reporter, Standing
 from worker.senders import Senders
+from worker.suspects import Suspects
 from worker.token import Token
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Daemon:
         self._queue = queue
         self._keeper = keeper
         self._senders = senders
+        self._suspects = Suspects(queue, senders)
         self._breaker = breaker
         self._reporter = reporter
         self._metrics = metrics
@@ -128,7 +130,7 @@ class Daemon:
         else:
             log.warning("the gateway is in trouble: nothing is sent for a while", extra=said)
         if self._breaker.state is State.OPEN:
-            self._give_back(self._senders.recall())
+            self._give_back(self._senders.recall() + self._suspects.recall())
 
     def _give_back(self, unstarted: list[Delivery]) -> None:
         if unstarted:
@@ -142,13 +144,17 @@ class Daemon:
             self._give_back(self._senders.recall(self._senders.in_hand - allowed))
 
     def _claim_and_send(self) -> bool:
+        if self._suspects.under_way:
+            return self._suspects.go_on()
         now = time.monotonic()
         in_hand = self._senders.in_hand
-        # A message that seems to kill its workers is sent alone: what is in hand is finished first.
-        room = 0 if in_hand and self._queue.suspects_wait else self._breaker.room(now, in_hand)
+        trusted = self._breaker.state is State.CLOSED
+        if trusted and self._suspects.claim(idle=False):
+            return True
+        room = self._breaker.room(now, in_hand)
         deliveries = self._queue.claim(room, alone=not in_hand) if room and now >= self._queue.claimable_at else []
         if not deliveries:
-            return False
+            return trusted and not in_hand and self._suspects.claim(idle=True)
         if self._breaker.unauthorized and self._token.refresh():
             log.info("the gateway's token has been read again, and is another one")
         self._breaker.probe()
@@ -187,7 +193,7 @@ class Daemon:
         """Starts nothing more, finishes what is in flight, gives back the rest."""
         log.info("stopping", extra={"in_hand": self._senders.in_hand})
         # Before anything is waited for: what in flight outlasts our patience must not take the rest down with it.
-        self._give_back(self._senders.stop())
+        self._give_back(self._senders.stop() + self._suspects.recall())
         deadline = time.monotonic() + self._stop_seconds
         while self._senders.in_hand and time.monotonic() < deadline:
             self._record_answers()

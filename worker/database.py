@@ -43,6 +43,10 @@ ANSWER_SECONDS = 60.0
 # (the fleet's pace, a mailing) is not to be kept from everybody else.
 SERVER_LIMITS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
 
+NO_JIT = "-c jit=off"
+"""Compiling takes longer than any statement here. A pooler may ignore this, so the planner's estimates stay below
+jit_above_cost as well (tests/integration/worker/test_plans.py)."""
+
 STOPPING_PATIENCE = 5.0
 """Seconds that a transaction is still tried for when the worker is being stopped."""
 
@@ -66,9 +70,9 @@ class Database:
         self._stop = stop
         self._on_trouble = on_trouble
         # Options in the URL come last, and so have the last word.
-        limits = f"{SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
+        options = f"{NO_JIT} {SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
         name = application_name[:63]
-        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": limits}
+        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": options}
         self._connection: Connection | None = None
         self._watchdog: Watchdog | None = None
 

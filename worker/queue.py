@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -26,9 +27,12 @@ from worker.pace import ANY_TIME, Pace, Slot
 from worker.reach import LOOK_BACK_SHARE, Reach
 from worker.statements import (
     CLAIM,
+    CLAIM_SUSPECT,
+    CLEAR_SUSPECTS,
     END_ORPHANS,
     FIND_LOST,
     FIND_UNTOLD,
+    HOLD_SUSPECTS,
     LOCK_CLIENTS,
     RECORD,
     RELEASE,
@@ -40,6 +44,12 @@ log = logging.getLogger(__name__)
 
 ClaimName = tuple[int, int]
 """A message's id and its attempt's number."""
+
+Rows = list[tuple[Any, ...]]
+"""What CLAIM answers."""
+
+Claimed = tuple[Rows, list[Slot]]
+"""The claimed rows, and the slots of their requests."""
 
 LATE = timedelta(seconds=5)
 """How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
@@ -86,8 +96,6 @@ class Queue:
         """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
         from time to time."""
         self._look_back_at = 0.0
-        self.suspects_wait = False
-        """Whether there are messages that seem to kill their workers: they wait to be claimed alone."""
 
     @property
     def claimable_at(self) -> float:
@@ -97,33 +105,33 @@ class Queue:
     def claim(self, limit: int, *, alone: bool = True) -> list[Delivery]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns.
 
-        `alone` says that there is nothing else in hand: then a message that seems to kill its workers may be claimed,
-        by itself, so that it takes no other down with it; and if all there is belongs to mailings that somebody is just
+        `alone` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
         changing, those are waited for.
         """
-        asked: list[float] = []  # once for each time that the database had to be asked
-        if self.suspects_wait:
-            self._reach.forget()
         self._reach.forget_in_time()
-
-        def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot]]:
-            asked.append(time.monotonic())
-            if len(asked) > 1:
-                self._release_untold(cursor)
-            return self._claim(cursor, limit, alone=alone)
-
-        rows, slots = self._database.transaction(work)
-        spent = min(LONG_CLAIM, time.monotonic() - asked[-1])
-        self._held.update([(row[0], row[1]) for row in rows])
+        claimed, rows, slots = self._make_claim(partial(self._claim, limit=limit, alone=alone))
+        spent = min(LONG_CLAIM, time.monotonic() - claimed)
         self._reach.extend([(row[2], (row[9], row[0])) for row in rows], spent)
-        if not rows:
-            self.suspects_wait = False
-            return []
-        *_, claimed_at, self.suspects_wait = rows[0]
-        deliveries = self._deliveries(rows, slots, Claim(claimed_at, asked[-1]))
-        textless = [delivery for delivery in deliveries if not delivery.text]
-        self._end_textless(textless)
-        return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
+        return self._deliveries(rows, slots, claimed)
+
+    def claim_suspect(self) -> Delivery | None:
+        """Takes a message whose last two attempts both ended with a lapsed lease, unless the fleet is sending one.
+
+        It is to be sent alone. It has no slot of the fleet's pace: `take_slot` gives it one when it is to be sent.
+        """
+        claimed, rows, slots = self._make_claim(self._claim_suspect)
+        return next(iter(self._deliveries(rows, slots, claimed)), None)
+
+    def take_slot(self, delivery: Delivery) -> bool:
+        """Gives a delivery a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
+        if self._pace is None:
+            return True
+        pace = self._pace
+        for slot in self._database.transaction(lambda cursor: pace.take(cursor, min(1, pace.free_slots(cursor)))):
+            delivery.start_from = slot.begins
+            delivery.start_by = min(delivery.start_by, slot.ends)
+            return True
+        return False
 
     def record(self, attempted: Sequence[Attempted]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -178,12 +186,29 @@ class Queue:
             log.warning("a lease ran out", extra={**attempted.delivery.named(), "holder": attempted.delivery.worker})
         return len(lost)
 
-    def _deliveries(self, rows: Sequence[tuple[Any, ...]], slots: Sequence[Slot], claim: Claim) -> list[Delivery]:
-        """The deliveries of what CLAIM has answered."""
+    def _make_claim(self, work: Callable[[Cursor], Claimed]) -> tuple[float, Rows, list[Slot]]:
+        """Makes a claim, once for each time that the database had to be asked. Also answers when it was, at last."""
+        asked: list[float] = []
+
+        def ask(cursor: Cursor) -> Claimed:
+            asked.append(time.monotonic())
+            if len(asked) > 1:
+                self._release_untold(cursor)
+            return work(cursor)
+
+        rows, slots = self._database.transaction(ask)
+        self._held.update([(row[0], row[1]) for row in rows])
+        return asked[-1], rows, slots
+
+    def _deliveries(self, rows: Rows, slots: Sequence[Slot], claimed: float) -> list[Delivery]:
+        """The deliveries of what CLAIM has answered, but for those that have no text."""
+        if not rows:
+            return []
+        claim = Claim(rows[0][11], claimed)
         texts = self._texts.of({(row[2], row[8]) for row in rows})
         lease_allows = self._lease_seconds - self._delivery_seconds
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
-        return [
+        deliveries = [
             _delivery(
                 row,
                 self._worker,
@@ -194,6 +219,9 @@ class Queue:
             )
             for row, slot in zip(rows, slots, strict=True)
         ]
+        textless = [delivery for delivery in deliveries if not delivery.text]
+        self._end_textless(textless)
+        return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
 
     def _end_textless(self, deliveries: Sequence[Delivery]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
@@ -206,21 +234,29 @@ class Queue:
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [_held(row) for row in cursor.fetchall()])
 
-    def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> tuple[list[tuple[Any, ...]], list[Slot]]:
-        """The claimed rows, and the slots of their requests."""
+    def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> Claimed:
         if self._pace is not None:
             limit = min(limit, self._pace.free_slots(cursor))
         if limit == 0:
             return [], []
-        given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "alone": alone}
         # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
         # not with the fleet's pace in hand, which would wait with us.
         for wait in (False, True) if alone and self._pace is None else (False,):
-            cursor.execute(CLAIM, {**given, "wait": wait, **self._reach.places()})
-            rows = cursor.fetchall()
+            rows = self._ask_for_claim(cursor, CLAIM, limit, self._reach, wait=wait)
             if rows:
                 break
         return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
+
+    def _claim_suspect(self, cursor: Cursor) -> Claimed:
+        cursor.execute(HOLD_SUSPECTS)
+        held = cursor.fetchone() == (True,)
+        rows = self._ask_for_claim(cursor, CLAIM_SUSPECT, 1, Reach(), wait=False) if held else []
+        return rows, [ANY_TIME] * len(rows)
+
+    def _ask_for_claim(self, cursor: Cursor, statement: str, limit: int, reach: Reach, *, wait: bool) -> Rows:
+        given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "wait": wait}
+        cursor.execute(statement, {**given, **reach.places()})
+        return cursor.fetchall()
 
     def _release(self, cursor: Cursor, deliveries: Sequence[Delivery]) -> None:
         given = {
@@ -240,6 +276,15 @@ class Queue:
         with _clients_of(cursor, again):
             for part in entries(judged, time.monotonic()):
                 cursor.execute(RECORD, (part,))
+            self._clear_suspects(cursor, attempted)
+
+    def _clear_suspects(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
+        """An answer that came after its lease had lapsed: the message was perhaps taken for a suspect meanwhile."""
+        lapsed = time.monotonic() - self._lease_seconds
+        late = [_name(one.delivery) for one in attempted if one.delivery.claim.monotonic < lapsed and one.duration]
+        if late:
+            ids, numbers = zip(*late, strict=True)
+            cursor.execute(CLEAR_SUSPECTS, {"ids": list(ids), "numbers": list(numbers)})
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from api.extensions import db
 from api.fields import MAX_ID
 from api.messages.queries import message_by_id
 from shared.ledger import MessageStatus
-from shared.models import Client, Mailing, MailingText
+from shared.models import INFINITY, Client, Mailing, MailingText
 
 SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
 
@@ -42,6 +42,7 @@ def message(message_id: int) -> str:
     return render_template(
         "console/message.html",
         message=found,
+        sent_alone=found["due_at"] == INFINITY,
         mailing=mailing,
         client=db.session.get(Client, found["client_id"]),
         text=db.session.get_one(MailingText, (mailing.id, revision)).text,

@@ -209,6 +209,16 @@ def test_messages_are_found_by_what_is_known_of_them(api: Caller, connection: Co
     assert found("id=none") == 0
 
 
+def test_a_message_that_is_to_be_sent_alone_says_so(api: Caller, connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+    said = "Waits to be sent alone"
+    assert said not in api.get("/ledger/1/").text
+
+    execute(connection, "UPDATE message SET due_at = 'infinity'")
+
+    assert said in api.get("/ledger/1/").text
+
+
 def test_a_mailing_is_found_by_its_words(api: Caller) -> None:
     ids = [add_mailing(api, text="Big sale 100%"), add_mailing(api, text="Other", mark="saleslike")]
     for words, found in (("SALE", 2), ("100%", 1), ("%", 1), ("_", 0), (str(ids[1]), 1), ("", 2)):
