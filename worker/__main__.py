@@ -133,6 +133,7 @@ def _keeper(
             database,
             launch_chunk=settings.launch_chunk,
             retention_days=settings.retention_days,
+            lease_seconds=settings.lease_seconds,
         ),
         stop=stop,
         tell=wake.set,

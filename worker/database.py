@@ -71,6 +71,9 @@ class Database:
         self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": limits}
         self._connection: Connection | None = None
         self._watchdog: Watchdog | None = None
+        self.seconds = 0.0
+        """Time in all transactions that have succeeded, commits included: without the tries that failed before, the
+        pauses between tries, and the connecting."""
 
     def transaction(self, work: Callable[[Cursor], Result]) -> Result:
         """Commits what `work` did and returns what it returned.
@@ -103,9 +106,12 @@ class Database:
         if self._connection is None or self._watchdog is None:
             self._connection = psycopg2.connect(self._dsn, **self._options)
             self._watchdog = Watchdog(self._connection, ANSWER_SECONDS)
+        begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
-                return work(cursor)
+                result = work(cursor)
+            self.seconds += time.monotonic() - begun
+            return result
         except TROUBLE:
             # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
             self.close()

@@ -35,6 +35,7 @@ from worker.statements import (
     RELEASE_ATTEMPTS,
 )
 from worker.texts import Texts
+from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,8 @@ LATE = timedelta(seconds=5)
 
 LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
-LONG_CLAIM = 0.3
-"""Seconds. A claim that took longer has waited for somebody, which says nothing about what claims cost. So a look back
-is at most 30 s away (LONG_CLAIM / LOOK_BACK_SHARE)."""
+LONGEST_PAUSE = 30.0
+"""Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
 NO_TEXT = Answer(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
 
@@ -81,11 +81,12 @@ class Queue:
         self._pace = pace
         self._held: set[ClaimName] = set()
         """Claims not yet recorded or released."""
-        self._reach = Reach()
+        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        self._reach = Reach(longest_pause)
         self._lost_since: datetime | str = "-infinity"
         """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
         from time to time."""
-        self._look_back_at = 0.0
+        self._look_back = TimeBudget(LOOK_BACK_SHARE, longest_pause)
         self.suspects_wait = False
         """Whether there are messages that seem to kill their workers: they wait to be claimed alone."""
 
@@ -112,10 +113,10 @@ class Queue:
                 self._release_untold(cursor)
             return self._claim(cursor, limit, alone=alone)
 
+        before = self._database.seconds
         rows, slots = self._database.transaction(work)
-        spent = min(LONG_CLAIM, time.monotonic() - asked[-1])
         self._held.update([(row[0], row[1]) for row in rows])
-        self._reach.extend([(row[2], (row[9], row[0])) for row in rows], spent)
+        self._reach.extend([(row[2], (row[9], row[0])) for row in rows], self._database.seconds - before)
         if not rows:
             self.suspects_wait = False
             return []
@@ -167,13 +168,12 @@ class Queue:
             self._write(cursor, lost)
             return lost
 
-        begun = time.monotonic()
-        if look_back := begun >= self._look_back_at:
+        if look_back := self._look_back.is_due:
             self._lost_since = "-infinity"
+        before = self._database.seconds
         lost = self._database.transaction(work)
         if look_back:
-            now = time.monotonic()
-            self._look_back_at = now + (now - begun) / LOOK_BACK_SHARE
+            self._look_back.spend(self._database.seconds - before)
         for attempted in lost:
             log.warning("a lease ran out", extra={**attempted.delivery.named(), "holder": attempted.delivery.worker})
         return len(lost)

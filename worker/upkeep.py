@@ -7,7 +7,6 @@ Any number of workers do this at the same time; every statement leaves to the ot
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from worker.database import NOT_MIGRATED, Database
 from worker.reach import Reach
 from worker.retention import Retention
+from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +181,10 @@ step over every one of them, and get dearer with each message that is sent."""
 BETWEEN_ROUNDS = 1.0
 """Seconds that rounds are apart anyway, while there is sending to do."""
 
+LONGEST_PAUSE = 30.0
+"""Seconds by which settling, or a look from the start for what to close, is put off at most: the default of
+LEASE_SECONDS."""
+
 
 class Chunk(NamedTuple):
     """What launching one chunk came to."""
@@ -194,13 +198,23 @@ class Chunk(NamedTuple):
 class Upkeep:
     """One round of it is four or five short transactions."""
 
-    def __init__(self, database: Database, *, launch_chunk: int, retention_days: float = 0) -> None:
-        """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        launch_chunk: int,
+        retention_days: float = 0,
+        lease_seconds: float = LONGEST_PAUSE,
+    ) -> None:
+        """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever. Nothing but retention is
+        put off by more than `lease_seconds`.
+        """
         self._database = database
         self._launch_chunk = launch_chunk
         self._retention = Retention(database, retention_days)
-        self._closed = Reach()
-        self._settle_at = 0.0
+        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        self._closed = Reach(longest_pause)
+        self._settling = TimeBudget(SETTLE_SHARE, longest_pause)
         self.launching = False
         """Whether a mailing was being launched when it was last looked, here or by another worker."""
 
@@ -209,12 +223,11 @@ class Upkeep:
         self._start_mailings()
         launching = self._launch()
         closed = self._close_messages()
-        if time.monotonic() >= self._settle_at:
-            begun = time.monotonic()
+        if self._settling.is_due:
+            before = self._database.seconds
             self._settle()
             self._tidy()
-            took = time.monotonic() - begun
-            self._settle_at = begun + took / SETTLE_SHARE - BETWEEN_ROUNDS
+            self._settling.spend(self._database.seconds - before - SETTLE_SHARE * BETWEEN_ROUNDS)
         return launching or closed == CLOSE_LIMIT
 
     def _start_mailings(self) -> None:
@@ -267,7 +280,7 @@ class Upkeep:
             cursor.execute(CLOSE_MESSAGES, {"limit": CLOSE_LIMIT, **self._closed.places()})
             return cursor.fetchall()
 
-        begun = time.monotonic()
+        before = self._database.seconds
         self._closed.forget_in_time()
         closed = self._database.transaction(work)
         if closed:
@@ -276,7 +289,7 @@ class Upkeep:
             )
         if len(closed) == CLOSE_LIMIT:
             places = ((mailing_id, (due_at, message_id)) for mailing_id, due_at, message_id in closed)
-            self._closed.extend(places, time.monotonic() - begun)
+            self._closed.extend(places, self._database.seconds - before)
         else:
             self._closed.forget()
         return len(closed)

@@ -43,7 +43,7 @@ CLAIM_ONE_HUNDRED = {
     "worker": "somebody",
     "alone": True,
     "wait": False,
-    **Reach().places(),
+    **Reach(30.0).places(),
 }
 
 
