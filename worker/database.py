@@ -110,8 +110,6 @@ class Database:
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
                 result = work(cursor)
-            self.seconds += time.monotonic() - begun
-            return result
         except TROUBLE:
             # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
             self.close()
@@ -122,6 +120,8 @@ class Database:
                 raise
             self.close()
             raise psycopg2.OperationalError(str(error)) from error
+        self.seconds += time.monotonic() - begun
+        return result
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -33,6 +33,7 @@ from worker.statements import (
     RECORD,
     RELEASE,
     RELEASE_ATTEMPTS,
+    RENEW_LEASES,
 )
 from worker.texts import Texts
 from worker.time_budget import TimeBudget
@@ -86,6 +87,8 @@ class Queue:
         self._lost_since: datetime | str = "-infinity"
         """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
         from time to time."""
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        """When they were last looked for, by the database's clock."""
         self._look_back = TimeBudget(LOOK_BACK_SHARE, longest_pause)
         self.suspects_wait = False
         """Whether there are messages that seem to kill their workers: they wait to be claimed alone."""
@@ -160,6 +163,15 @@ class Queue:
         def work(cursor: Cursor) -> list[Attempted]:
             cursor.execute("SELECT now()")
             [(looked_at,)] = cursor.fetchall()
+            if looked_at < self._looked_at:  # the database's clock was put back
+                self._lost_since = "-infinity"
+            self._looked_at = looked_at
+            cursor.execute(RENEW_LEASES, {"lease": self._lease_seconds, "limit": limit})
+            if cursor.rowcount:
+                log.warning(
+                    "leases are dated in the future: the database's clock was put back, and they begin anew",
+                    extra={"messages": cursor.rowcount},
+                )
             cursor.execute(FIND_LOST, (self._lost_since, limit))
             deliveries = [_held(row) for row in cursor.fetchall()]
             if len(deliveries) < limit:

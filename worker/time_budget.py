@@ -9,8 +9,9 @@ from collections.abc import Callable
 class TimeBudget:
     """Tells when a piece of work may be done again: after a pause in proportion to what it took, within a bound.
 
-    What is spent is the time in transactions that succeeded (`Database.seconds`), not the wall time of the call: a time in which the database was away says nothing about what the work costs. Nor does a lock or a stopped
-    server that a transaction waited for, which is why the pause has an upper bound too. For one thread.
+    What is spent is the time in transactions that succeeded (`Database.seconds`), not the wall time of the call: a
+    time in which the database was away says nothing about what the work costs. Nor does a lock or a stopped server that
+    a transaction waited for, which is why the pause has an upper bound too. For one thread.
     """
 
     def __init__(self, share: float, max_pause: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -168,6 +168,28 @@ UNION ALL
 SELECT NULL, status, sum(messages), false FROM summed WHERE settled GROUP BY status HAVING sum(messages) <> 0
 """
 
+# Messages that are due later than any retry may be: they were dated before the database's clock was put back.
+ADVANCE_DUE = """
+UPDATE message
+SET due_at = now()
+WHERE id = ANY(ARRAY(
+    SELECT message.id
+    FROM mailing CROSS JOIN LATERAL (
+        SELECT id
+        FROM message
+        WHERE mailing_id = mailing.id AND status = 'pending' AND due_at > now() + %(wait)s * interval '1 second'
+        ORDER BY due_at, id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ) AS message
+    WHERE launch_started_at IS NOT NULL AND settled_at IS NULL
+    LIMIT %(limit)s
+))
+"""
+
+LONGEST_RETRY = 2 * 86400.0
+"""Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
+
 CLOSE_LIMIT = 5000
 """Messages closed in one transaction: some tens of milliseconds of work."""
 
@@ -205,12 +227,14 @@ class Upkeep:
         launch_chunk: int,
         retention_days: float = 0,
         lease_seconds: float = LONGEST_PAUSE,
+        longest_retry: float = LONGEST_RETRY,
     ) -> None:
         """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever. Nothing but retention is
-        put off by more than `lease_seconds`.
+        put off by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
         """
         self._database = database
         self._launch_chunk = launch_chunk
+        self._longest_retry = longest_retry
         self._retention = Retention(database, retention_days)
         longest_pause = min(LONGEST_PAUSE, lease_seconds)
         self._closed = Reach(longest_pause)
@@ -225,6 +249,7 @@ class Upkeep:
         closed = self._close_messages()
         if self._settling.is_due:
             before = self._database.seconds
+            self._advance_due()
             self._settle()
             self._tidy()
             self._settling.spend(self._database.seconds - before - SETTLE_SHARE * BETWEEN_ROUNDS)
@@ -293,6 +318,17 @@ class Upkeep:
         else:
             self._closed.forget()
         return len(closed)
+
+    def _advance_due(self) -> None:
+        def work(cursor: Cursor) -> int:
+            cursor.execute(ADVANCE_DUE, {"wait": self._longest_retry, "limit": CLOSE_LIMIT})
+            return cursor.rowcount
+
+        if advanced := self._database.transaction(work):
+            log.warning(
+                "messages are due later than any retry: the database's clock was put back, and they are due now",
+                extra={"messages": advanced},
+            )
 
     def _settle(self) -> None:
         def settle(cursor: Cursor) -> list[tuple[int, str, int]]:
