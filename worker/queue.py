@@ -23,6 +23,7 @@ from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, judge
 from worker.entries import entries
 from worker.pace import ANY_TIME, Pace, Slot
+from worker.permits import ALWAYS, Permit, Permits
 from worker.reach import LOOK_BACK_SHARE, Reach
 from worker.statements import (
     CLAIM,
@@ -80,6 +81,7 @@ class Queue:
         self._retries = retries
         self._random = random
         self._pace = pace
+        self._permits = Permits(database)
         self._held: set[ClaimName] = set()
         """Claims not yet recorded or released."""
         longest_pause = min(LONGEST_PAUSE, lease_seconds)
@@ -110,21 +112,22 @@ class Queue:
             self._reach.forget()
         self._reach.forget_in_time()
 
-        def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot]]:
+        def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot], float]:
             asked.append(time.monotonic())
             if len(asked) > 1:
                 self._release_untold(cursor)
-            return self._claim(cursor, limit, alone=alone)
+            rows, slots = self._claim(cursor, limit, alone=alone)
+            return rows, slots, time.monotonic()  # nobody can change the mailings before the commit
 
         before = self._database.seconds
-        rows, slots = self._database.transaction(work)
+        rows, slots, seen_at = self._database.transaction(work)
         self._held.update([(row[0], row[1]) for row in rows])
         self._reach.extend([(row[2], (row[9], row[0])) for row in rows], self._database.seconds - before)
         if not rows:
             self.suspects_wait = False
             return []
         *_, claimed_at, self.suspects_wait = rows[0]
-        deliveries = self._deliveries(rows, slots, Claim(claimed_at, asked[-1]))
+        deliveries = self._deliveries(rows, slots, Claim(claimed_at, asked[-1]), seen_at)
         textless = [delivery for delivery in deliveries if not delivery.text]
         self._end_textless(textless)
         return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
@@ -190,8 +193,19 @@ class Queue:
             log.warning("a lease ran out", extra={**attempted.delivery.named(), "holder": attempted.delivery.worker})
         return len(lost)
 
-    def _deliveries(self, rows: Sequence[tuple[Any, ...]], slots: Sequence[Slot], claim: Claim) -> list[Delivery]:
+    def look_at_mailings(self) -> bool:
+        """Asks, when it is time to, whether the mailings of what is in hand still run. Returns whether any does not."""
+        return self._permits.look()
+
+    def seconds_until_look(self) -> float:
+        """How long that may wait."""
+        return self._permits.seconds_until_look()
+
+    def _deliveries(
+        self, rows: Sequence[tuple[Any, ...]], slots: Sequence[Slot], claim: Claim, seen_at: float
+    ) -> list[Delivery]:
         """The deliveries of what CLAIM has answered."""
+        permits = self._permits.grant({row[2]: claim.monotonic + row[10] for row in rows}, seen_at)
         texts = self._texts.of({(row[2], row[8]) for row in rows})
         lease_allows = self._lease_seconds - self._delivery_seconds
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
@@ -202,7 +216,9 @@ class Queue:
                 claim,
                 text=texts.get((row[2], row[8]), ""),
                 start_from=slot.begins,
-                start_by=min(slot.ends, claim.monotonic + min(lease_allows, row[10])),
+                start_by=claim.monotonic + min(lease_allows, row[10]),
+                begin_by=slot.ends,
+                permit=permits[row[2]],
             )
             for row, slot in zip(rows, slots, strict=True)
         ]
@@ -265,7 +281,15 @@ def _clients_of(cursor: Cursor, deliveries: Sequence[Delivery]) -> Iterator[None
 
 
 def _delivery(
-    row: tuple[Any, ...], worker: str, claim: Claim, *, text: str, start_from: float, start_by: float
+    row: tuple[Any, ...],
+    worker: str,
+    claim: Claim,
+    *,
+    text: str = "",
+    start_from: float = 0.0,
+    start_by: float = 0.0,
+    begin_by: float = 0.0,
+    permit: Permit = ALWAYS,
 ) -> Delivery:
     """A delivery of a row that begins with the columns CLAIM, FIND_LOST and FIND_UNTOLD have in common."""
     message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown = row[:8]
@@ -283,13 +307,15 @@ def _delivery(
         claim,
         start_from,
         start_by,
+        begin_by,
+        permit,
     )
 
 
 def _held(row: tuple[Any, ...]) -> Delivery:
     """A delivery that is not to be sent, of a row of FIND_LOST or FIND_UNTOLD."""
     worker, claimed_at = row[8:]
-    return _delivery(row, worker, Claim(claimed_at, 0.0), text="", start_from=0.0, start_by=0.0)
+    return _delivery(row, worker, Claim(claimed_at, 0.0))
 
 
 def _name(delivery: Delivery) -> ClaimName:
