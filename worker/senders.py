@@ -75,7 +75,7 @@ class Senders(ABC):
         """Takes back what has not begun and may not leave any more."""
         now = time.monotonic()
         recalled = self.recall()
-        self.submit(one for one in recalled if one.may_leave(now))
+        self.submit([one for one in recalled if one.may_leave(now)])
         return [one for one in recalled if not one.may_leave(now)]
 
     @abstractmethod

@@ -206,6 +206,18 @@ def window(scene: Scene) -> None:
     scene.add_launched(40, 2.0, ends_in=1.0)
 
 
+def change_in_hand(scene: Scene) -> None:
+    """A mailing is paused and another one cancelled while messages of theirs wait in hand for a slow gateway."""
+    scene.stage.gateway.faults(latency=1.2)
+    scene.start(scene.first)
+    paused, cancelled = (scene.add_launched(20, 0.0) for _ in range(2))
+    scene.until_requests(4)
+    scene.set_status(paused, "paused")
+    scene.set_status(cancelled, "cancelled")
+    time.sleep(4.0)
+    scene.stage.gateway.faults()
+
+
 def pause(scene: Scene) -> None:
     """Two mailings are paused and cancelled while their messages become due."""
     scene.start(scene.first, scene.second)
@@ -283,6 +295,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "death": death,
     "late answer": late_answer,
     "window": window,
+    "change in hand": change_in_hand,
     "pause": pause,
     "answers": mixed_answers,
     "launch": launch,

@@ -32,8 +32,10 @@ def set_next_slot(connection: Connection, ahead: str) -> None:
 
 def put_a_day_ahead(connection: Connection) -> None:
     """Dates all claims as a clock would that is a day ahead."""
-    a_day = "interval '1 day'"
-    execute(connection, f"UPDATE message SET claimed_at = claimed_at + {a_day}, lease_until = lease_until + {a_day}")
+    execute(
+        connection,
+        "UPDATE message SET claimed_at = claimed_at + interval '1 day', lease_until = lease_until + interval '1 day'",
+    )
 
 
 def slot_ahead(connection: Connection) -> float:
