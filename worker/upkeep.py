@@ -190,6 +190,9 @@ WHERE id = ANY(ARRAY(
 LONGEST_RETRY = 2 * 86400.0
 """Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
 
+CLOCK_STEP = 60.0
+"""Seconds by which the database's clock may be put back without anything said: messages wait for so long then."""
+
 CLOSE_LIMIT = 5000
 """Messages closed in one transaction: some tens of milliseconds of work."""
 
@@ -321,7 +324,7 @@ class Upkeep:
 
     def _advance_due(self) -> None:
         def work(cursor: Cursor) -> int:
-            cursor.execute(ADVANCE_DUE, {"wait": self._longest_retry, "limit": CLOSE_LIMIT})
+            cursor.execute(ADVANCE_DUE, {"wait": self._longest_retry + CLOCK_STEP, "limit": CLOSE_LIMIT})
             return cursor.rowcount
 
         if advanced := self._database.transaction(work):
