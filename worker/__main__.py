@@ -133,6 +133,8 @@ def _keeper(
             database,
             launch_chunk=settings.launch_chunk,
             retention_days=settings.retention_days,
+            lease_seconds=settings.lease_seconds,
+            longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
         ),
         stop=stop,
         tell=wake.set,

@@ -95,6 +95,7 @@ class Daemon:
         self._metrics.tick()
         self._keeper.check()
         moved = self._record_answers()
+        self._look_at_mailings()
         self._give_back_surplus()
         moved |= self._claim_and_send()
         if moved:
@@ -137,6 +138,11 @@ class Daemon:
             self._queue.release(unstarted)
             self._breaker.unprobed()
 
+    def _look_at_mailings(self) -> None:
+        """What belongs to mailings that are paused, cancelled or over by now, and has not begun, is given back."""
+        if self._queue.look_at_mailings():
+            self._give_back(self._senders.recall_forbidden())
+
     def _give_back_surplus(self) -> None:
         """The gateway has become slower: what would wait too long now is given back, the last first."""
         allowed = self._breaker.allowed()
@@ -158,13 +164,14 @@ class Daemon:
         if self._breaker.unauthorized and self._token.refresh():
             log.info("the gateway's token has been read again, and is another one")
         self._breaker.probe()
+        self._look_at_mailings()  # it may be time to, after a claim that took long
         self._senders.submit(deliveries)
         return True
 
     def _wait(self) -> None:
         """Until there is an answer or a signal, at the longest until the next poll, and no longer than is known."""
         now = time.monotonic()
-        timeout = min(self._poll_seconds, self._reporter.seconds_until_due())
+        timeout = min(self._poll_seconds, self._reporter.seconds_until_due(), self._queue.seconds_until_look())
         if pause := self._breaker.seconds_until_probe(now):
             timeout = min(timeout, pause)
         if (claimable_at := self._queue.claimable_at) > now:

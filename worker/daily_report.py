@@ -34,7 +34,7 @@ MAILINGS_SHOWN = 50
 """Mailings with a line of their own."""
 
 # Take the day whose report is due, if nobody has sent it or is at it. After each failure it rests longer, at most an
-# hour.
+# hour. (A lease that ends later is from before the database's clock was put back.)
 CLAIM_DAY = """
 WITH due AS (
     SELECT (now() AT TIME ZONE %(timezone)s - %(at)s::time)::date - 1 AS day
@@ -44,7 +44,7 @@ SELECT day, now() + interval '5 minutes' FROM due
 ON CONFLICT (day) DO UPDATE
 SET tries = report.tries + 1,
     lease_until = now() + least(report.tries + 1, 12) * interval '5 minutes'
-WHERE report.sent_at IS NULL AND report.lease_until < now()
+WHERE report.sent_at IS NULL AND report.lease_until NOT BETWEEN now() AND now() + interval '1 hour'
 RETURNING day, day::timestamp AT TIME ZONE %(timezone)s, (day + 1)::timestamp AT TIME ZONE %(timezone)s, now()
 """
 

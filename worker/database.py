@@ -75,6 +75,9 @@ class Database:
         self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": options}
         self._connection: Connection | None = None
         self._watchdog: Watchdog | None = None
+        self.seconds = 0.0
+        """Time in all transactions that have succeeded, commits included: without the tries that failed before, the
+        pauses between tries, and the connecting."""
 
     def transaction(self, work: Callable[[Cursor], Result]) -> Result:
         """Commits what `work` did and returns what it returned.
@@ -109,9 +112,10 @@ class Database:
             # Whatever the database's default is: what is decided after a lock needs a snapshot that is newer than it.
             self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
             self._watchdog = Watchdog(self._connection, ANSWER_SECONDS)
+        begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
-                return work(cursor)
+                result = work(cursor)
         except TROUBLE:
             # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
             self.close()
@@ -122,6 +126,8 @@ class Database:
                 raise
             self.close()
             raise psycopg2.OperationalError(str(error)) from error
+        self.seconds += time.monotonic() - begun
+        return result
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):

@@ -5,11 +5,13 @@ Everything here is pure: no clock, no session, no chance but what is passed in.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from random import Random
 
 from shared.ledger import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
+from worker.permits import ALWAYS, Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,15 @@ class Delivery:
     start_from: float
     """Monotonic time before which its request must not start: its slot of the fleet's pace."""
     start_by: float
-    """Monotonic time after which it must not start: the slot's or the window's end, or too little left of the lease."""
+    """Monotonic time after which its request must not leave: the window's end, or too little left of the lease."""
+    begin_by: float = math.inf
+    """Monotonic time after which it must not begin, which may be with a connection: the slot's end."""
+    permit: Permit = ALWAYS
+    """The mailing's: whether it still runs."""
+
+    def may_leave(self, now: float) -> bool:
+        """Whether its request may leave at that monotonic time."""
+        return now < self.start_by and now < self.permit.until
 
     def named(self) -> dict[str, int]:
         """What the log calls it."""

@@ -20,10 +20,10 @@ from worker.answers import Answer
 from worker.curl import Transfer
 from worker.delivery import Attempted, Delivery
 from worker.gateway import Gateway
-from worker.senders import Senders, attempt, tripped
+from worker.senders import Senders, Start, attempt, may_begin, tripped
 
-Flight = tuple[Delivery, Transfer, tuple[str, ...], float]
-"""A request on its way: its delivery, what carries it, what must not be told of it, and when it started."""
+Flight = tuple[Delivery, Transfer, tuple[str, ...], Start]
+"""A request on its way: its delivery, what carries it, what must not be told of it, and its start."""
 
 
 _EVENTS = {
@@ -111,11 +111,10 @@ class SendingLoop(Senders):
                 delivery = waiting.popleft()
             except IndexError:  # there is none, or it has been recalled just now
                 return math.inf
-            if now >= delivery.start_by:
-                self._unstarted.append(delivery)
-                self._something_done.set()
-            else:
+            if may_begin(delivery, now):
                 self._send(delivery, now)
+            else:
+                self._return(delivery)
         return math.inf
 
     def _send(self, delivery: Delivery, now: float) -> None:
@@ -125,11 +124,12 @@ class SendingLoop(Senders):
                 self._end(delivery, prepared, now)
                 return
             transfer = self._idle.pop() if self._idle else self._gateway.transfer()
-            self._gateway.begin(transfer, prepared.request)
+            start = Start(delivery, now)
+            self._gateway.begin(transfer, prepared.request, start)
         except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the loop is there for all
             self._end(delivery, tripped(delivery, error), now)
             return
-        self._flying[transfer.handle] = delivery, transfer, prepared.hide, now
+        self._flying[transfer.handle] = delivery, transfer, prepared.hide, start
         self._multi.add_handle(transfer.handle)
 
     def _wait(self, start_at: float) -> None:
@@ -161,7 +161,7 @@ class SendingLoop(Senders):
                 self._finish_one(handle, code)
 
     def _finish_one(self, handle: pycurl.Curl, code: int) -> None:
-        delivery, transfer, hide, started = self._flying[handle]
+        delivery, transfer, hide, start = self._flying[handle]
         answer = None
         try:
             if transfer.end(code):  # before libcurl lets go of it: afterwards, its connection is not known
@@ -174,7 +174,14 @@ class SendingLoop(Senders):
             return
         del self._flying[handle]
         self._idle.append(transfer)
-        self._end(delivery, answer, started)
+        if start.refused:
+            self._return(delivery)
+        else:
+            self._end(delivery, answer, start.at)
+
+    def _return(self, delivery: Delivery) -> None:
+        self._unstarted.append(delivery)
+        self._something_done.set()
 
     def _end(self, delivery: Delivery, answer: Answer, started: float) -> None:
         self._attempted.append(attempt(delivery, answer, started))

@@ -216,6 +216,23 @@ LIMIT %s
 FOR UPDATE OF message SKIP LOCKED
 """
 
+# Leases of claims that lie in the future: they were dated before the database's clock was put back, and would hold for
+# as long as it was ahead. Their holders may live, so they get a whole lease from now on, and no more. `lease` is this
+# worker's; leases of others may be longer, and the claim's own date decides, by a clock that is read after the rows.
+RENEW_LEASES = """
+UPDATE message
+SET claimed_at = now(),
+    lease_until = now() + (lease_until - claimed_at)
+WHERE id = ANY(ARRAY(
+    SELECT id FROM message
+    WHERE status = 'sending' AND lease_until > now() + %(lease)s * interval '1 second'
+      AND claimed_at > clock_timestamp()
+    ORDER BY lease_until
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+))
+"""
+
 # Give back claims whose request certainly never left: as if they had not been claimed, so what has changed for messages
 # never attempted has changed for them. The next claim has the same number, so the holder is named too: should this be
 # repeated because its answer was lost, that claim may be another's.

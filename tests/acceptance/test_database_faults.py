@@ -62,6 +62,39 @@ def test_a_database_that_crashes_again_and_again_during_launch_and_sending_loses
     connection.close()
 
 
+def test_after_an_outage_of_the_database_what_a_dead_worker_held_is_taken_back_within_a_lease(
+    own_postgres: EmbeddedPostgres, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=5.0)
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    mailing_id = add_running_mailing(connection, 8)
+    dead = fleet.start(DATABASE_URL=own_postgres.url, GATEWAY_TIMEOUT=20, LEASE_SECONDS=3600)
+    eventually(lambda: gateway.summary().in_flight > 0)
+    dead.kill()
+    gateway.faults(latency=0.0)
+    alive = fleet.start(DATABASE_URL=own_postgres.url)
+    alive.wait_until_it_says('"started"')
+    connection.close()
+
+    own_postgres.stop("immediate")
+    time.sleep(8.0)  # in proportion to this, the next look from the beginning would be thirteen minutes away
+    own_postgres.start()
+
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    eventually(lambda: sent(connection) > 0 or counted(connection, mailing_id).get("sending", 0) > 0)
+    time.sleep(1.0)  # the looks that the outage has held up are over
+    # As claims that were committed late: only a look from the beginning finds them.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE message SET lease_until = now() - interval '1 hour' WHERE lease_until > now() + interval '1 minute'"
+        )
+    eventually(lambda: settled(connection, mailing_id))
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 8}
+    connection.close()
+
+
 def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_once(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:

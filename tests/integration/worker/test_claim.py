@@ -42,7 +42,7 @@ CLAIM_ONE_HUNDRED = {
     "lease": 30.0,
     "worker": "somebody",
     "wait": False,
-    **Reach().places(),
+    **Reach(30.0).places(),
 }
 
 

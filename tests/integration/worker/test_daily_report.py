@@ -174,6 +174,17 @@ def test_what_the_server_refuses_is_tried_again_later_and_is_the_same_mail(
     assert mail["Message-ID"].startswith("<daily-report-20")
 
 
+def test_a_lease_in_the_far_future_from_before_the_clock_was_put_back_holds_nobody_up(
+    connection: Connection, open_report: OpenReport, mailbox: Mailbox
+) -> None:
+    mailbox.refusal = "451 not now"
+    assert not open_report().send_if_due()
+    mailbox.refusal = ""
+    execute(connection, "UPDATE daily_report SET lease_until = now() + interval '1 hour 1 minute'")
+
+    assert open_report().send_if_due()
+
+
 def test_a_server_without_tls_gets_nothing_when_tls_is_asked_for(open_report: OpenReport, mailbox: Mailbox) -> None:
     assert not open_report("starttls").send_if_due()
     assert not mailbox.mails

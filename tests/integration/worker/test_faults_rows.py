@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
@@ -47,7 +47,8 @@ BAD_PHONE = FIRST_PHONE + 500
 class GatewayWithABug:
     """Accepts everything, and trips over one phone number."""
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
+    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> Answer:
+        assert may_leave()
         if phone_number == BAD_PHONE:
             raise ZeroDivisionError(f"{text} to {phone_number}")
         return Answer(Outcome.ACCEPTED, 200)
