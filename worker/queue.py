@@ -19,17 +19,21 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
+from worker.breaker import Pick
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, judge
 from worker.entries import entries
 from worker.pace import ANY_TIME, Pace, Slot
 from worker.reach import LOOK_BACK_SHARE, Reach
+from worker.refusals import Earlier
 from worker.statements import (
     CLAIM,
+    EARLIER_REFUSALS,
     END_ORPHANS,
     FIND_LOST,
     FIND_UNTOLD,
     LOCK_CLIENTS,
+    PROBE_PLACES,
     RECORD,
     RELEASE,
     RELEASE_ATTEMPTS,
@@ -94,12 +98,12 @@ class Queue:
         """Monotonic time before which the fleet's pace leaves nothing to claim."""
         return 0.0 if self._pace is None else self._pace.resume_at
 
-    def claim(self, limit: int, *, alone: bool = True) -> list[Delivery]:
+    def claim(self, limit: int, *, alone: bool = True, pick: Pick = Pick.FIRST) -> list[Delivery]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns.
 
         `alone` says that there is nothing else in hand: then a message that seems to kill its workers may be claimed,
         by itself, so that it takes no other down with it; and if all there is belongs to mailings that somebody is just
-        changing, those are waited for.
+        changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
         """
         asked: list[float] = []  # once for each time that the database had to be asked
         if self.suspects_wait:
@@ -110,12 +114,13 @@ class Queue:
             asked.append(time.monotonic())
             if len(asked) > 1:
                 self._release_untold(cursor)
-            return self._claim(cursor, limit, alone=alone)
+            return self._claim(cursor, limit, alone=alone, pick=pick)
 
         rows, slots = self._database.transaction(work)
         spent = min(LONG_CLAIM, time.monotonic() - asked[-1])
         self._held.update([(row[0], row[1]) for row in rows])
-        self._reach.extend([(row[2], (row[9], row[0])) for row in rows], spent)
+        if pick is Pick.FIRST:
+            self._reach.extend([(row[2], (row[9], row[0])) for row in rows], spent)
         if not rows:
             self.suspects_wait = False
             return []
@@ -124,6 +129,15 @@ class Queue:
         textless = [delivery for delivery in deliveries if not delivery.text]
         self._end_textless(textless)
         return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
+
+    def earlier_refusals(self, deliveries: Sequence[Delivery]) -> dict[int, Earlier]:
+        """By message, the earlier attempts that refused the account, whoever made them."""
+
+        def work(cursor: Cursor) -> list[tuple[Any, ...]]:
+            cursor.execute(EARLIER_REFUSALS, ([delivery.message_id for delivery in deliveries],))
+            return cursor.fetchall()
+
+        return {row[0]: Earlier(*row[1:]) for row in self._database.transaction(work)}
 
     def record(self, attempted: Sequence[Attempted]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -206,7 +220,9 @@ class Queue:
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [_held(row) for row in cursor.fetchall()])
 
-    def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> tuple[list[tuple[Any, ...]], list[Slot]]:
+    def _claim(
+        self, cursor: Cursor, limit: int, *, alone: bool, pick: Pick = Pick.FIRST
+    ) -> tuple[list[tuple[Any, ...]], list[Slot]]:
         """The claimed rows, and the slots of their requests."""
         if self._pace is not None:
             limit = min(limit, self._pace.free_slots(cursor))
@@ -216,11 +232,23 @@ class Queue:
         # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
         # not with the fleet's pace in hand, which would wait with us.
         for wait in (False, True) if alone and self._pace is None else (False,):
-            cursor.execute(CLAIM, {**given, "wait": wait, **self._reach.places()})
+            for places in self._places(cursor, pick):
+                cursor.execute(CLAIM, {**given, "wait": wait, **places})
+                rows = cursor.fetchall()
+                if rows:
+                    return rows, self._slots(cursor, len(rows))
+        return [], []
+
+    def _places(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
+        """Where a claim may begin in each mailing: where `pick` says; if nothing is to be had there, as any claim."""
+        if pick is not Pick.FIRST:
+            cursor.execute(PROBE_PLACES, {"any": pick is Pick.ANY})
             rows = cursor.fetchall()
-            if rows:
-                break
-        return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
+            yield {name: [row[at] for row in rows] for at, name in enumerate(("mailings", "due_ats", "ids"))}
+        yield self._reach.places()
+
+    def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
+        return [ANY_TIME] * number if self._pace is None else self._pace.take(cursor, number)
 
     def _release(self, cursor: Cursor, deliveries: Sequence[Delivery]) -> None:
         given = {
