@@ -7,14 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from shared.ledger import Outcome
+from shared.reports import GatewayHealth
 from worker.answers import Answer
 from worker.attempt_log import AttemptLog
 from worker.breaker import Breaker, State
 from worker.database import TROUBLE, Database
-from worker.delivery import Delivery
+from worker.delivery import Attempted, Delivery
 from worker.keeper import Keeper
 from worker.metrics import Metrics
 from worker.queue import Queue
+from worker.refusals import Refusals
 from worker.report import Reporter, Standing
 from worker.senders import Senders
 from worker.suspects import Suspects
@@ -29,6 +32,23 @@ messages in it. The long one while there is plenty in hand that waits to be sent
 
 LINGER_STEP_SECONDS = 0.01
 """How often it is looked whether there is plenty still."""
+
+STOPPED = {
+    GatewayHealth.OPEN: (logging.WARNING, "the gateway is in trouble: nothing is sent for a while"),
+    GatewayHealth.REFUSED: (
+        logging.ERROR,
+        "the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent",
+    ),
+    GatewayHealth.NO_CREDIT: (
+        logging.ERROR,
+        "the gateway says that the account has no credit: nothing else is sent until it has",
+    ),
+    GatewayHealth.NOT_UNDERSTOOD: (
+        logging.ERROR,
+        "the gateway's answers are not understood: check GATEWAY_URL and what answers there; nothing else is sent",
+    ),
+}
+"""What the log says when the worker stops sending, by what it stops for."""
 
 PATIENCE_SECONDS = 0.25
 """How long the loop waits for an answer while there is more in hand than may be on its way."""
@@ -71,6 +91,7 @@ class Daemon:
         self._stop_seconds = stop_seconds
         self._heartbeat = heartbeat
         self._attempt_log = AttemptLog()
+        self._refusals = Refusals()
 
     def run(self) -> None:
         """Ticks until stopped; after a tick with nothing to do, waits for an answer, a signal or the next poll."""
@@ -107,6 +128,7 @@ class Daemon:
         full = self._senders.in_hand >= self._breaker.limit
         attempted, unstarted = self._senders.collect()
         self._give_back(unstarted)
+        self._put_in_context(attempted)
         self._queue.record(attempted)
         self._reporter.count([one.answer for one in attempted])
         self._metrics.count(attempted)
@@ -116,22 +138,26 @@ class Daemon:
             self._learn(one.answer, now)
         self._breaker.take_stock(now, full=full)
         self._senders.limit = self._breaker.limit
+        self._senders.go_on()
         return bool(attempted or unstarted)
 
+    def _put_in_context(self, attempted: list[Attempted]) -> None:
+        refused = [one.delivery for one in attempted if one.answer.outcome is Outcome.UNAUTHORIZED]
+        self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
+
     def _learn(self, answer: Answer, now: float) -> None:
-        before = self._breaker.state
+        before, health = self._breaker.state, self._breaker.health
         self._breaker.learn(answer, now)
         if self._breaker.state is before:
             return
         said = {"http_status": answer.http_status, "detail": answer.detail}
         if self._breaker.state is State.CLOSED:
-            log.info("the gateway answers again")
-        elif self._breaker.unauthorized:
-            log.error("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent", extra=said)
-        else:
-            log.warning("the gateway is in trouble: nothing is sent for a while", extra=said)
-        if self._breaker.state is State.OPEN:
-            self._give_back(self._senders.recall() + self._suspects.recall())
+            if health in STOPPED:
+                log.info("the gateway answers again")
+            return
+        level, sentence = STOPPED[self._breaker.health]
+        log.log(level, sentence, extra=said)
+        self._give_back(self._senders.recall() + self._suspects.recall())
 
     def _give_back(self, unstarted: list[Delivery]) -> None:
         if unstarted:
@@ -158,7 +184,8 @@ class Daemon:
         if trusted and self._suspects.claim(idle=False):
             return True
         room = self._breaker.room(now, in_hand)
-        deliveries = self._queue.claim(room, alone=not in_hand) if room and now >= self._queue.claimable_at else []
+        claimable = room and now >= self._queue.claimable_at
+        deliveries = self._queue.claim(room, alone=not in_hand, pick=self._breaker.pick) if claimable else []
         if not deliveries:
             return trusted and not in_hand and self._suspects.claim(idle=True)
         if self._breaker.unauthorized and self._token.refresh():

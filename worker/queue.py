@@ -20,21 +20,25 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
+from worker.breaker import Pick
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, judge
 from worker.entries import entries
 from worker.pace import ANY_TIME, Pace, Slot
 from worker.permits import ALWAYS, Permit, Permits
 from worker.reach import LOOK_BACK_SHARE, Reach
+from worker.refusals import Earlier
 from worker.statements import (
     CLAIM,
     CLAIM_SUSPECT,
     CLEAR_SUSPECTS,
+    EARLIER_REFUSALS,
     END_ORPHANS,
     FIND_LOST,
     FIND_UNTOLD,
     HOLD_SUSPECTS,
     LOCK_CLIENTS,
+    PROBE_PLACES,
     RECORD,
     RELEASE,
     RELEASE_ATTEMPTS,
@@ -54,7 +58,7 @@ Rows = list[tuple[Any, ...]]
 Claimed = tuple[Rows, list[Slot]]
 """The claimed rows, and the slots of their requests."""
 
-NO_PLACES: dict[str, list[object]] = {"mailings": [], "due_ats": [], "ids": []}
+NO_PLACES: dict[str, list[Any]] = {"mailings": [], "due_ats": [], "ids": []}
 """For a claim that begins at the beginning."""
 
 LATE = timedelta(seconds=5)
@@ -122,17 +126,18 @@ class Queue:
         """Monotonic time before which the fleet's pace leaves nothing to claim."""
         return 0.0 if self._pace is None else self._pace.resume_at
 
-    def claim(self, limit: int, *, alone: bool = True) -> list[Delivery]:
+    def claim(self, limit: int, *, alone: bool = True, pick: Pick = Pick.FIRST) -> list[Delivery]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns.
 
         `alone` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
-        changing, those are waited for.
+        changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
         """
         self._reach.forget_in_time()
         before = self._database.seconds
-        granted = self._make_claim(partial(self._claim, limit=limit, alone=alone))
-        places = [(row[2], (row[9], row[0])) for row in granted.rows]
-        self._reach.extend(places, self._database.seconds - before)
+        granted = self._make_claim(partial(self._claim, limit=limit, alone=alone, pick=pick))
+        if pick is Pick.FIRST:
+            places = [(row[2], (row[9], row[0])) for row in granted.rows]
+            self._reach.extend(places, self._database.seconds - before)
         return self._deliveries(granted)
 
     def claim_suspect(self) -> Delivery | None:
@@ -151,6 +156,15 @@ class Queue:
             delivery.start_from, delivery.begin_by = slot.begins, slot.ends
             return True
         return False
+
+    def earlier_refusals(self, deliveries: Sequence[Delivery]) -> dict[int, Earlier]:
+        """By message, the earlier attempts that refused the account, whoever made them."""
+
+        def work(cursor: Cursor) -> list[tuple[Any, ...]]:
+            cursor.execute(EARLIER_REFUSALS, ([delivery.message_id for delivery in deliveries],))
+            return cursor.fetchall()
+
+        return {row[0]: Earlier(*row[1:]) for row in self._database.transaction(work)}
 
     def record(self, attempted: Sequence[Attempted]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -274,7 +288,7 @@ class Queue:
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [_held(row) for row in cursor.fetchall()])
 
-    def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> Claimed:
+    def _claim(self, cursor: Cursor, limit: int, *, alone: bool, pick: Pick = Pick.FIRST) -> Claimed:
         if self._pace is not None:
             limit = min(limit, self._pace.free_slots(cursor))
         if limit == 0:
@@ -282,10 +296,22 @@ class Queue:
         # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
         # not with the fleet's pace in hand, which would wait with us.
         for wait in (False, True) if alone and self._pace is None else (False,):
-            rows = self._ask_for_claim(cursor, CLAIM, limit, self._reach.places(), wait=wait)
-            if rows:
-                break
-        return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
+            for places in self._places(cursor, pick):
+                rows = self._ask_for_claim(cursor, CLAIM, limit, places, wait=wait)
+                if rows:
+                    return rows, self._slots(cursor, len(rows))
+        return [], []
+
+    def _places(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
+        """Where a claim may begin in each mailing: where `pick` says; if nothing is to be had there, as any claim."""
+        if pick is not Pick.FIRST:
+            cursor.execute(PROBE_PLACES, {"any": pick is Pick.ANY})
+            rows = cursor.fetchall()
+            yield {name: [row[at] for row in rows] for at, name in enumerate(("mailings", "due_ats", "ids"))}
+        yield self._reach.places()
+
+    def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
+        return [ANY_TIME] * number if self._pace is None else self._pace.take(cursor, number)
 
     def _claim_suspect(self, cursor: Cursor) -> Claimed:
         cursor.execute(HOLD_SUSPECTS)
@@ -294,7 +320,7 @@ class Queue:
         return rows, [ANY_TIME] * len(rows)
 
     def _ask_for_claim(
-        self, cursor: Cursor, statement: str, limit: int, places: dict[str, list[object]], *, wait: bool
+        self, cursor: Cursor, statement: str, limit: int, places: dict[str, list[Any]], *, wait: bool
     ) -> Rows:
         given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "wait": wait}
         cursor.execute(statement, {**given, **places})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from worker.time_budget import TimeBudget
 
@@ -27,7 +28,7 @@ class Reach:
         self._places: dict[int, Place] = {}
         self._look_back = TimeBudget(LOOK_BACK_SHARE, max_pause)
 
-    def places(self) -> dict[str, list[object]]:
+    def places(self) -> dict[str, list[Any]]:
         """The known places, as CLAIM takes them."""
         return {
             "mailings": list(self._places),

@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 
 from shared.ledger import Outcome
 from worker.answers import Answer
+from worker.breaker import NOT_UNDERSTOOD_IN_A_ROW
 from worker.delivery import Attempted, Delivery
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Senders(ABC):
         self._attempted: deque[Attempted] = deque()
         self._unstarted: deque[Delivery] = deque()
         self._in_hand = 0
+        self._not_understood = 0
+        """Successes in a row that nobody understands, which the daemon has not learned of yet."""
 
     @property
     def in_hand(self) -> int:
@@ -77,6 +80,13 @@ class Senders(ABC):
         recalled = self.recall()
         self.submit([one for one in recalled if one.may_leave(now)])
         return [one for one in recalled if not one.may_leave(now)]
+
+    def go_on(self) -> None:
+        """The daemon has learned of what it collected."""
+        self._not_understood = 0
+
+    def _note(self, answer: Answer) -> None:
+        self._not_understood = self._not_understood + 1 if answer.not_understood else 0
 
     @abstractmethod
     def stop(self) -> list[Delivery]:
@@ -140,6 +150,13 @@ class SendingThreads(Senders):
             self._threads += 1
             threading.Thread(target=self._send_on, name=f"sender-{self._threads}", daemon=True).start()
 
+    def go_on(self) -> None:
+        """The daemon has learned of what it collected."""
+        if self._not_understood:
+            with self._turn:
+                super().go_on()
+                self._turn.notify_all()
+
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Hands deliveries to the threads, first come, first served."""
         with self._turn:
@@ -169,7 +186,7 @@ class SendingThreads(Senders):
     def _take(self) -> Delivery | None:
         with self._turn:
             while not self._stopped.is_set():
-                if self._busy < self._limit and self._waiting:
+                if self._busy < self._limit and self._waiting and self._not_understood < NOT_UNDERSTOOD_IN_A_ROW:
                     self._busy += 1
                     return self._waiting.popleft()
                 self._turn.wait()
@@ -183,6 +200,7 @@ class SendingThreads(Senders):
         if start.refused:
             self._unstarted.append(delivery)
         else:
+            self._note(answer)
             self._attempted.append(attempt(delivery, answer, start.at))
 
     def _wait_for(self, moment: float) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 import pycurl
 
 from worker.answers import Answer
+from worker.breaker import NOT_UNDERSTOOD_IN_A_ROW
 from worker.curl import Transfer
 from worker.delivery import Attempted, Delivery
 from worker.gateway import Gateway
@@ -82,6 +83,12 @@ class SendingLoop(Senders):
             raise self._failure
         return super().collect()
 
+    def go_on(self) -> None:
+        """The daemon has learned of what it collected."""
+        if self._not_understood:
+            super().go_on()
+            self._wake()
+
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
         self._stopped = True
@@ -103,7 +110,7 @@ class SendingLoop(Senders):
     def _start(self) -> float:
         """Starts what may start; answers the monotonic time at which the next one may, if its time is to come."""
         waiting = self._waiting
-        while len(self._flying) < self.limit and not self._stopped:
+        while len(self._flying) < self.limit and self._not_understood < NOT_UNDERSTOOD_IN_A_ROW and not self._stopped:
             now = time.monotonic()
             try:
                 if (start_from := waiting[0].start_from) > now:
@@ -184,6 +191,7 @@ class SendingLoop(Senders):
         self._something_done.set()
 
     def _end(self, delivery: Delivery, answer: Answer, started: float) -> None:
+        self._note(answer)
         self._attempted.append(attempt(delivery, answer, started))
         if not self._something_done.is_set():
             self._something_done.set()

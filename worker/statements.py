@@ -136,6 +136,38 @@ FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS answered(id, number)
 WHERE message.id = answered.id AND status = 'pending' AND due_at = 'infinity' AND answered.number > attempts - 2
 """
 
+# Where a probe looks for its message, as CLAIM takes it: per mailing, the place of the message that became due last, or
+# any place among the messages that became due together with the first. Each is a look at one end of an index.
+PROBE_PLACES = """
+SELECT mailing.id, place.due_at, place.id
+FROM mailing CROSS JOIN LATERAL (
+    SELECT due_at, id
+    FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+    ORDER BY due_at, id
+    LIMIT 1
+) AS first_due CROSS JOIN LATERAL (
+    SELECT due_at, CASE WHEN %(any)s THEN first_due.id + floor(random() * (1 + id - first_due.id))::bigint ELSE id END
+        AS id
+    FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending'
+      AND due_at <= CASE WHEN %(any)s THEN first_due.due_at ELSE now() END
+    ORDER BY message.due_at DESC, message.id DESC
+    LIMIT 1
+) AS place
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
+ORDER BY random()
+LIMIT 100
+"""
+
+# Earlier attempts that refused the account, by message.
+EARLIER_REFUSALS = """
+SELECT message_id, date_part('epoch', min(started_at)), date_part('epoch', max(started_at)), count(*)
+FROM attempt
+WHERE message_id = ANY(%s) AND outcome = 'unauthorized'
+GROUP BY message_id
+"""
+
 # Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
 # in hand, which is true whatever has happened since. No message may be in it twice: a statement moves a row once.
 #
