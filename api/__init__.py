@@ -26,6 +26,7 @@ from api.mailings import actions as mailings_routes
 from api.mailings import plan as plan_routes
 from api.messages import routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
+from api.query_string import register_query_check
 from api.settings import ApiSettings
 from api.sign_in.pages import register_sign_in
 from api.sign_in.provider_settings import ProviderSettings
@@ -69,6 +70,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     register_headers(app)
+    register_query_check(app)
     register_gate(app, settings)
     rest_api.init_app(app)
     rest_api.register_converter(RowId, row_id_schema)

@@ -23,9 +23,9 @@ def show_first_key(app: Flask) -> None:
     with app.app_context():
         try:
             somebody = whoever_runs_this()
-            new = queries.add_first_key(somebody.actor)
-            if new is not None:
-                write_down("createKey", somebody)
+            made = queries.add_first_key(somebody.actor)
+            if made is not None:
+                write_down("createKey", somebody, what=("key", made[0].id))
             db.session.commit()
         except SQLAlchemyError:
             db.session.rollback()
@@ -35,7 +35,7 @@ def show_first_key(app: Flask) -> None:
             # The processes that serve are made from this one, and a connection can't be shared.
             db.session.remove()
             db.engine.dispose()
-    if new is not None:
+    if made is not None:
         # Not through the log's formatter: it is for a person to copy.
-        sys.stderr.write(f"\nThe first key, an admin's. Keep it: it is not shown again.\n\n    {new.key}\n\n")
+        sys.stderr.write(f"\nThe first key, an admin's. Keep it: it is not shown again.\n\n    {made[1].key}\n\n")
         sys.stderr.flush()

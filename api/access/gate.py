@@ -13,9 +13,9 @@ from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unaut
 from werkzeug.wrappers import Response
 
 from api.access import limits
-from api.access.keys import fingerprint, hash_of, is_hash_of, prefix_of
+from api.access.keys import fingerprint, hash_of, prefix_of
 from api.access.principal import ENVIRONMENT, KEY, Principal
-from api.access.queries import KnownKey, known_key
+from api.access.queries import Credential, KnownKey, known_key
 from api.access.remembered import Remembered
 from api.access.rules import SAFE_METHODS, is_open, role_needed
 from api.audit.recording import expect
@@ -53,7 +53,7 @@ class Gate:
     def __init__(self, settings: ApiSettings) -> None:
         self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
-        self._keys: Remembered[str, KnownKey] = Remembered(known_key)
+        self._keys: Remembered[Credential, KnownKey] = Remembered(known_key)
         self._sessions: Remembered[bytes, SignedIn] = Remembered(signed_in)
 
     def check(self) -> Response | None:
@@ -84,17 +84,18 @@ class Gate:
     def of_key(self, key: str) -> Principal | None:
         """Whose key this is; none if nobody's, or it is over."""
         environment_key = self.environment_key
-        if environment_key and hmac.compare_digest(environment_key.key_hash, hash_of(key)):
+        key_hash = hash_of(key)
+        if environment_key and hmac.compare_digest(environment_key.key_hash, key_hash):
             return environment_key.principal
         prefix = prefix_of(key)
-        known = self._keys.get(prefix) if prefix else None
-        return _principal(known) if known and is_hash_of(known.key_hash, key) else None
+        known = self._keys.get(Credential(prefix, key_hash)) if prefix else None
+        return _principal(known) if known else None
 
     def of_actor(self, actor: str) -> Principal | None:
         """Whoever has the key that the actor is named by, if it may be used still."""
         if self.environment_key and actor == self.environment_key.principal.actor:
             return self.environment_key.principal
-        known = self._keys.get(actor.removeprefix(KEY)) if actor.startswith(KEY) else None
+        known = self._keys.get(Credential(actor.removeprefix(KEY))) if actor.startswith(KEY) else None
         return _principal(known) if known else None
 
     def of_cookie(self) -> Principal | None:

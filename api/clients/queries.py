@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, cast, func, select, update
 
-from api.audit.recording import note_changes
+from api.audit.recording import note_changes, nothing_changed
 from api.extensions import db
 from api.rows import with_columns
 from shared.clients import check_operator_code
@@ -49,6 +49,7 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
     """
     check_operator_code(fields["phone_number"], fields["operator_code"])
     if all(getattr(client, name) == value for name, value in fields.items()):
+        nothing_changed()
         return client
     note_changes(with_columns(client), fields)
     if client.phone_number != fields["phone_number"]:
@@ -73,6 +74,11 @@ def remove_client(client: Client) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+def count_waiting(client: Client) -> int:
+    """How many messages wait to be sent to a client: what removing it would end."""
+    return db.session.scalars(select(func.count()).select_from(Message).where(_waiting(client))).one()
 
 
 def _redirect_messages(client: Client, phone_number: int) -> None:

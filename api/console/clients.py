@@ -21,7 +21,6 @@ from api.console.searches import find_clients
 from api.extensions import db
 from api.fields import MAX_ID
 from shared.clients import TIMEZONES
-from shared.ledger import MessageStatus
 from shared.models import Attempt, Client, Mailing, MailingText, Message
 
 NOT_DIGITS = re.compile(r"[^0-9]")
@@ -91,8 +90,7 @@ def remove_client(client_id: int) -> str | Response:
     """Says what removing a client does, and does it when that is confirmed."""
     if request.method != "POST":
         found = queries.client_by_id(client_id)
-        waiting = find_messages(MAX_ID, 100, {"client_id": client_id, "status": MessageStatus.PENDING})
-        return render_template("console/client_remove.html", client=found, waiting=len(waiting))
+        return render_template("console/client_remove.html", client=found, waiting=queries.count_waiting(found))
     name_operation("deleteClient")
     queries.remove_client(queries.lock_client(client_id))
     db.session.commit()

@@ -16,7 +16,7 @@ from api.audit.recording import name_operation
 from api.console.wordings import said
 from api.errors import broken_rule
 from api.extensions import db
-from api.fields import rfc_3339
+from api.fields import in_utc, rfc_3339
 from shared.clients import TIMEZONES
 from shared.errors import FieldError
 from shared.models import Client, Mailing
@@ -64,10 +64,21 @@ class Form:
 def instant(typed: str, zone: str) -> str:
     """What a date field holds, in that time zone, as the API wants it; what is no such date stays as it was typed."""
     try:
-        local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC"))
-        return rfc_3339(local, "auto")
+        return rfc_3339(_local(typed, zone), "auto")
     except (ValueError, OverflowError):
         return typed
+
+
+def moment_of(typed: str, zone: str) -> datetime | None:
+    """The moment that a date field holds, in that time zone; none for what is no date that the ledger could have."""
+    try:
+        return in_utc(_local(typed, zone))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _local(typed: str, zone: str) -> datetime:
+    return datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC"))
 
 
 def for_field(moment: datetime) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from flask import render_template, request
 
 from api.console.blueprint import blp
 from api.console.clients import NOT_DIGITS, last_attempts_of
-from api.console.forms import instant
+from api.console.forms import moment_of
 from api.console.message_search import find_messages
 from api.console.paging import Page, paged
 from api.extensions import db
-from api.fields import MAX_ID
+from api.fields import MAX_ID, whole_number
 from api.messages.queries import message_by_id
 from shared.ledger import MessageStatus
 from shared.models import INFINITY, Client, Mailing, MailingText
@@ -55,16 +54,18 @@ def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     wrong = []
     for field, name in (("phone", "phone_number"), ("id", "id"), ("mailing", "mailing_id")):
         digits = NOT_DIGITS.sub("", typed[field]) if field == "phone" else typed[field]
-        if typed[field] and not (digits.isascii() and digits.isdigit() and int(digits) <= MAX_ID):
+        number = whole_number(digits)
+        if number is not None:
+            wanted[name] = number
+        elif typed[field]:
             wrong.append(field)
-        elif digits:
-            wanted[name] = int(digits)
     if typed["status"] in list(MessageStatus):
         wanted["status"] = MessageStatus(typed["status"])
     for name in ("since", "until"):
         if typed[name]:
-            try:
-                wanted[name] = datetime.fromisoformat(instant(typed[name], request.args.get("zone", "UTC")))
-            except ValueError:
+            moment = moment_of(typed[name], request.args.get("zone", "UTC"))
+            if moment is None:
                 wrong.append(name)
+            else:
+                wanted[name] = moment
     return wanted, wrong

@@ -15,6 +15,7 @@ from werkzeug import Response
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, for_field, instant
 from api.extensions import db
+from api.fields import whole_number
 from api.mailings import queries
 from api.mailings.plan import PlanBody, plan
 from api.mailings.schemas import MailingBody
@@ -96,7 +97,7 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
 def _beginning() -> dict[str, Any]:
     now = db.session.scalars(select(queries.NOW)).one().replace(second=0, microsecond=0)
     values: dict[str, Any] = {"on_unknown": OnUnknown.RESEND.value, "mark": request.args.get("mark", "")}
-    like = request.args.get("like", type=int)
+    like = whole_number(request.args.get("like", ""))
     if like:
         old = queries.mailing_by_id(like)
         values |= {"text": old["text"], "mark": old["mark"], "on_unknown": old["on_unknown"].value}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import CursorResult, func, select, update
 
+from api.audit.recording import nothing_changed
 from api.extensions import db
 from api.mailings.queries import NOW, lock_mailing, write_down
 from api.statistics.queries import unended_mailings
@@ -31,6 +32,7 @@ def act(mailing_id: int, action: Action) -> None:
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
     if status is mailing.status:
+        nothing_changed()
         return
     mailing.status = status
     if status is MailingStatus.CANCELLED:
@@ -50,6 +52,8 @@ def retry(mailing_id: int, status: MessageStatus) -> Retried:
             mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
         mailing.settled_at = None
         write_down(mailing, "retry", f"{retried} {status.value}")
+    else:
+        nothing_changed()
     return Retried(retried, more=len(ids) > RETRY_LIMIT)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from api.audit.recording import note_changes
+from api.audit.recording import note_changes, nothing_changed
 from api.extensions import db
 from api.rows import with_columns
 from shared.errors import NotFound
@@ -111,6 +111,7 @@ def change_mailing(mailing: Mailing, before: Terms, after: Terms) -> None:
     """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
     changed = check_change(mailing, before, after)
     if not changed:
+        nothing_changed()
         return
     note_changes(asdict(before), asdict(after))
     if "text" in changed:
