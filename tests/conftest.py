@@ -26,7 +26,8 @@ MakeDatabase = Callable[..., str]
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Keeps what was skipped for the last lines of `make test`."""
-    if config.cache:
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        assert config.cache is not None
         config.cache.set(tools.KEPT, tools.reasons(terminalreporter.getreports("skipped")))
 
 
