@@ -263,11 +263,12 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
     assert len(open_queue("after").claim(1, alone=False)) == 1
 
 
+@pytest.mark.parametrize("mark", ["sample", "900"], ids=["by tag", "by operator code"])
 def test_who_joins_the_directory_after_the_start_is_not_in_the_audience(
-    connection: Connection, open_upkeep: OpenUpkeep
+    mark: str, connection: Connection, open_upkeep: OpenUpkeep
 ) -> None:
-    audience = add_clients(connection, 15)
-    mailing_id = add_mailing(connection)
+    audience = add_clients(connection, 15, tag="sample", operator_code="900")
+    mailing_id = add_mailing(connection, mark=mark)
     upkeep = open_upkeep(launch_chunk=10)
     upkeep.run()
     add_clients(connection, 5)
