@@ -36,4 +36,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(remembered, "monotonic", clock.monotonic)
     monkeypatch.setattr(limits, "time", clock)
+    for table in ("of_principals", "of_addresses", "of_sign_ins"):
+        monkeypatch.setattr(limits, table, limits.Limits())
     return clock

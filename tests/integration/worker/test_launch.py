@@ -230,6 +230,18 @@ def test_a_mailing_that_another_worker_is_launching_is_passed_over_without_waiti
     assert upkeep.launching  # it sends the slower for it
 
 
+def test_a_mailing_that_another_worker_is_starting_is_passed_over_without_waiting(
+    connection: Connection, editor: Connection, upkeep: Upkeep
+) -> None:
+    held, free = add_mailing(connection), add_mailing(connection)
+    execute(editor, "SELECT FROM mailing WHERE id = %s FOR UPDATE", held)
+
+    in_background(upkeep.run).result(20)
+
+    assert mailing(connection, held)["launch_started_at"] is None
+    assert mailing(connection, free)["launch_started_at"] is not None
+
+
 def test_a_worker_knows_when_nothing_is_being_launched_any_more(connection: Connection, upkeep: Upkeep) -> None:
     add_clients(connection, 5)
     add_mailing(connection)
