@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -48,10 +48,15 @@ class SignedIn(NamedTuple):
     role: Role | None
 
 
+def _sha256(string: bytes = b"") -> Any:
+    """SHA-256 with the parameters of the base class: those of `hashlib.sha256` differ between Python's versions."""
+    return hashlib.sha256(string)
+
+
 class Cookies(SecureCookieSessionInterface):
     """Flask's signed cookies, with the secret of the environment or else of the database, read when first needed."""
 
-    digest_method = staticmethod(hashlib.sha256)
+    digest_method = staticmethod(_sha256)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """What is in the cookie, if it is one of ours."""

@@ -20,7 +20,7 @@ from tests.acceptance.worker_process import disagreements
 from tests.black_hole import BlackHole
 from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
 from tests.waiting import eventually, in_background
-from worker.database import Database
+from worker.database import ANSWER_SECONDS, Database
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:
@@ -137,11 +137,12 @@ def ask(database: Database, *questions: str) -> int:
 
 @pytest.mark.parametrize("questions", [("SELECT 1",), ("SELECT 2 FROM pg_sleep(60)", "SELECT 1")], ids=["ask", "wait"])
 def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
-    questions: tuple[str, ...], hole: BlackHole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    questions: tuple[str, ...], hole: BlackHole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, quicker in (("tcp_user_timeout", 1500), ("keepalives_idle", 1), ("keepalives_interval", 1)):
         monkeypatch.setitem(CONNECT_OPTIONS, name, quicker)
-    database = Database(hole.url, threading.Event(), "gonets test")
+    given_up = threading.Event()
+    database = Database(hole.url, threading.Event(), "gonets test", on_trouble=given_up.set)
     ask(database, "SELECT 1")
     if len(questions) > 1:
         answer = in_background(lambda: ask(database, *questions))
@@ -151,7 +152,8 @@ def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
         hole.lose()
         answer = in_background(lambda: ask(database, *questions))
 
-    eventually(lambda: "the database is away, trying again" in caplog.messages)
+    # Well before ANSWER_SECONDS: it is TCP that gives up.
+    assert given_up.wait(ANSWER_SECONDS / 2)
     assert not answer.done()
     hole.heal()
 
@@ -169,7 +171,8 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
 
     hole.lose()
     fleet.start()
-    cut_off.wait_until_it_says("the database is away, trying again")
+    # docs/operations.md says 15 s: half as much again is the busy machine's, and still far from ANSWER_SECONDS.
+    cut_off.wait_until_it_says("the database is away, trying again", within=22.5)
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
 

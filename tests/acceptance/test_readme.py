@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.supervisor import ROOT
 from tests.acceptance.launcher import PATIENCE, Launcher, until
+from tests.tools import CURL, need
 
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.search(r"<!-- a test runs these commands, in this order -->\n```sh\n(.*?)```", README, re.DOTALL)
@@ -40,6 +41,7 @@ def test_what_make_run_shows_is_what_the_readme_shows(service: Launcher) -> None
 
 
 def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> None:
+    need(CURL)
     assert EXAMPLES
     commands = re.sub(r"^#.*\n", "", EXAMPLES[1], flags=re.MULTILINE).replace("8000", service.port)
     key, *calls = re.split(r"\n(?=curl )", commands.strip())

@@ -18,8 +18,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests import factories
 from tests.database import ROOT
-from tests.integration.api.calls import API_KEY, PATIENCE, unused_port
+from tests.integration.api.calls import API_KEY, unused_port
 from tests.integration.api.test_server import wait_until_it_listens
+from tests.waiting import PATIENCE
 
 HEADER = b"phone_number,operator_code,tag,timezone\n"
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -106,7 +107,7 @@ def test_a_body_in_chunks_is_imported_as_it_comes_in_flat_memory(
     port, master = server
     pieces = (HEADER, rows(0, 10), *(rows(1000 * n, 1000) for n in range(200)))
     assert sum(map(len, pieces)) > 24_000_000
-    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE * 6)) as wire:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as wire:
         # Some of each: what is put into the database at once, and read from it, fills what will be used again.
         send(wire, pieces[:32])
         assert exported(wire) == 30_001

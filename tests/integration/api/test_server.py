@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.database import ROOT
-from tests.integration.api.calls import API_KEY, CLIENT, PATIENCE, unused_port
+from tests.integration.api.calls import API_KEY, CLIENT, unused_port
+from tests.waiting import PATIENCE
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
 JSON = {"Content-Type": "application/json"}

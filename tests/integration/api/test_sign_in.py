@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from api.sign_in.provider_settings import ProviderSettings
 from shared.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
+from tests.integration.api.clock import Clock
 from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
 ORIGIN = "http://localhost"
@@ -187,19 +187,19 @@ def test_signing_out_ends_every_copy_of_the_cookie(
 
 
 def test_a_session_ends_with_its_key_and_after_its_time(
-    browser: Caller, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    browser: Caller, api: Caller, connection: Connection, clock: Clock
 ) -> None:
     sign_in(browser, role_key(api, "viewer"))
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 6)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
     sign_in(browser)
     assert browser.get("/v1/client/").status_code == 200
     lifetime = factories.value(connection, "SELECT max(expires_at) - now() FROM browser_session")
     assert 11.9 < lifetime.total_seconds() / 3600 <= 12
     factories.execute(connection, "UPDATE browser_session SET expires_at = now()")
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 12)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
 
 
@@ -211,7 +211,7 @@ def test_another_api_key_in_the_environment_ends_the_sessions_of_the_old_one(
     assert with_cookie(create_app(settings), value).get("/v1/client/").status_code == 401
 
 
-def test_sign_ins_that_fail_are_written_down_and_limited_by_address(browser: Caller, api: Caller) -> None:
+def test_sign_ins_that_fail_are_written_down_and_limited_by_address(browser: Caller, api: Caller, clock: Clock) -> None:
     wrong = f"gonets_{12 * 'a'}_{64 * 'b'}"
     statuses = [sign_in(browser, wrong).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]
@@ -453,13 +453,13 @@ def test_a_provider_signs_in_whom_it_gives_a_role(clean_database: str, api: Call
 
 
 def test_who_came_by_the_provider_is_out_soon_after_the_session_is_removed_from_the_database(
-    clean_database: str, provider: OpenIdProvider, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    clean_database: str, provider: OpenIdProvider, connection: Connection, clock: Clock
 ) -> None:
     browser = with_provider(clean_database, provider)
     through_provider(browser)
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "DELETE FROM browser_session WHERE actor = 'oidc:248289761001'")
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 6)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
 
 

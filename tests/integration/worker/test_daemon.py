@@ -6,9 +6,9 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -32,7 +32,7 @@ from tests.waiting import PATIENCE, eventually, in_background
 from worker.breaker import REFUSALS_IN_A_ROW, Breaker
 from worker.daemon import Daemon
 from worker.database import Database
-from worker.delivery import Retries
+from worker.delivery import Delivery, Retries
 from worker.gateway import ACCEPTED, Gateway
 from worker.keeper import Keeper
 from worker.metrics import Metrics
@@ -93,6 +93,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         token: Token | None = None,
         url: str = gateway.url,
         upkeep: type[Upkeep] | None = None,
+        senders: type[SendingLoop] = SendingLoop,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
@@ -126,7 +127,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             database=database,
             queue=queue_on(database),
             keeper=keeper,
-            senders=SendingLoop(client, concurrency, concurrency, wake),
+            senders=senders(client, concurrency, concurrency, wake),
             breaker=breaker,
             reporter=Reporter(database, "w"),
             metrics=Metrics("w"),
@@ -283,6 +284,30 @@ def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
     gateway.faults()
     eventually(lambda: messages(connection, "sent") == 100)
     assert "the gateway answers again" in caplog.messages
+
+
+def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
+    connection: Connection, gateway: SandboxGateway, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    stall, late = threading.Event(), threading.Event()
+
+    class Stalling(SendingLoop):
+        def submit(self, deliveries: Iterable[Delivery]) -> None:
+            submitted = list(deliveries)
+            if stall.is_set() and not late.is_set():
+                submitted = [replace(one, start_by=0.0) for one in submitted]
+                late.set()
+            super().submit(submitted)
+
+    gateway.faults(statuses={"500": 1.0})
+    add_running_mailing(connection, 30)
+    run(senders=Stalling, poll_seconds=0.1)
+    eventually(lambda: "the gateway is in trouble: nothing is sent for a while" in caplog.messages)
+    gateway.faults()
+    stall.set()
+
+    assert late.wait(PATIENCE)
+    eventually(lambda: messages(connection, "sent") == 30)
 
 
 def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back_at_once(
