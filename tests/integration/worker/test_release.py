@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
     attempts_of,
     change_message,
+    execute,
     make_due,
     message,
     revise_text,
@@ -16,6 +18,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import in_background
 from worker.queue import Queue
 
 
@@ -181,6 +184,18 @@ def test_what_is_not_given_back_stays_in_hand(connection: Connection, queue: Que
 
     assert message(connection, given_back.message_id)["status"] == "pending"
     assert [message(connection, one.message_id)["status"] for one in kept] == ["sending", "sending"]
+
+
+def test_a_release_waits_for_no_other_client(connection: Connection, connect: Connect, queue: Queue) -> None:
+    add_running_mailing(connection, 2)
+    [given_back] = queue.claim(1)
+    remover = connect()
+    remover.autocommit = False
+    execute(remover, "DELETE FROM client WHERE id <> %s", given_back.client_id)
+
+    in_background(lambda: queue.release([given_back])).result(20)
+
+    assert message(connection, given_back.message_id)["status"] == "pending"
 
 
 def test_many_are_given_back_together_and_nothing_of_nothing(connection: Connection, queue: Queue) -> None:
