@@ -28,6 +28,7 @@ from tests.integration.api.calls import caller
 TIMES = 8
 TOO_MUCH = 24.0
 """Linear work takes 8 times as long for 8 times the size, quadratic work 64 times."""
+LOOKS = 10
 HEADER = "phone_number,operator_code,tag,timezone\n"
 
 Check = Callable[[str], object]
@@ -98,8 +99,15 @@ CASES: dict[str, tuple[Check, Callable[[int], str], int]] = {
 }
 
 
+def is_linear(check: Check, small: str, large: str) -> bool:
+    """Whether the large one takes at most TOO_MUCH times as long. A busy machine may hide that from one look or two;
+    what is quadratic never looks like it.
+    """
+    return any(seconds(check, large) < TOO_MUCH * max(seconds(check, small), 0.0002) for _ in range(LOOKS))
+
+
 def seconds(check: Check, given: str) -> float:
-    """The least that it took of several times, by this process's own clock: others on the machine don't count."""
+    """The least that it took of several times, by this process's own clock."""
     best = float("inf")
     for _ in range(5):
         begun = time.process_time()
@@ -111,8 +119,7 @@ def seconds(check: Check, given: str) -> float:
 @pytest.mark.parametrize("name", CASES)
 def test_a_check_takes_time_by_size(name: str) -> None:
     check, make, size = CASES[name]
-    small, large = make(size), make(TIMES * size)
-    assert seconds(check, large) < TOO_MUCH * max(seconds(check, small), 0.0002)
+    assert is_linear(check, make(size), make(TIMES * size))
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +137,7 @@ def test_a_query_takes_time_by_size(app: Flask, form: str) -> None:
     def query(count: int) -> str:
         return "&".join(form % number if "%d" in form else form for number in range(count))
 
-    assert seconds(ask, query(TIMES * 500)) < TOO_MUCH * seconds(ask, query(500))
+    assert is_linear(ask, query(500), query(TIMES * 500))
 
 
 @pytest.mark.parametrize(
@@ -153,4 +160,4 @@ def test_a_form_takes_time_by_size(app: Flask, content_type: str, piece: str) ->
     def body(size: int) -> str:
         return ("" if "multipart" not in content_type else "--x\r\n") + piece * (size // len(piece))
 
-    assert seconds(send, body(64_000)) < TOO_MUCH * seconds(send, body(8_000))
+    assert is_linear(send, body(8_000), body(64_000))

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.reports import GatewayHealth
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
-from tests.factories import execute, run_leases_out, value
+from tests.factories import add_mailing, execute, run_leases_out, value
 from tests.integration.worker.answering import answer
 from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
 from worker import retention, upkeep
@@ -51,6 +51,7 @@ EVERYTHING = {
     upkeep.START_MAILINGS,
     upkeep.LAUNCH_CHUNK,
     upkeep.CLOSE_MESSAGES,
+    upkeep.LOCK_ENDED_MAILINGS,
     upkeep.SETTLE_MAILINGS,
     upkeep.FOLD_TALLIES,
     retention.CLOSE_LEDGER,
@@ -93,6 +94,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
         random=Random(1),
     )
     keeping = Upkeep(database, launch_chunk=5000, retention_days=30)
+    add_mailing(connection, mark="nobody")  # it is over at once
     for _ in range(3):
         keeping.run()
     claimed = queue.claim(AT_ONCE)

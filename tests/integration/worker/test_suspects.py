@@ -250,4 +250,4 @@ def test_a_suspect_takes_its_slot_of_the_pace_when_it_is_sent(connection: Connec
     assert queue.take_slot(claimed)
 
     assert value(connection, "SELECT next_slot FROM pace") > before
-    assert 0.0 < claimed.start_from < claimed.start_by < claimed.start_from + 1.0
+    assert 0.0 < claimed.start_from < claimed.begin_by < claimed.start_from + 1.0
