@@ -68,6 +68,7 @@ def test_nothing_but_docs_health_and_the_sign_in_is_open_without_a_key(app: Flas
         answer = nobody.open(path, method=method)
         if OPEN.match(path) or (answer.status_code == 405 and not path.startswith("/v1/")):
             assert answer.status_code != 401, (method, path)
+            assert not answer.headers.get("Location", "").startswith("/login/?next="), (method, path)
         elif method in SAFE_METHODS and not path.startswith("/v1/"):
             assert answer.headers["Location"].startswith("/login/?next=/"), (method, path)
         else:

@@ -205,3 +205,14 @@ def test_closing_reads_only_what_it_closes_however_large_the_table(connection: C
     assert "Index Scan using message_due_idx on message" in plan
     assert "Seq Scan on message" not in plan, plan
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'expired'") == 0
+
+
+def test_each_message_ends_for_the_reason_of_its_own_mailing(connection: Connection, upkeep: Upkeep) -> None:
+    cancelled, closed = add_running_mailing(connection, 2), add_running_mailing(connection, 2)
+    cancel(connection, cancelled)
+    close_window(connection, closed)
+
+    upkeep.run()
+
+    assert counted(connection, cancelled) == {"cancelled": 2}
+    assert counted(connection, closed) == {"expired": 2}

@@ -249,14 +249,14 @@ def test_a_pause_leaves_unclaimed_messages_alone(connection: Connection, gateway
 
 def test_nothing_starts_after_the_window_has_closed(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
     gateway.faults(latency=0.3)
-    mailing_id = add_running_mailing(connection, 30, ends_in=1.0)
+    worker = run(concurrency=2, poll_seconds=0.1)
+    eventually(lambda: worker.ticks)
+    mailing_id = add_running_mailing(connection, 60, ends_in=3.0)
     end = value(connection, "SELECT extract(epoch FROM end_datetime)::float8 FROM mailing")
-
-    run(concurrency=2, poll_seconds=0.1)
 
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
     sent = counted(connection, mailing_id).get("sent", 0)
-    assert counted(connection, mailing_id) == {"sent": sent, "expired": 30 - sent}
+    assert counted(connection, mailing_id) == {"sent": sent, "expired": 60 - sent}
     assert sent == gateway.summary().accepted > 0
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'expired' AND attempts > 0") == 0
     # Both clocks are this machine's; what lies between them is one connection on the loopback.
@@ -340,10 +340,11 @@ def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back
 def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
+    worker = run(poll_seconds=0.1)
+    eventually(lambda: worker.ticks)
     gateway.faults(down_for=2.0)
-    add_running_mailing(connection, 50)
 
-    run()
+    add_running_mailing(connection, 50)
 
     eventually(lambda: messages(connection, "sent") == 50)
     gateway.wait_until_up()
