@@ -27,6 +27,7 @@ from api.mailings import plan as plan_routes
 from api.messages import routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
 from api.query_string import register_query_check
+from api.request_body import Request
 from api.settings import ApiSettings
 from api.sign_in.pages import register_sign_in
 from api.sign_in.provider_settings import ProviderSettings
@@ -51,6 +52,7 @@ class Gonets(Flask):
     """A Flask application whose paths mean the same with and without a slash at their end."""
 
     json_provider_class = JSONProvider
+    request_class = Request
     session_interface = Cookies()
 
 

@@ -27,10 +27,7 @@ class BodyParser(FlaskParser):
         """
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
-        body = req.get_data(cache=False)
-        # Of a body in chunks Werkzeug reads no more than the limit, and says only now that there is more.
-        req.stream.read(1)
-        return strict_json(body)
+        return strict_json(req.get_data(cache=False))
 
 
 def strict_json(body: bytes, what: str = "The body") -> Any:

@@ -25,6 +25,9 @@ from api.sign_in.sessions import SignedIn, cookie_token_hash, signed_in
 from shared.roles import Role
 
 API_PATH = "/v1/"
+METRICS_ENDPOINT = "metrics.scrape"
+FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
+"""Headers of a request that a proxy has passed on."""
 
 
 def register_gate(app: Flask, settings: ApiSettings) -> None:
@@ -53,6 +56,7 @@ class Gate:
     def __init__(self, settings: ApiSettings) -> None:
         self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
+        self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
         self._keys: Remembered[Credential, KnownKey] = Remembered(known_key)
         self._sessions: Remembered[bytes, SignedIn] = Remembered(signed_in)
 
@@ -64,7 +68,7 @@ class Gate:
         endpoint = request.endpoint
         if endpoint is None and not request.path.startswith(API_PATH):
             return None  # 404 or 405, to anybody
-        if endpoint is not None and is_open(endpoint):
+        if endpoint is not None and (is_open(endpoint) or (endpoint == METRICS_ENDPOINT and self._metrics_are_open())):
             return None
         by_key = "Authorization" in request.headers
         principal = self.of_key(_bearer()) if by_key else self.of_cookie()
@@ -112,9 +116,18 @@ class Gate:
         """Looks a browser's session up again the next time."""
         self._sessions.forget(token_hash)
 
+    def _metrics_are_open(self) -> bool:
+        if self._metrics == "loopback":
+            # Behind a proxy that no setting knows, everybody's address is the proxy's.
+            return is_loopback(request.remote_addr) and (
+                self._trusted_proxies > 0 or not any(name in request.headers for name in FORWARDED)
+            )
+        return self._metrics == "open"
+
     def _turn_away(self, by_key: bool) -> Response:
         _take(limits.of_addresses, address_block(request.remote_addr), self._anonymous_rate)
-        if request.path.startswith(API_PATH) or by_key or request.method not in SAFE_METHODS:
+        for_programs = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
+        if for_programs or by_key or request.method not in SAFE_METHODS:
             raise _unauthorized(by_key)
         return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
 
@@ -128,6 +141,15 @@ def address_block(address: str | None) -> str:
     if isinstance(parsed, IPv6Address):
         return str(parsed.ipv4_mapped or int(parsed) >> 64)
     return str(parsed)
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether a request comes from this machine."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return False
+    return ((parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed).is_loopback
 
 
 def too_many(seconds: float) -> HTTPException:

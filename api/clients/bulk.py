@@ -17,7 +17,7 @@ from api.clients.upload import COLUMNS, Row
 from api.clients.verdicts import Fault, judge
 from shared.models import Client
 
-PAGE = 5_000
+PAGE = 1_000
 """Clients read in one statement of an export."""
 MAX_SHOWN = 200
 """Characters of a wrong field that are kept, to know it by."""

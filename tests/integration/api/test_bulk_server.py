@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,9 +14,8 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests import factories
-from tests.database import ROOT
-from tests.integration.api.calls import API_KEY, unused_port
-from tests.integration.api.test_server import wait_until_it_listens
+from tests.integration.api.calls import API_KEY
+from tests.integration.api.serving import served
 from tests.waiting import PATIENCE
 
 HEADER = b"phone_number,operator_code,tag,timezone\n"
@@ -31,25 +27,15 @@ LIMIT = 2**25
 @pytest.fixture(scope="module")
 def server(database_url: str) -> Iterator[tuple[int, int]]:
     """A gunicorn of one process that serves the API: its port and the number of its master."""
-    port = unused_port()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "API_PORT": str(port),
-        "API_WORKERS": "1",
-        # Each thread that serves keeps freed memory of its own, which would look like growth.
-        "API_THREADS": "1",
-        "API_KEY": API_KEY,
-        "API_STALL_TIMEOUT": str(STALL),
-        "API_MAX_IMPORT_BYTES": str(LIMIT),
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_until_it_listens(port)
-            yield port, process.pid
-        finally:
-            process.terminate()
+    # Each thread that serves keeps freed memory of its own, which would look like growth.
+    with served(
+        database_url,
+        API_WORKERS="1",
+        API_THREADS="1",
+        API_STALL_TIMEOUT=str(STALL),
+        API_MAX_IMPORT_BYTES=str(LIMIT),
+    ) as running:
+        yield running.port, running.process.pid
 
 
 def rows(first: int, count: int) -> bytes:
@@ -125,7 +111,6 @@ def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], con
         ((b"Transfer-Encoding: chunked",), b"%x\r\n%s\r\n" % (len(HEADER + rows(0, 10)), HEADER + rows(0, 10))),
     ):
         begin(server[0], body, *headers).close()
-    # The one thread that serves comes to this when it is through with them.
     with closing(HTTPConnection("127.0.0.1", server[0], timeout=PATIENCE)) as wire:
         assert exported(wire) == 1
     until_nothing_is_staged(connection)
