@@ -22,9 +22,9 @@ from shared.ledger import Outcome
 from worker.answers import Answer, with_words
 from worker.delivery import Attempted
 
-WINDOW_SECONDS = 5.0
-"""How long after a refusal an acceptance still tells that the account was well then. Two or three probes fit into it;
-a person who replaces a token or pays takes longer."""
+WINDOW_SECONDS = 3.0
+"""How long after a refused request has ended the start of an accepted one still tells that the account was well then.
+The first two probes after a stop fit into it; a person who replaces a token or pays takes longer."""
 
 REMEMBERED = 1000
 """Series of acceptances at most, of which there is one in `WINDOW_SECONDS` at most: more than an hour."""
@@ -45,11 +45,14 @@ KNOWN = "the gateway has this message already"
 
 
 class Earlier(NamedTuple):
-    """The earlier attempts of a message that refused the account: when the first and the last one started."""
+    """The earlier attempts of a message that refused the account: when the first and the last one started.
+
+    `longest` is the seconds that the longest one took.
+    """
 
     first: float
     last: float
-    times: int
+    longest: float
 
 
 class Refusals:
@@ -59,9 +62,9 @@ class Refusals:
         self._begun: deque[float] = deque(maxlen=REMEMBERED)
         self._ended: deque[float] = deque(maxlen=REMEMBERED)
         """Series of accepted requests, between whose starts the window never passed: the first and the last start."""
-        self._last = -math.inf
-        self._refused: set[int] = set()
-        """Messages for which the account was refused since the last acceptance; no more than matter."""
+        self._last = self._last_ended = -math.inf
+        self._refused: dict[int, list[float]] = {}
+        """When requests started that refused the account since the last acceptance, by message; no more than matter."""
 
     def put_in_context(self, attempted: Sequence[Attempted], earlier: Mapping[int, Earlier]) -> None:
         """Changes those answers, in the order in which they came, that mean something else in their context.
@@ -72,7 +75,7 @@ class Refusals:
             if one.answer.outcome is not Outcome.ACCEPTED:
                 one.answer = self._in_context(one, earlier.get(one.delivery.message_id))
             if one.answer.outcome is Outcome.ACCEPTED:
-                self._accept(one.started_at)
+                self._accept(one.started_at, one.duration or 0.0)
 
     def _in_context(self, one: Attempted, earlier: Earlier | None) -> Answer:
         answer = one.answer
@@ -82,35 +85,39 @@ class Refusals:
             return replace(answer, outcome=Outcome.ACCEPTED, final=False, detail=with_words(KNOWN, answer.detail))
         if answer.outcome is not Outcome.UNAUTHORIZED:
             return answer
-        if len(self._refused) < FEW:
-            self._refused.add(one.delivery.message_id)
-        if earlier is None or not self._is_own(answer, earlier):
+        message_id = one.delivery.message_id
+        if len(self._refused) < FEW or message_id in self._refused:
+            self._refused.setdefault(message_id, []).append(one.started_at)
+        if earlier is None or not self._is_own(answer, earlier, self._refused.get(message_id, [])):
             return answer
-        self._refused.discard(one.delivery.message_id)
+        self._refused.pop(message_id, None)
         final = answer.http_status in RECIPIENT_TOO
         return replace(answer, outcome=Outcome.REFUSED, final=final, detail=with_words(OWN, answer.words))
 
-    def _is_own(self, answer: Answer, earlier: Earlier) -> bool:
-        if self._was_well(earlier.first) or self._was_well(earlier.last):
+    def _is_own(self, answer: Answer, earlier: Earlier, since: Sequence[float]) -> bool:
+        """`since` is when this message's requests started since the last acceptance, this one included."""
+        window = earlier.longest + WINDOW_SECONDS
+        if self._was_well(earlier.first, window) or self._was_well(earlier.last, window):
             return True
         return (
             answer.http_status in RECIPIENT_TOO
-            and earlier.times + 1 >= TIMES
             and len(self._refused) < FEW
-            and self._last <= earlier.first <= self._last + WINDOW_SECONDS
+            and len(since) >= TIMES
+            and since[0] <= self._last_ended + WINDOW_SECONDS
         )
 
-    def _was_well(self, moment: float) -> bool:
-        """Whether a request was accepted that started after that moment, and soon."""
+    def _was_well(self, moment: float, window: float) -> bool:
+        """Whether a request was accepted that started after that moment, and within so many seconds."""
         series = bisect_right(self._ended, moment)
-        return series < len(self._ended) and self._begun[series] - WINDOW_SECONDS <= moment
+        return series < len(self._ended) and self._begun[series] - window <= moment
 
-    def _accept(self, started: float) -> None:
+    def _accept(self, started: float, duration: float) -> None:
         if started > self._last + WINDOW_SECONDS:
             self._begun.append(started)
             self._ended.append(started)
         elif started > self._last:
             self._ended[-1] = started
         self._last = max(self._last, started)
+        self._last_ended = max(self._last_ended, started + duration)
         if self._refused:
             self._refused.clear()

@@ -137,11 +137,14 @@ WHERE message.id = answered.id AND status = 'pending' AND due_at = 'infinity' AN
 """
 
 # Where a probe looks for its message, as CLAIM takes it: per mailing, the place of the message that became due last, or
-# any place among the messages that became due together with the first. Each is a look at one end of an index.
+# any place among the messages that became due together with the first; then mailings that have only messages tried
+# before are passed over, by a place behind all that is due. Each is a look at one end of an index.
 PROBE_PLACES = """
-SELECT mailing.id, place.due_at, place.id
+SELECT mailing.id,
+    CASE WHEN %(any)s AND first_due.attempts > 0 THEN now() + interval '1 day' ELSE place.due_at END,
+    place.id
 FROM mailing CROSS JOIN LATERAL (
-    SELECT due_at, id
+    SELECT due_at, id, attempts
     FROM message
     WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
     ORDER BY due_at, id
@@ -162,7 +165,8 @@ LIMIT 100
 
 # Earlier attempts that refused the account, by message.
 EARLIER_REFUSALS = """
-SELECT message_id, date_part('epoch', min(started_at)), date_part('epoch', max(started_at)), count(*)
+SELECT message_id, date_part('epoch', min(started_at)), date_part('epoch', max(started_at)),
+    coalesce(max(duration), 0)
 FROM attempt
 WHERE message_id = ANY(%s) AND outcome = 'unauthorized'
 GROUP BY message_id

@@ -16,10 +16,10 @@ def refused(status: int = 403, words: str | None = None) -> Answer:
     return Answer(Outcome.UNAUTHORIZED, status, "the gateway refuses us", words=words)
 
 
-def attempted(message_id: int, answer: Answer, at: float, *, in_doubt: bool = False) -> Attempted:
+def attempted(message_id: int, answer: Answer, at: float, *, in_doubt: bool = False, takes: float = 0.0) -> Attempted:
     claim = Claim(at, at)
     delivery = Delivery(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
-    return Attempted(delivery, answer, at, 0.1)
+    return Attempted(delivery, answer, at, takes)
 
 
 class Worker:
@@ -28,14 +28,15 @@ class Worker:
     def __init__(self) -> None:
         self.refusals = Refusals()
         self.ledger: dict[int, Earlier] = {}
+        self.takes = 0.0
+        """Seconds that each request takes."""
 
     def gets(self, message_id: int, answer: Answer, at: float) -> Answer:
         """The answer to a request that started then, in its context."""
-        one = attempted(message_id, answer, at)
+        one = attempted(message_id, answer, at, takes=self.takes)
         self.refusals.put_in_context([one], self.ledger)
         if one.answer.outcome is Outcome.UNAUTHORIZED:
-            first, _, times = self.ledger.get(message_id, Earlier(at, at, 0))
-            self.ledger[message_id] = Earlier(first, at, times + 1)
+            self.ledger[message_id] = Earlier(self.ledger.get(message_id, Earlier(at, at, 0.0)).first, at, self.takes)
         return one.answer
 
     def sends_all_well(self, since: float, until: float) -> None:
@@ -94,6 +95,14 @@ def test_an_acceptance_long_after_a_refusal_tells_nothing_of_it(after: float, ow
     assert (worker.gets(1, refused(), after + 5.0).outcome is Outcome.REFUSED) is own
 
 
+def test_it_does_not_matter_how_long_requests_take_if_they_go_one_by_one(worker: Worker) -> None:
+    worker.takes = 30.0
+    worker.gets(1, refused(), 0.0)
+    worker.gets(2, ACCEPTED, 30.1)
+
+    assert worker.gets(1, refused(), 60.2).outcome is Outcome.REFUSED
+
+
 def test_a_fault_of_the_account_that_comes_back_ends_no_message(worker: Worker) -> None:
     for begin in (10.0, 40.0, 70.0):
         worker.sends_all_well(begin - 10.0, begin - 0.5)
@@ -122,6 +131,14 @@ def test_the_last_messages_of_all_are_refused_themselves_if_they_are_few_and_ref
 ) -> None:
     worker.sends_all_well(0.0, 5.0)
     outcomes = [worker.gets(1, refused(404), 5.5 + at).outcome for at in range(TIMES)]
+
+    assert outcomes == [Outcome.UNAUTHORIZED] * (TIMES - 1) + [Outcome.REFUSED]
+
+
+def test_so_they_are_if_the_first_refusal_was_before_anything_was_accepted(worker: Worker) -> None:
+    worker.gets(1, refused(404), 0.0)
+    worker.sends_all_well(20.0, 21.0)
+    outcomes = [worker.gets(1, refused(404), 21.5 + at).outcome for at in range(TIMES)]
 
     assert outcomes == [Outcome.UNAUTHORIZED] * (TIMES - 1) + [Outcome.REFUSED]
 
