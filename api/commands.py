@@ -58,5 +58,7 @@ def reopen() -> None:
     """
     restore.wait_for_every_statement()
     reopened = reopen_unended()
+    if reopened:
+        write_down("reopenMailings", whoever_runs_this(), detail={"mailings": reopened})
     db.session.commit()
     click.echo(f"Open again: {', '.join(f'mailing {mailing_id}' for mailing_id in reopened) or 'none'}.")

@@ -123,6 +123,13 @@ def run(*arguments: str) -> Act:
     return act
 
 
+def reopen_one(world: World) -> None:
+    """The command, when there is a mailing that has ended although its messages have not."""
+    mailing_id = add_running_mailing(world.connection, 1)
+    change_mailing(world.connection, mailing_id, "status = 'finished', ended_at = now(), settled_at = now()")
+    run("ledger", "reopen")(world)
+
+
 def token_of(browser: Caller) -> str:
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login/").text)
     assert found
@@ -320,6 +327,7 @@ COMMAND_CASES = {
     "flask ledger after-restore": Case(
         ((run("ledger", "after-restore"), ["afterRestore"]),), (run("ledger", "after-restore"),)
     ),
+    "flask ledger reopen": Case(((reopen_one, ["reopenMailings"]),), (run("ledger", "reopen"),)),
 }
 CASES = API_CASES | CONSOLE_CASES | SIGN_IN_CASES | COMMAND_CASES
 
