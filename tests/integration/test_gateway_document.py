@@ -69,7 +69,8 @@ def test_the_simulated_gateway_takes_that_request_and_gives_that_answer(simulate
     first, headers, body = parsed(REQUEST.replace("<token>", TOKEN))
     status_line, answered, said = parsed(ANSWER)
     with closing(HTTPConnection("127.0.0.1", simulated.port, timeout=10)) as connection:
-        connection.request(*first.split()[:2], body, headers)
+        method, path, _ = first.split()
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
 
         assert f"HTTP/1.1 {answer.status} {answer.reason}" == status_line
