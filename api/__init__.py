@@ -33,6 +33,7 @@ from api.sign_in.pages import register_sign_in
 from api.sign_in.provider_settings import ProviderSettings
 from api.sign_in.sessions import COOKIE_CONFIG, Cookies
 from api.statistics import routes as statistics_routes
+from shared.config import exit_if_wrong
 from shared.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ class Gonets(Flask):
 def create_app(settings: ApiSettings | None = None) -> Flask:
     """The application. Without settings it is a process of its own: they and its logs come from the environment.
 
-    Connects to nothing yet. Raises ConfigurationError for an environment that is wrong.
+    Connects to nothing yet. Without settings, an environment that is wrong ends the process with a sentence.
     """
     if settings is None:
-        settings = ApiSettings.from_environment()
+        with exit_if_wrong():
+            settings = ApiSettings.from_environment()
         configure_logs(settings.log_level, settings.log_format)
     app = Gonets(__name__, static_folder=None)
     app.config.from_mapping({**SPEC, **COOKIE_CONFIG}, **settings.flask_config())

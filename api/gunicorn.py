@@ -10,9 +10,9 @@ from typing import Any
 from api import create_app
 from api.access.first_key import show_first_key
 from api.server.worker import ApiWorker
-from shared.config import between, environment
+from shared.config import between, environment, exit_if_wrong
 
-with environment() as env:
+with exit_if_wrong(), environment() as env:
     host = env.str("API_HOST", "127.0.0.1")
     port = env.int("API_PORT", 8000, validate=between(1, 65535))
     workers = env.int("API_WORKERS", 2, validate=between(1, 64))

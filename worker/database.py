@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from shared.db import CONNECT_OPTIONS
+from shared.db_errors import explain
 from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,6 @@ class Database:
     def _tell(self, state: RetryCallState) -> None:
         if self._on_trouble is not None:
             self._on_trouble()
-        trouble = state.outcome.exception() if state.outcome else None
-        # The first line says what happened; the rest of libpq's text repeats it for each address.
-        said = str(trouble).strip().partition("\n")[0]
+        error = state.outcome.exception() if state.outcome else None
+        said = explain(error) if error else None
         log.warning("the database is away, trying again", extra={"tries": state.attempt_number, "trouble": said})

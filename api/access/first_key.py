@@ -12,6 +12,7 @@ from api.access import queries
 from api.access.commands import whoever_runs_this
 from api.audit.recording import write_down
 from api.extensions import db
+from shared.db_errors import explain
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,12 @@ def show_first_key(app: Flask) -> None:
             if made is not None:
                 write_down("createKey", somebody, what=("key", made[0].id))
             db.session.commit()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
             db.session.rollback()
-            log.warning("no first key: the database is away; the next start makes one, or `flask --app api key create`")
+            log.warning(
+                "no first key: the database is away; the next start makes one, or `flask --app api key create`",
+                extra={"trouble": explain(error)},
+            )
             return
         finally:
             # The processes that serve are made from this one, and a connection can't be shared.

@@ -50,11 +50,14 @@ def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> No
     client, mailing, mailings, messages, statistics = answers
     assert client["phone_number"] == 79161234567
     assert mailing["text"] == "Your order is on its way"
+    assert mailing["mark"] == client["tag"]
     assert mailing["id"] in [one["id"] for one in mailings]
     assert isinstance(messages, list)
     assert statistics["messages"]["sent"] >= 1000
     until(lambda: service.get(f"/v1/mailing/{mailing['id']}/")["status"] == "finished")
-    (message,) = service.get("/v1/message/?phone_number=79161234567")
+    # To the client of the example, and to nobody of the sample.
+    (message,) = service.get(f"/v1/mailing/{mailing['id']}/message/")
+    assert (message["client_id"], message["phone_number"]) == (client["id"], 79161234567)
     assert message["status"] == "sent"
     (attempt,) = service.get(f"/v1/message/{message['id']}/")["attempts"]
     assert attempt["outcome"] == "accepted"

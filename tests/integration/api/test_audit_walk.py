@@ -25,7 +25,7 @@ from api.console.mailing_deeds import Deed
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from api.sign_in.provider_settings import ProviderSettings
-from tests.factories import add_clients, add_running_mailing, execute, rows, value
+from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
 from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
