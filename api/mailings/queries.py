@@ -19,6 +19,7 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    inspect,
     or_,
     select,
     true,
@@ -28,7 +29,6 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from api.audit.recording import note_changes
 from api.extensions import db
-from api.rows import with_columns
 from shared.errors import NotFound
 from shared.ledger import MailingStatus, MessageStatus
 from shared.mailings import ENDED, Terms, check_change, check_terms, warnings_about
@@ -40,6 +40,9 @@ NOW = func.clock_timestamp()
 _LISTED = select(Mailing).where(Mailing.removed_at.is_(None))
 _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
 _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
+
+_COLUMNS = tuple(column.key for column in inspect(Mailing).column_attrs)
+_STATUSES = tuple(status.value for status in MessageStatus)
 
 Report = dict[str, Any]
 """The columns of a mailing with its `text`, `messages` (by status) and `warnings`."""
@@ -190,9 +193,10 @@ def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str])
 
 
 def _report(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> Report:
-    return with_columns(
-        mailing,
-        text=text,
-        messages={status.value: count for status, count in zip(MessageStatus, counts, strict=True)},
-        warnings=warnings_about(mailing, somebody_matches=bool(somebody_matches), now=now),
-    )
+    # All columns have just been read: to ask the mapped attributes for each of them takes a third of a page's time.
+    loaded = vars(mailing)
+    return {name: loaded[name] for name in _COLUMNS} | {
+        "text": text,
+        "messages": dict(zip(_STATUSES, counts, strict=True)),
+        "warnings": warnings_about(mailing, somebody_matches=bool(somebody_matches), now=now),
+    }
