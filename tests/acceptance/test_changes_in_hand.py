@@ -48,6 +48,15 @@ def slow() -> Iterator[Slow]:
         gateway.may_answer.set()
 
 
+def make_known(connection: Connection, slow: Slow) -> None:
+    """Has a worker send one message that is answered at once: to a gateway that it does not know, it sends one alone."""
+    mailing_id = add_running_mailing(connection, 1)
+    slow.may_answer.set()
+    eventually(lambda: counted(connection, mailing_id) == {"sent": 1})
+    slow.may_answer.clear()
+    slow.server.requests.clear()
+
+
 def held(connection: Connection) -> int:
     return int(value(connection, "SELECT count(*) FROM message WHERE status = 'sending'"))
 
@@ -63,8 +72,9 @@ def end_earlier(connection: Connection, mailing_id: int) -> None:
 @pytest.fixture(params=["libcurl", "standard"])
 def waiting(request: pytest.FixtureRequest, connection: Connection, fleet: Fleet, slow: Slow) -> int:
     """A mailing of whose messages some are on their way and others wait in the worker's hands."""
-    mailing_id = add_running_mailing(connection, MESSAGES)
     fleet.start(GATEWAY_URL=slow.server.url, GATEWAY_ADAPTER=request.param, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
+    make_known(connection, slow)
+    mailing_id = add_running_mailing(connection, MESSAGES)
     eventually(lambda: slow.asked == CONCURRENCY and held(connection) > CONCURRENCY)
     return mailing_id
 
@@ -83,7 +93,8 @@ def test_what_waits_in_hand_is_given_back_and_only_what_has_left_is_sent(
     assert slow.asked == CONCURRENCY
     assert counted(connection, waiting)["sent"] == CONCURRENCY
     # As if they had not been claimed.
-    assert value(connection, "SELECT count(*) FROM message WHERE attempts > 0") == CONCURRENCY
+    attempted = "SELECT count(*) FROM message WHERE mailing_id = %s AND attempts > 0"
+    assert value(connection, attempted, waiting) == CONCURRENCY
 
 
 def test_what_is_given_back_by_a_pause_is_sent_after_it(waiting: int, connection: Connection, slow: Slow) -> None:
@@ -101,9 +112,10 @@ def test_what_is_given_back_by_a_pause_is_sent_after_it(waiting: int, connection
 def test_a_worker_that_cannot_ask_the_database_starts_nothing(
     connection: Connection, clean_database: str, fleet: Fleet, slow: Slow
 ) -> None:
-    mailing_id = add_running_mailing(connection, MESSAGES)
     with BlackHole(clean_database) as hole:
         fleet.start(DATABASE_URL=hole.url, GATEWAY_URL=slow.server.url, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
+        make_known(connection, slow)
+        mailing_id = add_running_mailing(connection, MESSAGES)
         eventually(lambda: slow.asked == CONCURRENCY and held(connection) > CONCURRENCY)
 
         hole.swallow()
