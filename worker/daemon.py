@@ -138,7 +138,9 @@ class Daemon:
             self._learn(one.answer, now)
         self._breaker.take_stock(now, full=full)
         self._senders.limit = self._breaker.limit
-        self._senders.go_on()
+        if self._breaker.state is not State.CLOSED:
+            # Not before: answers that it has not learned of yet may be what stops the senders.
+            self._senders.allow_probe()
         return bool(attempted or unstarted)
 
     def _put_in_context(self, attempted: list[Attempted]) -> None:

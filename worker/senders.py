@@ -44,7 +44,7 @@ class Senders(ABC):
         self._unstarted: deque[Delivery] = deque()
         self._in_hand = 0
         self._not_understood = 0
-        """Successes in a row that nobody understands, which the daemon has not learned of yet."""
+        """Successes in a row that nobody understands: from NOT_UNDERSTOOD_IN_A_ROW on nothing starts."""
 
     @property
     def in_hand(self) -> int:
@@ -81,8 +81,8 @@ class Senders(ABC):
         self.submit([one for one in recalled if one.may_leave(now)])
         return [one for one in recalled if not one.may_leave(now)]
 
-    def go_on(self) -> None:
-        """The daemon has learned of what it collected."""
+    def allow_probe(self) -> None:
+        """The breaker has opened: what is submitted from now on is a probe, and may start."""
         self._not_understood = 0
 
     def _note(self, answer: Answer) -> None:
@@ -150,11 +150,11 @@ class SendingThreads(Senders):
             self._threads += 1
             threading.Thread(target=self._send_on, name=f"sender-{self._threads}", daemon=True).start()
 
-    def go_on(self) -> None:
-        """The daemon has learned of what it collected."""
+    def allow_probe(self) -> None:
+        """The breaker has opened: what is submitted from now on is a probe, and may start."""
         if self._not_understood:
             with self._turn:
-                super().go_on()
+                super().allow_probe()
                 self._turn.notify_all()
 
     def submit(self, deliveries: Iterable[Delivery]) -> None:
@@ -200,8 +200,9 @@ class SendingThreads(Senders):
         if start.refused:
             self._unstarted.append(delivery)
         else:
-            self._note(answer)
-            self._attempted.append(attempt(delivery, answer, start.at))
+            with self._turn:  # the daemon counts them in the order in which they are noted
+                self._note(answer)
+                self._attempted.append(attempt(delivery, answer, start.at))
 
     def _wait_for(self, moment: float) -> float:
         """Waits for that monotonic time, or until the pool is stopped; answers what time it is then."""

@@ -83,10 +83,10 @@ class SendingLoop(Senders):
             raise self._failure
         return super().collect()
 
-    def go_on(self) -> None:
-        """The daemon has learned of what it collected."""
+    def allow_probe(self) -> None:
+        """The breaker has opened: what is submitted from now on is a probe, and may start."""
         if self._not_understood:
-            super().go_on()
+            super().allow_probe()
             self._wake()
 
     def stop(self) -> list[Delivery]:

@@ -49,7 +49,7 @@ def slow() -> Iterator[Slow]:
 
 
 def make_known(connection: Connection, slow: Slow) -> None:
-    """Has a worker send one message that is answered at once: to a gateway that it does not know, it sends one alone."""
+    """Has a worker send one message that is answered at once: a gateway that it does not know gets one alone."""
     mailing_id = add_running_mailing(connection, 1)
     slow.may_answer.set()
     eventually(lambda: counted(connection, mailing_id) == {"sent": 1})
