@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.fields import NOT_BLANK, Instant, PlainText
+from api.lengths import MaxLength
 from api.messages.schemas import MessageCounts
 from api.schemas import Answer, Body
 from shared.clients import MAX_LABEL
@@ -43,12 +44,12 @@ class MailingSchema(Answer):
     )
     text = PlainText(
         required=True,
-        validate=[_not_blank, validate.Length(max=MAX_TEXT)],
+        validate=[_not_blank, MaxLength(MAX_TEXT)],
         metadata={"description": "What is sent. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
     )
     mark = PlainText(
         required=True,
-        validate=[_not_blank, validate.Length(max=MAX_LABEL)],
+        validate=[_not_blank, MaxLength(MAX_LABEL)],
         metadata={
             "description": "Whom it is for: the clients whose operator code or tag is exactly this.",
             "pattern": NOT_BLANK,
