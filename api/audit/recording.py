@@ -49,6 +49,14 @@ def name_operation(operation: str) -> None:
         expected.operation = operation
 
 
+def name_object(kind: str, object_id: int, **detail: Any) -> None:
+    """Says what this request's entry is about, where that is neither in the path nor what is added."""
+    expected: _Expected | None = g.get("audit") if has_request_context() else None
+    if expected is not None:
+        expected.object, expected.object_id = kind, object_id
+        expected.detail |= detail
+
+
 def note_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Adds to this request's entry what it changes; a text is no part of it, and a phone number is masked."""
     expected: _Expected | None = g.get("audit") if has_request_context() else None
