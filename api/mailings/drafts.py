@@ -31,7 +31,7 @@ def draft_by_id(draft_id: int) -> MailingDraft:
 
 def lock_draft(draft_id: int) -> MailingDraft:
     """The draft, kept from everybody else until the end of the transaction. Raises NotFound."""
-    return _found(db.session.get(MailingDraft, draft_id, with_for_update=True), draft_id)
+    return _found(db.session.get(MailingDraft, draft_id, with_for_update=True, populate_existing=True), draft_id)
 
 
 def add_draft(fields: Mapping[str, str]) -> int:
