@@ -7,6 +7,7 @@ from marshmallow import validate
 
 from api.fields import NOT_BLANK, Instant, PlainText
 from api.lengths import MaxLength
+from api.mailings.control import Resolution
 from api.messages.schemas import MessageCounts
 from api.schemas import Answer, Body
 from shared.clients import MAX_LABEL
@@ -146,6 +147,20 @@ class RetryBody(Body):
     )
 
 
+class ResolveBody(Body):
+    """What became of a message that is unknown."""
+
+    outcome = ma.fields.Enum(
+        Resolution,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={
+            "description": "`arrived`, `not_arrived`, or `resend`: what a person knows of it, or wants done.",
+            "example": "arrived",
+        },
+    )
+
+
 class RetriedSchema(Answer):
     """What a retry came to."""
 
@@ -165,7 +180,10 @@ class JournalEntrySchema(Answer):
     at = Instant(required=True, metadata={"description": "When.", "example": "2022-06-02T18:30:00.000Z"})
     action = ma.fields.String(
         required=True,
-        metadata={"description": "What: `pause`, `resume`, `cancel`, `retry`, `remove`.", "example": "retry"},
+        metadata={
+            "description": "What: `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`.",
+            "example": "retry",
+        },
     )
     detail = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "More about it.", "example": "12 failed"}
