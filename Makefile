@@ -23,11 +23,11 @@ run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, work
 # What needs no running keeps one core busy for half a minute: the tests have the other meanwhile.
 test: $(READY_TO_TEST) ## run every check: lint, types, import rules, tests
 	@$(MAKE) --no-print-directory --jobs=2 lint tests
+	@$(BIN)/python -m tests.tools
 
 tests: $(READY_TO_TEST)
 	@echo "Tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
-	@$(BIN)/python -m tests.browser.chromium
 
 torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
 	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \

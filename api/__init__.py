@@ -26,11 +26,14 @@ from api.mailings import actions as mailings_routes
 from api.mailings import plan as plan_routes
 from api.mailings import resolution_routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
+from api.query_string import register_query_check
+from api.request_body import Request
 from api.settings import ApiSettings
 from api.sign_in.pages import register_sign_in
 from api.sign_in.provider_settings import ProviderSettings
 from api.sign_in.sessions import COOKIE_CONFIG, Cookies
 from api.statistics import routes as statistics_routes
+from shared.config import exit_if_wrong
 from shared.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -50,16 +53,18 @@ class Gonets(Flask):
     """A Flask application whose paths mean the same with and without a slash at their end."""
 
     json_provider_class = JSONProvider
+    request_class = Request
     session_interface = Cookies()
 
 
 def create_app(settings: ApiSettings | None = None) -> Flask:
     """The application. Without settings it is a process of its own: they and its logs come from the environment.
 
-    Connects to nothing yet. Raises ConfigurationError for an environment that is wrong.
+    Connects to nothing yet. Without settings, an environment that is wrong ends the process with a sentence.
     """
     if settings is None:
-        settings = ApiSettings.from_environment()
+        with exit_if_wrong():
+            settings = ApiSettings.from_environment()
         configure_logs(settings.log_level, settings.log_format)
     app = Gonets(__name__, static_folder=None)
     app.config.from_mapping({**SPEC, **COOKIE_CONFIG}, **settings.flask_config())
@@ -69,6 +74,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     register_headers(app)
+    register_query_check(app)
     register_gate(app, settings)
     rest_api.init_app(app)
     rest_api.register_converter(RowId, row_id_schema)

@@ -18,7 +18,7 @@ from flask import Response, request
 from flask_smorest.blueprint import Blueprint as SmorestBlueprint
 from flask_smorest.utils import get_appcontext
 from webargs.flaskparser import abort
-from werkzeug.exceptions import BadRequest, PreconditionFailed
+from werkzeug.exceptions import PreconditionFailed
 
 from api.access.rules import role_needed
 from api.idempotency import commit_once
@@ -146,10 +146,7 @@ class Blueprint(SmorestBlueprint):
         known = self._parameters.get((endpoint, method))
         if known is None or not request.query_string:
             return
-        try:
-            given = Counter(name for name, _ in request.args.items(multi=True))
-        except UnicodeDecodeError:
-            raise BadRequest("The query string is not UTF-8.") from None
+        given = Counter(name for name, _ in request.args.items(multi=True))
         wrong = {name: ["Unknown parameter."] for name in given if name not in known}
         wrong |= {name: ["Given more than once."] for name, times in given.items() if times > 1 and name in known}
         if wrong:

@@ -6,6 +6,8 @@ import click
 from flask.cli import AppGroup
 
 from api import restore
+from api.access.commands import whoever_runs_this
+from api.audit.recording import write_down
 from api.extensions import db
 from api.mailings.control import reopen_unended
 
@@ -31,13 +33,17 @@ def after_restore(skip: int) -> None:
     nothing that it has done, and advances the ids only if they have come nearer than --skip to the last one in use.
     """
     restore.wait_for_every_statement()
-    ids = restore.skip_ids(skip)
-    restore.pause_mailings()
-    restore.put_in_doubt()
+    skipped = restore.skip_ids(skip)
+    paused_now = restore.pause_mailings()
+    changed = restore.put_in_doubt()
     paused, in_doubt, held = restore.paused_mailings(), restore.messages_in_doubt(), restore.messages_held()
+    ids = {table: one.last for table, one in skipped.items() if one.moved}
+    if ids or paused_now or changed:
+        detail = {"ids_above": ids, "paused_mailings": len(paused_now), "in_doubt": in_doubt, "held": held}
+        write_down("afterRestore", whoever_runs_this(), detail=detail)
     db.session.commit()
-    for table, last in ids.items():
-        click.echo(f"The next {table} gets an id above {last}.")
+    for table, one in skipped.items():
+        click.echo(f"The next {table} gets an id above {one.last}.")
     click.echo(f"Paused, for you to decide: {', '.join(f'mailing {mailing_id}' for mailing_id in paused) or 'none'}.")
     click.echo(f"Messages that wait, and may have been sent after the backup: {in_doubt}.")
     click.echo(f"Messages that ended as unknown, because their mailing holds when in doubt: {held}.")
@@ -52,5 +58,7 @@ def reopen() -> None:
     """
     restore.wait_for_every_statement()
     reopened = reopen_unended()
+    if reopened:
+        write_down("reopenMailings", whoever_runs_this(), detail={"mailings": reopened})
     db.session.commit()
     click.echo(f"Open again: {', '.join(f'mailing {mailing_id}' for mailing_id in reopened) or 'none'}.")

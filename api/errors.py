@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoSuchPath
 
+from shared.db_errors import explain
 from shared.errors import Conflict, FieldError, GonetsError, Invalid, NotFound
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ def broken_rule(error: DBAPIError) -> FieldError | None:
 
 def answer_unavailable(error: Exception) -> Response:
     """A database that is away, restarts, or has no connection left."""
-    log.warning("the database is away", extra={"trouble": str(error).partition("\n")[0]})
+    log.warning("the database is away", extra={"trouble": explain(error)})
     return _unavailable("The database is away. Try again.", RETRY_LATER)
 
 

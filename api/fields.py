@@ -16,6 +16,9 @@ from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
 MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
 
+FIRST_YEAR, LAST_YEAR = MINYEAR + 1, MAXYEAR - 1
+"""Of a moment: a year of room on either side, for whoever reads it in another time zone."""
+
 PHONE_NUMBER = {
     "type": "integer",
     "format": "int64",
@@ -31,6 +34,7 @@ NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 _DIGITS = re.compile("[0-9]{1,19}")
+"""Of a bigint: Python takes time by the square of a number's digits, and refuses more than 4,300."""
 DIGITS_OF_PHONE_NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 
 # RFC 3339, section 5.6, with the blank that it allows in place of the T.
@@ -38,6 +42,11 @@ _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
+
+
+def whole_number(text: str) -> int | None:
+    """The number that ASCII digits and nothing else say, up to MAX_ID; none for all else."""
+    return int(text) if _DIGITS.fullmatch(text) and int(text) <= MAX_ID else None
 
 
 class PlainText(ma.fields.String):
@@ -82,9 +91,10 @@ class WholeNumber(ma.fields.Field[int]):
         self.minimum, self.maximum = minimum, maximum
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not (isinstance(value, str) and _DIGITS.fullmatch(value) and self.minimum <= int(value) <= self.maximum):
+        number = whole_number(value) if isinstance(value, str) else None
+        if number is None or not self.minimum <= number <= self.maximum:
             raise self.make_error("invalid", minimum=self.minimum, maximum=self.maximum)
-        return int(value)
+        return number
 
 
 class PhoneNumber(ma.fields.Field[int]):
@@ -137,14 +147,14 @@ class Instant(ma.fields.Field[datetime]):
             raise self.make_error("impossible", reason="hour must be in 0..23")
         try:
             # Finer than a microsecond is cut off: that is what PostgreSQL keeps.
-            return _in_utc(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}")
+            return in_utc(datetime.fromisoformat(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}"))
         except (ValueError, OverflowError) as error:
             raise self.make_error("impossible", reason=str(error)) from None
 
 
-def _in_utc(written: str) -> datetime:
-    moment = datetime.fromisoformat(written).astimezone(UTC)
-    # A year of room on either side, for whoever reads it in another time zone.
-    if not MINYEAR < moment.year < MAXYEAR:
-        raise ValueError(f"years go from {MINYEAR + 1} to {MAXYEAR - 1}")
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC. Raises ValueError or OverflowError for one at the ends of the calendar."""
+    moment = moment.astimezone(UTC)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"years go from {FIRST_YEAR} to {LAST_YEAR}")
     return moment

@@ -9,17 +9,23 @@ from typing import Any
 
 from api import create_app
 from api.access.first_key import show_first_key
-from shared.config import between, environment
+from api.server.worker import ApiWorker
+from shared.config import between, environment, exit_if_wrong
 
-with environment() as env:
+with exit_if_wrong(), environment() as env:
     host = env.str("API_HOST", "127.0.0.1")
     port = env.int("API_PORT", 8000, validate=between(1, 65535))
     workers = env.int("API_WORKERS", 2, validate=between(1, 64))
     threads = env.int("API_THREADS", 4, validate=between(1, 256))
     stall_timeout = env.float("API_STALL_TIMEOUT", 30.0, validate=between(0.1, 3600.0))
+    max_body_bytes = env.int("API_MAX_BODY_BYTES", 65_536, validate=between(1024, 2**30))
 
 bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-worker_class = "gthread"
+worker_class = ApiWorker
+ApiWorker.front_options = {"max_body": max_body_bytes, "threads": threads, "timeout": stall_timeout}
+# Of one process. Within the 1024 open files that a process may have by default, with its other files.
+worker_connections = 500
+keepalive = 5
 # Newer versions would make a socket for commands in the home folder, which a container's user does not have.
 control_socket_disable = True
 # Requests end within API_STATEMENT_TIMEOUT; what still runs then is cut off.
@@ -42,8 +48,3 @@ def on_starting(_server: Any) -> None:
 def on_exit(_server: Any) -> None:
     """Leaves nothing behind."""
     shutil.rmtree(_metrics_folder, ignore_errors=True)
-
-
-def pre_request(_worker: Any, request: Any) -> None:
-    """Lets no caller who has stopped sending its body, or taking its answer, hold a thread for ever."""
-    request.unreader.sock.settimeout(stall_timeout)

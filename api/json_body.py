@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 import flask
 import marshmallow as ma
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+MAX_SHOWN = 100
+"""Characters of a repeated name that an error shows."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BodyParser(FlaskParser):
@@ -21,10 +27,7 @@ class BodyParser(FlaskParser):
         """
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
-        body = req.get_data(cache=False)
-        # Of a body in chunks Werkzeug reads no more than the limit, and says only now that there is more.
-        req.stream.read(1)
-        return strict_json(body)
+        return strict_json(req.get_data(cache=False))
 
 
 def strict_json(body: bytes, what: str = "The body") -> Any:
@@ -52,13 +55,14 @@ class _Ambiguous(ValueError):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if any("\ud800" <= character <= "\udfff" for name in names for character in name):
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _Ambiguous(f"has {json.dumps(name[:MAX_SHOWN], ensure_ascii=False)} more than once.")
+        found[name] = value
+    if any(map(_SURROGATE.search, found)):
         raise _Ambiguous("has a name with half of a surrogate pair in it.")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _Ambiguous(f"has {json.dumps(twice, ensure_ascii=False)} more than once.")
-    return dict(pairs)
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

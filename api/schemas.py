@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
 import marshmallow as ma
+
+Write = Callable[[Any], Any]
 
 
 class Answer(ma.Schema):
@@ -12,6 +18,28 @@ class Answer(ma.Schema):
         """In OpenAPI's terms: additional properties are not forbidden."""
 
         unknown = ma.EXCLUDE
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """The same as marshmallow's, for an object, or a dict, that has every field.
+
+        marshmallow looks each field of each object up anew, in which a page of 100 mailings spent half of its time.
+        """
+        if self.many if many is None else many:
+            return [self._dump_one(one) for one in obj]
+        return self._dump_one(obj)
+
+    def _dump_one(self, obj: Any) -> dict[str, Any]:
+        get = obj.__getitem__ if type(obj) is dict else partial(getattr, obj)
+        return {
+            name: None if (value := get(attribute)) is None else write(value) for name, attribute, write in self._fields
+        }
+
+    @cached_property
+    def _fields(self) -> list[tuple[str, str, Write]]:
+        return [
+            (field.data_key or name, field.attribute or name, _writer(name, field))
+            for name, field in self.dump_fields.items()
+        ]
 
 
 class Body(ma.Schema):
@@ -23,3 +51,17 @@ class Body(ma.Schema):
         unknown = ma.RAISE
 
     error_messages = {"type": "Must be a JSON object."}
+
+
+def _writer(name: str, field: ma.fields.Field[Any]) -> Write:
+    """How a field writes a value other than None."""
+    if isinstance(field, ma.fields.Nested):
+        return partial(field.schema.dump, many=field.many)
+    if isinstance(field, ma.fields.List):
+        inner = _writer(name, field.inner)
+        return lambda values: [inner(value) for value in values]
+    if isinstance(field, ma.fields.Integer):
+        return int
+    if type(field)._serialize is ma.fields.String._serialize:
+        return str
+    return lambda value: field._serialize(value, name, None)

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from api.connections import prepare
 from api.database_url import database_url
+from api.server.front import DOWNLOAD_THREADS, UPLOADS
 from api.sign_in.provider_settings import ProviderSettings
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.db import CONNECT_OPTIONS
@@ -21,6 +22,9 @@ PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
 CHOSEN_KEY = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
 """So long that nobody guesses it at the rate that requests are answered."""
 
+METRICS = ("loopback", "key", "open")
+"""Who reads /metrics without a key: programs on this machine, nobody, or anybody."""
+
 POOL_TIMEOUT = 5.0
 """Seconds a request waits for a connection while all are taken."""
 
@@ -30,6 +34,8 @@ class ApiSettings:
     """What the API is told from outside. The defaults are those of a test or a first try."""
 
     database_url: URL
+    threads: int = 4
+    """That answer requests at a time, in one process."""
     max_body_bytes: int = 65_536
     max_import_bytes: int = 2**30
     statement_timeout: float = 15.0
@@ -44,6 +50,8 @@ class ApiSettings:
     """Requests a second from one address that nobody's key comes with; 0: no limit."""
     trusted_proxies: int = 0
     """How many proxies in front say the truth in X-Forwarded-For and the like."""
+    metrics: str = "loopback"
+    """Who reads /metrics without a key: one of METRICS."""
     provider: ProviderSettings | None = None
     gateway_rate: float = 0.0
     """Requests a second of the whole fleet, as the workers are told too; 0 is no limit. Plans reckon with it."""
@@ -62,6 +70,7 @@ class ApiSettings:
         with environment() as env:
             read: dict[str, Any] = {
                 "database_url": env.str("DATABASE_URL", DEFAULT_DATABASE_URL),
+                "threads": env.int("API_THREADS", 4, validate=between(1, 256)),
                 "max_body_bytes": env.int("API_MAX_BODY_BYTES", 65_536, validate=between(1024, 2**30)),
                 "max_import_bytes": env.int("API_MAX_IMPORT_BYTES", 2**30, validate=between(1024, 2**40)),
                 "statement_timeout": env.float("API_STATEMENT_TIMEOUT", 15.0, validate=between(0.1, 3600.0)),
@@ -70,6 +79,7 @@ class ApiSettings:
                 "rate": env.float("API_RATE", 1000.0, validate=between(0.0, 1e6)),
                 "anonymous_rate": env.float("API_ANONYMOUS_RATE", 50.0, validate=between(0.0, 1e6)),
                 "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=between(0, 10)),
+                "metrics": env.str("API_METRICS", "loopback", validate=one_of(*METRICS)),
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
                 "price_currency": env.str("PRICE_CURRENCY", ""),
@@ -101,6 +111,9 @@ class ApiSettings:
                 # Whatever the database's default is: what is decided after a lock needs a snapshot newer than it.
                 "isolation_level": "READ COMMITTED",
                 "pool_events": [(prepare, "checkout")],
+                # One for each thread that may need one, kept open; as many again for a moment.
+                "pool_size": self.threads + UPLOADS + DOWNLOAD_THREADS,
+                "max_overflow": self.threads + UPLOADS + DOWNLOAD_THREADS,
                 "pool_timeout": POOL_TIMEOUT,
                 # Statements appear in logs, phone numbers and texts don't.
                 "hide_parameters": True,

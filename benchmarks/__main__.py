@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, str] = {
     "workers": "--workers 1,2,4 --seconds 3",
     "idle": "--seconds 10",
     "api": "--seconds 0.5",
+    "callers": "--callers 50 --seconds 1",
     "bulk": "--rows 100000",
 }
 """Each with what makes it short: to see that it works, and not for figures."""

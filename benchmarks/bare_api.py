@@ -6,6 +6,7 @@ No ETags, no idempotency, no rules, no counts of messages, one statement where t
 # mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import flask_smorest
@@ -45,6 +46,11 @@ class BareMailing(ma.Schema):
     ended_at = ma.fields.DateTime()
     created_at = ma.fields.DateTime()
     updated_at = ma.fields.DateTime()
+
+
+def from_environment() -> Flask:
+    """The application on the database that DATABASE_URL names, for a server that loads it."""
+    return create_bare(os.environ["DATABASE_URL"])
 
 
 def create_bare(url: str) -> Flask:

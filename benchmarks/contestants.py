@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
+from urllib.parse import quote
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -47,15 +48,20 @@ Contestant = Callable[[Stage, Gateway, int, Progress], Bout]
 """Sends so many messages. Raises Discrepancy when the gateway and the records disagree."""
 
 
-def gonets(processes: int) -> Contestant:
-    """So many workers with default settings, on a mailing whose messages are all there."""
+def gonets(processes: int, *, server_options: str = "") -> Contestant:
+    """So many workers with default settings, on a mailing whose messages are all there.
+
+    `server_options` are options of their connections, such as `-c jit=on`.
+    """
 
     def run(stage: Stage, gateway: Gateway, messages: int, progress: Progress) -> Bout:
         with stage.server.database("gonets") as url:
             connection = connect(url)
             mailing_id = ledger.add_waiting_mailing(connection, messages, progress)
             settings = {"WORKER_POLL_SECONDS": "0.05"}
-            with Fleet(url, gateway, processes, stage.folder, settings) as fleet:
+            mark = "&" if "?" in url else "?"
+            workers_url = f"{url}{mark}options={quote(server_options)}" if server_options else url
+            with Fleet(workers_url, gateway, processes, stage.folder, settings) as fleet:
                 gateway.forget()
                 before = gateway.requests()
                 meter = stage.meter(gateway, client=fleet.pids)

@@ -9,7 +9,7 @@ import requests
 
 from benchmarks.processes import Child
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds until a gateway must have answered once."""
 
 

@@ -53,6 +53,10 @@ BODIES = {
     "garbage": Reaction(Outcome.GARBAGE, 200, answer(200, b"<html>It works!", content_type="text/html"), accepts=True),
     "refused": Reaction(Outcome.REFUSED, 200, verdict(200, 7, "blocked")),
     "empty": Reaction(Outcome.EMPTY, 200, answer(200), accepts=True),
+    "text_code": Reaction(Outcome.GARBAGE, 200, answer(200, b'{"code":"0","message":"OK"}'), accepts=True),
+    "queued": Reaction(Outcome.GARBAGE, 200, answer(200, b'{"status":"queued","id":1}'), accepts=True),
+    "created": Reaction(Outcome.EMPTY, 201, answer(201), accepts=True),
+    "text": Reaction(Outcome.GARBAGE, 200, answer(200, b"ERROR:14", content_type="text/plain"), accepts=True),
 }
 MECHANISMS = {
     "reset_before_accept": Reaction(Outcome.RESET_BEFORE_ACCEPT),
@@ -80,7 +84,9 @@ class Faults:
 
     latency: tuple[float, float] = (0.0, 0.0)  # seconds before the reaction, whichever it is; in JSON also one number
     statuses: Mapping[int, float] = field(default_factory=dict)  # probability by status, 300 to 599
-    bodies: Mapping[str, float] = field(default_factory=dict)  # probability by the name of one of BODIES, with 200
+    bodies: Mapping[str, float] = field(
+        default_factory=dict
+    )  # probability by the name of one of BODIES, with a success
     retry_after: str | None = None  # the Retry-After of RETRY_STATUSES, verbatim
     reset_before_accept: float = 0.0
     reset_after_accept: float = 0.0

@@ -23,6 +23,7 @@ from sandbox.settings import LauncherSettings
 from sandbox.supervisor import ROOT, Job, Supervisor
 from sandbox.terminal import Terminal, brief
 from shared.db import libpq_url
+from shared.db_errors import explain
 from shared.errors import ConfigurationError, GonetsError
 from worker.token import Token
 
@@ -147,8 +148,7 @@ class Service:
             try:
                 psycopg2.connect(libpq_url(self.database_url), connect_timeout=5).close()
             except psycopg2.OperationalError as error:
-                reason = " ".join(str(error).split())
-                raise ConfigurationError(f"DATABASE_URL: the database can't be reached: {reason}") from None
+                raise ConfigurationError(f"DATABASE_URL: the database can't be reached: {explain(error)}") from None
             # Not before: it brings the whole API with it, which takes longer to import than the launcher.
             from api.database_url import database_url
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -33,6 +34,16 @@ def environment() -> Iterator[environs.Env]:
         # With eager=False the messages are always keyed by variable.
         wrong = dict(error.error_messages)  # type: ignore[arg-type]
         raise ConfigurationError("\n".join(f"{name}: {' '.join(said)}" for name, said in wrong.items())) from None
+
+
+@contextmanager
+def exit_if_wrong() -> Iterator[None]:
+    """Ends the process with status 2 and one sentence on standard error when a setting is missing or wrong."""
+    try:
+        yield
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201  for the person who started it
+        raise SystemExit(2) from None
 
 
 def between(low: Number, high: Number) -> validate.Range:

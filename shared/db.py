@@ -25,7 +25,10 @@ CONNECT_OPTIONS: dict[str, str | int] = {
 }
 
 
-NOT_A_URL = "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/database."
+NOT_A_URL = (
+    "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/database. In the password, write @ as %40, "
+    "/ as %2F, % as %25, : as %3A, ? as %3F, # as %23; or leave it out of the URL and set PGPASSWORD to it."
+)
 
 _SCHEME = re.compile(r"([\w+.-]*)://")
 
@@ -38,10 +41,14 @@ def libpq_url(value: str) -> str:
     scheme = _SCHEME.match(value)
     if scheme and scheme[1].partition("+")[0] not in ("postgresql", "postgres"):
         raise ConfigurationError("DATABASE_URL must begin with postgresql://: Gonets keeps its ledger in PostgreSQL.")
-    address, mark, query = value[scheme.end() :].partition("?") if scheme else ("", "", "")
+    rest = value[scheme.end() :] if scheme else ""
+    # libpq takes what comes before the first @ for user and password, unless there is a / before it.
+    credentials, at, place = rest.partition("@") if "/" not in rest.partition("@")[0] else ("", "", rest)
+    address, mark, query = place.partition("?")
     # Frameworks write a space in the query as "+", which libpq takes for a plus.
-    url = f"postgresql://{address}{mark}{query.replace('+', '%20')}"
-    if not (scheme and _is_understood(url)):
+    url = f"postgresql://{credentials}{at}{address}{mark}{query.replace('+', '%20')}"
+    # A second @ is a password's: what follows the first would be taken for the host's name, and shown in errors.
+    if not scheme or "@" in address or not _is_understood(url):
         raise ConfigurationError(NOT_A_URL)
     return url
 

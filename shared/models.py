@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +28,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.reports import GatewayHealth
 from shared.roles import Role
+
+INFINITY = datetime.max.replace(tzinfo=UTC)
+"""PostgreSQL's 'infinity', as psycopg2 reads it."""
 
 
 class Base(DeclarativeBase):
@@ -191,6 +194,8 @@ class Message(Base):
     text_revision: Mapped[int | None] = mapped_column(Integer)
     """The text it carries, set at its first claim and never changed."""
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When it may be claimed; INFINITY for a suspect, whose last two attempts ended with lapsed leases: it is claimed
+    by itself (worker/suspects.py)."""
     claimed_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     lease_worker: Mapped[str | None]

@@ -24,3 +24,11 @@ class GatewayHealth(enum.StrEnum):
     """It is in trouble: the breaker is open, and one message at a time finds out whether it is back."""
     REFUSED = "refused"
     """It refuses our token, or has nothing at this address."""
+    NO_CREDIT = "no_credit"
+    """It says that the account has no credit."""
+    NOT_UNDERSTOOD = "not_understood"
+    """It answers with a success status and not with the contract's body: messages may be taken or not."""
+
+
+STOPPED_FOR_THE_ACCOUNT = frozenset({GatewayHealth.REFUSED, GatewayHealth.NO_CREDIT})
+"""What a person must put right at the gateway or in the settings; no message was taken meanwhile."""

@@ -16,11 +16,19 @@ from sqlalchemy.engine import make_url
 from sandbox.data_folder import create_data_folder
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.db import libpq_url
+from tests import tools
 from tests.database import Housekeeper, migrate
 
 Connect = Callable[[], Connection]
 CopyDataFolder = Callable[[Path], Path]
 MakeDatabase = Callable[..., str]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Keeps what was skipped for the last lines of `make test`."""
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        assert config.cache is not None
+        config.cache.set(tools.KEPT, tools.reasons(terminalreporter.getreports("skipped")))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,34 @@
-"""Rows for tests, by intent. Each takes a psycopg2 connection in autocommit."""
+"""Rows for tests, by intent. Each takes a psycopg2 connection in autocommit, and commits once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import RealDictCursor
 
 FIRST_PHONE = 79_000_000_000
+
+
+@contextmanager
+def in_one_commit(connection: Connection) -> Iterator[None]:
+    """What is done in the block becomes visible at once: a worker at work must not find a mailing without its text, or
+    finish one before it has its messages. Within another such block, or a transaction, it belongs to that.
+    """
+    outermost = connection.autocommit and connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+    if outermost:
+        execute(connection, "BEGIN")
+    try:
+        yield
+    except BaseException:
+        if outermost:
+            execute(connection, "ROLLBACK")
+        raise
+    if outermost:
+        execute(connection, "COMMIT")
 
 
 def add_clients(connection: Connection, count: int, *, tag: str = "sample", operator_code: str = "900") -> list[int]:
@@ -40,27 +61,31 @@ def add_mailing(
     on_unknown: str = "resend",
 ) -> int:
     """A scheduled mailing whose window is given in seconds from now; answers its id."""
-    mailing_id = value(
-        connection,
-        """
-        INSERT INTO mailing (mark, start_datetime, end_datetime, on_unknown)
-        VALUES (%s, now() + %s * interval '1 second', now() + %s * interval '1 second', %s) RETURNING id
-        """,
-        mark,
-        starts_in,
-        ends_in,
-        on_unknown,
-    )
-    execute(connection, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 1, %s)", mailing_id, text)
+    with in_one_commit(connection):
+        mailing_id = value(
+            connection,
+            """
+            INSERT INTO mailing (mark, start_datetime, end_datetime, on_unknown)
+            VALUES (%s, now() + %s * interval '1 second', now() + %s * interval '1 second', %s) RETURNING id
+            """,
+            mark,
+            starts_in,
+            ends_in,
+            on_unknown,
+        )
+        execute(
+            connection, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 1, %s)", mailing_id, text
+        )
     return int(mailing_id)
 
 
 def add_running_mailing(connection: Connection, messages: int = 1, **given: Any) -> int:
     """A mailing that is launched: running, with so many messages due, to clients of their own; answers its id."""
-    mailing_id = add_mailing(connection, **given)
-    begin_launch(connection, mailing_id)
-    add_messages(connection, mailing_id, messages)
-    execute(connection, "UPDATE mailing SET launched_at = now() WHERE id = %s", mailing_id)
+    with in_one_commit(connection):
+        mailing_id = add_mailing(connection, **given)
+        begin_launch(connection, mailing_id)
+        add_messages(connection, mailing_id, messages)
+        execute(connection, "UPDATE mailing SET launched_at = now() WHERE id = %s", mailing_id)
     return mailing_id
 
 
@@ -79,19 +104,20 @@ def begin_launch(connection: Connection, mailing_id: int) -> None:
 
 def add_messages(connection: Connection, mailing_id: int, count: int) -> list[int]:
     """So many more messages of a mailing, to clients of their own; answers their ids, in the order they are due."""
-    clients = add_clients(connection, count, tag="addressee")
-    added = rows(
-        connection,
-        """
-        INSERT INTO message (mailing_id, client_id, phone_number)
-        SELECT %s, id, phone_number FROM client WHERE id BETWEEN %s AND %s ORDER BY id
-        RETURNING id
-        """,
-        mailing_id,
-        clients[0],
-        clients[-1],
-    )
-    execute(connection, "UPDATE mailing SET audience = audience + %s WHERE id = %s", count, mailing_id)
+    with in_one_commit(connection):
+        clients = add_clients(connection, count, tag="addressee")
+        added = rows(
+            connection,
+            """
+            INSERT INTO message (mailing_id, client_id, phone_number)
+            SELECT %s, id, phone_number FROM client WHERE id BETWEEN %s AND %s ORDER BY id
+            RETURNING id
+            """,
+            mailing_id,
+            clients[0],
+            clients[-1],
+        )
+        execute(connection, "UPDATE mailing SET audience = audience + %s WHERE id = %s", count, mailing_id)
     return sorted(message_id for (message_id,) in added)
 
 

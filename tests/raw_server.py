@@ -71,12 +71,14 @@ class Peer:
 
 
 Serve = Callable[[Peer], None]
+Connect = Callable[[socket.socket], socket.socket]
 
 
 class RawServer(Listening):
     """Listens while it is entered; serves every connection in a thread of its own."""
 
-    def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, serve: Serve, tls: ssl.SSLContext | Connect | None = None) -> None:
+        """`tls` makes its end of each connection secure: a context, or a function of the test's own."""
         super().__init__()
         self.requests: list[Request] = []
         self.connections = 0
@@ -103,7 +105,10 @@ class RawServer(Listening):
         with sock, contextlib.suppress(OSError):
             if self._tls:
                 sock.settimeout(10)
-                sock = self._tls.wrap_socket(sock, server_side=True)
+                secure = self._tls
+                sock = (
+                    secure.wrap_socket(sock, server_side=True) if isinstance(secure, ssl.SSLContext) else secure(sock)
+                )
                 sock.settimeout(None)
             with sock, self._held(sock):
                 self._serve(Peer(sock, self.requests, self._closing))

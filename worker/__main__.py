@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 
 if __name__ == "__main__":
@@ -104,6 +105,8 @@ def _metrics(settings: WorkerSettings) -> Metrics:
     if settings.metrics_port:
         try:
             metrics.serve(settings.metrics_host, settings.metrics_port)
+        except (socket.gaierror, UnicodeError):
+            raise ConfigurationError("WORKER_METRICS_HOST: must be an address of this machine.") from None
         except OSError as error:
             where = f"{settings.metrics_host}:{settings.metrics_port}"
             raise ConfigurationError(f"WORKER_METRICS_PORT: cannot listen on {where}: {error.strerror}") from error
@@ -133,6 +136,8 @@ def _keeper(
             database,
             launch_chunk=settings.launch_chunk,
             retention_days=settings.retention_days,
+            lease_seconds=settings.lease_seconds,
+            longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
         ),
         stop=stop,
         tell=wake.set,

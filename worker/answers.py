@@ -21,7 +21,7 @@ class Answer:
 
     `detail` is one printable line of at most `DETAIL_LIMIT` characters, without the message's text or the token.
     `retry_after` is in seconds, already capped, and only said when throttled. `final` is said of a refusal that no
-    repeat can change.
+    repeat can change. `words` are the gateway's own, without ours.
     """
 
     outcome: Outcome
@@ -29,11 +29,20 @@ class Answer:
     detail: str | None = None
     retry_after: float | None = None
     final: bool = False
+    words: str | None = None
+
+    @property
+    def not_understood(self) -> bool:
+        """Whether it is an answer, and no error, that the contract does not know: a success status with another body.
+
+        Most likely it is an acceptance, in other words.
+        """
+        return self.outcome is Outcome.AMBIGUOUS and self.http_status is not None and self.http_status < 500
 
 
-# Statuses that speak of where we send and with what credentials, never of the message: nothing was taken, and every
-# other message would meet the same. Sections of RFC 9110: 301-308 15.4, 401 15.5.2, 403 15.5.4, 404 15.5.5, 405 15.5.6,
-# 407 15.5.8, 421 15.5.20, 426 15.5.22.
+# Statuses that speak of our account: where we send, with what credentials and with what credit. Nothing was taken.
+# Whether one of them is the message's own after all, worker/refusals.py says. Sections of RFC 9110: 301-308 15.4,
+# 401 15.5.2, 402 15.5.3, 403 15.5.4, 404 15.5.5, 405 15.5.6, 407 15.5.8, 421 15.5.20, 426 15.5.22.
 _ELSEWHERE = "redirects to another address; GATEWAY_URL needs changing"
 _MISADDRESSED = {
     301: _ELSEWHERE,
@@ -41,6 +50,7 @@ _MISADDRESSED = {
     307: _ELSEWHERE,
     308: _ELSEWHERE,
     401: "does not accept the token",
+    402: "says that the account has no credit",
     403: "does not let this token send",
     404: "has no such address; check GATEWAY_URL",
     405: "takes no POST at this address; check GATEWAY_URL",
@@ -81,7 +91,7 @@ def read_answer(
             return Answer(Outcome.THROTTLED, status, detail, retry_after=wait)
     if status in _MISADDRESSED:
         hint = f"the gateway {_MISADDRESSED[status]}"
-        return Answer(Outcome.UNAUTHORIZED, status, one_line(f"{hint} ({detail})" if detail else hint))
+        return Answer(Outcome.UNAUTHORIZED, status, with_words(hint, detail), words=detail)
     if 400 <= status < 500:
         return Answer(Outcome.REFUSED, status, detail, final=status not in _NOT_TAKEN_UP)
     return Answer(Outcome.AMBIGUOUS, status, detail)
@@ -96,6 +106,11 @@ def one_line(text: str, hide: Collection[str] = ()) -> str:
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(printable.split())
     return line if len(line) <= DETAIL_LIMIT else line[: DETAIL_LIMIT - 1] + "…"
+
+
+def with_words(sentence: str, words: str | None) -> str:
+    """Our sentence as a detail, with the gateway's own words in brackets."""
+    return one_line(f"{sentence} ({words})" if words else sentence)
 
 
 def _spellings(secret: str) -> Iterable[str]:

@@ -14,7 +14,7 @@ import os
 import queue
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -26,7 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.response import HTTPResponse
 
 from worker import transport
-from worker.transport import BODY_LIMIT, exchange
+from worker.transport import BODY_LIMIT, at_any_time, exchange
 
 HEADER_LINES = 100
 """Header lines of one answer that are read: as many as http.client takes. libcurl bounds their size (300 KiB)."""
@@ -118,7 +118,7 @@ class CurlAdapter(BaseAdapter):
         try:
             if self._closed:
                 raise requests.ConnectionError("the adapter is closed", request=request)
-            transfer.begin(request, connect_timeout, finish_by - time.monotonic())
+            transfer.begin(request, connect_timeout, finish_by - time.monotonic(), exchange.may_leave)
             transfer.make()
             exchange.has_left = transfer.has_left
             return _response(transfer, request)
@@ -144,6 +144,7 @@ class Transfer:
         "_fields",
         "_fresh",
         "_lines",
+        "_may_leave",
         "_port",
         "_requests",
         "_stale",
@@ -158,6 +159,7 @@ class Transfer:
         self._connections = connections
         self._chunks: list[bytes] = []
         self._lines: list[bytes] = []
+        self._may_leave: Callable[[], bool] = at_any_time
         self._requests = 0
         self._port = 0
         self._stale = False
@@ -196,9 +198,19 @@ class Transfer:
                 headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
         return headers
 
-    def begin(self, request: requests.PreparedRequest, connect_timeout: float, timeout: float) -> None:
-        """Gets ready for a request. Seconds: for a connection to stand, and for everything together."""
+    def begin(
+        self,
+        request: requests.PreparedRequest,
+        connect_timeout: float,
+        timeout: float,
+        may_leave: Callable[[], bool] = at_any_time,
+    ) -> None:
+        """Gets ready for a request. Seconds: for a connection to stand, and for everything together.
+
+        `may_leave` is asked when the connection stands, right before the request leaves.
+        """
         handle = self.handle
+        self._may_leave = may_leave
         self._chunks.clear()
         self._lines.clear()
         self._requests = 0
@@ -259,6 +271,8 @@ class Transfer:
         connection = self._connections.get(port)
         if connection is not None and not self._fresh and not connection.is_usable:
             self._stale = True
+            return pycurl.PREREQFUNC_ABORT
+        if not self._may_leave():
             return pycurl.PREREQFUNC_ABORT
         self._lines.clear()  # a proxy's, should it have opened a tunnel
         self._requests = 1

@@ -7,16 +7,20 @@ import threading
 import time
 from collections.abc import Callable
 
+from shared.ledger import Outcome
+from shared.reports import GatewayHealth
 from worker.answers import Answer
 from worker.attempt_log import AttemptLog
 from worker.breaker import Breaker, State
 from worker.database import TROUBLE, Database
-from worker.delivery import Delivery
+from worker.delivery import Attempted, Delivery
 from worker.keeper import Keeper
 from worker.metrics import Metrics
 from worker.queue import Queue
+from worker.refusals import Refusals
 from worker.report import Reporter, Standing
 from worker.senders import Senders
+from worker.suspects import Suspects
 from worker.token import Token
 
 log = logging.getLogger(__name__)
@@ -28,6 +32,23 @@ messages in it. The long one while there is plenty in hand that waits to be sent
 
 LINGER_STEP_SECONDS = 0.01
 """How often it is looked whether there is plenty still."""
+
+STOPPED = {
+    GatewayHealth.OPEN: (logging.WARNING, "the gateway is in trouble: nothing is sent for a while"),
+    GatewayHealth.REFUSED: (
+        logging.ERROR,
+        "the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent",
+    ),
+    GatewayHealth.NO_CREDIT: (
+        logging.ERROR,
+        "the gateway says that the account has no credit: nothing else is sent until it has",
+    ),
+    GatewayHealth.NOT_UNDERSTOOD: (
+        logging.ERROR,
+        "the gateway's answers are not understood: check GATEWAY_URL and what answers there; nothing else is sent",
+    ),
+}
+"""What the log says when the worker stops sending, by what it stops for."""
 
 PATIENCE_SECONDS = 0.25
 """How long the loop waits for an answer while there is more in hand than may be on its way."""
@@ -58,6 +79,7 @@ class Daemon:
         self._queue = queue
         self._keeper = keeper
         self._senders = senders
+        self._suspects = Suspects(queue, senders)
         self._breaker = breaker
         self._reporter = reporter
         self._metrics = metrics
@@ -69,6 +91,7 @@ class Daemon:
         self._stop_seconds = stop_seconds
         self._heartbeat = heartbeat
         self._attempt_log = AttemptLog()
+        self._refusals = Refusals()
 
     def run(self) -> None:
         """Ticks until stopped; after a tick with nothing to do, waits for an answer, a signal or the next poll."""
@@ -93,6 +116,7 @@ class Daemon:
         self._metrics.tick()
         self._keeper.check()
         moved = self._record_answers()
+        self._look_at_mailings()
         self._give_back_surplus()
         moved |= self._claim_and_send()
         if moved:
@@ -104,6 +128,7 @@ class Daemon:
         full = self._senders.in_hand >= self._breaker.limit
         attempted, unstarted = self._senders.collect()
         self._give_back(unstarted)
+        self._put_in_context(attempted)
         self._queue.record(attempted)
         self._reporter.count([one.answer for one in attempted])
         self._metrics.count(attempted)
@@ -113,27 +138,36 @@ class Daemon:
             self._learn(one.answer, now)
         self._breaker.take_stock(now, full=full)
         self._senders.limit = self._breaker.limit
+        self._senders.go_on()
         return bool(attempted or unstarted)
 
+    def _put_in_context(self, attempted: list[Attempted]) -> None:
+        refused = [one.delivery for one in attempted if one.answer.outcome is Outcome.UNAUTHORIZED]
+        self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
+
     def _learn(self, answer: Answer, now: float) -> None:
-        before = self._breaker.state
+        before, health = self._breaker.state, self._breaker.health
         self._breaker.learn(answer, now)
         if self._breaker.state is before:
             return
         said = {"http_status": answer.http_status, "detail": answer.detail}
         if self._breaker.state is State.CLOSED:
-            log.info("the gateway answers again")
-        elif self._breaker.unauthorized:
-            log.error("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent", extra=said)
-        else:
-            log.warning("the gateway is in trouble: nothing is sent for a while", extra=said)
-        if self._breaker.state is State.OPEN:
-            self._give_back(self._senders.recall())
+            if health in STOPPED:
+                log.info("the gateway answers again")
+            return
+        level, sentence = STOPPED[self._breaker.health]
+        log.log(level, sentence, extra=said)
+        self._give_back(self._senders.recall() + self._suspects.recall())
 
     def _give_back(self, unstarted: list[Delivery]) -> None:
         if unstarted:
             self._queue.release(unstarted)
             self._breaker.unprobed()
+
+    def _look_at_mailings(self) -> None:
+        """What belongs to mailings that are paused, cancelled or over by now, and has not begun, is given back."""
+        if self._queue.look_at_mailings():
+            self._give_back(self._senders.recall_forbidden())
 
     def _give_back_surplus(self) -> None:
         """The gateway has become slower: what would wait too long now is given back, the last first."""
@@ -142,23 +176,29 @@ class Daemon:
             self._give_back(self._senders.recall(self._senders.in_hand - allowed))
 
     def _claim_and_send(self) -> bool:
+        if self._suspects.under_way:
+            return self._suspects.go_on()
         now = time.monotonic()
         in_hand = self._senders.in_hand
-        # A message that seems to kill its workers is sent alone: what is in hand is finished first.
-        room = 0 if in_hand and self._queue.suspects_wait else self._breaker.room(now, in_hand)
-        deliveries = self._queue.claim(room, alone=not in_hand) if room and now >= self._queue.claimable_at else []
+        trusted = self._breaker.state is State.CLOSED
+        if trusted and self._suspects.claim(idle=False):
+            return True
+        room = self._breaker.room(now, in_hand)
+        claimable = room and now >= self._queue.claimable_at
+        deliveries = self._queue.claim(room, alone=not in_hand, pick=self._breaker.pick) if claimable else []
         if not deliveries:
-            return False
+            return trusted and not in_hand and self._suspects.claim(idle=True)
         if self._breaker.unauthorized and self._token.refresh():
             log.info("the gateway's token has been read again, and is another one")
         self._breaker.probe()
+        self._look_at_mailings()  # it may be time to, after a claim that took long
         self._senders.submit(deliveries)
         return True
 
     def _wait(self) -> None:
         """Until there is an answer or a signal, at the longest until the next poll, and no longer than is known."""
         now = time.monotonic()
-        timeout = min(self._poll_seconds, self._reporter.seconds_until_due())
+        timeout = min(self._poll_seconds, self._reporter.seconds_until_due(), self._queue.seconds_until_look())
         if pause := self._breaker.seconds_until_probe(now):
             timeout = min(timeout, pause)
         if (claimable_at := self._queue.claimable_at) > now:
@@ -187,7 +227,7 @@ class Daemon:
         """Starts nothing more, finishes what is in flight, gives back the rest."""
         log.info("stopping", extra={"in_hand": self._senders.in_hand})
         # Before anything is waited for: what in flight outlasts our patience must not take the rest down with it.
-        self._give_back(self._senders.stop())
+        self._give_back(self._senders.stop() + self._suspects.recall())
         deadline = time.monotonic() + self._stop_seconds
         while self._senders.in_hand and time.monotonic() < deadline:
             self._record_answers()

@@ -11,10 +11,11 @@ import logging
 import smtplib
 import ssl
 import threading
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -34,18 +35,15 @@ MAILINGS_SHOWN = 50
 """Mailings with a line of their own."""
 
 # Take the day whose report is due, if nobody has sent it or is at it. After each failure it rests longer, at most an
-# hour.
+# hour. (A lease that ends later is from before the database's clock was put back.)
 CLAIM_DAY = """
-WITH due AS (
-    SELECT (now() AT TIME ZONE %(timezone)s - %(at)s::time)::date - 1 AS day
-)
 INSERT INTO daily_report AS report (day, lease_until)
-SELECT day, now() + interval '5 minutes' FROM due
+VALUES (%s, now() + interval '5 minutes')
 ON CONFLICT (day) DO UPDATE
 SET tries = report.tries + 1,
     lease_until = now() + least(report.tries + 1, 12) * interval '5 minutes'
-WHERE report.sent_at IS NULL AND report.lease_until < now()
-RETURNING day, day::timestamp AT TIME ZONE %(timezone)s, (day + 1)::timestamp AT TIME ZONE %(timezone)s, now()
+WHERE report.sent_at IS NULL AND report.lease_until NOT BETWEEN now() AND now() + interval '1 hour'
+RETURNING day
 """
 
 MARK_SENT = "UPDATE daily_report SET sent_at = now() WHERE day = %s AND sent_at IS NULL"
@@ -139,9 +137,22 @@ class DailyReport:
         return True
 
     def _claim(self, cursor: Cursor) -> Day | None:
-        cursor.execute(CLAIM_DAY, {"timezone": self._settings.timezone, "at": self._settings.at})
-        row = cursor.fetchone()
-        return None if row is None else Day(*row)
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone() or ()
+        day = day_before(now, self._settings.at, ZoneInfo(self._settings.timezone))
+        cursor.execute(CLAIM_DAY, (day.day,))
+        return day if cursor.fetchone() else None
+
+
+def day_before(now: datetime, at: time, zone: ZoneInfo) -> Day:
+    """The day whose report is due, which is sent from `at` on the day after it.
+
+    Its bounds are reckoned here, by the time zones that the settings were checked with: the database may know others.
+    """
+    local = now.astimezone(zone).replace(tzinfo=None)
+    day = (local - timedelta(hours=at.hour, minutes=at.minute)).date() - timedelta(days=1)
+    begins, ends = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    return Day(day, begins, ends, now)
 
 
 def compose(day: Day, summary: Summary, settings: MailSettings) -> EmailMessage:

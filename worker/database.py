@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from shared.db import CONNECT_OPTIONS
+from shared.db_errors import explain
 from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,10 @@ ANSWER_SECONDS = 60.0
 # (the fleet's pace, a mailing) is not to be kept from everybody else.
 SERVER_LIMITS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
 
+NO_JIT = "-c jit=off"
+"""Compiling takes longer than any statement here. A pooler may ignore this, so the planner's estimates stay below
+jit_above_cost as well (tests/integration/worker/test_plans.py)."""
+
 STOPPING_PATIENCE = 5.0
 """Seconds that a transaction is still tried for when the worker is being stopped."""
 
@@ -66,11 +71,14 @@ class Database:
         self._stop = stop
         self._on_trouble = on_trouble
         # Options in the URL come last, and so have the last word.
-        limits = f"{SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
+        options = f"{NO_JIT} {SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
         name = application_name[:63]
-        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": limits}
+        self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": options}
         self._connection: Connection | None = None
         self._watchdog: Watchdog | None = None
+        self.seconds = 0.0
+        """Time in all transactions that have succeeded, commits included: without the tries that failed before, the
+        pauses between tries, and the connecting."""
 
     def transaction(self, work: Callable[[Cursor], Result]) -> Result:
         """Commits what `work` did and returns what it returned.
@@ -105,9 +113,10 @@ class Database:
             # Whatever the database's default is: what is decided after a lock needs a snapshot that is newer than it.
             self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
             self._watchdog = Watchdog(self._connection, ANSWER_SECONDS)
+        begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
-                return work(cursor)
+                result = work(cursor)
         except TROUBLE:
             # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
             self.close()
@@ -118,6 +127,8 @@ class Database:
                 raise
             self.close()
             raise psycopg2.OperationalError(str(error)) from error
+        self.seconds += time.monotonic() - begun
+        return result
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -129,7 +140,6 @@ class Database:
     def _tell(self, state: RetryCallState) -> None:
         if self._on_trouble is not None:
             self._on_trouble()
-        trouble = state.outcome.exception() if state.outcome else None
-        # The first line says what happened; the rest of libpq's text repeats it for each address.
-        said = str(trouble).strip().partition("\n")[0]
+        error = state.outcome.exception() if state.outcome else None
+        said = explain(error) if error else None
         log.warning("the database is away, trying again", extra={"tries": state.attempt_number, "trouble": said})

@@ -5,11 +5,13 @@ Everything here is pure: no clock, no session, no chance but what is passed in.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from random import Random
 
 from shared.ledger import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
+from worker.permits import ALWAYS, Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,15 @@ class Delivery:
     start_from: float
     """Monotonic time before which its request must not start: its slot of the fleet's pace."""
     start_by: float
-    """Monotonic time after which it must not start: the slot's or the window's end, or too little left of the lease."""
+    """Monotonic time after which its request must not leave: the window's end, or too little left of the lease."""
+    begin_by: float = math.inf
+    """Monotonic time after which it must not begin, which may be with a connection: the slot's end."""
+    permit: Permit = ALWAYS
+    """The mailing's: whether it still runs."""
+
+    def may_leave(self, now: float) -> bool:
+        """Whether its request may leave at that monotonic time."""
+        return now < self.start_by and now < self.permit.until
 
     def named(self) -> dict[str, int]:
         """What the log calls it."""
@@ -110,6 +120,12 @@ class Verdict:
     """This attempt does not count towards the limit."""
 
 
+MOST_REFUSAL_DELAYS = 4
+"""How often the delay is doubled, at most, after the account was refused: a probe's pause is no longer than that."""
+
+NOT_UNDERSTOOD_PATIENCE = 3
+"""After a success that is not understood the delay is doubled so many times as often as after a refusal."""
+
 SENT = Verdict(MessageStatus.SENT)
 SENT_IN_DOUBT = Verdict(MessageStatus.SENT, in_doubt=True)
 
@@ -139,8 +155,9 @@ def judge(delivery: Delivery, answer: Answer, retries: Retries, random: Random) 
 def _delay(delivery: Delivery, answer: Answer, retries: Retries, random: Random) -> float:
     match answer.outcome:
         case Outcome.UNAUTHORIZED:
-            # Nothing is wrong with the message: it may go as soon as the gateway takes our token again.
-            return 0.0
+            # Short, since nothing may be wrong with the message; and long enough for other messages to be tried first,
+            # whose answers tell whether it is this one that is refused.
+            return retries.delay(min(delivery.spared + 1, MOST_REFUSAL_DELAYS), random)
         case Outcome.UNREACHABLE:
             # The breaker waits for the gateway to come back; the message need not wait longer than that.
             return retries.delay(1, random)
@@ -150,6 +167,9 @@ def _delay(delivery: Delivery, answer: Answer, retries: Retries, random: Random)
         case Outcome.THROTTLED:
             # What the gateway's troubles have cost so far says how patient to be with it.
             return retries.delay(delivery.spared + 1, random)
+        case Outcome.AMBIGUOUS if answer.not_understood:
+            # Most likely it was taken, and the repeat is a second text to the same person.
+            return retries.delay(NOT_UNDERSTOOD_PATIENCE * (delivery.number - delivery.spared), random)
         case _:
             # They say nothing about how patient to be with the message.
             return retries.delay(delivery.number - delivery.spared, random)

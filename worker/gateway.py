@@ -10,7 +10,7 @@ import enum
 import errno
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,7 +28,7 @@ from shared.ledger import Outcome
 from worker.answers import Answer, one_line, read_answer
 from worker.curl import CurlAdapter, Transfer
 from worker.token import Token
-from worker.transport import BODY_LIMIT, Transport, exchange
+from worker.transport import BODY_LIMIT, Transport, at_any_time, exchange
 
 _HEADERS = {
     "User-Agent": "gonets",
@@ -119,10 +119,18 @@ class Gateway:
         )
         self._session = _Session(self._adapter)
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
-        """Sends a message, once, and says what came of it. Raises for nothing that the network or the gateway does."""
+    def send(
+        self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool] = at_any_time
+    ) -> Answer:
+        """Sends a message, once, and says what came of it. Raises for nothing that the network or the gateway does.
+
+        `may_leave` is asked when the connection stands, right before the request leaves, which it does not if the
+        answer is no.
+        """
         prepared = self.prepare(message_id, phone_number, text)
-        return prepared if isinstance(prepared, Answer) else self.read(self._make(prepared.request), prepared.hide)
+        if isinstance(prepared, Answer):
+            return prepared
+        return self.read(self._make(prepared.request, may_leave), prepared.hide)
 
     def prepare(self, message_id: int, phone_number: int, text: str) -> Prepared | Answer:
         """The request for a message; the answer, if it cannot be sent at all.
@@ -151,9 +159,11 @@ class Gateway:
             raise TypeError("only libcurl makes transfers")
         return self._adapter.transfer()
 
-    def begin(self, transfer: Transfer, request: requests.PreparedRequest) -> None:
-        """Gets a transfer ready for a request."""
-        transfer.begin(request, self._connect_timeout, self._timeout)
+    def begin(
+        self, transfer: Transfer, request: requests.PreparedRequest, may_leave: Callable[[], bool] = at_any_time
+    ) -> None:
+        """Gets a transfer ready for a request; `may_leave` as for `send`."""
+        transfer.begin(request, self._connect_timeout, self._timeout, may_leave)
 
     def read(self, exchange: Exchange, hide: tuple[str, ...]) -> Answer:
         """Says what came of a request; `hide` is masked in it."""
@@ -176,9 +186,9 @@ class Gateway:
         """Closes the connections that are idle; one in use closes when its exchange is over."""
         self._session.close()
 
-    def _make(self, request: requests.PreparedRequest) -> Exchange:
+    def _make(self, request: requests.PreparedRequest, may_leave: Callable[[], bool]) -> Exchange:
         request.headers = CaseInsensitiveDict({**request.headers, "Content-Length": str(len(request.body or b""))})
-        exchange.begin(self._connect_timeout, self._timeout)
+        exchange.begin(self._connect_timeout, self._timeout, may_leave)
         try:
             # The exchange's deadline bounds every wait of the standard transport, and these are libcurl's.
             response = self._session.send(

@@ -44,7 +44,8 @@ class Heartbeat:
 def is_fresh(file: Path) -> bool:
     """Whether the loop has beaten lately."""
     try:
-        return time.time() - file.stat().st_mtime < FRESH_SECONDS
+        # A time in the future is from before the clock was put back.
+        return abs(time.time() - file.stat().st_mtime) < FRESH_SECONDS
     except OSError:
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import UTC, time
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -51,7 +51,9 @@ class MailSettings:
             return None
         if not host:
             raise ConfigurationError("SMTP_HOST: DAILY_REPORT_TO is set, so a mail server must be.")
-        recipients = tuple(_address("DAILY_REPORT_TO", one) for one in to.split(",") if one.strip())
+        _check_host(host)
+        given = [one for one in to.split(",") if one.strip()] or [to]
+        recipients = tuple(_address("DAILY_REPORT_TO", one) for one in given)
         return cls(
             to=recipients,
             sender=_address("DAILY_REPORT_FROM", sender) if sender else recipients[0],
@@ -76,11 +78,23 @@ def _address(name: str, given: str) -> Address:
     return parsed
 
 
+def _check_host(given: str) -> None:
+    try:
+        sound = bool(given.encode("idna")) and not any(character.isspace() for character in given)
+    except UnicodeError:
+        sound = False
+    if not sound:
+        raise ConfigurationError("SMTP_HOST: must be the name or the address of a mail server, such as mail.example.")
+
+
 def _time(given: str) -> time:
     try:
-        return time.fromisoformat(given).replace(tzinfo=None, second=0, microsecond=0)
+        at = time.fromisoformat(given)
     except ValueError:
-        raise ConfigurationError("DAILY_REPORT_AT: must be a time of day such as 06:00.") from None
+        at = time(tzinfo=UTC)
+    if at.tzinfo is not None:  # it has a time zone, and that is DAILY_REPORT_TIMEZONE's to say
+        raise ConfigurationError("DAILY_REPORT_AT: must be a time of day such as 06:00.")
+    return at.replace(second=0, microsecond=0)
 
 
 def _timezone(given: str) -> str:
@@ -99,6 +113,9 @@ def _password(given: str, file: str, user: str, security: str) -> str | None:
             raise ConfigurationError(f"SMTP_PASSWORD_FILE: cannot read {file}.") from None
     if bool(given) != bool(user):
         raise ConfigurationError("SMTP_USER: a user and a password go together: set both, or neither.")
+    if not (given.isascii() and user.isascii()):  # smtplib cannot send another one (AUTH PLAIN, RFC 4616, can)
+        name = "SMTP_USER" if given.isascii() else "SMTP_PASSWORD_FILE" if file else "SMTP_PASSWORD"
+        raise ConfigurationError(f"{name}: must consist of ASCII characters.")
     if given and security == "none":
         raise ConfigurationError("SMTP_SECURITY: with none, the password would cross the network in clear.")
     return given or None

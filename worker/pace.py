@@ -10,13 +10,16 @@ longer or shorter to the gateway can then never be more than `rate` in any secon
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+log = logging.getLogger(__name__)
 
 LATE = 0.020
 """Seconds after its slot in which a request may still start."""
@@ -30,6 +33,10 @@ TRIES = 5
 AHEAD = 0.5
 """Seconds of slots that may be taken in advance: longer than any pause of a worker's loop, shorter than a person's
 patience with "pause"."""
+
+CLOCK_STEP = 5.0
+"""Seconds. If the next slot is further away than slots can be taken in advance, the database's clock has been put back.
+A step up to this long is waited out; after a longer one the pace begins anew."""
 
 LOCK_PACE = "SELECT FROM pace FOR UPDATE"
 
@@ -75,6 +82,16 @@ class Pace:
         """How many slots may be taken now. Keeps them for this transaction."""
         cursor.execute(LOCK_PACE)
         self._uncertain, first, wait, now = min(self._readings(cursor), key=lambda reading: reading[0])
+        furthest = AHEAD + self._spacing
+        if wait > furthest + CLOCK_STEP:
+            log.warning(
+                "the next slot of GATEWAY_RATE is too far in the future: the database's clock was put back, "
+                "and the pace begins anew",
+                extra={"seconds": round(wait, 3)},
+            )
+            # After all slots that may have been taken before the step, so that the rate is kept.
+            first, wait = first + timedelta(seconds=furthest - wait), furthest
+            cursor.execute(TAKE_SLOTS, (first, 0.0))
         self._first = first, now + wait
         free = int((AHEAD - wait) / self._spacing) + 1 if wait <= AHEAD else 0
         if not free:

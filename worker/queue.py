@@ -8,52 +8,82 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
+from worker.breaker import Pick
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, judge
 from worker.entries import entries
 from worker.pace import ANY_TIME, Pace, Slot
+from worker.permits import ALWAYS, Permit, Permits
 from worker.reach import LOOK_BACK_SHARE, Reach
+from worker.refusals import Earlier
 from worker.statements import (
     CLAIM,
+    CLAIM_SUSPECT,
+    CLEAR_SUSPECTS,
+    EARLIER_REFUSALS,
     END_ORPHANS,
     FIND_LOST,
     FIND_UNTOLD,
+    HOLD_SUSPECTS,
     LOCK_CLIENTS,
+    PROBE_PLACES,
     RECORD,
     RELEASE,
     RELEASE_ATTEMPTS,
+    RENEW_LEASES,
 )
 from worker.texts import Texts
+from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
 ClaimName = tuple[int, int]
 """A message's id and its attempt's number."""
 
+Rows = list[tuple[Any, ...]]
+"""What CLAIM answers."""
+
+Claimed = tuple[Rows, list[Slot]]
+"""The claimed rows, and the slots of their requests."""
+
+NO_PLACES: dict[str, list[Any]] = {"mailings": [], "due_ats": [], "ids": []}
+"""For a claim that begins at the beginning."""
+
 LATE = timedelta(seconds=5)
 """How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
 
 LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
-LONG_CLAIM = 0.3
-"""Seconds. A claim that took longer has waited for somebody, which says nothing about what claims cost. So a look back
-is at most 30 s away (LONG_CLAIM / LOOK_BACK_SHARE)."""
+LONGEST_PAUSE = 30.0
+"""Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
 NO_TEXT = Answer(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
 
 ON_UNKNOWN = {one.value: one for one in OnUnknown}
 """By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
+
+
+class Granted(NamedTuple):
+    """A claim that has been committed. Times are monotonic."""
+
+    rows: Rows
+    slots: list[Slot]
+    asked_at: float
+    """Before the database was asked."""
+    seen_at: float
+    """When it had answered: until then nobody could change the mailings."""
 
 
 class Queue:
@@ -79,51 +109,62 @@ class Queue:
         self._retries = retries
         self._random = random
         self._pace = pace
+        self._permits = Permits(database)
         self._held: set[ClaimName] = set()
         """Claims not yet recorded or released."""
-        self._reach = Reach()
+        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        self._reach = Reach(longest_pause)
         self._lost_since: datetime | str = "-infinity"
         """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
         from time to time."""
-        self._look_back_at = 0.0
-        self.suspects_wait = False
-        """Whether there are messages that seem to kill their workers: they wait to be claimed alone."""
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        """When they were last looked for, by the database's clock."""
+        self._look_back = TimeBudget(LOOK_BACK_SHARE, longest_pause)
 
     @property
     def claimable_at(self) -> float:
         """Monotonic time before which the fleet's pace leaves nothing to claim."""
         return 0.0 if self._pace is None else self._pace.resume_at
 
-    def claim(self, limit: int, *, alone: bool = True) -> list[Delivery]:
+    def claim(self, limit: int, *, alone: bool = True, pick: Pick = Pick.FIRST) -> list[Delivery]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns.
 
-        `alone` says that there is nothing else in hand: then a message that seems to kill its workers may be claimed,
-        by itself, so that it takes no other down with it; and if all there is belongs to mailings that somebody is just
-        changing, those are waited for.
+        `alone` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
+        changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
         """
-        asked: list[float] = []  # once for each time that the database had to be asked
-        if self.suspects_wait:
-            self._reach.forget()
         self._reach.forget_in_time()
+        before = self._database.seconds
+        granted = self._make_claim(partial(self._claim, limit=limit, alone=alone, pick=pick))
+        if pick is Pick.FIRST:
+            places = [(row[2], (row[9], row[0])) for row in granted.rows]
+            self._reach.extend(places, self._database.seconds - before)
+        return self._deliveries(granted)
 
-        def work(cursor: Cursor) -> tuple[list[tuple[Any, ...]], list[Slot]]:
-            asked.append(time.monotonic())
-            if len(asked) > 1:
-                self._release_untold(cursor)
-            return self._claim(cursor, limit, alone=alone)
+    def claim_suspect(self) -> Delivery | None:
+        """Takes a message whose last two attempts both ended with a lapsed lease, unless the fleet is sending one.
 
-        rows, slots = self._database.transaction(work)
-        spent = min(LONG_CLAIM, time.monotonic() - asked[-1])
-        self._held.update([(row[0], row[1]) for row in rows])
-        self._reach.extend([(row[2], (row[9], row[0])) for row in rows], spent)
-        if not rows:
-            self.suspects_wait = False
-            return []
-        *_, claimed_at, self.suspects_wait = rows[0]
-        deliveries = self._deliveries(rows, slots, Claim(claimed_at, asked[-1]))
-        textless = [delivery for delivery in deliveries if not delivery.text]
-        self._end_textless(textless)
-        return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
+        It is to be sent alone. It has no slot of the fleet's pace: `take_slot` gives it one when it is to be sent.
+        """
+        return next(iter(self._deliveries(self._make_claim(self._claim_suspect))), None)
+
+    def take_slot(self, delivery: Delivery) -> bool:
+        """Gives a delivery a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
+        if self._pace is None:
+            return True
+        pace = self._pace
+        for slot in self._database.transaction(lambda cursor: pace.take(cursor, min(1, pace.free_slots(cursor)))):
+            delivery.start_from, delivery.begin_by = slot.begins, slot.ends
+            return True
+        return False
+
+    def earlier_refusals(self, deliveries: Sequence[Delivery]) -> dict[int, Earlier]:
+        """By message, the earlier attempts that refused the account, whoever made them."""
+
+        def work(cursor: Cursor) -> list[tuple[Any, ...]]:
+            cursor.execute(EARLIER_REFUSALS, ([delivery.message_id for delivery in deliveries],))
+            return cursor.fetchall()
+
+        return {row[0]: Earlier(*row[1:]) for row in self._database.transaction(work)}
 
     def record(self, attempted: Sequence[Attempted]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -159,6 +200,15 @@ class Queue:
         def work(cursor: Cursor) -> list[Attempted]:
             cursor.execute("SELECT now()")
             [(looked_at,)] = cursor.fetchall()
+            if looked_at < self._looked_at:  # the database's clock was put back
+                self._lost_since = "-infinity"
+            self._looked_at = looked_at
+            cursor.execute(RENEW_LEASES, {"lease": self._lease_seconds, "limit": limit})
+            if cursor.rowcount:
+                log.warning(
+                    "leases are dated in the future: the database's clock was put back, and they begin anew",
+                    extra={"messages": cursor.rowcount},
+                )
             cursor.execute(FIND_LOST, (self._lost_since, limit))
             deliveries = [_held(row) for row in cursor.fetchall()]
             if len(deliveries) < limit:
@@ -167,33 +217,65 @@ class Queue:
             self._write(cursor, lost)
             return lost
 
-        begun = time.monotonic()
-        if look_back := begun >= self._look_back_at:
+        if look_back := self._look_back.is_due:
             self._lost_since = "-infinity"
+        before = self._database.seconds
         lost = self._database.transaction(work)
         if look_back:
-            now = time.monotonic()
-            self._look_back_at = now + (now - begun) / LOOK_BACK_SHARE
+            self._look_back.spend(self._database.seconds - before)
         for attempted in lost:
             log.warning("a lease ran out", extra={**attempted.delivery.named(), "holder": attempted.delivery.worker})
         return len(lost)
 
-    def _deliveries(self, rows: Sequence[tuple[Any, ...]], slots: Sequence[Slot], claim: Claim) -> list[Delivery]:
-        """The deliveries of what CLAIM has answered."""
+    def look_at_mailings(self) -> bool:
+        """Asks, when it is time to, whether the mailings of what is in hand still run. Returns whether any does not."""
+        return self._permits.look()
+
+    def seconds_until_look(self) -> float:
+        """How long that may wait."""
+        return self._permits.seconds_until_look()
+
+    def _make_claim(self, work: Callable[[Cursor], Claimed]) -> Granted:
+        """Makes a claim, once for each time that the database had to be asked."""
+        asked: list[float] = []
+
+        def ask(cursor: Cursor) -> Granted:
+            asked.append(time.monotonic())
+            if len(asked) > 1:
+                self._release_untold(cursor)
+            rows, slots = work(cursor)
+            return Granted(rows, slots, asked[-1], time.monotonic())
+
+        granted = self._database.transaction(ask)
+        self._held.update([(row[0], row[1]) for row in granted.rows])
+        return granted
+
+    def _deliveries(self, granted: Granted) -> list[Delivery]:
+        """The deliveries of a claim, but for those that have no text."""
+        rows = granted.rows
+        if not rows:
+            return []
+        claim = Claim(rows[0][11], granted.asked_at)
+        permits = self._permits.grant({row[2]: claim.monotonic + row[10] for row in rows}, granted.seen_at)
         texts = self._texts.of({(row[2], row[8]) for row in rows})
         lease_allows = self._lease_seconds - self._delivery_seconds
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
-        return [
+        deliveries = [
             _delivery(
                 row,
                 self._worker,
                 claim,
                 text=texts.get((row[2], row[8]), ""),
                 start_from=slot.begins,
-                start_by=min(slot.ends, claim.monotonic + min(lease_allows, row[10])),
+                start_by=claim.monotonic + min(lease_allows, row[10]),
+                begin_by=slot.ends,
+                permit=permits[row[2]],
             )
-            for row, slot in zip(rows, slots, strict=True)
+            for row, slot in zip(rows, granted.slots, strict=True)
         ]
+        textless = [delivery for delivery in deliveries if not delivery.text]
+        self._end_textless(textless)
+        return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
 
     def _end_textless(self, deliveries: Sequence[Delivery]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
@@ -206,21 +288,43 @@ class Queue:
         cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [_held(row) for row in cursor.fetchall()])
 
-    def _claim(self, cursor: Cursor, limit: int, *, alone: bool) -> tuple[list[tuple[Any, ...]], list[Slot]]:
-        """The claimed rows, and the slots of their requests."""
+    def _claim(self, cursor: Cursor, limit: int, *, alone: bool, pick: Pick = Pick.FIRST) -> Claimed:
         if self._pace is not None:
             limit = min(limit, self._pace.free_slots(cursor))
         if limit == 0:
             return [], []
-        given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "alone": alone}
         # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
         # not with the fleet's pace in hand, which would wait with us.
         for wait in (False, True) if alone and self._pace is None else (False,):
-            cursor.execute(CLAIM, {**given, "wait": wait, **self._reach.places()})
+            for places in self._places(cursor, pick):
+                rows = self._ask_for_claim(cursor, CLAIM, limit, places, wait=wait)
+                if rows:
+                    return rows, self._slots(cursor, len(rows))
+        return [], []
+
+    def _places(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
+        """Where a claim may begin in each mailing: where `pick` says; if nothing is to be had there, as any claim."""
+        if pick is not Pick.FIRST:
+            cursor.execute(PROBE_PLACES, {"any": pick is Pick.ANY})
             rows = cursor.fetchall()
-            if rows:
-                break
-        return rows, [ANY_TIME] * len(rows) if self._pace is None else self._pace.take(cursor, len(rows))
+            yield {name: [row[at] for row in rows] for at, name in enumerate(("mailings", "due_ats", "ids"))}
+        yield self._reach.places()
+
+    def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
+        return [ANY_TIME] * number if self._pace is None else self._pace.take(cursor, number)
+
+    def _claim_suspect(self, cursor: Cursor) -> Claimed:
+        cursor.execute(HOLD_SUSPECTS)
+        held = cursor.fetchone() == (True,)
+        rows = self._ask_for_claim(cursor, CLAIM_SUSPECT, 1, NO_PLACES, wait=False) if held else []
+        return rows, [ANY_TIME] * len(rows)
+
+    def _ask_for_claim(
+        self, cursor: Cursor, statement: str, limit: int, places: dict[str, list[Any]], *, wait: bool
+    ) -> Rows:
+        given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "wait": wait}
+        cursor.execute(statement, {**given, **places})
+        return cursor.fetchall()
 
     def _release(self, cursor: Cursor, deliveries: Sequence[Delivery]) -> None:
         given = {
@@ -240,6 +344,15 @@ class Queue:
         with _clients_of(cursor, again):
             for part in entries(judged, time.monotonic()):
                 cursor.execute(RECORD, (part,))
+            self._clear_suspects(cursor, attempted)
+
+    def _clear_suspects(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
+        """An answer that came after its lease had lapsed: the message was perhaps taken for a suspect meanwhile."""
+        lapsed = time.monotonic() - self._lease_seconds
+        late = [_name(one.delivery) for one in attempted if one.delivery.claim.monotonic < lapsed and one.duration]
+        if late:
+            ids, numbers = zip(*late, strict=True)
+            cursor.execute(CLEAR_SUSPECTS, {"ids": list(ids), "numbers": list(numbers)})
 
 
 @contextmanager
@@ -253,7 +366,15 @@ def _clients_of(cursor: Cursor, deliveries: Sequence[Delivery]) -> Iterator[None
 
 
 def _delivery(
-    row: tuple[Any, ...], worker: str, claim: Claim, *, text: str, start_from: float, start_by: float
+    row: tuple[Any, ...],
+    worker: str,
+    claim: Claim,
+    *,
+    text: str = "",
+    start_from: float = 0.0,
+    start_by: float = 0.0,
+    begin_by: float = 0.0,
+    permit: Permit = ALWAYS,
 ) -> Delivery:
     """A delivery of a row that begins with the columns CLAIM, FIND_LOST and FIND_UNTOLD have in common."""
     message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown = row[:8]
@@ -271,13 +392,15 @@ def _delivery(
         claim,
         start_from,
         start_by,
+        begin_by,
+        permit,
     )
 
 
 def _held(row: tuple[Any, ...]) -> Delivery:
     """A delivery that is not to be sent, of a row of FIND_LOST or FIND_UNTOLD."""
     worker, claimed_at = row[8:]
-    return _delivery(row, worker, Claim(claimed_at, 0.0), text="", start_from=0.0, start_by=0.0)
+    return _delivery(row, worker, Claim(claimed_at, 0.0))
 
 
 def _name(delivery: Delivery) -> ClaimName:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
+
+from worker.time_budget import TimeBudget
 
 Place = tuple[datetime, int]
 """A message's place in the order of claims: when it was due, and its id."""
@@ -21,11 +23,12 @@ nothing until a snapshot is held open; with three million messages sent since, a
 class Reach:
     """The places that the claims of one worker have reached. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_pause: float) -> None:
+        """A look back is never put off by more than `max_pause` seconds."""
         self._places: dict[int, Place] = {}
-        self._look_back_at = 0.0
+        self._look_back = TimeBudget(LOOK_BACK_SHARE, max_pause)
 
-    def places(self) -> dict[str, list[object]]:
+    def places(self) -> dict[str, list[Any]]:
         """The known places, as CLAIM takes them."""
         return {
             "mailings": list(self._places),
@@ -39,13 +42,13 @@ class Reach:
 
     def forget_in_time(self) -> None:
         """Does so when it is time to look back."""
-        if time.monotonic() >= self._look_back_at:
+        if self._look_back.is_due:
             self.forget()
 
     def extend(self, claimed: Iterable[tuple[int, Place]], seconds: float) -> None:
         """Takes in what a claim, which took so many seconds, has claimed: mailings and places."""
         if not self._places:
-            self._look_back_at = time.monotonic() + seconds / LOOK_BACK_SHARE
+            self._look_back.spend(seconds)
         for mailing_id, place in claimed:
             known = self._places.pop(mailing_id, place)
             self._places[mailing_id] = max(known, place)

@@ -8,11 +8,11 @@ then rests for twenty times as long.
 from __future__ import annotations
 
 import logging
-import time
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from worker.database import Database
+from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ SHARE = 0.05
 """How much of the time may go into steps."""
 
 REST_SECONDS = 60.0
-"""After a look that has found nothing to remove."""
+"""After a look that has found nothing to remove; and the longest pause between two steps."""
 
 FROM_THE_START = ("pending", 0)
 
@@ -85,20 +85,22 @@ class Retention:
         """`days` after a mailing is settled its ledger is removed; 0 is never."""
         self._database = database
         self._days = days
-        self._step_at = 0.0
+        self._budget = TimeBudget(SHARE, REST_SECONDS)
         self._reached: dict[int, tuple[str, int]] = {}
         """Of the mailing whose messages are being removed: the last one that was."""
 
     def run(self) -> None:
         """Takes a step when it is time for one."""
-        begun = time.monotonic()
-        if begun < self._step_at:
+        if not self._budget.is_due:
             return
+        before = self._database.seconds
         removed = self._remove_answers()
         if self._days:
             removed |= self._database.transaction(self._step)
-        now = time.monotonic()
-        self._step_at = now + ((now - begun) / SHARE if removed else REST_SECONDS)
+        if removed:
+            self._budget.spend(self._database.seconds - before)
+        else:
+            self._budget.wait(REST_SECONDS)
 
     def _remove_answers(self) -> bool:
         def work(cursor: Cursor) -> bool:

@@ -13,11 +13,12 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from shared.ledger import Outcome
 from worker.answers import Answer
+from worker.breaker import NOT_UNDERSTOOD_IN_A_ROW
 from worker.delivery import Attempted, Delivery
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ Item = TypeVar("Item")
 class Senders(ABC):
     """What the daemon hands deliveries to, and those that it has handed over. Any thread may put back what it took.
 
-    A delivery whose `start_by` has passed, or whose turn comes while they are being stopped, is not attempted: it comes
-    back as it was, and its request certainly never left.
+    A delivery that may not leave any more when its turn comes, or when its connection stands, or whose turn comes while
+    they are being stopped, is not attempted: it comes back as it was, and its request certainly never left.
     """
 
     limit: int
@@ -42,6 +43,8 @@ class Senders(ABC):
         self._attempted: deque[Attempted] = deque()
         self._unstarted: deque[Delivery] = deque()
         self._in_hand = 0
+        self._not_understood = 0
+        """Successes in a row that nobody understands, which the daemon has not learned of yet."""
 
     @property
     def in_hand(self) -> int:
@@ -71,6 +74,20 @@ class Senders(ABC):
         self._in_hand -= len(recalled)
         return recalled
 
+    def recall_forbidden(self) -> list[Delivery]:
+        """Takes back what has not begun and may not leave any more."""
+        now = time.monotonic()
+        recalled = self.recall()
+        self.submit([one for one in recalled if one.may_leave(now)])
+        return [one for one in recalled if not one.may_leave(now)]
+
+    def go_on(self) -> None:
+        """The daemon has learned of what it collected."""
+        self._not_understood = 0
+
+    def _note(self, answer: Answer) -> None:
+        self._not_understood = self._not_understood + 1 if answer.not_understood else 0
+
     @abstractmethod
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
@@ -79,7 +96,30 @@ class Senders(ABC):
 class SendsMessages(Protocol):
     """What sending threads need of a gateway. It must not raise, and must be safe to call from many threads."""
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer: ...
+    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> Answer:
+        """`may_leave` is asked right before the request leaves; if it may not, any answer will do."""
+
+
+class Start:
+    """Decides right before a request leaves whether it still may, and notes when it left."""
+
+    __slots__ = ("_delivery", "at", "refused")
+
+    def __init__(self, delivery: Delivery, now: float) -> None:
+        """`now` is the monotonic time at which it begins, perhaps with a connection."""
+        self._delivery = delivery
+        self.at = now
+        """Monotonic time at which the request left; until then, at which it began."""
+        self.refused = False
+        """Whether it was too late: the request has not left, and does not leave."""
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if self._delivery.may_leave(now):
+            self.at = now
+        else:
+            self.refused = True
+        return not self.refused
 
 
 class SendingThreads(Senders):
@@ -110,6 +150,13 @@ class SendingThreads(Senders):
             self._threads += 1
             threading.Thread(target=self._send_on, name=f"sender-{self._threads}", daemon=True).start()
 
+    def go_on(self) -> None:
+        """The daemon has learned of what it collected."""
+        if self._not_understood:
+            with self._turn:
+                super().go_on()
+                self._turn.notify_all()
+
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Hands deliveries to the threads, first come, first served."""
         with self._turn:
@@ -125,12 +172,12 @@ class SendingThreads(Senders):
 
     def _send_on(self) -> None:
         while (delivery := self._take()) is not None:
-            started = self._wait_for(delivery.start_from)
-            if self._stopped.is_set() or started >= delivery.start_by:
+            now = self._wait_for(delivery.start_from)
+            if self._stopped.is_set() or not may_begin(delivery, now):
                 self._unstarted.append(delivery)
             else:
-                answer = self._send(delivery)
-                self._attempted.append(attempt(delivery, answer, started))
+                self._attempt(delivery, Start(delivery, now))
+            del delivery  # its permit lives as long as it does
             with self._turn:
                 self._busy -= 1
                 self._turn.notify()
@@ -139,23 +186,33 @@ class SendingThreads(Senders):
     def _take(self) -> Delivery | None:
         with self._turn:
             while not self._stopped.is_set():
-                if self._busy < self._limit and self._waiting:
+                if self._busy < self._limit and self._waiting and self._not_understood < NOT_UNDERSTOOD_IN_A_ROW:
                     self._busy += 1
                     return self._waiting.popleft()
                 self._turn.wait()
         return None
 
-    def _send(self, delivery: Delivery) -> Answer:
+    def _attempt(self, delivery: Delivery, start: Start) -> None:
         try:
-            return self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text)
+            answer = self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text, start)
         except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the thread is there for all
-            return tripped(delivery, error)
+            answer = tripped(delivery, error)
+        if start.refused:
+            self._unstarted.append(delivery)
+        else:
+            self._note(answer)
+            self._attempted.append(attempt(delivery, answer, start.at))
 
     def _wait_for(self, moment: float) -> float:
         """Waits for that monotonic time, or until the pool is stopped; answers what time it is then."""
         while (now := time.monotonic()) < moment and not self._stopped.is_set():
             self._stopped.wait(moment - now)
         return now
+
+
+def may_begin(delivery: Delivery, now: float) -> bool:
+    """Whether a delivery may begin at that monotonic time, be it with a connection."""
+    return now < delivery.begin_by and delivery.may_leave(now)
 
 
 def attempt(delivery: Delivery, answer: Answer, started: float) -> Attempted:

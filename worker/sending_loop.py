@@ -17,13 +17,14 @@ from typing import Any
 import pycurl
 
 from worker.answers import Answer
+from worker.breaker import NOT_UNDERSTOOD_IN_A_ROW
 from worker.curl import Transfer
 from worker.delivery import Attempted, Delivery
 from worker.gateway import Gateway
-from worker.senders import Senders, attempt, tripped
+from worker.senders import Senders, Start, attempt, may_begin, tripped
 
-Flight = tuple[Delivery, Transfer, tuple[str, ...], float]
-"""A request on its way: its delivery, what carries it, what must not be told of it, and when it started."""
+Flight = tuple[Delivery, Transfer, tuple[str, ...], Start]
+"""A request on its way: its delivery, what carries it, what must not be told of it, and its start."""
 
 
 _EVENTS = {
@@ -82,6 +83,12 @@ class SendingLoop(Senders):
             raise self._failure
         return super().collect()
 
+    def go_on(self) -> None:
+        """The daemon has learned of what it collected."""
+        if self._not_understood:
+            super().go_on()
+            self._wake()
+
     def stop(self) -> list[Delivery]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
         self._stopped = True
@@ -103,7 +110,7 @@ class SendingLoop(Senders):
     def _start(self) -> float:
         """Starts what may start; answers the monotonic time at which the next one may, if its time is to come."""
         waiting = self._waiting
-        while len(self._flying) < self.limit and not self._stopped:
+        while len(self._flying) < self.limit and self._not_understood < NOT_UNDERSTOOD_IN_A_ROW and not self._stopped:
             now = time.monotonic()
             try:
                 if (start_from := waiting[0].start_from) > now:
@@ -111,11 +118,10 @@ class SendingLoop(Senders):
                 delivery = waiting.popleft()
             except IndexError:  # there is none, or it has been recalled just now
                 return math.inf
-            if now >= delivery.start_by:
-                self._unstarted.append(delivery)
-                self._something_done.set()
-            else:
+            if may_begin(delivery, now):
                 self._send(delivery, now)
+            else:
+                self._return(delivery)
         return math.inf
 
     def _send(self, delivery: Delivery, now: float) -> None:
@@ -125,11 +131,12 @@ class SendingLoop(Senders):
                 self._end(delivery, prepared, now)
                 return
             transfer = self._idle.pop() if self._idle else self._gateway.transfer()
-            self._gateway.begin(transfer, prepared.request)
+            start = Start(delivery, now)
+            self._gateway.begin(transfer, prepared.request, start)
         except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the loop is there for all
             self._end(delivery, tripped(delivery, error), now)
             return
-        self._flying[transfer.handle] = delivery, transfer, prepared.hide, now
+        self._flying[transfer.handle] = delivery, transfer, prepared.hide, start
         self._multi.add_handle(transfer.handle)
 
     def _wait(self, start_at: float) -> None:
@@ -161,7 +168,7 @@ class SendingLoop(Senders):
                 self._finish_one(handle, code)
 
     def _finish_one(self, handle: pycurl.Curl, code: int) -> None:
-        delivery, transfer, hide, started = self._flying[handle]
+        delivery, transfer, hide, start = self._flying[handle]
         answer = None
         try:
             if transfer.end(code):  # before libcurl lets go of it: afterwards, its connection is not known
@@ -174,9 +181,17 @@ class SendingLoop(Senders):
             return
         del self._flying[handle]
         self._idle.append(transfer)
-        self._end(delivery, answer, started)
+        if start.refused:
+            self._return(delivery)
+        else:
+            self._end(delivery, answer, start.at)
+
+    def _return(self, delivery: Delivery) -> None:
+        self._unstarted.append(delivery)
+        self._something_done.set()
 
     def _end(self, delivery: Delivery, answer: Answer, started: float) -> None:
+        self._note(answer)
         self._attempted.append(attempt(delivery, answer, started))
         if not self._something_done.is_set():
             self._something_done.set()

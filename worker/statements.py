@@ -22,11 +22,14 @@ from __future__ import annotations
 # leaves to the index. The "+ 0" keeps it from looking a mailing's messages up by their mailing, all of them, beside the
 # few by their ids.
 #
+# Of a computed LIMIT the planner also expects a tenth of all there is, and estimates the cost accordingly: with some
+# hundred thousand pending it would compile the statement (jit_above_cost, 100,000), for longer than a claim takes. So
+# each mailing's share is taken of a scan whose LIMIT is a constant, and all of them together have that limit as well.
+# Rows are locked one by one as the outer limit asks for them.
+#
 # `reached` is how far the claims before got. Index entries of messages that have moved on stay where they were while
 # any transaction still sees the old rows, and a claim that begins at the beginning steps over every one of them.
-#
-# A suspect is a message whose last two attempts nobody lived to tell of. It goes alone, if `alone`, or else waits.
-CLAIM = """
+_CLAIM = """
 WITH running AS MATERIALIZED (
     SELECT mailing.id, reached_due_at, reached_id
     FROM mailing CROSS JOIN LATERAL (
@@ -37,8 +40,7 @@ WITH running AS MATERIALIZED (
     ) AS reached CROSS JOIN LATERAL (
         SELECT 1
         FROM message
-        WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
-          AND (due_at, id) >= (reached_due_at, reached_id)
+        WHERE mailing_id = mailing.id AND status = 'pending' AND {due}
         ORDER BY due_at, id
         LIMIT 1
     ) AS first_due
@@ -50,22 +52,16 @@ WITH running AS MATERIALIZED (
     FROM running JOIN mailing USING (id)
     WHERE CASE WHEN %(wait)s THEN pg_advisory_xact_lock_shared(running.id) IS NOT NULL
         ELSE pg_try_advisory_xact_lock_shared(running.id) END
-      AND status = 'running' AND now() < end_datetime
+      AND status = 'running' AND now() < end_datetime{unless}
     FOR SHARE OF mailing
 ), due AS (
-    SELECT message.id, suspect
+    SELECT message.id
     FROM open CROSS JOIN LATERAL (
-        SELECT id, in_doubt AND (
-            SELECT count(*) = 2 FROM attempt
-            WHERE message_id = message.id AND number > attempts - 2 AND duration IS NULL
-        ) AS suspect
-        FROM message
-        WHERE mailing_id = open.id AND status = 'pending' AND due_at <= now()
-          AND (due_at, id) >= (reached_due_at, reached_id)
-        ORDER BY due_at, id
+        SELECT id
+        FROM ({first}) AS first
         LIMIT greatest(1, %(limit)s / (SELECT count(*) FROM open))
-        FOR UPDATE SKIP LOCKED
     ) AS message
+    LIMIT %(limit)s
 )
 UPDATE message
 SET status = 'sending',
@@ -75,12 +71,105 @@ SET status = 'sending',
     lease_until = now() + %(lease)s * interval '1 second',
     lease_worker = %(worker)s
 FROM open
-WHERE open.id = message.mailing_id + 0 AND message.id = ANY(
-    CASE WHEN %(alone)s AND (SELECT bool_or(suspect) FROM due) THEN ARRAY(SELECT id FROM due WHERE suspect LIMIT 1)
-    ELSE ARRAY(SELECT id FROM due WHERE NOT suspect) END)
+WHERE open.id = message.mailing_id + 0 AND message.id = ANY(ARRAY(SELECT id FROM due))
 RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    message.text_revision, due_at, date_part('epoch', end_datetime - now()), date_part('epoch', now()),
-    (SELECT bool_or(suspect) FROM due)
+    message.text_revision, due_at, date_part('epoch', end_datetime - now()), date_part('epoch', now())
+"""
+
+CLAIM = _CLAIM.format(
+    due="due_at <= now() AND (due_at, id) >= (reached_due_at, reached_id)",
+    unless="",
+    first="""
+            SELECT id
+            FROM message
+            WHERE mailing_id = open.id AND status = 'pending' AND due_at <= now()
+              AND (due_at, id) >= (reached_due_at, reached_id)
+            ORDER BY due_at, id
+            LIMIT %(limit)s
+            FOR UPDATE SKIP LOCKED
+        """,
+)
+
+# A suspect is a message whose last two attempts both ended with a lapsed lease: it may be what ends its workers. It has
+# `due_at` 'infinity', so that claims neither take it nor step over it, until an answer, or its end. One suspect at a
+# time is sent in the whole fleet, by a worker that sends nothing else meanwhile. The lease says that one is: if it
+# ends its worker, no other worker follows for as long.
+#
+# Of the first hundred the one with the fewest attempts: what ends its workers comes after those that it took along. The
+# CASE keeps the look at what is sending, which may be much, for when there is a suspect.
+CLAIM_SUSPECT = _CLAIM.format(
+    due="due_at = 'infinity'",
+    unless="""
+      AND CASE WHEN running.id IS NOT NULL THEN (
+            SELECT id FROM message WHERE status = 'sending' AND lease_until >= now() AND due_at = 'infinity'
+            ORDER BY lease_until
+            LIMIT 1
+        ) IS NULL END""",
+    first="""
+            SELECT id
+            FROM message
+            WHERE status = 'pending' AND id = (
+                SELECT id FROM (
+                    SELECT id, attempts
+                    FROM message
+                    WHERE mailing_id = open.id AND status = 'pending' AND due_at = 'infinity'
+                    ORDER BY due_at, id
+                    LIMIT 100
+                ) AS suspect
+                ORDER BY attempts, id
+                LIMIT 1
+            )
+            LIMIT %(limit)s
+            FOR UPDATE SKIP LOCKED
+        """,
+)
+
+# To be held before CLAIM_SUSPECT, by a statement of its own: no other worker claims one between its look at what is
+# sending and its commit. Two numbers are another lock space than one; (1, 1) is retention's.
+HOLD_SUSPECTS = "SELECT pg_try_advisory_xact_lock(1, 2)"
+
+# An answer that came after its lease had lapsed: the message is no suspect any more, if it was one for that attempt.
+CLEAR_SUSPECTS = """
+UPDATE message
+SET due_at = now()
+FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS answered(id, number)
+WHERE message.id = answered.id AND status = 'pending' AND due_at = 'infinity' AND answered.number > attempts - 2
+"""
+
+# Where a probe looks for its message, as CLAIM takes it: per mailing, the place of the message that became due last, or
+# any place among the messages that became due together with the first; then mailings that have only messages tried
+# before are passed over, by a place behind all that is due. Each is a look at one end of an index.
+PROBE_PLACES = """
+SELECT mailing.id,
+    CASE WHEN %(any)s AND first_due.attempts > 0 THEN now() + interval '1 day' ELSE place.due_at END,
+    place.id
+FROM mailing CROSS JOIN LATERAL (
+    SELECT due_at, id, attempts
+    FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+    ORDER BY due_at, id
+    LIMIT 1
+) AS first_due CROSS JOIN LATERAL (
+    SELECT due_at, CASE WHEN %(any)s THEN first_due.id + floor(random() * (1 + id - first_due.id))::bigint ELSE id END
+        AS id
+    FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending'
+      AND due_at <= CASE WHEN %(any)s THEN first_due.due_at ELSE now() END
+    ORDER BY message.due_at DESC, message.id DESC
+    LIMIT 1
+) AS place
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
+ORDER BY random()
+LIMIT 100
+"""
+
+# Earlier attempts that refused the account, by message.
+EARLIER_REFUSALS = """
+SELECT message_id, date_part('epoch', min(started_at)), date_part('epoch', max(started_at)),
+    coalesce(max(duration), 0)
+FROM attempt
+WHERE message_id = ANY(%s) AND outcome = 'unauthorized'
+GROUP BY message_id
 """
 
 # Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
@@ -96,6 +185,8 @@ RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_sp
 # When an attempt started is reckoned twice, from its claim and from now (`ago`). Both are late by what their way to the
 # database took, so the earlier one is nearer.
 #
+# What comes back from a lapsed lease, and came back from one before, is a suspect (see CLAIM_SUSPECT).
+#
 # Times are whole microseconds, `started_at` since 1970, and what is null or false is left out: reading and writing
 # whole rows with fractions would cost twice as much, here and in the worker.
 RECORD = """
@@ -109,7 +200,14 @@ WITH attempted AS (
     SET status = attempted.status,
         attempts_spared = attempts_spared + coalesce(attempted.spared, FALSE)::int,
         in_doubt = coalesce(attempted.in_doubt, FALSE),
-        due_at = CASE attempted.status WHEN 'pending' THEN now() + delay * interval '1 second' ELSE due_at END,
+        due_at = CASE
+            WHEN attempted.status <> 'pending' THEN least(due_at, now())
+            WHEN attempted.duration IS NULL AND (
+                SELECT before.duration IS NULL FROM attempt AS before
+                WHERE before.message_id = attempted.message_id AND before.number = attempted.number - 1
+            ) THEN 'infinity'
+            ELSE now() + delay * interval '1 second'
+        END,
         claimed_at = CASE WHEN message.status = 'sending' AND attempts <> number THEN claimed_at END,
         lease_until = NULL,
         lease_worker = CASE WHEN message.status = 'sending' AND attempts <> number THEN lease_worker END,
@@ -152,6 +250,23 @@ FIND_LOST = f"""{_HELD}
 ORDER BY lease_until
 LIMIT %s
 FOR UPDATE OF message SKIP LOCKED
+"""
+
+# Leases of claims that lie in the future: they were dated before the database's clock was put back, and would hold for
+# as long as it was ahead. Their holders may live, so they get a whole lease from now on, and no more. `lease` is this
+# worker's; leases of others may be longer, and the claim's own date decides, by a clock that is read after the rows.
+RENEW_LEASES = """
+UPDATE message
+SET claimed_at = now(),
+    lease_until = now() + (lease_until - claimed_at)
+WHERE id = ANY(ARRAY(
+    SELECT id FROM message
+    WHERE status = 'sending' AND lease_until > now() + %(lease)s * interval '1 second'
+      AND claimed_at > clock_timestamp()
+    ORDER BY lease_until
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+))
 """
 
 # Give back claims whose request certainly never left: as if they had not been claimed, so what has changed for messages

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -33,16 +34,24 @@ messages every 5: a request sent just as the server closes gets no answer, which
 """
 
 
+def at_any_time() -> bool:
+    """For a request that may leave whenever its connection stands."""
+    return True
+
+
 class Exchange(threading.local):
     """The request that this thread is making: when it must be over, and whether it has begun to leave."""
 
     has_left = False
+    may_leave: Callable[[], bool] = staticmethod(at_any_time)
+    """Asked right before the request leaves."""
     _connect_timeout = 0.0
     _finish_by = 0.0
 
-    def begin(self, connect_timeout: float, timeout: float) -> None:
+    def begin(self, connect_timeout: float, timeout: float, may_leave: Callable[[], bool] = at_any_time) -> None:
         """Starts the clock. Both are in seconds: for a connection to stand, and for everything together."""
         self.has_left = False
+        self.may_leave = may_leave
         self._connect_timeout = connect_timeout
         self._finish_by = time.monotonic() + timeout
 
@@ -132,6 +141,8 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         exchange.seconds_left()  # nothing may leave once the time is over
+        if not exchange.may_leave():
+            raise TimeoutError("too late to leave")
         exchange.has_left = True
         super().endheaders(message_body, encode_chunked=encode_chunked)
 

@@ -7,7 +7,6 @@ Any number of workers do this at the same time; every statement leaves to the ot
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from worker.database import NOT_MIGRATED, Database
 from worker.reach import Reach
 from worker.retention import Retention
+from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,33 @@ UNION ALL
 SELECT NULL, status, sum(messages), false FROM summed WHERE settled GROUP BY status HAVING sum(messages) <> 0
 """
 
+# Messages that are due later than any retry may be: they were dated before the database's clock was put back. (Those
+# that are due at infinity are suspects: see CLAIM_SUSPECT.)
+ADVANCE_DUE = """
+UPDATE message
+SET due_at = now()
+WHERE id = ANY(ARRAY(
+    SELECT message.id
+    FROM mailing CROSS JOIN LATERAL (
+        SELECT id
+        FROM message
+        WHERE mailing_id = mailing.id AND status = 'pending'
+            AND due_at > now() + %(wait)s * interval '1 second' AND due_at < 'infinity'
+        ORDER BY due_at, id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ) AS message
+    WHERE launch_started_at IS NOT NULL AND settled_at IS NULL
+    LIMIT %(limit)s
+))
+"""
+
+LONGEST_RETRY = 2 * 86400.0
+"""Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
+
+CLOCK_STEP = 60.0
+"""Seconds by which the database's clock may be put back without anything said: messages wait for so long then."""
+
 CLOSE_LIMIT = 5000
 """Messages closed in one transaction: some tens of milliseconds of work."""
 
@@ -192,6 +219,10 @@ step over every one of them, and get dearer with each message that is sent."""
 
 BETWEEN_ROUNDS = 1.0
 """Seconds that rounds are apart anyway, while there is sending to do."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds by which settling, or a look from the start for what to close, is put off at most: the default of
+LEASE_SECONDS."""
 
 
 class Chunk(NamedTuple):
@@ -206,13 +237,25 @@ class Chunk(NamedTuple):
 class Upkeep:
     """One round of it is four or five short transactions."""
 
-    def __init__(self, database: Database, *, launch_chunk: int, retention_days: float = 0) -> None:
-        """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        launch_chunk: int,
+        retention_days: float = 0,
+        lease_seconds: float = LONGEST_PAUSE,
+        longest_retry: float = LONGEST_RETRY,
+    ) -> None:
+        """`retention_days`: how long the ledger of a settled mailing is kept; 0 is for ever. Nothing but retention is
+        put off by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
+        """
         self._database = database
         self._launch_chunk = launch_chunk
+        self._longest_retry = longest_retry
         self._retention = Retention(database, retention_days)
-        self._closed = Reach()
-        self._settle_at = 0.0
+        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        self._closed = Reach(longest_pause)
+        self._settling = TimeBudget(SETTLE_SHARE, longest_pause)
         self.launching = False
         """Whether a mailing was being launched when it was last looked, here or by another worker."""
 
@@ -221,12 +264,12 @@ class Upkeep:
         self._start_mailings()
         launching = self._launch()
         closed = self._close_messages()
-        if time.monotonic() >= self._settle_at:
-            begun = time.monotonic()
+        if self._settling.is_due:
+            before = self._database.seconds
+            self._advance_due()
             self._settle()
             self._tidy()
-            took = time.monotonic() - begun
-            self._settle_at = begun + took / SETTLE_SHARE - BETWEEN_ROUNDS
+            self._settling.spend(self._database.seconds - before - SETTLE_SHARE * BETWEEN_ROUNDS)
         return launching or closed == CLOSE_LIMIT
 
     def _start_mailings(self) -> None:
@@ -279,7 +322,7 @@ class Upkeep:
             cursor.execute(CLOSE_MESSAGES, {"limit": CLOSE_LIMIT, **self._closed.places()})
             return cursor.fetchall()
 
-        begun = time.monotonic()
+        before = self._database.seconds
         self._closed.forget_in_time()
         closed = self._database.transaction(work)
         if closed:
@@ -288,10 +331,21 @@ class Upkeep:
             )
         if len(closed) == CLOSE_LIMIT:
             places = ((mailing_id, (due_at, message_id)) for mailing_id, due_at, message_id in closed)
-            self._closed.extend(places, time.monotonic() - begun)
+            self._closed.extend(places, self._database.seconds - before)
         else:
             self._closed.forget()
         return len(closed)
+
+    def _advance_due(self) -> None:
+        def work(cursor: Cursor) -> int:
+            cursor.execute(ADVANCE_DUE, {"wait": self._longest_retry + CLOCK_STEP, "limit": CLOSE_LIMIT})
+            return cursor.rowcount
+
+        if advanced := self._database.transaction(work):
+            log.warning(
+                "messages are due later than any retry: the database's clock was put back, and they are due now",
+                extra={"messages": advanced},
+            )
 
     def _settle(self) -> None:
         def settle(cursor: Cursor) -> list[tuple[int, str, int]]:

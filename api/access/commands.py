@@ -63,10 +63,11 @@ def list_keys() -> None:
 def revoke(key_id: int) -> None:
     """Revokes a key for good; within 5 seconds it opens nothing any more."""
     try:
-        revoked = queries.revoke_key(key_id)
+        revoked, changed = queries.revoke_key(key_id)
     except NotFound as error:
         raise click.ClickException(str(error)) from error
-    write_down("revokeKey", whoever_runs_this(), what=("key", key_id))
+    if changed:
+        write_down("revokeKey", whoever_runs_this(), what=("key", key_id))
     db.session.commit()
     click.echo(f"Revoked: gonets_{revoked.prefix}_… ({revoked.name}).")
 

@@ -12,6 +12,7 @@ from api.access import queries
 from api.access.commands import whoever_runs_this
 from api.audit.recording import write_down
 from api.extensions import db
+from shared.db_errors import explain
 
 log = logging.getLogger(__name__)
 
@@ -23,19 +24,22 @@ def show_first_key(app: Flask) -> None:
     with app.app_context():
         try:
             somebody = whoever_runs_this()
-            new = queries.add_first_key(somebody.actor)
-            if new is not None:
-                write_down("createKey", somebody)
+            made = queries.add_first_key(somebody.actor)
+            if made is not None:
+                write_down("createKey", somebody, what=("key", made[0].id))
             db.session.commit()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
             db.session.rollback()
-            log.warning("no first key: the database is away; the next start makes one, or `flask --app api key create`")
+            log.warning(
+                "no first key: the database is away; the next start makes one, or `flask --app api key create`",
+                extra={"trouble": explain(error)},
+            )
             return
         finally:
             # The processes that serve are made from this one, and a connection can't be shared.
             db.session.remove()
             db.engine.dispose()
-    if new is not None:
+    if made is not None:
         # Not through the log's formatter: it is for a person to copy.
-        sys.stderr.write(f"\nThe first key, an admin's. Keep it: it is not shown again.\n\n    {new.key}\n\n")
+        sys.stderr.write(f"\nThe first key, an admin's. Keep it: it is not shown again.\n\n    {made[1].key}\n\n")
         sys.stderr.flush()

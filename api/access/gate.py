@@ -13,9 +13,9 @@ from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unaut
 from werkzeug.wrappers import Response
 
 from api.access import limits
-from api.access.keys import fingerprint, hash_of, is_hash_of, prefix_of
+from api.access.keys import fingerprint, hash_of, prefix_of
 from api.access.principal import ENVIRONMENT, KEY, Principal
-from api.access.queries import KnownKey, known_key
+from api.access.queries import Credential, KnownKey, known_key
 from api.access.remembered import Remembered
 from api.access.rules import SAFE_METHODS, is_open, role_needed
 from api.audit.recording import expect
@@ -25,6 +25,9 @@ from api.sign_in.sessions import SignedIn, cookie_token_hash, signed_in
 from shared.roles import Role
 
 API_PATH = "/v1/"
+METRICS_ENDPOINT = "metrics.scrape"
+FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
+"""Headers of a request that a proxy has passed on."""
 
 
 def register_gate(app: Flask, settings: ApiSettings) -> None:
@@ -53,7 +56,8 @@ class Gate:
     def __init__(self, settings: ApiSettings) -> None:
         self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
-        self._keys: Remembered[str, KnownKey] = Remembered(known_key)
+        self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
+        self._keys: Remembered[Credential, KnownKey] = Remembered(known_key)
         self._sessions: Remembered[bytes, SignedIn] = Remembered(signed_in)
 
     def check(self) -> Response | None:
@@ -64,7 +68,7 @@ class Gate:
         endpoint = request.endpoint
         if endpoint is None and not request.path.startswith(API_PATH):
             return None  # 404 or 405, to anybody
-        if endpoint is not None and is_open(endpoint):
+        if endpoint is not None and (is_open(endpoint) or (endpoint == METRICS_ENDPOINT and self._metrics_are_open())):
             return None
         by_key = "Authorization" in request.headers
         principal = self.of_key(_bearer()) if by_key else self.of_cookie()
@@ -84,17 +88,18 @@ class Gate:
     def of_key(self, key: str) -> Principal | None:
         """Whose key this is; none if nobody's, or it is over."""
         environment_key = self.environment_key
-        if environment_key and hmac.compare_digest(environment_key.key_hash, hash_of(key)):
+        key_hash = hash_of(key)
+        if environment_key and hmac.compare_digest(environment_key.key_hash, key_hash):
             return environment_key.principal
         prefix = prefix_of(key)
-        known = self._keys.get(prefix) if prefix else None
-        return _principal(known) if known and is_hash_of(known.key_hash, key) else None
+        known = self._keys.get(Credential(prefix, key_hash)) if prefix else None
+        return _principal(known) if known else None
 
     def of_actor(self, actor: str) -> Principal | None:
         """Whoever has the key that the actor is named by, if it may be used still."""
         if self.environment_key and actor == self.environment_key.principal.actor:
             return self.environment_key.principal
-        known = self._keys.get(actor.removeprefix(KEY)) if actor.startswith(KEY) else None
+        known = self._keys.get(Credential(actor.removeprefix(KEY))) if actor.startswith(KEY) else None
         return _principal(known) if known else None
 
     def of_cookie(self) -> Principal | None:
@@ -111,9 +116,18 @@ class Gate:
         """Looks a browser's session up again the next time."""
         self._sessions.forget(token_hash)
 
+    def _metrics_are_open(self) -> bool:
+        if self._metrics == "loopback":
+            # Behind a proxy that no setting knows, everybody's address is the proxy's.
+            return is_loopback(request.remote_addr) and (
+                self._trusted_proxies > 0 or not any(name in request.headers for name in FORWARDED)
+            )
+        return self._metrics == "open"
+
     def _turn_away(self, by_key: bool) -> Response:
         _take(limits.of_addresses, address_block(request.remote_addr), self._anonymous_rate)
-        if request.path.startswith(API_PATH) or by_key or request.method not in SAFE_METHODS:
+        for_programs = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
+        if for_programs or by_key or request.method not in SAFE_METHODS:
             raise _unauthorized(by_key)
         return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
 
@@ -127,6 +141,15 @@ def address_block(address: str | None) -> str:
     if isinstance(parsed, IPv6Address):
         return str(parsed.ipv4_mapped or int(parsed) >> 64)
     return str(parsed)
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether a request comes from this machine."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return False
+    return ((parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed).is_loopback
 
 
 def too_many(seconds: float) -> HTTPException:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import hmac
 import re
 import secrets
 from typing import NamedTuple
@@ -43,11 +42,6 @@ def prefix_of(key: str) -> str | None:
 def hash_of(secret: str) -> bytes:
     """What is kept of a secret that was drawn at random."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-def is_hash_of(key_hash: bytes, secret: str) -> bool:
-    """Whether the hash is that of the secret; takes the same time wherever they differ."""
-    return hmac.compare_digest(key_hash, hash_of(secret))
 
 
 @functools.lru_cache(maxsize=8)

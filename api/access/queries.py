@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keys import NewKey, make_key
 from api.access.remembered import KEPT_FOR, Found
+from api.audit.recording import nothing_changed
 from api.extensions import db
 from shared.errors import NotFound
 from shared.models import ApiKey
@@ -28,13 +30,24 @@ class KnownKey(NamedTuple):
     """What a request needs to know of a key."""
 
     prefix: str
-    key_hash: bytes
     name: str
     role: Role
 
 
-def known_key(prefix: str) -> Found[KnownKey] | None:
-    """The key if it may be used now, and notes that it is. In transactions of its own."""
+class Credential(NamedTuple):
+    """What a key is looked up by: its prefix, and the hash of the whole key where it was shown."""
+
+    prefix: str
+    key_hash: bytes | None = None
+    """None for a session or a link, which vouches for the key that it was made with."""
+
+
+def known_key(credential: Credential) -> Found[KnownKey] | None:
+    """The key if it may be used now, and notes that it is. In transactions of its own.
+
+    Nothing is written for a key that only begins like ours: prefixes are public.
+    """
+    prefix, key_hash = credential
     left = func.extract("epoch", ApiKey.expires_at - func.now()).label("seconds_left")
     unnoted = (ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at < func.now() - USE_NOTED_EVERY)).label("unnoted")
     usable = ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
@@ -43,7 +56,9 @@ def known_key(prefix: str) -> Found[KnownKey] | None:
         row = connection.execute(select(*columns, left, unnoted).where(ApiKey.prefix == prefix, *usable)).one_or_none()
     if row is None:
         return None
-    known = KnownKey(row.prefix, row.key_hash, row.name, row.role)
+    if key_hash is not None and not hmac.compare_digest(row.key_hash, key_hash):
+        return None
+    known = KnownKey(row.prefix, row.name, row.role)
     if row.unnoted:
         _note_use(prefix)
     return Found(known, KEPT_FOR if row.seconds_left is None else float(row.seconds_left))
@@ -71,25 +86,23 @@ def add_key(fields: Mapping[str, Any], created_by: str) -> tuple[ApiKey, NewKey]
     return key, new
 
 
-def revoke_key(key_id: int) -> ApiKey:
-    """Ends a key for good; one that is revoked already stays so. Raises NotFound."""
+def revoke_key(key_id: int) -> tuple[ApiKey, bool]:
+    """Ends a key for good, and says whether it was not revoked already. Raises NotFound."""
     key = key_by_id(key_id)
-    db.session.execute(
-        update(ApiKey)
-        .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
-        .values(revoked_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
-    return key
+    revoked = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).values(revoked_at=func.now())
+    returning = revoked.returning(ApiKey.id).execution_options(synchronize_session=False)
+    if db.session.scalar(returning) is None:
+        nothing_changed()
+        return key, False
+    return key, True
 
 
-def add_first_key(created_by: str) -> NewKey | None:
+def add_first_key(created_by: str) -> tuple[ApiKey, NewKey] | None:
     """Makes an admin's key if there has never been any; whoever asks at the same time waits and gets none."""
     db.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_KEY_LOCK})
     if db.session.scalar(select(true()).select_from(ApiKey).limit(1)):
         return None
-    _, new = add_key({"name": "first key", "role": Role.ADMIN}, created_by)
-    return new
+    return add_key({"name": "first key", "role": Role.ADMIN}, created_by)
 
 
 def _note_use(prefix: str) -> None:

@@ -1,6 +1,7 @@
 """Writing the audit: what a request does and the entry about it are one commit: there is never one without the other.
 
-The gate says whose request it is; the entry is completed and added when the session commits. Routes need not know.
+The gate says whose request it is; the entry is completed and added when the session commits. Routes need not know,
+except for one that finds nothing to change, and one that commits on a connection of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from flask import current_app, g, has_request_context, request
-from sqlalchemy import event
+from sqlalchemy import Connection, event, insert
 from sqlalchemy.orm import Session, UOWTransaction
 
 from api.access.principal import Principal
@@ -57,6 +58,23 @@ def name_object(kind: str, object_id: int, **detail: Any) -> None:
         expected.detail |= detail
 
 
+def nothing_changed() -> None:
+    """Says that this request has found nothing to change: it gets no entry."""
+    if has_request_context():
+        g.pop("audit", None)
+
+
+def record_on(connection: Connection, detail: Mapping[str, Any]) -> None:
+    """Adds an entry for this request to the transaction of a connection that is not the session's.
+
+    For a request that commits in several transactions: each of them has an entry of its own.
+    """
+    expected: _Expected | None = g.get("audit") if has_request_context() else None
+    if expected is not None:
+        operation = expected.operation or _operation_id()
+        connection.execute(insert(AuditEntry).values(_columns(operation, expected.principal, None, detail)))
+
+
 def note_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Adds to this request's entry what it changes; a text is no part of it, and a phone number is masked."""
     expected: _Expected | None = g.get("audit") if has_request_context() else None
@@ -69,19 +87,7 @@ def write_down(
     operation: str, who: Principal | None, *, what: tuple[str, int] | None = None, detail: Mapping[str, Any] = {}
 ) -> None:
     """Adds an entry to what is being committed, for what is no operation of the API: a sign-in, a command."""
-    kind, object_id = what or (None, None)
-    db.session.add(
-        AuditEntry(
-            actor=who.actor if who else NOBODY,
-            actor_name=who.name if who else NOBODY,
-            role=who.role if who else None,
-            operation=operation,
-            object=kind,
-            object_id=object_id,
-            detail=dict(detail) or None,
-            **_request_of(),
-        )
-    )
+    db.session.add(AuditEntry(**_columns(operation, who, what, detail)))
 
 
 @event.listens_for(db.session, "after_flush")
@@ -102,6 +108,22 @@ def _write_down_request(session: Session) -> None:
     expected: _Expected = g.pop("audit")
     what = (expected.object, expected.object_id) if expected.object and expected.object_id else None
     write_down(expected.operation or _operation_id(), expected.principal, what=what, detail=expected.detail)
+
+
+def _columns(
+    operation: str, who: Principal | None, what: tuple[str, int] | None, detail: Mapping[str, Any]
+) -> dict[str, Any]:
+    kind, object_id = what or (None, None)
+    return {
+        "actor": who.actor if who else NOBODY,
+        "actor_name": who.name if who else NOBODY,
+        "role": who.role if who else None,
+        "operation": operation,
+        "object": kind,
+        "object_id": object_id,
+        "detail": dict(detail) or None,
+        **_request_of(),
+    }
 
 
 def _object_of_path() -> tuple[str | None, int | None]:

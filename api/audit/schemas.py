@@ -37,7 +37,8 @@ class AuditEntrySchema(Answer):
     operation = ma.fields.String(
         required=True,
         metadata={
-            "description": "What: an operationId of this document, `signIn`, `signInFailed`, `signOut`.",
+            "description": "What: an operationId of this document, `testMailing`, `signIn`, `signInFailed`, `signOut`, "
+            "`afterRestore`.",
             "example": "updateClient",
         },
     )
@@ -53,7 +54,8 @@ class AuditEntrySchema(Answer):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The fields that changed, each before and after; no texts, and phone numbers masked.",
+            "description": "The fields that changed, each before and after; no texts, and phone numbers masked. Of an "
+            "import, the rows of one commit: `added`, `changed`, `unchanged`, `rejected`.",
             "example": {"tag": ["regular", "vip"]},
         },
     )

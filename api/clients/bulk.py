@@ -8,15 +8,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
+from api.audit.recording import record_on
 from api.clients.cells import guarded
-from api.clients.staging import FaultyRow, Staging
+from api.clients.staging import FaultyRow, Merged, Staging
 from api.clients.upload import COLUMNS, Row
 from api.clients.verdicts import Fault, judge
 from shared.models import Client
 
-PAGE = 5_000
+PAGE = 1_000
 """Clients read in one statement of an export."""
 MAX_SHOWN = 200
 """Characters of a wrong field that are kept, to know it by."""
@@ -30,11 +31,21 @@ class Imported(NamedTuple):
     unchanged: int
     rejected: int
 
+    def plus(self, merged: Merged) -> Imported:
+        """The sums with the rows of one more statement."""
+        return Imported(
+            self.added + merged.added,
+            self.changed + merged.changed,
+            self.unchanged + merged.unchanged,
+            self.rejected + merged.repeated,
+        )
+
 
 def import_clients(staging: Staging, rows: Iterable[Row]) -> Imported:
     """Reads all rows, then takes the good ones into the directory; what was wrong stays in `staging`.
 
-    A failure before the last row was read has changed nothing; one after that may have taken over a part.
+    A failure before the last row was read has changed nothing; one after that may have taken over a part. Each
+    transaction that changes the directory has an entry in the audit, with the counts since the entry before it.
     """
     rejected = 0
     for line, row in rows:
@@ -44,13 +55,17 @@ def import_clients(staging: Staging, rows: Iterable[Row]) -> Imported:
         else:
             rejected += 1
             _refuse(staging, line, row, verdict)
-    added = changed = unchanged = 0
-    for merged in staging.merge():
-        added += merged.added
-        changed += merged.changed
-        unchanged += merged.unchanged
-        rejected += merged.repeated
-    return Imported(added, changed, unchanged, rejected)
+    imported = unrecorded = Imported(0, 0, 0, rejected)
+
+    def record(connection: Connection, merged: Merged) -> None:
+        if merged.added or merged.changed:
+            record_on(connection, unrecorded.plus(merged)._asdict())
+
+    for merged in staging.merge(record):
+        imported = imported.plus(merged)
+        recorded = merged.added or merged.changed
+        unrecorded = Imported(0, 0, 0, 0) if recorded else unrecorded.plus(merged)
+    return imported
 
 
 def faults_as_csv(faults: Iterable[FaultyRow]) -> Iterator[str]:

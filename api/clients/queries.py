@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, cast, func, select, update
+from sqlalchemy import ColumnElement, and_, case, cast, func, literal, select, tuple_, update
 
-from api.audit.recording import note_changes
+from api.audit.recording import note_changes, nothing_changed
 from api.extensions import db
 from api.rows import with_columns
 from shared.clients import check_operator_code
@@ -18,9 +18,23 @@ from shared.models import MESSAGE_STATUS, Client, Message
 REMOVED = "the client was removed"
 
 
-def clients_after(after: int, limit: int) -> Sequence[Client]:
-    """The clients with a greater id, in order."""
-    return db.session.scalars(select(Client).where(Client.id > after).order_by(Client.id).limit(limit)).all()
+def clients_after(after: int, limit: int, **wanted: Any) -> Sequence[Client]:
+    """The clients with a greater id that pass every filter given, in order.
+
+    `wanted` may have `phone_number`, `tag` and `operator_code`.
+    """
+    equal = {name: value for name, value in wanted.items() if value is not None}
+    walked = None if "phone_number" in equal else next((name for name in ("tag", "operator_code") if name in equal), "")
+    if not walked:
+        found = select(Client).where(Client.id > after).order_by(Client.id)
+    else:
+        # Of this order only the index of the column and the id is of use, so the planner can't walk the primary key
+        # instead, and filter its way to a rare value.
+        column = getattr(Client, walked)
+        given = literal(equal.pop(walked), column.type)
+        beyond = tuple_(column, Client.id) > tuple_(given, literal(after, Client.id.type))
+        found = select(Client).where(beyond, column <= given).order_by(column, Client.id)
+    return db.session.scalars(found.filter_by(**equal).limit(limit)).all()
 
 
 def client_by_id(client_id: int) -> Client:
@@ -49,6 +63,7 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
     """
     check_operator_code(fields["phone_number"], fields["operator_code"])
     if all(getattr(client, name) == value for name, value in fields.items()):
+        nothing_changed()
         return client
     note_changes(with_columns(client), fields)
     if client.phone_number != fields["phone_number"]:
@@ -73,6 +88,11 @@ def remove_client(client: Client) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+def count_waiting(client: Client) -> int:
+    """How many messages wait to be sent to a client: what removing it would end."""
+    return db.session.scalars(select(func.count()).select_from(Message).where(_waiting(client))).one()
 
 
 def _redirect_messages(client: Client, phone_number: int) -> None:

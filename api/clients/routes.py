@@ -10,10 +10,10 @@ from flask.views import MethodView
 
 from api.blueprint import Blueprint
 from api.clients import queries
-from api.clients.schemas import ClientBody, ClientSchema
+from api.clients.schemas import ClientBody, ClientsArguments, ClientSchema
 from api.extensions import db
 from api.openapi import LOCATION, path_id
-from api.paging import PAGE_HEADERS, PageArguments, page
+from api.paging import PAGE_HEADERS, page
 from shared.models import Client
 
 blp = Blueprint("Clients", "/v1/client", "The directory: whom messages can be sent to.", editable=ClientBody())
@@ -35,10 +35,10 @@ class NewClient(MethodView):
 @blp.route("/")
 class Clients(MethodView):
     @blp.operation("listClients")
-    @blp.arguments(PageArguments(), location="query")
+    @blp.arguments(ClientsArguments(), location="query")
     @blp.response(200, ClientSchema(many=True), headers=PAGE_HEADERS)
     def get(self, arguments: dict[str, Any]) -> tuple[Sequence[Client], dict[str, str]]:
-        """List all clients"""
+        """List clients"""
         return page(queries.clients_after, arguments)
 
 

@@ -7,6 +7,7 @@ from marshmallow import validate
 
 from api.fields import NO_NUL, PHONE_NUMBER, PHONE_NUMBER_OR_DIGITS, Instant, PhoneNumber, PlainText, Timezone
 from api.lengths import MaxLength
+from api.paging import PageArguments
 from api.schemas import Answer, Body
 from shared.clients import MAX_LABEL
 
@@ -75,6 +76,30 @@ class ClientBody(Body, ClientSchema):
             **PHONE_NUMBER_OR_DIGITS,
             "description": "In international form, 7 to 15 digits (E.164): an integer, or digits with or without `+`.",
             "example": 79161234567,
+        },
+    )
+
+
+class ClientsArguments(PageArguments):
+    """Which clients."""
+
+    phone_number = PhoneNumber(
+        metadata={**PHONE_NUMBER, "description": "Only the client with this phone number.", "example": 79161234567}
+    )
+    tag = PlainText(
+        validate=validate.Length(max=MAX_LABEL),
+        metadata={
+            "description": "Only clients with this tag; empty: with none.",
+            "pattern": NO_NUL,
+            "example": "vip",
+        },
+    )
+    operator_code = PlainText(
+        validate=validate.Regexp("^[0-9]{1,15}\\Z", error="Must be 1 to 15 digits."),
+        metadata={
+            "description": "Only clients with this operator code.",
+            "pattern": "^[0-9]{1,15}$",
+            "example": "916",
         },
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any, NamedTuple
@@ -66,6 +66,11 @@ class Merged(NamedTuple):
     repeated: int
 
 
+Record = Callable[[Connection, Merged], None]
+"""Adds to the transaction of a merging statement what is to be committed with it. May be called again in another one,
+when the first was rolled back."""
+
+
 class Staging:
     """The tables of one import. `staged` opens and removes them."""
 
@@ -89,7 +94,7 @@ class Staging:
         if len(self._faults) >= PUT:
             self._put_faults()
 
-    def merge(self) -> Iterator[Merged]:
+    def merge(self, record: Record) -> Iterator[Merged]:
         """Takes what is staged into the directory, some rows a transaction, in the order of their phone numbers.
 
         Of several rows with one phone number the first counts, and the others are refused.
@@ -103,7 +108,7 @@ class Staging:
             lost = psycopg2.OperationalError("what was staged is gone")
             raise OperationalError(None, None, lost)
         passed = Merged(0, 0, 0, 0, 0, 0)
-        while merged := self._merge_after(passed):
+        while merged := self._merge_after(passed, record):
             passed = merged
             yield merged
 
@@ -124,19 +129,25 @@ class Staging:
         with closing(self.faults()) as faults:  # type: ignore[type-var]
             return list(islice(faults, count))
 
-    def _merge_after(self, passed: Merged) -> Merged | None:
+    def _merge_after(self, passed: Merged, record: Record) -> Merged | None:
         """Merges the next rows; none when there are no more. Tries again when it was in somebody's way."""
         parameters = {"phone_number": passed.phone_number, "line": passed.line, "limit": MERGED}
         for left in reversed(range(TRIES)):
             try:
-                with self._transaction() as connection:
-                    connection.exec_driver_sql(MERGE_LIMITS)
-                    row = connection.exec_driver_sql(MERGE.format(name=self._name), parameters).one_or_none()
-                return Merged(*row) if row else None
+                return self._merge_once(parameters, record)
             except DBAPIError as error:
                 if not left or getattr(error.orig, "pgcode", None) not in IN_THE_WAY:
                     raise
         raise AssertionError("the last try answers or raises")
+
+    def _merge_once(self, parameters: dict[str, int], record: Record) -> Merged | None:
+        with self._transaction() as connection:
+            connection.exec_driver_sql(MERGE_LIMITS)
+            row = connection.exec_driver_sql(MERGE.format(name=self._name), parameters).one_or_none()
+            merged = Merged(*row) if row else None
+            if merged:
+                record(connection, merged)
+        return merged
 
     def _put_clients(self) -> None:
         self._staged += len(self._clients)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.exceptions import BadRequest
 
 blp = Blueprint("console", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 
@@ -17,6 +18,16 @@ def page(name: str, **values: Any) -> str:
     """The page of that name; for `?part=live` only the part of it that is watched, `NAME_live.html`."""
     live = request.args.get("part") == "live"
     return render_template(f"console/{name}_live.html" if live else f"console/{name}.html", **values)
+
+
+@blp.before_request
+def refuse_nul() -> None:
+    """Raises BadRequest for a query with a NUL, which PostgreSQL's texts can't have.
+
+    A form's fields are checked by the schemas that load them, which name the field.
+    """
+    if any("\0" in text for pair in request.args.items(multi=True) for text in pair):
+        raise BadRequest("The address holds a NUL character.")
 
 
 @blp.after_request

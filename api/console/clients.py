@@ -20,7 +20,6 @@ from api.console.searches import find_clients
 from api.extensions import db
 from api.fields import MAX_ID
 from shared.clients import TIMEZONES
-from shared.ledger import MessageStatus
 from shared.models import Attempt, Client, Mailing, MailingText, Message
 
 NOT_DIGITS = re.compile(r"[^0-9]")
@@ -101,8 +100,8 @@ def remove_client(client_id: int) -> str | Response | tuple[str, int]:
     if done:
         return done
     found = queries.client_by_id(client_id)
-    waiting = find_messages(MAX_ID, 100, {"client_id": client_id, "status": MessageStatus.PENDING})
-    return render_template("console/client_remove.html", client=found, waiting=len(waiting), form=form), form.status
+    waiting = queries.count_waiting(found)
+    return render_template("console/client_remove.html", client=found, waiting=waiting, form=form), form.status
 
 
 def texts_of(messages: Any) -> dict[tuple[int, int | None], str]:

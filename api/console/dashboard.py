@@ -25,7 +25,8 @@ LISTED = 20
 @blp.get("/")
 def dashboard() -> str:
     """What an operator looks at first."""
-    workers, under_way, next_ones = fleet(), _under_way(), _next_ones()
+    workers, found, next_ones, mailings = fleet(), _under_way(), _next_ones(), mailings_by_status()
+    under_way = found[:LISTED]
     waiting = [one["messages"]["pending"] for one in under_way if one["status"] is MailingStatus.RUNNING]
     speed = workers.accepted_a_second
     left = {one["id"]: seconds_left(one["messages"]["pending"], sum(waiting), len(waiting), speed) for one in under_way}
@@ -34,7 +35,9 @@ def dashboard() -> str:
         "fleet": workers,
         "plot": rate_plot(spans(workers.now), workers.now, seconds=COLUMN_SECONDS, columns=columns),
         "messages": messages_by_status(),
-        "mailings": mailings_by_status(),
+        "mailings": mailings,
+        # Each list is cut. Ended mailings are under way too until their last message has an end.
+        "more": len(found) > LISTED or mailings[MailingStatus.SCHEDULED.value] > len(next_ones),
         "under_way": under_way,
         "next_ones": next_ones,
         "left": left,
@@ -47,11 +50,11 @@ def dashboard() -> str:
 
 
 def _under_way() -> list[Report]:
-    """The mailings that are launched and not over, the latest first."""
+    """The mailings that are launched and not over, the latest first, and one more than are listed."""
     going = select(Mailing).where(
         Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.removed_at.is_(None)
     )
-    return reports_of(going.order_by(Mailing.id.desc()).limit(LISTED))[::-1]
+    return reports_of(going.order_by(Mailing.id.desc()).limit(LISTED + 1))[::-1]
 
 
 def _next_ones() -> list[Report]:

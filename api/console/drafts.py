@@ -7,6 +7,7 @@ import re
 from flask import current_app, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from api.audit.recording import nothing_changed
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged
 from api.console.mailing_actions import ask_about
@@ -29,7 +30,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
         """Going back and on again changes the draft, unless it was sent or changed elsewhere since."""
         draft_id = _draft_of(kept)
         draft = drafts.lock_draft(draft_id) if draft_id else None
-        if draft is None or draft.mailing_id is not None or draft.updated_at != kept.created_at:
+        if draft is None or draft.mailing_id is not None or draft.updated_at > kept.created_at:
             return None
         drafts.change_draft(draft, _checked(form))
         return _following(draft.id)
@@ -66,7 +67,9 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
     def send() -> str:
         locked = drafts.lock_draft(draft_id)
-        if locked.mailing_id is None:
+        if locked.mailing_id is not None:
+            nothing_changed()
+        else:
             check_unchanged(locked)
             check_seen(
                 review_of(locked.fields),

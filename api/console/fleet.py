@@ -51,13 +51,15 @@ class Fleet:
 
 def fleet() -> Fleet:
     """The workers, by their reports of the last minutes."""
-    recent = WorkerReport.at > func.now() - WATCHED
+    # A report from the future was written before the database's clock was put back: its worker may be dead.
+    recent = WorkerReport.at.between(func.now() - WATCHED, func.clock_timestamp())
     last = select(func.max(WorkerReport.at), WorkerReport.worker).where(recent).group_by(WorkerReport.worker)
     reports = db.session.scalars(
         select(WorkerReport).where(tuple_(WorkerReport.at, WorkerReport.worker).in_(last))
     ).all()
     speeds = select((func.sum(WorkerReport.accepted) / func.sum(WorkerReport.seconds)).label("speed"))
-    each = speeds.where(WorkerReport.at > func.now() - LATELY).group_by(WorkerReport.worker).subquery()
+    lately = WorkerReport.at.between(func.now() - LATELY, func.clock_timestamp())
+    each = speeds.where(lately).group_by(WorkerReport.worker).subquery()
     now, speed = db.session.execute(select(func.now(), select(func.sum(each.c.speed)).scalar_subquery())).one()
     return Fleet(now, sorted(reports, key=lambda one: (one.stopped, one.worker)), speed or 0.0)
 
@@ -67,7 +69,7 @@ def spans(now: datetime) -> list[Span]:
     troubles = sum((getattr(WorkerReport, outcome.value) for outcome in TROUBLES[1:]), WorkerReport.refused)
     rows = db.session.execute(
         select(WorkerReport.at, WorkerReport.seconds, WorkerReport.accepted, troubles).where(
-            WorkerReport.at > now - WATCHED, WorkerReport.accepted + troubles > 0
+            WorkerReport.at.between(now - WATCHED, now), WorkerReport.accepted + troubles > 0
         )
     )
     return [Span((now - at).total_seconds(), seconds, (accepted, trouble)) for at, seconds, accepted, trouble in rows]

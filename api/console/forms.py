@@ -18,7 +18,7 @@ from api.console.once import Submission
 from api.console.wordings import said
 from api.errors import broken_rule
 from api.extensions import db
-from api.fields import rfc_3339
+from api.fields import in_utc
 from shared.clients import TIMEZONES
 from shared.errors import FieldError
 from shared.models import Client, KeptAnswer, Mailing, MailingDraft
@@ -119,13 +119,12 @@ def _in_area(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def instant(typed: str, zone: str) -> str:
-    """What a date field holds, in that time zone, as the API wants it; what is no such date stays as it was typed."""
+def moment_of(typed: str, zone: str) -> datetime | None:
+    """The moment that a date field holds, in that time zone; none for what is no date that the ledger could have."""
     try:
-        local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC"))
-        return rfc_3339(local, "auto")
+        return in_utc(datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC")))
     except (ValueError, OverflowError):
-        return typed
+        return None
 
 
 def check_unchanged(thing: Client | Mailing | MailingDraft) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from flask import render_template, request, url_for
@@ -10,16 +9,16 @@ from werkzeug import Response
 
 from api.console.blueprint import blp
 from api.console.clients import NOT_DIGITS, last_attempts_of
-from api.console.forms import Form, instant
+from api.console.forms import Form, moment_of
 from api.console.message_search import find_messages
 from api.console.paging import Page, paged
 from api.extensions import db
-from api.fields import MAX_ID
+from api.fields import MAX_ID, whole_number
 from api.mailings.control import resolve
 from api.mailings.schemas import ResolveBody
 from api.messages.queries import message_by_id
 from shared.ledger import MessageStatus
-from shared.models import Client, Mailing, MailingText
+from shared.models import INFINITY, Client, Mailing, MailingText
 
 SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
 
@@ -62,6 +61,7 @@ def _show(message_id: int, form: Form) -> str:
         "console/message.html",
         form=form,
         message=found,
+        sent_alone=found["due_at"] == INFINITY,
         mailing=mailing,
         client=db.session.get(Client, found["client_id"]),
         text=db.session.get_one(MailingText, (mailing.id, revision)).text,
@@ -74,16 +74,18 @@ def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     wrong = []
     for field, name in (("phone", "phone_number"), ("id", "id"), ("mailing", "mailing_id")):
         digits = NOT_DIGITS.sub("", typed[field]) if field == "phone" else typed[field]
-        if typed[field] and not (digits.isascii() and digits.isdigit() and int(digits) <= MAX_ID):
+        number = whole_number(digits)
+        if number is not None:
+            wanted[name] = number
+        elif typed[field]:
             wrong.append(field)
-        elif digits:
-            wanted[name] = int(digits)
     if typed["status"] in list(MessageStatus):
         wanted["status"] = MessageStatus(typed["status"])
     for name in ("since", "until"):
         if typed[name]:
-            try:
-                wanted[name] = datetime.fromisoformat(instant(typed[name], request.args.get("zone", "UTC")))
-            except ValueError:
+            moment = moment_of(typed[name], request.args.get("zone", "UTC"))
+            if moment is None:
                 wrong.append(name)
+            else:
+                wanted[name] = moment
     return wanted, wrong

@@ -17,7 +17,7 @@ from api.console.forms import Form, check_unchanged, loaded, untouched
 from api.console.moments import read_moments, shown, written
 from api.console.review import check_end, earliest_start, plan_of
 from api.extensions import db
-from api.fields import PlainText
+from api.fields import PlainText, whole_number
 from api.mailings import queries
 from api.mailings.schemas import MailingBody
 from api.schemas import Body
@@ -105,7 +105,7 @@ def show_form(
 def _beginning() -> dict[str, Any]:
     now = db.session.scalars(select(queries.NOW)).one().replace(second=0, microsecond=0)
     values: dict[str, Any] = {"on_unknown": OnUnknown.RESEND.value, "mark": request.args.get("mark", "")}
-    like = request.args.get("like", type=int)
+    like = whole_number(request.args.get("like", ""))
     if like:
         old = queries.mailing_by_id(like)
         values |= {"text": old["text"], "mark": old["mark"], "on_unknown": old["on_unknown"].value}

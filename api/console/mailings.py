@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import request
@@ -13,18 +14,15 @@ from api.console.fleet import fleet
 from api.console.mailing_deeds import deeds_for, starts_in
 from api.console.paging import paged
 from api.console.problems import seconds_left
-from api.console.searches import find_mailings
+from api.console.searches import find_journal, find_mailings
 from api.console.viewer import may
 from api.extensions import db
-from api.fields import MAX_ID
-from api.mailings.control import journal_after
+from api.fields import MAX_ID, whole_number
 from api.mailings.drafts import unsent_drafts
 from api.mailings.queries import mailing_by_id
 from shared.ledger import MailingStatus
 from shared.models import Mailing, MessageTally
 
-JOURNAL = 50
-"""Entries of the journal that a page shows, the latest ones."""
 DRAFTS = 20
 """Drafts that are listed, the latest ones."""
 
@@ -63,11 +61,11 @@ def mailing(mailing_id: int) -> str:
         reasons=reasons_of(mailing_id),
         look=LOOK,
         timeline=timeline_of(mailing_id, report["messages"]["sent"]),
-        journal=journal_after(mailing_id, 0, 1000)[-JOURNAL:],
+        journal=paged(partial(find_journal, mailing_id), lambda entry: int(entry.id), MAX_ID),
         deeds=deeds_for(report, workers.now),
         starts_in=starts_in(report, workers.now),
         said=request.args.get("said"),
-        count=request.args.get("count", type=int),
+        count=whole_number(request.args.get("count", "")),
     )
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
 
-from api.fields import rfc_3339
+from api.fields import FIRST_YEAR, LAST_YEAR, in_utc, rfc_3339
 from shared.clients import TIMEZONES
 
 NAMES = ("start_datetime", "end_datetime")
@@ -71,10 +71,14 @@ def _read(found: Moments, name: str, typed: str, zone: str, fold: str) -> None:
         return
     try:
         local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone))
-        both = [local.replace(fold=0), local.replace(fold=1)]
-        found.values[name] = written(both[fold == "1"])
-    except (ValueError, OverflowError):
+    except ValueError:
         return  # the schema says what is wrong with it
+    both = [local.replace(fold=0), local.replace(fold=1)]
+    try:
+        found.values[name] = written(in_utc(both[fold == "1"]))
+    except (ValueError, OverflowError):
+        found.errors[name] = [gettext("The year must be from %(first)s to %(last)s.", first=FIRST_YEAR, last=LAST_YEAR)]
+        return
     if both[0].utcoffset() == both[1].utcoffset():
         return
     after = both[0].astimezone(UTC).astimezone(ZoneInfo(zone))

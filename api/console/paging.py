@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from api.fields import MAX_ID
+from api.fields import whole_number
 
 ROWS = 50
+OF_ONE_PAGE = ("from", "part", "said", "count")
+"""Parameters that say something of the page that was asked for, and nothing of the next."""
 
 
 class Page(NamedTuple):
@@ -23,14 +25,17 @@ class Page(NamedTuple):
 
 
 def paged(find: Callable[[int, int], Sequence[Any]], key: Callable[[Any], int], start: int) -> Page:
-    """The page that the request's `from` names of what `find(from, limit)` finds; the first one begins at `start`."""
-    given = request.args.get("from", "")
-    begin = int(given) if given.isascii() and given.isdigit() and int(given) <= MAX_ID else start
+    """The page that the request's `from` names of what `find(from, limit)` finds; the first one begins at `start`.
+
+    A `from` that is no whole number is left out of account.
+    """
+    given = whole_number(request.args.get("from", ""))
+    begin = start if given is None else given
     rows = find(begin, ROWS + 1)
     following = _address(key(rows[ROWS - 1])) if len(rows) > ROWS else None
     return Page(rows[:ROWS], following, _address(None) if begin != start else None)
 
 
 def _address(begin: int | None) -> str:
-    kept = {name: value for name, value in request.args.items() if name != "from" and value}
+    kept = {name: value for name, value in request.args.items() if name not in OF_ONE_PAGE and value}
     return f"{request.path}?{urlencode(kept | ({'from': begin} if begin is not None else {}))}"

@@ -41,6 +41,8 @@ def _of_gateway(fleet: Fleet) -> Iterable[Problem]:
         return
     code = {
         GatewayHealth.REFUSED: "token_refused",
+        GatewayHealth.NO_CREDIT: "no_credit",
+        GatewayHealth.NOT_UNDERSTOOD: "not_understood",
         GatewayHealth.OPEN: "gateway_away",
         GatewayHealth.SLOWING: "gateway_slowing",
     }[worst.gateway]

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from api.console.forms import loaded
 from api.console.wordings import said
 from api.extensions import db
+from api.fields import whole_number
 from api.mailings.plan import plan
 from api.mailings.queries import NOW
 from api.mailings.schemas import MailingBody
@@ -54,8 +55,8 @@ def review_of(fields: Mapping[str, str]) -> Review:
         return Review(plan=plan_of(fields), terms=None, errors={error.field: [said(str(error))]})
     known = {name: getattr(terms, name) for name in ("mark", "text", "start_datetime", "end_datetime")}
     planned = plan(known, exact=True)
-    seconds = planned["seconds_needed"]
-    last = None if seconds is None else min(terms.start_datetime + timedelta(seconds=seconds), terms.end_datetime)
+    seconds, window = planned["seconds_needed"], (terms.end_datetime - terms.start_datetime).total_seconds()
+    last = None if seconds is None else terms.start_datetime + timedelta(seconds=min(seconds, window))
     return Review(plan=planned, terms=terms, at_once=at_once, last=last)
 
 
@@ -88,7 +89,7 @@ def check_end(end: datetime, start: datetime) -> None:
 
 def check_seen(review: Review, *, audience: str, confirmed: Collection[str]) -> None:
     """Raises Invalid unless what is sent is what was shown: about so many clients, and each warning confirmed."""
-    seen = int(audience) if audience.isascii() and audience.isdigit() and len(audience) < 19 else 0
+    seen = whole_number(audience) or 0
     if review.plan["audience"] > seen * (1 + GROWTH):
         raise Invalid("audience", f"There are {review.plan['audience']} clients now, and {seen} were shown before.")
     if any(warning.code not in confirmed for warning in review.warnings):

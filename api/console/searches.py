@@ -10,7 +10,7 @@ from api.extensions import db
 from api.mailings.queries import Report, reports_of
 from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER
 from shared.ledger import MailingStatus
-from shared.models import Client, Mailing, MailingText
+from shared.models import Client, JournalEntry, Mailing, MailingText
 
 LOOK_BACK = 10_000
 """Mailings among which words are searched for, the latest ones: their texts have no index."""
@@ -52,6 +52,12 @@ def find_mailings(before: int, limit: int, *, words: str = "", status: MailingSt
         latest = db.session.scalar(select(func.max(Mailing.id))) or 0
         wanted += [_has(words), Mailing.id > min(latest, before) - LOOK_BACK]
     return reports_of(select(Mailing).where(*wanted).order_by(Mailing.id.desc()).limit(limit))[::-1]
+
+
+def find_journal(mailing_id: int, before: int, limit: int) -> Sequence[JournalEntry]:
+    """The entries of a mailing's journal with a lesser id, the latest first."""
+    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id < before)
+    return db.session.scalars(entries.order_by(JournalEntry.id.desc()).limit(limit)).all()
 
 
 def _has(words: str) -> ColumnElement[bool]:

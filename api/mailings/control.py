@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import CursorResult, func, select, update
 
+from api.audit.recording import nothing_changed
 from api.extensions import db
 from api.mailings.queries import NOW, lock_mailing, write_down
 from api.statistics.queries import unended_mailings
@@ -41,6 +42,7 @@ def act(mailing_id: int, action: Action) -> None:
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
     if status is mailing.status:
+        nothing_changed()
         return
     mailing.status = status
     if status is MailingStatus.CANCELLED:
@@ -58,6 +60,8 @@ def retry(mailing_id: int, status: MessageStatus) -> Retried:
     if retried:
         _run_again(mailing)
         write_down(mailing, "retry", f"{retried} {status.value}")
+    else:
+        nothing_changed()
     return Retried(retried, more=len(ids) > RETRY_LIMIT)
 
 

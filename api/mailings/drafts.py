@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import func, select
 
 from api.access.principal import principal
-from api.audit.recording import name_object, note_changes
+from api.audit.recording import name_object, note_changes, nothing_changed
 from api.extensions import db
 from api.fields import rfc_3339
 from api.mailings.queries import NOW, add_mailing, lock_mailing, remove_mailing
@@ -47,6 +47,9 @@ def add_draft(fields: Mapping[str, str]) -> int:
 def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
     """Changes a locked draft. Raises Conflict for one that was sent."""
     _check_unsent(draft)
+    if fields == draft.fields:
+        nothing_changed()
+        return
     note_changes({name: draft.fields.get(name, "") for name in fields}, fields)
     draft.fields = dict(fields)
     draft.updated_at = func.now()

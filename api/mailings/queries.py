@@ -19,6 +19,7 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    inspect,
     or_,
     select,
     true,
@@ -26,9 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from api.audit.recording import note_changes
+from api.audit.recording import note_changes, nothing_changed
 from api.extensions import db
-from api.rows import with_columns
 from shared.errors import NotFound
 from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.mailings import ENDED, Terms, check_change, check_terms, warnings_about
@@ -40,6 +40,9 @@ NOW = func.clock_timestamp()
 _LISTED = select(Mailing).where(Mailing.removed_at.is_(None))
 _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
 _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
+
+_COLUMNS = tuple(column.key for column in inspect(Mailing).column_attrs)
+_STATUSES = tuple(status.value for status in MessageStatus)
 
 Report = dict[str, Any]
 """The columns of a mailing with its `text`, `messages` (by status) and `warnings`."""
@@ -111,6 +114,7 @@ def change_mailing(mailing: Mailing, before: Terms, after: Terms) -> None:
     """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
     changed = check_change(mailing, before, after)
     if not changed:
+        nothing_changed()
         return
     note_changes(asdict(before), asdict(after))
     if "text" in changed:
@@ -194,9 +198,12 @@ def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str])
 
 
 def _report(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> Report:
-    return with_columns(
-        mailing,
-        text=text,
-        messages={status.value: count for status, count in zip(MessageStatus, counts, strict=True)},
-        warnings=warnings_about(mailing, somebody_matches=bool(somebody_matches), open_messages=_open(counts), now=now),
-    )
+    # All columns have just been read: to ask the mapped attributes for each of them takes a third of a page's time.
+    loaded = vars(mailing)
+    return {name: loaded[name] for name in _COLUMNS} | {
+        "text": text,
+        "messages": dict(zip(_STATUSES, counts, strict=True)),
+        "warnings": warnings_about(
+            mailing, somebody_matches=bool(somebody_matches), open_messages=_open(counts), now=now
+        ),
+    }

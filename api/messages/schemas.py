@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import marshmallow as ma
 
 from api.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber
 from api.paging import PageArguments
 from api.schemas import Answer
 from shared.ledger import MessageStatus, Outcome
+from shared.models import INFINITY
 
 ID = {"format": "int64"}
 
@@ -32,6 +36,13 @@ MessageCounts = Answer.from_dict(
     },
     name="MessageCounts",
 )
+
+
+class DueAt(Instant):
+    """When a message is due: null for a suspect, which has no such time."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value == INFINITY else super()._serialize(value, attr, obj, **kwargs)
 
 
 class AttemptSchema(Answer):
@@ -103,9 +114,14 @@ class MessageSchema(Answer):
         allow_none=True,
         metadata={"description": "Which of the mailing's texts it carries; null before the first attempt."},
     )
-    due_at = Instant(
+    due_at = DueAt(
         required=True,
-        metadata={"description": "When it may be sent, or may again.", "example": "2022-06-02T18:25:43.511Z"},
+        allow_none=True,
+        metadata={
+            "description": "When it may be sent, or may again; null for one that is to be sent alone, since its last "
+            "two leases lapsed.",
+            "example": "2022-06-02T18:25:43.511Z",
+        },
     )
     sent_at = Instant(
         required=True,

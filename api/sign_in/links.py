@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert
+from sqlalchemy import delete, func, insert, select
 
 from api.access.keys import hash_of
 from api.extensions import db
@@ -21,6 +21,12 @@ def add_link(actor: str) -> tuple[str, datetime]:
     link = {"token_hash": hash_of(token), "actor": actor, "expires_at": func.now() + LIFETIME}
     added = insert(SignInLink).values(link).returning(SignInLink.expires_at)
     return token, db.session.scalars(added).one()
+
+
+def actor_of(token: str) -> str | None:
+    """Whom the link would sign in, without using it up."""
+    works = SignInLink.token_hash == hash_of(token), SignInLink.expires_at > func.now()
+    return db.session.scalars(select(SignInLink.actor).where(*works)).one_or_none()
 
 
 def redeem(token: str) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden, NotFound
@@ -30,8 +31,23 @@ FAILURES, FAILURES_A_SECOND = 10, 1 / 6
 """Sign-ins that may fail from one address: so many at once, and then one every so often. There is no limit over all
 addresses: keys are too long to be guessed from everywhere, and it would let anybody lock everybody out."""
 
+RECORDED = "everybody", 1 / 6, 100
+"""Failed sign-ins of all addresses that the audit takes: so many at once, and then one every so often. An address costs
+little, and the audit can't be erased: the rest are in the log, and in the metric of requests answered 401."""
+
+LINK_OVER = "This link has been used, or its time is over. Sign in with a key."
+
+log = logging.getLogger(__name__)
+
 # The page is one of the console's: it extends its template, and looks and speaks like it.
 blp = Blueprint("sign_in", __name__, template_folder="templates")
+
+
+class Offer(NamedTuple):
+    """A link that would sign in somebody else than who is signed in."""
+
+    link: str
+    who: Principal
 
 
 def register_sign_in(app: Flask, provider: Provider | None) -> None:
@@ -50,22 +66,26 @@ def page() -> Response | tuple[str, int]:
         return _form()
     if tired := _too_many_failures():
         return tired
-    actor = links.redeem(link)
-    who = _gate().of_actor(actor) if actor else None
-    if who is None:
-        return _refuse("This link has been used, or its time is over. Sign in with a key.", how="link")
-    return _welcome(who, "link")
+    signed_in, offered = _gate().of_cookie(), links.actor_of(link)
+    if signed_in is None or offered is None or offered == signed_in.actor:
+        return _open(link)
+    who = _gate().of_actor(offered)
+    # Whoever is signed in has asked for nothing yet: another site may have sent them here.
+    return _form(offer=Offer(link, who)) if who else _refuse(LINK_OVER, how="link")
 
 
 @blp.post("/login/")
 def enter() -> Response | tuple[str, int]:
-    """Signs in whoever has a key."""
+    """Signs in whoever has a key, or a link that is to replace who is signed in."""
     try:
         csrf.check()
     except Forbidden:
         return _form("This page was not fresh any more. Try again.", 403)
     if tired := _too_many_failures():
         return tired
+    link = request.form.get("link")
+    if link is not None:
+        return _open(link)
     key = request.form.get("key", "").strip()
     who = _gate().of_key(key)
     if who is None:
@@ -98,6 +118,8 @@ def to_provider() -> Response | tuple[str, int]:
 @blp.get("/login/provider/back/")
 def from_provider() -> Response | tuple[str, int]:
     """Signs in whom the provider sends back."""
+    if tired := _too_many_failures():
+        return tired
     try:
         who, following = _provider().welcome_back()
     except ProviderError as error:
@@ -106,11 +128,18 @@ def from_provider() -> Response | tuple[str, int]:
     return redirect(following, 303)
 
 
-def _form(trouble: str | None = None, status: int = 200) -> tuple[str, int]:
+def _open(link: str) -> Response | tuple[str, int]:
+    """Uses the link up."""
+    actor = links.redeem(link)
+    who = _gate().of_actor(actor) if actor else None
+    return _welcome(who, "link") if who else _refuse(LINK_OVER, how="link")
+
+
+def _form(trouble: str | None = None, status: int = 200, offer: Offer | None = None) -> tuple[str, int]:
     following = local_address(request.values.get("next"), HOME)
     signed_in = _gate().of_cookie() if request.method == "GET" else None
     provider = current_app.extensions["provider"] is not None
-    shown = {"trouble": trouble, "following": following, "signed_in": signed_in, "provider": provider}
+    shown = {"trouble": trouble, "following": following, "signed_in": signed_in, "provider": provider, "offer": offer}
     return render_template("sign_in/page.html", **shown), status
 
 
@@ -122,9 +151,12 @@ def _welcome(who: Principal, how: str) -> Response:
 
 def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
     db.session.rollback()
-    limits.of_sign_ins.take(*_tries())
-    write_down("signInFailed", None, detail={name: value for name, value in how.items() if value})
-    db.session.commit()
+    known = {name: value for name, value in how.items() if value}
+    if limits.of_sign_ins.take(*_tries()) or limits.of_sign_ins.take(*RECORDED):
+        log.warning("a failed sign-in is not in the audit: there are too many", extra=known)
+    else:
+        write_down("signInFailed", None, detail=known)
+        db.session.commit()
     return _form(trouble, 401)
 
 

@@ -52,8 +52,12 @@ class ProviderSettings:
         missing = [name for name in ("client_id", "client_secret") if not read[name]]
         if missing:
             raise ConfigurationError(f"OIDC_{missing[0].upper()}: must be set too when OIDC_ISSUER is.")
-        address = urlsplit(read["issuer"])
-        if not address.hostname or (address.scheme != "https" and address.hostname not in HERE):
+        try:
+            address = urlsplit(read["issuer"])
+            sound = bool(address.hostname) and address.port != 0
+        except ValueError:
+            raise ConfigurationError("OIDC_ISSUER: must be an address such as https://id.example.") from None
+        if not sound or (address.scheme != "https" and address.hostname not in HERE):
             raise ConfigurationError("OIDC_ISSUER: must begin with https://, since what it answers opens the door.")
         return cls(**{**read, "roles": {word: Role(role) for word, role in read["roles"].items()}})
 

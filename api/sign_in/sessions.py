@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -48,10 +48,15 @@ class SignedIn(NamedTuple):
     role: Role | None
 
 
+def _sha256(string: bytes = b"") -> Any:
+    """SHA-256 with the parameters of the base class: those of `hashlib.sha256` differ between Python's versions."""
+    return hashlib.sha256(string)
+
+
 class Cookies(SecureCookieSessionInterface):
     """Flask's signed cookies, with the secret of the environment or else of the database, read when first needed."""
 
-    digest_method = staticmethod(hashlib.sha256)
+    digest_method = staticmethod(_sha256)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """What is in the cookie, if it is one of ours."""
@@ -77,7 +82,12 @@ class Cookies(SecureCookieSessionInterface):
 
 
 def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
-    """Begins a session in this browser and commits; `role` is a provider's word, a key's role is looked up."""
+    """Begins a session in this browser and commits; `role` is a provider's word, a key's role is looked up.
+
+    The session that the browser had before ends, for every copy of its cookie.
+    """
+    before = cookie_token_hash()
+    replaced = end_session(before) if before else None
     token = secrets.token_urlsafe(32)
     over = select(BrowserSession.token_hash).where(BrowserSession.expires_at <= func.now()).limit(SWEEP)
     db.session.execute(
@@ -87,8 +97,10 @@ def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
     )
     begun = {"actor": who.actor, "name": who.name, "role": role, "expires_at": func.now() + LIFETIME}
     db.session.execute(insert(BrowserSession).values(token_hash=hash_of(token), **begun))
-    write_down("signIn", who, detail={"how": how})
+    write_down("signIn", who, detail={"how": how} | ({"replaced": replaced} if replaced else {}))
     db.session.commit()
+    if before:
+        current_app.extensions["gate"].forget_session(before)
     # Nothing of before is taken along: a cookie that somebody planted is worth nothing.
     session.clear()
     session["token"] = token
@@ -97,12 +109,18 @@ def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
 def sign_out(who: Principal) -> None:
     """Ends the session of this browser, for every copy of its cookie, and commits."""
     token_hash = cookie_token_hash()
-    db.session.execute(delete(BrowserSession).where(BrowserSession.token_hash == token_hash))
-    write_down("signOut", who)
+    if token_hash and end_session(token_hash):
+        write_down("signOut", who)
     db.session.commit()
     if token_hash:
         current_app.extensions["gate"].forget_session(token_hash)
     session.clear()
+
+
+def end_session(token_hash: bytes) -> str | None:
+    """Deletes the session and answers whose it was; none if there is no such session. Commits nothing."""
+    ended = delete(BrowserSession).where(BrowserSession.token_hash == token_hash).returning(BrowserSession.actor)
+    return db.session.scalars(ended, execution_options={"synchronize_session": False}).one_or_none()
 
 
 def cookie_token_hash() -> bytes | None:

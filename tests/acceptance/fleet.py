@@ -55,8 +55,8 @@ class WorkerProcess:
         """All that it has logged."""
         return self._log.read_text()
 
-    def wait_until_it_says(self, words: str) -> None:
-        eventually(lambda: words in self.said())
+    def wait_until_it_says(self, words: str, within: float = PATIENCE) -> None:
+        eventually(lambda: words in self.said(), within)
 
     def stop(self) -> int:
         """Asks it to stop and answers its exit status."""

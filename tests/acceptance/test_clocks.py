@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from email.utils import formatdate
+from itertools import pairwise
 from time import time
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -11,7 +12,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import disagreements
-from tests.factories import add_clients, add_mailing, counted, mailing, rows, tally, value
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    counted,
+    execute,
+    mailing,
+    rows,
+    tally,
+    value,
+)
 from tests.waiting import eventually
 
 HOUR = 3600.0
@@ -107,3 +118,26 @@ def test_a_retry_after_that_is_a_date_can_be_misread_by_an_hour_and_no_more_than
     eventually(lambda: settled(connection, mailing_id))
 
     assert counted(connection, mailing_id) == {"sent": 1}
+
+
+def test_after_the_database_s_clock_was_put_back_by_a_day_the_fleet_goes_on_and_keeps_its_pace(
+    connection: Connection, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    # What a clock that is a day ahead leaves behind. (All processes of a machine share one clock: it stays as it is.)
+    mailing_id = add_running_mailing(connection, 60)
+    for _ in range(2):
+        fleet.start(GATEWAY_RATE=20, LOG_LEVEL="INFO")
+    eventually(lambda: gateway.summary().accepted >= 10)
+    execute(connection, "UPDATE pace SET next_slot = next_slot + interval '1 day'")
+    execute(connection, "UPDATE message SET due_at = due_at + interval '1 day' WHERE status = 'pending'")
+
+    eventually(lambda: settled(connection, mailing_id))
+
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 60}
+    said = "".join(worker.said() for worker in fleet.workers)
+    assert said.count("the next slot of GATEWAY_RATE is too far in the future") == 1
+    assert "messages are due later than any retry" in said
+    moments = sorted(entry.started_at for entry in gateway.ledger(everything=True))
+    # Nine of ten gaps are those of the rate: no slot was given out twice.
+    gaps = sorted(later - earlier for earlier, later in pairwise(moments))
+    assert gaps[len(gaps) // 10] >= 0.5 / 20

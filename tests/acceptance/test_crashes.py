@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections import Counter
+from random import Random
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -24,7 +26,10 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
+from worker.database import Database
+from worker.delivery import Retries
+from worker.queue import Queue
 
 LOST = ("ambiguous", None)
 """The outcome and the status of an attempt that nobody lived to tell of."""
@@ -42,6 +47,24 @@ def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float)
 
 def outcomes(connection: Connection, message_id: int) -> list[tuple[str, int | None]]:
     return [(attempt["outcome"], attempt["http_status"]) for attempt in attempts_of(connection, message_id)]
+
+
+def lose_twice(connection: Connection, url: str, messages: int) -> None:
+    """Two workers one after the other claim so many messages, and die."""
+    database = Database(url, threading.Event(), "gonets test")
+    queue = Queue(
+        database,
+        worker="victim",
+        lease_seconds=30.0,
+        delivery_seconds=10.0,
+        retries=Retries(10, base=0.0, cap=1.0),
+        random=Random(1),
+    )
+    for _ in range(2):
+        assert len(queue.claim(messages)) == messages
+        run_leases_out(connection)
+        assert queue.take_back(messages) == messages
+    database.close()
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:
@@ -190,4 +213,59 @@ def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 99, "unknown": 1}
     # What was in hand when it died was taken along. After the second time it goes alone, and takes nobody along.
     assert max(times for _, times in ambiguous_attempts(connection) if times < 4) <= 2
+    assert disagreements(connection, gateway) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_three_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent_themselves(
+    workers: int, connection: Connection, clean_database: str, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    suspected = add_running_mailing(connection, 300)
+    lose_twice(connection, clean_database, 300)
+    other = add_running_mailing(connection, 3_000)
+
+    for _ in range(workers):
+        fleet.start(WORKER_CONCURRENCY=16)
+
+    eventually(lambda: settled(connection, other))
+    order = [entry.id <= 300 for entry in gateway.ledger()]
+    # Nobody else's message was held up: they were all sent while most of the three hundred waited.
+    assert order.count(False) == 3_000
+    assert sum(order) < 150
+    eventually(lambda: settled(connection, suspected), within=4 * PATIENCE)
+    assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 300}
+    assert gateway.summary().repeats == 0
+    assert disagreements(connection, gateway) == []
+
+
+def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_them_along_again(
+    connection: Connection, clean_database: str, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    suspected = add_running_mailing(connection, 100)
+    lose_twice(connection, clean_database, 100)
+    other = add_running_mailing(connection, 1_000)
+    killer = FIRST_PHONE + 20
+    workers = [
+        fleet.start(
+            "tests.suicidal_worker",
+            SUICIDE_PHONES=killer,
+            SUICIDE_MOMENT="before the send",
+            MAX_ATTEMPTS=4,
+        )
+        for _ in range(2)
+    ]
+
+    deaths = 0
+    while not (settled(connection, suspected) and settled(connection, other)):
+        for worker in workers:
+            if worker.status is not None:  # a supervisor starts it again; its lease lapses by itself
+                assert worker.status == -signal.SIGKILL
+                deaths += 1
+                worker.start()
+        time.sleep(0.02)
+
+    assert deaths == 2
+    assert counted(connection, other) == tally(connection, other) == {"sent": 1_000}
+    assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 99, "unknown": 1}
+    assert dict(ambiguous_attempts(connection)) == {number: 4 if number == 20 else 2 for number in range(1, 101)}
     assert disagreements(connection, gateway) == []

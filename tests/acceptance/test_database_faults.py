@@ -20,7 +20,7 @@ from tests.acceptance.worker_process import disagreements
 from tests.black_hole import BlackHole
 from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
 from tests.waiting import eventually, in_background
-from worker.database import Database
+from worker.database import ANSWER_SECONDS, Database
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:
@@ -29,6 +29,11 @@ def settled(connection: Connection, mailing_id: int) -> bool:
 
 def sent(connection: Connection) -> int:
     return int(value(connection, "SELECT count(*) FROM message WHERE status = 'sent'"))
+
+
+def progress(connection: Connection, mailing_id: int) -> tuple[int, int, bool]:
+    """How far a mailing has got: it only ever grows."""
+    return mailing(connection, mailing_id)["audience"], sent(connection), settled(connection, mailing_id)
 
 
 @pytest.fixture
@@ -62,6 +67,39 @@ def test_a_database_that_crashes_again_and_again_during_launch_and_sending_loses
     connection.close()
 
 
+def test_after_an_outage_of_the_database_what_a_dead_worker_held_is_taken_back_within_a_lease(
+    own_postgres: EmbeddedPostgres, gateway: SandboxGateway, fleet: Fleet
+) -> None:
+    gateway.faults(latency=5.0)
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    mailing_id = add_running_mailing(connection, 8)
+    dead = fleet.start(DATABASE_URL=own_postgres.url, GATEWAY_TIMEOUT=20, LEASE_SECONDS=3600)
+    eventually(lambda: gateway.summary().in_flight > 0)
+    dead.kill()
+    gateway.faults(latency=0.0)
+    alive = fleet.start(DATABASE_URL=own_postgres.url)
+    alive.wait_until_it_says('"started"')
+    connection.close()
+
+    own_postgres.stop("immediate")
+    time.sleep(8.0)  # in proportion to this, the next look from the beginning would be thirteen minutes away
+    own_postgres.start()
+
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    eventually(lambda: sent(connection) > 0 or counted(connection, mailing_id).get("sending", 0) > 0)
+    time.sleep(1.0)  # the looks that the outage has held up are over
+    # As claims that were committed late: only a look from the beginning finds them.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE message SET lease_until = now() - interval '1 hour' WHERE lease_until > now() + interval '1 minute'"
+        )
+    eventually(lambda: settled(connection, mailing_id))
+    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 8}
+    connection.close()
+
+
 def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_once(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
@@ -71,8 +109,11 @@ def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_on
     for _ in range(2):
         fleet.start(LAUNCH_CHUNK=20)
 
-    cuts = 0
+    cuts, before = 0, (-1, -1, False)
     while not settled(connection, mailing_id):
+        # On a busy machine a connection that is cut every 0.15 s, whatever it has come to, comes to nothing.
+        eventually(lambda: progress(connection, mailing_id) > before)  # noqa: B023  asked here and now
+        before = progress(connection, mailing_id)
         cuts += value(
             connection,
             """
@@ -104,11 +145,12 @@ def ask(database: Database, *questions: str) -> int:
 
 @pytest.mark.parametrize("questions", [("SELECT 1",), ("SELECT 2 FROM pg_sleep(60)", "SELECT 1")], ids=["ask", "wait"])
 def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
-    questions: tuple[str, ...], hole: BlackHole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    questions: tuple[str, ...], hole: BlackHole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, quicker in (("tcp_user_timeout", 1500), ("keepalives_idle", 1), ("keepalives_interval", 1)):
         monkeypatch.setitem(CONNECT_OPTIONS, name, quicker)
-    database = Database(hole.url, threading.Event(), "gonets test")
+    given_up = threading.Event()
+    database = Database(hole.url, threading.Event(), "gonets test", on_trouble=given_up.set)
     ask(database, "SELECT 1")
     if len(questions) > 1:
         answer = in_background(lambda: ask(database, *questions))
@@ -118,7 +160,8 @@ def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
         hole.lose()
         answer = in_background(lambda: ask(database, *questions))
 
-    eventually(lambda: "the database is away, trying again" in caplog.messages)
+    # Well before ANSWER_SECONDS: it is TCP that gives up.
+    assert given_up.wait(ANSWER_SECONDS / 2)
     assert not answer.done()
     hole.heal()
 
@@ -136,7 +179,8 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
 
     hole.lose()
     fleet.start()
-    cut_off.wait_until_it_says("the database is away, trying again")
+    # docs/operations.md says 15 s: half as much again is the busy machine's, and still far from ANSWER_SECONDS.
+    cut_off.wait_until_it_says("the database is away, trying again", within=22.5)
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
 

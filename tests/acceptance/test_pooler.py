@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,18 +24,14 @@ from sandbox.leash import Account, leashed
 from tests.acceptance.fleet import Fleet
 from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, tally
 from tests.integration.api.calls import caller, mailing_body
+from tests.tools import PGBOUNCER, need
 from tests.waiting import eventually
-
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-
-pytestmark = pytest.mark.skipif(
-    PGBOUNCER is None, reason="there is no pgbouncer here: apt-get install pgbouncer (Debian, Ubuntu)"
-)
 
 
 @pytest.fixture
 def pooler_url(clean_database: str, tmp_path: Path) -> Iterator[str]:
     """The clean database behind a pooler that shares two connections to it."""
+    pgbouncer = need(PGBOUNCER)
     server = make_url(clean_database)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -70,7 +65,7 @@ def pooler_url(clean_database: str, tmp_path: Path) -> Iterator[str]:
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             account = Account(nobody.pw_uid, nobody.pw_gid, str(parts["host"]))
-        command = leashed([str(PGBOUNCER), "/dev/stdin"], signal.SIGKILL, account)
+        command = leashed([pgbouncer, "/dev/stdin"], signal.SIGKILL, account)
         process = subprocess.Popen(command, cwd="/", stdin=given, stdout=log, stderr=log)
     try:
         eventually(lambda: takes_connections(url), within=10.0)

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.supervisor import ROOT
 from tests.acceptance.launcher import PATIENCE, Launcher, until
+from tests.tools import CURL, need
 
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.search(r"<!-- a test runs these commands, in this order -->\n```sh\n(.*?)```", README, re.DOTALL)
@@ -40,6 +41,7 @@ def test_what_make_run_shows_is_what_the_readme_shows(service: Launcher) -> None
 
 
 def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> None:
+    need(CURL)
     assert EXAMPLES
     commands = re.sub(r"^#.*\n", "", EXAMPLES[1], flags=re.MULTILINE).replace("8000", service.port)
     key, *calls = re.split(r"\n(?=curl )", commands.strip())
@@ -48,11 +50,14 @@ def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> No
     client, mailing, mailings, messages, statistics = answers
     assert client["phone_number"] == 79161234567
     assert mailing["text"] == "Your order is on its way"
+    assert mailing["mark"] == client["tag"]
     assert mailing["id"] in [one["id"] for one in mailings]
     assert isinstance(messages, list)
     assert statistics["messages"]["sent"] >= 1000
     until(lambda: service.get(f"/v1/mailing/{mailing['id']}/")["status"] == "finished")
-    (message,) = service.get("/v1/message/?phone_number=79161234567")
+    # To the client of the example, and to nobody of the sample.
+    (message,) = service.get(f"/v1/mailing/{mailing['id']}/message/")
+    assert (message["client_id"], message["phone_number"]) == (client["id"], 79161234567)
     assert message["status"] == "sent"
     (attempt,) = service.get(f"/v1/message/{message['id']}/")["attempts"]
     assert attempt["outcome"] == "accepted"

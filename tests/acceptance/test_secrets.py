@@ -266,7 +266,7 @@ def test_compose_builds_with_no_arguments_and_names_no_secret_but_the_simulation
     literal = {name: value for name, value in given if not value.startswith("${")}
     assert literal == {"GATEWAY_TOKEN": "simulated"}
     defaults = {name: default for name, value in given for default in re.findall(r":?-([^}]*)", value) if default}
-    assert defaults == {"POSTGRES_PASSWORD": "gonets", "GATEWAY_TOKEN": "simulated"}
+    assert defaults == {"POSTGRES_PASSWORD": "gonets", "PGPASSWORD": "gonets", "GATEWAY_TOKEN": "simulated"}
 
 
 def test_what_is_sent_to_the_builder_is_a_list_of_folders_with_no_secrets_in_it() -> None:

@@ -15,6 +15,7 @@ from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import ROOT, migrate
 from tests.factories import add_clients, add_mailing, counted, mailing, rows, tally
+from tests.tools import GIT, need
 from tests.waiting import eventually
 
 FIRST = "0001"
@@ -39,6 +40,7 @@ def old_connection(old_database: str) -> Iterator[Connection]:
 @pytest.fixture
 def old_version(tmp_path: Path) -> Path:
     """The worker as it was before the second migration, out of the history of this repository."""
+    need(GIT)
     second = next((ROOT / "migrations" / "versions").glob("0002_*.py")).relative_to(ROOT)
     added = git("log", "--diff-filter=A", "--format=%H", "--", str(second)).decode().split()
     if not added or not git("rev-parse", "--verify", "--quiet", f"{added[-1]}^"):
@@ -51,10 +53,10 @@ def old_version(tmp_path: Path) -> Path:
 
 
 def git(*arguments: str) -> bytes:
-    """What git says; nothing when there is no git here, or no repository."""
+    """What git says; nothing when this is no repository."""
     try:
         return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True).stdout
-    except (OSError, subprocess.CalledProcessError):
+    except subprocess.CalledProcessError:
         return b""
 
 

@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSize
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.browser.chromium import EXECUTABLE, MISSING, chromium
+from tests.browser.chromium import chromium
 from tests.browser.stage import Stage, stage
 from tests.database import Housekeeper
+from tests.tools import CHROMIUM, need
 
 Open = Callable[..., Page]
 Windows = Callable[[str], Page]
@@ -22,8 +23,7 @@ PATIENCE = 20_000.0
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if EXECUTABLE is None:
-        pytest.skip(MISSING)
+    need(CHROMIUM)
     with chromium() as started:
         yield started
 

@@ -14,10 +14,11 @@ import psycopg2
 from playwright.sync_api import Browser
 
 from sandbox.postgres import embedded_postgres
-from tests.browser.chromium import EXECUTABLE, MISSING, chromium
+from tests.browser.chromium import chromium
 from tests.browser.stage import Stage, stage
 from tests.database import ROOT, migrate
 from tests.factories import add_clients, execute, value
+from tests.tools import CHROMIUM
 from tests.waiting import eventually
 
 FOLDER = ROOT / "docs" / "img"
@@ -39,8 +40,8 @@ PICTURES = (
 
 
 def main() -> None:
-    if EXECUTABLE is None:
-        sys.exit(f"No pictures: {MISSING}.")
+    if CHROMIUM.path is None:
+        sys.exit(f"No pictures: {CHROMIUM.missing}.")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with at_work() as service, chromium() as browser:
         retried = a_retried_message(service)

@@ -29,6 +29,7 @@ from worker.delivery import Delivery
 from worker.gateway import Adapter, Gateway
 from worker.sending_loop import SendingLoop
 from worker.token import Token
+from worker.transport import at_any_time
 
 SECRET = "s3cret.t0ken"
 PHONE = 79990001122
@@ -52,7 +53,10 @@ class LoopedGateway(Gateway):
         self._answers: dict[Delivery, Answer] = {}
         self._lock = threading.Lock()
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
+    def send(
+        self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool] = at_any_time
+    ) -> Answer:
+        assert may_leave is at_any_time  # a delivery has its own
         one = replace(delivery(message_id, text=text), client_id=next(serial), phone_number=phone_number)
         with self._lock:
             self._loop.submit([one])

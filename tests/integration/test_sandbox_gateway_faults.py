@@ -52,16 +52,24 @@ def test_retry_after_goes_verbatim_with_429_and_503(
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "accepted"),
-    [("garbage", b"<html>It works!", 1), ("refused", b'{"code": 7, "message": "blocked"}', 0), ("empty", b"", 1)],
+    ("kind", "status", "body", "outcome", "accepted"),
+    [
+        ("garbage", 200, b"<html>It works!", "garbage", 1),
+        ("refused", 200, b'{"code": 7, "message": "blocked"}', "refused", 0),
+        ("empty", 200, b"", "empty", 1),
+        ("text_code", 200, b'{"code":"0","message":"OK"}', "garbage", 1),
+        ("queued", 200, b'{"status":"queued","id":1}', "garbage", 1),
+        ("created", 201, b"", "empty", 1),
+        ("text", 200, b"ERROR:14", "garbage", 1),
+    ],
 )
-def test_a_body_other_than_success_comes_with_200(
-    gateway: SandboxGateway, kind: str, body: bytes, accepted: int
+def test_a_body_other_than_success_comes_with_a_success_status(
+    gateway: SandboxGateway, kind: str, status: int, body: bytes, outcome: str, accepted: int
 ) -> None:
     gateway.faults(bodies={kind: 1})
     response, said = ask(gateway, "POST", "/send/1", body_for(1))
-    assert (response.status, said) == (200, body)
-    assert [entry.outcome for entry in gateway.ledger(everything=True)] == [kind]
+    assert (response.status, said) == (status, body)
+    assert [entry.outcome for entry in gateway.ledger(everything=True)] == [outcome]
     assert gateway.summary().accepted == accepted
 
 

@@ -17,6 +17,7 @@ INVARIANTS = {
     "repeats explained": "every extra accept matches an attempt that the ledger marks ambiguous",
     "same body": "the same id always had the same body, which is the one that the ledger has",
     "edits reach": "a first attempt carries the text and the phone number as they are then",
+    "changes reach": "a pause, a cancellation and an earlier end reach within a second what has not left",
     "inside the window": "nothing is claimed, and no request starts, outside the window",
     "stopped is stopped": "nothing is claimed while its mailing is paused or over, so only what was in flight starts",
     "lease respected": "no request starts with less lease left than it may take",

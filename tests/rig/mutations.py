@@ -21,6 +21,7 @@ from worker.answers import Answer
 from worker.database import Database
 from worker.delivery import Delivery, Retries, Verdict
 from worker.pace import ANY_TIME, Pace
+from worker.permits import ALWAYS
 from worker.sending_loop import SendingLoop
 
 Work = Callable[..., Any]
@@ -80,7 +81,7 @@ def window_forgotten() -> None:
 def window_forgotten_by_senders() -> None:
     """What has been claimed is sent, however long it had to wait for that."""
     make = queue._delivery
-    queue._delivery = lambda *row, **given: make(*row, **{**given, "start_by": float("inf")})
+    queue._delivery = lambda *row, **given: make(*row, **{**given, "start_by": float("inf"), "permit": ALWAYS})
 
 
 def pause_ignored() -> None:
@@ -92,6 +93,12 @@ def cancel_ignored() -> None:
     """So does a cancelled one."""
     _edit(queue, "CLAIM", "status = 'running'", "status IN ('running', 'cancelled')")
     _edit(upkeep, "CLOSE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
+
+
+def changes_ignored_in_hand() -> None:
+    """What has been claimed is sent, whatever has become of its mailing since."""
+    make = queue._delivery
+    queue._delivery = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
 
 
 def claim_without_row_lock() -> None:
@@ -234,7 +241,7 @@ def lease_forgotten_by_senders() -> None:
     submit = SendingLoop.submit
 
     def submit_patiently(self: SendingLoop, deliveries: list[Delivery]) -> None:
-        submit(self, [replace(one, start_by=float("inf")) for one in deliveries])
+        submit(self, [replace(one, start_by=float("inf"), permit=ALWAYS) for one in deliveries])
 
     SendingLoop.submit = submit_patiently  # type: ignore[method-assign,assignment]
 

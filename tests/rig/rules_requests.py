@@ -10,6 +10,7 @@ from hashlib import sha256
 from sandbox.gateway_ledger import Entry
 from tests.rig.facts import Violation
 from tests.rig.story import CLOCK, Claim, Ledgers, Story
+from worker.permits import VALID_SECONDS
 
 MORE_THAN_THE_PACE = 1.02
 """What may come in a second, in GATEWAY_RATEs."""
@@ -88,6 +89,21 @@ def says_it_started_in_time(story: Story, ledgers: Ledgers) -> Iterator[Violatio
                 yield _about(story, invariant, said)
 
 
+def heeds_changes(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+    """A request leaves only if its mailing ran, and its window was open, at some moment of the second before."""
+    travel = ledgers.settings.travel
+    for request, claim in story.pairs:
+        if claim is None or ledgers.stalled_underway(story, claim, request):
+            continue
+        seen = ledgers.mailing_between(
+            story.mailing_id, request.started_at - VALID_SECONDS - travel, request.started_at + CLOCK
+        )
+        left_at = request.started_at - travel
+        if not any(move.present and move.status == "running" and move.end_datetime > left_at for move in seen):
+            said = f"request {request.sequence} started more than {VALID_SECONDS:g} s after its mailing had stopped"
+            yield _about(story, "changes reach", said)
+
+
 def overlaps_nothing(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     """While one request is under way, another starts only if the first one's lease has run out, or its own had."""
     for place, (later, later_claim) in enumerate(story.pairs):
@@ -149,6 +165,7 @@ RULES = (
     has_claims,
     starts_in_time,
     says_it_started_in_time,
+    heeds_changes,
     overlaps_nothing,
     reads_answers,
 )

@@ -66,8 +66,12 @@ QUICK = Settings(
 )
 """For workers in a hurry (tests/rig/mutants.py)."""
 
-SETTINGS = {"pace": replace(QUICK, gateway_rate=60.0, lease_seconds=2.0)}
-"""Of the scenes that are not played with QUICK. Slots are taken half a second ahead: the lease must allow for it."""
+SETTINGS = {
+    "pace": replace(QUICK, gateway_rate=60.0, lease_seconds=2.0),
+    "change in hand": replace(QUICK, gateway_timeout=6.0, lease_seconds=12.0),
+}
+"""Of the scenes that are not played with QUICK. Slots are taken half a second ahead: the lease must allow for it. And
+what waits for a slow gateway must be able to wait for longer than a change takes to reach it."""
 
 
 class Scene:
@@ -218,6 +222,17 @@ def window(scene: Scene) -> None:
     scene.add_launched(40, 2.0, ends_in=1.0)
 
 
+def change_in_hand(scene: Scene) -> None:
+    """A mailing is cancelled, and another one's window ends, while messages wait in hand for a slow gateway."""
+    scene.stage.gateway.faults(latency=3.0)
+    scene.start(scene.first)
+    cancelled, ended = (scene.add_launched(20, 0.0) for _ in range(2))
+    scene.until_requests(4)
+    scene.set_status(cancelled, "cancelled")
+    execute(scene.person, "UPDATE mailing SET end_datetime = now() WHERE id = %s", ended)
+    scene.stage.gateway.faults()
+
+
 def pause(scene: Scene) -> None:
     """Two mailings are paused and cancelled while their messages become due."""
     scene.start(scene.first, scene.second)
@@ -309,6 +324,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "death": death,
     "late answer": late_answer,
     "window": window,
+    "change in hand": change_in_hand,
     "pause": pause,
     "retry": retry,
     "answers": mixed_answers,

@@ -84,6 +84,12 @@ class Ledgers:
         place = bisect_right(moves, moment, key=attrgetter("committed_at"))
         return moves[place - 1] if place else None
 
+    def mailing_between(self, mailing_id: int, since: float, until: float) -> list[MailingMove]:
+        """The mailing as it could be seen in that time."""
+        moves = self.mailings[mailing_id]
+        first = max(0, bisect_right(moves, since, key=attrgetter("committed_at")) - 1)
+        return moves[first : bisect_right(moves, until, key=attrgetter("committed_at"))]
+
     def client_at(self, client_id: int, moment: float) -> ClientMove | None:
         """The client as it was committed last, then."""
         moves = self.clients[client_id]

@@ -84,7 +84,7 @@ def test_a_success_with_no_content_is_ambiguous() -> None:
     assert read(204).outcome is Outcome.AMBIGUOUS
 
 
-@pytest.mark.parametrize("status", [400, 402, 406, 409, 410, 413, 415, 422, 431, 451, 499])
+@pytest.mark.parametrize("status", [400, 406, 409, 410, 413, 415, 422, 431, 451, 499])
 def test_a_client_error_about_the_message_is_refused_for_good(status: int) -> None:
     answer = read(status)
 
@@ -100,8 +100,8 @@ def test_a_request_that_the_gateway_did_not_take_up_is_refused_and_may_be_repeat
     assert not answer.final
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 426])
-def test_an_answer_about_address_or_credentials_is_unauthorized(status: int) -> None:
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 402, 403, 404, 405, 407, 421, 426])
+def test_an_answer_about_address_credentials_or_credit_is_unauthorized(status: int) -> None:
     answer = read(status)
 
     assert answer.outcome is Outcome.UNAUTHORIZED
@@ -120,6 +120,38 @@ def test_an_unauthorized_answer_keeps_what_the_gateway_said() -> None:
     detail = read(401, b'{"code": 12, "message": "token expired"}').detail
 
     assert detail == "the gateway does not accept the token (code 12: token expired)"
+
+
+def test_an_account_without_credit_is_called_so() -> None:
+    answer = read(402, b'{"code": 31, "message": "top up"}')
+
+    assert (answer.detail, answer.words) == (
+        "the gateway says that the account has no credit (code 31: top up)",
+        "code 31: top up",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "not_understood"),
+    [
+        (200, b'{"code": 0}', False),
+        (200, b'{"code": 7}', False),
+        (200, b'{"code": "0"}', True),
+        (201, b"", True),
+        (303, b"", True),
+        (400, b"", False),
+        (401, b"", False),
+        (500, b"", False),
+    ],
+)
+def test_an_answer_that_is_no_error_and_not_in_the_contract_is_not_understood(
+    status: int, body: bytes, not_understood: bool
+) -> None:
+    assert read(status, body).not_understood is not_understood
+
+
+def test_no_answer_is_not_called_one_that_is_not_understood() -> None:
+    assert not Answer(Outcome.AMBIGUOUS).not_understood
 
 
 @pytest.mark.parametrize(

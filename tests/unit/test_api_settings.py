@@ -87,7 +87,14 @@ def test_what_is_empty_is_not_set(environment: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("OIDC_CLIENT_ID", ""), ("OIDC_CLIENT_SECRET", ""), ("OIDC_ISSUER", "http://id.example")]
+    ("name", "value"),
+    [
+        ("OIDC_CLIENT_ID", ""),
+        ("OIDC_CLIENT_SECRET", ""),
+        ("OIDC_ISSUER", "http://id.example"),
+        ("OIDC_ISSUER", "https://[::1"),
+        ("OIDC_ISSUER", "https://id.example:port"),
+    ],
 )
 def test_half_a_provider_or_one_without_https_is_refused(
     environment: pytest.MonkeyPatch, name: str, value: str

@@ -7,8 +7,20 @@ from random import Random
 import pytest
 
 from shared.ledger import Outcome
+from shared.reports import GatewayHealth
 from worker.answers import Answer
-from worker.breaker import PAUSE_BASE, PAUSE_CAP, TROUBLES_IN_A_ROW, Breaker, State
+from worker.breaker import (
+    NOT_UNDERSTOOD_IN_A_ROW,
+    NOT_UNDERSTOOD_PAUSE_CAP,
+    PAUSE_BASE,
+    PAUSE_CAP,
+    REFUSALS_IN_A_ROW,
+    TROUBLES_IN_A_ROW,
+    UNKNOWN_AFTER,
+    Breaker,
+    Pick,
+    State,
+)
 
 ACCEPTED = Answer(Outcome.ACCEPTED, 200)
 REFUSED = Answer(Outcome.REFUSED, 400, final=True)
@@ -20,11 +32,19 @@ UNREACHABLE = Answer(Outcome.UNREACHABLE)
 UNAUTHORIZED = Answer(Outcome.UNAUTHORIZED, 401)
 
 TROUBLES = pytest.mark.parametrize("trouble", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED])
-NO_TROUBLES = pytest.mark.parametrize("answer", [ACCEPTED, REFUSED, GARBAGE])
+NO_TROUBLES = pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
+NO_CREDIT = Answer(Outcome.UNAUTHORIZED, 402)
 
 
 def breaker(concurrency: int = 16, seed: int = 1) -> Breaker:
     return Breaker(concurrency, Random(seed))
+
+
+def known() -> Breaker:
+    """One whose gateway has answered well."""
+    made = breaker()
+    made.learn(ACCEPTED, 0.0)
+    return made
 
 
 def learn(breaker: Breaker, *answers: Answer, now: float = 0.0) -> None:
@@ -53,8 +73,36 @@ def take_stock(breaker: Breaker, answers: int, now: float) -> None:
 
 
 @pytest.mark.parametrize(("in_hand", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
-def test_to_begin_with_as_many_again_may_wait_as_are_on_their_way(in_hand: int, room: int) -> None:
-    assert breaker(16).room(0.0, in_hand) == room
+def test_once_it_has_answered_as_many_again_may_wait_as_are_on_their_way(in_hand: int, room: int) -> None:
+    assert known().room(0.0, in_hand) == room
+
+
+def test_to_begin_with_one_message_goes_alone() -> None:
+    one = breaker()
+
+    assert [one.room(0.0, in_hand) for in_hand in (0, 1, 0)] == [1, 0, 1]
+    assert (one.state, one.health, one.pick) == (State.CLOSED, GatewayHealth.OK, Pick.FIRST)
+
+
+@pytest.mark.parametrize("answer", [ACCEPTED, REFUSED, THROTTLED, ERROR, TIMEOUT, UNREACHABLE])
+def test_any_answer_but_those_that_strike_all_messages_ends_that(answer: Answer) -> None:
+    one = breaker()
+    one.room(0.0, 0)
+    learn(one, answer)
+
+    assert one.state is State.CLOSED
+    assert one.room(0.0, 0) > 1
+
+
+@pytest.mark.parametrize(("silence", "alone"), [(UNKNOWN_AFTER, False), (UNKNOWN_AFTER + 1.0, True)])
+def test_after_a_long_silence_one_message_goes_alone_again(silence: float, alone: bool) -> None:
+    one = known()
+
+    assert (one.room(silence, 0) == 1) is alone
+
+
+def test_what_is_on_its_way_for_long_is_no_silence() -> None:
+    assert known().room(1000.0, 3) == 29
 
 
 def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> None:
@@ -88,7 +136,10 @@ def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
 
 
 def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:
-    assert Breaker(16, Random(1), ahead=50).room(0.0, 0) == 66
+    one = Breaker(16, Random(1), ahead=50)
+    learn(one, ACCEPTED)
+
+    assert one.room(0.0, 0) == 66
 
 
 @TROUBLES
@@ -112,12 +163,87 @@ def test_an_answer_about_the_message_itself_breaks_the_row(answer: Answer) -> No
     assert one.state is State.CLOSED
 
 
-def test_one_refusal_of_our_token_opens_it() -> None:
-    one = breaker()
-    learn(one, UNAUTHORIZED)
+STRIKES_ALL = pytest.mark.parametrize(
+    ("answer", "in_a_row", "health"),
+    [
+        (UNAUTHORIZED, REFUSALS_IN_A_ROW, GatewayHealth.REFUSED),
+        (NO_CREDIT, REFUSALS_IN_A_ROW, GatewayHealth.NO_CREDIT),
+        (GARBAGE, NOT_UNDERSTOOD_IN_A_ROW, GatewayHealth.NOT_UNDERSTOOD),
+    ],
+)
 
-    assert one.state is State.OPEN
-    assert one.unauthorized
+
+@STRIKES_ALL
+def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
+    answer: Answer, in_a_row: int, health: GatewayHealth
+) -> None:
+    one = breaker()
+    one.room(0.0, 0)
+    learn(one, answer)
+
+    assert (one.state, one.health) == (State.OPEN, health)
+    assert one.unauthorized == (answer is not GARBAGE)
+
+
+@STRIKES_ALL
+def test_what_strikes_all_messages_opens_it_after_a_few_in_a_row(
+    answer: Answer, in_a_row: int, health: GatewayHealth
+) -> None:
+    one = known()
+    learn(one, *[answer] * (in_a_row - 1), ACCEPTED, *[answer] * (in_a_row - 1))
+    assert one.state is State.CLOSED
+
+    learn(one, answer)
+    assert (one.state, one.health) == (State.OPEN, health)
+
+
+def test_a_refusal_of_one_message_says_nothing_of_the_account() -> None:
+    one = known()
+    learn(one, *[UNAUTHORIZED, REFUSED] * REFUSALS_IN_A_ROW)
+
+    assert one.health is GatewayHealth.REFUSED
+
+
+def test_pauses_are_long_while_answers_are_not_understood() -> None:
+    one = known()
+    learn(one, *[GARBAGE] * NOT_UNDERSTOOD_IN_A_ROW)
+    now, probes = 0.0, 0
+    while now < 3600.0:
+        now = fail_probe(one, GARBAGE, now)
+        probes += 1
+
+    assert NOT_UNDERSTOOD_PAUSE_CAP / 2 <= one.seconds_until_probe(now) <= NOT_UNDERSTOOD_PAUSE_CAP
+    assert probes <= 30
+
+
+def test_a_probe_of_the_account_takes_any_message() -> None:
+    one = known()
+    learn(one, *[UNAUTHORIZED] * REFUSALS_IN_A_ROW)
+
+    picks = [one.pick]
+    fail_probe(one, ACCEPTED, 0.0)
+    picks.append(one.pick)
+
+    assert picks == [Pick.ANY, Pick.FIRST]
+
+
+@pytest.mark.parametrize("answer", [ERROR, TIMEOUT, GARBAGE])
+def test_probes_that_may_put_a_message_in_doubt_take_one_that_is_and_the_first_one_by_turns(answer: Answer) -> None:
+    one = opened(answer)
+    picks, now = [], 0.0
+    for _ in range(4):
+        picks.append(one.pick)
+        now = fail_probe(one, answer, now)
+
+    assert picks == [Pick.LAST, Pick.FIRST, Pick.LAST, Pick.FIRST]
+
+
+@pytest.mark.parametrize(("answer", "limit"), [(GARBAGE, 1), (UNAUTHORIZED, 16)])
+def test_an_account_that_is_well_again_is_sent_as_much_as_before(answer: Answer, limit: int) -> None:
+    one = opened(answer)
+    fail_probe(one, ACCEPTED, 0.0)
+
+    assert one.limit == limit
 
 
 def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_hand() -> None:
@@ -159,7 +285,7 @@ def test_a_gateway_that_has_come_back_is_not_hit_with_everything_at_once() -> No
     assert one.limit == 16
 
 
-@pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED, UNAUTHORIZED])
+@pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED, UNAUTHORIZED, GARBAGE])
 def test_a_bad_probe_opens_it_again(answer: Answer) -> None:
     one = opened()
     now = fail_probe(one, answer, 0.0)
@@ -254,8 +380,7 @@ def test_only_slower_lowers_the_limit(answer: Answer) -> None:
 
 
 def test_the_token_is_right_again_after_a_good_answer() -> None:
-    one = breaker()
-    learn(one, UNAUTHORIZED)
+    one = opened(UNAUTHORIZED)
     fail_probe(one, ACCEPTED, 0.0)
 
     assert not one.unauthorized

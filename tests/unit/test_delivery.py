@@ -10,7 +10,8 @@ import pytest
 
 from shared.ledger import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer, read_answer
-from worker.delivery import Claim, Delivery, Retries, Verdict, judge
+from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
+from worker.refusals import Refusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RETRIES = Retries(max_attempts=3, base=2.0, cap=300.0)
@@ -98,11 +99,15 @@ def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: Answer, s
     assert (came.status, came.in_doubt) == (status, True)
 
 
-def test_a_409_to_the_repeat_of_what_may_have_landed_does_not_say_that_it_has_not() -> None:
+def test_a_409_to_the_repeat_of_what_may_have_landed_says_that_it_has() -> None:
     # "I have had this id already", says a gateway that remembers ids.
     conflict = read_answer(409, {}, b'{"code": 9, "message": "duplicate"}', now=NOON, retry_after_cap=60.0)
+    first = Attempted(delivery(1), conflict, NOON.timestamp(), 0.1)
+    repeat = Attempted(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
+    Refusals().put_in_context([first, repeat], {})
 
-    assert (verdict(conflict).status, verdict(conflict, 2, in_doubt=True).status) == ("failed", "unknown")
+    assert verdict(first.answer).status == "failed"
+    assert verdict(repeat.answer, 2, in_doubt=True) == Verdict(MessageStatus.SENT, in_doubt=True)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,8 @@ def test_the_jitter_is_full() -> None:
         (THROTTLED, 9, 40.0, 42.0),
         (Answer(Outcome.THROTTLED, 429, retry_after=0.0), 9, 0.0, 2.0),
         (UNREACHABLE, 9, 0.0, 2.0),
-        (UNAUTHORIZED, 9, 0.0, 0.0),
+        (UNAUTHORIZED, 9, 0.0, 2.0 * 2**3),
+        (Answer(Outcome.AMBIGUOUS, 200), 7, 0.0, 2.0 * 2**8),  # the third that counts, as if it were the ninth
     ],
 )
 def test_the_delay_after_the_tenth_attempt(answer: Answer, spared: int, least: float, most: float) -> None:

@@ -57,6 +57,13 @@ def test_the_file_is_touched_at_most_once_a_second(file: Path, monkeypatch: pyte
     assert file.exists()
 
 
+def test_a_time_in_the_future_from_before_the_clock_was_put_back_is_no_sign_of_life(file: Path) -> None:
+    Heartbeat(str(file)).beat()
+    grow_old(file, -2 * FRESH_SECONDS)
+
+    assert not is_fresh(file)
+
+
 @pytest.mark.parametrize("none", [None, ""])
 def test_without_a_file_nothing_is_written(none: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

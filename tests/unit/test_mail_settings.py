@@ -44,10 +44,14 @@ def test_the_port_goes_with_the_security(security: str, port: int, monkeypatch: 
     [
         ("DAILY_REPORT_TO", "nobody"),
         ("DAILY_REPORT_TO", "ops@example.com, @"),
+        ("DAILY_REPORT_TO", ","),
         ("DAILY_REPORT_FROM", "a b@"),
         ("DAILY_REPORT_AT", "25:00"),
+        ("DAILY_REPORT_AT", "06:00+03:00"),
         ("DAILY_REPORT_TIMEZONE", "Mars/Olympus"),
         ("SMTP_HOST", ""),
+        ("SMTP_HOST", "mail..example"),
+        ("SMTP_HOST", "mail example"),
         ("SMTP_PORT", "70000"),
         ("SMTP_SECURITY", "perhaps"),
         ("SMTP_USER", "gonets"),
@@ -57,6 +61,18 @@ def test_the_port_goes_with_the_security(security: str, port: int, monkeypatch: 
 def test_what_is_wrong_is_named(name: str, setting: str, monkeypatch: Environment) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}: "):
         given(monkeypatch, **{name: setting})
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "password"), [("SMTP_PASSWORD", "gonets", "пароль"), ("SMTP_USER", "гонец", "word")]
+)
+def test_credentials_that_smtplib_cannot_send_are_refused_at_start(
+    name: str, user: str, password: str, monkeypatch: Environment
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name}: must consist of ASCII") as raised:
+        given(monkeypatch, SMTP_USER=user, SMTP_PASSWORD=password)
+
+    assert "пароль" not in str(raised.value)
 
 
 def test_a_password_is_not_sent_in_clear(monkeypatch: Environment) -> None:

@@ -90,6 +90,9 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("inside the window", lambda facts: _window(facts, start=19.0), "claimed before its start"),
         expect("inside the window", lambda facts: _window(facts, end=20.05), "begun after its end, as it says itself"),
         expect("inside the window", lambda facts: _late_request(facts, 20.01), "begun after its end"),
+        expect("changes reach", lambda facts: _stop(facts, status="paused"), "sent seconds after a pause"),
+        expect("changes reach", lambda facts: _stop(facts, status="cancelled"), "after a cancellation"),
+        expect("changes reach", lambda facts: _stop(facts, end_datetime=20.2), "after an earlier end"),
         expect("stopped is stopped", lambda facts: _pause(facts), "claimed while paused"),
         expect("stopped is stopped", lambda facts: _leave(facts, at=19.0), "claimed for somebody who has left"),
         expect("lease respected", lambda facts: _late_request(facts, 3600.0), "begun when the lease was nearly over"),
@@ -315,6 +318,13 @@ def _late_request(facts: Facts, end: float) -> None:
 
 def _pause(facts: Facts) -> None:
     _insert(facts, "mailings", SETTLED, _mailing(19.0, status="paused"))
+
+
+def _stop(facts: Facts, **change: Any) -> None:
+    _insert(facts, "mailings", SETTLED, _mailing(20.2, **change))
+    _put(facts, "attempts", 1, started_at=22.5)
+    _put(facts, "requests", 1, started_at=22.5, accepted_at=22.5, answered_at=22.6)
+    _put(facts, "messages", 4, began_at=22.8, committed_at=22.8)
 
 
 def _leave(facts: Facts, at: float) -> None:

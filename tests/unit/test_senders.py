@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
 from time import monotonic
 
 import pytest
 
 from shared.ledger import OnUnknown, Outcome
-from tests.raw_server import Peer, RawServer, response
+from tests.raw_server import Peer, RawServer, always, response
 from tests.waiting import eventually
 from worker.answers import Answer
 from worker.delivery import Attempted, Claim, Delivery
 from worker.gateway import Adapter, Gateway
+from worker.permits import Permit
 from worker.senders import Senders, SendingThreads
 from worker.sending_loop import SendingLoop
 from worker.token import Token
@@ -238,6 +244,110 @@ def test_what_is_too_late_to_start_comes_back_unattempted(
     assert gateway.asked == []
     assert senders.in_hand == 0
     assert something_done.wait(10)
+
+
+@dataclass
+class SlowToConnect:
+    """A gateway whose TLS handshake takes until a test lets it go on."""
+
+    server: RawServer
+    may_connect: threading.Event
+    senders: Senders
+
+
+@pytest.fixture(params=Adapter)
+def slow_to_connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SlowToConnect]:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    may_connect, token = threading.Event(), Token("token")
+
+    def connect(sock: socket.socket) -> socket.socket:
+        may_connect.wait(30)
+        return context.wrap_socket(sock, server_side=True)
+
+    with RawServer(always(response()), connect) as server:
+        limits = {"connect_timeout": 30.0, "timeout": 30.0, "pool_size": 8, "retry_after_cap": 1.0}
+        gateway = Gateway(server.url, token, ca_file=str(certificate), adapter=Adapter(request.param), **limits)  # type: ignore[arg-type]
+        loop = request.param is Adapter.LIBCURL
+        senders = SendingLoop(gateway, 2, 8, Event()) if loop else SendingThreads(gateway, 2, Event())
+        yield SlowToConnect(server, may_connect, senders)
+        may_connect.set()
+        senders.stop()
+        gateway.close()
+
+
+def test_what_is_too_late_when_its_connection_stands_does_not_leave(slow_to_connect: SlowToConnect) -> None:
+    late = delivery(1, start_within=0.3)
+    slow_to_connect.senders.submit([late])
+    eventually(lambda: slow_to_connect.server.connections == 1)
+    eventually(lambda: monotonic() > late.start_by)
+
+    slow_to_connect.may_connect.set()
+
+    assert collected(slow_to_connect.senders, unstarted=1) == ([], [late])
+    assert slow_to_connect.server.requests == []
+
+
+def test_what_is_forbidden_while_its_connection_is_made_does_not_leave(slow_to_connect: SlowToConnect) -> None:
+    one = replace(delivery(1), permit=Permit(monotonic() + 60))
+    slow_to_connect.senders.submit([one])
+    eventually(lambda: slow_to_connect.server.connections == 1)
+    one.permit.until = 0.0
+
+    slow_to_connect.may_connect.set()
+
+    assert collected(slow_to_connect.senders, unstarted=1) == ([], [one])
+    assert slow_to_connect.server.requests == []
+
+
+def test_an_attempt_is_dated_by_when_its_request_left(slow_to_connect: SlowToConnect) -> None:
+    one = delivery(1)
+    slow_to_connect.senders.submit([one])
+    eventually(lambda: slow_to_connect.server.connections == 1)
+    connected_at = monotonic()
+    slow_to_connect.may_connect.set()
+
+    [attempted], _ = collected(slow_to_connect.senders, attempted=1)
+
+    assert attempted.answer == OK
+    assert attempted.started is not None
+    assert attempted.started >= connected_at
+    assert attempted.started_at == one.claim.database_time(attempted.started)
+
+
+def test_a_slot_is_for_the_beginning_and_not_for_the_connection(slow_to_connect: SlowToConnect) -> None:
+    one = replace(delivery(1), begin_by=monotonic() + 5)
+    slow_to_connect.senders.submit([one, replace(delivery(2), begin_by=monotonic())])
+    eventually(lambda: slow_to_connect.server.connections == 1)
+    one.begin_by = 0.0
+    slow_to_connect.may_connect.set()
+
+    attempted, unstarted = collected(slow_to_connect.senders, attempted=1, unstarted=1)
+
+    assert [each.delivery.message_id for each in attempted] == [1]
+    assert [each.message_id for each in unstarted] == [2]
+
+
+def test_what_is_forbidden_is_taken_back_and_the_rest_goes_in_order(
+    gateway: SlowGateway, hire: Callable[[int], Senders]
+) -> None:
+    senders = hire(1)
+    forbidden = Permit(monotonic() + 60)
+    senders.submit([delivery(0), *(replace(delivery(n), permit=forbidden) for n in (1, 3)), delivery(2), delivery(4)])
+    eventually(lambda: gateway.asked == [0])
+    assert senders.recall_forbidden() == []
+
+    forbidden.until = 0.0
+
+    assert [one.message_id for one in senders.recall_forbidden()] == [1, 3]
+    assert senders.in_hand == 3
+    gateway.let_go()
+    collected(senders, attempted=3)
+    assert gateway.asked == [0, 2, 4]
 
 
 def test_an_answer_is_something_done(

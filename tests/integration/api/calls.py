@@ -15,6 +15,7 @@ from werkzeug.datastructures import Headers
 
 from api.access.gate import EnvironmentKey
 from tests.factories import value
+from tests.waiting import PATIENCE
 
 CLIENT = {"phone_number": 79161234567, "operator_code": "916", "tag": "vip", "timezone": "Europe/Moscow"}
 MAILING = {
@@ -24,8 +25,6 @@ MAILING = {
     "end_datetime": "2032-06-03T18:25:43.511Z",
 }
 API_KEY = "the-key-of-an-admin-in-tests"
-PATIENCE = 10.0
-"""Seconds that anything here may take."""
 
 
 class Answer(Protocol):

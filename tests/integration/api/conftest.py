@@ -6,9 +6,11 @@ import pytest
 from flask import Flask
 
 from api import create_app
+from api.access import limits, remembered
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.integration.api.calls import Caller, caller
+from tests.integration.api.clock import Clock
 
 # What a worker does meanwhile is done by a worker's own parts.
 from tests.integration.worker.conftest import open_database, open_queue, open_upkeep, queue, upkeep
@@ -26,3 +28,14 @@ def app(database_url: str) -> Flask:
 def api(app: Flask, clean_database: str) -> Caller:
     """A caller of the application, whose database is empty."""
     return caller(app)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What is remembered of keys and sessions, and what is counted of requests, grows older only by this clock."""
+    clock = Clock()
+    monkeypatch.setattr(remembered, "monotonic", clock.monotonic)
+    monkeypatch.setattr(limits, "time", clock)
+    for table in ("of_principals", "of_addresses", "of_sign_ins"):
+        monkeypatch.setattr(limits, table, limits.Limits())
+    return clock

@@ -12,6 +12,9 @@ class _Forms(HTMLParser):
         super().__init__()
         self.forms: list[dict[str, str]] = []
         self.methods: list[str] = []
+        self.actions: list[str] = []
+        self.names: list[set[str]] = []
+        """Of all fields and buttons, also of those that an untouched form would not send."""
         self._inside = False
         self._area: str | None = None
 
@@ -21,7 +24,12 @@ class _Forms(HTMLParser):
             self._inside = True
             self.forms.append({})
             self.methods.append(given.get("method", "get"))
-        elif self._inside and "name" in given and "disabled" not in given:
+            self.actions.append(given.get("action", ""))
+            self.names.append(set())
+        elif self._inside and "name" in given:
+            self.names[-1].add(given["name"])
+            if "disabled" in given:
+                return
             if tag == "textarea":
                 self._area = given["name"]
                 self.forms[-1][self._area] = ""
@@ -49,3 +57,11 @@ def posting_forms(page: Answer) -> list[dict[str, str]]:
 def fields_of(page: Answer) -> dict[str, str]:
     """What the page's own form would send if nobody touched it."""
     return posting_forms(page)[-1]
+
+
+def names_by_action(page: Answer) -> list[tuple[str, set[str]]]:
+    """Of each form of the page that is posted: where to (empty: to the page itself), and what can be in it."""
+    parser = _Forms()
+    parser.feed(page.text)
+    every = zip(parser.actions, parser.names, parser.methods, strict=True)
+    return [(action, names) for action, names, method in every if method == "post"]

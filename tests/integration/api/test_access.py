@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from time import monotonic
 
 import pytest
 from flask import Flask
@@ -21,6 +20,7 @@ from api.settings import ApiSettings
 from shared.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
+from tests.integration.api.clock import Clock
 
 OPEN = re.compile(r"/(docs|healthz|readyz|metrics|login|logout|static|preferences)\b")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -59,7 +59,8 @@ def routes(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def path_of(rule: Rule) -> str:
-    return re.sub(r"<[^>]*>", "1", re.sub(r"<any\('(\w+)'[^>]*>", r"\1", rule.rule))
+    # No such row: what a call may do, it is not to do to the keys of the test.
+    return re.sub(r"<[^>]*>", "2147483647", re.sub(r"<any\('(\w+)'[^>]*>", r"\1", rule.rule))
 
 
 def test_nothing_but_docs_health_and_the_sign_in_is_open_without_a_key(app: Flask, clean_database: str) -> None:
@@ -68,6 +69,7 @@ def test_nothing_but_docs_health_and_the_sign_in_is_open_without_a_key(app: Flas
         answer = nobody.open(path, method=method)
         if OPEN.match(path) or (answer.status_code == 405 and not path.startswith("/v1/")):
             assert answer.status_code != 401, (method, path)
+            assert not answer.headers.get("Location", "").startswith("/login/?next="), (method, path)
         elif method in SAFE_METHODS and not path.startswith("/v1/"):
             assert answer.headers["Location"].startswith("/login/?next=/"), (method, path)
         else:
@@ -168,16 +170,14 @@ def test_a_key_made_twice_with_an_idempotency_key_is_two_keys_and_neither_is_kep
     assert factories.value(connection, "SELECT count(*) FROM kept_answer") == 0
 
 
-def test_a_revoked_key_opens_nothing_within_seconds(
-    app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_revoked_key_opens_nothing_within_seconds(app: Flask, api: Caller, clock: Clock) -> None:
     owner = caller(app, add_key(api))
     assert owner.get("/v1/client/").status_code == 200
     assert api.delete("/v1/key/1/").status_code == 204
     revoked_at = api.get("/v1/key/1/").json["revoked_at"]
     # It is remembered for so long, and not a moment longer.
     assert remembered.KEPT_FOR <= 5
-    pass_seconds(monkeypatch, remembered.KEPT_FOR)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert owner.get("/v1/client/").status_code == 401
     assert api.delete("/v1/key/1/").status_code == 204
     assert api.get("/v1/key/1/").json["revoked_at"] == revoked_at
@@ -191,29 +191,29 @@ def test_a_key_that_expires_is_of_no_use_from_that_moment(app: Flask, api: Calle
 
 
 def test_requests_pay_no_query_each_for_their_key(
-    app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    app: Flask, api: Caller, connection: Connection, clock: Clock
 ) -> None:
     owner = caller(app, add_key(api))
     assert owner.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
     assert owner.get("/v1/client/").status_code == 200
-    pass_seconds(monkeypatch, remembered.KEPT_FOR)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert owner.get("/v1/client/").status_code == 401
 
 
 def test_the_last_use_is_noted_and_not_each_time_and_nobody_waits_for_it(
-    app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    app: Flask, api: Caller, connection: Connection, clock: Clock
 ) -> None:
     owner = caller(app, add_key(api))
     assert api.get("/v1/key/1/").json["last_used_at"] is None
     owner.get("/v1/client/")
     first = api.get("/v1/key/1/").json["last_used_at"]
     assert first is not None
-    pass_seconds(monkeypatch, remembered.KEPT_FOR)
+    clock.pass_seconds(remembered.KEPT_FOR)
     owner.get("/v1/client/")
     assert api.get("/v1/key/1/").json["last_used_at"] == first
     factories.execute(connection, "UPDATE api_key SET last_used_at = now() - interval '2 minutes'")
-    pass_seconds(monkeypatch, 2 * remembered.KEPT_FOR)
+    clock.pass_seconds(2 * remembered.KEPT_FOR)
     connection.autocommit = False
     factories.execute(connection, "SELECT FROM api_key FOR UPDATE")
     assert owner.get("/v1/client/").status_code == 200
@@ -228,7 +228,7 @@ def test_the_environments_key_needs_no_database(database_url: str) -> None:
 
 
 def test_too_many_requests_of_one_key_are_told_when_to_try_again_and_others_go_on(
-    clean_database: str, api: Caller
+    clean_database: str, api: Caller, clock: Clock
 ) -> None:
     app = create_app(ApiSettings(database_url=parse_database_url(clean_database), api_key=API_KEY, rate=0.5))
     one, other = caller(app, add_key(api)), caller(app, add_key(api))
@@ -236,20 +236,22 @@ def test_too_many_requests_of_one_key_are_told_when_to_try_again_and_others_go_o
     assert statuses == [200] * 5 + [429]
     refused = one.get("/v1/client/")
     assert refused.json["code"] == 429
-    assert 1 <= int(refused.headers["Retry-After"]) <= 2
+    assert refused.headers["Retry-After"] == "2"
     assert other.get("/v1/client/").status_code == 200
 
 
-def test_too_many_requests_without_a_key_are_refused_by_address_and_keys_go_on(clean_database: str) -> None:
-    app = create_app(ApiSettings(database_url=parse_database_url(clean_database), api_key=API_KEY, anonymous_rate=0.3))
+def test_too_many_requests_without_a_key_are_refused_by_address_and_keys_go_on(
+    clean_database: str, clock: Clock
+) -> None:
+    app = create_app(ApiSettings(database_url=parse_database_url(clean_database), api_key=API_KEY, anonymous_rate=0.2))
     nobody = caller(app, None)
 
     def ask(address: str) -> Answer:
         return nobody.get("/v1/client/", environ_base={"REMOTE_ADDR": address})
 
-    assert [ask("192.0.2.1").status_code for _ in range(4)] == [401, 401, 401, 429]
+    assert [ask("192.0.2.1").status_code for _ in range(3)] == [401, 401, 429]
     assert ask("192.0.2.2").status_code == 401
-    assert [ask(f"2001:db8::{n}").status_code for n in range(4)] == [401, 401, 401, 429]
+    assert [ask(f"2001:db8::{n}").status_code for n in range(3)] == [401, 401, 429]
     known = caller(app).get("/v1/client/", environ_base={"REMOTE_ADDR": "192.0.2.1"})
     assert known.status_code == 200
 
@@ -318,8 +320,3 @@ def test_a_request_has_an_id_which_may_be_the_callers(api: Caller) -> None:
     assert api.get("/v1/client/", headers={"X-Request-Id": "trace-17"}).headers["X-Request-Id"] == "trace-17"
     for odd in ("a b", "x" * 65, "<script>"):
         assert re.fullmatch("[0-9a-f]{32}", api.get("/", headers={"X-Request-Id": odd}).headers["X-Request-Id"])
-
-
-def pass_seconds(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Lets what is remembered grow older."""
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + seconds + 0.01)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg2
 import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from api.clients import staging
 from tests import factories
-from tests.integration.api.calls import Caller, add_client, add_mailing, caller, client_body, mailing_body
+from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, caller, client_body, mailing_body
 
 
 @pytest.fixture
@@ -22,8 +25,8 @@ class Entries:
     def __init__(self, api: Caller, after: int) -> None:
         self._api, self._after = api, after
 
-    def __call__(self, query: str = "") -> list[dict[str, object]]:
-        found: list[dict[str, object]] = self._api.get(f"/v1/audit/?after={self._after}&limit=1000{query}").json
+    def __call__(self, query: str = "") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._api.get(f"/v1/audit/?after={self._after}&limit=1000{query}").json
         return found
 
 
@@ -83,6 +86,52 @@ def test_what_was_refused_or_repeated_is_not_in_it(app: Flask, api: Caller, entr
     api.put("/v1/client/1/", json=client_body(), headers={"If-Match": '"other"'})
     api.get("/v1/client/")
     assert [one["operation"] for one in entries()] == ["createClient"]
+
+
+def import_clients(api: Caller, *numbers: int) -> Answer:
+    lines = "".join(f"{number},916,vip,UTC\n" for number in numbers)
+    return api.post(
+        "/v1/client/import/",
+        data=f"phone_number,operator_code,tag,timezone\n{lines}x,,,\n",
+        content_type="text/csv",
+        headers={"X-Request-Id": "an-import"},
+    )
+
+
+COUNTS = ("added", "changed", "unchanged", "rejected")
+
+
+def test_an_import_has_an_entry_with_its_counts(api: Caller, entries: Entries) -> None:
+    add_client(api)
+    answer = import_clients(api, 79161234567, 79160000001, 79160000002)
+    (found,) = entries("&operation=importClients")
+    assert found["detail"] == {name: answer.json[name] for name in COUNTS}
+    assert found["detail"] == {"added": 2, "changed": 1, "unchanged": 0, "rejected": 1}
+    assert (found["actor_name"], found["request_id"], found["object"]) == ("API_KEY", "an-import", None)
+
+
+def test_each_transaction_of_an_import_has_an_entry_and_their_counts_add_up(
+    api: Caller, entries: Entries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MERGED", 2)
+    import_clients(api, 79160000003, 79160000004)
+    answer = import_clients(api, *range(79160000001, 79160000008))
+    found = [one["detail"] for one in entries("&operation=importClients")][1:]
+    assert len(found) == 3  # the second pair of rows changed nothing
+    assert {name: sum(one[name] for one in found) for name in COUNTS} == {name: answer.json[name] for name in COUNTS}
+
+
+def test_an_import_that_fails_half_way_has_entries_of_what_it_changed(
+    api: Caller, entries: Entries, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MERGED", 2)
+    factories.execute(connection, "ALTER TABLE client ADD CONSTRAINT no_five CHECK (phone_number <> 79160000005)")
+    try:
+        assert import_clients(api, *range(79160000001, 79160000008)).status_code == 500
+    finally:
+        factories.execute(connection, "ALTER TABLE client DROP CONSTRAINT no_five")
+    assert factories.value(connection, "SELECT count(*) FROM client") == 4
+    assert [one["detail"]["added"] for one in entries("&operation=importClients")] == [2, 2]
 
 
 def test_without_its_entry_a_change_does_not_happen(api: Caller, connection: Connection) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,9 +14,9 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests import factories
-from tests.database import ROOT
-from tests.integration.api.calls import API_KEY, PATIENCE, unused_port
-from tests.integration.api.test_server import wait_until_it_listens
+from tests.integration.api.calls import API_KEY
+from tests.integration.api.serving import served
+from tests.waiting import PATIENCE
 
 HEADER = b"phone_number,operator_code,tag,timezone\n"
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -30,25 +27,15 @@ LIMIT = 2**25
 @pytest.fixture(scope="module")
 def server(database_url: str) -> Iterator[tuple[int, int]]:
     """A gunicorn of one process that serves the API: its port and the number of its master."""
-    port = unused_port()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "API_PORT": str(port),
-        "API_WORKERS": "1",
-        # Each thread that serves keeps freed memory of its own, which would look like growth.
-        "API_THREADS": "1",
-        "API_KEY": API_KEY,
-        "API_STALL_TIMEOUT": str(STALL),
-        "API_MAX_IMPORT_BYTES": str(LIMIT),
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_until_it_listens(port)
-            yield port, process.pid
-        finally:
-            process.terminate()
+    # Each thread that serves keeps freed memory of its own, which would look like growth.
+    with served(
+        database_url,
+        API_WORKERS="1",
+        API_THREADS="1",
+        API_STALL_TIMEOUT=str(STALL),
+        API_MAX_IMPORT_BYTES=str(LIMIT),
+    ) as running:
+        yield running.port, running.process.pid
 
 
 def rows(first: int, count: int) -> bytes:
@@ -106,7 +93,7 @@ def test_a_body_in_chunks_is_imported_as_it_comes_in_flat_memory(
     port, master = server
     pieces = (HEADER, rows(0, 10), *(rows(1000 * n, 1000) for n in range(200)))
     assert sum(map(len, pieces)) > 24_000_000
-    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE * 6)) as wire:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as wire:
         # Some of each: what is put into the database at once, and read from it, fills what will be used again.
         send(wire, pieces[:32])
         assert exported(wire) == 30_001
@@ -124,7 +111,6 @@ def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], con
         ((b"Transfer-Encoding: chunked",), b"%x\r\n%s\r\n" % (len(HEADER + rows(0, 10)), HEADER + rows(0, 10))),
     ):
         begin(server[0], body, *headers).close()
-    # The one thread that serves comes to this when it is through with them.
     with closing(HTTPConnection("127.0.0.1", server[0], timeout=PATIENCE)) as wire:
         assert exported(wire) == 1
     until_nothing_is_staged(connection)

@@ -43,6 +43,43 @@ def test_clients_are_listed_in_the_order_of_their_ids(api: Caller, slash: str) -
     assert listed[0] == api.get(f"/v1/client/{ids[0]}").json
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("phone_number=79160000002", [2]),
+        ("phone_number=79160000009", []),
+        ("tag=vip", [1, 3]),
+        ("tag=VIP", []),
+        ("tag=%D1%81%D0%B2%D0%BE%D0%B8", [4]),
+        ("tag=", [2]),
+        ("tag=vi", []),
+        ("operator_code=916", [1, 2]),
+        ("operator_code=91", [3]),
+        ("operator_code=916&tag=vip", [1]),
+        ("operator_code=16&tag=vip", []),
+        ("phone_number=79160000001&tag=vip&operator_code=916", [1]),
+        ("phone_number=79160000002&tag=vip", []),
+        ("tag=vip&after=1", [3]),
+        ("tag=vip&limit=1", [1]),
+    ],
+)
+def test_clients_are_asked_for_by_phone_number_tag_and_operator_code(api: Caller, query: str, found: list[int]) -> None:
+    for number, (code, tag) in enumerate([("916", "vip"), ("916", ""), ("91", "vip"), ("79", "свои")], start=1):
+        add_client(api, phone_number=79160000000 + number, operator_code=code, tag=tag)
+
+    assert [client["id"] for client in api.get(f"/v1/client/?{query}").json] == found
+
+
+@pytest.mark.parametrize(
+    "query", ["phone_number=nobody", "operator_code=9x", "operator_code=", "tag=%00", f"tag={'x' * 256}"]
+)
+def test_a_filter_that_no_client_can_pass_is_named(api: Caller, query: str) -> None:
+    response = api.get(f"/v1/client/?{query}")
+
+    assert response.status_code == 422
+    assert set(response.json["errors"]["query"]) == {query.partition("=")[0]}
+
+
 @slashes
 def test_a_client_is_read(api: Caller, slash: str) -> None:
     client_id = add_client(api)

@@ -11,7 +11,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.console.exports import csv_line
 from api.console.searches import numbers_with
-from tests.factories import add_clients, add_messages, add_running_mailing, execute, mailing, rows, value
+from shared.ledger import MessageStatus
+from tests.factories import (
+    add_clients,
+    add_messages,
+    add_running_mailing,
+    change_message,
+    execute,
+    mailing,
+    rows,
+    value,
+)
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing
 from tests.integration.api.pages import fields_of
 
@@ -211,6 +221,16 @@ def test_messages_are_found_by_what_is_known_of_them(api: Caller, connection: Co
     assert found("id=none") == 0
 
 
+def test_a_message_that_is_to_be_sent_alone_says_so(api: Caller, connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+    said = "Waits to be sent alone"
+    assert said not in api.get("/ledger/1/").text
+
+    execute(connection, "UPDATE message SET due_at = 'infinity'")
+
+    assert said in api.get("/ledger/1/").text
+
+
 def test_a_mailing_is_found_by_its_words(api: Caller) -> None:
     ids = [add_mailing(api, text="Big sale 100%"), add_mailing(api, text="Other", mark="saleslike")]
     for words, found in (("SALE", 2), ("100%", 1), ("%", 1), ("_", 0), (str(ids[1]), 1), ("", 2)):
@@ -247,6 +267,17 @@ def test_a_mailing_s_page_adds_up_and_says_why_what_was_not_sent_was_not(api: Ca
     assert "It adds up" in page
     assert "code 7: blocked" in page
     assert "<html" not in page
+
+
+@pytest.mark.parametrize("status", [status for status in MessageStatus if status not in ("sending", "sent")])
+def test_a_mailing_s_page_says_why_messages_are_in_each_status(
+    api: Caller, connection: Connection, status: MessageStatus
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    ended_at = "NULL" if status is MessageStatus.PENDING else "now()"
+    change_message(connection, 1, f"status = '{status}', ended_at = {ended_at}, reason = 'code 7: blocked'")
+    page = api.get(f"/mailings/{mailing_id}/?part=live").text
+    assert "code 7: blocked" in page
 
 
 def test_a_form_has_a_place_for_a_token_against_forgery(api: Caller) -> None:

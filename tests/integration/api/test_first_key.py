@@ -12,8 +12,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.database import ROOT, migrate
-from tests.integration.api.calls import PATIENCE, unused_port
-from tests.waiting import eventually
+from tests.integration.api.calls import unused_port
+from tests.waiting import PATIENCE, eventually
 
 
 def test_of_two_apis_that_start_at_once_one_shows_the_one_key(make_database: Callable[[], str], tmp_path: Path) -> None:

@@ -199,6 +199,13 @@ def test_going_back_from_the_review_changes_the_draft(api: Caller, connection: C
     first = api.post("/mailings/new/", data=data).headers["Location"]
     second = api.post("/mailings/new/", data=data | {"text": "Better"}).headers["Location"]
     assert first == second
+    # The same text again is no change: it has no entry in the audit, and the next change is taken all the same.
+    written = Written(connection)
+    kept = api.post("/mailings/new/", data=data | {"text": "Better", "then": "keep"})
+    assert (kept.headers["Location"], written()) == ("/mailings/#draft-1", 0)
+    assert api.post("/mailings/new/", data=data | {"text": "Better yet"}).headers["Location"] == first
+    assert api.post("/mailings/new/", data=data | {"text": "Better"}).headers["Location"] == first
+    assert written() == 2
     assert value(connection, "SELECT fields ->> 'text' FROM mailing_draft") == "Better"
     # Not once it is a mailing, though: that is told.
     add_clients(connection, 1, tag="vip")

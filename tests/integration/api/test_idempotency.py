@@ -17,7 +17,6 @@ from api.settings import ApiSettings
 from tests.cutting_proxy import CuttingProxy, Moment
 from tests.factories import add_running_mailing, execute, rows, value
 from tests.integration.api.calls import (
-    PATIENCE,
     Answer,
     Caller,
     add_mailing,
@@ -27,6 +26,7 @@ from tests.integration.api.calls import (
     mailing_body,
     wait_until_blocked,
 )
+from tests.waiting import PATIENCE
 
 KEY = {"Idempotency-Key": "order-17"}
 

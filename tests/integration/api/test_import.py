@@ -19,6 +19,7 @@ from api.clients.staging import PUT, staged
 from api.extensions import db
 from tests import factories
 from tests.integration.api.calls import CLIENT, Answer, Caller, add_client, once_blocked, wrong_fields
+from tests.waiting import eventually, until_somebody_waits
 
 IMPORT = "/v1/client/import/"
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -363,6 +364,29 @@ def test_a_client_that_is_added_at_the_same_moment_is_changed(
         "INSERT INTO client (phone_number, operator_code, tag, timezone) VALUES (79161234567, '916', 'old', 'UTC')",
     )
     (answer,) = once_blocked(connection, holder.commit, lambda: send(api, HEADER + ROW))
+    assert counts(answer) == (0, 1, 0, 0)
+    assert directory(api) == [CLIENT]
+
+
+def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again(
+    api: Caller, connection: Connection, connect: Any
+) -> None:
+    add_client(api, tag="old")
+    holder = connect()
+    holder.autocommit = False
+    factories.execute(holder, "SELECT FROM client FOR UPDATE")
+
+    def cancel_and_let_it_try_again() -> None:
+        cancelled_at = factories.value(connection, "SELECT clock_timestamp()")
+        factories.execute(connection, "SELECT pg_cancel_backend(%s)", until_somebody_waits(connection))
+        waiting_again = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock' AND query_start > %s
+        """
+        eventually(lambda: factories.value(connection, waiting_again, cancelled_at))
+        holder.commit()
+
+    (answer,) = once_blocked(connection, cancel_and_let_it_try_again, lambda: send(api, HEADER + ROW))
     assert counts(answer) == (0, 1, 0, 0)
     assert directory(api) == [CLIENT]
 

@@ -79,6 +79,13 @@ def test_messages_are_listed(api: Caller, slash: str) -> None:
 
 
 @pytest.mark.usefixtures("ledger")
+def test_a_message_that_is_to_be_sent_alone_is_due_at_no_time(api: Caller, connection: Connection) -> None:
+    factories.execute(connection, "UPDATE message SET due_at = 'infinity' WHERE id = 1")
+
+    assert api.get("/v1/message/1/").json["due_at"] is None
+
+
+@pytest.mark.usefixtures("ledger")
 @pytest.mark.parametrize(("query", "ids"), [("", [4, 5, 6]), ("?status=failed&limit=2", [4, 5]), ("?after=5", [6])])
 def test_the_messages_of_one_mailing_are_listed(api: Caller, query: str, ids: list[int]) -> None:
     assert [message["id"] for message in api.get(f"/v1/mailing/2/message/{query}").json] == ids

@@ -47,6 +47,8 @@ def pages(api: Caller, path: str | None) -> Iterator[list[int]]:
         ("/v1/client?limit=7", [[1, 2, 3, 4, 5, 6, 7]]),
         ("/v1/client/?limit=3&after=2", [[3, 4, 5], [6, 7]]),
         ("/v1/client/?after=7", [[]]),
+        ("/v1/client/?limit=3&operator_code=900&tag=sample", [[1, 2, 3], [4, 5, 6], [7]]),
+        ("/v1/client/?limit=3&operator_code=900&after=3", [[4, 5, 6], [7]]),
         ("/v1/mailing/?limit=4", [[1, 2, 3, 4], [5, 6, 7]]),
         ("/v1/message/?limit=5", [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14]]),
         ("/v1/message/?limit=4&mailing_id=1", [[2, 4, 6, 8], [10, 12, 14]]),

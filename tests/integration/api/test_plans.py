@@ -92,6 +92,12 @@ def tables(app: Flask, ledger: Connection, path: str) -> set[str]:
     [
         "/v1/client/",
         "/v1/client/?after=9500",
+        "/v1/client/?phone_number=79000005000",
+        "/v1/client/?tag=even",
+        "/v1/client/?tag=even&after=9500",
+        "/v1/client/?tag=nobody",
+        "/v1/client/?operator_code=900&after=9500",
+        "/v1/client/?operator_code=900&tag=odd&after=9500",
         "/v1/message/",
         "/v1/message/?after=99800",
         "/v1/message/?status=sent",

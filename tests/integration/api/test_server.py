@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
@@ -15,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.database import ROOT
-from tests.integration.api.calls import API_KEY, CLIENT, PATIENCE, unused_port
+from tests.integration.api.calls import API_KEY, CLIENT
+from tests.integration.api.serving import served
+from tests.waiting import PATIENCE
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
 JSON = {"Content-Type": "application/json"}
@@ -27,35 +24,8 @@ LIMIT = 2048
 @pytest.fixture(scope="module")
 def port(database_url: str) -> Iterator[int]:
     """The port of a gunicorn that serves the API."""
-    port = unused_port()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "API_PORT": str(port),
-        "API_KEY": API_KEY,
-        "API_WORKERS": "2",
-        "API_MAX_BODY_BYTES": str(LIMIT),
-        "LOG_FORMAT": "json",
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_until_it_listens(port)
-            yield port
-        finally:
-            server.terminate()
-
-
-def wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "the server does not listen"
-            time.sleep(0.05)
-        else:
-            return
+    with served(database_url, API_MAX_BODY_BYTES=str(LIMIT), LOG_FORMAT="json") as running:
+        yield running.port
 
 
 def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[HTTPResponse, bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from api.sign_in.provider_settings import ProviderSettings
 from shared.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
+from tests.integration.api.clock import Clock
 from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
 ORIGIN = "http://localhost"
@@ -187,19 +187,19 @@ def test_signing_out_ends_every_copy_of_the_cookie(
 
 
 def test_a_session_ends_with_its_key_and_after_its_time(
-    browser: Caller, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    browser: Caller, api: Caller, connection: Connection, clock: Clock
 ) -> None:
     sign_in(browser, role_key(api, "viewer"))
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 6)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
     sign_in(browser)
     assert browser.get("/v1/client/").status_code == 200
     lifetime = factories.value(connection, "SELECT max(expires_at) - now() FROM browser_session")
     assert 11.9 < lifetime.total_seconds() / 3600 <= 12
     factories.execute(connection, "UPDATE browser_session SET expires_at = now()")
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 12)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
 
 
@@ -211,7 +211,7 @@ def test_another_api_key_in_the_environment_ends_the_sessions_of_the_old_one(
     assert with_cookie(create_app(settings), value).get("/v1/client/").status_code == 401
 
 
-def test_sign_ins_that_fail_are_written_down_and_limited_by_address(browser: Caller, api: Caller) -> None:
+def test_sign_ins_that_fail_are_written_down_and_limited_by_address(browser: Caller, api: Caller, clock: Clock) -> None:
     wrong = f"gonets_{12 * 'a'}_{64 * 'b'}"
     statuses = [sign_in(browser, wrong).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]
@@ -259,6 +259,131 @@ def test_a_link_signs_in_once(app: Flask, api: Caller, browser: Caller, connecti
     late = api.post("/v1/sign-in-link/create/").json["path"]
     factories.execute(connection, "UPDATE sign_in_link SET expires_at = now()")
     assert caller(app, None).get(late).status_code == 401
+
+
+def sessions(connection: Connection) -> list[str]:
+    return [actor for (actor,) in factories.rows(connection, "SELECT actor FROM browser_session ORDER BY expires_at")]
+
+
+def test_a_link_asks_before_it_replaces_who_is_signed_in(
+    app: Flask, api: Caller, browser: Caller, connection: Connection
+) -> None:
+    old = with_cookie(app, cookie_of(sign_in(browser, role_key(api, "operator")))["gonets"].value)
+    assert old.get("/v1/client/").status_code == 200
+    link = caller(app, role_key(api, "viewer")).post("/v1/sign-in-link/create/").json["path"]
+    page = browser.get(f"{link}&next=/clients/")
+    assert page.status_code == 200
+    assert "Sign in as a viewer instead?" in page.text
+    assert "Stay signed in as a operator" in page.text
+    before = sessions(connection)
+    data = {"link": link.partition("link=")[2], "next": "/clients/"}
+    assert browser.post("/login/", data=data).status_code == 403  # another site can't confirm
+    assert sessions(connection) == before
+    answer = browser.post("/login/", data=data | {"csrf_token": token_of(page)})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/clients/")
+    entry = last_entry(api, "signIn")
+    assert (entry["actor_name"], entry["detail"]) == ("a viewer", {"how": "link", "replaced": before[0]})
+    assert sessions(connection) == [entry["actor"]]
+    assert old.get("/v1/client/").status_code == 401
+    assert browser.post("/login/", data=data | {"csrf_token": page_token(browser)}).status_code == 401
+
+
+def test_a_link_of_the_same_person_asks_nothing_and_leaves_one_session(
+    app: Flask, api: Caller, browser: Caller, connection: Connection
+) -> None:
+    old = with_cookie(app, cookie_of(sign_in(browser))["gonets"].value)
+    assert browser.get(api.post("/v1/sign-in-link/create/").json["path"]).status_code == 303
+    assert len(sessions(connection)) == 1
+    assert old.get("/v1/client/").status_code == 401
+
+
+def test_a_key_or_a_provider_ends_the_session_that_the_browser_had(
+    clean_database: str, provider: OpenIdProvider, connection: Connection
+) -> None:
+    browser = with_provider(clean_database, provider)
+    by_key = cookie_of(sign_in(browser))["gonets"].value
+    assert browser.get("/v1/key/").status_code == 200
+    by_provider = cookie_of(through_provider(browser))["gonets"].value
+    assert sessions(connection) == ["oidc:248289761001"]
+    sign_in(browser)
+    assert len(sessions(connection)) == 1
+    for old in (by_key, by_provider):
+        browser.set_cookie("gonets", old)  # type: ignore[attr-defined]
+        assert browser.get("/v1/client/").status_code == 401
+
+
+def test_a_key_that_only_begins_like_one_of_ours_writes_nothing(
+    app: Flask, api: Caller, connection: Connection
+) -> None:
+    key = role_key(api, "viewer")
+    wrong = key[:-64] + 64 * "0"
+    used = "SELECT count(*) FROM api_key WHERE last_used_at IS NOT NULL"
+    assert caller(app, wrong).get("/v1/client/").status_code == 401
+    assert sign_in(caller(app, None), wrong).status_code == 401
+    assert factories.value(connection, used) == 0
+    assert caller(app, key).get("/v1/client/").status_code == 200
+    assert factories.value(connection, used) == 1
+
+
+def entries_of(connection: Connection, after: int) -> int:
+    return int(factories.value(connection, "SELECT count(*) FROM audit_entry WHERE id > %s", after))
+
+
+def last_id(connection: Connection) -> int:
+    return int(factories.value(connection, "SELECT coalesce(max(id), 0) FROM audit_entry"))
+
+
+@pytest.mark.parametrize("path", ["/login/?link=x", "/login/provider/back/?state=x&code=y", "/login/provider/", "key"])
+def test_whatever_fails_to_sign_in_is_limited_by_address(
+    clean_database: str, connection: Connection, path: str
+) -> None:
+    # The provider is away: each way in fails.
+    settings = ProviderSettings(issuer="http://127.0.0.1:9", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    url = parse_database_url(clean_database)
+    browser = caller(create_app(ApiSettings(database_url=url, api_key=API_KEY, provider=settings)), None)
+    after = last_id(connection)
+    token, data = page_token(browser), {"key": "x"}
+
+    def fail() -> int:
+        if path == "key":
+            return browser.post("/login/", data=data | {"csrf_token": token}).status_code
+        return browser.get(path).status_code
+
+    statuses = [fail() for _ in range(40)]
+    failed = statuses.count(401)
+    assert set(statuses) == {401, 429}
+    assert 10 <= failed < 20
+    assert entries_of(connection, after) == failed
+
+
+@pytest.mark.parametrize("path", ["/login/?link=x", "/login/provider/back/?state=x&code=y"])
+def test_from_however_many_addresses_only_so_many_failures_are_written_down(
+    clean_database: str, connection: Connection, provider: OpenIdProvider, path: str
+) -> None:
+    browser = with_provider(clean_database, provider)
+    after = last_id(connection)
+    for number in range(300):
+        assert browser.get(path, environ_base={"REMOTE_ADDR": f"2001:db8:0:{number:x}::1"}).status_code == 401
+    assert 100 <= entries_of(connection, after) < 200
+
+
+def written(connection: Connection) -> list[object]:
+    names = ("kept_answer", "browser_session", "sign_in_link", "api_key", "client", "mailing", "audit_entry")
+    return [factories.value(connection, f"SELECT max(xmin::text::bigint) FROM {name}") for name in names]  # noqa: S608
+
+
+def test_whoever_is_not_signed_in_writes_nothing_else(
+    clean_database: str, connection: Connection, provider: OpenIdProvider
+) -> None:
+    browser = with_provider(clean_database, provider)
+    before = written(connection)
+    for rule in with_provider(clean_database, provider).application.url_map.iter_rules():  # type: ignore[attr-defined]
+        if rule.endpoint == "sign_in.from_provider":
+            continue  # a sign-in that fails: limited, see above
+        path = re.sub("<[^>]*>", "1", re.sub("<any[^>]*>", "pause", rule.rule))
+        for method in sorted(rule.methods or ()):
+            browser.open(path, method=method, headers={"Idempotency-Key": "x"}, json={}).close()
+    assert written(connection) == before
 
 
 def test_a_link_gives_no_more_than_its_makers_role(app: Flask, api: Caller, browser: Caller) -> None:
@@ -328,13 +453,13 @@ def test_a_provider_signs_in_whom_it_gives_a_role(clean_database: str, api: Call
 
 
 def test_who_came_by_the_provider_is_out_soon_after_the_session_is_removed_from_the_database(
-    clean_database: str, provider: OpenIdProvider, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    clean_database: str, provider: OpenIdProvider, connection: Connection, clock: Clock
 ) -> None:
     browser = with_provider(clean_database, provider)
     through_provider(browser)
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "DELETE FROM browser_session WHERE actor = 'oidc:248289761001'")
-    monkeypatch.setattr(remembered, "monotonic", lambda: monotonic() + 6)
+    clock.pass_seconds(remembered.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
 
 

@@ -68,8 +68,9 @@ def queue(open_queue: OpenQueue) -> Queue:
 
 
 @pytest.fixture
-def open_upkeep(open_database: OpenDatabase) -> OpenUpkeep:
-    """Opens the upkeep of one worker."""
+def open_upkeep(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> OpenUpkeep:
+    """Opens the upkeep of one worker, which settles in each round, however long the round before took."""
+    monkeypatch.setattr("worker.upkeep.SETTLE_SHARE", 1000.0)
 
     def open_one(launch_chunk: int = 1000) -> Upkeep:
         return Upkeep(open_database(), launch_chunk=launch_chunk)

@@ -41,9 +41,8 @@ CLAIM_ONE_HUNDRED = {
     "limit": 100,
     "lease": 30.0,
     "worker": "somebody",
-    "alone": True,
     "wait": False,
-    **Reach().places(),
+    **Reach(30.0).places(),
 }
 
 
@@ -392,16 +391,16 @@ def _plan(connection: Connection) -> str:
 def test_a_claim_costs_the_same_however_many_are_pending(connection: Connection) -> None:
     add_running_mailing(connection, 5_000)
     execute(connection, "ANALYZE message")
-    few = _pages(connection)
+    few = pages_of_a_claim(connection)
 
     add_running_mailing(connection, 95_000)
     execute(connection, "UPDATE mailing SET status = 'paused' WHERE id = 1")
     execute(connection, "ANALYZE message")
 
-    assert _pages(connection) <= 1.3 * few
+    assert pages_of_a_claim(connection) <= 1.3 * few
 
 
-def _pages(connection: Connection) -> int:
+def pages_of_a_claim(connection: Connection) -> int:
     """The database pages that a claim of a hundred touches."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")

@@ -9,7 +9,16 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
-from tests.factories import FIRST_PHONE, add_running_mailing, change_message, execute, make_due, message, run_leases_out
+from tests.factories import (
+    FIRST_PHONE,
+    add_clients,
+    add_running_mailing,
+    change_message,
+    execute,
+    make_due,
+    message,
+    run_leases_out,
+)
 from tests.integration.worker.answering import answer
 from tests.waiting import in_background, until_somebody_waits
 from worker.delivery import Delivery
@@ -37,7 +46,7 @@ def lose(queue: Queue, connection: Connection, delivery: Delivery) -> None:
 
 def remove_client(connection: Connection) -> None:
     """As the API does it: the client first, then its messages that wait."""
-    execute(connection, "DELETE FROM client")
+    execute(connection, "DELETE FROM client WHERE tag <> 'stays'")
     execute(
         connection,
         "UPDATE message SET status = 'cancelled', ended_at = now(), reason = %s WHERE status = 'pending'",
@@ -47,12 +56,13 @@ def remove_client(connection: Connection) -> None:
 
 def change_phone(connection: Connection) -> None:
     """As the API does it: a new number reaches the messages that no attempt has been made for."""
-    execute(connection, "UPDATE client SET phone_number = %s, operator_code = '999'", NEW_PHONE)
+    execute(connection, "UPDATE client SET phone_number = %s, operator_code = '999' WHERE tag <> 'stays'", NEW_PHONE)
     execute(connection, "UPDATE message SET phone_number = %s WHERE status = 'pending' AND attempts = 0", NEW_PHONE)
 
 
 def claim(connection: Connection, queue: Queue) -> Delivery:
     add_running_mailing(connection, 1)
+    add_clients(connection, 1, tag="stays")
     [delivery] = queue.claim(1)
     return delivery
 

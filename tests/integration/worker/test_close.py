@@ -199,9 +199,20 @@ def test_closing_reads_only_what_it_closes_however_large_the_table(connection: C
     execute(connection, "ANALYZE message")
 
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {CLOSE_MESSAGES}", {"limit": 5000, **Reach().places()})
+        cursor.execute(f"EXPLAIN {CLOSE_MESSAGES}", {"limit": 5000, **Reach(30.0).places()})
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert "Index Scan using message_due_idx on message" in plan
     assert "Seq Scan on message" not in plan, plan
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'expired'") == 0
+
+
+def test_each_message_ends_for_the_reason_of_its_own_mailing(connection: Connection, upkeep: Upkeep) -> None:
+    cancelled, closed = add_running_mailing(connection, 2), add_running_mailing(connection, 2)
+    cancel(connection, cancelled)
+    close_window(connection, closed)
+
+    upkeep.run()
+
+    assert counted(connection, cancelled) == {"cancelled": 2}
+    assert counted(connection, closed) == {"expired": 2}

@@ -6,9 +6,9 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -29,11 +29,11 @@ from tests.factories import (
 )
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.breaker import Breaker
+from worker.breaker import REFUSALS_IN_A_ROW, Breaker
 from worker.daemon import Daemon
 from worker.database import Database
-from worker.delivery import Retries
-from worker.gateway import Gateway
+from worker.delivery import Delivery, Retries
+from worker.gateway import ACCEPTED, Gateway
 from worker.keeper import Keeper
 from worker.metrics import Metrics
 from worker.queue import Queue
@@ -93,12 +93,15 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         token: Token | None = None,
         url: str = gateway.url,
         upkeep: type[Upkeep] | None = None,
+        senders: type[SendingLoop] = SendingLoop,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
         token = token or Token(gateway.token)
         client = Gateway(url, token, connect_timeout=1, timeout=timeout, pool_size=concurrency, retry_after_cap=60)
         ticks: list[float] = []
+        breaker = Breaker(concurrency, Random(1))
+        breaker.learn(ACCEPTED, time.monotonic())  # else the first message would go alone
 
         def queue_on(database: Database) -> Queue:
             return Queue(
@@ -124,8 +127,8 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             database=database,
             queue=queue_on(database),
             keeper=keeper,
-            senders=SendingLoop(client, concurrency, concurrency, wake),
-            breaker=Breaker(concurrency, Random(1)),
+            senders=senders(client, concurrency, concurrency, wake),
+            breaker=breaker,
             reporter=Reporter(database, "w"),
             metrics=Metrics("w"),
             token=token,
@@ -246,14 +249,14 @@ def test_a_pause_leaves_unclaimed_messages_alone(connection: Connection, gateway
 
 def test_nothing_starts_after_the_window_has_closed(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
     gateway.faults(latency=0.3)
-    mailing_id = add_running_mailing(connection, 30, ends_in=1.0)
+    worker = run(concurrency=2, poll_seconds=0.1)
+    eventually(lambda: worker.ticks)
+    mailing_id = add_running_mailing(connection, 60, ends_in=3.0)
     end = value(connection, "SELECT extract(epoch FROM end_datetime)::float8 FROM mailing")
-
-    run(concurrency=2, poll_seconds=0.1)
 
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
     sent = counted(connection, mailing_id).get("sent", 0)
-    assert counted(connection, mailing_id) == {"sent": sent, "expired": 30 - sent}
+    assert counted(connection, mailing_id) == {"sent": sent, "expired": 60 - sent}
     assert sent == gateway.summary().accepted > 0
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'expired' AND attempts > 0") == 0
     # Both clocks are this machine's; what lies between them is one connection on the loopback.
@@ -283,39 +286,65 @@ def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
     assert "the gateway answers again" in caplog.messages
 
 
+def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
+    connection: Connection, gateway: SandboxGateway, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    stall, late = threading.Event(), threading.Event()
+
+    class Stalling(SendingLoop):
+        def submit(self, deliveries: Iterable[Delivery]) -> None:
+            submitted = list(deliveries)
+            if stall.is_set() and not late.is_set():
+                submitted = [replace(one, start_by=0.0) for one in submitted]
+                late.set()
+            super().submit(submitted)
+
+    gateway.faults(statuses={"500": 1.0})
+    add_running_mailing(connection, 30)
+    run(senders=Stalling, poll_seconds=0.1)
+    eventually(lambda: "the gateway is in trouble: nothing is sent for a while" in caplog.messages)
+    gateway.faults()
+    stall.set()
+
+    assert late.wait(PATIENCE)
+    eventually(lambda: messages(connection, "sent") == 30)
+
+
 def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back_at_once(
     connection: Connection, run: Run
 ) -> None:
     numbers, let_go = itertools.count(1), threading.Event()
 
-    def answer_the_first_only(peer: Peer) -> None:
+    def answer_the_first_ones_only(peer: Peer) -> None:
         while peer.read_request():
-            if next(numbers) > 1:
+            if next(numbers) > REFUSALS_IN_A_ROW:
                 let_go.wait(PATIENCE)
             peer.send(response("401 Unauthorized"))
 
     add_running_mailing(connection, 20)
-    with RawServer(answer_the_first_only) as server:
+    with RawServer(answer_the_first_ones_only) as server:
         worker = run(concurrency=4, url=server.url)
-        # Three requests wait for their answers; another may have begun before the first one's answer was understood.
-        eventually(lambda: value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'unauthorized'") == 1)
-        eventually(lambda: messages(connection, "sending") == len(server.requests) - 1)
+        # Four requests wait for their answers: they may have begun before those of the first ones were understood.
+        refused = "SELECT count(*) FROM attempt WHERE outcome = 'unauthorized'"
+        eventually(lambda: value(connection, refused) == REFUSALS_IN_A_ROW)
+        eventually(lambda: messages(connection, "sending") == len(server.requests) - REFUSALS_IN_A_ROW)
         begun = len(server.requests)
         given_back = value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0")
         let_go.set()
         worker.stop()
 
     assert given_back == 20 - begun
-    assert len(server.requests) == begun <= 5
+    assert len(server.requests) == begun <= REFUSALS_IN_A_ROW + 4
 
 
 def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
-    gateway.faults(down_for=0.5)
-    add_running_mailing(connection, 50)
+    worker = run(poll_seconds=0.1)
+    eventually(lambda: worker.ticks)
+    gateway.faults(down_for=2.0)
 
-    run()
+    add_running_mailing(connection, 50)
 
     eventually(lambda: messages(connection, "sent") == 50)
     gateway.wait_until_up()

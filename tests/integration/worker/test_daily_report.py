@@ -5,12 +5,15 @@ from __future__ import annotations
 import email
 import socket
 import threading
+import zoneinfo
 from collections.abc import Callable, Iterator
 from datetime import time
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default
 from functools import partial
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,12 +72,12 @@ def port(mailbox: Mailbox) -> Iterator[int]:
 def open_report(open_database: OpenDatabase, port: int) -> OpenReport:
     """Opens the report as one worker sees it."""
 
-    def open_one(security: str = "none") -> DailyReport:
+    def open_one(security: str = "none", timezone: str = "UTC") -> DailyReport:
         settings = MailSettings(
             to=(Address("Оля", "olya", "example.com"), Address("", "ops", "example.com")),
             sender=Address("Gonets", "gonets", "example.com"),
             at=time(0, 0),
-            timezone="UTC",
+            timezone=timezone,
             host="127.0.0.1",
             port=port,
             security=security,
@@ -121,6 +124,17 @@ def test_it_counts_the_requests_of_the_day_and_no_others(
     yesterday = value(connection, "SELECT (date_trunc('day', now()) - interval '1 day')::date")
     assert mail["Subject"] == f"Gonets on {yesterday}: 1 messages accepted"
     assert {"accepted 1", "ambiguous 1", "refused 0"} < set(body(mail))
+
+
+def test_a_time_zone_that_only_python_knows_will_do(open_report: OpenReport, mailbox: Mailbox, tmp_path: Path) -> None:
+    (tmp_path / "Office").write_bytes(files("tzdata.zoneinfo.Etc").joinpath("UTC").read_bytes())
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    try:
+        assert open_report(timezone="Office").send_if_due()
+    finally:
+        zoneinfo.reset_tzpath()
+
+    assert "(Office)" in body(mailbox.mails[0])[0]
 
 
 def test_it_names_the_mailings_of_the_day_with_what_became_of_their_messages(
@@ -172,6 +186,17 @@ def test_what_the_server_refuses_is_tried_again_later_and_is_the_same_mail(
     assert rows(connection, "SELECT tries, sent_at IS NOT NULL FROM daily_report") == [(2, True)]
     (mail,) = mailbox.mails
     assert mail["Message-ID"].startswith("<daily-report-20")
+
+
+def test_a_lease_in_the_far_future_from_before_the_clock_was_put_back_holds_nobody_up(
+    connection: Connection, open_report: OpenReport, mailbox: Mailbox
+) -> None:
+    mailbox.refusal = "451 not now"
+    assert not open_report().send_if_due()
+    mailbox.refusal = ""
+    execute(connection, "UPDATE daily_report SET lease_until = now() + interval '1 hour 1 minute'")
+
+    assert open_report().send_if_due()
 
 
 def test_a_server_without_tls_gets_nothing_when_tls_is_asked_for(open_report: OpenReport, mailbox: Mailbox) -> None:

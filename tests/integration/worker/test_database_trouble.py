@@ -35,7 +35,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import eventually, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 from worker.database import Database
 from worker.delivery import Retries
 from worker.queue import Queue
@@ -415,3 +415,30 @@ def test_a_chunk_that_was_cut_is_launched_once(
     assert proxy.cuts > 3
     assert mailing(connection, mailing_id)["audience"] == 30
     assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 30}
+
+
+def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgres: EmbeddedPostgres) -> None:
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    add_running_mailing(connection)
+    database = Database(own_postgres.url, threading.Event(), "gonets test")
+    retries = Retries(3, base=0.0, cap=1.0)
+    queue = Queue(database, worker="left", lease_seconds=6, delivery_seconds=1, retries=retries, random=Random(1))
+    assert len(queue.claim(1)) == 1
+    execute(connection, "UPDATE message SET lease_until = now() + interval '1 hour'")
+    connection.close()
+
+    own_postgres.stop("immediate")
+    looking = in_background(lambda: queue.take_back(10))
+    time.sleep(3.0)  # in proportion to this, the next look from the beginning would be five minutes away
+    own_postgres.start()
+    assert looking.result(PATIENCE) == 0
+
+    connection = psycopg2.connect(own_postgres.url)
+    connection.autocommit = True
+    # As a claim that was committed late: only a look from the beginning finds it.
+    execute(connection, "UPDATE message SET lease_until = now() - interval '1 hour'")
+    eventually(lambda: queue.take_back(10) == 1)
+    assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
+    connection.close()
+    database.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
@@ -16,7 +16,6 @@ from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
     add_running_mailing,
-    change_message,
     counted,
     execute,
     mailing,
@@ -48,7 +47,8 @@ BAD_PHONE = FIRST_PHONE + 500
 class GatewayWithABug:
     """Accepts everything, and trips over one phone number."""
 
-    def send(self, message_id: int, phone_number: int, text: str) -> Answer:
+    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> Answer:
+        assert may_leave()
         if phone_number == BAD_PHONE:
             raise ZeroDivisionError(f"{text} to {phone_number}")
         return Answer(Outcome.ACCEPTED, 200)
@@ -136,62 +136,6 @@ def test_a_row_that_somebody_holds_on_to_is_passed_over(connection: Connection, 
     claimed = in_background(lambda: queue.claim(1001)).result(20)
 
     assert sorted(one.message_id for one in claimed) == [number for number in range(1, 1002) if number != 500]
-
-
-def lose(connection: Connection, queue: Queue, limit: int = 100) -> list[int]:
-    """Claims whose worker dies: nobody tells what came of them, and their leases run out."""
-    claimed = sorted(one.message_id for one in queue.claim(limit))
-    run_leases_out(connection)
-    queue.take_back(100)
-    return claimed
-
-
-@pytest.fixture
-def suspects(connection: Connection, open_queue: OpenQueue) -> int:
-    """Messages 1 and 2 have been lost with their worker twice, message 3 once; their mailing."""
-    mailing_id = add_running_mailing(connection, 3)
-    queue = open_queue("victim", max_attempts=10)
-    lose(connection, queue)
-    lose(connection, queue, 2)
-    assert {message(connection, 1)["attempts"], message(connection, 2)["attempts"]} == {2}
-    execute(connection, "UPDATE message SET due_at = now() - interval '1 minute'")
-    return mailing_id
-
-
-@pytest.mark.usefixtures("suspects")
-def test_messages_that_seem_to_kill_their_workers_are_claimed_one_by_one_and_by_themselves(
-    connection: Connection, open_queue: OpenQueue
-) -> None:
-    queue = open_queue("heir", max_attempts=10)
-
-    assert [one.message_id for one in queue.claim(10, alone=True)] == [1]
-    assert queue.suspects_wait
-    # Something is in hand: what waits to be claimed alone goes on waiting, and the others do not.
-    assert [one.message_id for one in queue.claim(10, alone=False)] == [3]
-    assert queue.suspects_wait
-    assert queue.claim(10, alone=False) == []
-    assert [one.message_id for one in queue.claim(10, alone=True)] == [2]
-    assert queue.claim(10, alone=True) == []
-    assert not queue.suspects_wait
-
-
-@pytest.mark.usefixtures("suspects")
-@pytest.mark.parametrize("name", ["refused", "throttled", "ambiguous"])
-def test_a_message_whose_worker_lived_to_tell_is_no_suspect_any_more(
-    name: str, connection: Connection, open_queue: OpenQueue
-) -> None:
-    queue = open_queue("heir", max_attempts=10)
-    queue.record([answer(one, name) for one in queue.claim(1)])
-    change_message(connection, 1, "due_at = now() - interval '1 hour'")
-
-    assert sorted(one.message_id for one in queue.claim(10, alone=False)) == [1, 3]
-
-
-@pytest.mark.usefixtures("suspects")
-def test_an_answer_that_came_after_all_clears_the_suspicion(connection: Connection, open_queue: OpenQueue) -> None:
-    execute(connection, "UPDATE attempt SET duration = 1 WHERE message_id = 1 AND number = 2")
-
-    assert sorted(one.message_id for one in open_queue("heir").claim(10, alone=False)) == [1, 3]
 
 
 def test_what_is_behind_the_place_that_was_reached_is_found_soon(connection: Connection, queue: Queue) -> None:

@@ -43,7 +43,7 @@ def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
 
 def _pages_of_a_claim(connection: Connection, queue: Queue) -> int:
     """How many pages the worker's next claim would read, if it were made for one message."""
-    given = {"limit": 1, "lease": 30.0, "worker": "left", "alone": False, "wait": False, **queue._reach.places()}
+    given = {"limit": 1, "lease": 30.0, "worker": "left", "wait": False, **queue._reach.places()}
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM}", given)

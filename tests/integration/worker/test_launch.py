@@ -230,6 +230,18 @@ def test_a_mailing_that_another_worker_is_launching_is_passed_over_without_waiti
     assert upkeep.launching  # it sends the slower for it
 
 
+def test_a_mailing_that_another_worker_is_starting_is_passed_over_without_waiting(
+    connection: Connection, editor: Connection, upkeep: Upkeep
+) -> None:
+    held, free = add_mailing(connection), add_mailing(connection)
+    execute(editor, "SELECT FROM mailing WHERE id = %s FOR UPDATE", held)
+
+    in_background(upkeep.run).result(20)
+
+    assert mailing(connection, held)["launch_started_at"] is None
+    assert mailing(connection, free)["launch_started_at"] is not None
+
+
 def test_a_worker_knows_when_nothing_is_being_launched_any_more(connection: Connection, upkeep: Upkeep) -> None:
     add_clients(connection, 5)
     add_mailing(connection)
@@ -263,11 +275,12 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
     assert len(open_queue("after").claim(1, alone=False)) == 1
 
 
+@pytest.mark.parametrize("mark", ["sample", "900"], ids=["by tag", "by operator code"])
 def test_who_joins_the_directory_after_the_start_is_not_in_the_audience(
-    connection: Connection, open_upkeep: OpenUpkeep
+    mark: str, connection: Connection, open_upkeep: OpenUpkeep
 ) -> None:
-    audience = add_clients(connection, 15)
-    mailing_id = add_mailing(connection)
+    audience = add_clients(connection, 15, tag="sample", operator_code="900")
+    mailing_id = add_mailing(connection, mark=mark)
     upkeep = open_upkeep(launch_chunk=10)
     upkeep.run()
     add_clients(connection, 5)

@@ -103,7 +103,8 @@ def test_how_the_worker_stands_is_asked_at_each_scrape(metrics: Metrics, port: i
 
     scraped = scrape(port)
 
-    assert [scraped["gonets_gateway_state", state] for state in GatewayHealth] == [0, 0, 0, 1]
+    states = {state: scraped["gonets_gateway_state", state] for state in GatewayHealth}
+    assert states == {state: float(state is GatewayHealth.REFUSED) for state in GatewayHealth}
     assert (scraped["gonets_in_hand",], scraped["gonets_send_limit",]) == (3, 7)
     assert (scraped["gonets_leases_taken_back_total",], scraped["gonets_database_troubles_total",]) == (2, 1)
 

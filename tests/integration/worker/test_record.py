@@ -50,7 +50,7 @@ def attempt(connection: Connection, queue: Queue, *names: str) -> dict[str, Any]
         ("refused for good", "failed", False, 0, None),
         ("throttled", "pending", False, 1, (60.0, 60.0 + RETRY_SECONDS)),
         ("unreachable", "pending", False, 1, (0.0, RETRY_SECONDS)),
-        ("unauthorized", "pending", False, 1, (0.0, 0.0)),
+        ("unauthorized", "pending", False, 1, (0.0, RETRY_SECONDS)),
         ("ambiguous", "pending", True, 0, (0.0, RETRY_SECONDS)),
         ("lost", "pending", True, 0, (0.0, RETRY_SECONDS)),
     ],

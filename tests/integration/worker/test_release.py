@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
     attempts_of,
     change_message,
+    execute,
     make_due,
     message,
     revise_text,
@@ -16,6 +18,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import in_background
 from worker.queue import Queue
 
 
@@ -85,6 +88,22 @@ def test_a_claim_that_was_lost_gives_nothing_back(connection: Connection, open_q
     assert message(connection, 1) == before
 
 
+def test_a_claim_that_was_lost_does_not_give_back_a_later_one_of_the_same_worker(
+    connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection)
+    lost = queue.claim(1)
+    run_leases_out(connection)
+    queue.take_back(10)
+    make_due(connection)
+    assert [one.number for one in queue.claim(1)] == [2]
+    before = message(connection, 1)
+
+    queue.release(lost)
+
+    assert message(connection, 1) == before
+
+
 def test_a_release_that_is_repeated_does_not_touch_the_claim_that_came_after_it(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
@@ -108,6 +127,75 @@ def test_what_has_ended_is_not_given_back(connection: Connection, queue: Queue) 
     queue.release(claimed)
 
     assert message(connection, 1)["status"] == "sent"
+
+
+def test_of_attempts_whose_leases_ran_out_only_that_of_what_is_given_back_is_completed(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection, 2)
+    left, right = open_queue("left"), open_queue("right")
+    given_back, kept = left.claim(2)
+    run_leases_out(connection)
+    right.take_back(10)
+
+    left.release([given_back])
+
+    assert [one["duration"] for one in attempts_of(connection, given_back.message_id)] == [0.0]
+    assert [one["duration"] for one in attempts_of(connection, kept.message_id)] == [None]
+
+
+def test_of_two_lost_claims_of_one_message_only_the_one_that_is_given_back_is_completed(
+    connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection)
+    claims = []
+    for _ in range(2):
+        make_due(connection)
+        claims += queue.claim(1)
+        run_leases_out(connection)
+        queue.take_back(10)
+
+    queue.release(claims[:1])
+
+    assert [one["duration"] for one in attempts_of(connection, 1)] == [0.0, None]
+
+
+def test_a_release_that_is_repeated_does_not_complete_the_lost_claim_of_another_worker(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+    left, right = open_queue("left"), open_queue("right")
+    released = left.claim(1)
+    left.release(released)
+    right.claim(1)
+    run_leases_out(connection)
+    left.take_back(10)
+
+    left.release(released)
+
+    assert [(one["worker"], one["duration"]) for one in attempts_of(connection, 1)] == [("right", None)]
+
+
+def test_what_is_not_given_back_stays_in_hand(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 3)
+    [given_back, *kept] = queue.claim(3)
+
+    queue.release([given_back])
+
+    assert message(connection, given_back.message_id)["status"] == "pending"
+    assert [message(connection, one.message_id)["status"] for one in kept] == ["sending", "sending"]
+
+
+def test_a_release_waits_for_no_other_client(connection: Connection, connect: Connect, queue: Queue) -> None:
+    add_running_mailing(connection, 2)
+    [given_back] = queue.claim(1)
+    remover = connect()
+    remover.autocommit = False
+    execute(remover, "DELETE FROM client WHERE id <> %s", given_back.client_id)
+
+    in_background(lambda: queue.release([given_back])).result(20)
+
+    assert message(connection, given_back.message_id)["status"] == "pending"
 
 
 def test_many_are_given_back_together_and_nothing_of_nothing(connection: Connection, queue: Queue) -> None:

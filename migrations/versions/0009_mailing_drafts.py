@@ -2,7 +2,7 @@
 
 A new table only: workers and APIs of the version before can run beside it.
 
-Revises: 0007
+Revises: 0008
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0012"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

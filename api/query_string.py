@@ -1,0 +1,20 @@
+"""A query string that is no text is refused before anything reads it: also an error's page has a look at it."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+from werkzeug.exceptions import BadRequest
+
+
+def register_query_check(app: Flask) -> None:
+    """Puts the check before everything that reads a query."""
+    app.before_request(_check_query_string)
+
+
+def _check_query_string() -> None:
+    """Raises BadRequest for bytes that are not UTF-8. (Those that are percent-encoded stay so, and harm nothing.)"""
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        request.query_string = b""
+        raise BadRequest("The query string is not UTF-8.") from None

@@ -1,0 +1,78 @@
+"""A process of gunicorn's that reads requests with uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from functools import partial
+from typing import Any, Final, cast
+
+from gunicorn.workers.base import Worker
+from uvicorn import Config, Server
+
+from api.server.connections import Connection, Connections
+from api.server.front import Front
+
+ACCEPTED_AT_ONCE: Final = 4
+"""New connections taken in one turn of the event loop: the other processes are to get some of them too."""
+
+
+class ApiWorker(Worker):  # type: ignore[misc]
+    """Serves the WSGI application that gunicorn has loaded. Its settings are gunicorn's and `front_options`."""
+
+    front_options: dict[str, Any]
+    """What `Front` is made with. api/gunicorn.py sets it."""
+
+    def init_signals(self) -> None:
+        """uvicorn handles SIGTERM and SIGINT while it serves."""
+        super().init_signals()
+        signal.set_wakeup_fd(-1)
+
+    def run(self) -> None:
+        """Serves until a signal, or until gunicorn's main process is gone."""
+        # Not a line for every request that nobody can understand: anybody could fill the log with them.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        options = self.front_options
+        connections = Connections(options["timeout"], self.cfg.worker_connections)
+        config = Config(
+            app=cast(Any, Front(self.wsgi, **options)),
+            http=cast(Any, partial(Connection, connections)),
+            ws="none",
+            loop="asyncio",
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=ACCEPTED_AT_ONCE,
+            timeout_keep_alive=self.cfg.keepalive,
+            timeout_graceful_shutdown=self.cfg.graceful_timeout,
+            timeout_notify=1,
+            callback_notify=self._tell_main_process,
+        )
+        self._server = Server(config)
+        closing = asyncio.create_task(connections.close_overdue())
+        listeners = [listener.sock for listener in self.sockets]
+        restoring = asyncio.create_task(self._restore_backlog(listeners))
+        await self._server.serve(listeners)
+        closing.cancel()
+        restoring.cancel()
+
+    async def _restore_backlog(self, listeners: list[socket.socket]) -> None:
+        """asyncio has one number for two things: connections that the kernel keeps, and those taken at once."""
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+        for listener in listeners:
+            listener.listen(self.cfg.backlog)
+
+    async def _tell_main_process(self) -> None:
+        self.notify()
+        if self.ppid != os.getppid():
+            self._server.should_exit = True

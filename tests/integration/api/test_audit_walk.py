@@ -1,0 +1,451 @@
+"""Every operation and every command that can change something: one that does has one entry, one that does not has none.
+
+What there is to walk over is asked of the application, so an operation without a case here fails the test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import pytest
+import requests
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api import create_app
+from api.access import limits
+from api.access.rules import SAFE_METHODS
+from api.console.mailing_deeds import Deed
+from api.database_url import database_url as parse_database_url
+from api.settings import ApiSettings
+from api.sign_in.provider_settings import ProviderSettings
+from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
+from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
+from tests.integration.api.pages import fields_of
+from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
+
+HEADER = "phone_number,operator_code,tag,timezone\n"
+NEW_ROW = "79161234567,916,vip,UTC\n"
+CLIENT_FORM = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
+MAILING_FORM = {
+    "text": "Bye",
+    "mark": "vip",
+    "on_unknown": "hold",
+    "start_datetime": "2032-06-02T21:00",
+    "end_datetime": "2032-06-03T21:00",
+}
+KEPT_APART = ["audit_entry", "kept_answer", "alembic_version"]
+"""Tables that are not compared: the audit itself, and answers kept to be repeated."""
+NOT_DATA = frozenset({"db", "openapi"})
+"""Groups of commands that extensions bring: migrations, which change the schema, and printing the document."""
+
+
+@dataclass
+class World:
+    """Two clients, a mailing that waits (1), one under way whose messages failed, are unknown and wait (2)."""
+
+    app: Flask
+    api: Caller
+    connection: Connection
+
+    def browser(self) -> tuple[Caller, str]:
+        """A browser that API_KEY is signed in with, and its token."""
+        browser = caller(self.app, None)
+        data = {"csrf_token": token_of(browser), "key": API_KEY}
+        assert browser.post("/login/", data=data).status_code == 303
+        return browser, token_of(browser)
+
+    def everything(self) -> dict[str, list[Any]]:
+        """Every row of every table, but for when a key was last used."""
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(%s)"
+        one = "SELECT to_jsonb(t) - 'last_used_at' FROM {} t ORDER BY to_jsonb(t)::text"
+        return {name: rows(self.connection, one.format(name)) for (name,) in rows(self.connection, tables, KEPT_APART)}
+
+    def last_entry(self) -> int:
+        """The id of the audit's last entry."""
+        return int(value(self.connection, "SELECT coalesce(max(id), 0) FROM audit_entry"))
+
+    def operations_since(self, entry: int) -> list[str]:
+        """What the audit has got since, but for sign-ins that failed: those are in it although nothing has changed."""
+        found = rows(self.connection, "SELECT operation FROM audit_entry WHERE id > %s ORDER BY id", entry)
+        return [operation for (operation,) in found if operation != "signInFailed"]
+
+
+Act = Callable[[World], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Acts in their order, each with the entries that it leaves; then acts that leave none."""
+
+    acts: tuple[tuple[Act, list[str]], ...] = ()
+    idle: tuple[Act, ...] = ()
+    ends_as_it_began: bool = False
+
+
+def send(method: str, path: str, **options: Any) -> Act:
+    """A request with an admin's key."""
+    return lambda world: world.api.open(path, method=method, **options)
+
+
+def post(path: str, form: dict[str, str] | None = None) -> Act:
+    """A form of the console."""
+    return lambda world: world.api.post(path, data=form or {})
+
+
+def fill_in(path: str, **changes: str) -> Act:
+    """A page's own form as a browser sends it, with these changes; twice, as by two clicks."""
+
+    def act(world: World) -> None:
+        form = fields_of(world.api.get(path)) | changes
+        for _ in range(2):
+            world.api.post(path, data=form)
+
+    return act
+
+
+def edit(table: str, path: str, form: dict[str, str]) -> Act:
+    """A form of the console that was opened just now."""
+
+    def act(world: World) -> Answer:
+        moment = value(world.connection, f"SELECT updated_at FROM {table} WHERE id = 1")  # noqa: S608
+        return world.api.post(path, data=form | {"updated_at": moment.astimezone(UTC).isoformat()})
+
+    return act
+
+
+def take(*lines: str) -> Act:
+    """An import."""
+    return send("POST", "/v1/client/import/", data=HEADER + "".join(lines), content_type="text/csv")
+
+
+def run(*arguments: str) -> Act:
+    """A command of `flask`."""
+
+    def act(world: World) -> None:
+        result = world.app.test_cli_runner().invoke(args=list(arguments))
+        assert result.exit_code == 0, result.output
+
+    return act
+
+
+def reopen_one(world: World) -> None:
+    """The command, when there is a mailing that has ended although its messages have not."""
+    mailing_id = add_running_mailing(world.connection, 1)
+    change_mailing(world.connection, mailing_id, "status = 'finished', ended_at = now(), settled_at = now()")
+    run("ledger", "reopen")(world)
+
+
+def token_of(browser: Caller) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login/").text)
+    assert found
+    return found[1]
+
+
+def sign_in_with_key(world: World) -> None:
+    world.browser()
+
+
+def sign_in_with_link_instead(world: World) -> Answer:
+    """Opens another person's link in a browser that somebody is signed in with, and confirms."""
+    browser, token = world.browser()
+    key = world.api.post("/v1/key/create/", json={"name": "a viewer", "role": "viewer"}).json["key"]
+    path = caller(world.app, key).post("/v1/sign-in-link/create/").json["path"]
+    return browser.post("/login/", data={"csrf_token": token, "link": path.partition("link=")[2]})
+
+
+def sign_out(world: World) -> Answer:
+    browser, token = world.browser()
+    return browser.post("/logout/", data={"csrf_token": token})
+
+
+def open_link(world: World) -> Answer:
+    return caller(world.app, None).get(world.api.post("/v1/sign-in-link/create/").json["path"])
+
+
+def go_to_provider(world: World) -> Answer:
+    return caller(world.app, None).get("/login/provider/")
+
+
+def come_back(world: World) -> Answer:
+    browser = caller(world.app, None)
+    there = browser.get("/login/provider/").headers["Location"]
+    back = urlsplit(requests.get(there, allow_redirects=False, timeout=10).headers["Location"])
+    return browser.get(f"{back.path}?{back.query}")
+
+
+def sign_in_with_wrong_key(world: World) -> Answer:
+    browser = caller(world.app, None)
+    return browser.post("/login/", data={"csrf_token": token_of(browser), "key": "wrong"})
+
+
+def pause_and_resume(world: World) -> None:
+    for action in ("pause", "resume"):
+        world.api.post(f"/v1/mailing/1/{action}/")
+
+
+def send_test(world: World) -> Answer:
+    number = value(world.connection, "SELECT phone_number FROM client WHERE id = 1")
+    return world.api.post("/mailings/1/test/", data={"phone_number": number})
+
+
+create_client = send("POST", "/v1/client/create/", json=client_body())
+update_client = send("PUT", "/v1/client/1/", json=client_body(tag="other"))
+create_once = send("POST", "/v1/mailing/create/", json=mailing_body(), headers={"Idempotency-Key": "1"})
+update_mailing = send("PUT", "/v1/mailing/1/", json=mailing_body(text="Bye"))
+retry = send("POST", "/v1/mailing/2/retry/", json={"status": "failed"})
+edit_client = edit("client", "/clients/1/edit/", CLIENT_FORM)
+edit_mailing = edit("mailing", "/mailings/1/edit/", MAILING_FORM)
+keep_draft = post("/mailings/new/", MAILING_FORM | {"then": "keep"})
+edit_draft = edit("mailing_draft", "/mailings/drafts/1/edit/", MAILING_FORM | {"text": "Other"})
+send_draft = fill_in("/mailings/drafts/1/", confirm="nobody_matches")
+resolve = send("POST", "/v1/message/2/resolve/", json={"outcome": "arrived"})
+
+API_CASES = {
+    "POST Clients.NewClient": Case(
+        ((create_client, ["createClient"]),), (create_client, send("POST", "/v1/client/create/", json={}))
+    ),
+    "PUT Clients.ClientById": Case(
+        ((update_client, ["updateClient"]),),
+        (
+            update_client,
+            send("PUT", "/v1/client/1/", json=client_body(operator_code="000")),
+            send("PUT", "/v1/client/1/", json=client_body(), headers={"If-Match": '"x"'}),
+        ),
+    ),
+    "DELETE Clients.ClientById": Case(
+        ((send("DELETE", "/v1/client/1/"), ["deleteClient"]),), (send("DELETE", "/v1/client/1/"),)
+    ),
+    "POST Clients.ClientsImport": Case(
+        ((take(NEW_ROW, "x,y,z,a\n"), ["importClients"]),),
+        (take(NEW_ROW), take("x,y,z,a\n"), send("POST", "/v1/client/import/", data="a", content_type="text/csv")),
+    ),
+    "POST Mailings.NewMailing": Case(
+        (
+            (send("POST", "/v1/mailing/create/", json=mailing_body()), ["createMailing"]),
+            (create_once, ["createMailing"]),
+        ),
+        (create_once,),
+    ),
+    "PUT Mailings.MailingById": Case(
+        ((update_mailing, ["updateMailing"]),),
+        (update_mailing, send("PUT", "/v1/mailing/2/", json=mailing_body(mark="x"))),
+    ),
+    "DELETE Mailings.MailingById": Case(
+        tuple((send("DELETE", f"/v1/mailing/{id_}/"), ["deleteMailing"]) for id_ in (1, 2)),
+        tuple(send("DELETE", f"/v1/mailing/{id_}/") for id_ in (1, 2)),
+    ),
+    "POST Mailings.MailingPause": Case(
+        ((send("POST", "/v1/mailing/1/pause/"), ["pauseMailing"]),),
+        (
+            send("POST", "/v1/mailing/1/pause/"),
+            send("POST", "/v1/mailing/1/pause/", headers={"Idempotency-Key": "2"}),
+        ),
+    ),
+    "POST Mailings.MailingResume": Case(
+        ((pause_and_resume, ["pauseMailing", "resumeMailing"]),), (send("POST", "/v1/mailing/1/resume/"),)
+    ),
+    "POST Mailings.MailingCancel": Case(
+        ((send("POST", "/v1/mailing/1/cancel/"), ["cancelMailing"]),),
+        (send("POST", "/v1/mailing/1/cancel/"), send("POST", "/v1/mailing/77/cancel/")),
+    ),
+    "POST Mailings.MailingRetry": Case(
+        ((retry, ["retryMailing"]),), (retry, send("POST", "/v1/mailing/1/retry/", json={"status": "failed"}))
+    ),
+    "POST Messages.MessageResolution": Case(
+        ((resolve, ["resolveMessage"]),),
+        (
+            resolve,
+            send("POST", "/v1/message/1/resolve/", json={"outcome": "resend"}),
+            send("POST", "/v1/message/2/resolve/", json={"outcome": "x"}),
+            send("POST", "/v1/message/77/resolve/", json={"outcome": "arrived"}),
+        ),
+    ),
+    "POST Plans.MailingPlan": Case((), (send("POST", "/v1/mailing/plan/", json=mailing_body()),)),
+    "POST Keys.NewKey": Case(
+        ((send("POST", "/v1/key/create/", json={"name": "x", "role": "viewer"}), ["createKey"]),),
+        (send("POST", "/v1/key/create/", json={"name": "", "role": "viewer"}),),
+    ),
+    "DELETE Keys.KeyById": Case(
+        ((run("key", "create", "x"), ["createKey"]), (send("DELETE", "/v1/key/1/"), ["revokeKey"])),
+        (send("DELETE", "/v1/key/1/"), send("DELETE", "/v1/key/77/")),
+    ),
+    "POST SignInLinks.NewSignInLink": Case(((send("POST", "/v1/sign-in-link/create/"), ["createSignInLink"]),)),
+}
+CONSOLE_CASES = {
+    "POST console.new_client": Case(
+        ((post("/clients/new/", CLIENT_FORM), ["createClient"]),),
+        (post("/clients/new/", CLIENT_FORM), post("/clients/new/")),
+    ),
+    "POST console.edit_client": Case(
+        ((edit_client, ["updateClient"]),), (edit_client, post("/clients/1/edit/", CLIENT_FORM | {"tag": "stale"}))
+    ),
+    "POST console.remove_client": Case(
+        ((post("/clients/1/remove/"), ["deleteClient"]),), (post("/clients/1/remove/"),)
+    ),
+    "POST console.new_mailing": Case(
+        ((keep_draft, ["createDraft"]), (fill_in("/mailings/new/", **MAILING_FORM), ["createDraft"])),
+        (
+            post("/mailings/new/", MAILING_FORM | {"look": "1"}),
+            post("/mailings/new/"),
+            post("/mailings/new/", MAILING_FORM | {"text": "a\0b", "then": "keep"}),
+        ),
+    ),
+    "POST console.edit_draft": Case(
+        ((keep_draft, ["createDraft"]), (edit_draft, ["updateDraft"])),
+        (
+            edit_draft,
+            post("/mailings/drafts/1/edit/", MAILING_FORM | {"text": "stale"}),
+            post("/mailings/drafts/1/edit/", MAILING_FORM | {"look": "1"}),
+            post("/mailings/drafts/77/edit/", MAILING_FORM),
+        ),
+    ),
+    "POST console.review_draft": Case(
+        ((keep_draft, ["createDraft"]), (send_draft, ["createMailing"])),
+        (post("/mailings/drafts/1/"), edit_draft, post("/mailings/drafts/1/remove/"), post("/mailings/drafts/77/")),
+    ),
+    "POST console.remove_draft": Case(
+        ((keep_draft, ["createDraft"]), (post("/mailings/drafts/1/remove/"), ["deleteDraft"])),
+        (post("/mailings/drafts/1/remove/"),),
+    ),
+    "POST console.undo_mailing": Case(
+        ((post("/mailings/1/undo/"), ["undoMailing"]),), (post("/mailings/1/undo/"), post("/mailings/2/undo/"))
+    ),
+    "POST console.resolve_message": Case(
+        ((post("/ledger/2/resolve/", {"outcome": "resend"}), ["resolveMessage"]),),
+        (
+            post("/ledger/2/resolve/", {"outcome": "resend"}),
+            post("/ledger/1/resolve/", {"outcome": "arrived"}),
+            post("/ledger/2/resolve/"),
+        ),
+    ),
+    "POST console.edit_mailing": Case(
+        ((edit_mailing, ["updateMailing"]),), (edit_mailing, post("/mailings/1/edit/", MAILING_FORM | {"text": "x"}))
+    ),
+    "POST console.plan_part": Case((), (post("/mailings/plan/", MAILING_FORM),)),
+    "POST console.mailing_test": Case(
+        ((send_test, ["testMailing"]),),
+        (post("/mailings/1/test/", {"phone_number": "79169999999"}),),
+    ),
+    f"POST console.mailing_deed {Deed.PAUSE}": Case(
+        ((post("/mailings/1/pause/"), ["pauseMailing"]),), (post("/mailings/1/pause/"),)
+    ),
+    f"POST console.mailing_deed {Deed.RESUME}": Case(
+        ((post("/mailings/2/pause/"), ["pauseMailing"]), (post("/mailings/2/resume/"), ["resumeMailing"])),
+        (post("/mailings/2/resume/"),),
+    ),
+    f"POST console.mailing_deed {Deed.CANCEL}": Case(
+        ((post("/mailings/2/cancel/"), ["cancelMailing"]),), (post("/mailings/2/cancel/"),)
+    ),
+    f"POST console.mailing_deed {Deed.RETRY_FAILED}": Case(
+        ((post("/mailings/2/retry-failed/"), ["retryMailing"]),),
+        (post("/mailings/2/retry-failed/"), post("/mailings/1/retry-failed/")),
+    ),
+    f"POST console.mailing_deed {Deed.RETRY_UNKNOWN}": Case(
+        ((post("/mailings/2/retry-unknown/"), ["retryMailing"]),), (post("/mailings/2/retry-unknown/"),)
+    ),
+    f"POST console.mailing_deed {Deed.REMOVE}": Case(
+        tuple((post(f"/mailings/{id_}/remove/"), ["deleteMailing"]) for id_ in (1, 2)),
+        tuple(post(f"/mailings/{id_}/remove/") for id_ in (1, 2)),
+    ),
+}
+SIGN_IN_CASES = {
+    "GET sign_in.page": Case(
+        ((open_link, ["createSignInLink", "signIn"]),), (send("GET", "/login/"), send("GET", "/login/?link=wrong"))
+    ),
+    "POST sign_in.enter": Case(
+        (
+            (sign_in_with_key, ["signIn"]),
+            (sign_in_with_link_instead, ["signIn", "createKey", "createSignInLink", "signIn"]),
+        ),
+        (sign_in_with_wrong_key,),
+    ),
+    "POST sign_in.leave": Case(
+        ((sign_out, ["signIn", "signOut"]),), (send("POST", "/logout/"),), ends_as_it_began=True
+    ),
+    "GET sign_in.to_provider": Case((), (go_to_provider,)),
+    "GET sign_in.from_provider": Case(
+        ((come_back, ["signIn"]),), (send("GET", "/login/provider/back/?state=x&code=y"),)
+    ),
+}
+COMMAND_CASES = {
+    "flask key create": Case(((run("key", "create", "x"), ["createKey"]),)),
+    "flask key list": Case((), (run("key", "list"),)),
+    "flask key revoke": Case(
+        ((run("key", "create", "x"), ["createKey"]), (run("key", "revoke", "1"), ["revokeKey"])),
+        (run("key", "revoke", "1"),),
+    ),
+    "flask ledger after-restore": Case(
+        ((run("ledger", "after-restore"), ["afterRestore"]),), (run("ledger", "after-restore"),)
+    ),
+    "flask ledger reopen": Case(((reopen_one, ["reopenMailings"]),), (run("ledger", "reopen"),)),
+}
+CASES = API_CASES | CONSOLE_CASES | SIGN_IN_CASES | COMMAND_CASES
+
+
+@pytest.fixture(scope="module")
+def walked_app(database_url: str) -> Iterator[Flask]:
+    with OpenIdProvider() as provider:
+        settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+        yield create_app(ApiSettings(database_url=parse_database_url(database_url), provider=settings))
+
+
+@pytest.fixture
+def world(walked_app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
+    api = caller(walked_app)
+    add_clients(connection, 2)
+    add_mailing(api)
+    add_running_mailing(connection, 3)
+    execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE id = 1")
+    execute(connection, "UPDATE message SET status = 'unknown', ended_at = now() WHERE id = 2")
+    execute(connection, "UPDATE mailing SET launched_at = now() WHERE id = 2")
+    return World(walked_app, api, connection)
+
+
+def operations(app: Flask) -> set[str]:
+    """All that an application takes which may change something: also the GETs that sign in."""
+    found = set()
+    for rule in app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            if method not in SAFE_METHODS or rule.endpoint.startswith("sign_in."):
+                found.add(f"{method} {rule.endpoint}")
+    deeds = {f"POST console.mailing_deed {deed}" for deed in Deed}
+    return found - {"POST console.mailing_deed"} | deeds
+
+
+def commands(group: click.Group, *path: str) -> set[str]:
+    """The commands of `flask`, by their whole names."""
+    found: set[str] = set()
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands(command, *path, name)
+        else:
+            found.add(" ".join(("flask", *path, name)))
+    return found
+
+
+def test_there_is_a_case_for_every_operation_and_every_command(walked_app: Flask) -> None:
+    own = {name for name in commands(walked_app.cli) if name.split()[1] not in NOT_DATA}
+    assert set(CASES) == operations(walked_app) | own
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_changes_something_has_one_entry_and_what_does_not_has_none(world: World, name: str) -> None:
+    case = CASES[name]
+    for act, expected in case.acts:
+        before, last = world.everything(), world.last_entry()
+        act(world)
+        assert world.operations_since(last) == expected
+        assert (world.everything() == before) is case.ends_as_it_began
+    for act in case.idle:
+        before, last = world.everything(), world.last_entry()
+        act(world)
+        assert world.operations_since(last) == []
+        assert world.everything() == before

@@ -1,0 +1,59 @@
+"""Callers who send or read slowly keep nobody else waiting."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.factories import execute
+from tests.integration.api.calls import API_KEY
+from tests.integration.api.serving import START_PATIENCE, served
+from tests.slow_clients import SlowClients, Watch, kinds
+
+EACH = 30
+"""Connections of each kind: 210 in all, where eight were enough to stop everything."""
+DURATION = 12.0
+BOUND = 1.0
+"""Seconds within which health is answered, beyond what the same takes where nobody is slow."""
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+CLIENTS = 30_000
+"""So many that an export fills every buffer on its way."""
+
+
+@pytest.mark.usefixtures("clean_database")
+def test_health_is_answered_while_two_hundred_slow_clients_hold_on(database_url: str, connection: Connection) -> None:
+    execute(
+        connection,
+        "INSERT INTO client (phone_number, operator_code, tag, timezone)"
+        " SELECT 79000000000 + n, '900', repeat('v', 60), 'Europe/Moscow' FROM generate_series(1, %s) AS n",
+        CLIENTS,
+    )
+    with ExitStack() as stack:
+        api = stack.enter_context(served(database_url))
+        # How long the same takes where nobody is slow says how busy this machine is.
+        witness = stack.enter_context(served(database_url))
+        for running in (api, witness):  # until its processes have begun to answer
+            assert running.say(HEALTH).startswith(b"HTTP/1.1 200")
+        calm = stack.enter_context(Watch(witness.port, "/healthz", START_PATIENCE))
+        watch = stack.enter_context(Watch(api.port, "/healthz", START_PATIENCE))
+        stack.enter_context(SlowClients(api.port, kinds(API_KEY), EACH))
+        time.sleep(DURATION)
+    assert not watch.failures
+    bound = BOUND + max(calm.seconds)
+    assert sum(took < bound for took in watch.seconds) >= 0.9 * len(watch.seconds)
+
+
+@pytest.mark.usefixtures("clean_database")
+@pytest.mark.parametrize("kind", range(5))
+def test_a_request_that_does_not_come_is_given_up(database_url: str, kind: int) -> None:
+    begins = kinds(API_KEY)[kind].begins
+    with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
+        assert api.say(begins).split(b"\r\n")[0] == b"HTTP/1.1 408 Request Timeout"
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(database_url: str) -> None:
+    with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
+        assert api.say(b"") == b""

@@ -1,0 +1,133 @@
+"""Until when the requests of a claimed message may leave, as its mailing changes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.conftest import Connect
+from tests.factories import add_running_mailing, cancel, change_mailing, close_window, execute
+from tests.waiting import in_background, until_somebody_waits
+from worker import permits
+from worker.delivery import Delivery
+from worker.queue import Queue
+
+
+@pytest.fixture(autouse=True)
+def _always_time_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permits, "LOOK_SECONDS", 0.0)
+
+
+def may_leave(delivery: Delivery) -> bool:
+    return delivery.may_leave(time.monotonic())
+
+
+def test_a_claim_is_good_for_a_second_and_a_look_for_another(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    begun = time.monotonic()
+    [delivery] = queue.claim(1)
+    claimed = delivery.permit.until
+    assert begun + permits.VALID_SECONDS < claimed <= time.monotonic() + permits.VALID_SECONDS
+    assert not delivery.may_leave(claimed)
+
+    looking = time.monotonic()
+    assert not queue.look_at_mailings()
+
+    assert looking + permits.VALID_SECONDS <= delivery.permit.until <= time.monotonic() + permits.VALID_SECONDS
+
+
+@pytest.mark.parametrize("status", ["paused", "cancelled"])
+def test_nothing_of_a_mailing_that_does_not_run_may_leave(status: str, connection: Connection, queue: Queue) -> None:
+    stopped, other = add_running_mailing(connection, 2), add_running_mailing(connection)
+    deliveries = queue.claim(10)
+    if status == "cancelled":
+        cancel(connection, stopped)
+    else:
+        change_mailing(connection, stopped, "status = 'paused'")
+
+    assert queue.look_at_mailings()
+
+    assert [may_leave(one) for one in deliveries] == [one.mailing_id == other for one in deliveries]
+
+
+def test_an_earlier_end_is_heeded_before_and_after_it_has_come(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection)
+    [delivery] = queue.claim(1)
+    change_mailing(connection, mailing_id, "end_datetime = now() + interval '0.5 s'")
+    asked = time.monotonic()
+    queue.look_at_mailings()
+    assert delivery.permit.until <= asked + 0.5 + (time.monotonic() - asked)
+
+    close_window(connection, mailing_id)
+
+    assert queue.look_at_mailings()
+    assert not may_leave(delivery)
+
+
+def test_a_later_end_does_not_outlast_what_the_claim_knew(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection)
+    change_mailing(connection, mailing_id, "end_datetime = now() + interval '0.5 s'")
+    [delivery] = queue.claim(1)
+    change_mailing(connection, mailing_id, "end_datetime = now() + interval '1 hour'")
+    queue.look_at_mailings()
+
+    assert delivery.start_by < delivery.permit.until
+    assert not delivery.may_leave(delivery.start_by)
+
+
+def test_a_mailing_that_runs_again_lets_its_messages_leave(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection)
+    [delivery] = queue.claim(1)
+    change_mailing(connection, mailing_id, "status = 'paused'")
+    queue.look_at_mailings()
+    change_mailing(connection, mailing_id, "status = 'running'")
+
+    assert not queue.look_at_mailings()
+    assert may_leave(delivery)
+
+
+def test_a_claim_that_waited_for_a_change_knows_what_came_of_it(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    mailing_id = add_running_mailing(connection)
+    person = connect()
+    person.autocommit = False
+    execute(person, "SELECT pg_advisory_xact_lock(%s)", mailing_id)
+    claiming = in_background(lambda: queue.claim(1))
+    until_somebody_waits(connection)
+    time.sleep(permits.VALID_SECONDS)
+    let_go_at = time.monotonic()
+    person.commit()
+
+    [delivery] = claiming.result(30)
+
+    assert delivery.permit.until >= let_go_at + permits.VALID_SECONDS
+
+
+def test_there_is_nothing_to_ask_without_messages_in_hand(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailing_id = add_running_mailing(connection)
+    deliveries = queue.claim(1)
+    assert queue.seconds_until_look() == 0.0
+    queue.release(deliveries)
+    deliveries.clear()
+    change_mailing(connection, mailing_id, "status = 'paused'")
+
+    assert queue.seconds_until_look() == float("inf")
+    assert not queue.look_at_mailings()
+
+
+def test_it_is_not_asked_more_often_than_needed(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permits, "LOOK_SECONDS", 1000.0)
+    mailing_id = add_running_mailing(connection)
+    deliveries = queue.claim(1)
+    queue.look_at_mailings()
+    change_mailing(connection, mailing_id, "status = 'paused'")
+
+    assert not queue.look_at_mailings()
+    assert deliveries

@@ -1,0 +1,167 @@
+"""What the planner makes of all that a worker asks, with 200,000 messages waiting: with statistics fresh, stale and
+absent, its estimate stays below what PostgreSQL compiles (jit_above_cost), and no large table is read as a whole.
+
+A pooler may ignore that workers turn JIT off, so the estimates count by themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.reports import GatewayHealth
+from tests.conftest import MakeDatabase
+from tests.database import connected, migrate
+from tests.factories import add_mailing, execute, run_leases_out, value
+from tests.integration.worker.answering import answer
+from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
+from worker import retention, upkeep
+from worker.database import Database
+from worker.delivery import Retries
+from worker.queue import Queue
+from worker.report import Reporter, Standing
+from worker.statements import (
+    CLAIM,
+    CLAIM_SUSPECT,
+    END_ORPHANS,
+    FIND_LOST,
+    FIND_UNTOLD,
+    LOCK_CLIENTS,
+    RECORD,
+    RELEASE,
+)
+from worker.upkeep import Upkeep
+
+AT_ONCE = 1000
+
+EVERYTHING = {
+    CLAIM,
+    CLAIM_SUSPECT,
+    RECORD,
+    FIND_LOST,
+    FIND_UNTOLD,
+    RELEASE,
+    LOCK_CLIENTS,
+    END_ORPHANS,
+    upkeep.START_MAILINGS,
+    upkeep.LAUNCH_CHUNK,
+    upkeep.CLOSE_MESSAGES,
+    upkeep.LOCK_ENDED_MAILINGS,
+    upkeep.SETTLE_MAILINGS,
+    upkeep.FOLD_TALLIES,
+    retention.CLOSE_LEDGER,
+    retention.REMOVE_MESSAGES,
+    retention.REMOVE_ANSWERS,
+}
+"""What is explained at the least."""
+
+
+@pytest.fixture
+def explained(make_database: MakeDatabase) -> Iterator[tuple[Connection, Database]]:
+    """A connection to a database of its own, and a worker's, which notes its plans in ExplainingCursor."""
+    url = make_database()
+    migrate(url)
+    ExplainingCursor.plans = []
+    with connected(url) as connection:
+        execute(connection, NO_AUTOVACUUM)
+        database = Database(url, threading.Event(), "gonets test")
+        database._options["cursor_factory"] = ExplainingCursor
+        yield connection, database
+        database.close()
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every round of upkeep settles, folds and removes."""
+    monkeypatch.setattr(upkeep, "BETWEEN_ROUNDS", float("inf"))
+    monkeypatch.setattr(upkeep, "FOLD_ABOVE", 0)
+    monkeypatch.setattr(retention, "SHARE", float("inf"))
+
+
+def work(connection: Connection, database: Database) -> list[Plan]:
+    """Does all that a worker does, and answers the plans."""
+    queue = Queue(
+        database,
+        worker="left",
+        lease_seconds=0.0,
+        delivery_seconds=0.0,
+        retries=Retries(5, 0.0, 0.0),
+        random=Random(1),
+    )
+    keeping = Upkeep(database, launch_chunk=5000, retention_days=30)
+    add_mailing(connection, mark="nobody")  # it is over at once
+    for _ in range(3):
+        keeping.run()
+    claimed = queue.claim(AT_ONCE)
+    assert len(claimed) > AT_ONCE / 3
+    names = ("accepted", "refused", "ambiguous")
+    queue.record([answer(one, names[place % 3]) for place, one in enumerate(claimed[:-20])])
+    queue.release(claimed[-20:-10])
+    run_leases_out(connection)
+    assert queue.take_back(AT_ONCE) == 10
+    assert queue.claim(AT_ONCE)
+    queue._held.clear()
+    database.transaction(queue._release_untold)
+    suspect = queue.claim_suspect()
+    assert suspect
+    queue.record([answer(suspect, "refused")])
+    Reporter(database, "left").report(Standing(GatewayHealth.OK, 0, 1))
+    return ExplainingCursor.plans
+
+
+def check(connection: Connection, database: Database) -> None:
+    """Raises AssertionError with what is wrong with the plans of all that a worker does."""
+    plans = work(connection, database)
+    assert {plan.statement for plan in plans} >= EVERYTHING
+    assert objections(plans) == []
+    plans.clear()
+
+
+@pytest.mark.usefixtures("steps")
+def test_no_statement_is_dear_enough_to_be_compiled_or_reads_a_large_table(
+    explained: tuple[Connection, Database],
+) -> None:
+    connection, database = explained
+    fill(connection)
+    check(connection, database)  # statistics are absent
+
+    execute(connection, "ANALYZE client, mailing, message, message_tally")
+    check(connection, database)  # they are absent for `attempt` only, which grows last
+
+    execute(connection, "ANALYZE")
+    check(connection, database)  # they are fresh
+
+    change(connection)
+    check(connection, database)  # they are stale: most of what waited has been sent, and as much is new
+
+
+@pytest.mark.usefixtures("steps")
+def test_nor_when_all_was_analyzed_while_it_was_empty(explained: tuple[Connection, Database]) -> None:
+    connection, database = explained
+    execute(connection, "ANALYZE")
+    fill(connection)
+
+    check(connection, database)
+
+
+def _jit(cursor: Cursor) -> str:
+    cursor.execute("SHOW jit")
+    [(setting,)] = cursor.fetchall()
+    return str(setting)
+
+
+def test_a_worker_turns_jit_off(clean_database: str) -> None:
+    with connected(clean_database) as connection:
+        name = value(connection, "SELECT current_database()")
+        execute(connection, f'ALTER DATABASE "{name}" SET jit = on')
+        try:
+            database = Database(clean_database, threading.Event(), "gonets test")
+            assert database.transaction(_jit) == "off"
+            database.close()
+        finally:
+            execute(connection, f'ALTER DATABASE "{name}" RESET jit')

@@ -1,0 +1,137 @@
+"""What the planner makes of the statements that code runs, and on what statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+JIT_ABOVE_COST = 100_000
+"""PostgreSQL's default of jit_above_cost (manual, 20.7.2): what is estimated to cost more is compiled before it runs,
+which takes some hundred milliseconds."""
+
+LARGE = {"client", "message", "attempt"}
+"""Tables that no statement may read as a whole."""
+
+ROWS = 200_000
+"""Clients, and messages of a mailing, of a large ledger; and half as many attempts."""
+
+# Statistics stay as a test leaves them.
+NO_AUTOVACUUM = """
+ALTER TABLE client SET (autovacuum_enabled = off);
+ALTER TABLE mailing SET (autovacuum_enabled = off);
+ALTER TABLE message SET (autovacuum_enabled = off);
+ALTER TABLE attempt SET (autovacuum_enabled = off);
+ALTER TABLE message_tally SET (autovacuum_enabled = off);
+"""
+
+# Mailing 1 waits; mailing 2 has been sent, mailing 3 as well and long ago; mailing 4 is cancelled with messages that
+# wait; mailing 5 is about to be launched; mailing 6 is all suspects.
+FILL = """
+INSERT INTO client (phone_number, operator_code, tag, timezone)
+SELECT 79000000000 + n, '900', 'sample', 'UTC' FROM generate_series(1, %(rows)s) AS n;
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, audience, launch_started_at, launch_ceiling,
+    launched_at, ended_at, settled_at)
+SELECT '900', now() - interval '2 h', now() + interval '1 day', status::mailing_status, audience, now(),
+    %(rows)s, now(), ended_at, settled_at
+FROM (VALUES ('running', %(rows)s, NULL::timestamptz, NULL::timestamptz),
+    ('finished', %(rows)s / 4, now(), now()),
+    ('finished', %(rows)s / 4, now() - interval '90 days', now() - interval '90 days'),
+    ('cancelled', %(rows)s / 4, now(), NULL))
+    AS made(status, audience, ended_at, settled_at);
+INSERT INTO mailing (mark, start_datetime, end_datetime) VALUES ('900', now(), now() + interval '1 day');
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, audience, launch_started_at, launch_ceiling,
+    launched_at)
+VALUES ('900', now(), now() + interval '1 day', 'running', 1000, now(), 0, now());
+INSERT INTO mailing_text SELECT id, 1, 'Hello' FROM mailing;
+INSERT INTO message (mailing_id, client_id, phone_number, status, attempts, sent_at, ended_at, in_doubt, due_at)
+SELECT mailing.id, n, 79000000000 + n, one.status, CASE one.status WHEN 'sent' THEN 1 ELSE 0 END,
+    CASE one.status WHEN 'sent' THEN now() END, CASE one.status WHEN 'sent' THEN now() END, mailing.id = 6,
+    CASE mailing.id WHEN 6 THEN 'infinity' ELSE now() END
+FROM mailing, LATERAL (
+    SELECT CASE WHEN mailing.id IN (2, 3) THEN 'sent' ELSE 'pending' END::message_status
+) AS one(status), generate_series(1, audience) AS n
+WHERE mailing.id <> 5;
+INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, worker)
+SELECT id, 1, sent_at, 0.1, 'accepted', 200, 'somebody' FROM message WHERE status = 'sent';
+"""
+
+# What was analyzed is no longer so: nearly all that waited in mailing 1 has been sent, and as much is new in mailing 6.
+CHANGE = """
+UPDATE message SET status = 'sent', attempts = 1, sent_at = now(), ended_at = now()
+WHERE mailing_id = 1 AND status = 'pending' AND id %% 10 <> 0;
+INSERT INTO message (mailing_id, client_id, phone_number)
+SELECT 6, %(rows)s + n, 79000000000 + %(rows)s + n FROM generate_series(1, %(rows)s) AS n;
+INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, worker)
+SELECT id, 1, sent_at, 0.1, 'accepted', 200, 'somebody' FROM message WHERE status = 'sent'
+ON CONFLICT DO NOTHING;
+"""
+
+
+class Plan(NamedTuple):
+    """A statement and the root of its plan, as EXPLAIN (FORMAT JSON) tells it."""
+
+    statement: str
+    root: dict[str, Any]
+
+    @property
+    def cost(self) -> float:
+        """The planner's estimate for the whole statement."""
+        return float(self.root["Total Cost"])
+
+    @property
+    def read_as_a_whole(self) -> set[str]:
+        """The large tables that it reads from beginning to end."""
+        return {
+            node["Relation Name"]
+            for node in _nodes(self.root)
+            if node["Node Type"] == "Seq Scan" and node["Relation Name"] in LARGE
+        }
+
+
+class ExplainingCursor(Cursor):
+    """Asks for the plan of whatever it executes, with the parameters that it is executed with."""
+
+    plans: ClassVar[list[Plan]] = []
+
+    def execute(self, query: Any, parameters: Any = None) -> None:
+        super().execute(f"EXPLAIN (FORMAT JSON) {query}", parameters)
+        [((found,),)] = self.fetchall()
+        self.plans.append(Plan(str(query), found["Plan"]))
+        super().execute(query, parameters)
+
+
+def fill(connection: Connection) -> None:
+    """Fills an empty database with a large ledger, and analyzes nothing of it."""
+    _run(connection, FILL)
+
+
+def change(connection: Connection) -> None:
+    """Changes most of a large ledger, and analyzes nothing of it."""
+    _run(connection, CHANGE)
+
+
+def objections(plans: list[Plan]) -> list[str]:
+    """What is wrong with plans: each says which statement it is about."""
+    return [
+        f"{said}: {plan.statement}"
+        for plan in plans
+        for said in (
+            f"costs {plan.cost:,.0f}" if plan.cost >= JIT_ABOVE_COST else "",
+            f"reads all of {plan.read_as_a_whole}" if plan.read_as_a_whole else "",
+        )
+        if said
+    ]
+
+
+def _run(connection: Connection, statements: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statements, {"rows": ROWS})
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)

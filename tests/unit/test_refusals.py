@@ -1,0 +1,189 @@
+"""Whether a refusal of the account is a message's own: told by the answers to other messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.ledger import OnUnknown, Outcome
+from worker.answers import Answer
+from worker.delivery import Attempted, Claim, Delivery
+from worker.refusals import FEW, KNOWN, OWN, TIMES, WINDOW_SECONDS, Earlier, Refusals
+
+ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+
+
+def refused(status: int = 403, words: str | None = None) -> Answer:
+    return Answer(Outcome.UNAUTHORIZED, status, "the gateway refuses us", words=words)
+
+
+def attempted(message_id: int, answer: Answer, at: float, *, in_doubt: bool = False, takes: float = 0.0) -> Attempted:
+    claim = Claim(at, at)
+    delivery = Delivery(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
+    return Attempted(delivery, answer, at, takes)
+
+
+class Worker:
+    """Keeps the attempts that refused the account, as the ledger does."""
+
+    def __init__(self) -> None:
+        self.refusals = Refusals()
+        self.ledger: dict[int, Earlier] = {}
+        self.takes = 0.0
+        """Seconds that each request takes."""
+
+    def gets(self, message_id: int, answer: Answer, at: float) -> Answer:
+        """The answer to a request that started then, in its context."""
+        one = attempted(message_id, answer, at, takes=self.takes)
+        self.refusals.put_in_context([one], self.ledger)
+        if one.answer.outcome is Outcome.UNAUTHORIZED:
+            self.ledger[message_id] = Earlier(self.ledger.get(message_id, Earlier(at, at, 0.0)).first, at, self.takes)
+        return one.answer
+
+    def sends_all_well(self, since: float, until: float) -> None:
+        """Requests of other messages, accepted, one a second."""
+        at = since
+        while at <= until:
+            self.gets(1_000_000, ACCEPTED, at)
+            at += 1.0
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 402, 403, 404, 405, 407, 421, 426])
+def test_a_first_refusal_is_the_account_s(status: int, worker: Worker) -> None:
+    worker.sends_all_well(0.0, 5.0)
+
+    assert worker.gets(1, refused(status), 5.0).outcome is Outcome.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("status", [402, 403, 404])
+def test_a_second_refusal_is_the_message_s_own_when_others_were_accepted_after_the_first(
+    status: int, worker: Worker
+) -> None:
+    worker.gets(1, refused(status), 0.0)
+    worker.sends_all_well(0.1, 3.0)
+
+    assert worker.gets(1, refused(status, "code 4: blocked"), 3.0) == Answer(
+        Outcome.REFUSED, status, f"{OWN} (code 4: blocked)", final=True, words="code 4: blocked"
+    )
+
+
+@pytest.mark.parametrize("status", [301, 401, 405, 407, 421, 426])
+def test_what_is_said_of_accounts_alone_may_be_repeated_even_so(status: int, worker: Worker) -> None:
+    worker.gets(1, refused(status), 0.0)
+    worker.sends_all_well(0.1, 3.0)
+
+    assert worker.gets(1, refused(status), 3.0) == Answer(Outcome.REFUSED, status, OWN)
+
+
+def test_acceptances_of_requests_that_started_before_the_refused_one_tell_nothing(worker: Worker) -> None:
+    worker.gets(1, refused(), 5.0)
+    worker.sends_all_well(0.0, 5.0)
+
+    assert worker.gets(1, refused(), 6.0).outcome is Outcome.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(("after", "own"), [(WINDOW_SECONDS, True), (WINDOW_SECONDS + 0.1, False)])
+def test_an_acceptance_long_after_a_refusal_tells_nothing_of_it(after: float, own: bool, worker: Worker) -> None:
+    worker.sends_all_well(-5.0, -1.0)
+    worker.gets(1, refused(), 0.0)
+    worker.sends_all_well(after, after + 5.0)
+
+    assert (worker.gets(1, refused(), after + 5.0).outcome is Outcome.REFUSED) is own
+
+
+def test_it_does_not_matter_how_long_requests_take_if_they_go_one_by_one(worker: Worker) -> None:
+    worker.takes = 30.0
+    worker.gets(1, refused(), 0.0)
+    worker.gets(2, ACCEPTED, 30.1)
+
+    assert worker.gets(1, refused(), 60.2).outcome is Outcome.REFUSED
+
+
+def test_a_fault_of_the_account_that_comes_back_ends_no_message(worker: Worker) -> None:
+    for begin in (10.0, 40.0, 70.0):
+        worker.sends_all_well(begin - 10.0, begin - 0.5)
+        for message_id in range(300):
+            assert worker.gets(message_id, refused(), begin).outcome is Outcome.UNAUTHORIZED
+
+
+def test_a_later_pause_takes_nothing_back_of_what_was_known(worker: Worker) -> None:
+    worker.gets(1, refused(), 0.0)
+    worker.sends_all_well(1.0, 3.0)
+    worker.sends_all_well(500.0, 503.0)
+
+    assert worker.gets(1, refused(), 504.0).outcome is Outcome.REFUSED
+
+
+def test_many_messages_that_are_refused_again_after_all_else_was_sent_are_refused_themselves(worker: Worker) -> None:
+    for message_id in range(100):
+        worker.gets(message_id, refused(), message_id / 100)
+    worker.sends_all_well(1.5, 3.0)
+
+    assert {worker.gets(message_id, refused(), 4.0).outcome for message_id in range(100)} == {Outcome.REFUSED}
+
+
+def test_the_last_messages_of_all_are_refused_themselves_if_they_are_few_and_refused_often_enough(
+    worker: Worker,
+) -> None:
+    worker.sends_all_well(0.0, 5.0)
+    outcomes = [worker.gets(1, refused(404), 5.5 + at).outcome for at in range(TIMES)]
+
+    assert outcomes == [Outcome.UNAUTHORIZED] * (TIMES - 1) + [Outcome.REFUSED]
+
+
+def test_so_they_are_if_the_first_refusal_was_before_anything_was_accepted(worker: Worker) -> None:
+    worker.gets(1, refused(404), 0.0)
+    worker.sends_all_well(20.0, 21.0)
+    outcomes = [worker.gets(1, refused(404), 21.5 + at).outcome for at in range(TIMES)]
+
+    assert outcomes == [Outcome.UNAUTHORIZED] * (TIMES - 1) + [Outcome.REFUSED]
+
+
+def test_the_last_messages_of_all_may_be_waiting_for_the_account_if_they_are_more_than_a_few(worker: Worker) -> None:
+    worker.sends_all_well(0.0, 5.0)
+    for at in range(10):
+        for message_id in range(FEW):
+            assert worker.gets(message_id, refused(402), 5.5 + at).outcome is Outcome.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_token_that_is_refused_to_the_last_message_ends_it_not(status: int, worker: Worker) -> None:
+    worker.sends_all_well(0.0, 5.0)
+
+    assert {worker.gets(1, refused(status), 5.5 + at).outcome for at in range(20)} == {Outcome.UNAUTHORIZED}
+
+
+def test_nothing_is_a_message_s_own_while_nothing_has_been_accepted(worker: Worker) -> None:
+    assert {worker.gets(1, refused(404), float(at)).outcome for at in range(20)} == {Outcome.UNAUTHORIZED}
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(in_doubt: bool) -> None:
+    conflict = Answer(Outcome.REFUSED, 409, "code 409: same id", final=True)
+    one = attempted(1, conflict, 0.0, in_doubt=in_doubt)
+    Refusals().put_in_context([one], {})
+
+    known = Answer(Outcome.ACCEPTED, 409, f"{KNOWN} (code 409: same id)")
+    assert one.answer == (known if in_doubt else conflict)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ACCEPTED,
+        Answer(Outcome.REFUSED, 400, final=True),
+        Answer(Outcome.REFUSED, 200, "code 7"),
+        Answer(Outcome.AMBIGUOUS, 200),
+        Answer(Outcome.AMBIGUOUS),
+        Answer(Outcome.THROTTLED, 429),
+        Answer(Outcome.UNREACHABLE),
+    ],
+)
+def test_all_other_answers_mean_what_they_mean(answer: Answer, worker: Worker) -> None:
+    worker.sends_all_well(0.0, 5.0)
+
+    assert worker.gets(1, answer, 5.0) is answer
