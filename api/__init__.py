@@ -24,7 +24,7 @@ from api.extensions import db, migrate, rest_api
 from api.headers import register_headers
 from api.mailings import actions as mailings_routes
 from api.mailings import plan as plan_routes
-from api.messages import routes as messages_routes
+from api.mailings import resolution_routes as messages_routes
 from api.openapi import SPEC, RowId, row_id_schema
 from api.query_string import register_query_check
 from api.request_body import Request

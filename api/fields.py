@@ -16,6 +16,9 @@ from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
 MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
 
+FIRST_YEAR, LAST_YEAR = MINYEAR + 1, MAXYEAR - 1
+"""Of a moment: a year of room on either side, for whoever reads it in another time zone."""
+
 PHONE_NUMBER = {
     "type": "integer",
     "format": "int64",
@@ -152,7 +155,6 @@ class Instant(ma.fields.Field[datetime]):
 def in_utc(moment: datetime) -> datetime:
     """The moment in UTC. Raises ValueError or OverflowError for one at the ends of the calendar."""
     moment = moment.astimezone(UTC)
-    # A year of room on either side, for whoever reads it in another time zone.
-    if not MINYEAR < moment.year < MAXYEAR:
-        raise ValueError(f"years go from {MINYEAR + 1} to {MAXYEAR - 1}")
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"years go from {FIRST_YEAR} to {LAST_YEAR}")
     return moment

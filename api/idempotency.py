@@ -17,7 +17,9 @@ from typing import Any, NoReturn, TypeVar
 from flask import Response, request
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.functions import Function
 from webargs.flaskparser import abort
+from werkzeug.wrappers import Response as BaseResponse
 
 from api.access.principal import principal
 from api.extensions import db
@@ -48,7 +50,7 @@ def commit_once(view: View) -> View:
             if kept := _find(mine, request_hash):
                 return _repeat(kept)
             response = view(*args, **kwargs)
-            _keep(mine, request_hash, response)
+            keep_answer(mine, request_hash, response)
         db.session.commit()
         return response
 
@@ -67,14 +69,31 @@ def _find(key: str, request_hash: bytes) -> KeptAnswer | None:
 
     Answers 422 for one that came with another request, 409 while that one runs.
     """
-    if not db.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 0)))):
+    if not db.session.scalar(select(func.pg_try_advisory_xact_lock(_lock_of(key)))):
         _refuse(409, "A request with this key is still running. Ask again in a while.")
-    kept = db.session.scalar(
-        select(KeptAnswer).where(KeptAnswer.key == key, KeptAnswer.created_at > func.now() - KEPT_FOR)
-    )
+    kept = _kept(key)
     if kept is not None and kept.request_hash != request_hash:
         _refuse(422, "This key came with another request before: take a new one.")
     return kept
+
+
+def wait_for_answer(key: str) -> KeptAnswer | None:
+    """The answer kept for the key, after whoever uses it now has committed. Then, nobody else can use the key.
+
+    Waits for as long as a statement may take (API_STATEMENT_TIMEOUT).
+    """
+    db.session.execute(select(func.pg_advisory_xact_lock(_lock_of(key))))
+    return _kept(key)
+
+
+def _lock_of(key: str) -> Function[int]:
+    return func.hashtextextended(key, 0)
+
+
+def _kept(key: str) -> KeptAnswer | None:
+    return db.session.scalar(
+        select(KeptAnswer).where(KeptAnswer.key == key, KeptAnswer.created_at > func.now() - KEPT_FOR)
+    )
 
 
 def _refuse(status: int, message: str) -> NoReturn:
@@ -87,7 +106,8 @@ def _repeat(kept: KeptAnswer) -> Response:
     return response
 
 
-def _keep(key: str, request_hash: bytes, response: Response) -> None:
+def keep_answer(key: str, request_hash: bytes, response: BaseResponse) -> None:
+    """Adds the answer to what is being committed, in place of one that was kept for the key before."""
     over = select(KeptAnswer.key).where(KeptAnswer.created_at <= func.now() - KEPT_FOR).limit(SWEEP)
     db.session.execute(delete(KeptAnswer).where(KeptAnswer.key.in_(over.with_for_update(skip_locked=True))))
     answer = {

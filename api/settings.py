@@ -59,6 +59,8 @@ class ApiSettings:
     """What one segment of a text costs; 0 is not known."""
     price_currency: str = ""
     """What the price is in, as people are to read it."""
+    send_grace: float = 30.0
+    """Seconds from the click that sends a mailing in the console to its start; until then, it can be undone."""
     log_level: str = "INFO"
     log_format: str = "auto"
 
@@ -81,6 +83,7 @@ class ApiSettings:
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
                 "price_currency": env.str("PRICE_CURRENCY", ""),
+                "send_grace": env.float("SEND_GRACE_SECONDS", 30.0, validate=between(0.0, 3600.0)),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
@@ -96,6 +99,7 @@ class ApiSettings:
             "GATEWAY_RATE": self.gateway_rate,
             "PRICE_PER_SEGMENT": self.price_per_segment,
             "PRICE_CURRENCY": self.price_currency,
+            "SEND_GRACE_SECONDS": self.send_grace,
             "MAX_IMPORT_BYTES": self.max_import_bytes,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
             "SQLALCHEMY_ENGINE_OPTIONS": {

@@ -332,6 +332,30 @@ class KeptAnswer(Base):
     __table_args__ = (Index("kept_answer_created_at_idx", "created_at"),)
 
 
+class MailingDraft(Base):
+    """A mailing that is being written in the console: it may be incomplete, and no worker knows of it.
+
+    One that was sent names its mailing and keeps no fields: to undo the sending, the mailing becomes this draft again.
+    """
+
+    __tablename__ = "mailing_draft"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    fields: Mapped[dict[str, str]] = mapped_column(JSONB)
+    """What was typed, by the names of a mailing's terms; dates in UTC, as RFC 3339 writes them."""
+    created_by: Mapped[str]
+    """Who wrote it, as in the audit."""
+    created_by_name: Mapped[str]
+    mailing_id: Mapped[int | None] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("mailing_id", name="mailing_draft_mailing_id_key"),
+        Index("mailing_draft_unsent_idx", "id", postgresql_where=text("mailing_id IS NULL")),
+    )
+
+
 class ApiKey(Base):
     """A key to the API. What is kept of it is enough to recognise it, and not to use it. Never deleted."""
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from shared.mailings import NOBODY_MATCHES, WINDOW_CLOSED, MailingWarning
 from shared.segments import Segments
+
+
+class Backlog(NamedTuple):
+    """What waits to be sent already: it takes its share of the rate."""
+
+    messages: int
+    mailings: int
+
+
+NO_BACKLOG = Backlog(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +32,17 @@ class Draft:
     rate: float
     """Messages a second that the gateway takes of all workers; 0 is no limit."""
     now: datetime
+    backlog: Backlog = NO_BACKLOG
 
 
-def seconds_needed(audience: int, rate: float) -> float | None:
-    """How long sending takes at the rate limit; none when there is no limit."""
-    return audience / rate if rate else None
+def seconds_needed(audience: int, rate: float, backlog: Backlog = NO_BACKLOG) -> float | None:
+    """How long sending takes at the rate limit; none when there is no limit.
+
+    Mailings share the rate evenly, until the others are done.
+    """
+    if not rate:
+        return None
+    return min(audience * (backlog.mailings + 1), audience + backlog.messages) / rate
 
 
 def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
@@ -41,7 +58,10 @@ def plan_warnings(draft: Draft) -> list[MailingWarning]:
         warnings.append(MailingWarning("no_window", "The end must be after the start."))
     elif draft.end and draft.end <= draft.now:
         warnings.append(WINDOW_CLOSED)
-    elif draft.end and (seconds_needed(draft.audience, draft.rate) or 0.0) > (draft.end - start).total_seconds():
+    elif (
+        draft.end
+        and (seconds_needed(draft.audience, draft.rate, draft.backlog) or 0.0) > (draft.end - start).total_seconds()
+    ):
         warnings.append(
             MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
         )

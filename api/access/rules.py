@@ -29,6 +29,11 @@ WRITING = frozenset(
             "edit_mailing",
             "mailing_deed",
             "mailing_test",
+            "edit_draft",
+            "review_draft",
+            "remove_draft",
+            "undo_mailing",
+            "resolve_message",
         )
     }
 )

@@ -50,6 +50,14 @@ def name_operation(operation: str) -> None:
         expected.operation = operation
 
 
+def name_object(kind: str, object_id: int, **detail: Any) -> None:
+    """Says what this request's entry is about, where that is neither in the path nor what is added."""
+    expected: _Expected | None = g.get("audit") if has_request_context() else None
+    if expected is not None:
+        expected.object, expected.object_id = kind, object_id
+        expected.detail |= detail
+
+
 def nothing_changed() -> None:
     """Says that this request has found nothing to change: it gets no entry."""
     if has_request_context():

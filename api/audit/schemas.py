@@ -45,7 +45,7 @@ class AuditEntrySchema(Answer):
     object = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "To what: `client`, `mailing` or `key`.", "example": "client"},
+        metadata={"description": "To what: `client`, `mailing`, `message`, `draft` or `key`.", "example": "client"},
     )
     object_id = ma.fields.Integer(
         required=True, allow_none=True, metadata={"format": "int64", "description": "To which one.", "example": 1}

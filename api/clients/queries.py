@@ -44,7 +44,7 @@ def client_by_id(client_id: int) -> Client:
 
 def lock_client(client_id: int) -> Client:
     """The client, kept from everybody else until the end of the transaction, launches included. Raises NotFound."""
-    return _found(db.session.get(Client, client_id, with_for_update=True), client_id)
+    return _found(db.session.get(Client, client_id, with_for_update=True, populate_existing=True), client_id)
 
 
 def add_client(fields: Mapping[str, Any]) -> Client:

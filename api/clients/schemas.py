@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.fields import NO_NUL, PHONE_NUMBER, PHONE_NUMBER_OR_DIGITS, Instant, PhoneNumber, PlainText, Timezone
+from api.lengths import MaxLength
 from api.paging import PageArguments
 from api.schemas import Answer, Body
 from shared.clients import MAX_LABEL
@@ -36,7 +37,7 @@ class ClientSchema(Answer):
     )
     tag = PlainText(
         required=True,
-        validate=validate.Length(max=MAX_LABEL),
+        validate=MaxLength(MAX_LABEL),
         metadata={
             "description": "Any label, to choose by in a mailing's `mark`. May be empty.",
             "pattern": NO_NUL,

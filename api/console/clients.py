@@ -6,15 +6,14 @@ import re
 from functools import partial
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import render_template, request, url_for
 from sqlalchemy import func, select, tuple_
 from werkzeug import Response
 
-from api.audit.recording import name_operation
 from api.clients import queries
 from api.clients.schemas import ClientBody
 from api.console.blueprint import blp
-from api.console.forms import Form, check_unchanged
+from api.console.forms import Form, check_unchanged, untouched
 from api.console.message_search import find_messages
 from api.console.paging import paged
 from api.console.searches import find_clients
@@ -30,7 +29,7 @@ NOT_DIGITS = re.compile(r"[^0-9]")
 def clients() -> str:
     """The clients, or those that are searched for."""
     wanted = {name: request.args.get(name, "").strip() for name in ("phone", "tag", "operator_code")}
-    prefix = NOT_DIGITS.sub("", wanted["phone"])[:15]
+    prefix = NOT_DIGITS.sub("", wanted["phone"])
     find = partial(find_clients, prefix=prefix, tag=wanted["tag"], operator_code=wanted["operator_code"])
 
     def key(client: Client) -> int:
@@ -45,11 +44,13 @@ def clients() -> str:
 def new_client() -> str | Response | tuple[str, int]:
     """A new client."""
     form = Form(request.form or {"phone_number": request.args.get("phone", "")})
-    if request.method == "POST":
-        client = form.submit(ClientBody(), queries.add_client, operation="createClient")
-        if client is not None:
-            return redirect(url_for("console.client", client_id=client.id, said="added"))
-    return _show(form)
+
+    def add() -> str:
+        client = queries.add_client(form.load(ClientBody()))
+        return url_for("console.client", client_id=client.id, said="added")
+
+    done = form.submit(add, operation="createClient") if request.method == "POST" else None
+    return done or _show(form)
 
 
 @blp.get("/clients/<id:client_id>/")
@@ -75,26 +76,32 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
         return _show(Form({name: getattr(found, name) for name in ClientBody.Meta.fields}), found)
     form = Form(request.form)
 
-    def change(fields: dict[str, Any]) -> Client:
+    def change() -> str:
+        fields = form.load(ClientBody())
         locked = queries.lock_client(client_id)
         check_unchanged(locked)
-        return queries.change_client(locked, fields)
+        queries.change_client(locked, fields | untouched(form.values, {"tag": locked.tag}))
+        return url_for("console.client", client_id=client_id, said="changed")
 
-    if form.submit(ClientBody(), change, operation="updateClient"):
-        return redirect(url_for("console.client", client_id=client_id, said="changed"))
-    return _show(form, queries.client_by_id(client_id))
+    done = form.submit(change, operation="updateClient")
+    return done or _show(form, queries.client_by_id(client_id))
 
 
 @blp.route("/clients/<id:client_id>/remove/", methods=["GET", "POST"])
-def remove_client(client_id: int) -> str | Response:
+def remove_client(client_id: int) -> str | Response | tuple[str, int]:
     """Says what removing a client does, and does it when that is confirmed."""
-    if request.method != "POST":
-        found = queries.client_by_id(client_id)
-        return render_template("console/client_remove.html", client=found, waiting=queries.count_waiting(found))
-    name_operation("deleteClient")
-    queries.remove_client(queries.lock_client(client_id))
-    db.session.commit()
-    return redirect(url_for("console.clients", said="removed"))
+    form = Form({})
+
+    def remove() -> str:
+        queries.remove_client(queries.lock_client(client_id))
+        return url_for("console.clients", said="removed")
+
+    done = form.submit(remove, operation="deleteClient") if request.method == "POST" else None
+    if done:
+        return done
+    found = queries.client_by_id(client_id)
+    waiting = queries.count_waiting(found)
+    return render_template("console/client_remove.html", client=found, waiting=waiting, form=form), form.status
 
 
 def texts_of(messages: Any) -> dict[tuple[int, int | None], str]:
@@ -120,10 +127,9 @@ def last_attempts_of(messages: Any) -> dict[int, Attempt]:
     return {attempt.message_id: attempt for attempt in found}
 
 
-def _show(form: Form, found: Client | None = None) -> str | tuple[str, int]:
+def _show(form: Form, found: Client | None = None) -> tuple[str, int]:
     zones = sorted(TIMEZONES)
-    rendered = render_template("console/client_form.html", form=form, client=found, zones=zones)
-    return (rendered, 422) if form.errors else rendered
+    return render_template("console/client_form.html", form=form, client=found, zones=zones), form.status
 
 
 def _id(message: Message) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,10 +11,16 @@ from flask import Flask
 from flask_babel import format_decimal, format_percent, gettext, ngettext
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from api.console.wordings import MEANINGS, said, word
 from api.fields import rfc_3339
+
+STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
+"""How moments are written; moments.js has the same."""
+
+ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
+"""A web address in a text, without the marks that end a sentence."""
 
 
 def register_formats(app: Flask) -> None:
@@ -25,6 +32,7 @@ def register_formats(app: Flask) -> None:
         "duration": duration,
         "moment": moment,
         "excerpt": excerpt,
+        "linked": linked,
         "word": word,
         "said": said,
     }
@@ -75,12 +83,22 @@ def duration(seconds: float) -> str:
 
 
 def moment(value: datetime | None, style: str = "datetime") -> Markup:
-    """A moment in UTC; a script writes it in the viewer's own time. `style`: `datetime` or `time`."""
+    """A moment in UTC; a script writes it in the viewer's own time. `style` is one of STYLES."""
     if value is None:
         return Markup("–")
     utc = value.astimezone(UTC)
-    written = utc.strftime("%H:%M:%S UTC" if style == "time" else "%Y-%m-%d %H:%M:%S UTC")
+    written = utc.strftime(STYLES["datetime" if style == "minute" and utc.second else style])
     return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(rfc_3339(utc), style, written)
+
+
+def linked(text: str) -> Markup:
+    """A text whose web addresses can be followed, as on a phone."""
+    link = Markup('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>')
+    parts, end = [], 0
+    for found in ADDRESS.finditer(text):
+        parts += [escape(text[end : found.start()]), link.format(found[0])]
+        end = found.end()
+    return Markup("").join([*parts, escape(text[end:])])
 
 
 def excerpt(text: str, length: int = 60) -> str:

@@ -3,48 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import marshmallow as ma
-from flask import request
+from flask import redirect, request
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
+from werkzeug import Response
 
 from api.audit.recording import name_operation
+from api.console.once import Submission
 from api.console.wordings import said
 from api.errors import broken_rule
 from api.extensions import db
-from api.fields import in_utc, rfc_3339
+from api.fields import in_utc
 from shared.clients import TIMEZONES
 from shared.errors import FieldError
-from shared.models import Client, Mailing
+from shared.models import Client, KeptAnswer, Mailing, MailingDraft
 
-Result = TypeVar("Result")
+Deed = Callable[[], str]
+"""What a form does; it answers the address that follows."""
+
+Amend = Callable[[KeptAnswer], str | None]
+"""The same, for a form that has led to that answer before. None when that can't be changed any more."""
 
 
 class Form:
     """Values as they were typed, and errors by field, in the viewer's language."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], errors: Mapping[str, list[str]] = {}) -> None:
         self.values = dict(values)
-        self.errors: dict[str, list[str]] = {}
+        self.errors = dict(errors)
+        self.choices: Mapping[str, list[tuple[str, str]]] = {}
+        """By date field: what to choose from, where the time comes twice."""
+        self.sent_as: str | None = None
+        """Where an earlier submission of this form led to, when it had another content: now, nothing was done."""
 
-    def submit(self, schema: ma.Schema, deed: Callable[[dict[str, Any]], Result], *, operation: str) -> Result | None:
-        """Loads the values, does the deed and commits; the audit has it by the name of the API's `operation`.
+    @property
+    def status(self) -> int:
+        """Of the answer that shows the form again."""
+        return 409 if self.sent_as else 422 if self.errors else 200
 
-        None, with `errors`, when a rule or another row forbids it.
+    def load(self, schema: ma.Schema) -> dict[str, Any]:
+        """The values as the schema takes them. Raises ValidationError."""
+        return loaded(schema, self.values)
+
+    def submit(self, deed: Deed, *, operation: str, amend: Amend | None = None) -> Response | None:
+        """Does the deed, once however often the form is sent, commits, and leads to the address that the deed answers.
+
+        The audit has it by the name of the API's `operation`. None, with `errors`, when a rule or another row forbids
+        it, or when the form was sent before with another content. Then `amend`, if given, may take the new content
+        into what the earlier submission made.
         """
+        if self.errors:
+            return None
         name_operation(operation)
         try:
-            fields = schema.load(
-                {name: self.values[name] for name in schema.fields if self.values.get(name) is not None}
-            )
-            result = deed(fields)
-            db.session.commit()
+            return self._submit(deed, amend)
         except ma.ValidationError as error:
             self.errors = {name: [said(one) for one in told] for name, told in error.normalized_messages().items()}
+            db.session.rollback()
         except FieldError as error:
             self._refuse(error)
         except IntegrityError as error:
@@ -52,41 +72,62 @@ class Form:
             if rule is None:
                 raise
             self._refuse(rule)
-        else:
-            return result
         return None
+
+    def _submit(self, deed: Deed, amend: Amend | None) -> Response | None:
+        submission = Submission()
+        kept = submission.earlier()
+        if kept is None:
+            address: str | None = deed()
+        elif submission.is_same_as(kept):
+            return redirect(kept.headers["Location"])
+        else:
+            address = amend(kept) if amend else None
+        if address is None:
+            assert kept is not None  # noqa: S101  a deed has an address
+            db.session.rollback()
+            self.sent_as = str(kept.headers["Location"])
+            self.errors = {"": [gettext("This form has been sent already, with another content.")]}
+            return None
+        answer = redirect(address)
+        submission.keep(answer)
+        db.session.commit()
+        return answer
 
     def _refuse(self, error: FieldError) -> None:
         db.session.rollback()
         self.errors = {error.field: [said(str(error))]}
 
 
-def instant(typed: str, zone: str) -> str:
-    """What a date field holds, in that time zone, as the API wants it; what is no such date stays as it was typed."""
-    try:
-        return rfc_3339(_local(typed, zone), "auto")
-    except (ValueError, OverflowError):
-        return typed
+def loaded(schema: ma.Schema, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the schema makes of its fields among the values. Raises ValidationError."""
+    fields: dict[str, Any] = schema.load({name: values[name] for name in schema.fields if values.get(name) is not None})
+    return fields
+
+
+def untouched(typed: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values before that a form shows just as they were typed: a browser's field takes no line ends, and
+    an area for text has LF for all of them, so that what nobody touched may come back in other characters."""
+    return {
+        name: value
+        for name, value in before.items()
+        if isinstance(value, str) and typed.get(name) in (_in_area(value), _in_area(value).replace("\n", ""))
+    }
+
+
+def _in_area(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def moment_of(typed: str, zone: str) -> datetime | None:
     """The moment that a date field holds, in that time zone; none for what is no date that the ledger could have."""
     try:
-        return in_utc(_local(typed, zone))
+        return in_utc(datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC")))
     except (ValueError, OverflowError):
         return None
 
 
-def _local(typed: str, zone: str) -> datetime:
-    return datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC"))
-
-
-def for_field(moment: datetime) -> str:
-    """A moment as a date field takes it, in UTC; a script turns it into the viewer's time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def check_unchanged(thing: Client | Mailing) -> None:
+def check_unchanged(thing: Client | Mailing | MailingDraft) -> None:
     """Raises FieldError when somebody else has changed the thing since the form was opened."""
     if thing.updated_at.isoformat() != request.form.get("updated_at"):
         raise FieldError("", gettext("Somebody else has changed this since you opened it. Look at it again, please."))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request
+from flask import render_template, request, url_for
+from werkzeug import Response
 
 from api.console.blueprint import blp
 from api.console.clients import NOT_DIGITS, last_attempts_of
-from api.console.forms import moment_of
+from api.console.forms import Form, moment_of
 from api.console.message_search import find_messages
 from api.console.paging import Page, paged
 from api.extensions import db
 from api.fields import MAX_ID, whole_number
+from api.mailings.control import resolve
+from api.mailings.schemas import ResolveBody
 from api.messages.queries import message_by_id
 from shared.ledger import MessageStatus
 from shared.models import INFINITY, Client, Mailing, MailingText
@@ -35,11 +38,28 @@ def ledger() -> str:
 @blp.get("/ledger/<id:message_id>/")
 def message(message_id: int) -> str:
     """One message: each request and its answer, from its launch to its end."""
+    return _show(message_id, Form({}))
+
+
+@blp.post("/ledger/<id:message_id>/resolve/")
+def resolve_message(message_id: int) -> Response | tuple[str, int]:
+    """Does with a message that is unknown what a person has decided."""
+    form = Form(request.form)
+
+    def decide() -> str:
+        resolve(message_id, form.load(ResolveBody())["outcome"])
+        return url_for("console.message", message_id=message_id)
+
+    return form.submit(decide, operation="resolveMessage") or (_show(message_id, form), 409)
+
+
+def _show(message_id: int, form: Form) -> str:
     found = message_by_id(message_id)
     mailing = db.session.get_one(Mailing, found["mailing_id"])
     revision = found["text_revision"] or mailing.text_revision
     return render_template(
         "console/message.html",
+        form=form,
         message=found,
         sent_alone=found["due_at"] == INFINITY,
         mailing=mailing,

@@ -37,3 +37,11 @@ def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
     if status not in ENDED:
         deeds.append(Deed.CANCEL)
     return [*deeds, Deed.REMOVE]
+
+
+def starts_in(mailing: Mapping[str, Any], now: datetime) -> int | None:
+    """Seconds until a mailing starts, and can be undone; none when it has started, or does not wait for its start."""
+    if mailing["status"] is not MailingStatus.SCHEDULED or mailing["launch_started_at"]:
+        return None
+    left = (mailing["start_datetime"] - now).total_seconds()
+    return int(left) if left >= 1 else None

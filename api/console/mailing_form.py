@@ -1,4 +1,4 @@
-"""Writing a mailing, new or not, with what it would come to."""
+"""The form that a mailing is written in, new or not, with what it would come to."""
 
 from __future__ import annotations
 
@@ -8,37 +8,34 @@ from datetime import timedelta
 from typing import Any
 
 import marshmallow as ma
-from flask import redirect, render_template, request, url_for
+from flask import render_template, request, url_for
 from sqlalchemy import select
 from werkzeug import Response
 
 from api.console.blueprint import blp
-from api.console.forms import Form, check_unchanged, for_field, instant
+from api.console.forms import Form, check_unchanged, loaded, untouched
+from api.console.moments import read_moments, shown, written
+from api.console.review import check_end, earliest_start, plan_of
 from api.extensions import db
-from api.fields import whole_number
+from api.fields import PlainText, whole_number
 from api.mailings import queries
-from api.mailings.plan import PlanBody, plan
 from api.mailings.schemas import MailingBody
+from api.schemas import Body
 from shared.ledger import OnUnknown
-from shared.mailings import Terms
+from shared.mailings import MAX_TEXT
+from shared.models import MailingDraft
 
 FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
 
 
-@blp.route("/mailings/new/", methods=["GET", "POST"])
-def new_mailing() -> str | Response | tuple[str, int]:
-    """A new mailing; one that is begun with `?like=` an old one has its text and mark."""
-    if request.method != "POST":
-        return _show(Form(_beginning()))
-    form = Form(_typed(request.form))
-    if "look" in request.form:  # without scripts, what it would come to is shown on demand
-        return _show(form)
-    mailing_id = form.submit(
-        MailingBody(), lambda fields: queries.add_mailing(Terms(**fields)), operation="createMailing"
-    )
-    if mailing_id is None:
-        return _show(form), 422
-    return redirect(url_for("console.mailing", mailing_id=mailing_id, said="added"))
+class DraftBody(Body):
+    """A mailing that is being written: whatever can be kept, of any length."""
+
+    text = PlainText()
+    mark = PlainText()
+    start_datetime = PlainText()
+    end_datetime = PlainText()
+    on_unknown = ma.fields.Enum(OnUnknown, by_value=ma.fields.String)
 
 
 @blp.route("/mailings/<id:mailing_id>/edit/", methods=["GET", "POST"])
@@ -46,52 +43,63 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     """A change to a mailing, as far as the rules still allow one."""
     mailing = queries.mailing_by_id(mailing_id)
     if request.method != "POST":
-        return _show(Form(_of(mailing)), mailing)
-    form = Form(_typed(request.form))
-    if "look" in request.form:
-        return _show(form, mailing)
+        return show_form(Form(_of(mailing)), mailing=mailing)
+    form = read_form()
 
-    def change(fields: dict[str, Any]) -> bool:
+    def change() -> str:
+        fields = form.load(MailingBody(partial=True))
         locked, terms = queries.lock_mailing(mailing_id)
         check_unchanged(locked)
-        queries.change_mailing(locked, terms, replace(terms, **fields))
-        return True
+        fields |= untouched(form.values, {"text": terms.text, "mark": terms.mark})
+        after = replace(terms, **fields)
+        earliest = earliest_start()
+        if after.end_datetime != terms.end_datetime:
+            check_end(after.end_datetime, earliest)
+        if after.start_datetime != terms.start_datetime and not locked.launch_began:
+            # Whoever moves the start to now can undo that as well.
+            after = replace(after, start_datetime=max(after.start_datetime, earliest))
+        queries.change_mailing(locked, terms, after)
+        return url_for("console.mailing", mailing_id=mailing_id, said="changed")
 
-    if form.submit(MailingBody(partial=True), change, operation="updateMailing"):
-        return redirect(url_for("console.mailing", mailing_id=mailing_id, said="changed"))
-    return _show(form, queries.mailing_by_id(mailing_id)), 409
+    if "look" in request.form:  # without scripts, what it would come to is shown on demand
+        return show_form(form, mailing=mailing)
+    done = form.submit(change, operation="updateMailing")
+    return done or (show_form(form, mailing=queries.mailing_by_id(mailing_id))[0], 409)
 
 
 @blp.post("/mailings/plan/")
 def plan_part() -> str:
     """What a mailing would come to, as the part of the form that a script shows while one types."""
-    return render_template("console/plan.html", plan=_plan(_typed(request.form)))
+    return render_template("console/plan.html", plan=plan_of(read_form().values), max_text=MAX_TEXT)
 
 
-def _show(form: Form, mailing: Mapping[str, Any] | None = None) -> str:
-    return render_template("console/mailing_form.html", form=form, mailing=mailing, plan=_plan(form.values))
-
-
-def _plan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of whatever is right so far: what is still wrong is left out."""
-    known = {name: values[name] for name in FIELDS if values.get(name)}
-    try:
-        return plan(PlanBody().load(known))
-    except ma.ValidationError as error:
-        wrong = error.normalized_messages()
-        return plan(PlanBody().load({name: value for name, value in known.items() if name not in wrong}))
-
-
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
-    typed = {name: values[name] for name in FIELDS if name in values}
-    zone = values.get("zone", "UTC")
-    for name in ("start_datetime", "end_datetime"):
-        if typed.get(name):
-            typed[name] = instant(typed[name], zone)
-    if "text" in typed:
+def read_form() -> Form:
+    """The request's form, or how a new mailing begins."""
+    if request.method != "POST":
+        return Form(_beginning())
+    values: dict[str, Any] = {name: request.form[name] for name in FIELDS if name in request.form}
+    moments = read_moments(request.form)
+    if "text" in values:
         # A form sends line ends as CR LF (URL standard, 5.2): two septets where one was meant.
-        typed["text"] = typed["text"].replace("\r\n", "\n")
-    return typed
+        values["text"] = values["text"].replace("\r\n", "\n")
+    form = Form(values | moments.values, moments.errors)
+    form.choices = moments.choices
+    return form
+
+
+def draft_fields(form: Form) -> dict[str, str]:
+    """What a draft keeps of the form. Raises ValidationError for what no text of PostgreSQL can be."""
+    fields = loaded(DraftBody(), form.values)
+    return {name: str(value) for name, value in fields.items()}
+
+
+def show_form(
+    form: Form, *, mailing: Mapping[str, Any] | None = None, draft: MailingDraft | None = None
+) -> tuple[str, int]:
+    """The form of a mailing, of a draft, or of a new one."""
+    values = {"mailing": mailing, "draft": draft, "shown": shown, "max_text": MAX_TEXT}
+    plan = plan_of(form.values)
+    return render_template("console/mailing_form.html", form=form, plan=plan, **values), form.status
 
 
 def _beginning() -> dict[str, Any]:
@@ -101,18 +109,14 @@ def _beginning() -> dict[str, Any]:
     if like:
         old = queries.mailing_by_id(like)
         values |= {"text": old["text"], "mark": old["mark"], "on_unknown": old["on_unknown"].value}
-    return values | {"start_datetime": _written(now), "end_datetime": _written(now + timedelta(days=1))}
+    return values | {"start_datetime": written(now), "end_datetime": written(now + timedelta(days=1))}
 
 
 def _of(mailing: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "text": mailing["text"],
         "mark": mailing["mark"],
-        "start_datetime": _written(mailing["start_datetime"]),
-        "end_datetime": _written(mailing["end_datetime"]),
+        "start_datetime": written(mailing["start_datetime"]),
+        "end_datetime": written(mailing["end_datetime"]),
         "on_unknown": mailing["on_unknown"].value,
     }
-
-
-def _written(moment: Any) -> str:
-    return f"{for_field(moment)}Z"

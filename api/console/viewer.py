@@ -22,6 +22,7 @@ from werkzeug.exceptions import BadRequest
 from api.access.principal import Principal
 from api.access.rules import role_needed
 from api.console.blueprint import blp
+from api.console.once import new_token
 from api.local_address import local_address
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
@@ -46,6 +47,8 @@ def register_viewer(app: Flask) -> None:
     """
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
+
+    app.jinja_env.globals["form_token"] = new_token
 
     @app.context_processor
     def viewer() -> dict[str, object]:

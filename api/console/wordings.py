@@ -35,6 +35,7 @@ WORDS = {
     "resume": lazy_gettext("resumed"),
     "cancel": lazy_gettext("cancelled by a person"),
     "retry": lazy_gettext("retried"),
+    "resolve": lazy_gettext("decided by a person"),
     "reopen": lazy_gettext("opened again"),
     "remove": lazy_gettext("removed"),
     "test": lazy_gettext("test sent"),

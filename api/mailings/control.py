@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -11,12 +12,21 @@ from api.audit.recording import nothing_changed
 from api.extensions import db
 from api.mailings.queries import NOW, lock_mailing, write_down
 from api.statistics.queries import unended_mailings
+from shared.errors import Conflict, NotFound
 from shared.ledger import MailingStatus, MessageStatus
 from shared.mailings import Action, check_retry, status_after
 from shared.models import Client, JournalEntry, Mailing, Message
 
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
+
+
+class Resolution(enum.StrEnum):
+    """What a person can say about a message that is `unknown`."""
+
+    ARRIVED = "arrived"
+    NOT_ARRIVED = "not_arrived"
+    RESEND = "resend"
 
 
 class Retried(NamedTuple):
@@ -48,13 +58,54 @@ def retry(mailing_id: int, status: MessageStatus) -> Retried:
     # Not all that were found: an acceptance may have come meanwhile.
     retried = _make_pending(ids[:RETRY_LIMIT], status)
     if retried:
-        if mailing.status is MailingStatus.FINISHED:
-            mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
-        mailing.settled_at = None
+        _run_again(mailing)
         write_down(mailing, "retry", f"{retried} {status.value}")
     else:
         nothing_changed()
     return Retried(retried, more=len(ids) > RETRY_LIMIT)
+
+
+def resolve(message_id: int, resolution: Resolution) -> None:
+    """Ends the doubt about a message that is `unknown`, by a person's word. Raises NotFound and Conflict."""
+    found = db.session.get(Message, message_id)
+    if found is None:
+        raise NotFound("message", message_id)
+    # The mailing first, as everybody who makes messages pending: a worker may be about to settle it.
+    mailing, _ = lock_mailing(found.mailing_id, removed=True)
+    message = db.session.get(Message, message_id, with_for_update=True, populate_existing=True)
+    if message is None:
+        raise NotFound("message", message_id)
+    if message.status is not MessageStatus.UNKNOWN:
+        raise Conflict(
+            "status", f"Message {message_id} is {message.status.value}: only what is unknown can be decided."
+        )
+    if resolution is Resolution.RESEND:
+        _resend(mailing, message)
+    elif resolution is Resolution.ARRIVED:
+        message.status, message.reason = MessageStatus.SENT, "a person said that it had arrived"
+        message.sent_at = message.ended_at = NOW
+    else:
+        message.status, message.reason = MessageStatus.FAILED, "a person said that it had not arrived"
+        message.in_doubt, message.ended_at = False, NOW
+    write_down(mailing, "resolve", f"message {message_id}: {resolution.value}")
+
+
+def _resend(mailing: Mailing, message: Message) -> None:
+    if mailing.removed_at is not None:
+        raise Conflict("outcome", f"Mailing {mailing.id} is removed: nothing of it is sent any more.")
+    check_retry(mailing, db.session.scalars(select(NOW)).one())
+    client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
+    if db.session.scalar(client) is None:
+        raise Conflict("outcome", "The client was removed: nothing is sent to them any more.")
+    _make_pending([message.id], MessageStatus.UNKNOWN)
+    _run_again(mailing)
+
+
+def _run_again(mailing: Mailing) -> None:
+    """Messages of it are pending again: it has not ended, and is not settled."""
+    if mailing.status is MailingStatus.FINISHED:
+        mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
+    mailing.settled_at = None
 
 
 def reopen_unended() -> Sequence[int]:

@@ -16,8 +16,9 @@ from api.clients.schemas import ClientSchema
 from api.extensions import db
 from api.mailings.schemas import MailingBody, WarningSchema
 from api.schemas import Answer
-from shared.models import Client
-from shared.plans import Draft, cost, plan_warnings, seconds_needed
+from shared.ledger import MailingStatus, MessageStatus
+from shared.models import Client, Mailing, MessageTally
+from shared.plans import NO_BACKLOG, Backlog, Draft, cost, plan_warnings, seconds_needed
 from shared.segments import Encoding, segments_of
 
 blp = Blueprint("Plans", "/v1/mailing", "What a mailing would come to. Anybody may ask: it adds nothing.")
@@ -107,7 +108,10 @@ class PlanSchema(Answer):
     seconds_needed = ma.fields.Float(
         required=True,
         allow_none=True,
-        metadata={"description": "At `GATEWAY_RATE`; null when that is not set.", "example": 10.0},
+        metadata={
+            "description": "At `GATEWAY_RATE`, shared with the mailings that run; null when that is not set.",
+            "example": 10.0,
+        },
     )
     warnings = ma.fields.List(
         ma.fields.Nested(WarningSchema),
@@ -131,10 +135,13 @@ class MailingPlan(MethodView):
         return plan(fields)
 
 
-def plan(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What a mailing of these fields would come to, as PlanSchema names it."""
+def plan(fields: Mapping[str, Any], *, exact: bool = False) -> dict[str, Any]:
+    """What a mailing of these fields would come to, as PlanSchema names it.
+
+    `exact` counts every client, however many they are.
+    """
     mark, config = fields.get("mark", ""), current_app.config
-    audience = audience_of(mark)
+    audience = audience_of(mark, exact=exact)
     segments = segments_of(fields.get("text", ""))
     draft = Draft(
         mark=mark,
@@ -143,6 +150,7 @@ def plan(fields: Mapping[str, Any]) -> dict[str, Any]:
         audience=audience.clients,
         rate=config["GATEWAY_RATE"],
         now=db.session.scalars(select(func.now())).one(),
+        backlog=_backlog() if config["GATEWAY_RATE"] else NO_BACKLOG,
     )
     return {
         "audience": audience.clients,
@@ -152,24 +160,37 @@ def plan(fields: Mapping[str, Any]) -> dict[str, Any]:
         "total_segments": audience.clients * segments.count,
         "cost": cost(audience.clients, segments, config["PRICE_PER_SEGMENT"]),
         "currency": config["PRICE_CURRENCY"],
-        "seconds_needed": seconds_needed(audience.clients, draft.rate),
+        "seconds_needed": seconds_needed(audience.clients, draft.rate, draft.backlog),
         "warnings": plan_warnings(draft),
     }
 
 
-def audience_of(mark: str) -> Audience:
-    """The clients that a mark matches now: counted up to COUNT_LIMIT, and some of them."""
+def audience_of(mark: str, *, exact: bool = False) -> Audience:
+    """The clients that a mark matches now, and some of them. Beyond COUNT_LIMIT they are counted only if `exact`."""
+    count_limit = None if exact else COUNT_LIMIT
     if not mark:
         return Audience(0, True, ())
     found: Select[Any] = select(literal_column("1")).select_from(Client)
-    by_tag = found.where(Client.tag == mark).limit(COUNT_LIMIT)
-    by_code = found.where(Client.operator_code == mark, Client.tag != mark).limit(COUNT_LIMIT)
+    by_tag = found.where(Client.tag == mark).limit(count_limit)
+    by_code = found.where(Client.operator_code == mark, Client.tag != mark).limit(count_limit)
     both = by_tag.subquery("by_tag"), by_code.subquery("by_code")
     counts = [select(func.count()).select_from(one).scalar_subquery() for one in both]
     clients = db.session.scalars(select(counts[0] + counts[1])).one()
-    if clients < COUNT_LIMIT:
+    if count_limit is None or clients < count_limit:
         return Audience(clients, True, _sample(mark))
     return Audience(max(clients, _estimate(mark)), False, _sample(mark))
+
+
+def _backlog() -> Backlog:
+    """What the mailings that run have waiting."""
+    running = select(Mailing.id).where(
+        Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
+    )
+    ids = db.session.scalars(running).all()
+    waiting = MessageTally.mailing_id.in_(ids), MessageTally.status == MessageStatus.PENDING
+    sums = select(func.sum(MessageTally.messages)).where(*waiting).group_by(MessageTally.mailing_id)
+    pending = [int(messages) for messages in db.session.scalars(sums) if messages > 0]
+    return Backlog(sum(pending), len(pending))
 
 
 def _sample(mark: str) -> Sequence[Client]:

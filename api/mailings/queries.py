@@ -80,7 +80,7 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Te
     # First the lock that claims take too: where that is asked for, they queue. The row's own they would keep for ever,
     # one after another (worker/statements.py).
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
-    mailing = db.session.get(Mailing, mailing_id, with_for_update=True)
+    mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
     if mailing is None or (mailing.removed_at is not None and not removed):
         raise NotFound("mailing", mailing_id)
     # Asked for only now: who waited for the lock would not find a text that was written meanwhile by a join.

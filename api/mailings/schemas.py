@@ -6,6 +6,8 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.fields import NOT_BLANK, Instant, PlainText
+from api.lengths import MaxLength
+from api.mailings.control import Resolution
 from api.messages.schemas import MessageCounts
 from api.schemas import Answer, Body
 from shared.clients import MAX_LABEL
@@ -43,12 +45,12 @@ class MailingSchema(Answer):
     )
     text = PlainText(
         required=True,
-        validate=[_not_blank, validate.Length(max=MAX_TEXT)],
+        validate=[_not_blank, MaxLength(MAX_TEXT)],
         metadata={"description": "What is sent. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
     )
     mark = PlainText(
         required=True,
-        validate=[_not_blank, validate.Length(max=MAX_LABEL)],
+        validate=[_not_blank, MaxLength(MAX_LABEL)],
         metadata={
             "description": "Whom it is for: the clients whose operator code or tag is exactly this.",
             "pattern": NOT_BLANK,
@@ -145,6 +147,20 @@ class RetryBody(Body):
     )
 
 
+class ResolveBody(Body):
+    """What became of a message that is unknown."""
+
+    outcome = ma.fields.Enum(
+        Resolution,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={
+            "description": "`arrived`, `not_arrived`, or `resend`: what a person knows of it, or wants done.",
+            "example": "arrived",
+        },
+    )
+
+
 class RetriedSchema(Answer):
     """What a retry came to."""
 
@@ -164,7 +180,10 @@ class JournalEntrySchema(Answer):
     at = Instant(required=True, metadata={"description": "When.", "example": "2022-06-02T18:30:00.000Z"})
     action = ma.fields.String(
         required=True,
-        metadata={"description": "What: `pause`, `resume`, `cancel`, `retry`, `remove`.", "example": "retry"},
+        metadata={
+            "description": "What: `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`.",
+            "example": "retry",
+        },
     )
     detail = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "More about it.", "example": "12 failed"}

@@ -1,4 +1,4 @@
-"""The operations on the ledger, which nobody writes but the workers."""
+"""The operations that read the ledger."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from tests.waiting import eventually
 
 API_KEY = "the-key-of-an-admin-in-browser-tests"
 SETTINGS = {"PRICE_PER_SEGMENT": "0.04", "PRICE_CURRENCY": "EUR", "API_KEY": API_KEY, "API_WORKERS": "1"}
+SETTINGS["SEND_GRACE_SECONDS"] = "2"
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,10 @@ def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation
     expect(plan).to_contain_text("+79001234567")
     expect(plan).to_contain_text("CYRILLIC CAPITAL LETTER PE")
     expect(plan).to_contain_text("0.04 EUR")
-    page.get_by_role("button", name="Add the mailing").click()
-    sees(page, "The mailing is added.")
+    page.get_by_role("button", name="Go on to the review").click()
+    expect(page.locator(".bubble")).to_have_text("Привет")
+    page.get_by_role("button", name="Send to 1 client now").click()
+    sees(page, "Starts in")
     # Nobody reloads the page.
     sees(page, "1 of 1 sent")
     sees(page, "It adds up")

@@ -20,6 +20,10 @@ PAGES = (
     "/mailings/",
     "/mailings/?words=nothing",
     "/mailings/new/",
+    "/mailings/drafts/1/",
+    "/mailings/drafts/1/edit/",
+    "/mailings/drafts/1/remove/",
+    "/mailings/drafts/2/",
     "/mailings/1/",
     "/mailings/1/edit/",
     "/mailings/1/test/",
@@ -53,6 +57,10 @@ FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY AS each (one, n);
 INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
 SELECT id, 1, now(), 0.12, CASE status WHEN 'sent' THEN 'accepted' WHEN 'unknown' THEN 'ambiguous' ELSE 'refused' END
     ::outcome, 200, 'code 5: blocked', 'worker' FROM message;
+INSERT INTO mailing_draft (fields, created_by, created_by_name) VALUES
+    ('{"text": "Скидка: https://example.org/sale", "mark": "nobody", "on_unknown": "hold",
+       "start_datetime": "2032-01-01T10:00:00Z", "end_datetime": "2032-01-02T10:00:00Z"}', 'key:1', 'Anna'),
+    ('{"text": "Half a"}', 'key:1', 'Anna');
 INSERT INTO worker_report (at, worker, seconds, accepted, refused, throttled, unreachable, unauthorized, ambiguous,
     in_hand, send_limit, gateway, detail)
 VALUES (now() - interval '1 min', 'silent-1', 5, 90, 10, 0, 0, 0, 0, 3, 16, 'slowing', 'HTTP 429');

@@ -34,6 +34,8 @@ CONFIG = {
         "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "404", "409", "412"]},
         "max_response_time": 10,
     },
+    # A key that is deleted is revoked: it can be read for ever, and says so.
+    "operations": [{"include-path-regex": "^/v1/key/", "checks": {"use_after_free": {"enabled": False}}}],
 }
 
 QUOTE = '"'

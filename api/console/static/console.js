@@ -1,11 +1,15 @@
 // What makes pages livelier. Each part looks for its own elements, and does nothing where there are none.
 import { localizeFields, localizeMoments } from "./moments.js";
+import { watchCountdown } from "./countdown.js";
+import { watchForms } from "./forms.js";
 import { watchImport } from "./import.js";
 import { watchLive } from "./live.js";
 import { watchPlan } from "./plan.js";
 
 localizeMoments(document);
 localizeFields(document);
+watchForms();
+watchCountdown();
 watchLive();
 watchPlan();
 watchImport();

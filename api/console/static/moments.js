@@ -6,12 +6,14 @@ const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const two = (number) => String(number).padStart(2, "0");
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const MINUTE = { hour: "2-digit", minute: "2-digit" };
 const DAY = { day: "numeric", month: "short" };
 
 // The year is said only when it is not this one.
 function styleOf(name, moment) {
   if (name === "time") return CLOCK;
-  return moment.getFullYear() === new Date().getFullYear() ? { ...DAY, ...CLOCK } : { ...DAY, year: "numeric", ...CLOCK };
+  const clock = name === "minute" && !moment.getSeconds() ? MINUTE : CLOCK;
+  return moment.getFullYear() === new Date().getFullYear() ? { ...DAY, ...clock } : { ...DAY, year: "numeric", ...clock };
 }
 
 export function localizeMoments(root) {
@@ -28,7 +30,12 @@ export function localizeFields(root) {
   for (const input of root.querySelectorAll("input[data-zone]")) input.value = zone;
   for (const input of root.querySelectorAll("input[data-utc]")) {
     const moment = new Date(input.dataset.utc);
-    if (input.dataset.utc.endsWith("Z") && !Number.isNaN(moment.getTime())) input.value = localValue(moment);
+    if (!input.dataset.utc.endsWith("Z") || Number.isNaN(moment.getTime())) continue;
+    const shown = localValue(moment);
+    // What somebody typed before going away and coming back, the browser has put there again.
+    if (Date.parse(`${input.value}Z`) === Date.parse(`${input.defaultValue}Z`)) input.value = shown;
+    // A field that still shows this means the exact moment, which it can't hold.
+    input.form.elements[`${input.name}_shown`].value = shown;
   }
   for (const input of root.querySelectorAll("input[data-own-zone]")) input.value ||= zone;
 }

@@ -31,7 +31,8 @@ LEADING_TO_WRITES = [
     f"console.{page}"
     for page in (
         *("new_client", "edit_client", "remove_client", "import_clients"),
-        *("new_mailing", "edit_mailing", "mailing_deed", "mailing_test"),
+        *("new_mailing", "edit_mailing", "mailing_deed", "mailing_test", "undo_mailing", "resolve_message"),
+        *("edit_draft", "review_draft", "remove_draft"),
     )
 ]
 

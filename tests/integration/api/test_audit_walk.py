@@ -27,6 +27,7 @@ from api.settings import ApiSettings
 from api.sign_in.provider_settings import ProviderSettings
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
+from tests.integration.api.pages import fields_of
 from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
 HEADER = "phone_number,operator_code,tag,timezone\n"
@@ -96,6 +97,17 @@ def send(method: str, path: str, **options: Any) -> Act:
 def post(path: str, form: dict[str, str] | None = None) -> Act:
     """A form of the console."""
     return lambda world: world.api.post(path, data=form or {})
+
+
+def fill_in(path: str, **changes: str) -> Act:
+    """A page's own form as a browser sends it, with these changes; twice, as by two clicks."""
+
+    def act(world: World) -> None:
+        form = fields_of(world.api.get(path)) | changes
+        for _ in range(2):
+            world.api.post(path, data=form)
+
+    return act
 
 
 def edit(table: str, path: str, form: dict[str, str]) -> Act:
@@ -190,6 +202,10 @@ update_mailing = send("PUT", "/v1/mailing/1/", json=mailing_body(text="Bye"))
 retry = send("POST", "/v1/mailing/2/retry/", json={"status": "failed"})
 edit_client = edit("client", "/clients/1/edit/", CLIENT_FORM)
 edit_mailing = edit("mailing", "/mailings/1/edit/", MAILING_FORM)
+keep_draft = post("/mailings/new/", MAILING_FORM | {"then": "keep"})
+edit_draft = edit("mailing_draft", "/mailings/drafts/1/edit/", MAILING_FORM | {"text": "Other"})
+send_draft = fill_in("/mailings/drafts/1/", confirm="nobody_matches")
+resolve = send("POST", "/v1/message/2/resolve/", json={"outcome": "arrived"})
 
 API_CASES = {
     "POST Clients.NewClient": Case(
@@ -242,6 +258,15 @@ API_CASES = {
     "POST Mailings.MailingRetry": Case(
         ((retry, ["retryMailing"]),), (retry, send("POST", "/v1/mailing/1/retry/", json={"status": "failed"}))
     ),
+    "POST Messages.MessageResolution": Case(
+        ((resolve, ["resolveMessage"]),),
+        (
+            resolve,
+            send("POST", "/v1/message/1/resolve/", json={"outcome": "resend"}),
+            send("POST", "/v1/message/2/resolve/", json={"outcome": "x"}),
+            send("POST", "/v1/message/77/resolve/", json={"outcome": "arrived"}),
+        ),
+    ),
     "POST Plans.MailingPlan": Case((), (send("POST", "/v1/mailing/plan/", json=mailing_body()),)),
     "POST Keys.NewKey": Case(
         ((send("POST", "/v1/key/create/", json={"name": "x", "role": "viewer"}), ["createKey"]),),
@@ -265,8 +290,40 @@ CONSOLE_CASES = {
         ((post("/clients/1/remove/"), ["deleteClient"]),), (post("/clients/1/remove/"),)
     ),
     "POST console.new_mailing": Case(
-        ((post("/mailings/new/", MAILING_FORM), ["createMailing"]),),
-        (post("/mailings/new/", MAILING_FORM | {"look": "1"}), post("/mailings/new/")),
+        ((keep_draft, ["createDraft"]), (fill_in("/mailings/new/", **MAILING_FORM), ["createDraft"])),
+        (
+            post("/mailings/new/", MAILING_FORM | {"look": "1"}),
+            post("/mailings/new/"),
+            post("/mailings/new/", MAILING_FORM | {"text": "a\0b", "then": "keep"}),
+        ),
+    ),
+    "POST console.edit_draft": Case(
+        ((keep_draft, ["createDraft"]), (edit_draft, ["updateDraft"])),
+        (
+            edit_draft,
+            post("/mailings/drafts/1/edit/", MAILING_FORM | {"text": "stale"}),
+            post("/mailings/drafts/1/edit/", MAILING_FORM | {"look": "1"}),
+            post("/mailings/drafts/77/edit/", MAILING_FORM),
+        ),
+    ),
+    "POST console.review_draft": Case(
+        ((keep_draft, ["createDraft"]), (send_draft, ["createMailing"])),
+        (post("/mailings/drafts/1/"), edit_draft, post("/mailings/drafts/1/remove/"), post("/mailings/drafts/77/")),
+    ),
+    "POST console.remove_draft": Case(
+        ((keep_draft, ["createDraft"]), (post("/mailings/drafts/1/remove/"), ["deleteDraft"])),
+        (post("/mailings/drafts/1/remove/"),),
+    ),
+    "POST console.undo_mailing": Case(
+        ((post("/mailings/1/undo/"), ["undoMailing"]),), (post("/mailings/1/undo/"), post("/mailings/2/undo/"))
+    ),
+    "POST console.resolve_message": Case(
+        ((post("/ledger/2/resolve/", {"outcome": "resend"}), ["resolveMessage"]),),
+        (
+            post("/ledger/2/resolve/", {"outcome": "resend"}),
+            post("/ledger/1/resolve/", {"outcome": "arrived"}),
+            post("/ledger/2/resolve/"),
+        ),
     ),
     "POST console.edit_mailing": Case(
         ((edit_mailing, ["updateMailing"]),), (edit_mailing, post("/mailings/1/edit/", MAILING_FORM | {"text": "x"}))

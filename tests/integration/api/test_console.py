@@ -23,6 +23,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing
+from tests.integration.api.pages import fields_of
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 FORM = {"text": "Hello", "mark": "vip", "on_unknown": "resend", "zone": "Europe/Moscow"}
@@ -79,7 +80,8 @@ def test_pages_are_kept_by_nobody(api: Caller) -> None:
 
 
 def test_a_mailing_is_added_in_the_viewer_s_time_zone(api: Caller, connection: Connection) -> None:
-    path = landing(api.post("/mailings/new/", data=mailing_form(text="Two\r\nlines")))
+    draft = landing(api.post("/mailings/new/", data=mailing_form(text="Two\r\nlines")))
+    path = landing(api.post(draft, data=fields_of(api.get(draft)) | {"confirm": "nobody_matches"}))
     added = mailing(connection, int(path.split("/")[2]))
     assert added["start_datetime"] == datetime(2032, 6, 2, 18, tzinfo=UTC)
     assert value(connection, "SELECT text FROM mailing_text") == "Two\nlines"

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from shared.roles import Role
 from tests.factories import add_clients, add_running_mailing, execute, mailing, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
+from tests.integration.api.pages import fields_of
 
 FORM = {"text": "Bye", "mark": "vip", "on_unknown": "hold", "start_datetime": "2032-06-02T21:00"}
 CLIENT = {"phone_number": "79161234567", "operator_code": "916", "timezone": "UTC"}
@@ -26,6 +27,7 @@ def filled(api: Caller, connection: Connection) -> Connection:
     add_clients(connection, 2)
     add_mailing(api)
     add_running_mailing(connection, 3)
+    api.post("/mailings/new/", data={"text": "Half a ", "then": "keep"})
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE id = 1")
     execute(connection, "UPDATE mailing SET launched_at = now() WHERE launch_started_at IS NOT NULL")
     return connection
@@ -80,6 +82,7 @@ def test_an_operator_is_led_to_every_deed(app: Flask, api: Caller, filled: Conne
     assert {
         *("/clients/new/", "/clients/import/", "/clients/1/edit/", "/clients/1/remove/", "/mailings/new/"),
         *("/mailings/1/edit/", "/mailings/1/test/", "/mailings/new/?like=1"),
+        *("/mailings/drafts/1/", "/mailings/drafts/1/edit/", "/mailings/drafts/1/remove/"),
         *(f"/mailings/2/{deed}/" for deed in ("pause", "cancel", "remove", "retry-failed")),
     } <= seen
 
@@ -181,7 +184,8 @@ def test_the_audit_has_what_is_done_to_clients_by_the_api_s_names(api: Caller, c
 def test_the_audit_has_what_is_done_to_mailings_by_the_api_s_names(api: Caller, filled: Connection) -> None:
     add_client(api)
     audit = Audit(api, filled)
-    api.post("/mailings/new/", data=FORM | {"end_datetime": "2032-06-03T21:00"})
+    draft = api.post("/mailings/new/", data=FORM | {"end_datetime": "2032-06-03T21:00"}).headers["Location"]
+    api.post(draft, data=fields_of(api.get(draft)))
     new_id = value(filled, "SELECT max(id) FROM mailing")
     seen = mailing(filled, new_id)["updated_at"].astimezone(UTC).isoformat()
     changed = FORM | {"end_datetime": "2032-06-03T21:00", "mark": "others", "updated_at": seen}
@@ -192,6 +196,7 @@ def test_the_audit_has_what_is_done_to_mailings_by_the_api_s_names(api: Caller, 
     for deed in ("retry-failed", "cancel", "remove"):
         api.post(f"/mailings/2/{deed}/")
     assert audit() == [
+        ("createDraft", "draft", 2, None),
         ("createMailing", "mailing", new_id, None),
         ("updateMailing", "mailing", new_id, {"mark": ["vip", "others"]}),
         ("testMailing", "mailing", new_id + 1, None),

@@ -35,6 +35,7 @@ OPERATIONS = {
     "listMailingMessages": "GET /v1/mailing/{mailing_id}/message/",
     "listMessages": "GET /v1/message/",
     "getMessage": "GET /v1/message/{message_id}/",
+    "resolveMessage": "POST /v1/message/{message_id}/resolve/",
     "getStatistics": "GET /v1/statistics/",
     "listAudit": "GET /v1/audit/",
     "createKey": "POST /v1/key/create/",

@@ -19,8 +19,9 @@ from api.console.blueprint import ASSETS
 from api.console.mailing_deeds import Deed
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from tests.factories import add_clients, add_running_mailing
+from tests.factories import add_clients, add_running_mailing, execute
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller
+from tests.integration.api.pages import fields_of, names_by_action
 
 TEXTS = (
     *("", "a%00b", "%ff", "%ed%a0%80", "x" * 3000, "%E2%80%AE%D9%85", "%25s%25n%25(x)d", "%7B0%7D%7B%7B7*7%7D%7D%25"),
@@ -39,6 +40,14 @@ ONE_OF_EACH = ("a%00b", "%ff", "-1", str(2**63), "9" * 5000, "0001-01-01T00:00",
 ZONES = ("UTC", "Etc/GMT-14", "Etc/GMT%2B12", "%00", "../UTC")
 
 
+DRAFTS = {"console.review_draft": 1, "console.edit_draft": 2, "console.remove_draft": 3}
+"""Which draft a page is tried with."""
+DRAFT = {
+    **{"text": "a", "mark": "vip", "on_unknown": "hold", "then": "keep"},
+    **{"start_datetime": "2032-06-02T21:00", "end_datetime": "2032-06-03T21:00", "zone": "UTC"},
+}
+
+
 class Noted(ImmutableMultiDict[str, str]):
     """Notes which parameters a page asks for."""
 
@@ -47,6 +56,10 @@ class Noted(ImmutableMultiDict[str, str]):
     def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
         self.asked.add(key)
         return super().get(key, *args, **kwargs)
+
+    def getlist(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        self.asked.add(key)
+        return super().getlist(key, *args, **kwargs)
 
     def __getitem__(self, key: str) -> str:
         self.asked.add(key)
@@ -72,13 +85,17 @@ def app(database_url: str) -> Flask:
 
 @pytest.fixture
 def api(app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    """A caller of the application, with a client, a mailing that waits, and one under way with an attempt."""
+    """A caller of the application, with clients, a mailing that waits, one under way whose first message is unknown,
+    and a draft for each page that needs one."""
     monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
     monkeypatch.setattr(limits.of_sign_ins, "seconds_to_wait", lambda *_: 0.0)
     api = caller(app)
     add_clients(connection, 2)
     add_mailing(api)
     add_running_mailing(connection, 3)
+    execute(connection, "UPDATE message SET status = 'unknown', ended_at = now() WHERE id = 1")
+    for _ in DRAFTS:
+        api.post("/mailings/new/", data=DRAFT)
     return api
 
 
@@ -87,12 +104,13 @@ def is_asset(rule: Rule) -> bool:
 
 
 def pages(app: Flask, method: str) -> Iterator[tuple[Rule, str]]:
-    """The pages that people open and forms that they send, with an address of each."""
-    for rule in app.url_map.iter_rules():
+    """The pages that people open and forms that they send, with an address of each; what removes something last."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: "remove" in rule.endpoint):
         blueprint = rule.endpoint.partition(".")[0]
         if blueprint in ("console", "sign_in") and method in (rule.methods or ()) and not is_asset(rule):
             path = re.sub("<any[^>]*>", Deed.PAUSE, rule.rule)
-            yield rule, re.sub("<[^>]*>", "2" if "mailing_id" in rule.arguments else "1", path)
+            number = DRAFTS.get(rule.endpoint, 2 if "mailing_id" in rule.arguments else 1)
+            yield rule, re.sub("<[^>]*>", str(number), path)
 
 
 def asked_by(api: Caller, path: str, method: str, given: dict[str, str]) -> set[str]:
@@ -116,6 +134,17 @@ def all_asked_by(api: Caller, path: str, method: str) -> set[str]:
     return known
 
 
+def in_forms(app: Flask, api: Caller) -> dict[str, set[str]]:
+    """What the forms of all pages send, by where they send it."""
+    found: dict[str, set[str]] = {}
+    for _, path in pages(app, "GET"):
+        page = api.get(path)
+        if page.mimetype == "text/html":
+            for action, names in names_by_action(page):
+                found.setdefault(action or path, set()).update(names)
+    return found
+
+
 def fine(answer: Answer, what: object) -> None:
     assert answer.status_code < 500, what
     where = answer.headers.get("Location", "/")
@@ -126,9 +155,9 @@ def fine(answer: Answer, what: object) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_page_fails_whatever_its_parameters_are(app: Flask, api: Caller, method: str) -> None:
-    tried = 0
+    tried, of_forms = 0, in_forms(app, api) if method == "POST" else {}
     for rule, path in pages(app, method):
-        names = [quote(name) for name in sorted(all_asked_by(api, path, method))]
+        names = [quote(name) for name in sorted(all_asked_by(api, path, method) | of_forms.get(path, set()))]
         together = ["&".join(f"{name}={value}" for name in names) for value in HOSTILE]
         # Twice: whichever of the two a page takes.
         alone = [f"{name}={value}&{name}={value}" for name in names for value in ONE_OF_EACH]
@@ -147,6 +176,28 @@ def test_the_parameters_that_a_page_has_are_found(app: Flask, api: Caller) -> No
     assert {"link", "next"} <= found["sign_in.page"]
 
 
+def test_the_fields_that_a_form_has_are_found(app: Flask, api: Caller) -> None:
+    found = in_forms(app, api)
+    moments = {f"{name}{more}" for name in ("start_datetime", "end_datetime") for more in ("", "_was", "_shown")}
+    for path in ("/mailings/new/", "/mailings/2/edit/", "/mailings/drafts/2/edit/"):
+        assert {"text", "mark", "on_unknown", "zone", "form_token"} | moments <= found[path], path
+    assert {"then", "look"} <= found["/mailings/new/"]
+    assert {"updated_at", "audience"} <= found["/mailings/drafts/1/"]
+    assert "confirm" in all_asked_by(api, "/mailings/drafts/1/", "POST")
+    assert "outcome" in found["/ledger/1/resolve/"]
+    assert {"phone_number", "operator_code", "tag", "timezone"} <= found["/clients/1/edit/"]
+
+
+def test_no_review_fails_whatever_it_is_confirmed_with(api: Caller) -> None:
+    # The audience and the warnings are looked at once the rest of the form is right.
+    shown = fields_of(api.get("/mailings/drafts/1/"))
+    for name in ("audience", "confirm"):
+        rest = urlencode({other: value for other, value in shown.items() if other not in (name, "form_token")})
+        for value in HOSTILE:
+            answer = send(api, "/mailings/drafts/1/", "POST", f"{rest}&{name}={value}")
+            assert answer.status_code == 422, (name, value[:100])
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_no_time_fails_in_any_zone(api: Caller, zone: str) -> None:
     for value in MOMENTS:
@@ -156,6 +207,12 @@ def test_no_time_fails_in_any_zone(api: Caller, zone: str) -> None:
         form = f"start_datetime={value}&end_datetime={value}&text=a&mark=vip&on_unknown=hold&zone={zone}"
         for path in ("/mailings/new/", "/mailings/1/edit/", "/mailings/plan/"):
             fine(send(api, path, "POST", form), (path, form))
+        # What is no date is kept in a draft as it was typed, and shown again.
+        kept = send(api, "/mailings/new/", "POST", f"{form}&then=keep")
+        if draft := re.search(r"[0-9]+$", kept.headers.get("Location", "")):
+            for page in ("", "edit/", "remove/"):
+                fine(api.get(f"/mailings/drafts/{draft[0]}/{page}"), (page, form))
+        fine(api.get("/mailings/"), form)
 
 
 def test_a_time_at_the_end_of_the_calendar_is_said_to_be_wrong(api: Caller) -> None:
@@ -164,6 +221,17 @@ def test_a_time_at_the_end_of_the_calendar_is_said_to_be_wrong(api: Caller) -> N
         assert page.status_code == 200
         assert 'name="since" type="datetime-local" value="' + value in page.text
         assert 'role="alert"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/mailings/new/", "/mailings/1/edit/", "/mailings/drafts/2/edit/"])
+def test_a_form_says_of_a_time_at_the_end_of_the_calendar_that_it_is_wrong(api: Caller, path: str) -> None:
+    for value in ("0001-01-01T00:00", "9999-12-31T23:59"):
+        form = {"text": "a", "mark": "vip", "start_datetime": value, "end_datetime": value, "zone": "Asia/Tokyo"}
+        page = api.post(path, data=form)
+        assert page.status_code in (409, 422)
+        for name in ("start_datetime", "end_datetime"):
+            assert f'id="{name}-error">The year must be from 2 to 9998.' in page.text
+        assert page.text.count(f'value="{value}"') == 2
 
 
 def test_a_search_with_a_nul_is_refused_with_a_page(api: Caller) -> None:

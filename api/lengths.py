@@ -1,0 +1,24 @@
+"""How long a text may be: refused with the number of characters that are too many, and never cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+
+class MaxLength(validate.Length):
+    """At most so many characters. OpenAPI documents it as `maxLength`."""
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(max=maximum)
+        self._maximum = maximum
+
+    def __call__(self, value: Any) -> Any:
+        """The value. Raises ValidationError."""
+        if len(value) > self._maximum:
+            raise ma.ValidationError(
+                f"Has {len(value)} characters, {len(value) - self._maximum} more than the {self._maximum} allowed."
+            )
+        return value

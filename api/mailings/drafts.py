@@ -1,0 +1,113 @@
+"""Drafts: mailings that are being written, and what becomes of one when it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import func, select
+
+from api.access.principal import principal
+from api.audit.recording import name_object, note_changes, nothing_changed
+from api.extensions import db
+from api.fields import rfc_3339
+from api.mailings.queries import NOW, add_mailing, lock_mailing, remove_mailing
+from shared.errors import Conflict, NotFound
+from shared.ledger import MailingStatus
+from shared.mailings import Terms
+from shared.models import MailingDraft
+
+
+def unsent_drafts(limit: int) -> tuple[Sequence[MailingDraft], int]:
+    """The latest drafts that were not sent, and how many there are in all."""
+    unsent = MailingDraft.mailing_id.is_(None)
+    found = db.session.scalars(select(MailingDraft).where(unsent).order_by(MailingDraft.id.desc()).limit(limit)).all()
+    return found, db.session.scalars(select(func.count()).select_from(MailingDraft).where(unsent)).one()
+
+
+def draft_by_id(draft_id: int) -> MailingDraft:
+    """The draft, sent or not. Raises NotFound."""
+    return _found(db.session.get(MailingDraft, draft_id), draft_id)
+
+
+def lock_draft(draft_id: int) -> MailingDraft:
+    """The draft, kept from everybody else until the end of the transaction. Raises NotFound."""
+    return _found(db.session.get(MailingDraft, draft_id, with_for_update=True, populate_existing=True), draft_id)
+
+
+def add_draft(fields: Mapping[str, str]) -> int:
+    """Adds a draft of whatever fields there are, and answers its id."""
+    who = principal()
+    draft = MailingDraft(fields=dict(fields), created_by=who.actor, created_by_name=who.name)
+    db.session.add(draft)
+    db.session.flush()
+    name_object("draft", draft.id)
+    return draft.id
+
+
+def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
+    """Changes a locked draft. Raises Conflict for one that was sent."""
+    _check_unsent(draft)
+    if fields == draft.fields:
+        nothing_changed()
+        return
+    note_changes({name: draft.fields.get(name, "") for name in fields}, fields)
+    draft.fields = dict(fields)
+    draft.updated_at = func.now()
+    db.session.flush()
+
+
+def remove_draft(draft: MailingDraft) -> None:
+    """Deletes a locked draft. Raises Conflict for one that was sent."""
+    _check_unsent(draft)
+    db.session.delete(draft)
+    db.session.flush()
+
+
+def send_draft(draft: MailingDraft, terms: Terms) -> int:
+    """Adds the mailing that a locked draft has become, and answers its id. Raises Invalid, and Conflict."""
+    _check_unsent(draft)
+    draft.mailing_id = add_mailing(terms)
+    draft.fields = {}
+    db.session.flush()
+    return draft.mailing_id
+
+
+def take_back(mailing_id: int) -> int:
+    """Makes a mailing that has not started a draft again, and answers the draft's id. Raises NotFound and Conflict."""
+    mailing, terms = lock_mailing(mailing_id)
+    if mailing.launch_began or mailing.status not in (MailingStatus.SCHEDULED, MailingStatus.PAUSED):
+        raise Conflict(
+            "status", f"Mailing {mailing_id} is {mailing.status.value}: it is too late to make it a draft again."
+        )
+    draft = db.session.scalar(select(MailingDraft).where(MailingDraft.mailing_id == mailing_id).with_for_update())
+    if draft is None:
+        draft_id = add_draft(fields_of(terms))
+    else:
+        draft.fields, draft.mailing_id, draft.updated_at = fields_of(terms), None, NOW
+        db.session.flush()
+        draft_id = draft.id
+    remove_mailing(mailing)
+    name_object("mailing", mailing_id, draft=draft_id)
+    return draft_id
+
+
+def fields_of(terms: Terms) -> dict[str, str]:
+    """A mailing's terms as a draft keeps them."""
+    return {
+        "text": terms.text,
+        "mark": terms.mark,
+        "start_datetime": rfc_3339(terms.start_datetime, "auto"),
+        "end_datetime": rfc_3339(terms.end_datetime, "auto"),
+        "on_unknown": terms.on_unknown.value,
+    }
+
+
+def _check_unsent(draft: MailingDraft) -> None:
+    if draft.mailing_id is not None:
+        raise Conflict("status", f"Draft {draft.id} has been sent already: it is mailing {draft.mailing_id}.")
+
+
+def _found(draft: MailingDraft | None, draft_id: int) -> MailingDraft:
+    if draft is None:
+        raise NotFound("draft", draft_id)
+    return draft

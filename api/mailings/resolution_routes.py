@@ -1,0 +1,32 @@
+"""A person's word on a message that is unknown: the one operation on a message that writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+
+from api.mailings.control import resolve
+from api.mailings.schemas import ResolveBody
+from api.messages import queries
+from api.messages.routes import blp
+from api.messages.schemas import MessageWithAttempts
+from api.openapi import path_id
+
+__all__ = ["blp"]
+
+
+@blp.route("/<id:message_id>/resolve/", parameters=path_id("message_id", "message"))
+class MessageResolution(MethodView):
+    @blp.operation("resolveMessage", 404, 409)
+    @blp.once
+    @blp.arguments(ResolveBody())
+    @blp.response(200, MessageWithAttempts())
+    def post(self, arguments: dict[str, Any], message_id: int) -> dict[str, Any]:
+        """Decide what became of a message that is `unknown`
+
+        `arrived` makes it `sent`, `not_arrived` makes it `failed`. `resend` makes it wait again, inside the mailing's
+        window, with the same id and text: it may be delivered twice if it had arrived after all.
+        """
+        resolve(message_id, arguments["outcome"])
+        return queries.message_by_id(message_id)

@@ -1,0 +1,230 @@
+"""Each form of the console does its work once, however often it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api.access.rules import READING
+from tests.conftest import Connect
+from tests.factories import add_clients, add_running_mailing, execute, value
+from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, at_once, caller, once_blocked
+from tests.integration.api.pages import fields_of
+
+CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
+MAILING = {"text": "Hello", "mark": "vip", "start_datetime": "2032-06-02T21:00", "end_datetime": "2032-06-03T21:00"}
+DRAFT = MAILING | {"then": "review"}
+
+
+class Prepared(NamedTuple):
+    """A form to be filled in."""
+
+    path: str
+    typed: dict[str, str] = {}
+    page: str | None = None
+    """Where the form is, if not at the path that it is sent to."""
+
+
+def existing_client(api: Caller, connection: Connection) -> int:
+    return add_client(api, phone_number=79160000001)
+
+
+def retriable(api: Caller, connection: Connection) -> Prepared:
+    mailing_id = add_running_mailing(connection, 2)
+    execute(connection, "UPDATE message SET status = 'failed', ended_at = now()")
+    execute(connection, "UPDATE mailing SET launched_at = now()")
+    return Prepared(f"/mailings/{mailing_id}/retry-failed/")
+
+
+def unknown(api: Caller, connection: Connection) -> Prepared:
+    add_running_mailing(connection, 1)
+    execute(connection, "UPDATE message SET status = 'unknown', ended_at = now(), in_doubt = true")
+    return Prepared("/ledger/1/resolve/", {"outcome": "arrived"}, page="/ledger/1/")
+
+
+def a_draft(api: Caller) -> str:
+    return str(api.post("/mailings/new/", data=DRAFT).headers["Location"])
+
+
+def trial_of_mailing(api: Caller, connection: Connection) -> Prepared:
+    existing_client(api, connection)
+    return Prepared(f"/mailings/{add_mailing(api)}/test/", {"phone_number": "79160000001"})
+
+
+def undone(api: Caller, connection: Connection) -> Prepared:
+    mailing_id = add_mailing(api)
+    return Prepared(f"/mailings/{mailing_id}/undo/", page=f"/mailings/{mailing_id}/")
+
+
+def sent(api: Caller, connection: Connection) -> Prepared:
+    existing_client(api, connection)  # whom it reaches
+    return Prepared(a_draft(api))
+
+
+FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
+    "console.new_client": lambda api, _: Prepared("/clients/new/", CLIENT),
+    "console.edit_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/edit/", {"tag": "other"}),
+    "console.remove_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/remove/"),
+    "console.new_mailing": lambda api, _: Prepared("/mailings/new/", DRAFT),
+    "console.edit_mailing": lambda api, _: Prepared(f"/mailings/{add_mailing(api)}/edit/", {"text": "Other"}),
+    "console.mailing_deed": retriable,
+    "console.mailing_test": trial_of_mailing,
+    "console.edit_draft": lambda api, _: Prepared(f"{a_draft(api)}edit/", {"text": "Other", "then": "keep"}),
+    "console.review_draft": sent,
+    "console.remove_draft": lambda api, _: Prepared(f"{a_draft(api)}remove/"),
+    "console.undo_mailing": undone,
+    "console.resolve_message": unknown,
+}
+"""Every form that writes, ready to be sent, by its endpoint."""
+
+
+def fill_in(api: Caller, form: Prepared) -> dict[str, str]:
+    return fields_of(api.get(form.page or form.path)) | form.typed
+
+
+class Written:
+    """What the audit got since the test began: every write has one entry."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._before = self._count()
+
+    def _count(self) -> int:
+        return int(value(self._connection, "SELECT count(*) FROM audit_entry"))
+
+    def __call__(self) -> int:
+        return self._count() - self._before
+
+
+def same_redirect(answers: list[Answer]) -> bool:
+    return {answer.status_code for answer in answers} == {302} and len(
+        {one.headers["Location"] for one in answers}
+    ) == 1
+
+
+def test_every_form_that_writes_is_tried_here(app: Flask) -> None:
+    posted = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    assert {endpoint for endpoint in posted if endpoint.startswith("console.")} - READING == set(FORMS)
+
+
+@pytest.mark.parametrize("endpoint", FORMS)
+def test_a_form_that_is_sent_again_gets_the_same_answer_and_does_nothing(
+    api: Caller, connection: Connection, endpoint: str
+) -> None:
+    form = FORMS[endpoint](api, connection)
+    data, written = fill_in(api, form), Written(connection)
+    assert same_redirect([api.post(form.path, data=data) for _ in range(3)])
+    assert written() == 1
+
+
+@pytest.mark.parametrize("endpoint", FORMS)
+def test_a_form_that_is_sent_twice_at_once_gets_one_answer(
+    app: Flask, api: Caller, connection: Connection, endpoint: str
+) -> None:
+    form = FORMS[endpoint](api, connection)
+    data, written = fill_in(api, form), Written(connection)
+    assert same_redirect(at_once(*(lambda: caller(app).post(form.path, data=data) for _ in range(4))))
+    assert written() == 1
+
+
+def test_the_second_waits_for_the_first_one_s_commit(app: Flask, api: Caller, connection: Connection) -> None:
+    mailing_id = add_mailing(api)
+    path = f"/mailings/{mailing_id}/pause/"
+    data = fields_of(api.get(path))
+    # The first waits for the mailing's lock, the second for the first.
+    execute(connection, "SELECT pg_advisory_lock(%s)", mailing_id)
+    answers = once_blocked(
+        connection,
+        lambda: execute(connection, "SELECT pg_advisory_unlock(%s)", mailing_id),
+        *(lambda: caller(app).post(path, data=data) for _ in range(2)),
+    )
+    assert same_redirect(answers)
+    assert value(connection, "SELECT count(*) FROM journal") == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "change"),
+    [
+        ("console.new_client", {"phone_number": "79161234568"}),
+        ("console.edit_client", {"tag": "a third"}),
+        ("console.edit_mailing", {"text": "A third"}),
+        ("console.mailing_test", {"phone_number": "79160000002"}),
+    ],
+)
+def test_a_form_that_comes_back_with_another_content_says_so_and_keeps_it(
+    api: Caller, connection: Connection, endpoint: str, change: dict[str, str]
+) -> None:
+    add_client(api, phone_number=79160000002)
+    form = FORMS[endpoint](api, connection)
+    data = fill_in(api, form)
+    made, written = api.post(form.path, data=data).headers["Location"], Written(connection)
+    answer = api.post(form.path, data=data | change)
+    assert answer.status_code == 409
+    assert "This form has been sent already, with another content." in answer.text
+    assert f'href="{made.replace("&", "&amp;")}"' in answer.text
+    assert written() == 0
+    # It is offered as a new one: what was typed stands in a form that was not sent yet.
+    anew = fields_of(answer)
+    assert change.items() <= anew.items()
+    assert anew["form_token"] != data["form_token"]
+    assert api.post(form.path, data=anew).status_code == 302
+    assert written() == 1
+
+
+def test_a_form_that_was_refused_may_be_sent_again(api: Caller, connection: Connection) -> None:
+    data = fields_of(api.get("/clients/new/")) | CLIENT
+    refused = api.post("/clients/new/", data=data | {"operator_code": "111"})
+    assert refused.status_code == 422
+    assert api.post("/clients/new/", data=data).status_code == 302
+    assert value(connection, "SELECT count(*) FROM client") == 1
+
+
+def test_a_token_is_its_sender_s_and_its_page_s(app: Flask, api: Caller, connection: Connection) -> None:
+    other = caller(app, api.post("/v1/key/create/", json={"name": "another", "role": "operator"}).json["key"])
+    one, two = add_mailing(api), add_mailing(api)
+    data = fields_of(api.get(f"/mailings/{one}/pause/"))
+    assert api.post(f"/mailings/{one}/pause/", data=data).status_code == 302
+    assert other.post(f"/mailings/{two}/pause/", data=data).status_code == 302
+    # It is not the same form on another page.
+    assert api.post(f"/mailings/{one}/cancel/", data=data).status_code == 409
+    assert value(connection, "SELECT count(*) FROM journal") == 2
+
+
+def test_going_back_from_the_review_changes_the_draft(api: Caller, connection: Connection) -> None:
+    data = fields_of(api.get("/mailings/new/")) | DRAFT
+    first = api.post("/mailings/new/", data=data).headers["Location"]
+    second = api.post("/mailings/new/", data=data | {"text": "Better"}).headers["Location"]
+    assert first == second
+    # The same text again is no change: it has no entry in the audit, and the next change is taken all the same.
+    written = Written(connection)
+    kept = api.post("/mailings/new/", data=data | {"text": "Better", "then": "keep"})
+    assert (kept.headers["Location"], written()) == ("/mailings/#draft-1", 0)
+    assert api.post("/mailings/new/", data=data | {"text": "Better yet"}).headers["Location"] == first
+    assert api.post("/mailings/new/", data=data | {"text": "Better"}).headers["Location"] == first
+    assert written() == 2
+    assert value(connection, "SELECT fields ->> 'text' FROM mailing_draft") == "Better"
+    # Not once it is a mailing, though: that is told.
+    add_clients(connection, 1, tag="vip")
+    assert api.post(first, data=fields_of(api.get(first))).status_code == 302
+    again = api.post("/mailings/new/", data=data | {"text": "Best"})
+    assert again.status_code == 409
+    assert f'href="{first}"' in again.text
+    assert api.get(first).headers["Location"] == "/mailings/1/"
+
+
+def test_of_two_editors_at_once_one_is_told(app: Flask, api: Caller, connection: Connection, connect: Connect) -> None:
+    client_id = add_client(api)
+    path = f"/clients/{client_id}/edit/"
+    data = fields_of(api.get(path)) | {"tag": "mine"}
+    other = connect()
+    other.autocommit = False
+    execute(other, "UPDATE client SET tag = 'theirs', updated_at = now() WHERE id = %s", client_id)
+    # The request has read the client, and waits for the row.
+    (answer,) = once_blocked(connection, other.commit, lambda: caller(app).post(path, data=data))
+    assert answer.status_code == 422
+    assert "Somebody else has changed this" in answer.text
+    assert value(connection, "SELECT tag FROM client") == "theirs"
