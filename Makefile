@@ -11,7 +11,7 @@ READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run test tests torture rig benchmark screenshots lint audit licences format clean
+.PHONY: help run check test test-long tests torture rig benchmark screenshots lint audit licences format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,6 +24,15 @@ run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, work
 test: $(READY_TO_TEST) ## run every check: lint, types, import rules, tests
 	@$(MAKE) --no-print-directory --jobs=2 lint tests
 	@$(BIN)/python -m tests.tools
+
+check: $(READY_TO_TEST) ## run what takes a minute: lint, types, import rules, the unit tests
+	@$(MAKE) --no-print-directory --jobs=2 lint unit
+
+unit: $(READY_TO_TEST)
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS) tests/unit
+
+test-long: $(READY_TO_TEST) ## run the variations of tests that make test leaves out
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m long
 
 tests: $(READY_TO_TEST)
 	@echo "Tests"
