@@ -11,11 +11,11 @@ READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run check test test-long tests torture rig benchmark screenshots lint audit licences format clean
+.PHONY: help run check unit test test-long tests torture rig benchmark screenshots lint audit licences format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
 	@exec $(BIN)/python -m sandbox
