@@ -14,6 +14,7 @@ from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
 from tests.factories import add_running_mailing, counted, mailing
 from tests.waiting import eventually
+from worker.pace import LATE
 
 RATE = 200
 MESSAGES = 1200
@@ -34,7 +35,10 @@ def test_three_workers_together_keep_the_pace_and_use_it(
     assert len(moments) == MESSAGES
     # A gateway that stood still for a while reads at once what came meanwhile: no worker has sent it so.
     assert most_in_a_second(moments) <= RATE * (1.02 + max(stalls))
-    assert (len(moments) - 1) / (moments[-1] - moments[0]) >= RATE * 0.95
+    # A worker that waits for a core for longer than LATE gives its slots up: they are lost, as they should be.
+    lasted = moments[-1] - moments[0]
+    lost = sum(stall for stall in stalls if stall > LATE)
+    assert (len(moments) - 1) / (lasted - min(lost, lasted / 2)) >= RATE * 0.95
 
 
 @contextmanager
