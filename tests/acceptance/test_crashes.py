@@ -26,6 +26,7 @@ from tests.factories import (
     tally,
     value,
 )
+from tests.variations import few_of
 from tests.waiting import PATIENCE, eventually
 from worker.database import Database
 from worker.delivery import Retries
@@ -216,7 +217,7 @@ def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_
     assert disagreements(connection, gateway) == []
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", few_of([1, 2], 2))
 def test_three_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent_themselves(
     workers: int, connection: Connection, clean_database: str, gateway: SandboxGateway, fleet: Fleet
 ) -> None:

@@ -62,9 +62,7 @@ def wait_for(connection: Connection, seconds: float) -> None:
     value(connection, "SELECT pg_sleep(%s)::text", seconds)
 
 
-@pytest.mark.parametrize(
-    "kind", few_of(["text_code", "queued", "created", "text", "garbage", "empty"], "text_code", "created")
-)
+@pytest.mark.parametrize("kind", few_of(["text_code", "queued", "created", "text", "garbage", "empty"], "text_code"))
 def test_successes_that_nobody_understands_stop_the_gateway_after_a_few(
     kind: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
@@ -175,7 +173,7 @@ def test_what_strikes_single_messages_ends_them_and_holds_up_no_other(
     assert value(connection, "SELECT avg(attempts) FROM message WHERE status = 'failed'") <= 3
 
 
-@pytest.mark.parametrize("status", ["401", "403"])
+@pytest.mark.parametrize("status", few_of(["401", "403"], "403"))
 def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
     status: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:

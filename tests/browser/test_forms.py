@@ -156,6 +156,7 @@ def test_a_question_that_one_goes_back_to_is_a_new_one(context: BrowserContext, 
     assert value(ledger, status) == "paused"
 
 
+@pytest.mark.long
 def test_every_form_of_every_page_carries_a_token(context: BrowserContext, ledger: Connection) -> None:
     page = context.pages[0]
     for prepare in FORMS.values():
