@@ -24,7 +24,7 @@ def begins_pending(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
 def moves_lawfully(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     """Only the lease's holder moves a message on, along the lines of the state machine."""
     for before, move in zip(story.moves, story.moves[1:], strict=False):
-        if wrong := _what_is_wrong(before, move, ledgers):
+        if (wrong := _what_is_wrong(before, move, ledgers)) and not _is_cleared(story, before, move):
             yield _unlawful(story, f"{before.status} → {move.status} by {move.by}: {wrong}")
         given_up = before.status == "sending" != move.status and move.attempts == before.attempts
         attempt = story.attempts.get(before.attempts)
@@ -233,6 +233,13 @@ def _from_pending(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> s
             return None if closed and not move.in_doubt else "the window is open, or it is in doubt"
         case _:
             return None if stopped and not move.in_doubt else "nobody cancelled it, or it is in doubt"
+
+
+def _is_cleared(story: Story, before: MessageMove, move: MessageMove) -> bool:
+    """Whether a suspect becomes due, and nothing else about it changes, with an answer that came after its lease."""
+    answered = any(attempt.came_late and attempt.committed_at == move.committed_at for attempt in story.written)
+    same = before._replace(due_at=move.due_at, began_at=move.began_at, committed_at=move.committed_at, by=move.by)
+    return before.status == "pending" and before.due_at == math.inf and move == same and answered
 
 
 def _retried(story: Story, until: MessageMove) -> bool:

@@ -57,6 +57,21 @@ def test_a_clean_run_violates_nothing() -> None:
     assert check(clean()) == []
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_suspect_becomes_due_with_an_answer_that_came_late_and_not_otherwise(answered: bool) -> None:
+    facts = clean()
+    _put(facts, "messages", 2, due_at=float("inf"))
+    facts.messages = [
+        *facts.messages[:3],
+        facts.messages[2]._replace(due_at=19.0, committed_at=19.0),
+        *facts.messages[3:],
+    ]
+    if answered:
+        late = "the lease ran out; the answer came after all: ambiguous timed out"
+        _append(facts, "attempts", Attempt(1, 1, 11.0, 7.9, "ambiguous", None, late, WORKER, committed_at=19.0))
+    assert ("lawful moves" in {violation.invariant for violation in check(facts)}) is not answered
+
+
 def expect(invariant: str, change: Change, what: str) -> Any:
     return pytest.param(invariant, change, id=f"{invariant}: {what}")
 

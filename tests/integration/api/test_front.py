@@ -204,7 +204,7 @@ def test_uploads_beyond_the_slots_are_refused_and_short_requests_pass(
 
         def answer_to_another() -> bytes:
             with api.connect() as wire:
-                wire.settimeout(0.5)
+                wire.settimeout(3.0)
                 wire.sendall(upload + rows)
                 try:
                     return wire.recv(65_536)
