@@ -72,6 +72,18 @@ def test_what_is_old_enough_goes_in_steps_and_the_mailing_stays_with_its_counts(
     assert value(connection, "SELECT count(*) FROM mailing_text WHERE mailing_id = %s", old) == 1
 
 
+def test_nothing_is_removed_before_the_counts_are_final(
+    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+) -> None:
+    old = add_settled(connection, queue, upkeep, days_ago=31)
+    execute(connection, "UPDATE message_tally SET in_total = false WHERE mailing_id = %s", old)
+
+    open_retention().run()
+
+    assert counted(connection, old) == {"sent": 7}
+    assert mailing(connection, old)["ledger_closed_at"] is None
+
+
 def test_the_total_still_counts_what_has_been_removed(
     connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
 ) -> None:
