@@ -228,7 +228,7 @@ class Queue:
         return len(lost)
 
     def look_at_mailings(self) -> bool:
-        """Asks, when it is time to, whether the mailings of what is in hand still run. Returns whether any does not."""
+        """Asks, when it is time to, whether the mailings of claimed messages run. Returns whether any does not."""
         return self._permits.look()
 
     def seconds_until_look(self) -> float:

@@ -2,8 +2,8 @@
 ends its workers.
 
 A suspect is sent alone, so that it takes no other message down with it; one at a time in the whole fleet, so that it
-ends one worker at most in the time of a lease. A worker that has claimed one finishes what it has in hand, sends it,
-and claims nothing else meanwhile. An answer, whatever it says, clears the suspicion.
+ends one worker at most in the time of a lease. A worker that has claimed one finishes what it has claimed before, sends
+it, and claims nothing else meanwhile. An answer, whatever it says, clears the suspicion.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHARE = 0.2
 """How much of a worker's time may go into suspects while there are other messages to send."""
 
 TURN_SECONDS = 1.0
-"""How long a worker with other messages to send sends one suspect after another, once it has nothing else in hand."""
+"""How long a worker with other messages to send sends one suspect after another, once its other claims are finished."""
 
 LOOK_SECONDS = 1.0
 """Until the next look for suspects after one that has found none that may be claimed."""
@@ -34,12 +34,12 @@ class Suspects:
         self._queue = queue
         self._senders = senders
         self._claimed: Delivery | None = None
-        """Not submitted yet: what is in hand is finished first."""
+        """Not submitted yet: what was claimed before is finished first."""
         self._submitted = False
         self._began: float | None = None
         """When the turn under way began."""
         self._drained: float | None = None
-        """When there was nothing else in hand any more."""
+        """When nothing else that the worker had claimed was left."""
         self._look_at = 0.0
         self._turn_at = time.monotonic() + LOOK_SECONDS
 
@@ -49,7 +49,7 @@ class Suspects:
         return self._claimed is not None or (self._submitted and self._senders.in_hand > 0)
 
     def go_on(self) -> bool:
-        """Submits the claimed suspect once nothing else is in hand. Returns whether it has."""
+        """Submits the claimed suspect once nothing else that the worker has claimed is left. Returns whether it has."""
         if self._claimed is None or self._senders.in_hand or not self._queue.take_slot(self._claimed):
             return False
         if self._drained is None:

@@ -220,21 +220,6 @@ def test_what_another_is_just_claiming_is_passed_over_without_waiting(
     assert len(held) == 2
 
 
-def test_a_claim_that_waited_for_an_earlier_end_takes_nothing(
-    connection: Connection, connect: Connect, queue: Queue
-) -> None:
-    mailing_id = add_running_mailing(connection, 4)
-    editor = connect()
-    editor.autocommit = False
-    change_mailing(editor, mailing_id, "end_datetime = now() - interval '1 second'")
-    claim = in_background(lambda: queue.claim(100))
-    until_somebody_waits(connection)
-
-    editor.commit()
-
-    assert claim.result(10) == []
-
-
 def test_a_claim_that_waited_takes_messages_as_they_are_now(
     connection: Connection, connect: Connect, queue: Queue
 ) -> None:
@@ -313,13 +298,14 @@ def test_claims_one_after_another_do_not_keep_a_change_waiting(
     change.result(10)
 
 
-def test_a_claim_that_waited_for_a_pause_finds_the_mailing_paused(
-    connection: Connection, connect: Connect, queue: Queue
+@pytest.mark.parametrize("change", ["status = 'paused'", "end_datetime = now() - interval '1 second'"])
+def test_a_claim_that_waited_for_a_pause_or_an_earlier_end_takes_nothing(
+    change: str, connection: Connection, connect: Connect, queue: Queue
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     editor = connect()
     editor.autocommit = False
-    change_mailing(editor, mailing_id, "status = 'paused'")
+    change_mailing(editor, mailing_id, change)
     claim = in_background(lambda: queue.claim(100))
     until_somebody_waits(connection)
 
