@@ -1,4 +1,4 @@
-"""Answers of the gateway, made up for a claim."""
+"""What a claim is asked with, and answers of the gateway that are made up for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from typing import Any
 from shared.ledger import Outcome
 from worker.answers import Answer
 from worker.delivery import Attempted, Delivery
+from worker.reach import Reach
+
+CLAIM_ONE_HUNDRED = {
+    "limit": 100,
+    "lease": 30.0,
+    "worker": "somebody",
+    "wait": False,
+    **Reach(30.0).places(),
+}
+"""Parameters of CLAIM."""
 
 ANSWERS = {
     "accepted": Answer(Outcome.ACCEPTED, 200),

@@ -14,7 +14,6 @@ from tests.factories import (
     add_running_mailing,
     attempts_of,
     change_message,
-    execute,
     make_due,
     message,
     run_leases_out,
@@ -24,7 +23,6 @@ from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from worker.delivery import Attempted, Delivery
 from worker.queue import Queue
-from worker.statements import RECORD
 
 RETRY_SECONDS = 300.0
 
@@ -326,20 +324,3 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     run_leases_out(connection)
     assert queue.take_back(10) == 1
     assert message(connection, 13)["status"] == "pending"
-
-
-def test_a_record_reads_only_what_it_moves_however_large_the_table(connection: Connection) -> None:
-    add_running_mailing(connection, 50_000)
-    plans = [_plan(connection)]  # never analyzed
-    execute(connection, "ANALYZE message")
-    plans.append(_plan(connection))
-
-    for plan in plans:
-        assert "Index Scan using message_pkey on message" in plan
-        assert "Seq Scan" not in plan
-
-
-def _plan(connection: Connection) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {RECORD}", ("[]",))
-        return "\n".join(line for (line,) in cursor.fetchall())

@@ -22,7 +22,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
-from tests.integration.worker.test_claim import pages_of_a_claim
+from tests.integration.worker.test_claim_plans import pages_of_a_claim
 from worker.delivery import Delivery
 from worker.pace import Pace
 from worker.queue import Queue
