@@ -19,6 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
+from shared.reports import GatewayHealth
 from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_outcome, disagreements
 from tests.conftest import Connect
 from tests.database import ROOT
@@ -35,6 +36,7 @@ from tests.factories import (
     value,
 )
 from tests.waiting import PATIENCE, eventually, until_somebody_waits
+from worker.daemon import STOPPED
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -241,7 +243,7 @@ def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
     file.write_text("an-0ld-t0ken")
     gateway.faults(
         statuses={"500": 0.1, "400": 0.1, "429": 0.1},
-        bodies={"garbage": 0.1, "refused": 0.1},
+        bodies={"refused": 0.1},
         reset_after_accept=0.1,
         hang=0.05,
         seed=3,
@@ -252,6 +254,8 @@ def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
     worker.event("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent")
     file.write_text(TOKEN)
     eventually(lambda: messages(connection, "sent") >= 10)
+    gateway.faults(bodies={"garbage": 1.0})
+    worker.event(STOPPED[GatewayHealth.NOT_UNDERSTOOD][1])
     gateway.faults()
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
