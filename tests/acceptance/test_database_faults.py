@@ -19,7 +19,7 @@ from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.black_hole import BlackHole
 from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
-from tests.waiting import eventually, in_background
+from tests.waiting import PATIENCE, eventually, in_background
 from worker.database import ANSWER_SECONDS, Database
 
 
@@ -165,7 +165,7 @@ def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
     assert not answer.done()
     hole.heal()
 
-    assert answer.result(30) == 1
+    assert answer.result(PATIENCE) == 1
     database.close()
 
 

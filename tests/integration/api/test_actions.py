@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.factories import add_running_mailing, execute, value
 from tests.integration.api.calls import Caller, add_mailing, at_once, caller, mailing_body, once_blocked
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import in_background
+from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 
 STATES = {
@@ -170,7 +170,7 @@ def test_once_it_is_answered_nothing_more_is_claimed(
     finally:
         enough.set()
         for worker in workers:
-            worker.result(20)
+            worker.result(PATIENCE)
 
 
 def claims(connection: Connection) -> int:

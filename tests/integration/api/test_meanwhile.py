@@ -25,7 +25,7 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, caller
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
-from tests.waiting import eventually, in_background
+from tests.waiting import PATIENCE, eventually, in_background
 from worker.queue import Queue
 from worker.upkeep import Upkeep
 
@@ -167,13 +167,13 @@ def test_claim_after_claim_lets_a_pause_a_cancellation_or_a_removal_through_and_
     eventually(lambda: counted(connection, mailing_id).get("sending", 0) > 10)
     done = in_background(lambda: act(caller(app), mailing_id, action))
     try:
-        done.result(10)
+        done.result(PATIENCE)
         claimed = counted(connection, mailing_id)["sending"]
         time.sleep(0.2)
     finally:
         over.set()
 
-    assert claiming.result(20) == counted(connection, mailing_id)["sending"] == claimed
+    assert claiming.result(PATIENCE) == counted(connection, mailing_id)["sending"] == claimed
 
 
 def test_a_pause_before_the_start_is_kept_beyond_it(

@@ -29,7 +29,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import CLAIM_ONE_HUNDRED, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import Delivery
 from worker.pace import Pace
 from worker.queue import Queue
@@ -198,7 +198,7 @@ def test_workers_at_work_together_never_claim_the_same_message(connection: Conne
     queues = [open_queue(f"worker {n}") for n in range(4)]
     workers = [in_background(partial(claim_all, queue)) for queue in queues]
 
-    claimed = [message_id for worker in workers for message_id in worker.result(30)]
+    claimed = [message_id for worker in workers for message_id in worker.result(PATIENCE)]
     assert sorted(claimed) == list(range(1, 901))
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'sending' AND attempts = 1") == 900
 
@@ -211,7 +211,7 @@ def test_what_another_is_just_claiming_is_passed_over_without_waiting(
     another.autocommit = False
     held = _claim_and_hold(another, 2)
 
-    claimed = in_background(lambda: queue.claim(100)).result(10)
+    claimed = in_background(lambda: queue.claim(100)).result(PATIENCE)
 
     assert sorted(held + ids(claimed)) == [1, 2, 3]
     assert len(held) == 2
@@ -232,7 +232,7 @@ def test_a_claim_that_waited_takes_messages_as_they_are_now(
     change_message(connection, 3, "status = 'sending', attempts = 1, lease_until = now()")
     editor.commit()
 
-    claimed = {delivery.message_id: delivery.phone_number for delivery in claim.result(10)}
+    claimed = {delivery.message_id: delivery.phone_number for delivery in claim.result(PATIENCE)}
 
     assert claimed == {1: 79001112233, 4: FIRST_PHONE + 4}
 
@@ -249,7 +249,7 @@ def test_a_pause_waits_for_a_claim_under_way(connection: Connection, connect: Co
     with pytest.raises(StillWaiting):
         pause.result(0.05)
     claiming.commit()
-    pause.result(10)
+    pause.result(PATIENCE)
 
 
 def test_mailings_that_somebody_is_changing_are_passed_over_while_there_are_others(
@@ -275,7 +275,7 @@ def test_a_worker_with_nothing_in_hand_waits_for_who_changes_the_only_mailing_an
     until_somebody_waits(connection)
     execute(editor, "SELECT pg_advisory_unlock(%s)", mailing_id)
 
-    assert ids(claim.result(10)) == [1]
+    assert ids(claim.result(PATIENCE)) == [1]
 
 
 def test_claims_one_after_another_do_not_keep_a_change_waiting(
@@ -292,7 +292,7 @@ def test_claims_one_after_another_do_not_keep_a_change_waiting(
     assert open_queue("next").claim(1, alone=False) == []
 
     claiming.commit()
-    change.result(10)
+    change.result(PATIENCE)
 
 
 @pytest.mark.parametrize("change", ["status = 'paused'", "end_datetime = now() - interval '1 second'"])
@@ -308,7 +308,7 @@ def test_a_claim_that_waited_for_a_pause_or_an_earlier_end_takes_nothing(
 
     editor.commit()
 
-    assert claim.result(10) == []
+    assert claim.result(PATIENCE) == []
 
 
 def test_a_claim_that_waited_for_a_new_text_sends_the_new_text(
@@ -323,7 +323,7 @@ def test_a_claim_that_waited_for_a_new_text_sends_the_new_text(
 
     editor.commit()
 
-    [delivery] = claim.result(10)
+    [delivery] = claim.result(PATIENCE)
     assert delivery.text == "new"
 
 

@@ -20,7 +20,7 @@ from tests.factories import (
     run_leases_out,
 )
 from tests.integration.worker.answering import answer
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import Delivery
 from worker.queue import Queue
 
@@ -120,7 +120,7 @@ def test_a_removal_under_way_is_waited_for(
 
     remover.commit()
 
-    putting_down.result(10)
+    putting_down.result(PATIENCE)
     assert end_of(connection) == ("cancelled", REMOVED)
 
 
@@ -137,8 +137,8 @@ def test_a_removal_that_comes_second_waits_and_finds_the_message(
     removal = in_background(lambda: remove_client(remover))
     holder.rollback()
 
-    recording.result(10)
-    removal.result(10)
+    recording.result(PATIENCE)
+    removal.result(PATIENCE)
     remover.commit()
     assert end_of(connection) == ("cancelled", REMOVED)
 
@@ -166,7 +166,7 @@ def test_a_change_of_phone_number_under_way_is_waited_for(
 
     changer.commit()
 
-    releasing.result(10)
+    releasing.result(PATIENCE)
     assert message(connection, 1)["phone_number"] == NEW_PHONE
 
 

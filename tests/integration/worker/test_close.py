@@ -20,7 +20,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.queue import Queue
 from worker.reach import Reach
 from worker.upkeep import CLOSE_MESSAGES, Upkeep
@@ -174,7 +174,7 @@ def test_a_window_that_is_just_being_extended_is_not_closed(
 
     editor.commit()
 
-    closing.result(10)
+    closing.result(PATIENCE)
     assert end_of(connection, 1)[0] == "pending"
 
 
@@ -187,7 +187,7 @@ def test_what_another_is_just_moving_is_passed_over_without_waiting(
     another.autocommit = False
     execute(another, "SELECT FROM message WHERE id = 1 FOR UPDATE")
 
-    in_background(upkeep.run).result(10)
+    in_background(upkeep.run).result(PATIENCE)
 
     assert counted(connection, mailing_id) == {"pending": 1, "expired": 1}
 

@@ -22,7 +22,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_running_mailing, change_mailing, change_message, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import eventually, in_background
+from tests.waiting import PATIENCE, eventually, in_background
 from worker.daily_report import DailyReport
 from worker.mail_settings import MailSettings
 
@@ -166,7 +166,7 @@ def test_it_is_sent_once_whatever_the_number_of_workers(
 
     sending = [in_background(partial(send, open_report())) for _ in range(8)]
 
-    assert sorted(one.result(30) for one in sending) == [False] * 7 + [True]
+    assert sorted(one.result(PATIENCE) for one in sending) == [False] * 7 + [True]
     assert len(mailbox.mails) == 1
     let_lease_run_out(connection)
     assert not open_report().send_if_due()
@@ -231,4 +231,4 @@ def test_it_waits_for_a_database_that_is_not_migrated_yet(
 
     eventually(lambda: mailbox.mails)
     report._stop.set()
-    running.result(10)
+    running.result(PATIENCE)

@@ -107,7 +107,7 @@ def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_done_ag
     execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
     holder.commit()
 
-    assert work.result(20) == 1
+    assert work.result(PATIENCE) == 1
     assert message(connection, 1)["attempts"] == 1
 
 
@@ -131,9 +131,9 @@ def test_a_deadlock_is_done_again(connection: Connection, connect: Connect, data
             until_somebody_waits(connection)
         cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 2")
 
-    in_background(lambda: database.transaction(work)).result(20)
+    in_background(lambda: database.transaction(work)).result(PATIENCE)
 
-    theirs[0].result(20)
+    theirs[0].result(PATIENCE)
     assert {reason for (reason,) in rows(connection, "SELECT reason FROM message")} == {"ours"}
 
 
@@ -158,7 +158,7 @@ def test_a_server_that_is_stopped_is_waited_for_whichever_way_it_went(own_postgr
 
         own_postgres.start()
 
-        assert asking.result(20) == 1
+        assert asking.result(PATIENCE) == 1
     database.close()
 
 
@@ -176,7 +176,7 @@ def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
 
         hole.heal()
 
-        assert asking.result(20) != before
+        assert asking.result(PATIENCE) != before
         database.close()
 
 
@@ -208,7 +208,7 @@ def test_a_transaction_that_stood_still_lets_go_of_what_it_had_locked_and_is_don
         cursor.execute("SELECT attempts FROM message")
         return int(cursor.fetchall()[0][0])
 
-    assert in_background(lambda: open_database().transaction(work)).result(20) == 1
+    assert in_background(lambda: open_database().transaction(work)).result(PATIENCE) == 1
     assert len(tries) == 2
 
 
@@ -235,7 +235,7 @@ def test_a_server_that_takes_no_writes_any_more_is_waited_for(
     finally:
         execute(connection, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
 
-    writing.result(20)
+    writing.result(PATIENCE)
     assert (message(connection, 1)["attempts"], len(tries)) == (1, 2)
 
 
@@ -276,7 +276,7 @@ def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pyte
     stop.set()
 
     with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
-        asking.result(20)
+        asking.result(PATIENCE)
 
 
 @MOMENTS

@@ -27,7 +27,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
-from tests.waiting import eventually, in_background
+from tests.waiting import PATIENCE, eventually, in_background
 from worker.answers import Answer
 from worker.breaker import Breaker
 from worker.daemon import Daemon
@@ -90,7 +90,7 @@ def at_work(database: Database, keepers: Database) -> Iterator[None]:
     yield
     stop.set()
     wake.set()
-    running.result(20)
+    running.result(PATIENCE)
 
 
 def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
@@ -133,7 +133,7 @@ def test_a_row_that_somebody_holds_on_to_is_passed_over(connection: Connection, 
     holder.autocommit = False
     execute(holder, "UPDATE message SET reason = 'mine' WHERE id = 500")
 
-    claimed = in_background(lambda: queue.claim(1001)).result(20)
+    claimed = in_background(lambda: queue.claim(1001)).result(PATIENCE)
 
     assert sorted(one.message_id for one in claimed) == [number for number in range(1, 1002) if number != 500]
 

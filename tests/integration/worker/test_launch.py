@@ -27,7 +27,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.upkeep import HOLD_LAUNCH, LAUNCH_CHUNK, Upkeep
 
 
@@ -172,7 +172,7 @@ def test_a_chunk_whose_connection_is_cut_is_launched_once(
     execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
     editor.rollback()
 
-    launching.result(20)
+    launching.result(PATIENCE)
 
     assert launched_clients(connection, mailing_id) == audience
     assert mailing(connection, mailing_id)["audience"] == 5
@@ -206,7 +206,7 @@ def test_workers_that_launch_together_launch_each_client_once(
 
     workers = [partial(launch_all, open_upkeep(launch_chunk=20), connect()) for _ in range(3)]
     for worker in [in_background(worker) for worker in workers]:
-        worker.result(30)
+        worker.result(PATIENCE)
 
     for mailing_id in mailings:
         assert launched_clients(connection, mailing_id) == audience
@@ -223,7 +223,7 @@ def test_a_mailing_that_another_worker_is_launching_is_passed_over_without_waiti
         cursor.execute(HOLD_LAUNCH, [held])
 
     upkeep = open_upkeep(launch_chunk=10)
-    in_background(lambda: launch(upkeep)).result(10)
+    in_background(lambda: launch(upkeep)).result(PATIENCE)
 
     assert mailing(connection, held)["audience"] == 0
     assert mailing(connection, free)["audience"] == 30
@@ -236,7 +236,7 @@ def test_a_mailing_that_another_worker_is_starting_is_passed_over_without_waitin
     held, free = add_mailing(connection), add_mailing(connection)
     execute(editor, "SELECT FROM mailing WHERE id = %s FOR UPDATE", held)
 
-    in_background(upkeep.run).result(20)
+    in_background(upkeep.run).result(PATIENCE)
 
     assert mailing(connection, held)["launch_started_at"] is None
     assert mailing(connection, free)["launch_started_at"] is not None
@@ -270,7 +270,7 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
     assert open_queue("next").claim(1, alone=False) == []
 
     claiming.commit()
-    round_.result(10)
+    round_.result(PATIENCE)
     assert value(connection, "SELECT audience FROM mailing") == 20
     assert len(open_queue("after").claim(1, alone=False)) == 1
 
@@ -361,7 +361,7 @@ def test_a_client_whose_removal_is_under_way_is_waited_for_and_left_out(
 
     editor.commit()
 
-    launching.result(10)
+    launching.result(PATIENCE)
     assert launched_clients(connection, mailing_id) == [stays]
     assert mailing(connection, mailing_id)["audience"] == 1
 
@@ -380,7 +380,7 @@ def test_a_client_whose_removal_comes_during_a_chunk_has_a_message_to_cancel(
 
     editor.commit()
 
-    removal.result(10)
+    removal.result(PATIENCE)
     execute(remover, "UPDATE message SET status = 'cancelled', ended_at = now() WHERE client_id = %s", client_id)
     remover.commit()
     assert counted(connection, mailing_id) == {"cancelled": 1}
@@ -397,7 +397,7 @@ def test_a_phone_number_whose_change_is_under_way_is_waited_for(
 
     editor.commit()
 
-    launching.result(10)
+    launching.result(PATIENCE)
     assert value(connection, "SELECT phone_number FROM message") == 79990001122
 
 
@@ -416,7 +416,7 @@ def test_a_change_of_phone_number_that_comes_during_a_chunk_finds_the_message(
 
     editor.commit()
 
-    change.result(10)
+    change.result(PATIENCE)
     execute(changer, "UPDATE message SET phone_number = 79990001122 WHERE client_id = %s AND attempts = 0", client_id)
     changer.commit()
     assert value(connection, "SELECT phone_number FROM message") == 79990001122
@@ -429,7 +429,7 @@ def test_a_chunk_does_not_wait_for_a_client_of_whom_something_else_changes(
     mailing_id = add_mailing(connection)
     execute(editor, "UPDATE client SET timezone = 'Asia/Omsk' WHERE id = %s", client_id)
 
-    in_background(lambda: launch(upkeep)).result(10)
+    in_background(lambda: launch(upkeep)).result(PATIENCE)
 
     assert launched_clients(connection, mailing_id) == [client_id]
 

@@ -18,7 +18,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import in_background
+from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 from worker.statements import FIND_LOST
 
@@ -164,7 +164,7 @@ def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
     with another.cursor() as cursor:
         cursor.execute(FIND_LOST, ["-infinity", 1])
 
-    assert in_background(lambda: open_queue("heir").take_back(10)).result(10) == 1
+    assert in_background(lambda: open_queue("heir").take_back(10)).result(PATIENCE) == 1
 
 
 def test_two_workers_take_back_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
@@ -180,7 +180,7 @@ def test_two_workers_take_back_each_message_once(connection: Connection, open_qu
 
     left, right = open_queue("left"), open_queue("right")
     other = in_background(lambda: take_back_all(right))
-    taken = take_back_all(left) + other.result(20)
+    taken = take_back_all(left) + other.result(PATIENCE)
 
     assert taken == 500
     assert value(connection, "SELECT count(*) FROM attempt WHERE number = 1 AND worker = 'dead'") == 500

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, execute
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker import permits
 from worker.delivery import Delivery
 from worker.queue import Queue
@@ -101,7 +101,7 @@ def test_a_claim_that_waited_for_a_change_knows_what_came_of_it(
     let_go_at = time.monotonic()
     person.commit()
 
-    [delivery] = claiming.result(30)
+    [delivery] = claiming.result(PATIENCE)
 
     assert delivery.permit.until >= let_go_at + permits.VALID_SECONDS
 

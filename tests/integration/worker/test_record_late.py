@@ -11,7 +11,7 @@ from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, make_due, message, run_leases_out
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import Attempted, Delivery
 from worker.queue import Queue
 
@@ -173,7 +173,7 @@ def test_a_claim_that_is_committed_while_the_acceptance_waits_for_it_is_in_the_l
 
     claiming.commit()
 
-    recorded.result(20)
+    recorded.result(PATIENCE)
     assert message(connection, 1)["status"] == "sent"
     assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
 
@@ -190,7 +190,7 @@ def test_a_release_that_waits_for_the_acceptance_says_that_no_request_left(
 
     recording.commit()
 
-    released.result(20)
+    released.result(PATIENCE)
     assert message(connection, 1)["status"] == "sent"
     assert outcomes(connection)[1] == (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")
 
@@ -207,7 +207,7 @@ def test_an_acceptance_that_waits_for_a_release_leaves_no_attempt(
 
     releasing.commit()
 
-    recorded.result(20)
+    recorded.result(PATIENCE)
     assert (message(connection, 1)["status"], message(connection, 1)["attempts"]) == ("sent", 1)
     assert outcomes(connection) == [FIRST]
 

@@ -18,7 +18,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import in_background
+from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 
 
@@ -193,7 +193,7 @@ def test_a_release_waits_for_no_other_client(connection: Connection, connect: Co
     remover.autocommit = False
     execute(remover, "DELETE FROM client WHERE id <> %s", given_back.client_id)
 
-    in_background(lambda: queue.release([given_back])).result(20)
+    in_background(lambda: queue.release([given_back])).result(PATIENCE)
 
     assert message(connection, given_back.message_id)["status"] == "pending"
 

@@ -22,7 +22,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker import retention
 from worker.queue import Queue
 from worker.retention import Retention
@@ -146,7 +146,7 @@ def test_what_is_not_settled_or_just_being_changed_is_left_alone(
     editor.autocommit = False
     change_mailing(editor, mailing_id, change)
 
-    in_background(open_retention().run).result(10)
+    in_background(open_retention().run).result(PATIENCE)
 
     editor.commit()
     assert counted(connection, mailing_id) == {"sent": 7}
@@ -161,7 +161,7 @@ def test_one_worker_at_a_time_removes(
     other.autocommit = False
     execute(other, retention.HOLD_RETENTION)
 
-    in_background(open_retention().run).result(10)
+    in_background(open_retention().run).result(PATIENCE)
 
     assert counted(connection, mailing_id) == {"sent": 7}
 
@@ -183,11 +183,11 @@ def test_sending_goes_on_beside_a_step_that_hangs(
             queue.record([answer(one, "accepted") for one in claimed])
         upkeep.run()
 
-    in_background(send).result(10)
+    in_background(send).result(PATIENCE)
 
     assert mailing(connection, mailing_id)["status"] == "finished"
     holder.commit()
-    removing.result(10)
+    removing.result(PATIENCE)
 
 
 def test_ledgers_are_removed_while_others_are_sent_and_every_sum_stays_right(
@@ -208,7 +208,7 @@ def test_ledgers_are_removed_while_others_are_sent_and_every_sum_stays_right(
     while value(connection, "SELECT count(*) FROM mailing WHERE ledger_removed_at IS NULL") > 1:
         upkeep.run()
     over.set()
-    removing.result(20)
+    removing.result(PATIENCE)
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
     assert [tally(connection, one) for one in old] == [{"sent": 40}] * 3

@@ -18,7 +18,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.answering import answer
-from tests.waiting import eventually, in_background
+from tests.waiting import PATIENCE, eventually, in_background
 from worker.queue import Queue
 from worker.upkeep import SETTLE_MAILINGS, Upkeep
 
@@ -163,7 +163,7 @@ def test_a_retry_that_holds_the_mailing_while_it_is_settled_keeps_it_open(
 
     retry.commit()
 
-    settling.result(10)
+    settling.result(PATIENCE)
     now = mailing(connection, mailing_id)
     assert (now["status"], now["settled_at"]) == ("running", None)
 

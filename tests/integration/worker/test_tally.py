@@ -111,7 +111,7 @@ def test_two_transactions_that_count_the_same_do_not_wait_for_each_other(
     another.autocommit = False
     change_message(another, 1, "status = 'failed', ended_at = now()")
 
-    in_background(lambda: change_message(connection, 2, "status = 'failed', ended_at = now()")).result(10)
+    in_background(lambda: change_message(connection, 2, "status = 'failed', ended_at = now()")).result(PATIENCE)
 
     another.commit()
     assert tally(connection, mailing_id) == {"failed": 2}
@@ -150,7 +150,7 @@ def test_folding_leaves_to_others_what_they_hold_and_what_they_have_not_committe
     fold(folding)
     change_message(moving, 11, "status = 'failed', ended_at = now()")
 
-    in_background(lambda: fold(connection)).result(10)
+    in_background(lambda: fold(connection)).result(PATIENCE)
 
     assert tally(connection, mailing_id) == {"pending": 20, "failed": 10}
     folding.commit()
