@@ -471,6 +471,33 @@ class WorkerReport(Base):
     """Whether this is the last one: the worker was told to stop."""
 
 
+class GatewayContact(Base):
+    """The last requests to the gateway and what came of them: one row, written with workers' reports.
+
+    There is none before the first request.
+    """
+
+    __tablename__ = "gateway_contact"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    asked_at: Mapped[datetime]
+    """When the last request ended, with an answer or without."""
+    answered_at: Mapped[datetime | None]
+    """When one last ended with an answer, whatever it said."""
+    accepted_at: Mapped[datetime | None]
+    """When it last accepted a message."""
+    outcome: Mapped[Outcome] = mapped_column(OUTCOME)
+    """Of the last request."""
+    detail: Mapped[str | None]
+    """What was said of it, if it was not accepted."""
+
+    __table_args__ = (
+        CheckConstraint("id = 1", name="gateway_contact_is_one_row"),
+        # Changed every few seconds, in place.
+        _stored(fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),
+    )
+
+
 class DailyReport(Base):
     """The daily report on a day: who sends it holds it until `lease_until`."""
 

@@ -45,6 +45,7 @@ VALID: dict[str, dict[str, str]] = {
     "message": {"mailing_id": "1", "client_id": "7", "phone_number": "79001234567"},
     "pace": {"id": "2", "next_slot": NOW},
     "cookie_secret": {"id": "2", "secret": "''"},
+    "gateway_contact": {"id": "2", "asked_at": NOW, "outcome": "'accepted'"},
 }
 """A row of each table, by column, in SQL; a mailing with one message to the client 1 is there already."""
 
@@ -80,6 +81,7 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("message_attempts_spared_are_attempts", "message", {"attempts": "-1"}),
     ("pace_is_one_row", "pace", {}),
     ("cookie_secret_is_one_row", "cookie_secret", {}),
+    ("gateway_contact_is_one_row", "gateway_contact", {}),
 ]
 
 CATALOGUE = {
@@ -124,6 +126,7 @@ STORED: dict[str, dict[str, float]] = {
     "mailing": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
     "message_tally": {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
     "pace": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
+    "gateway_contact": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
 }
 """What docs/operations.md says of the tables that change all the time."""
 
@@ -335,6 +338,8 @@ def test_data_lives_through_every_revision_up_and_down_and_up_again(make_databas
             migrate(url, revision)
             assert contents(connection, known) == before, revision
         at_head = catalogue(connection)
+        contact = "SELECT outcome::text, detail, answered_at = asked_at, accepted_at FROM gateway_contact"
+        assert rows(connection, contact) == [("ambiguous", "oops", True, None)]  # from the ledger
 
         for revision in REVISIONS[-2::-1]:
             downgrade(url, revision)

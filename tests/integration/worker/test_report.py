@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -10,12 +12,13 @@ from shared.reports import EVERY, GatewayHealth
 from tests.factories import execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
 from worker.answers import Answer
-from worker.report import Reporter, Standing
+from worker.report import Contact, Reporter, Standing
 
 GOOD = Standing(GatewayHealth.OK, in_hand=3, send_limit=16)
 BAD = Standing(GatewayHealth.REFUSED, in_hand=0, send_limit=16)
 
 ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+TIMED_OUT = Answer(Outcome.AMBIGUOUS, None, "timed out")
 REFUSED = Answer(Outcome.UNAUTHORIZED, 401, "the gateway does not accept the token")
 
 
@@ -66,3 +69,47 @@ def test_old_reports_are_removed_in_passing(reporter: Reporter, connection: Conn
     reporter.report(GOOD, stopped=True)
 
     assert rows(connection, "SELECT worker FROM worker_report") == [("left",)]
+
+
+CONTACT = """
+SELECT outcome::text, detail, answered_at IS NOT NULL, accepted_at IS NOT NULL, asked_at > now() - interval '1 min'
+FROM gateway_contact
+"""
+
+
+def report_again(reporter: Reporter, *answers: Answer) -> None:
+    reporter.count(answers)
+    reporter.report(GOOD, stopped=True)  # it is not due
+
+
+def test_the_last_request_and_the_last_answer_are_kept_for_good(reporter: Reporter, connection: Connection) -> None:
+    report_again(reporter)
+    assert rows(connection, CONTACT) == []
+    report_again(reporter, TIMED_OUT)
+    assert rows(connection, CONTACT) == [("ambiguous", "timed out", False, False, True)]
+    report_again(reporter, ACCEPTED, REFUSED)
+    told = "HTTP 401: the gateway does not accept the token"
+    assert rows(connection, CONTACT) == [("unauthorized", told, True, True, True)]
+    assert value(connection, "SELECT asked_at = answered_at AND answered_at = accepted_at FROM gateway_contact")
+    report_again(reporter, TIMED_OUT)
+    assert value(connection, "SELECT asked_at > answered_at FROM gateway_contact")
+    before = rows(connection, "SELECT * FROM gateway_contact")
+    report_again(reporter)
+    assert rows(connection, "SELECT * FROM gateway_contact") == before
+
+
+def test_of_two_workers_the_later_contact_counts_and_none_of_the_future(
+    reporter: Reporter, connection: Connection
+) -> None:
+    report_again(reporter, ACCEPTED)
+    seen = rows(connection, CONTACT)
+    for ahead in ("-1 hour", "1 hour"):
+        moved = "UPDATE gateway_contact SET asked_at = now() + %s::interval, answered_at = now() + %s::interval"
+        execute(connection, f"{moved}, outcome = 'refused'", ahead, ahead)
+        report_again(reporter, ACCEPTED)
+        assert rows(connection, CONTACT) == seen, ahead
+    earlier = Contact()
+    earlier.note([TIMED_OUT], time.monotonic() - 60)
+    with connection.cursor() as cursor:
+        earlier.write(cursor)
+    assert rows(connection, CONTACT) == seen
