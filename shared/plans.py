@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from math import ceil
 from typing import NamedTuple
 
 from shared.mailings import NOBODY_MATCHES, WINDOW_CLOSED, MailingWarning
@@ -12,13 +13,38 @@ from shared.segments import Segments
 
 
 class Backlog(NamedTuple):
-    """What waits to be sent already: it takes its share of the rate."""
+    """What waits to be sent already, by mailing: each takes its share of the rate."""
 
-    messages: int
-    mailings: int
+    waiting: tuple[int, ...]
+    """Messages of each mailing that has any."""
+
+    @property
+    def messages(self) -> int:
+        """Of all of them."""
+        return sum(self.waiting)
+
+    @property
+    def mailings(self) -> int:
+        """How many."""
+        return len(self.waiting)
+
+    def after(self, sent: float) -> Backlog:
+        """What is left of it once that many messages have been sent, of each mailing the same number."""
+        left, level = sent, 0.0
+        ascending = sorted(self.waiting)
+        for place, messages in enumerate(ascending):
+            others = len(ascending) - place
+            step = (messages - level) * others
+            if step > left:
+                return Backlog(tuple(ceil(one - level - left / others) for one in ascending[place:]))
+            left, level = left - step, float(messages)
+        return NO_BACKLOG
 
 
-NO_BACKLOG = Backlog(0, 0)
+NO_BACKLOG = Backlog(())
+
+TOO_SHORT = MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
+TOO_SLOW = MailingWarning("window_too_short", "At the present speed, its window is too short: some will not be sent.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +56,27 @@ class Draft:
     end: datetime | None
     audience: int
     rate: float
-    """Messages a second that the gateway takes of all workers; 0 is no limit."""
+    """Messages a second that the gateway takes of all workers; 0 is not known."""
+    is_measured: bool = False
+    """Whether that is the present speed, and not the rate limit."""
     now: datetime
     backlog: Backlog = NO_BACKLOG
 
 
-def seconds_needed(audience: int, rate: float, backlog: Backlog = NO_BACKLOG) -> float | None:
-    """How long sending takes at the rate limit; none when there is no limit.
+def seconds_needed(messages: int, rate: float, others: Backlog = NO_BACKLOG) -> float | None:
+    """How long it takes to send so many messages at `rate` a second; none when that is not known (0).
 
-    Mailings share the rate evenly, until the others are done.
+    Other mailings have even shares of the rate until they are done: by the end, as many of each have been sent as of
+    this one, or all.
     """
     if not rate:
         return None
-    return min(audience * (backlog.mailings + 1), audience + backlog.messages) / rate
+    return (messages + sum(min(messages, waiting) for waiting in others.waiting)) / rate
+
+
+def backlog_at(start: datetime | None, now: datetime, rate: float, backlog: Backlog) -> Backlog:
+    """What will be left of the backlog when a mailing starts."""
+    return backlog.after(rate * (start - now).total_seconds()) if start and start > now else backlog
 
 
 def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
@@ -62,9 +96,7 @@ def plan_warnings(draft: Draft) -> list[MailingWarning]:
         draft.end
         and (seconds_needed(draft.audience, draft.rate, draft.backlog) or 0.0) > (draft.end - start).total_seconds()
     ):
-        warnings.append(
-            MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
-        )
+        warnings.append(TOO_SLOW if draft.is_measured else TOO_SHORT)
     if draft.mark and not draft.audience:
         warnings.append(NOBODY_MATCHES)
     return warnings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import marshmallow as ma
@@ -14,11 +15,11 @@ from sqlalchemy import Select, func, literal_column, or_, select
 from api.blueprint import Blueprint
 from api.clients.schemas import ClientSchema
 from api.extensions import db
+from api.mailings.backlog import backlog_of, waiting_messages
 from api.mailings.schemas import MailingBody, WarningSchema
 from api.schemas import Answer
-from shared.ledger import MailingStatus, MessageStatus
-from shared.models import Client, Mailing, MessageTally
-from shared.plans import NO_BACKLOG, Backlog, Draft, cost, plan_warnings, seconds_needed
+from shared.models import Client
+from shared.plans import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
 from shared.segments import Encoding, segments_of
 
 blp = Blueprint("Plans", "/v1/mailing", "What a mailing would come to. Anybody may ask: it adds nothing.")
@@ -113,6 +114,14 @@ class PlanSchema(Answer):
             "example": 10.0,
         },
     )
+    other_mailings = ma.fields.Integer(
+        required=True,
+        metadata={"description": "Mailings that run and will not be done when it starts.", "example": 1},
+    )
+    other_messages = ma.fields.Integer(
+        required=True,
+        metadata={"format": "int64", "description": "What they will have left to send by then.", "example": 1000},
+    )
     warnings = ma.fields.List(
         ma.fields.Nested(WarningSchema),
         required=True,
@@ -135,22 +144,42 @@ class MailingPlan(MethodView):
         return plan(fields)
 
 
-def plan(fields: Mapping[str, Any], *, exact: bool = False) -> dict[str, Any]:
-    """What a mailing of these fields would come to, as PlanSchema names it.
+class Existing(NamedTuple):
+    """A mailing that exists, of which a change is planned."""
 
-    `exact` counts every client, however many they are.
+    id: int
+    waiting: int | None
+    """Its messages that wait, once it has been launched: it gets no others."""
+
+
+def plan(
+    fields: Mapping[str, Any], *, exact: bool = False, speed: float = 0.0, existing: Existing | None = None
+) -> dict[str, Any]:
+    """What a mailing of these fields would come to, as PlanSchema names it, and whether its time `is_measured`.
+
+    `exact` counts every client, however many they are. `speed` is how many messages a second are sent at present: while
+    others are being sent that is what there is to share, if it is less than the rate limit.
     """
     mark, config = fields.get("mark", ""), current_app.config
-    audience = audience_of(mark, exact=exact)
+    if existing and existing.waiting is not None:
+        mark, audience = "", Audience(existing.waiting, True, ())
+    else:
+        audience = audience_of(mark, exact=exact)
     segments = segments_of(fields.get("text", ""))
+    now, start = db.session.scalars(select(func.now())).one(), fields.get("start_datetime")
+    limit = config["GATEWAY_RATE"]
+    backlog = _backlog(start, apart_from=existing.id if existing else None)
+    is_measured = bool(speed and backlog.messages and (not limit or speed < limit))
+    rate = speed if is_measured else limit
     draft = Draft(
         mark=mark,
-        start=fields.get("start_datetime"),
+        start=start,
         end=fields.get("end_datetime"),
         audience=audience.clients,
-        rate=config["GATEWAY_RATE"],
-        now=db.session.scalars(select(func.now())).one(),
-        backlog=_backlog() if config["GATEWAY_RATE"] else NO_BACKLOG,
+        rate=rate,
+        is_measured=is_measured,
+        now=now,
+        backlog=backlog_at(start, now, rate, backlog),
     )
     return {
         "audience": audience.clients,
@@ -161,6 +190,9 @@ def plan(fields: Mapping[str, Any], *, exact: bool = False) -> dict[str, Any]:
         "cost": cost(audience.clients, segments, config["PRICE_PER_SEGMENT"]),
         "currency": config["PRICE_CURRENCY"],
         "seconds_needed": seconds_needed(audience.clients, draft.rate, draft.backlog),
+        "other_mailings": draft.backlog.mailings,
+        "other_messages": draft.backlog.messages,
+        "is_measured": is_measured,
         "warnings": plan_warnings(draft),
     }
 
@@ -181,16 +213,11 @@ def audience_of(mark: str, *, exact: bool = False) -> Audience:
     return Audience(max(clients, _estimate(mark)), False, _sample(mark))
 
 
-def _backlog() -> Backlog:
-    """What the mailings that run have waiting."""
-    running = select(Mailing.id).where(
-        Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
-    )
-    ids = db.session.scalars(running).all()
-    waiting = MessageTally.mailing_id.in_(ids), MessageTally.status == MessageStatus.PENDING
-    sums = select(func.sum(MessageTally.messages)).where(*waiting).group_by(MessageTally.mailing_id)
-    pending = [int(messages) for messages in db.session.scalars(sums) if messages > 0]
-    return Backlog(sum(pending), len(pending))
+def _backlog(start: datetime | None, *, apart_from: int | None) -> Backlog:
+    """What other mailings that run have waiting, those whose window closes before the start left out."""
+    waiting = waiting_messages()
+    beside = {one: left for one, left in waiting.items() if start is None or left.end_datetime > start}
+    return backlog_of(beside, apart_from=apart_from)
 
 
 def _sample(mark: str) -> Sequence[Client]:

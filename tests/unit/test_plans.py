@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.plans import Draft, cost, plan_warnings, seconds_needed
+from shared.plans import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
 from shared.segments import segments_of
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -47,3 +47,39 @@ def test_cost_is_exact_and_unknown_without_a_price() -> None:
     two_segments = segments_of("я" * 71)
     assert cost(3, two_segments, Decimal("0.1")) == Decimal("0.6")
     assert cost(3, two_segments, Decimal(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("messages", "others", "rate", "seconds"),
+    [(100, (), 10.0, 10.0), (10, (990,), 10.0, 2.0), (900, (100,), 10.0, 100.0), (100, (50, 900), 10.0, 25.0)],
+)
+def test_mailings_share_the_rate_evenly_until_they_are_done(
+    messages: int, others: tuple[int, ...], rate: float, seconds: float
+) -> None:
+    assert seconds_needed(messages, rate, Backlog(others)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("waiting", "sent", "left"),
+    [
+        ((100, 300), 0.0, (100, 300)),
+        ((100, 300), 100.0, (50, 250)),
+        ((300, 100), 300.0, (100,)),
+        ((100, 300), 400.0, ()),
+        ((), 10.0, ()),
+    ],
+)
+def test_a_backlog_shrinks_by_even_shares(waiting: tuple[int, ...], sent: float, left: tuple[int, ...]) -> None:
+    assert Backlog(waiting).after(sent) == Backlog(left)
+
+
+def test_a_mailing_meets_what_is_left_of_the_backlog_when_it_starts() -> None:
+    backlog = Backlog((7200,))
+    assert backlog_at(NOON + HOUR, NOON, 1.0, backlog) == Backlog((3600,))
+    assert backlog_at(NOON - HOUR, NOON, 1.0, backlog) == backlog_at(None, NOON, 1.0, backlog) == backlog
+
+
+def test_a_window_that_is_too_short_says_by_which_speed() -> None:
+    for is_measured, words in ((False, "At the rate limit"), (True, "At the present speed")):
+        (warning,) = plan_warnings(replace(DRAFT, audience=3601, is_measured=is_measured))
+        assert (warning.code, warning.message.partition(",")[0]) == ("window_too_short", words)

@@ -1,0 +1,63 @@
+"""What waits to be sent already, and what should have started: both share the workers with any new mailing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from api.extensions import db
+from shared.ledger import MailingStatus, MessageStatus
+from shared.models import Mailing, MessageTally
+from shared.plans import Backlog
+
+
+class Waiting(NamedTuple):
+    """The messages of a running mailing that wait, and when its window closes."""
+
+    messages: int
+    end_datetime: datetime
+
+
+class Overdue(NamedTuple):
+    """Mailings whose start has come and that no worker has started."""
+
+    mailings: int
+    since: datetime | None
+    """When the first of them should have started."""
+    marks: Mapping[int, str]
+    """Of the first few of them, by their ids."""
+
+
+NONE_OVERDUE = Overdue(0, None, {})
+
+FIRST_OVERDUE = 5
+"""Overdue mailings whose clients are counted: each is some tens of milliseconds."""
+
+
+def waiting_messages() -> dict[int, Waiting]:
+    """What waits in each running mailing that has any, by its id."""
+    running = select(Mailing.id, Mailing.end_datetime).where(
+        Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
+    )
+    ends = {one.id: one.end_datetime for one in db.session.execute(running)}
+    pending = MessageTally.mailing_id.in_(ends), MessageTally.status == MessageStatus.PENDING
+    sums = select(MessageTally.mailing_id, func.sum(MessageTally.messages)).where(*pending)
+    found = db.session.execute(sums.group_by(MessageTally.mailing_id))
+    return {one: Waiting(int(messages), ends[one]) for one, messages in found if one and messages > 0}
+
+
+def backlog_of(waiting: Mapping[int, Waiting], *, apart_from: int | None = None) -> Backlog:
+    """The same without the ids, and without one mailing."""
+    return Backlog(tuple(one.messages for mailing_id, one in waiting.items() if mailing_id != apart_from))
+
+
+def overdue_mailings() -> Overdue:
+    """Those whose start has come, by an index of few rows."""
+    scheduled = Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None)
+    overdue = *scheduled, Mailing.start_datetime <= func.now()
+    count, since = db.session.execute(select(func.count(), func.min(Mailing.start_datetime)).where(*overdue)).one()
+    first = select(Mailing.id, Mailing.mark).where(*overdue).order_by(Mailing.start_datetime).limit(FIRST_OVERDUE)
+    return Overdue(count, since, {one.id: one.mark for one in db.session.execute(first)} if count else {})
