@@ -20,11 +20,14 @@ LOOK_INTERVAL = 0.25
 def demonstrate(service: Service, api: ApiClient, terminal: Terminal) -> None:
     """Shows a mailing on its way until it has ended: the sample's, or else the newest one."""
     try:
-        if service.simulates_gateway and ledger.is_empty(service.database_url):
-            mailing_id: int | None = _add_sample(api, terminal)
-        else:
+        mailing_id: int | None = None
+        if not ledger.is_empty(service.database_url):
             terminal.say("Going on with the data of before.")
             mailing_id = ledger.newest_on_its_way(service.database_url)
+        elif service.simulates_gateway:
+            mailing_id = _add_sample(api, terminal)
+        else:  # to a real gateway nothing is sent that nobody has asked for
+            terminal.say("There are no clients and no mailings yet: add them in the console.")
         if mailing_id is not None:
             mailing = _follow(mailing_id, service, api, terminal)
             _sum_up(mailing, service, terminal)

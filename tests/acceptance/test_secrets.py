@@ -105,7 +105,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             SMTP_PASSWORD_FILE=str(password_file),
         )
         try:
-            launcher.wait_for("Going on with the data of before.")
+            launcher.wait_for("There are no clients and no mailings yet")  # a real gateway, and nothing of before
             use(launcher, done, gateway, token_file)
             done.answers["worker's metrics"] = requests.get(
                 f"http://127.0.0.1:{metrics_port}/metrics", timeout=20
