@@ -32,7 +32,8 @@ KEPT_FOR = timedelta(hours=24)
 KEY = re.compile(r"[!-~]{1,255}")
 """Visible ASCII, as a header takes it."""
 
-KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Set-Cookie")
+"""Of the last, the answer to a form has one: what the page that follows is to tell (api/console/notices.py)."""
 SWEEP = 1000
 """Answers that are over their time, removed by one request at most."""
 

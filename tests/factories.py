@@ -121,6 +121,55 @@ def add_messages(connection: Connection, mailing_id: int, count: int) -> list[in
     return sorted(message_id for (message_id,) in added)
 
 
+def add_report(
+    connection: Connection,
+    worker: str = "worker-1",
+    *,
+    ago: float = 1.0,
+    gateway: str = "ok",
+    accepted: int = 0,
+    stopped: bool = False,
+    detail: str | None = None,
+) -> None:
+    """What a worker told of itself so many seconds ago, of the 5 seconds before."""
+    execute(
+        connection,
+        """
+        INSERT INTO worker_report (worker, at, seconds, accepted, refused, throttled, unreachable, unauthorized,
+            ambiguous, in_hand, send_limit, gateway, stopped, detail)
+        VALUES (%s, now() - %s * interval '1 second', 5, %s, 0, 0, 0, 0, 0, 0, 16, %s, %s, %s)
+        """,
+        worker,
+        ago,
+        accepted,
+        gateway,
+        stopped,
+        detail,
+    )
+
+
+def add_contact(
+    connection: Connection,
+    *,
+    asked: float,
+    answered: float | None,
+    outcome: str = "accepted",
+    detail: str | None = None,
+) -> None:
+    """The last request to the gateway, and its last answer, so many seconds ago."""
+    execute(
+        connection,
+        """
+        INSERT INTO gateway_contact (id, asked_at, answered_at, outcome, detail)
+        VALUES (1, now() - %s * interval '1 second', now() - %s * interval '1 second', %s, %s)
+        """,
+        asked,
+        answered,
+        outcome,
+        detail,
+    )
+
+
 def revise_text(connection: Connection, mailing_id: int, text: str) -> None:
     """Gives a mailing a new text, as its next revision."""
     execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Any
 
@@ -15,29 +14,28 @@ from api.clients.schemas import ClientBody
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, untouched
 from api.console.message_search import find_messages
-from api.console.paging import paged
-from api.console.searches import find_clients
+from api.console.notices import Notice, take, tell
+from api.console.paging import Page, paged
+from api.console.searches import digits_of, find_clients
 from api.extensions import db
 from api.fields import MAX_ID
 from shared.clients import TIMEZONES
 from shared.models import Attempt, Client, Mailing, MailingText, Message
-
-NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 @blp.get("/clients/")
 def clients() -> str:
     """The clients, or those that are searched for."""
     wanted = {name: request.args.get(name, "").strip() for name in ("phone", "tag", "operator_code")}
-    prefix = NOT_DIGITS.sub("", wanted["phone"])
-    find = partial(find_clients, prefix=prefix, tag=wanted["tag"], operator_code=wanted["operator_code"])
+    prefix = digits_of(wanted["phone"])
+    find = partial(find_clients, prefix=prefix or "", tag=wanted["tag"], operator_code=wanted["operator_code"])
 
     def key(client: Client) -> int:
         return client.phone_number if prefix else client.id
 
-    said = request.args.get("said")
-    found = paged(find, key, 0)
-    return render_template("console/clients.html", found=found, wanted=wanted, said=said)
+    wrong = prefix is None
+    found = Page((), None, None) if wrong else paged(find, key, 0)
+    return render_template("console/clients.html", found=found, wanted=wanted, wrong=wrong, notice=take())
 
 
 @blp.route("/clients/new/", methods=["GET", "POST"])
@@ -47,7 +45,8 @@ def new_client() -> str | Response | tuple[str, int]:
 
     def add() -> str:
         client = queries.add_client(form.load(ClientBody()))
-        return url_for("console.client", client_id=client.id, said="added")
+        tell(Notice("added"))
+        return url_for("console.client", client_id=client.id)
 
     done = form.submit(add, operation="createClient") if request.method == "POST" else None
     return done or _show(form)
@@ -64,7 +63,7 @@ def client(client_id: int) -> str:
         messages=messages,
         texts=texts_of(messages.rows),
         last=last_attempts_of(messages.rows),
-        said=request.args.get("said"),
+        notice=take(),
     )
 
 
@@ -81,7 +80,8 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
         locked = queries.lock_client(client_id)
         check_unchanged(locked)
         queries.change_client(locked, fields | untouched(form.values, {"tag": locked.tag}))
-        return url_for("console.client", client_id=client_id, said="changed")
+        tell(Notice("changed"))
+        return url_for("console.client", client_id=client_id)
 
     done = form.submit(change, operation="updateClient")
     return done or _show(form, queries.client_by_id(client_id))
@@ -94,7 +94,8 @@ def remove_client(client_id: int) -> str | Response | tuple[str, int]:
 
     def remove() -> str:
         queries.remove_client(queries.lock_client(client_id))
-        return url_for("console.clients", said="removed")
+        tell(Notice("removed"))
+        return url_for("console.clients")
 
     done = form.submit(remove, operation="deleteClient") if request.method == "POST" else None
     if done:

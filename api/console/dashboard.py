@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import select
 
 from api.console.blueprint import blp, page
 from api.console.fleet import WATCHED, fleet, spans
+from api.console.load import load_of, rate_limit, seconds_left
 from api.console.plot import rate_plot
-from api.console.problems import problems_of, seconds_left
+from api.console.problems import problems_of
 from api.extensions import db
 from api.mailings.queries import Report, reports_of
 from api.statistics.queries import mailings_by_status, messages_by_status
@@ -26,10 +26,8 @@ LISTED = 20
 def dashboard() -> str:
     """What an operator looks at first."""
     workers, found, next_ones, mailings = fleet(), _under_way(), _next_ones(), mailings_by_status()
-    under_way = found[:LISTED]
-    waiting = [one["messages"]["pending"] for one in under_way if one["status"] is MailingStatus.RUNNING]
-    speed = workers.accepted_a_second
-    left = {one["id"]: seconds_left(one["messages"]["pending"], sum(waiting), len(waiting), speed) for one in under_way}
+    under_way, load = found[:LISTED], load_of(workers)
+    left = {one["id"]: seconds_left(one, workers, load) for one in under_way}
     columns = int(WATCHED.total_seconds() / COLUMN_SECONDS)
     values: dict[str, Any] = {
         "fleet": workers,
@@ -42,9 +40,7 @@ def dashboard() -> str:
         "next_ones": next_ones,
         "left": left,
         "somebody": db.session.scalar(select(Client.id).limit(1)) is not None,
-        "problems": problems_of(
-            workers, [*under_way, *next_ones], due=sum(waiting), rate=current_app.config["GATEWAY_RATE"]
-        ),
+        "problems": problems_of(workers, [*under_way, *next_ones], load, rate=rate_limit()),
     }
     return page("dashboard", **values)
 

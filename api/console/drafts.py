@@ -9,7 +9,9 @@ from werkzeug import Response
 
 from api.audit.recording import nothing_changed
 from api.console.blueprint import blp
+from api.console.fleet import fleet
 from api.console.forms import Form, check_unchanged
+from api.console.load import hindrances
 from api.console.mailing_actions import ask_about
 from api.console.mailing_deeds import Deed
 from api.console.mailing_form import draft_fields, read_form, show_form
@@ -115,6 +117,7 @@ def _show_review(form: Form, draft: MailingDraft, review: Review) -> tuple[str, 
     confirmed = set(request.form.getlist("confirm"))
     grace = current_app.config["SEND_GRACE_SECONDS"]
     shown = {"draft": draft, "review": review, "form": form, "confirmed": confirmed, "grace": grace}
+    shown["problems"] = hindrances(fleet())
     return render_template("console/review.html", **shown), form.status
 
 

@@ -69,7 +69,7 @@ def _lines(mailing_id: int) -> Iterator[str]:
                         message.client_id,
                         message.phone_number,
                         message.status.value,
-                        message.reason,
+                        message.reason if message.ended_at else None,
                         message.attempts,
                         message.in_doubt,
                         message.text_revision,

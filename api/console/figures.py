@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,10 +40,36 @@ class Reason(NamedTuple):
     status: MessageStatus
     reason: str
     messages: int
+    at_least: bool
+    """Whether there may be more: not all messages in that status were looked at."""
 
 
-def reasons_of(mailing_id: int) -> list[Reason]:
-    """Why messages have not been sent, the most frequent reason first: of the first LOOK messages in each status."""
+class Reasons(NamedTuple):
+    """Why messages of a mailing have not been sent, the most frequent reason first."""
+
+    ended: Sequence[Reason]
+    waiting: Sequence[Reason]
+    """Why those that wait were not sent at their last attempt: they still may be."""
+    more: bool
+    """Whether there are rarer reasons, which are left out."""
+    looked_at: Mapping[str, tuple[int, int]]
+    """Of the statuses of which only a part was looked at: how many messages, and of how many."""
+
+
+def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
+    """The reasons of the first LOOK messages in each status; `messages` tells how many there are in each."""
+    found = _reasons(mailing_id)
+    cut = {name: (LOOK, messages[name]) for name in WITH_REASONS if messages[name] > LOOK}
+    rows = [Reason(status, reason, count, status in cut) for status, reason, count in found[:REASONS]]
+    return Reasons(
+        ended=[one for one in rows if one.status is not MessageStatus.PENDING],
+        waiting=[one for one in rows if one.status is MessageStatus.PENDING],
+        more=len(found) > REASONS,
+        looked_at={name: cut[name] for name in cut if any(one.status == name for one in rows)},
+    )
+
+
+def _reasons(mailing_id: int) -> Sequence[tuple[MessageStatus, str, int]]:
     looks = [
         select(Message.status, Message.reason)
         .where(*_of(mailing_id, status))
@@ -53,16 +79,25 @@ def reasons_of(mailing_id: int) -> list[Reason]:
         for status in WITH_REASONS
     ]
     found = union_all(*(select(look) for look in looks)).subquery()
-    messages = func.count().label("messages")
+    messages = func.count()
     counted = select(found.c.status, found.c.reason, messages).where(found.c.reason.is_not(None))
-    rows = db.session.execute(counted.group_by(found.c.status, found.c.reason).order_by(messages.desc()).limit(REASONS))
-    return [Reason(*row) for row in rows]
+    ordered = counted.group_by(found.c.status, found.c.reason).order_by(messages.desc(), found.c.reason)
+    return [(status, reason, count) for status, reason, count in db.session.execute(ordered.limit(REASONS + 1))]
 
 
-def timeline_of(mailing_id: int, sent: int) -> Plot | None:
-    """How many messages of a mailing were sent a minute, over the time of its sending; none before the first one."""
+class Timeline(NamedTuple):
+    """How fast the messages of a mailing were sent."""
+
+    plot: Plot
+    exact: bool
+    """Whether each message was looked at; if not, its figures are reckoned from some of them."""
+
+
+def timeline_of(mailing_id: int, sent: int) -> Timeline | None:
+    """How fast the messages of a mailing were sent, over the time of its sending; none before the first one."""
     moments = _sent_moments(mailing_id)
-    return moments_plot(moments, sent / len(moments) if moments else 0.0, columns=COLUMNS)
+    plot = moments_plot(moments, sent / len(moments) if moments else 0.0, columns=COLUMNS)
+    return Timeline(plot, exact=sent <= len(moments)) if plot else None
 
 
 def _sent_moments(mailing_id: int) -> Sequence[datetime]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ScalarSelect, func, select, tuple_
 
+from api.console.gateway_state import Gateway, gateway_of, worst_of
 from api.console.plot import Span
 from api.extensions import db
 from shared.ledger import Outcome
-from shared.models import WorkerReport
+from shared.models import GatewayContact, WorkerReport
 from shared.reports import ALIVE, GatewayHealth
 
 WATCHED = timedelta(minutes=10)
@@ -21,7 +23,14 @@ LATELY = timedelta(seconds=20)
 """Over which the present speed is reckoned: some four reports of each worker."""
 
 TROUBLES = tuple(outcome for outcome in Outcome if outcome is not Outcome.ACCEPTED)
-WORST_FIRST = tuple(reversed(GatewayHealth))
+
+
+class Since(NamedTuple):
+    """When something began."""
+
+    at: datetime
+    at_least: bool
+    """Whether it may have begun earlier: there are no reports of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,12 @@ class Fleet:
     """The last one of each worker that has reported within WATCHED, the liveliest first."""
     accepted_a_second: float
     """Over the time that the reports of LATELY are of."""
+    contact: GatewayContact | None = None
+    """The last requests to the gateway; none before the first."""
+    last_report: datetime | None = None
+    """When a worker last reported, within the hour that reports are kept."""
+    trouble_since: Since | None = None
+    """Since when whoever has the most trouble with the gateway reports it."""
 
     def is_alive(self, report: WorkerReport) -> bool:
         """Whether its worker is still there, as far as anybody can tell."""
@@ -44,9 +59,9 @@ class Fleet:
         return [report for report in self.reports if self.is_alive(report)]
 
     @property
-    def gateway(self) -> WorkerReport | None:
-        """The report of whoever has the most trouble with the gateway; none when nobody lives to tell."""
-        return min(self.alive, key=lambda report: WORST_FIRST.index(report.gateway), default=None)
+    def gateway(self) -> Gateway:
+        """What is known of the gateway."""
+        return gateway_of(self.alive, self.contact, self.now)
 
 
 def fleet() -> Fleet:
@@ -57,11 +72,34 @@ def fleet() -> Fleet:
     reports = db.session.scalars(
         select(WorkerReport).where(tuple_(WorkerReport.at, WorkerReport.worker).in_(last))
     ).all()
+    written = select(func.max(WorkerReport.at)).where(WorkerReport.at <= func.clock_timestamp()).scalar_subquery()
+    now, speed, last_report = db.session.execute(select(func.now(), _speed(), written)).one()
+    ordered = sorted(reports, key=lambda one: (one.stopped, one.worker))
+    seen = Fleet(now, ordered, speed or 0.0, db.session.get(GatewayContact, 1), last_report)
+    worst = worst_of(seen.alive)
+    in_trouble = worst is not None and worst.gateway is not GatewayHealth.OK
+    return replace(seen, trouble_since=_since(worst)) if worst and in_trouble else seen
+
+
+def present_speed() -> float:
+    """Messages a second that all workers have had accepted lately."""
+    return db.session.scalar(select(_speed())) or 0.0
+
+
+def _speed() -> ScalarSelect[float | None]:
     speeds = select((func.sum(WorkerReport.accepted) / func.sum(WorkerReport.seconds)).label("speed"))
     lately = WorkerReport.at.between(func.now() - LATELY, func.clock_timestamp())
     each = speeds.where(lately).group_by(WorkerReport.worker).subquery()
-    now, speed = db.session.execute(select(func.now(), select(func.sum(each.c.speed)).scalar_subquery())).one()
-    return Fleet(now, sorted(reports, key=lambda one: (one.stopped, one.worker)), speed or 0.0)
+    return select(func.sum(each.c.speed)).scalar_subquery()
+
+
+def _since(report: WorkerReport) -> Since:
+    """When the worker first reported of the gateway what it last did, without having reported anything else since."""
+    of_worker = WorkerReport.worker == report.worker, WorkerReport.at <= report.at
+    other = select(func.max(WorkerReport.at)).where(*of_worker, WorkerReport.gateway != report.gateway)
+    before: datetime | None = db.session.scalar(other)
+    first = select(func.min(WorkerReport.at)).where(*of_worker, *([WorkerReport.at > before] if before else []))
+    return Since(db.session.scalars(first).one() or report.at, at_least=before is None)
 
 
 def spans(now: datetime) -> list[Span]:

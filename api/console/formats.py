@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,11 +14,14 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.wordings import MEANINGS, said, word
+from api.console.wordings import MEANINGS, gateway_word, said, word
 from api.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
 """How moments are written; moments.js has the same."""
+
+MEASURED, SAMPLED = 3, 2
+"""Digits that count of a speed that was measured, and of one that is reckoned from a sample."""
 
 ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
 """A web address in a text, without the marks that end a sentence."""
@@ -27,6 +31,8 @@ def register_formats(app: Flask) -> None:
     """Adds them to templates as filters, and `meanings` of a message's states."""
     filters: dict[str, Callable[..., str]] = {
         "number": number,
+        "about": about,
+        "money": money,
         "percent": percent,
         "phone": phone,
         "duration": duration,
@@ -34,6 +40,7 @@ def register_formats(app: Flask) -> None:
         "excerpt": excerpt,
         "linked": linked,
         "word": word,
+        "gateway_word": gateway_word,
         "said": said,
     }
     for name, written in filters.items():
@@ -51,9 +58,25 @@ def _anew(written: Callable[..., str]) -> Callable[..., str]:
     return filtered
 
 
-def number(value: int | float | Decimal) -> str:
-    """1234567 as 1,234,567; fractions to at most two digits."""
-    return format_decimal(round(value, 2))
+def number(value: int | float) -> str:
+    """1234567 as 1,234,567; what is measured (a float) to the three digits that count: 22,800; 53.4; 0.25."""
+    if isinstance(value, float):
+        value = _to_digits(value, MEASURED)
+    return format_decimal(value)
+
+
+def about(value: float) -> str:
+    """What is reckoned from a sample: to two digits."""
+    return format_decimal(_to_digits(value, SAMPLED))
+
+
+def money(value: Decimal) -> str:
+    """An amount to the hundredth at least; smaller parts of a small price are kept."""
+    return format_decimal(value, format="#,##0.00######")
+
+
+def _to_digits(value: float, digits: int) -> float:
+    return round(value, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0.0
 
 
 def percent(part: int, whole: int) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
 from api.audit.recording import name_operation
+from api.console import notices
 from api.console.once import Submission
 from api.console.wordings import said
 from api.errors import broken_rule
@@ -80,7 +81,7 @@ class Form:
         if kept is None:
             address: str | None = deed()
         elif submission.is_same_as(kept):
-            return redirect(kept.headers["Location"])
+            return submission.repeat(kept)
         else:
             address = amend(kept) if amend else None
         if address is None:
@@ -90,6 +91,7 @@ class Form:
             self.errors = {"": [gettext("This form has been sent already, with another content.")]}
             return None
         answer = redirect(address)
+        notices.attach(answer, address)
         submission.keep(answer)
         db.session.commit()
         return answer

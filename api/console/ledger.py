@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import render_template, request, url_for
+from sqlalchemy import select
 from werkzeug import Response
 
 from api.console.blueprint import blp
-from api.console.clients import NOT_DIGITS, last_attempts_of
+from api.console.clients import last_attempts_of
+from api.console.fleet import fleet
 from api.console.forms import Form, moment_of
+from api.console.load import hindrances
 from api.console.message_search import find_messages
 from api.console.paging import Page, paged
+from api.console.searches import digits_of
 from api.extensions import db
 from api.fields import MAX_ID, whole_number
-from api.mailings.control import resolve
+from api.mailings.control import check_resend, resolve
+from api.mailings.queries import NOW
 from api.mailings.schemas import ResolveBody
 from api.messages.queries import message_by_id
-from shared.ledger import MessageStatus
+from shared.errors import Conflict
+from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.models import INFINITY, Client, Mailing, MailingText
 
 SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
@@ -57,15 +64,31 @@ def _show(message_id: int, form: Form) -> str:
     found = message_by_id(message_id)
     mailing = db.session.get_one(Mailing, found["mailing_id"])
     revision = found["text_revision"] or mailing.text_revision
+    client = db.session.get(Client, found["client_id"])
     return render_template(
         "console/message.html",
         form=form,
         message=found,
         sent_alone=found["due_at"] == INFINITY,
         mailing=mailing,
-        client=db.session.get(Client, found["client_id"]),
+        client=client,
+        no_resend=_no_resend(mailing, client),
+        problems=hindrances(fleet()) if _is_to_be_sent(found, mailing) else [],
         text=db.session.get_one(MailingText, (mailing.id, revision)).text,
     )
+
+
+def _is_to_be_sent(message: Mapping[str, Any], mailing: Mailing) -> bool:
+    return message["status"] in OPEN_STATUSES and mailing.status is MailingStatus.RUNNING
+
+
+def _no_resend(mailing: Mailing, client: Client | None) -> str | None:
+    """Why a message of the mailing can't be sent again to the client; none if it can."""
+    try:
+        check_resend(mailing, client.id if client else None, db.session.scalars(select(NOW)).one())
+    except Conflict as refusal:
+        return str(refusal)
+    return None
 
 
 def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -73,8 +96,8 @@ def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     wanted: dict[str, Any] = {}
     wrong = []
     for field, name in (("phone", "phone_number"), ("id", "id"), ("mailing", "mailing_id")):
-        digits = NOT_DIGITS.sub("", typed[field]) if field == "phone" else typed[field]
-        number = whole_number(digits)
+        digits = digits_of(typed[field]) if field == "phone" else typed[field]
+        number = whole_number(digits or "")
         if number is not None:
             wanted[name] = number
         elif typed[field]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from flask import render_template, request, url_for
+from sqlalchemy import select
 from werkzeug import Response
 
 from api.console.blueprint import blp
+from api.console.fleet import fleet
 from api.console.forms import Form
-from api.console.mailing_deeds import Deed
+from api.console.load import hindrances
+from api.console.mailing_deeds import RETRIED, Deed, refusal_of
+from api.console.notices import Notice, tell
 from api.console.trial import TrialBody, send_trial
+from api.extensions import db
 from api.mailings import control
-from api.mailings.queries import lock_mailing, mailing_by_id, remove_mailing
-from shared.ledger import MessageStatus
+from api.mailings.queries import NOW, lock_mailing, mailing_by_id, remove_mailing
 from shared.mailings import Action
+from shared.models import Mailing
 
 NAMES = ",".join(f"'{deed}'" for deed in Deed)
 OPERATIONS = {
@@ -24,7 +29,6 @@ OPERATIONS = {
     Deed.REMOVE: "deleteMailing",
 }
 """What the API calls them."""
-RETRIED = {Deed.RETRY_FAILED: MessageStatus.FAILED, Deed.RETRY_UNKNOWN: MessageStatus.UNKNOWN}
 
 
 @blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
@@ -34,10 +38,10 @@ def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]
     form = Form({})
 
     def do() -> str:
-        count = _do(mailing_id, deed)
+        tell(_do(mailing_id, deed))
         if deed is Deed.REMOVE:
-            return url_for("console.mailings", said="removed")
-        return url_for("console.mailing", mailing_id=mailing_id, said=deed.value, count=count)
+            return url_for("console.mailings")
+        return url_for("console.mailing", mailing_id=mailing_id)
 
     done = form.submit(do, operation=OPERATIONS[deed]) if request.method == "POST" else None
     return done or ask_about(mailing_id, deed, form)
@@ -50,26 +54,32 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
 
     def send() -> str:
         trial = send_trial(mailing_id, form.load(TrialBody())["phone_number"])
-        return url_for("console.mailing", mailing_id=trial, said="test")
+        tell(Notice("test"))
+        return url_for("console.mailing", mailing_id=trial)
 
     done = form.submit(send, operation="testMailing") if request.method == "POST" else None
     if done:
         return done
-    return render_template("console/mailing_test.html", mailing=mailing_by_id(mailing_id), form=form), form.status
+    shown = {"mailing": mailing_by_id(mailing_id), "form": form, "problems": hindrances(fleet())}
+    return render_template("console/mailing_test.html", **shown), form.status
 
 
 def ask_about(mailing_id: int, deed: Deed, form: Form) -> tuple[str, int]:
-    """The page that says what will follow; what the ledger's state forbids is told there."""
-    shown = {"mailing": mailing_by_id(mailing_id), "deed": deed, "limit": control.RETRY_LIMIT, "form": form}
-    return render_template("console/mailing_deed.html", **shown), 409 if form.errors else 200
+    """The page that says what will follow, and asks; if the ledger's state forbids it, why, and there is no button."""
+    report = mailing_by_id(mailing_id)
+    now = db.session.scalars(select(NOW)).one()
+    refusal = refusal_of(deed, db.session.get_one(Mailing, mailing_id), report["messages"], now)
+    shown = {"mailing": report, "deed": deed, "limit": control.RETRY_LIMIT, "form": form, "refusal": refusal}
+    return render_template("console/mailing_deed.html", **shown), 409 if form.errors or refusal else 200
 
 
-def _do(mailing_id: int, deed: Deed) -> int | None:
-    """Does it; tells how many messages it was done to, where that needs saying."""
+def _do(mailing_id: int, deed: Deed) -> Notice:
+    """Does it, and answers what there is to tell."""
     if status := RETRIED.get(deed):
-        return control.retry(mailing_id, status).retried
+        done = control.retry(mailing_id, status)
+        return Notice(deed.value, done.retried, done.more)
     if deed is Deed.REMOVE:
         remove_mailing(lock_mailing(mailing_id)[0])
     else:
         control.act(mailing_id, Action(deed.value))
-    return None
+    return Notice(deed.value)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.ledger import MailingStatus
-from shared.mailings import ENDED
+from shared.errors import Conflict
+from shared.ledger import MailingStatus, MessageStatus
+from shared.mailings import ENDED, Action, check_retry, status_after
+from shared.models import Mailing
 
 
 class Deed(enum.StrEnum):
@@ -20,6 +22,9 @@ class Deed(enum.StrEnum):
     RETRY_FAILED = "retry-failed"
     RETRY_UNKNOWN = "retry-unknown"
     REMOVE = "remove"
+
+
+RETRIED = {Deed.RETRY_FAILED: MessageStatus.FAILED, Deed.RETRY_UNKNOWN: MessageStatus.UNKNOWN}
 
 
 def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
@@ -37,6 +42,35 @@ def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
     if status not in ENDED:
         deeds.append(Deed.CANCEL)
     return [*deeds, Deed.REMOVE]
+
+
+def refusal_of(deed: Deed, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
+    """Why the deed would be refused, or would change nothing, as the mailing stands; none if it would not.
+
+    `messages` tells how many there are in each status.
+    """
+    try:
+        if status := RETRIED.get(deed):
+            check_retry(mailing, now)
+            return None if messages[status] else f"Mailing {mailing.id} has no {status.value} messages."
+        if deed is not Deed.REMOVE and status_after(mailing, Action(deed.value)) is mailing.status:
+            return f"Mailing {mailing.id} is {mailing.status.value} already."
+    except Conflict as refusal:
+        return str(refusal)
+    return None
+
+
+def still_so(done: str, mailing: Mapping[str, Any]) -> bool:
+    """Whether the mailing is where a deed has taken it: somebody else may have taken it elsewhere since."""
+    status = mailing["status"]
+    match done:
+        case Deed.PAUSE:
+            return status is MailingStatus.PAUSED
+        case Deed.RESUME:
+            return status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING)
+        case Deed.CANCEL:
+            return status is MailingStatus.CANCELLED
+    return True
 
 
 def starts_in(mailing: Mapping[str, Any], now: datetime) -> int | None:

@@ -15,14 +15,16 @@ from werkzeug import Response
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, loaded, untouched
 from api.console.moments import read_moments, shown, written
+from api.console.notices import Notice, tell
 from api.console.review import check_end, earliest_start, plan_of
 from api.extensions import db
 from api.fields import PlainText, whole_number
 from api.mailings import queries
+from api.mailings.plan import Existing
 from api.mailings.schemas import MailingBody
 from api.schemas import Body
 from shared.ledger import OnUnknown
-from shared.mailings import MAX_TEXT
+from shared.mailings import ENDED, MAX_TEXT
 from shared.models import MailingDraft
 
 FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
@@ -42,6 +44,8 @@ class DraftBody(Body):
 def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     """A change to a mailing, as far as the rules still allow one."""
     mailing = queries.mailing_by_id(mailing_id)
+    if request.method != "POST" and mailing["status"] in ENDED:
+        return render_template("console/mailing_over.html", mailing=mailing), 409
     if request.method != "POST":
         return show_form(Form(_of(mailing)), mailing=mailing)
     form = read_form()
@@ -59,7 +63,8 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
             # Whoever moves the start to now can undo that as well.
             after = replace(after, start_datetime=max(after.start_datetime, earliest))
         queries.change_mailing(locked, terms, after)
-        return url_for("console.mailing", mailing_id=mailing_id, said="changed")
+        tell(Notice("changed"))
+        return url_for("console.mailing", mailing_id=mailing_id)
 
     if "look" in request.form:  # without scripts, what it would come to is shown on demand
         return show_form(form, mailing=mailing)
@@ -70,7 +75,10 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
 @blp.post("/mailings/plan/")
 def plan_part() -> str:
     """What a mailing would come to, as the part of the form that a script shows while one types."""
-    return render_template("console/plan.html", plan=plan_of(read_form().values), max_text=MAX_TEXT)
+    mailing_id = whole_number(request.args.get("mailing", ""))
+    mailing = queries.mailing_by_id(mailing_id) if mailing_id else None
+    plan = plan_of(read_form().values, _existing(mailing))
+    return render_template("console/plan.html", plan=plan, mailing=mailing, max_text=MAX_TEXT)
 
 
 def read_form() -> Form:
@@ -98,8 +106,14 @@ def show_form(
 ) -> tuple[str, int]:
     """The form of a mailing, of a draft, or of a new one."""
     values = {"mailing": mailing, "draft": draft, "shown": shown, "max_text": MAX_TEXT}
-    plan = plan_of(form.values)
+    plan = plan_of(form.values, _existing(mailing))
     return render_template("console/mailing_form.html", form=form, plan=plan, **values), form.status
+
+
+def _existing(mailing: Mapping[str, Any] | None) -> Existing | None:
+    if mailing is None:
+        return None
+    return Existing(mailing["id"], mailing["messages"]["pending"] if mailing["launch_started_at"] else None)
 
 
 def _beginning() -> dict[str, Any]:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from flask import request
-from sqlalchemy import select
 
 from api.console.blueprint import blp, page
-from api.console.figures import LOOK, reasons_of, timeline_of
+from api.console.figures import reasons_of, timeline_of
 from api.console.fleet import fleet
-from api.console.mailing_deeds import deeds_for, starts_in
-from api.console.paging import paged
-from api.console.problems import seconds_left
-from api.console.searches import find_journal, find_mailings
+from api.console.load import hindrances, load_of, rate_limit, seconds_left
+from api.console.mailing_deeds import deeds_for, starts_in, still_so
+from api.console.mailing_search import MailingWalk, read_search
+from api.console.notices import take
+from api.console.paging import address_of, paged
+from api.console.problems import GRAVE, is_overdue, problems_about
+from api.console.searches import find_journal
 from api.console.viewer import may
-from api.extensions import db
-from api.fields import MAX_ID, whole_number
+from api.fields import MAX_ID
+from api.mailings.backlog import backlog_of
 from api.mailings.drafts import unsent_drafts
 from api.mailings.queries import mailing_by_id
 from shared.ledger import MailingStatus
-from shared.models import Mailing, MessageTally
 
 DRAFTS = 20
 """Drafts that are listed, the latest ones."""
@@ -31,20 +31,26 @@ DRAFTS = 20
 def mailings() -> str:
     """All mailings, or those that are searched for."""
     words, status = request.args.get("words", "").strip(), request.args.get("status", "")
-    wanted: dict[str, Any] = {
-        "words": words,
-        "status": MailingStatus(status) if status in list(MailingStatus) else None,
-    }
-    found = paged(lambda before, limit: find_mailings(before, limit, **wanted), lambda one: int(one["id"]), MAX_ID)
+    wanted = MailingStatus(status) if status in list(MailingStatus) else None
+    walk = MailingWalk(read_search(words, request.args.get("zone", "UTC"), wanted))
+    found = paged(walk.page, lambda one: int(one["id"]), MAX_ID)
+    workers = fleet()
+    named = walk.of_number() if found.first_address is None else None
     unsent, in_all = unsent_drafts(DRAFTS) if may("console.edit_draft") else ((), 0)
     return page(
         "mailings",
         drafts=unsent,
         drafts_in_all=in_all,
         found=found,
+        rows=[named, *found.rows] if named else found.rows,
+        reached=walk.reached,
+        go_on=None if walk.reached is None else address_of(walk.reached),
         words=words,
         status=status,
         statuses=list(MailingStatus),
+        notice=take(),
+        now=workers.now,
+        problems=[problem for problem in hindrances(workers) if problem.level == GRAVE],
     )
 
 
@@ -52,27 +58,20 @@ def mailings() -> str:
 def mailing(mailing_id: int) -> str:
     """One mailing: how far it is, why what was not sent was not, and what can be done about it."""
     report = mailing_by_id(mailing_id)
-    workers = fleet()
+    workers, notice = fleet(), take()
+    load = load_of(workers)
     return page(
         "mailing",
         mailing=report,
         fleet=workers,
-        left=_seconds_left(report["messages"]["pending"], workers.accepted_a_second),
-        reasons=reasons_of(mailing_id),
-        look=LOOK,
+        left=seconds_left(report, workers, load),
+        others=backlog_of(load.waiting, apart_from=mailing_id).mailings,
+        problems=problems_about(report, workers, load, rate=rate_limit()),
+        overdue=is_overdue(report, workers.now),
+        reasons=reasons_of(mailing_id, report["messages"]),
         timeline=timeline_of(mailing_id, report["messages"]["sent"]),
         journal=paged(partial(find_journal, mailing_id), lambda entry: int(entry.id), MAX_ID),
         deeds=deeds_for(report, workers.now),
         starts_in=starts_in(report, workers.now),
-        said=request.args.get("said"),
-        count=whole_number(request.args.get("count", "")),
+        notice=notice if notice and still_so(notice.name, report) else None,
     )
-
-
-def _seconds_left(pending: int, speed: float) -> float | None:
-    running = select(Mailing.id).where(
-        Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
-    )
-    ids = db.session.scalars(running).all()
-    waiting = select(MessageTally.messages).where(MessageTally.mailing_id.in_(ids), MessageTally.status == "pending")
-    return seconds_left(pending, sum(db.session.scalars(waiting)), len(ids), speed)

@@ -12,7 +12,7 @@ import re
 import secrets
 from urllib.parse import urlencode
 
-from flask import request
+from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from api.access.principal import principal
@@ -50,6 +50,13 @@ class Submission:
     def is_same_as(self, kept: KeptAnswer) -> bool:
         """Whether the earlier submission had the same content."""
         return kept.request_hash == self._hash
+
+    def repeat(self, kept: KeptAnswer) -> Response:
+        """The earlier answer once more, with what the page that follows is to tell, as long as that is fresh."""
+        answer = redirect(kept.headers["Location"])
+        if notice := kept.headers.get("Set-Cookie"):
+            answer.headers.add("Set-Cookie", notice)
+        return answer
 
     def keep(self, answer: Response) -> None:
         """Adds the answer to what is being committed."""

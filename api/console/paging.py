@@ -11,7 +11,7 @@ from flask import request
 from api.fields import whole_number
 
 ROWS = 50
-OF_ONE_PAGE = ("from", "part", "said", "count")
+OF_ONE_PAGE = ("from", "part")
 """Parameters that say something of the page that was asked for, and nothing of the next."""
 
 
@@ -32,10 +32,11 @@ def paged(find: Callable[[int, int], Sequence[Any]], key: Callable[[Any], int], 
     given = whole_number(request.args.get("from", ""))
     begin = start if given is None else given
     rows = find(begin, ROWS + 1)
-    following = _address(key(rows[ROWS - 1])) if len(rows) > ROWS else None
-    return Page(rows[:ROWS], following, _address(None) if begin != start else None)
+    following = address_of(key(rows[ROWS - 1])) if len(rows) > ROWS else None
+    return Page(rows[:ROWS], following, address_of(None) if begin != start else None)
 
 
-def _address(begin: int | None) -> str:
+def address_of(begin: int | None) -> str:
+    """This list from there on; from its beginning, if there is none."""
     kept = {name: value for name, value in request.args.items() if name not in OF_ONE_PAGE and value}
     return f"{request.path}?{urlencode(kept | ({'from': begin} if begin is not None else {}))}"

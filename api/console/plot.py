@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+MINUTE = 60.0
+
 
 class Span(NamedTuple):
     """So many of each kind, spread over some seconds, the last of which is `ago` seconds ago."""
@@ -36,6 +38,8 @@ class Plot:
     """The highest column."""
     seconds: float
     """Of one column."""
+    per: float
+    """Seconds of the unit of time that the figures are for: of a second, or of a minute."""
 
 
 def rate_plot(spans: Iterable[Span], now: datetime, *, seconds: float, columns: int, kinds: int = 2) -> Plot:
@@ -50,13 +54,14 @@ def rate_plot(spans: Iterable[Span], now: datetime, *, seconds: float, columns: 
             for kind in range(kinds):
                 counts[columns - 1 - place][kind] += span.counts[kind] * share
     starts = (now - timedelta(seconds=seconds * (columns - place)) for place in range(columns))
-    return _plot(zip(starts, counts, strict=True), per=seconds, seconds=seconds)
+    return _plot(zip(starts, counts, strict=True), per=1.0, seconds=seconds)
 
 
 def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> Plot | None:
-    """How many a minute there were between the first and the last moment, each of which stands for `each`.
+    """How many there were between the first and the last moment, each of which stands for `each`.
 
-    At most so many columns, of a second at least.
+    At most so many columns, of a second at least. The figures are for a minute where a column is that long or less than
+    one a second is the most there was, and for a second otherwise: nobody has seen 60 a minute of what took a second.
     """
     if not moments:
         return None
@@ -68,15 +73,16 @@ def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> P
     for moment in moments:
         counts[min(columns - 1, int((moment - first).total_seconds() / seconds))][0] += each
     starts = (first + timedelta(seconds=seconds * place) for place in range(columns))
-    return _plot(zip(starts, counts, strict=True), per=seconds / 60, seconds=seconds)
+    fast = max(count for (count,) in counts) >= seconds and seconds < MINUTE
+    return _plot(zip(starts, counts, strict=True), per=1.0 if fast else MINUTE, seconds=seconds)
 
 
 def _plot(counted: Iterable[tuple[datetime, list[float]]], *, per: float, seconds: float) -> Plot:
-    rates = [(at, tuple(count / per for count in counts)) for at, counts in counted]
+    rates = [(at, tuple(count * per / seconds for count in counts)) for at, counts in counted]
     peak = max(sum(values) for _, values in rates)
     top = round_up(peak)
     columns = [Column(at, values, tuple(value / top for value in values)) for at, values in rates]
-    return Plot(columns, top, peak, seconds)
+    return Plot(columns, top, peak, seconds, per)
 
 
 def round_up(value: float) -> float:

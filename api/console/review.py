@@ -11,11 +11,12 @@ import marshmallow as ma
 from flask import current_app
 from sqlalchemy import select
 
+from api.console.fleet import present_speed
 from api.console.forms import loaded
 from api.console.wordings import said
 from api.extensions import db
 from api.fields import whole_number
-from api.mailings.plan import plan
+from api.mailings.plan import Existing, plan
 from api.mailings.queries import NOW
 from api.mailings.schemas import MailingBody
 from shared.errors import FieldError, Invalid
@@ -36,7 +37,7 @@ class Review:
     at_once: bool = False
     """Whether sending starts as soon as the time to undo it is over."""
     last: datetime | None = None
-    """About when the last message is sent, at the rate limit; none when there is no limit."""
+    """About when the last message is sent; none when neither a rate limit nor a speed is known."""
 
     @property
     def warnings(self) -> list[MailingWarning]:
@@ -54,7 +55,7 @@ def review_of(fields: Mapping[str, str]) -> Review:
     except FieldError as error:
         return Review(plan=plan_of(fields), terms=None, errors={error.field: [said(str(error))]})
     known = {name: getattr(terms, name) for name in ("mark", "text", "start_datetime", "end_datetime")}
-    planned = plan(known, exact=True)
+    planned = plan(known, exact=True, speed=present_speed())
     seconds, window = planned["seconds_needed"], (terms.end_datetime - terms.start_datetime).total_seconds()
     last = None if seconds is None else terms.start_datetime + timedelta(seconds=min(seconds, window))
     return Review(plan=planned, terms=terms, at_once=at_once, last=last)
@@ -96,8 +97,8 @@ def check_seen(review: Review, *, audience: str, confirmed: Collection[str]) -> 
         raise Invalid("confirm", "Confirm each warning first.")
 
 
-def plan_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a mailing would come to, of whatever is right so far: what is still wrong is left out.
+def plan_of(values: Mapping[str, Any], existing: Existing | None = None) -> dict[str, Any]:
+    """What a mailing, or the change of one, would come to, of whatever is right so far: what is wrong is left out.
 
     A text that is too long is counted all the same.
     """
@@ -108,4 +109,4 @@ def plan_of(values: Mapping[str, Any]) -> dict[str, Any]:
     except ma.ValidationError as error:
         wrong = error.normalized_messages()
         fields = loaded(schema, {name: value for name, value in known.items() if name not in wrong})
-    return plan({"text": known.get("text", ""), **fields})
+    return plan({"text": known.get("text", ""), **fields}, speed=present_speed(), existing=existing)

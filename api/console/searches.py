@@ -1,19 +1,18 @@
-"""What operators search for in lists of clients and mailings, in pages whose cost does not grow with the tables."""
+"""What operators search for in lists of clients and in journals, in pages whose cost does not grow with the tables."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, String, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, false, or_, select
 
 from api.extensions import db
-from api.mailings.queries import Report, reports_of
 from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER
-from shared.ledger import MailingStatus
-from shared.models import Client, JournalEntry, Mailing, MailingText
+from shared.models import Client, JournalEntry
 
-LOOK_BACK = 10_000
-"""Mailings among which words are searched for, the latest ones: their texts have no index."""
+PHONE = re.compile(r"\s*|[\s+().-]*[0-9][0-9\s().-]*")
+NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 def find_clients(
@@ -32,6 +31,11 @@ def find_clients(
     return db.session.scalars(found).all()
 
 
+def digits_of(typed: str) -> str | None:
+    """The digits of a phone number, or of a part of one, as people write it; none for what is no such thing."""
+    return NOT_DIGITS.sub("", typed) if PHONE.fullmatch(typed) else None
+
+
 def numbers_with(prefix: str) -> list[tuple[int, int]]:
     """The ranges of phone numbers that begin with these digits: one for each length that a number may have."""
     ranges: list[tuple[int, int]] = []
@@ -43,28 +47,7 @@ def numbers_with(prefix: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def find_mailings(before: int, limit: int, *, words: str = "", status: MailingStatus | None = None) -> list[Report]:
-    """The mailings with a lesser id whose mark, text or id has the words, the latest first."""
-    wanted = [Mailing.removed_at.is_(None), Mailing.id < before]
-    if status:
-        wanted.append(Mailing.status == status)
-    if words:
-        latest = db.session.scalar(select(func.max(Mailing.id))) or 0
-        wanted += [_has(words), Mailing.id > min(latest, before) - LOOK_BACK]
-    return reports_of(select(Mailing).where(*wanted).order_by(Mailing.id.desc()).limit(limit))[::-1]
-
-
 def find_journal(mailing_id: int, before: int, limit: int) -> Sequence[JournalEntry]:
     """The entries of a mailing's journal with a lesser id, the latest first."""
     entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id < before)
     return db.session.scalars(entries.order_by(JournalEntry.id.desc()).limit(limit)).all()
-
-
-def _has(words: str) -> ColumnElement[bool]:
-    pattern = "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    text = exists().where(
-        MailingText.mailing_id == Mailing.id,
-        MailingText.revision == Mailing.text_revision,
-        MailingText.text.ilike(pattern),
-    )
-    return or_(Mailing.mark.ilike(pattern), cast(Mailing.id, String) == words, text)

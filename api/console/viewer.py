@@ -22,6 +22,7 @@ from werkzeug.exceptions import BadRequest
 from api.access.principal import Principal
 from api.access.rules import role_needed
 from api.console.blueprint import blp
+from api.console.formats import number
 from api.console.once import new_token
 from api.local_address import local_address
 
@@ -29,6 +30,22 @@ LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
 CATALOGUES = Path(__file__).parent / "translations"
 ONE_YEAR = 365 * 24 * 3600
+
+
+class _Grouped(NullTranslations):
+    """Puts the count of a plural as all figures are written: 20,000 and not 20000."""
+
+    def ungettext(self, singular: str, plural: str, num: int) -> str:
+        """The form for that number, with the number in it."""
+        return str(super().ungettext(singular, plural, num)).replace("%(num)d", number(num))
+
+
+class _English(_Grouped):
+    """The words as they stand in the source."""
+
+
+class _Translated(_Grouped, Translations):
+    """Those of a catalogue."""
 
 
 class Catalogues(Domain):
@@ -100,9 +117,9 @@ def choose() -> Response:
 def _translations(name: str) -> NullTranslations:
     file = CATALOGUES / f"{name}.po"
     if not file.exists():
-        return NullTranslations()
+        return _English()
     compiled = io.BytesIO()
     with file.open("rb") as written:
         write_mo(compiled, read_po(written, locale=name))
     compiled.seek(0)
-    return Translations(compiled)
+    return _Translated(compiled)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import format_decimal, gettext, lazy_gettext
 
+from api.console.gateway_state import GatewayState
 from shared.ledger import MessageStatus
 
 WORDS = {
@@ -26,11 +27,6 @@ WORDS = {
     "unreachable": lazy_gettext("unreachable"),
     "unauthorized": lazy_gettext("account refused"),
     "ambiguous": lazy_gettext("no clear answer"),
-    "ok": lazy_gettext("ok"),
-    "slowing": lazy_gettext("slowing down"),
-    "open": lazy_gettext("in trouble"),
-    "no_credit": lazy_gettext("no credit"),
-    "not_understood": lazy_gettext("answers not understood"),
     "pause": lazy_gettext("paused by a person"),
     "resume": lazy_gettext("resumed"),
     "cancel": lazy_gettext("cancelled by a person"),
@@ -45,6 +41,20 @@ WORDS = {
 }
 """What people call what the ledger, the journal and the gate know by these names."""
 
+GATEWAY_WORDS = {
+    GatewayState.OK: lazy_gettext("ok"),
+    GatewayState.IDLE: lazy_gettext("idle"),
+    GatewayState.UNASKED: lazy_gettext("not reached yet"),
+    GatewayState.NO_ANSWER: lazy_gettext("no answer"),
+    GatewayState.LAST_REFUSED: lazy_gettext("account refused"),
+    GatewayState.SLOWING: lazy_gettext("slowing down"),
+    GatewayState.OPEN: lazy_gettext("in trouble"),
+    GatewayState.REFUSED: lazy_gettext("account refused"),
+    GatewayState.NO_CREDIT: lazy_gettext("no credit"),
+    GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
+}
+"""What people call the states of the gateway, those that a worker reports among them."""
+
 MEANINGS = {
     MessageStatus.PENDING: lazy_gettext("It waits to be sent."),
     MessageStatus.SENDING: lazy_gettext("A worker is sending it right now."),
@@ -58,6 +68,9 @@ MEANINGS = {
 }
 """Why a message did, or did not, arrive."""
 
+COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
+"""Sentences whose numbers count something; in others they are names, which are not grouped."""
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -66,13 +79,20 @@ def word(name: str) -> str:
     return str(WORDS.get(name, name))
 
 
+def gateway_word(state: str) -> str:
+    """The word for a state of the gateway, as one worker or all that is known tells it."""
+    return str(GATEWAY_WORDS[GatewayState(state)])
+
+
 def said(sentence: str) -> str:
     """A sentence that a rule or the ledger says in English, in the viewer's language, as far as it is known.
 
     Catalogues have `#` in place of each number: "Mailing # is cancelled."
     """
+    bare = _NUMBER.sub("#", sentence)
     numbers = iter(_NUMBER.findall(sentence))
-    known = gettext(_NUMBER.sub("#", sentence))
+    known = gettext(bare)
     if known.count("#") != len(_NUMBER.findall(sentence)):
         return sentence
-    return re.sub("#", lambda _: next(numbers), known)
+    written = (format_decimal(int(one)) for one in numbers) if bare in COUNTS else numbers
+    return re.sub("#", lambda _: next(written), known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import CursorResult, func, select, update
@@ -90,13 +91,18 @@ def resolve(message_id: int, resolution: Resolution) -> None:
     write_down(mailing, "resolve", f"message {message_id}: {resolution.value}")
 
 
-def _resend(mailing: Mailing, message: Message) -> None:
+def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
+    """Raises Conflict if no message of the mailing may be sent again to the client; none is one who was removed."""
     if mailing.removed_at is not None:
         raise Conflict("outcome", f"Mailing {mailing.id} is removed: nothing of it is sent any more.")
-    check_retry(mailing, db.session.scalars(select(NOW)).one())
-    client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
-    if db.session.scalar(client) is None:
+    check_retry(mailing, now)
+    if client_id is None:
         raise Conflict("outcome", "The client was removed: nothing is sent to them any more.")
+
+
+def _resend(mailing: Mailing, message: Message) -> None:
+    client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
+    check_resend(mailing, db.session.scalar(client), db.session.scalars(select(NOW)).one())
     _make_pending([message.id], MessageStatus.UNKNOWN)
     _run_again(mailing)
 

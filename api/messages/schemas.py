@@ -101,7 +101,10 @@ class MessageSchema(Answer):
     reason = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Why it has this status, where that needs saying.", "example": "the window closed"},
+        metadata={
+            "description": "Why it has this status, where that needs saying; while it waits, of its last attempt.",
+            "example": "the window closed",
+        },
     )
     attempts_made = ma.fields.Integer(
         attribute="attempts", required=True, metadata={"description": "Attempts so far.", "example": 1}

@@ -115,6 +115,9 @@ def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Sta
     add_clients(ledger, 20, tag="patient")
     page = at(f"/mailings/{add_mailing(service, 'patient', starts_in=1)}/")
     does(page, "Pause", "The mailing is paused.")
+    page.reload()
+    sees(page, "paused")
+    expect(page.get_by_text("The mailing is paused.")).to_have_count(0)
     page.get_by_role("link", name="Edit").click()
     expect(page.get_by_label("Text")).to_have_value("Hello")
     page.get_by_label("Text").fill("Goodbye")
@@ -181,7 +184,7 @@ def test_a_test_goes_to_one_client(at: Open, service: Stage, ledger: Connection)
     sees(page, "No client has this phone number.")
     page.get_by_label("Phone number").fill(str(phone))
     page.get_by_role("button", name="Send the test").click()
-    sees(page, "The test is on its way.")
+    sees(page, "The test is added.")
     sees(page, "1 of 1 sent")
     assert [entry.phone for entry in service.gateway.ledger()].count(phone) == 1
 

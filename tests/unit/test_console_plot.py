@@ -33,13 +33,26 @@ def test_a_sample_of_moments_stands_for_all() -> None:
     plot = moments_plot(moments, each=10.0, columns=60)
     assert plot
     assert len(plot.columns) == 60
-    assert sum(column.values[0] for column in plot.columns) * plot.seconds / 60 == pytest.approx(1210)
+    assert sum(column.values[0] for column in plot.columns) * plot.seconds / plot.per == pytest.approx(1210)
 
 
 def test_a_short_sending_has_few_columns() -> None:
     plot = moments_plot([NOON, NOON + timedelta(seconds=2)], each=1.0, columns=60)
     assert plot
     assert len(plot.columns) == 3
+
+
+@pytest.mark.parametrize(
+    ("sent", "lasts", "peak", "per"),
+    [(1, 0, 1, 1), (20_000, 1, 20_000, 1), (20_000, 2, 10_000, 1), (20, 1800, 2, 60), (9000, 9000, 60, 60)],
+)
+def test_speed_is_told_in_units_of_time_that_passed(sent: int, lasts: float, peak: float, per: float) -> None:
+    moments = [NOON + timedelta(seconds=lasts * place / sent) for place in range(sent)]
+    moments += [NOON + timedelta(seconds=lasts)] if lasts else []
+    plot = moments_plot(moments, 1.0, columns=60)
+    assert plot
+    assert plot.peak == pytest.approx(peak, rel=0.02)
+    assert plot.per == per
 
 
 @pytest.mark.parametrize(("peak", "top"), [(0, 1), (1, 1), (1.1, 2), (6.5, 8), (99, 100), (101, 200), (2600, 3000)])

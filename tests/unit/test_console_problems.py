@@ -1,4 +1,4 @@
-"""What the dashboard calls a problem, and which comes first."""
+"""What pages call a problem, and which comes first."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 
-from api.console.fleet import Fleet
-from api.console.problems import problems_of, seconds_left
-from shared.ledger import MailingStatus
+from api.console.fleet import Fleet, Since
+from api.console.gateway_state import FRESH, GatewayState, gateway_of
+from api.console.problems import IDLE_END, LATE, Load, Problem, problems_about, problems_of
+from api.mailings.backlog import Overdue, Waiting
+from shared.ledger import MailingStatus, Outcome
 from shared.mailings import MailingWarning
-from shared.models import WorkerReport
+from shared.models import GatewayContact, WorkerReport
 from shared.reports import GatewayHealth
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def ago(seconds: float) -> datetime:
+    return NOON - timedelta(seconds=seconds)
 
 
 def report(name: str = "one", *, ago: float = 2.0, gateway: str = "ok", stopped: bool = False) -> WorkerReport:
@@ -22,36 +28,148 @@ def report(name: str = "one", *, ago: float = 2.0, gateway: str = "ok", stopped:
     return WorkerReport(worker=name, at=at, gateway=GatewayHealth(gateway), stopped=stopped, detail="HTTP 401")
 
 
+def contact(asked: float, answered: float | None, outcome: Outcome = Outcome.ACCEPTED) -> GatewayContact:
+    answered_at = None if answered is None else ago(answered)
+    return GatewayContact(id=1, asked_at=ago(asked), answered_at=answered_at, outcome=outcome, detail="timed out")
+
+
+WELL = contact(1, 1)
+
+
 def mailing(pending: int, *, ends_in: float = 60.0, status: str = "running", **more: Any) -> dict[str, Any]:
     given = {"id": 7, "mark": "vip", "warnings": [], "status": MailingStatus(status), "messages": {"pending": pending}}
+    given |= {"start_datetime": ago(60.0), "launched_at": None if status == "scheduled" else ago(50.0)}
     return given | {"end_datetime": NOON + timedelta(seconds=ends_in)} | more
 
 
-def codes(
-    *reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0, due: int = 0
-) -> list[str]:
-    fleet = Fleet(NOON, reports, speed)
-    return [problem.code for problem in problems_of(fleet, mailings or [], due=due, rate=0.0)]
+def load(*waiting: int, overdue: Overdue | None = None) -> Load:
+    """So much waits in mailings 7, 8 and so on."""
+    left = {7 + place: Waiting(messages, NOON + timedelta(hours=1)) for place, messages in enumerate(waiting)}
+    return Load(left, overdue, dict.fromkeys(overdue.marks, 20000)) if overdue else Load(left)
+
+
+def found(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0) -> list[Problem]:
+    waiting = load(*(one["messages"]["pending"] for one in mailings or [] if one["status"] == "running"))
+    return problems_of(Fleet(NOON, reports, speed, WELL), mailings or [], waiting, rate=0.0)
+
+
+def codes(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0) -> list[str]:
+    return [problem.code for problem in found(*reports, mailings=mailings, speed=speed)]
 
 
 @pytest.mark.parametrize(
     ("gateway", "code"),
-    [("ok", []), ("slowing", ["gateway_slowing"]), ("open", ["gateway_away"]), ("refused", ["token_refused"])],
+    [
+        ("ok", []),
+        ("slowing", ["gateway_slowing"]),
+        ("open", ["gateway_away"]),
+        ("refused", ["token_refused"]),
+        ("no_credit", ["no_credit"]),
+        ("not_understood", ["not_understood"]),
+    ],
 )
 def test_the_gateway_s_health_is_the_worst_that_a_worker_sees(gateway: str, code: list[str]) -> None:
     assert codes(report("one"), report("two", gateway=gateway)) == code
+
+
+@pytest.mark.parametrize(
+    ("last", "state"),
+    [
+        (None, "unasked"),
+        (contact(1, 1), "ok"),
+        (contact(1, FRESH), "ok"),
+        (contact(FRESH + 1, FRESH + 1), "idle"),
+        (contact(FRESH + 1, FRESH + 1, Outcome.REFUSED), "idle"),
+        (contact(1, FRESH + 1, Outcome.UNREACHABLE), "no_answer"),
+        (contact(3600, None, Outcome.AMBIGUOUS), "no_answer"),
+        (contact(3600, 3600, Outcome.UNAUTHORIZED), "last_refused"),
+    ],
+)
+def test_a_gateway_without_trouble_is_called_well_only_if_it_has_answered_lately(
+    last: GatewayContact | None, state: str
+) -> None:
+    for alive in ([report()], []):
+        assert gateway_of(alive, last, NOON).state == state
+
+
+def test_a_gateway_that_has_slowed_down_and_was_not_asked_since_is_idle() -> None:
+    slow = [report(gateway="slowing")]
+    assert gateway_of(slow, contact(1, 1), NOON).state is GatewayState.SLOWING
+    assert gateway_of(slow, contact(FRESH + 1, FRESH + 1), NOON).state is GatewayState.IDLE
+
+
+def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_is_so() -> None:
+    fleet = Fleet(
+        NOON, [report(gateway="refused")], 0.0, contact(3, 900), trouble_since=Since(ago(600), at_least=False)
+    )
+    (problem,) = problems_of(fleet, [], load(), rate=0.0)
+    facts = problem.facts
+    moments = facts["answered_at"], facts["asked_at"], facts["trouble_since"].at
+    assert moments == (ago(900), ago(3), ago(600))
+
+
+def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_trouble() -> None:
+    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Outcome.UNREACHABLE))
+    assert [one.code for one in problems_of(fleet, [], load(), rate=0.0)] == ["no_answer"]
 
 
 def test_a_worker_that_is_gone_says_nothing_of_the_gateway() -> None:
     assert codes(report("one"), report("two", ago=60.0, gateway="refused")) == ["worker_silent"]
 
 
+OVERDUE = Overdue(1, ago(LATE + 1), {7: "vip"})
+
+
 @pytest.mark.parametrize("reports", [[], [report(ago=60.0)], [report(stopped=True)]], ids=["none", "silent", "stopped"])
-def test_nobody_alive_is_grave_when_something_waits(reports: list[WorkerReport]) -> None:
-    fleet = Fleet(NOON, reports, 0.0)
-    (idle,) = problems_of(fleet, [], due=0, rate=0.0)
-    (waiting,) = problems_of(fleet, [], due=5, rate=0.0)
-    assert (idle.code, idle.level, waiting.level) == ("no_worker", "warning", "danger")
+@pytest.mark.parametrize(
+    ("to_do", "level"),
+    [(load(), "warning"), (load(5), "danger"), (load(overdue=Overdue(1, ago(1), {7: "vip"})), "danger")],
+    ids=["idle", "messages wait", "a start has come"],
+)
+def test_nobody_alive_is_grave_when_something_waits(reports: list[WorkerReport], to_do: Load, level: str) -> None:
+    (problem,) = problems_of(Fleet(NOON, reports, 0.0, WELL, ago(60)), [], to_do, rate=0.0)
+    assert (problem.code, problem.level, problem.facts["last"]) == ("no_worker", level, ago(60))
+
+
+def test_nobody_alive_says_how_much_is_overdue_and_since_when() -> None:
+    (problem,) = problems_of(Fleet(NOON, [], 0.0, WELL), [], load(overdue=OVERDUE), rate=0.0)
+    facts = problem.facts
+    assert (facts["late"], facts["since"], facts["clients"]) == (1, ago(LATE + 1), 20_000)
+
+
+@pytest.mark.parametrize(("late", "code"), [(LATE - 1, []), (LATE + 1, ["not_started"])])
+def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code: list[str]) -> None:
+    fleet = Fleet(NOON, [report()], 0.0, WELL)
+    to_do = load(overdue=Overdue(1, ago(late), {7: "vip"}))
+    assert [problem.code for problem in problems_of(fleet, [], to_do, rate=0.0)] == code
+
+
+@pytest.mark.parametrize(
+    ("of", "code"),
+    [
+        (mailing(5), ["token_refused"]),
+        (mailing(0, messages={"pending": 0, "sending": 1}), ["token_refused"]),
+        (mailing(0), []),
+        (mailing(5, status="paused", ends_in=7200), []),
+        (mailing(0, status="finished"), []),
+        (mailing(0, status="scheduled", start_datetime=ago(-60)), ["token_refused"]),
+        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END - 1), ends_in=9000), []),
+    ],
+    ids=["waits", "under way", "done", "paused", "finished", "soon", "far"],
+)
+def test_a_mailing_is_concerned_by_the_gateway_while_it_has_something_to_send(
+    of: dict[str, Any], code: list[str]
+) -> None:
+    fleet = Fleet(NOON, [report(gateway="refused")], 10.0, WELL)
+    assert [problem.code for problem in problems_about(of, fleet, load(5), rate=0.0)] == code
+
+
+def test_a_mailing_that_should_have_started_says_so_with_its_own_figures() -> None:
+    fleet, others = Fleet(NOON, [], 0.0, WELL), load(0, 900, overdue=Overdue(3, ago(9000), {7: "vip", 9: "all"}))
+    (problem,) = problems_about(mailing(0, status="scheduled"), fleet, others, rate=0.0)
+    facts = problem.facts
+    assert (problem.level, facts["due"], facts["late"], facts["since"]) == ("danger", 0, 1, ago(60))
+    assert facts["clients"] == 20_000
 
 
 @pytest.mark.parametrize(
@@ -65,6 +183,12 @@ def test_nobody_alive_is_grave_when_something_waits(reports: list[WorkerReport])
 )
 def test_an_end_is_near_when_the_speed_does_not_suffice(pending: int, speed: float, code: list[str]) -> None:
     assert codes(report(), mailings=[mailing(pending)], speed=speed) == code
+
+
+def test_the_speed_is_shared_with_mailings_that_are_not_listed() -> None:
+    fleet = Fleet(NOON, [report()], 10.0, WELL)
+    alone, beside = (problems_about(mailing(400), fleet, load(400, *others), rate=0.0) for others in ((), (400,)))
+    assert ([one.code for one in alone], [one.code for one in beside]) == ([], ["end_is_near"])
 
 
 def test_a_far_end_is_no_problem_while_nothing_is_sent_yet() -> None:
@@ -83,13 +207,3 @@ def test_a_mailing_that_nobody_matches_is_a_problem_before_it_starts() -> None:
 def test_grave_problems_come_first() -> None:
     found = codes(report("one", gateway="open"), report("two", ago=60.0), mailings=[mailing(1000)])
     assert found == ["gateway_away", "worker_silent", "end_is_near"]
-
-
-@pytest.mark.parametrize(
-    ("pending", "all_pending", "running", "rate", "left"),
-    [(100, 100, 1, 10.0, 10.0), (10, 1000, 2, 10.0, 2.0), (900, 1000, 2, 10.0, 100.0), (5, 5, 1, 0.0, None)],
-)
-def test_mailings_share_the_speed(
-    pending: int, all_pending: int, running: int, rate: float, left: float | None
-) -> None:
-    assert seconds_left(pending, all_pending, running, rate) == left

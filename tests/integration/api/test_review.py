@@ -51,7 +51,7 @@ def test_the_review_says_exactly_what_will_be_sent(api: Caller, connection: Conn
     add_clients(connection, 1200, tag="vip")
     page = api.get(draft_of(api, typed(text="See https://example.org/a?b=1. <b>Now</b>"))).text
     assert "Send to 1,200 clients now" in page
-    assert "<dt>Cost</dt><dd><b>60 EUR</b></dd>" in page
+    assert "<dt>Cost</dt><dd><b>60.00 EUR</b></dd>" in page
     assert 'href="https://example.org/a?b=1"' in page
     assert "&lt;b&gt;Now&lt;/b&gt;" in page
     assert "<b>1 min after you send it</b>; until then, you can undo it" in page

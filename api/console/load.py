@@ -1,0 +1,38 @@
+"""What there is to do, for the pages that say what keeps it from being done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import current_app
+
+from api.console.fleet import Fleet
+from api.console.problems import LATE, Load, Problem, fleet_problems
+from api.mailings.backlog import backlog_of, overdue_mailings, waiting_messages
+from api.mailings.plan import audience_of
+from shared.plans import seconds_needed
+
+
+def load_of(fleet: Fleet) -> Load:
+    """What waits, and what should have started. Whom the overdue mailings are for is counted if they are late."""
+    overdue = overdue_mailings()
+    late = overdue.since is not None and (not fleet.alive or (fleet.now - overdue.since).total_seconds() > LATE)
+    clients = {one: audience_of(mark).clients for one, mark in overdue.marks.items()} if late else {}
+    return Load(waiting_messages(), overdue, clients)
+
+
+def hindrances(fleet: Fleet) -> list[Problem]:
+    """What would keep a message from being sent now."""
+    return list(fleet_problems(fleet, load_of(fleet)))
+
+
+def seconds_left(mailing: Mapping[str, Any], fleet: Fleet, load: Load) -> float | None:
+    """How long sending a mailing will take at the present speed, beside the others that run; none: nobody can tell."""
+    others = backlog_of(load.waiting, apart_from=mailing["id"])
+    return seconds_needed(mailing["messages"]["pending"], fleet.accepted_a_second, others)
+
+
+def rate_limit() -> float:
+    """Messages a second that GATEWAY_RATE allows; 0 is no limit."""
+    return float(current_app.config["GATEWAY_RATE"])
