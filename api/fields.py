@@ -10,8 +10,13 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 
 import marshmallow as ma
+from flask import current_app
 
 from shared.clients import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
+from shared.errors import Invalid
+from shared.labels import normal
+from shared.numbering import REGIONS
+from shared.phone_numbers import FORM, PhoneNumbers, numbers_of
 
 MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
@@ -26,7 +31,7 @@ PHONE_NUMBER = {
     "maximum": MAX_PHONE_NUMBER,
 }
 PHONE_NUMBER_OR_DIGITS = {
-    "anyOf": [PHONE_NUMBER, {"type": "string", "pattern": r"^\+?[1-9][0-9]{6,14}$"}],
+    "anyOf": [PHONE_NUMBER, {"type": "string", "pattern": r"^ *\+? *[1-9]( *[0-9]){6,14} *$"}],
 }
 
 # What PlainText takes, as far as a pattern can say it (a surrogate is not a character to begin with).
@@ -35,7 +40,6 @@ NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 _DIGITS = re.compile("[0-9]{1,19}")
 """Of a bigint: Python takes time by the square of a number's digits, and refuses more than 4,300."""
-DIGITS_OF_PHONE_NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 
 # RFC 3339, section 5.6, with the blank that it allows in place of the T.
 _INSTANT = re.compile(
@@ -68,6 +72,28 @@ class PlainText(ma.fields.String):
         return text
 
 
+class Label(PlainText):
+    """A tag or a mark: white space, characters without width and accents as `shared.labels` has them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return normal(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Region(PlainText):
+    """The two letters of a country that has phone numbers, in either case; nothing is no country, and None."""
+
+    default_error_messages = {"unknown": "Must be the two letters of a country (ISO 3166-1), such as RU."}
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(metadata={"enum": ["", *REGIONS], **metadata}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        region = super()._deserialize(value, attr, data, **kwargs).upper()
+        if region and region not in REGIONS:
+            raise self.make_error("unknown")
+        return region or None
+
+
 class Timezone(PlainText):
     """The name of an IANA time zone."""
 
@@ -97,20 +123,50 @@ class WholeNumber(ma.fields.Field[int]):
         return number
 
 
-class PhoneNumber(ma.fields.Field[int]):
-    """A phone number in international form, as an integer or in digits with or without a plus sign."""
+def default_numbers() -> PhoneNumbers:
+    """What reads phone numbers where a request names no region: DEFAULT_REGION's."""
+    return numbers_of(current_app.config.get("DEFAULT_REGION") if current_app else None)
 
-    default_error_messages = {
-        "invalid": "Must be a phone number in international form: an integer of 7 to 15 digits, such as 79161234567."
-    }
+
+class PhoneNumber(ma.fields.Field[int]):
+    """A phone number as a program writes it: an integer, or digits with or without a plus sign."""
+
+    default_error_messages = {"invalid": FORM}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if isinstance(value, str) and DIGITS_OF_PHONE_NUMBER.fullmatch(value):
-            return int(value)
         # A bool is an int to Python, and 79161234567.0 is one to nobody: it has been through something lossy.
-        if type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER:
-            return value
+        if isinstance(value, str) or (type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER):
+            return self._read(value)
         raise self.make_error("invalid")
+
+    def _read(self, value: int | str) -> int:
+        try:
+            return default_numbers().exactly(value)
+        except Invalid as error:
+            raise ma.ValidationError(str(error)) from None
+
+
+class WrittenPhoneNumber(PhoneNumber):
+    """A phone number as a person or a spreadsheet writes it.
+
+    `numbers` reads it, those of DEFAULT_REGION unless given. The number that is `kept` is taken as it is; with
+    `doubtful`, so is any that no country has.
+    """
+
+    def __init__(self, *, doubtful: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.numbers: PhoneNumbers | None = None
+        self.kept: int | None = None
+        self._doubtful = doubtful
+
+    def _read(self, value: int | str) -> int:
+        text = str(value)
+        if self.kept is not None and text.strip().removeprefix("+") == str(self.kept):
+            return self.kept
+        try:
+            return (self.numbers or default_numbers()).read(text, doubtful=self._doubtful)
+        except Invalid as error:
+            raise ma.ValidationError(str(error)) from None
 
 
 def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:

@@ -42,6 +42,16 @@ class Answer(ma.Schema):
         ]
 
 
+class WarningSchema(Answer):
+    """Something that is legal and probably not meant."""
+
+    code = ma.fields.String(required=True, metadata={"description": "For a program.", "example": "nobody_matches"})
+    message = ma.fields.String(
+        required=True,
+        metadata={"description": "For a person.", "example": "No client has its mark as operator code or as tag."},
+    )
+
+
 class Body(ma.Schema):
     """The schema of a body. A name that there is not is refused: a misspelt one would be lost otherwise."""
 

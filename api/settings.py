@@ -15,12 +15,15 @@ from api.server.front import DOWNLOAD_THREADS, UPLOADS
 from api.sign_in.provider_settings import ProviderSettings
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.db import CONNECT_OPTIONS
+from shared.numbering import REGIONS
 
 PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
 """Rows of a page when the caller doesn't say, and at most."""
 
 CHOSEN_KEY = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
 """So long that nobody guesses it at the rate that requests are answered."""
+
+A_REGION = validate.OneOf(("", *REGIONS), error="must be the two letters of a country (ISO 3166-1), such as RU.")
 
 METRICS = ("loopback", "key", "open")
 """Who reads /metrics without a key: programs on this machine, nobody, or anybody."""
@@ -59,6 +62,8 @@ class ApiSettings:
     """What one segment of a text costs; 0 is not known."""
     price_currency: str = ""
     """What the price is in, as people are to read it."""
+    default_region: str | None = None
+    """Whose phone numbers may come without the country's code, by the two letters of ISO 3166-1."""
     send_grace: float = 30.0
     """Seconds from the click that sends a mailing in the console to its start; until then, it can be undone."""
     log_level: str = "INFO"
@@ -83,6 +88,7 @@ class ApiSettings:
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
                 "price_currency": env.str("PRICE_CURRENCY", ""),
+                "default_region": env.str("DEFAULT_REGION", "", validate=A_REGION) or None,
                 "send_grace": env.float("SEND_GRACE_SECONDS", 30.0, validate=between(0.0, 3600.0)),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
@@ -99,6 +105,7 @@ class ApiSettings:
             "GATEWAY_RATE": self.gateway_rate,
             "PRICE_PER_SEGMENT": self.price_per_segment,
             "PRICE_CURRENCY": self.price_currency,
+            "DEFAULT_REGION": self.default_region,
             "SEND_GRACE_SECONDS": self.send_grace,
             "MAX_IMPORT_BYTES": self.max_import_bytes,
             "SQLALCHEMY_DATABASE_URI": self.database_url,

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 
+from shared.clients import ClientWarning, warnings_about
 from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.reports import GatewayHealth
 from shared.roles import Role
@@ -84,6 +85,11 @@ class Client(Base):
         Index("client_operator_code_id_idx", "operator_code", "id"),
         Index("client_tag_id_idx", "tag", "id"),
     )
+
+    @property
+    def warnings(self) -> list[ClientWarning]:
+        """What is legal and probably not meant."""
+        return warnings_about(self.phone_number)
 
 
 class Mailing(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -45,6 +46,9 @@ NO_BACKLOG = Backlog(())
 
 TOO_SHORT = MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
 TOO_SLOW = MailingWarning("window_too_short", "At the present speed, its window is too short: some will not be sent.")
+CASE_DIFFERS = MailingWarning(
+    "case_differs", "Some clients have its mark as tag in other upper and lower case. They are not written to."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,8 @@ class Draft:
     start: datetime | None
     end: datetime | None
     audience: int
+    similar_tags: Sequence[str] = ()
+    """Those that some clients have, and that differ from the mark only in upper and lower case."""
     rate: float
     """Messages a second that the gateway takes of all workers; 0 is not known."""
     is_measured: bool = False
@@ -99,4 +105,6 @@ def plan_warnings(draft: Draft) -> list[MailingWarning]:
         warnings.append(TOO_SLOW if draft.is_measured else TOO_SHORT)
     if draft.mark and not draft.audience:
         warnings.append(NOBODY_MATCHES)
+    if draft.similar_tags:
+        warnings.append(CASE_DIFFERS)
     return warnings

@@ -14,8 +14,9 @@ from api.audit.recording import record_on
 from api.clients.cells import guarded
 from api.clients.staging import FaultyRow, Merged, Staging
 from api.clients.upload import COLUMNS, Row
-from api.clients.verdicts import Fault, judge
+from api.clients.verdicts import Fault, Judge
 from shared.models import Client
+from shared.phone_numbers import PhoneNumbers
 
 PAGE = 1_000
 """Clients read in one statement of an export."""
@@ -41,13 +42,15 @@ class Imported(NamedTuple):
         )
 
 
-def import_clients(staging: Staging, rows: Iterable[Row]) -> Imported:
+def import_clients(staging: Staging, rows: Iterable[Row], numbers: PhoneNumbers) -> Imported:
     """Reads all rows, then takes the good ones into the directory; what was wrong stays in `staging`.
+
+    `numbers` reads their phone numbers.
 
     A failure before the last row was read has changed nothing; one after that may have taken over a part. Each
     transaction that changes the directory has an entry in the audit, with the counts since the entry before it.
     """
-    rejected = 0
+    judge, rejected = Judge(numbers), 0
     for line, row in rows:
         verdict = judge(row)
         if isinstance(verdict, tuple):

@@ -12,11 +12,12 @@ from webargs.flaskparser import abort
 
 from api.clients import bulk
 from api.clients.routes import blp
-from api.clients.schemas import ImportedSchema
+from api.clients.schemas import ImportArguments, ImportedSchema
 from api.clients.staging import staged
 from api.clients.upload import CSV, NDJSON, read_rows
 from api.extensions import db
 from api.idempotency import HEADER
+from shared.phone_numbers import numbers_of
 
 __all__ = ["blp"]
 
@@ -40,24 +41,29 @@ FILES = {
 @blp.route("/import/")
 class ClientsImport(MethodView):
     @blp.operation("importClients", 400, 408, 413, 415, requestBody={"required": True, "content": FILES})
+    @blp.arguments(ImportArguments(), location="query")
     @blp.response(200, {"type": "string"}, content_type=CSV, example=FAULTS_CSV)
     @blp.response(200, ImportedSchema())
-    def post(self) -> Any:
+    def post(self, arguments: dict[str, Any]) -> Any:
         """Add and change many clients
 
         CSV whose first line names the four columns, in any order, or one JSON object a line; in UTF-8, and with
         `Content-Encoding: gzip` if you like. A phone number that there is not is added; the client of one that there is
         gets the other fields; a client that is so already is left alone, so the same file again changes nothing.
 
+        Phone numbers are read as people and spreadsheets write them: `+7 (916) 123-45-67`, `'79161234567`,
+        `79161234567.0`, and with `default_region=RU` also `8 916 123-45-67`. What no country has is refused.
+
         A row that creating a client would refuse, and one whose phone number comes earlier in the file, is rejected and
         named, and the others are taken. With `Accept: text/csv` the answer is a file of all rejected rows and reasons.
         """
         if HEADER in request.headers:
             abort(422, errors={"headers": {HEADER: ["Not taken here: the same file again changes nothing anyway."]}})
+        region = arguments.get("default_region", current_app.config["DEFAULT_REGION"])
         rows = read_rows(request, current_app.config["MAX_IMPORT_BYTES"])
         with ExitStack() as stack:
             staging = stack.enter_context(staged(db.engine))
-            imported = bulk.import_clients(staging, rows)
+            imported = bulk.import_clients(staging, rows, numbers_of(region))
             if request.accept_mimetypes.best_match(["application/json", CSV]) == CSV:
                 answer = Response(bulk.faults_as_csv(staging.faults()), content_type=f"{CSV}; charset=utf-8")
                 answer.call_on_close(stack.pop_all().close)

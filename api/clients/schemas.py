@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import marshmallow as ma
 from marshmallow import validate
 
-from api.fields import NO_NUL, PHONE_NUMBER, PHONE_NUMBER_OR_DIGITS, Instant, PhoneNumber, PlainText, Timezone
+from api.fields import (
+    NO_NUL,
+    PHONE_NUMBER,
+    PHONE_NUMBER_OR_DIGITS,
+    Instant,
+    Label,
+    PhoneNumber,
+    PlainText,
+    Region,
+    Timezone,
+    WrittenPhoneNumber,
+)
 from api.lengths import MaxLength
 from api.paging import PageArguments
-from api.schemas import Answer, Body
+from api.schemas import Answer, Body, WarningSchema
 from shared.clients import MAX_LABEL
+from shared.labels import normal
+from shared.phone_numbers import PhoneNumbers, plain_code
 
 
 class ClientSchema(Answer):
@@ -35,11 +51,12 @@ class ClientSchema(Answer):
             "example": "916",
         },
     )
-    tag = PlainText(
+    tag = Label(
         required=True,
         validate=MaxLength(MAX_LABEL),
         metadata={
-            "description": "Any label, to choose by in a mailing's `mark`. May be empty.",
+            "description": "Any label, to choose by in a mailing's `mark`. May be empty. Kept with accents composed "
+            "(NFC), one plain space for any white space, and without characters that have no width.",
             "pattern": NO_NUL,
             "example": "vip",
         },
@@ -60,6 +77,11 @@ class ClientSchema(Answer):
         required=True,
         metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
     )
+    warnings = ma.fields.List(
+        ma.fields.Nested(WarningSchema),
+        required=True,
+        metadata={"description": "What is legal and probably not meant: `doubtful_phone_number`.", "example": []},
+    )
 
 
 class ClientBody(Body, ClientSchema):
@@ -74,20 +96,45 @@ class ClientBody(Body, ClientSchema):
         required=True,
         metadata={
             **PHONE_NUMBER_OR_DIGITS,
-            "description": "In international form, 7 to 15 digits (E.164): an integer, or digits with or without `+`.",
+            "description": "In international form, 7 to 15 digits (E.164): an integer, or digits with or without `+` "
+            "and blanks. With `DEFAULT_REGION`, one of that country may come as it is dialled there.",
             "example": 79161234567,
         },
     )
 
 
+class WrittenClientBody(ClientBody):
+    """A client, as a person or a spreadsheet writes it.
+
+    `numbers` reads its phone number; the one that is `kept` is taken as it is.
+    """
+
+    phone_number = WrittenPhoneNumber(required=True)
+
+    def __init__(self, numbers: PhoneNumbers | None = None, *, kept: int | None = None) -> None:
+        super().__init__()
+        number = self.fields["phone_number"]
+        assert isinstance(number, WrittenPhoneNumber)  # noqa: S101
+        number.numbers, number.kept = numbers, kept
+
+    @ma.pre_load
+    def _take_off(self, data: Any, **_: Any) -> Any:
+        """Takes off what a spreadsheet puts around an operator code, and blanks around a time zone."""
+        if not isinstance(data, dict):
+            return data
+        plain: dict[str, Callable[[str], str]] = {"operator_code": plain_code, "timezone": normal}
+        return data | {name: read(data[name]) for name, read in plain.items() if isinstance(data.get(name), str)}
+
+
 class ClientsArguments(PageArguments):
     """Which clients."""
 
-    phone_number = PhoneNumber(
-        metadata={**PHONE_NUMBER, "description": "Only the client with this phone number.", "example": 79161234567}
+    phone_number = WrittenPhoneNumber(
+        doubtful=True,
+        metadata={**PHONE_NUMBER, "description": "Only the client with this phone number.", "example": 79161234567},
     )
-    tag = PlainText(
-        validate=validate.Length(max=MAX_LABEL),
+    tag = Label(
+        validate=MaxLength(MAX_LABEL),
         metadata={
             "description": "Only clients with this tag; empty: with none.",
             "pattern": NO_NUL,
@@ -101,6 +148,18 @@ class ClientsArguments(PageArguments):
             "pattern": "^[0-9]{1,15}$",
             "example": "916",
         },
+    )
+
+
+class ImportArguments(ma.Schema):
+    """How a file is to be read."""
+
+    default_region = Region(
+        metadata={
+            "description": "The country whose phone numbers may come without its code, as they are dialled there; "
+            "empty for none. Left out: `DEFAULT_REGION`.",
+            "example": "RU",
+        }
     )
 
 

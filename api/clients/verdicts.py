@@ -1,4 +1,4 @@
-"""Whether a row of an import is a client: the verdict that adding it alone would have brought."""
+"""Whether a row of an import is a client: as adding it alone would have it, but read as people write cells."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import marshmallow as ma
 
-from api.clients.schemas import ClientBody
+from api.clients.schemas import WrittenClientBody
 from api.clients.upload import COLUMNS, Unreadable
-from api.fields import DIGITS_OF_PHONE_NUMBER
 from shared.clients import MAX_LABEL, TIMEZONES, check_operator_code
 from shared.errors import Invalid
+from shared.labels import normal
+from shared.phone_numbers import PhoneNumbers
 
-_BODY = ClientBody()
 _fields_of = itemgetter(*COLUMNS)
 
 
@@ -28,44 +28,54 @@ Good = tuple[str, str, str, str]
 """A client: its phone number in digits, operator code, tag, time zone."""
 
 
-def judge(row: Any) -> Good | list[Fault]:
-    """The client that a row is, or what is wrong with it."""
-    return _plainly_good(row) or _judge_by_schema(row)
+class Judge:
+    """Tells clients from rows that are none. `numbers` reads their phone numbers."""
 
+    def __init__(self, numbers: PhoneNumbers) -> None:
+        self._numbers = numbers
+        self._body = WrittenClientBody(numbers)
 
-def _plainly_good(row: Any) -> Good | None:
-    """The client, when that can be seen without the schema, which takes twenty times as long. None settles nothing."""
-    if type(row) is not dict or len(row) != len(COLUMNS):
+    def __call__(self, row: Any) -> Good | list[Fault]:
+        """The client that a row is, or what is wrong with it."""
+        return self._plainly_good(row) or self._by_schema(row)
+
+    def _plainly_good(self, row: Any) -> Good | None:
+        """The client, when that can be seen without the schema, which takes long. None settles nothing."""
+        if type(row) is not dict or len(row) != len(COLUMNS):
+            return None
+        try:
+            phone_number, operator_code, tag, timezone = _fields_of(row)
+        except KeyError:
+            return None
+        if type(phone_number) is int:
+            phone_number = str(phone_number)
+        if not (
+            type(phone_number) is type(operator_code) is type(tag) is type(timezone) is str
+            and operator_code.isdecimal()
+            and timezone in TIMEZONES
+        ):
+            return None
+        if not self._numbers.is_plain(phone_number):
+            try:
+                phone_number = str(self._numbers.read(phone_number))
+            except Invalid:
+                return None
+        tag = normal(tag)
+        # Neither NUL nor surrogates are printable; a tag with something else that is not is the schema's to look at.
+        if operator_code in phone_number and len(tag) <= MAX_LABEL and tag.isprintable():
+            return phone_number, operator_code, tag, timezone
         return None
-    try:
-        phone_number, operator_code, tag, timezone = _fields_of(row)
-    except KeyError:
-        return None
-    if type(phone_number) is int:
-        phone_number = str(phone_number)
-    if (
-        all(type(text) is str for text in (phone_number, operator_code, tag, timezone))
-        and DIGITS_OF_PHONE_NUMBER.fullmatch(phone_number)
-        and operator_code.isdecimal()
-        and operator_code in phone_number
-        and len(tag) <= MAX_LABEL
-        and tag.isprintable()  # neither NUL nor surrogates are; a tag with a tab is the schema's to look at
-        and timezone in TIMEZONES
-    ):
-        return phone_number.lstrip("+"), operator_code, tag, timezone
-    return None
 
-
-def _judge_by_schema(row: Any) -> Good | list[Fault]:
-    if isinstance(row, Unreadable):
-        return [Fault("", row.reason)]
-    try:
-        fields = _BODY.load(row)
-        check_operator_code(fields["phone_number"], fields["operator_code"])
-    except ma.ValidationError as error:
-        # `_schema` is marshmallow's name for the whole.
-        wrong = error.normalized_messages().items()
-        return [Fault(field.replace("_schema", ""), " ".join(map(str, reasons))) for field, reasons in wrong]
-    except Invalid as error:
-        return [Fault(error.field, str(error))]
-    return (str(fields["phone_number"]), fields["operator_code"], fields["tag"], fields["timezone"])
+    def _by_schema(self, row: Any) -> Good | list[Fault]:
+        if isinstance(row, Unreadable):
+            return [Fault("", row.reason)]
+        try:
+            fields = self._body.load(row)
+            check_operator_code(fields["phone_number"], fields["operator_code"])
+        except ma.ValidationError as error:
+            # `_schema` is marshmallow's name for the whole.
+            wrong = error.normalized_messages().items()
+            return [Fault(field.replace("_schema", ""), " ".join(map(str, reasons))) for field, reasons in wrong]
+        except Invalid as error:
+            return [Fault(error.field, str(error))]
+        return (str(fields["phone_number"]), fields["operator_code"], fields["tag"], fields["timezone"])

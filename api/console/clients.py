@@ -5,35 +5,39 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import current_app, render_template, request, url_for
 from sqlalchemy import func, select, tuple_
 from werkzeug import Response
 
 from api.clients import queries
-from api.clients.schemas import ClientBody
+from api.clients.schemas import ClientBody, WrittenClientBody
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, untouched
 from api.console.message_search import find_messages
 from api.console.notices import Notice, take, tell
 from api.console.paging import Page, paged
-from api.console.searches import digits_of, find_clients
+from api.console.regions import default_region_name
+from api.console.searches import find_clients, has_digits, ranges_of
 from api.extensions import db
 from api.fields import MAX_ID
 from shared.clients import TIMEZONES
+from shared.labels import normal
 from shared.models import Attempt, Client, Mailing, MailingText, Message
+from shared.phone_numbers import plain_code
 
 
 @blp.get("/clients/")
 def clients() -> str:
     """The clients, or those that are searched for."""
     wanted = {name: request.args.get(name, "").strip() for name in ("phone", "tag", "operator_code")}
-    prefix = digits_of(wanted["phone"])
-    find = partial(find_clients, prefix=prefix or "", tag=wanted["tag"], operator_code=wanted["operator_code"])
+    wrong = bool(wanted["phone"]) and not has_digits(wanted["phone"])
+    ranges = ranges_of(wanted["phone"], current_app.config["DEFAULT_REGION"])
+    tag, code = normal(wanted["tag"]), plain_code(wanted["operator_code"])
+    find = partial(find_clients, ranges=ranges, tag=tag, operator_code=code)
 
     def key(client: Client) -> int:
-        return client.phone_number if prefix else client.id
+        return client.id if ranges is None else client.phone_number
 
-    wrong = prefix is None
     found = Page((), None, None) if wrong else paged(find, key, 0)
     return render_template("console/clients.html", found=found, wanted=wanted, wrong=wrong, notice=take())
 
@@ -44,7 +48,7 @@ def new_client() -> str | Response | tuple[str, int]:
     form = Form(request.form or {"phone_number": request.args.get("phone", "")})
 
     def add() -> str:
-        client = queries.add_client(form.load(ClientBody()))
+        client = queries.add_client(form.load(WrittenClientBody()))
         tell(Notice("added"))
         return url_for("console.client", client_id=client.id)
 
@@ -76,7 +80,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
     form = Form(request.form)
 
     def change() -> str:
-        fields = form.load(ClientBody())
+        fields = form.load(WrittenClientBody(kept=found.phone_number))
         locked = queries.lock_client(client_id)
         check_unchanged(locked)
         queries.change_client(locked, fields | untouched(form.values, {"tag": locked.tag}))
@@ -130,7 +134,8 @@ def last_attempts_of(messages: Any) -> dict[int, Attempt]:
 
 def _show(form: Form, found: Client | None = None) -> tuple[str, int]:
     zones = sorted(TIMEZONES)
-    return render_template("console/client_form.html", form=form, client=found, zones=zones), form.status
+    shown = {"form": form, "client": found, "zones": zones, "default_country": default_region_name()}
+    return render_template("console/client_form.html", **shown), form.status
 
 
 def _id(message: Message) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from flask import render_template
+from flask import current_app, render_template
 
 from api.console.blueprint import blp
+from api.console.regions import regions
 
 
 @blp.get("/clients/import/")
 def import_clients() -> str:
     """Choose a file; what is wrong with which of its rows comes back as a file of its own."""
-    return render_template("console/import.html")
+    default_region = current_app.config["DEFAULT_REGION"]
+    return render_template("console/import.html", regions=regions(), default_region=default_region)

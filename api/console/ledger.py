@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import current_app, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug import Response
 
@@ -16,7 +16,7 @@ from api.console.forms import Form, moment_of
 from api.console.load import hindrances
 from api.console.message_search import find_messages
 from api.console.paging import Page, paged
-from api.console.searches import digits_of
+from api.console.searches import has_digits
 from api.extensions import db
 from api.fields import MAX_ID, whole_number
 from api.mailings.control import check_resend, resolve
@@ -26,6 +26,7 @@ from api.messages.queries import message_by_id
 from shared.errors import Conflict
 from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.models import INFINITY, Client, Mailing, MailingText
+from shared.phone_numbers import numbers_like
 
 SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
 
@@ -95,9 +96,12 @@ def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     """What to find, and the fields that make no sense."""
     wanted: dict[str, Any] = {}
     wrong = []
-    for field, name in (("phone", "phone_number"), ("id", "id"), ("mailing", "mailing_id")):
-        digits = digits_of(typed[field]) if field == "phone" else typed[field]
-        number = whole_number(digits or "")
+    if typed["phone"]:
+        wanted["phone_number"] = numbers_like(typed["phone"], current_app.config["DEFAULT_REGION"])
+        if not has_digits(typed["phone"]):
+            wrong.append("phone")
+    for field, name in (("id", "id"), ("mailing", "mailing_id")):
+        number = whole_number(typed[field])
         if number is not None:
             wanted[name] = number
         elif typed[field]:

@@ -19,6 +19,7 @@ from api.console.forms import moment_of
 from api.extensions import db
 from api.fields import whole_number
 from api.mailings.queries import Report, reports_of
+from shared.labels import normal
 from shared.ledger import MailingStatus
 from shared.models import Mailing, MailingText
 
@@ -122,12 +123,15 @@ class MailingWalk:
 
 
 def _has(words: str, low: int, high: int) -> ColumnElement[bool]:
-    pattern = "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
     # Of the chunk once, and not mailing by mailing: as a condition of its own, which is hashed.
     texts = select(MailingText.mailing_id, MailingText.revision).where(
-        MailingText.mailing_id >= low, MailingText.mailing_id < high, MailingText.text.ilike(pattern)
+        MailingText.mailing_id >= low, MailingText.mailing_id < high, MailingText.text.ilike(_containing(words))
     )
-    return or_(Mailing.mark.ilike(pattern), tuple_(Mailing.id, Mailing.text_revision).in_(texts))
+    return or_(Mailing.mark.ilike(_containing(normal(words))), tuple_(Mailing.id, Mailing.text_revision).in_(texts))
+
+
+def _containing(words: str) -> str:
+    return "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
 
 
 def _day(found: re.Match[str], zone: str) -> tuple[datetime, datetime] | None:

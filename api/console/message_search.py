@@ -17,7 +17,7 @@ def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequenc
     """The messages with a lesser id, the latest first.
 
     `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, and `since` and `until`: between those
-    moments they were made by a launch.
+    moments they were made by a launch. Of phone numbers there may be several, in a list.
     """
     equal = {name: value for name, value in wanted.items() if name in Message.__table__.c and value is not None}
     after = _first_made_at(wanted["since"]) - 1 if wanted.get("since") else 0

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from api.extensions import db
-from api.fields import PhoneNumber
+from api.fields import WrittenPhoneNumber
 from api.mailings.queries import NOW, add_mailing, lock_mailing, write_down
 from api.schemas import Body
 from shared.errors import Invalid
@@ -26,7 +26,7 @@ WINDOW = timedelta(minutes=15)
 class TrialBody(Body):
     """Whom the test goes to."""
 
-    phone_number = PhoneNumber(required=True, metadata={"description": "A client's."})
+    phone_number = WrittenPhoneNumber(doubtful=True, required=True, metadata={"description": "A client's."})
 
 
 def send_trial(mailing_id: int, phone_number: int) -> int:

@@ -16,8 +16,9 @@ from api.blueprint import Blueprint
 from api.clients.schemas import ClientSchema
 from api.extensions import db
 from api.mailings.backlog import backlog_of, waiting_messages
-from api.mailings.schemas import MailingBody, WarningSchema
-from api.schemas import Answer
+from api.mailings.schemas import MailingBody
+from api.schemas import Answer, WarningSchema
+from shared.labels import case_variants
 from shared.models import Client
 from shared.plans import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
 from shared.segments import Encoding, segments_of
@@ -28,6 +29,10 @@ COUNT_LIMIT = 100_000
 """Clients counted one by one: some tens of milliseconds. A larger audience is estimated, as the planner does it."""
 
 SAMPLE = 5
+
+TAGS = 1_000
+"""Tags among which those are looked for that differ from a mark only in case: as many as a directory has, mostly. Of
+more, the first ones, and those in the cases that people write in: there is no index for others."""
 
 
 class Audience(NamedTuple):
@@ -95,6 +100,14 @@ class PlanSchema(Answer):
     sample = ma.fields.List(
         ma.fields.Nested(ClientSchema), required=True, metadata={"description": "A few of them, the oldest first."}
     )
+    similar_tags = ma.fields.List(
+        ma.fields.String(),
+        required=True,
+        metadata={
+            "description": "Tags of other clients that differ from its mark only in upper and lower case.",
+            "example": ["VIP"],
+        },
+    )
     segments = ma.fields.Nested(SegmentsSchema, required=True, metadata={"description": "Of one message."})
     total_segments = ma.fields.Integer(
         required=True, metadata={"format": "int64", "description": "Of all messages.", "example": 100}
@@ -126,7 +139,8 @@ class PlanSchema(Answer):
         ma.fields.Nested(WarningSchema),
         required=True,
         metadata={
-            "description": "`no_window`, `window_closed`, `window_too_short`, `nobody_matches`: what to look at before."
+            "description": "`no_window`, `window_closed`, `window_too_short`, `nobody_matches`, `case_differs`: what "
+            "to look at before."
         },
     )
 
@@ -165,6 +179,7 @@ def plan(
         mark, audience = "", Audience(existing.waiting, True, ())
     else:
         audience = audience_of(mark, exact=exact)
+    similar_tags = similar_tags_of(mark)
     segments = segments_of(fields.get("text", ""))
     now, start = db.session.scalars(select(func.now())).one(), fields.get("start_datetime")
     limit = config["GATEWAY_RATE"]
@@ -176,6 +191,7 @@ def plan(
         start=start,
         end=fields.get("end_datetime"),
         audience=audience.clients,
+        similar_tags=similar_tags,
         rate=rate,
         is_measured=is_measured,
         now=now,
@@ -185,6 +201,7 @@ def plan(
         "audience": audience.clients,
         "audience_is_exact": audience.exact,
         "sample": audience.sample,
+        "similar_tags": similar_tags,
         "segments": {**asdict(segments), "forced_by": segments.forced_by},
         "total_segments": audience.clients * segments.count,
         "cost": cost(audience.clients, segments, config["PRICE_PER_SEGMENT"]),
@@ -211,6 +228,18 @@ def audience_of(mark: str, *, exact: bool = False) -> Audience:
     if count_limit is None or clients < count_limit:
         return Audience(clients, True, _sample(mark))
     return Audience(max(clients, _estimate(mark)), False, _sample(mark))
+
+
+def similar_tags_of(mark: str) -> list[str]:
+    """The tags that clients have and that differ from the mark only in case, in order; see TAGS."""
+    if not mark:
+        return []
+    first = select(Client.tag).order_by(Client.tag).limit(1).cte("tags", recursive=True)
+    following = select(Client.tag).where(Client.tag > first.c.tag).order_by(Client.tag).limit(1).scalar_subquery()
+    tags = first.union_all(select(following).where(first.c.tag.is_not(None)))
+    each = db.session.scalars(select(tags.c.tag).limit(TAGS))  # one step in the index for each
+    variants = db.session.scalars(select(Client.tag).where(Client.tag.in_(case_variants(mark))).distinct())
+    return sorted({tag for tag in (*each, *variants) if tag and tag != mark and tag.casefold() == mark.casefold()})
 
 
 def _backlog(start: datetime | None, *, apart_from: int | None) -> Backlog:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.fields import NOT_BLANK, Instant, PlainText
+from api.fields import NOT_BLANK, Instant, Label, PlainText
 from api.lengths import MaxLength
 from api.mailings.control import Resolution
 from api.messages.schemas import MessageCounts
-from api.schemas import Answer, Body
+from api.schemas import Answer, Body, WarningSchema
 from shared.clients import MAX_LABEL
 from shared.ledger import MailingStatus, OnUnknown
 from shared.mailings import MAX_TEXT
@@ -18,16 +18,6 @@ from shared.mailings import MAX_TEXT
 def _not_blank(value: str) -> None:
     if not value.strip():
         raise ma.ValidationError("Must not be empty or only white space.")
-
-
-class WarningSchema(Answer):
-    """Something about a mailing that is legal and probably not meant."""
-
-    code = ma.fields.String(required=True, metadata={"description": "For a program.", "example": "nobody_matches"})
-    message = ma.fields.String(
-        required=True,
-        metadata={"description": "For a person.", "example": "No client has its mark as operator code or as tag."},
-    )
 
 
 class MailingSchema(Answer):
@@ -48,11 +38,11 @@ class MailingSchema(Answer):
         validate=[_not_blank, MaxLength(MAX_TEXT)],
         metadata={"description": "What is sent. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
     )
-    mark = PlainText(
+    mark = Label(
         required=True,
         validate=[_not_blank, MaxLength(MAX_LABEL)],
         metadata={
-            "description": "Whom it is for: the clients whose operator code or tag is exactly this.",
+            "description": "Whom it is for: the clients whose operator code or tag is exactly this. Kept as a tag is.",
             "pattern": NOT_BLANK,
             "example": "vip",
         },

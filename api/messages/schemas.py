@@ -7,7 +7,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber
+from api.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
 from api.paging import PageArguments
 from api.schemas import Answer
 from shared.ledger import MessageStatus, Outcome
@@ -174,6 +174,7 @@ class MessagesArguments(MailingMessagesArguments):
     client_id = WholeNumber(
         minimum=1, maximum=MAX_ID, metadata={"description": "Only messages to this client.", "example": 1}
     )
-    phone_number = PhoneNumber(
-        metadata={**PHONE_NUMBER, "description": "Only messages to this phone number.", "example": 79161234567}
+    phone_number = WrittenPhoneNumber(
+        doubtful=True,
+        metadata={**PHONE_NUMBER, "description": "Only messages to this phone number.", "example": 79161234567},
     )

@@ -40,11 +40,11 @@ class Walk(NamedTuple):
 
 
 def walk_messages(walk: Walk, equal: Mapping[str, Any]) -> Select[Any]:
-    """The messages whose columns have these values, in the order of the walk."""
+    """The messages whose columns have these values, in the order of the walk. A column of OF_FEW may have several."""
     mailing_id, status = equal.get("mailing_id"), equal.get("status")
     if equal.keys() & OF_FEW:
         # The few messages of a person are found first, whatever order the planner would rather walk in.
-        found = _merged(walk, [_held(walk, *(getattr(Message, name) == value for name, value in equal.items()))])
+        found = _merged(walk, [_held(walk, *(_is(getattr(Message, name), value) for name, value in equal.items()))])
     elif mailing_id is not None:
         found = _of_mailing(walk, mailing_id, [status] if status else list(MessageStatus))
     elif status is not None:
@@ -67,6 +67,10 @@ def status_range(
         Message.status >= given if after is None else key > tuple_(given, after),
         Message.status <= given if before is None else key < tuple_(given, before),
     )
+
+
+def _is(column: InstrumentedAttribute[Any], value: Any) -> ColumnElement[bool]:
+    return column.in_(value) if isinstance(value, list) else column == value
 
 
 def _of_mailing(walk: Walk, mailing_id: int, statuses: Iterable[MessageStatus]) -> Select[Any]:

@@ -53,7 +53,7 @@ def agree(case: schemathesis.Case[Any]) -> None:
         case.body = f"phone_number,operator_code,tag,timezone\n{body.replace(QUOTE, '')}"
     if not isinstance(body, dict):
         return
-    phone, code = str(body.get("phone_number")).lstrip("+"), body.get("operator_code")
+    phone, code = re.sub("[ +]", "", str(body.get("phone_number"))), body.get("operator_code")
     if isinstance(code, str) and re.fullmatch("[0-9]{1,15}", code) and code not in phone:
         body["operator_code"] = phone[:3]
     start, end = body.get("start_datetime"), body.get("end_datetime")

@@ -11,12 +11,14 @@ from api.settings import ApiSettings
 from shared.errors import ConfigurationError
 from shared.roles import Role
 
+NAMES = ("DATABASE_URL", "SECRET_KEY", "TRUSTED_PROXIES", "DEFAULT_REGION")
+
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment with none of the API's variables in it."""
     for name in list(os.environ):
-        if name.startswith(("API_", "OIDC_", "LOG_")) or name in ("DATABASE_URL", "SECRET_KEY", "TRUSTED_PROXIES"):
+        if name.startswith(("API_", "OIDC_", "LOG_")) or name in NAMES:
             monkeypatch.delenv(name)
     return monkeypatch
 
@@ -31,9 +33,11 @@ def test_what_is_set_is_taken(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgres://somebody@db/gonets")
     environment.setenv("API_MAX_BODY_BYTES", "2048")
     environment.setenv("API_STATEMENT_TIMEOUT", "0.5")
+    environment.setenv("DEFAULT_REGION", "RU")
     settings = ApiSettings.from_environment()
     assert settings.database_url.host == "db"
     assert settings.flask_config()["MAX_CONTENT_LENGTH"] == 2048
+    assert settings.flask_config()["DEFAULT_REGION"] == "RU"
     options = settings.flask_config()["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]["options"]
     limits = "-c statement_timeout=500 -c idle_in_transaction_session_timeout=500"
     assert options == f"-c timezone=UTC -c jit=off {limits}"
@@ -55,6 +59,7 @@ def test_options_in_the_database_url_are_kept() -> None:
         ("SECRET_KEY", "x"),
         ("API_RATE", "-1"),
         ("TRUSTED_PROXIES", "many"),
+        ("DEFAULT_REGION", "XX"),
         ("OIDC_ROLES", "staff=owner"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
@@ -80,7 +85,7 @@ def test_a_provider_is_read_and_its_words_are_roles(environment: pytest.MonkeyPa
 
 
 def test_what_is_empty_is_not_set(environment: pytest.MonkeyPatch) -> None:
-    for name in ("API_KEY", "SECRET_KEY", "OIDC_ROLE_CLAIM", "OIDC_ROLES", *PROVIDER):
+    for name in ("API_KEY", "SECRET_KEY", "OIDC_ROLE_CLAIM", "OIDC_ROLES", "DEFAULT_REGION", *PROVIDER):
         environment.setenv(name, "")
     settings = ApiSettings.from_environment()
     assert (settings.api_key, settings.secret_key, settings.provider) == (None, None, None)

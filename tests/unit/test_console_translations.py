@@ -13,6 +13,8 @@ from babel.messages.pofile import read_po
 
 import api.console
 from api.errors import CONSTRAINTS
+from shared.clients import DOUBTFUL_NUMBER
+from shared.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
 from tests.database import ROOT
 
 CONSOLE = Path(api.console.__file__).parent
@@ -27,6 +29,9 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 CATALOGUE = io.BytesIO((CONSOLE / "translations" / "ru.po").read_bytes())
 RUSSIAN = {message.id: message for message in read_po(CATALOGUE) if message.id}
 USED = {found[2] for found in extract_from_dir(CONSOLE, METHODS, keywords=KEYWORDS)}  # file, line, message, comments
+
+PHONE_NUMBERS = (EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN)
+"""What is said of phone numbers that can't be read."""
 
 
 def sentences(*paths: str) -> set[str]:
@@ -64,6 +69,7 @@ def test_every_rule_s_sentence_has_a_translation() -> None:
     told = sentences("shared/mailings.py", "shared/plans.py", "shared/clients.py", "api/console/trial.py")
     told |= sentences("api/console/review.py", "api/mailings/drafts.py", "api/mailings/control.py")
     told |= {re.sub(r"\d+", "#", str(error)) for error in CONSTRAINTS.values()}
+    told |= {re.sub(r"\d+", "#", one) for one in (*PHONE_NUMBERS, DOUBTFUL_NUMBER.message)}
     assert len(told) > 8
     assert [sentence for sentence in told if sentence not in RUSSIAN] == []
 

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 import pytest
 
-from api.fields import MAX_ID, Instant, PhoneNumber, PlainText, Timezone, WholeNumber
+from api.fields import MAX_ID, Instant, Label, PhoneNumber, PlainText, Region, Timezone, WholeNumber
 
 INSTANT = Instant(metadata={})
 MOSCOW = timezone(timedelta(hours=3))
@@ -29,6 +29,7 @@ def refusal(field: ma.fields.Field[Any], value: object) -> str:
         ("79161234567", 79161234567),
         ("+79161234567", 79161234567),
         ("1000000", 1_000_000),
+        (" +7 916 123 45 67 ", 79161234567),
     ],
 )
 def test_a_phone_number_is_an_integer_or_digits(written: int | str, meant: int) -> None:
@@ -54,7 +55,6 @@ def test_a_phone_number_is_an_integer_or_digits(written: int | str, meant: int) 
         "++79161234567",
         "-79161234567",
         "7916 123-45-67",
-        " 79161234567",
         "79161234567\n",
         "79161234567.0",
         "7e10",
@@ -67,6 +67,21 @@ def test_a_phone_number_is_an_integer_or_digits(written: int | str, meant: int) 
 )
 def test_what_is_no_phone_number_is_refused(written: object) -> None:
     assert "phone number in international form" in refusal(PhoneNumber(), written)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("RU", "RU"), ("ru", "RU"), ("", None)])
+def test_a_region_is_two_letters_or_none(written: str, meant: str | None) -> None:
+    assert Region(metadata={}).deserialize(written) == meant
+
+
+@pytest.mark.parametrize("written", ["XX", "RUS", "7", "001", " RU", "Russia"])
+def test_what_is_no_region_is_refused(written: str) -> None:
+    assert "two letters of a country" in refusal(Region(metadata={}), written)
+
+
+def test_a_label_is_kept_as_what_can_be_seen_of_it() -> None:
+    assert Label().deserialize(" gold\xa0club\u200b") == "gold club"
+    assert "Must not contain" in refusal(Label(), "a\0b")
 
 
 @pytest.mark.parametrize(

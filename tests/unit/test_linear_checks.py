@@ -16,12 +16,14 @@ from api import create_app
 from api.clients.cells import guarded, unguarded
 from api.clients.schemas import ClientBody
 from api.clients.upload import Lines, csv_rows, ndjson_rows
-from api.clients.verdicts import judge
+from api.clients.verdicts import Judge
 from api.database_url import database_url
 from api.json_body import strict_json
 from api.local_address import local_address
 from api.mailings.schemas import MailingBody
 from api.settings import ApiSettings
+from shared.labels import normal
+from shared.phone_numbers import PhoneNumbers
 from shared.segments import segments_of
 from tests.integration.api.calls import caller
 
@@ -29,7 +31,10 @@ TIMES = 8
 TOO_MUCH = 24.0
 """Linear work takes 8 times as long for 8 times the size, quadratic work 64 times."""
 LOOKS = 10
+ROW = {"operator_code": "916", "tag": "", "timezone": "UTC"}
 HEADER = "phone_number,operator_code,tag,timezone\n"
+
+judge = Judge(PhoneNumbers())
 
 Check = Callable[[str], object]
 
@@ -84,6 +89,11 @@ CASES: dict[str, tuple[Check, Callable[[int], str], int]] = {
     "a long text": (load(MailingBody()), lambda n: '{"text":"' + " " * n + '","mark":"' + "x " * n + '"}', 100_000),
     "a long date": (load(MailingBody()), lambda n: '{"start_datetime":"2032-06-02T18:25:43.' + "1" * n + '"}', 100_000),
     "a long phone number": (load(ClientBody()), lambda n: '{"phone_number":"+' + "7" * n + '"}', 100_000),
+    "a phone number of blanks": (load(ClientBody()), lambda n: '{"phone_number":"' + " " * n + '"}', 30_000),
+    "a written number of blanks": (lambda text: judge({**ROW, "phone_number": text}), lambda n: "( " * n, 20_000),
+    "a written number of dashes": (lambda text: judge({**ROW, "phone_number": text}), lambda n: "7-" * n, 20_000),
+    "a written number of many": (lambda text: judge({**ROW, "phone_number": text}), lambda n: "+7 ;" * n, 10_000),
+    "a tag of white space": (normal, lambda n: "\xa0a " * n + " " * n, 50_000),
     "a long operator code": (load(ClientBody()), lambda n: '{"operator_code":"' + "7" * n + '"}', 100_000),
     "lines of an import": (read_ndjson, lambda n: ("{" + names(50) + ',"z":1,"z":2}\n') * n, 50),
     "a long line of an import": (read_ndjson, lambda n: "x" * n, 500_000),

@@ -29,7 +29,8 @@ export function watchImport() {
   function send(file, accept) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
-      request.open("POST", form.dataset.import);
+      const region = form.elements.default_region.value;
+      request.open("POST", `${form.dataset.import}?default_region=${encodeURIComponent(region)}`);
       request.setRequestHeader("Content-Type", /\.(ndjson|jsonl)$/i.test(file.name) ? "application/x-ndjson" : "text/csv");
       request.setRequestHeader("Accept", accept);
       request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);

@@ -22,7 +22,7 @@ def test_a_client_is_added(api: Caller, slash: str) -> None:
     client: dict[str, Any] = response.json
     assert response.status_code == 201
     assert response.headers["Location"] == f"/v1/client/{client['id']}/"
-    assert client == CLIENT | {name: client[name] for name in ("id", "created_at", "updated_at")}
+    assert client == CLIENT | {name: client[name] for name in ("id", "created_at", "updated_at")} | {"warnings": []}
     assert list(client) == [
         "id",
         "phone_number",
@@ -31,6 +31,7 @@ def test_a_client_is_added(api: Caller, slash: str) -> None:
         "timezone",
         "created_at",
         "updated_at",
+        "warnings",
     ]
     assert datetime.fromisoformat(client["created_at"]).tzinfo is not None
 
