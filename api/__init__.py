@@ -21,6 +21,7 @@ from api.console import register_console
 from api.docs import register_docs
 from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
+from api.form_size import register_form_size
 from api.headers import register_headers
 from api.mailings import actions as mailings_routes
 from api.mailings import plan as plan_routes
@@ -75,6 +76,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     register_headers(app)
     register_query_check(app)
+    register_form_size(app)
     register_gate(app, settings)
     rest_api.init_app(app)
     rest_api.register_converter(RowId, row_id_schema)

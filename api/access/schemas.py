@@ -6,8 +6,12 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.fields import NOT_BLANK, Instant, PlainText
+from api.lengths import MaxLength
 from api.schemas import Answer, Body
 from shared.roles import Role
+
+MAX_NAME = 100
+"""Characters of a key's name."""
 
 
 class KeySchema(Answer):
@@ -22,7 +26,7 @@ class KeySchema(Answer):
     )
     name = PlainText(
         required=True,
-        validate=[validate.Length(min=1, max=100), validate.Regexp(NOT_BLANK, error="Must not be blank.")],
+        validate=[validate.Length(min=1), MaxLength(MAX_NAME), validate.Regexp(NOT_BLANK, error="Must not be blank.")],
         metadata={"description": "Whose it is, or what for.", "pattern": NOT_BLANK, "example": "billing"},
     )
     role = ma.fields.Enum(

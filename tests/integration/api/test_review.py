@@ -204,6 +204,29 @@ def test_a_text_that_is_too_long_is_kept_and_counted_and_refused_with_how_much_i
     assert api.post("/mailings/drafts/1/", data=fields_of(api.get("/mailings/drafts/1/"))).status_code == 422
 
 
+def test_a_text_of_many_pages_is_counted_and_kept_too(api: Caller, connection: Connection) -> None:
+    text = "я" * 20_000  # in a form, six times as many bytes
+    assert "18400 characters too many" in api.post("/mailings/plan/", data=typed(text=text)).text
+    answer = api.post("/mailings/new/", data=typed(text=text))
+    assert (answer.status_code, fields_of(answer)["text"]) == (422, text)
+    assert "Has 20000 characters, 18400 more than the 1600 allowed." in answer.text
+    draft_of(api, typed(text=text, then="keep"))
+    assert kept(connection)["text"] == text
+
+
+def test_a_tag_a_mark_and_a_name_that_are_too_long_are_kept_and_counted(api: Caller) -> None:
+    long, said = "я" * 101, "Has 101 characters, 1 more than the 100 allowed."
+    client = {"phone_number": "79161234567", "operator_code": "916", "tag": long, "timezone": "UTC"}
+    for path, field, form in (("/clients/new/", "tag", client), ("/mailings/new/", "mark", typed(mark=long))):
+        answer = api.post(path, data=form)
+        assert (answer.status_code, fields_of(answer)[field]) == (422, long)
+        assert said in answer.text
+    named = api.post("/v1/key/create/", json={"name": long, "role": "viewer"})
+    assert named.json["errors"]["json"]["name"] == [said]
+    searched = api.get("/v1/client/", query_string={"tag": long})
+    assert searched.json["errors"]["query"]["tag"] == [said]
+
+
 def test_no_field_of_a_form_cuts_what_is_typed() -> None:
     api_folder = Path(__file__).parents[3] / "api"
     assert [file.name for file in api_folder.rglob("*.html") if "maxlength" in file.read_text()] == []
