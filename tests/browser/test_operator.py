@@ -216,16 +216,19 @@ def test_clients_are_imported_and_what_was_left_out_is_saved(at: Open, ledger: C
         "phone_number,operator_code,tag,timezone\n"
         "79000000777,900,imported,Europe/Moscow\n"
         "79000000778,111,imported,Europe/Moscow\n"
+        "8 (900) 000-07-79,900,imported\u00a0,Europe/Moscow\n"
     )
     page = at("/clients/import/")
     page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_label("Phone numbers without a country code are of").select_option(label="Russia")
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("term").filter(has_text="Left out")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save the rows that were left out").click()
     download.value.save_as(tmp_path / "rejected.csv")
     assert "79000000778" in (tmp_path / "rejected.csv").read_text()
-    assert value(ledger, "SELECT count(*) FROM client WHERE tag = 'imported'") == 1
+    numbers = "SELECT array_agg(phone_number ORDER BY id) FROM client WHERE tag = 'imported'"
+    assert value(ledger, numbers) == [79000000777, 79000000779]
 
 
 def test_the_ledger_is_searched(at: Open, service: Stage, ledger: Connection) -> None:

@@ -55,6 +55,15 @@ def test_a_page_costs_what_its_rows_do(app: Flask, ledger: Connection, path: str
     assert cost(app, ledger, path) <= A_PAGE
 
 
+@pytest.mark.parametrize(
+    "path", ["/clients/?phone=900", "/clients/?phone=8900000&tag=nobody", "/ledger/?phone=9000005000"]
+)
+def test_a_search_without_a_country_s_code_costs_some_steps_for_each_country(
+    app: Flask, ledger: Connection, path: str
+) -> None:
+    assert cost(app, ledger, path) <= A_LOOK
+
+
 @pytest.mark.parametrize("path", ["/", "/mailings/1/", "/mailings/10/", "/mailings/11/"])
 def test_figures_cost_what_they_look_at(app: Flask, ledger: Connection, path: str) -> None:
     assert cost(app, ledger, path) <= A_LOOK
