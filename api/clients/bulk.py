@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,16 +10,16 @@ from sqlalchemy import Connection, Engine, select
 
 from api.audit.recording import record_on
 from api.clients.cells import guarded
-from api.clients.staging import FaultyRow, Merged, Staging
-from api.clients.upload import COLUMNS, Row
-from api.clients.verdicts import Fault, Judge
+from api.clients.columns import COLUMNS
+from api.clients.csv_form import CsvForm
+from api.clients.rows import Row
+from api.clients.staging import Merged, Staging
+from api.clients.verdicts import Judge
 from shared.models import Client
 from shared.phone_numbers import PhoneNumbers
 
 PAGE = 1_000
 """Clients read in one statement of an export."""
-MAX_SHOWN = 200
-"""Characters of a wrong field that are kept, to know it by."""
 
 
 class Imported(NamedTuple):
@@ -31,6 +29,11 @@ class Imported(NamedTuple):
     changed: int
     unchanged: int
     rejected: int
+
+    @property
+    def rows(self) -> int:
+        """All rows of the file."""
+        return sum(self)
 
     def plus(self, merged: Merged) -> Imported:
         """The sums with the rows of one more statement."""
@@ -42,48 +45,60 @@ class Imported(NamedTuple):
         )
 
 
-def import_clients(staging: Staging, rows: Iterable[Row], numbers: PhoneNumbers) -> Imported:
+def import_clients(
+    staging: Staging, rows: Iterable[Row], numbers: PhoneNumbers, *, keeps_cells: bool = False, dry_run: bool = False
+) -> Imported:
     """Reads all rows, then takes the good ones into the directory; what was wrong stays in `staging`.
 
-    `numbers` reads their phone numbers.
+    `numbers` reads their phone numbers. `keeps_cells` is for files with more columns than a client has: they stay with
+    a row that is rejected later.
 
     A failure before the last row was read has changed nothing; one after that may have taken over a part. Each
-    transaction that changes the directory has an entry in the audit, with the counts since the entry before it.
+    transaction that changes the directory has an entry in the audit, with the counts since the entry before it. A dry
+    run comes to the same counts and changes nothing.
     """
-    judge, rejected = Judge(numbers), 0
-    for line, row in rows:
-        verdict = judge(row)
-        if isinstance(verdict, tuple):
-            staging.add(line, verdict)
-        else:
-            rejected += 1
-            _refuse(staging, line, row, verdict)
+    rejected = _stage(staging, rows, Judge(numbers), keeps_cells)
     imported = unrecorded = Imported(0, 0, 0, rejected)
 
     def record(connection: Connection, merged: Merged) -> None:
         if merged.added or merged.changed:
             record_on(connection, unrecorded.plus(merged)._asdict())
 
-    for merged in staging.merge(record):
+    for merged in staging.merge(None if dry_run else record):
         imported = imported.plus(merged)
         recorded = merged.added or merged.changed
         unrecorded = Imported(0, 0, 0, 0) if recorded else unrecorded.plus(merged)
     return imported
 
 
-def faults_as_csv(faults: Iterable[FaultyRow]) -> Iterator[str]:
-    """What is wrong with which row, as a CSV file in pieces."""
-    yield _csv([("line", "field", "reason", *COLUMNS)])
-    for fault in faults:
-        line, _, *texts = fault
-        yield _csv([(line, *map(guarded, map(str, texts)))])
+def cells_of(row: Row) -> Sequence[str]:
+    """A row as cells, in the order of the file's columns."""
+    _, fields, cells = row
+    if cells is not None:
+        return cells
+    return [_cell(fields.get(name, "")) for name in COLUMNS] if isinstance(fields, dict) else []
 
 
-def clients_as_csv(pages: Iterable[Sequence[Any]]) -> Iterator[str]:
+def _stage(staging: Staging, rows: Iterable[Row], judge: Judge, keeps_cells: bool) -> int:
+    """Stages all rows; how many were wrong."""
+    rejected = 0
+    for line, row, cells in rows:
+        verdict = judge(row)
+        if isinstance(verdict, tuple):
+            # A number that was written in another way stays as it was with a row that repeats it.
+            kept = keeps_cells or (cells is not None and row["phone_number"] != verdict[0])
+            staging.add(line, verdict, cells if kept else None)
+        else:
+            rejected += 1
+            staging.refuse(line, verdict, cells_of((line, row, cells)))
+    return rejected
+
+
+def clients_as_csv(pages: Iterable[Sequence[Any]], form: CsvForm) -> Iterator[str]:
     """The directory as a CSV file in pieces, which an import takes again."""
-    yield _csv([COLUMNS])
+    yield form.beginning + form.lines([COLUMNS])
     for page in pages:
-        yield _csv((phone, code, guarded(tag), timezone) for _, phone, code, tag, timezone in page)
+        yield form.lines((phone, code, guarded(tag), timezone) for _, phone, code, tag, timezone in page)
 
 
 def clients_as_ndjson(pages: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -109,18 +124,5 @@ def pages_of_clients(engine: Engine) -> Iterator[Sequence[Any]]:
         last = page[-1].id
 
 
-def _refuse(staging: Staging, line: int, row: Any, faults: Sequence[Fault]) -> None:
-    fields = row if isinstance(row, dict) else {}
-    cells = [_shown(fields.get(name, "")) for name in COLUMNS]
-    for place, (field, reason) in enumerate(faults):
-        staging.refuse(FaultyRow(line, place, field[:MAX_SHOWN], reason, *cells))
-
-
-def _shown(value: Any) -> str:
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:MAX_SHOWN]
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -16,7 +16,6 @@ from api.fields import (
     Label,
     PhoneNumber,
     PlainText,
-    Region,
     Timezone,
     WrittenPhoneNumber,
 )
@@ -148,55 +147,4 @@ class ClientsArguments(PageArguments):
             "pattern": "^[0-9]{1,15}$",
             "example": "916",
         },
-    )
-
-
-class ImportArguments(ma.Schema):
-    """How a file is to be read."""
-
-    default_region = Region(
-        metadata={
-            "description": "The country whose phone numbers may come without its code, as they are dialled there; "
-            "empty for none. Left out: `DEFAULT_REGION`.",
-            "example": "RU",
-        }
-    )
-
-
-class RowFault(Answer):
-    """What is wrong with a row of an import."""
-
-    line = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Where the row begins, from 1.", "example": 3}
-    )
-    field = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Which field; null when it is the row as a whole.", "example": "timezone"},
-    )
-    reason = ma.fields.String(
-        required=True,
-        metadata={"description": "Why.", "example": "Must be the name of an IANA time zone, such as Europe/Moscow."},
-    )
-
-
-class ImportedSchema(Answer):
-    """What an import came to, in rows."""
-
-    added = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "New clients.", "example": 990}
-    )
-    changed = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Clients that were different.", "example": 7}
-    )
-    unchanged = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Clients that were the same.", "example": 2}
-    )
-    rejected = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Rows that changed nothing.", "example": 1}
-    )
-    errors = ma.fields.List(
-        ma.fields.Nested(RowFault),
-        required=True,
-        metadata={"description": "What is wrong with them, by line: the first 1,000. All of it as `text/csv`."},
     )

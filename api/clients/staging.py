@@ -8,6 +8,7 @@ was killed leaves behind, the next import after a day removes.
 from __future__ import annotations
 
 import io
+import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -19,7 +20,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api.clients.statements import (
+    COMPARE,
     COPY_CLIENTS,
+    COPY_CLIENTS_AND_CELLS,
     COPY_FAULTS,
     CREATE_TABLES,
     DROP_TABLES,
@@ -30,29 +33,43 @@ from api.clients.statements import (
     MERGE,
     MERGE_LIMITS,
     NEW_NAME,
+    REASONS,
 )
-from api.clients.verdicts import Good
+from api.clients.verdicts import Fault, Good
 from api.errors import IN_THE_WAY
 
-PUT, MERGED, READ = 20_000, 10_000, 5_000
+PUT, MERGED, READ = 20_000, 10_000, 500
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
+MAX_KEPT = 2**22
+"""Characters of rows as they are in the file that wait for a COPY: a row may have as many as MAX_LINE of them."""
 PATIENCE = "10min"
 """How long one statement may take; each is for a bounded number of rows, but for building the index."""
+MAX_TOLD = 500
+"""Characters of a reason, and of the name of a field that there is not, that are kept."""
 TRIES = 5
 """Of one merging statement, when other transactions are in its way."""
 
 
-class FaultyRow(NamedTuple):
-    """Something that is wrong with a row: its line, which of the row's faults, and the row's fields as they came."""
+class RejectedRow(NamedTuple):
+    """A row that was left out: its line, what is wrong with it, and its cells or fields as they came."""
 
     line: int
-    place: int
+    faults: Sequence[Fault]
+    cells: list[str] | dict[str, str]
+
+
+class Reason(NamedTuple):
+    """Something that is wrong with several rows."""
+
     field: str
+    """Empty when it is the rows as a whole."""
+    kind: str
+    """The sentence with `#` for each number: rows whose reasons differ in numbers only count as one."""
     reason: str
-    phone_number: str
-    operator_code: str
-    tag: str
-    timezone: str
+    """The sentence, with `…` for the numbers if they differ."""
+    rows: int
+    lines: Sequence[int]
+    """Where the first of them are."""
 
 
 class Merged(NamedTuple):
@@ -78,29 +95,36 @@ class Staging:
         self._engine = engine
         self._name = name
         self._clients: list[str] = []
+        self._with_cells: list[str] = []
         self._faults: list[str] = []
+        self._kept = 0
         self._staged = 0
 
-    def add(self, line: int, client: Good) -> None:
-        """Stages a client."""
+    def add(self, line: int, client: Good, cells: Sequence[str] | None = None) -> None:
+        """Stages a client; `cells` are kept for the case that the row is rejected after all."""
         phone_number, operator_code, tag, timezone = client
-        self._clients.append(f"{line}\t{phone_number}\t{operator_code}\t{tag.translate(_ESCAPES)}\t{timezone}\n")
-        if len(self._clients) >= PUT:
-            self._put_clients()
+        row = f"{line}\t{phone_number}\t{operator_code}\t{tag.translate(_ESCAPES)}\t{timezone}"
+        if cells is None:
+            self._clients.append(row + "\n")
+            if len(self._clients) >= PUT:
+                self._put_clients()
+        else:
+            self._with_cells.append(f"{row}\t{self._written(cells)}\n")
+            self._put_if_many()
 
-    def refuse(self, faulty: FaultyRow) -> None:
-        """Writes down a fault of a row."""
-        self._faults.append("\t".join([str(column).translate(_ESCAPES) for column in faulty]) + "\n")
-        if len(self._faults) >= PUT:
-            self._put_faults()
+    def refuse(self, line: int, faults: Sequence[Fault], cells: Sequence[str]) -> None:
+        """Writes down a row that is wrong."""
+        told = _ENCODE([[_keepable(text) for text in fault] for fault in faults]).translate(_ESCAPES)
+        self._faults.append(f"{line}\t{told}\t{self._written(cells)}\n")
+        self._put_if_many()
 
-    def merge(self, record: Record) -> Iterator[Merged]:
+    def merge(self, record: Record | None) -> Iterator[Merged]:
         """Takes what is staged into the directory, some rows a transaction, in the order of their phone numbers.
 
-        Of several rows with one phone number the first counts, and the others are refused.
+        Of several rows with one phone number the first counts, and the others are refused. Without `record` the
+        directory is only compared with what is staged, and nothing is taken.
         """
-        self._put_clients()
-        self._put_faults()
+        self._put_all()
         with self._transaction() as connection:
             (found,) = connection.exec_driver_sql(INDEX_CLIENTS.format(name=self._name)).one()
         if found != self._staged:
@@ -112,24 +136,32 @@ class Staging:
             passed = merged
             yield merged
 
-    def faults(self) -> Iterator[FaultyRow]:
-        """All faults in the order of the lines; no transaction is open between two reads."""
-        line, place = 0, 0
+    def rejected(self) -> Iterator[RejectedRow]:
+        """All rejected rows in the order of the lines; no transaction is open between two reads."""
+        line = 0
         while True:
             with self._transaction() as connection:
-                parameters = {"line": line, "place": place, "limit": READ}
+                parameters = {"line": line, "limit": READ}
                 rows = connection.exec_driver_sql(FAULTS_AFTER.format(name=self._name), parameters).all()
             if not rows:
                 return
-            yield from (FaultyRow(*row) for row in rows)
-            line, place = rows[-1].line, rows[-1].place
+            for line, faults, cells in rows:
+                yield RejectedRow(line, [Fault(*fault) for fault in faults], json.loads(cells))
 
-    def first_faults(self, count: int) -> Sequence[FaultyRow]:
-        """The first faults in the order of the lines."""
-        with closing(self.faults()) as faults:  # type: ignore[type-var]
-            return list(islice(faults, count))
+    def first_rejected(self, count: int) -> Sequence[RejectedRow]:
+        """The first rejected rows in the order of the lines."""
+        with closing(self.rejected()) as rows:  # type: ignore[type-var]
+            return list(islice(rows, count))
 
-    def _merge_after(self, passed: Merged, record: Record) -> Merged | None:
+    def reasons(self, count: int, lines: int) -> tuple[Sequence[Reason], int]:
+        """What is wrong with how many rows, the most frequent first, each with its first lines; and how many reasons
+        there are, of which `count` at most are named."""
+        with self._transaction() as connection:
+            parameters = {"limit": count, "lines": lines}
+            rows = connection.exec_driver_sql(REASONS.format(name=self._name), parameters).all()
+        return [Reason(*row[:-1]) for row in rows], rows[0][-1] if rows else 0
+
+    def _merge_after(self, passed: Merged, record: Record | None) -> Merged | None:
         """Merges the next rows; none when there are no more. Tries again when it was in somebody's way."""
         parameters = {"phone_number": passed.phone_number, "line": passed.line, "limit": MERGED}
         for left in reversed(range(TRIES)):
@@ -140,26 +172,39 @@ class Staging:
                     raise
         raise AssertionError("the last try answers or raises")
 
-    def _merge_once(self, parameters: dict[str, int], record: Record) -> Merged | None:
+    def _merge_once(self, parameters: dict[str, int], record: Record | None) -> Merged | None:
         with self._transaction() as connection:
             connection.exec_driver_sql(MERGE_LIMITS)
-            row = connection.exec_driver_sql(MERGE.format(name=self._name), parameters).one_or_none()
+            statement = MERGE if record else COMPARE
+            row = connection.exec_driver_sql(statement.format(name=self._name), parameters).one_or_none()
             merged = Merged(*row) if row else None
-            if merged:
+            if merged and record:
                 record(connection, merged)
         return merged
 
     def _put_clients(self) -> None:
-        self._staged += len(self._clients)
+        self._staged += len(self._clients) + len(self._with_cells)
         self._copy(COPY_CLIENTS, self._clients)
+        self._copy(COPY_CLIENTS_AND_CELLS, self._with_cells)
 
-    def _put_faults(self) -> None:
+    def _put_if_many(self) -> None:
+        if self._kept > MAX_KEPT or max(len(self._with_cells), len(self._faults)) >= PUT:
+            self._put_all()
+
+    def _put_all(self) -> None:
+        self._put_clients()
         self._copy(COPY_FAULTS, self._faults)
+        self._kept = 0
+
+    def _written(self, cells: Sequence[str]) -> str:
+        written: str = _ENCODE(cells).translate(_ESCAPES)
+        self._kept += len(written)
+        return written
 
     def _copy(self, statement: str, rows: list[str]) -> None:
         if not rows:
             return
-        # A half of a surrogate pair, which only a fault's text can have, becomes a question mark.
+        # A half of a surrogate pair, which only a rejected row can have, becomes a question mark.
         data = io.BytesIO("".join(rows).encode(errors="replace"))
         rows.clear()
         with self._transaction() as connection, closing(connection.connection.cursor()) as cursor:
@@ -191,5 +236,11 @@ def staged(engine: Engine) -> Iterator[Staging]:
             connection.exec_driver_sql(DROP_TABLES.format(name=name))
 
 
-# The text format of COPY; a NUL, which only a fault's text can have, is nothing that PostgreSQL can keep.
-_ESCAPES: dict[int, Any] = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\ufffd"})
+# The text format of COPY.
+_ESCAPES: dict[int, Any] = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _keepable(text: str) -> str:
+    """The text without NUL, which PostgreSQL's texts can't have; a file's own cells are kept as JSON."""
+    return text[:MAX_TOLD].replace("\0", "\ufffd")

@@ -6,11 +6,10 @@ NEW_NAME = "SELECT format('client_import_%%s_%%s', extract(epoch FROM now())::bi
 CREATE_TABLES = """
 CREATE UNLOGGED TABLE {name} (
     line bigint NOT NULL, phone_number bigint NOT NULL, operator_code text NOT NULL, tag text NOT NULL,
-    timezone text NOT NULL
+    timezone text NOT NULL, cells text
 ) WITH (autovacuum_enabled = off);
 CREATE UNLOGGED TABLE {name}_faults (
-    line bigint, place int, field text NOT NULL, reason text NOT NULL, phone_number text NOT NULL,
-    operator_code text NOT NULL, tag text NOT NULL, timezone text NOT NULL, PRIMARY KEY (line, place)
+    line bigint PRIMARY KEY, faults json NOT NULL, cells text NOT NULL
 ) WITH (autovacuum_enabled = off)
 """
 
@@ -25,7 +24,9 @@ WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ '^client_import_[
 
 LIMITS = "SELECT set_config('statement_timeout', %(patience)s, true)"
 
-COPY_CLIENTS = "COPY {name} FROM STDIN"
+# `cells` is a row as it is in the file, where that has more columns than a client.
+COPY_CLIENTS = "COPY {name} (line, phone_number, operator_code, tag, timezone) FROM STDIN"
+COPY_CLIENTS_AND_CELLS = "COPY {name} FROM STDIN"
 COPY_FAULTS = "COPY {name}_faults FROM STDIN"
 
 INDEX_CLIENTS = "CREATE INDEX ON {name} (phone_number, line); SELECT count(*) FROM {name}"
@@ -34,12 +35,10 @@ INDEX_CLIENTS = "CREATE INDEX ON {name} (phone_number, line); SELECT count(*) FR
 MERGE_LIMITS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
 
 # The next rows, in an order that all imports have, so that two of them don't wait for each other in a circle. A row
-# that is in the directory as it is given is only read. The phone number is never changed: the locks are FOR NO KEY
-# UPDATE, which neither a launch nor a worker waits for. Whoever is added by somebody else at the same moment is
-# changed; whoever is removed stays so.
-MERGE = """
+# that is in the directory as it is given is only read.
+_GIVEN = """
 WITH given AS MATERIALIZED (
-    SELECT line, phone_number, operator_code, tag, timezone,
+    SELECT line, phone_number, operator_code, tag, timezone, cells,
         phone_number = lag(phone_number, 1, %(phone_number)s) OVER (ORDER BY phone_number, line) AS again
     FROM {name}
     WHERE (phone_number, line) > (%(phone_number)s, %(line)s)
@@ -52,7 +51,25 @@ WITH given AS MATERIALIZED (
     FROM given
         LEFT JOIN LATERAL (SELECT * FROM client WHERE client.phone_number = given.phone_number LIMIT 1) client ON true
     WHERE NOT given.again
-), changed AS (
+), repeated AS (
+    INSERT INTO {name}_faults
+    SELECT line, json_build_array(json_build_array('phone_number', 'The same phone number as in line ' || (
+            SELECT first.line FROM {name} AS first WHERE first.phone_number = given.phone_number ORDER BY line LIMIT 1
+        ) || '.')),
+        coalesce(cells, json_build_object('phone_number', phone_number::text, 'operator_code', operator_code,
+            'tag', tag, 'timezone', timezone)::text)
+    FROM given WHERE again
+    RETURNING line
+)"""
+
+_SUMS = """
+SELECT phone_number, line, added, changed, distinct_numbers - added - changed, repeated
+FROM given, counts ORDER BY phone_number DESC, line DESC LIMIT 1
+"""
+
+# The phone number is never changed: the locks are FOR NO KEY UPDATE, which neither a launch nor a worker waits for.
+# Whoever is added by somebody else at the same moment is changed; whoever is removed stays so.
+MERGE = f"""{_GIVEN}, changed AS (
     UPDATE client SET operator_code = known.operator_code, tag = known.tag, timezone = known.timezone,
         updated_at = now()
     FROM known
@@ -66,22 +83,34 @@ WITH given AS MATERIALIZED (
     WHERE (client.operator_code, client.tag, client.timezone)
         IS DISTINCT FROM (excluded.operator_code, excluded.tag, excluded.timezone)
     RETURNING xmax = 0 AS new
-), repeated AS (
-    INSERT INTO {name}_faults
-    SELECT line, 0, 'phone_number', 'The same phone number as in line ' || (
-            SELECT first.line FROM {name} AS first WHERE first.phone_number = given.phone_number ORDER BY line LIMIT 1
-        ) || '.', phone_number, operator_code, tag, timezone
-    FROM given WHERE again
-    RETURNING line
 ), counts AS (
     SELECT (SELECT count(*) FROM known) AS distinct_numbers, (SELECT count(*) FROM repeated) AS repeated,
         (SELECT count(*) FROM added WHERE new) AS added,
         (SELECT count(*) FROM changed) + (SELECT count(*) FROM added WHERE NOT new) AS changed
 )
-SELECT phone_number, line, added, changed, distinct_numbers - added - changed, repeated
-FROM given, counts ORDER BY phone_number DESC, line DESC LIMIT 1
+{_SUMS}"""  # noqa: S608  put together of constants
+
+# What MERGE would come to just now; the directory is only read.
+COMPARE = f"""{_GIVEN}, counts AS (
+    SELECT (SELECT count(*) FROM known) AS distinct_numbers, (SELECT count(*) FROM repeated) AS repeated,
+        (SELECT count(*) FROM known WHERE id IS NULL) AS added,
+        (SELECT count(*) FROM known WHERE id IS NOT NULL AND differs) AS changed
+)
+{_SUMS}"""  # noqa: S608  put together of constants
+
+# The rejected rows by what is wrong with them, where reasons that differ in numbers only are one.
+REASONS = """
+SELECT field, kind, CASE WHEN min(reason) = max(reason) THEN min(reason) ELSE replace(kind, '#', '…') END,
+    count(*), (array_agg(line ORDER BY line))[:%(lines)s], count(*) OVER ()
+FROM (
+    SELECT line, fault->>0 AS field, fault->>1 AS reason, regexp_replace(fault->>1, '[0-9]+', '#', 'g') AS kind
+    FROM {name}_faults, json_array_elements(faults) AS fault
+) each
+GROUP BY field, kind
+ORDER BY count(*) DESC, min(line), field
+LIMIT %(limit)s
 """
 
 FAULTS_AFTER = """
-SELECT * FROM {name}_faults WHERE (line, place) > (%(line)s, %(place)s) ORDER BY line, place LIMIT %(limit)s
+SELECT line, faults, cells FROM {name}_faults WHERE line > %(line)s ORDER BY line LIMIT %(limit)s
 """

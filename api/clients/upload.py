@@ -1,23 +1,19 @@
 """An upload, read as it arrives: in pieces of bounded size, from bytes to lines to rows, whatever is in it.
 
 What is wrong with one row is that row's. The whole file is refused, before anything has changed, only when it can't be
-told where its next row begins: a header that names no columns, a quote never closed, a broken gzip, an early end.
+told what it is: no text, an encoding that nobody can tell, a first line that names no columns, a broken gzip, an early
+end.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
-import re
 import time
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
-from webargs.flaskparser import abort
 from werkzeug.exceptions import (
     BadRequest,
     ClientDisconnected,
@@ -26,50 +22,30 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from api.clients.cells import unguarded
-from api.clients.schemas import ClientBody
-from api.json_body import strict_json
-from shared.clients import MAX_LABEL
+from api.clients.csv_files import CsvFile, csv_file
+from api.clients.lines import PIECE, Lines
+from api.clients.rows import NdjsonFile
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
-COLUMNS = ClientBody.Meta.fields
 
 UPLOAD_PATIENCE = 3600.0
 """Seconds from an upload's first byte to its last: it holds a thread of the API, though nothing in the database."""
-PIECE = 65_536
-"""Bytes that are read at a time."""
-MAX_LINE = 65_536
-"""Characters. A row has some 150; what has no line ends is not a file of rows."""
 
 _CUT_OFF = "The body ended early, or did not go on. Nothing has changed."
-_EMPTY = "The file is empty."
-_LINE_ENDS = ("\n", "\r")
-# How bytes that are not UTF-8 look after decoding with surrogateescape (PEP 383).
-_UNDECODED = re.compile("[\udc80-\udcff]")
+
+ClientsFile = CsvFile | NdjsonFile
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A row that has no fields to look at, and why."""
+def open_upload(request: Request, max_bytes: int) -> ClientsFile:
+    """The file that a request's body is, CSV or NDJSON, plain or compressed with gzip; of CSV, the first line is read.
 
-    reason: str
-
-
-Row = tuple[int, Any]
-"""The number of the line where a row begins, counted from 1, and its fields by name; or what else was there."""
-
-
-def read_rows(request: Request, max_bytes: int) -> Iterator[Row]:
-    """The rows of a request's body, CSV or NDJSON, plain or compressed with gzip.
-
-    Raises UnsupportedMediaType at once. Reading on raises BadRequest for a file whose rows can't be told apart,
-    RequestEntityTooLarge beyond `max_bytes` (unpacked, too), ClientDisconnected when it ends early and RequestTimeout
-    when it goes on for longer than UPLOAD_PATIENCE; 422 answers a header with wrong columns.
+    Raises UnsupportedMediaType for what is not announced as such a file, or is none, and BadRequest or 422 for a first
+    line that names other columns. Reading the rows raises BadRequest when nobody can tell the encoding,
+    RequestEntityTooLarge beyond `max_bytes` (unpacked, too), ClientDisconnected when the body ends early and
+    RequestTimeout when it goes on for longer than UPLOAD_PATIENCE.
     """
     if request.mimetype not in (CSV, NDJSON):
         raise UnsupportedMediaType(f"Send the clients as Content-Type: {CSV} or {NDJSON}.")
-    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType("Send the clients in UTF-8.")
     request.max_content_length = max_bytes
     stream: io.RawIOBase = _Body(request)
     match request.headers.get("Content-Encoding", "identity").lower():
@@ -79,102 +55,12 @@ def read_rows(request: Request, max_bytes: int) -> Iterator[Row]:
             pass
         case _:
             raise UnsupportedMediaType("The only Content-Encoding that is taken is gzip.")
-    lines = Lines(stream)
-    return csv_rows(lines) if request.mimetype == CSV else ndjson_rows(lines)
-
-
-class Lines:
-    """The lines of a file in UTF-8, with or without a byte order mark.
-
-    One that can't be read comes as an empty line, and `fault` says why until it is taken.
-    """
-
-    def __init__(self, stream: io.RawIOBase) -> None:
-        # newline="": lines end as they do in the file, which tells a line end from one inside quotes.
-        self._text = io.TextIOWrapper(io.BufferedReader(stream, PIECE), "utf-8-sig", "surrogateescape", newline="")
-        self.number = 0
-        self.fault = ""
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(MAX_LINE)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) == MAX_LINE and not line.endswith(_LINE_ENDS):
-            self.fault = f"Is longer than {MAX_LINE:,} characters."
-            while line and not line.endswith(_LINE_ENDS):
-                line = self._text.readline(MAX_LINE)
-            return "\n"
-        if not line.isascii() and _UNDECODED.search(line):
-            self.fault = "Is not UTF-8."
-            return "\n"
-        return line
-
-    def take_fault(self) -> str:
-        """What is wrong with the last line or lines, if anything; asked again, nothing is."""
-        fault, self.fault = self.fault, ""
-        return fault
-
-
-def csv_rows(lines: Lines) -> Iterator[Row]:
-    """The rows of a CSV file (RFC 4180) whose first line names the columns, in any order."""
-    reader = csv.reader(lines, strict=True)
-    names = _header(reader, lines)
-    while True:
-        first = lines.number + 1
-        reason = ""
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason = f"Is not CSV: {error}."
-        reason = reason or lines.take_fault()
-        # What was meant to end in the first line has taken others in: which, nobody can know.
-        if lines.number > first and (reason or lines.number - first > MAX_LABEL):
-            raise BadRequest(f"A quote that line {first} opens is not closed, or not where its cell ends.")
-        if reason:
-            yield first, Unreadable(reason)
-        elif cells and len(cells) != len(names):
-            yield first, Unreadable(f"Has {len(cells)} columns, and the header has {len(names)}.")
-        elif cells:
-            fields = dict(zip(names, cells, strict=True))
-            fields["tag"] = unguarded(fields["tag"])
-            yield first, fields
-
-
-def ndjson_rows(lines: Lines) -> Iterator[Row]:
-    """The rows of a file with one JSON object a line. Blank lines are none."""
-    for line in lines:
-        if fault := lines.take_fault():
-            yield lines.number, Unreadable(fault)
-        elif not line.isspace():
-            try:
-                yield lines.number, strict_json(line.encode(), "The line")
-            except BadRequest as error:
-                yield lines.number, Unreadable(error.description or "")
-    if not lines.number:
-        raise BadRequest(_EMPTY)
-
-
-def _header(reader: Iterator[list[str]], lines: Lines) -> list[str]:
-    try:
-        names = next(reader, [])
-    except csv.Error as error:
-        raise BadRequest(f"The first line, which names the columns, is not CSV: {error}.") from error
-    if not lines.number:
-        raise BadRequest(_EMPTY)
-    if fault := lines.take_fault():
-        raise BadRequest(f"The first line, which names the columns: {fault}")
-    wrong = {name: ["Missing column: the first line names all four."] for name in COLUMNS if name not in names}
-    wrong |= {name[:MAX_LABEL]: ["Unknown column."] for name in names if name not in COLUMNS}
-    wrong |= {name: ["Named more than once."] for name in COLUMNS if names.count(name) > 1}
-    if wrong:
-        abort(422, errors={"csv": wrong})
-    return names
+    if request.mimetype == CSV:
+        return csv_file(Lines(stream, request.mimetype_params.get("charset", "")))
+    # RFC 8259, section 8.1: JSON is in UTF-8.
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("Send JSON in UTF-8.")
+    return NdjsonFile(Lines(stream, "utf-8"))
 
 
 class _Body(io.RawIOBase):

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 import marshmallow as ma
 
+from api.clients.columns import COLUMNS
+from api.clients.rows import Unreadable
 from api.clients.schemas import WrittenClientBody
-from api.clients.upload import COLUMNS, Unreadable
 from shared.clients import MAX_LABEL, TIMEZONES, check_operator_code
 from shared.errors import Invalid
 from shared.labels import normal
 from shared.phone_numbers import PhoneNumbers
+
+NOTHING_IN_IT = "There is nothing in the row."
 
 _fields_of = itemgetter(*COLUMNS)
 
@@ -69,6 +72,8 @@ class Judge:
     def _by_schema(self, row: Any) -> Good | list[Fault]:
         if isinstance(row, Unreadable):
             return [Fault("", row.reason)]
+        if isinstance(row, dict) and row and all(isinstance(cell, str) and not cell.strip() for cell in row.values()):
+            return [Fault("", NOTHING_IN_IT)]
         try:
             fields = self._body.load(row)
             check_operator_code(fields["phone_number"], fields["operator_code"])

@@ -14,8 +14,10 @@ from werkzeug.exceptions import HTTPException
 
 from api import create_app
 from api.clients.cells import guarded, unguarded
+from api.clients.csv_files import csv_file
+from api.clients.lines import Lines
+from api.clients.rows import NdjsonFile
 from api.clients.schemas import ClientBody
-from api.clients.upload import Lines, csv_rows, ndjson_rows
 from api.clients.verdicts import Judge
 from api.database_url import database_url
 from api.json_body import strict_json
@@ -54,13 +56,13 @@ def load(schema: ma.Schema) -> Check:
 
 def read_csv(text: str) -> None:
     with suppress(HTTPException):
-        for _, row in csv_rows(Lines(io.BytesIO((HEADER + text).encode()))):  # type: ignore[arg-type]
+        for _, row, _ in csv_file(Lines(io.BytesIO((HEADER + text).encode()))).rows():
             judge(row)
 
 
 def read_ndjson(text: str) -> None:
     with suppress(HTTPException):
-        for _, row in ndjson_rows(Lines(io.BytesIO(text.encode()))):  # type: ignore[arg-type]
+        for _, row, _ in NdjsonFile(Lines(io.BytesIO(text.encode()), "utf-8")).rows():
             judge(row)
 
 

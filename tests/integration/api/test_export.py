@@ -47,6 +47,30 @@ def test_nothing_in_it_is_a_formula(api: Caller) -> None:
     assert ",\"'=HYPERLINK(" in api.get(EXPORT).text
 
 
+@pytest.mark.parametrize(
+    ("query", "beginning"),
+    [
+        ({"bom": "true", "delimiter": "semicolon"}, "\ufeffphone_number;operator_code;tag;timezone\r\n"),
+        ({"delimiter": "tab"}, "phone_number\toperator_code\ttag\ttimezone\r\n"),
+        ({"bom": "false", "delimiter": "comma"}, "phone_number,operator_code,tag,timezone\r\n"),
+    ],
+)
+def test_an_export_has_the_form_that_is_asked_for_and_an_import_takes_it(
+    api: Caller, query: dict[str, str], beginning: str
+) -> None:
+    add_tags(api)
+    add_client(api, tag="a;b,c\td")
+    answer = api.get(EXPORT, query_string=query)
+    assert answer.data.decode().startswith(beginning)
+    assert api.post(IMPORT, data=answer.data, content_type=CSV).json["unchanged"] == len(TAGS) + 1
+
+
+@pytest.mark.parametrize("query", [{"bom": "1"}, {"delimiter": ";"}, {"form": "excel"}])
+def test_a_form_that_there_is_not_is_refused(api: Caller, query: dict[str, str]) -> None:
+    assert api.get(EXPORT, query_string=query).status_code == 422
+    assert api.post(IMPORT, data="", content_type=CSV, query_string=query).status_code == 422
+
+
 @pytest.mark.parametrize("kind", [CSV, NDJSON])
 def test_an_import_of_an_export_changes_nothing(api: Caller, connection: Connection, kind: str) -> None:
     add_tags(api)

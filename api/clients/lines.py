@@ -1,0 +1,120 @@
+"""The lines of a file as text, read piece by piece, whatever is in it."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from api.clients.encodings import HEAD, Encoding, Undecodable, encoding_of
+
+PIECE = 65_536
+"""Bytes that are read at a time."""
+MAX_LINE = 65_536
+"""Characters. A row has some 150; what has no line ends is not a file of rows."""
+MAX_SHOWN = 200
+"""Characters of a longer line that are kept, to know it by."""
+
+LINE_ENDS = ("\n", "\r")
+END_OF_FILE = "\x1a"
+"""Ctrl-Z, with which programs of DOS end a text."""
+
+
+class Line(NamedTuple):
+    """A line that was read, with its number from 1 and what is wrong with it as a whole."""
+
+    number: int
+    text: str
+    fault: str
+
+
+class Lines:
+    """The lines of a file, each with its end as it is in the file; it may be LF, CR LF or CR.
+
+    Of the last one, `number` is the number from 1, and `fault` says why it can't be read, or is empty. Reading raises
+    BadRequest when the encoding can't be told, and UnsupportedMediaType at once for what is no text.
+    """
+
+    def __init__(self, stream: io.RawIOBase | io.BytesIO, encoding: str = "") -> None:
+        """`encoding` is what the caller says; empty: it is to be found out."""
+        head = _read(stream, HEAD)
+        self.encoding: Encoding
+        self.encoding, head = encoding_of(head, encoding)
+        codec, errors = self.encoding.read_as
+        # newline="": lines end as they do in the file, which tells a line end from one inside quotes.
+        whole = io.BufferedReader(_Rejoined(head, stream), PIECE)
+        self._text = io.TextIOWrapper(whole, codec, errors, newline="")
+        self._readline = self._text.readline
+        self._again: deque[Line] = deque()
+        self.number = 0
+        self.fault = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            self.number, text, self.fault = self._again.popleft()
+            return text
+        line = self._readline(MAX_LINE)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.fault = ""
+        if line[-1] in LINE_ENDS and line.isascii():
+            return line
+        return self._look_at(line)
+
+    def give_back(self, lines: Sequence[Line]) -> None:
+        """Lets lines that were read come again, before all others."""
+        self._again.extendleft(reversed(lines))
+
+    def _look_at(self, line: str) -> str:
+        if line[-1] not in LINE_ENDS:
+            if len(line) == MAX_LINE:
+                return self._skip(line)
+            # The last line of all.
+            line = line.rstrip(END_OF_FILE)
+        if not line.isascii():
+            try:
+                # Files that were joined have a byte order mark where each begins.
+                line = self.encoding.text(line, self.number).lstrip("\ufeff")
+            except Undecodable as error:
+                self.fault = str(error)
+        return line
+
+    def _skip(self, line: str) -> str:
+        self.fault = f"Is longer than {MAX_LINE:,} characters."
+        shown = line[:MAX_SHOWN]
+        while line and not line.endswith(LINE_ENDS):
+            line = self._readline(MAX_LINE)
+        return shown
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose beginning has been read already."""
+
+    def __init__(self, head: bytes, rest: io.RawIOBase | io.BytesIO) -> None:
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._head:
+            return self._rest.readinto(buffer) or 0
+        size = min(len(buffer), len(self._head))
+        buffer[:size] = self._head[:size]
+        self._head = self._head[size:]
+        return size
+
+
+def _read(stream: io.RawIOBase | io.BytesIO, size: int) -> bytes:
+    """So many bytes, or fewer at the end of the stream."""
+    pieces: list[bytes] = []
+    while size > 0 and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
