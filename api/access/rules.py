@@ -25,6 +25,7 @@ WRITING = frozenset(
             "edit_client",
             "remove_client",
             "import_clients",
+            "import_file",
             "new_mailing",
             "edit_mailing",
             "mailing_deed",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from typing import Any
@@ -14,6 +13,7 @@ from webargs.flaskparser import abort
 from api.clients import bulk
 from api.clients.bulk_schemas import ImportArguments, ImportedSchema
 from api.clients.csv_form import CsvForm, CsvFormArguments
+from api.clients.downloads import csv_answer, saved_as
 from api.clients.reports import MAX_REJECTED, imported_file, rejected_as_csv
 from api.clients.routes import blp
 from api.clients.upload import CSV, NDJSON, open_upload
@@ -92,15 +92,6 @@ class ClientsExport(MethodView):
         first = next(pages, ())
         pages = chain([first], pages)
         if request.accept_mimetypes.best_match([CSV, NDJSON]) == NDJSON:
-            return Response(bulk.clients_as_ndjson(pages), content_type=NDJSON, headers=_saved_as("clients.ndjson"))
+            return Response(bulk.clients_as_ndjson(pages), content_type=NDJSON, headers=saved_as("clients.ndjson"))
         form = CsvForm.of(arguments["delimiter"], arguments["bom"])
         return csv_answer(bulk.clients_as_csv(pages, form), "clients.csv")
-
-
-def csv_answer(pieces: Iterator[str], name: str) -> Response:
-    """A CSV file that is written while it is sent, to be saved under that name."""
-    return Response(pieces, content_type=f"{CSV}; charset=utf-8", headers=_saved_as(name))
-
-
-def _saved_as(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f"attachment; filename={name}"}

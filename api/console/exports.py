@@ -1,17 +1,20 @@
-"""A mailing's ledger as a file, streamed: memory stays flat however many messages there are."""
+"""Exports: how a file is to be written, and a mailing's ledger, streamed: memory stays flat however long it is."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from flask import Response, stream_with_context
+import marshmallow as ma
+from flask import Response, render_template, request, stream_with_context, url_for
+from werkzeug.exceptions import BadRequest
 
 from api.clients.cells import guarded
+from api.clients.csv_form import CsvForm, CsvFormArguments
+from api.clients.downloads import csv_answer
 from api.console.blueprint import blp
 from api.console.clients import last_attempts_of
+from api.console.viewer import language
 from api.extensions import db
 from api.fields import rfc_3339
 from api.mailings.queries import check_mailing
@@ -38,24 +41,44 @@ COLUMNS = (
 )
 
 
+@blp.get("/clients/export/")
+def export_clients() -> str:
+    """In which form the directory is to be saved."""
+    return _choices("/v1/client/export/", url_for("console.clients"))
+
+
+@blp.get("/mailings/<id:mailing_id>/export/")
+def export_ledger(mailing_id: int) -> str:
+    """In which form a mailing's ledger is to be saved."""
+    check_mailing(mailing_id)
+    address = url_for("console.mailing_ledger", mailing_id=mailing_id)
+    return _choices(address, url_for("console.mailing", mailing_id=mailing_id), mailing_id)
+
+
 @blp.get("/mailings/<id:mailing_id>/ledger.csv")
 def mailing_ledger(mailing_id: int) -> Response:
-    """Every message of a mailing, with its last attempt."""
+    """Every message of a mailing, with its last attempt. The query is CsvFormArguments."""
     check_mailing(mailing_id)
-    response = Response(stream_with_context(_lines(mailing_id)), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f"attachment; filename=mailing-{mailing_id}.csv"
-    return response
+    try:
+        form = CsvForm.of(**CsvFormArguments().load(request.args.to_dict(), unknown=ma.EXCLUDE))
+    except ma.ValidationError:
+        raise BadRequest("There is no such choice.") from None
+    return csv_answer(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 
-def csv_line(values: Iterable[object]) -> str:
-    """One line of CSV (RFC 4180); what a spreadsheet would take for a formula is made a text."""
-    line = io.StringIO()
-    csv.writer(line).writerow([_cell(value) for value in values])
-    return line.getvalue()
+def csv_line(values: Iterable[object], form: CsvForm) -> str:
+    """One line of CSV; what a spreadsheet would take for a formula is made a text."""
+    return form.lines([[_cell(value) for value in values]])
 
 
-def _lines(mailing_id: int) -> Iterator[str]:
-    yield csv_line(COLUMNS)
+def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
+    # What Excel in the viewer's language most probably expects.
+    usual = "semicolon" if language() == "ru" else "comma"
+    return render_template("console/export.html", address=address, back=back, mailing_id=mailing_id, usual=usual)
+
+
+def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
+    yield form.beginning + csv_line(COLUMNS, form)
     after = 0
     while messages := messages_after(after, AT_A_TIME, mailing_id=mailing_id):
         last = last_attempts_of(messages)
@@ -79,7 +102,8 @@ def _lines(mailing_id: int) -> Iterator[str]:
                         attempt and attempt.outcome.value,
                         attempt and attempt.http_status,
                         attempt and attempt.detail,
-                    )
+                    ),
+                    form,
                 )
             )
         after = messages[-1].id

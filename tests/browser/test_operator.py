@@ -167,10 +167,11 @@ def test_the_ledger_of_a_mailing_is_saved_as_a_file(
     add_clients(ledger, 3, tag="archived")
     page = at(f"/mailings/{add_mailing(service, 'archived')}/")
     sees(page, "3 of 3 sent")
+    page.get_by_role("link", name="Ledger as CSV").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Ledger as CSV").click()
+        page.get_by_role("button", name="Save").click()
     download.value.save_as(tmp_path / "ledger.csv")
-    with (tmp_path / "ledger.csv").open(newline="") as file:
+    with (tmp_path / "ledger.csv").open(newline="", encoding="utf-8-sig") as file:
         assert [row["last_outcome"] for row in csv.DictReader(file)] == ["accepted"] * 3
 
 
@@ -210,25 +211,51 @@ def test_a_client_is_found_changed_and_removed(at: Open, ledger: Connection) -> 
     sees(page, "The client is removed.")
 
 
-def test_clients_are_imported_and_what_was_left_out_is_saved(at: Open, ledger: Connection, tmp_path: Path) -> None:
-    file = tmp_path / "clients.csv"
-    file.write_text(
-        "phone_number,operator_code,tag,timezone\n"
-        "79000000777,900,imported,Europe/Moscow\n"
-        "79000000778,111,imported,Europe/Moscow\n"
-        "8 (900) 000-07-79,900,imported\u00a0,Europe/Moscow\n"
+def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
+    at: Open, ledger: Connection, tmp_path: Path
+) -> None:
+    file, wrong, rejected = (tmp_path / f"{name}.csv" for name in ("clients", "wrong", "rejected"))
+    header = "Phone number;Operator code;Tag;Time zone\r\n"
+    rows = (
+        "79000000777;900;imported;Europe/Moscow\r\n"
+        "79000000778;111;отложенные;Europe/Moscow\r\n"
+        "8 (900) 000-07-79;900;imported\u00a0;Europe/Moscow\r\n"
     )
     page = at("/clients/import/")
+    wrong.write_bytes(header.replace("Tag", "Label").encode())
+    page.get_by_label("File", exact=True).set_input_files(wrong)
+    page.get_by_role("button", name="Check the file").click()
+    sees(page, "Line 1 lacks columns:")
+    sees(page, "tag")
+    file.write_bytes((header + rows).encode("cp1251"))
     page.get_by_label("File", exact=True).set_input_files(file)
+    expect(page.get_by_text("Line 1 lacks columns:")).to_have_count(0)
     page.get_by_label("Phone numbers without a country code are of").select_option(label="Russia")
-    page.get_by_role("button", name="Import").click()
-    expect(page.get_by_role("term").filter(has_text="Left out")).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save the rows that were left out").click()
-    download.value.save_as(tmp_path / "rejected.csv")
-    assert "79000000778" in (tmp_path / "rejected.csv").read_text()
+    page.get_by_role("button", name="Check the file").click()
+    sees(page, "Nothing has been imported yet.")
+    sees(page, "Windows-1251")
+    sees(page, "The operator code must occur in the phone number.")
+    assert value(ledger, "SELECT count(*) FROM client WHERE phone_number = 79000000777") == 0
+    page.get_by_role("button", name="Import", exact=True).click()
+    sees(page, "The file is imported.")
     numbers = "SELECT array_agg(phone_number ORDER BY id) FROM client WHERE tag = 'imported'"
     assert value(ledger, numbers) == [79000000777, 79000000779]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the rows that are left out").click()
+    download.value.save_as(rejected)
+    assert rejected.read_bytes().startswith("\ufeffline;reason;Phone number;".encode())
+    rejected.write_bytes(rejected.read_bytes().replace(b";111;", b";900;"))
+    page.get_by_label("File", exact=True).set_input_files(rejected)
+    page.get_by_role("button", name="Check the file").click()
+    page.get_by_role("button", name="Import", exact=True).click()
+    sees(page, "The file is imported.")
+    assert value(ledger, "SELECT count(*) FROM client WHERE tag = 'отложенные'") == 1
+    page.get_by_role("link", name="To the clients").click()
+    page.get_by_role("link", name="Export").click()
+    page.get_by_label("Delimiter").select_option("semicolon")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    assert download.value.path().read_bytes().startswith("\ufeffphone_number;operator_code;".encode())
 
 
 def test_the_ledger_is_searched(at: Open, service: Stage, ledger: Connection) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import api.console
+from api.clients import csv_files, encodings, lines, rows, upload, verdicts
 from api.errors import CONSTRAINTS
 from shared.clients import DOUBTFUL_NUMBER
 from shared.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
@@ -25,6 +28,15 @@ NOT_WORDS = re.compile(
     r"{#.*?#}|{% call.*?{% endcall %}|{%.*?%}|{{.*?}}|<pre.*?</pre>|<code.*?</code>|<[^>]*>", re.DOTALL
 )
 WORD = re.compile(r"[^\W\d_]{2,}")
+
+NOT_OF_A_FILE = {
+    "Is not #.",
+    "Send the clients as Content-Type: # or #.",
+    "The only Content-Encoding that is taken is gzip.",
+    "This encoding is not read. Those that are: #.",
+    "The body is not gzip, or not the whole of it.",
+}
+"""Sentences about a request: the console's own are not like that."""
 
 CATALOGUE = io.BytesIO((CONSOLE / "translations" / "ru.po").read_bytes())
 RUSSIAN = {message.id: message for message in read_po(CATALOGUE) if message.id}
@@ -72,6 +84,37 @@ def test_every_rule_s_sentence_has_a_translation() -> None:
     told |= {re.sub(r"\d+", "#", one) for one in (*PHONE_NUMBERS, DOUBTFUL_NUMBER.message)}
     assert len(told) > 8
     assert [sentence for sentence in told if sentence not in RUSSIAN] == []
+
+
+def written(node: ast.AST) -> Iterator[str]:
+    """The texts in a piece of source that are no docstrings, with # for what is filled in."""
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            return
+        case ast.Constant(value=str(text)):
+            yield re.sub(r"{\w+}", "#", text)
+        case ast.JoinedStr(values=parts):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "#" for part in parts)
+        case _:
+            for inner in ast.iter_child_nodes(node):
+                yield from written(inner)
+
+
+def said_of_files() -> set[str]:
+    """Why a file or its rows are refused: the sentences of the modules that read them, with # for numbers."""
+    sources = (csv_files, encodings, lines, rows, upload, verdicts)
+    found = {text for module in sources for text in written(ast.parse(Path(str(module.__file__)).read_text()))}
+    found |= {f"Is not {encodings.Encoding(name, known=True).title}." for name in encodings.CHOICES}
+    numbers = re.compile(r"\d+")
+    # Of those that end in what was found in the file, what stands before it.
+    told = {numbers.sub("#", text.removesuffix(" #")) for text in found if re.match("[A-Z].* .*[.:#]$", text)}
+    return {text.replace("longer than # ", "longer than #,# ") for text in told} - NOT_OF_A_FILE
+
+
+def test_every_reason_why_a_file_or_a_row_is_refused_has_a_translation() -> None:
+    told = said_of_files()
+    assert len(told) > 15
+    assert sorted(sentence for sentence in told if sentence not in RUSSIAN) == []
 
 
 @pytest.mark.parametrize("template", sorted((CONSOLE / "templates").rglob("*.html")), ids=lambda file: file.name)

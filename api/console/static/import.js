@@ -1,46 +1,62 @@
-// Sends a file of clients to the API and shows how far it is; what was left out can be saved with the reasons.
+// Sends a file of clients, first to see what would come of it, then to import it, and shows how far it is.
 export function watchImport() {
   const form = document.querySelector("form[data-import]");
   if (!form) return;
   const words = form.querySelector("[data-words]").dataset;
   const shown = form.querySelector("[data-import-shown]");
-  const step = form.querySelector("[data-import-step]");
+  const told = shown.querySelector("[data-import-told]");
   const bar = form.querySelector("progress");
   const result = form.querySelector("[data-import-result]");
-  const button = form.querySelector("button[type=submit]");
+  let busy = false;
 
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const file = form.elements.file.files[0];
-    result.replaceChildren();
-    shown.hidden = false;
-    button.disabled = true;
-    try {
-      const request = await send(file, "application/json");
-      const answer = JSON.parse(request.responseText);
-      request.status === 200 ? report(answer, file) : complain(`${words.failed} ${answer.message}`);
-    } catch {
-      complain(words.lost);
-    }
-    shown.hidden = true;
-    button.disabled = false;
+    take("check");
   });
+  result.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-import-step]");
+    if (button) take(button.dataset.importStep);
+  });
+  // What is shown is of the file as it was chosen. The same one again, as after a correction, is a choice too.
+  form.addEventListener("change", () => result.replaceChildren());
+  form.elements.file.addEventListener("click", () => (form.elements.file.value = ""));
 
-  function send(file, accept) {
+  async function take(step) {
+    if (busy) return;
+    begin(true);
+    try {
+      const file = form.elements.file.files[0];
+      const request = await send(file, step);
+      if (request.response.type.startsWith("text/csv")) save(request.response, file);
+      else result.replaceChildren(answerOf(await request.response.text()));
+    } catch {
+      result.replaceChildren(alert(words.lost));
+    }
+    begin(false);
+  }
+
+  function begin(working) {
+    busy = working;
+    shown.hidden = !working;
+    for (const control of form.querySelectorAll("button, input, select")) control.disabled = working;
+  }
+
+  function send(file, step) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
-      const region = form.elements.default_region.value;
-      request.open("POST", `${form.dataset.import}?default_region=${encodeURIComponent(region)}`);
-      request.setRequestHeader("Content-Type", /\.(ndjson|jsonl)$/i.test(file.name) ? "application/x-ndjson" : "text/csv");
-      request.setRequestHeader("Accept", accept);
+      const region = encodeURIComponent(form.elements.default_region.value);
+      request.open("POST", `${form.dataset.import}?step=${step}&default_region=${region}`);
+      request.responseType = "blob";
+      request.setRequestHeader("Content-Type", kind(file));
+      request.setRequestHeader("Accept", "text/html");
       request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);
       request.upload.addEventListener("progress", (event) => {
-        step.textContent = words.sending;
+        told.textContent = words.sending;
         bar.value = (100 * event.loaded) / event.total;
       });
       request.upload.addEventListener("load", () => {
         // How far the database is, nobody tells: a bar without a value.
-        step.textContent = words.working;
+        told.textContent = words.working;
         bar.removeAttribute("value");
       });
       request.addEventListener("load", () => resolve(request));
@@ -49,52 +65,30 @@ export function watchImport() {
     });
   }
 
-  function report(answer, file) {
-    const list = element("dl", "facts");
-    for (const name of ["added", "changed", "unchanged", "rejected"]) {
-      if (!(name in answer)) continue;
-      list.append(element("dt", "", words[name]), element("dd", "", answer[name].toLocaleString(document.documentElement.lang)));
-    }
-    result.append(list);
-    if (answer.rejected) result.append(faults(answer.errors), saving(file));
-    const link = element("a", "btn btn-outline-primary", words.toClients);
-    link.href = words.address;
-    result.append(link);
-  }
-
-  function faults(errors) {
-    const list = element("ul", "faults");
-    for (const error of errors.slice(0, 10)) {
-      list.append(element("li", "", `${error.line}: ${[error.field, error.reason].filter(Boolean).join(" – ")}`));
-    }
-    if (errors.length > 10) list.append(element("li", "", "…"));
-    return list;
-  }
-
-  // The same file again changes nothing; this time the answer is the file of what was left out.
-  function saving(file) {
-    const save = element("button", "btn btn-primary", words.save);
-    save.type = "button";
-    save.addEventListener("click", async () => {
-      const request = await send(file, "text/csv");
-      const link = element("a");
-      link.href = URL.createObjectURL(new Blob([request.responseText], { type: "text/csv" }));
-      link.download = `rejected-${file.name.replace(/\.\w+$/, "")}.csv`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    });
-    return save;
-  }
-
-  function complain(message) {
-    const alert = element("div", "alert alert-danger", message);
-    result.append(alert);
+  function kind(file) {
+    if (/\.(ndjson|jsonl)$/i.test(file.name)) return "application/x-ndjson";
+    const encoding = form.elements.encoding.value;
+    return encoding ? `text/csv; charset=${encoding}` : "text/csv";
   }
 }
 
-function element(name, classes = "", text = "") {
-  const made = document.createElement(name);
-  made.className = classes;
-  made.textContent = text;
+// The part of a page that is the answer; of a whole page, as for a session that is over, what it says.
+function answerOf(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  return page.querySelector("[data-import-answer]") ?? alert((page.querySelector("main") ?? page.body).textContent);
+}
+
+function save(blob, file) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `rejected-${file.name.replace(/\.\w+$/, "")}.csv`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function alert(text) {
+  const made = document.createElement("div");
+  made.className = "alert alert-danger";
+  made.textContent = text.trim();
   return made;
 }

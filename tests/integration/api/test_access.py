@@ -30,7 +30,7 @@ ASKED = ("Plans.MailingPlan", "console.plan_part")
 LEADING_TO_WRITES = [
     f"console.{page}"
     for page in (
-        *("new_client", "edit_client", "remove_client", "import_clients"),
+        *("new_client", "edit_client", "remove_client", "import_clients", "import_file"),
         *("new_mailing", "edit_mailing", "mailing_deed", "mailing_test", "undo_mailing", "resolve_message"),
         *("edit_draft", "review_draft", "remove_draft"),
     )

@@ -32,6 +32,7 @@ from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
 HEADER = "phone_number,operator_code,tag,timezone\n"
 NEW_ROW = "79161234567,916,vip,UTC\n"
+OTHER_ROW = "79161234568,916,vip,UTC\n"
 CLIENT_FORM = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
 MAILING_FORM = {
     "text": "Bye",
@@ -123,6 +124,12 @@ def edit(table: str, path: str, form: dict[str, str]) -> Act:
 def take(*lines: str) -> Act:
     """An import."""
     return send("POST", "/v1/client/import/", data=HEADER + "".join(lines), content_type="text/csv")
+
+
+def send_file(step: str) -> Act:
+    """A file that the console's page sends."""
+    body = HEADER + (OTHER_ROW if step == "check" else NEW_ROW)
+    return send("POST", f"/clients/import/?step={step}", data=body, content_type="text/csv")
 
 
 def run(*arguments: str) -> Act:
@@ -224,7 +231,12 @@ API_CASES = {
     ),
     "POST Clients.ClientsImport": Case(
         ((take(NEW_ROW, "x,y,z,a\n"), ["importClients"]),),
-        (take(NEW_ROW), take("x,y,z,a\n"), send("POST", "/v1/client/import/", data="a", content_type="text/csv")),
+        (
+            take(NEW_ROW),
+            take("x,y,z,a\n"),
+            send("POST", "/v1/client/import/", data="a", content_type="text/csv"),
+            send("POST", "/v1/client/import/?dry_run=true", data=HEADER + OTHER_ROW, content_type="text/csv"),
+        ),
     ),
     "POST Mailings.NewMailing": Case(
         (
@@ -288,6 +300,9 @@ CONSOLE_CASES = {
     ),
     "POST console.remove_client": Case(
         ((post("/clients/1/remove/"), ["deleteClient"]),), (post("/clients/1/remove/"),)
+    ),
+    "POST console.import_file": Case(
+        ((send_file("import"), ["importClients"]),), tuple(map(send_file, ("import", "check", "rejected", "x")))
     ),
     "POST console.new_mailing": Case(
         ((keep_draft, ["createDraft"]), (fill_in("/mailings/new/", **MAILING_FORM), ["createDraft"])),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from api.clients.csv_form import CsvForm
 from api.console.exports import csv_line
 from shared.ledger import MessageStatus
 from shared.phone_numbers import beginnings
@@ -243,12 +244,15 @@ def test_a_mailing_s_ledger_comes_whole_and_without_formulas(
     lines = list(csv.DictReader(io.StringIO(answer.text)))
     assert [line["message_id"] for line in lines] == ["1", "2", "3", "4", "5"]
     assert [line["reason"] for line in lines[2:4]] == ['\'=HYPERLINK("x")', ""]
+    for_excel = api.get(f"/mailings/{mailing_id}/ledger.csv", query_string={"delimiter": "semicolon", "bom": "true"})
+    assert for_excel.data.decode().startswith("\ufeffmessage_id;client_id;")
+    assert api.get(f"/mailings/{mailing_id}/ledger.csv?delimiter=x").status_code == 400
 
 
 def test_a_line_of_csv_quotes_what_needs_it() -> None:
-    assert csv_line(["a,b", None, True, -5, "-5", datetime(2026, 1, 1, tzinfo=UTC)]) == (
-        '"a,b",,yes,-5,\'-5,2026-01-01T00:00:00.000Z\r\n'
-    )
+    values = ["a,b", None, True, -5, "-5", datetime(2026, 1, 1, tzinfo=UTC)]
+    assert csv_line(values, CsvForm()) == '"a,b",,yes,-5,\'-5,2026-01-01T00:00:00.000Z\r\n'
+    assert csv_line(values, CsvForm(";")) == "a,b;;yes;-5;'-5;2026-01-01T00:00:00.000Z\r\n"
 
 
 def test_a_mailing_s_page_adds_up_and_says_why_what_was_not_sent_was_not(api: Caller, connection: Connection) -> None:
