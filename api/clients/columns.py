@@ -43,7 +43,7 @@ def count_known(names: Iterable[str]) -> int:
 def places_of(names: Sequence[str]) -> tuple[int, ...]:
     """Where in a row each of COLUMNS stands. Answers 422 for a first line that does not name each of them once.
 
-    Columns that there are besides are nobody's business: a missing one tells what is misspelt.
+    Other columns are ignored; where one of COLUMNS is missing, they are named too, since one may be a misspelt name.
     """
     found: dict[str, int] = {}
     times: Counter[str] = Counter()

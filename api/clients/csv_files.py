@@ -72,7 +72,7 @@ class CsvFile:
                 if "'" in line:
                     values = tuple(map(unguarded, values))
                 yield number, dict(zip(COLUMNS, values, strict=True)), cells
-            elif not line.strip(_BLANK):
+            elif not fault and not line.strip(_BLANK):
                 self.blank_lines += 1
             else:
                 fault = fault or f"Has {len(cells)} columns, and the header has {size}."
@@ -124,6 +124,7 @@ def csv_file(lines: Lines) -> CsvFile:
     first = next((line for line in lines if lines.fault or line.strip(_BLANK)), "")
     if not lines.number:
         raise BadRequest(EMPTY_FILE)
+    blank_lines = lines.number - 1
     delimiter = ""
     if (separator := _SEPARATOR.fullmatch(first)) and not lines.fault:
         delimiter = separator[1]
@@ -131,7 +132,7 @@ def csv_file(lines: Lines) -> CsvFile:
     if lines.fault:
         raise BadRequest(HEADER_FAULT.format(fault=lines.fault))
     delimiter, names = _header(_whole_header(first, lines), (delimiter,) if delimiter else DELIMITERS)
-    return CsvFile(lines, delimiter, names, places_of(names))
+    return CsvFile(lines, delimiter, names, places_of(names), blank_lines)
 
 
 def _whole_header(first: str, lines: Lines) -> list[str]:

@@ -154,7 +154,8 @@ def encoding_of(head: bytes, said: str) -> tuple[Encoding, bytes]:
     for mark, marked in _MARKS:
         if head.startswith(mark):
             return Encoding(marked, known=True), head.removeprefix(mark)
-    if not name and (found := _utf_16_without_mark(head)):
+    # Software that announces all texts as UTF-8 does not look at them.
+    if name in ("", UTF_8) and (found := _utf_16_without_mark(head)):
         return Encoding(found, known=True), head
     if not name and head.lstrip()[:1] == b"<":
         raise UnsupportedMediaType(WEB_PAGE)

@@ -114,4 +114,5 @@ def rejected_as_csv(
 
 def _shown(cell: str) -> str:
     # A half of a surrogate pair is nothing that an answer can have.
-    return cell[:MAX_SHOWN].encode(errors="replace").decode()
+    shown = cell if len(cell) <= MAX_SHOWN else cell[:MAX_SHOWN] + "…"
+    return shown.encode(errors="replace").decode()

@@ -44,6 +44,8 @@ MAX_KEPT = 2**22
 """Characters of rows as they are in the file that wait for a COPY: a row may have as many as MAX_LINE of them."""
 PATIENCE = "10min"
 """How long one statement may take; each is for a bounded number of rows, but for building the index."""
+MAX_FAULTS = 20
+"""Of one row that are told one by one: a JSON object may have thousands of fields that there are not."""
 MAX_TOLD = 500
 """Characters of a reason, and of the name of a field that there is not, that are kept."""
 TRIES = 5
@@ -114,7 +116,10 @@ class Staging:
 
     def refuse(self, line: int, faults: Sequence[Fault], cells: Sequence[str]) -> None:
         """Writes down a row that is wrong."""
-        told = _ENCODE([[_keepable(text) for text in fault] for fault in faults]).translate(_ESCAPES)
+        more = len(faults) - MAX_FAULTS
+        if more > 0:
+            faults = [*faults[:MAX_FAULTS], Fault("", f"Has {more} more faults.")]
+        told = self._written([[_keepable(text) for text in fault] for fault in faults])
         self._faults.append(f"{line}\t{told}\t{self._written(cells)}\n")
         self._put_if_many()
 
@@ -196,8 +201,8 @@ class Staging:
         self._copy(COPY_FAULTS, self._faults)
         self._kept = 0
 
-    def _written(self, cells: Sequence[str]) -> str:
-        written: str = _ENCODE(cells).translate(_ESCAPES)
+    def _written(self, content: object) -> str:
+        written: str = _ENCODE(content).translate(_ESCAPES)
         self._kept += len(written)
         return written
 

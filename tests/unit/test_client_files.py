@@ -124,6 +124,7 @@ def test_a_header_that_does_not_do_is_refused_by_its_columns(header: str, wrong:
         (table(CYRILLIC).encode("koi8-r"), "koi8-r", "koi8-r"),
         (table("Müller").encode("cp1252"), "windows-1252", "windows-1252"),
         (table(CYRILLIC).encode("utf-16"), "utf-8", "utf-16le"),  # a mark knows better
+        (table(CYRILLIC).encode("utf-16-le"), "utf-8", "utf-16le"),
     ],
 )
 def test_the_encoding_is_found_out_or_said(data: bytes, encoding: str, name: str) -> None:
@@ -230,7 +231,11 @@ def test_the_last_line_needs_no_end() -> None:
 def test_blank_lines_are_counted_and_are_no_rows() -> None:
     file = opened("\r\n" + table("a", end="\r\n\r\n") + "  \r\n")
     assert [line for line, *_ in file.rows()] == [4]
-    assert file.blank_lines == 3
+    assert file.blank_lines == 4
+
+
+def test_a_line_too_long_is_no_blank_one() -> None:
+    assert rows_of(table("a") + " " * 100_000 + "x\r\n")[1:] == [(3, "Is longer than 65,536 characters.")]
 
 
 def test_joined_files_have_a_second_header_that_is_one_row() -> None:

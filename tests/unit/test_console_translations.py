@@ -14,7 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import api.console
-from api.clients import csv_files, encodings, lines, rows, upload, verdicts
+from api.clients import csv_files, encodings, lines, rows, staging, upload, verdicts
 from api.errors import CONSTRAINTS
 from shared.clients import DOUBTFUL_NUMBER
 from shared.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
@@ -102,7 +102,7 @@ def written(node: ast.AST) -> Iterator[str]:
 
 def said_of_files() -> set[str]:
     """Why a file or its rows are refused: the sentences of the modules that read them, with # for numbers."""
-    sources = (csv_files, encodings, lines, rows, upload, verdicts)
+    sources = (csv_files, encodings, lines, rows, staging, upload, verdicts)
     found = {text for module in sources for text in written(ast.parse(Path(str(module.__file__)).read_text()))}
     found |= {f"Is not {encodings.Encoding(name, known=True).title}." for name in encodings.CHOICES}
     numbers = re.compile(r"\d+")

@@ -19,7 +19,10 @@ export function watchImport() {
   });
   // What is shown is of the file as it was chosen. The same one again, as after a correction, is a choice too.
   form.addEventListener("change", () => result.replaceChildren());
-  form.elements.file.addEventListener("click", () => (form.elements.file.value = ""));
+  form.elements.file.addEventListener("click", () => {
+    form.elements.file.value = "";
+    result.replaceChildren();
+  });
 
   async function take(step) {
     if (busy) return;
