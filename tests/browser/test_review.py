@@ -68,7 +68,7 @@ def test_a_pasted_text_that_is_too_long_is_kept_whole_and_counted(at: Open, ledg
     page = at("/mailings/new/")
     page.get_by_label("For whom").fill("pasted")
     page.get_by_label("Text").fill("я" * 20_000)
-    expect(page.locator("#plan")).to_contain_text("18400 characters too many: a text may have 1,600.")
+    expect(page.locator("#plan")).to_contain_text("18,400 characters too many: a text may have 1,600.")
     page.get_by_label("Text").select_text()
     page.keyboard.insert_text(PASTED)
     expect(page.get_by_label("Text")).to_have_value(PASTED)
