@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
 from contextlib import suppress
@@ -10,11 +11,19 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.server.lingering import LingeringTransport
+
 MAX_HEAD: Final = 65_536
 """Bytes of a request line and headers together."""
 
 MAX_UNSENT: Final = 131_072
 """Bytes of an answer that the kernel keeps beyond what is on its way to the caller."""
+
+PIECE: Final = 65_536
+"""Bytes of a request that is answered already, which must come within the timeout for the rest to be drained too."""
+
+MAX_DRAIN: Final = 3600.0
+"""Seconds for which the rest of such a request is drained: as long as an import may take."""
 
 REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -90,10 +99,16 @@ class Connection(HttpToolsProtocol):
         """Whether all that is to come is thrown away."""
         self._begun = False
         """Whether a part of a request has arrived that is not answered."""
+        self._arriving = False
+        """Whether the body of a request is still to come, or the rest of what nobody understands."""
+        self._draining_since = math.inf
+        """Since when, by the event loop's clock, the rest of a request comes that is answered already."""
+        self._drained = 0
+        """Bytes of the piece that comes just now."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The kernel has accepted a connection."""
-        super().connection_made(transport)
+        super().connection_made(LingeringTransport.around(transport, lambda: self._arriving, self._discard))
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux, macOS
             # Or the kernel would take megabytes of a long answer that nobody reads.
             wire = transport.get_extra_info("socket")
@@ -107,6 +122,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser. A head that goes on beyond the maximum is refused."""
+        if self._draining_since < math.inf:
+            self._drain(len(data))
         if self._refused:
             return
         if self._in_head:
@@ -129,14 +146,21 @@ class Connection(HttpToolsProtocol):
             raise ValueError("the head is too large")  # which ends the parser's work
         if sum(name == b"host" for name, _ in self.headers) > 1:
             raise ValueError("more than one Host")  # to be answered with 400 (RFC 9112, section 3.2)
+        self._arriving = True
         self.scope["state"]["connection"] = self
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        self._arriving = False
+        self._draining_since = math.inf
+        super().on_message_complete()
+
     def on_response_complete(self) -> None:
-        """The answer is in the write buffer: the next request may come."""
+        """The answer is in the write buffer: the rest of the request, and the next one, may come."""
         if not self.pipeline:
             self._begun = False
-            self._all.wait(self)
+            self._wait_for_the_rest()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -172,11 +196,30 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What the parser does not understand is answered with 400, unless it has been answered already."""
         if not self._refused:
+            self._arriving = True  # for all that the parser knows
             super().send_400_response(msg)
 
     def _refuse(self, answer: bytes) -> None:
         """Answers, and reads on without a look: to close now could take the answer from a caller who still sends."""
-        self._refused = True
+        self._arriving = True
         self.transport.write(answer)
-        self.transport.write_eof()
+        self.transport.close()
+
+    def _discard(self) -> None:
+        """Whatever comes from now on belongs to what is answered."""
+        self._refused = True
+        self._wait_for_the_rest()
+
+    def _wait_for_the_rest(self) -> None:
+        """An answer is in the write buffer, and the caller may still be sending what it answers."""
+        if self._arriving:
+            self._draining_since = self.loop.time()
+            self._drained = 0
         self._all.wait(self)
+
+    def _drain(self, size: int) -> None:
+        """Waits anew when a piece is complete: many callers read the answer only when they have sent everything."""
+        self._drained += size
+        if self._drained >= PIECE and self.loop.time() - self._draining_since < MAX_DRAIN:
+            self._drained = 0
+            self._all.wait(self)

@@ -1,0 +1,51 @@
+"""Closing a connection whose caller still sends (RFC 9112, section 9.6).
+
+A connection that is closed while bytes come in is reset, and the reset can reach the caller before it has read the
+answer. So only our side is closed, and what comes is thrown away until the caller closes too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+
+class LingeringTransport:
+    """asyncio's transport, whose `close` lingers while a request is still arriving. A second `close` does not."""
+
+    def __init__(self, transport: asyncio.Transport, is_arriving: Callable[[], bool], lingers: Callable[[], None]):
+        """`lingers` is called when it begins: from then on, what arrives is to be thrown away."""
+        self._transport = transport
+        self._is_arriving = is_arriving
+        self._lingers = lingers
+        self._lingering = False
+
+    @classmethod
+    def around(
+        cls, transport: asyncio.Transport, is_arriving: Callable[[], bool], lingers: Callable[[], None]
+    ) -> asyncio.Transport:
+        """One that passes for the transport: what it does not have itself is the transport's."""
+        return cast(asyncio.Transport, cls(transport, is_arriving, lingers))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be written."""
+        return self._lingering or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Closes the connection, or only our side of it."""
+        if self.is_closing() or not self._is_arriving():
+            self._transport.close()
+            return
+        self.linger()
+
+    def linger(self) -> None:
+        """Closes our side of the connection, once what has been written is sent."""
+        self._lingering = True
+        self._transport.write_eof()
+        # It may have been paused for a reader that is not to come.
+        self._transport.resume_reading()
+        self._lingers()
