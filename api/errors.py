@@ -49,11 +49,11 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def answer_http(error: HTTPException) -> Response:
-    """What Flask, flask-smorest and webargs raise. webargs puts the fields' errors into `data`."""
+    """What Flask, flask-smorest and webargs raise. The fields' errors, and a message to go with them, are in `data`."""
     data: Mapping[str, Any] = getattr(error, "data", {})
     errors = data.get("errors") or data.get("messages")
     if errors:
-        message = "The request has errors."
+        message = data.get("message", "The request has errors.")
     elif isinstance(error, NoSuchPath):
         message = "There is nothing at this path."
     else:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 MAX_SHOWN = 100
 """Characters of a repeated name that an error shows."""
 
+_BYTE_ORDER_MARK = "\ufeff"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -31,12 +32,13 @@ class BodyParser(FlaskParser):
 
 
 def strict_json(body: bytes, what: str = "The body") -> Any:
-    """Parses JSON in UTF-8. Raises BadRequest for all that RFC 8259 forbids or warns of; `what` is what it calls it.
+    """Parses JSON in UTF-8, with or without a byte order mark (section 8.1 of RFC 8259); `what` is what errors call it.
 
-    Such as NaN, a name twice in one object (nobody can know which one won), or a number or a depth without end.
+    Raises BadRequest for all else that RFC 8259 forbids or warns of. Such as NaN, a name twice in one object (nobody
+    can know which one won), or a number or a depth without end.
     """
     try:
-        return _DECODER.decode(body.decode())
+        return _DECODER.decode(body.decode().removeprefix(_BYTE_ORDER_MARK))
     except UnicodeDecodeError as error:
         raise BadRequest(f"{what} is not UTF-8: byte {error.start} is out of place.") from error
     except json.JSONDecodeError as error:

@@ -22,7 +22,8 @@ none on the last page.
 
 What reads or writes one client or mailing answers with an `ETag`. Send it back in `If-Match` with a PUT or a DELETE,
 and the write is refused (412) if somebody else has edited the resource since. Progress of a mailing's messages is no
-edit. Send it in `If-None-Match` with a GET, and the answer is 304 while nothing at all has changed.
+edit. (A tag that a compressing proxy has made weak, `W/"…"`, counts as it was.) Send it in `If-None-Match` with a GET,
+and the answer is 304 while nothing at all has changed.
 
 Everything needs a key, as `Authorization: Bearer gonets_…`. A `viewer` reads, an `operator` also writes clients and
 mailings, an `admin` also makes and revokes keys and reads the audit. Too many requests at once are refused (429). An
@@ -54,7 +55,11 @@ ERRORS = {
         "Not as things stand: another record, the ledger's history, or a request with the same Idempotency-Key that is "
         "still running. `errors` names it.",
     ),
-    412: ("PreconditionFailed", "Somebody else has edited the resource since `If-Match` was answered."),
+    412: (
+        "PreconditionFailed",
+        "Somebody else has edited the resource since this ETag was answered, or `If-Match` holds none "
+        "that was answered here. The message says which.",
+    ),
     413: ("TooLarge", "The body is larger than the API takes."),
     415: ("UnsupportedMediaType", "The body is not announced as something that is taken here."),
     422: ("Invalid", "A field or a query parameter is wrong, missing or unknown. `errors` names it."),

@@ -16,6 +16,7 @@ from api.json_body import strict_json
         (b"[]", []),
         (b"null", None),
         (b'{"a": {"a": 1}}', {"a": {"a": 1}}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
     ],
 )
 def test_json_is_read(body: bytes, meant: object) -> None:
@@ -36,7 +37,8 @@ def test_json_is_read(body: bytes, meant: object) -> None:
         (b'{"a": -Infinity}', "there is no -Infinity"),
         (b'{"a": "\xff"}', "is not UTF-8: byte 7"),
         ('{"a": "П"}'.encode("utf-16"), "is not UTF-8"),
-        (b"\xef\xbb\xbf{}", "is not JSON"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "is not JSON"),
+        (b'\xef\xbb\xbf{"a": "\xff"}', "is not UTF-8: byte 10"),
         (b'{"a": "\xed\xa0\x80"}', "is not UTF-8"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"a":' * 50_000, "nested too deep"),

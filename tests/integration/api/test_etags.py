@@ -66,16 +66,42 @@ def test_a_write_with_the_tag_of_what_was_there_is_refused(api: Caller, resource
     assert api.get(path).json == now.json
 
 
-@RESOURCES
-@pytest.mark.parametrize("header", ["", '""', '"x"', "x", '"x", "y.z"', "W/*", '".', ","])
-def test_a_tag_that_was_never_given_matches_nothing(api: Caller, resource: str, header: str) -> None:
-    assert api.delete(add(api, resource), headers={"If-Match": header}).status_code == 412
+NOT_OURS, NONE = "is not one of a client or a mailing here", "holds no ETag"
 
 
 @RESOURCES
-def test_a_weak_tag_is_no_leave_to_write(api: Caller, resource: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [(header, NONE) for header in ("", '""', ",", '".', r'"\"0f.1a\""')]
+    + [(header, NOT_OURS) for header in ('"x"', "x", '"x", "y.z"', "W/*", '"0123456789abcdef"')],
+)
+def test_a_tag_that_was_never_given_matches_nothing_and_is_told_from_one_of_before(
+    api: Caller, resource: str, header: str, reason: str
+) -> None:
     path = add(api, resource)
-    assert api.delete(path, headers={"If-Match": f"W/{api.get(path).headers['ETag']}"}).status_code == 412
+    refused = api.delete(path, headers={"If-Match": header})
+    assert refused.status_code == 412
+    assert reason in refused.json["message"]
+    assert refused.json["errors"] == {"headers": {"If-Match": [refused.json["message"]]}}
+    stale = api.get(path).headers["ETag"]
+    api.put(path, json=changed(resource))
+    edited = api.delete(path, headers={"If-Match": f"{header}, {stale}"})
+    assert edited.status_code == 412
+    assert "has been edited since" in edited.json["message"]
+
+
+@RESOURCES
+@pytest.mark.parametrize("proxy", ["nginx", "apache"])
+def test_a_tag_is_known_again_as_a_compressing_proxy_hands_it_on(api: Caller, resource: str, proxy: str) -> None:
+    def handed_on(tag: str) -> str:
+        return f"W/{tag}" if proxy == "nginx" else f'{tag[:-1]}-gzip"'
+
+    path = add(api, resource)
+    stale = handed_on(api.get(path).headers["ETag"])
+    assert api.get(path, headers={"If-None-Match": stale}).status_code == 304
+    assert api.put(path, json=changed(resource), headers={"If-Match": stale}).status_code == 200
+    assert api.delete(path, headers={"If-Match": stale}).status_code == 412
+    assert api.delete(path, headers={"If-Match": handed_on(api.get(path).headers["ETag"])}).status_code == 204
 
 
 @RESOURCES

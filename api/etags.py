@@ -1,0 +1,67 @@
+"""The entity tags of clients and mailings: how they are made, and how those that a caller sends back are read.
+
+A tag is `"<hash of what a person edits>.<hash of the whole>"`. If-None-Match compares the whole; If-Match only the
+first part, since a running mailing's counts change all the time and must not spoil an editor's write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from werkzeug.datastructures import ETags
+from werkzeug.exceptions import PreconditionFailed
+
+_GIVEN = re.compile(r"[0-9a-f]{24}\.[0-9a-f]{24}")
+_SEND = "Send the ETag that reading the resource answers, with its quotes, or leave If-Match out."
+
+
+def tag_of(edited: object, whole: bytes) -> str:
+    """The tag of a resource: of what a person edits of it, and of its representation."""
+    return f"{digest(edited)}.{_hash(whole)}"
+
+
+def digest(edited: object) -> str:
+    """The first part of a tag."""
+    return _hash(json.dumps(edited, sort_keys=True).encode())
+
+
+def is_current(tag: str, given: ETags) -> bool:
+    """Whether an If-None-Match names the tag (RFC 9110, section 13.1.2: a weak one will do)."""
+    return given.star_tag or tag in _ours(given)
+
+
+def check_edited(edited: object, given: ETags) -> None:
+    """Raises PreconditionFailed (412), with the reason, when an If-Match names no tag of what is edited as it is.
+
+    A weak tag counts, though section 13.1.1 has If-Match compare strong ones only. All that are given here are strong,
+    and one is weak on its way back because a proxy has compressed the answer, which changes nothing of what is edited.
+    """
+    if given.star_tag:
+        return
+    ours = _ours(given)
+    if digest(edited) in {tag.partition(".")[0] for tag in ours}:
+        return
+    if ours:
+        reason = "The resource has been edited since this ETag was answered: read it again before you write."
+    elif any(given.as_set(include_weak=True)):
+        reason = f"If-Match holds an ETag that is not one of a client or a mailing here. {_SEND}"
+    else:
+        reason = f"If-Match holds no ETag. {_SEND}"
+    failed = PreconditionFailed(reason)
+    failed.data = {"message": reason, "errors": {"headers": {"If-Match": [reason]}}}  # type: ignore[attr-defined]
+    raise failed
+
+
+def _ours(given: ETags) -> set[str]:
+    """The tags among these that look like ours.
+
+    Compressing proxies make a tag weak (nginx, Envoy, Cloudflare) or append to it (`-gzip`: Apache, Caddy).
+    """
+    tags = given.as_set(include_weak=True)
+    return {found[0] for found in (_GIVEN.match(tag or "") for tag in tags) if found}
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
