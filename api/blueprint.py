@@ -22,7 +22,7 @@ from shared.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-BODY_ERRORS = (400, 413, 415)
+BODY_ERRORS = (413, 415)
 
 NEEDS = {
     Role.VIEWER: "Any key will do.",
@@ -79,6 +79,10 @@ class Blueprint(SmorestBlueprint):
         A Response is answered as it is; a schema in OpenAPI's own words only documents it.
         """
         return super().response(status_code, schema, **options)  # type: ignore[no-any-return]
+
+    def other_response(self, status_code: int, schema: dict[str, str], **options: Any) -> Callable[[View], View]:
+        """Documents what the view may answer instead, in OpenAPI's own words."""
+        return super().alt_response(status_code, schema=schema, **options)  # type: ignore[no-any-return]
 
     def etag(self, view: View) -> View:
         """Tags what the view answers; a view that writes calls check_etag under the row's lock."""
@@ -174,6 +178,6 @@ def _query_parameters(doc: Mapping[str, Any]) -> list[str]:
 
 def _document_errors(doc: dict[str, Any], doc_info: Mapping[str, Any], **_: Any) -> dict[str, Any]:
     body = BODY_ERRORS if "requestBody" in doc else ()
-    for status in sorted({*body, *doc_info.get("errors", ()), 422, 503}):
+    for status in sorted({*body, *doc_info.get("errors", ()), 400, 422, 503}):
         doc["responses"][status] = ERRORS[status][0]
     return doc

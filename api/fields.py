@@ -169,6 +169,26 @@ class WrittenPhoneNumber(PhoneNumber):
             raise ma.ValidationError(str(error)) from None
 
 
+class ObjectOrNull(ma.fields.Field[Any]):
+    """An object of a schema that is only answered, or null.
+
+    A Nested one would be documented as `anyOf` a reference and any object that is null: OpenAPI 3.0 has no other way to
+    say null beside a reference. Generators make a type of that which takes no null; so the object is written out.
+    """
+
+    def __init__(self, schema: ma.Schema, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(allow_none=True, metadata=metadata, **kwargs)
+        self.schema = schema
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else self.schema.dump(value)
+
+
+def object_or_null_properties(converter: Any, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """What OpenAPI says of an ObjectOrNull: an attribute function of apispec's converter."""
+    return converter.schema2jsonschema(field.schema) if isinstance(field, ObjectOrNull) else {}
+
+
 def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
     """The moment in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
     return moment.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")

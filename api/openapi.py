@@ -8,7 +8,7 @@ import flask_smorest
 import marshmallow as ma
 from werkzeug.routing import BaseConverter, ValidationError
 
-from api.fields import MAX_ID
+from api.fields import MAX_ID, object_or_null_properties
 from api.schemas import Answer
 
 DESCRIPTION = """\
@@ -132,6 +132,9 @@ class RestApi(flask_smorest.Api):
         """Leaves errors to api.errors, which is the one place that maps them."""
 
     def _register_responses(self) -> None:
+        converter = self.ma_plugin.converter
+        assert converter is not None, "the document is begun"  # noqa: S101
+        converter.add_attribute_function(object_or_null_properties)
         for status, (name, description) in ERRORS.items():
             response: dict[str, Any] = {
                 "description": description,

@@ -31,9 +31,11 @@ REJECTED_CSV = (
     "line,reason,phone_number,operator_code,tag,timezone\r\n"
     '3,"timezone: Must be the name of an IANA time zone, such as Europe/Moscow.",79161234568,916,vip,Mars\r\n'
 )
+FILE = {"type": "string", "format": "binary"}
+"""A body that is taken as it is: generated clients send a file for it."""
 FILES = {
-    CSV: {"schema": {"type": "string", "minLength": 1}, "example": CLIENTS_CSV},
-    NDJSON: {"schema": {"type": "string", "minLength": 1}, "example": CLIENTS_NDJSON},
+    CSV: {"schema": FILE, "example": CLIENTS_CSV},
+    NDJSON: {"schema": FILE, "example": CLIENTS_NDJSON},
 }
 
 
@@ -41,8 +43,9 @@ FILES = {
 class ClientsImport(MethodView):
     @blp.operation("importClients", 400, 408, 413, 415, requestBody={"required": True, "content": FILES})
     @blp.arguments(ImportArguments(), location="query")
-    @blp.response(200, {"type": "string"}, content_type=CSV, example=REJECTED_CSV)
+    # The first one is what generated clients take for the answer.
     @blp.response(200, ImportedSchema())
+    @blp.other_response(200, {"type": "string"}, content_type=CSV, example=REJECTED_CSV)
     def post(self, arguments: dict[str, Any]) -> Any:
         """Add and change many clients
 
@@ -79,8 +82,8 @@ class ClientsImport(MethodView):
 class ClientsExport(MethodView):
     @blp.operation("exportClients")
     @blp.arguments(CsvFormArguments(), location="query")
-    @blp.response(200, {"type": "string"}, content_type=NDJSON, example=CLIENTS_NDJSON)
     @blp.response(200, {"type": "string"}, content_type=CSV, example=CLIENTS_CSV)
+    @blp.other_response(200, {"type": "string"}, content_type=NDJSON, example=CLIENTS_NDJSON)
     def get(self, arguments: dict[str, Any]) -> Response:
         """Download all clients
 

@@ -15,6 +15,7 @@ from sqlalchemy import Select, func, literal_column, or_, select
 from api.blueprint import Blueprint
 from api.clients.schemas import ClientSchema
 from api.extensions import db
+from api.fields import ObjectOrNull
 from api.mailings.backlog import backlog_of, waiting_messages
 from api.mailings.schemas import MailingBody
 from api.schemas import Answer, WarningSchema
@@ -80,10 +81,9 @@ class SegmentsSchema(Answer):
     left = ma.fields.Integer(
         required=True, metadata={"description": "Units until another segment is needed.", "example": 63}
     )
-    forced_by = ma.fields.Nested(
-        CulpritSchema,
+    forced_by = ObjectOrNull(
+        CulpritSchema(),
         required=True,
-        allow_none=True,
         metadata={"description": "The first character that is not in the GSM alphabet; null if all are."},
     )
 
@@ -116,7 +116,12 @@ class PlanSchema(Answer):
         as_string=True,
         required=True,
         allow_none=True,
-        metadata={"description": "At `PRICE_PER_SEGMENT`; null when that is not set.", "example": "4.50"},
+        metadata={
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)?$",
+            "description": "A decimal number, at `PRICE_PER_SEGMENT`; null when that is not set.",
+            "example": "4.50",
+        },
     )
     currency = ma.fields.String(required=True, metadata={"description": "Of the cost.", "example": "EUR"})
     seconds_needed = ma.fields.Float(

@@ -15,6 +15,7 @@ import schemathesis
 from flask import Flask
 from hypothesis import strategies
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from schemathesis.transport.serialization import Binary
 
 from api import create_app
 from api.database_url import database_url as parse_database_url
@@ -38,7 +39,7 @@ CONFIG = {
     "operations": [{"include-path-regex": "^/v1/key/", "checks": {"use_after_free": {"enabled": False}}}],
 }
 
-QUOTE = '"'
+QUOTE = b'"'
 LATEST = "9998-12-31T23:59:59.999999Z"
 
 
@@ -50,7 +51,7 @@ def agree(case: schemathesis.Case[Any]) -> None:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
     body = case.body
     if case.media_type == "text/csv" and isinstance(body, str):
-        case.body = f"phone_number,operator_code,tag,timezone\n{body.replace(QUOTE, '')}"
+        case.body = Binary(b"phone_number,operator_code,tag,timezone\n" + as_bytes(body).replace(QUOTE, b""))
     if not isinstance(body, dict):
         return
     phone, code = re.sub("[ +]", "", str(body.get("phone_number"))), body.get("operator_code")
@@ -63,6 +64,11 @@ def agree(case: schemathesis.Case[Any]) -> None:
             body["start_datetime"], body["end_datetime"] = end, start if before > after else LATEST
 
 
+def as_bytes(body: str) -> bytes:
+    """A body of the format `binary`, or another one."""
+    return bytes(body.data) if isinstance(body, Binary) else body.encode()
+
+
 schemathesis.openapi.format("timezone", strategies.sampled_from(sorted(TIMEZONES)[::50]))
 MOMENTS = (
     r"(0[1-9]|[1-8][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
@@ -73,8 +79,8 @@ schemathesis.openapi.format("date-time", strategies.from_regex(MOMENTS, fullmatc
 
 @schemathesis.serializer("application/x-ndjson")
 def as_lines(_: Any, value: Any) -> bytes | None:
-    """A string as it is. What is no string can't be sent as one, and nothing is sent."""
-    return value.encode() if isinstance(value, str) else None
+    """A string as it is, and not an empty one. What is no string can't be sent as one, and nothing is sent."""
+    return as_bytes(value) or b"\n" if isinstance(value, str) else None
 
 
 operations = schemathesis.pytest.from_fixture("document")

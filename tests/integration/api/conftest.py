@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from flask import Flask
 
@@ -11,6 +13,7 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.integration.api.calls import Caller, caller
 from tests.integration.api.clock import Clock
+from tests.integration.api.documented import Document, every_answer_checked
 
 # What a worker does meanwhile is done by a worker's own parts.
 from tests.integration.worker.conftest import open_database, open_queue, open_upkeep, queue, upkeep
@@ -22,6 +25,24 @@ __all__ = ["open_database", "open_queue", "open_upkeep", "queue", "upkeep"]
 def app(database_url: str) -> Flask:
     """The application on the tests' database."""
     return create_app(ApiSettings(database_url=parse_database_url(database_url)))
+
+
+@pytest.fixture(scope="session")
+def undocumented() -> Iterator[list[str]]:
+    """What has been answered so far, and is not as the OpenAPI document says."""
+    found: list[str] = []
+    # The tests have applications of their own, which all say the same of themselves.
+    nowhere = create_app(ApiSettings(database_url=parse_database_url("postgresql://nobody@127.0.0.1:1/none")))
+    with every_answer_checked(Document(nowhere.test_client().get("/docs/openapi.json").get_json()), found):
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def answers_are_documented(undocumented: list[str]) -> Iterator[None]:
+    """Fails a test in which anything else is answered."""
+    undocumented.clear()
+    yield
+    assert not undocumented
 
 
 @pytest.fixture
