@@ -11,7 +11,7 @@ READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run check unit test test-long tests torture rig benchmark screenshots lint audit licences format clean
+.PHONY: help run check unit test test-long clients tests torture rig benchmark screenshots lint audit licences format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,6 +41,9 @@ tests: $(READY_TO_TEST)
 torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
 	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
 	    $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
+
+clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the OpenAPI document and make every call with them (needs Java)
+	@$(BIN)/python -m pytest -q -m generated tests/generated
 
 rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "rig or not rig" tests/acceptance/test_rig.py tests/acceptance/test_rig_mutants.py
@@ -79,7 +82,7 @@ format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv .venv-audit .venv-peers .venv-peers-node build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-audit .venv-clients .venv-peers .venv-peers-node build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment
@@ -121,3 +124,12 @@ $(READY_TO_BENCHMARK): setup.cfg pyproject.toml $(BIN)/python
 	@$(PYTHON) -m venv --clear .venv-audit
 	@.venv-audit/bin/python -m pip --quiet --disable-pip-version-check install pip-audit || { \
 	    echo "pip-audit could not be installed; pip says why above."; exit 1; }
+
+# The generators, and what the clients that they make import.
+.venv-clients/ready: Makefile
+	@echo "Installing the generators of clients into .venv-clients; this happens once and takes a minute or so."
+	@$(PYTHON) -m venv --clear .venv-clients
+	@.venv-clients/bin/python -m pip --quiet --disable-pip-version-check install 'openapi-python-client>=0.29,<0.30' \
+	    'openapi-generator-cli>=7.26,<8' pydantic python-dateutil typing-extensions urllib3 || { \
+	    echo "The generators could not be installed; pip says why above."; exit 1; }
+	@touch $@

@@ -40,6 +40,7 @@ class Tool(NamedTuple):
 CHROMIUM = Tool("chromium", ("chromium", "chromium-browser", "google-chrome"))
 CURL = Tool("curl", ("curl",))
 GIT = Tool("git", ("git",))
+JAVA = Tool("default-jre-headless", ("java",))
 NGINX = Tool("nginx", ("nginx",))
 PGBOUNCER = Tool("pgbouncer", ("pgbouncer",))
 

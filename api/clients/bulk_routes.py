@@ -32,7 +32,7 @@ REJECTED_CSV = (
     '3,"timezone: Must be the name of an IANA time zone, such as Europe/Moscow.",79161234568,916,vip,Mars\r\n'
 )
 FILE = {"type": "string", "format": "binary"}
-"""A body that is taken as it is: generated clients send a file for it."""
+"""A body that is taken, or handed out, as it is: generated clients make a file of it."""
 FILES = {
     CSV: {"schema": FILE, "example": CLIENTS_CSV},
     NDJSON: {"schema": FILE, "example": CLIENTS_NDJSON},
@@ -45,7 +45,7 @@ class ClientsImport(MethodView):
     @blp.arguments(ImportArguments(), location="query")
     # The first one is what generated clients take for the answer.
     @blp.response(200, ImportedSchema())
-    @blp.other_response(200, {"type": "string"}, content_type=CSV, example=REJECTED_CSV)
+    @blp.other_response(200, FILE, content_type=CSV, example=REJECTED_CSV)
     def post(self, arguments: dict[str, Any]) -> Any:
         """Add and change many clients
 
@@ -82,8 +82,8 @@ class ClientsImport(MethodView):
 class ClientsExport(MethodView):
     @blp.operation("exportClients")
     @blp.arguments(CsvFormArguments(), location="query")
-    @blp.response(200, {"type": "string"}, content_type=CSV, example=CLIENTS_CSV)
-    @blp.other_response(200, {"type": "string"}, content_type=NDJSON, example=CLIENTS_NDJSON)
+    @blp.response(200, FILE, content_type=CSV, example=CLIENTS_CSV)
+    @blp.other_response(200, FILE, content_type=NDJSON, example=CLIENTS_NDJSON)
     def get(self, arguments: dict[str, Any]) -> Response:
         """Download all clients
 
