@@ -7,8 +7,8 @@ from shared.roles import Role
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, section 9.2.1)."""
 
-OPEN_BLUEPRINTS = frozenset({"health", "openapi", "swagger_ui", "sign_in"})
-OPEN_ENDPOINTS = frozenset({"console.static", "console.bootstrap", "console.icons", "console.choose"})
+OPEN_BLUEPRINTS = frozenset({"health", "docs", "sign_in"})
+OPEN_ENDPOINTS = frozenset({"console.static", "console.choose"})
 """What needs no key at all. Everything else does, whatever its path."""
 
 READING = frozenset({"console.plan_part"})

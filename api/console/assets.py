@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import re
 from pathlib import Path
 
 import flask_bootstrap
-from flask import Response, send_file, url_for
+from flask import Response, url_for
 from markupsafe import Markup
 
+from api.assets import Assets
 from api.console.blueprint import blp
 
 BOOTSTRAP = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
 STYLES = BOOTSTRAP / "css" / "bootstrap.min.css"
 ALL_ICONS = BOOTSTRAP / "icons" / "bootstrap-icons.svg"
 OWN = Path(__file__).parent / "static"
+SPRITE = "icons.svg"
 
 # The package has two thousand icons in one file of a megabyte.
 ICONS = (
@@ -42,40 +42,32 @@ ICONS = (
 )
 
 
-@blp.get("/static/bootstrap.min.css")
-def bootstrap() -> Response:
-    """Bootstrap's styles."""
-    return send_file(STYLES)
+def _sprite() -> bytes:
+    drawn = ALL_ICONS.read_text()
+    symbols = (re.search(rf'<symbol [^>]*id="{re.escape(name)}">.*?</symbol>', drawn, re.DOTALL) for name in ICONS)
+    found = "".join(symbol[0] for symbol in symbols if symbol)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{found}</svg>'.encode()
 
 
-@blp.get("/static/icons.svg")
-def icons() -> Response:
-    """The icons that pages use, as one SVG of symbols."""
-    return Response(_sprite(), mimetype="image/svg+xml")
+assets = Assets(
+    {file.name: file.read_bytes for file in OWN.iterdir()} | {STYLES.name: STYLES.read_bytes, SPRITE: _sprite}
+)
+
+
+@blp.get("/static/<name>", defaults={"version": None})
+@blp.get("/static/<version>/<name>")
+def static(name: str, version: str | None) -> Response:
+    """One of our own files, Bootstrap's styles, or the icons that pages use, as one SVG of symbols."""
+    return assets.answer(name, version)
 
 
 @blp.app_template_global()
 def asset(name: str) -> str:
-    """The address of one of our own files, or of `bootstrap.min.css`; another one when the file changes."""
-    file = STYLES if name == STYLES.name else OWN / name
-    return url_for("console.static", filename=name, v=_version(file))
+    """The address of one of them; another one when any of them changes."""
+    return url_for("console.static", version=assets.version, name=name)
 
 
 @blp.app_template_global()
 def icon(name: str) -> Markup:
     """An icon that says nothing by itself: there are words beside it."""
-    address = url_for("console.icons", v=_version(ALL_ICONS))
-    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(address, name)
-
-
-@functools.cache
-def _version(file: Path) -> str:
-    return hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
-
-
-@functools.cache
-def _sprite() -> str:
-    drawn = ALL_ICONS.read_text()
-    symbols = (re.search(rf'<symbol [^>]*id="{re.escape(name)}">.*?</symbol>', drawn, re.DOTALL) for name in ICONS)
-    found = "".join(symbol[0] for symbol in symbols if symbol)
-    return f'<svg xmlns="http://www.w3.org/2000/svg">{found}</svg>'
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(asset(SPRITE), name)

@@ -7,11 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
-blp = Blueprint("console", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+blp = Blueprint("console", __name__, template_folder="templates")
 
-ASSETS = ("console.static", "console.bootstrap", "console.icons")
-ASSETS_FRESH_FOR = 3600
-"""Seconds: their addresses change with their content anyway."""
+ASSETS = ("console.static",)
 
 
 def page(name: str, **values: Any) -> str:
@@ -32,11 +30,8 @@ def refuse_nul() -> None:
 
 @blp.after_request
 def say_how_long_it_keeps(response: Response) -> Response:
-    """Pages hold personal data and live figures: nobody keeps them. Assets are anybody's."""
-    if request.endpoint in ASSETS:
-        response.cache_control.public = True
-        response.cache_control.max_age = ASSETS_FRESH_FOR
-    else:
+    """Pages hold personal data and live figures: nobody keeps them. Assets say it themselves."""
+    if request.endpoint not in ASSETS:
         response.cache_control.no_store = True
         response.vary.update(("Cookie", "Accept-Language"))
     return response

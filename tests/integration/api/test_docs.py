@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from api.access.schemas import KeyBody
 from api.clients.schemas import ClientBody
+from api.headers import CONTENT_SECURITY_POLICY
 from api.mailings.schemas import MailingBody
-from tests.integration.api.calls import Caller
+from tests.integration.api.calls import CLIENT, Caller, caller
 
 OPERATIONS = {
     "createClient": "POST /v1/client/create/",
@@ -74,25 +76,42 @@ def test_the_page_opens_with_nothing_from_elsewhere(api: Caller, slash: str) -> 
     assert page.status_code == 200
     assert page.mimetype == "text/html"
     assert "://" not in page.text
-    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert {asset.rpartition(".")[2] for asset in assets} == {"js", "css", "png"}
-    for asset in [*assets, "/docs/openapi.json"]:
+    assets = re.findall(r'(?:src|href|data-document)="([^"]+)"', page.text)
+    assert {asset.rpartition(".")[2] for asset in assets} == {"js", "css", "png", "json"}
+    for asset in assets:
         assert asset.startswith("/docs/")
-        response = api.get(asset)
-        assert response.status_code == 200
-        response.close()
+        assert api.get(asset).status_code == 200
+    assert "/docs/openapi.json" in assets
 
 
 def test_the_page_does_not_send_the_document_to_a_validator(api: Caller) -> None:
-    assert '"validatorUrl": null' in api.get("/docs/").text
+    assert "validatorUrl: null" in api.get("/docs/docs.js").text
+
+
+def test_the_page_keeps_to_the_policy_of_all_and_is_kept_by_nobody(api: Caller) -> None:
+    page = api.get("/docs/")
+    assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert not re.search(r"<script>|<style|style=| on\w+=", page.text)
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_only_somebody_who_is_signed_in_gets_a_token(app: Flask, api: Caller) -> None:
+    browser = caller(app, None)
+    assert "csrf-token" not in browser.get("/docs/").text
+    assert "Set-Cookie" not in browser.get("/docs/").headers
+    browser.get(api.post("/v1/sign-in-link/create/").json["path"])
+    found = re.search(r'name="csrf-token" content="([^"]+)"', browser.get("/docs/").text)
+    assert found
+    for token, status in ((found[1], 201), ("another", 403)):
+        answer = browser.post("/v1/client/create/", json=CLIENT, headers={"X-CSRF-Token": token})
+        assert answer.status_code == status
 
 
 def test_the_styles_load_nothing_from_elsewhere(api: Caller) -> None:
-    for style in ("/docs/swagger-ui.css", "/docs/index.css"):
+    for style in ("/docs/swagger-ui.css", "/docs/docs.css"):
         response = api.get(style)
         assert "@import" not in response.text
         assert not re.search(r"url\(\s*[\"']?(?:https?:)?//", response.text)
-        response.close()
 
 
 def test_every_operation_has_its_name(document: dict[str, Any]) -> None:
