@@ -12,9 +12,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.server.lingering import LingeringTransport
-
-MAX_HEAD: Final = 65_536
-"""Bytes of a request line and headers together."""
+from api.server.refusals import HEAD_TOO_LARGE, MAX_HEAD, NOT_HTTP, REQUEST_TIMEOUT
 
 MAX_UNSENT: Final = 131_072
 """Bytes of an answer that the kernel keeps beyond what is on its way to the caller."""
@@ -24,9 +22,6 @@ PIECE: Final = 65_536
 
 MAX_DRAIN: Final = 3600.0
 """Seconds for which the rest of such a request is drained: as long as an import may take."""
-
-REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connections:
@@ -196,8 +191,7 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What the parser does not understand is answered with 400, unless it has been answered already."""
         if not self._refused:
-            self._arriving = True  # for all that the parser knows
-            super().send_400_response(msg)
+            self._refuse(NOT_HTTP)
 
     def _refuse(self, answer: bytes) -> None:
         """Answers, and reads on without a look: to close now could take the answer from a caller who still sends."""

@@ -128,7 +128,8 @@ def test_a_proxy_that_is_trusted_says_so_in_the_header_of_that_name_only(databas
     ],
 )
 def test_a_request_that_two_servers_could_understand_differently_is_refused(api: Served, request_head: bytes) -> None:
-    assert status_of(api.say(request_head)) == 400
+    assert status_of(answer := api.say(request_head)) == 400
+    assert loads(answer.partition(b"\r\n\r\n")[2]).keys() == {"code", "status", "message"}
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -141,7 +142,8 @@ def test_a_head_has_a_size(api: Served, at_once: bool) -> None:
             for _ in range(400):  # what comes in one piece with the beginning is not counted
                 wire.sendall(b"a" * 1000)
                 time.sleep(0.002)
-        assert status_of(everything(wire)) == 431
+        assert status_of(answer := everything(wire)) == 431
+        assert loads(answer.partition(b"\r\n\r\n")[2])["code"] == 431
 
 
 def test_requests_that_are_sent_ahead_are_answered_in_their_order(api: Served) -> None:

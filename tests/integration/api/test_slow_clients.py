@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from json import loads
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -51,7 +52,9 @@ def test_health_is_answered_while_two_hundred_slow_clients_hold_on(database_url:
 def test_a_request_that_does_not_come_is_given_up(database_url: str, kind: int) -> None:
     begins = kinds(API_KEY)[kind].begins
     with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
-        assert api.say(begins).split(b"\r\n")[0] == b"HTTP/1.1 408 Request Timeout"
+        answer = api.say(begins)
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert loads(answer.partition(b"\r\n\r\n")[2])["code"] == 408
 
 
 def test_a_connection_on_which_nothing_comes_is_closed(database_url: str) -> None:
