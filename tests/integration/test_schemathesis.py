@@ -79,8 +79,10 @@ schemathesis.openapi.format("date-time", strategies.from_regex(MOMENTS, fullmatc
 
 @schemathesis.serializer("application/x-ndjson")
 def as_lines(_: Any, value: Any) -> bytes | None:
-    """A string as it is, and not an empty one. What is no string can't be sent as one, and nothing is sent."""
-    return as_bytes(value) or b"\n" if isinstance(value, str) else None
+    """A string after a blank line, lest it is empty or is known for a picture by its first bytes. What is no string
+    can't be sent as one, and nothing is sent.
+    """
+    return b"\n" + as_bytes(value) if isinstance(value, str) else None
 
 
 operations = schemathesis.pytest.from_fixture("document")
