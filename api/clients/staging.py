@@ -38,9 +38,9 @@ from api.clients.statements import (
 from api.clients.verdicts import Fault, Good
 from api.errors import IN_THE_WAY
 
-PUT, MERGED, READ = 20_000, 10_000, 500
+PUT, MERGED, READ = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
-MAX_KEPT = 2**22
+MAX_KEPT = 2**20
 """Characters of rows as they are in the file that wait for a COPY: a row may have as many as MAX_LINE of them."""
 PATIENCE = "10min"
 """How long one statement may take; each is for a bounded number of rows, but for building the index."""
@@ -154,9 +154,9 @@ class Staging:
                 yield RejectedRow(line, [Fault(*fault) for fault in faults], json.loads(cells))
 
     def first_rejected(self, count: int) -> Sequence[RejectedRow]:
-        """The first rejected rows in the order of the lines."""
+        """The first rejected rows in the order of the lines, without their cells, which may be long."""
         with closing(self.rejected()) as rows:  # type: ignore[type-var]
-            return list(islice(rows, count))
+            return [row._replace(cells=[]) for row in islice(rows, count)]
 
     def reasons(self, count: int, lines: int) -> tuple[Sequence[Reason], int]:
         """What is wrong with how many rows, the most frequent first, each with its first lines; and how many reasons

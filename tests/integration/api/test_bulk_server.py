@@ -105,6 +105,19 @@ def test_a_body_in_chunks_is_imported_as_it_comes_in_flat_memory(
         assert memory(master) < before + 12
 
 
+def test_rejected_rows_are_kept_in_flat_memory_however_long_they_are(
+    server: tuple[int, int], connection: Connection
+) -> None:
+    port, master = server
+    header = HEADER.replace(b"\n", b",note\n")
+    row = b"79161234567,916,vip,Mars,%s\n" % (b"x" * 60_000)
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as wire:
+        send(wire, [header, *[row] * 150])
+        before = memory(master)
+        assert send(wire, [header, *[row] * 500])["rejected"] == 500
+        assert memory(master) < before + 12
+
+
 def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], connection: Connection) -> None:
     for headers, body in (
         ((b"Content-Length: 4000000",), HEADER + rows(0, 30_000)),
