@@ -164,8 +164,9 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_h
 def test_a_late_success_against_a_rescuer_is_a_success(
     first_to_answer: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    # The lease runs out while the request runs, and the second worker sends the message again.
-    gateway.faults(latency=2.5)
+    # The lease runs out while the request runs, and the second worker sends the message again. It has to be started and
+    # to have sent it by then.
+    gateway.faults(latency=6)
     mailing_id = add_running_mailing(connection)
     fleet.start(GATEWAY_TIMEOUT=10, LEASE_SECONDS=15, WORKER_POLL_SECONDS=60)
     eventually(lambda: gateway.summary().in_flight == 1)
