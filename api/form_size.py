@@ -1,4 +1,7 @@
-"""How large a form of the console may be: larger than a body of the API, so that a long text is counted and kept."""
+"""How large a form of the console may be: larger than a body of the API, so that a long text is counted and kept.
+
+The sign-in carries such a form (api/sign_in/kept_form.py).
+"""
 
 from __future__ import annotations
 
@@ -16,5 +19,5 @@ def register_form_size(app: Flask) -> None:
 
 
 def _allow_long_texts() -> None:
-    if request.blueprint == "console":
+    if request.blueprint in ("console", "sign_in"):
         request.max_content_length = max(MAX_FORM, current_app.config["MAX_CONTENT_LENGTH"])

@@ -308,7 +308,7 @@ class Pace(Base):
 
 
 class JournalEntry(Base):
-    """What a person did to a mailing besides editing it: paused, resumed, cancelled, retried. Only ever added to."""
+    """What a person did to a mailing: edited, paused, resumed, cancelled, retried. Only ever added to."""
 
     __tablename__ = "journal"
 
@@ -317,6 +317,10 @@ class JournalEntry(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     action: Mapped[str]
     detail: Mapped[str | None]
+    actor_name: Mapped[str | None]
+    """Their name then; none for a command, and for what was done before this was kept."""
+    changes: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Of an edit: the terms that it changed, each before and after; of the text, the two revisions."""
 
     __table_args__ = (Index("journal_mailing_id_id_idx", "mailing_id", "id"),)
 
@@ -352,6 +356,8 @@ class MailingDraft(Base):
     created_by: Mapped[str]
     """Who wrote it, as in the audit."""
     created_by_name: Mapped[str]
+    updated_by_name: Mapped[str | None]
+    """Who wrote what stands in it now; none as long as nobody has changed it."""
     mailing_id: Mapped[int | None] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -360,6 +366,25 @@ class MailingDraft(Base):
         UniqueConstraint("mailing_id", name="mailing_draft_mailing_id_key"),
         Index("mailing_draft_unsent_idx", "id", postgresql_where=text("mailing_id IS NULL")),
     )
+
+    @property
+    def written_by_name(self) -> str:
+        """Who wrote what stands in it now."""
+        return self.updated_by_name or self.created_by_name
+
+
+class MailingDraftVersion(Base):
+    """What stood in a draft before a change, with who had written it and when. It goes with the draft."""
+
+    __tablename__ = "mailing_draft_version"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("mailing_draft.id", ondelete="CASCADE"))
+    fields: Mapped[dict[str, str]] = mapped_column(JSONB)
+    written_at: Mapped[datetime]
+    written_by_name: Mapped[str]
+
+    __table_args__ = (Index("mailing_draft_version_draft_id_id_idx", "draft_id", "id"),)
 
 
 class ApiKey(Base):
@@ -406,7 +431,9 @@ class BrowserSession(Base):
     name: Mapped[str]
     role: Mapped[Role | None] = mapped_column(ROLE)
     """What the provider said at the sign-in; none for a key, whose role is looked up."""
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
+    """When it is over unless it is used before."""
 
     __table_args__ = (Index("browser_session_expires_at_idx", "expires_at"),)
 

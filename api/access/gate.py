@@ -20,8 +20,9 @@ from api.access.remembered import Remembered
 from api.access.rules import SAFE_METHODS, is_open, role_needed
 from api.audit.recording import expect
 from api.settings import ApiSettings
-from api.sign_in import csrf
-from api.sign_in.sessions import SignedIn, cookie_token_hash, signed_in
+from api.sign_in import csrf, kept_form
+from api.sign_in.kept_form import Again
+from api.sign_in.sessions import SignedIn, Visit, cookie_token_hash, signed_in
 from shared.roles import Role
 
 API_PATH = "/v1/"
@@ -58,7 +59,7 @@ class Gate:
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
         self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
         self._keys: Remembered[Credential, KnownKey] = Remembered(known_key)
-        self._sessions: Remembered[bytes, SignedIn] = Remembered(signed_in)
+        self._sessions: Remembered[Visit, SignedIn] = Remembered(signed_in)
 
     def check(self) -> Response | None:
         """Lets a request through, as `g.principal`'s, or sends the browser of somebody unknown to the sign-in page.
@@ -81,7 +82,7 @@ class Gate:
             raise Forbidden(f"This needs the role {needed}, and yours is {principal.role}.")
         if request.method not in SAFE_METHODS:
             if not by_key:
-                csrf.check()
+                _check_page()
             expect(principal)
         return None
 
@@ -105,7 +106,7 @@ class Gate:
     def of_cookie(self) -> Principal | None:
         """Who is signed in with this browser."""
         token_hash = cookie_token_hash()
-        session = self._sessions.get(token_hash) if token_hash else None
+        session = self._sessions.get(Visit(token_hash, in_use=not _asks_by_itself())) if token_hash else None
         if session is None:
             return None
         if session.role is None:
@@ -114,7 +115,8 @@ class Gate:
 
     def forget_session(self, token_hash: bytes) -> None:
         """Looks a browser's session up again the next time."""
-        self._sessions.forget(token_hash)
+        for in_use in (False, True):
+            self._sessions.forget(Visit(token_hash, in_use))
 
     def _metrics_are_open(self) -> bool:
         if self._metrics == "loopback":
@@ -130,6 +132,18 @@ class Gate:
         if for_programs or by_key or request.method not in SAFE_METHODS:
             raise _unauthorized(by_key)
         return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
+
+
+def _check_page() -> None:
+    """Raises Forbidden for what none of our pages has sent. A form of a page from before the sign-in is shown again."""
+    if kept_form.is_form() and kept_form.take_back():
+        return
+    try:
+        csrf.check()
+    except Forbidden:
+        if not kept_form.is_form() or csrf.FIELD not in request.form:
+            raise
+        kept_form.show_again(Again.STALE)
 
 
 def address_block(address: str | None) -> str:
@@ -157,6 +171,11 @@ def too_many(seconds: float) -> HTTPException:
     return TooManyRequests(
         f"Too many requests. Try again in {math.ceil(seconds)} s.", retry_after=max(1, math.ceil(seconds))
     )
+
+
+def _asks_by_itself() -> bool:
+    """Whether a page asks for its live part: it does so for as long as it is open, with nobody in front of it."""
+    return request.args.get("part") == "live"
 
 
 def _take(table: limits.Limits, who: str, rate: float) -> None:

@@ -105,7 +105,9 @@ def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
 @blp.post("/mailings/<id:mailing_id>/undo/")
 def undo_mailing(mailing_id: int) -> Response | tuple[str, int]:
     """Makes a mailing that has not started a draft again; once it has started, it can only be cancelled."""
-    form = Form({})
+    form = Form({}, refused_with=409)
+    if form.is_kept:
+        return redirect(url_for("console.mailing", mailing_id=mailing_id))
 
     def undo() -> str:
         return url_for("console.edit_draft", draft_id=drafts.take_back(mailing_id))

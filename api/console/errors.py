@@ -8,7 +8,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, NotFound
 
 from api.console.blueprint import blp
+from api.console.viewer import take_choice
 from api.errors import answer_database, answer_http, answer_rule, answer_unavailable, answer_unexpected
+from api.sign_in.kept_form import is_form
+from api.sign_in.pages import show_sign_in
 from shared.errors import GonetsError
 
 
@@ -22,7 +25,13 @@ def as_page(answer: Response) -> Response:
     if not answer.is_json:
         return answer
     said = answer.get_json()
-    response = make_response(render_template("console/error.html", code=said["code"], message=said["message"]))
+    if answer.status_code == 401 and "Authorization" not in request.headers:
+        # The gate has answered before the request's choice of language was looked at.
+        if is_form():
+            take_choice()
+        response = make_response(show_sign_in())
+    else:
+        response = make_response(render_template("console/error.html", code=said["code"], message=said["message"]))
     response.status_code = answer.status_code
     kept = (name for name in ("Allow", "Retry-After", "Location", "WWW-Authenticate") if name in answer.headers)
     response.headers.extend([(name, answer.headers[name]) for name in kept])

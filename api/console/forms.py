@@ -20,6 +20,7 @@ from api.console.wordings import said
 from api.errors import broken_rule
 from api.extensions import db
 from api.fields import in_utc
+from api.sign_in.kept_form import Again, why_again
 from shared.clients import TIMEZONES
 from shared.errors import FieldError
 from shared.models import Client, KeptAnswer, Mailing, MailingDraft
@@ -34,9 +35,13 @@ Amend = Callable[[KeptAnswer], str | None]
 class Form:
     """Values as they were typed, and errors by field, in the viewer's language."""
 
-    def __init__(self, values: Mapping[str, Any], errors: Mapping[str, list[str]] = {}) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], errors: Mapping[str, list[str]] = {}, *, refused_with: int = 422
+    ) -> None:
         self.values = dict(values)
         self.errors = dict(errors)
+        self.refused_with = refused_with
+        """The status of the answer that tells of errors."""
         self.choices: Mapping[str, list[tuple[str, str]]] = {}
         """By date field: what to choose from, where the time comes twice."""
         self.sent_as: str | None = None
@@ -45,7 +50,14 @@ class Form:
     @property
     def status(self) -> int:
         """Of the answer that shows the form again."""
-        return 409 if self.sent_as else 422 if self.errors else 200
+        if why_again() is Again.STALE:
+            return 403
+        return 409 if self.sent_as else self.refused_with if self.errors else 200
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is shown again with what was typed before a sign-in."""
+        return why_again() in (Again.SIGNED_IN, Again.STALE)
 
     def load(self, schema: ma.Schema) -> dict[str, Any]:
         """The values as the schema takes them. Raises ValidationError."""
@@ -56,9 +68,9 @@ class Form:
 
         The audit has it by the name of the API's `operation`. None, with `errors`, when a rule or another row forbids
         it, or when the form was sent before with another content. Then `amend`, if given, may take the new content
-        into what the earlier submission made.
+        into what the earlier submission made. None as well for a form that is only to be shown again.
         """
-        if self.errors:
+        if self.errors or why_again():
             return None
         name_operation(operation)
         try:

@@ -52,13 +52,13 @@ def message(message_id: int) -> str:
 @blp.post("/ledger/<id:message_id>/resolve/")
 def resolve_message(message_id: int) -> Response | tuple[str, int]:
     """Does with a message that is unknown what a person has decided."""
-    form = Form(request.form)
+    form = Form(request.form, refused_with=409)
 
     def decide() -> str:
         resolve(message_id, form.load(ResolveBody())["outcome"])
         return url_for("console.message", message_id=message_id)
 
-    return form.submit(decide, operation="resolveMessage") or (_show(message_id, form), 409)
+    return form.submit(decide, operation="resolveMessage") or (_show(message_id, form), form.status)
 
 
 def _show(message_id: int, form: Form) -> str:

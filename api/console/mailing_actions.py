@@ -35,7 +35,7 @@ OPERATIONS = {
 def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
     """Says what the deed would change, and does it when that is confirmed."""
     deed = Deed(name)
-    form = Form({})
+    form = Form({}, refused_with=409)
 
     def do() -> str:
         tell(_do(mailing_id, deed))
@@ -70,7 +70,7 @@ def ask_about(mailing_id: int, deed: Deed, form: Form) -> tuple[str, int]:
     now = db.session.scalars(select(NOW)).one()
     refusal = refusal_of(deed, db.session.get_one(Mailing, mailing_id), report["messages"], now)
     shown = {"mailing": report, "deed": deed, "limit": control.RETRY_LIMIT, "form": form, "refusal": refusal}
-    return render_template("console/mailing_deed.html", **shown), 409 if form.errors or refusal else 200
+    return render_template("console/mailing_deed.html", **shown), 409 if refusal else form.status
 
 
 def _do(mailing_id: int, deed: Deed) -> Notice:

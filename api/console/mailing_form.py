@@ -49,6 +49,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     if request.method != "POST":
         return show_form(Form(_of(mailing)), mailing=mailing)
     form = read_form()
+    form.refused_with = 409
 
     def change() -> str:
         fields = form.load(MailingBody(partial=True))
@@ -69,7 +70,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     if "look" in request.form:  # without scripts, what it would come to is shown on demand
         return show_form(form, mailing=mailing)
     done = form.submit(change, operation="updateMailing")
-    return done or (show_form(form, mailing=queries.mailing_by_id(mailing_id))[0], 409)
+    return done or show_form(form, mailing=queries.mailing_by_id(mailing_id))
 
 
 @blp.post("/mailings/plan/")

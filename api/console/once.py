@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from api.access.principal import principal
 from api.idempotency import keep_answer, wait_for_answer
+from api.sign_in.kept_form import Again, why_again
 from shared.models import KeptAnswer
 
 FIELD = "form_token"
@@ -25,8 +26,9 @@ NOT_CONTENT = (FIELD, "csrf_token")
 
 
 def new_token() -> str:
-    """A token for a form that is being rendered."""
-    return secrets.token_urlsafe(16)
+    """A token for a form that is being rendered; one that is only shown in another language is the same form still."""
+    same = request.form.get(FIELD, "") if why_again() is Again.SWITCHED else ""
+    return same if TOKEN.fullmatch(same) else secrets.token_urlsafe(16)
 
 
 class Submission:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import io
 from pathlib import Path
+from urllib.parse import urlencode
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -25,9 +26,12 @@ from api.console.blueprint import blp
 from api.console.formats import number
 from api.console.once import new_token
 from api.local_address import local_address
+from api.sign_in.kept_form import Again, page_of_request, show_again
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
+CHOICES = {"language": tuple(LANGUAGES), "theme": THEMES}
+"""Names of cookies, and of parameters and buttons that choose; an empty value leaves it to the browser."""
 CATALOGUES = Path(__file__).parent / "translations"
 ONE_YEAR = 365 * 24 * 3600
 
@@ -57,10 +61,10 @@ class Catalogues(Domain):
 
 
 def register_viewer(app: Flask) -> None:
-    """Translates, and gives templates `language`, `languages`, `theme`, `person` and `may`.
+    """Translates, and gives templates `language`, `languages`, `theme`, `here`, `person` and `may`.
 
-    `person` is who is signed in, and nobody on the pages that are open to all. `may` tells of an endpoint whether its
-    page is for them, by the gate's own rules: what they may not do, pages do not offer.
+    `here` is the page's address; `person` is who is signed in, and nobody on the pages that are open to all. `may` says
+    whether the page of an endpoint is for them, by the gate's own rules: what they may not do, pages do not offer.
     """
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
@@ -69,12 +73,15 @@ def register_viewer(app: Flask) -> None:
 
     @app.context_processor
     def viewer() -> dict[str, object]:
-        return {"language": language(), "languages": LANGUAGES, "theme": theme(), "person": person(), "may": may}
+        return {
+            **{"language": language(), "languages": LANGUAGES, "theme": theme(), "here": page_of_request()},
+            **{"person": person(), "may": may},
+        }
 
 
 def language() -> str:
     """The language that was chosen, or else the one that the browser likes best."""
-    chosen = request.cookies.get("language")
+    chosen = chosen_now().get("language", request.cookies.get("language"))
     if chosen in LANGUAGES:
         return chosen
     return request.accept_languages.best_match(LANGUAGES) or "en"
@@ -82,8 +89,14 @@ def language() -> str:
 
 def theme() -> str | None:
     """The colours that were chosen; none leaves it to the system."""
-    chosen = request.cookies.get("theme")
+    chosen = chosen_now().get("theme", request.cookies.get("theme"))
     return chosen if chosen in THEMES else None
+
+
+def chosen_now() -> dict[str, str]:
+    """What this request chooses, by the names of CHOICES."""
+    chosen: dict[str, str] = g.get("chosen", {})
+    return chosen
 
 
 def person() -> Principal | None:
@@ -100,17 +113,43 @@ def may(endpoint: str) -> bool:
 
 @blp.get("/preferences/")
 def choose() -> Response:
-    """Keeps a choice of language or colours in a cookie, and goes back to where it was made."""
-    response = redirect(local_address(request.args.get("next"), "/"))
-    for name, choices in (("language", (*LANGUAGES, "")), ("theme", (*THEMES, ""))):
-        choice = request.args.get(name)
-        if choice is None:
-            continue
-        if choice not in choices:
-            raise BadRequest("There is no such choice.")
+    """Goes back to where the choice was made."""
+    return redirect(local_address(request.args.get("next"), "/"))  # type: ignore[return-value]
+
+
+@blp.before_request
+def read_choice() -> Response | None:
+    """Takes the choice that comes with a page's address or form, so that what is typed is not lost by switching.
+
+    The form is shown again as it is. Raises BadRequest for a choice that there is not.
+    """
+    if not take_choice():
+        raise BadRequest("There is no such choice.")
+    if not g.chosen or request.endpoint == "console.choose":
+        return None
+    if request.method == "POST":
+        show_again(Again.SWITCHED)
+        return None
+    others = [(name, text) for name, text in request.args.items(multi=True) if name not in CHOICES]
+    return redirect(f"{request.path}?{urlencode(others)}".rstrip("?"))  # type: ignore[return-value]
+
+
+def take_choice() -> bool:
+    """Whether what the request chooses, if anything, is there to be chosen; then it holds from now on."""
+    sent = request.form if request.method == "POST" else request.args
+    chosen = {name: sent[name] for name in CHOICES if name in sent}
+    is_known = all(choice in (*CHOICES[name], "") for name, choice in chosen.items())
+    g.chosen = chosen if is_known else {}
+    return is_known
+
+
+@blp.after_request
+def keep_choice(response: Response) -> Response:
+    """Keeps the choice in a cookie."""
+    for name, choice in chosen_now().items():
         secure = request.is_secure
         response.set_cookie(name, choice, max_age=ONE_YEAR, secure=secure, httponly=True, samesite="Lax")
-    return response  # type: ignore[return-value]
+    return response
 
 
 @functools.cache

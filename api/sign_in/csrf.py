@@ -21,14 +21,15 @@ def token() -> str:
 
 def check() -> None:
     """Raises Forbidden unless the request comes from our own origin and carries this browser's token."""
-    if _is_foreign():
+    if is_foreign():
         raise Forbidden("This came from another site.")
     given = request.headers.get(HEADER) or request.form.get(FIELD, "")
     if not hmac.compare_digest(given.encode(), str(session.get("csrf", "")).encode()) or not given:
         raise Forbidden(f"Send the page's token in the field {FIELD} or in the header {HEADER}.")
 
 
-def _is_foreign() -> bool:
+def is_foreign() -> bool:
+    """Whether another site's page has sent the request."""
     # What the browser says of itself (Fetch Metadata) is true behind any proxy; older ones say only the origin.
     if site := request.headers.get("Sec-Fetch-Site"):
         return site != "same-origin"

@@ -17,7 +17,7 @@ from api.access.principal import Principal
 from api.audit.recording import write_down
 from api.extensions import db
 from api.local_address import local_address
-from api.sign_in import csrf, links
+from api.sign_in import csrf, kept_form, links
 from api.sign_in.provider_settings import ProviderError
 from api.sign_in.sessions import sign_in, sign_out
 
@@ -48,6 +48,12 @@ class Offer(NamedTuple):
 
     link: str
     who: Principal
+
+
+def show_sign_in() -> str:
+    """The form, for a request that nobody is signed in for: what it has typed is carried through the sign-in."""
+    kept = kept_form.kept_of_request()
+    return _form(following=kept_form.page_of_request(), kept=kept, is_over=True)[0]
 
 
 def register_sign_in(app: Flask, provider: Provider | None) -> None:
@@ -135,18 +141,40 @@ def _open(link: str) -> Response | tuple[str, int]:
     return _welcome(who, "link") if who else _refuse(LINK_OVER, how="link")
 
 
-def _form(trouble: str | None = None, status: int = 200, offer: Offer | None = None) -> tuple[str, int]:
-    following = local_address(request.values.get("next"), HOME)
-    signed_in = _gate().of_cookie() if request.method == "GET" else None
-    provider = current_app.extensions["provider"] is not None
-    shown = {"trouble": trouble, "following": following, "signed_in": signed_in, "provider": provider, "offer": offer}
+def _form(
+    trouble: str | None = None,
+    status: int = 200,
+    *,
+    offer: Offer | None = None,
+    following: str | None = None,
+    kept: str | None = None,
+    is_over: bool = False,
+) -> tuple[str, int]:
+    kept = kept or request.form.get(kept_form.FIELD)
+    form = kept_form.read(kept)
+    shown = {
+        "trouble": trouble,
+        "following": following or _following(),
+        "signed_in": _gate().of_cookie() if request.method == "GET" else None,
+        "provider": current_app.extensions["provider"] is not None,
+        "offer": offer,
+        "kept": kept if form else None,
+        "form_address": form.address if form else None,
+        "is_over": is_over,
+    }
     return render_template("sign_in/page.html", **shown), status
 
 
-def _welcome(who: Principal, how: str) -> Response:
-    following = local_address(request.values.get("next"), HOME)
+def _welcome(who: Principal, how: str) -> Response | tuple[str, int]:
     sign_in(who, how)
-    return redirect(following, 303)
+    kept = request.form.get(kept_form.FIELD)
+    if form := kept_form.read(kept):
+        return render_template("sign_in/go_on.html", kept=kept, form_address=form.address), 200
+    return redirect(_following(), 303)
+
+
+def _following() -> str:
+    return local_address(request.values.get("next"), HOME)
 
 
 def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:

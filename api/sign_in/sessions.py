@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keys import hash_of
@@ -25,8 +25,13 @@ from api.extensions import db
 from shared.models import BrowserSession, CookieSecret
 from shared.roles import Role
 
-LIFETIME = timedelta(hours=12)
-"""From the sign-in, whatever is done meanwhile: a working day."""
+IDLE = timedelta(hours=12)
+"""How long a session lasts that is not used."""
+LONGEST, LONGEST_BY_PROVIDER = timedelta(days=7), timedelta(hours=24)
+"""How long one lasts from the sign-in, however much it is used. A key's role is looked up all the time; a provider's
+word is from the sign-in, and is to be asked for again."""
+PROLONGED = timedelta(minutes=10)
+"""A session in use is prolonged so often at most: each time is a write."""
 COOKIE = "gonets"
 SWEEP = 100
 """Sessions that are over, removed by one sign-in at most."""
@@ -36,7 +41,8 @@ COOKIE_CONFIG = {
     "SESSION_COOKIE_HTTPONLY": True,
     # Strict would keep a provider's way back, and every link from an e-mail, from being signed in.
     "SESSION_COOKIE_SAMESITE": "Lax",
-    "PERMANENT_SESSION_LIFETIME": LIFETIME,
+    # The signature holds for so long from when it was made; how long a session lasts, its row says.
+    "PERMANENT_SESSION_LIFETIME": LONGEST + IDLE,
 }
 
 
@@ -51,6 +57,14 @@ class SignedIn(NamedTuple):
 def _sha256(string: bytes = b"") -> Any:
     """SHA-256 with the parameters of the base class: those of `hashlib.sha256` differ between Python's versions."""
     return hashlib.sha256(string)
+
+
+class Visit(NamedTuple):
+    """A request with a session's cookie."""
+
+    token_hash: bytes
+    in_use: bool
+    """Whether somebody is there, and not only a page that asks by itself how things are."""
 
 
 class Cookies(SecureCookieSessionInterface):
@@ -95,7 +109,7 @@ def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
         .where(BrowserSession.token_hash.in_(over.with_for_update(skip_locked=True)))
         .execution_options(synchronize_session=False)
     )
-    begun = {"actor": who.actor, "name": who.name, "role": role, "expires_at": func.now() + LIFETIME}
+    begun = {"actor": who.actor, "name": who.name, "role": role, "expires_at": func.now() + IDLE}
     db.session.execute(insert(BrowserSession).values(token_hash=hash_of(token), **begun))
     write_down("signIn", who, detail={"how": how} | ({"replaced": replaced} if replaced else {}))
     db.session.commit()
@@ -131,11 +145,16 @@ def cookie_token_hash() -> bytes | None:
     return hash_of(token) if isinstance(token, str) else None
 
 
-def signed_in(token_hash: bytes) -> Found[SignedIn] | None:
-    """Whose session it is, if it is not over. In a transaction of its own."""
+def signed_in(visit: Visit) -> Found[SignedIn] | None:
+    """Whose session it is, if it is not over; one that is in use is prolonged. In a transaction of its own."""
+    longest = case((BrowserSession.role.is_(None), LONGEST), else_=LONGEST_BY_PROVIDER)
+    over = func.least(func.now() + IDLE, BrowserSession.started_at + longest)
     left = func.extract("epoch", BrowserSession.expires_at - func.now())
+    due = over > BrowserSession.expires_at + PROLONGED
     columns = BrowserSession.actor, BrowserSession.name, BrowserSession.role
-    which = BrowserSession.token_hash == token_hash, BrowserSession.expires_at > func.now()
+    which = BrowserSession.token_hash == visit.token_hash, BrowserSession.expires_at > func.now()
     with db.engine.begin() as connection:
-        row = connection.execute(select(*columns, left).where(*which)).one_or_none()
+        row = connection.execute(select(*columns, left, due).where(*which)).one_or_none()
+        if row is not None and visit.in_use and row[4]:
+            connection.execute(update(BrowserSession).where(*which, due).values(expires_at=over))
     return None if row is None else Found(SignedIn(*row[:3]), float(row[3]))

@@ -2,12 +2,14 @@
 import { localizeFields, localizeMoments } from "./moments.js";
 import { watchCountdown } from "./countdown.js";
 import { watchForms } from "./forms.js";
+import { keepForms } from "./keep.js";
 import { watchImport } from "./import.js";
 import { watchLive } from "./live.js";
 import { watchPlan } from "./plan.js";
 
 localizeMoments(document);
 localizeFields(document);
+keepForms();
 watchForms();
 watchCountdown();
 watchLive();

@@ -15,13 +15,21 @@ export function watchPlan() {
     try {
       const headers = { "X-CSRF-Token": form.elements.csrf_token.value };
       const response = await fetch(form.dataset.plan, { method: "POST", headers, body });
-      if (!response.ok || number !== asked) return;
+      if (number !== asked) return;
+      if (response.status === 401) return complain("signedOut");
+      if (!response.ok) return complain("failed");
       const html = await response.text();
       if (html !== shown.dataset.html) shown.innerHTML = html;
       shown.dataset.html = html;
+      complain("");
     } catch {
-      // The next key asks again.
+      if (number === asked) complain("failed");  // the next key asks again
     }
+  };
+  // What is shown is of an earlier text, and must not pass for that of this one.
+  const complain = (what) => {
+    shown.classList.toggle("stale", what !== "");
+    for (const words of form.querySelectorAll("[data-plan-trouble]")) words.hidden = words.dataset.planTrouble !== what;
   };
   const soon = () => {
     clearTimeout(timer);

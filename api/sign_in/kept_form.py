@@ -1,0 +1,119 @@
+"""A form of the console that can't be taken just now is shown again with what was typed, and nothing is done with it.
+
+Nobody is signed in: the answer is the sign-in page, and the form goes through it as one hidden field, signed, so that
+the server keeps nothing for strangers. The page's token is from before a sign-in: the form itself comes again, with a
+new token. What was typed belongs to the browser: whoever signs in there next is shown it.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
+from typing import NamedTuple
+
+from flask import current_app, g, request
+from itsdangerous import BadData, TimestampSigner
+from werkzeug.datastructures import ImmutableMultiDict
+
+from api.local_address import local_address
+from api.sign_in import csrf
+
+FIELD = "kept"
+KEPT_FOR = timedelta(days=7)
+"""A sign-in page may stay open over a holiday."""
+NOT_TYPED = frozenset({csrf.FIELD, "form_token", FIELD, "language", "theme"})
+ROOM = 4096
+"""Bytes of a request's body that are left for the sign-in itself, and for addresses."""
+
+
+class Again(enum.Enum):
+    """Why a form is shown again instead of being taken."""
+
+    SIGNED_IN = enum.auto()
+    """It was sent when nobody was signed in; since, somebody is."""
+    STALE = enum.auto()
+    """Its page is from before this sign-in."""
+    SWITCHED = enum.auto()
+    """Its page is wanted in another language or in other colours."""
+
+
+class KeptForm(NamedTuple):
+    """What was typed, and the address that it was sent to."""
+
+    address: str
+    fields: list[tuple[str, str]]
+
+
+def why_again() -> Again | None:
+    """Why this request's form is to be shown again; none if it is to be taken."""
+    why: Again | None = g.get("shown_again")
+    return why
+
+
+def show_again(why: Again) -> None:
+    """Has this request's form shown and not taken."""
+    g.shown_again = why
+
+
+def is_form() -> bool:
+    """Whether the request is a form of the console that our own page has sent."""
+    return request.blueprint == "console" and request.method == "POST" and not csrf.is_foreign()
+
+
+def kept_of_request() -> str | None:
+    """The request's form as a hidden field carries it; none if there is none, or it is too long to be sent again."""
+    if not is_form():
+        return None
+    if (earlier := request.form.get(FIELD)) and read(earlier):
+        return earlier
+    fields = [pair for pair in request.form.items(multi=True) if pair[0] not in NOT_TYPED]
+    packed = zlib.compress(json.dumps([_address(), fields]).encode())
+    kept = _signer().sign(urlsafe_b64encode(packed)).decode()
+    limit = request.max_content_length
+    return kept if limit is None or len(kept) <= limit - ROOM else None
+
+
+def read(kept: str | None) -> KeptForm | None:
+    """What a hidden field carries; none if it is not ours, or too old."""
+    if not kept:
+        return None
+    try:
+        signed = _signer().unsign(kept, max_age=int(KEPT_FOR.total_seconds()))
+    except BadData:
+        return None
+    address, fields = json.loads(zlib.decompress(urlsafe_b64decode(signed)))
+    return KeptForm(local_address(address, "/"), [(name, text) for name, text in fields])
+
+
+def take_back() -> bool:
+    """Puts what a form of this address carried through a sign-in in place of what was sent, to be shown again."""
+    kept = read(request.form.get(FIELD))
+    if kept is None or kept.address.partition("?")[0] != request.path:
+        return False
+    request.form = ImmutableMultiDict(kept.fields)
+    show_again(Again.SIGNED_IN)
+    return True
+
+
+def page_of_request() -> str:
+    """The address of the page that the request's form is on."""
+    adapter = current_app.create_url_adapter(request) if request.method == "POST" else None
+    if adapter is not None and "GET" not in adapter.allowed_methods():
+        # A deed without a page of its own is on the page of what it is done to.
+        return request.path.rstrip("/").rpartition("/")[0] + "/"
+    return _address()
+
+
+def _address() -> str:
+    return request.full_path.rstrip("?")
+
+
+def _signer() -> TimestampSigner:
+    # The cookies' secret is read from the database where the environment has none.
+    current_app.session_interface.get_signing_serializer(current_app)  # type: ignore[attr-defined]
+    secret = current_app.secret_key
+    assert secret is not None  # noqa: S101  since it has just been read
+    return TimestampSigner(secret, salt="kept form")

@@ -1,0 +1,241 @@
+"""A session that ends while somebody writes, and pages from before a sign-in: what was typed is not lost, nor done."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+from flask import Flask
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from api.access import limits, remembered
+from api.form_size import MAX_FORM
+from tests.factories import add_clients, execute, value
+from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
+from tests.integration.api.clock import Clock
+from tests.integration.api.pages import fields_of, posting_forms
+from tests.integration.api.test_forms_once import FORMS, MAILING, Prepared, Written, fill_in
+from tests.variations import few_of
+
+TOKENS = {"csrf_token", "form_token"}
+SOME = (
+    *("console.edit_client", "console.new_mailing", "console.review_draft"),
+    *("console.mailing_deed", "console.undo_mailing", "console.resolve_message"),
+)
+"""A form of each kind."""
+MOST = MAX_FORM - 100
+"""Bytes of a text, nearly as many as are taken."""
+NEW_CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has tried anything yet."""
+    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
+
+
+@pytest.fixture
+def browser(app: Flask, api: Caller) -> Caller:
+    """A browser that an admin is signed in with."""
+    browser = caller(app, None)
+    assert sign_in(browser).status_code == 303
+    return browser
+
+
+def sign_in(browser: Caller, page: Answer | None = None, key: str = API_KEY) -> Answer:
+    """Fills in the form of the page, or else of `/login/`, and sends it."""
+    form = next(form for form in posting_forms(page or browser.get("/login/")) if "key" in form)
+    return browser.post("/login/", data=form | {"key": key})
+
+
+def end_sessions(app: Flask, connection: Connection) -> None:
+    """What hours without a click do."""
+    execute(connection, "UPDATE browser_session SET expires_at = now() - interval '1 s'")
+    app.extensions["gate"]._sessions._kept.clear()
+
+
+def is_kept(typed: dict[str, str], again: dict[str, str]) -> bool:
+    """Whether a form that is shown again has what was typed. A moment comes back to the second, and then as exact."""
+    left = {*TOKENS, "then", *(name for name in typed if name.endswith(("_was", "_shown")))}
+    return all(again.get(name, "").startswith(text) for name, text in typed.items() if name not in left)
+
+
+def hours_left(connection: Connection) -> float:
+    left = value(connection, "SELECT extract(epoch FROM max(expires_at) - now()) FROM browser_session")
+    return float(left) / 3600
+
+
+def test_a_session_lasts_while_it_is_used(browser: Caller, connection: Connection, clock: Clock) -> None:
+    execute(connection, "UPDATE browser_session SET expires_at = now() + interval '1 hour'")
+    clock.pass_seconds(remembered.KEPT_FOR)
+    # A page that is left open asks by itself: nobody is there.
+    assert browser.get("/?part=live").status_code == 200
+    assert hours_left(connection) < 1.01
+    assert browser.get("/clients/").status_code == 200
+    assert 11.9 < hours_left(connection) <= 12
+
+
+@pytest.mark.parametrize(("role", "longest"), [(None, 7 * 24), ("operator", 24)])
+def test_a_session_ends_some_time_however_much_it_is_used(
+    browser: Caller, connection: Connection, clock: Clock, role: str | None, longest: int
+) -> None:
+    begun = "UPDATE browser_session SET role = %s, started_at = now() - %s * interval '1 hour'"
+    execute(connection, begun + ", expires_at = now() + interval '1 minute'", role, longest - 1)
+    clock.pass_seconds(remembered.KEPT_FOR)
+    assert browser.get("/clients/").status_code == 200
+    assert 0.9 < hours_left(connection) <= 1
+
+
+@pytest.mark.parametrize("endpoint", few_of(FORMS, *SOME))
+def test_a_form_that_is_sent_without_a_session_is_shown_again_after_the_sign_in(
+    app: Flask, api: Caller, browser: Caller, connection: Connection, endpoint: str
+) -> None:
+    form: Prepared = FORMS[endpoint](api, connection)
+    data = fields_of(browser.get(form.page or form.path)) | form.typed
+    end_sessions(app, connection)
+    written = Written(connection)
+    refused = browser.post(form.path, data=data)
+    assert refused.status_code == 401
+    assert "what you typed is kept" in refused.text
+    wrong = sign_in(browser, refused, key="wrong")
+    go_on = sign_in(browser, wrong)
+    assert "You are signed in" in go_on.text
+    shown = browser.post(form.path, data=fields_of(go_on))
+    if endpoint == "console.undo_mailing":  # which has no page of its own
+        shown = browser.get(shown.headers["Location"])
+    else:
+        assert "Nothing has been done. What you typed is here" in shown.text
+    assert shown.status_code == 200
+    again = fields_of(shown)
+    assert is_kept(data, again)
+    assert all(again[token] != data[token] for token in TOKENS)
+    # The sign-in that failed, and the one that did not.
+    assert written() == 2
+    assert browser.post(form.path, data=data | again).status_code == 302
+    assert written() == 3
+
+
+@pytest.mark.parametrize("endpoint", few_of(FORMS, *SOME))
+def test_a_form_of_a_page_from_before_the_sign_in_is_shown_again(
+    app: Flask, api: Caller, browser: Caller, connection: Connection, endpoint: str
+) -> None:
+    form: Prepared = FORMS[endpoint](api, connection)
+    data = fields_of(browser.get(form.page or form.path)) | form.typed
+    sign_in_in_another_tab(app, browser, connection)
+    written = Written(connection)
+    shown = browser.post(form.path, data=data)
+    if endpoint == "console.undo_mailing":
+        shown = browser.get(shown.headers["Location"])
+    else:
+        assert shown.status_code == 403
+        assert "Nothing has been done. What you typed is here" in shown.text
+    again = fields_of(shown)
+    assert is_kept(data, again)
+    assert written() == 0
+    assert browser.post(form.path, data=data | again).status_code == 302
+    assert written() == 1
+
+
+def sign_in_in_another_tab(app: Flask, browser: Caller, connection: Connection) -> None:
+    end_sessions(app, connection)
+    assert sign_in(browser).status_code == 303
+
+
+def test_who_has_signed_in_in_another_tab_goes_on_from_the_sign_in_page(
+    app: Flask, browser: Caller, connection: Connection
+) -> None:
+    data = fields_of(browser.get("/clients/new/")) | NEW_CLIENT
+    end_sessions(app, connection)
+    refused = browser.post("/clients/new/", data=data)
+    sign_in_in_another_tab(app, browser, connection)
+    shown = browser.post("/clients/new/", data=fields_of(refused))
+    assert shown.status_code == 200
+    assert NEW_CLIENT.items() <= fields_of(shown).items()
+
+
+def test_the_sign_in_leads_back_to_the_page_of_what_was_sent(app: Flask, api: Caller, connection: Connection) -> None:
+    mailing_id = add_mailing(api)
+    for path, page in (
+        (f"/mailings/new/?like={mailing_id}", f"/mailings/new/?like={mailing_id}"),
+        (f"/mailings/{mailing_id}/undo/", f"/mailings/{mailing_id}/"),
+        ("/ledger/1/resolve/", "/ledger/1/"),
+    ):
+        refused = caller(app, None).post(path, data={"text": "Hello"})
+        assert next(form for form in posting_forms(refused) if "key" in form)["next"] == page
+
+
+def test_what_another_site_sends_is_never_shown_as_typed(app: Flask, browser: Caller, connection: Connection) -> None:
+    foreign = {"Origin": "https://else.example"}
+    kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT))[-1]["kept"]
+    written = Written(connection)
+    for data in (NEW_CLIENT, NEW_CLIENT | {"csrf_token": "x"}, {"kept": kept}):
+        answer = browser.post("/clients/new/", data=data, headers=foreign)
+        assert answer.status_code == 403
+        assert "vip" not in answer.text
+    refused = caller(app, None).post("/clients/new/", data=NEW_CLIENT, headers=foreign)
+    assert refused.status_code == 401
+    assert 'name="kept"' not in refused.text
+    assert written() == 0
+
+
+def test_what_is_not_signed_here_is_no_form(app: Flask, browser: Caller) -> None:
+    kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT))[-1]["kept"]
+    for other in ("", "x.y.z", f"{kept[:-3]}abc", f"x{kept}", kept):
+        answer = browser.post("/clients/new/", data={"kept": other, "csrf_token": "x"})
+        assert ('value="vip"' in answer.text) == (other == kept), other
+
+
+def test_a_form_is_shown_only_at_its_own_address(app: Flask, api: Caller, browser: Caller) -> None:
+    client_id = add_client(api)
+    kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT | {"tag": "other"}))[-1]["kept"]
+    answer = browser.post(f"/clients/{client_id}/edit/", data={"kept": kept, "csrf_token": "x"})
+    assert 'value="other"' not in answer.text
+
+
+def test_a_form_that_would_be_too_long_to_be_sent_again_is_not_said_to_be_kept(app: Flask, api: Caller) -> None:
+    nobody = caller(app, None)
+    kept = nobody.post("/mailings/new/", data={"text": "Привет! " * 5000})
+    assert "what you typed is kept" in kept.text
+    noise = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=MOST))
+    refused = nobody.post("/mailings/new/", data={"text": noise})
+    assert refused.status_code == 401
+    assert "what you typed is kept" not in refused.text
+    assert 'name="kept"' not in refused.text
+
+
+@pytest.mark.parametrize("endpoint", few_of(FORMS, *SOME[:3]))
+def test_a_form_that_is_sent_to_be_seen_otherwise_stays_as_it_is(
+    api: Caller, connection: Connection, endpoint: str
+) -> None:
+    form: Prepared = FORMS[endpoint](api, connection)
+    data, written = fill_in(api, form), Written(connection)
+    shown = api.post(form.path, data=data | {"language": "ru", "theme": "dark"})
+    cookies = " ".join(shown.headers.getlist("Set-Cookie"))
+    assert "language=ru;" in cookies
+    assert "theme=dark;" in cookies
+    assert written() == 0
+    if endpoint != "console.undo_mailing":
+        assert shown.status_code == 200
+        assert '<html lang="ru" data-bs-theme="dark">' in shown.text
+        again = fields_of(shown)
+        assert is_kept(data, again)
+        # It is the same form still: what it has led to before, it leads to again.
+        assert again["form_token"] == data["form_token"]
+
+
+def test_a_search_that_is_sent_to_be_seen_otherwise_stays_as_it_is(api: Caller) -> None:
+    answer = api.get("/clients/?phone=7900&tag=a%26b&language=ru")
+    assert answer.headers["Location"] == "/clients/?phone=7900&tag=a%26b"
+    assert "language=ru;" in answer.headers["Set-Cookie"]
+    assert api.get("/clients/?language=xx").status_code == 400
+    assert api.post("/clients/new/", data=NEW_CLIENT | {"theme": "pink"}).status_code == 400
+
+
+def test_a_draft_that_is_switched_to_another_language_is_one_draft(api: Caller, connection: Connection) -> None:
+    add_clients(connection, 1, tag="vip")
+    data = fields_of(api.get("/mailings/new/")) | MAILING | {"then": "keep"}
+    assert api.post("/mailings/new/", data=data).status_code == 302
+    again = fields_of(api.post("/mailings/new/", data=data | {"language": "ru"}))
+    assert api.post("/mailings/new/", data=data | again | {"text": "Changed"}).status_code == 302
+    assert value(connection, "SELECT count(*) FROM mailing_draft") == 1
