@@ -105,5 +105,6 @@ def at(service: Stage, operator: str, windows: Windows) -> Iterator[Open]:
     for page in opened:
         page.remove_listener("console", note)
         page.remove_listener("pageerror", complain)
+        page.evaluate("sessionStorage.clear()")
         page.goto("about:blank")
     assert said == []
