@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import g
+from flask import g, has_app_context
 
 from shared.roles import Role
 
@@ -26,3 +26,9 @@ def principal() -> Principal:
     """Who makes this request. Behind the gate there always is somebody."""
     found: Principal = g.principal
     return found
+
+
+def name_of_caller() -> str | None:
+    """The name of whoever makes this request; none for a command."""
+    found: Principal | None = g.get("principal") if has_app_context() else None
+    return found.name if found else None

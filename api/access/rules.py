@@ -33,6 +33,7 @@ WRITING = frozenset(
             "edit_draft",
             "review_draft",
             "remove_draft",
+            "draft_versions",
             "undo_mailing",
             "resolve_message",
         )

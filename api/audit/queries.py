@@ -11,6 +11,13 @@ from api.extensions import db
 from shared.models import AuditEntry
 
 
+def entries_about(kind: str, object_id: int, limit: int, *operations: str) -> Sequence[AuditEntry]:
+    """What was done to one object, the latest first: by these operations, or else by any."""
+    about = [AuditEntry.object == kind, AuditEntry.object_id == object_id]
+    about += [AuditEntry.operation.in_(operations)] if operations else []
+    return db.session.scalars(select(AuditEntry).where(*about).order_by(AuditEntry.id.desc()).limit(limit)).all()
+
+
 def entries_after(
     after: int,
     limit: int,

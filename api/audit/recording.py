@@ -79,8 +79,13 @@ def note_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Adds to this request's entry what it changes; a text is no part of it, and a phone number is masked."""
     expected: _Expected | None = g.get("audit") if has_request_context() else None
     if expected is not None:
-        changed = {name: [_shown(name, before[name]), _shown(name, after[name])] for name in after if name in before}
-        expected.detail |= {name: pair for name, pair in changed.items() if before[name] != after[name]}
+        expected.detail |= changes_of(before, after)
+
+
+def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The fields that differ, each before and after, as they may be kept: of a text only that it differs."""
+    differ = [name for name in after if name in before and before[name] != after[name]]
+    return {name: [_shown(name, before[name]), _shown(name, after[name])] for name in differ}
 
 
 def write_down(

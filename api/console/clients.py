@@ -9,6 +9,7 @@ from flask import current_app, render_template, request, url_for
 from sqlalchemy import func, select, tuple_
 from werkzeug import Response
 
+from api.audit.queries import entries_about
 from api.clients import queries
 from api.clients.schemas import ClientBody, WrittenClientBody
 from api.console.blueprint import blp
@@ -24,6 +25,9 @@ from shared.clients import TIMEZONES
 from shared.labels import normal
 from shared.models import Attempt, Client, Mailing, MailingText, Message
 from shared.phone_numbers import plain_code
+
+EDITS = 20
+"""Changes to a client that its page shows, the latest ones; the audit has all."""
 
 
 @blp.get("/clients/")
@@ -68,6 +72,8 @@ def client(client_id: int) -> str:
         texts=texts_of(messages.rows),
         last=last_attempts_of(messages.rows),
         notice=take(),
+        edits=entries_about("client", client_id, EDITS),
+        edits_shown=EDITS,
     )
 
 
@@ -76,7 +82,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
     """A change to a client."""
     found = queries.client_by_id(client_id)
     if request.method != "POST":
-        return _show(Form({name: getattr(found, name) for name in ClientBody.Meta.fields}), found)
+        return _show(Form(_values_of(found)), found)
     form = Form(request.form)
 
     def change() -> str:
@@ -88,7 +94,12 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
         return url_for("console.client", client_id=client_id)
 
     done = form.submit(change, operation="updateClient")
-    return done or _show(form, queries.client_by_id(client_id))
+    if done:
+        return done
+    found = queries.client_by_id(client_id)
+    if form.is_in_conflict:
+        form.compare(_values_of(found), found.updated_at, changed_by(found))
+    return _show(form, found)
 
 
 @blp.route("/clients/<id:client_id>/remove/", methods=["GET", "POST"])
@@ -130,6 +141,16 @@ def last_attempts_of(messages: Any) -> dict[int, Attempt]:
     name = tuple_(Attempt.message_id, Attempt.number)
     found = db.session.scalars(select(Attempt).where(name.in_(last.group_by(Attempt.message_id))))
     return {attempt.message_id: attempt for attempt in found}
+
+
+def changed_by(found: Client) -> str | None:
+    """Who has given the client what it has now; none if it was an import."""
+    changes = entries_about("client", found.id, 1)
+    return changes[0].actor_name if changes and changes[0].at >= found.updated_at else None
+
+
+def _values_of(found: Client) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in ClientBody.Meta.fields}
 
 
 def _show(form: Form, found: Client | None = None) -> tuple[str, int]:

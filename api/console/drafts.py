@@ -59,7 +59,12 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
         return _following(draft_id)
 
     done = form.submit(change, operation="updateDraft") if "look" not in request.form else None
-    return done or show_form(form, draft=drafts.draft_by_id(draft_id))
+    if done:
+        return done
+    draft = drafts.draft_by_id(draft_id)
+    if form.is_in_conflict:
+        form.compare(draft.fields, draft.updated_at, draft.written_by_name)
+    return show_form(form, draft=draft)
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/", methods=["GET", "POST"])
@@ -83,6 +88,8 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
     done = form.submit(send, operation="createMailing") if request.method == "POST" else None
     draft = drafts.draft_by_id(draft_id)
+    if form.is_in_conflict:
+        form.compare({}, draft.updated_at, draft.written_by_name)
     return done or _sent(draft) or _show_review(form, draft, review_of(draft.fields))
 
 

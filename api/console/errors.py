@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from api.console.blueprint import blp
 from api.console.viewer import take_choice
 from api.errors import answer_database, answer_http, answer_rule, answer_unavailable, answer_unexpected
-from api.sign_in.kept_form import is_form
+from api.sign_in.kept_form import is_form, typed_of_request
 from api.sign_in.pages import show_sign_in
 from shared.errors import GonetsError
 
@@ -31,7 +31,8 @@ def as_page(answer: Response) -> Response:
             take_choice()
         response = make_response(show_sign_in())
     else:
-        response = make_response(render_template("console/error.html", code=said["code"], message=said["message"]))
+        shown = {"code": said["code"], "message": said["message"], "typed": typed_of_request()}
+        response = make_response(render_template("console/error.html", **shown))
     response.status_code = answer.status_code
     kept = (name for name in ("Allow", "Retry-After", "Location", "WWW-Authenticate") if name in answer.headers)
     response.headers.extend([(name, answer.headers[name]) for name in kept])

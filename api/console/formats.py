@@ -14,7 +14,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.wordings import MEANINGS, gateway_word, said, word
+from api.console.wordings import FIELDS, MEANINGS, gateway_word, said, word
 from api.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
@@ -28,7 +28,7 @@ ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
 
 
 def register_formats(app: Flask) -> None:
-    """Adds them to templates as filters, and `meanings` of a message's states."""
+    """Adds them to templates as filters, `meanings` of a message's states, and `field_names`."""
     filters: dict[str, Callable[..., str]] = {
         "number": number,
         "about": about,
@@ -37,6 +37,7 @@ def register_formats(app: Flask) -> None:
         "phone": phone,
         "duration": duration,
         "moment": moment,
+        "term": term,
         "excerpt": excerpt,
         "linked": linked,
         "word": word,
@@ -45,6 +46,7 @@ def register_formats(app: Flask) -> None:
     }
     for name, written in filters.items():
         app.add_template_filter(_anew(written), name)
+    app.jinja_env.globals["field_names"] = FIELDS
     app.jinja_env.globals["meanings"] = MEANINGS
 
 
@@ -112,6 +114,18 @@ def moment(value: datetime | None, style: str = "datetime") -> Markup:
     utc = value.astimezone(UTC)
     written = utc.strftime(STYLES["datetime" if style == "minute" and utc.second else style])
     return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(rfc_3339(utc), style, written)
+
+
+def term(value: object, name: str) -> str:
+    """A mailing's or a client's field, by its name, as a form or the history holds it."""
+    if value is None or value == "":
+        return "–"
+    if name.endswith("_datetime") and isinstance(value, str):
+        try:
+            return moment(datetime.fromisoformat(value))
+        except ValueError:
+            return value  # what was typed and is no moment
+    return word(str(value)) if name == "on_unknown" else str(value)
 
 
 def linked(text: str) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import marshmallow as ma
@@ -32,6 +32,23 @@ Amend = Callable[[KeptAnswer], str | None]
 """The same, for a form that has led to that answer before. None when that can't be changed any more."""
 
 
+class ChangedMeanwhile(FieldError):
+    """Somebody else has changed the thing since the form was opened."""
+
+    def __init__(self) -> None:
+        told = gettext("Somebody else has changed this since you opened it. Compare, and save again what is to stand.")
+        super().__init__("", told)
+
+
+class Theirs(NamedTuple):
+    """What somebody else has made of a thing, for those fields that the form would change now."""
+
+    by: str | None
+    """Their name; none if it is not known."""
+    at: datetime
+    values: dict[str, Any]
+
+
 class Form:
     """Values as they were typed, and errors by field, in the viewer's language."""
 
@@ -46,6 +63,9 @@ class Form:
         """By date field: what to choose from, where the time comes twice."""
         self.sent_as: str | None = None
         """Where an earlier submission of this form led to, when it had another content: now, nothing was done."""
+        self.is_in_conflict = False
+        self.theirs: Theirs | None = None
+        """To be compared with the values, when somebody else has changed the thing since the form was opened."""
 
     @property
     def status(self) -> int:
@@ -58,6 +78,15 @@ class Form:
     def is_kept(self) -> bool:
         """Whether it is shown again with what was typed before a sign-in."""
         return why_again() in (Again.SIGNED_IN, Again.STALE)
+
+    def compare(self, values: Mapping[str, Any], at: datetime, by: str | None) -> None:
+        """Shows what stands there now beside what was typed, field by field, where they differ.
+
+        The form names the version that is shown: if it is sent again, it replaces that one and no later one.
+        """
+        typed = {name: value for name, value in self.values.items() if name in values}
+        differ = {name for name, value in typed.items() if str(value).strip() != str(values[name])}
+        self.theirs = Theirs(by, at, {name: values[name] for name in values if name in differ})
 
     def load(self, schema: ma.Schema) -> dict[str, Any]:
         """The values as the schema takes them. Raises ValidationError."""
@@ -80,6 +109,7 @@ class Form:
             db.session.rollback()
         except FieldError as error:
             self._refuse(error)
+            self.is_in_conflict = isinstance(error, ChangedMeanwhile)
         except IntegrityError as error:
             rule = broken_rule(error)
             if rule is None:
@@ -142,6 +172,6 @@ def moment_of(typed: str, zone: str) -> datetime | None:
 
 
 def check_unchanged(thing: Client | Mailing | MailingDraft) -> None:
-    """Raises FieldError when somebody else has changed the thing since the form was opened."""
+    """Raises ChangedMeanwhile when somebody else has changed the thing since the form was opened."""
     if thing.updated_at.isoformat() != request.form.get("updated_at"):
-        raise FieldError("", gettext("Somebody else has changed this since you opened it. Look at it again, please."))
+        raise ChangedMeanwhile

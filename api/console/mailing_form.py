@@ -14,6 +14,7 @@ from werkzeug import Response
 
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, loaded, untouched
+from api.console.history import last_editor
 from api.console.moments import read_moments, shown, written
 from api.console.notices import Notice, tell
 from api.console.review import check_end, earliest_start, plan_of
@@ -70,7 +71,12 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     if "look" in request.form:  # without scripts, what it would come to is shown on demand
         return show_form(form, mailing=mailing)
     done = form.submit(change, operation="updateMailing")
-    return done or show_form(form, mailing=queries.mailing_by_id(mailing_id))
+    if done:
+        return done
+    mailing = queries.mailing_by_id(mailing_id)
+    if form.is_in_conflict:
+        form.compare(_of(mailing), mailing["updated_at"], last_editor(mailing_id))
+    return show_form(form, mailing=mailing)
 
 
 @blp.post("/mailings/plan/")

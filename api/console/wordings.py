@@ -30,11 +30,16 @@ WORDS = {
     "pause": lazy_gettext("paused by a person"),
     "resume": lazy_gettext("resumed"),
     "cancel": lazy_gettext("cancelled by a person"),
+    "edit": lazy_gettext("changed"),
+    "updateClient": lazy_gettext("changed"),
+    "createClient": lazy_gettext("added"),
     "retry": lazy_gettext("retried"),
     "resolve": lazy_gettext("decided by a person"),
     "reopen": lazy_gettext("opened again"),
     "remove": lazy_gettext("removed"),
     "test": lazy_gettext("test sent"),
+    "resend": lazy_gettext("send again"),
+    "hold": lazy_gettext("do not send again"),
     "viewer": lazy_gettext("viewer"),
     "operator": lazy_gettext("operator"),
     "admin": lazy_gettext("admin"),
@@ -54,6 +59,19 @@ GATEWAY_WORDS = {
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
 }
 """What people call the states of the gateway, those that a worker reports among them."""
+
+FIELDS = {
+    "text": lazy_gettext("Text"),
+    "mark": lazy_gettext("For whom"),
+    "start_datetime": lazy_gettext("Start"),
+    "end_datetime": lazy_gettext("End"),
+    "on_unknown": lazy_gettext("When nobody knows whether a message has arrived"),
+    "phone_number": lazy_gettext("Phone number"),
+    "operator_code": lazy_gettext("Operator code"),
+    "tag": lazy_gettext("Tag"),
+    "timezone": lazy_gettext("Time zone"),
+}
+"""What forms call the fields of a mailing and of a client."""
 
 MEANINGS = {
     MessageStatus.PENDING: lazy_gettext("It waits to be sent."),

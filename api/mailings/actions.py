@@ -81,6 +81,6 @@ class MailingJournal(MethodView):
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, JournalEntrySchema(many=True), headers=PAGE_HEADERS)
     def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[JournalEntry], dict[str, str]]:
-        """List what has been done to a mailing: pauses, resumptions, cancelling, retries"""
+        """List what has been done to a mailing: edits, pauses, resumptions, cancelling, retries"""
         queries.check_mailing(mailing_id)
         return page(partial(control.journal_after, mailing_id), arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, delete, func, select
 
 from api.access.principal import principal
 from api.audit.recording import name_object, note_changes, nothing_changed
@@ -14,7 +14,10 @@ from api.mailings.queries import NOW, add_mailing, lock_mailing, remove_mailing
 from shared.errors import Conflict, NotFound
 from shared.ledger import MailingStatus
 from shared.mailings import Terms
-from shared.models import MailingDraft
+from shared.models import MailingDraft, MailingDraftVersion
+
+VERSIONS = 50
+"""Earlier versions that are kept of a draft."""
 
 
 def unsent_drafts(limit: int) -> tuple[Sequence[MailingDraft], int]:
@@ -51,9 +54,15 @@ def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
         nothing_changed()
         return
     note_changes({name: draft.fields.get(name, "") for name in fields}, fields)
+    _keep_version(draft)
     draft.fields = dict(fields)
-    draft.updated_at = func.now()
+    draft.updated_at, draft.updated_by_name = func.now(), principal().name
     db.session.flush()
+
+
+def versions_of(draft: MailingDraft) -> Sequence[MailingDraftVersion]:
+    """What stood in the draft before, the latest first."""
+    return db.session.scalars(_versions(draft)).all()
 
 
 def remove_draft(draft: MailingDraft) -> None:
@@ -83,7 +92,8 @@ def take_back(mailing_id: int) -> int:
     if draft is None:
         draft_id = add_draft(fields_of(terms))
     else:
-        draft.fields, draft.mailing_id, draft.updated_at = fields_of(terms), None, NOW
+        draft.fields, draft.mailing_id = fields_of(terms), None
+        draft.updated_at, draft.updated_by_name = NOW, principal().name
         db.session.flush()
         draft_id = draft.id
     remove_mailing(mailing)
@@ -100,6 +110,24 @@ def fields_of(terms: Terms) -> dict[str, str]:
         "end_datetime": rfc_3339(terms.end_datetime, "auto"),
         "on_unknown": terms.on_unknown.value,
     }
+
+
+def _keep_version(draft: MailingDraft) -> None:
+    """Keeps what stands in a locked draft, and no more than VERSIONS of what stood in it before."""
+    before = {"fields": draft.fields, "written_at": draft.updated_at, "written_by_name": draft.written_by_name}
+    db.session.add(MailingDraftVersion(draft_id=draft.id, **before))
+    db.session.flush()
+    over = _versions(draft).with_only_columns(MailingDraftVersion.id).offset(VERSIONS)
+    db.session.execute(
+        delete(MailingDraftVersion)
+        .where(MailingDraftVersion.id.in_(over.scalar_subquery()))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _versions(draft: MailingDraft) -> Select[MailingDraftVersion]:
+    of_draft = MailingDraftVersion.draft_id == draft.id
+    return select(MailingDraftVersion).where(of_draft).order_by(MailingDraftVersion.id.desc())
 
 
 def _check_unsent(draft: MailingDraft) -> None:

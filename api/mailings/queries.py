@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from api.audit.recording import note_changes, nothing_changed
+from api.access.principal import name_of_caller
+from api.audit.recording import changes_of, note_changes, nothing_changed
 from api.extensions import db
 from shared.errors import NotFound
 from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
@@ -117,14 +118,16 @@ def change_mailing(mailing: Mailing, before: Terms, after: Terms) -> None:
         nothing_changed()
         return
     note_changes(asdict(before), asdict(after))
+    changes = changes_of(asdict(before), asdict(after))
     if "text" in changed:
         mailing.text_revision += 1
         _write_text(mailing, after.text)
+        changes["text"] = [mailing.text_revision - 1, mailing.text_revision]
     for term in changed:
         if term != "text":
             setattr(mailing, term, getattr(after, term))
     mailing.updated_at = NOW
-    db.session.flush()
+    write_down(mailing, "edit", changes=changes)
 
 
 def remove_mailing(mailing: Mailing) -> None:
@@ -140,9 +143,13 @@ def remove_mailing(mailing: Mailing) -> None:
     write_down(mailing, "remove")
 
 
-def write_down(mailing: Mailing, action: str, detail: str | None = None) -> None:
-    """Adds to the journal what was done to a mailing."""
-    db.session.add(JournalEntry(mailing_id=mailing.id, action=action, detail=detail))
+def write_down(
+    mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
+) -> None:
+    """Adds to the journal what was done to a mailing, and by whom. `changes` are an edit's, as the model has them."""
+    entry = JournalEntry(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
+    entry.changes = dict(changes) if changes else None
+    db.session.add(entry)
     db.session.flush()
 
 

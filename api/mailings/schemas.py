@@ -171,10 +171,23 @@ class JournalEntrySchema(Answer):
     action = ma.fields.String(
         required=True,
         metadata={
-            "description": "What: `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`.",
+            "description": "What: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`.",
             "example": "retry",
         },
     )
     detail = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "More about it.", "example": "12 failed"}
+    )
+    actor_name = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Who did it: their name then; `null` if it is not known.", "example": "Anna"},
+    )
+    changes = ma.fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of an edit: the fields that changed, each before and after; of the text, its revisions.",
+            "example": None,
+        },
     )

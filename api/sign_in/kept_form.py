@@ -17,6 +17,7 @@ from typing import NamedTuple
 from flask import current_app, g, request
 from itsdangerous import BadData, TimestampSigner
 from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import HTTPException
 
 from api.local_address import local_address
 from api.sign_in import csrf
@@ -74,6 +75,15 @@ def kept_of_request() -> str | None:
     kept = _signer().sign(urlsafe_b64encode(packed)).decode()
     limit = request.max_content_length
     return kept if limit is None or len(kept) <= limit - ROOM else None
+
+
+def typed_of_request() -> list[tuple[str, str]]:
+    """What was typed in the request's form, if it can be read: the address of what it was for may be gone."""
+    try:
+        fields = request.form.items(multi=True) if is_form() else ()
+        return [(name, text) for name, text in fields if name not in NOT_TYPED and text.strip()]
+    except HTTPException:
+        return []
 
 
 def read(kept: str | None) -> KeptForm | None:

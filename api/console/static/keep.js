@@ -50,6 +50,7 @@ function keep(form, key) {
       location.assign(location.href);
     });
   }
+  document.querySelector("[data-discard]")?.addEventListener("click", () => forget(key));
   form.addEventListener("input", () => {
     const fields = fieldsOf(form);
     same(fields, asItCame) ? forget(key) : remember(key, { fields, sent: false });
