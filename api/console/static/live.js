@@ -1,54 +1,79 @@
 // Parts of a page that are fetched again every few seconds, as the server renders them.
 import { localizeMoments } from "./moments.js";
+import { patch } from "./patch.js";
 
 const QUIET = 15000; // milliseconds between two announcements to a screen reader
+const PATIENCE = 5000; // milliseconds for an answer
+const LATE = 3; // so many times as long as between two answers, and what is shown is said to be old
 let announced = 0;
+let pressed = 0; // when, in milliseconds; 0 for not at all
 
 export function watchLive() {
-  for (const part of document.querySelectorAll("[data-live]")) watch(part);
+  const parts = document.querySelectorAll("[data-live]");
+  if (!parts.length) return;
+  // Nothing moves between pressing and releasing a button: the click would go to something else.
+  document.addEventListener("pointerdown", (event) => { if (event.button === 0) pressed = Date.now(); }, true);
+  for (const name of ["pointerup", "pointercancel"]) {
+    document.addEventListener(name, () => setTimeout(() => { pressed = 0; }), true);
+  }
+  for (const part of parts) watch(part);
 }
 
 function watch(part) {
   const every = Number(part.dataset.every) * 1000;
-  let shown = "";
+  const notice = part.previousElementSibling?.closest("[data-stale]");
+  let updated = Date.now();
   let failures = 0;
+  let timer;
+  let isAsking = false;
+  const sayHowOld = () => {
+    const isOld = document.visibilityState === "visible" && Date.now() - updated > LATE * every;
+    part.classList.toggle("stale", isOld);
+    if (!notice || notice.hidden !== isOld) return;
+    notice.hidden = !isOld;
+    const since = notice.querySelector("time");
+    Object.assign(since.dataset, { moment: "time" });
+    since.dateTime = new Date(updated).toISOString();
+    localizeMoments(notice);
+  };
   const look = async () => {
     // A page that nobody looks at asks for nothing.
+    if (isAsking) return;
     if (document.visibilityState === "visible") {
+      isAsking = true;
       try {
-        const response = await fetch(part.dataset.live, { headers: { Accept: "text/html" }, cache: "no-store" });
-        if (response.redirected || response.status === 401) return location.reload();
-        if (!response.ok) throw new Error(String(response.status));
-        const html = await response.text();
-        if (html !== shown) replace(part, html);
-        shown = html;
+        const fresh = await fetched(part);
+        if (!fresh) return;
+        while (Date.now() - pressed < PATIENCE) await new Promise((resolve) => setTimeout(resolve, 50));
+        patch(part, fresh);
+        announce(part.querySelector("[data-announce]")?.textContent ?? "");
+        updated = Date.now();
         failures = 0;
       } catch {
         failures += 1;
       }
-      part.classList.toggle("stale", failures > 1);
+      isAsking = false;
     }
-    setTimeout(look, every * Math.min(2 ** failures, 8));
+    sayHowOld();
+    clearTimeout(timer);
+    timer = setTimeout(look, every * Math.min(2 ** failures, 4));
   };
-  setTimeout(look, every);
-  document.addEventListener("visibilitychange", () => part.classList.toggle("stale", failures > 1));
+  timer = setTimeout(look, every);
+  setInterval(sayHowOld, 1000);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") look();
+  });
 }
 
-function replace(part, html) {
-  // Whoever is at a link or scrolls a table stays there.
-  const focused = part.contains(document.activeElement) ? place(part, document.activeElement) : null;
-  const scrolled = [...part.querySelectorAll(".table-responsive")].map((table) => table.scrollLeft);
-  part.replaceChildren(document.createRange().createContextualFragment(html));
-  localizeMoments(part);
-  [...part.querySelectorAll(".table-responsive")].forEach((table, number) => { table.scrollLeft = scrolled[number] ?? 0; });
-  if (focused) [...part.querySelectorAll(focused.selector)][focused.number]?.focus({ preventScroll: true });
-  announce(part.querySelector("[data-announce]")?.textContent ?? "");
-}
-
-function place(part, element) {
-  const href = element.getAttribute("href");
-  const selector = href ? `a[href="${CSS.escape(href)}"]` : element.tagName.toLowerCase();
-  return { selector, number: [...part.querySelectorAll(selector)].indexOf(element) };
+// Raises when there is no answer, or none that is the part. Nobody is signed in: the page itself says what to do.
+async function fetched(part) {
+  const options = { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) };
+  const response = await fetch(part.dataset.live, options);
+  if (response.redirected || response.status === 401) return location.reload();
+  if (!response.ok) throw new Error(String(response.status));
+  const fresh = document.createRange().createContextualFragment(await response.text());
+  localizeMoments(fresh);
+  return fresh;
 }
 
 function announce(words) {

@@ -1,4 +1,6 @@
 // What a mailing would come to, while one types: the server reckons, and renders it.
+import { patch } from "./patch.js";
+
 const PAUSE = 300; // milliseconds without a key, before it is asked
 
 export function watchPlan() {
@@ -18,9 +20,7 @@ export function watchPlan() {
       if (number !== asked) return;
       if (response.status === 401) return complain("signedOut");
       if (!response.ok) return complain("failed");
-      const html = await response.text();
-      if (html !== shown.dataset.html) shown.innerHTML = html;
-      shown.dataset.html = html;
+      patch(shown, document.createRange().createContextualFragment(await response.text()));
       complain("");
     } catch {
       if (number === asked) complain("failed");  // the next key asks again
