@@ -14,7 +14,7 @@ from api.console.forms import Form, check_unchanged
 from api.console.load import hindrances
 from api.console.mailing_actions import ask_about
 from api.console.mailing_deeds import Deed
-from api.console.mailing_form import draft_fields, read_form, show_form
+from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
 from api.console.review import Review, check_seen, review_of, terms_to_send
 from api.mailings import drafts
 from shared.models import KeptAnswer, MailingDraft
@@ -63,7 +63,7 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
         return done
     draft = drafts.draft_by_id(draft_id)
     if form.is_in_conflict:
-        form.compare(draft.fields, draft.updated_at, draft.written_by_name)
+        form.compare({name: draft.fields.get(name, "") for name in FIELDS}, draft.updated_at, draft.written_by_name)
     return show_form(form, draft=draft)
 
 

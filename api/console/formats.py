@@ -40,6 +40,7 @@ def register_formats(app: Flask) -> None:
         "term": term,
         "excerpt": excerpt,
         "linked": linked,
+        "isolated": isolated,
         "word": word,
         "gateway_word": gateway_word,
         "said": said,
@@ -136,6 +137,11 @@ def linked(text: str) -> Markup:
         parts += [escape(text[end : found.start()]), link.format(found[0])]
         end = found.end()
     return Markup("").join([*parts, escape(text[end:])])
+
+
+def isolated(text: str) -> Markup:
+    """What a person has written, in the direction of its own letters: whatever stands around it keeps its place."""
+    return Markup('<bdi dir="auto">{}</bdi>').format(text)
 
 
 def excerpt(text: str, length: int = 60) -> str:

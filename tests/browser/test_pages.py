@@ -24,9 +24,11 @@ PAGES = (
     "/mailings/drafts/1/edit/",
     "/mailings/drafts/1/remove/",
     "/mailings/drafts/2/",
+    "/mailings/drafts/2/versions/",
     "/mailings/1/",
     "/mailings/1/edit/",
     "/mailings/1/export/",
+    "/mailings/1/texts/",
     "/mailings/1/test/",
     "/mailings/1/cancel/",
     "/mailings/2/",
@@ -41,7 +43,19 @@ PAGES = (
     "/ledger/1/",
     "/ledger/2/",
 )
+ONE_ROW = 60
+"""Pixels."""
 SERIOUS = ("serious", "critical")
+WORD = "Длинноеслово" * 25
+"""Of 300 letters, with nothing to break a line at."""
+LABEL = "everybody" * 11
+"""As long as a tag may be, nearly."""
+NAMED_BY_PEOPLE = f"""() => [...document.querySelectorAll("main *")].filter((element) =>
+    [...element.childNodes].some((node) => node.nodeName === "#text" && /{WORD[:24]}|{LABEL[:18]}/.test(node.data))
+    && element.closest("[dir]")?.dir !== "auto" && element.closest("script, template, noscript, option") === null
+).map((element) => element.outerHTML)"""
+"""Elements with what people have written, whose direction is not that of its letters."""
+
 OF_LOOKS_AND_LANGUAGE = ("color-contrast", "html-has-lang", "html-lang-valid", "valid-lang", "document-title")
 """Rules whose outcome differs between the walks; the pages are built of the same elements in both."""
 
@@ -58,14 +72,19 @@ SELECT 1, n, 79000000000 + n, one, 1, 1, now() + interval '1 h',
 FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY AS each (one, n);
 INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
 SELECT id, 1, now(), 0.12, CASE status WHEN 'sent' THEN 'accepted' WHEN 'unknown' THEN 'ambiguous' ELSE 'refused' END
-    ::outcome, 200, 'code 5: blocked', 'worker' FROM message;
+    ::outcome, 200, 'code 5: {WORD}', '{LABEL}' FROM message;
 INSERT INTO mailing_draft (fields, created_by, created_by_name) VALUES
-    ('{"text": "Скидка: https://example.org/sale", "mark": "nobody", "on_unknown": "hold",
+    ('{"text": "Скидка: https://example.org/sale {WORD}", "mark": "{LABEL}-1", "on_unknown": "hold",
        "start_datetime": "2032-01-01T10:00:00Z", "end_datetime": "2032-01-02T10:00:00Z"}', 'key:1', 'Anna'),
-    ('{"text": "Half a"}', 'key:1', 'Anna');
+    ('{"text": "Half a {WORD}"}', 'key:1', '{LABEL}');
+INSERT INTO mailing_draft_version (draft_id, fields, written_at, written_by_name)
+VALUES (2, '{"text": "{WORD}", "mark": "{LABEL}"}', now(), '{LABEL}');
+UPDATE mailing_draft SET updated_by_name = created_by_name;
+INSERT INTO journal (mailing_id, action, actor_name, changes)
+VALUES (1, 'edit', '{LABEL}', '{"mark": ["{LABEL}", "{WORD}"]}');
 INSERT INTO worker_report (at, worker, seconds, accepted, refused, throttled, unreachable, unauthorized, ambiguous,
     in_hand, send_limit, gateway, detail)
-VALUES (now() - interval '1 min', 'silent-1', 5, 90, 10, 0, 0, 0, 0, 3, 16, 'slowing', 'HTTP 429');
+VALUES (now() - interval '1 min', '{LABEL}', 5, 90, 10, 0, 0, 0, 0, 3, 16, 'slowing', 'HTTP 429');
 """
 
 
@@ -76,6 +95,8 @@ class Walk:
     violations: dict[str, list[str]] = field(default_factory=dict)
     inline: dict[str, int] = field(default_factory=dict)
     width: dict[str, int] = field(default_factory=dict)
+    header: dict[str, int] = field(default_factory=dict)
+    undirected: dict[str, list[str]] = field(default_factory=dict)
     headings: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -105,6 +126,8 @@ def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeepe
         found.headings[path] = page.get_by_role("heading", level=1).inner_text()
         page.set_viewport_size({"width": 360, "height": 740})
         found.width[path] = page.evaluate("document.documentElement.scrollWidth")
+        found.header[path] = page.evaluate("document.querySelector('header').offsetHeight")
+        found.undirected[path] = page.evaluate(NAMED_BY_PEOPLE)
     context.close()
     return found
 
@@ -113,10 +136,10 @@ def fill(database_url: str) -> None:
     """A client and a message of each kind, mailings that run and that wait, and a worker that has gone silent."""
     with closing(psycopg2.connect(database_url)) as connection:
         connection.autocommit = True
-        add_clients(connection, 7, tag="everybody")
-        add_mailing(connection, text="Ваш заказ готов", mark="everybody", starts_in=3600, ends_in=7200)
+        add_clients(connection, 7, tag=LABEL)
+        add_mailing(connection, text=f"Ваш заказ готов {WORD}", mark=LABEL, starts_in=3600, ends_in=7200)
         add_mailing(connection, text="Not yet", mark="nobody", starts_in=3600, ends_in=7200)
-        execute(connection, FILL)
+        execute(connection, FILL.replace("{WORD}", WORD).replace("{LABEL}", LABEL))
 
 
 def test_pages_have_no_serious_barriers(walk: Walk) -> None:
@@ -133,6 +156,14 @@ def test_pages_take_nothing_from_elsewhere(walk: Walk) -> None:
 
 def test_pages_fit_a_phone(walk: Walk) -> None:
     assert {path: width for path, width in walk.width.items() if width > 360} == {}
+
+
+def test_the_header_is_one_row_on_a_phone(walk: Walk) -> None:
+    assert {path: height for path, height in walk.header.items() if height > ONE_ROW} == {}
+
+
+def test_what_people_write_has_the_direction_of_its_letters(walk: Walk) -> None:
+    assert {path: found for path, found in walk.undirected.items() if found} == {}
 
 
 def test_scripts_complain_of_nothing(walk: Walk) -> None:

@@ -5,12 +5,14 @@ import { watchForms } from "./forms.js";
 import { keepForms } from "./keep.js";
 import { watchImport } from "./import.js";
 import { watchLive } from "./live.js";
+import { watchMenu } from "./menu.js";
 import { watchPlan } from "./plan.js";
 
 localizeMoments(document);
 localizeFields(document);
 keepForms();
 watchForms();
+watchMenu();
 watchCountdown();
 watchLive();
 watchPlan();

@@ -29,12 +29,12 @@ function sendAlong(event) {
 
 // A form that was sent has been taken if what came then is another page, and none that refuses it.
 function settle() {
-  const refused = "refused" in document.body.dataset;
+  const isAnswered = !("notTaken" in document.body.dataset);
   for (const key of keptKeys()) {
     const kept = recall(key);
     if (!kept.sent) continue;
-    if (refused || key === keyOf(location.pathname + location.search)) remember(key, { ...kept, sent: false });
-    else forget(key);
+    if (isAnswered && key !== keyOf(location.pathname + location.search)) forget(key);
+    else remember(key, { ...kept, sent: false });
   }
 }
 

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
+  root.dataset.scripts = ""; // for styles that need a script to go on
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   let chosen = root.dataset.bsTheme ?? "";
   const paint = () => root.setAttribute("data-bs-theme", chosen || (dark.matches ? "dark" : "light"));

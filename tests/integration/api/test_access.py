@@ -32,7 +32,7 @@ LEADING_TO_WRITES = [
     for page in (
         *("new_client", "edit_client", "remove_client", "import_clients", "import_file"),
         *("new_mailing", "edit_mailing", "mailing_deed", "mailing_test", "undo_mailing", "resolve_message"),
-        *("edit_draft", "review_draft", "remove_draft"),
+        *("edit_draft", "review_draft", "remove_draft", "draft_versions"),
     )
 ]
 

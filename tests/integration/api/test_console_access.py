@@ -142,7 +142,7 @@ def test_a_form_of_another_session_or_without_a_token_does_nothing(app: Flask, a
 
 def test_a_page_names_who_is_signed_in_and_signs_them_out(app: Flask, api: Caller) -> None:
     browser, token = signed_in(app)
-    assert '<span class="person" title="admin">API_KEY</span>' in browser.get("/clients/").text
+    assert '<span class="person" title="admin" dir="auto">API_KEY</span>' in browser.get("/clients/").text
     assert browser.post("/logout/", data={"csrf_token": token}).headers["Location"] == "/login/"
     assert browser.get("/clients/").status_code == 303
 
