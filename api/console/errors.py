@@ -25,10 +25,9 @@ def as_page(answer: Response) -> Response:
     if not answer.is_json:
         return answer
     said = answer.get_json()
-    if answer.status_code == 401 and "Authorization" not in request.headers:
+    if answer.status_code == 401 and is_form() and "Authorization" not in request.headers:
         # The gate has answered before the request's choice of language was looked at.
-        if is_form():
-            take_choice()
+        take_choice()
         response = make_response(show_sign_in())
     else:
         shown = {"code": said["code"], "message": said["message"], "typed": typed_of_request()}

@@ -26,7 +26,7 @@ from api.console.blueprint import blp
 from api.console.formats import number
 from api.console.once import new_token
 from api.local_address import local_address
-from api.sign_in.kept_form import Again, page_of_request, show_again
+from api.sign_in.kept_form import Again, is_form, page_of_request, show_again
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
@@ -127,7 +127,7 @@ def read_choice() -> Response | None:
         raise BadRequest("There is no such choice.")
     if not g.chosen or request.endpoint == "console.choose":
         return None
-    if request.method == "POST":
+    if is_form():
         show_again(Again.SWITCHED)
         return None
     others = [(name, text) for name, text in request.args.items(multi=True) if name not in CHOICES]
@@ -136,7 +136,7 @@ def read_choice() -> Response | None:
 
 def take_choice() -> bool:
     """Whether what the request chooses, if anything, is there to be chosen; then it holds from now on."""
-    sent = request.form if request.method == "POST" else request.args
+    sent = request.form if is_form() else request.args
     chosen = {name: sent[name] for name in CHOICES if name in sent}
     is_known = all(choice in (*CHOICES[name], "") for name, choice in chosen.items())
     g.chosen = chosen if is_known else {}

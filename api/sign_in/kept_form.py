@@ -26,6 +26,8 @@ FIELD = "kept"
 KEPT_FOR = timedelta(days=7)
 """A sign-in page may stay open over a holiday."""
 NOT_TYPED = frozenset({csrf.FIELD, "form_token", FIELD, "language", "theme"})
+MIMETYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "")
+"""Of a form, or of nothing at all: a file that a script sends is no form."""
 ROOM = 4096
 """Bytes of a request's body that are left for the sign-in itself, and for addresses."""
 
@@ -61,7 +63,8 @@ def show_again(why: Again) -> None:
 
 def is_form() -> bool:
     """Whether the request is a form of the console that our own page has sent."""
-    return request.blueprint == "console" and request.method == "POST" and not csrf.is_foreign()
+    is_posted = request.method == "POST" and request.mimetype in MIMETYPES
+    return is_posted and request.blueprint == "console" and not csrf.is_foreign()
 
 
 def kept_of_request() -> str | None:

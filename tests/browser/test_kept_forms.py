@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.conftest import PATIENCE, Open
@@ -147,6 +148,31 @@ def test_another_language_leaves_every_form_as_it_is(at: Open, ledger: Connectio
         expect(page.locator("html")).to_have_attribute("lang", "ru")
         expect(page.locator(f"#{name}")).to_have_value("12")
         page.get_by_role("link", name="English").click()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_leaving_a_file_that_was_chosen_is_asked_about(at: Open, tmp_path: Path) -> None:
+    file = tmp_path / "clients.csv"
+    file.write_text("phone_number,operator_code,tag,timezone\n79161234567,916,vip,UTC\n")
+    page = at("/clients/import/")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_label("Encoding").focus()
+    page.get_by_role("link", name="Русский").click()
+    assert asked == ["beforeunload"]
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("button", name="Check the file").click()
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_text("Added")).to_be_visible()
+    page.get_by_role("link", name="Русский").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ru")
+    assert asked == ["beforeunload"]
 
 
 def test_a_click_elsewhere_loses_nothing_and_signing_out_forgets_it(
@@ -164,5 +190,6 @@ def test_a_click_elsewhere_loses_nothing_and_signing_out_forgets_it(
     write(page)
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, operator)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     page.goto(path)
     expect(page.locator("#text")).to_have_value("Hello")

@@ -13,6 +13,16 @@ export function keepForms() {
   }
   document.querySelector("form[data-go-on]")?.requestSubmit();
   for (const link of document.querySelectorAll("a[data-language]")) link.addEventListener("click", sendAlong);
+  window.addEventListener("beforeunload", (event) => { if (isImporting()) event.preventDefault(); });
+}
+
+// A file that was chosen, and not imported yet, can be kept nowhere: the browser asks whether to leave.
+function isImporting() {
+  const form = document.querySelector("form[data-import]");
+  if (!form?.elements.file.files.length) return false;
+  const result = form.querySelector("[data-import-result]");
+  const isUnderWay = !form.querySelector("[data-import-shown]").hidden;
+  return isUnderWay || !result.hasChildNodes() || result.querySelector("[data-import-step=import]") !== null;
 }
 
 // The form comes back in the other language, as it is: nothing is checked, and nothing done.
