@@ -122,9 +122,7 @@ def test_single_successes_that_nobody_understands_are_repeated_until_their_attem
     assert counted(connection, mailing_id) == {"sent": 195, "unknown": 5}
 
 
-@pytest.mark.parametrize(
-    ("status", "health", "workers"), few_of(STRIKES, ("402", "no_credit", 1), ("404", "refused", 2))
-)
+@pytest.mark.parametrize(("status", "health", "workers"), few_of(STRIKES, ("402", "no_credit", 1)))
 def test_what_strikes_all_messages_ends_none(
     status: str, health: str, workers: int, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
@@ -173,7 +171,7 @@ def test_what_strikes_single_messages_ends_them_and_holds_up_no_other(
     assert value(connection, "SELECT avg(attempts) FROM message WHERE status = 'failed'") <= 3
 
 
-@pytest.mark.parametrize("status", few_of(["401", "403"], "403"))
+@pytest.mark.parametrize("status", few_of(["401", "403"]))
 def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
     status: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:

@@ -137,6 +137,7 @@ def test_another_language_and_other_colours_leave_what_is_typed(at: Open, ledger
     sees_what_was_written(page)
 
 
+@pytest.mark.long
 def test_another_language_leaves_every_form_as_it_is(at: Open, ledger: Connection) -> None:
     page = at("/")
     for path in ("/clients/new/", f"/mailings/{waiting(ledger)}/test/", "/clients/", "/ledger/", "/mailings/"):

@@ -102,7 +102,13 @@ class Walk:
     said: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module", params=[("en-GB", "light"), ("ru-RU", "dark")], ids=["English, light", "Russian, dark"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("en-GB", "light"), id="English, light"),
+        pytest.param(("ru-RU", "dark"), id="Russian, dark", marks=pytest.mark.long),
+    ],
+)
 def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeeper, browser: Browser) -> Walk:
     """A walk over all pages, each opened once in each language: on a desk, and then as narrow as a phone."""
     housekeeper.empty()

@@ -27,7 +27,7 @@ from tests.integration.api.calls import API_KEY
 
 CONFIG = {
     "seed": 20220602,
-    "generation": {"max-examples": 10, "deterministic": True, "database": "none"},
+    "generation": {"max-examples": 6, "deterministic": True, "database": "none"},
     "cache": {"enabled": False},
     "auth": {"openapi": {"key": {"bearer": API_KEY}}},
     "checks": {

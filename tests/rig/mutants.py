@@ -83,7 +83,6 @@ EVERYDAY = (
     "attempts-unlimited",
     "text-kept-when-given-back",
     "lost-claim-kept",
-    "lease-forgotten-by-senders",
     "sent-twice-at-once",
     "pace-ignored",
     "refusals-not-kept",

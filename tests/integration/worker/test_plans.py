@@ -140,6 +140,7 @@ def test_no_statement_is_dear_enough_to_be_compiled_or_reads_a_large_table(
     check(connection, database)  # they are stale: most of what waited has been sent, and as much is new
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("steps")
 def test_nor_when_all_was_analyzed_while_it_was_empty(explained: tuple[Connection, Database]) -> None:
     connection, database = explained
