@@ -115,7 +115,8 @@ def test_rejected_rows_are_kept_in_flat_memory_however_long_they_are(
         send(wire, [header, *[row] * 150])
         before = memory(master)
         assert send(wire, [header, *[row] * 500])["rejected"] == 500
-        assert memory(master) < before + 12
+        # What allocators keep differs by some 20 MB between runs; were the rows kept, they would take 40.
+        assert memory(master) < before + 28
 
 
 def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], connection: Connection) -> None:
