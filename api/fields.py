@@ -95,6 +95,14 @@ class Region(PlainText):
         return region or None
 
 
+class TrueOrFalse(ma.fields.Boolean):
+    """`true` or `false` in a query string, and no other spelling."""
+
+    truthy = {"true"}
+    falsy = {"false"}
+    default_error_messages = {"invalid": "Must be true or false."}
+
+
 class Timezone(PlainText):
     """The name of an IANA time zone."""
 

@@ -103,6 +103,17 @@ class ExplainingCursor(Cursor):
         super().execute(query, parameters)
 
 
+def pages_touched(connection: Connection, statement: str, parameters: dict[str, Any]) -> int:
+    """The database pages that a statement touches. What it changes is rolled back."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+        [((found,),)] = cursor.fetchall()
+        cursor.execute("ROLLBACK")
+    plan = found["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
 def fill(connection: Connection) -> None:
     """Fills an empty database with a large ledger, and analyzes nothing of it."""
     _run(connection, FILL)

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from api.clients.csv_form import CsvFormArguments
-from api.fields import Region
+from api.fields import Region, TrueOrFalse
 from api.schemas import Answer
 
 
@@ -21,11 +21,8 @@ class ImportArguments(CsvFormArguments):
             "example": "RU",
         }
     )
-    dry_run = ma.fields.Boolean(
+    dry_run = TrueOrFalse(
         load_default=False,
-        truthy={"true"},
-        falsy={"false"},
-        error_messages={"invalid": "Must be true or false."},
         metadata={
             "description": "Answer what the import would come to just now, and change nothing.",
             "example": True,

@@ -1,4 +1,4 @@
-"""How a CSV file is written: for programs, or for the spreadsheet of whoever asks."""
+"""How a CSV file is written: for programs, or for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import marshmallow as ma
 from marshmallow import validate
+
+from api.fields import TrueOrFalse
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 BYTE_ORDER_MARK = "\ufeff"
@@ -27,11 +29,8 @@ class CsvFormArguments(ma.Schema):
             "example": "semicolon",
         },
     )
-    bom = ma.fields.Boolean(
+    bom = TrueOrFalse(
         load_default=False,
-        truthy={"true"},
-        falsy={"false"},
-        error_messages={"invalid": "Must be true or false."},
         metadata={
             "description": "Whether CSV begins with a byte order mark, by which Excel knows that it is UTF-8.",
             "example": True,

@@ -47,7 +47,7 @@ class Fleet:
     last_report: datetime | None = None
     """When a worker last reported, within the hour that reports are kept."""
     trouble_since: Since | None = None
-    """Since when whoever has the most trouble with the gateway reports it."""
+    """Since when the worker that has the most trouble with the gateway reports it."""
 
     def is_alive(self, report: WorkerReport) -> bool:
         """Whether its worker is still there, as far as anybody can tell."""

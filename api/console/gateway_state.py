@@ -74,7 +74,7 @@ def gateway_of(alive: Sequence[WorkerReport], contact: GatewayContact | None, no
 
 
 def worst_of(alive: Sequence[WorkerReport]) -> WorkerReport | None:
-    """The report of whoever has the most trouble with the gateway."""
+    """The report of the worker that has the most trouble with the gateway."""
     from_best = list(GatewayHealth)
     return max(alive, key=lambda report: from_best.index(report.gateway), default=None)
 

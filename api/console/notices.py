@@ -1,4 +1,4 @@
-"""What a form has done, told on the page that follows: by the server, once, and to whoever has done it.
+"""What a form has done, told on the page that follows: by the server, once, to the person who sent it.
 
 The redirect carries the notice as a signed cookie for the following page's path alone, so two tabs that do things at
 the same time neither lose nor swap theirs, and an address says nothing. The page takes it out again.
@@ -6,16 +6,16 @@ the same time neither lose nor swap theirs, and an address says nothing. The pag
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, g, request
-from itsdangerous import BadData, URLSafeTimedSerializer
+from flask import Response, g, request
+from itsdangerous import BadData
 from werkzeug.wrappers import Response as BaseResponse
 
 from api.access.principal import principal
 from api.console.blueprint import blp
-from api.sign_in.sessions import Cookies
+from api.sign_in.sessions import serializer
 
 COOKIE = "gonets_notice"
 SALT = "notice"
@@ -46,20 +46,20 @@ def attach(answer: BaseResponse, address: str) -> None:
     notice: Notice | None = g.pop("notice", None)
     if notice is not None:
         path = urlsplit(address).path
-        signed = _serializer().dumps([principal().actor, path, *notice], salt=SALT)
+        signed = serializer().dumps([principal().actor, path, *notice], salt=SALT)
         text = signed if isinstance(signed, str) else signed.decode()
         secure = request.is_secure
         answer.set_cookie(COOKIE, text, max_age=FRESH, path=path, secure=secure, httponly=True, samesite="Lax")
 
 
 def take() -> Notice | None:
-    """What this page is to tell whoever looks at it, once. A part of a page that is watched tells nothing."""
+    """What this page is to tell, once. A part of a page that is watched tells nothing."""
     if request.method != "GET" or request.args.get("part"):
         return None
     # A cookie of the path above comes along, as one of the same name.
     for cookie in request.cookies.getlist(COOKIE):
         try:
-            actor, path, name, messages, more = _serializer().loads(cookie, max_age=FRESH, salt=SALT)
+            actor, path, name, messages, more = serializer().loads(cookie, max_age=FRESH, salt=SALT)
         except (BadData, ValueError, TypeError):
             continue
         if (actor, path) == (principal().actor, request.path):
@@ -74,8 +74,3 @@ def forget_what_was_told(response: Response) -> Response:
     if g.pop("notice_taken", False):
         response.delete_cookie(COOKIE, path=request.path)
     return response
-
-
-def _serializer() -> URLSafeTimedSerializer:
-    found = cast(Cookies, current_app.session_interface).get_signing_serializer(current_app)
-    return cast(URLSafeTimedSerializer, found)

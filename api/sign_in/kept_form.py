@@ -8,21 +8,20 @@ new token. What was typed belongs to the browser: whoever signs in there next is
 from __future__ import annotations
 
 import enum
-import json
-import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 from typing import NamedTuple
 
 from flask import current_app, g, request
-from itsdangerous import BadData, TimestampSigner
+from itsdangerous import BadData
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 
 from api.local_address import local_address
 from api.sign_in import csrf
+from api.sign_in.sessions import serializer
 
 FIELD = "kept"
+SALT = "kept form"
 KEPT_FOR = timedelta(days=7)
 """A sign-in page may stay open over a holiday."""
 NOT_TYPED = frozenset({csrf.FIELD, "form_token", FIELD, "language", "theme"})
@@ -73,9 +72,8 @@ def kept_of_request() -> str | None:
         return None
     if (earlier := request.form.get(FIELD)) and read(earlier):
         return earlier
-    fields = [pair for pair in request.form.items(multi=True) if pair[0] not in NOT_TYPED]
-    packed = zlib.compress(json.dumps([_address(), fields]).encode())
-    kept = _signer().sign(urlsafe_b64encode(packed)).decode()
+    fields = [list(pair) for pair in request.form.items(multi=True) if pair[0] not in NOT_TYPED]
+    kept = str(serializer().dumps([_address(), fields], salt=SALT))  # compressed, where that is shorter
     limit = request.max_content_length
     return kept if limit is None or len(kept) <= limit - ROOM else None
 
@@ -94,10 +92,9 @@ def read(kept: str | None) -> KeptForm | None:
     if not kept:
         return None
     try:
-        signed = _signer().unsign(kept, max_age=int(KEPT_FOR.total_seconds()))
+        address, fields = serializer().loads(kept, max_age=int(KEPT_FOR.total_seconds()), salt=SALT)
     except BadData:
         return None
-    address, fields = json.loads(zlib.decompress(urlsafe_b64decode(signed)))
     return KeptForm(local_address(address, "/"), [(name, text) for name, text in fields])
 
 
@@ -122,11 +119,3 @@ def page_of_request() -> str:
 
 def _address() -> str:
     return request.full_path.rstrip("?")
-
-
-def _signer() -> TimestampSigner:
-    # The cookies' secret is read from the database where the environment has none.
-    current_app.session_interface.get_signing_serializer(current_app)  # type: ignore[attr-defined]
-    secret = current_app.secret_key
-    assert secret is not None  # noqa: S101  since it has just been read
-    return TimestampSigner(secret, salt="kept form")

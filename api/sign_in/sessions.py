@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -93,6 +93,12 @@ class Cookies(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:
         """Over https, only there."""
         return request.is_secure
+
+
+def serializer() -> URLSafeTimedSerializer:
+    """Signs and reads what a browser carries besides its session: each kind with a salt of its own."""
+    found = cast(Cookies, current_app.session_interface).get_signing_serializer(current_app)
+    return cast(URLSafeTimedSerializer, found)
 
 
 def sign_in(who: Principal, how: str, role: Role | None = None) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import add_running_mailing, execute
 from tests.integration.worker.answering import CLAIM_ONE_HUNDRED
-from tests.plans import NO_AUTOVACUUM
+from tests.plans import NO_AUTOVACUUM, pages_touched
 from worker.statements import CLAIM
 
 
@@ -79,12 +79,7 @@ def test_a_claim_costs_the_same_however_many_are_pending(connection: Connection)
 
 def pages_of_a_claim(connection: Connection) -> int:
     """The database pages that a claim of a hundred touches."""
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM}", CLAIM_ONE_HUNDRED)
-        plan = cursor.fetchall()[0][0][0]["Plan"]
-        cursor.execute("ROLLBACK")
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    return pages_touched(connection, CLAIM, CLAIM_ONE_HUNDRED)
 
 
 def _plan(connection: Connection) -> str:

@@ -8,6 +8,7 @@ from tests.conftest import Connect
 from tests.factories import add_running_mailing, counted, execute, mailing, tally, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
+from tests.plans import pages_touched
 from worker.queue import Queue
 from worker.statements import CLAIM
 from worker.upkeep import Upkeep
@@ -44,9 +45,4 @@ def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
 def _pages_of_a_claim(connection: Connection, queue: Queue) -> int:
     """How many pages the worker's next claim would read, if it were made for one message."""
     given = {"limit": 1, "lease": 30.0, "worker": "left", "wait": False, **queue._reach.places()}
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM}", given)
-        plan = cursor.fetchall()[0][0][0]["Plan"]
-        cursor.execute("ROLLBACK")
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    return pages_touched(connection, CLAIM, given)
