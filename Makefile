@@ -39,7 +39,7 @@ tests: $(READY_TO_TEST)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
-	@$(BIN)/python -m tests.rig $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
 	    $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
 
 clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the OpenAPI document and make every call with them (needs Java)

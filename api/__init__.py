@@ -10,35 +10,35 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import health
-from api.access import routes as access_routes
-from api.access.commands import key
-from api.access.gate import register_gate
 from api.audit import routes as audit_routes
-from api.blueprint import Blueprint
-from api.clients import bulk_routes as clients_routes
-from api.commands import ledger
+from api.auth import routes as access_routes
+from api.auth.authentication import register_gate
+from api.auth.commands import key
+from api.auth.login_pages import register_sign_in
+from api.auth.oidc_settings import ProviderSettings
+from api.auth.sessions import COOKIE_CONFIG, Cookies
+from api.clients import import_export_routes as clients_routes
 from api.console import register_console
 from api.docs import register_docs
-from api.errors import register_error_handlers
 from api.extensions import db, migrate, rest_api
-from api.form_size import register_form_size
-from api.headers import register_headers
-from api.mailings import actions as mailings_routes
-from api.mailings import plan as plan_routes
+from api.http.blueprint import Blueprint
+from api.http.errors import register_error_handlers
+from api.http.form_size import register_form_size
+from api.http.headers import register_headers
+from api.http.openapi import SPEC, RowId, row_id_schema
+from api.http.query_string import register_query_check
+from api.http.request_body import Request
+from api.mailings import action_routes as mailings_routes
+from api.mailings import estimate as plan_routes
 from api.mailings import resolution_routes as messages_routes
-from api.openapi import SPEC, RowId, row_id_schema
-from api.query_string import register_query_check
-from api.request_body import Request
+from api.recovery.commands import ledger
 from api.settings import ApiSettings
-from api.sign_in.pages import register_sign_in
-from api.sign_in.provider_settings import ProviderSettings
-from api.sign_in.sessions import COOKIE_CONFIG, Cookies
 from api.statistics import routes as statistics_routes
 from shared.config import exit_if_wrong
 from shared.logs import configure_logs
 
 if TYPE_CHECKING:
-    from api.sign_in.provider import Provider
+    from api.auth.oidc import Provider
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -102,7 +102,7 @@ def _provider(app: Flask, settings: ProviderSettings | None) -> Provider | None:
     if settings is None:
         return None
     # Not before: what it needs is a sixth of all that there is to import, and many sign in with keys alone.
-    from api.sign_in.provider import Provider
+    from api.auth.oidc import Provider
 
     return Provider(app, settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from shared.db import NOT_A_URL, libpq_url
+from shared.database import NOT_A_URL, libpq_url
 from shared.errors import ConfigurationError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
-from api.openapi import RestApi
-from shared.models import Base
+from api.http.openapi import RestApi
+from shared.schema import Base
 
 # Nothing is read again after a commit: another request may have removed the row by then.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})

@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from api import create_app
-from api.access.first_key import show_first_key
+from api.auth.bootstrap_key import show_first_key
 from api.server.worker import ApiWorker
 from shared.config import between, environment, exit_if_wrong
 

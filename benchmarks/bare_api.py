@@ -17,7 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select
 
 from api.database_url import database_url
-from shared.models import Base, Client, Mailing
+from shared.schema import Base, Client, Mailing
 
 
 class BareClient(ma.Schema):

@@ -27,7 +27,7 @@ from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
 from worker.database import Database
 from worker.delivery import Attempted, Retries
-from worker.gateway import ACCEPTED
+from worker.lanes.gateway_client import ACCEPTED
 from worker.queue import Queue
 
 SMALLEST = 10_000

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.processes import ROOT
 from sandbox.postgres import EmbeddedPostgres
-from shared.db import libpq_url
+from shared.database import libpq_url
 from shared.errors import ConfigurationError, GonetsError
 
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}

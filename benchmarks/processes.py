@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.leash import leashed
 from sandbox.logs import reason_in
+from sandbox.parent_death_signal import leashed
 from shared.errors import GonetsError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ from psycopg2 import errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from shared.db_errors import explain
+from shared.database_errors import explain
 
 # Any number, the same for everybody: whoever migrates at the same time waits here for the first to be done.
 MIGRATION_LOCK = 7_092_026

@@ -15,7 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  before the imports that an older 
     sys.exit(f"Gonets needs Python 3.11 or newer, and this is {sys.version.split()[0]}.")
 
 from sandbox.api_client import ApiClient
-from sandbox.demonstration import demonstrate
+from sandbox.demo import demonstrate
 from sandbox.service import Service
 from sandbox.settings import LauncherSettings
 from sandbox.terminal import Terminal, brief

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.gateway_ledger import Entry, Summary
-from sandbox.leash import leashed
+from sandbox.parent_death_signal import leashed
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds for the process to leave, and for each answer of its control interface

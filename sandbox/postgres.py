@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Literal, Self
 from urllib.parse import quote
 
-from sandbox.data_folder import (
+from sandbox.data_directory import (
     PidFile,
     account_of,
     bare_environment,
@@ -30,7 +30,7 @@ from sandbox.data_folder import (
     program,
     socket_folder,
 )
-from sandbox.leash import leashed
+from sandbox.parent_death_signal import leashed
 from shared.errors import ConfigurationError, GonetsError
 
 RECOVERY_PATIENCE = 600.0

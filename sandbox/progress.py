@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 
 BAR_WIDTH = 24
 ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)

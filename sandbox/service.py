@@ -16,16 +16,16 @@ import requests
 
 from sandbox.addresses import authority, free_port, is_free, reachable
 from sandbox.api_key import kept_key
-from sandbox.leash import leashed
 from sandbox.logs import begin_log, reason_in
+from sandbox.parent_death_signal import leashed
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import LauncherSettings
 from sandbox.supervisor import ROOT, Job, Supervisor
 from sandbox.terminal import Terminal, brief
-from shared.db import libpq_url
-from shared.db_errors import explain
+from shared.database import libpq_url
+from shared.database_errors import explain
 from shared.errors import ConfigurationError, GonetsError
-from worker.token import Token
+from worker.gateway_token import Token
 
 START_PATIENCE = 60.0
 """Seconds until the API and the simulated gateway must have answered once."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.leash import leashed
 from sandbox.logs import begin_log, reason_in
+from sandbox.parent_death_signal import leashed
 from sandbox.terminal import brief
 from shared.errors import ConfigurationError
 
@@ -45,7 +45,7 @@ class Supervisor:
     """Runs jobs whose output goes to `logs`/NAME.log; `say` gets a line when something happens to one.
 
     Each child leads a session of its own, so that Ctrl-C at the terminal reaches only the supervisor, and is told to
-    stop when the supervisor is killed (on Linux: see sandbox/leash.py).
+    stop when the supervisor is killed (on Linux: see sandbox/parent_death_signal.py).
     """
 
     def __init__(self, logs: Path, say: Callable[[str], None]) -> None:

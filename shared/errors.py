@@ -1,6 +1,6 @@
 """One exception tree, typed by what the caller will do about it.
 
-Domain code raises these; `api.errors` maps them to HTTP statuses, the worker and the launcher to exit codes.
+Domain code raises these; `api.http.errors` maps them to HTTP statuses, the worker and the launcher to exit codes.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.engine import make_url
 
-from sandbox.data_folder import create_data_folder
+from sandbox.data_directory import create_data_folder
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
-from shared.db import libpq_url
+from shared.database import libpq_url
 from tests import tools
 from tests.database import Housekeeper, migrate
 

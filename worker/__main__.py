@@ -19,25 +19,25 @@ from random import Random, SystemRandom
 
 from shared.errors import ConfigurationError
 from shared.logs import configure_logs
-from worker.breaker import Breaker
-from worker.daemon import Daemon
-from worker.daily_report import DailyReport
+from worker.daily_report.mail_settings import MailSettings
+from worker.daily_report.report import DailyReport
 from worker.database import Database
 from worker.delivery import Retries
-from worker.gateway import Adapter, Gateway
-from worker.heartbeat import Heartbeat
-from worker.keeper import Keeper
-from worker.limit import FLOOR
-from worker.mail_settings import MailSettings
-from worker.metrics import Metrics
-from worker.pace import Pace
+from worker.gateway_token import Token
+from worker.lanes.circuit_breaker import Breaker
+from worker.lanes.concurrency_limit import FLOOR
+from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.fleet_rate_limiter import Pace
+from worker.lanes.gateway_client import Adapter, Gateway
+from worker.lanes.message_sender import Senders, SendingThreads
+from worker.loop import Daemon
+from worker.maintenance.thread import Keeper
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.report import Reporter
-from worker.senders import Senders, SendingThreads
-from worker.sending_loop import SendingLoop
 from worker.settings import WorkerSettings
-from worker.token import Token
-from worker.upkeep import Upkeep
+from worker.telemetry.heartbeat import Heartbeat
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status_reporter import Reporter
 
 log = logging.getLogger("worker")
 

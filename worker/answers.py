@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from shared.ledger import Outcome
+from shared.domain.statuses import Outcome
 
 DETAIL_LIMIT = 200
 """The longest detail, in characters: a line of the ledger, not a page."""
@@ -41,8 +41,8 @@ class Answer:
 
 
 # Statuses that speak of our account: where we send, with what credentials and with what credit. Nothing was taken.
-# Whether one of them is the message's own after all, worker/refusals.py says. Sections of RFC 9110: 301-308 15.4,
-# 401 15.5.2, 402 15.5.3, 403 15.5.4, 404 15.5.5, 405 15.5.6, 407 15.5.8, 421 15.5.20, 426 15.5.22.
+# Whether one of them is the message's own after all, worker/lanes/account_refusals.py says. Sections of RFC 9110:
+# 301-308 15.4, 401 15.5.2, 402 15.5.3, 403 15.5.4, 404 15.5.5, 405 15.5.6, 407 15.5.8, 421 15.5.20, 426 15.5.22.
 _ELSEWHERE = "redirects to another address; GATEWAY_URL needs changing"
 _MISADDRESSED = {
     301: _ELSEWHERE,

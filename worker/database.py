@@ -15,9 +15,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from shared.db import CONNECT_OPTIONS
-from shared.db_errors import explain
-from worker.watchdog import Watchdog
+from shared.database import CONNECT_OPTIONS
+from shared.database_errors import explain
+from worker.connection_watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 

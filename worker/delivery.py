@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from shared.ledger import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
+from shared.domain.statuses import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
-from worker.permits import ALWAYS, Permit
+from worker.lanes.send_permits import ALWAYS, Permit
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.ledger import MessageStatus, OnUnknown, Outcome
+from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer
-from worker.breaker import Pick
+from worker.attempt_payload import entries
+from worker.claim_cursor import LOOK_BACK_SHARE, Reach
 from worker.database import Database
 from worker.delivery import Attempted, Claim, Delivery, Retries, judge
-from worker.entries import entries
-from worker.pace import ANY_TIME, Pace, Slot
-from worker.permits import ALWAYS, Permit, Permits
-from worker.reach import LOOK_BACK_SHARE, Reach
-from worker.refusals import Earlier
+from worker.lanes.account_refusals import Earlier
+from worker.lanes.circuit_breaker import Pick
+from worker.lanes.fleet_rate_limiter import ANY_TIME, Pace, Slot
+from worker.lanes.send_permits import ALWAYS, Permit, Permits
 from worker.statements import (
     CLAIM,
     CLAIM_SUSPECT,
@@ -44,7 +44,7 @@ from worker.statements import (
     RELEASE_ATTEMPTS,
     RENEW_LEASES,
 )
-from worker.texts import Texts
+from worker.text_cache import Texts
 from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
-from shared.db import libpq_url
+from shared.database import libpq_url
 from shared.errors import ConfigurationError
-from worker.gateway import Adapter
+from worker.lanes.gateway_client import Adapter
 
 LEASE_MARGIN = 5.0
 """Seconds a lease must outlast the deadline of one delivery by: for the outcome to be recorded in."""

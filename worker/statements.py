@@ -14,8 +14,8 @@ from __future__ import annotations
 # shared, and whoever changes the mailing takes it for himself: from the moment he asks, no claim gets it any more.
 # Mailings whose lock is not to be had are left out, or waited for, if `wait`. The lock is asked for only when it is
 # settled which mailings are taken; FOR SHARE comes after it, and looks at the mailing as it is by then. (A mailing's
-# lock is its id: what else is on that side of the lock space is in api/idempotency.py and worker/upkeep.py.) No more
-# than 100 mailings, since the server's table of locks is small.
+# lock is its id: what else is on that side of the lock space is in api/http/idempotency.py and
+# worker/maintenance/upkeep.py.) No more than 100 mailings, since the server's table of locks is small.
 #
 # The ids go through an array because the planner knows nothing of a computed LIMIT: joined with the CTE, it would read
 # the whole table. It would also do so for an EXISTS, which it may turn into a join; what has an order and a limit it

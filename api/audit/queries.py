@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from api.extensions import db
-from shared.models import AuditEntry
+from shared.schema import AuditEntry
 
 
 def entries_about(kind: str, object_id: int, limit: int, *operations: str) -> Sequence[AuditEntry]:

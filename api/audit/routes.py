@@ -9,9 +9,9 @@ from flask.views import MethodView
 
 from api.audit import queries
 from api.audit.schemas import AuditArguments, AuditEntrySchema
-from api.blueprint import Blueprint
-from api.paging import PAGE_HEADERS, page
-from shared.models import AuditEntry
+from api.http.blueprint import Blueprint
+from api.http.paging import PAGE_HEADERS, page
+from shared.schema import AuditEntry
 
 blp = Blueprint("Audit", "/v1/audit", "Who did what and when. It is only ever added to.")
 

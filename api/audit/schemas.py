@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from api.fields import MAX_ID, NO_NUL, Instant, PlainText, WholeNumber
-from api.paging import PageArguments
-from api.schemas import Answer
-from shared.roles import Role
+from api.http.fields import MAX_ID, NO_NUL, Instant, PlainText, WholeNumber
+from api.http.paging import PageArguments
+from api.http.schemas import Answer
+from shared.domain.roles import Role
 
 
 class AuditEntrySchema(Answer):

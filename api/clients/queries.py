@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, cast, func, literal, select, tuple_, update
 
-from api.audit.recording import note_changes, nothing_changed
+from api.audit.recorder import note_changes, nothing_changed
 from api.extensions import db
-from api.rows import with_columns
-from shared.clients import check_operator_code
+from api.http.serialization import with_columns
+from shared.domain.client_rules import check_operator_code
+from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
-from shared.ledger import MessageStatus
-from shared.models import MESSAGE_STATUS, Client, Message
+from shared.schema import MESSAGE_STATUS, Client, Message
 
 REMOVED = "the client was removed"
 

@@ -8,13 +8,13 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 
-from api.blueprint import Blueprint
 from api.clients import queries
 from api.clients.schemas import ClientBody, ClientsArguments, ClientSchema
 from api.extensions import db
-from api.openapi import LOCATION, path_id
-from api.paging import PAGE_HEADERS, page
-from shared.models import Client
+from api.http.blueprint import Blueprint
+from api.http.openapi import LOCATION, path_id
+from api.http.paging import PAGE_HEADERS, page
+from shared.schema import Client
 
 blp = Blueprint("Clients", "/v1/client", "The directory: whom messages can be sent to.", editable=ClientBody())
 

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.fields import (
+from api.http.fields import (
     NO_NUL,
     PHONE_NUMBER,
     PHONE_NUMBER_OR_DIGITS,
@@ -19,12 +19,12 @@ from api.fields import (
     Timezone,
     WrittenPhoneNumber,
 )
-from api.lengths import MaxLength
-from api.paging import PageArguments
-from api.schemas import Answer, Body, WarningSchema
-from shared.clients import MAX_LABEL
-from shared.labels import normal
-from shared.phone_numbers import PhoneNumbers, plain_code
+from api.http.paging import PageArguments
+from api.http.schemas import Answer, Body, WarningSchema
+from api.http.text_lengths import MaxLength
+from shared.domain.client_rules import MAX_LABEL
+from shared.domain.labels import normal
+from shared.domain.phone_numbers import PhoneNumbers, plain_code
 
 
 class ClientSchema(Answer):

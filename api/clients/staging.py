@@ -19,7 +19,7 @@ import psycopg2
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from api.clients.statements import (
+from api.clients.import_sql import (
     COMPARE,
     COPY_CLIENTS,
     COPY_CLIENTS_AND_CELLS,
@@ -35,8 +35,8 @@ from api.clients.statements import (
     NEW_NAME,
     REASONS,
 )
-from api.clients.verdicts import Fault, Good
-from api.errors import IN_THE_WAY
+from api.clients.row_validation import Fault, Good
+from api.http.errors import IN_THE_WAY
 
 PUT, MERGED, READ = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""

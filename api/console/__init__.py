@@ -1,7 +1,7 @@
 """The console: web pages from which an operator runs mailings. Server-rendered; scripts only make them livelier.
 
 It calls the same rules and queries as the API, never the API over HTTP. Who comes to it, and who may do what, the gate
-has decided before (api/access): pages offer what `may` allows, and each form carries `csrf_token()`.
+has decided before (api/auth): pages offer what `may` allows, and each form carries `csrf_token()`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from api.console import (
     exports,
     history,
     imports,
-    ledger,
-    mailing_actions,
+    mailing_action_views,
     mailing_form,
     mailings,
+    messages,
 )
 from api.console.blueprint import blp
 from api.console.errors import register_error_pages
-from api.console.formats import register_formats
-from api.console.viewer import register_viewer
+from api.console.preferences import register_viewer
+from api.console.template_filters import register_formats
 
 __all__ = [
     "assets",
@@ -34,10 +34,10 @@ __all__ = [
     "exports",
     "history",
     "imports",
-    "ledger",
-    "mailing_actions",
+    "mailing_action_views",
     "mailing_form",
     "mailings",
+    "messages",
     "register_console",
 ]
 

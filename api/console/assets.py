@@ -9,8 +9,8 @@ import flask_bootstrap
 from flask import Response, url_for
 from markupsafe import Markup
 
-from api.assets import Assets
 from api.console.blueprint import blp
+from api.http.static_files import Assets
 
 BOOTSTRAP = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
 STYLES = BOOTSTRAP / "css" / "bootstrap.min.css"

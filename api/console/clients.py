@@ -14,17 +14,17 @@ from api.clients import queries
 from api.clients.schemas import ClientBody, WrittenClientBody
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, untouched
-from api.console.message_search import find_messages
+from api.console.list_queries import find_clients, has_digits, ranges_of
 from api.console.notices import Notice, take, tell
 from api.console.paging import Page, paged
 from api.console.regions import default_region_name
-from api.console.searches import find_clients, has_digits, ranges_of
 from api.extensions import db
-from api.fields import MAX_ID
-from shared.clients import TIMEZONES
-from shared.labels import normal
-from shared.models import Attempt, Client, Mailing, MailingText, Message
-from shared.phone_numbers import plain_code
+from api.http.fields import MAX_ID
+from api.messages.search import find_messages
+from shared.domain.client_rules import TIMEZONES
+from shared.domain.labels import normal
+from shared.domain.phone_numbers import plain_code
+from shared.schema import Attempt, Client, Mailing, MailingText, Message
 
 EDITS = 20
 """Changes to a client that its page shows, the latest ones; the audit has all."""

@@ -6,16 +6,16 @@ from typing import Any
 
 from sqlalchemy import select
 
+from api.console.alerts import problems_of
 from api.console.blueprint import blp, page
-from api.console.fleet import WATCHED, fleet, spans
+from api.console.charts import rate_plot
 from api.console.load import load_of, rate_limit, seconds_left
-from api.console.plot import rate_plot
-from api.console.problems import problems_of
 from api.extensions import db
 from api.mailings.queries import Report, reports_of
 from api.statistics.queries import mailings_by_status, messages_by_status
-from shared.ledger import MailingStatus
-from shared.models import Client, Mailing
+from api.workers.queries import WATCHED, fleet, spans
+from shared.domain.statuses import MailingStatus
+from shared.schema import Client, Mailing
 
 COLUMN_SECONDS = 10.0
 LISTED = 20

@@ -7,17 +7,17 @@ import re
 from flask import current_app, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from api.audit.recording import nothing_changed
+from api.audit.recorder import nothing_changed
 from api.console.blueprint import blp
-from api.console.fleet import fleet
 from api.console.forms import Form, check_unchanged
 from api.console.load import hindrances
-from api.console.mailing_actions import ask_about
-from api.console.mailing_deeds import Deed
+from api.console.mailing_action_views import ask_about
+from api.console.mailing_actions import Deed
 from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
 from api.console.review import Review, check_seen, review_of, terms_to_send
 from api.mailings import drafts
-from shared.models import KeptAnswer, MailingDraft
+from api.workers.queries import fleet
+from shared.schema import KeptAnswer, MailingDraft
 
 
 @blp.route("/mailings/new/", methods=["GET", "POST"])

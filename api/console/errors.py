@@ -7,11 +7,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, NotFound
 
+from api.auth.login_pages import show_sign_in
+from api.auth.saved_form import is_form, typed_of_request
 from api.console.blueprint import blp
-from api.console.viewer import take_choice
-from api.errors import answer_database, answer_http, answer_rule, answer_unavailable, answer_unexpected
-from api.sign_in.kept_form import is_form, typed_of_request
-from api.sign_in.pages import show_sign_in
+from api.console.preferences import take_choice
+from api.http.errors import answer_database, answer_http, answer_rule, answer_unavailable, answer_unexpected
 from shared.errors import GonetsError
 
 

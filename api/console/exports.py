@@ -9,14 +9,14 @@ import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
 from werkzeug.exceptions import BadRequest
 
-from api.clients.cells import guarded
-from api.clients.csv_form import CsvForm, CsvFormArguments
+from api.clients.csv_escaping import guarded
+from api.clients.csv_format import CsvForm, CsvFormArguments
 from api.clients.downloads import csv_answer
 from api.console.blueprint import blp
 from api.console.clients import last_attempts_of
-from api.console.viewer import language
+from api.console.preferences import language
 from api.extensions import db
-from api.fields import rfc_3339
+from api.http.fields import rfc_3339
 from api.mailings.queries import check_mailing
 from api.messages.queries import messages_after
 

@@ -13,17 +13,17 @@ from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
-from api.audit.recording import name_operation
+from api.audit.recorder import name_operation
+from api.auth.saved_form import Again, why_again
 from api.console import notices
-from api.console.once import Submission
-from api.console.wordings import said
-from api.errors import broken_rule
+from api.console.labels import said
+from api.console.single_submit import Submission
 from api.extensions import db
-from api.fields import in_utc
-from api.sign_in.kept_form import Again, why_again
-from shared.clients import TIMEZONES
+from api.http.errors import broken_rule
+from api.http.fields import in_utc
+from shared.domain.client_rules import TIMEZONES
 from shared.errors import FieldError
-from shared.models import Client, KeptAnswer, Mailing, MailingDraft
+from shared.schema import Client, KeptAnswer, Mailing, MailingDraft
 
 Deed = Callable[[], str]
 """What a form does; it answers the address that follows."""

@@ -13,10 +13,10 @@ from api.audit.queries import entries_about
 from api.console.blueprint import blp
 from api.console.paging import paged
 from api.extensions import db
-from api.fields import MAX_ID
+from api.http.fields import MAX_ID
 from api.mailings import drafts
 from api.mailings.queries import mailing_by_id
-from shared.models import JournalEntry, MailingText
+from shared.schema import JournalEntry, MailingText
 
 CREATED = ("createMailing", "testMailing")
 """Operations that write the first text of a mailing."""

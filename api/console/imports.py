@@ -10,20 +10,20 @@ from flask_babel import gettext, lazy_gettext
 from werkzeug import Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from api.audit.recording import name_operation
-from api.clients.columns import COLUMNS, MISSING, TWICE, UNKNOWN
-from api.clients.csv_form import CsvForm
+from api.audit.recorder import name_operation
+from api.clients.csv_format import CsvForm
 from api.clients.downloads import csv_answer
 from api.clients.encodings import CHOICES
-from api.clients.reports import imported_file, rejected_as_csv
+from api.clients.file_columns import COLUMNS, MISSING, TWICE, UNKNOWN
+from api.clients.import_parser import open_upload
+from api.clients.import_report import imported_file, rejected_as_csv
 from api.clients.staging import Reason
-from api.clients.upload import open_upload
 from api.console.blueprint import blp
+from api.console.labels import said
 from api.console.regions import regions
-from api.console.wordings import said
 from api.extensions import db
-from shared.numbering import REGIONS
-from shared.phone_numbers import PhoneNumbers, numbers_of
+from shared.domain.numbering_plans import REGIONS
+from shared.domain.phone_numbers import PhoneNumbers, numbers_of
 
 CHECK, IMPORT, REJECTED = "check", "import", "rejected"
 """What is done with a file: a dry run; an import; a dry run whose answer is the file of rejected rows."""

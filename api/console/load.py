@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import current_app
 
-from api.console.fleet import Fleet
-from api.console.problems import LATE, Load, Problem, fleet_problems
+from api.console.alerts import LATE, Load, Problem, fleet_problems
 from api.mailings.backlog import backlog_of, overdue_mailings, waiting_messages
-from api.mailings.plan import audience_of
-from shared.plans import seconds_needed
+from api.mailings.estimate import audience_of
+from api.workers.queries import Fleet
+from shared.domain.estimates import seconds_needed
 
 
 def load_of(fleet: Fleet) -> Load:

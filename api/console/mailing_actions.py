@@ -1,85 +1,81 @@
-"""What a person does to a mailing as a whole: first a page with what will follow, then the deed."""
+"""What a person can do to a mailing, with what follows from it. Pure."""
 
 from __future__ import annotations
 
-from flask import render_template, request, url_for
-from sqlalchemy import select
-from werkzeug import Response
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
-from api.console.blueprint import blp
-from api.console.fleet import fleet
-from api.console.forms import Form
-from api.console.load import hindrances
-from api.console.mailing_deeds import RETRIED, Deed, refusal_of
-from api.console.notices import Notice, tell
-from api.console.trial import TrialBody, send_trial
-from api.extensions import db
-from api.mailings import control
-from api.mailings.queries import NOW, lock_mailing, mailing_by_id, remove_mailing
-from shared.mailings import Action
-from shared.models import Mailing
-
-NAMES = ",".join(f"'{deed}'" for deed in Deed)
-OPERATIONS = {
-    Deed.PAUSE: "pauseMailing",
-    Deed.RESUME: "resumeMailing",
-    Deed.CANCEL: "cancelMailing",
-    Deed.RETRY_FAILED: "retryMailing",
-    Deed.RETRY_UNKNOWN: "retryMailing",
-    Deed.REMOVE: "deleteMailing",
-}
-"""What the API calls them."""
+from shared.domain.mailing_rules import ENDED, Action, check_retry, status_after
+from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.errors import Conflict
+from shared.schema import Mailing
 
 
-@blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
-def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
-    """Says what the deed would change, and does it when that is confirmed."""
-    deed = Deed(name)
-    form = Form({}, refused_with=409)
+class Deed(enum.StrEnum):
+    """Each has a page that says what will follow, and asks."""
 
-    def do() -> str:
-        tell(_do(mailing_id, deed))
-        if deed is Deed.REMOVE:
-            return url_for("console.mailings")
-        return url_for("console.mailing", mailing_id=mailing_id)
-
-    done = form.submit(do, operation=OPERATIONS[deed]) if request.method == "POST" else None
-    return done or ask_about(mailing_id, deed, form)
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY_FAILED = "retry-failed"
+    RETRY_UNKNOWN = "retry-unknown"
+    REMOVE = "remove"
 
 
-@blp.route("/mailings/<id:mailing_id>/test/", methods=["GET", "POST"])
-def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
-    """Sends the mailing's text to one client, as a mailing of its own."""
-    form = Form(request.form)
-
-    def send() -> str:
-        trial = send_trial(mailing_id, form.load(TrialBody())["phone_number"])
-        tell(Notice("test"))
-        return url_for("console.mailing", mailing_id=trial)
-
-    done = form.submit(send, operation="testMailing") if request.method == "POST" else None
-    if done:
-        return done
-    shown = {"mailing": mailing_by_id(mailing_id), "form": form, "problems": hindrances(fleet())}
-    return render_template("console/mailing_test.html", **shown), form.status
+RETRIED = {Deed.RETRY_FAILED: MessageStatus.FAILED, Deed.RETRY_UNKNOWN: MessageStatus.UNKNOWN}
 
 
-def ask_about(mailing_id: int, deed: Deed, form: Form) -> tuple[str, int]:
-    """The page that says what will follow, and asks; if the ledger's state forbids it, why, and there is no button."""
-    report = mailing_by_id(mailing_id)
-    now = db.session.scalars(select(NOW)).one()
-    refusal = refusal_of(deed, db.session.get_one(Mailing, mailing_id), report["messages"], now)
-    shown = {"mailing": report, "deed": deed, "limit": control.RETRY_LIMIT, "form": form, "refusal": refusal}
-    return render_template("console/mailing_deed.html", **shown), 409 if refusal else form.status
+def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
+    """Those that make sense for a mailing as it stands; the rules have the last word when one is done."""
+    status, messages = mailing["status"], mailing["messages"]
+    deeds = []
+    if status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING):
+        deeds.append(Deed.PAUSE)
+    if status is MailingStatus.PAUSED:
+        deeds.append(Deed.RESUME)
+    is_retriable = mailing["launched_at"] and not mailing["ledger_closed_at"] and now < mailing["end_datetime"]
+    if is_retriable and status is not MailingStatus.CANCELLED:
+        deeds += [Deed.RETRY_FAILED] if messages["failed"] else []
+        deeds += [Deed.RETRY_UNKNOWN] if messages["unknown"] else []
+    if status not in ENDED:
+        deeds.append(Deed.CANCEL)
+    return [*deeds, Deed.REMOVE]
 
 
-def _do(mailing_id: int, deed: Deed) -> Notice:
-    """Does it, and answers what there is to tell."""
-    if status := RETRIED.get(deed):
-        done = control.retry(mailing_id, status)
-        return Notice(deed.value, done.retried, done.more)
-    if deed is Deed.REMOVE:
-        remove_mailing(lock_mailing(mailing_id)[0])
-    else:
-        control.act(mailing_id, Action(deed.value))
-    return Notice(deed.value)
+def refusal_of(deed: Deed, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
+    """Why the deed would be refused, or would change nothing, as the mailing stands; none if it would not.
+
+    `messages` tells how many there are in each status.
+    """
+    try:
+        if status := RETRIED.get(deed):
+            check_retry(mailing, now)
+            return None if messages[status] else f"Mailing {mailing.id} has no {status.value} messages."
+        if deed is not Deed.REMOVE and status_after(mailing, Action(deed.value)) is mailing.status:
+            return f"Mailing {mailing.id} is {mailing.status.value} already."
+    except Conflict as refusal:
+        return str(refusal)
+    return None
+
+
+def still_so(done: str, mailing: Mapping[str, Any]) -> bool:
+    """Whether the mailing is where a deed has taken it: somebody else may have taken it elsewhere since."""
+    status = mailing["status"]
+    match done:
+        case Deed.PAUSE:
+            return status is MailingStatus.PAUSED
+        case Deed.RESUME:
+            return status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING)
+        case Deed.CANCEL:
+            return status is MailingStatus.CANCELLED
+    return True
+
+
+def starts_in(mailing: Mapping[str, Any], now: datetime) -> int | None:
+    """Seconds until a mailing starts, and can be undone; none when it has started, or does not wait for its start."""
+    if mailing["status"] is not MailingStatus.SCHEDULED or mailing["launch_started_at"]:
+        return None
+    left = (mailing["start_datetime"] - now).total_seconds()
+    return int(left) if left >= 1 else None

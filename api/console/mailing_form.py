@@ -13,20 +13,20 @@ from sqlalchemy import select
 from werkzeug import Response
 
 from api.console.blueprint import blp
+from api.console.datetimes import read_moments, shown, written
 from api.console.forms import Form, check_unchanged, loaded, untouched
 from api.console.history import last_editor
-from api.console.moments import read_moments, shown, written
 from api.console.notices import Notice, tell
 from api.console.review import check_end, earliest_start, plan_of
 from api.extensions import db
-from api.fields import PlainText, whole_number
+from api.http.fields import PlainText, whole_number
+from api.http.schemas import Body
 from api.mailings import queries
-from api.mailings.plan import Existing
+from api.mailings.estimate import Existing
 from api.mailings.schemas import MailingBody
-from api.schemas import Body
-from shared.ledger import OnUnknown
-from shared.mailings import ENDED, MAX_TEXT
-from shared.models import MailingDraft
+from shared.domain.mailing_rules import ENDED, MAX_TEXT
+from shared.domain.statuses import OnUnknown
+from shared.schema import MailingDraft
 
 FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
 

@@ -6,22 +6,22 @@ from functools import partial
 
 from flask import request
 
+from api.console.alerts import GRAVE, is_overdue, problems_about
 from api.console.blueprint import blp, page
-from api.console.figures import reasons_of, timeline_of
-from api.console.fleet import fleet
+from api.console.list_queries import find_journal
 from api.console.load import hindrances, load_of, rate_limit, seconds_left
-from api.console.mailing_deeds import deeds_for, starts_in, still_so
-from api.console.mailing_search import MailingWalk, read_search
+from api.console.mailing_actions import deeds_for, starts_in, still_so
 from api.console.notices import take
 from api.console.paging import address_of, paged
-from api.console.problems import GRAVE, is_overdue, problems_about
-from api.console.searches import find_journal
-from api.console.viewer import may
-from api.fields import MAX_ID
+from api.console.preferences import may
+from api.http.fields import MAX_ID
 from api.mailings.backlog import backlog_of
 from api.mailings.drafts import unsent_drafts
+from api.mailings.progress import reasons_of, timeline_of
 from api.mailings.queries import mailing_by_id
-from shared.ledger import MailingStatus
+from api.mailings.search import MailingWalk, read_search
+from api.workers.queries import fleet
+from shared.domain.statuses import MailingStatus
 
 DRAFTS = 20
 """Drafts that are listed, the latest ones."""

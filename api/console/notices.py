@@ -13,9 +13,9 @@ from flask import Response, g, request
 from itsdangerous import BadData
 from werkzeug.wrappers import Response as BaseResponse
 
-from api.access.principal import principal
+from api.auth.principal import principal
+from api.auth.sessions import serializer
 from api.console.blueprint import blp
-from api.sign_in.sessions import serializer
 
 COOKIE = "gonets_notice"
 SALT = "notice"

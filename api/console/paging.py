@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from api.fields import whole_number
+from api.http.fields import whole_number
 
 ROWS = 50
 OF_ONE_PAGE = ("from", "part")

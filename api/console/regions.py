@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import current_app
 from flask_babel import get_locale
 
-from shared.numbering import REGIONS
+from shared.domain.numbering_plans import REGIONS
 
 
 def regions() -> list[tuple[str, str]]:

@@ -11,16 +11,16 @@ import marshmallow as ma
 from flask import current_app
 from sqlalchemy import select
 
-from api.console.fleet import present_speed
 from api.console.forms import loaded
-from api.console.wordings import said
+from api.console.labels import said
 from api.extensions import db
-from api.fields import whole_number
-from api.mailings.plan import Existing, plan
+from api.http.fields import whole_number
+from api.mailings.estimate import Existing, plan
 from api.mailings.queries import NOW
 from api.mailings.schemas import MailingBody
+from api.workers.queries import present_speed
+from shared.domain.mailing_rules import MailingWarning, Terms, check_terms
 from shared.errors import FieldError, Invalid
-from shared.mailings import MailingWarning, Terms, check_terms
 
 GROWTH = 0.01
 """By what part an audience may have grown since it was shown: a directory in use changes all the time."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import flask_swagger_ui
 from flask import Blueprint, Flask, Response, make_response, render_template, session, url_for
 
-from api.assets import Assets
+from api.auth import csrf
 from api.extensions import rest_api
-from api.sign_in import csrf
+from api.http.static_files import Assets
 
 PATH = "/docs"
 DOCUMENT = "openapi.json"

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from api.extensions import db
-from shared.ledger import MailingStatus, MessageStatus
-from shared.models import Mailing, MessageTally
-from shared.plans import Backlog
+from shared.domain.estimates import Backlog
+from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.schema import Mailing, MessageTally
 
 
 class Waiting(NamedTuple):

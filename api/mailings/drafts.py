@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Select, delete, func, select
 
-from api.access.principal import principal
-from api.audit.recording import name_object, note_changes, nothing_changed
+from api.audit.recorder import name_object, note_changes, nothing_changed
+from api.auth.principal import principal
 from api.extensions import db
-from api.fields import rfc_3339
+from api.http.fields import rfc_3339
 from api.mailings.queries import NOW, add_mailing, lock_mailing, remove_mailing
+from shared.domain.mailing_rules import Terms
+from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict, NotFound
-from shared.ledger import MailingStatus
-from shared.mailings import Terms
-from shared.models import MailingDraft, MailingDraftVersion
+from shared.schema import MailingDraft, MailingDraftVersion
 
 VERSIONS = 50
 """Earlier versions that are kept of a draft."""

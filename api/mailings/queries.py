@@ -27,13 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from api.access.principal import name_of_caller
-from api.audit.recording import changes_of, note_changes, nothing_changed
+from api.audit.recorder import changes_of, note_changes, nothing_changed
+from api.auth.principal import name_of_caller
 from api.extensions import db
+from shared.domain.mailing_rules import ENDED, Terms, check_change, check_terms, warnings_about
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import NotFound
-from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
-from shared.mailings import ENDED, Terms, check_change, check_terms, warnings_about
-from shared.models import Client, JournalEntry, Mailing, MailingText, MessageTally
+from shared.schema import Client, JournalEntry, Mailing, MailingText, MessageTally
 
 # The clock of now, where now() is that of the transaction's start, which may have waited for a lock since.
 NOW = func.clock_timestamp()

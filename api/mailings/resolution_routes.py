@@ -6,12 +6,12 @@ from typing import Any
 
 from flask.views import MethodView
 
-from api.mailings.control import resolve
+from api.http.openapi import path_id
 from api.mailings.schemas import ResolveBody
+from api.mailings.services import resolve
 from api.messages import queries
 from api.messages.routes import blp
 from api.messages.schemas import MessageWithAttempts
-from api.openapi import path_id
 
 __all__ = ["blp"]
 

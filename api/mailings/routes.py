@@ -10,16 +10,16 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 
-from api.blueprint import Blueprint
 from api.extensions import db
+from api.http.blueprint import Blueprint
+from api.http.openapi import LOCATION, path_id
+from api.http.paging import PAGE_HEADERS, PageArguments, page
 from api.mailings import queries
 from api.mailings.schemas import MailingBody, MailingSchema
 from api.messages.queries import messages_after
 from api.messages.schemas import MailingMessagesArguments, MessageSchema
-from api.openapi import LOCATION, path_id
-from api.paging import PAGE_HEADERS, PageArguments, page
-from shared.mailings import Terms
-from shared.models import Message
+from shared.domain.mailing_rules import Terms
+from shared.schema import Message
 
 MAILING_ID = path_id("mailing_id", "mailing")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.fields import NOT_BLANK, Instant, Label, PlainText
-from api.lengths import MaxLength
-from api.mailings.control import Resolution
+from api.http.fields import NOT_BLANK, Instant, Label, PlainText
+from api.http.schemas import Answer, Body, WarningSchema
+from api.http.text_lengths import MaxLength
+from api.mailings.services import Resolution
 from api.messages.schemas import MessageCounts
-from api.schemas import Answer, Body, WarningSchema
-from shared.clients import MAX_LABEL
-from shared.ledger import MailingStatus, OnUnknown
-from shared.mailings import MAX_TEXT
+from shared.domain.client_rules import MAX_LABEL
+from shared.domain.mailing_rules import MAX_TEXT
+from shared.domain.statuses import MailingStatus, OnUnknown
 
 
 def _not_blank(value: str) -> None:
@@ -112,7 +112,7 @@ class MailingBody(Body, MailingSchema):
     """A mailing, as a person writes it."""
 
     class Meta(Body.Meta):
-        """What a person decides about a mailing: shared.mailings.Terms."""
+        """What a person decides about a mailing: shared.domain.mailing_rules.Terms."""
 
         fields = ("start_datetime", "text", "mark", "end_datetime", "on_unknown")
 

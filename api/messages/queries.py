@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import select
 
 from api.extensions import db
-from api.messages.walks import Walk, walk_messages
-from api.rows import with_columns
+from api.http.serialization import with_columns
+from api.messages.keyset import Walk, walk_messages
 from shared.errors import NotFound
-from shared.models import Attempt, Message
+from shared.schema import Attempt, Message
 
 
 def messages_after(after: int, limit: int, **wanted: Any) -> Sequence[Message]:

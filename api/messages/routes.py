@@ -7,12 +7,12 @@ from typing import Any
 
 from flask.views import MethodView
 
-from api.blueprint import Blueprint
+from api.http.blueprint import Blueprint
+from api.http.openapi import path_id
+from api.http.paging import PAGE_HEADERS, page
 from api.messages import queries
 from api.messages.schemas import MessagesArguments, MessageSchema, MessageWithAttempts
-from api.openapi import path_id
-from api.paging import PAGE_HEADERS, page
-from shared.models import Message
+from shared.schema import Message
 
 blp = Blueprint("Messages", "/v1/message", "The ledger: what became of every message, of removed mailings too.")
 

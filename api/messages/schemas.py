@@ -7,11 +7,11 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
-from api.paging import PageArguments
-from api.schemas import Answer
-from shared.ledger import MessageStatus, Outcome
-from shared.models import INFINITY
+from api.http.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
+from api.http.paging import PageArguments
+from api.http.schemas import Answer
+from shared.domain.statuses import MessageStatus, Outcome
+from shared.schema import INFINITY
 
 ID = {"format": "int64"}
 

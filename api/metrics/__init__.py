@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.metrics.ledger import LedgerCollector
+from api.metrics.collector import LedgerCollector
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 """The histogram's bounds: from a read by its key to the longest that a statement may take."""

@@ -1,4 +1,4 @@
-"""Answers to what never becomes a request. They are JSON like every other error's (api.errors)."""
+"""Answers to what never becomes a request. They are JSON like every other error's (api.http.errors)."""
 
 from __future__ import annotations
 

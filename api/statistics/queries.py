@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
 
 from api.extensions import db
-from shared.ledger import OPEN_STATUSES, MailingStatus, MessageStatus
-from shared.models import Mailing, MessageTally
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
+from shared.schema import Mailing, MessageTally
 
 
 def mailings_by_status() -> dict[str, int]:

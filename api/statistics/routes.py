@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.views import MethodView
 
-from api.blueprint import Blueprint
+from api.http.blueprint import Blueprint
 from api.statistics import queries
 from api.statistics.schemas import StatisticsSchema
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import marshmallow as ma
 
+from api.http.schemas import Answer
 from api.messages.schemas import MessageCounts
-from api.schemas import Answer
 
 
 class MailingCounts(Answer):

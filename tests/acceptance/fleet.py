@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.leash import leashed
+from sandbox.parent_death_signal import leashed
 from tests.acceptance.worker_process import QUICK
 from tests.database import ROOT
 from tests.waiting import PATIENCE, eventually

@@ -14,7 +14,7 @@ from tests.black_hole import BlackHole
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, counted, mailing, value
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import eventually
-from worker.permits import VALID_SECONDS
+from worker.lanes.send_permits import VALID_SECONDS
 
 MESSAGES = 40
 CONCURRENCY = 4

@@ -40,7 +40,7 @@ ACCEPTED = ("accepted", 200)
 
 def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float) -> WorkerProcess:
     """A worker that has got to one of these phones, and died of it."""
-    worker = fleet.start("tests.suicidal_worker", SUICIDE_PHONES=phones, SUICIDE_MOMENT=moment, **settings)
+    worker = fleet.start("tests.crashing_worker", SUICIDE_PHONES=phones, SUICIDE_MOMENT=moment, **settings)
     eventually(lambda: worker.status is not None)
     assert worker.status == -signal.SIGKILL
     return worker
@@ -196,7 +196,7 @@ def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_
     gateway.faults(latency=0.02)
     killer = FIRST_PHONE + 20
     worker = fleet.start(
-        "tests.suicidal_worker",
+        "tests.crashing_worker",
         SUICIDE_PHONES=killer,
         SUICIDE_MOMENT="before the send",
         MAX_ATTEMPTS=4,
@@ -249,7 +249,7 @@ def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_the
     killer = FIRST_PHONE + 20
     workers = [
         fleet.start(
-            "tests.suicidal_worker",
+            "tests.crashing_worker",
             SUICIDE_PHONES=killer,
             SUICIDE_MOMENT="before the send",
             MAX_ATTEMPTS=4,

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
-from shared.db import CONNECT_OPTIONS
+from shared.database import CONNECT_OPTIONS
 from tests.acceptance.fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.black_hole import BlackHole

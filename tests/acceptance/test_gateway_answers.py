@@ -19,7 +19,7 @@ from tests.factories import FIRST_PHONE, add_running_mailing, counted, mailing, 
 from tests.raw_server import Peer, RawServer, response
 from tests.variations import few_of
 from tests.waiting import eventually
-from worker.refusals import WINDOW_SECONDS
+from worker.lanes.account_refusals import WINDOW_SECONDS
 
 SECONDS_OF_FAULT = 8.0
 """Long enough for ten attempts at each message, by the settings of these tests."""

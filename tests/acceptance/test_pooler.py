@@ -20,7 +20,7 @@ from api.clients.staging import PUT
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
-from sandbox.leash import Account, leashed
+from sandbox.parent_death_signal import Account, leashed
 from tests.acceptance.fleet import Fleet
 from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, tally
 from tests.integration.api.calls import caller, mailing_body

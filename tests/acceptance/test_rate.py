@@ -14,7 +14,7 @@ from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
 from tests.factories import add_running_mailing, counted, mailing
 from tests.waiting import eventually
-from worker.pace import LATE
+from worker.lanes.fleet_rate_limiter import LATE
 
 RATE = 200
 MESSAGES = 1200

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.rig import report
-from tests.rig.checker import check
-from tests.rig.facts import Call, Facts, MailingMove, Violation
-from tests.rig.kept import keep, recall
-from tests.rig.lanes import Lanes
-from tests.rig.run import run
-from tests.rig.scenes import SCENES
+from tests.chaos import report
+from tests.chaos.checker import check
+from tests.chaos.facts import Call, Facts, MailingMove, Violation
+from tests.chaos.kept import keep, recall
+from tests.chaos.lanes import Lanes
+from tests.chaos.run import run
+from tests.chaos.scenes import SCENES
 
 
 class Run(NamedTuple):
@@ -88,4 +88,4 @@ def test_a_creation_that_happens_twice_is_caught() -> None:
 def _told(facts: Facts, violations: list[Violation], folder: Path, again: str) -> str:
     keep(facts, folder / "facts")
     said = report.tell(report.figures(facts, violations), facts, violations, again)
-    return f"{said}\n  judge the facts again: python -m tests.rig --judge {folder}"
+    return f"{said}\n  judge the facts again: python -m tests.chaos --judge {folder}"

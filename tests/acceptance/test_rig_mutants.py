@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from tests.rig.lanes import Lanes, Part
-from tests.rig.mutants import EVERYDAY, MUTANTS
+from tests.chaos.lanes import Lanes, Part
+from tests.chaos.mutants import EVERYDAY, MUTANTS
 
 PARTS = [
     pytest.param((mutant.scene, name), id=name, marks=[] if name in EVERYDAY else pytest.mark.rig)

@@ -19,7 +19,7 @@ import requests
 
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
-from shared.db import libpq_url
+from shared.database import libpq_url
 from tests.acceptance.launcher import Launcher, free_port, until
 from tests.raw_server import OK, Peer, RawServer, response
 

@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
-from shared.reports import GatewayHealth
+from shared.domain.worker_status import GatewayHealth
 from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_outcome, disagreements
 from tests.conftest import Connect
 from tests.database import ROOT
@@ -36,7 +36,7 @@ from tests.factories import (
     value,
 )
 from tests.waiting import PATIENCE, eventually, until_somebody_waits
-from worker.daemon import STOPPED
+from worker.loop import STOPPED
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from sandbox.leash import leashed
+from sandbox.parent_death_signal import leashed
 from sandbox.supervisor import ROOT
 from tests.factories import rows
 from tests.waiting import PATIENCE, eventually

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 
 from sandbox.gateway_client import SandboxGateway
-from sandbox.leash import leashed
+from sandbox.parent_death_signal import leashed
 from tests.acceptance.fleet import Fleet
 from tests.acceptance.launcher import free_port
 from tests.database import ROOT

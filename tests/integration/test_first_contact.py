@@ -18,9 +18,9 @@ from psycopg2 import sql
 from api import create_app
 from api.database_url import database_url
 from api.settings import ApiSettings
-from sandbox.data_folder import socket_folder
+from sandbox.data_directory import socket_folder
 from sandbox.postgres import EmbeddedPostgres
-from shared.db import libpq_url
+from shared.database import libpq_url
 from tests.compose import services
 from tests.conftest import CopyDataFolder, MakeDatabase
 from tests.database import ROOT, connected, migrate

@@ -19,16 +19,16 @@ from typing import Any
 
 import pytest
 
+from shared.domain.statuses import Outcome
 from shared.errors import ConfigurationError
-from shared.ledger import Outcome
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.unit.test_senders import delivery
 from worker import transport
 from worker.answers import Answer
 from worker.delivery import Delivery
-from worker.gateway import Adapter, Gateway
-from worker.sending_loop import SendingLoop
-from worker.token import Token
+from worker.gateway_token import Token
+from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.gateway_client import Adapter, Gateway
 from worker.transport import at_any_time
 
 SECRET = "s3cret.t0ken"

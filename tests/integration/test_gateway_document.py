@@ -13,13 +13,13 @@ from http.client import HTTPConnection
 import pytest
 
 from sandbox.gateway_client import SandboxGateway
-from shared.ledger import Outcome
+from shared.domain.statuses import Outcome
 from tests.database import ROOT
 from tests.raw_server import OK, Peer, RawServer, Request, response
 from worker.answers import read_answer
-from worker.gateway import Gateway
+from worker.gateway_token import Token
+from worker.lanes.gateway_client import Gateway
 from worker.settings import WorkerSettings
-from worker.token import Token
 
 DOCUMENT = (ROOT / "docs" / "gateway.md").read_text()
 REQUEST, ANSWER = re.findall(r"```http\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.leash import CAP_DAC_READ_SEARCH, Account, leashed
+from sandbox.parent_death_signal import CAP_DAC_READ_SEARCH, Account, leashed
 
 root_on_linux = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux can become somebody else so"

@@ -21,7 +21,7 @@ from api import create_app
 from api.database_url import database_url
 from api.extensions import db
 from api.settings import ApiSettings
-from sandbox.data_folder import program
+from sandbox.data_directory import program
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
 from tests.conftest import MakeDatabase

@@ -18,10 +18,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import create_engine
 
 from api.database_url import database_url as parse_database_url
-from shared.ledger import MailingStatus, MessageStatus, OnUnknown, Outcome
-from shared.models import Base
-from shared.reports import GatewayHealth
-from shared.roles import Role
+from shared.domain.roles import Role
+from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown, Outcome
+from shared.domain.worker_status import GatewayHealth
+from shared.schema import Base
 from tests.conftest import MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
 from tests.factories import add_running_mailing, execute, rows, value

@@ -20,7 +20,7 @@ from schemathesis.transport.serialization import Binary
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.clients import TIMEZONES
+from shared.domain.client_rules import TIMEZONES
 from tests import factories
 from tests.database import Housekeeper, connected
 from tests.integration.api.calls import API_KEY

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.ledger import Outcome
+from shared.domain.statuses import Outcome
 from worker.answers import DETAIL_LIMIT, Answer, read_answer
 
 NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)

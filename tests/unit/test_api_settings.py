@@ -8,8 +8,8 @@ import pytest
 
 from api.database_url import database_url
 from api.settings import ApiSettings
+from shared.domain.roles import Role
 from shared.errors import ConfigurationError
-from shared.roles import Role
 
 NAMES = ("DATABASE_URL", "SECRET_KEY", "TRUSTED_PROXIES", "DEFAULT_REGION")
 

@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from shared.ledger import Outcome
+from shared.domain.statuses import Outcome
 from shared.logs import JsonFormatter
 from tests.database import ROOT
 from tests.unit.test_delivery import delivery
 from worker.answers import Answer
-from worker.attempt_log import MOST, AttemptLog
 from worker.delivery import Attempted
+from worker.telemetry.attempt_log import MOST, AttemptLog
 
 PHONE, TEXT = 79161234567, "Nobody else's business"
 

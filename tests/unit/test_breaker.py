@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from shared.ledger import Outcome
-from shared.reports import GatewayHealth
+from shared.domain.statuses import Outcome
+from shared.domain.worker_status import GatewayHealth
 from worker.answers import Answer
-from worker.breaker import (
+from worker.lanes.circuit_breaker import (
     NOT_UNDERSTOOD_IN_A_ROW,
     NOT_UNDERSTOOD_PAUSE_CAP,
     PAUSE_BASE,

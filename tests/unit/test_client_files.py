@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
-from api.clients.csv_files import NOT_CLOSED, NOT_CSV, CsvFile, csv_file
+from api.clients.csv_reader import NOT_CLOSED, NOT_CSV, CsvFile, csv_file
 from api.clients.encodings import EITHER, encoding_of
+from api.clients.file_rows import Unreadable
 from api.clients.lines import MAX_LINE, Lines
-from api.clients.rows import Unreadable
 
 NAMES = ("phone_number", "operator_code", "tag", "timezone")
 HEADER = "phone_number,operator_code,tag,timezone\r\n"

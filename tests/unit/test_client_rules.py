@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.clients import TIMEZONES, check_operator_code
+from shared.domain.client_rules import TIMEZONES, check_operator_code
 from shared.errors import Invalid
 
 

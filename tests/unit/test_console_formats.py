@@ -9,9 +9,9 @@ import pytest
 from flask import Flask, render_template_string
 from flask_babel import Babel, force_locale, ngettext
 
-from api.console.formats import about, money, number
-from api.console.viewer import Catalogues
-from api.console.wordings import said
+from api.console.labels import said
+from api.console.preferences import Catalogues
+from api.console.template_filters import about, money, number
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.console.plot import Span, moments_plot, rate_plot, round_up
+from api.console.charts import Span, moments_plot, rate_plot, round_up
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.console.fleet import Fleet, Since
-from api.console.gateway_state import FRESH, GatewayState, gateway_of
-from api.console.problems import IDLE_END, LATE, Load, Problem, problems_about, problems_of
+from api.console.alerts import IDLE_END, LATE, Load, Problem, problems_about, problems_of
 from api.mailings.backlog import Overdue, Waiting
-from shared.ledger import MailingStatus, Outcome
-from shared.mailings import MailingWarning
-from shared.models import GatewayContact, WorkerReport
-from shared.reports import GatewayHealth
+from api.workers.gateway_state import FRESH, GatewayState, gateway_of
+from api.workers.queries import Fleet, Since
+from shared.domain.mailing_rules import MailingWarning
+from shared.domain.statuses import MailingStatus, Outcome
+from shared.domain.worker_status import GatewayHealth
+from shared.schema import GatewayContact, WorkerReport
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

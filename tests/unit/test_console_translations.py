@@ -14,10 +14,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import api.console
-from api.clients import csv_files, encodings, lines, rows, staging, upload, verdicts
-from api.errors import CONSTRAINTS
-from shared.clients import DOUBTFUL_NUMBER
-from shared.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
+from api.clients import csv_reader, encodings, file_rows, import_parser, lines, row_validation, staging
+from api.http.errors import CONSTRAINTS
+from shared.domain.client_rules import DOUBTFUL_NUMBER
+from shared.domain.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
 from tests.database import ROOT
 
 CONSOLE = Path(api.console.__file__).parent
@@ -78,8 +78,13 @@ def test_translations_keep_their_placeholders() -> None:
 
 
 def test_every_rule_s_sentence_has_a_translation() -> None:
-    told = sentences("shared/mailings.py", "shared/plans.py", "shared/clients.py", "api/console/trial.py")
-    told |= sentences("api/console/review.py", "api/mailings/drafts.py", "api/mailings/control.py")
+    told = sentences(
+        "shared/domain/mailing_rules.py",
+        "shared/domain/estimates.py",
+        "shared/domain/client_rules.py",
+        "api/mailings/test_send.py",
+    )
+    told |= sentences("api/console/review.py", "api/mailings/drafts.py", "api/mailings/services.py")
     told |= {re.sub(r"\d+", "#", str(error)) for error in CONSTRAINTS.values()}
     told |= {re.sub(r"\d+", "#", one) for one in (*PHONE_NUMBERS, DOUBTFUL_NUMBER.message)}
     assert len(told) > 8
@@ -102,7 +107,7 @@ def written(node: ast.AST) -> Iterator[str]:
 
 def said_of_files() -> set[str]:
     """Why a file or its rows are refused: the sentences of the modules that read them, with # for numbers."""
-    sources = (csv_files, encodings, lines, rows, staging, upload, verdicts)
+    sources = (csv_reader, encodings, lines, file_rows, staging, import_parser, row_validation)
     found = {text for module in sources for text in written(ast.parse(Path(str(module.__file__)).read_text()))}
     found |= {f"Is not {encodings.Encoding(name, known=True).title}." for name in encodings.CHOICES}
     numbers = re.compile(r"\d+")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from worker.daily_report import day_before
+from worker.daily_report.report import day_before
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

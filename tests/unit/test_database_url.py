@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from api.database_url import database_url
-from shared.db import libpq_url
+from shared.database import libpq_url
 from shared.errors import ConfigurationError
 
 both = pytest.mark.parametrize("read", [database_url, libpq_url])

@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from shared.db_errors import explain
+from shared.database_errors import explain
 
 AT = 'connection to server at "db" (10.0.0.2), port 5432 failed'
 

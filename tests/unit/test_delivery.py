@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.ledger import MessageStatus, OnUnknown, Outcome
+from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
 from worker.answers import Answer, read_answer
 from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
-from worker.refusals import Refusals
+from worker.lanes.account_refusals import Refusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RETRIES = Retries(max_attempts=3, base=2.0, cap=300.0)

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from shared.ledger import MessageStatus, Outcome
+from shared.domain.statuses import MessageStatus, Outcome
 from tests.unit.test_delivery import delivery
 from worker.answers import Answer
+from worker.attempt_payload import entries
 from worker.delivery import SENT, SENT_IN_DOUBT, Attempted, Verdict
-from worker.entries import entries
 
 NOW = 1000.0
 WORKER = 'a "quoted" name'

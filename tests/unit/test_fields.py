@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 import pytest
 
-from api.fields import MAX_ID, Instant, Label, PhoneNumber, PlainText, Region, Timezone, WholeNumber
+from api.http.fields import MAX_ID, Instant, Label, PhoneNumber, PlainText, Region, Timezone, WholeNumber
 
 INSTANT = Instant(metadata={})
 MOSCOW = timezone(timedelta(hours=3))

@@ -13,7 +13,7 @@ import pytest
 
 from shared.errors import ConfigurationError
 from tests.database import ROOT
-from worker.heartbeat import FRESH_SECONDS, Heartbeat, is_fresh
+from worker.telemetry.heartbeat import FRESH_SECONDS, Heartbeat, is_fresh
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def grow_old(file: Path, seconds: float) -> None:
 
 def look(file: str | None) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"]} | ({} if file is None else {"WORKER_HEARTBEAT_FILE": file})
-    command = [sys.executable, "-m", "worker.heartbeat"]
+    command = [sys.executable, "-m", "worker.telemetry.heartbeat"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -43,7 +43,7 @@ def test_a_beat_makes_the_file_fresh(file: Path) -> None:
 
 def test_the_file_is_touched_at_most_once_a_second(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr("worker.heartbeat.time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    monkeypatch.setattr("worker.telemetry.heartbeat.time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
     heartbeat = Heartbeat(str(file))
     heartbeat.beat()
     file.unlink()

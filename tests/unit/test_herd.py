@@ -12,11 +12,11 @@ from random import Random
 
 import pytest
 
-from shared.ledger import MessageStatus, OnUnknown, Outcome
+from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
 from tests.unit.test_delivery import delivery
 from worker.answers import Answer
-from worker.breaker import PAUSE_CAP, Breaker, State
 from worker.delivery import Retries, judge
+from worker.lanes.circuit_breaker import PAUSE_CAP, Breaker, State
 
 OK = Answer(Outcome.ACCEPTED, 200)
 DOWN = Answer(Outcome.AMBIGUOUS, 503)

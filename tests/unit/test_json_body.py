@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.exceptions import BadRequest
 
-from api.json_body import strict_json
+from api.http.json_body import strict_json
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.limit import CONTENT_SECONDS, FLOOR, Limit
+from worker.lanes.concurrency_limit import CONTENT_SECONDS, FLOOR, Limit
 
 Way = Callable[[int], float]
 """How many answers a second so many requests at once bring."""

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from api.access import limits
-from api.access.gate import address_block
-from api.access.limits import Limits
+from api.auth import rate_limiter
+from api.auth.authentication import address_block
+from api.auth.rate_limiter import Limits
 
 
 class Clock:
@@ -21,7 +21,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(limits, "time", clock)
+    monkeypatch.setattr(rate_limiter, "time", clock)
     return clock
 
 

@@ -13,20 +13,20 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from api import create_app
-from api.clients.cells import guarded, unguarded
-from api.clients.csv_files import csv_file
+from api.clients.csv_escaping import guarded, unguarded
+from api.clients.csv_reader import csv_file
+from api.clients.file_rows import NdjsonFile
 from api.clients.lines import Lines
-from api.clients.rows import NdjsonFile
+from api.clients.row_validation import Judge
 from api.clients.schemas import ClientBody
-from api.clients.verdicts import Judge
 from api.database_url import database_url
-from api.json_body import strict_json
-from api.local_address import local_address
+from api.http.json_body import strict_json
+from api.http.safe_redirect import local_address
 from api.mailings.schemas import MailingBody
 from api.settings import ApiSettings
-from shared.labels import normal
-from shared.phone_numbers import PhoneNumbers
-from shared.segments import segments_of
+from shared.domain.labels import normal
+from shared.domain.phone_numbers import PhoneNumbers
+from shared.domain.text_segments import segments_of
 from tests.integration.api.calls import caller
 
 TIMES = 8

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
-from worker.mail_settings import MailSettings
+from worker.daily_report.mail_settings import MailSettings
 
 Environment = pytest.MonkeyPatch
 

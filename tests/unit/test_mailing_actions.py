@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.mailing_rules import Action, check_retry, status_after
+from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict
-from shared.ledger import MailingStatus
-from shared.mailings import Action, check_retry, status_after
-from shared.models import Mailing
+from shared.schema import Mailing
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.mailing_rules import Terms, check_change, check_terms, warnings_about
+from shared.domain.statuses import MailingStatus, OnUnknown
 from shared.errors import Conflict, FieldError, Invalid
-from shared.ledger import MailingStatus, OnUnknown
-from shared.mailings import Terms, check_change, check_terms, warnings_about
-from shared.models import Mailing
+from shared.schema import Mailing
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.console.mailing_search import read_search
-from api.console.searches import has_digits
+from api.console.list_queries import has_digits
+from api.mailings.search import read_search
 
 NOVEMBER = datetime(2026, 11, 30, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from worker.pace import AHEAD, LATE, TRAVEL, Pace, Slot
+from worker.lanes.fleet_rate_limiter import AHEAD, LATE, TRAVEL, Pace, Slot
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ class Stalls(Database):
         super().__init__()
         self.now = 1000.0
         self._stalls = list(stalls)
-        monkeypatch.setattr("worker.pace.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("worker.lanes.fleet_rate_limiter.time.monotonic", lambda: self.now)
 
     def fetchall(self) -> list[tuple[datetime, float]]:
         self.now += self._stalls.pop(0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import phonenumbers
 import pytest
 
-from shared.errors import Invalid
-from shared.numbering import REGIONS, country, international
-from shared.phone_numbers import (
+from shared.domain.numbering_plans import REGIONS, country, international
+from shared.domain.phone_numbers import (
     EXTENSION,
     NATIONAL,
     NO_COUNTRY,
@@ -19,6 +18,7 @@ from shared.phone_numbers import (
     numbers_like,
     plain_code,
 )
+from shared.errors import Invalid
 
 ANYWHERE, RUSSIA = PhoneNumbers(), PhoneNumbers("RU")
 MEANT = 79160000404

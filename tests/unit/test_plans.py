@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.plans import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
-from shared.segments import segments_of
+from shared.domain.estimates import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
+from shared.domain.text_segments import segments_of
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

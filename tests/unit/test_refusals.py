@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.ledger import OnUnknown, Outcome
+from shared.domain.statuses import OnUnknown, Outcome
 from worker.answers import Answer
 from worker.delivery import Attempted, Claim, Delivery
-from worker.refusals import FEW, KNOWN, OWN, TIMES, WINDOW_SECONDS, Earlier, Refusals
+from worker.lanes.account_refusals import FEW, KNOWN, OWN, TIMES, WINDOW_SECONDS, Earlier, Refusals
 
 ACCEPTED = Answer(Outcome.ACCEPTED, 200)
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 from sandbox.gateway_ledger import Entry
-from tests.rig.checker import INVARIANTS, check
-from tests.rig.facts import Attempt, Call, ClientMove, Event, Facts, MailingMove, MessageMove, Sample
+from tests.chaos.checker import INVARIANTS, check
+from tests.chaos.facts import Attempt, Call, ClientMove, Event, Facts, MailingMove, MessageMove, Sample
 
 Row = TypeVar("Row", bound=NamedTuple)
 Change = Callable[[Facts], None]

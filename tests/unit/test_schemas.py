@@ -11,8 +11,8 @@ from typing import Any
 import marshmallow as ma
 import pytest
 
-from api.fields import Instant, PhoneNumber, PlainText
-from api.schemas import Answer
+from api.http.fields import Instant, PhoneNumber, PlainText
+from api.http.schemas import Answer
 
 
 class Colour(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.segments import DEFAULT_ALPHABET, EXTENSION, Encoding, segments_of
+from shared.domain.text_segments import DEFAULT_ALPHABET, EXTENSION, Encoding, segments_of
 
 # TS 23.038, 6.2.1, as code points: column by column, 0/0 to 7/15, without the escape at 1/11.
 TABLE = (

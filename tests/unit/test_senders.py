@@ -15,16 +15,16 @@ from time import monotonic
 
 import pytest
 
-from shared.ledger import OnUnknown, Outcome
+from shared.domain.statuses import OnUnknown, Outcome
 from tests.raw_server import Peer, RawServer, always, response
 from tests.waiting import eventually
 from worker.answers import Answer
 from worker.delivery import Attempted, Claim, Delivery
-from worker.gateway import Adapter, Gateway
-from worker.permits import Permit
-from worker.senders import Senders, SendingThreads
-from worker.sending_loop import SendingLoop
-from worker.token import Token
+from worker.gateway_token import Token
+from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.gateway_client import Adapter, Gateway
+from worker.lanes.message_sender import Senders, SendingThreads
+from worker.lanes.send_permits import Permit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 OK = Answer(Outcome.ACCEPTED, 200)

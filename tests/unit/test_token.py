@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
-from worker.token import Token
+from worker.gateway_token import Token
 
 
 def test_a_token_is_given() -> None:
@@ -127,7 +127,7 @@ def test_refresh_has_nothing_new_without_a_file() -> None:
     assert token.value == "abc"
 
 
-ASK = "from worker.token import Token; print('got', Token('').value == 's3cret')"
+ASK = "from worker.gateway_token import Token; print('got', Token('').value == 's3cret')"
 
 
 def test_a_token_is_asked_for_at_a_terminal_without_echo() -> None:

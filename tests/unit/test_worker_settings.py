@@ -107,7 +107,7 @@ def test_neither_the_worker_nor_what_it_shares_needs_flask() -> None:
     program = """
 import sys
 import worker.__main__
-import shared.models
+import shared.schema
 print(sorted(name for name in sys.modules if name.partition(".")[0].startswith("flask") or name.startswith("api")))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, env={})

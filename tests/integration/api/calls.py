@@ -13,7 +13,7 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from werkzeug.datastructures import Headers
 
-from api.access.gate import EnvironmentKey
+from api.auth.authentication import EnvironmentKey
 from tests.factories import value
 from tests.waiting import PATIENCE
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from api import create_app
-from api.access import limits, remembered
+from api.auth import rate_limiter, ttl_cache
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.integration.api.calls import Caller, caller
@@ -55,8 +55,8 @@ def api(app: Flask, clean_database: str) -> Caller:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What is remembered of keys and sessions, and what is counted of requests, grows older only by this clock."""
     clock = Clock()
-    monkeypatch.setattr(remembered, "monotonic", clock.monotonic)
-    monkeypatch.setattr(limits, "time", clock)
+    monkeypatch.setattr(ttl_cache, "monotonic", clock.monotonic)
+    monkeypatch.setattr(rate_limiter, "time", clock)
     for table in ("of_principals", "of_addresses", "of_sign_ins"):
-        monkeypatch.setattr(limits, table, limits.Limits())
+        monkeypatch.setattr(rate_limiter, table, rate_limiter.Limits())
     return clock

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 from flask import Flask, Response, request, request_finished
 
-from api.access.gate import API_PATH
+from api.auth.authentication import API_PATH
 
 Schema = dict[str, Any]
 

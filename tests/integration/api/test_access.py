@@ -11,13 +11,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from werkzeug.routing import Rule
 
 from api import create_app
-from api.access import limits, remembered
-from api.access.first_key import show_first_key
-from api.access.keys import make_key
-from api.access.rules import SAFE_METHODS
+from api.auth import rate_limiter, ttl_cache
+from api.auth.api_keys import make_key
+from api.auth.bootstrap_key import show_first_key
+from api.auth.permissions import SAFE_METHODS
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.roles import Role
+from shared.domain.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
 from tests.integration.api.clock import Clock
@@ -41,7 +41,7 @@ LEADING_TO_WRITES = [
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has asked anything yet."""
     for table in ("of_principals", "of_addresses", "of_sign_ins"):
-        monkeypatch.setattr(limits, table, limits.Limits())
+        monkeypatch.setattr(rate_limiter, table, rate_limiter.Limits())
 
 
 def add_key(api: Caller, role: str = "viewer", **more: object) -> str:
@@ -176,8 +176,8 @@ def test_a_revoked_key_opens_nothing_within_seconds(app: Flask, api: Caller, clo
     assert api.delete("/v1/key/1/").status_code == 204
     revoked_at = api.get("/v1/key/1/").json["revoked_at"]
     # It is remembered for so long, and not a moment longer.
-    assert remembered.KEPT_FOR <= 5
-    clock.pass_seconds(remembered.KEPT_FOR)
+    assert ttl_cache.KEPT_FOR <= 5
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     assert owner.get("/v1/client/").status_code == 401
     assert api.delete("/v1/key/1/").status_code == 204
     assert api.get("/v1/key/1/").json["revoked_at"] == revoked_at
@@ -197,7 +197,7 @@ def test_requests_pay_no_query_each_for_their_key(
     assert owner.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
     assert owner.get("/v1/client/").status_code == 200
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     assert owner.get("/v1/client/").status_code == 401
 
 
@@ -209,11 +209,11 @@ def test_the_last_use_is_noted_and_not_each_time_and_nobody_waits_for_it(
     owner.get("/v1/client/")
     first = api.get("/v1/key/1/").json["last_used_at"]
     assert first is not None
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     owner.get("/v1/client/")
     assert api.get("/v1/key/1/").json["last_used_at"] == first
     factories.execute(connection, "UPDATE api_key SET last_used_at = now() - interval '2 minutes'")
-    clock.pass_seconds(2 * remembered.KEPT_FOR)
+    clock.pass_seconds(2 * ttl_cache.KEPT_FOR)
     connection.autocommit = False
     factories.execute(connection, "SELECT FROM api_key FOR UPDATE")
     assert owner.get("/v1/client/").status_code == 200

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from api.assets import Assets
+from api.http.static_files import Assets
 from tests.integration.api.calls import Caller
 
 YEAR = "public, max-age=31536000, immutable"

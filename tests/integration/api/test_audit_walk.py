@@ -19,12 +19,12 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
-from api.access import limits
-from api.access.rules import SAFE_METHODS
-from api.console.mailing_deeds import Deed
+from api.auth import rate_limiter
+from api.auth.oidc_settings import ProviderSettings
+from api.auth.permissions import SAFE_METHODS
+from api.console.mailing_actions import Deed
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from api.sign_in.provider_settings import ProviderSettings
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
 from tests.integration.api.pages import fields_of
@@ -413,7 +413,7 @@ def walked_app(database_url: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def world(walked_app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
+    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
     api = caller(walked_app)
     add_clients(connection, 2)
     add_mailing(api)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.clients.csv_form import CsvForm
+from api.clients.csv_format import CsvForm
 from api.console.exports import csv_line
-from shared.ledger import MessageStatus
-from shared.phone_numbers import beginnings
+from shared.domain.phone_numbers import beginnings
+from shared.domain.statuses import MessageStatus
 from tests.factories import (
     add_clients,
     add_messages,

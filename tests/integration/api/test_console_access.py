@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.roles import Role
+from shared.domain.roles import Role
 from tests.factories import add_clients, add_running_mailing, execute, mailing, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
 from tests.integration.api.pages import fields_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.console.mailing_deeds import Deed
+from api.console.mailing_actions import Deed
 from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute
 from tests.integration.api.calls import Caller, add_client, add_mailing
 from tests.integration.api.pages import posting_forms

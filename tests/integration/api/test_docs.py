@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from api.access.schemas import KeyBody
+from api.auth.schemas import KeyBody
 from api.clients.schemas import ClientBody
-from api.headers import CONTENT_SECURITY_POLICY
+from api.http.headers import CONTENT_SECURITY_POLICY
 from api.mailings.schemas import MailingBody
 from tests.integration.api.calls import CLIENT, Caller, caller
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.clients import bulk
+from api.clients import import_export
 from tests import factories
 from tests.integration.api.calls import CLIENT, Caller, add_client, caller
 
@@ -93,7 +93,7 @@ def test_an_export_brings_the_directory_back(api: Caller, connection: Connection
 def test_an_export_goes_on_from_page_to_page_with_no_transaction_open(
     app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "PAGE", 10)
+    monkeypatch.setattr(import_export, "PAGE", 10)
     ids = factories.add_clients(connection, 25)
     response = caller(app).get(EXPORT, buffered=False)
     pieces = response.iter_encoded()  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.access.rules import READING
+from api.auth.permissions import READING
 from tests.conftest import Connect
 from tests.factories import add_clients, add_running_mailing, execute, value
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, at_once, caller, once_blocked

@@ -14,9 +14,9 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import Rule
 
 from api import create_app
-from api.access import limits
+from api.auth import rate_limiter
 from api.console.blueprint import ASSETS
-from api.console.mailing_deeds import Deed
+from api.console.mailing_actions import Deed
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, execute
@@ -88,8 +88,8 @@ def app(database_url: str) -> Flask:
 def api(app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """A caller of the application, with clients, a mailing that waits, one under way whose first message is unknown,
     and a draft for each page that needs one."""
-    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
-    monkeypatch.setattr(limits.of_sign_ins, "seconds_to_wait", lambda *_: 0.0)
+    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
+    monkeypatch.setattr(rate_limiter.of_sign_ins, "seconds_to_wait", lambda *_: 0.0)
     api = caller(app)
     add_clients(connection, 2)
     add_mailing(api)

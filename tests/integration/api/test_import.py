@@ -14,11 +14,11 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.exc import OperationalError
 
-from api.clients import bulk
-from api.clients.rows import Row
+from api.clients import import_export
+from api.clients.file_rows import Row
 from api.clients.staging import PUT, staged
 from api.extensions import db
-from shared.phone_numbers import PhoneNumbers
+from shared.domain.phone_numbers import PhoneNumbers
 from tests import factories
 from tests.integration.api.calls import CLIENT, Answer, Caller, add_client, once_blocked, wrong_fields
 from tests.waiting import eventually, until_somebody_waits
@@ -453,7 +453,7 @@ def test_rows_that_a_crash_of_the_database_has_taken_are_missed(
         staged(db.engine) as staging,
         pytest.raises(OperationalError, match="what was staged is gone"),
     ):
-        bulk.import_clients(staging, rows_and_a_crash(), PhoneNumbers())
+        import_export.import_clients(staging, rows_and_a_crash(), PhoneNumbers())
     assert directory(api) == []
 
 

@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import event
 
 from api.extensions import db
-from shared.ledger import MessageStatus
+from shared.domain.statuses import MessageStatus
 from tests import factories
 from tests.integration.api.calls import Caller, add_client, add_mailing, mailing_body
 from tests.integration.api.worker_steps import end, launch

@@ -7,7 +7,7 @@ import re
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.console import mailing_search
+from api.mailings import search
 from tests.factories import add_mailing as add_by_hand
 from tests.factories import change_mailing, execute, revise_text
 from tests.integration.api.calls import Caller, add_mailing
@@ -89,8 +89,8 @@ def test_a_search_that_takes_too_long_says_where_it_has_stopped_and_goes_on_from
 ) -> None:
     oldest = add_by_hand(connection, text="Sale")
     add_many(connection, 30)
-    monkeypatch.setattr(mailing_search, "BUDGET", -1.0)
-    monkeypatch.setattr(mailing_search, "FIRST_CHUNK", 10)
+    monkeypatch.setattr(search, "BUDGET", -1.0)
+    monkeypatch.setattr(search, "FIRST_CHUNK", 10)
     seen, address, looks = list[int](), "/mailings/?words=sale", 0
     while address:
         page, looks = api.get(address).text, looks + 1

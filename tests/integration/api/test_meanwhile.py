@@ -26,8 +26,8 @@ from tests.integration.api.calls import Answer, Caller, caller
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
 from tests.waiting import PATIENCE, eventually, in_background
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 CLIENTS = 30
 

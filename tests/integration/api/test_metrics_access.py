@@ -9,7 +9,7 @@ import pytest
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from shared.roles import Role
+from shared.domain.roles import Role
 from tests.integration.api.calls import API_KEY, caller
 
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.1"

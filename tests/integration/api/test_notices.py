@@ -125,7 +125,7 @@ def test_a_notice_is_its_receiver_s_and_its_page_s_and_can_t_be_made_up(
 
 
 def test_a_retry_says_when_there_are_more(api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.mailings.control.RETRY_LIMIT", 2)
+    monkeypatch.setattr("api.mailings.services.RETRY_LIMIT", 2)
     mailing_id = add_running_mailing(connection, 3)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now()")
     page = api.get(address_after(api, f"/mailings/{mailing_id}/retry-failed/")).text

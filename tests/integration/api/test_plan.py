@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.database_url import database_url as parse_database_url
-from api.mailings import plan as planning
+from api.mailings import estimate as planning
 from api.settings import ApiSettings
 from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import Caller, add_client, caller, mailing_body, wrong_fields

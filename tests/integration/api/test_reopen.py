@@ -22,8 +22,8 @@ from tests.factories import (
     rows,
 )
 from tests.integration.api.calls import Caller
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 
 def leave_behind(connection: Connection, mailing_id: int, status: str = "finished", **columns: Any) -> None:

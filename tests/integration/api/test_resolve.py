@@ -22,8 +22,8 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, caller, once_blocked
 from tests.integration.api.pages import fields_of
 from tests.integration.worker.answering import answer
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 
 def resolve(api: Caller, outcome: str, message_id: int = 1) -> Answer:

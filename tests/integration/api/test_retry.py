@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.mailings import control
+from api.mailings import services
 from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
@@ -27,8 +27,8 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller, once_blocked
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 
 def retry(api: Caller, mailing_id: int, status: str = "failed") -> Answer:
@@ -198,8 +198,8 @@ def test_what_turns_out_to_be_sent_at_the_same_moment_is_not_retried_and_not_cou
 def test_one_request_retries_so_many_and_says_whether_there_are_more(
     api: Caller, connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert control.RETRY_LIMIT == 50_000
-    monkeypatch.setattr(control, "RETRY_LIMIT", 3)
+    assert services.RETRY_LIMIT == 50_000
+    monkeypatch.setattr(services, "RETRY_LIMIT", 3)
     mailing_id = add_running_mailing(connection, 6)
     fail(connection, queue)
 

@@ -15,11 +15,11 @@ from joserfc.jwk import RSAKey
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
-from api.access import limits, remembered
+from api.auth import rate_limiter, ttl_cache
+from api.auth.oidc_settings import ProviderSettings
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from api.sign_in.provider_settings import ProviderSettings
-from shared.roles import Role
+from shared.domain.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
 from tests.integration.api.clock import Clock
@@ -31,7 +31,7 @@ ORIGIN = "http://localhost"
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has tried anything yet."""
-    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
+    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
 
 
 @pytest.fixture
@@ -192,14 +192,14 @@ def test_a_session_ends_with_its_key_and_after_its_time(
     sign_in(browser, role_key(api, "viewer"))
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
     sign_in(browser)
     assert browser.get("/v1/client/").status_code == 200
     lifetime = factories.value(connection, "SELECT max(expires_at) - now() FROM browser_session")
     assert 11.9 < lifetime.total_seconds() / 3600 <= 12
     factories.execute(connection, "UPDATE browser_session SET expires_at = now()")
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
 
 
@@ -460,7 +460,7 @@ def test_who_came_by_the_provider_is_out_soon_after_the_session_is_removed_from_
     through_provider(browser)
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "DELETE FROM browser_session WHERE actor = 'oidc:248289761001'")
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     assert browser.get("/v1/client/").status_code == 401
 
 

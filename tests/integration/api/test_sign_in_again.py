@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.access import limits, remembered
-from api.form_size import MAX_FORM
+from api.auth import rate_limiter, ttl_cache
+from api.http.form_size import MAX_FORM
 from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
 from tests.integration.api.clock import Clock
@@ -32,7 +32,7 @@ NEW_CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has tried anything yet."""
-    monkeypatch.setattr(limits, "of_sign_ins", limits.Limits())
+    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def hours_left(connection: Connection) -> float:
 
 def test_a_session_lasts_while_it_is_used(browser: Caller, connection: Connection, clock: Clock) -> None:
     execute(connection, "UPDATE browser_session SET expires_at = now() + interval '1 hour'")
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     # A page that is left open asks by itself: nobody is there.
     assert browser.get("/?part=live").status_code == 200
     assert hours_left(connection) < 1.01
@@ -82,7 +82,7 @@ def test_a_session_ends_some_time_however_much_it_is_used(
 ) -> None:
     begun = "UPDATE browser_session SET role = %s, started_at = now() - %s * interval '1 hour'"
     execute(connection, begun + ", expires_at = now() + interval '1 minute'", role, longest - 1)
-    clock.pass_seconds(remembered.KEPT_FOR)
+    clock.pass_seconds(ttl_cache.KEPT_FOR)
     assert browser.get("/clients/").status_code == 200
     assert 0.9 < hours_left(connection) <= 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.ledger import MailingStatus, MessageStatus
+from shared.domain.statuses import MailingStatus, MessageStatus
 from tests import factories
 from tests.integration.api.calls import Caller
 from tests.integration.api.worker_steps import launch

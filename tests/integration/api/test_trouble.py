@@ -12,10 +12,11 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api import create_app, errors, settings
+from api import create_app, settings
 from api.clients import queries
 from api.database_url import database_url as parse_database_url
 from api.extensions import db
+from api.http import errors
 from api.settings import ApiSettings
 from sandbox.postgres import EmbeddedPostgres
 from shared.logs import JsonFormatter

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.ledger import Outcome
+from shared.domain.statuses import Outcome
 from worker.answers import Answer
+from worker.claim_cursor import Reach
 from worker.delivery import Attempted, Delivery
-from worker.reach import Reach
 
 CLAIM_ONE_HUNDRED = {
     "limit": 100,

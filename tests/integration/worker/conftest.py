@@ -11,9 +11,9 @@ import pytest
 from tests.database import Housekeeper
 from worker.database import Database
 from worker.delivery import Retries
-from worker.pace import Pace
+from worker.lanes.fleet_rate_limiter import Pace
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 OpenDatabase = Callable[[], Database]
 OpenQueue = Callable[..., Queue]
@@ -70,7 +70,7 @@ def queue(open_queue: OpenQueue) -> Queue:
 @pytest.fixture
 def open_upkeep(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> OpenUpkeep:
     """Opens the upkeep of one worker, which settles in each round, however long the round before took."""
-    monkeypatch.setattr("worker.upkeep.SETTLE_SHARE", 1000.0)
+    monkeypatch.setattr("worker.maintenance.upkeep.SETTLE_SHARE", 1000.0)
 
     def open_one(launch_chunk: int = 1000) -> Upkeep:
         return Upkeep(open_database(), launch_chunk=launch_chunk)

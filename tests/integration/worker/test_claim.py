@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.ledger import OnUnknown
+from shared.domain.statuses import OnUnknown
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -31,7 +31,7 @@ from tests.integration.worker.answering import CLAIM_ONE_HUNDRED, answer, claime
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import Delivery
-from worker.pace import Pace
+from worker.lanes.fleet_rate_limiter import Pace
 from worker.queue import Queue
 from worker.statements import CLAIM
 

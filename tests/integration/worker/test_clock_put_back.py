@@ -11,10 +11,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.factories import add_running_mailing, attempts_of, change_message, execute, message, rows, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
-from worker.pace import AHEAD, CLOCK_STEP, Pace
+from worker.lanes.fleet_rate_limiter import AHEAD, CLOCK_STEP, Pace
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.time_budget import TimeBudget
-from worker.upkeep import Upkeep
 
 PACE_BEGINS_ANEW = (
     "the next slot of GATEWAY_RATE is too far in the future: the database's clock was put back, "

@@ -21,9 +21,9 @@ from tests.factories import (
     value,
 )
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from worker.claim_cursor import Reach
+from worker.maintenance.upkeep import CLOSE_MESSAGES, Upkeep
 from worker.queue import Queue
-from worker.reach import Reach
-from worker.upkeep import CLOSE_MESSAGES, Upkeep
 
 
 def end_of(connection: Connection, message_id: int) -> tuple[Any, ...]:
@@ -149,7 +149,7 @@ def test_another_mailing_is_left_alone(connection: Connection, upkeep: Upkeep) -
 def test_a_large_mailing_is_closed_over_several_rounds(
     connection: Connection, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.upkeep.CLOSE_LIMIT", 40)
+    monkeypatch.setattr("worker.maintenance.upkeep.CLOSE_LIMIT", 40)
     mailing_id = add_running_mailing(connection, 100)
     close_window(connection, mailing_id)
 

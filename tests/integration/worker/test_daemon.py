@@ -29,18 +29,18 @@ from tests.factories import (
 )
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.breaker import REFUSALS_IN_A_ROW, Breaker
-from worker.daemon import Daemon
 from worker.database import Database
 from worker.delivery import Delivery, Retries
-from worker.gateway import ACCEPTED, Gateway
-from worker.keeper import Keeper
-from worker.metrics import Metrics
+from worker.gateway_token import Token
+from worker.lanes.circuit_breaker import REFUSALS_IN_A_ROW, Breaker
+from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.gateway_client import ACCEPTED, Gateway
+from worker.loop import Daemon
+from worker.maintenance.thread import Keeper
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.report import Reporter
-from worker.sending_loop import SendingLoop
-from worker.token import Token
-from worker.upkeep import Upkeep
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status_reporter import Reporter
 
 LONG = 1000.0
 """Seconds between polls that no test lives to see: what happens, happens for another reason."""

@@ -23,8 +23,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.factories import add_running_mailing, change_mailing, change_message, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.daily_report import DailyReport
-from worker.mail_settings import MailSettings
+from worker.daily_report.mail_settings import MailSettings
+from worker.daily_report.report import DailyReport
 
 YESTERDAY = "date_trunc('day', now()) - interval '1 hour'"
 
@@ -220,7 +220,7 @@ def test_it_waits_for_a_database_that_is_not_migrated_yet(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("worker.daily_report.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("worker.daily_report.report.LOOK_SECONDS", 0.05)
     report = open_report()
     execute(connection, "ALTER TABLE daily_report RENAME TO still_to_come")
     try:

@@ -38,8 +38,8 @@ from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 from worker.database import Database
 from worker.delivery import Retries
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 MOMENTS = pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.ledger import Outcome
+from shared.domain.statuses import Outcome
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -29,17 +29,17 @@ from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.answers import Answer
-from worker.breaker import Breaker
-from worker.daemon import Daemon
 from worker.database import Database
 from worker.delivery import Retries
-from worker.keeper import Keeper
-from worker.metrics import Metrics
+from worker.gateway_token import Token
+from worker.lanes.circuit_breaker import Breaker
+from worker.lanes.message_sender import SendingThreads
+from worker.loop import Daemon
+from worker.maintenance.thread import Keeper
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.report import Reporter
-from worker.senders import SendingThreads
-from worker.token import Token
-from worker.upkeep import Upkeep
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status_reporter import Reporter
 
 BAD_PHONE = FIRST_PHONE + 500
 

@@ -9,9 +9,9 @@ from tests.factories import add_running_mailing, counted, execute, mailing, tall
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.plans import pages_touched
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.statements import CLAIM
-from worker.upkeep import Upkeep
 
 MESSAGES, AT_ONCE = 30_000, 300
 

@@ -28,7 +28,7 @@ from tests.factories import (
 )
 from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.upkeep import HOLD_LAUNCH, LAUNCH_CHUNK, Upkeep
+from worker.maintenance.upkeep import HOLD_LAUNCH, LAUNCH_CHUNK, Upkeep
 
 
 def launched_clients(connection: Connection, mailing_id: int) -> list[int]:

@@ -18,8 +18,8 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.addresses import free_port
 from sandbox.gateway_client import SandboxGateway
-from shared.ledger import OnUnknown, Outcome
-from shared.reports import GatewayHealth
+from shared.domain.statuses import OnUnknown, Outcome
+from shared.domain.worker_status import GatewayHealth
 from tests.acceptance.worker_process import QUICK, WorkerProcess
 from tests.database import ROOT
 from tests.factories import add_running_mailing, value
@@ -27,8 +27,8 @@ from tests.integration.api.calls import caller
 from tests.waiting import eventually
 from worker.answers import Answer
 from worker.delivery import Attempted, Claim, Delivery
-from worker.metrics import Metrics
-from worker.report import Standing
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status_reporter import Standing
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONITORING = ROOT / "docs" / "monitoring"

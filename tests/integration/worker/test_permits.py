@@ -10,14 +10,14 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, execute
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker import permits
 from worker.delivery import Delivery
+from worker.lanes import send_permits
 from worker.queue import Queue
 
 
 @pytest.fixture(autouse=True)
 def _always_time_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(permits, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(send_permits, "LOOK_SECONDS", 0.0)
 
 
 def may_leave(delivery: Delivery) -> bool:
@@ -29,13 +29,15 @@ def test_a_claim_is_good_for_a_second_and_a_look_for_another(connection: Connect
     begun = time.monotonic()
     [delivery] = queue.claim(1)
     claimed = delivery.permit.until
-    assert begun + permits.VALID_SECONDS < claimed <= time.monotonic() + permits.VALID_SECONDS
+    assert begun + send_permits.VALID_SECONDS < claimed <= time.monotonic() + send_permits.VALID_SECONDS
     assert not delivery.may_leave(claimed)
 
     looking = time.monotonic()
     assert not queue.look_at_mailings()
 
-    assert looking + permits.VALID_SECONDS <= delivery.permit.until <= time.monotonic() + permits.VALID_SECONDS
+    assert (
+        looking + send_permits.VALID_SECONDS <= delivery.permit.until <= time.monotonic() + send_permits.VALID_SECONDS
+    )
 
 
 @pytest.mark.parametrize("status", ["paused", "cancelled"])
@@ -97,13 +99,13 @@ def test_a_claim_that_waited_for_a_change_knows_what_came_of_it(
     execute(person, "SELECT pg_advisory_xact_lock(%s)", mailing_id)
     claiming = in_background(lambda: queue.claim(1))
     until_somebody_waits(connection)
-    time.sleep(permits.VALID_SECONDS)
+    time.sleep(send_permits.VALID_SECONDS)
     let_go_at = time.monotonic()
     person.commit()
 
     [delivery] = claiming.result(PATIENCE)
 
-    assert delivery.permit.until >= let_go_at + permits.VALID_SECONDS
+    assert delivery.permit.until >= let_go_at + send_permits.VALID_SECONDS
 
 
 def test_there_is_nothing_to_ask_without_messages_in_hand(
@@ -123,7 +125,7 @@ def test_there_is_nothing_to_ask_without_messages_in_hand(
 def test_it_is_not_asked_more_often_than_needed(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permits, "LOOK_SECONDS", 1000.0)
+    monkeypatch.setattr(send_permits, "LOOK_SECONDS", 1000.0)
     mailing_id = add_running_mailing(connection)
     deliveries = queue.claim(1)
     queue.look_at_mailings()

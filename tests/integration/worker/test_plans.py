@@ -14,17 +14,17 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.reports import GatewayHealth
+from shared.domain.worker_status import GatewayHealth
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import add_mailing, execute, run_leases_out, value
 from tests.integration.worker.answering import answer
 from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
-from worker import retention, upkeep
 from worker.database import Database
 from worker.delivery import Retries
+from worker.maintenance import retention, upkeep
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.report import Reporter, Standing
 from worker.statements import (
     CLAIM,
     CLAIM_SUSPECT,
@@ -35,7 +35,7 @@ from worker.statements import (
     RECORD,
     RELEASE,
 )
-from worker.upkeep import Upkeep
+from worker.telemetry.status_reporter import Reporter, Standing
 
 AT_ONCE = 1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_running_mailing, change_message, execute
-from worker.breaker import Pick
+from worker.lanes.circuit_breaker import Pick
 from worker.queue import Queue
 
 

@@ -7,12 +7,12 @@ import time
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.ledger import Outcome
-from shared.reports import EVERY, GatewayHealth
+from shared.domain.statuses import Outcome
+from shared.domain.worker_status import EVERY, GatewayHealth
 from tests.factories import execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
 from worker.answers import Answer
-from worker.report import Contact, Reporter, Standing
+from worker.telemetry.status_reporter import Contact, Reporter, Standing
 
 GOOD = Standing(GatewayHealth.OK, in_hand=3, send_limit=16)
 BAD = Standing(GatewayHealth.REFUSED, in_hand=0, send_limit=16)

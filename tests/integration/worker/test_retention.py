@@ -23,10 +23,10 @@ from tests.factories import (
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker import retention
+from worker.maintenance import retention
+from worker.maintenance.retention import Retention
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.retention import Retention
-from worker.upkeep import Upkeep
 
 OpenRetention = Callable[[], Retention]
 

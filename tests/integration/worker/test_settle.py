@@ -19,8 +19,8 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.waiting import PATIENCE, eventually, in_background
+from worker.maintenance.upkeep import SETTLE_MAILINGS, Upkeep
 from worker.queue import Queue
-from worker.upkeep import SETTLE_MAILINGS, Upkeep
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
 

@@ -24,9 +24,9 @@ from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.test_claim_plans import pages_of_a_claim
 from worker.delivery import Delivery
-from worker.pace import Pace
+from worker.lanes.fleet_rate_limiter import Pace
+from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
-from worker.upkeep import Upkeep
 
 MAKE_SUSPECTS = """
 INSERT INTO attempt (message_id, number, started_at, outcome, worker)

@@ -31,8 +31,8 @@ from tests.factories import (
 from tests.integration.worker.answering import ANSWERS, answer
 from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
 from tests.waiting import PATIENCE, in_background
+from worker.maintenance.upkeep import FOLD_TALLIES, Upkeep
 from worker.queue import Queue
-from worker.upkeep import FOLD_TALLIES, Upkeep
 
 
 def fold(connection: Connection, above: int = 0) -> None:

@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_mailing, execute, revise_text
 from tests.integration.worker.conftest import OpenDatabase
-from worker.texts import Texts
+from worker.text_cache import Texts
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_only_what_is_not_known_is_read(connection: Connection, texts: Texts) ->
 def test_what_was_not_used_for_longest_is_forgotten_first(
     connection: Connection, texts: Texts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.texts.REMEMBERED", 2)
+    monkeypatch.setattr("worker.text_cache.REMEMBERED", 2)
     first, second, third = (add_mailing(connection, text=text) for text in ("first", "second", "third"))
     texts.of({(first, 1)})
     texts.of({(second, 1)})
@@ -68,7 +68,7 @@ def test_what_was_not_used_for_longest_is_forgotten_first(
 def test_more_than_are_remembered_can_be_wanted_at_once(
     connection: Connection, texts: Texts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.texts.REMEMBERED", 2)
+    monkeypatch.setattr("worker.text_cache.REMEMBERED", 2)
     keys = {(add_mailing(connection, text=f"text {n}"), 1) for n in range(5)}
 
     assert sorted(texts.of(keys).values()) == [f"text {n}" for n in range(5)]

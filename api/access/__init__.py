@@ -1,1 +1,0 @@
-"""Who may do what: keys, roles, and the gate that every request passes."""

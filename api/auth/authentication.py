@@ -1,0 +1,200 @@
+"""The gate: every request passes it before anything else looks at it. Who is it, may they, and not too often?"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from flask import Flask, g, redirect, request, url_for
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
+from werkzeug.wrappers import Response
+
+from api.audit.recorder import expect
+from api.auth import csrf, rate_limiter, saved_form
+from api.auth.api_keys import fingerprint, hash_of, prefix_of
+from api.auth.permissions import SAFE_METHODS, is_open, role_needed
+from api.auth.principal import ENVIRONMENT, KEY, Principal
+from api.auth.queries import Credential, KnownKey, known_key
+from api.auth.saved_form import Again
+from api.auth.sessions import SignedIn, Visit, cookie_token_hash, signed_in
+from api.auth.ttl_cache import Remembered
+from api.settings import ApiSettings
+from shared.domain.roles import Role
+
+API_PATH = "/v1/"
+METRICS_ENDPOINT = "metrics.scrape"
+FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
+"""Headers of a request that a proxy has passed on."""
+
+
+def register_gate(app: Flask, settings: ApiSettings) -> None:
+    """Puts the gate before everything that the application answers."""
+    gate = Gate(settings)
+    app.extensions["gate"] = gate
+    app.before_request(gate.check)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentKey:
+    """The admin's key that API_KEY is. It is nowhere in the database."""
+
+    key_hash: bytes
+    principal: Principal
+
+    @classmethod
+    def of(cls, key: str) -> EnvironmentKey:
+        """The key that reads so."""
+        return cls(hash_of(key), Principal(ENVIRONMENT + fingerprint(key), "API_KEY", Role.ADMIN))
+
+
+class Gate:
+    """Knows who makes a request, by key or by cookie."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
+        self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
+        self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
+        self._keys: Remembered[Credential, KnownKey] = Remembered(known_key)
+        self._sessions: Remembered[Visit, SignedIn] = Remembered(signed_in)
+
+    def check(self) -> Response | None:
+        """Lets a request through, as `g.principal`'s, or sends the browser of somebody unknown to the sign-in page.
+
+        Raises Unauthorized, Forbidden and TooManyRequests.
+        """
+        endpoint = request.endpoint
+        if endpoint is None and not request.path.startswith(API_PATH):
+            return None  # 404 or 405, to anybody
+        if endpoint is not None and (is_open(endpoint) or (endpoint == METRICS_ENDPOINT and self._metrics_are_open())):
+            return None
+        by_key = "Authorization" in request.headers
+        principal = self.of_key(_bearer()) if by_key else self.of_cookie()
+        if principal is None:
+            return self._turn_away(by_key)
+        g.principal = principal
+        _take(rate_limiter.of_principals, principal.actor, self._rate)
+        needed = role_needed(endpoint, request.method)
+        if not principal.role.covers(needed):
+            raise Forbidden(f"This needs the role {needed}, and yours is {principal.role}.")
+        if request.method not in SAFE_METHODS:
+            if not by_key:
+                _check_page()
+            expect(principal)
+        return None
+
+    def of_key(self, key: str) -> Principal | None:
+        """Whose key this is; none if nobody's, or it is over."""
+        environment_key = self.environment_key
+        key_hash = hash_of(key)
+        if environment_key and hmac.compare_digest(environment_key.key_hash, key_hash):
+            return environment_key.principal
+        prefix = prefix_of(key)
+        known = self._keys.get(Credential(prefix, key_hash)) if prefix else None
+        return _principal(known) if known else None
+
+    def of_actor(self, actor: str) -> Principal | None:
+        """Whoever has the key that the actor is named by, if it may be used still."""
+        if self.environment_key and actor == self.environment_key.principal.actor:
+            return self.environment_key.principal
+        known = self._keys.get(Credential(actor.removeprefix(KEY))) if actor.startswith(KEY) else None
+        return _principal(known) if known else None
+
+    def of_cookie(self) -> Principal | None:
+        """Who is signed in with this browser."""
+        token_hash = cookie_token_hash()
+        session = self._sessions.get(Visit(token_hash, in_use=not _asks_by_itself())) if token_hash else None
+        if session is None:
+            return None
+        if session.role is None:
+            return self.of_actor(session.actor)
+        return Principal(session.actor, session.name, session.role)
+
+    def forget_session(self, token_hash: bytes) -> None:
+        """Looks a browser's session up again the next time."""
+        for in_use in (False, True):
+            self._sessions.forget(Visit(token_hash, in_use))
+
+    def _metrics_are_open(self) -> bool:
+        if self._metrics == "loopback":
+            # Behind a proxy that no setting knows, everybody's address is the proxy's.
+            return is_loopback(request.remote_addr) and (
+                self._trusted_proxies > 0 or not any(name in request.headers for name in FORWARDED)
+            )
+        return self._metrics == "open"
+
+    def _turn_away(self, by_key: bool) -> Response:
+        _take(rate_limiter.of_addresses, address_block(request.remote_addr), self._anonymous_rate)
+        for_programs = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
+        if for_programs or by_key or request.method not in SAFE_METHODS:
+            raise _unauthorized(by_key)
+        return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
+
+
+def _check_page() -> None:
+    """Raises Forbidden for what none of our pages has sent. A form of a page from before the sign-in is shown again."""
+    if saved_form.is_form() and saved_form.take_back():
+        return
+    try:
+        csrf.check()
+    except Forbidden:
+        if not saved_form.is_form() or csrf.FIELD not in request.form:
+            raise
+        saved_form.show_again(Again.STALE)
+
+
+def address_block(address: str | None) -> str:
+    """Whom to count an address as: of IPv6 the /64, which is what one household or one server has."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or int(parsed) >> 64)
+    return str(parsed)
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether a request comes from this machine."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return False
+    return ((parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed).is_loopback
+
+
+def too_many(seconds: float) -> HTTPException:
+    """The answer to whoever asks too often."""
+    return TooManyRequests(
+        f"Too many requests. Try again in {math.ceil(seconds)} s.", retry_after=max(1, math.ceil(seconds))
+    )
+
+
+def _asks_by_itself() -> bool:
+    """Whether a page asks for its live part: it does so for as long as it is open, with nobody in front of it."""
+    return request.args.get("part") == "live"
+
+
+def _take(table: rate_limiter.Limits, who: str, rate: float) -> None:
+    if seconds := table.take(who, rate):
+        raise too_many(seconds)
+
+
+def _bearer() -> str:
+    scheme, _, key = request.headers["Authorization"].partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _principal(known: KnownKey) -> Principal:
+    return Principal(KEY + known.prefix, known.name, known.role)
+
+
+def _unauthorized(by_key: bool) -> Unauthorized:
+    # RFC 6750, section 3.1: a request without a key is told of no error.
+    challenge: dict[str, str | None] = {"realm": "gonets"}
+    if by_key:
+        challenge["error"] = "invalid_token"
+    said = "This key is not known here, or it is over." if by_key else "Send a key as `Authorization: Bearer …`."
+    return Unauthorized(said, www_authenticate=WWWAuthenticate("bearer", challenge))

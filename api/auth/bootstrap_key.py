@@ -1,0 +1,45 @@
+"""The first key of an installation: made when the API starts, and shown in its log that once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.audit.recorder import write_down
+from api.auth import queries
+from api.auth.commands import whoever_runs_this
+from api.extensions import db
+from shared.database_errors import explain
+
+log = logging.getLogger(__name__)
+
+
+def show_first_key(app: Flask) -> None:
+    """Makes an admin's key and prints it, unless there has been a key before or API_KEY is one."""
+    if app.extensions["gate"].environment_key is not None:
+        return
+    with app.app_context():
+        try:
+            somebody = whoever_runs_this()
+            made = queries.add_first_key(somebody.actor)
+            if made is not None:
+                write_down("createKey", somebody, what=("key", made[0].id))
+            db.session.commit()
+        except SQLAlchemyError as error:
+            db.session.rollback()
+            log.warning(
+                "no first key: the database is away; the next start makes one, or `flask --app api key create`",
+                extra={"trouble": explain(error)},
+            )
+            return
+        finally:
+            # The processes that serve are made from this one, and a connection can't be shared.
+            db.session.remove()
+            db.engine.dispose()
+    if made is not None:
+        # Not through the log's formatter: it is for a person to copy.
+        sys.stderr.write(f"\nThe first key, an admin's. Keep it: it is not shown again.\n\n    {made[1].key}\n\n")
+        sys.stderr.flush()

@@ -1,0 +1,211 @@
+"""The pages: sign in by key, link or provider, and sign out."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.wrappers import Response
+
+from api.audit.recorder import write_down
+from api.auth import csrf, magic_links, rate_limiter, saved_form
+from api.auth.api_keys import prefix_of
+from api.auth.authentication import Gate, address_block
+from api.auth.oidc_settings import ProviderError
+from api.auth.principal import Principal
+from api.auth.sessions import sign_in, sign_out
+from api.extensions import db
+from api.http.safe_redirect import local_address
+
+if TYPE_CHECKING:
+    from api.auth.oidc import Provider
+
+HOME = "/"
+"""Where to go from here when nobody said where to."""
+
+FAILURES, FAILURES_A_SECOND = 10, 1 / 6
+"""Sign-ins that may fail from one address: so many at once, and then one every so often. There is no limit over all
+addresses: keys are too long to be guessed from everywhere, and it would let anybody lock everybody out."""
+
+RECORDED = "everybody", 1 / 6, 100
+"""Failed sign-ins of all addresses that the audit takes: so many at once, and then one every so often. An address costs
+little, and the audit can't be erased: the rest are in the log, and in the metric of requests answered 401."""
+
+LINK_OVER = "This link has been used, or its time is over. Sign in with a key."
+
+log = logging.getLogger(__name__)
+
+# The page is one of the console's: it extends its template, and looks and speaks like it.
+blp = Blueprint("sign_in", __name__, template_folder="templates")
+
+
+class Offer(NamedTuple):
+    """A link that would sign in somebody else than who is signed in."""
+
+    link: str
+    who: Principal
+
+
+def show_sign_in() -> str:
+    """The form, for a request that nobody is signed in for: what it has typed is carried through the sign-in."""
+    kept = saved_form.kept_of_request()
+    return _form(following=saved_form.page_of_request(), kept=kept, is_over=True)[0]
+
+
+def register_sign_in(app: Flask, provider: Provider | None) -> None:
+    """The pages at /login/ and /logout/; `csrf_token()` is known to all templates."""
+    app.extensions["provider"] = provider
+    app.jinja_env.globals["csrf_token"] = csrf.token
+    app.register_blueprint(blp)
+
+
+@blp.get("/login/")
+def page() -> Response | tuple[str, int]:
+    """The form, or what a link leads to."""
+    link = request.args.get("link")
+    # What a browser fetches to be quick, or a program to look at the headers, is nobody's opening the link.
+    if link is None or request.method == "HEAD" or "Sec-Purpose" in request.headers:
+        return _form()
+    if tired := _too_many_failures():
+        return tired
+    signed_in, offered = _gate().of_cookie(), magic_links.actor_of(link)
+    if signed_in is None or offered is None or offered == signed_in.actor:
+        return _open(link)
+    who = _gate().of_actor(offered)
+    # Whoever is signed in has asked for nothing yet: another site may have sent them here.
+    return _form(offer=Offer(link, who)) if who else _refuse(LINK_OVER, how="link")
+
+
+@blp.post("/login/")
+def enter() -> Response | tuple[str, int]:
+    """Signs in whoever has a key, or a link that is to replace who is signed in."""
+    try:
+        csrf.check()
+    except Forbidden:
+        return _form("This page was not fresh any more. Try again.", 403)
+    if tired := _too_many_failures():
+        return tired
+    link = request.form.get("link")
+    if link is not None:
+        return _open(link)
+    key = request.form.get("key", "").strip()
+    who = _gate().of_key(key)
+    if who is None:
+        return _refuse("This key is not known here, or it is over.", how="key", key=prefix_of(key))
+    return _welcome(who, "key")
+
+
+@blp.post("/logout/")
+def leave() -> Response:
+    """Signs out; whoever is not signed in already is."""
+    csrf.check()
+    if who := _gate().of_cookie():
+        sign_out(who)
+    return redirect(url_for("sign_in.page"), 303)
+
+
+@blp.get("/login/provider/")
+def to_provider() -> Response | tuple[str, int]:
+    """Sends the browser to the provider."""
+    if tired := _too_many_failures():
+        return tired
+    try:
+        return _provider().redirect(
+            url_for("sign_in.from_provider", _external=True), local_address(request.args.get("next"), HOME)
+        )
+    except ProviderError as error:
+        return _refuse(str(error), how="provider")
+
+
+@blp.get("/login/provider/back/")
+def from_provider() -> Response | tuple[str, int]:
+    """Signs in whom the provider sends back."""
+    if tired := _too_many_failures():
+        return tired
+    try:
+        who, following = _provider().welcome_back()
+    except ProviderError as error:
+        return _refuse(str(error), how="provider")
+    sign_in(who, "provider", who.role)
+    return redirect(following, 303)
+
+
+def _open(link: str) -> Response | tuple[str, int]:
+    """Uses the link up."""
+    actor = magic_links.redeem(link)
+    who = _gate().of_actor(actor) if actor else None
+    return _welcome(who, "link") if who else _refuse(LINK_OVER, how="link")
+
+
+def _form(
+    trouble: str | None = None,
+    status: int = 200,
+    *,
+    offer: Offer | None = None,
+    following: str | None = None,
+    kept: str | None = None,
+    is_over: bool = False,
+) -> tuple[str, int]:
+    kept = kept or request.form.get(saved_form.FIELD)
+    form = saved_form.read(kept)
+    shown = {
+        "trouble": trouble,
+        "following": following or _following(),
+        "signed_in": _gate().of_cookie() if request.method == "GET" else None,
+        "provider": current_app.extensions["provider"] is not None,
+        "offer": offer,
+        "kept": kept if form else None,
+        "form_address": form.address if form else None,
+        "is_over": is_over,
+    }
+    return render_template("auth/page.html", **shown), status
+
+
+def _welcome(who: Principal, how: str) -> Response | tuple[str, int]:
+    sign_in(who, how)
+    kept = request.form.get(saved_form.FIELD)
+    if form := saved_form.read(kept):
+        return render_template("auth/go_on.html", kept=kept, form_address=form.address), 200
+    return redirect(_following(), 303)
+
+
+def _following() -> str:
+    return local_address(request.values.get("next"), HOME)
+
+
+def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
+    db.session.rollback()
+    known = {name: value for name, value in how.items() if value}
+    if rate_limiter.of_sign_ins.take(*_tries()) or rate_limiter.of_sign_ins.take(*RECORDED):
+        log.warning("a failed sign-in is not in the audit: there are too many", extra=known)
+    else:
+        write_down("signInFailed", None, detail=known)
+        db.session.commit()
+    return _form(trouble, 401)
+
+
+def _too_many_failures() -> Response | None:
+    seconds = math.ceil(rate_limiter.of_sign_ins.seconds_to_wait(*_tries()))
+    if not seconds:
+        return None
+    page, status = _form(f"Too many sign-ins have failed from here. Try again in {seconds} s.", 429)
+    return Response(page, status, {"Retry-After": str(seconds)}, content_type="text/html; charset=utf-8")
+
+
+def _tries() -> tuple[str, float, float]:
+    return address_block(request.remote_addr), FAILURES_A_SECOND, FAILURES
+
+
+def _gate() -> Gate:
+    gate: Gate = current_app.extensions["gate"]
+    return gate
+
+
+def _provider() -> Provider:
+    provider: Provider | None = current_app.extensions["provider"]
+    if provider is None:
+        raise NotFound
+    return provider

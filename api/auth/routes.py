@@ -1,0 +1,80 @@
+"""The operations on keys, and the link that a key's owner signs a browser in with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import url_for
+from flask.views import MethodView
+
+from api.auth import magic_links, queries
+from api.auth.principal import principal
+from api.auth.schemas import KeyBody, KeySchema, NewKeySchema, SignInLinkSchema
+from api.extensions import db
+from api.http.blueprint import Blueprint
+from api.http.openapi import LOCATION, path_id
+from api.http.paging import PAGE_HEADERS, PageArguments, page
+from api.http.serialization import with_columns
+from shared.schema import ApiKey
+
+blp = Blueprint("Keys", "/v1/key", "Who may use this API.")
+links_blp = Blueprint("SignInLinks", "/v1/sign-in-link", "Signing a browser in without showing it the key.")
+
+
+@blp.route("/create/")
+class NewKey(MethodView):
+    @blp.operation("createKey")
+    @blp.arguments(KeyBody())
+    @blp.response(201, NewKeySchema(), headers={"Location": LOCATION})
+    def post(self, fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Make a key
+
+        It is shown once, in this answer. An `Idempotency-Key` is not heeded: the answer is not kept.
+        """
+        added, new = queries.add_key(fields, created_by=principal().actor)
+        db.session.commit()
+        return with_columns(added, key=new.key), {"Location": url_for("Keys.KeyById", key_id=added.id)}
+
+
+@blp.route("/")
+class Keys(MethodView):
+    @blp.operation("listKeys")
+    @blp.arguments(PageArguments(), location="query")
+    @blp.response(200, KeySchema(many=True), headers=PAGE_HEADERS)
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[ApiKey], dict[str, str]]:
+        """List all keys, revoked ones too"""
+        return page(queries.keys_after, arguments)
+
+
+@blp.route("/<id:key_id>/", parameters=path_id("key_id", "key"))
+class KeyById(MethodView):
+    @blp.operation("getKey", 404)
+    @blp.response(200, KeySchema())
+    def get(self, key_id: int) -> ApiKey:
+        """Get a key"""
+        return queries.key_by_id(key_id)
+
+    @blp.operation("revokeKey", 404)
+    @blp.response(204)
+    def delete(self, key_id: int) -> None:
+        """Revoke a key, for good
+
+        Within 5 seconds it opens nothing any more, and whoever signed in with it is signed out.
+        """
+        queries.revoke_key(key_id)
+        db.session.commit()
+
+
+@links_blp.route("/create/")
+class NewSignInLink(MethodView):
+    @links_blp.operation("createSignInLink")
+    @links_blp.response(201, SignInLinkSchema())
+    def post(self) -> dict[str, Any]:
+        """Make a link that signs a browser in as you
+
+        It works once, and for a few minutes.
+        """
+        token, expires_at = magic_links.add_link(principal().actor)
+        db.session.commit()
+        return {"path": url_for("sign_in.page", link=token), "expires_at": expires_at}

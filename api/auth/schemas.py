@@ -1,0 +1,103 @@
+"""Keys as JSON."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import validate
+
+from api.http.fields import NOT_BLANK, Instant, PlainText
+from api.http.schemas import Answer, Body
+from api.http.text_lengths import MaxLength
+from shared.domain.roles import Role
+
+MAX_NAME = 100
+"""Characters of a key's name."""
+
+
+class KeySchema(Answer):
+    """A key, without what it takes to use it."""
+
+    id = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Its number, for ever.", "example": 1}
+    )
+    prefix = ma.fields.String(
+        required=True,
+        metadata={"description": "What it is recognised by: `gonets_<prefix>_…`.", "example": "3f9a51c07be2"},
+    )
+    name = PlainText(
+        required=True,
+        validate=[validate.Length(min=1), MaxLength(MAX_NAME), validate.Regexp(NOT_BLANK, error="Must not be blank.")],
+        metadata={"description": "Whose it is, or what for.", "pattern": NOT_BLANK, "example": "billing"},
+    )
+    role = ma.fields.Enum(
+        Role,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={
+            "description": "What it may do: a `viewer` reads, an `operator` also writes clients and mailings, an "
+            "`admin` also makes and revokes keys and reads the audit.",
+            "example": "operator",
+        },
+    )
+    created_at = Instant(required=True, metadata={"description": "When.", "example": "2022-06-01T09:00:00.000Z"})
+    created_by = ma.fields.String(
+        required=True, metadata={"description": "By whom, as in the audit.", "example": "environment:8d02fb6ea37c"}
+    )
+    last_used_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={"description": "To the minute or so; null for never.", "example": "2022-06-02T18:25:43.511Z"},
+    )
+    expires_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={"description": "From when on it is no use; null for never.", "example": "2032-06-02T18:25:43.511Z"},
+    )
+    revoked_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it was revoked; null if not.", "example": "2022-06-02T18:25:43.511Z"},
+    )
+
+
+class NewKeySchema(KeySchema):
+    """A key that was just made: the only time that it is shown."""
+
+    key = ma.fields.String(
+        required=True,
+        metadata={
+            "description": "Keep it: it is not kept here, and never shown again.",
+            "example": f"gonets_3f9a51c07be2_{'0123456789abcdef' * 4}",
+        },
+    )
+
+
+class KeyBody(Body, KeySchema):
+    """A key, as a person asks for one."""
+
+    class Meta(Body.Meta):
+        """What a person decides about a key."""
+
+        fields = ("name", "role", "expires_at")
+
+    expires_at = Instant(
+        allow_none=True,
+        metadata={
+            "description": "From when on it is no use. Optional.",
+            "nullable": True,
+            "example": "2032-06-02T18:25:43.511Z",
+        },
+    )
+
+
+class SignInLinkSchema(Answer):
+    """A link that signs a browser in."""
+
+    path = ma.fields.String(
+        required=True,
+        metadata={
+            "description": "To be opened once, in a browser, at this API's address.",
+            "example": "/login/?link=…",
+        },
+    )
+    expires_at = Instant(required=True, metadata={"description": "Until then.", "example": "2022-06-02T18:35:43.511Z"})

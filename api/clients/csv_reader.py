@@ -1,0 +1,167 @@
+"""CSV as programs write it: whatever the delimiter, and with every row accounted for, whatever quotes there are.
+
+A row ends with its line, unless a quoted cell goes on in the next one (RFC 4180). A quote that is in the wrong place
+would take the rows after it into its cell; so a cell may go on only while what it takes in does not look like rows. If
+it does, or never ends well, the one line with the quote is rejected, and the next line is a row again.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from werkzeug.exceptions import BadRequest
+
+from api.clients.csv_escaping import unguarded
+from api.clients.file_columns import COLUMNS, count_known, places_of
+from api.clients.file_rows import EMPTY_FILE, Row, Unreadable
+from api.clients.lines import END_OF_FILE, MAX_LINE, Line, Lines
+from shared.domain.client_rules import MAX_LABEL
+
+DELIMITERS = (",", ";", "\t", "|")
+"""What is looked for, in this order, when the first line doesn't say it."""
+
+NOT_CLOSED = "A quote is not closed, or not where its cell ends."
+NOT_CSV = "Is not CSV: a quote is inside of a cell in quotes, and not there twice."
+HEADER_FAULT = "The first line, which names the columns: {fault}"
+
+_BLANK = f" \t\r\n\ufeff{END_OF_FILE}"
+# Excel writes it, and reads it, as a first line that is no row.
+_SEPARATOR = re.compile('"?sep=([^"\\w\\s]|\t)"?[\r\n]*', re.IGNORECASE)
+_PHONE_LIKE = re.compile(r"[\s\"'+(\-]*(?:[0-9][\s\-().]*){7,15}[\s\"']*")
+# What no program writes, and people do: `a, "b, c"`.
+_BLANK_BEFORE_QUOTE = re.compile('[,;\t|] +"')
+
+
+@dataclass(slots=True)
+class CsvFile:
+    """A CSV file whose first line has been read."""
+
+    lines: Lines
+    delimiter: str
+    names: Sequence[str]
+    """The columns as the file names them."""
+    places: tuple[int, ...]
+    """Where each of COLUMNS is."""
+    blank_lines: int = 0
+    """Lines so far that hold nothing and are no rows."""
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """The columns that no client has."""
+        return [name for place, name in enumerate(self.names) if place not in self.places]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, each with its cells as they are in the file."""
+        lines, delimiter, size = self.lines, self.delimiter, len(self.names)
+        pick = itemgetter(*self.places)
+        for line in lines:
+            number, fault = lines.number, lines.fault
+            cells: list[str] = []
+            if fault:
+                pass
+            elif '"' in line:
+                cells, line, fault = self._quoted(Line(number, line, ""))
+            else:
+                cells = line.rstrip("\r\n").split(delimiter)
+            if len(cells) == size and not fault:
+                values = pick(cells)
+                if "'" in line:
+                    values = tuple(map(unguarded, values))
+                yield number, dict(zip(COLUMNS, values, strict=True)), cells
+            elif not fault and not line.strip(_BLANK):
+                self.blank_lines += 1
+            else:
+                fault = fault or f"Has {len(cells)} columns, and the header has {size}."
+                yield number, Unreadable(fault), cells or line.rstrip("\r\n").split(delimiter)
+
+    def _quoted(self, first: Line) -> tuple[list[str], str, str]:
+        """The cells of a row that has quotes, its text, and what is wrong with it."""
+        text, delimiter = first.text, self.delimiter
+        skip_blanks = ' "' in text and _BLANK_BEFORE_QUOTE.search(text) is not None
+        cells, fault = _parse((text,), delimiter, skip_blanks)
+        if not fault:
+            return cells, text, ""
+        taken = [first]
+        cells, fault = _parse(self._going_on(taken), delimiter, skip_blanks)
+        if len(taken) > 1 and (fault or len(cells) != len(self.names)):
+            self.lines.give_back(taken[1:])
+            return [], text, NOT_CLOSED
+        if fault and text.count('"') % 2:
+            fault = NOT_CLOSED
+        return cells, "".join(line.text for line in taken), fault
+
+    def _going_on(self, taken: list[Line]) -> Iterator[str]:
+        """The lines of a row, as long as they may be one row; those after the first are added to `taken`."""
+        yield taken[0].text
+        like_rows = int(self._looks_like_a_row(taken[0].text))
+        length = len(taken[0].text)
+        # A client's texts have no more lines than characters.
+        while len(taken) <= MAX_LABEL and length < MAX_LINE and (text := next(self.lines, None)) is not None:
+            taken.append(Line(self.lines.number, text, self.lines.fault))
+            length += len(text)
+            like_rows += self._looks_like_a_row(text)
+            if like_rows > 1 or self.lines.fault:
+                return
+            yield text
+
+    def _looks_like_a_row(self, text: str) -> bool:
+        cells = text.split(self.delimiter, len(self.names))
+        place = self.places[0]
+        return len(cells) >= len(self.names) or (
+            1 < len(cells) > place and _PHONE_LIKE.fullmatch(cells[place]) is not None
+        )
+
+
+def csv_file(lines: Lines) -> CsvFile:
+    """The file whose lines these are.
+
+    Raises BadRequest when it is empty or its first line can't be read; answers 422 when that names other columns.
+    """
+    first = next((line for line in lines if lines.fault or line.strip(_BLANK)), "")
+    if not lines.number:
+        raise BadRequest(EMPTY_FILE)
+    blank_lines = lines.number - 1
+    delimiter = ""
+    if (separator := _SEPARATOR.fullmatch(first)) and not lines.fault:
+        delimiter = separator[1]
+        first = next(lines, "")
+    if lines.fault:
+        raise BadRequest(HEADER_FAULT.format(fault=lines.fault))
+    delimiter, names = _header(_whole_header(first, lines), (delimiter,) if delimiter else DELIMITERS)
+    return CsvFile(lines, delimiter, names, places_of(names), blank_lines)
+
+
+def _whole_header(first: str, lines: Lines) -> list[str]:
+    """The lines of the first row: a column's name may go on in the next one."""
+    taken = [Line(lines.number, first, "")]
+    quotes, length = first.count('"'), len(first)
+    while quotes % 2 and length < MAX_LINE and len(taken) <= MAX_LABEL and (text := next(lines, None)) is not None:
+        taken.append(Line(lines.number, text, lines.fault))
+        quotes += text.count('"')
+        length += len(text)
+    if quotes % 2:
+        lines.give_back(taken[1:])
+        return [first]
+    return [line.text for line in taken]
+
+
+def _header(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[str, list[str]]:
+    """The delimiter with which the first row names most columns, and its cells. Raises BadRequest if it is not CSV."""
+    read = {delimiter: _parse(lines, delimiter) for delimiter in delimiters}
+    best = max(read, key=lambda delimiter: (count_known(read[delimiter][0]), len(read[delimiter][0])))
+    if faults := [fault for _, fault in read.values() if fault and not count_known(read[best][0])]:
+        raise BadRequest(HEADER_FAULT.format(fault=faults[0]))
+    return best, read[best][0]
+
+
+def _parse(lines: Iterable[str], delimiter: str, skip_blanks: bool = False) -> tuple[list[str], str]:
+    """The cells of the first row, and what is wrong with it."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=skip_blanks)
+    try:
+        return next(reader, []), ""
+    except csv.Error:
+        return [], NOT_CSV

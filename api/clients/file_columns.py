@@ -1,0 +1,60 @@
+"""The columns of a file of clients, by the names that people give them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from webargs.flaskparser import abort
+
+from api.clients.schemas import ClientBody
+from shared.domain.client_rules import MAX_LABEL
+
+COLUMNS: tuple[str, ...] = tuple(ClientBody.Meta.fields)
+"""The columns that a file must have, as the API names them."""
+
+NAMES = {
+    "phone_number": ("phone", "phonenumber", "телефон", "номертелефона"),
+    "operator_code": ("operatorcode", "кодоператора"),
+    "tag": ("tag", "метка", "тег"),
+    "timezone": ("timezone", "часовойпояс"),
+}
+"""What each may be called, in small letters and without blanks: the API's names, and the console's in each language."""
+
+MISSING = "Missing column: the first line names all four."
+UNKNOWN = "Unknown column."
+TWICE = "Named more than once."
+
+_COLUMNS = {name: column for column, names in NAMES.items() for name in names}
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+
+
+def column_called(name: str) -> str | None:
+    """The column that a cell of the first line names, in whatever case and with whatever between its words."""
+    return _COLUMNS.get(_BETWEEN_WORDS.sub("", name).lower())
+
+
+def count_known(names: Iterable[str]) -> int:
+    """How many of the columns these cells of a first line name."""
+    return len({column_called(name) for name in names} - {None})
+
+
+def places_of(names: Sequence[str]) -> tuple[int, ...]:
+    """Where in a row each of COLUMNS stands. Answers 422 for a first line that does not name each of them once.
+
+    Other columns are ignored; where one of COLUMNS is missing, they are named too, since one may be a misspelt name.
+    """
+    found: dict[str, int] = {}
+    times: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        if column := column_called(name):
+            found.setdefault(column, place)
+            times[column] += 1
+    wrong = {column: [MISSING] for column in COLUMNS if column not in found}
+    if wrong:
+        wrong |= {name.strip()[:MAX_LABEL]: [UNKNOWN] for name in names if name.strip() and not column_called(name)}
+    wrong |= {column: [TWICE] for column, count in times.items() if count > 1}
+    if wrong:
+        abort(422, errors={"csv": wrong})
+    return tuple(found[column] for column in COLUMNS)

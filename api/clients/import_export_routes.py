@@ -1,0 +1,102 @@
+"""The operations on the directory as a whole."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from itertools import chain
+from typing import Any
+
+from flask import Response, current_app, request
+from flask.views import MethodView
+from webargs.flaskparser import abort
+
+from api.clients import import_export
+from api.clients.csv_format import CsvForm, CsvFormArguments
+from api.clients.downloads import csv_answer, saved_as
+from api.clients.import_export_schemas import ImportArguments, ImportedSchema
+from api.clients.import_parser import CSV, NDJSON, open_upload
+from api.clients.import_report import MAX_REJECTED, imported_file, rejected_as_csv
+from api.clients.routes import blp
+from api.extensions import db
+from api.http.idempotency import HEADER
+from shared.domain.phone_numbers import numbers_of
+
+__all__ = ["blp"]
+
+CLIENTS_CSV = "phone_number,operator_code,tag,timezone\r\n79161234567,916,vip,Europe/Moscow\r\n"
+CLIENTS_NDJSON = (
+    '{"phone_number": 79161234567, "operator_code": "916", "tag": "vip", "timezone": "Europe/Moscow"}\n'  # a line each
+)
+REJECTED_CSV = (
+    "line,reason,phone_number,operator_code,tag,timezone\r\n"
+    '3,"timezone: Must be the name of an IANA time zone, such as Europe/Moscow.",79161234568,916,vip,Mars\r\n'
+)
+FILE = {"type": "string", "format": "binary"}
+"""A body that is taken, or handed out, as it is: generated clients make a file of it."""
+FILES = {
+    CSV: {"schema": FILE, "example": CLIENTS_CSV},
+    NDJSON: {"schema": FILE, "example": CLIENTS_NDJSON},
+}
+
+
+@blp.route("/import/")
+class ClientsImport(MethodView):
+    @blp.operation("importClients", 400, 408, 413, 415, requestBody={"required": True, "content": FILES})
+    @blp.arguments(ImportArguments(), location="query")
+    # The first one is what generated clients take for the answer.
+    @blp.response(200, ImportedSchema())
+    @blp.other_response(200, FILE, content_type=CSV, example=REJECTED_CSV)
+    def post(self, arguments: dict[str, Any]) -> Any:
+        """Add and change many clients
+
+        CSV whose first line names the four columns, in any order and among others, or one JSON object a line; with
+        `Content-Encoding: gzip` if you like. The delimiter of CSV is found out, and so is its encoding (UTF-8, UTF-16,
+        Windows-1251), unless the `charset` of the Content-Type says it. A phone number that there is not is added; the
+        client of one that there is gets the other fields; a client that is so already is left alone, so the same file
+        again changes nothing.
+
+        Phone numbers are read as people and spreadsheets write them: `+7 (916) 123-45-67`, `'79161234567`,
+        `79161234567.0`, and with `default_region=RU` also `8 916 123-45-67`. What no country has is refused.
+
+        A row that creating a client would refuse, and one whose phone number comes earlier in the file, is rejected and
+        named, and the others are taken. With `Accept: text/csv` the answer is a file of all rejected rows with their
+        reasons, which can be corrected and imported as it is.
+        """
+        if HEADER in request.headers:
+            abort(422, errors={"headers": {HEADER: ["Not taken here: the same file again changes nothing anyway."]}})
+        region = arguments.get("default_region", current_app.config["DEFAULT_REGION"])
+        file = open_upload(request, current_app.config["MAX_IMPORT_BYTES"])
+        with ExitStack() as stack:
+            report, staging = stack.enter_context(
+                imported_file(db.engine, file, numbers_of(region), dry_run=arguments["dry_run"])
+            )
+            if request.accept_mimetypes.best_match(["application/json", CSV]) == CSV:
+                form = CsvForm.of(arguments["delimiter"], arguments["bom"])
+                answer = csv_answer(rejected_as_csv(file, staging.rejected(), form), "rejected.csv")
+                answer.call_on_close(stack.pop_all().close)
+                return answer
+            return report.as_json(staging.first_rejected(MAX_REJECTED))
+
+
+@blp.route("/export/")
+class ClientsExport(MethodView):
+    @blp.operation("exportClients")
+    @blp.arguments(CsvFormArguments(), location="query")
+    @blp.response(200, FILE, content_type=CSV, example=CLIENTS_CSV)
+    @blp.other_response(200, FILE, content_type=NDJSON, example=CLIENTS_NDJSON)
+    def get(self, arguments: dict[str, Any]) -> Response:
+        """Download all clients
+
+        As CSV, or with `Accept: application/x-ndjson` as one JSON object a line, in the order of their ids; an import
+        takes both. In CSV, a tag that a spreadsheet would take for a formula has a single quote before it.
+        """
+        pages = import_export.pages_of_clients(db.engine)
+        # The first one now, while there can still be an error's status.
+        first = next(pages, ())
+        pages = chain([first], pages)
+        if request.accept_mimetypes.best_match([CSV, NDJSON]) == NDJSON:
+            return Response(
+                import_export.clients_as_ndjson(pages), content_type=NDJSON, headers=saved_as("clients.ndjson")
+            )
+        form = CsvForm.of(arguments["delimiter"], arguments["bom"])
+        return csv_answer(import_export.clients_as_csv(pages, form), "clients.csv")

@@ -1,0 +1,118 @@
+"""What an import came to: how the file was understood, how many rows were what, and what is wrong with which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from sqlalchemy import Engine
+
+from api.clients.csv_escaping import guarded, unguarded
+from api.clients.csv_format import CsvForm
+from api.clients.file_columns import column_called
+from api.clients.import_export import Imported, cells_of, import_clients
+from api.clients.import_parser import ClientsFile
+from api.clients.lines import MAX_SHOWN
+from api.clients.staging import Reason, RejectedRow, Staging, staged
+from shared.domain.phone_numbers import PhoneNumbers
+
+MAX_REJECTED = 1000
+"""Rejected rows that a JSON answer names one by one."""
+SAMPLE = 5
+"""Rows that a report shows."""
+MAX_REASONS, MAX_LINES = 100, 5
+"""Reasons that a report names, and lines that it names for each."""
+
+OUR_COLUMNS = ("line", "reason")
+"""What a file of rejected rows has before the file's own columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an import, or a dry run, came to."""
+
+    file: ClientsFile
+    sample: Sequence[tuple[int, Sequence[str]]]
+    """The first rows, each with its line and its cells in the order of the file's columns."""
+    imported: Imported
+    reasons: Sequence[Reason]
+    """The most frequent first."""
+    all_reasons: int
+    """How many there are; `reasons` has MAX_REASONS at most."""
+    dry_run: bool
+
+    def as_json(self, rejected: Sequence[RejectedRow]) -> dict[str, Any]:
+        """What ImportedSchema answers, with the first rejected rows one by one."""
+        file = self.file
+        return {
+            **{"dry_run": self.dry_run, "rows": self.imported.rows, **self.imported._asdict()},
+            "blank_lines": file.blank_lines,
+            "encoding": file.lines.encoding.name,
+            "delimiter": file.delimiter,
+            "columns": list(file.names),
+            "ignored_columns": list(file.ignored),
+            "sample": [{"line": line, "cells": list(cells)} for line, cells in self.sample],
+            "reasons": [
+                {"field": one.field or None, "reason": one.reason, "rows": one.rows, "lines": list(one.lines)}
+                for one in self.reasons
+            ],
+            "reasons_left_out": self.all_reasons - len(self.reasons),
+            "errors": [
+                {"line": row.line, "field": fault.field or None, "reason": fault.reason}
+                for row in rejected
+                for fault in row.faults
+            ],
+            "errors_left_out": self.imported.rejected - len(rejected),
+        }
+
+
+@contextmanager
+def imported_file(
+    engine: Engine, file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool
+) -> Iterator[tuple[Report, Staging]]:
+    """Imports a file, or only compares it with the directory; in the block, the rejected rows are there still.
+
+    `numbers` reads the phone numbers.
+
+    Raises what reading the file raises, before anything has changed.
+    """
+    rows = file.rows()
+    first = list(islice(rows, SAMPLE))
+    with staged(engine) as staging:
+        imported = import_clients(staging, chain(first, rows), numbers, keeps_cells=bool(file.ignored), dry_run=dry_run)
+        reasons, count = staging.reasons(MAX_REASONS, MAX_LINES) if imported.rejected else ((), 0)
+        sample = [(row[0], [_shown(cell) for cell in cells_of(row)]) for row in first]
+        yield Report(file, sample, imported, reasons, count, dry_run), staging
+
+
+def rejected_as_csv(
+    file: ClientsFile, rows: Iterable[RejectedRow], form: CsvForm, say: Callable[[str], str] = str
+) -> Iterator[str]:
+    """The rejected rows as a CSV file in pieces, which an import takes again as it is.
+
+    It has the columns that the file has, each row in one line, and before them OUR_COLUMNS, which an import ignores.
+    `say` puts a reason into the reader's language.
+    """
+    # Of a file of rejected rows that is rejected again, the columns of the first time are over.
+    own = len(OUR_COLUMNS) if tuple(file.names[: len(OUR_COLUMNS)]) == OUR_COLUMNS else 0
+    names = file.names[own:]
+    yield form.beginning + form.lines([(*OUR_COLUMNS, *map(guarded, names))])
+    for row in rows:
+        reason = " ".join(
+            f"{fault.field}: {say(fault.reason)}" if fault.field else say(fault.reason) for fault in row.faults
+        )
+        if isinstance(row.cells, list):
+            # As they are in the file: what is guarded there already is not guarded once more.
+            cells = [unguarded(cell) for cell in row.cells[own:]]
+        else:
+            cells = [row.cells.get(column_called(name) or "", "") for name in names]
+        yield form.lines([(row.line, guarded(reason), *map(guarded, cells))])
+
+
+def _shown(cell: str) -> str:
+    # A half of a surrogate pair is nothing that an answer can have.
+    shown = cell if len(cell) <= MAX_SHOWN else cell[:MAX_SHOWN] + "…"
+    return shown.encode(errors="replace").decode()

@@ -1,0 +1,118 @@
+"""The ledger: search, and one message's life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import current_app, render_template, request, url_for
+from sqlalchemy import select
+from werkzeug import Response
+
+from api.console.blueprint import blp
+from api.console.clients import last_attempts_of
+from api.console.forms import Form, moment_of
+from api.console.list_queries import has_digits
+from api.console.load import hindrances
+from api.console.paging import Page, paged
+from api.extensions import db
+from api.http.fields import MAX_ID, whole_number
+from api.mailings.queries import NOW
+from api.mailings.schemas import ResolveBody
+from api.mailings.services import check_resend, resolve
+from api.messages.queries import message_by_id
+from api.messages.search import find_messages
+from api.workers.queries import fleet
+from shared.domain.phone_numbers import numbers_like
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
+from shared.errors import Conflict
+from shared.schema import INFINITY, Client, Mailing, MailingText
+
+SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
+
+
+@blp.get("/ledger/")
+def ledger() -> str:
+    """The messages, or those that are searched for, the latest first."""
+    typed = {name: request.args.get(name, "").strip() for name in SEARCHED}
+    wanted, wrong = _wanted(typed)
+    found = Page((), None, None)
+    if not wrong:
+        found = paged(lambda before, limit: find_messages(before, limit, wanted), lambda one: int(one.id), MAX_ID)
+    values = {"found": found, "typed": typed, "wrong": wrong, "statuses": list(MessageStatus)}
+    return render_template("console/ledger.html", last=last_attempts_of(found.rows), **values)
+
+
+@blp.get("/ledger/<id:message_id>/")
+def message(message_id: int) -> str:
+    """One message: each request and its answer, from its launch to its end."""
+    return _show(message_id, Form({}))
+
+
+@blp.post("/ledger/<id:message_id>/resolve/")
+def resolve_message(message_id: int) -> Response | tuple[str, int]:
+    """Does with a message that is unknown what a person has decided."""
+    form = Form(request.form, refused_with=409)
+
+    def decide() -> str:
+        resolve(message_id, form.load(ResolveBody())["outcome"])
+        return url_for("console.message", message_id=message_id)
+
+    return form.submit(decide, operation="resolveMessage") or (_show(message_id, form), form.status)
+
+
+def _show(message_id: int, form: Form) -> str:
+    found = message_by_id(message_id)
+    mailing = db.session.get_one(Mailing, found["mailing_id"])
+    revision = found["text_revision"] or mailing.text_revision
+    client = db.session.get(Client, found["client_id"])
+    return render_template(
+        "console/message.html",
+        form=form,
+        message=found,
+        sent_alone=found["due_at"] == INFINITY,
+        mailing=mailing,
+        client=client,
+        no_resend=_no_resend(mailing, client),
+        problems=hindrances(fleet()) if _is_to_be_sent(found, mailing) else [],
+        text=db.session.get_one(MailingText, (mailing.id, revision)).text,
+    )
+
+
+def _is_to_be_sent(message: Mapping[str, Any], mailing: Mailing) -> bool:
+    return message["status"] in OPEN_STATUSES and mailing.status is MailingStatus.RUNNING
+
+
+def _no_resend(mailing: Mailing, client: Client | None) -> str | None:
+    """Why a message of the mailing can't be sent again to the client; none if it can."""
+    try:
+        check_resend(mailing, client.id if client else None, db.session.scalars(select(NOW)).one())
+    except Conflict as refusal:
+        return str(refusal)
+    return None
+
+
+def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """What to find, and the fields that make no sense."""
+    wanted: dict[str, Any] = {}
+    wrong = []
+    if typed["phone"]:
+        wanted["phone_number"] = numbers_like(typed["phone"], current_app.config["DEFAULT_REGION"])
+        if not has_digits(typed["phone"]):
+            wrong.append("phone")
+    for field, name in (("id", "id"), ("mailing", "mailing_id")):
+        number = whole_number(typed[field])
+        if number is not None:
+            wanted[name] = number
+        elif typed[field]:
+            wrong.append(field)
+    if typed["status"] in list(MessageStatus):
+        wanted["status"] = MessageStatus(typed["status"])
+    for name in ("since", "until"):
+        if typed[name]:
+            moment = moment_of(typed[name], request.args.get("zone", "UTC"))
+            if moment is None:
+                wrong.append(name)
+            else:
+                wanted[name] = moment
+    return wanted, wrong

@@ -1,0 +1,164 @@
+"""Whose eyes a page is for: who it is and what they may do, and their language and colours.
+
+Language and colours go by the browser's wishes and by two switches.
+
+Catalogues are kept as `.po` files and compiled in memory at their first use, some tens of milliseconds: there is no
+built file that a clone or an image could lack, or that could be older than its source.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+from urllib.parse import urlencode
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, Response, g, redirect, request
+from flask_babel import Babel, Domain, get_locale
+from werkzeug.exceptions import BadRequest
+
+from api.auth.permissions import role_needed
+from api.auth.principal import Principal
+from api.auth.saved_form import Again, is_form, page_of_request, show_again
+from api.console.blueprint import blp
+from api.console.single_submit import new_token
+from api.console.template_filters import number
+from api.http.safe_redirect import local_address
+
+LANGUAGES = {"en": "English", "ru": "Русский"}
+THEMES = ("light", "dark")
+CHOICES = {"language": tuple(LANGUAGES), "theme": THEMES}
+"""Names of cookies, and of parameters and buttons that choose; an empty value leaves it to the browser."""
+CATALOGUES = Path(__file__).parent / "translations"
+ONE_YEAR = 365 * 24 * 3600
+
+
+class _Grouped(NullTranslations):
+    """Puts the count of a plural as all figures are written: 20,000 and not 20000."""
+
+    def ungettext(self, singular: str, plural: str, num: int) -> str:
+        """The form for that number, with the number in it."""
+        return str(super().ungettext(singular, plural, num)).replace("%(num)d", number(num))
+
+
+class _English(_Grouped):
+    """The words as they stand in the source."""
+
+
+class _Translated(_Grouped, Translations):
+    """Those of a catalogue."""
+
+
+class Catalogues(Domain):
+    """Our translations, compiled when they are first asked for."""
+
+    def get_translations(self) -> NullTranslations:
+        """Those for the viewer's language."""
+        return _translations(str(get_locale()))
+
+
+def register_viewer(app: Flask) -> None:
+    """Translates, and gives templates `language`, `languages`, `theme`, `here`, `person` and `may`.
+
+    `here` is the page's address; `person` is who is signed in, and nobody on the pages that are open to all. `may` says
+    whether the page of an endpoint is for them, by the gate's own rules: what they may not do, pages do not offer.
+    """
+    babel = Babel(app, locale_selector=language)
+    babel.domain_instance = Catalogues()
+
+    app.jinja_env.globals["form_token"] = new_token
+
+    @app.context_processor
+    def viewer() -> dict[str, object]:
+        return {
+            **{"language": language(), "languages": LANGUAGES, "theme": theme(), "here": page_of_request()},
+            **{"person": person(), "may": may},
+        }
+
+
+def language() -> str:
+    """The language that was chosen, or else the one that the browser likes best."""
+    chosen = chosen_now().get("language", request.cookies.get("language"))
+    if chosen in LANGUAGES:
+        return chosen
+    return request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def theme() -> str | None:
+    """The colours that were chosen; none leaves it to the system."""
+    chosen = chosen_now().get("theme", request.cookies.get("theme"))
+    return chosen if chosen in THEMES else None
+
+
+def chosen_now() -> dict[str, str]:
+    """What this request chooses, by the names of CHOICES."""
+    chosen: dict[str, str] = g.get("chosen", {})
+    return chosen
+
+
+def person() -> Principal | None:
+    """Who the gate has let in, or turned away for want of a role."""
+    found: Principal | None = g.get("principal")
+    return found
+
+
+def may(endpoint: str) -> bool:
+    """Whether this person may open the page."""
+    somebody = person()
+    return somebody is not None and somebody.role.covers(role_needed(endpoint, "GET"))
+
+
+@blp.get("/preferences/")
+def choose() -> Response:
+    """Goes back to where the choice was made."""
+    return redirect(local_address(request.args.get("next"), "/"))  # type: ignore[return-value]
+
+
+@blp.before_request
+def read_choice() -> Response | None:
+    """Takes the choice that comes with a page's address or form, so that what is typed is not lost by switching.
+
+    The form is shown again as it is. Raises BadRequest for a choice that there is not.
+    """
+    if not take_choice():
+        raise BadRequest("There is no such choice.")
+    if not g.chosen or request.endpoint == "console.choose":
+        return None
+    if is_form():
+        show_again(Again.SWITCHED)
+        return None
+    others = [(name, text) for name, text in request.args.items(multi=True) if name not in CHOICES]
+    return redirect(f"{request.path}?{urlencode(others)}".rstrip("?"))  # type: ignore[return-value]
+
+
+def take_choice() -> bool:
+    """Whether what the request chooses, if anything, is there to be chosen; then it holds from now on."""
+    sent = request.form if is_form() else request.args
+    chosen = {name: sent[name] for name in CHOICES if name in sent}
+    is_known = all(choice in (*CHOICES[name], "") for name, choice in chosen.items())
+    g.chosen = chosen if is_known else {}
+    return is_known
+
+
+@blp.after_request
+def keep_choice(response: Response) -> Response:
+    """Keeps the choice in a cookie."""
+    for name, choice in chosen_now().items():
+        secure = request.is_secure
+        response.set_cookie(name, choice, max_age=ONE_YEAR, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+@functools.cache
+def _translations(name: str) -> NullTranslations:
+    file = CATALOGUES / f"{name}.po"
+    if not file.exists():
+        return _English()
+    compiled = io.BytesIO()
+    with file.open("rb") as written:
+        write_mo(compiled, read_po(written, locale=name))
+    compiled.seek(0)
+    return _Translated(compiled)

@@ -1,0 +1,150 @@
+"""How figures, moments, phone numbers and states are written for a person, in the viewer's language."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from flask import Flask
+from flask_babel import format_decimal, format_percent, gettext, ngettext
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+
+from api.console.labels import FIELDS, MEANINGS, gateway_word, said, word
+from api.http.fields import rfc_3339
+
+STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
+"""How moments are written; moments.js has the same."""
+
+MEASURED, SAMPLED = 3, 2
+"""Digits that count of a speed that was measured, and of one that is reckoned from a sample."""
+
+ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
+"""A web address in a text, without the marks that end a sentence."""
+
+
+def register_formats(app: Flask) -> None:
+    """Adds them to templates as filters, `meanings` of a message's states, and `field_names`."""
+    filters: dict[str, Callable[..., str]] = {
+        "number": number,
+        "about": about,
+        "money": money,
+        "percent": percent,
+        "phone": phone,
+        "duration": duration,
+        "moment": moment,
+        "term": term,
+        "excerpt": excerpt,
+        "linked": linked,
+        "isolated": isolated,
+        "word": word,
+        "gateway_word": gateway_word,
+        "said": said,
+    }
+    for name, written in filters.items():
+        app.add_template_filter(_anew(written), name)
+    app.jinja_env.globals["field_names"] = FIELDS
+    app.jinja_env.globals["meanings"] = MEANINGS
+
+
+def _anew(written: Callable[..., str]) -> Callable[..., str]:
+    """The filter, applied for each viewer: of a constant, Jinja would keep what the first one's language made of it."""
+
+    @pass_context
+    def filtered(_: Context, *given: object) -> str:
+        return written(*given)
+
+    return filtered
+
+
+def number(value: int | float) -> str:
+    """1234567 as 1,234,567; what is measured (a float) to the three digits that count: 22,800; 53.4; 0.25."""
+    if isinstance(value, float):
+        value = _to_digits(value, MEASURED)
+    return format_decimal(value)
+
+
+def about(value: float) -> str:
+    """What is reckoned from a sample: to two digits."""
+    return format_decimal(_to_digits(value, SAMPLED))
+
+
+def money(value: Decimal) -> str:
+    """An amount to the hundredth at least; smaller parts of a small price are kept."""
+    return format_decimal(value, format="#,##0.00######")
+
+
+def _to_digits(value: float, digits: int) -> float:
+    return round(value, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0.0
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, cut off and not rounded: 100 % is said only of all."""
+    return format_percent(int(1000 * part / whole) / 1000 if whole else 0, format=None if part == whole else "#,##0.0%")
+
+
+def phone(value: int) -> str:
+    """In international form."""
+    return f"+{value}"
+
+
+def duration(seconds: float) -> str:
+    """About how long: two units at most."""
+    if seconds < 1:
+        return gettext("%(number)s ms", number=round(seconds * 1000))
+    if seconds < 60:
+        return gettext("%(number)s s", number=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return gettext("%(number)s min", number=minutes)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
+    days, hours = divmod(hours, 24)
+    return ngettext("%(num)d day %(hours)s h", "%(num)d days %(hours)s h", days, hours=hours)
+
+
+def moment(value: datetime | None, style: str = "datetime") -> Markup:
+    """A moment in UTC; a script writes it in the viewer's own time. `style` is one of STYLES."""
+    if value is None:
+        return Markup("–")
+    utc = value.astimezone(UTC)
+    written = utc.strftime(STYLES["datetime" if style == "minute" and utc.second else style])
+    return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(rfc_3339(utc), style, written)
+
+
+def term(value: object, name: str) -> str:
+    """A mailing's or a client's field, by its name, as a form or the history holds it."""
+    if value is None or value == "":
+        return "–"
+    if name.endswith("_datetime") and isinstance(value, str):
+        try:
+            return moment(datetime.fromisoformat(value))
+        except ValueError:
+            return value  # what was typed and is no moment
+    return word(str(value)) if name == "on_unknown" else str(value)
+
+
+def linked(text: str) -> Markup:
+    """A text whose web addresses can be followed, as on a phone."""
+    link = Markup('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>')
+    parts, end = [], 0
+    for found in ADDRESS.finditer(text):
+        parts += [escape(text[end : found.start()]), link.format(found[0])]
+        end = found.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def isolated(text: str) -> Markup:
+    """What a person has written, in the direction of its own letters: whatever stands around it keeps its place."""
+    return Markup('<bdi dir="auto">{}</bdi>').format(text)
+
+
+def excerpt(text: str, length: int = 60) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

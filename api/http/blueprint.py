@@ -1,0 +1,183 @@
+"""A flask-smorest blueprint with typed decorators, strict query strings, and optional ETags (api/http/etags.py)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import marshmallow as ma
+from flask import Blueprint as FlaskBlueprint
+from flask import Response, request
+from flask_smorest.blueprint import Blueprint as SmorestBlueprint
+from flask_smorest.utils import get_appcontext
+from webargs.flaskparser import abort
+
+from api.auth.permissions import role_needed
+from api.http import etags
+from api.http.idempotency import commit_once
+from api.http.json_body import BodyParser
+from api.http.openapi import ERRORS
+from shared.domain.roles import Role
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+BODY_ERRORS = (413, 415)
+
+NEEDS = {
+    Role.VIEWER: "Any key will do.",
+    Role.OPERATOR: "Needs the role `operator` or `admin`.",
+    Role.ADMIN: "Needs the role `admin`.",
+}
+
+
+class Blueprint(SmorestBlueprint):
+    """The operations on one resource. `editable` is the schema of what a person edits of it."""
+
+    ARGUMENTS_PARSER = BodyParser()
+
+    def __init__(self, name: str, path: str, description: str, editable: ma.Schema | None = None) -> None:
+        super().__init__(name, __name__, url_prefix=path, description=description)
+        self._editable = editable
+        self._parameters: dict[tuple[str, str], frozenset[str]] = {}
+        self._prepare_doc_cbks += [_document_errors, self._document_access]
+        self.before_request(self._check_query)
+
+    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Registers a MethodView with and without the last slash of its path: a wrong method is a 405 on both.
+
+        The option `parameters` documents those of the path.
+        """
+
+        def register(views: View) -> View:
+            self.add_url_rule(rule, None, views, **options)
+            methods = views.methods  # type: ignore[attr-defined]
+            FlaskBlueprint.add_url_rule(self, rule.rstrip("/"), self._endpoints[-1], methods=methods)
+            return views
+
+        return register
+
+    def operation(self, operation_id: str, *errors: int, **more: Any) -> Callable[[View], View]:
+        """Names a view in the OpenAPI document, with the errors, and more, that its other decorators don't show."""
+
+        def decorate(view: View) -> View:
+            named: View = self.doc(operationId=operation_id, **more)(view)
+            named._apidoc["errors"] = errors  # type: ignore[attr-defined]
+            return named
+
+        return decorate
+
+    def arguments(self, schema: ma.Schema, *, location: str = "json", **options: Any) -> Callable[[View], View]:
+        """Passes what the schema loads as the view's first argument."""
+        return super().arguments(schema, location=location, **options)  # type: ignore[no-any-return]
+
+    def response(
+        self, status_code: int, schema: ma.Schema | dict[str, str] | None = None, **options: Any
+    ) -> Callable[[View], View]:
+        """Answers with what the schema dumps of the view's result, which may be a pair of result and headers.
+
+        A Response is answered as it is; a schema in OpenAPI's own words only documents it.
+        """
+        return super().response(status_code, schema, **options)  # type: ignore[no-any-return]
+
+    def other_response(self, status_code: int, schema: dict[str, str], **options: Any) -> Callable[[View], View]:
+        """Documents what the view may answer instead, in OpenAPI's own words."""
+        return super().alt_response(status_code, schema=schema, **options)  # type: ignore[no-any-return]
+
+    def etag(self, view: View) -> View:
+        """Tags what the view answers; a view that writes calls check_etag under the row's lock."""
+        return super().etag(view)  # type: ignore[no-any-return]
+
+    def once(self, view: View) -> View:
+        """Commits what the view did, together with its answer if the caller gave an Idempotency-Key.
+
+        For views that add something or set it off: they leave the commit to this.
+        """
+        return self.doc(parameters=["IDEMPOTENCY_KEY"])(commit_once(view))  # type: ignore[no-any-return]
+
+    def check_etag(self, etag_data: Any, etag_schema: None = None) -> None:
+        """Raises PreconditionFailed (412) when the request has an If-Match that doesn't name the resource as it is.
+
+        To be called under the row's lock: of two writers with the same tag, the second one then sees the first.
+        """
+        get_appcontext().setdefault("etag", {})["etag_checked"] = True
+        if "If-Match" in request.headers:
+            etags.check_edited(self._editable_schema.dump(etag_data), request.if_match)
+
+    @property
+    def _editable_schema(self) -> ma.Schema:
+        assert self._editable is not None, "a blueprint with ETags says what is editable"  # noqa: S101
+        return self._editable
+
+    def _tag(self, whole: Mapping[str, Any], body: bytes) -> str:
+        return etags.tag_of({name: whole[name] for name in self._editable_schema.fields}, body)
+
+    def _check_precondition(self) -> None:
+        """If-Match is optional: the specification's plain PUT and DELETE work."""
+
+    def _set_etag_in_response(self, response: Response) -> None:
+        if request.method == "DELETE":
+            return
+        etag = self._tag(get_appcontext()["result_dump"], response.get_data())
+        response.set_etag(etag)
+        if request.method in ("GET", "HEAD") and etags.is_current(etag, request.if_none_match):
+            response.status_code = 304
+            response.set_data(b"")
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        for method, doc in self._docs[endpoint].items():
+            if method != "parameters":
+                self._parameters[endpoint, method] = frozenset(_query_parameters(doc))
+
+    def _check_query(self) -> None:
+        """Raises 422 for query parameters that there are not, or that come twice: nothing is silently ignored."""
+        method = "get" if request.method == "HEAD" else request.method.lower()
+        endpoint = (request.endpoint or "").rpartition(".")[2]
+        known = self._parameters.get((endpoint, method))
+        if known is None or not request.query_string:
+            return
+        given = Counter(name for name, _ in request.args.items(multi=True))
+        wrong = {name: ["Unknown parameter."] for name in given if name not in known}
+        wrong |= {name: ["Given more than once."] for name, times in given.items() if times > 1 and name in known}
+        if wrong:
+            abort(422, errors={"query": wrong})
+
+    def _document_access(
+        self, doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_: Any
+    ) -> dict[str, Any]:
+        needed = role_needed(f"{self.name}.", method.upper())
+        # A cookie without the page's token may only read, whatever the role.
+        may_be_forbidden = needed is not Role.VIEWER or method != "get"
+        for status in (401, 403, 429) if may_be_forbidden else (401, 429):
+            doc["responses"][status] = ERRORS[status][0]
+        told = doc_info["docstring"].get("description")
+        doc_info["docstring"]["description"] = f"{told}\n\n{NEEDS[needed]}" if told else NEEDS[needed]
+        return doc
+
+    @staticmethod
+    def _prepare_etag_doc(doc: dict[str, Any], doc_info: Any, *, method: str, **_: Any) -> dict[str, Any]:
+        if not doc_info.get("etag"):
+            return doc
+        if method == "get":
+            doc["responses"][304] = "NOT_MODIFIED"
+            doc.setdefault("parameters", []).append("IF_NONE_MATCH")
+        if method in ("put", "delete"):
+            doc["responses"][412] = ERRORS[412][0]
+            doc.setdefault("parameters", []).append("IF_MATCH")
+        if method != "delete":
+            for status in doc_info["success_status_codes"]:
+                doc["responses"][status].setdefault("headers", {})["ETag"] = "ETAG"
+        return doc
+
+
+def _query_parameters(doc: Mapping[str, Any]) -> list[str]:
+    locations = doc.get("arguments", {}).get("parameters", [])
+    return [name for location in locations if location["in"] == "query" for name in location["schema"].fields]
+
+
+def _document_errors(doc: dict[str, Any], doc_info: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+    body = BODY_ERRORS if "requestBody" in doc else ()
+    for status in sorted({*body, *doc_info.get("errors", ()), 400, 422, 503}):
+        doc["responses"][status] = ERRORS[status][0]
+    return doc

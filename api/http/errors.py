@@ -1,0 +1,132 @@
+"""The one place where errors become answers. Whatever goes wrong answers with the same JSON, and leaks nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import psycopg2
+from flask import Flask, Response, g, jsonify
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import NotFound as NoSuchPath
+
+from shared.database_errors import explain
+from shared.errors import Conflict, FieldError, GonetsError, Invalid, NotFound
+
+log = logging.getLogger(__name__)
+
+CONSTRAINTS: dict[str, FieldError] = {
+    "client_phone_number_key": Conflict("phone_number", "There is another client with this phone number."),
+    "client_phone_number_is_e164": Invalid("phone_number", "Must be a phone number of 7 to 15 digits."),
+    "client_operator_code_in_phone_number": Invalid(
+        "operator_code", "The operator code must be digits that occur in the phone number."
+    ),
+    "mailing_window_ends_after_its_start": Invalid("end_datetime", "The end must be after the start."),
+    "mailing_text_is_1_to_1600_characters": Invalid("text", "Must be 1 to 1600 characters."),
+}
+"""What a constraint of the database says to a caller. The rules say it first; two requests at once get past them."""
+
+RETRY_SOON, RETRY_LATER = 1, 5
+"""Seconds: for two transactions in each other's way, and for a database that is away."""
+
+# SQLSTATE (PostgreSQL manual, appendix A): deadlock, serialization failure, lock not available, statement timeout.
+IN_THE_WAY = frozenset({"40P01", "40001", "55P03", "57014"})
+# A standby that has not taken over yet.
+READ_ONLY = "25006"
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answers everything that views, parsers, rules and the database raise."""
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(GonetsError, answer_rule)
+    app.register_error_handler(DBAPIError, answer_database)
+    app.register_error_handler(PoolTimeout, answer_unavailable)
+    app.register_error_handler(Exception, answer_unexpected)
+
+
+def answer_http(error: HTTPException) -> Response:
+    """What Flask, flask-smorest and webargs raise. The fields' errors, and a message to go with them, are in `data`."""
+    data: Mapping[str, Any] = getattr(error, "data", {})
+    errors = data.get("errors") or data.get("messages")
+    if errors:
+        message = data.get("message", "The request has errors.")
+    elif isinstance(error, NoSuchPath):
+        message = "There is nothing at this path."
+    else:
+        message = error.description or ""
+    response = _answer(error.code or 500, message, errors)
+    # Such as Allow, which a 405 must have.
+    response.headers.extend([(name, value) for name, value in error.get_headers() if name != "Content-Type"])
+    return response
+
+
+def answer_rule(error: GonetsError) -> Response:
+    """What the rules in shared raise, by what the caller can do about it."""
+    match error:
+        case NotFound():
+            return _answer(404, str(error))
+        case Conflict():
+            return _answer(409, str(error), {"json": {error.field: [str(error)]}})
+        case FieldError():
+            return _answer(422, str(error), {"json": {error.field: [str(error)]}})
+        case _:
+            return answer_unexpected(error)
+
+
+def answer_database(error: DBAPIError) -> Response:
+    """What PostgreSQL or the way to it raises: the caller's fault by constraint, trouble that passes, or a bug."""
+    if rule := broken_rule(error):
+        return answer_rule(rule)
+    cause = error.orig
+    sqlstate = getattr(cause, "pgcode", None)
+    constraint = _constraint(error)
+    if sqlstate in IN_THE_WAY:
+        log.warning("a statement gave up", extra={"sqlstate": sqlstate})
+        return _unavailable("Other requests are in the way. Try again.", RETRY_SOON)
+    # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
+    closed = type(cause) is psycopg2.DatabaseError
+    passing = closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if passing or error.connection_invalidated or sqlstate == READ_ONLY:
+        return answer_unavailable(error)
+    # Its text and its details hold values, which are none of a log's business.
+    hidden = GonetsError(f"{type(cause).__name__}, SQLSTATE {sqlstate}, constraint {constraint}")
+    return answer_unexpected(hidden.with_traceback(error.__traceback__))
+
+
+def broken_rule(error: DBAPIError) -> FieldError | None:
+    """The rule behind the constraint that refused a row, if it was one."""
+    return CONSTRAINTS.get(_constraint(error) or "")
+
+
+def answer_unavailable(error: Exception) -> Response:
+    """A database that is away, restarts, or has no connection left."""
+    log.warning("the database is away", extra={"trouble": explain(error)})
+    return _unavailable("The database is away. Try again.", RETRY_LATER)
+
+
+def answer_unexpected(error: Exception) -> Response:
+    """A bug: logged in full, answered without a word of it."""
+    log.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
+    return _answer(500, "Something went wrong here. It has been logged.")
+
+
+def _constraint(error: DBAPIError) -> str | None:
+    name: str | None = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return name
+
+
+def _unavailable(message: str, retry_after: int) -> Response:
+    response = _answer(503, message)
+    response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _answer(code: int, message: str, errors: object = None) -> Response:
+    payload = {"code": code, "status": HTTPStatus(code).phrase, "message": message}
+    response = jsonify(payload | ({"errors": errors} if errors else {}))
+    response.status_code = code
+    return response

@@ -1,0 +1,245 @@
+"""The fields that marshmallow doesn't have: each refuses what the database couldn't keep, and says why.
+
+Each documents itself in OpenAPI: the `metadata` of a field is what apispec adds to its property.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+from flask import current_app
+
+from shared.domain.client_rules import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
+from shared.domain.labels import normal
+from shared.domain.numbering_plans import REGIONS
+from shared.domain.phone_numbers import FORM, PhoneNumbers, numbers_of
+from shared.errors import Invalid
+
+MAX_ID = 2**63 - 1
+"""The largest bigint of PostgreSQL."""
+
+FIRST_YEAR, LAST_YEAR = MINYEAR + 1, MAXYEAR - 1
+"""Of a moment: a year of room on either side, for whoever reads it in another time zone."""
+
+PHONE_NUMBER = {
+    "type": "integer",
+    "format": "int64",
+    "minimum": MIN_PHONE_NUMBER,
+    "maximum": MAX_PHONE_NUMBER,
+}
+PHONE_NUMBER_OR_DIGITS = {
+    "anyOf": [PHONE_NUMBER, {"type": "string", "pattern": r"^ *\+? *[1-9]( *[0-9]){6,14} *$"}],
+}
+
+# What PlainText takes, as far as a pattern can say it (a surrogate is not a character to begin with).
+NO_NUL = r"^[^\x00]*$"
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+_DIGITS = re.compile("[0-9]{1,19}")
+"""Of a bigint: Python takes time by the square of a number's digits, and refuses more than 4,300."""
+
+# RFC 3339, section 5.6, with the blank that it allows in place of the T; and an offset without its colon, as strftime's
+# %z writes it in C and in Python, and so clients that OpenAPI Generator makes.
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
+)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that ASCII digits and nothing else say, up to MAX_ID; none for all else."""
+    return int(text) if _DIGITS.fullmatch(text) and int(text) <= MAX_ID else None
+
+
+class PlainText(ma.fields.String):
+    """A string that PostgreSQL can keep: no NUL, and no half of a surrogate pair."""
+
+    default_error_messages = {
+        "nul": "Must not contain the NUL character.",
+        "surrogate": "Must not contain half of a surrogate pair.",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text:
+            raise self.make_error("nul")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise self.make_error("surrogate") from None
+        return text
+
+
+class Label(PlainText):
+    """A tag or a mark: white space, characters without width and accents as `shared.domain.labels` has them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return normal(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Region(PlainText):
+    """The two letters of a country that has phone numbers, in either case; nothing is no country, and None."""
+
+    default_error_messages = {"unknown": "Must be the two letters of a country (ISO 3166-1), such as RU."}
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(metadata={"enum": ["", *REGIONS], **metadata}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        region = super()._deserialize(value, attr, data, **kwargs).upper()
+        if region and region not in REGIONS:
+            raise self.make_error("unknown")
+        return region or None
+
+
+class TrueOrFalse(ma.fields.Boolean):
+    """`true` or `false` in a query string, and no other spelling."""
+
+    truthy = {"true"}
+    falsy = {"false"}
+    default_error_messages = {"invalid": "Must be true or false."}
+
+
+class Timezone(PlainText):
+    """The name of an IANA time zone."""
+
+    default_error_messages = {"unknown": "Must be the name of an IANA time zone, such as Europe/Moscow."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if name not in TIMEZONES:
+            raise self.make_error("unknown")
+        return name
+
+
+class WholeNumber(ma.fields.Field[int]):
+    """A whole number in a query string, in ASCII digits and nothing else."""
+
+    default_error_messages = {"invalid": "Must be a whole number from {minimum} to {maximum}."}
+
+    def __init__(self, *, minimum: int = 0, maximum: int = MAX_ID, metadata: dict[str, Any], **kwargs: Any) -> None:
+        bounds = {"type": "integer", "format": "int64", "minimum": minimum, "maximum": maximum}
+        super().__init__(metadata={**bounds, **metadata}, **kwargs)
+        self.minimum, self.maximum = minimum, maximum
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        number = whole_number(value) if isinstance(value, str) else None
+        if number is None or not self.minimum <= number <= self.maximum:
+            raise self.make_error("invalid", minimum=self.minimum, maximum=self.maximum)
+        return number
+
+
+def default_numbers() -> PhoneNumbers:
+    """What reads phone numbers where a request names no region: DEFAULT_REGION's."""
+    return numbers_of(current_app.config.get("DEFAULT_REGION") if current_app else None)
+
+
+class PhoneNumber(ma.fields.Field[int]):
+    """A phone number as a program writes it: an integer, or digits with or without a plus sign."""
+
+    default_error_messages = {"invalid": FORM}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        # A bool is an int to Python, and 79161234567.0 is one to nobody: it has been through something lossy.
+        if isinstance(value, str) or (type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER):
+            return self._read(value)
+        raise self.make_error("invalid")
+
+    def _read(self, value: int | str) -> int:
+        try:
+            return default_numbers().exactly(value)
+        except Invalid as error:
+            raise ma.ValidationError(str(error)) from None
+
+
+class WrittenPhoneNumber(PhoneNumber):
+    """A phone number as a person or a spreadsheet writes it.
+
+    `numbers` reads it, those of DEFAULT_REGION unless given. The number that is `kept` is taken as it is; with
+    `doubtful`, so is any that no country has.
+    """
+
+    def __init__(self, *, doubtful: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.numbers: PhoneNumbers | None = None
+        self.kept: int | None = None
+        self._doubtful = doubtful
+
+    def _read(self, value: int | str) -> int:
+        text = str(value)
+        if self.kept is not None and text.strip().removeprefix("+") == str(self.kept):
+            return self.kept
+        try:
+            return (self.numbers or default_numbers()).read(text, doubtful=self._doubtful)
+        except Invalid as error:
+            raise ma.ValidationError(str(error)) from None
+
+
+class ObjectOrNull(ma.fields.Field[Any]):
+    """An object of a schema that is only answered, or null.
+
+    A Nested one would be documented as `anyOf` a reference and any object that is null: OpenAPI 3.0 has no other way to
+    say null beside a reference. Generators make a type of that which takes no null; so the object is written out.
+    """
+
+    def __init__(self, schema: ma.Schema, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(allow_none=True, metadata=metadata, **kwargs)
+        self.schema = schema
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else self.schema.dump(value)
+
+
+def object_or_null_properties(converter: Any, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """What OpenAPI says of an ObjectOrNull: an attribute function of apispec's converter."""
+    return converter.schema2jsonschema(field.schema) if isinstance(field, ObjectOrNull) else {}
+
+
+def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
+    """The moment in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
+    return moment.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+
+
+class Instant(ma.fields.Field[datetime]):
+    """A moment, as RFC 3339 writes it. It is kept to the microsecond and answered in UTC."""
+
+    default_error_messages = {
+        "invalid": "Must be a date and time with its offset from UTC (RFC 3339), such as 2022-06-02T18:25:43.511Z.",
+        "naive": "Says nothing about its offset from UTC: end it with Z, or with an offset such as +03:00.",
+        "impossible": "There is no such moment: {reason}.",
+    }
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "format": "date-time", **metadata}, **kwargs)
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        exact = "microseconds" if value.microsecond % 1000 else "milliseconds"
+        return rfc_3339(value, exact)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise self.make_error("invalid")
+        date, time, fraction, offset = match.groups()
+        if offset is None:
+            raise self.make_error("naive")
+        if time.startswith("24"):  # Python 3.13 reads 24:00 as the next day
+            raise self.make_error("impossible", reason="hour must be in 0..23")
+        try:
+            # Finer than a microsecond is cut off: that is what PostgreSQL keeps.
+            return in_utc(datetime.fromisoformat(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}"))
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("impossible", reason=str(error)) from None
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC. Raises ValueError or OverflowError for one at the ends of the calendar."""
+    moment = moment.astimezone(UTC)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"years go from {FIRST_YEAR} to {LAST_YEAR}")
+    return moment

@@ -1,0 +1,45 @@
+"""Lists in pages: by keyset, so that page 10,000 costs what page 1 does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import marshmallow as ma
+from flask import request
+from marshmallow.utils import get_value
+
+from api.http.fields import WholeNumber
+from api.http.openapi import LINK
+from api.settings import MAX_PAGE_LIMIT, PAGE_LIMIT
+
+Row = TypeVar("Row")
+
+PAGE_HEADERS = {"Link": LINK}
+
+
+class PageArguments(ma.Schema):
+    """Which part of a list."""
+
+    limit = WholeNumber(
+        minimum=1,
+        maximum=MAX_PAGE_LIMIT,
+        load_default=PAGE_LIMIT,
+        metadata={"description": "How many at most.", "example": 100},
+    )
+    after = WholeNumber(
+        load_default=0,
+        metadata={"description": "Only what has a greater id: the last one of the page before.", "example": 0},
+    )
+
+
+def page(find: Callable[..., Sequence[Row]], arguments: Mapping[str, Any]) -> tuple[Sequence[Row], dict[str, str]]:
+    """One page of what `find(after=…, limit=…, **filters)` finds, and a `Link` to the next if there is one."""
+    limit = arguments["limit"]
+    rows = find(**{**arguments, "limit": limit + 1})
+    if len(rows) <= limit:
+        return rows, {}
+    rows = rows[:limit]
+    query = urlencode({**request.args, "after": get_value(rows[-1], "id")})
+    return rows, {"Link": f'<{request.path}?{query}>; rel="next"'}

@@ -1,0 +1,14 @@
+"""Rows as plain mappings, for answers that hold more than one table's columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import inspect
+
+from shared.schema import Base
+
+
+def with_columns(entity: Base, **more: Any) -> dict[str, Any]:
+    """The columns of a row, and more beside them."""
+    return {column.key: getattr(entity, column.key) for column in inspect(type(entity)).column_attrs} | more

@@ -1,0 +1,134 @@
+"""Figures of one mailing whose cost does not grow with it: of a large one, they look at a part, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, func, literal, select, true, union_all
+
+from api.console.charts import Plot, moments_plot
+from api.extensions import db
+from api.messages.keyset import status_range
+from shared.domain.statuses import MessageStatus
+from shared.schema import Message
+
+LOOK = 2000
+"""Messages of each status whose reasons are looked at."""
+
+REASONS = 20
+"""Reasons that are shown, the most frequent ones."""
+
+SAMPLE = 400
+"""Sent messages that the timeline is drawn from: all, or so many evenly spaced ones."""
+
+COLUMNS = 60
+
+WITH_REASONS = (
+    MessageStatus.FAILED,
+    MessageStatus.UNKNOWN,
+    MessageStatus.EXPIRED,
+    MessageStatus.CANCELLED,
+    MessageStatus.PENDING,
+)
+
+
+class Reason(NamedTuple):
+    """Why so many messages are in a status."""
+
+    status: MessageStatus
+    reason: str
+    messages: int
+    at_least: bool
+    """Whether there may be more: not all messages in that status were looked at."""
+
+
+class Reasons(NamedTuple):
+    """Why messages of a mailing have not been sent, the most frequent reason first."""
+
+    ended: Sequence[Reason]
+    waiting: Sequence[Reason]
+    """Why those that wait were not sent at their last attempt: they still may be."""
+    more: bool
+    """Whether there are rarer reasons, which are left out."""
+    looked_at: Mapping[str, tuple[int, int]]
+    """Of the statuses of which only a part was looked at: how many messages, and of how many."""
+
+
+def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
+    """The reasons of the first LOOK messages in each status; `messages` tells how many there are in each."""
+    found = _reasons(mailing_id)
+    cut = {name: (LOOK, messages[name]) for name in WITH_REASONS if messages[name] > LOOK}
+    rows = [Reason(status, reason, count, status in cut) for status, reason, count in found[:REASONS]]
+    return Reasons(
+        ended=[one for one in rows if one.status is not MessageStatus.PENDING],
+        waiting=[one for one in rows if one.status is MessageStatus.PENDING],
+        more=len(found) > REASONS,
+        looked_at={name: cut[name] for name in cut if any(one.status == name for one in rows)},
+    )
+
+
+def _reasons(mailing_id: int) -> Sequence[tuple[MessageStatus, str, int]]:
+    looks = [
+        select(Message.status, Message.reason)
+        .where(*_of(mailing_id, status))
+        .order_by(Message.status, Message.id)
+        .limit(LOOK)
+        .subquery()
+        for status in WITH_REASONS
+    ]
+    found = union_all(*(select(look) for look in looks)).subquery()
+    messages = func.count()
+    counted = select(found.c.status, found.c.reason, messages).where(found.c.reason.is_not(None))
+    ordered = counted.group_by(found.c.status, found.c.reason).order_by(messages.desc(), found.c.reason)
+    return [(status, reason, count) for status, reason, count in db.session.execute(ordered.limit(REASONS + 1))]
+
+
+class Timeline(NamedTuple):
+    """How fast the messages of a mailing were sent."""
+
+    plot: Plot
+    exact: bool
+    """Whether each message was looked at; if not, its figures are reckoned from some of them."""
+
+
+def timeline_of(mailing_id: int, sent: int) -> Timeline | None:
+    """How fast the messages of a mailing were sent, over the time of its sending; none before the first one."""
+    moments = _sent_moments(mailing_id)
+    plot = moments_plot(moments, sent / len(moments) if moments else 0.0, columns=COLUMNS)
+    return Timeline(plot, exact=sent <= len(moments)) if plot else None
+
+
+def _sent_moments(mailing_id: int) -> Sequence[datetime]:
+    # Ids go up in the order of sending, by and large: messages that lie evenly among them lie so in time. Each is one
+    # step in the index of mailing, status and id.
+    ids = select(Message.id).where(*_of(mailing_id, MessageStatus.SENT)).limit(1)
+    low = db.session.scalar(ids.order_by(Message.status, Message.id))
+    high = db.session.scalar(ids.order_by(Message.status.desc(), Message.id.desc()))
+    if low is None or high is None:
+        return []
+    steps = (
+        func.generate_series(
+            literal(low, BigInteger), literal(high, BigInteger), literal((high - low) // SAMPLE + 1, BigInteger)
+        )
+        .table_valued("id")
+        .render_derived(name="step")
+    )
+    found = (
+        select(Message.id, Message.sent_at)
+        .where(*_of(mailing_id, MessageStatus.SENT, steps.c.id - 1))
+        .order_by(Message.status, Message.id)
+        .limit(1)
+        .lateral("found")
+    )
+    rows = db.session.execute(select(found.c.id, found.c.sent_at).distinct().select_from(steps).join(found, true()))
+    return [sent_at for _, sent_at in rows]
+
+
+def _of(
+    mailing_id: int, status: MessageStatus, after: ColumnElement[int] | None = None
+) -> tuple[ColumnElement[bool], ...]:
+    # What is on its way is not in the index of a mailing's messages by status.
+    in_index = Message.mailing_id == mailing_id, Message.status != MessageStatus.SENDING
+    return *in_index, status_range(status, after, None)

@@ -1,0 +1,43 @@
+"""What operators search the ledger for, the latest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from api.extensions import db
+from api.messages.keyset import Walk, walk_messages
+from shared.schema import Message
+
+
+def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequence[Message]:
+    """The messages with a lesser id, the latest first.
+
+    `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, and `since` and `until`: between those
+    moments they were made by a launch. Of phone numbers there may be several, in a list.
+    """
+    equal = {name: value for name, value in wanted.items() if name in Message.__table__.c and value is not None}
+    after = _first_made_at(wanted["since"]) - 1 if wanted.get("since") else 0
+    if wanted.get("until"):
+        before = min(before, _first_made_at(wanted["until"]))
+    return db.session.scalars(walk_messages(Walk(limit, after, before, latest_first=True), equal)).all()
+
+
+def _first_made_at(moment: datetime) -> int:
+    """The id of the first message made at that moment or later, to within the seconds that a launch's chunk takes.
+
+    Ids go up with time, and there is no index on the time: so it is looked for by halving, in some forty steps.
+    """
+    low, high = 0, (db.session.scalar(select(func.max(Message.id))) or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = select(Message.id, Message.created_at).where(Message.id >= middle).order_by(Message.id).limit(1)
+        row = db.session.execute(found).first()
+        if row is None or row.created_at >= moment:
+            high = middle
+        else:
+            low = row.id + 1
+    return low

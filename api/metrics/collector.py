@@ -1,0 +1,74 @@
+"""The state of the ledger as metrics, asked of the database at each scrape."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.extensions import db
+from api.statistics.queries import mailings_by_status, messages_by_status, unended_messages
+from api.workers.queries import fleet
+
+log = logging.getLogger(__name__)
+
+# How long the message has waited that has been due longest, of mailings whose messages may be sent now.
+READ_WAITING = text("""
+SELECT coalesce(extract(epoch FROM now() - min(first_due.due_at))::float8, 0.0)
+FROM mailing CROSS JOIN LATERAL (
+    SELECT due_at FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+    ORDER BY due_at
+    LIMIT 1
+) AS first_due
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND mailing.status = 'running' AND now() < end_datetime
+""")
+
+# Claims that nobody has taken back although their lease ran out, up to a thousand.
+COUNT_LOST = text("""
+SELECT count(*) FROM (
+    SELECT FROM message WHERE status = 'sending' AND lease_until < now() LIMIT 1000
+) AS lost
+""")
+
+
+class LedgerCollector(Collector):
+    """A scrape is never an error: with the database away it says so, and leaves the rest out."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            read = self._read()
+        except SQLAlchemyError as error:
+            db.session.rollback()
+            log.warning("the database is away for metrics", extra={"trouble": type(error).__name__})
+            read = []
+        yield _gauge("gonets_database_up", "Whether the database answers.", float(bool(read)))
+        yield from read
+
+    def _read(self) -> list[GaugeMetricFamily]:
+        messages = GaugeMetricFamily("gonets_messages", "Messages of the ledger.", labels=["status"])
+        for status, count in messages_by_status().items():
+            messages.add_metric([status], count)
+        mailings = GaugeMetricFamily("gonets_mailings", "Mailings that are not removed.", labels=["status"])
+        for status, count in mailings_by_status().items():
+            mailings.add_metric([status], count)
+        return [
+            messages,
+            mailings,
+            _gauge("gonets_due_oldest_seconds", "How long the oldest due message waits.", _number(READ_WAITING)),
+            _gauge("gonets_workers_alive", "Workers that have reported lately.", len(fleet().alive)),
+            _gauge("gonets_leases_run_out", "Claims past their lease that nobody took back.", _number(COUNT_LOST)),
+            _gauge("gonets_unended_messages", "Messages without an end of ended mailings.", float(unended_messages())),
+        ]
+
+
+def _number(question: TextClause) -> float:
+    return float(db.session.execute(question).scalar_one())
+
+
+def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, says, value=value)

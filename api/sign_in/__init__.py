@@ -1,1 +1,0 @@
-"""People: signing a browser in and out, by a key, a link or a provider."""

@@ -1,0 +1,42 @@
+"""The rules of a client: pure, and the same whoever asks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from zoneinfo import available_timezones
+
+from shared.domain.numbering_plans import MAX_DIGITS, MIN_DIGITS
+from shared.domain.phone_numbers import is_doubtful
+from shared.errors import Invalid
+
+MIN_PHONE_NUMBER, MAX_PHONE_NUMBER = 10 ** (MIN_DIGITS - 1), 10**MAX_DIGITS - 1
+
+MAX_LABEL = 100
+"""Characters of a tag, and of a mailing's mark, which is compared with it."""
+
+TIMEZONES = frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
+"""The IANA names. What is taken out names no place but a setting of the machine."""
+
+
+class ClientWarning(NamedTuple):
+    """Something about a client that is legal and probably not meant."""
+
+    code: str
+    message: str
+
+
+DOUBTFUL_NUMBER = ClientWarning(
+    "doubtful_phone_number",
+    "No country has such numbers: it may be one without its country's code. DEFAULT_REGION says whose those are.",
+)
+
+
+def warnings_about(phone_number: int) -> list[ClientWarning]:
+    """What whoever adds a client should look at."""
+    return [DOUBTFUL_NUMBER] if is_doubtful(phone_number) else []
+
+
+def check_operator_code(phone_number: int, operator_code: str) -> None:
+    """Raises Invalid when the operator code doesn't occur in the phone number."""
+    if operator_code not in str(phone_number):
+        raise Invalid("operator_code", "The operator code must occur in the phone number.")

@@ -1,0 +1,110 @@
+"""What a mailing that is still being written would come to: pure rules, without a clock and without a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from math import ceil
+from typing import NamedTuple
+
+from shared.domain.mailing_rules import NOBODY_MATCHES, WINDOW_CLOSED, MailingWarning
+from shared.domain.text_segments import Segments
+
+
+class Backlog(NamedTuple):
+    """What waits to be sent already, by mailing: each takes its share of the rate."""
+
+    waiting: tuple[int, ...]
+    """Messages of each mailing that has any."""
+
+    @property
+    def messages(self) -> int:
+        """Of all of them."""
+        return sum(self.waiting)
+
+    @property
+    def mailings(self) -> int:
+        """How many."""
+        return len(self.waiting)
+
+    def after(self, sent: float) -> Backlog:
+        """What is left of it once that many messages have been sent, of each mailing the same number."""
+        left, level = sent, 0.0
+        ascending = sorted(self.waiting)
+        for place, messages in enumerate(ascending):
+            others = len(ascending) - place
+            step = (messages - level) * others
+            if step > left:
+                return Backlog(tuple(ceil(one - level - left / others) for one in ascending[place:]))
+            left, level = left - step, float(messages)
+        return NO_BACKLOG
+
+
+NO_BACKLOG = Backlog(())
+
+TOO_SHORT = MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
+TOO_SLOW = MailingWarning("window_too_short", "At the present speed, its window is too short: some will not be sent.")
+CASE_DIFFERS = MailingWarning(
+    "case_differs", "Some clients have its mark as tag in other upper and lower case. They are not written to."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is known of the mailing so far, and of the world that it would meet."""
+
+    mark: str
+    start: datetime | None
+    end: datetime | None
+    audience: int
+    similar_tags: Sequence[str] = ()
+    """Those that some clients have, and that differ from the mark only in upper and lower case."""
+    rate: float
+    """Messages a second that the gateway takes of all workers; 0 is not known."""
+    is_measured: bool = False
+    """Whether that is the present speed, and not the rate limit."""
+    now: datetime
+    backlog: Backlog = NO_BACKLOG
+
+
+def seconds_needed(messages: int, rate: float, others: Backlog = NO_BACKLOG) -> float | None:
+    """How long it takes to send so many messages at `rate` a second; none when that is not known (0).
+
+    Other mailings have even shares of the rate until they are done: by the end, as many of each have been sent as of
+    this one, or all.
+    """
+    if not rate:
+        return None
+    return (messages + sum(min(messages, waiting) for waiting in others.waiting)) / rate
+
+
+def backlog_at(start: datetime | None, now: datetime, rate: float, backlog: Backlog) -> Backlog:
+    """What will be left of the backlog when a mailing starts."""
+    return backlog.after(rate * (start - now).total_seconds()) if start and start > now else backlog
+
+
+def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
+    """What the gateway will charge; none when the price of a segment is not known."""
+    return audience * segments.count * price if price else None
+
+
+def plan_warnings(draft: Draft) -> list[MailingWarning]:
+    """What its author should look at before adding it."""
+    warnings = []
+    start = max(filter(None, (draft.start, draft.now)))
+    if draft.start and draft.end and draft.end <= draft.start:
+        warnings.append(MailingWarning("no_window", "The end must be after the start."))
+    elif draft.end and draft.end <= draft.now:
+        warnings.append(WINDOW_CLOSED)
+    elif (
+        draft.end
+        and (seconds_needed(draft.audience, draft.rate, draft.backlog) or 0.0) > (draft.end - start).total_seconds()
+    ):
+        warnings.append(TOO_SLOW if draft.is_measured else TOO_SHORT)
+    if draft.mark and not draft.audience:
+        warnings.append(NOBODY_MATCHES)
+    if draft.similar_tags:
+        warnings.append(CASE_DIFFERS)
+    return warnings

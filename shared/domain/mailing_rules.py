@@ -1,0 +1,145 @@
+"""The rules of a mailing: pure, without a clock and without a session."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.domain.statuses import MailingStatus, OnUnknown
+from shared.errors import Conflict, Invalid
+from shared.schema import Mailing
+
+MAX_TEXT = 1600
+"""Characters of a text: what gateways commonly take as one message of several parts."""
+
+ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
+"""The states that a mailing never leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a person decides about a mailing. All else of it is its history."""
+
+    mark: str
+    text: str
+    start_datetime: datetime
+    end_datetime: datetime
+    on_unknown: OnUnknown = OnUnknown.RESEND
+
+
+class Action(enum.StrEnum):
+    """What a person can do to a mailing as a whole."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+
+
+class MailingWarning(NamedTuple):
+    """Something about a mailing that is legal and probably not meant."""
+
+    code: str
+    message: str
+
+
+WINDOW_CLOSED = MailingWarning("window_closed", "Its window has closed: nothing will be sent any more.")
+UNENDED_MESSAGES = MailingWarning(
+    "unended_messages",
+    "It has ended, but some of its messages have not. An administrator can reopen it: flask ledger reopen.",
+)
+NOBODY_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
+
+
+def check_terms(terms: Terms) -> None:
+    """Raises Invalid when the window doesn't end after its start."""
+    if terms.end_datetime <= terms.start_datetime:
+        raise Invalid("end_datetime", "The end must be after the start.")
+
+
+def check_change(mailing: Mailing, before: Terms, after: Terms) -> list[str]:
+    """The names of the terms that change, in the order of Terms.
+
+    Raises Invalid for terms that no mailing can have, and Conflict for a change that comes too late: once the launch
+    has begun, the mark and the start are history; once the mailing has ended, everything is.
+    """
+    check_terms(after)
+    changed = [term.name for term in fields(Terms) if getattr(before, term.name) != getattr(after, term.name)]
+    if changed and mailing.status in ENDED:
+        raise Conflict(
+            changed[0],
+            f"Mailing {mailing.id} is {mailing.status.value}, and what is over can't be changed. "
+            "Create a new mailing instead.",
+        )
+    if mailing.launch_began:
+        for term, what in (("mark", "whom it is for"), ("start_datetime", "when it starts")):
+            if term in changed:
+                raise Conflict(
+                    term,
+                    f"Mailing {mailing.id} has been launched, and {what} can't be changed any more. "
+                    f"Cancel it (POST /v1/mailing/{mailing.id}/cancel/) and create a new mailing instead.",
+                )
+    return changed
+
+
+def status_after(mailing: Mailing, action: Action) -> MailingStatus:
+    """The status that an action leads to; where it has led already, it changes nothing.
+
+    Raises Conflict for a mailing that is over.
+    """
+    match action, mailing.status:
+        case Action.PAUSE, MailingStatus.SCHEDULED | MailingStatus.RUNNING | MailingStatus.PAUSED:
+            return MailingStatus.PAUSED
+        case Action.RESUME, MailingStatus.PAUSED:
+            return MailingStatus.RUNNING if mailing.launch_began else MailingStatus.SCHEDULED
+        case Action.RESUME, MailingStatus.SCHEDULED | MailingStatus.RUNNING:
+            return mailing.status
+        case Action.CANCEL, MailingStatus.FINISHED:
+            pass
+        case Action.CANCEL, _:
+            return MailingStatus.CANCELLED
+    raise Conflict("status", f"Mailing {mailing.id} is {mailing.status.value}: there is nothing to {action.value}.")
+
+
+def check_retry(mailing: Mailing, now: datetime) -> None:
+    """Raises Conflict for a mailing whose messages can't be tried again."""
+    if mailing.status is MailingStatus.CANCELLED:
+        raise Conflict("status", f"Mailing {mailing.id} is cancelled. Create a new mailing instead.")
+    if mailing.launched_at is None:
+        raise Conflict("status", f"Mailing {mailing.id} is not launched yet: there is nothing to retry.")
+    if mailing.ledger_closed_at is not None:
+        raise Conflict("status", f"The messages of mailing {mailing.id} are no longer kept. Create a new one instead.")
+    if mailing.end_datetime <= now:
+        raise Conflict(
+            "end_datetime",
+            f"The window of mailing {mailing.id} has closed: nothing is sent after it. Create a new one.",
+        )
+
+
+def warnings_about(
+    mailing: Mailing, *, somebody_matches: bool, open_messages: int = 0, now: datetime
+) -> list[MailingWarning]:
+    """What its author should look at.
+
+    `somebody_matches` says whether the directory has a client for its mark; it counts until the launch begins.
+    `open_messages` are those that have no end yet.
+    """
+    warnings = []
+    if mailing.status not in ENDED and mailing.end_datetime <= now:
+        warnings.append(WINDOW_CLOSED)
+    if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
+        warnings.append(NOBODY_MATCHES)
+    if mailing.settled_at is not None and open_messages:
+        warnings.append(UNENDED_MESSAGES)
+    if mailing.ledger_closed_at is not None:
+        warnings.append(MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain."))
+    return warnings
+
+
+def _will_reach_nobody(mailing: Mailing, somebody_matches: bool) -> bool:
+    return not mailing.launch_began and mailing.status not in ENDED and not somebody_matches
+
+
+def _reached_nobody(mailing: Mailing) -> bool:
+    return mailing.launched_at is not None and mailing.audience == 0

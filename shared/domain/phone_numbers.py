@@ -1,0 +1,236 @@
+"""Reading phone numbers: as programs send them, and as people and spreadsheets write them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from shared.domain.labels import normal
+from shared.domain.numbering_plans import (
+    MAX_DIGITS,
+    MIN_DIGITS,
+    Country,
+    countries,
+    country,
+    fits_a_country,
+    has_country_code,
+    international,
+    possible_lengths,
+)
+from shared.errors import Invalid
+
+FORM = "Must be a phone number in international form: an integer of 7 to 15 digits, such as 79161234567."
+WRITTEN = (
+    "Must be a phone number of 7 to 15 digits in international form, such as 79161234567. "
+    "Blanks, brackets, dashes and a plus sign do no harm."
+)
+ROUNDED = (
+    "A spreadsheet has rounded it, and its last digits are lost. Format the column as text, and enter the number again."
+)
+SEVERAL = "There is more than one phone number here. Give one."
+EXTENSION = "An extension can't get text messages. Give a number without one."
+NATIONAL = (
+    "Is not in international form. Write it with the country's code, such as 79161234567, "
+    "or name the default region, whose numbers may come without it."
+)
+NO_COUNTRY = (
+    "No country has such numbers. Write it with the country's code, such as 79161234567, "
+    "or name the default region, whose numbers may come without it."
+)
+
+_DIGITS = re.compile("[1-9][0-9]{6,14}")
+_STRICT = re.compile("[ \xa0\u2009\u202f]*+(\\+?)((?:[ \xa0\u2009\u202f]*+[0-9])++)[ \xa0\u2009\u202f]*")
+"""What a program may send: digits, a plus sign before them, and blanks."""
+
+_AS_FORMULA = re.compile('="(.*)"')
+_ROUNDED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)? ?[eE] ?[+-]?[0-9]+")
+_WHOLE = re.compile(r"(\+?[0-9]+)[.,]0+")
+"""A whole number as a spreadsheet or a data frame writes a fraction: no digit is lost, other than with an exponent."""
+_FRACTION = re.compile(r"\+?[0-9]+[.,][0-9]*")
+_EXTENSION = re.compile(r"[0-9)] ?(?:;? ?ext|x ?[0-9]|#|\*|доб)", re.IGNORECASE)
+_BETWEEN = re.compile(r"[;,|/&]|(?<=[0-9] )(?=\+)")
+_PERSONS = re.compile(r"[ (]*+(\+?)[ (]*+([0-9](?:[ ().-]*+[0-9])*+)[ )]*")
+_NOT_DIGITS = str.maketrans("", "", " ().-")
+_QUOTES = "'\"`´\u2018\u2019\u201c\u201d"
+_DASHES = "\u2212\u30fc\uff0d"
+"""Beside those of Unicode's category Pd: the minus sign, and what Japanese keyboards put for a dash."""
+
+
+class PhoneNumbers:
+    """Reads numbers. `region`, one of numbering.REGIONS, is that of numbers without a country's code."""
+
+    def __init__(self, region: str | None = None) -> None:
+        self.region = region
+        self._country: Country | None = country(region) if region else None
+        self._lengths = possible_lengths()
+
+    def is_plain(self, text: str) -> bool:
+        """Whether a text is digits that `read` takes as they are. Quick; no settles nothing."""
+        if not _DIGITS.fullmatch(text):
+            return False
+        if self._country:
+            return self._country.is_plainly_its(text)
+        return len(text) in self._lengths.get(text[:3], ())
+
+    def read(self, text: str, *, doubtful: bool = False) -> int:
+        """The number that a person or a spreadsheet means. Raises Invalid, which says what to do.
+
+        Digits without a plus sign are a number of the region, if it has such a number, and else in international form.
+        What no country has is refused, unless it may be `doubtful`: it would make a second client of somebody who is
+        there already.
+        """
+        if self.is_plain(text):
+            return int(text)
+        digits, complaint = self._read(text)
+        if not _DIGITS.fullmatch(digits):
+            raise Invalid("phone_number", complaint if complaint and digits.startswith("0") else WRITTEN)
+        if complaint and not doubtful:
+            raise Invalid("phone_number", complaint)
+        return int(digits)
+
+    def exactly(self, number: int | str) -> int:
+        """The number that a program means by an integer, or by digits with or without a plus sign. Raises Invalid.
+
+        As `read`, but what no country has is taken for what it is.
+        """
+        found = _STRICT.fullmatch(str(number))
+        if found is None:
+            raise Invalid("phone_number", FORM)
+        digits = "".join(filter(str.isdigit, found[2]))
+        if not found[1] and self.region:
+            digits = self._of_region(digits) or digits
+        if not _DIGITS.fullmatch(digits):
+            raise Invalid("phone_number", FORM)
+        return int(digits)
+
+    def _read(self, text: str) -> tuple[str, str]:
+        """The digits in international form, and what there is to complain of."""
+        plus, digits = _plus_and_digits(text)
+        if plus:
+            digits = _with_country_code(digits)
+            return digits, "" if has_country_code(digits) else NO_COUNTRY
+        if digits.startswith("00") and fits_a_country(digits[2:]):
+            return digits[2:], ""
+        if of_region := self._of_region(digits):
+            return of_region, ""
+        if digits.startswith("0"):
+            return digits, NATIONAL
+        return digits, "" if fits_a_country(digits) else NO_COUNTRY
+
+    def _of_region(self, digits: str) -> str | None:
+        return self._country.dialled(digits) if self._country else None
+
+
+@lru_cache(maxsize=64)
+def numbers_of(region: str | None) -> PhoneNumbers:
+    """What reads numbers of that region."""
+    return PhoneNumbers(region)
+
+
+def is_doubtful(number: int) -> bool:
+    """Whether no country has such a number."""
+    return not fits_a_country(str(number))
+
+
+def plain_code(text: str) -> str:
+    """The operator code that a person or a spreadsheet means, if it is digits; else the text as it is."""
+    code = _unwrapped(normal(text))
+    whole = _WHOLE.fullmatch(code)
+    code = whole[1] if whole else code
+    return code if code.isascii() and code.isdigit() else text
+
+
+def beginnings(text: str, region: str | None) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Between which numbers those lie that begin as somebody has typed: in international form, and as it is dialled
+    within the region, or within any country if there is none. None for what is no beginning of a number."""
+    digits = "".join(str(unicodedata.digit(one)) for one in text if one.isdecimal())
+    if not digits:
+        return [], []
+    typed = normal(text).lstrip("(")
+    if typed.startswith(("+", "00")):
+        return _ranges(digits.removeprefix("00"), range(MIN_DIGITS, MAX_DIGITS + 1)), []
+    national = [
+        bounds
+        for one in ([country(region)] if region else countries())
+        if (rest := _after_trunk(digits, one)) is not None
+        for bounds in _ranges(one.code + rest, {len(one.code) + length for length in one.lengths})
+    ]
+    return _ranges(digits, range(MIN_DIGITS, MAX_DIGITS + 1)), national
+
+
+def numbers_like(text: str, region: str | None) -> list[int]:
+    """The numbers that somebody may mean by one that is typed, in international form or as it is dialled."""
+    international, national = beginnings(text, region)
+    return [low for low, high in international + national if low == high]
+
+
+def _ranges(prefix: str, lengths: range | set[int]) -> list[tuple[int, int]]:
+    if prefix.startswith("0"):
+        return []
+    more = sorted(length - len(prefix) for length in lengths if MIN_DIGITS <= length <= MAX_DIGITS)
+    return [(int(prefix) * 10**one, (int(prefix) + 1) * 10**one - 1) for one in more if one >= 0]
+
+
+def _after_trunk(digits: str, dialled_in: Country) -> str | None:
+    """The digits without what is dialled before a number; none for what can't be dialled in that country."""
+    if dialled_in.trunk and digits.startswith(dialled_in.trunk):
+        return digits.removeprefix(dialled_in.trunk)
+    return None if digits.startswith("0") else digits
+
+
+def _with_country_code(digits: str) -> str:
+    """The digits of a number in international form, of those after its plus sign."""
+    if fits_a_country(digits):
+        return digits
+    # Such as +44 (0)20 7946 0958, with a prefix that is dialled only within the country.
+    return international(f"+{digits}", None) or digits
+
+
+def _plus_and_digits(text: str) -> tuple[bool, str]:
+    """Whether there is a plus sign, and the digits. Raises Invalid for what is not the way to write one number."""
+    if "." in text or not (text.isascii() and (found := _PERSONS.fullmatch(text))):
+        text = _without_dress(text)
+        found = None if _FRACTION.fullmatch(text) else _PERSONS.fullmatch(text)
+    if found is None:
+        raise Invalid("phone_number", WRITTEN)
+    digits = found[2].translate(_NOT_DIGITS)
+    if len(digits) > MAX_DIGITS + len("00"):
+        raise Invalid("phone_number", SEVERAL)
+    return bool(found[1]), digits
+
+
+def _without_dress(text: str) -> str:
+    """The text without what a spreadsheet or a link puts around a number. Raises Invalid if it has no one number."""
+    written = _unwrapped(_in_ascii(text))
+    if written[:4].lower() == "tel:":
+        written = written[4:]
+    if _ROUNDED.fullmatch(written):
+        raise Invalid("phone_number", ROUNDED)
+    if whole := _WHOLE.fullmatch(written):
+        return whole[1]
+    if _EXTENSION.search(written):
+        raise Invalid("phone_number", EXTENSION)
+    if sum(sum(map(str.isdigit, part)) >= MIN_DIGITS for part in _BETWEEN.split(written)) > 1:
+        raise Invalid("phone_number", SEVERAL)
+    return written
+
+
+def _in_ascii(text: str) -> str:
+    """The text with ASCII's digits, dashes, brackets and blanks for those of other scripts."""
+    return normal("".join(one if one.isascii() else _ascii_for(one) for one in text))
+
+
+def _ascii_for(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.digit(character))
+    if character in _DASHES or unicodedata.category(character) == "Pd":
+        return "-"
+    alike = unicodedata.normalize("NFKC", character)
+    return alike if alike in ("+", "(", ")", ".", ",", ";", "/") else character
+
+
+def _unwrapped(text: str) -> str:
+    """The text without what makes a spreadsheet keep a number as text: an apostrophe before it, or ="…" around it."""
+    formula = _AS_FORMULA.fullmatch(text)
+    return (formula[1] if formula else text).strip(_QUOTES + " ")

@@ -1,0 +1,74 @@
+"""`python -m tests.chaos --seed N --seconds S --workers W`: one run, its report, exit status 1 for any violation."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos import report
+from tests.chaos.checker import check
+from tests.chaos.kept import keep, recall
+from tests.chaos.run import run
+
+
+def main() -> int:
+    """Exit status: 0 when every invariant held, 1 when one did not."""
+    options = _options()
+    if options.judge:
+        return _judge(options.judge)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    again = f"make torture SEED={seed} SECONDS={options.seconds:g} WORKERS={options.workers}"
+    if options.rate:
+        again += f" RATE={options.rate:g}"
+    folder = Path(tempfile.mkdtemp(prefix=f"gonets-rig-{seed}-"))
+    print(
+        f"seed {seed}: {options.seconds:g} seconds of trouble for {options.workers} workers; logs in {folder}",
+        flush=True,
+    )
+    command = ("-m", "tests.chaos.mutants", options.mutant) if options.mutant else ("-m", "worker")
+    size = {"seconds": options.seconds, "workers": options.workers, "rate": options.rate}
+    began = time.monotonic()
+    facts = run(folder, seed=seed, worker_command=command, **size)
+    lasted = time.monotonic() - began
+    keep(facts, folder / "facts")
+    violations = check(facts)
+    figures = {"seconds": round(lasted), **report.figures(facts, violations)}
+    print(report.tell(figures, facts, violations, again))
+    if violations:
+        print(f"  facts and logs: {folder}; after a change of the checker: python -m tests.chaos --judge {folder}")
+    if options.json:
+        report.write(options.json, figures, violations, seed=seed, **size)
+    if not (violations or options.keep):
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if violations else 0
+
+
+def _judge(folder: Path) -> int:
+    facts = recall(folder / "facts")
+    violations = check(facts)
+    print(report.tell(report.figures(facts, violations), facts, violations, f"python -m tests.chaos --judge {folder}"))
+    return 1 if violations else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, help="of the dice; a random one is printed")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of trouble, after which all comes to rest")
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=0.0, help="GATEWAY_RATE; 0 is no limit")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the logs and the data also of a run without violations"
+    )
+    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="judge the kept facts of an earlier run again")
+    parser.add_argument("--mutant", help="the fault that the workers are given (tests/chaos/mutants.py)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""The facts of a run on disk, to look at and to judge again: a file for each kind of them, a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sandbox.gateway_ledger import Entry
+from tests.chaos.facts import Attempt, Call, ClientMove, Event, Facts, MailingMove, MessageMove, Sample, Settings
+
+KINDS: Mapping[str, Callable[..., Any]] = {
+    "messages": MessageMove,
+    "mailings": MailingMove,
+    "clients": ClientMove,
+    "attempts": Attempt,
+    "requests": Entry,
+    "samples": Sample,
+    "calls": Call,
+    "events": Event,
+}
+"""By the name that they have in Facts."""
+
+
+def keep(facts: Facts, folder: Path) -> None:
+    """Writes the facts to files in `folder`, which is made if there is none."""
+    folder.mkdir(exist_ok=True)
+    for name in KINDS:
+        _write(folder / f"{name}.jsonl", (fact._asdict() for fact in getattr(facts, name)))
+    texts = [{"mailing_id": key[0], "revision": key[1], "text": text} for key, text in facts.texts.items()]
+    _write(folder / "texts.jsonl", texts)
+    _write(folder / "run.jsonl", [{"settings": asdict(facts.settings), "looks": facts.looks}])
+
+
+def recall(folder: Path) -> Facts:
+    """The facts that are kept in `folder`."""
+    (about,) = _read(folder / "run.jsonl")
+    given: dict[str, Any] = {
+        name: [kind(**fact) for fact in _read(folder / f"{name}.jsonl")] for name, kind in KINDS.items()
+    }
+    texts = {(text["mailing_id"], text["revision"]): text["text"] for text in _read(folder / "texts.jsonl")}
+    return Facts(settings=Settings(**about["settings"]), looks=about["looks"], texts=texts, **given)
+
+
+def _write(file: Path, objects: Iterable[Mapping[str, Any]]) -> None:
+    with file.open("w") as lines:
+        lines.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in objects)
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    with file.open() as lines:
+        return [json.loads(line) for line in lines]

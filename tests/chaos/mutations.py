@@ -1,0 +1,364 @@
+"""Faults for a worker: each a small change of its code, of the kind that a tired person makes.
+
+They are made of the worker's own code as that is: what does not fit any more fails loudly.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import psycopg2
+
+from shared.domain.statuses import OnUnknown, Outcome
+from worker import answers, delivery, loop, queue
+from worker.answers import Answer
+from worker.database import Database
+from worker.delivery import Delivery, Retries, Verdict
+from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
+from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.fleet_rate_limiter import ANY_TIME, Pace
+from worker.lanes.send_permits import ALWAYS
+from worker.maintenance import upkeep
+
+Work = Callable[..., Any]
+
+
+def sound() -> None:
+    """The worker as it is."""
+
+
+def lease_check_dropped() -> None:
+    """Whoever has an answer moves the message on, whether it still holds it or not."""
+    _edit(queue, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
+
+
+def claim_committed_late() -> None:
+    """Commits are put together, one in 50 ms: the requests of a claim leave before it is committed."""
+
+    def once(self: Database, work: Work) -> Any:
+        if self._connection is None:
+            self._connection = psycopg2.connect(self._dsn, **self._options)
+            committed_at[0] = 0.0
+        with self._connection.cursor() as cursor:
+            result = work(cursor)
+        if time.monotonic() - committed_at[0] > 0.05:
+            self._connection.commit()
+            committed_at[0] = time.monotonic()
+        return result
+
+    committed_at = [0.0]
+    Database._once = once  # type: ignore[method-assign]
+
+
+def new_id_on_repeat() -> None:
+    """A repeat is sent under an id of its own."""
+    prepare = gateway_client.Gateway.prepare
+    sent: set[int] = set()
+
+    def prepare_anew(
+        self: gateway_client.Gateway, message_id: int, phone_number: int, text: str
+    ) -> gateway_client.Prepared | Answer:
+        again = message_id in sent
+        sent.add(message_id)
+        return prepare(self, message_id + 1_000_000 * again, phone_number, text)
+
+    gateway_client.Gateway.prepare = prepare_anew  # type: ignore[method-assign]
+
+
+def body_changed_on_repeat() -> None:
+    """A repeat carries the mailing's newest text."""
+    _edit(queue, "CLAIM", "coalesce(message.text_revision, open.text_revision)", "open.text_revision")
+
+
+def window_forgotten() -> None:
+    """Messages are claimed and sent whether the window is open or not."""
+    _edit(queue, "CLAIM", "AND now() < end_datetime", "")
+    _edit(queue, "CLAIM", "date_part('epoch', end_datetime - now())", "3600")
+
+
+def window_forgotten_by_senders() -> None:
+    """What has been claimed is sent, however long it had to wait for that."""
+    make = queue._delivery
+    queue._delivery = lambda *row, **given: make(*row, **{**given, "start_by": float("inf"), "permit": ALWAYS})
+
+
+def pause_ignored() -> None:
+    """A paused mailing goes on."""
+    _edit(queue, "CLAIM", "status = 'running'", "status IN ('running', 'paused')")
+
+
+def cancel_ignored() -> None:
+    """So does a cancelled one."""
+    _edit(queue, "CLAIM", "status = 'running'", "status IN ('running', 'cancelled')")
+    _edit(upkeep, "CLOSE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
+
+
+def changes_ignored_in_hand() -> None:
+    """What has been claimed is sent, whatever has become of its mailing since."""
+    make = queue._delivery
+    queue._delivery = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
+
+
+def claim_without_row_lock() -> None:
+    """Two workers can take the same message."""
+    _edit(queue, "CLAIM", "FOR UPDATE SKIP LOCKED", "")
+
+
+def attempt_not_counted() -> None:
+    """A claim does not count its attempt."""
+    _edit(queue, "CLAIM", "attempts = attempts + 1", "attempts = greatest(attempts, 1)")
+
+
+def lost_claim_forgotten() -> None:
+    """A message whose lease ran out is simply tried again: nobody says that its request may have landed."""
+    queue.Queue.take_back = _take_back_silently  # type: ignore[method-assign]
+
+
+def taken_back_too_early() -> None:
+    """A lease is taken to have run out while it lasts."""
+    _edit(queue, "FIND_LOST", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
+
+
+def late_acceptance_ignored() -> None:
+    """An acceptance that comes when the lease has run out is not recorded as sent."""
+    _edit(queue, "RECORD", "OR (attempted.status = 'sent' AND message.status <> 'sent')", "")
+
+
+def sent_without_answer() -> None:
+    """A request that got no answer is taken for sent: it will have come through."""
+    _judge_as(Outcome.AMBIGUOUS, Outcome.ACCEPTED)
+
+
+def refusal_taken_for_success() -> None:
+    """A 200 is a 200, whatever its body says."""
+    read = answers._read_success
+
+    def read_status(status: int, said: dict[str, object] | None, hide: Any) -> Answer:
+        answer = read(status, said, hide)
+        return replace(answer, outcome=Outcome.ACCEPTED) if answer.outcome is Outcome.REFUSED else answer
+
+    answers._read_success = read_status
+
+
+def ambiguity_taken_for_refusal() -> None:
+    """A request that got no answer is taken to have failed."""
+    _judge_as(Outcome.AMBIGUOUS, Outcome.REFUSED)
+
+
+def doubt_forgotten() -> None:
+    """An ambiguous attempt is written down, and does not mark its message."""
+    judge = delivery.judge
+
+    def judge_boldly(*given: Any) -> Verdict:
+        return replace(judge(*given), in_doubt=False)
+
+    vars(queue)["judge"] = judge_boldly
+
+
+def hold_forgotten() -> None:
+    """What was to be held when in doubt is sent again."""
+    make = queue._delivery
+
+    def resend(*row: Any, **given: Any) -> Delivery:
+        return replace(make(*row, **given), on_unknown=OnUnknown.RESEND)
+
+    queue._delivery = resend
+
+
+def repeated_in_the_transport() -> None:
+    """The HTTP client tries again by itself."""
+    end = curl_transfer.Transfer.end
+
+    def end_or_repeat(self: curl_transfer.Transfer, code: int = 0) -> bool:
+        over, answered = end(self, code), self.status is not None
+        if over and self.has_left and not answered and self not in repeated:
+            repeated.append(self)
+            self._requests = 0
+            return False
+        repeated[:] = [transfer for transfer in repeated if transfer is not self]
+        return over
+
+    repeated: list[curl_transfer.Transfer] = []
+    curl_transfer.Transfer.end = end_or_repeat  # type: ignore[method-assign]
+
+
+def attempts_unlimited() -> None:
+    """No number of attempts is too many."""
+    judge = delivery.judge
+
+    def judge_on(one: Delivery, answer: Answer, retries: Retries, random: Random) -> Verdict:
+        return judge(one, answer, replace(retries, max_attempts=1000), random)
+
+    vars(queue)["judge"] = judge_on
+
+
+def sent_before_due() -> None:
+    """Nobody waits between two attempts."""
+    _edit(queue, "CLAIM", "AND due_at <= now()", "")
+
+
+def given_back_in_flight() -> None:
+    """A worker that stops gives back everything, also what is on its way."""
+    submit, wind_down = message_sender.Senders.submit, loop.Daemon._wind_down
+    submitted: list[Delivery] = []
+
+    def submit_and_remember(self: message_sender.Senders, deliveries: list[Delivery]) -> None:
+        submitted.extend(deliveries)
+        submit(self, deliveries)
+
+    def give_back_all(self: loop.Daemon) -> None:
+        self._queue.release(submitted)
+        wind_down(self)
+
+    message_sender.Senders.submit = submit_and_remember  # type: ignore[method-assign,assignment]
+    loop.Daemon._wind_down = give_back_all  # type: ignore[method-assign]
+
+
+def text_kept_when_given_back() -> None:
+    """A message that was never attempted after all keeps the text of that day."""
+    _edit(queue, "RELEASE", "CASE attempts WHEN 1 THEN NULL ELSE text_revision END", "message.text_revision")
+
+
+def phone_kept_when_given_back() -> None:
+    """And the phone number of that day."""
+    _edit(queue, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
+
+
+def leaver_written_to() -> None:
+    """A client's removal ends the messages that wait, and forgets those that are on their way."""
+    _edit(queue, "END_ORPHANS", "status = 'pending'", "FALSE")
+
+
+def lost_claim_kept() -> None:
+    """Nobody takes a message back whose worker has died."""
+    queue.Queue.take_back = lambda self, limit: 0  # type: ignore[method-assign]
+
+
+def lease_forgotten_by_senders() -> None:
+    """What has been claimed is sent, however little of its lease is left."""
+    submit = SendingLoop.submit
+
+    def submit_patiently(self: SendingLoop, deliveries: list[Delivery]) -> None:
+        submit(self, [replace(one, start_by=float("inf"), permit=ALWAYS) for one in deliveries])
+
+    SendingLoop.submit = submit_patiently  # type: ignore[method-assign,assignment]
+
+
+def sent_twice_at_once() -> None:
+    """The gateway is given the same message twice at once."""
+    submit = SendingLoop.submit
+
+    def submit_twice(self: SendingLoop, deliveries: list[Delivery]) -> None:
+        submit(self, [one for one in deliveries for _ in range(2)])
+
+    SendingLoop.submit = submit_twice  # type: ignore[method-assign,assignment]
+
+
+def pace_ignored() -> None:
+    """GATEWAY_RATE is set, and nobody asks the database for slots."""
+    Pace.free_slots = lambda self, cursor: 1000  # type: ignore[method-assign]
+    Pace.take = lambda self, cursor, slots: [ANY_TIME] * slots  # type: ignore[method-assign]
+
+
+def slots_given_twice() -> None:
+    """Slots are reckoned from now on, whatever has been given out before."""
+    _edit(fleet_rate_limiter, "READ_PACE", "greatest(next_slot, now)", "now")
+
+
+def refusals_not_kept() -> None:
+    """Attempts that were refused are not worth a row."""
+    _edit(queue, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE outcome <> 'refused'\nUNION")
+
+
+def success_taken_for_refusal() -> None:
+    """A success is read as a refusal."""
+    _judge_as(Outcome.ACCEPTED, Outcome.REFUSED)
+
+
+def chunk_launched_twice() -> None:
+    """A launch that is cut short begins its chunk again, and nothing guards against that."""
+    _edit(upkeep, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), launch_cursor)", "launch_cursor")
+    _edit(upkeep, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
+    _run_sql("ALTER TABLE message DROP CONSTRAINT IF EXISTS message_client_id_mailing_id_key")
+
+
+def client_skipped() -> None:
+    """A launch steps over the first client of each chunk but the first."""
+    _edit(upkeep, "LAUNCH_CHUNK", "(SELECT max(id) FROM chunk)", "(SELECT max(id) + 1 FROM chunk)")
+
+
+def newcomers_launched() -> None:
+    """Who joins the directory while a launch runs gets a message too."""
+    upkeep.LAUNCH_CHUNK = upkeep.LAUNCH_CHUNK.replace("AND id <= %(ceiling)s", "")
+
+
+def audience_counted_twice() -> None:
+    """A launch counts the clients that it has looked at, and those it has added."""
+    _edit(
+        upkeep, "LAUNCH_CHUNK", "audience + (SELECT count(*) FROM added)", "audience + 2 * (SELECT count(*) FROM added)"
+    )
+
+
+def settled_too_early() -> None:
+    """A mailing is finished when nothing of it is pending: what is on its way will come through."""
+    for statement in ("LOCK_ENDED_MAILINGS", "SETTLE_MAILINGS"):
+        _edit(upkeep, statement, "status IN ('pending', 'sending')", "status = 'pending'")
+
+
+def settled_by_an_old_snapshot() -> None:
+    """Whether a mailing is over is decided in the statement that waits for its lock."""
+    upkeep.LOCK_ENDED_MAILINGS = "SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL"
+
+
+def crash_on_garbage() -> None:
+    """An answer that is no JSON ends the worker."""
+
+    def read_or_die(body: bytes) -> Any:
+        if body.startswith(b"<"):
+            os._exit(1)
+        return read(body)
+
+    read, answers._json_object = answers._json_object, read_or_die
+
+
+def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
+    before: str = getattr(module, name)
+    assert old in before, f"{module.__name__}.{name} has changed: this mutant needs a new edit"
+    setattr(module, name, before.replace(old, new))
+
+
+def _judge_as(outcome: Outcome, instead: Outcome) -> None:
+    read = gateway_client.Gateway.read
+
+    def misread(self: gateway_client.Gateway, *exchange: Any) -> Answer:
+        answer = read(self, *exchange)
+        return replace(answer, outcome=instead) if answer.outcome is outcome else answer
+
+    gateway_client.Gateway.read = misread  # type: ignore[method-assign,assignment]
+
+
+def _take_back_silently(self: queue.Queue, limit: int) -> int:
+    def work(cursor: Any) -> int:
+        cursor.execute(
+            """
+            UPDATE message SET status = 'pending', due_at = now(), claimed_at = NULL, lease_until = NULL,
+                lease_worker = NULL
+            WHERE status = 'sending' AND lease_until < now()
+            """
+        )
+        return int(cursor.rowcount)
+
+    return self._database.transaction(work)
+
+
+def _run_sql(statement: str) -> None:
+    connection = psycopg2.connect(os.environ["DATABASE_URL"])
+    connection.autocommit = True
+    connection.cursor().execute(statement)
+    connection.close()

@@ -1,0 +1,117 @@
+"""What a run came to: a table for a person, JSON for a program."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.chaos.checker import INVARIANTS, lost, summary, unexplained_repeats
+from tests.chaos.facts import Facts, Violation
+from tests.chaos.story import Ledgers
+
+OTHERS = ("api", "gateway")
+"""Who may be killed, besides workers."""
+
+SHOWN = 20
+"""Violations told in full; the first of each invariant with everything that is known of its message."""
+
+
+def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
+    """The figures of a run. Durations are in seconds."""
+    events = Counter(event.what for event in facts.events)
+    ledgers = Ledgers(facts)
+    ends = Counter(story.last.status for story in ledgers.stories.values())
+    outcomes = Counter(request.outcome for request in facts.requests)
+    accepts = sum(request.accepted_at is not None for request in facts.requests)
+    recovery = sorted(recovery_times(ledgers))
+    return {
+        "workers killed": sum(event.what == "kill" and event.who not in OTHERS for event in facts.events),
+        "workers frozen": events["stop"],
+        "workers stopped and started": sum(e.what == "terminate" and e.who != "api" for e in facts.events),
+        "API killed or restarted": sum(e.what in ("kill", "terminate") and e.who == "api" for e in facts.events),
+        "database restarted or crashed": events["database"],
+        "connections to it cut": sum(events[what] for what in ("cut", "cut at commit", "connections ended")),
+        "database hung": events["database hangs"],
+        "black holes": events["black hole"],
+        "gateway killed": sum(event.what == "kill" and event.who == "gateway" for event in facts.events),
+        "gateway outages": events["outage"],
+        "token changes": events["token"],
+        "gateway faults": sum(outcomes.values()) - outcomes["accepted"],
+        "API calls": len(facts.calls),
+        "API calls without an answer, or 5xx": sum(call.status is None or call.status >= 500 for call in facts.calls),
+        "mailings": len(ledgers.mailings),
+        "messages": len(ledgers.stories),
+        **{f"  {status}": ends[status] for status in sorted(ends)},
+        "requests": len(facts.requests),
+        "accepted": accepts,
+        "accepted again, explained": accepts
+        - len({request.id for request in facts.requests if request.accepted_at is not None})
+        - unexplained_repeats(violations),
+        "snapshots checked": facts.looks,
+        "recovery after a kill, median": round(median(recovery), 2) if recovery else None,
+        "recovery after a kill, longest": round(recovery[-1], 2) if recovery else None,
+        "longest way to the gateway": round(max(travels(ledgers), default=0.0), 3),
+        "lost": lost(violations),
+        "unexplained repeats": unexplained_repeats(violations),
+        "violations": len(violations),
+    }
+
+
+def recovery_times(ledgers: Ledgers) -> list[float]:
+    """For each kill of a worker that had messages in hand, the seconds until the last of them was out of its hands."""
+    times = []
+    for event in ledgers.facts.events:
+        if event.what == "kill" and event.who not in OTHERS:
+            ends = [
+                claim.ended.committed_at
+                for story in ledgers.stories.values()
+                for claim in story.claims
+                if claim.worker.startswith(event.who) and claim.ended and claim.ended.committed_at > event.at
+            ]
+            if ends:
+                times.append(max(ends) - event.at)
+    return times
+
+
+def travels(ledgers: Ledgers) -> list[float]:
+    """Seconds from a worker's last look at the clock to the gateway's first, where both are known."""
+    return [
+        request.started_at - attempt.started_at
+        for story in ledgers.stories.values()
+        for request, claim in story.pairs
+        if claim and (attempt := story.attempts.get(claim.number)) and not attempt.lost
+    ]
+
+
+def tell(figures: dict[str, Any], facts: Facts, violations: list[Violation], again: str) -> str:
+    """The report as text; `again` is the command that repeats the run."""
+    width = max(len(name) for name in figures)
+    lines = [f"  {name:<{width}}  {value:>9}" for name, value in figures.items() if value is not None]
+    counted = summary(violations)
+    for invariant, meaning in INVARIANTS.items():
+        verdict = f"VIOLATED {counted[invariant]} times" if counted[invariant] else "holds"
+        lines.append(f"  {invariant:<{width}}  {verdict:>9}  {meaning}")
+    lines += _told(facts, violations)
+    return "\n".join([*lines, f"  again: {again}"])
+
+
+def write(file: Path, figures: dict[str, Any], violations: list[Violation], **about: Any) -> None:
+    """The report as JSON."""
+    said = [violation._asdict() for violation in violations]
+    file.write_text(json.dumps({**about, "figures": figures, "violations": said}, indent=2, ensure_ascii=False) + "\n")
+
+
+def _told(facts: Facts, violations: list[Violation]) -> list[str]:
+    ledgers = Ledgers(facts) if violations else None
+    lines: list[str] = []
+    told: set[str] = set()
+    for violation in violations[:SHOWN]:
+        where = f"message {violation.message_id}, mailing {violation.mailing_id}"
+        lines.append(f"  {violation.invariant}: {violation.said} ({where})")
+        if ledgers and violation.message_id is not None and violation.invariant not in told:
+            told.add(violation.invariant)
+            lines += [f"      {line}" for line in ledgers.timeline(violation.message_id)]
+    return lines

@@ -1,0 +1,201 @@
+"""The facts put in order: what happened to one message on both sides, and how a mailing stood at a given moment."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from sandbox.gateway_ledger import Entry
+from tests.chaos.facts import Attempt, ClientMove, Facts, MailingMove, MessageMove, Stall
+
+CLOCK = 0.002
+"""Seconds that two readings of the machine's clock, each rounded in its own way, may disagree by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message in a worker's hands, from the commit that put it there to the one that took it out."""
+
+    number: int
+    worker: str
+    claimed_at: float
+    committed_at: float
+    lease_until: float
+    phone_number: int
+    text_revision: int | None
+    ended: MessageMove | None
+
+    @property
+    def released(self) -> bool:
+        """Whether it was given back as if it had not been made."""
+        return self.ended is not None and self.ended.status == "pending" and self.ended.attempts < self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One message. Each request is paired with the claim that it belongs to, if there is one."""
+
+    message_id: int
+    mailing_id: int
+    moves: Sequence[MessageMove]
+    claims: Sequence[Claim]
+    written: Sequence[Attempt]
+    attempts: dict[int, Attempt]
+    """By number, as they stand at the end."""
+    pairs: Sequence[tuple[Entry, Claim | None]]
+
+    @property
+    def last(self) -> MessageMove:
+        """How it ended."""
+        return self.moves[-1]
+
+    @property
+    def accepts(self) -> list[Entry]:
+        """The requests that the gateway accepted."""
+        return [request for request, _ in self.pairs if request.accepted_at is not None]
+
+    def is_lost(self, claim: Claim | None) -> bool:
+        """Whether the claim's lease ran out before its holder told what came of it."""
+        attempt = self.attempts.get(claim.number) if claim else None
+        return attempt is not None and attempt.lost
+
+
+class Ledgers:
+    """The facts of a run, indexed."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.settings = facts.settings
+        self.mailings: dict[int, list[MailingMove]] = defaultdict(list)
+        for mailing in facts.mailings:
+            self.mailings[mailing.mailing_id].append(mailing)
+        self.clients: dict[int, list[ClientMove]] = defaultdict(list)
+        for client in facts.clients:
+            self.clients[client.client_id].append(client)
+        self.stories = _stories(facts)
+        self._stalls = facts.stalls()
+
+    def mailing_at(self, mailing_id: int, moment: float) -> MailingMove | None:
+        """The mailing as it was committed last, then."""
+        moves = self.mailings[mailing_id]
+        place = bisect_right(moves, moment, key=attrgetter("committed_at"))
+        return moves[place - 1] if place else None
+
+    def mailing_between(self, mailing_id: int, since: float, until: float) -> list[MailingMove]:
+        """The mailing as it could be seen in that time."""
+        moves = self.mailings[mailing_id]
+        first = max(0, bisect_right(moves, since, key=attrgetter("committed_at")) - 1)
+        return moves[first : bisect_right(moves, until, key=attrgetter("committed_at"))]
+
+    def client_at(self, client_id: int, moment: float) -> ClientMove | None:
+        """The client as it was committed last, then."""
+        moves = self.clients[client_id]
+        place = bisect_right(moves, moment, key=attrgetter("committed_at"))
+        return moves[place - 1] if place else None
+
+    def stalled_underway(self, story: Story, claim: Claim, request: Entry) -> Stall | None:
+        """The stall that held up a request which its worker had begun before: it can't look at its clock meanwhile.
+
+        If the worker has told how long the request took, the stall must lie within.
+        """
+        attempt = story.attempts.get(claim.number)
+        for stall in self._stalls:
+            between = claim.committed_at - 0.05 <= stall.until <= request.started_at + CLOCK
+            if claim.worker.startswith(stall.who) and between and claim.committed_at <= stall.until:
+                lasted = stall.until - stall.since - 0.1
+                if attempt is None or attempt.duration is None or attempt.duration >= lasted:
+                    return stall
+        return None
+
+    def timeline(self, message_id: int) -> list[str]:
+        """Everything that is known of one message, in order, a line each: to see what went wrong."""
+        story = self.stories[message_id]
+        lines = [(move.committed_at, f"ledger   {_described(move)}") for move in story.moves]
+        for request, claim in story.pairs:
+            number = claim.number if claim else "no claim"
+            lines.append((request.started_at, f"gateway  request of {number}: {request.outcome} {request.status}"))
+            if request.answered_at:
+                lines.append((request.answered_at, f"gateway  answered {request.status}"))
+        for attempt in story.attempts.values():
+            lines.append((attempt.started_at, f"attempt  {' '.join(str(value) for value in attempt[1:8])}"))
+        first = min(at for at, _ in lines)
+        return [f"{at - first:9.3f} {said}" for at, said in sorted(lines)]
+
+
+def _stories(facts: Facts) -> dict[int, Story]:
+    moves: dict[int, list[MessageMove]] = defaultdict(list)
+    for move in facts.messages:
+        moves[move.message_id].append(move)
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in facts.attempts:
+        attempts[attempt.message_id].append(attempt)
+    requests: dict[int, list[Entry]] = defaultdict(list)
+    for request in facts.requests:
+        requests[request.id].append(request)
+    return {
+        message_id: _story(its, attempts[message_id], sorted(requests[message_id], key=attrgetter("started_at")))
+        for message_id, its in moves.items()
+    }
+
+
+def _story(moves: list[MessageMove], written: list[Attempt], requests: list[Entry]) -> Story:
+    claims = list(_claims(moves))
+    last = {attempt.number: attempt for attempt in written}
+    attempts = {number: attempt for number, attempt in last.items() if attempt.present}
+    pairs = _pairs(claims, attempts, requests)
+    return Story(moves[0].message_id, moves[0].mailing_id, moves, claims, written, attempts, pairs)
+
+
+def _claims(moves: list[MessageMove]) -> Iterator[Claim]:
+    for place, move in enumerate(moves):
+        before = moves[place - 1] if place else None
+        if move.status == "sending" and (before is None or not _same_claim(before, move)):
+            ended = next((later for later in moves[place + 1 :] if not _same_claim(later, move)), None)
+            until = move.lease_until or 0.0
+            yield Claim(
+                number=move.attempts,
+                worker=move.worker or "",
+                claimed_at=move.began_at,
+                committed_at=move.committed_at,
+                lease_until=until,
+                phone_number=move.phone_number,
+                text_revision=move.text_revision,
+                ended=ended,
+            )
+
+
+def _same_claim(one: MessageMove, other: MessageMove) -> bool:
+    return one.status == "sending" == other.status and (one.attempts, one.worker) == (other.attempts, other.worker)
+
+
+def _pairs(
+    claims: list[Claim], attempts: dict[int, Attempt], requests: list[Entry]
+) -> list[tuple[Entry, Claim | None]]:
+    """Each request with a claim of its own that was committed before: the one that it fits best."""
+    free = [claim for claim in claims if not claim.released]
+    pairs: list[tuple[Entry, Claim | None]] = []
+    for request in requests:
+        before = [claim for claim in free if claim.committed_at <= request.started_at + CLOCK]
+        if not before:
+            pairs.append((request, None))
+            continue
+        best = min(before, key=lambda claim: _distance(claim, attempts.get(claim.number), request.started_at))
+        free.remove(best)
+        pairs.append((request, best))
+    return pairs
+
+
+def _distance(claim: Claim, attempt: Attempt | None, started_at: float) -> float:
+    if attempt is not None and not attempt.lost:
+        return abs(started_at - attempt.started_at)
+    return max(0.0, started_at - claim.lease_until)
+
+
+def _described(move: MessageMove) -> str:
+    lease = f" lease by {move.worker} until {move.lease_until}" if move.worker else ""
+    doubt = " in doubt" if move.in_doubt else ""
+    reason = f" ({move.reason})" if move.reason else ""
+    return f"{move.status} attempts={move.attempts}{doubt}{lease}{reason} by {move.by}"

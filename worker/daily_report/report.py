@@ -1,0 +1,208 @@
+"""The daily report: what was sent yesterday, by e-mail, once, whatever the number of workers.
+
+Any worker may send it. Who does holds the day under a lease, as with a message: a mail server that is away, or a worker
+that dies, is tried again by whoever comes next. Should one die between the server's "accepted" and the commit, the
+report goes out a second time, with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import ssl
+import threading
+from datetime import UTC, date, datetime, time, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.domain.statuses import MessageStatus, Outcome
+from worker.daily_report.mail_settings import MailSettings
+from worker.database import NOT_MIGRATED, TROUBLE, Database
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+"""Between two looks whether it is time."""
+
+SMTP_TIMEOUT = 30.0
+"""Seconds that each step of the talk with the mail server may take."""
+
+MAILINGS_SHOWN = 50
+"""Mailings with a line of their own."""
+
+# Take the day whose report is due, if nobody has sent it or is at it. After each failure it rests longer, at most an
+# hour. (A lease that ends later is from before the database's clock was put back.)
+CLAIM_DAY = """
+INSERT INTO daily_report AS report (day, lease_until)
+VALUES (%s, now() + interval '5 minutes')
+ON CONFLICT (day) DO UPDATE
+SET tries = report.tries + 1,
+    lease_until = now() + least(report.tries + 1, 12) * interval '5 minutes'
+WHERE report.sent_at IS NULL AND report.lease_until NOT BETWEEN now() AND now() + interval '1 hour'
+RETURNING day
+"""
+
+MARK_SENT = "UPDATE daily_report SET sent_at = now() WHERE day = %s AND sent_at IS NULL"
+
+COUNT_ATTEMPTS = """
+SELECT outcome, count(*) FROM attempt WHERE started_at >= %(begins)s AND started_at < %(ends)s GROUP BY outcome
+"""
+
+# The mailings that were under way on that day, the largest first, with what has become of their messages until now.
+LIST_MAILINGS = """
+SELECT mailing.id, mark, mailing.status, audience, counts.by_status, count(*) OVER ()
+FROM mailing CROSS JOIN LATERAL (
+    SELECT coalesce(jsonb_object_agg(status, messages), '{}') AS by_status
+    FROM (
+        SELECT status, sum(messages)::bigint AS messages
+        FROM message_tally WHERE mailing_id = mailing.id GROUP BY status
+    ) AS tally
+) AS counts
+WHERE launch_started_at < %(ends)s AND (settled_at IS NULL OR settled_at >= %(begins)s)
+ORDER BY audience DESC, mailing.id
+LIMIT %(limit)s
+"""
+
+
+class Day(NamedTuple):
+    """A day to report on: it begins and ends at these moments, and was claimed at that one."""
+
+    day: date
+    begins: datetime
+    ends: datetime
+    claimed_at: datetime
+
+
+class MailingLine(NamedTuple):
+    """A mailing that was under way on the day."""
+
+    id: int
+    mark: str
+    status: str
+    audience: int
+    messages: dict[str, int]
+    of: int
+    """How many such mailings there are."""
+
+
+class Summary(NamedTuple):
+    """What the report tells."""
+
+    attempts: dict[str, int]
+    mailings: list[MailingLine]
+
+
+class DailyReport:
+    """Sends the report on each day. Runs in a thread of its own: a mail server may take its time."""
+
+    def __init__(self, database: Database, settings: MailSettings, stop: threading.Event) -> None:
+        self._database = database
+        self._settings = settings
+        self._stop = stop
+
+    def run(self) -> None:
+        """Looks once a minute, until stopped."""
+        try:
+            while not self._stop.is_set():
+                try:
+                    self.send_if_due()
+                except NOT_MIGRATED:
+                    log.warning("the database is not migrated to this version yet: no daily report")
+                self._stop.wait(LOOK_SECONDS)
+        except TROUBLE:
+            if not self._stop.is_set():
+                raise
+        finally:
+            self._database.close()
+
+    def send_if_due(self) -> bool:
+        """Sends yesterday's report if it is time and nobody has. Returns whether it did."""
+        day = self._database.transaction(self._claim)
+        if day is None:
+            return False
+        summary = self._database.transaction(lambda cursor: _summary(cursor, day))
+        try:
+            refused = _send(compose(day, summary, self._settings), self._settings)
+        except (OSError, smtplib.SMTPException) as error:
+            # Not its text: a server may quote addresses, or what was said to it.
+            said = {"day": str(day.day), "trouble": type(error).__name__, "code": getattr(error, "smtp_code", None)}
+            log.warning("the daily report could not be sent, and will be tried again", extra=said)
+            return False
+        self._database.transaction(lambda cursor: cursor.execute(MARK_SENT, (day.day,)))
+        log.info("the daily report is sent", extra={"day": str(day.day), "recipients_refused": refused})
+        return True
+
+    def _claim(self, cursor: Cursor) -> Day | None:
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone() or ()
+        day = day_before(now, self._settings.at, ZoneInfo(self._settings.timezone))
+        cursor.execute(CLAIM_DAY, (day.day,))
+        return day if cursor.fetchone() else None
+
+
+def day_before(now: datetime, at: time, zone: ZoneInfo) -> Day:
+    """The day whose report is due, which is sent from `at` on the day after it.
+
+    Its bounds are reckoned here, by the time zones that the settings were checked with: the database may know others.
+    """
+    local = now.astimezone(zone).replace(tzinfo=None)
+    day = (local - timedelta(hours=at.hour, minutes=at.minute)).date() - timedelta(days=1)
+    begins, ends = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    return Day(day, begins, ends, now)
+
+
+def compose(day: Day, summary: Summary, settings: MailSettings) -> EmailMessage:
+    """The report as an e-mail in plain text. It has no phone numbers and no texts."""
+    message = EmailMessage()
+    accepted = summary.attempts.get(Outcome.ACCEPTED, 0)
+    message["Subject"] = f"Gonets on {day.day}: {accepted:,} messages accepted"
+    message["From"] = settings.sender
+    message["To"] = settings.to
+    message["Date"] = format_datetime(day.claimed_at)
+    # The same for every try, so that whoever gets it twice can tell.
+    message["Message-ID"] = f"<daily-report-{day.day}@{settings.sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody on holiday shall answer
+    message.set_content("\n".join(_lines(day, summary, settings)))
+    return message
+
+
+def _summary(cursor: Cursor, day: Day) -> Summary:
+    window = {"begins": day.begins, "ends": day.ends, "limit": MAILINGS_SHOWN}
+    cursor.execute(COUNT_ATTEMPTS, window)
+    attempts = dict(cursor.fetchall())
+    cursor.execute(LIST_MAILINGS, window)
+    return Summary(attempts, [MailingLine(*row) for row in cursor.fetchall()])
+
+
+def _lines(day: Day, summary: Summary, settings: MailSettings) -> list[str]:
+    lines = [f"Gonets on {day.day} ({settings.timezone})", "", "Requests to the gateway, by what came of them"]
+    lines += [f"  {outcome.value:<14}{summary.attempts.get(outcome, 0):>12,}" for outcome in Outcome]
+    lines += ["", "Mailings under way that day, and their messages until now"]
+    for mailing in summary.mailings:
+        lines.append(f"  {mailing.id}, {mailing.mark}: {mailing.status}, audience {mailing.audience:,}")
+        counts = ((status.value, mailing.messages.get(status, 0)) for status in MessageStatus)
+        lines.append("    " + ", ".join(f"{count:,} {status}" for status, count in counts if count))
+    if not summary.mailings:
+        lines.append("  none")
+    elif (more := summary.mailings[0].of - len(summary.mailings)) > 0:
+        lines.append(f"  and {more:,} smaller ones")
+    return lines
+
+
+def _send(message: EmailMessage, settings: MailSettings) -> int:
+    """Hands the e-mail to the server. Returns how many recipients were refused; raises when all were."""
+    tls = ssl.create_default_context()
+    if settings.security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=SMTP_TIMEOUT, context=tls)
+    else:
+        server = smtplib.SMTP(settings.host, settings.port, timeout=SMTP_TIMEOUT)
+    with server:
+        if settings.security == "starttls":
+            server.starttls(context=tls)
+        if settings.user and settings.password:
+            server.login(settings.user, settings.password)
+        return len(server.send_message(message))

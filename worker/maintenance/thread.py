@@ -1,0 +1,91 @@
+"""The upkeep's own thread, with a connection of its own: launching a million messages does not hold up the sending."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from worker.database import TROUBLE, Database
+from worker.maintenance.upkeep import Upkeep
+from worker.queue import Queue
+from worker.telemetry.metrics import Metrics
+
+UPKEEP_SECONDS = 1.0
+"""Between rounds of upkeep while there is sending to do. An idle worker does one a poll."""
+
+TAKE_BACK_LIMIT = 1000
+"""Lost claims taken back in one transaction."""
+
+
+class Keeper:
+    """Takes back what leases gave up and keeps mailings moving, at every poll, and soon after there was sending."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        queue: Queue,
+        upkeep: Upkeep,
+        stop: threading.Event,
+        tell: Callable[[], None],
+        metrics: Metrics,
+        poll_seconds: float,
+    ) -> None:
+        """No other thread may use `database`, `queue` and `upkeep`; `tell` is called when there is more to send."""
+        self._database = database
+        self._queue = queue
+        self._upkeep = upkeep
+        self._stop = stop
+        self._tell = tell
+        self._metrics = metrics
+        self._poll_seconds = poll_seconds
+        self._moved = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begins with a round at once."""
+        self._thread.start()
+
+    def moved(self) -> None:
+        """Messages have moved: the last of a mailing, perhaps, which need not wait for the next poll to be finished."""
+        self._moved.set()
+
+    def check(self) -> None:
+        """Raises what has ended the upkeep, if anything has."""
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def launching(self) -> bool:
+        """Whether a mailing was being launched when it was last looked, by whichever worker."""
+        return self._upkeep.launching
+
+    def join(self, seconds: float) -> None:
+        """Waits until the round under way is over, once the worker has been told to stop; at most so long."""
+        self._moved.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                begun = time.monotonic()
+                if self._round():
+                    self._tell()
+                else:
+                    self._moved.wait(self._poll_seconds)
+                    self._stop.wait(begun + UPKEEP_SECONDS - time.monotonic())
+        except BaseException as error:  # noqa: BLE001  the daemon is to hear of it
+            if not (self._stop.is_set() and isinstance(error, TROUBLE)):
+                self._failure = error
+                self._tell()
+        finally:
+            self._database.close()
+
+    def _round(self) -> bool:
+        """One round. Returns whether it did something that others should follow up."""
+        self._moved.clear()
+        lost = self._queue.take_back(TAKE_BACK_LIMIT)
+        self._metrics.took_back(lost)
+        return self._upkeep.run() or lost > 0
