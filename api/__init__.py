@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api import health
 from api.audit import routes as audit_routes
 from api.auth import routes as access_routes
-from api.auth.authentication import register_gate
+from api.auth.authentication import register_authentication
 from api.auth.commands import key
 from api.auth.login_pages import register_sign_in
 from api.auth.oidc_settings import ProviderSettings
@@ -77,7 +77,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     register_headers(app)
     register_query_check(app)
     register_form_size(app)
-    register_gate(app, settings)
+    register_authentication(app, settings)
     rest_api.init_app(app)
     rest_api.register_converter(RowId, row_id_schema)
     for blp in _resources():

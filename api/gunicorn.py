@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from api import create_app
-from api.auth.bootstrap_key import show_first_key
+from api.auth.bootstrap_key import show_bootstrap_key
 from api.server.worker import ApiWorker
 from shared.config import between, environment, exit_if_wrong
 
@@ -42,7 +42,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder
 
 def on_starting(_server: Any) -> None:
     """Before there are processes to serve: an installation without a key gets one."""
-    show_first_key(create_app())
+    show_bootstrap_key(create_app())
 
 
 def on_exit(_server: Any) -> None:

@@ -26,7 +26,7 @@ from benchmarks.progress import Progress
 from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
 from worker.database import Database
-from worker.delivery import Attempted, Retries
+from worker.delivery import AttemptResult, Retries
 from worker.lanes.gateway_client import ACCEPTED
 from worker.queue import Queue
 
@@ -149,7 +149,7 @@ def _claim(url: str, connection: Connection, mailing_id: int, progress: Progress
         costs.append(1e6 * (time.monotonic() - began) / BATCH)
         ledger.expect("messages claimed", len(claimed), BATCH)
         now = time.monotonic()
-        queue.record([Attempted(one, ACCEPTED, one.claim.database_time(now), 0.0, now) for one in claimed])
+        queue.record([AttemptResult(one, ACCEPTED, one.claim.database_time(now), 0.0, now) for one in claimed])
         progress.show(done + 1, CLAIMS + 1, "claims")
     database.close()
     ledger.hold(connection, mailing_id)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.logs import reason_in
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from shared.errors import GonetsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ class Child:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                leashed(command, signal.SIGTERM),
+                die_with_parent(command, signal.SIGTERM),
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
                 stdin=subprocess.PIPE,

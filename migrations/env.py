@@ -7,13 +7,11 @@ import psycopg2
 from alembic import context
 from flask import current_app
 from psycopg2 import errors
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from shared import locks
 from shared.database_errors import explain
-
-# Any number, the same for everybody: whoever migrates at the same time waits here for the first to be done.
-MIGRATION_LOCK = 7_092_026
 
 OLDEST_SERVER = 15
 """The major version of PostgreSQL that the migrations need at least."""
@@ -33,7 +31,8 @@ def migrate(connection: Connection) -> None:
         **migrate_extension.configure_args,
     )
     with context.begin_transaction():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        # Whoever migrates at the same time waits here for the first to be done.
+        connection.execute(select(func.pg_advisory_xact_lock(*locks.MIGRATIONS)))
         if is_newer(context.get_context().get_current_heads()):
             return
         # A migration may take as long as its data needs, whatever the limit for requests is.

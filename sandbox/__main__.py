@@ -15,7 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  before the imports that an older 
     sys.exit(f"Gonets needs Python 3.11 or newer, and this is {sys.version.split()[0]}.")
 
 from sandbox.api_client import ApiClient
-from sandbox.demo import demonstrate
+from sandbox.demo import run_demo
 from sandbox.service import Service
 from sandbox.settings import LauncherSettings
 from sandbox.terminal import Terminal, brief
@@ -47,9 +47,9 @@ def _run(settings: LauncherSettings, terminal: Terminal) -> None:
         service.start()
         with ApiClient(service.api_url, service.api_key) as api:
             _say_where(service, api, terminal)
-            demonstrate(service, api, terminal)
+            run_demo(service, api, terminal)
         while True:
-            service.tend(60)
+            service.supervise(60)
     except KeyboardInterrupt:
         terminal.pass_by("Stopping: the workers finish what they have in flight…")
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.errors import ConfigurationError
 
 
-def kept_key(file: Path) -> str:
+def load_or_create_key(file: Path) -> str:
     """The key in the file, which is made if need be. Raises ConfigurationError for a file with none in it."""
     try:
         # Nobody else can read it, from the first moment on; and of two launchers one makes it.

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from sandbox.parent_death_signal import Account, leashed
+from sandbox.parent_death_signal import Account, die_with_parent
 from shared.errors import ConfigurationError, GonetsError
 
 VERSION = 18
@@ -46,7 +46,7 @@ def bare_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
 
 
-def create_data_folder(folder: Path, *, durable: bool) -> None:
+def create_data_directory(folder: Path, *, durable: bool) -> None:
     """Makes a new data folder; does nothing when there is one, whatever is in it.
 
     It is made beside its place and moved there when it is whole: one that was cut short leaves no trace. Raises
@@ -62,7 +62,9 @@ def create_data_folder(folder: Path, *, durable: bool) -> None:
     options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     if not durable:
         options.append("--no-sync")
-    initdb = leashed([program("initdb"), *options, f"--pgdata={unfinished}"], signal.SIGTERM, account_of(unfinished))
+    initdb = die_with_parent(
+        [program("initdb"), *options, f"--pgdata={unfinished}"], signal.SIGTERM, account_of(unfinished)
+    )
     done = subprocess.run(  # noqa: S603
         initdb,
         cwd="/",
@@ -78,7 +80,7 @@ def create_data_folder(folder: Path, *, durable: bool) -> None:
     unfinished.rename(folder)
 
 
-def check_data_folder(folder: Path) -> None:
+def check_data_directory(folder: Path) -> None:
     """Raises ConfigurationError, saying what to do, when this version or this user can't use the folder."""
     if os.geteuid() not in (0, folder.stat().st_uid):
         raise ConfigurationError(

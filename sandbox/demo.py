@@ -17,7 +17,7 @@ LOOK_INTERVAL = 0.25
 """Seconds between two looks at a mailing."""
 
 
-def demonstrate(service: Service, api: ApiClient, terminal: Terminal) -> None:
+def run_demo(service: Service, api: ApiClient, terminal: Terminal) -> None:
     """Shows a mailing on its way until it has ended: the sample's, or else the newest one."""
     try:
         mailing_id: int | None = None
@@ -57,7 +57,7 @@ def _follow(mailing_id: int, service: Service, api: ApiClient, terminal: Termina
             if has_ended(mailing):
                 return mailing
             terminal.pass_by(progress_line(mailing))
-        service.tend(LOOK_INTERVAL)
+        service.supervise(LOOK_INTERVAL)
 
 
 def _sum_up(mailing: dict[str, Any], service: Service, terminal: Terminal) -> None:

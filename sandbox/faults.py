@@ -137,7 +137,7 @@ class Faults:
         return Reaction(Outcome.STATUS, status, verdict(status, status, "simulated", *fields))
 
 
-class Mischief:
+class FaultInjector:
     """A plan being carried out: it remembers how many requests have had their draw, and the dice."""
 
     def __init__(self, faults: Faults) -> None:

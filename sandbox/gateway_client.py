@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.gateway_ledger import Entry, Summary
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds for the process to leave, and for each answer of its control interface
@@ -53,7 +53,7 @@ class SandboxGateway:
         """
         command = [sys.executable, *program, "--host", HOST, "--port", str(port)]
         process = subprocess.Popen(  # noqa: S603 - our own program
-            leashed(command, signal.SIGTERM),
+            die_with_parent(command, signal.SIGTERM),
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "GATEWAY_TOKEN": token},  # a command line is for everybody to see
             stdout=subprocess.PIPE,

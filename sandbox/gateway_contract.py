@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from sandbox.faults import Faults, Mischief, Outcome, Reaction
+from sandbox.faults import FaultInjector, Faults, Outcome, Reaction
 from sandbox.gateway_http import Request, verdict
 from sandbox.gateway_ledger import Ledger
 
@@ -35,7 +35,7 @@ class Gateway:
 
     def misbehave(self, faults: Faults) -> None:
         """From now on follows this plan; `Faults()` is to behave."""
-        self._mischief = Mischief(faults)
+        self._mischief = FaultInjector(faults)
         self._token = faults.token.encode() if faults.token else self._own_token
         if faults.down_for:
             self.go_down(faults.down_for)

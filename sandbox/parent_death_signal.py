@@ -1,6 +1,6 @@
 """A leash: a child process that doesn't outlive the process that started it.
 
-`leashed(command, …)` is what to give to `subprocess.Popen` instead of `command`. It runs this file, which asks
+`die_with_parent(command, …)` is what to give to `subprocess.Popen` instead of `command`. It runs this file, which asks
 the kernel for a signal when its parent dies, and then becomes the command (same process id). That is Linux's
 PR_SET_PDEATHSIG; other systems have nothing like it, and there a child outlives a parent that was killed with
 SIGKILL. (Done here and not in Popen's `preexec_fn`, which is unsafe as soon as the parent has threads.)
@@ -34,7 +34,7 @@ class Account(NamedTuple):
     folder: str
 
 
-def leashed(command: Sequence[str], on_orphaned: signal.Signals, account: Account | None = None) -> list[str]:
+def die_with_parent(command: Sequence[str], on_orphaned: signal.Signals, account: Account | None = None) -> list[str]:
     """The command on a leash: it receives `on_orphaned` when the calling thread's process is gone.
 
     `command[0]` is the path of a program. With `account` (for root only) it runs as that user.

@@ -23,14 +23,14 @@ from sandbox.data_directory import (
     PidFile,
     account_of,
     bare_environment,
-    check_data_folder,
-    create_data_folder,
+    check_data_directory,
+    create_data_directory,
     last_words,
     make_socket_folder,
     program,
     socket_folder,
 )
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from shared.errors import ConfigurationError, GonetsError
 
 RECOVERY_PATIENCE = 600.0
@@ -101,9 +101,9 @@ class EmbeddedPostgres:
             return
         try:
             self._take_lock()
-            create_data_folder(self.folder, durable=self.durable)
-            check_data_folder(self.folder)
-            self._stop_leftover()
+            create_data_directory(self.folder, durable=self.durable)
+            check_data_directory(self.folder)
+            self._stop_orphan()
             self._start_server()
         except BaseException as error:
             self.stop("immediate")
@@ -160,7 +160,7 @@ class EmbeddedPostgres:
             raise ConfigurationError(f"Another process runs PostgreSQL in {self.folder}: stop it first.") from None
         self._lock = lock
 
-    def _stop_leftover(self) -> None:
+    def _stop_orphan(self) -> None:
         """Stops a server whose starter was killed, and removes what a dead one left of its identity."""
         leftover = PidFile.read(self.folder)
         if leftover is not None and leftover.answers():
@@ -189,7 +189,7 @@ class EmbeddedPostgres:
         with self.log.open("ab") as log:
             beginning = log.tell()
             self._server = subprocess.Popen(  # noqa: S603
-                leashed(self._command(), signal.SIGINT, account_of(self.folder)),
+                die_with_parent(self._command(), signal.SIGINT, account_of(self.folder)),
                 cwd="/",
                 env=bare_environment(),
                 stdin=subprocess.DEVNULL,

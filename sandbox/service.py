@@ -15,9 +15,9 @@ import psycopg2
 import requests
 
 from sandbox.addresses import authority, free_port, is_free, reachable
-from sandbox.api_key import kept_key
+from sandbox.api_key import load_or_create_key
 from sandbox.logs import begin_log, reason_in
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import LauncherSettings
 from sandbox.supervisor import ROOT, Job, Supervisor
@@ -61,7 +61,7 @@ class Service:
         self.api_key = settings.api_key or ""
         self.stop_asked = False
         """Whether a signal has asked us to stop. Python drops what a signal's handler raises while an object is being
-        removed, so `tend` raises it again."""
+        removed, so `supervise` raises it again."""
 
     @property
     def logs(self) -> Path:
@@ -86,7 +86,7 @@ class Service:
         self._start_database()
         self._migrate()
         if self.key_file:
-            self.api_key = kept_key(self.key_file)
+            self.api_key = load_or_create_key(self.key_file)
         if self.simulates_gateway:
             self._start_gateway()
         else:
@@ -94,7 +94,7 @@ class Service:
         self._start_api()
         self._start_workers()
 
-    def tend(self, seconds: float = 0.0) -> None:
+    def supervise(self, seconds: float = 0.0) -> None:
         """Looks after everything once, or for that many seconds: what died is started again.
 
         Raises KeyboardInterrupt once it is asked to stop.
@@ -106,7 +106,7 @@ class Service:
             if self._postgres and self._postgres.pid is None:
                 self._terminal.say("PostgreSQL ended; it starts again.")
                 self._postgres.start()
-            self._supervisor.tend()
+            self._supervisor.supervise()
             if time.monotonic() >= deadline:
                 return
             time.sleep(TEND_INTERVAL)
@@ -170,7 +170,7 @@ class Service:
         begin_log(log)
         with log.open("wb") as output:
             done = subprocess.run(  # noqa: S603
-                leashed(command, signal.SIGTERM),
+                die_with_parent(command, signal.SIGTERM),
                 cwd=ROOT,
                 env=_environment({"DATABASE_URL": self.database_url}),
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.logs import begin_log, reason_in
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from sandbox.terminal import brief
 from shared.errors import ConfigurationError
 
@@ -60,7 +60,7 @@ class Supervisor:
         child.start()
         self._children.append(child)
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Starts again, a little later, what has died; call it a few times a second.
 
         Raises ConfigurationError with the child's own words when it was its settings that did not let it run.
@@ -127,7 +127,7 @@ class _Child:
         self._started_at = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
-                leashed(self.job.command, signal.SIGTERM),
+                die_with_parent(self.job.command, signal.SIGTERM),
                 cwd=ROOT,
                 env=self.job.environment,
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ CONNECT_OPTIONS: dict[str, str | int] = {
     "connect_timeout": 5,
     # Of several hosts the one that takes writes: the others are standbys, or were the primary yesterday.
     "target_session_attrs": "read-write",
-    # Texts are Unicode, whatever encoding the database was made with.
+    # TextCache are Unicode, whatever encoding the database was made with.
     "client_encoding": "UTF8",
     # A peer that stops answering (a black hole, a half-open socket) is given up after about 15 seconds in either
     # direction: unacknowledged data by tcp_user_timeout, silence by keepalives (PostgreSQL manual, 32.1.2).

@@ -13,7 +13,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.engine import make_url
 
-from sandbox.data_directory import create_data_folder
+from sandbox.data_directory import create_data_directory
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.database import libpq_url
 from tests import tools
@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def copy_data_folder(tmp_path_factory: pytest.TempPathFactory) -> CopyDataFolder:
     """Makes a data folder as initdb would, which is run only once, as it takes longer than to start the server."""
     original = tmp_path_factory.mktemp("initdb") / "data"
-    create_data_folder(original, durable=False)
+    create_data_directory(original, durable=False)
 
     def copy(folder: Path) -> Path:
         shutil.copytree(original, folder)

@@ -24,20 +24,20 @@ from worker.daily_report.report import DailyReport
 from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway_token import Token
-from worker.lanes.circuit_breaker import Breaker
+from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.concurrency_limit import FLOOR
-from worker.lanes.curl_sender import SendingLoop
-from worker.lanes.fleet_rate_limiter import Pace
+from worker.lanes.curl_sender import CurlSender
+from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import Adapter, Gateway
-from worker.lanes.message_sender import Senders, SendingThreads
-from worker.loop import Daemon
-from worker.maintenance.thread import Keeper
+from worker.lanes.message_sender import MessageSender, SendingThreads
+from worker.loop import WorkerLoop
+from worker.maintenance.thread import MaintenanceThread
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.settings import WorkerSettings
 from worker.telemetry.heartbeat import Heartbeat
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import Reporter
+from worker.telemetry.status_reporter import StatusReporter
 
 log = logging.getLogger("worker")
 
@@ -78,18 +78,18 @@ def _allow_sockets(concurrency: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> Daemon:
+def _assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> WorkerLoop:
     random = SystemRandom()
-    pace = Pace(settings.gateway_rate) if settings.gateway_rate else None
+    pace = FleetRateLimiter(settings.gateway_rate) if settings.gateway_rate else None
     metrics = _metrics(settings)
     database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}", metrics.trouble)
-    return Daemon(
+    return WorkerLoop(
         database=database,
         queue=_queue(settings, database, random, pace),
         keeper=_keeper(settings, stop, wake, random, metrics),
         senders=_senders(settings, token, wake),
-        breaker=Breaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
-        reporter=Reporter(database, settings.name),
+        breaker=CircuitBreaker(settings.concurrency, random, ahead=pace.slots_ahead if pace else None),
+        reporter=StatusReporter(database, settings.name),
         metrics=metrics,
         token=token,
         stop=stop,
@@ -113,7 +113,7 @@ def _metrics(settings: WorkerSettings) -> Metrics:
     return metrics
 
 
-def _queue(settings: WorkerSettings, database: Database, random: Random, pace: Pace | None = None) -> Queue:
+def _queue(settings: WorkerSettings, database: Database, random: Random, pace: FleetRateLimiter | None = None) -> Queue:
     return Queue(
         database,
         worker=settings.name,
@@ -127,9 +127,9 @@ def _queue(settings: WorkerSettings, database: Database, random: Random, pace: P
 
 def _keeper(
     settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random, metrics: Metrics
-) -> Keeper:
+) -> MaintenanceThread:
     database = Database(settings.database_dsn, stop, f"gonets upkeep {settings.name}", metrics.trouble)
-    return Keeper(
+    return MaintenanceThread(
         database=database,
         queue=_queue(settings, database, random),
         upkeep=Upkeep(
@@ -146,7 +146,7 @@ def _keeper(
     )
 
 
-def _senders(settings: WorkerSettings, token: Token, wake: threading.Event) -> Senders:
+def _senders(settings: WorkerSettings, token: Token, wake: threading.Event) -> MessageSender:
     gateway = Gateway(
         settings.gateway_url,
         token,
@@ -160,7 +160,7 @@ def _senders(settings: WorkerSettings, token: Token, wake: threading.Event) -> S
     )
     if settings.gateway_adapter is Adapter.STANDARD:
         return SendingThreads(gateway, FLOOR, wake)
-    return SendingLoop(gateway, FLOOR, settings.concurrency, wake)
+    return CurlSender(gateway, FLOOR, settings.concurrency, wake)
 
 
 def _daily_report(settings: WorkerSettings, stop: threading.Event) -> DailyReport | None:

@@ -16,7 +16,7 @@ DETAIL_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SubmitResult:
     """What one request to the gateway brought.
 
     `detail` is one printable line of at most `DETAIL_LIMIT` characters, without the message's text or the token.
@@ -66,7 +66,7 @@ _NOT_TAKEN_UP = frozenset({408, 425})
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-def read_answer(
+def classify_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -74,7 +74,7 @@ def read_answer(
     now: datetime,
     retry_after_cap: float,
     hide: Collection[str] = (),
-) -> Answer:
+) -> SubmitResult:
     """Says what an HTTP answer means for the message.
 
     `now` is our clock, for a `Retry-After` that is a date, when the answer carries no date of its own;
@@ -83,21 +83,21 @@ def read_answer(
     said = _json_object(body)
     if 200 <= status < 300:
         return _read_success(status, said, hide)
-    detail = one_line(_words_of(said), hide) or None
+    detail = sanitize_detail(_words_of(said), hide) or None
     if status in (429, 503):
         wait = _retry_after(headers, now, retry_after_cap)
         # A 503 that does not say when to come back is a 5xx like any other: the message may have been taken.
         if wait is not None or status == 429:
-            return Answer(Outcome.THROTTLED, status, detail, retry_after=wait)
+            return SubmitResult(Outcome.THROTTLED, status, detail, retry_after=wait)
     if status in _MISADDRESSED:
         hint = f"the gateway {_MISADDRESSED[status]}"
-        return Answer(Outcome.UNAUTHORIZED, status, with_words(hint, detail), words=detail)
+        return SubmitResult(Outcome.UNAUTHORIZED, status, with_words(hint, detail), words=detail)
     if 400 <= status < 500:
-        return Answer(Outcome.REFUSED, status, detail, final=status not in _NOT_TAKEN_UP)
-    return Answer(Outcome.AMBIGUOUS, status, detail)
+        return SubmitResult(Outcome.REFUSED, status, detail, final=status not in _NOT_TAKEN_UP)
+    return SubmitResult(Outcome.AMBIGUOUS, status, detail)
 
 
-def one_line(text: str, hide: Collection[str] = ()) -> str:
+def sanitize_detail(text: str, hide: Collection[str] = ()) -> str:
     """The text as a detail: `hide` masked, one line, printable, short."""
     # The longest first: a text may hold the phone number, and would no longer be found once that is masked.
     spellings = {spelling for secret in hide if secret for spelling in _spellings(secret)}
@@ -110,7 +110,7 @@ def one_line(text: str, hide: Collection[str] = ()) -> str:
 
 def with_words(sentence: str, words: str | None) -> str:
     """Our sentence as a detail, with the gateway's own words in brackets."""
-    return one_line(f"{sentence} ({words})" if words else sentence)
+    return sanitize_detail(f"{sentence} ({words})" if words else sentence)
 
 
 def _spellings(secret: str) -> Iterable[str]:
@@ -118,14 +118,14 @@ def _spellings(secret: str) -> Iterable[str]:
     return secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
 
 
-def _read_success(status: int, said: dict[str, object] | None, hide: Collection[str]) -> Answer:
+def _read_success(status: int, said: dict[str, object] | None, hide: Collection[str]) -> SubmitResult:
     # The contract: 200 {"code": 0, "message": "OK"}. A bool is an int to Python, and no code.
     code = None if said is None else said.get("code")
     if type(code) is not int:
-        return Answer(Outcome.AMBIGUOUS, status, "a success status without the body that goes with it")
+        return SubmitResult(Outcome.AMBIGUOUS, status, "a success status without the body that goes with it")
     if code == 0:
-        return Answer(Outcome.ACCEPTED, status)
-    return Answer(Outcome.REFUSED, status, one_line(_words_of(said), hide))
+        return SubmitResult(Outcome.ACCEPTED, status)
+    return SubmitResult(Outcome.REFUSED, status, sanitize_detail(_words_of(said), hide))
 
 
 def _json_object(body: bytes) -> dict[str, object] | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 
-from worker.delivery import SENT, Attempted, Verdict
+from worker.delivery import SENT, AttemptResult, Transition
 
 # Nearly all entries are of this kind, and what json.dumps makes of a dict takes four times as long.
 _ACCEPTED = (
@@ -15,7 +15,7 @@ _ACCEPTED = (
 )
 
 
-def entries(judged: Iterable[tuple[Attempted, Verdict]], now: float) -> list[str]:
+def entries(judged: Iterable[tuple[AttemptResult, Transition]], now: float) -> list[str]:
     """The attempts in order, as JSON arrays in which no message is twice: seldom more than one.
 
     `now` is the monotonic time. A worker has two attempts of one message in hand when it claims again what it lost
@@ -33,7 +33,7 @@ def entries(judged: Iterable[tuple[Attempted, Verdict]], now: float) -> list[str
     return [f"[{','.join(part.values())}]" for part in parts]
 
 
-def _entry(attempted: Attempted, verdict: Verdict, now: float) -> str:
+def _entry(attempted: AttemptResult, verdict: Transition, now: float) -> str:
     """Times are in whole microseconds; what is null or false is left out (RECORD says why)."""
     delivery, answer = attempted.delivery, attempted.answer
     started_at = round(attempted.started_at * 1e6)

@@ -20,7 +20,7 @@ reached (given back, or committed late by another worker), and must not wait lon
 nothing until a snapshot is held open; with three million messages sent since, a fifth of a second: three a minute."""
 
 
-class Reach:
+class ClaimCursor:
     """The places that the claims of one worker have reached. For one thread."""
 
     def __init__(self, max_pause: float) -> None:
@@ -40,7 +40,7 @@ class Reach:
         """Lets the next claim begin at the beginning."""
         self._places.clear()
 
-    def forget_in_time(self) -> None:
+    def reset_if_due(self) -> None:
         """Does so when it is time to look back."""
         if self._look_back.is_due:
             self.forget()

@@ -13,7 +13,7 @@ from types import TracebackType
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 
-class Watchdog:
+class ConnectionWatchdog:
     """Watches while it is entered. Has a thread of its own, until it is closed.
 
     To TCP, a peer that takes a question and never answers is alive: neither keepalives nor tcp_user_timeout end it, and

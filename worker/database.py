@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from shared.database import CONNECT_OPTIONS
 from shared.database_errors import explain
-from worker.connection_watchdog import Watchdog
+from worker.connection_watchdog import ConnectionWatchdog
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Database:
         name = application_name[:63]
         self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": options}
         self._connection: Connection | None = None
-        self._watchdog: Watchdog | None = None
+        self._watchdog: ConnectionWatchdog | None = None
         self.seconds = 0.0
         """Time in all transactions that have succeeded, commits included: without the tries that failed before, the
         pauses between tries, and the connecting."""
@@ -112,7 +112,7 @@ class Database:
             self._connection = psycopg2.connect(self._dsn, **self._options)
             # Whatever the database's default is: what is decided after a lock needs a snapshot that is newer than it.
             self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
-            self._watchdog = Watchdog(self._connection, ANSWER_SECONDS)
+            self._watchdog = ConnectionWatchdog(self._connection, ANSWER_SECONDS)
         begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from shared.domain.statuses import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.lanes.send_permits import ALWAYS, Permit
 
 
@@ -31,10 +31,10 @@ class Claim:
         return self.at + (monotonic - self.monotonic)
 
 
-# Nobody changes a Delivery or an Attempted. They are not frozen because there is one of each for every message, and
-# frozen ones take five times as long to make.
+# Nobody changes a ClaimedMessage or an AttemptResult. They are not frozen because there is one of each for every
+# message, and frozen ones take five times as long to make.
 @dataclass(slots=True, eq=False)
-class Delivery:
+class ClaimedMessage:
     """A message under a lease. `(message_id, number)` names the claim."""
 
     message_id: int
@@ -76,11 +76,11 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Attempted:
+class AttemptResult:
     """A delivery whose request has ended, one way or another."""
 
-    delivery: Delivery
-    answer: Answer
+    delivery: ClaimedMessage
+    answer: SubmitResult
     started_at: float
     """Seconds since 1970 (UTC) by the database's clock: not before the request's start, and later by as long as the
     claim took to be granted."""
@@ -108,7 +108,7 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Transition:
     """What becomes of the message now."""
 
     status: MessageStatus
@@ -126,11 +126,11 @@ MOST_REFUSAL_DELAYS = 4
 NOT_UNDERSTOOD_PATIENCE = 3
 """After a success that is not understood the delay is doubled so many times as often as after a refusal."""
 
-SENT = Verdict(MessageStatus.SENT)
-SENT_IN_DOUBT = Verdict(MessageStatus.SENT, in_doubt=True)
+SENT = Transition(MessageStatus.SENT)
+SENT_IN_DOUBT = Transition(MessageStatus.SENT, in_doubt=True)
 
 
-def judge(delivery: Delivery, answer: Answer, retries: Retries, random: Random) -> Verdict:
+def judge(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
     """The table "What an answer means" of the design, for the message's side of it."""
     if answer.outcome is Outcome.ACCEPTED:
         return SENT_IN_DOUBT if delivery.in_doubt else SENT
@@ -142,8 +142,8 @@ def judge(delivery: Delivery, answer: Answer, retries: Retries, random: Random) 
     if answer.final or held or (counted >= retries.max_attempts and not spared):
         # It ends here. Not called failed if one of its requests may have landed.
         end = MessageStatus.UNKNOWN if in_doubt else MessageStatus.FAILED
-        return Verdict(end, answer.detail, in_doubt=in_doubt, spared=spared)
-    return Verdict(
+        return Transition(end, answer.detail, in_doubt=in_doubt, spared=spared)
+    return Transition(
         MessageStatus.PENDING,
         answer.detail,
         _delay(delivery, answer, retries, random),
@@ -152,7 +152,7 @@ def judge(delivery: Delivery, answer: Answer, retries: Retries, random: Random) 
     )
 
 
-def _delay(delivery: Delivery, answer: Answer, retries: Retries, random: Random) -> float:
+def _delay(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> float:
     match answer.outcome:
         case Outcome.UNAUTHORIZED:
             # Short, since nothing may be wrong with the message; and long enough for other messages to be tried first,

@@ -9,19 +9,19 @@ from collections.abc import Callable
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import GatewayHealth
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.database import TROUBLE, Database
-from worker.delivery import Attempted, Delivery
+from worker.delivery import AttemptResult, ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes.account_refusals import Refusals
-from worker.lanes.circuit_breaker import Breaker, State
-from worker.lanes.message_sender import Senders
-from worker.lanes.poison_messages import Suspects
-from worker.maintenance.thread import Keeper
+from worker.lanes.circuit_breaker import CircuitBreaker, State
+from worker.lanes.message_sender import MessageSender
+from worker.lanes.poison_messages import PoisonMessages
+from worker.maintenance.thread import MaintenanceThread
 from worker.queue import Queue
 from worker.telemetry.attempt_log import AttemptLog
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import Reporter, Standing
+from worker.telemetry.status_reporter import StatusReporter, WorkerStatus
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ PATIENCE_SECONDS = 0.25
 """How long the loop waits for an answer while there is more in hand than may be on its way."""
 
 
-class Daemon:
+class WorkerLoop:
     """One worker. `run` returns when `stop` is set and all is put away."""
 
     def __init__(
@@ -62,10 +62,10 @@ class Daemon:
         *,
         database: Database,
         queue: Queue,
-        keeper: Keeper,
-        senders: Senders,
-        breaker: Breaker,
-        reporter: Reporter,
+        keeper: MaintenanceThread,
+        senders: MessageSender,
+        breaker: CircuitBreaker,
+        reporter: StatusReporter,
         metrics: Metrics,
         token: Token,
         stop: threading.Event,
@@ -79,7 +79,7 @@ class Daemon:
         self._queue = queue
         self._keeper = keeper
         self._senders = senders
-        self._suspects = Suspects(queue, senders)
+        self._suspects = PoisonMessages(queue, senders)
         self._breaker = breaker
         self._reporter = reporter
         self._metrics = metrics
@@ -100,8 +100,8 @@ class Daemon:
             while not self._stop.is_set():
                 if not self.tick():
                     self._wait()
-                self._linger()
-            self._wind_down()
+                self._batch_delay()
+            self._shutdown()
         except TROUBLE:
             if not self._stop.is_set():
                 raise
@@ -136,18 +136,18 @@ class Daemon:
         now = time.monotonic()
         for one in attempted:
             self._learn(one.answer, now)
-        self._breaker.take_stock(now, full=full)
+        self._breaker.end_batch(now, full=full)
         self._senders.limit = self._breaker.limit
         if self._breaker.state is not State.CLOSED:
             # Not before: answers that it has not learned of yet may be what stops the senders.
             self._senders.allow_probe()
         return bool(attempted or unstarted)
 
-    def _put_in_context(self, attempted: list[Attempted]) -> None:
+    def _put_in_context(self, attempted: list[AttemptResult]) -> None:
         refused = [one.delivery for one in attempted if one.answer.outcome is Outcome.UNAUTHORIZED]
         self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
 
-    def _learn(self, answer: Answer, now: float) -> None:
+    def _learn(self, answer: SubmitResult, now: float) -> None:
         before, health = self._breaker.state, self._breaker.health
         self._breaker.learn(answer, now)
         if self._breaker.state is before:
@@ -161,10 +161,10 @@ class Daemon:
         log.log(level, sentence, extra=said)
         self._give_back(self._senders.recall() + self._suspects.recall())
 
-    def _give_back(self, unstarted: list[Delivery]) -> None:
+    def _give_back(self, unstarted: list[ClaimedMessage]) -> None:
         if unstarted:
             self._queue.release(unstarted)
-            self._breaker.unprobed()
+            self._breaker.cancel_probe()
 
     def _look_at_mailings(self) -> None:
         """What belongs to mailings that are paused, cancelled or over by now, and has not begun, is given back."""
@@ -172,7 +172,7 @@ class Daemon:
             self._give_back(self._senders.recall_forbidden())
 
     def _give_back_surplus(self) -> None:
-        """The gateway has become slower: what would wait too long now is given back, the last first."""
+        """The gateway has become on_throttled: what would wait too long now is given back, the last first."""
         allowed = self._breaker.allowed()
         if self._senders.in_hand > 2 * allowed:
             self._give_back(self._senders.recall(self._senders.in_hand - allowed))
@@ -212,7 +212,7 @@ class Daemon:
             if self._senders.in_hand:
                 self._stop.wait(SHORT_LINGER_SECONDS)
 
-    def _linger(self) -> None:
+    def _batch_delay(self) -> None:
         """Lets answers gather while at least half of what may wait to be sent does so.
 
         Longer beside a launch, which needs the database too, and makes work for every worker.
@@ -225,7 +225,7 @@ class Daemon:
             if self._stop.wait(LINGER_STEP_SECONDS):
                 break
 
-    def _wind_down(self) -> None:
+    def _shutdown(self) -> None:
         """Starts nothing more, finishes what is in flight, gives back the rest."""
         log.info("stopping", extra={"in_hand": self._senders.in_hand})
         # Before anything is waited for: what in flight outlasts our patience must not take the rest down with it.
@@ -243,5 +243,5 @@ class Daemon:
         self._reporter.report(self._standing(), stopped=True)
         log.info("stopped")
 
-    def _standing(self) -> Standing:
-        return Standing(self._breaker.health, self._senders.in_hand, self._breaker.limit)
+    def _standing(self) -> WorkerStatus:
+        return WorkerStatus(self._breaker.health, self._senders.in_hand, self._breaker.limit)

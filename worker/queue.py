@@ -19,37 +19,37 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.attempt_payload import entries
-from worker.claim_cursor import LOOK_BACK_SHARE, Reach
+from worker.claim_cursor import LOOK_BACK_SHARE, ClaimCursor
 from worker.database import Database
-from worker.delivery import Attempted, Claim, Delivery, Retries, judge
+from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, judge
 from worker.lanes.account_refusals import Earlier
 from worker.lanes.circuit_breaker import Pick
-from worker.lanes.fleet_rate_limiter import ANY_TIME, Pace, Slot
+from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import ALWAYS, Permit, Permits
 from worker.statements import (
     CLAIM,
-    CLAIM_SUSPECT,
-    CLEAR_SUSPECTS,
+    CLAIM_POISON_MESSAGE,
+    CLEAR_POISON_MESSAGES,
     EARLIER_REFUSALS,
     END_ORPHANS,
-    FIND_LOST,
-    FIND_UNTOLD,
-    HOLD_SUSPECTS,
+    FIND_EXPIRED_LEASES,
+    FIND_UNACKNOWLEDGED,
     LOCK_CLIENTS,
+    LOCK_POISON_MESSAGES,
     PROBE_PLACES,
     RECORD,
     RELEASE,
     RELEASE_ATTEMPTS,
     RENEW_LEASES,
 )
-from worker.text_cache import Texts
+from worker.text_cache import TextCache
 from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
-ClaimName = tuple[int, int]
+ClaimKey = tuple[int, int]
 """A message's id and its attempt's number."""
 
 Rows = list[tuple[Any, ...]]
@@ -64,12 +64,12 @@ NO_PLACES: dict[str, list[Any]] = {"mailings": [], "due_ats": [], "ids": []}
 LATE = timedelta(seconds=5)
 """How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
 
-LEASE_RAN_OUT = Answer(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
+LEASE_RAN_OUT = SubmitResult(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
 LONGEST_PAUSE = 30.0
 """Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
-NO_TEXT = Answer(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
+NO_TEXT = SubmitResult(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
 
 ON_UNKNOWN = {one.value: one for one in OnUnknown}
 """By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
@@ -98,11 +98,11 @@ class Queue:
         delivery_seconds: float,
         retries: Retries,
         random: Random,
-        pace: Pace | None = None,
+        pace: FleetRateLimiter | None = None,
     ) -> None:
         """Durations are in seconds; `delivery_seconds` is the total deadline of one request."""
         self._database = database
-        self._texts = Texts(database)
+        self._texts = TextCache(database)
         self._worker = worker
         self._lease_seconds = lease_seconds
         self._delivery_seconds = delivery_seconds
@@ -110,10 +110,10 @@ class Queue:
         self._random = random
         self._pace = pace
         self._permits = Permits(database)
-        self._held: set[ClaimName] = set()
+        self._held: set[ClaimKey] = set()
         """Claims not yet recorded or released."""
         longest_pause = min(LONGEST_PAUSE, lease_seconds)
-        self._reach = Reach(longest_pause)
+        self._reach = ClaimCursor(longest_pause)
         self._lost_since: datetime | str = "-infinity"
         """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
         from time to time."""
@@ -126,13 +126,13 @@ class Queue:
         """Monotonic time before which the fleet's pace leaves nothing to claim."""
         return 0.0 if self._pace is None else self._pace.resume_at
 
-    def claim(self, limit: int, *, alone: bool = True, pick: Pick = Pick.FIRST) -> list[Delivery]:
+    def claim(self, limit: int, *, alone: bool = True, pick: Pick = Pick.FIRST) -> list[ClaimedMessage]:
         """Takes at most `limit` due messages, under a lease that is committed before this returns.
 
         `alone` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
         changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
         """
-        self._reach.forget_in_time()
+        self._reach.reset_if_due()
         before = self._database.seconds
         granted = self._make_claim(partial(self._claim, limit=limit, alone=alone, pick=pick))
         if pick is Pick.FIRST:
@@ -140,14 +140,14 @@ class Queue:
             self._reach.extend(places, self._database.seconds - before)
         return self._deliveries(granted)
 
-    def claim_suspect(self) -> Delivery | None:
+    def claim_poison_message(self) -> ClaimedMessage | None:
         """Takes a message whose last two attempts both ended with a lapsed lease, unless the fleet is sending one.
 
         It is to be sent alone. It has no slot of the fleet's pace: `take_slot` gives it one when it is to be sent.
         """
-        return next(iter(self._deliveries(self._make_claim(self._claim_suspect))), None)
+        return next(iter(self._deliveries(self._make_claim(self._claim_poison_message))), None)
 
-    def take_slot(self, delivery: Delivery) -> bool:
+    def take_slot(self, delivery: ClaimedMessage) -> bool:
         """Gives a delivery a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
         if self._pace is None:
             return True
@@ -157,7 +157,7 @@ class Queue:
             return True
         return False
 
-    def earlier_refusals(self, deliveries: Sequence[Delivery]) -> dict[int, Earlier]:
+    def earlier_refusals(self, deliveries: Sequence[ClaimedMessage]) -> dict[int, Earlier]:
         """By message, the earlier attempts that refused the account, whoever made them."""
 
         def work(cursor: Cursor) -> list[tuple[Any, ...]]:
@@ -166,7 +166,7 @@ class Queue:
 
         return {row[0]: Earlier(*row[1:]) for row in self._database.transaction(work)}
 
-    def record(self, attempted: Sequence[Attempted]) -> None:
+    def record(self, attempted: Sequence[AttemptResult]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
 
         A row that the database will not take is written alone, and left to its lease if that fails too: one bad row
@@ -186,7 +186,7 @@ class Queue:
             self.record(attempted[:middle])
             self.record(attempted[middle:])
 
-    def release(self, deliveries: Iterable[Delivery]) -> None:
+    def release(self, deliveries: Iterable[ClaimedMessage]) -> None:
         """Gives back claims whose request certainly never left."""
         given_back = list(deliveries)
         if given_back:
@@ -194,10 +194,10 @@ class Queue:
             self._held.difference_update(_name(delivery) for delivery in given_back)
             self._reach.forget()
 
-    def take_back(self, limit: int) -> int:
+    def reclaim_expired_leases(self, limit: int) -> int:
         """Ends claims whose lease ran out, as attempts that may have landed. Returns how many there were."""
 
-        def work(cursor: Cursor) -> list[Attempted]:
+        def work(cursor: Cursor) -> list[AttemptResult]:
             cursor.execute("SELECT now()")
             [(looked_at,)] = cursor.fetchall()
             if looked_at < self._looked_at:  # the database's clock was put back
@@ -209,11 +209,11 @@ class Queue:
                     "leases are dated in the future: the database's clock was put back, and they begin anew",
                     extra={"messages": cursor.rowcount},
                 )
-            cursor.execute(FIND_LOST, (self._lost_since, limit))
+            cursor.execute(FIND_EXPIRED_LEASES, (self._lost_since, limit))
             deliveries = [_held(row) for row in cursor.fetchall()]
             if len(deliveries) < limit:
                 self._lost_since = looked_at - LATE
-            lost = [Attempted(one, LEASE_RAN_OUT, started_at=one.claim.at, duration=None) for one in deliveries]
+            lost = [AttemptResult(one, LEASE_RAN_OUT, started_at=one.claim.at, duration=None) for one in deliveries]
             self._write(cursor, lost)
             return lost
 
@@ -242,7 +242,7 @@ class Queue:
         def ask(cursor: Cursor) -> Granted:
             asked.append(time.monotonic())
             if len(asked) > 1:
-                self._release_untold(cursor)
+                self._release_unacknowledged(cursor)
             rows, slots = work(cursor)
             return Granted(rows, slots, asked[-1], time.monotonic())
 
@@ -250,7 +250,7 @@ class Queue:
         self._held.update([(row[0], row[1]) for row in granted.rows])
         return granted
 
-    def _deliveries(self, granted: Granted) -> list[Delivery]:
+    def _deliveries(self, granted: Granted) -> list[ClaimedMessage]:
         """The deliveries of a claim, but for those that have no text."""
         rows = granted.rows
         if not rows:
@@ -273,19 +273,19 @@ class Queue:
             )
             for row, slot in zip(rows, granted.slots, strict=True)
         ]
-        textless = [delivery for delivery in deliveries if not delivery.text]
-        self._end_textless(textless)
-        return [delivery for delivery in deliveries if delivery.text] if textless else deliveries
+        without_text = [delivery for delivery in deliveries if not delivery.text]
+        self._end_without_text(without_text)
+        return [delivery for delivery in deliveries if delivery.text] if without_text else deliveries
 
-    def _end_textless(self, deliveries: Sequence[Delivery]) -> None:
+    def _end_without_text(self, deliveries: Sequence[ClaimedMessage]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
         for delivery in deliveries:
             log.error("a message has no text", extra=delivery.named())
-        self.record([Attempted(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in deliveries])
+        self.record([AttemptResult(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in deliveries])
 
-    def _release_untold(self, cursor: Cursor) -> None:
+    def _release_unacknowledged(self, cursor: Cursor) -> None:
         ids, numbers = [message_id for message_id, _ in self._held], [number for _, number in self._held]
-        cursor.execute(FIND_UNTOLD, {"worker": self._worker, "ids": ids, "numbers": numbers})
+        cursor.execute(FIND_UNACKNOWLEDGED, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [_held(row) for row in cursor.fetchall()])
 
     def _claim(self, cursor: Cursor, limit: int, *, alone: bool, pick: Pick = Pick.FIRST) -> Claimed:
@@ -313,10 +313,10 @@ class Queue:
     def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
         return [ANY_TIME] * number if self._pace is None else self._pace.take(cursor, number)
 
-    def _claim_suspect(self, cursor: Cursor) -> Claimed:
-        cursor.execute(HOLD_SUSPECTS)
+    def _claim_poison_message(self, cursor: Cursor) -> Claimed:
+        cursor.execute(LOCK_POISON_MESSAGES)
         held = cursor.fetchone() == (True,)
-        rows = self._ask_for_claim(cursor, CLAIM_SUSPECT, 1, NO_PLACES, wait=False) if held else []
+        rows = self._ask_for_claim(cursor, CLAIM_POISON_MESSAGE, 1, NO_PLACES, wait=False) if held else []
         return rows, [ANY_TIME] * len(rows)
 
     def _ask_for_claim(
@@ -326,7 +326,7 @@ class Queue:
         cursor.execute(statement, {**given, **places})
         return cursor.fetchall()
 
-    def _release(self, cursor: Cursor, deliveries: Sequence[Delivery]) -> None:
+    def _release(self, cursor: Cursor, deliveries: Sequence[ClaimedMessage]) -> None:
         given = {
             "ids": [delivery.message_id for delivery in deliveries],
             "numbers": [delivery.number for delivery in deliveries],
@@ -338,25 +338,25 @@ class Queue:
             if cursor.rowcount < len(deliveries):
                 cursor.execute(RELEASE_ATTEMPTS, given)
 
-    def _write(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
+    def _write(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         judged = [(one, judge(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
         again = [one.delivery for one, verdict in judged if verdict.status is MessageStatus.PENDING]
         with _clients_of(cursor, again):
             for part in entries(judged, time.monotonic()):
                 cursor.execute(RECORD, (part,))
-            self._clear_suspects(cursor, attempted)
+            self._clear_poison_messages(cursor, attempted)
 
-    def _clear_suspects(self, cursor: Cursor, attempted: Sequence[Attempted]) -> None:
+    def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """An answer that came after its lease had lapsed: the message was perhaps taken for a suspect meanwhile."""
         lapsed = time.monotonic() - self._lease_seconds
         late = [_name(one.delivery) for one in attempted if one.delivery.claim.monotonic < lapsed and one.duration]
         if late:
             ids, numbers = zip(*late, strict=True)
-            cursor.execute(CLEAR_SUSPECTS, {"ids": list(ids), "numbers": list(numbers)})
+            cursor.execute(CLEAR_POISON_MESSAGES, {"ids": list(ids), "numbers": list(numbers)})
 
 
 @contextmanager
-def _clients_of(cursor: Cursor, deliveries: Sequence[Delivery]) -> Iterator[None]:
+def _clients_of(cursor: Cursor, deliveries: Sequence[ClaimedMessage]) -> Iterator[None]:
     """Around what sends messages back to pending: ends those whose client has been removed meanwhile."""
     if deliveries:
         cursor.execute(LOCK_CLIENTS, ([delivery.client_id for delivery in deliveries],))
@@ -375,10 +375,10 @@ def _delivery(
     start_by: float = 0.0,
     begin_by: float = 0.0,
     permit: Permit = ALWAYS,
-) -> Delivery:
-    """A delivery of a row that begins with the columns CLAIM, FIND_LOST and FIND_UNTOLD have in common."""
+) -> ClaimedMessage:
+    """A delivery of a row that begins with the columns that CLAIM and the looks at what is claimed have in common."""
     message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown = row[:8]
-    return Delivery(
+    return ClaimedMessage(
         message_id,
         number,
         mailing_id,
@@ -397,11 +397,11 @@ def _delivery(
     )
 
 
-def _held(row: tuple[Any, ...]) -> Delivery:
-    """A delivery that is not to be sent, of a row of FIND_LOST or FIND_UNTOLD."""
+def _held(row: tuple[Any, ...]) -> ClaimedMessage:
+    """A delivery that is not to be sent, of a row of FIND_EXPIRED_LEASES or FIND_UNACKNOWLEDGED."""
     worker, claimed_at = row[8:]
     return _delivery(row, worker, Claim(claimed_at, 0.0))
 
 
-def _name(delivery: Delivery) -> ClaimName:
+def _name(delivery: ClaimedMessage) -> ClaimKey:
     return delivery.message_id, delivery.number

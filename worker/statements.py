@@ -6,16 +6,17 @@ names the pair, and a claim that was lost moves nothing.
 
 from __future__ import annotations
 
+from shared import locks
+
 # Take due messages of the running mailings whose window is open, each mailing its share of the limit, and lease them.
 #
 # Pause, cancel and edit wait for claims under way: once such a change is acknowledged, no claim that knew the old state
 # can still be committed. FOR SHARE alone would see to that, but it does not queue: claim after claim joins those that
 # hold the row, and whoever wants to change it may wait for ever. So a claim first takes the mailing's advisory lock,
-# shared, and whoever changes the mailing takes it for himself: from the moment he asks, no claim gets it any more.
+# shared, and whoever changes the mailing takes it exclusively: once that is asked for, no claim gets it any more.
 # Mailings whose lock is not to be had are left out, or waited for, if `wait`. The lock is asked for only when it is
 # settled which mailings are taken; FOR SHARE comes after it, and looks at the mailing as it is by then. (A mailing's
-# lock is its id: what else is on that side of the lock space is in api/http/idempotency.py and
-# worker/maintenance/upkeep.py.) No more than 100 mailings, since the server's table of locks is small.
+# lock is its id: see shared/locks.py.) No more than 100 mailings, since the server's table of locks is small.
 #
 # The ids go through an array because the planner knows nothing of a computed LIMIT: joined with the CTE, it would read
 # the whole table. It would also do so for an EXISTS, which it may turn into a join; what has an order and a limit it
@@ -97,7 +98,7 @@ CLAIM = _CLAIM.format(
 #
 # Of the first hundred the one with the fewest attempts: what ends its workers comes after those that it took along. The
 # CASE keeps the look at what is sending, which may be much, for when there is a suspect.
-CLAIM_SUSPECT = _CLAIM.format(
+CLAIM_POISON_MESSAGE = _CLAIM.format(
     due="due_at = 'infinity'",
     unless="""
       AND CASE WHEN running.id IS NOT NULL THEN (
@@ -124,12 +125,12 @@ CLAIM_SUSPECT = _CLAIM.format(
         """,
 )
 
-# To be held before CLAIM_SUSPECT, by a statement of its own: no other worker claims one between its look at what is
-# sending and its commit. Two numbers are another lock space than one; (1, 1) is retention's.
-HOLD_SUSPECTS = "SELECT pg_try_advisory_xact_lock(1, 2)"
+# To be held before CLAIM_POISON_MESSAGE, by a statement of its own: no other worker claims one between its look at what
+# is sending and its commit.
+LOCK_POISON_MESSAGES = "SELECT pg_try_advisory_xact_lock({}, {})".format(*locks.POISON_MESSAGES)
 
 # An answer that came after its lease had lapsed: the message is no suspect any more, if it was one for that attempt.
-CLEAR_SUSPECTS = """
+CLEAR_POISON_MESSAGES = """
 UPDATE message
 SET due_at = now()
 FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS answered(id, number)
@@ -185,7 +186,7 @@ GROUP BY message_id
 # When an attempt started is reckoned twice, from its claim and from now (`ago`). Both are late by what their way to the
 # database took, so the earlier one is nearer.
 #
-# What comes back from a lapsed lease, and came back from one before, is a suspect (see CLAIM_SUSPECT).
+# What comes back from a lapsed lease, and came back from one before, is a suspect (see CLAIM_POISON_MESSAGE).
 #
 # Times are whole microseconds, `started_at` since 1970, and what is null or false is left out: reading and writing
 # whole rows with fractions would cost twice as much, here and in the worker.
@@ -245,7 +246,7 @@ WHERE message.status = 'sending'
 
 # Take messages whose lease ran out out of their holder's hands: since the last look, lest it step over the index
 # entries of all that have been sent, which stay while any transaction still sees the old rows.
-FIND_LOST = f"""{_HELD}
+FIND_EXPIRED_LEASES = f"""{_HELD}
   AND lease_until < now() AND lease_until >= %s
 ORDER BY lease_until
 LIMIT %s
@@ -298,7 +299,7 @@ WHERE message_id = given.id AND attempt.number = given.number AND worker = %(wor
 
 # What this worker has claimed without knowing it: a claim was committed and the answer was lost with the connection.
 # Nobody sends these, and only their holder can tell.
-FIND_UNTOLD = f"""{_HELD}
+FIND_UNACKNOWLEDGED = f"""{_HELD}
   AND lease_worker = %(worker)s
   AND (message.id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
 """  # noqa: S608  put together of constants

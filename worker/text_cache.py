@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from worker.database import Database
 
 REMEMBERED = 1000
-"""Texts kept: of up to 1,600 characters each, so a few megabytes at most."""
+"""TextCache kept: of up to 1,600 characters each, so a few megabytes at most."""
 
 READ_TEXTS = """
 SELECT mailing_id, revision, text
@@ -19,8 +19,8 @@ FROM mailing_text JOIN unnest(%s::bigint[], %s::int[]) AS wanted(mailing_id, rev
 Key = tuple[int, int]
 
 
-class Texts:
-    """Texts by (mailing id, revision)."""
+class TextCache:
+    """TextCache by (mailing id, revision)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -43,7 +43,7 @@ def expect(principal: Principal) -> None:
     g.audit = _Expected(principal, object=kind, object_id=object_id)
 
 
-def name_operation(operation: str) -> None:
+def set_operation(operation: str) -> None:
     """Says which of the API's operations this request does: the console's pages do the same by other paths."""
     expected: _Expected | None = g.get("audit")
     if expected is not None:
@@ -75,7 +75,7 @@ def record_on(connection: Connection, detail: Mapping[str, Any]) -> None:
         connection.execute(insert(AuditEntry).values(_columns(operation, expected.principal, None, detail)))
 
 
-def note_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def record_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Adds to this request's entry what it changes; a text is no part of it, and a phone number is masked."""
     expected: _Expected | None = g.get("audit") if has_request_context() else None
     if expected is not None:

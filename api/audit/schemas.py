@@ -6,11 +6,11 @@ import marshmallow as ma
 
 from api.http.fields import MAX_ID, NO_NUL, Instant, PlainText, WholeNumber
 from api.http.paging import PageArguments
-from api.http.schemas import Answer
+from api.http.schemas import ResponseSchema
 from shared.domain.roles import Role
 
 
-class AuditEntrySchema(Answer):
+class AuditEntrySchema(ResponseSchema):
     """Who did what, from where, to what."""
 
     id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "In order.", "example": 1})

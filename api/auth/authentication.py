@@ -20,7 +20,7 @@ from api.auth.principal import ENVIRONMENT, KEY, Principal
 from api.auth.queries import Credential, KnownKey, known_key
 from api.auth.saved_form import Again
 from api.auth.sessions import SignedIn, Visit, cookie_token_hash, signed_in
-from api.auth.ttl_cache import Remembered
+from api.auth.ttl_cache import TtlCache
 from api.settings import ApiSettings
 from shared.domain.roles import Role
 
@@ -30,9 +30,9 @@ FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
 """Headers of a request that a proxy has passed on."""
 
 
-def register_gate(app: Flask, settings: ApiSettings) -> None:
+def register_authentication(app: Flask, settings: ApiSettings) -> None:
     """Puts the gate before everything that the application answers."""
-    gate = Gate(settings)
+    gate = Authenticator(settings)
     app.extensions["gate"] = gate
     app.before_request(gate.check)
 
@@ -50,15 +50,15 @@ class EnvironmentKey:
         return cls(hash_of(key), Principal(ENVIRONMENT + fingerprint(key), "API_KEY", Role.ADMIN))
 
 
-class Gate:
+class Authenticator:
     """Knows who makes a request, by key or by cookie."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
         self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
-        self._keys: Remembered[Credential, KnownKey] = Remembered(known_key)
-        self._sessions: Remembered[Visit, SignedIn] = Remembered(signed_in)
+        self._keys: TtlCache[Credential, KnownKey] = TtlCache(known_key)
+        self._sessions: TtlCache[Visit, SignedIn] = TtlCache(signed_in)
 
     def check(self) -> Response | None:
         """Lets a request through, as `g.principal`'s, or sends the browser of somebody unknown to the sign-in page.
@@ -71,11 +71,11 @@ class Gate:
         if endpoint is not None and (is_open(endpoint) or (endpoint == METRICS_ENDPOINT and self._metrics_are_open())):
             return None
         by_key = "Authorization" in request.headers
-        principal = self.of_key(_bearer()) if by_key else self.of_cookie()
+        principal = self.principal_from_key(_bearer()) if by_key else self.principal_from_cookie()
         if principal is None:
-            return self._turn_away(by_key)
+            return self._reject(by_key)
         g.principal = principal
-        _take(rate_limiter.of_principals, principal.actor, self._rate)
+        _take(rate_limiter.by_principal, principal.actor, self._rate)
         needed = role_needed(endpoint, request.method)
         if not principal.role.covers(needed):
             raise Forbidden(f"This needs the role {needed}, and yours is {principal.role}.")
@@ -85,7 +85,7 @@ class Gate:
             expect(principal)
         return None
 
-    def of_key(self, key: str) -> Principal | None:
+    def principal_from_key(self, key: str) -> Principal | None:
         """Whose key this is; none if nobody's, or it is over."""
         environment_key = self.environment_key
         key_hash = hash_of(key)
@@ -95,21 +95,21 @@ class Gate:
         known = self._keys.get(Credential(prefix, key_hash)) if prefix else None
         return _principal(known) if known else None
 
-    def of_actor(self, actor: str) -> Principal | None:
+    def principal_of_actor(self, actor: str) -> Principal | None:
         """Whoever has the key that the actor is named by, if it may be used still."""
         if self.environment_key and actor == self.environment_key.principal.actor:
             return self.environment_key.principal
         known = self._keys.get(Credential(actor.removeprefix(KEY))) if actor.startswith(KEY) else None
         return _principal(known) if known else None
 
-    def of_cookie(self) -> Principal | None:
+    def principal_from_cookie(self) -> Principal | None:
         """Who is signed in with this browser."""
         token_hash = cookie_token_hash()
         session = self._sessions.get(Visit(token_hash, in_use=not _asks_by_itself())) if token_hash else None
         if session is None:
             return None
         if session.role is None:
-            return self.of_actor(session.actor)
+            return self.principal_of_actor(session.actor)
         return Principal(session.actor, session.name, session.role)
 
     def forget_session(self, token_hash: bytes) -> None:
@@ -125,8 +125,8 @@ class Gate:
             )
         return self._metrics == "open"
 
-    def _turn_away(self, by_key: bool) -> Response:
-        _take(rate_limiter.of_addresses, address_block(request.remote_addr), self._anonymous_rate)
+    def _reject(self, by_key: bool) -> Response:
+        _take(rate_limiter.by_address, address_block(request.remote_addr), self._anonymous_rate)
         for_programs = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
         if for_programs or by_key or request.method not in SAFE_METHODS:
             raise _unauthorized(by_key)
@@ -177,7 +177,7 @@ def _asks_by_itself() -> bool:
     return request.args.get("part") == "live"
 
 
-def _take(table: rate_limiter.Limits, who: str, rate: float) -> None:
+def _take(table: rate_limiter.RateLimiter, who: str, rate: float) -> None:
     if seconds := table.take(who, rate):
         raise too_many(seconds)
 

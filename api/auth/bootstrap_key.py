@@ -10,21 +10,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit.recorder import write_down
 from api.auth import queries
-from api.auth.commands import whoever_runs_this
+from api.auth.commands import current_os_principal
 from api.extensions import db
 from shared.database_errors import explain
 
 log = logging.getLogger(__name__)
 
 
-def show_first_key(app: Flask) -> None:
+def show_bootstrap_key(app: Flask) -> None:
     """Makes an admin's key and prints it, unless there has been a key before or API_KEY is one."""
     if app.extensions["gate"].environment_key is not None:
         return
     with app.app_context():
         try:
-            somebody = whoever_runs_this()
-            made = queries.add_first_key(somebody.actor)
+            somebody = current_os_principal()
+            made = queries.add_bootstrap_key(somebody.actor)
             if made is not None:
                 write_down("createKey", somebody, what=("key", made[0].id))
             db.session.commit()

@@ -35,7 +35,7 @@ def create(name: str, role: str, days: int | None) -> None:
         fields = KeyBody().load({"name": name, "role": role}) | {"expires_at": expires_at}
     except ma.ValidationError as error:
         raise click.ClickException(f"NAME: {error}") from error
-    somebody = whoever_runs_this()
+    somebody = current_os_principal()
     added, new = queries.add_key(fields, created_by=somebody.actor)
     write_down("createKey", somebody, what=("key", added.id))
     db.session.commit()
@@ -67,12 +67,12 @@ def revoke(key_id: int) -> None:
     except NotFound as error:
         raise click.ClickException(str(error)) from error
     if changed:
-        write_down("revokeKey", whoever_runs_this(), what=("key", key_id))
+        write_down("revokeKey", current_os_principal(), what=("key", key_id))
     db.session.commit()
     click.echo(f"Revoked: gonets_{revoked.prefix}_… ({revoked.name}).")
 
 
-def whoever_runs_this() -> Principal:
+def current_os_principal() -> Principal:
     """The system's user whose process this is: who has the database's address may do everything."""
     try:
         user = getpass.getuser()

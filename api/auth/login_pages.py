@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from api.audit.recorder import write_down
 from api.auth import csrf, magic_links, rate_limiter, saved_form
 from api.auth.api_keys import prefix_of
-from api.auth.authentication import Gate, address_block
+from api.auth.authentication import Authenticator, address_block
 from api.auth.oidc_settings import ProviderError
 from api.auth.principal import Principal
 from api.auth.sessions import sign_in, sign_out
@@ -71,10 +71,10 @@ def page() -> Response | tuple[str, int]:
         return _form()
     if tired := _too_many_failures():
         return tired
-    signed_in, offered = _gate().of_cookie(), magic_links.actor_of(link)
+    signed_in, offered = _gate().principal_from_cookie(), magic_links.actor_of(link)
     if signed_in is None or offered is None or offered == signed_in.actor:
         return _open(link)
-    who = _gate().of_actor(offered)
+    who = _gate().principal_of_actor(offered)
     # Whoever is signed in has asked for nothing yet: another site may have sent them here.
     return _form(offer=Offer(link, who)) if who else _refuse(LINK_OVER, how="link")
 
@@ -92,7 +92,7 @@ def enter() -> Response | tuple[str, int]:
     if link is not None:
         return _open(link)
     key = request.form.get("key", "").strip()
-    who = _gate().of_key(key)
+    who = _gate().principal_from_key(key)
     if who is None:
         return _refuse("This key is not known here, or it is over.", how="key", key=prefix_of(key))
     return _welcome(who, "key")
@@ -102,7 +102,7 @@ def enter() -> Response | tuple[str, int]:
 def leave() -> Response:
     """Signs out; whoever is not signed in already is."""
     csrf.check()
-    if who := _gate().of_cookie():
+    if who := _gate().principal_from_cookie():
         sign_out(who)
     return redirect(url_for("sign_in.page"), 303)
 
@@ -136,7 +136,7 @@ def from_provider() -> Response | tuple[str, int]:
 def _open(link: str) -> Response | tuple[str, int]:
     """Uses the link up."""
     actor = magic_links.redeem(link)
-    who = _gate().of_actor(actor) if actor else None
+    who = _gate().principal_of_actor(actor) if actor else None
     return _welcome(who, "link") if who else _refuse(LINK_OVER, how="link")
 
 
@@ -154,7 +154,7 @@ def _form(
     shown = {
         "trouble": trouble,
         "following": following or _following(),
-        "signed_in": _gate().of_cookie() if request.method == "GET" else None,
+        "signed_in": _gate().principal_from_cookie() if request.method == "GET" else None,
         "provider": current_app.extensions["provider"] is not None,
         "offer": offer,
         "kept": kept if form else None,
@@ -179,7 +179,7 @@ def _following() -> str:
 def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
     db.session.rollback()
     known = {name: value for name, value in how.items() if value}
-    if rate_limiter.of_sign_ins.take(*_tries()) or rate_limiter.of_sign_ins.take(*RECORDED):
+    if rate_limiter.by_sign_in_address.take(*_tries()) or rate_limiter.by_sign_in_address.take(*RECORDED):
         log.warning("a failed sign-in is not in the audit: there are too many", extra=known)
     else:
         write_down("signInFailed", None, detail=known)
@@ -188,7 +188,7 @@ def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
 
 
 def _too_many_failures() -> Response | None:
-    seconds = math.ceil(rate_limiter.of_sign_ins.seconds_to_wait(*_tries()))
+    seconds = math.ceil(rate_limiter.by_sign_in_address.seconds_to_wait(*_tries()))
     if not seconds:
         return None
     page, status = _form(f"Too many sign-ins have failed from here. Try again in {seconds} s.", 429)
@@ -199,8 +199,8 @@ def _tries() -> tuple[str, float, float]:
     return address_block(request.remote_addr), FAILURES_A_SECOND, FAILURES
 
 
-def _gate() -> Gate:
-    gate: Gate = current_app.extensions["gate"]
+def _gate() -> Authenticator:
+    gate: Authenticator = current_app.extensions["gate"]
     return gate
 
 

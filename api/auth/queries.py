@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select, text, true, update
+from sqlalchemy import func, or_, select, true, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit.recorder import nothing_changed
@@ -17,13 +17,12 @@ from api.auth.ttl_cache import KEPT_FOR, Found
 from api.extensions import db
 from shared.domain.roles import Role
 from shared.errors import NotFound
+from shared.locks import BOOTSTRAP_KEY
 from shared.schema import ApiKey
 
 log = logging.getLogger(__name__)
 
 USE_NOTED_EVERY = timedelta(minutes=1)
-FIRST_KEY_LOCK = 7_092_027
-"""Any number, the same for everybody: of several APIs that start at once, one makes the first key."""
 
 
 class KnownKey(NamedTuple):
@@ -97,9 +96,9 @@ def revoke_key(key_id: int) -> tuple[ApiKey, bool]:
     return key, True
 
 
-def add_first_key(created_by: str) -> tuple[ApiKey, NewKey] | None:
+def add_bootstrap_key(created_by: str) -> tuple[ApiKey, NewKey] | None:
     """Makes an admin's key if there has never been any; whoever asks at the same time waits and gets none."""
-    db.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_KEY_LOCK})
+    db.session.execute(select(func.pg_advisory_xact_lock(*BOOTSTRAP_KEY)))
     if db.session.scalar(select(true()).select_from(ApiKey).limit(1)):
         return None
     return add_key({"name": "first key", "role": Role.ADMIN}, created_by)

@@ -18,7 +18,7 @@ BURST_SECONDS = 10.0
 """So many seconds' worth of requests may come at once, after a pause."""
 
 
-class Limits:
+class RateLimiter:
     """One table. Whom chance puts into one slot shares a limit; the salt keeps anybody from choosing with whom."""
 
     def __init__(self) -> None:
@@ -51,4 +51,4 @@ class Limits:
 
 # Made when the module is imported, which in gunicorn's case is before its processes part. What nobody has shown a key
 # for is counted apart: however many addresses somebody has, they get into no key's way.
-of_principals, of_addresses, of_sign_ins = Limits(), Limits(), Limits()
+by_principal, by_address, by_sign_in_address = RateLimiter(), RateLimiter(), RateLimiter()

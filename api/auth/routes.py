@@ -15,7 +15,7 @@ from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
-from api.http.serialization import with_columns
+from api.http.serialization import row_to_dict
 from shared.schema import ApiKey
 
 blp = Blueprint("Keys", "/v1/key", "Who may use this API.")
@@ -34,7 +34,7 @@ class NewKey(MethodView):
         """
         added, new = queries.add_key(fields, created_by=principal().actor)
         db.session.commit()
-        return with_columns(added, key=new.key), {"Location": url_for("Keys.KeyById", key_id=added.id)}
+        return row_to_dict(added, key=new.key), {"Location": url_for("Keys.KeyById", key_id=added.id)}
 
 
 @blp.route("/")

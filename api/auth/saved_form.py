@@ -42,7 +42,7 @@ class Again(enum.Enum):
     """Its page is wanted in another language or in other colours."""
 
 
-class KeptForm(NamedTuple):
+class SavedForm(NamedTuple):
     """What was typed, and the address that it was sent to."""
 
     address: str
@@ -87,7 +87,7 @@ def typed_of_request() -> list[tuple[str, str]]:
         return []
 
 
-def read(kept: str | None) -> KeptForm | None:
+def read(kept: str | None) -> SavedForm | None:
     """What a hidden field carries; none if it is not ours, or too old."""
     if not kept:
         return None
@@ -95,7 +95,7 @@ def read(kept: str | None) -> KeptForm | None:
         address, fields = serializer().loads(kept, max_age=int(KEPT_FOR.total_seconds()), salt=SALT)
     except BadData:
         return None
-    return KeptForm(local_address(address, "/"), [(name, text) for name, text in fields])
+    return SavedForm(local_address(address, "/"), [(name, text) for name, text in fields])
 
 
 def take_back() -> bool:

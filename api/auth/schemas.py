@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.http.fields import NOT_BLANK, Instant, PlainText
-from api.http.schemas import Answer, Body
+from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.roles import Role
 
@@ -14,7 +14,7 @@ MAX_NAME = 100
 """Characters of a key's name."""
 
 
-class KeySchema(Answer):
+class KeySchema(ResponseSchema):
     """A key, without what it takes to use it."""
 
     id = ma.fields.Integer(
@@ -72,10 +72,10 @@ class NewKeySchema(KeySchema):
     )
 
 
-class KeyBody(Body, KeySchema):
+class KeyBody(RequestSchema, KeySchema):
     """A key, as a person asks for one."""
 
-    class Meta(Body.Meta):
+    class Meta(RequestSchema.Meta):
         """What a person decides about a key."""
 
         fields = ("name", "role", "expires_at")
@@ -90,7 +90,7 @@ class KeyBody(Body, KeySchema):
     )
 
 
-class SignInLinkSchema(Answer):
+class SignInLinkSchema(ResponseSchema):
     """A link that signs a browser in."""
 
     path = ma.fields.String(

@@ -22,7 +22,7 @@ class Found(NamedTuple, Generic[Value]):
     seconds: float
 
 
-class Remembered(Generic[Key, Value]):
+class TtlCache(Generic[Key, Value]):
     """Answers `look_up`, again only after KEPT_FOR seconds. What was not found is not kept: it may come to be."""
 
     def __init__(self, look_up: Callable[[Key], Found[Value] | None]) -> None:

@@ -13,11 +13,11 @@ import re
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """The text as a cell that is no formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def unguarded(cell: str) -> str:
-    """The text that a cell stands for; what no `guarded` has written is taken as it is."""
+def unescape_formula(cell: str) -> str:
+    """The text that a cell stands for; what no `escape_formula` has written is taken as it is."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

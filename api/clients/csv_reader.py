@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from werkzeug.exceptions import BadRequest
 
-from api.clients.csv_escaping import unguarded
+from api.clients.csv_escaping import unescape_formula
 from api.clients.file_columns import COLUMNS, count_known, places_of
 from api.clients.file_rows import EMPTY_FILE, Row, Unreadable
 from api.clients.lines import END_OF_FILE, MAX_LINE, Line, Lines
@@ -70,7 +70,7 @@ class CsvFile:
             if len(cells) == size and not fault:
                 values = pick(cells)
                 if "'" in line:
-                    values = tuple(map(unguarded, values))
+                    values = tuple(map(unescape_formula, values))
                 yield number, dict(zip(COLUMNS, values, strict=True)), cells
             elif not fault and not line.strip(_BLANK):
                 self.blank_lines += 1

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 
 from api.audit.recorder import record_on
-from api.clients.csv_escaping import guarded
+from api.clients.csv_escaping import escape_formula
 from api.clients.csv_format import CsvForm
 from api.clients.file_columns import COLUMNS
 from api.clients.file_rows import Row
-from api.clients.row_validation import Judge
+from api.clients.row_validation import RowValidator
 from api.clients.staging import Merged, Staging
 from shared.domain.phone_numbers import PhoneNumbers
 from shared.schema import Client
@@ -57,7 +57,7 @@ def import_clients(
     transaction that changes the directory has an entry in the audit, with the counts since the entry before it. A dry
     run comes to the same counts and changes nothing.
     """
-    rejected = _stage(staging, rows, Judge(numbers), keeps_cells)
+    rejected = _stage(staging, rows, RowValidator(numbers), keeps_cells)
     imported = unrecorded = Imported(0, 0, 0, rejected)
 
     def record(connection: Connection, merged: Merged) -> None:
@@ -79,7 +79,7 @@ def cells_of(row: Row) -> Sequence[str]:
     return [_cell(fields.get(name, "")) for name in COLUMNS] if isinstance(fields, dict) else []
 
 
-def _stage(staging: Staging, rows: Iterable[Row], judge: Judge, keeps_cells: bool) -> int:
+def _stage(staging: Staging, rows: Iterable[Row], judge: RowValidator, keeps_cells: bool) -> int:
     """Stages all rows; how many were wrong."""
     rejected = 0
     for line, row, cells in rows:
@@ -98,7 +98,7 @@ def clients_as_csv(pages: Iterable[Sequence[Any]], form: CsvForm) -> Iterator[st
     """The directory as a CSV file in pieces, which an import takes again."""
     yield form.beginning + form.lines([COLUMNS])
     for page in pages:
-        yield form.lines((phone, code, guarded(tag), timezone) for _, phone, code, tag, timezone in page)
+        yield form.lines((phone, code, escape_formula(tag), timezone) for _, phone, code, tag, timezone in page)
 
 
 def clients_as_ndjson(pages: Iterable[Sequence[Any]]) -> Iterator[str]:

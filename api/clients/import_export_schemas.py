@@ -8,7 +8,7 @@ import marshmallow as ma
 
 from api.clients.csv_format import CsvFormArguments
 from api.http.fields import Region, TrueOrFalse
-from api.http.schemas import Answer
+from api.http.schemas import ResponseSchema
 
 
 class ImportArguments(CsvFormArguments):
@@ -24,7 +24,7 @@ class ImportArguments(CsvFormArguments):
     dry_run = TrueOrFalse(
         load_default=False,
         metadata={
-            "description": "Answer what the import would come to just now, and change nothing.",
+            "description": "ResponseSchema what the import would come to just now, and change nothing.",
             "example": True,
         },
     )
@@ -50,7 +50,7 @@ def _reason(description: str) -> ma.fields.String:
     return ma.fields.String(required=True, metadata={"description": description, "example": example})
 
 
-class RowFault(Answer):
+class RowFault(ResponseSchema):
     """What is wrong with a row of an import."""
 
     line = _count("Where the row begins, from 1.", 3)
@@ -58,7 +58,7 @@ class RowFault(Answer):
     reason = _reason("Why.")
 
 
-class RowReason(Answer):
+class RowReason(ResponseSchema):
     """Something that is wrong with several rows of an import."""
 
     field = _field()
@@ -71,14 +71,14 @@ class RowReason(Answer):
     )
 
 
-class SampleRow(Answer):
+class SampleRow(ResponseSchema):
     """One of the first rows of a file."""
 
     line = _count("Where it begins, from 1.", 2)
     cells = _texts("Its cells, in the order of `columns`.", ["79161234567", "916", "vip", "Europe/Moscow"])
 
 
-class ImportedSchema(Answer):
+class ImportedSchema(ResponseSchema):
     """What an import came to, in rows, and how the file was understood."""
 
     dry_run = ma.fields.Boolean(

@@ -50,7 +50,7 @@ def open_upload(request: Request, max_bytes: int) -> ClientsFile:
     stream: io.RawIOBase = _Body(request)
     match request.headers.get("Content-Encoding", "identity").lower():
         case "gzip":
-            stream = _Unpacked(stream, max_bytes)
+            stream = _GunzipReader(stream, max_bytes)
         case "identity":
             pass
         case _:
@@ -89,7 +89,7 @@ class _Body(io.RawIOBase):
         return len(data)
 
 
-class _Unpacked(io.RawIOBase):
+class _GunzipReader(io.RawIOBase):
     """What gzip packed, up to `limit` bytes: a few packed ones can stand for very many."""
 
     def __init__(self, packed: io.RawIOBase, limit: int) -> None:

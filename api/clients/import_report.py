@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from api.clients.csv_escaping import guarded, unguarded
+from api.clients.csv_escaping import escape_formula, unescape_formula
 from api.clients.csv_format import CsvForm
 from api.clients.file_columns import column_called
 from api.clients.import_export import Imported, cells_of, import_clients
@@ -99,17 +99,17 @@ def rejected_as_csv(
     # Of a file of rejected rows that is rejected again, the columns of the first time are over.
     own = len(OUR_COLUMNS) if tuple(file.names[: len(OUR_COLUMNS)]) == OUR_COLUMNS else 0
     names = file.names[own:]
-    yield form.beginning + form.lines([(*OUR_COLUMNS, *map(guarded, names))])
+    yield form.beginning + form.lines([(*OUR_COLUMNS, *map(escape_formula, names))])
     for row in rows:
         reason = " ".join(
             f"{fault.field}: {say(fault.reason)}" if fault.field else say(fault.reason) for fault in row.faults
         )
         if isinstance(row.cells, list):
-            # As they are in the file: what is guarded there already is not guarded once more.
-            cells = [unguarded(cell) for cell in row.cells[own:]]
+            # As they are in the file: what is escape_formula there already is not escape_formula once more.
+            cells = [unescape_formula(cell) for cell in row.cells[own:]]
         else:
             cells = [row.cells.get(column_called(name) or "", "") for name in names]
-        yield form.lines([(row.line, guarded(reason), *map(guarded, cells))])
+        yield form.lines([(row.line, escape_formula(reason), *map(escape_formula, cells))])
 
 
 def _shown(cell: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, cast, func, literal, select, tuple_, update
 
-from api.audit.recorder import note_changes, nothing_changed
+from api.audit.recorder import nothing_changed, record_changes
 from api.extensions import db
-from api.http.serialization import with_columns
+from api.http.serialization import row_to_dict
 from shared.domain.client_rules import check_operator_code
 from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
@@ -65,7 +65,7 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
     if all(getattr(client, name) == value for name, value in fields.items()):
         nothing_changed()
         return client
-    note_changes(with_columns(client), fields)
+    record_changes(row_to_dict(client), fields)
     if client.phone_number != fields["phone_number"]:
         _redirect_messages(client, fields["phone_number"])
     change = update(Client).where(Client.id == client.id).values(**fields, updated_at=func.now()).returning(Client)

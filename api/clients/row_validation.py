@@ -31,7 +31,7 @@ Good = tuple[str, str, str, str]
 """A client: its phone number in digits, operator code, tag, time zone."""
 
 
-class Judge:
+class RowValidator:
     """Tells clients from rows that are none. `numbers` reads their phone numbers."""
 
     def __init__(self, numbers: PhoneNumbers) -> None:

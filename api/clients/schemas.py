@@ -20,14 +20,14 @@ from api.http.fields import (
     WrittenPhoneNumber,
 )
 from api.http.paging import PageArguments
-from api.http.schemas import Answer, Body, WarningSchema
+from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.client_rules import MAX_LABEL
 from shared.domain.labels import normal
 from shared.domain.phone_numbers import PhoneNumbers, plain_code
 
 
-class ClientSchema(Answer):
+class ClientSchema(ResponseSchema):
     """A client, as it is answered."""
 
     id = ma.fields.Integer(
@@ -83,10 +83,10 @@ class ClientSchema(Answer):
     )
 
 
-class ClientBody(Body, ClientSchema):
+class ClientBody(RequestSchema, ClientSchema):
     """A client, as a person writes it."""
 
-    class Meta(Body.Meta):
+    class Meta(RequestSchema.Meta):
         """What a person decides about a client."""
 
         fields = ("phone_number", "operator_code", "tag", "timezone")

@@ -12,12 +12,12 @@ from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged
 from api.console.load import hindrances
 from api.console.mailing_action_views import ask_about
-from api.console.mailing_actions import Deed
+from api.console.mailing_actions import MailingAction
 from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
 from api.console.review import Review, check_seen, review_of, terms_to_send
 from api.mailings import drafts
 from api.workers.queries import fleet
-from shared.schema import KeptAnswer, MailingDraft
+from shared.schema import IdempotencyRecord, MailingDraft
 
 
 @blp.route("/mailings/new/", methods=["GET", "POST"])
@@ -28,7 +28,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
     def add() -> str:
         return _following(drafts.add_draft(_checked(form)))
 
-    def amend(kept: KeptAnswer) -> str | None:
+    def amend(kept: IdempotencyRecord) -> str | None:
         """Going back and on again changes the draft, unless it was sent or changed elsewhere since."""
         draft_id = _draft_of(kept)
         draft = drafts.lock_draft(draft_id) if draft_id else None
@@ -119,7 +119,7 @@ def undo_mailing(mailing_id: int) -> Response | tuple[str, int]:
     def undo() -> str:
         return url_for("console.edit_draft", draft_id=drafts.take_back(mailing_id))
 
-    return form.submit(undo, operation="undoMailing") or ask_about(mailing_id, Deed.CANCEL, form)
+    return form.submit(undo, operation="undoMailing") or ask_about(mailing_id, MailingAction.CANCEL, form)
 
 
 def _show_review(form: Form, draft: MailingDraft, review: Review) -> tuple[str, int]:
@@ -154,7 +154,7 @@ def _following(draft_id: int) -> str:
     return url_for("console.review_draft", draft_id=draft_id)
 
 
-def _draft_of(kept: KeptAnswer) -> int | None:
+def _draft_of(kept: IdempotencyRecord) -> int | None:
     """The draft that an earlier submission has made."""
     found = re.fullmatch(r".*(?:/mailings/drafts/|#draft-)([0-9]+)/?", kept.headers["Location"])
     return int(found[1]) if found else None

@@ -9,7 +9,7 @@ import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
 from werkzeug.exceptions import BadRequest
 
-from api.clients.csv_escaping import guarded
+from api.clients.csv_escaping import escape_formula
 from api.clients.csv_format import CsvForm, CsvFormArguments
 from api.clients.downloads import csv_answer
 from api.console.blueprint import blp
@@ -118,6 +118,6 @@ def _cell(value: object) -> object:
         case datetime():
             return rfc_3339(value)
         case str():
-            return guarded(value)
+            return escape_formula(value)
         case _:
             return value

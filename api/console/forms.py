@@ -13,7 +13,7 @@ from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
-from api.audit.recorder import name_operation
+from api.audit.recorder import set_operation
 from api.auth.saved_form import Again, why_again
 from api.console import notices
 from api.console.labels import said
@@ -23,12 +23,12 @@ from api.http.errors import broken_rule
 from api.http.fields import in_utc
 from shared.domain.client_rules import TIMEZONES
 from shared.errors import FieldError
-from shared.schema import Client, KeptAnswer, Mailing, MailingDraft
+from shared.schema import Client, IdempotencyRecord, Mailing, MailingDraft
 
-Deed = Callable[[], str]
+MailingAction = Callable[[], str]
 """What a form does; it answers the address that follows."""
 
-Amend = Callable[[KeptAnswer], str | None]
+Amend = Callable[[IdempotencyRecord], str | None]
 """The same, for a form that has led to that answer before. None when that can't be changed any more."""
 
 
@@ -92,7 +92,7 @@ class Form:
         """The values as the schema takes them. Raises ValidationError."""
         return loaded(schema, self.values)
 
-    def submit(self, deed: Deed, *, operation: str, amend: Amend | None = None) -> Response | None:
+    def submit(self, deed: MailingAction, *, operation: str, amend: Amend | None = None) -> Response | None:
         """Does the deed, once however often the form is sent, commits, and leads to the address that the deed answers.
 
         The audit has it by the name of the API's `operation`. None, with `errors`, when a rule or another row forbids
@@ -101,7 +101,7 @@ class Form:
         """
         if self.errors or why_again():
             return None
-        name_operation(operation)
+        set_operation(operation)
         try:
             return self._submit(deed, amend)
         except ma.ValidationError as error:
@@ -117,7 +117,7 @@ class Form:
             self._refuse(rule)
         return None
 
-    def _submit(self, deed: Deed, amend: Amend | None) -> Response | None:
+    def _submit(self, deed: MailingAction, amend: Amend | None) -> Response | None:
         submission = Submission()
         kept = submission.earlier()
         if kept is None:

@@ -10,7 +10,7 @@ from flask_babel import gettext, lazy_gettext
 from werkzeug import Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from api.audit.recorder import name_operation
+from api.audit.recorder import set_operation
 from api.clients.csv_format import CsvForm
 from api.clients.downloads import csv_answer
 from api.clients.encodings import CHOICES
@@ -59,7 +59,7 @@ def import_file() -> Response | str:
     nothing.
     """
     step, numbers = _asked()
-    name_operation("importClients")
+    set_operation("importClients")
     try:
         file = open_upload(request, current_app.config["MAX_IMPORT_BYTES"])
         with ExitStack() as stack:

@@ -9,24 +9,24 @@ from werkzeug import Response
 from api.console.blueprint import blp
 from api.console.forms import Form
 from api.console.load import hindrances
-from api.console.mailing_actions import RETRIED, Deed, refusal_of
+from api.console.mailing_actions import RETRIED, MailingAction, refusal_of
 from api.console.notices import Notice, tell
 from api.extensions import db
 from api.mailings import services
 from api.mailings.queries import NOW, lock_mailing, mailing_by_id, remove_mailing
-from api.mailings.test_send import TrialBody, send_trial
+from api.mailings.test_send import TestSendBody, send_test_message
 from api.workers.queries import fleet
 from shared.domain.mailing_rules import Action
 from shared.schema import Mailing
 
-NAMES = ",".join(f"'{deed}'" for deed in Deed)
+NAMES = ",".join(f"'{deed}'" for deed in MailingAction)
 OPERATIONS = {
-    Deed.PAUSE: "pauseMailing",
-    Deed.RESUME: "resumeMailing",
-    Deed.CANCEL: "cancelMailing",
-    Deed.RETRY_FAILED: "retryMailing",
-    Deed.RETRY_UNKNOWN: "retryMailing",
-    Deed.REMOVE: "deleteMailing",
+    MailingAction.PAUSE: "pauseMailing",
+    MailingAction.RESUME: "resumeMailing",
+    MailingAction.CANCEL: "cancelMailing",
+    MailingAction.RETRY_FAILED: "retryMailing",
+    MailingAction.RETRY_UNKNOWN: "retryMailing",
+    MailingAction.REMOVE: "deleteMailing",
 }
 """What the API calls them."""
 
@@ -34,12 +34,12 @@ OPERATIONS = {
 @blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
 def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
     """Says what the deed would change, and does it when that is confirmed."""
-    deed = Deed(name)
+    deed = MailingAction(name)
     form = Form({}, refused_with=409)
 
     def do() -> str:
         tell(_do(mailing_id, deed))
-        if deed is Deed.REMOVE:
+        if deed is MailingAction.REMOVE:
             return url_for("console.mailings")
         return url_for("console.mailing", mailing_id=mailing_id)
 
@@ -53,7 +53,7 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     form = Form(request.form)
 
     def send() -> str:
-        trial = send_trial(mailing_id, form.load(TrialBody())["phone_number"])
+        trial = send_test_message(mailing_id, form.load(TestSendBody())["phone_number"])
         tell(Notice("test"))
         return url_for("console.mailing", mailing_id=trial)
 
@@ -64,7 +64,7 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     return render_template("console/mailing_test.html", **shown), form.status
 
 
-def ask_about(mailing_id: int, deed: Deed, form: Form) -> tuple[str, int]:
+def ask_about(mailing_id: int, deed: MailingAction, form: Form) -> tuple[str, int]:
     """The page that says what will follow, and asks; if the ledger's state forbids it, why, and there is no button."""
     report = mailing_by_id(mailing_id)
     now = db.session.scalars(select(NOW)).one()
@@ -73,12 +73,12 @@ def ask_about(mailing_id: int, deed: Deed, form: Form) -> tuple[str, int]:
     return render_template("console/mailing_deed.html", **shown), 409 if refusal else form.status
 
 
-def _do(mailing_id: int, deed: Deed) -> Notice:
+def _do(mailing_id: int, deed: MailingAction) -> Notice:
     """Does it, and answers what there is to tell."""
     if status := RETRIED.get(deed):
         done = services.retry(mailing_id, status)
         return Notice(deed.value, done.retried, done.more)
-    if deed is Deed.REMOVE:
+    if deed is MailingAction.REMOVE:
         remove_mailing(lock_mailing(mailing_id)[0])
     else:
         services.act(mailing_id, Action(deed.value))

@@ -13,7 +13,7 @@ from shared.errors import Conflict
 from shared.schema import Mailing
 
 
-class Deed(enum.StrEnum):
+class MailingAction(enum.StrEnum):
     """Each has a page that says what will follow, and asks."""
 
     PAUSE = "pause"
@@ -24,27 +24,27 @@ class Deed(enum.StrEnum):
     REMOVE = "remove"
 
 
-RETRIED = {Deed.RETRY_FAILED: MessageStatus.FAILED, Deed.RETRY_UNKNOWN: MessageStatus.UNKNOWN}
+RETRIED = {MailingAction.RETRY_FAILED: MessageStatus.FAILED, MailingAction.RETRY_UNKNOWN: MessageStatus.UNKNOWN}
 
 
-def deeds_for(mailing: Mapping[str, Any], now: datetime) -> list[Deed]:
+def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[MailingAction]:
     """Those that make sense for a mailing as it stands; the rules have the last word when one is done."""
     status, messages = mailing["status"], mailing["messages"]
     deeds = []
     if status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING):
-        deeds.append(Deed.PAUSE)
+        deeds.append(MailingAction.PAUSE)
     if status is MailingStatus.PAUSED:
-        deeds.append(Deed.RESUME)
+        deeds.append(MailingAction.RESUME)
     is_retriable = mailing["launched_at"] and not mailing["ledger_closed_at"] and now < mailing["end_datetime"]
     if is_retriable and status is not MailingStatus.CANCELLED:
-        deeds += [Deed.RETRY_FAILED] if messages["failed"] else []
-        deeds += [Deed.RETRY_UNKNOWN] if messages["unknown"] else []
+        deeds += [MailingAction.RETRY_FAILED] if messages["failed"] else []
+        deeds += [MailingAction.RETRY_UNKNOWN] if messages["unknown"] else []
     if status not in ENDED:
-        deeds.append(Deed.CANCEL)
-    return [*deeds, Deed.REMOVE]
+        deeds.append(MailingAction.CANCEL)
+    return [*deeds, MailingAction.REMOVE]
 
 
-def refusal_of(deed: Deed, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
+def refusal_of(deed: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
     """Why the deed would be refused, or would change nothing, as the mailing stands; none if it would not.
 
     `messages` tells how many there are in each status.
@@ -53,7 +53,7 @@ def refusal_of(deed: Deed, mailing: Mailing, messages: Mapping[str, int], now: d
         if status := RETRIED.get(deed):
             check_retry(mailing, now)
             return None if messages[status] else f"Mailing {mailing.id} has no {status.value} messages."
-        if deed is not Deed.REMOVE and status_after(mailing, Action(deed.value)) is mailing.status:
+        if deed is not MailingAction.REMOVE and status_after(mailing, Action(deed.value)) is mailing.status:
             return f"Mailing {mailing.id} is {mailing.status.value} already."
     except Conflict as refusal:
         return str(refusal)
@@ -64,11 +64,11 @@ def still_so(done: str, mailing: Mapping[str, Any]) -> bool:
     """Whether the mailing is where a deed has taken it: somebody else may have taken it elsewhere since."""
     status = mailing["status"]
     match done:
-        case Deed.PAUSE:
+        case MailingAction.PAUSE:
             return status is MailingStatus.PAUSED
-        case Deed.RESUME:
+        case MailingAction.RESUME:
             return status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING)
-        case Deed.CANCEL:
+        case MailingAction.CANCEL:
             return status is MailingStatus.CANCELLED
     return True
 

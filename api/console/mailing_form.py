@@ -20,7 +20,7 @@ from api.console.notices import Notice, tell
 from api.console.review import check_end, earliest_start, plan_of
 from api.extensions import db
 from api.http.fields import PlainText, whole_number
-from api.http.schemas import Body
+from api.http.schemas import RequestSchema
 from api.mailings import queries
 from api.mailings.estimate import Existing
 from api.mailings.schemas import MailingBody
@@ -31,7 +31,7 @@ from shared.schema import MailingDraft
 FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
 
 
-class DraftBody(Body):
+class DraftBody(RequestSchema):
     """A mailing that is being written: whatever can be kept, of any length."""
 
     text = PlainText()

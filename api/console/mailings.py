@@ -10,7 +10,7 @@ from api.console.alerts import GRAVE, is_overdue, problems_about
 from api.console.blueprint import blp, page
 from api.console.list_queries import find_journal
 from api.console.load import hindrances, load_of, rate_limit, seconds_left
-from api.console.mailing_actions import deeds_for, starts_in, still_so
+from api.console.mailing_actions import available_actions, starts_in, still_so
 from api.console.notices import take
 from api.console.paging import address_of, paged
 from api.console.preferences import may
@@ -19,7 +19,7 @@ from api.mailings.backlog import backlog_of
 from api.mailings.drafts import unsent_drafts
 from api.mailings.progress import reasons_of, timeline_of
 from api.mailings.queries import mailing_by_id
-from api.mailings.search import MailingWalk, read_search
+from api.mailings.search import MailingSearchPage, read_search
 from api.workers.queries import fleet
 from shared.domain.statuses import MailingStatus
 
@@ -32,7 +32,7 @@ def mailings() -> str:
     """All mailings, or those that are searched for."""
     words, status = request.args.get("words", "").strip(), request.args.get("status", "")
     wanted = MailingStatus(status) if status in list(MailingStatus) else None
-    walk = MailingWalk(read_search(words, request.args.get("zone", "UTC"), wanted))
+    walk = MailingSearchPage(read_search(words, request.args.get("zone", "UTC"), wanted))
     found = paged(walk.page, lambda one: int(one["id"]), MAX_ID)
     workers = fleet()
     named = walk.of_number() if found.first_address is None else None
@@ -71,7 +71,7 @@ def mailing(mailing_id: int) -> str:
         reasons=reasons_of(mailing_id, report["messages"]),
         timeline=timeline_of(mailing_id, report["messages"]["sent"]),
         journal=paged(partial(find_journal, mailing_id), lambda entry: int(entry.id), MAX_ID),
-        deeds=deeds_for(report, workers.now),
+        deeds=available_actions(report, workers.now),
         starts_in=starts_in(report, workers.now),
         notice=notice if notice and still_so(notice.name, report) else None,
     )

@@ -19,7 +19,7 @@ from api.mailings.estimate import Existing, plan
 from api.mailings.queries import NOW
 from api.mailings.schemas import MailingBody
 from api.workers.queries import present_speed
-from shared.domain.mailing_rules import MailingWarning, Terms, check_terms
+from shared.domain.mailing_rules import MailingFields, MailingWarning, check_fields
 from shared.errors import FieldError, Invalid
 
 GROWTH = 0.01
@@ -31,7 +31,7 @@ class Review:
     """A draft as it would be sent now."""
 
     plan: Mapping[str, Any]
-    terms: Terms | None
+    terms: MailingFields | None
     """With the start that it would get; none if something is wrong with them."""
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     at_once: bool = False
@@ -61,14 +61,14 @@ def review_of(fields: Mapping[str, str]) -> Review:
     return Review(plan=planned, terms=terms, at_once=at_once, last=last)
 
 
-def terms_to_send(fields: Mapping[str, str]) -> tuple[Terms, bool]:
+def terms_to_send(fields: Mapping[str, str]) -> tuple[MailingFields, bool]:
     """The mailing that the fields make if they are sent now, and whether it starts at once.
 
     One that starts now starts when SEND_GRACE_SECONDS have passed. Raises ValidationError, and Invalid for a window
     that would be over by then.
     """
-    terms = Terms(**loaded(MailingBody(), fields))
-    check_terms(terms)
+    terms = MailingFields(**loaded(MailingBody(), fields))
+    check_fields(terms)
     earliest = earliest_start()
     check_end(terms.end_datetime, earliest)
     at_once = terms.start_datetime <= earliest

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from api.auth.principal import principal
 from api.auth.saved_form import Again, why_again
 from api.http.idempotency import keep_answer, wait_for_answer
-from shared.schema import KeptAnswer
+from shared.schema import IdempotencyRecord
 
 FIELD = "form_token"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -45,15 +45,15 @@ class Submission:
         what = f"{request.path.rstrip('/')}\0{urlencode(content, errors='surrogatepass')}"
         self._hash = hashlib.blake2b(what.encode(), digest_size=32).digest()
 
-    def earlier(self) -> KeptAnswer | None:
+    def earlier(self) -> IdempotencyRecord | None:
         """The answer to an earlier submission of this form, whatever its content was. Waits for one that still runs."""
         return wait_for_answer(self._key) if self._key else None
 
-    def is_same_as(self, kept: KeptAnswer) -> bool:
+    def is_same_as(self, kept: IdempotencyRecord) -> bool:
         """Whether the earlier submission had the same content."""
         return kept.request_hash == self._hash
 
-    def repeat(self, kept: KeptAnswer) -> Response:
+    def repeat(self, kept: IdempotencyRecord) -> Response:
         """The earlier answer once more, with what the page that follows is to tell, as long as that is fresh."""
         answer = redirect(kept.headers["Location"])
         if notice := kept.headers.get("Set-Cookie"):

@@ -15,7 +15,7 @@ from webargs.flaskparser import abort
 
 from api.auth.permissions import role_needed
 from api.http import etags
-from api.http.idempotency import commit_once
+from api.http.idempotency import idempotent
 from api.http.json_body import BodyParser
 from api.http.openapi import ERRORS
 from shared.domain.roles import Role
@@ -93,7 +93,7 @@ class Blueprint(SmorestBlueprint):
 
         For views that add something or set it off: they leave the commit to this.
         """
-        return self.doc(parameters=["IDEMPOTENCY_KEY"])(commit_once(view))  # type: ignore[no-any-return]
+        return self.doc(parameters=["IDEMPOTENCY_KEY"])(idempotent(view))  # type: ignore[no-any-return]
 
     def check_etag(self, etag_data: Any, etag_schema: None = None) -> None:
         """Raises PreconditionFailed (412) when the request has an If-Match that doesn't name the resource as it is.

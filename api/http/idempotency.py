@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from api.auth.principal import principal
 from api.extensions import db
-from shared.schema import KeptAnswer
+from shared.schema import IdempotencyRecord
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ SWEEP = 1000
 """Answers that are over their time, removed by one request at most."""
 
 
-def commit_once(view: View) -> View:
+def idempotent(view: View) -> View:
     """Runs the view and commits, unless the request's key says that this has been done: then repeats the answer."""
 
     @functools.wraps(view)
@@ -47,7 +47,7 @@ def commit_once(view: View) -> View:
         if key is None:
             response: Response = view(*args, **kwargs)
         else:
-            mine, request_hash = _scoped(key), _hash()
+            mine, request_hash = _scoped_key(key), _hash()
             if kept := _find(mine, request_hash):
                 return _repeat(kept)
             response = view(*args, **kwargs)
@@ -58,14 +58,14 @@ def commit_once(view: View) -> View:
     return answer  # type: ignore[return-value]
 
 
-def _scoped(key: str) -> str:
+def _scoped_key(key: str) -> str:
     """The key as it is kept: everybody has keys of their own. Answers 422 for what can't be one."""
     if not KEY.fullmatch(key):
         _refuse(422, "Must be 1 to 255 visible ASCII characters.")
     return f"{principal().actor} {key}"
 
 
-def _find(key: str, request_hash: bytes) -> KeptAnswer | None:
+def _find(key: str, request_hash: bytes) -> IdempotencyRecord | None:
     """The answer kept for the key. Until the end of the transaction, nobody else can use the key.
 
     Answers 422 for one that came with another request, 409 while that one runs.
@@ -78,7 +78,7 @@ def _find(key: str, request_hash: bytes) -> KeptAnswer | None:
     return kept
 
 
-def wait_for_answer(key: str) -> KeptAnswer | None:
+def wait_for_answer(key: str) -> IdempotencyRecord | None:
     """The answer kept for the key, after whoever uses it now has committed. Then, nobody else can use the key.
 
     Waits for as long as a statement may take (API_STATEMENT_TIMEOUT).
@@ -91,9 +91,11 @@ def _lock_of(key: str) -> Function[int]:
     return func.hashtextextended(key, 0)
 
 
-def _kept(key: str) -> KeptAnswer | None:
+def _kept(key: str) -> IdempotencyRecord | None:
     return db.session.scalar(
-        select(KeptAnswer).where(KeptAnswer.key == key, KeptAnswer.created_at > func.now() - KEPT_FOR)
+        select(IdempotencyRecord).where(
+            IdempotencyRecord.key == key, IdempotencyRecord.created_at > func.now() - KEPT_FOR
+        )
     )
 
 
@@ -101,7 +103,7 @@ def _refuse(status: int, message: str) -> NoReturn:
     abort(status, errors={"headers": {HEADER: [message]}})
 
 
-def _repeat(kept: KeptAnswer) -> Response:
+def _repeat(kept: IdempotencyRecord) -> Response:
     response = Response(kept.body, kept.status, kept.headers)
     response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -109,8 +111,10 @@ def _repeat(kept: KeptAnswer) -> Response:
 
 def keep_answer(key: str, request_hash: bytes, response: BaseResponse) -> None:
     """Adds the answer to what is being committed, in place of one that was kept for the key before."""
-    over = select(KeptAnswer.key).where(KeptAnswer.created_at <= func.now() - KEPT_FOR).limit(SWEEP)
-    db.session.execute(delete(KeptAnswer).where(KeptAnswer.key.in_(over.with_for_update(skip_locked=True))))
+    over = select(IdempotencyRecord.key).where(IdempotencyRecord.created_at <= func.now() - KEPT_FOR).limit(SWEEP)
+    db.session.execute(
+        delete(IdempotencyRecord).where(IdempotencyRecord.key.in_(over.with_for_update(skip_locked=True)))
+    )
     answer = {
         "key": key,
         "request_hash": request_hash,
@@ -119,7 +123,9 @@ def keep_answer(key: str, request_hash: bytes, response: BaseResponse) -> None:
         "body": response.get_data(),
     }
     renewed = answer | {"created_at": func.now()}  # of a key that is over its time and not swept yet
-    db.session.execute(insert(KeptAnswer).values(answer).on_conflict_do_update(index_elements=["key"], set_=renewed))
+    db.session.execute(
+        insert(IdempotencyRecord).values(answer).on_conflict_do_update(index_elements=["key"], set_=renewed)
+    )
 
 
 def _hash() -> bytes:

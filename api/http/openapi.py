@@ -9,7 +9,7 @@ import marshmallow as ma
 from werkzeug.routing import BaseConverter, ValidationError
 
 from api.http.fields import MAX_ID, object_or_null_properties
-from api.http.schemas import Answer
+from api.http.schemas import ResponseSchema
 
 DESCRIPTION = """\
 Bulk text-message mailings to a directory of clients, with a ledger of what became of every message.
@@ -103,7 +103,7 @@ IDEMPOTENCY_KEY = {
 }
 
 
-class ErrorSchema(Answer):
+class ErrorSchema(ResponseSchema):
     """What every error answers."""
 
     code = ma.fields.Integer(required=True, metadata={"description": "The HTTP status.", "example": 422})

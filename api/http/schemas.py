@@ -11,7 +11,7 @@ import marshmallow as ma
 Write = Callable[[Any], Any]
 
 
-class Answer(ma.Schema):
+class ResponseSchema(ma.Schema):
     """The schema of an answer. It may get more fields one day: a client is to overlook what it doesn't know."""
 
     class Meta:
@@ -42,7 +42,7 @@ class Answer(ma.Schema):
         ]
 
 
-class WarningSchema(Answer):
+class WarningSchema(ResponseSchema):
     """Something that is legal and probably not meant."""
 
     code = ma.fields.String(required=True, metadata={"description": "For a program.", "example": "nobody_matches"})
@@ -52,7 +52,7 @@ class WarningSchema(Answer):
     )
 
 
-class Body(ma.Schema):
+class RequestSchema(ma.Schema):
     """The schema of a body. A name that there is not is refused: a misspelt one would be lost otherwise."""
 
     class Meta:

@@ -9,6 +9,6 @@ from sqlalchemy import inspect
 from shared.schema import Base
 
 
-def with_columns(entity: Base, **more: Any) -> dict[str, Any]:
+def row_to_dict(entity: Base, **more: Any) -> dict[str, Any]:
     """The columns of a row, and more beside them."""
     return {column.key: getattr(entity, column.key) for column in inspect(type(entity)).column_attrs} | more

@@ -66,7 +66,7 @@ class MailingRetry(MethodView):
     @blp.once
     @blp.arguments(RetryBody())
     @blp.response(200, RetriedSchema())
-    def post(self, arguments: dict[str, str], mailing_id: int) -> services.Retried:
+    def post(self, arguments: dict[str, str], mailing_id: int) -> services.RetryResult:
         """Try the failed or the unknown messages of a mailing again
 
         Inside its window only. They keep their ids and texts, and get their full number of attempts anew. A client who

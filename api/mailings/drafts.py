@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Select, delete, func, select
 
-from api.audit.recorder import name_object, note_changes, nothing_changed
+from api.audit.recorder import name_object, nothing_changed, record_changes
 from api.auth.principal import principal
 from api.extensions import db
 from api.http.fields import rfc_3339
 from api.mailings.queries import NOW, add_mailing, lock_mailing, remove_mailing
-from shared.domain.mailing_rules import Terms
+from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict, NotFound
 from shared.schema import MailingDraft, MailingDraftVersion
@@ -53,7 +53,7 @@ def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
     if fields == draft.fields:
         nothing_changed()
         return
-    note_changes({name: draft.fields.get(name, "") for name in fields}, fields)
+    record_changes({name: draft.fields.get(name, "") for name in fields}, fields)
     _keep_version(draft)
     draft.fields = dict(fields)
     draft.updated_at, draft.updated_by_name = func.now(), principal().name
@@ -72,7 +72,7 @@ def remove_draft(draft: MailingDraft) -> None:
     db.session.flush()
 
 
-def send_draft(draft: MailingDraft, terms: Terms) -> int:
+def send_draft(draft: MailingDraft, terms: MailingFields) -> int:
     """Adds the mailing that a locked draft has become, and answers its id. Raises Invalid, and Conflict."""
     _check_unsent(draft)
     draft.mailing_id = add_mailing(terms)
@@ -101,7 +101,7 @@ def take_back(mailing_id: int) -> int:
     return draft_id
 
 
-def fields_of(terms: Terms) -> dict[str, str]:
+def fields_of(terms: MailingFields) -> dict[str, str]:
     """A mailing's terms as a draft keeps them."""
     return {
         "text": terms.text,

@@ -16,10 +16,10 @@ from api.clients.schemas import ClientSchema
 from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.fields import ObjectOrNull
-from api.http.schemas import Answer, WarningSchema
+from api.http.schemas import ResponseSchema, WarningSchema
 from api.mailings.backlog import backlog_of, waiting_messages
 from api.mailings.schemas import MailingBody
-from shared.domain.estimates import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
+from shared.domain.estimates import Backlog, EstimateInput, backlog_at, cost, plan_warnings, seconds_needed
 from shared.domain.labels import case_variants
 from shared.domain.text_segments import Encoding, segments_of
 from shared.schema import Client
@@ -51,7 +51,7 @@ class PlanBody(MailingBody):
         super().__init__(partial=True)
 
 
-class CulpritSchema(Answer):
+class NonGsmCharacterSchema(ResponseSchema):
     """The character that made the text UCS-2."""
 
     character = ma.fields.String(required=True, metadata={"description": "Itself.", "example": "П"})
@@ -61,7 +61,7 @@ class CulpritSchema(Answer):
     position = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
 
 
-class SegmentsSchema(Answer):
+class SegmentsSchema(ResponseSchema):
     """The short messages that one text is sent as."""
 
     encoding = ma.fields.Enum(
@@ -82,13 +82,13 @@ class SegmentsSchema(Answer):
         required=True, metadata={"description": "Units until another segment is needed.", "example": 63}
     )
     forced_by = ObjectOrNull(
-        CulpritSchema(),
+        NonGsmCharacterSchema(),
         required=True,
         metadata={"description": "The first character that is not in the GSM alphabet; null if all are."},
     )
 
 
-class PlanSchema(Answer):
+class PlanSchema(ResponseSchema):
     """What a mailing would come to."""
 
     audience = ma.fields.Integer(
@@ -183,7 +183,7 @@ def plan(
     if existing and existing.waiting is not None:
         mark, audience = "", Audience(existing.waiting, True, ())
     else:
-        audience = audience_of(mark, exact=exact)
+        audience = count_audience(mark, exact=exact)
     similar_tags = similar_tags_of(mark)
     segments = segments_of(fields.get("text", ""))
     now, start = db.session.scalars(select(func.now())).one(), fields.get("start_datetime")
@@ -191,7 +191,7 @@ def plan(
     backlog = _backlog(start, apart_from=existing.id if existing else None)
     is_measured = bool(speed and backlog.messages and (not limit or speed < limit))
     rate = speed if is_measured else limit
-    draft = Draft(
+    draft = EstimateInput(
         mark=mark,
         start=start,
         end=fields.get("end_datetime"),
@@ -219,7 +219,7 @@ def plan(
     }
 
 
-def audience_of(mark: str, *, exact: bool = False) -> Audience:
+def count_audience(mark: str, *, exact: bool = False) -> Audience:
     """The clients that a mark matches now, and some of them. Beyond COUNT_LIMIT they are counted only if `exact`."""
     count_limit = None if exact else COUNT_LIMIT
     if not mark:

@@ -27,10 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from api.audit.recorder import changes_of, note_changes, nothing_changed
+from api.audit.recorder import changes_of, nothing_changed, record_changes
 from api.auth.principal import name_of_caller
 from api.extensions import db
-from shared.domain.mailing_rules import ENDED, Terms, check_change, check_terms, warnings_about
+from shared.domain.mailing_rules import ENDED, MailingFields, check_change, check_fields, warnings_about
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import NotFound
 from shared.schema import Client, JournalEntry, Mailing, MailingText, MessageTally
@@ -73,7 +73,7 @@ def check_mailing(mailing_id: int) -> None:
         raise NotFound("mailing", mailing_id)
 
 
-def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Terms]:
+def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, MailingFields]:
     """The mailing and its terms, kept from workers and everybody else until the end of the transaction.
 
     Raises NotFound, also for one that is removed, unless `removed` says that it may be.
@@ -86,7 +86,7 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Te
         raise NotFound("mailing", mailing_id)
     # Asked for only now: who waited for the lock would not find a text that was written meanwhile by a join.
     text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
-    return mailing, Terms(
+    return mailing, MailingFields(
         mark=mailing.mark,
         text=text.text,
         start_datetime=mailing.start_datetime,
@@ -95,9 +95,9 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Te
     )
 
 
-def add_mailing(terms: Terms) -> int:
+def add_mailing(terms: MailingFields) -> int:
     """Adds a mailing and answers its id. Raises Invalid."""
-    check_terms(terms)
+    check_fields(terms)
     mailing = Mailing(
         mark=terms.mark,
         start_datetime=terms.start_datetime,
@@ -111,13 +111,13 @@ def add_mailing(terms: Terms) -> int:
     return mailing.id
 
 
-def change_mailing(mailing: Mailing, before: Terms, after: Terms) -> None:
+def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields) -> None:
     """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
     changed = check_change(mailing, before, after)
     if not changed:
         nothing_changed()
         return
-    note_changes(asdict(before), asdict(after))
+    record_changes(asdict(before), asdict(after))
     changes = changes_of(asdict(before), asdict(after))
     if "text" in changed:
         mailing.text_revision += 1

@@ -18,7 +18,7 @@ from api.mailings import queries
 from api.mailings.schemas import MailingBody, MailingSchema
 from api.messages.queries import messages_after
 from api.messages.schemas import MailingMessagesArguments, MessageSchema
-from shared.domain.mailing_rules import Terms
+from shared.domain.mailing_rules import MailingFields
 from shared.schema import Message
 
 MAILING_ID = path_id("mailing_id", "mailing")
@@ -35,7 +35,7 @@ class NewMailing(MethodView):
     @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
     def post(self, fields: dict[str, Any]) -> tuple[queries.Report, dict[str, str]]:
         """Add a mailing"""
-        report = queries.mailing_by_id(queries.add_mailing(Terms(**fields)))
+        report = queries.mailing_by_id(queries.add_mailing(MailingFields(**fields)))
         return report, {"Location": url_for("Mailings.MailingById", mailing_id=report["id"])}
 
 

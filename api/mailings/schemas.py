@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.http.fields import NOT_BLANK, Instant, Label, PlainText
-from api.http.schemas import Answer, Body, WarningSchema
+from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from api.mailings.services import Resolution
 from api.messages.schemas import MessageCounts
@@ -20,7 +20,7 @@ def _not_blank(value: str) -> None:
         raise ma.ValidationError("Must not be empty or only white space.")
 
 
-class MailingSchema(Answer):
+class MailingSchema(ResponseSchema):
     """A mailing and what became of its messages, as it is answered."""
 
     id = ma.fields.Integer(
@@ -108,11 +108,11 @@ class MailingSchema(Answer):
     )
 
 
-class MailingBody(Body, MailingSchema):
+class MailingBody(RequestSchema, MailingSchema):
     """A mailing, as a person writes it."""
 
-    class Meta(Body.Meta):
-        """What a person decides about a mailing: shared.domain.mailing_rules.Terms."""
+    class Meta(RequestSchema.Meta):
+        """What a person decides about a mailing: shared.domain.mailing_rules.MailingFields."""
 
         fields = ("start_datetime", "text", "mark", "end_datetime", "on_unknown")
 
@@ -127,7 +127,7 @@ class MailingBody(Body, MailingSchema):
     )
 
 
-class RetryBody(Body):
+class RetryBody(RequestSchema):
     """Which messages of a mailing are to be tried again."""
 
     status = ma.fields.String(
@@ -137,7 +137,7 @@ class RetryBody(Body):
     )
 
 
-class ResolveBody(Body):
+class ResolveBody(RequestSchema):
     """What became of a message that is unknown."""
 
     outcome = ma.fields.Enum(
@@ -151,7 +151,7 @@ class ResolveBody(Body):
     )
 
 
-class RetriedSchema(Answer):
+class RetriedSchema(ResponseSchema):
     """What a retry came to."""
 
     retried = ma.fields.Integer(
@@ -163,7 +163,7 @@ class RetriedSchema(Answer):
     )
 
 
-class JournalEntrySchema(Answer):
+class JournalEntrySchema(ResponseSchema):
     """Something that was done to a mailing."""
 
     id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "In order.", "example": 1})

@@ -1,6 +1,6 @@
 """Mailings by number, date, words and state, the latest first: all of them are searched, however many there are.
 
-Texts have no index: what is searched for is a part of a text, which only an extension of PostgreSQL that not every
+TextCache have no index: what is searched for is a part of a text, which only an extension of PostgreSQL that not every
 server has could find by one. Ten thousand mailings of 150 characters are looked through in some 50 ms on one core, a
 million in three to six seconds. A search that takes longer than BUDGET stops, and says how far it has got.
 """
@@ -62,7 +62,7 @@ def read_search(typed: str, zone: str, status: MailingStatus | None = None) -> S
     return Search(typed, whole_number(number[1]) if number else None, status=status)
 
 
-class MailingWalk:
+class MailingSearchPage:
     """Walks down the numbers of mailings, and finds a page of those that match. For one request."""
 
     def __init__(self, search: Search) -> None:

@@ -30,7 +30,7 @@ class Resolution(enum.StrEnum):
     RESEND = "resend"
 
 
-class Retried(NamedTuple):
+class RetryResult(NamedTuple):
     """What a retry came to."""
 
     retried: int
@@ -51,7 +51,7 @@ def act(mailing_id: int, action: Action) -> None:
     write_down(mailing, action.value)
 
 
-def retry(mailing_id: int, status: MessageStatus) -> Retried:
+def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     """Makes the messages in a status pending again, and the mailing run. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, db.session.scalars(select(NOW)).one())
@@ -63,7 +63,7 @@ def retry(mailing_id: int, status: MessageStatus) -> Retried:
         write_down(mailing, "retry", f"{retried} {status.value}")
     else:
         nothing_changed()
-    return Retried(retried, more=len(ids) > RETRY_LIMIT)
+    return RetryResult(retried, more=len(ids) > RETRY_LIMIT)
 
 
 def resolve(message_id: int, resolution: Resolution) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 
 from api.extensions import db
 from api.http.fields import WrittenPhoneNumber
-from api.http.schemas import Body
+from api.http.schemas import RequestSchema
 from api.mailings.queries import NOW, add_mailing, lock_mailing, write_down
-from shared.domain.mailing_rules import Terms
+from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
 from shared.errors import Invalid
 from shared.schema import Client, Mailing, Message
@@ -23,13 +23,13 @@ WINDOW = timedelta(minutes=15)
 """How long a test may take. One that comes later than that would only confuse."""
 
 
-class TrialBody(Body):
+class TestSendBody(RequestSchema):
     """Whom the test goes to."""
 
     phone_number = WrittenPhoneNumber(doubtful=True, required=True, metadata={"description": "A client's."})
 
 
-def send_trial(mailing_id: int, phone_number: int) -> int:
+def send_test_message(mailing_id: int, phone_number: int) -> int:
     """Adds the test, launched, and answers its id. Raises NotFound, and Invalid for a number nobody has."""
     mailing, terms = lock_mailing(mailing_id)
     # Locked as by a launch: a removal waits, and then finds the message.
@@ -41,7 +41,7 @@ def send_trial(mailing_id: int, phone_number: int) -> int:
     trial = db.session.get_one(
         Mailing,
         add_mailing(
-            Terms(
+            MailingFields(
                 mark=f"test of mailing {mailing_id}",
                 text=terms.text,
                 start_datetime=now,

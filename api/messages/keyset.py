@@ -15,7 +15,7 @@ OF_FEW = frozenset({"id", "client_id", "phone_number"})
 """Columns whose value leaves few messages: those of a person, or one."""
 
 
-class Walk(NamedTuple):
+class KeysetPage(NamedTuple):
     """Over the messages with ids greater than `after` and less than `before`, a page of `limit`."""
 
     limit: int
@@ -39,7 +39,7 @@ class Walk(NamedTuple):
         return rows.order_by(*(column.desc() if self.latest_first else column for column in columns))
 
 
-def walk_messages(walk: Walk, equal: Mapping[str, Any]) -> Select[Any]:
+def message_page(walk: KeysetPage, equal: Mapping[str, Any]) -> Select[Any]:
     """The messages whose columns have these values, in the order of the walk. A column of OF_FEW may have several."""
     mailing_id, status = equal.get("mailing_id"), equal.get("status")
     if equal.keys() & OF_FEW:
@@ -73,7 +73,7 @@ def _is(column: InstrumentedAttribute[Any], value: Any) -> ColumnElement[bool]:
     return column.in_(value) if isinstance(value, list) else column == value
 
 
-def _of_mailing(walk: Walk, mailing_id: int, statuses: Iterable[MessageStatus]) -> Select[Any]:
+def _of_mailing(walk: KeysetPage, mailing_id: int, statuses: Iterable[MessageStatus]) -> Select[Any]:
     # One walk along the index per status, each of a page at most, merged.
     return _merged(
         walk,
@@ -86,7 +86,7 @@ def _of_mailing(walk: Walk, mailing_id: int, statuses: Iterable[MessageStatus]) 
     )
 
 
-def _in_status(walk: Walk, status: MessageStatus) -> Select[Any]:
+def _in_status(walk: KeysetPage, status: MessageStatus) -> Select[Any]:
     if status is MessageStatus.SENDING:
         return _merged(walk, [_held(walk, Message.status == status)])
     if status is MessageStatus.PENDING:
@@ -99,19 +99,19 @@ def _in_status(walk: Walk, status: MessageStatus) -> Select[Any]:
     return walk.ordered(ended, Message.status, Message.id)
 
 
-def _listed(walk: Walk, mailing_id: ColumnElement[Any], status: MessageStatus) -> Select[Any]:
+def _listed(walk: KeysetPage, mailing_id: ColumnElement[Any], status: MessageStatus) -> Select[Any]:
     listed = select(Message).where(
         Message.mailing_id == mailing_id, Message.status != MessageStatus.SENDING, walk.of(status)
     )
     return walk.ordered(listed, Message.status, Message.id).limit(walk.limit)
 
 
-def _held(walk: Walk, *which: ColumnElement[bool]) -> Select[Any]:
+def _held(walk: KeysetPage, *which: ColumnElement[bool]) -> Select[Any]:
     # Few, and found before they are sorted. Left to itself, the planner may walk the whole primary key in order, hoping
     # to meet them soon.
     return select(select(Message).where(walk.within(), *which).cte().prefix_with("MATERIALIZED"))
 
 
-def _merged(walk: Walk, arms: Iterable[Select[Any]]) -> Select[Any]:
+def _merged(walk: KeysetPage, arms: Iterable[Select[Any]]) -> Select[Any]:
     message = aliased(Message, union_all(*(select(arm.subquery()) for arm in arms)).subquery())
     return walk.ordered(select(message), message.id)

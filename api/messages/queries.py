@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from api.extensions import db
-from api.http.serialization import with_columns
-from api.messages.keyset import Walk, walk_messages
+from api.http.serialization import row_to_dict
+from api.messages.keyset import KeysetPage, message_page
 from shared.errors import NotFound
 from shared.schema import Attempt, Message
 
@@ -20,7 +20,7 @@ def messages_after(after: int, limit: int, **wanted: Any) -> Sequence[Message]:
     `wanted` may have `mailing_id`, `client_id`, `status` and `phone_number`.
     """
     equal = {name: value for name, value in wanted.items() if value is not None}
-    return db.session.scalars(walk_messages(Walk(limit, after), equal)).all()
+    return db.session.scalars(message_page(KeysetPage(limit, after), equal)).all()
 
 
 def message_by_id(message_id: int) -> dict[str, Any]:
@@ -29,4 +29,4 @@ def message_by_id(message_id: int) -> dict[str, Any]:
     if message is None:
         raise NotFound("message", message_id)
     attempts = select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.number)
-    return with_columns(message, made=db.session.scalars(attempts).all())
+    return row_to_dict(message, made=db.session.scalars(attempts).all())

@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from api.http.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
 from api.http.paging import PageArguments
-from api.http.schemas import Answer
+from api.http.schemas import ResponseSchema
 from shared.domain.statuses import MessageStatus, Outcome
 from shared.schema import INFINITY
 
@@ -27,7 +27,7 @@ MEANINGS = {
 }
 
 # From the enum, and not as a class: marshmallow's own `unknown` is an attribute of every class of schemas.
-MessageCounts = Answer.from_dict(
+MessageCounts = ResponseSchema.from_dict(
     {
         status.value: ma.fields.Integer(
             required=True, metadata={"format": "int64", "description": meaning, "example": 0}
@@ -45,7 +45,7 @@ class DueAt(Instant):
         return None if value == INFINITY else super()._serialize(value, attr, obj, **kwargs)
 
 
-class AttemptSchema(Answer):
+class AttemptSchema(ResponseSchema):
     """One request to the gateway for one message, and what came of it."""
 
     number = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
@@ -76,7 +76,7 @@ class AttemptSchema(Answer):
     )
 
 
-class MessageSchema(Answer):
+class MessageSchema(ResponseSchema):
     """One mailing to one client, as it is listed."""
 
     id = ma.fields.Integer(

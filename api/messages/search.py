@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from api.extensions import db
-from api.messages.keyset import Walk, walk_messages
+from api.messages.keyset import KeysetPage, message_page
 from shared.schema import Message
 
 
@@ -23,7 +23,7 @@ def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequenc
     after = _first_made_at(wanted["since"]) - 1 if wanted.get("since") else 0
     if wanted.get("until"):
         before = min(before, _first_made_at(wanted["until"]))
-    return db.session.scalars(walk_messages(Walk(limit, after, before, latest_first=True), equal)).all()
+    return db.session.scalars(message_page(KeysetPage(limit, after, before, latest_first=True), equal)).all()
 
 
 def _first_made_at(moment: datetime) -> int:

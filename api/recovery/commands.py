@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from api.audit.recorder import write_down
-from api.auth.commands import whoever_runs_this
+from api.auth.commands import current_os_principal
 from api.extensions import db
 from api.mailings.services import reopen_unended
 from api.recovery import restore
@@ -32,15 +32,15 @@ def after_restore(skip: int) -> None:
     that were under way are paused, and messages that may have been sent since are marked. Running it again changes
     nothing that it has done, and advances the ids only if they have come nearer than --skip to the last one in use.
     """
-    restore.wait_for_every_statement()
-    skipped = restore.skip_ids(skip)
+    restore.disable_statement_timeout()
+    skipped = restore.advance_sequences(skip)
     paused_now = restore.pause_mailings()
-    changed = restore.put_in_doubt()
+    changed = restore.mark_possibly_sent()
     paused, in_doubt, held = restore.paused_mailings(), restore.messages_in_doubt(), restore.messages_held()
     ids = {table: one.last for table, one in skipped.items() if one.moved}
     if ids or paused_now or changed:
         detail = {"ids_above": ids, "paused_mailings": len(paused_now), "in_doubt": in_doubt, "held": held}
-        write_down("afterRestore", whoever_runs_this(), detail=detail)
+        write_down("afterRestore", current_os_principal(), detail=detail)
     db.session.commit()
     for table, one in skipped.items():
         click.echo(f"The next {table} gets an id above {one.last}.")
@@ -56,9 +56,9 @@ def reopen() -> None:
     A sound ledger has none of them, and this changes nothing. Workers send what their windows still allow, and end the
     rest; the messages of a mailing that is cancelled or removed are cancelled.
     """
-    restore.wait_for_every_statement()
+    restore.disable_statement_timeout()
     reopened = reopen_unended()
     if reopened:
-        write_down("reopenMailings", whoever_runs_this(), detail={"mailings": reopened})
+        write_down("reopenMailings", current_os_principal(), detail={"mailings": reopened})
     db.session.commit()
     click.echo(f"Open again: {', '.join(f'mailing {mailing_id}' for mailing_id in reopened) or 'none'}.")

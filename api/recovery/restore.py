@@ -26,12 +26,12 @@ class Skipped(NamedTuple):
     moved: bool
 
 
-def wait_for_every_statement() -> None:
+def disable_statement_timeout() -> None:
     """Lifts the time limit that requests have, until the end of the transaction: these go through whole tables."""
     db.session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
-def skip_ids(skip: int) -> dict[str, Skipped]:
+def advance_sequences(skip: int) -> dict[str, Skipped]:
     """Moves the identities at least `skip` past the last id in use; answers by table."""
     return {model.__tablename__: _skip_ids(model, skip) for model in (Message, Mailing, Client)}
 
@@ -51,7 +51,7 @@ def pause_mailings() -> list[int]:
     return paused
 
 
-def put_in_doubt() -> int:
+def mark_possibly_sent() -> int:
     """Gives each message that something was still to become of an attempt that nobody tells of.
 
     A request may have left after the backup. So from here on each is what any message is after such an attempt: in

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from api.http.schemas import Answer
+from api.http.schemas import ResponseSchema
 from api.messages.schemas import MessageCounts
 
 
-class MailingCounts(Answer):
+class MailingCounts(ResponseSchema):
     """How many mailings are in each status."""
 
     scheduled = ma.fields.Integer(required=True, metadata={"description": "Not started yet.", "example": 3})
@@ -18,7 +18,7 @@ class MailingCounts(Answer):
     cancelled = ma.fields.Integer(required=True, metadata={"description": "Stopped for good.", "example": 0})
 
 
-class StatisticsSchema(Answer):
+class StatisticsSchema(ResponseSchema):
     """How many there are of everything."""
 
     mailings = ma.fields.Nested(

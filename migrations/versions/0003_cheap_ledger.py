@@ -95,7 +95,7 @@ BEGIN
 END $$;
 """
 
-# For tables whose every row is changed several times, or whose rows come and go: see shared/schema.py.
+# For tables whose every row is changed several times, or whose rows come and go: see shared/schema/.
 STORAGE = {
     "message": {
         "fillfactor": "50",

@@ -52,7 +52,7 @@ CASE_DIFFERS = MailingWarning(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class EstimateInput:
     """What is known of the mailing so far, and of the world that it would meet."""
 
     mark: str
@@ -90,7 +90,7 @@ def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
     return audience * segments.count * price if price else None
 
 
-def plan_warnings(draft: Draft) -> list[MailingWarning]:
+def plan_warnings(draft: EstimateInput) -> list[MailingWarning]:
     """What its author should look at before adding it."""
     warnings = []
     start = max(filter(None, (draft.start, draft.now)))

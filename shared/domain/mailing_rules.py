@@ -5,11 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from shared.domain.statuses import MailingStatus, OnUnknown
 from shared.errors import Conflict, Invalid
-from shared.schema import Mailing
 
 MAX_TEXT = 1600
 """Characters of a text: what gateways commonly take as one message of several parts."""
@@ -18,8 +17,29 @@ ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
 """The states that a mailing never leaves."""
 
 
+class Mailing(Protocol):
+    """What the rules read of a mailing: a row of its table has it (shared/schema/mailings.py)."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def status(self) -> MailingStatus: ...
+    @property
+    def end_datetime(self) -> datetime: ...
+    @property
+    def audience(self) -> int: ...
+    @property
+    def launch_began(self) -> bool: ...
+    @property
+    def launched_at(self) -> datetime | None: ...
+    @property
+    def settled_at(self) -> datetime | None: ...
+    @property
+    def ledger_closed_at(self) -> datetime | None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class MailingFields:
     """What a person decides about a mailing. All else of it is its history."""
 
     mark: str
@@ -52,20 +72,20 @@ UNENDED_MESSAGES = MailingWarning(
 NOBODY_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
 
 
-def check_terms(terms: Terms) -> None:
+def check_fields(terms: MailingFields) -> None:
     """Raises Invalid when the window doesn't end after its start."""
     if terms.end_datetime <= terms.start_datetime:
         raise Invalid("end_datetime", "The end must be after the start.")
 
 
-def check_change(mailing: Mailing, before: Terms, after: Terms) -> list[str]:
-    """The names of the terms that change, in the order of Terms.
+def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) -> list[str]:
+    """The names of the terms that change, in the order of MailingFields.
 
     Raises Invalid for terms that no mailing can have, and Conflict for a change that comes too late: once the launch
     has begun, the mark and the start are history; once the mailing has ended, everything is.
     """
-    check_terms(after)
-    changed = [term.name for term in fields(Terms) if getattr(before, term.name) != getattr(after, term.name)]
+    check_fields(after)
+    changed = [term.name for term in fields(MailingFields) if getattr(before, term.name) != getattr(after, term.name)]
     if changed and mailing.status in ENDED:
         raise Conflict(
             changed[0],

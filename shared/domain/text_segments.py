@@ -37,7 +37,7 @@ PART = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
 
 
 @dataclass(frozen=True, slots=True)
-class Culprit:
+class NonGsmCharacter:
     """The first character that is not in the GSM alphabet: it makes the whole text UCS-2."""
 
     character: str
@@ -62,7 +62,7 @@ class Segments:
     """Segments; an empty text is none."""
     left: int
     """Units that still fit without another segment."""
-    forced_by: Culprit | None
+    forced_by: NonGsmCharacter | None
 
 
 def segments_of(text: str) -> Segments:
@@ -76,9 +76,9 @@ def segments_of(text: str) -> Segments:
     return Segments(encoding, len(text), units, count if text else 0, left, culprit)
 
 
-def _culprit(text: str) -> Culprit | None:
+def _culprit(text: str) -> NonGsmCharacter | None:
     known = DEFAULT_ALPHABET | EXTENSION
-    return next((Culprit(one, place) for place, one in enumerate(text, 1) if one not in known), None)
+    return next((NonGsmCharacter(one, place) for place, one in enumerate(text, 1) if one not in known), None)
 
 
 def _size(character: str, encoding: Encoding) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from tests.acceptance.worker_process import QUICK
 from tests.database import ROOT
 from tests.waiting import PATIENCE, eventually
@@ -31,7 +31,7 @@ class WorkerProcess:
         """Starts it, or starts it again. To be called by a thread that stays: the process ends with it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                leashed(self._command, signal.SIGKILL),
+                die_with_parent(self._command, signal.SIGKILL),
                 cwd=self._root,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -40,7 +40,7 @@ ACCEPTED = ("accepted", 200)
 
 def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float) -> WorkerProcess:
     """A worker that has got to one of these phones, and died of it."""
-    worker = fleet.start("tests.crashing_worker", SUICIDE_PHONES=phones, SUICIDE_MOMENT=moment, **settings)
+    worker = fleet.start("tests.crashing_worker", CRASH_PHONES=phones, CRASH_MOMENT=moment, **settings)
     eventually(lambda: worker.status is not None)
     assert worker.status == -signal.SIGKILL
     return worker
@@ -64,7 +64,7 @@ def lose_twice(connection: Connection, url: str, messages: int) -> None:
     for _ in range(2):
         assert len(queue.claim(messages)) == messages
         run_leases_out(connection)
-        assert queue.take_back(messages) == messages
+        assert queue.reclaim_expired_leases(messages) == messages
     database.close()
 
 
@@ -197,8 +197,8 @@ def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_
     killer = FIRST_PHONE + 20
     worker = fleet.start(
         "tests.crashing_worker",
-        SUICIDE_PHONES=killer,
-        SUICIDE_MOMENT="before the send",
+        CRASH_PHONES=killer,
+        CRASH_MOMENT="before the send",
         MAX_ATTEMPTS=4,
     )
     deaths = 0
@@ -250,8 +250,8 @@ def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_the
     workers = [
         fleet.start(
             "tests.crashing_worker",
-            SUICIDE_PHONES=killer,
-            SUICIDE_MOMENT="before the send",
+            CRASH_PHONES=killer,
+            CRASH_MOMENT="before the send",
             MAX_ATTEMPTS=4,
         )
         for _ in range(2)

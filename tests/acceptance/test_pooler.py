@@ -20,7 +20,7 @@ from api.clients.staging import PUT
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
-from sandbox.parent_death_signal import Account, leashed
+from sandbox.parent_death_signal import Account, die_with_parent
 from tests.acceptance.fleet import Fleet
 from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, tally
 from tests.integration.api.calls import caller, mailing_body
@@ -65,7 +65,7 @@ def pooler_url(clean_database: str, tmp_path: Path) -> Iterator[str]:
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             account = Account(nobody.pw_uid, nobody.pw_gid, str(parts["host"]))
-        command = leashed([pgbouncer, "/dev/stdin"], signal.SIGKILL, account)
+        command = die_with_parent([pgbouncer, "/dev/stdin"], signal.SIGKILL, account)
         process = subprocess.Popen(command, cwd="/", stdin=given, stdout=log, stderr=log)
     try:
         eventually(lambda: takes_connections(url), within=10.0)

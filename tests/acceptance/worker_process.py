@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from sandbox.supervisor import ROOT
 from tests.factories import rows
 from tests.waiting import PATIENCE, eventually
@@ -39,7 +39,7 @@ class WorkerProcess:
         self.log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                leashed([sys.executable, "-m", "worker"], signal.SIGKILL),
+                die_with_parent([sys.executable, "-m", "worker"], signal.SIGKILL),
                 cwd=ROOT,
                 env={"PATH": os.environ["PATH"], **environment},
                 stdin=subprocess.DEVNULL,

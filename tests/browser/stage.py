@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 
 from sandbox.gateway_client import SandboxGateway
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from tests.acceptance.fleet import Fleet
 from tests.acceptance.launcher import free_port
 from tests.database import ROOT
@@ -71,7 +71,11 @@ def stage(folder: Path, database_url: str, **settings: str) -> Iterator[Stage]:
         environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **SETTINGS, **settings}
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", f"127.0.0.1:{port}"]
         api = subprocess.Popen(
-            leashed([*command, "api:create_app()"], signal.SIGTERM), cwd=ROOT, env=environment, stdout=log, stderr=log
+            die_with_parent([*command, "api:create_app()"], signal.SIGTERM),
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
         stack.callback(api.wait)
         stack.callback(api.terminate)

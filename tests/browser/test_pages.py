@@ -89,7 +89,7 @@ VALUES (now() - interval '1 min', '{LABEL}', 5, 90, 10, 0, 0, 0, 0, 3, 16, 'slow
 
 
 @dataclass
-class Walk:
+class KeysetPage:
     """What was found on each page, by its path."""
 
     violations: dict[str, list[str]] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Walk:
         pytest.param(("ru-RU", "dark"), id="Russian, dark", marks=pytest.mark.long),
     ],
 )
-def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeeper, browser: Browser) -> Walk:
+def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeeper, browser: Browser) -> KeysetPage:
     """A walk over all pages, each opened once in each language: on a desk, and then as narrow as a phone."""
     housekeeper.empty()
     fill(service.database_url)
@@ -118,7 +118,7 @@ def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeepe
     if colours == "dark":
         rules["runOnly"] = list(OF_LOOKS_AND_LANGUAGE)
     context = browser.new_context(base_url=service.url, locale=locale, color_scheme=colours)
-    page, found = context.new_page(), Walk()
+    page, found = context.new_page(), KeysetPage()
     page.on("request", lambda asked: found.asked.append(asked.url.removeprefix(service.url)))
     page.on("console", lambda message: found.said.append(message.text))
     page.on("pageerror", lambda error: found.said.append(str(error)))
@@ -148,35 +148,35 @@ def fill(database_url: str) -> None:
         execute(connection, FILL.replace("{WORD}", WORD).replace("{LABEL}", LABEL))
 
 
-def test_pages_have_no_serious_barriers(walk: Walk) -> None:
+def test_pages_have_no_serious_barriers(walk: KeysetPage) -> None:
     assert {path: found for path, found in walk.violations.items() if found} == {}
 
 
-def test_pages_have_nothing_inline(walk: Walk) -> None:
+def test_pages_have_nothing_inline(walk: KeysetPage) -> None:
     assert {path: found for path, found in walk.inline.items() if found} == {}
 
 
-def test_pages_take_nothing_from_elsewhere(walk: Walk) -> None:
+def test_pages_take_nothing_from_elsewhere(walk: KeysetPage) -> None:
     assert [address for address in walk.asked if not address.startswith("/")] == []
 
 
-def test_pages_fit_a_phone(walk: Walk) -> None:
+def test_pages_fit_a_phone(walk: KeysetPage) -> None:
     assert {path: width for path, width in walk.width.items() if width > 360} == {}
 
 
-def test_the_header_is_one_row_on_a_phone(walk: Walk) -> None:
+def test_the_header_is_one_row_on_a_phone(walk: KeysetPage) -> None:
     assert {path: height for path, height in walk.header.items() if height > ONE_ROW} == {}
 
 
-def test_what_people_write_has_the_direction_of_its_letters(walk: Walk) -> None:
+def test_what_people_write_has_the_direction_of_its_letters(walk: KeysetPage) -> None:
     assert {path: found for path, found in walk.undirected.items() if found} == {}
 
 
-def test_scripts_complain_of_nothing(walk: Walk) -> None:
+def test_scripts_complain_of_nothing(walk: KeysetPage) -> None:
     assert walk.said == []
 
 
-def test_headings_are_in_the_language_of_the_browser(walk: Walk, request: pytest.FixtureRequest) -> None:
+def test_headings_are_in_the_language_of_the_browser(walk: KeysetPage, request: pytest.FixtureRequest) -> None:
     russian = "Russian" in request.node.name
     for path, heading in walk.headings.items():
         is_cyrillic = any("а" <= letter <= "я" for letter in heading.lower())

@@ -70,7 +70,7 @@ class Driver:
             pause = min(time.monotonic() + random.uniform(*STEP), end)
             while True:
                 self._later.catch_up()
-                self.trouble.tend()
+                self.trouble.supervise()
                 if (left := pause - time.monotonic()) <= 0:
                     break
                 time.sleep(min(left, 0.05))

@@ -25,7 +25,7 @@ PATIENCES = 2.5, 8.0, 25.0
 PATIENCE = 300.0
 """Seconds for a scene, and all that come before it."""
 
-Verdict = tuple[Facts, list[Violation]]
+Transition = tuple[Facts, list[Violation]]
 Part = tuple[str, str]
 """The name of a scene, and that of the mutant that plays it."""
 
@@ -35,14 +35,14 @@ class Lanes:
 
     def __init__(self, folder: Path, parts: Iterable[Part]) -> None:
         """What the stages write goes to folders in `folder`."""
-        self._verdicts: dict[Part, Future[Verdict]] = {part: Future() for part in parts}
+        self._verdicts: dict[Part, Future[Transition]] = {part: Future() for part in parts}
         self._waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
         for part in self._verdicts:
             self._waiting.put(part)
         # A stage's processes end with the thread that has started them, so each lane keeps to one.
         self._lanes = [threading.Thread(target=self._play_on, args=(folder / f"lane-{n}",)) for n in range(LANES)]
 
-    def verdict(self, part: Part) -> Verdict:
+    def verdict(self, part: Part) -> Transition:
         """What became of a scene, when it has been played. Raises what was raised there."""
         return self._verdicts[part].result(PATIENCE)
 
@@ -77,7 +77,7 @@ class Lanes:
             self._verdicts[part].set_exception(error)
 
 
-def _verdict(stage: Stage, scene: str, mutant: str) -> Verdict:
+def _verdict(stage: Stage, scene: str, mutant: str) -> Transition:
     """What the checker says; should a busy machine have prevented what is to happen, it has another chance, with more
     time.
     """

@@ -17,12 +17,12 @@ import psycopg2
 
 from shared.domain.statuses import OnUnknown, Outcome
 from worker import answers, delivery, loop, queue
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.database import Database
-from worker.delivery import Delivery, Retries, Verdict
+from worker.delivery import ClaimedMessage, Retries, Transition
 from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
-from worker.lanes.curl_sender import SendingLoop
-from worker.lanes.fleet_rate_limiter import ANY_TIME, Pace
+from worker.lanes.curl_sender import CurlSender
+from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter
 from worker.lanes.send_permits import ALWAYS
 from worker.maintenance import upkeep
 
@@ -63,7 +63,7 @@ def new_id_on_repeat() -> None:
 
     def prepare_anew(
         self: gateway_client.Gateway, message_id: int, phone_number: int, text: str
-    ) -> gateway_client.Prepared | Answer:
+    ) -> gateway_client.Prepared | SubmitResult:
         again = message_id in sent
         sent.add(message_id)
         return prepare(self, message_id + 1_000_000 * again, phone_number, text)
@@ -117,12 +117,12 @@ def attempt_not_counted() -> None:
 
 def lost_claim_forgotten() -> None:
     """A message whose lease ran out is simply tried again: nobody says that its request may have landed."""
-    queue.Queue.take_back = _take_back_silently  # type: ignore[method-assign]
+    queue.Queue.reclaim_expired_leases = _take_back_silently  # type: ignore[method-assign]
 
 
 def taken_back_too_early() -> None:
     """A lease is taken to have run out while it lasts."""
-    _edit(queue, "FIND_LOST", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
+    _edit(queue, "FIND_EXPIRED_LEASES", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
 
 
 def late_acceptance_ignored() -> None:
@@ -139,7 +139,7 @@ def refusal_taken_for_success() -> None:
     """A 200 is a 200, whatever its body says."""
     read = answers._read_success
 
-    def read_status(status: int, said: dict[str, object] | None, hide: Any) -> Answer:
+    def read_status(status: int, said: dict[str, object] | None, hide: Any) -> SubmitResult:
         answer = read(status, said, hide)
         return replace(answer, outcome=Outcome.ACCEPTED) if answer.outcome is Outcome.REFUSED else answer
 
@@ -155,7 +155,7 @@ def doubt_forgotten() -> None:
     """An ambiguous attempt is written down, and does not mark its message."""
     judge = delivery.judge
 
-    def judge_boldly(*given: Any) -> Verdict:
+    def judge_boldly(*given: Any) -> Transition:
         return replace(judge(*given), in_doubt=False)
 
     vars(queue)["judge"] = judge_boldly
@@ -165,7 +165,7 @@ def hold_forgotten() -> None:
     """What was to be held when in doubt is sent again."""
     make = queue._delivery
 
-    def resend(*row: Any, **given: Any) -> Delivery:
+    def resend(*row: Any, **given: Any) -> ClaimedMessage:
         return replace(make(*row, **given), on_unknown=OnUnknown.RESEND)
 
     queue._delivery = resend
@@ -192,7 +192,7 @@ def attempts_unlimited() -> None:
     """No number of attempts is too many."""
     judge = delivery.judge
 
-    def judge_on(one: Delivery, answer: Answer, retries: Retries, random: Random) -> Verdict:
+    def judge_on(one: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
         return judge(one, answer, replace(retries, max_attempts=1000), random)
 
     vars(queue)["judge"] = judge_on
@@ -205,19 +205,19 @@ def sent_before_due() -> None:
 
 def given_back_in_flight() -> None:
     """A worker that stops gives back everything, also what is on its way."""
-    submit, wind_down = message_sender.Senders.submit, loop.Daemon._wind_down
-    submitted: list[Delivery] = []
+    submit, wind_down = message_sender.MessageSender.submit, loop.WorkerLoop._shutdown
+    submitted: list[ClaimedMessage] = []
 
-    def submit_and_remember(self: message_sender.Senders, deliveries: list[Delivery]) -> None:
+    def submit_and_remember(self: message_sender.MessageSender, deliveries: list[ClaimedMessage]) -> None:
         submitted.extend(deliveries)
         submit(self, deliveries)
 
-    def give_back_all(self: loop.Daemon) -> None:
+    def give_back_all(self: loop.WorkerLoop) -> None:
         self._queue.release(submitted)
         wind_down(self)
 
-    message_sender.Senders.submit = submit_and_remember  # type: ignore[method-assign,assignment]
-    loop.Daemon._wind_down = give_back_all  # type: ignore[method-assign]
+    message_sender.MessageSender.submit = submit_and_remember  # type: ignore[method-assign,assignment]
+    loop.WorkerLoop._shutdown = give_back_all  # type: ignore[method-assign]
 
 
 def text_kept_when_given_back() -> None:
@@ -237,33 +237,33 @@ def leaver_written_to() -> None:
 
 def lost_claim_kept() -> None:
     """Nobody takes a message back whose worker has died."""
-    queue.Queue.take_back = lambda self, limit: 0  # type: ignore[method-assign]
+    queue.Queue.reclaim_expired_leases = lambda self, limit: 0  # type: ignore[method-assign]
 
 
 def lease_forgotten_by_senders() -> None:
     """What has been claimed is sent, however little of its lease is left."""
-    submit = SendingLoop.submit
+    submit = CurlSender.submit
 
-    def submit_patiently(self: SendingLoop, deliveries: list[Delivery]) -> None:
+    def submit_patiently(self: CurlSender, deliveries: list[ClaimedMessage]) -> None:
         submit(self, [replace(one, start_by=float("inf"), permit=ALWAYS) for one in deliveries])
 
-    SendingLoop.submit = submit_patiently  # type: ignore[method-assign,assignment]
+    CurlSender.submit = submit_patiently  # type: ignore[method-assign,assignment]
 
 
 def sent_twice_at_once() -> None:
     """The gateway is given the same message twice at once."""
-    submit = SendingLoop.submit
+    submit = CurlSender.submit
 
-    def submit_twice(self: SendingLoop, deliveries: list[Delivery]) -> None:
+    def submit_twice(self: CurlSender, deliveries: list[ClaimedMessage]) -> None:
         submit(self, [one for one in deliveries for _ in range(2)])
 
-    SendingLoop.submit = submit_twice  # type: ignore[method-assign,assignment]
+    CurlSender.submit = submit_twice  # type: ignore[method-assign,assignment]
 
 
 def pace_ignored() -> None:
     """GATEWAY_RATE is set, and nobody asks the database for slots."""
-    Pace.free_slots = lambda self, cursor: 1000  # type: ignore[method-assign]
-    Pace.take = lambda self, cursor, slots: [ANY_TIME] * slots  # type: ignore[method-assign]
+    FleetRateLimiter.free_slots = lambda self, cursor: 1000  # type: ignore[method-assign]
+    FleetRateLimiter.take = lambda self, cursor, slots: [ANY_TIME] * slots  # type: ignore[method-assign]
 
 
 def slots_given_twice() -> None:
@@ -336,7 +336,7 @@ def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
 def _judge_as(outcome: Outcome, instead: Outcome) -> None:
     read = gateway_client.Gateway.read
 
-    def misread(self: gateway_client.Gateway, *exchange: Any) -> Answer:
+    def misread(self: gateway_client.Gateway, *exchange: Any) -> SubmitResult:
         answer = read(self, *exchange)
         return replace(answer, outcome=instead) if answer.outcome is outcome else answer
 

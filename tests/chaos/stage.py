@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from sandbox.gateway_ledger import Entry
-from sandbox.parent_death_signal import leashed
+from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
 from tests.acceptance.launcher import free_port
@@ -89,7 +89,7 @@ class Program:
         with self.log.open("ab") as log:
             self._said_before = log.tell()
             self._process = subprocess.Popen(
-                leashed(self._command, signal.SIGKILL),
+                die_with_parent(self._command, signal.SIGKILL),
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

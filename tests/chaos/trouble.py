@@ -77,7 +77,7 @@ class Trouble:
             (0.4, self.restart_api),
         ]
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Starts again what ended by itself, and says so: nothing should."""
         for program in (*self._stage.workers, self._stage.api):
             if (status := program.ended_by_itself) is not None:

@@ -24,10 +24,10 @@ from shared.errors import ConfigurationError
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.unit.test_senders import delivery
 from worker import transport
-from worker.answers import Answer
-from worker.delivery import Delivery
+from worker.answers import SubmitResult
+from worker.delivery import ClaimedMessage
 from worker.gateway_token import Token
-from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import Adapter, Gateway
 from worker.transport import at_any_time
 
@@ -49,13 +49,13 @@ class LoopedGateway(Gateway):
 
     def __init__(self, *given: Any, pool_size: int, **settings: Any) -> None:
         super().__init__(*given, pool_size=pool_size, **settings)
-        self._loop = SendingLoop(self, pool_size, pool_size, threading.Event())
-        self._answers: dict[Delivery, Answer] = {}
+        self._loop = CurlSender(self, pool_size, pool_size, threading.Event())
+        self._answers: dict[ClaimedMessage, SubmitResult] = {}
         self._lock = threading.Lock()
 
     def send(
         self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool] = at_any_time
-    ) -> Answer:
+    ) -> SubmitResult:
         assert may_leave is at_any_time  # a delivery has its own
         one = replace(delivery(message_id, text=text), client_id=next(serial), phone_number=phone_number)
         with self._lock:
@@ -134,7 +134,7 @@ def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     return context
 
 
-def send(gateway: Gateway, message_id: int = 7) -> Answer:
+def send(gateway: Gateway, message_id: int = 7) -> SubmitResult:
     return gateway.send(message_id, PHONE, TEXT)
 
 
@@ -163,7 +163,7 @@ def test_the_request_keeps_the_contract(open_gateway: Open) -> None:
         answer = open_gateway(server.url).send(2**63 - 1, PHONE, TEXT)
 
     [request] = server.requests
-    assert answer == Answer(Outcome.ACCEPTED, 200)
+    assert answer == SubmitResult(Outcome.ACCEPTED, 200)
     assert request.line == "POST /send/9223372036854775807 HTTP/1.1"
     assert request.headers["authorization"] == f"Bearer {SECRET}"
     assert request.headers["content-type"] == "application/json"
@@ -374,7 +374,7 @@ def test_a_refused_connection_is_unreachable(open_gateway: Open) -> None:
     # The text occurs in the detail, which is ours all the same: nothing there comes from the message.
     answer = open_gateway(f"http://127.0.0.1:{closed_port()}").send(7, PHONE, "on")
 
-    assert answer == Answer(Outcome.UNREACHABLE, detail="Connection refused")
+    assert answer == SubmitResult(Outcome.UNREACHABLE, detail="Connection refused")
 
 
 def test_a_name_that_cannot_be_looked_up_is_unreachable(open_gateway: Open) -> None:
@@ -407,7 +407,7 @@ def test_a_connection_that_does_not_come_about_is_unreachable(open_gateway: Open
     with black_hole() as port:
         answer = send(open_gateway(f"http://127.0.0.1:{port}", connect_timeout=SHORT, timeout=60.0))
 
-    assert answer == Answer(Outcome.UNREACHABLE, detail="timed out")
+    assert answer == SubmitResult(Outcome.UNREACHABLE, detail="timed out")
     assert time.monotonic() - started < LATE
 
 
@@ -587,7 +587,7 @@ def test_an_answer_that_does_not_tell_is_ambiguous(serve: Serve, status: int | N
 )
 def test_an_answer_may_be_odd_and_yet_tell(parts: list[bytes], open_gateway: Open) -> None:
     with RawServer(answering(*parts)) as server:
-        assert send(open_gateway(server.url)) == Answer(Outcome.ACCEPTED, 200)
+        assert send(open_gateway(server.url)) == SubmitResult(Outcome.ACCEPTED, 200)
 
 
 @pytest.mark.parametrize(
@@ -747,7 +747,7 @@ def test_an_answer_too_large_is_ambiguous(framing: bytes, piece: bytes, open_gat
         gateway = open_gateway(server.url, pool_size=1)
         answers = [send(gateway), send(gateway)]
 
-    assert answers == [Answer(Outcome.AMBIGUOUS, 200, "answer too large")] * 2
+    assert answers == [SubmitResult(Outcome.AMBIGUOUS, 200, "answer too large")] * 2
     assert server.connections == 2
 
 
@@ -788,7 +788,7 @@ def test_retry_after_is_capped_and_not_slept_through(open_gateway: Open) -> None
     with RawServer(always(response("503 Service Unavailable", b"", "Retry-After: 3600"))) as server:
         answer = send(open_gateway(server.url, retry_after_cap=60.0))
 
-    assert answer == Answer(Outcome.THROTTLED, 503, retry_after=60.0)
+    assert answer == SubmitResult(Outcome.THROTTLED, 503, retry_after=60.0)
     assert len(server.requests) == 1
     assert time.monotonic() - started < LATE
 
@@ -835,7 +835,7 @@ def test_a_proxy_that_cannot_be_reached_is_unreachable(open_gateway: Open) -> No
     for scheme in ("http", "https"):
         answer = send(open_gateway(f"{scheme}://gateway.example", proxy=f"http://127.0.0.1:{closed_port()}"))
 
-        assert answer == Answer(Outcome.UNREACHABLE, detail="Connection refused")
+        assert answer == SubmitResult(Outcome.UNREACHABLE, detail="Connection refused")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sandbox.gateway_client import SandboxGateway
 from shared.domain.statuses import Outcome
 from tests.database import ROOT
 from tests.raw_server import OK, Peer, RawServer, Request, response
-from worker.answers import read_answer
+from worker.answers import classify_response
 from worker.gateway_token import Token
 from worker.lanes.gateway_client import Gateway
 from worker.settings import WorkerSettings
@@ -81,7 +81,7 @@ def test_the_simulated_gateway_takes_that_request_and_gives_that_answer(simulate
 def test_a_worker_takes_that_answer_for_an_acceptance() -> None:
     _, headers, body = parsed(ANSWER)
 
-    assert read_answer(200, headers, body, now=NOW, retry_after_cap=900).outcome is Outcome.ACCEPTED
+    assert classify_response(200, headers, body, now=NOW, retry_after_cap=900).outcome is Outcome.ACCEPTED
 
 
 def test_a_repeat_is_accepted_again_with_the_same_body(simulated: SandboxGateway) -> None:
@@ -105,7 +105,7 @@ def statuses() -> list[tuple[int, str, dict[str, str]]]:
 
 @pytest.mark.parametrize(("status", "outcome", "headers"), statuses())
 def test_a_status_means_what_the_table_says(status: int, outcome: str, headers: dict[str, str]) -> None:
-    assert read_answer(status, headers, b"", now=NOW, retry_after_cap=900).outcome == outcome
+    assert classify_response(status, headers, b"", now=NOW, retry_after_cap=900).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_status_means_what_the_table_says(status: int, outcome: str, headers: 
     ],
 )
 def test_a_success_means_what_the_table_says(row: str, body: bytes) -> None:
-    assert read_answer(200, {}, body, now=NOW, retry_after_cap=900).outcome == dict(ROWS)[row]
+    assert classify_response(200, {}, body, now=NOW, retry_after_cap=900).outcome == dict(ROWS)[row]
 
 
 def test_every_outcome_is_in_the_table() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.parent_death_signal import CAP_DAC_READ_SEARCH, Account, leashed
+from sandbox.parent_death_signal import CAP_DAC_READ_SEARCH, Account, die_with_parent
 
 root_on_linux = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux can become somebody else so"
@@ -21,7 +21,7 @@ root_on_linux = pytest.mark.skipif(
 
 def run(command: list[str], account: Account | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        leashed(command, signal.SIGTERM, account), capture_output=True, text=True, cwd="/", check=False
+        die_with_parent(command, signal.SIGTERM, account), capture_output=True, text=True, cwd="/", check=False
     )
 
 
@@ -50,7 +50,7 @@ def closed_folder(tmp_path: Path) -> Path:
 
 
 def test_the_command_keeps_its_process_id_its_arguments_and_its_exit_status() -> None:
-    leash = leashed(["/bin/sh", "-c", 'echo $$ "$1"; exit 7', "sh", "a b"], signal.SIGTERM)
+    leash = die_with_parent(["/bin/sh", "-c", 'echo $$ "$1"; exit 7', "sh", "a b"], signal.SIGTERM)
     with subprocess.Popen(leash, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.read() == f"{process.pid} a b\n"

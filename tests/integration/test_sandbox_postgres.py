@@ -25,8 +25,8 @@ import os, sys
 from pathlib import Path
 from signal import SIGKILL, Signals
 from sandbox import postgres
-on_orphaned, leashed = Signals[sys.argv[2]], postgres.leashed
-postgres.leashed = lambda command, _, account: leashed(command, on_orphaned, account)
+on_orphaned, die_with_parent = Signals[sys.argv[2]], postgres.die_with_parent
+postgres.die_with_parent = lambda command, _, account: die_with_parent(command, on_orphaned, account)
 server = postgres.EmbeddedPostgres(Path(sys.argv[1]), durable=False)
 server.start()
 print(server.pid, flush=True)

@@ -26,7 +26,7 @@ service = Service(LauncherSettings.from_environment(), Terminal())
 _stop_on_signals(service)
 Removed()
 try:
-    service.tend(600)
+    service.supervise(600)
 except KeyboardInterrupt:
     print("stops")
 """

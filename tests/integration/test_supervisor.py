@@ -65,7 +65,7 @@ def until(condition: Callable[[], object], supervisor: Supervisor | None = None)
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         if supervisor:
-            supervisor.tend()
+            supervisor.supervise()
         time.sleep(0.02)
 
 

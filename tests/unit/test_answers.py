@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.statuses import Outcome
-from worker.answers import DETAIL_LIMIT, Answer, read_answer
+from worker.answers import DETAIL_LIMIT, SubmitResult, classify_response
 
 NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 """37 seconds before the example date of RFC 9110 5.6.7."""
@@ -16,14 +16,14 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 CAP = 900.0
 
 
-def read(status: int, body: bytes = b"", *, hide: tuple[str, ...] = (), **headers: str) -> Answer:
+def read(status: int, body: bytes = b"", *, hide: tuple[str, ...] = (), **headers: str) -> SubmitResult:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return read_answer(status, fields, body, now=NOW, retry_after_cap=CAP, hide=hide)
+    return classify_response(status, fields, body, now=NOW, retry_after_cap=CAP, hide=hide)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_a_success_with_code_0_is_accepted(status: int) -> None:
-    assert read(status, b'{"code": 0, "message": "OK"}') == Answer(Outcome.ACCEPTED, status)
+    assert read(status, b'{"code": 0, "message": "OK"}') == SubmitResult(Outcome.ACCEPTED, status)
 
 
 @pytest.mark.parametrize("body", [b'{"code":0}', b' {"code": -0, "more": [1]}\r\n', b'\xef\xbb\xbf{"code": 0}'])
@@ -41,7 +41,7 @@ def test_only_the_code_makes_the_success(body: bytes) -> None:
     ],
 )
 def test_a_success_with_another_code_is_refused_and_may_be_repeated(body: bytes, detail: str) -> None:
-    assert read(200, body) == Answer(Outcome.REFUSED, 200, detail)
+    assert read(200, body) == SubmitResult(Outcome.REFUSED, 200, detail)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_answer_that_is_no_error_and_not_in_the_contract_is_not_understood(
 
 
 def test_no_answer_is_not_called_one_that_is_not_understood() -> None:
-    assert not Answer(Outcome.AMBIGUOUS).not_understood
+    assert not SubmitResult(Outcome.AMBIGUOUS).not_understood
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:32]))
 def test_429_throttles_even_when_it_does_not_say_for_how_long(value: str) -> None:
-    assert read(429, Retry_After=value) == Answer(Outcome.THROTTLED, 429, retry_after=None)
+    assert read(429, Retry_After=value) == SubmitResult(Outcome.THROTTLED, 429, retry_after=None)
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:32]))
@@ -221,7 +221,7 @@ def test_503_that_does_not_say_for_how_long_is_ambiguous(value: str) -> None:
 
 
 def test_429_without_the_header_throttles() -> None:
-    assert read(429) == Answer(Outcome.THROTTLED, 429)
+    assert read(429) == SubmitResult(Outcome.THROTTLED, 429)
 
 
 def test_retry_after_means_nothing_on_other_statuses() -> None:

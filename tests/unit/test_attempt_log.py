@@ -11,16 +11,16 @@ from shared.domain.statuses import Outcome
 from shared.logs import JsonFormatter
 from tests.database import ROOT
 from tests.unit.test_delivery import delivery
-from worker.answers import Answer
-from worker.delivery import Attempted
+from worker.answers import SubmitResult
+from worker.delivery import AttemptResult
 from worker.telemetry.attempt_log import MOST, AttemptLog
 
 PHONE, TEXT = 79161234567, "Nobody else's business"
 
 
-def attempted(outcome: Outcome, *, message_id: int = 1234) -> Attempted:
+def attempted(outcome: Outcome, *, message_id: int = 1234) -> AttemptResult:
     claimed = delivery(2, message_id=message_id, mailing_id=7, client_id=42, phone_number=PHONE, text=TEXT)
-    return Attempted(claimed, Answer(outcome, 500, f"said {TEXT} to {PHONE}"), 0.0, 0.1, 0.0)
+    return AttemptResult(claimed, SubmitResult(outcome, 500, f"said {TEXT} to {PHONE}"), 0.0, 0.1, 0.0)
 
 
 @pytest.fixture(autouse=True)

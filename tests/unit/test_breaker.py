@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import GatewayHealth
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.lanes.circuit_breaker import (
     NOT_UNDERSTOOD_IN_A_ROW,
     NOT_UNDERSTOOD_PAUSE_CAP,
@@ -17,48 +17,48 @@ from worker.lanes.circuit_breaker import (
     REFUSALS_IN_A_ROW,
     TROUBLES_IN_A_ROW,
     UNKNOWN_AFTER,
-    Breaker,
+    CircuitBreaker,
     Pick,
     State,
 )
 
-ACCEPTED = Answer(Outcome.ACCEPTED, 200)
-REFUSED = Answer(Outcome.REFUSED, 400, final=True)
-GARBAGE = Answer(Outcome.AMBIGUOUS, 200)
-THROTTLED = Answer(Outcome.THROTTLED, 429, retry_after=0.0)
-ERROR = Answer(Outcome.AMBIGUOUS, 500)
-TIMEOUT = Answer(Outcome.AMBIGUOUS)
-UNREACHABLE = Answer(Outcome.UNREACHABLE)
-UNAUTHORIZED = Answer(Outcome.UNAUTHORIZED, 401)
+ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
+REFUSED = SubmitResult(Outcome.REFUSED, 400, final=True)
+GARBAGE = SubmitResult(Outcome.AMBIGUOUS, 200)
+THROTTLED = SubmitResult(Outcome.THROTTLED, 429, retry_after=0.0)
+ERROR = SubmitResult(Outcome.AMBIGUOUS, 500)
+TIMEOUT = SubmitResult(Outcome.AMBIGUOUS)
+UNREACHABLE = SubmitResult(Outcome.UNREACHABLE)
+UNAUTHORIZED = SubmitResult(Outcome.UNAUTHORIZED, 401)
 
 TROUBLES = pytest.mark.parametrize("trouble", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED])
 NO_TROUBLES = pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
-NO_CREDIT = Answer(Outcome.UNAUTHORIZED, 402)
+NO_CREDIT = SubmitResult(Outcome.UNAUTHORIZED, 402)
 
 
-def breaker(concurrency: int = 16, seed: int = 1) -> Breaker:
-    return Breaker(concurrency, Random(seed))
+def breaker(concurrency: int = 16, seed: int = 1) -> CircuitBreaker:
+    return CircuitBreaker(concurrency, Random(seed))
 
 
-def known() -> Breaker:
+def known() -> CircuitBreaker:
     """One whose gateway has answered well."""
     made = breaker()
     made.learn(ACCEPTED, 0.0)
     return made
 
 
-def learn(breaker: Breaker, *answers: Answer, now: float = 0.0) -> None:
+def learn(breaker: CircuitBreaker, *answers: SubmitResult, now: float = 0.0) -> None:
     for answer in answers:
         breaker.learn(answer, now)
 
 
-def opened(answer: Answer = ERROR, now: float = 0.0, **given: int) -> Breaker:
+def opened(answer: SubmitResult = ERROR, now: float = 0.0, **given: int) -> CircuitBreaker:
     made = breaker(**given)
     learn(made, *[answer] * TROUBLES_IN_A_ROW, now=now)
     return made
 
 
-def fail_probe(breaker: Breaker, answer: Answer, now: float) -> float:
+def fail_probe(breaker: CircuitBreaker, answer: SubmitResult, now: float) -> float:
     """Lets the pause that is on at `now` pass, tries one message, and gets this answer; tells when that was."""
     now += breaker.seconds_until_probe(now)
     assert breaker.room(now, 0) == 1
@@ -67,9 +67,9 @@ def fail_probe(breaker: Breaker, answer: Answer, now: float) -> float:
     return now
 
 
-def take_stock(breaker: Breaker, answers: int, now: float) -> None:
+def end_batch(breaker: CircuitBreaker, answers: int, now: float) -> None:
     learn(breaker, *[ACCEPTED] * answers, now=now)
-    breaker.take_stock(now, full=True)
+    breaker.end_batch(now, full=True)
 
 
 @pytest.mark.parametrize(("in_hand", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
@@ -85,7 +85,7 @@ def test_to_begin_with_one_message_goes_alone() -> None:
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REFUSED, THROTTLED, ERROR, TIMEOUT, UNREACHABLE])
-def test_any_answer_but_those_that_strike_all_messages_ends_that(answer: Answer) -> None:
+def test_any_answer_but_those_that_strike_all_messages_ends_that(answer: SubmitResult) -> None:
     one = breaker()
     one.room(0.0, 0)
     learn(one, answer)
@@ -108,7 +108,7 @@ def test_what_is_on_its_way_for_long_is_no_silence() -> None:
 def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> None:
     one = breaker(16)
     for step in range(30):
-        take_stock(one, 1000, step / 10)
+        end_batch(one, 1000, step / 10)
 
     assert one.limit == 16
     assert one.room(3.0, 0) == pytest.approx(16 + 1000, abs=10)
@@ -117,33 +117,33 @@ def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> Non
 def test_what_waits_is_little_again_once_answers_are_slow_to_come() -> None:
     one = breaker(16)
     for step in range(5):
-        take_stock(one, 1000, step / 10)
+        end_batch(one, 1000, step / 10)
     assert one.room(0.4, 0) > 500
 
     for step in range(20):
-        take_stock(one, 0, 1.0 + step / 10)
+        end_batch(one, 0, 1.0 + step / 10)
     assert one.room(3.0, 0) == 16
 
 
 def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
     one = breaker(16)
     for step in range(5):
-        take_stock(one, 1000, step / 10)
+        end_batch(one, 1000, step / 10)
     for step in range(5):
-        take_stock(one, 0, 5.0 * step)
+        end_batch(one, 0, 5.0 * step)
 
     assert one.room(25.0, 0) == 32
 
 
 def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:
-    one = Breaker(16, Random(1), ahead=50)
+    one = CircuitBreaker(16, Random(1), ahead=50)
     learn(one, ACCEPTED)
 
     assert one.room(0.0, 0) == 66
 
 
 @TROUBLES
-def test_troubles_in_a_row_open_it(trouble: Answer) -> None:
+def test_troubles_in_a_row_open_it(trouble: SubmitResult) -> None:
     one = breaker()
     learn(one, *[trouble] * (TROUBLES_IN_A_ROW - 1))
     assert one.room(0.0, 0) > 0
@@ -155,7 +155,7 @@ def test_troubles_in_a_row_open_it(trouble: Answer) -> None:
 
 
 @NO_TROUBLES
-def test_an_answer_about_the_message_itself_breaks_the_row(answer: Answer) -> None:
+def test_an_answer_about_the_message_itself_breaks_the_row(answer: SubmitResult) -> None:
     one = breaker()
     for _ in range(3):
         learn(one, *[ERROR] * (TROUBLES_IN_A_ROW - 1), answer)
@@ -175,7 +175,7 @@ STRIKES_ALL = pytest.mark.parametrize(
 
 @STRIKES_ALL
 def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
-    answer: Answer, in_a_row: int, health: GatewayHealth
+    answer: SubmitResult, in_a_row: int, health: GatewayHealth
 ) -> None:
     one = breaker()
     one.room(0.0, 0)
@@ -187,7 +187,7 @@ def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
 
 @STRIKES_ALL
 def test_what_strikes_all_messages_opens_it_after_a_few_in_a_row(
-    answer: Answer, in_a_row: int, health: GatewayHealth
+    answer: SubmitResult, in_a_row: int, health: GatewayHealth
 ) -> None:
     one = known()
     learn(one, *[answer] * (in_a_row - 1), ACCEPTED, *[answer] * (in_a_row - 1))
@@ -228,7 +228,9 @@ def test_a_probe_of_the_account_takes_any_message() -> None:
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, GARBAGE])
-def test_probes_that_may_put_a_message_in_doubt_take_one_that_is_and_the_first_one_by_turns(answer: Answer) -> None:
+def test_probes_that_may_put_a_message_in_doubt_take_one_that_is_and_the_first_one_by_turns(
+    answer: SubmitResult,
+) -> None:
     one = opened(answer)
     picks, now = [], 0.0
     for _ in range(4):
@@ -239,7 +241,7 @@ def test_probes_that_may_put_a_message_in_doubt_take_one_that_is_and_the_first_o
 
 
 @pytest.mark.parametrize(("answer", "limit"), [(GARBAGE, 1), (UNAUTHORIZED, 16)])
-def test_an_account_that_is_well_again_is_sent_as_much_as_before(answer: Answer, limit: int) -> None:
+def test_an_account_that_is_well_again_is_sent_as_much_as_before(answer: SubmitResult, limit: int) -> None:
     one = opened(answer)
     fail_probe(one, ACCEPTED, 0.0)
 
@@ -254,7 +256,7 @@ def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_hand() -> 
     assert one.room(over, 1) == 0
     assert one.room(over, 0) == 1
     one.probe()
-    assert one.state is State.PROBING
+    assert one.state is State.HALF_OPEN
     assert one.room(over + 1000, 0) == 0
 
 
@@ -267,7 +269,7 @@ def test_asking_for_room_alone_starts_no_probe() -> None:
 
 
 @NO_TROUBLES
-def test_a_good_probe_closes_it(answer: Answer) -> None:
+def test_a_good_probe_closes_it(answer: SubmitResult) -> None:
     one = opened()
     fail_probe(one, answer, 0.0)
 
@@ -278,15 +280,15 @@ def test_a_good_probe_closes_it(answer: Answer) -> None:
 def test_a_gateway_that_has_come_back_is_not_hit_with_everything_at_once() -> None:
     one = opened()
     now = fail_probe(one, ACCEPTED, 0.0)
-    one.take_stock(now, full=True)
+    one.end_batch(now, full=True)
 
     assert one.room(now, 0) == one.limit == 2
-    take_stock(one, 200, now)
+    end_batch(one, 200, now)
     assert one.limit == 16
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED, UNAUTHORIZED, GARBAGE])
-def test_a_bad_probe_opens_it_again(answer: Answer) -> None:
+def test_a_bad_probe_opens_it_again(answer: SubmitResult) -> None:
     one = opened()
     now = fail_probe(one, answer, 0.0)
 
@@ -298,7 +300,7 @@ def test_a_bad_probe_opens_it_again(answer: Answer) -> None:
 def test_a_probe_that_came_back_unattempted_is_tried_again_at_once() -> None:
     one = opened()
     one.probe()
-    one.unprobed()
+    one.cancel_probe()
 
     assert one.state is State.OPEN
     assert one.room(1000.0, 0) == 1
@@ -306,7 +308,7 @@ def test_a_probe_that_came_back_unattempted_is_tried_again_at_once() -> None:
 
 def test_what_comes_back_unattempted_while_all_is_well_changes_nothing() -> None:
     one = breaker()
-    one.unprobed()
+    one.cancel_probe()
     one.probe()
 
     assert one.state is State.CLOSED
@@ -351,7 +353,7 @@ def test_a_good_answer_makes_the_next_pause_short_again() -> None:
 
 @pytest.mark.parametrize(("asked", "least"), [(0.0, 0.5), (7.0, 7.0), (900.0, PAUSE_CAP)])
 def test_the_pause_lasts_as_long_as_the_gateway_asks_within_reason(asked: float, least: float) -> None:
-    one = opened(Answer(Outcome.THROTTLED, 503, retry_after=asked))
+    one = opened(SubmitResult(Outcome.THROTTLED, 503, retry_after=asked))
 
     assert least <= one.seconds_until_probe(0.0) <= max(least, PAUSE_BASE)
 
@@ -359,22 +361,22 @@ def test_the_pause_lasts_as_long_as_the_gateway_asks_within_reason(asked: float,
 def test_after_slower_nothing_waits_beyond_the_limit_until_it_has_come_back() -> None:
     one = breaker(16)
     for step in range(30):
-        take_stock(one, 1000, step / 10)
+        end_batch(one, 1000, step / 10)
     learn(one, THROTTLED)
     assert one.room(3.0, 0) == one.limit == 8
 
-    take_stock(one, 50, 3.0)
+    end_batch(one, 50, 3.0)
     assert one.room(3.0, 0) == one.limit == 12
-    take_stock(one, 1000, 3.05)
+    end_batch(one, 1000, 3.05)
     assert one.limit == 16
     assert one.room(3.1, 0) > 16
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, REFUSED])
-def test_only_slower_lowers_the_limit(answer: Answer) -> None:
+def test_only_slower_lowers_the_limit(answer: SubmitResult) -> None:
     one = breaker(16)
     learn(one, answer, answer)
-    one.take_stock(0.0, full=True)
+    one.end_batch(0.0, full=True)
 
     assert one.limit == 16
 

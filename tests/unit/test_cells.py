@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.clients.csv_escaping import guarded, unguarded
+from api.clients.csv_escaping import escape_formula, unescape_formula
 
 FORMULAS = ["=1+1", "+7", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "'=1", "''=1"]
 TEXTS = ["", "vip", "'", "''", "'vip", "a=b", " =1", "Привет", *FORMULAS]
@@ -12,19 +12,19 @@ TEXTS = ["", "vip", "'", "''", "'vip", "a=b", " =1", "Привет", *FORMULAS]
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_what_looks_like_a_formula_gets_a_quote_before_it(text: str) -> None:
-    assert guarded(text) == f"'{text}"
+    assert escape_formula(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "vip", "'vip", "a=b"])
 def test_what_does_not_is_left_as_it_is(text: str) -> None:
-    assert guarded(text) == text
+    assert escape_formula(text) == text
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_text_comes_back_as_it_was(text: str) -> None:
-    assert unguarded(guarded(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "vip", "'vip"])
 def test_a_cell_that_nobody_has_guarded_is_taken_as_it_is(cell: str) -> None:
-    assert unguarded(cell) == cell
+    assert unescape_formula(cell) == cell

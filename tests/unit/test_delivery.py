@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 
 from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
-from worker.answers import Answer, read_answer
-from worker.delivery import Attempted, Claim, Delivery, Retries, Verdict, judge
+from worker.answers import SubmitResult, classify_response
+from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, Transition, judge
 from worker.lanes.account_refusals import Refusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RETRIES = Retries(max_attempts=3, base=2.0, cap=300.0)
 
-ACCEPTED = Answer(Outcome.ACCEPTED, 200)
-REFUSED = Answer(Outcome.REFUSED, 200, "code 7: blocked")
-REFUSED_FOR_GOOD = Answer(Outcome.REFUSED, 400, "no such phone", final=True)
-THROTTLED = Answer(Outcome.THROTTLED, 429, "slower", retry_after=40.0)
-UNREACHABLE = Answer(Outcome.UNREACHABLE, detail="Connection refused")
-UNAUTHORIZED = Answer(Outcome.UNAUTHORIZED, 401, "who are you?")
-AMBIGUOUS = Answer(Outcome.AMBIGUOUS, 500, "oops")
+ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
+REFUSED = SubmitResult(Outcome.REFUSED, 200, "code 7: blocked")
+REFUSED_FOR_GOOD = SubmitResult(Outcome.REFUSED, 400, "no such phone", final=True)
+THROTTLED = SubmitResult(Outcome.THROTTLED, 429, "slower", retry_after=40.0)
+UNREACHABLE = SubmitResult(Outcome.UNREACHABLE, detail="Connection refused")
+UNAUTHORIZED = SubmitResult(Outcome.UNAUTHORIZED, 401, "who are you?")
+AMBIGUOUS = SubmitResult(Outcome.AMBIGUOUS, 500, "oops")
 
 
-def delivery(number: int = 1, **given: Any) -> Delivery:
+def delivery(number: int = 1, **given: Any) -> ClaimedMessage:
     fields: dict[str, Any] = {
         "message_id": 1,
         "mailing_id": 1,
@@ -40,10 +40,10 @@ def delivery(number: int = 1, **given: Any) -> Delivery:
         "start_from": 100.0,
         "start_by": 110.0,
     }
-    return Delivery(number=number, **{**fields, **given})
+    return ClaimedMessage(number=number, **{**fields, **given})
 
 
-def verdict(answer: Answer, number: int = 1, **given: Any) -> Verdict:
+def verdict(answer: SubmitResult, number: int = 1, **given: Any) -> Transition:
     return judge(delivery(number, **given), answer, RETRIES, Random(1))
 
 
@@ -59,7 +59,7 @@ def verdict(answer: Answer, number: int = 1, **given: Any) -> Verdict:
         (AMBIGUOUS, "pending", True, False),
     ],
 )
-def test_a_first_attempt(answer: Answer, status: str, in_doubt: bool, spared: bool) -> None:
+def test_a_first_attempt(answer: SubmitResult, status: str, in_doubt: bool, spared: bool) -> None:
     came = verdict(answer)
 
     assert (came.status, came.in_doubt, came.spared) == (status, in_doubt, spared)
@@ -77,7 +77,7 @@ def test_a_first_attempt(answer: Answer, status: str, in_doubt: bool, spared: bo
         (AMBIGUOUS, "unknown"),
     ],
 )
-def test_the_last_attempt_that_the_limit_allows(answer: Answer, status: str) -> None:
+def test_the_last_attempt_that_the_limit_allows(answer: SubmitResult, status: str) -> None:
     assert verdict(answer, RETRIES.max_attempts).status == status
 
 
@@ -93,7 +93,7 @@ def test_the_last_attempt_that_the_limit_allows(answer: Answer, status: str) -> 
         (AMBIGUOUS, "unknown"),
     ],
 )
-def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: Answer, status: str) -> None:
+def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: SubmitResult, status: str) -> None:
     came = verdict(answer, RETRIES.max_attempts, in_doubt=True)
 
     assert (came.status, came.in_doubt) == (status, True)
@@ -101,13 +101,13 @@ def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: Answer, s
 
 def test_a_409_to_the_repeat_of_what_may_have_landed_says_that_it_has() -> None:
     # "I have had this id already", says a gateway that remembers ids.
-    conflict = read_answer(409, {}, b'{"code": 9, "message": "duplicate"}', now=NOON, retry_after_cap=60.0)
-    first = Attempted(delivery(1), conflict, NOON.timestamp(), 0.1)
-    repeat = Attempted(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
+    conflict = classify_response(409, {}, b'{"code": 9, "message": "duplicate"}', now=NOON, retry_after_cap=60.0)
+    first = AttemptResult(delivery(1), conflict, NOON.timestamp(), 0.1)
+    repeat = AttemptResult(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
     Refusals().put_in_context([first, repeat], {})
 
     assert verdict(first.answer).status == "failed"
-    assert verdict(repeat.answer, 2, in_doubt=True) == Verdict(MessageStatus.SENT, in_doubt=True)
+    assert verdict(repeat.answer, 2, in_doubt=True) == Transition(MessageStatus.SENT, in_doubt=True)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_409_to_the_repeat_of_what_may_have_landed_says_that_it_has() -> None:
         (AMBIGUOUS, "unknown"),
     ],
 )
-def test_hold_ends_a_message_after_any_doubt_and_changes_nothing_else(answer: Answer, status: str) -> None:
+def test_hold_ends_a_message_after_any_doubt_and_changes_nothing_else(answer: SubmitResult, status: str) -> None:
     assert verdict(answer, on_unknown=OnUnknown.HOLD).status == status
 
 
@@ -161,16 +161,16 @@ def test_the_jitter_is_full() -> None:
         (AMBIGUOUS, 0, 0.0, 2.0 * 2**9),
         (REFUSED, 7, 0.0, 2.0 * 2**2),  # the third that counts
         (AMBIGUOUS, 9, 0.0, 2.0),
-        (Answer(Outcome.THROTTLED, 429), 9, 0.0, 2.0 * 2**9),
-        (Answer(Outcome.THROTTLED, 429), 2, 0.0, 2.0 * 2**2),  # the third that the gateway is to blame for
+        (SubmitResult(Outcome.THROTTLED, 429), 9, 0.0, 2.0 * 2**9),
+        (SubmitResult(Outcome.THROTTLED, 429), 2, 0.0, 2.0 * 2**2),  # the third that the gateway is to blame for
         (THROTTLED, 9, 40.0, 42.0),
-        (Answer(Outcome.THROTTLED, 429, retry_after=0.0), 9, 0.0, 2.0),
+        (SubmitResult(Outcome.THROTTLED, 429, retry_after=0.0), 9, 0.0, 2.0),
         (UNREACHABLE, 9, 0.0, 2.0),
         (UNAUTHORIZED, 9, 0.0, 2.0 * 2**3),
-        (Answer(Outcome.AMBIGUOUS, 200), 7, 0.0, 2.0 * 2**8),  # the third that counts, as if it were the ninth
+        (SubmitResult(Outcome.AMBIGUOUS, 200), 7, 0.0, 2.0 * 2**8),  # the third that counts, as if it were the ninth
     ],
 )
-def test_the_delay_after_the_tenth_attempt(answer: Answer, spared: int, least: float, most: float) -> None:
+def test_the_delay_after_the_tenth_attempt(answer: SubmitResult, spared: int, least: float, most: float) -> None:
     patient = Retries(max_attempts=20, base=2.0, cap=100_000.0)
 
     delays = [judge(delivery(10, spared=spared), answer, patient, Random(seed)).delay for seed in range(300)]
@@ -180,7 +180,7 @@ def test_the_delay_after_the_tenth_attempt(answer: Answer, spared: int, least: f
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REFUSED_FOR_GOOD])
-def test_an_end_has_no_delay(answer: Answer) -> None:
+def test_an_end_has_no_delay(answer: SubmitResult) -> None:
     assert verdict(answer).delay == 0.0
 
 

@@ -8,20 +8,20 @@ import pytest
 
 from shared.domain.statuses import MessageStatus, Outcome
 from tests.unit.test_delivery import delivery
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.attempt_payload import entries
-from worker.delivery import SENT, SENT_IN_DOUBT, Attempted, Verdict
+from worker.delivery import SENT, SENT_IN_DOUBT, AttemptResult, Transition
 
 NOW = 1000.0
 WORKER = 'a "quoted" name'
-ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
 CLAIMED = {"worker": WORKER, "number": 3, "started_at": 1_700_000_000_250_000}
 TIMES = {"ago": 2_000_001, "duration": 1_500_000}
 
 
-def attempted(answer: Answer = ACCEPTED, *, message_id: int = 7, seen: bool = True) -> Attempted:
+def attempted(answer: SubmitResult = ACCEPTED, *, message_id: int = 7, seen: bool = True) -> AttemptResult:
     claimed = delivery(3, message_id=message_id, worker=WORKER)
-    return Attempted(claimed, answer, 1_700_000_000.25, *((1.5, NOW - 2.000001) if seen else (None, None)))
+    return AttemptResult(claimed, answer, 1_700_000_000.25, *((1.5, NOW - 2.000001) if seen else (None, None)))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def attempted(answer: Answer = ACCEPTED, *, message_id: int = 7, seen: bool = Tr
             {**TIMES, "outcome": "accepted", "http_status": 200, "status": "sent", "delay": 0.0, "in_doubt": True},
         ),
         (
-            attempted(Answer(Outcome.ACCEPTED, 201, "said more")),
+            attempted(SubmitResult(Outcome.ACCEPTED, 201, "said more")),
             SENT,
             {
                 **TIMES,
@@ -46,8 +46,8 @@ def attempted(answer: Answer = ACCEPTED, *, message_id: int = 7, seen: bool = Tr
             },
         ),
         (
-            attempted(Answer(Outcome.REFUSED, 200, "code 5")),
-            Verdict(MessageStatus.PENDING, "code 5", 2.5, spared=True),
+            attempted(SubmitResult(Outcome.REFUSED, 200, "code 5")),
+            Transition(MessageStatus.PENDING, "code 5", 2.5, spared=True),
             {
                 **TIMES,
                 "outcome": "refused",
@@ -60,14 +60,14 @@ def attempted(answer: Answer = ACCEPTED, *, message_id: int = 7, seen: bool = Tr
             },
         ),
         (
-            attempted(Answer(Outcome.AMBIGUOUS), seen=False),
-            Verdict(MessageStatus.UNKNOWN, in_doubt=True),
+            attempted(SubmitResult(Outcome.AMBIGUOUS), seen=False),
+            Transition(MessageStatus.UNKNOWN, in_doubt=True),
             {"outcome": "ambiguous", "status": "unknown", "delay": 0.0, "in_doubt": True},
         ),
     ],
 )
 def test_an_attempt_is_told_with_what_became_of_its_message(
-    one: Attempted, verdict: Verdict, entry: dict[str, object]
+    one: AttemptResult, verdict: Transition, entry: dict[str, object]
 ) -> None:
     [part] = entries([(one, verdict)], NOW)
 

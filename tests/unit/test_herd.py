@@ -14,12 +14,12 @@ import pytest
 
 from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
 from tests.unit.test_delivery import delivery
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.delivery import Retries, judge
-from worker.lanes.circuit_breaker import PAUSE_CAP, Breaker, State
+from worker.lanes.circuit_breaker import PAUSE_CAP, CircuitBreaker, State
 
-OK = Answer(Outcome.ACCEPTED, 200)
-DOWN = Answer(Outcome.AMBIGUOUS, 503)
+OK = SubmitResult(Outcome.ACCEPTED, 200)
+DOWN = SubmitResult(Outcome.AMBIGUOUS, 503)
 WORKERS, CONCURRENCY = 20, 8
 MESSAGES = 60_000
 OUTAGE = (5.0, 605.0)
@@ -33,7 +33,7 @@ RETRIES = Retries(max_attempts=50, base=2.0, cap=300.0)
 class Worker:
     """What a worker has in hand: on their way with the moment of their answer, or waiting for their turn."""
 
-    breaker: Breaker
+    breaker: CircuitBreaker
     random: Random
     on_their_way: list[tuple[float, int]] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Story:
 
 def tell(seed: int) -> Story:
     story = Story()
-    fleet = [Worker(Breaker(CONCURRENCY, Random(seed * 100 + n)), Random(n)) for n in range(WORKERS)]
+    fleet = [Worker(CircuitBreaker(CONCURRENCY, Random(seed * 100 + n)), Random(n)) for n in range(WORKERS)]
     queue = [(0.0, message, 1) for message in range(MESSAGES)]
     numbers = dict.fromkeys(range(MESSAGES), 1)
     now = 0.0
@@ -99,7 +99,7 @@ def _take_in(
             for waiting in worker.waiting:
                 heapq.heappush(queue, (0.0, waiting, numbers[waiting]))
             worker.waiting.clear()
-    worker.breaker.take_stock(now, full=full)
+    worker.breaker.end_batch(now, full=full)
 
 
 def _claim(worker: Worker, queue: list[tuple[float, int, int]], numbers: dict[int, int], now: float) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.lanes.concurrency_limit import CONTENT_SECONDS, FLOOR, Limit
+from worker.lanes.concurrency_limit import CONTENT_SECONDS, FLOOR, AdaptiveConcurrencyLimit
 
 Way = Callable[[int], float]
 """How many answers a second so many requests at once bring."""
 
 
-def run(limit: Limit, way: Way, seconds: float, now: float = 0.0) -> float:
+def run(limit: AdaptiveConcurrencyLimit, way: Way, seconds: float, now: float = 0.0) -> float:
     """Sends as much as may be for so long, and answers what time it is then."""
     answers = 0.0
     for _ in range(round(seconds * 100)):
@@ -33,19 +33,19 @@ def capacity(rate: float, seconds: float) -> Way:
 
 @pytest.mark.parametrize("most", [1, 3, FLOOR, 1000])
 def test_it_begins_at_the_floor_and_never_above_the_concurrency(most: int) -> None:
-    assert Limit(most).value == min(FLOOR, most)
+    assert AdaptiveConcurrencyLimit(most).value == min(FLOOR, most)
 
 
 @pytest.mark.parametrize(("seconds", "within"), [(0.1, 1.0), (1.0, 8.0)])
 def test_a_gateway_that_is_far_away_is_asked_for_as_much_at_once_as_may_be(seconds: float, within: float) -> None:
-    limit = Limit(1000)
+    limit = AdaptiveConcurrencyLimit(1000)
     run(limit, latency(seconds), within)
 
     assert limit.value == 1000
 
 
 def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_second() -> None:
-    limit = Limit(256)
+    limit = AdaptiveConcurrencyLimit(256)
     run(limit, latency(0.005), 0.2)
 
     assert limit.value == 256
@@ -53,7 +53,7 @@ def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_se
 
 
 def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
-    limit = Limit(2 * FLOOR)
+    limit = AdaptiveConcurrencyLimit(2 * FLOOR)
     for step in range(4):
         limit.learn(FLOOR, step / 100, full=True)
     assert limit.value == 2 * FLOOR
@@ -66,7 +66,7 @@ def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
 
 
 def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> None:
-    limit = Limit(1000)
+    limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
 
     assert limit.value <= 64
@@ -78,7 +78,7 @@ def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> Non
 
 
 def test_a_gateway_that_has_moved_away_is_asked_for_more_at_once_again() -> None:
-    limit = Limit(1000)
+    limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
 
     run(limit, latency(0.2), CONTENT_SECONDS + 5.0, now)
@@ -87,7 +87,7 @@ def test_a_gateway_that_has_moved_away_is_asked_for_more_at_once_again() -> None
 
 
 def test_it_is_not_raised_while_it_is_not_reached() -> None:
-    limit = Limit(1000)
+    limit = AdaptiveConcurrencyLimit(1000)
     for step in range(1000):
         limit.learn(100, step / 10, full=False)
 
@@ -95,8 +95,8 @@ def test_it_is_not_raised_while_it_is_not_reached() -> None:
 
 
 def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -> None:
-    limit = Limit(16)
-    limit.slower()
+    limit = AdaptiveConcurrencyLimit(16)
+    limit.on_throttled()
     assert limit.value == 8
     assert limit.cautious
 
@@ -108,37 +108,37 @@ def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -
 
 
 def test_slower_in_answer_to_what_was_on_its_way_already_does_not_halve_it_again() -> None:
-    limit = Limit(16)
+    limit = AdaptiveConcurrencyLimit(16)
     for _ in range(10):
-        limit.slower()
+        limit.on_throttled()
     limit.learn(6, 0.0, full=False)
     assert limit.value == 8
 
-    limit.slower()
+    limit.on_throttled()
     assert limit.value == 4
 
 
 def test_slower_after_a_pause_is_news() -> None:
-    limit = Limit(16)
-    limit.slower()
+    limit = AdaptiveConcurrencyLimit(16)
+    limit.on_throttled()
     limit.restart()
     limit.learn(5, 0.0, full=False)
     assert limit.value == 3
 
-    limit.slower()
+    limit.on_throttled()
     assert limit.value == 1
 
 
 def test_it_is_one_at_the_least() -> None:
-    limit = Limit(4)
+    limit = AdaptiveConcurrencyLimit(4)
     for _ in range(10):
-        limit.slower()
+        limit.on_throttled()
 
     assert limit.value == 1
 
 
 def test_a_gateway_that_is_back_begins_with_one_and_is_soon_at_the_floor() -> None:
-    limit = Limit(1000)
+    limit = AdaptiveConcurrencyLimit(1000)
     run(limit, latency(0.1), 2.0)
     limit.restart()
     assert limit.value == 1

@@ -8,7 +8,7 @@ import pytest
 
 from api.auth import rate_limiter
 from api.auth.authentication import address_block
-from api.auth.rate_limiter import Limits
+from api.auth.rate_limiter import RateLimiter
 
 
 class Clock:
@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_ten_seconds_worth_may_come_at_once_and_then_as_many_as_the_rate(
     clock: Clock, rate: float, at_once: int
 ) -> None:
-    table = Limits()
+    table = RateLimiter()
     assert all(table.take("one", rate) == 0 for _ in range(at_once))
     wait = table.take("one", rate)
     assert wait == pytest.approx(1 / rate)
@@ -41,19 +41,19 @@ def test_ten_seconds_worth_may_come_at_once_and_then_as_many_as_the_rate(
 
 
 def test_looking_takes_nothing(clock: Clock) -> None:
-    table = Limits()
+    table = RateLimiter()
     assert [table.seconds_to_wait("one", 1.0, 1) for _ in range(3)] == [0, 0, 0]
     assert table.take("one", 1.0, 1) == 0
     assert table.seconds_to_wait("one", 1.0, 1) == pytest.approx(1.0)
 
 
 def test_no_rate_is_no_limit() -> None:
-    table = Limits()
+    table = RateLimiter()
     assert all(table.take("one", 0) == 0 for _ in range(1000))
 
 
 def test_processes_count_together() -> None:
-    table = Limits()
+    table = RateLimiter()
     child = os.fork()
     if not child:
         os._exit(0 if table.take("one", 0.001) == 0 else 1)

@@ -13,11 +13,11 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from api import create_app
-from api.clients.csv_escaping import guarded, unguarded
+from api.clients.csv_escaping import escape_formula, unescape_formula
 from api.clients.csv_reader import csv_file
 from api.clients.file_rows import NdjsonFile
 from api.clients.lines import Lines
-from api.clients.row_validation import Judge
+from api.clients.row_validation import RowValidator
 from api.clients.schemas import ClientBody
 from api.database_url import database_url
 from api.http.json_body import strict_json
@@ -36,7 +36,7 @@ LOOKS = 10
 ROW = {"operator_code": "916", "tag": "", "timezone": "UTC"}
 HEADER = "phone_number,operator_code,tag,timezone\n"
 
-judge = Judge(PhoneNumbers())
+judge = RowValidator(PhoneNumbers())
 
 Check = Callable[[str], object]
 
@@ -106,7 +106,7 @@ CASES: dict[str, tuple[Check, Callable[[int], str], int]] = {
     "carriage returns": (read_csv, lambda n: "\r" * n, 20_000),
     "rows that are wrong": (read_csv, lambda n: "x,y,z,a\n" * n, 100),
     "segments": (lambda text: segments_of(text), lambda n: "€" * n, 5000),
-    "cells with quotes": (lambda text: (guarded(text), unguarded(text)), lambda n: "'" * n, 500_000),
+    "cells with quotes": (lambda text: (escape_formula(text), unescape_formula(text)), lambda n: "'" * n, 500_000),
     "an address to go on to": (lambda text: local_address(text, "/"), lambda n: "/" + "a/" * n, 200_000),
 }
 

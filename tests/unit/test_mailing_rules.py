@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.domain.mailing_rules import Terms, check_change, check_terms, warnings_about
+from shared.domain.mailing_rules import MailingFields, check_change, check_fields, warnings_about
 from shared.domain.statuses import MailingStatus, OnUnknown
 from shared.errors import Conflict, FieldError, Invalid
 from shared.schema import Mailing
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-TERMS = Terms(mark="vip", text="Hello", start_datetime=NOON, end_datetime=NOON + HOUR)
+TERMS = MailingFields(mark="vip", text="Hello", start_datetime=NOON, end_datetime=NOON + HOUR)
 
 CHANGES: dict[str, Any] = {
     "mark": "916",
@@ -87,7 +87,7 @@ def test_a_window_that_does_not_end_after_its_start_is_refused(any_mailing: Mail
 
 
 def test_the_shortest_window_is_a_microsecond() -> None:
-    check_terms(replace(TERMS, end_datetime=NOON + timedelta(microseconds=1)))
+    check_fields(replace(TERMS, end_datetime=NOON + timedelta(microseconds=1)))
 
 
 def test_the_refusals_are_errors_of_a_field() -> None:

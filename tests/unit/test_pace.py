@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from worker.lanes.fleet_rate_limiter import AHEAD, LATE, TRAVEL, Pace, Slot
+from worker.lanes.fleet_rate_limiter import AHEAD, LATE, TRAVEL, FleetRateLimiter, Slot
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -78,19 +78,19 @@ def from_now(slots: list[Slot]) -> list[float]:
 def test_no_more_slots_are_free_than_lie_in_the_next_half_second(rate: float, next_slot_in: float, free: int) -> None:
     database = Database(next_slot_in)
 
-    assert Pace(rate).free_slots(database.cursor) == free
+    assert FleetRateLimiter(rate).free_slots(database.cursor) == free
 
 
 @pytest.mark.parametrize("rate", [0.1, 1, 10, 200, 1000])
 def test_a_worker_never_finds_more_free_than_it_may_hold(rate: float) -> None:
-    pace = Pace(rate)
+    pace = FleetRateLimiter(rate)
 
     assert pace.free_slots(Database().cursor) <= pace.slots_ahead
 
 
 def test_slots_follow_each_other_over_all_workers() -> None:
     database = Database()
-    one, other = Pace(200), Pace(200)
+    one, other = FleetRateLimiter(200), FleetRateLimiter(200)
     one.free_slots(database.cursor)
     slots = one.take(database.cursor, 3)
     other.free_slots(database.cursor)
@@ -115,7 +115,7 @@ def test_a_worker_that_stands_still_before_it_looks_at_its_clock_asks_again(
     stalls: list[float], begins: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Stalls(monkeypatch, *stalls)
-    pace = Pace(200)
+    pace = FleetRateLimiter(200)
     pace.free_slots(database.cursor)
 
     [slot] = pace.take(database.cursor, 1)
@@ -125,7 +125,7 @@ def test_a_worker_that_stands_still_before_it_looks_at_its_clock_asks_again(
 
 def test_slots_that_are_not_taken_stay_free() -> None:
     database = Database()
-    pace = Pace(200)
+    pace = FleetRateLimiter(200)
     pace.free_slots(database.cursor)
 
     assert pace.take(database.cursor, 0) == []
@@ -134,7 +134,7 @@ def test_slots_that_are_not_taken_stay_free() -> None:
 
 def test_a_slot_is_open_for_a_moment() -> None:
     database = Database()
-    pace = Pace(200)
+    pace = FleetRateLimiter(200)
     pace.free_slots(database.cursor)
     [slot] = pace.take(database.cursor, 1)
 
@@ -144,7 +144,7 @@ def test_a_slot_is_open_for_a_moment() -> None:
 @pytest.mark.parametrize(("rate", "next_slot_in"), [(200, 0.6), (1, 1.0), (0.1, 9.0), (1000, 0.7)])
 def test_when_none_is_free_it_says_when_to_ask_again(rate: float, next_slot_in: float) -> None:
     database = Database(next_slot_in)
-    pace = Pace(rate)
+    pace = FleetRateLimiter(rate)
     pace.free_slots(database.cursor)
 
     waits = pace.resume_at - time.monotonic()
@@ -173,7 +173,7 @@ def test_no_more_than_a_fortieth_of_the_rate_is_given_away(rate: int) -> None:
 
 def test_a_slot_that_may_be_over_by_the_time_it_is_known_is_not_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Stalls(monkeypatch, *[0.3] * 5)
-    pace = Pace(200)
+    pace = FleetRateLimiter(200)
     pace.free_slots(database.cursor)
 
     assert all(slot.ends < slot.begins for slot in pace.take(database.cursor, 3))

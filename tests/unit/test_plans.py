@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared.domain.estimates import Backlog, Draft, backlog_at, cost, plan_warnings, seconds_needed
+from shared.domain.estimates import Backlog, EstimateInput, backlog_at, cost, plan_warnings, seconds_needed
 from shared.domain.text_segments import segments_of
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-DRAFT = Draft(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, rate=1.0, now=NOON)
+DRAFT = EstimateInput(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, rate=1.0, now=NOON)
 
 
 @pytest.mark.parametrize(

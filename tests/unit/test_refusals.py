@@ -5,21 +5,23 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.statuses import OnUnknown, Outcome
-from worker.answers import Answer
-from worker.delivery import Attempted, Claim, Delivery
+from worker.answers import SubmitResult
+from worker.delivery import AttemptResult, Claim, ClaimedMessage
 from worker.lanes.account_refusals import FEW, KNOWN, OWN, TIMES, WINDOW_SECONDS, Earlier, Refusals
 
-ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
 
 
-def refused(status: int = 403, words: str | None = None) -> Answer:
-    return Answer(Outcome.UNAUTHORIZED, status, "the gateway refuses us", words=words)
+def refused(status: int = 403, words: str | None = None) -> SubmitResult:
+    return SubmitResult(Outcome.UNAUTHORIZED, status, "the gateway refuses us", words=words)
 
 
-def attempted(message_id: int, answer: Answer, at: float, *, in_doubt: bool = False, takes: float = 0.0) -> Attempted:
+def attempted(
+    message_id: int, answer: SubmitResult, at: float, *, in_doubt: bool = False, takes: float = 0.0
+) -> AttemptResult:
     claim = Claim(at, at)
-    delivery = Delivery(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
-    return Attempted(delivery, answer, at, takes)
+    delivery = ClaimedMessage(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
+    return AttemptResult(delivery, answer, at, takes)
 
 
 class Worker:
@@ -31,7 +33,7 @@ class Worker:
         self.takes = 0.0
         """Seconds that each request takes."""
 
-    def gets(self, message_id: int, answer: Answer, at: float) -> Answer:
+    def gets(self, message_id: int, answer: SubmitResult, at: float) -> SubmitResult:
         """The answer to a request that started then, in its context."""
         one = attempted(message_id, answer, at, takes=self.takes)
         self.refusals.put_in_context([one], self.ledger)
@@ -66,7 +68,7 @@ def test_a_second_refusal_is_the_message_s_own_when_others_were_accepted_after_t
     worker.gets(1, refused(status), 0.0)
     worker.sends_all_well(0.1, 3.0)
 
-    assert worker.gets(1, refused(status, "code 4: blocked"), 3.0) == Answer(
+    assert worker.gets(1, refused(status, "code 4: blocked"), 3.0) == SubmitResult(
         Outcome.REFUSED, status, f"{OWN} (code 4: blocked)", final=True, words="code 4: blocked"
     )
 
@@ -76,7 +78,7 @@ def test_what_is_said_of_accounts_alone_may_be_repeated_even_so(status: int, wor
     worker.gets(1, refused(status), 0.0)
     worker.sends_all_well(0.1, 3.0)
 
-    assert worker.gets(1, refused(status), 3.0) == Answer(Outcome.REFUSED, status, OWN)
+    assert worker.gets(1, refused(status), 3.0) == SubmitResult(Outcome.REFUSED, status, OWN)
 
 
 def test_acceptances_of_requests_that_started_before_the_refused_one_tell_nothing(worker: Worker) -> None:
@@ -163,11 +165,11 @@ def test_nothing_is_a_message_s_own_while_nothing_has_been_accepted(worker: Work
 
 @pytest.mark.parametrize("in_doubt", [True, False])
 def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(in_doubt: bool) -> None:
-    conflict = Answer(Outcome.REFUSED, 409, "code 409: same id", final=True)
+    conflict = SubmitResult(Outcome.REFUSED, 409, "code 409: same id", final=True)
     one = attempted(1, conflict, 0.0, in_doubt=in_doubt)
     Refusals().put_in_context([one], {})
 
-    known = Answer(Outcome.ACCEPTED, 409, f"{KNOWN} (code 409: same id)")
+    known = SubmitResult(Outcome.ACCEPTED, 409, f"{KNOWN} (code 409: same id)")
     assert one.answer == (known if in_doubt else conflict)
 
 
@@ -175,15 +177,15 @@ def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(i
     "answer",
     [
         ACCEPTED,
-        Answer(Outcome.REFUSED, 400, final=True),
-        Answer(Outcome.REFUSED, 200, "code 7"),
-        Answer(Outcome.AMBIGUOUS, 200),
-        Answer(Outcome.AMBIGUOUS),
-        Answer(Outcome.THROTTLED, 429),
-        Answer(Outcome.UNREACHABLE),
+        SubmitResult(Outcome.REFUSED, 400, final=True),
+        SubmitResult(Outcome.REFUSED, 200, "code 7"),
+        SubmitResult(Outcome.AMBIGUOUS, 200),
+        SubmitResult(Outcome.AMBIGUOUS),
+        SubmitResult(Outcome.THROTTLED, 429),
+        SubmitResult(Outcome.UNREACHABLE),
     ],
 )
-def test_all_other_answers_mean_what_they_mean(answer: Answer, worker: Worker) -> None:
+def test_all_other_answers_mean_what_they_mean(answer: SubmitResult, worker: Worker) -> None:
     worker.sends_all_well(0.0, 5.0)
 
     assert worker.gets(1, answer, 5.0) is answer

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from sandbox.faults import BEHAVE, Faults, FaultsError, Mischief, Outcome, Reaction
+from sandbox.faults import BEHAVE, FaultInjector, Faults, FaultsError, Outcome, Reaction
 from sandbox.gateway_http import MAX_BODY, MAX_HEAD, Unreadable, read_request
 
 
@@ -46,7 +46,7 @@ def test_probabilities_may_add_up_to_exactly_one() -> None:
 
 
 def test_no_faults_is_good_behaviour() -> None:
-    assert Mischief(Faults.from_json({})).pick(1, 79001234567) is BEHAVE
+    assert FaultInjector(Faults.from_json({})).pick(1, 79001234567) is BEHAVE
 
 
 def test_faults_come_as_often_as_they_were_asked_for() -> None:
@@ -86,13 +86,13 @@ def test_latency_is_a_number_or_a_span() -> None:
 def test_faults_reach_only_the_messages_that_they_name(
     scope: dict[str, object], concerned: set[tuple[int, int]]
 ) -> None:
-    mischief = Mischief(Faults.from_json({"hang": 1, **scope}))
+    mischief = FaultInjector(Faults.from_json({"hang": 1, **scope}))
     messages = [(msg_id, phone) for msg_id in (1, 2) for phone in (70, 80)]
     assert {message for message in messages if mischief.pick(*message) is not BEHAVE} == concerned
 
 
 def test_the_first_requests_are_counted_among_those_concerned() -> None:
-    mischief = Mischief(Faults.from_json({"hang": 1, "first": 2, "only_ids": [1]}))
+    mischief = FaultInjector(Faults.from_json({"hang": 1, "first": 2, "only_ids": [1]}))
     outcomes = [mischief.pick(msg_id, 70).outcome for msg_id in (2, 2, 1, 1, 1)]
     assert outcomes == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.HANG, Outcome.HANG, Outcome.ACCEPTED]
 
@@ -139,5 +139,5 @@ def test_a_connection_is_kept_as_its_version_and_field_say(version: bytes, field
 
 
 def _draws(plan: dict[str, object], times: int) -> list[Reaction]:
-    mischief = Mischief(Faults.from_json(plan))
+    mischief = FaultInjector(Faults.from_json(plan))
     return [mischief.pick(msg_id, 79001234567) for msg_id in range(times)]

@@ -12,18 +12,18 @@ import marshmallow as ma
 import pytest
 
 from api.http.fields import Instant, PhoneNumber, PlainText
-from api.http.schemas import Answer
+from api.http.schemas import ResponseSchema
 
 
 class Colour(Enum):
     RED = "red"
 
 
-class Inner(Answer):
+class Inner(ResponseSchema):
     number = ma.fields.Integer()
 
 
-class Outer(Answer):
+class Outer(ResponseSchema):
     """Every kind of field that answers have."""
 
     text = PlainText()

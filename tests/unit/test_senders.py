@@ -18,16 +18,16 @@ import pytest
 from shared.domain.statuses import OnUnknown, Outcome
 from tests.raw_server import Peer, RawServer, always, response
 from tests.waiting import eventually
-from worker.answers import Answer
-from worker.delivery import Attempted, Claim, Delivery
+from worker.answers import SubmitResult
+from worker.delivery import AttemptResult, Claim, ClaimedMessage
 from worker.gateway_token import Token
-from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import Adapter, Gateway
-from worker.lanes.message_sender import Senders, SendingThreads
+from worker.lanes.message_sender import MessageSender, SendingThreads
 from worker.lanes.send_permits import Permit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
-OK = Answer(Outcome.ACCEPTED, 200)
+OK = SubmitResult(Outcome.ACCEPTED, 200)
 
 
 class SlowGateway:
@@ -51,9 +51,9 @@ class SlowGateway:
 
 def delivery(
     message_id: int, *, text: str = "Hello", start_in: float = 0.0, start_within: float = 60.0, claimed_ago: float = 0.0
-) -> Delivery:
+) -> ClaimedMessage:
     now = monotonic()
-    return Delivery(
+    return ClaimedMessage(
         message_id=message_id,
         number=1,
         mailing_id=1,
@@ -94,14 +94,14 @@ def something_done() -> threading.Event:
 @pytest.fixture
 def hire(
     gateway: SlowGateway, something_done: threading.Event, request: pytest.FixtureRequest
-) -> Iterator[Callable[[int], Senders]]:
-    hired: list[Senders] = []
+) -> Iterator[Callable[[int], MessageSender]]:
+    hired: list[MessageSender] = []
 
-    def make(limit: int) -> Senders:
+    def make(limit: int) -> MessageSender:
         if request.node.callspec.params["gateway"] is Adapter.STANDARD:
             hired.append(SendingThreads(gateway.client, limit, something_done))
         else:
-            hired.append(SendingLoop(gateway.client, limit, 8, something_done))
+            hired.append(CurlSender(gateway.client, limit, 8, something_done))
         return hired[-1]
 
     yield make
@@ -111,9 +111,11 @@ def hire(
         collected(senders, attempted=senders.in_hand)
 
 
-def collected(senders: Senders, attempted: int = 0, unstarted: int = 0) -> tuple[list[Attempted], list[Delivery]]:
+def collected(
+    senders: MessageSender, attempted: int = 0, unstarted: int = 0
+) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
     """Collects until there have been so many of each."""
-    done: tuple[list[Attempted], list[Delivery]] = ([], [])
+    done: tuple[list[AttemptResult], list[ClaimedMessage]] = ([], [])
 
     def enough() -> bool:
         some, others = senders.collect()
@@ -125,7 +127,7 @@ def collected(senders: Senders, attempted: int = 0, unstarted: int = 0) -> tuple
     return done
 
 
-def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
     senders = hire(1)
     gateway.let_go()
     one = delivery(7)
@@ -140,7 +142,7 @@ def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, hire: Callable[[int
     assert attempted.duration >= 0
 
 
-def test_an_attempt_is_dated_by_the_database_clock(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_an_attempt_is_dated_by_the_database_clock(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
     senders = hire(1)
     gateway.let_go()
     senders.submit([delivery(1, claimed_ago=100.0)])
@@ -150,7 +152,9 @@ def test_an_attempt_is_dated_by_the_database_clock(gateway: SlowGateway, hire: C
     assert NOON + 100 <= attempted.started_at < NOON + 110
 
 
-def test_no_more_are_on_their_way_than_the_limit_allows(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_no_more_are_on_their_way_than_the_limit_allows(
+    gateway: SlowGateway, hire: Callable[[int], MessageSender]
+) -> None:
     senders = hire(3)
     senders.submit(delivery(n) for n in range(10))
     eventually(lambda: len(gateway.asked) == 3)
@@ -162,7 +166,7 @@ def test_no_more_are_on_their_way_than_the_limit_allows(gateway: SlowGateway, hi
     assert senders.in_hand == 8
 
 
-def test_the_limit_may_change(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_the_limit_may_change(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
     senders = hire(1)
     senders.submit(delivery(n) for n in range(10))
     eventually(lambda: len(gateway.asked) == 1)
@@ -181,7 +185,9 @@ def test_the_limit_may_change(gateway: SlowGateway, hire: Callable[[int], Sender
     eventually(lambda: len(gateway.asked) == 7)
 
 
-def test_a_delivery_whose_time_is_to_come_waits_for_it(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_a_delivery_whose_time_is_to_come_waits_for_it(
+    gateway: SlowGateway, hire: Callable[[int], MessageSender]
+) -> None:
     senders = hire(4)
     gateway.let_go()
     one = delivery(1, start_in=0.2)
@@ -194,7 +200,7 @@ def test_a_delivery_whose_time_is_to_come_waits_for_it(gateway: SlowGateway, hir
 
 
 def test_a_message_that_trips_the_code_up_harms_no_other(
-    gateway: SlowGateway, hire: Callable[[int], Senders], caplog: pytest.LogCaptureFixture
+    gateway: SlowGateway, hire: Callable[[int], MessageSender], caplog: pytest.LogCaptureFixture
 ) -> None:
     senders = hire(4)
     gateway.let_go()
@@ -207,7 +213,9 @@ def test_a_message_that_trips_the_code_up_harms_no_other(
     assert "a message can't be handled" in caplog.messages
 
 
-def test_a_delivery_is_in_hand_until_it_is_collected(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_a_delivery_is_in_hand_until_it_is_collected(
+    gateway: SlowGateway, hire: Callable[[int], MessageSender]
+) -> None:
     senders = hire(2)
     assert senders.in_hand == 0
     senders.submit([delivery(1), delivery(2)])
@@ -220,7 +228,7 @@ def test_a_delivery_is_in_hand_until_it_is_collected(gateway: SlowGateway, hire:
     assert senders.in_hand == 0
 
 
-def test_first_come_first_served(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_first_come_first_served(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
     senders = hire(1)
     gateway.let_go()
     senders.submit([delivery(3), delivery(1)])
@@ -232,7 +240,7 @@ def test_first_come_first_served(gateway: SlowGateway, hire: Callable[[int], Sen
 
 
 def test_what_is_too_late_to_start_comes_back_unattempted(
-    gateway: SlowGateway, hire: Callable[[int], Senders], something_done: threading.Event
+    gateway: SlowGateway, hire: Callable[[int], MessageSender], something_done: threading.Event
 ) -> None:
     senders = hire(1)
     late = delivery(1, start_within=0.0)
@@ -252,7 +260,7 @@ class SlowToConnect:
 
     server: RawServer
     may_connect: threading.Event
-    senders: Senders
+    senders: MessageSender
 
 
 @pytest.fixture(params=Adapter)
@@ -273,7 +281,7 @@ def slow_to_connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
         limits = {"connect_timeout": 30.0, "timeout": 30.0, "pool_size": 8, "retry_after_cap": 1.0}
         gateway = Gateway(server.url, token, ca_file=str(certificate), adapter=Adapter(request.param), **limits)  # type: ignore[arg-type]
         loop = request.param is Adapter.LIBCURL
-        senders = SendingLoop(gateway, 2, 8, Event()) if loop else SendingThreads(gateway, 2, Event())
+        senders = CurlSender(gateway, 2, 8, Event()) if loop else SendingThreads(gateway, 2, Event())
         yield SlowToConnect(server, may_connect, senders)
         may_connect.set()
         senders.stop()
@@ -333,7 +341,7 @@ def test_a_slot_is_for_the_beginning_and_not_for_the_connection(slow_to_connect:
 
 
 def test_what_is_forbidden_is_taken_back_and_the_rest_goes_in_order(
-    gateway: SlowGateway, hire: Callable[[int], Senders]
+    gateway: SlowGateway, hire: Callable[[int], MessageSender]
 ) -> None:
     senders = hire(1)
     forbidden = Permit(monotonic() + 60)
@@ -351,7 +359,7 @@ def test_what_is_forbidden_is_taken_back_and_the_rest_goes_in_order(
 
 
 def test_an_answer_is_something_done(
-    gateway: SlowGateway, hire: Callable[[int], Senders], something_done: threading.Event
+    gateway: SlowGateway, hire: Callable[[int], MessageSender], something_done: threading.Event
 ) -> None:
     senders = hire(1)
     senders.submit([delivery(1)])
@@ -363,7 +371,7 @@ def test_an_answer_is_something_done(
     assert something_done.wait(10)
 
 
-def test_recall_takes_back_what_no_thread_has_begun(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_recall_takes_back_what_no_thread_has_begun(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
     senders = hire(2)
     senders.submit(delivery(n) for n in range(5))
     eventually(lambda: len(gateway.asked) == 2)
@@ -377,7 +385,7 @@ def test_recall_takes_back_what_no_thread_has_begun(gateway: SlowGateway, hire: 
     assert len(gateway.asked) == 2
 
 
-def test_a_recall_may_take_back_only_what_came_last(gateway: SlowGateway, hire: Callable[[int], Senders]) -> None:
+def test_a_recall_may_take_back_only_what_came_last(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
     senders = hire(1)
     senders.submit(delivery(n) for n in range(5))
     eventually(lambda: gateway.asked == [0])
@@ -390,7 +398,7 @@ def test_a_recall_may_take_back_only_what_came_last(gateway: SlowGateway, hire: 
 
 
 def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
-    gateway: SlowGateway, hire: Callable[[int], Senders]
+    gateway: SlowGateway, hire: Callable[[int], MessageSender]
 ) -> None:
     senders = hire(2)
     senders.submit(delivery(n) for n in range(5))
@@ -407,7 +415,7 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
 
 
 def test_after_a_stop_nothing_is_begun_and_the_threads_end(
-    gateway: SlowGateway, hire: Callable[[int], Senders]
+    gateway: SlowGateway, hire: Callable[[int], MessageSender]
 ) -> None:
     others = set(threading.enumerate())
     senders = hire(3)

@@ -19,8 +19,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from shared.domain.statuses import Outcome
-from worker.answers import Answer, with_words
-from worker.delivery import Attempted
+from worker.answers import SubmitResult, with_words
+from worker.delivery import AttemptResult
 
 WINDOW_SECONDS = 3.0
 """How long after a refused request has ended the start of an accepted one still tells that the account was well then.
@@ -66,7 +66,7 @@ class Refusals:
         self._refused: dict[int, list[float]] = {}
         """When requests started that refused the account since the last acceptance, by message; no more than matter."""
 
-    def put_in_context(self, attempted: Sequence[Attempted], earlier: Mapping[int, Earlier]) -> None:
+    def put_in_context(self, attempted: Sequence[AttemptResult], earlier: Mapping[int, Earlier]) -> None:
         """Changes those answers, in the order in which they came, that mean something else in their context.
 
         `earlier` is by message, for the messages of this batch whose account was refused.
@@ -77,7 +77,7 @@ class Refusals:
             if one.answer.outcome is Outcome.ACCEPTED:
                 self._accept(one.started_at, one.duration or 0.0)
 
-    def _in_context(self, one: Attempted, earlier: Earlier | None) -> Answer:
+    def _in_context(self, one: AttemptResult, earlier: Earlier | None) -> SubmitResult:
         answer = one.answer
         if answer.http_status == 409 and one.delivery.in_doubt:
             # "Message with the same ID already exists" (android-sms-gateway/server, handlers/messages/3rdparty.go): an
@@ -94,7 +94,7 @@ class Refusals:
         final = answer.http_status in RECIPIENT_TOO
         return replace(answer, outcome=Outcome.REFUSED, final=final, detail=with_words(OWN, answer.words))
 
-    def _is_own(self, answer: Answer, earlier: Earlier, since: Sequence[float]) -> bool:
+    def _is_own(self, answer: SubmitResult, earlier: Earlier, since: Sequence[float]) -> bool:
         """`since` is when this message's requests started since the last acceptance, this one included."""
         window = earlier.longest + WINDOW_SECONDS
         if self._was_well(earlier.first, window) or self._was_well(earlier.last, window):

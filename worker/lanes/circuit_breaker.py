@@ -15,8 +15,8 @@ from random import Random
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import STOPPED_FOR_THE_ACCOUNT, GatewayHealth
-from worker.answers import Answer
-from worker.lanes.concurrency_limit import Limit
+from worker.answers import SubmitResult
+from worker.lanes.concurrency_limit import AdaptiveConcurrencyLimit
 
 AHEAD_SECONDS = 0.1
 """How long messages may wait in hand for their turn: longer than a claim takes, so that a sender never waits for the
@@ -48,7 +48,7 @@ class State(enum.StrEnum):
     """All is well."""
     OPEN = "open"
     """Nothing is sent before the pause is over."""
-    PROBING = "probing"
+    HALF_OPEN = "probing"
     """One message is on its way to find out."""
 
 
@@ -63,12 +63,12 @@ class Pick(enum.Enum):
     """Any one. Messages that lie side by side may all be refused for the same reason."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Learns from answers; tells how many messages may be in hand."""
 
     def __init__(self, concurrency: int, random: Random, *, ahead: int | None = None) -> None:
         """`ahead` messages may wait their turn besides those on their way; by default, what soon gets its turn."""
-        self._limit = Limit(concurrency)
+        self._limit = AdaptiveConcurrencyLimit(concurrency)
         self._ahead = ahead
         self._random = random
         self._good = 0
@@ -134,14 +134,14 @@ class Breaker:
     def probe(self) -> None:
         """The one message that `room` allowed for after a pause is on its way."""
         if self.state is State.OPEN:
-            self.state = State.PROBING
+            self.state = State.HALF_OPEN
 
-    def unprobed(self) -> None:
+    def cancel_probe(self) -> None:
         """The probe came back unattempted: it told nothing."""
-        if self.state is State.PROBING:
+        if self.state is State.HALF_OPEN:
             self.state = State.OPEN
 
-    def learn(self, answer: Answer, now: float) -> None:
+    def learn(self, answer: SubmitResult, now: float) -> None:
         """Takes in what one request brought, in its context (worker/lanes/account_refusals.py)."""
         if answer.outcome is Outcome.ACCEPTED and self.state is State.CLOSED:  # nearly all
             self._good += 1
@@ -151,7 +151,7 @@ class Breaker:
             return
         if self.state is State.OPEN:
             return  # an answer to what was under way before the pause: the probe will tell
-        alone = self.state is State.PROBING or self._first_alone
+        alone = self.state is State.HALF_OPEN or self._first_alone
         self._first_alone = False
         if answer.outcome is Outcome.UNAUTHORIZED:
             self._refusals += 1
@@ -165,8 +165,8 @@ class Breaker:
             self._troubles += 1
             self._answered_at = now  # if it was sent alone: such an answer is no reason to go on so
             if answer.outcome is Outcome.THROTTLED:
-                self._limit.slower()
-            if self.state is State.PROBING or self._troubles >= TROUBLES_IN_A_ROW:
+                self._limit.on_throttled()
+            if self.state is State.HALF_OPEN or self._troubles >= TROUBLES_IN_A_ROW:
                 self._open(now, GatewayHealth.OPEN, at_least=answer.retry_after or 0.0)
         else:
             self._good += 1
@@ -174,7 +174,7 @@ class Breaker:
                 self._refusals = 0
             self._close(now)
 
-    def take_stock(self, now: float, *, full: bool) -> None:
+    def end_batch(self, now: float, *, full: bool) -> None:
         """After what came in at once has been learned; `full` says that as many were on their way as may be."""
         self._limit.learn(self._good, now, full=full)
         self._good = 0
@@ -203,7 +203,7 @@ class Breaker:
         self.state = State.OPEN
 
     def _close(self, now: float) -> None:
-        if self.state is State.PROBING and self._cause in (GatewayHealth.OPEN, GatewayHealth.NOT_UNDERSTOOD):
+        if self.state is State.HALF_OPEN and self._cause in (GatewayHealth.OPEN, GatewayHealth.NOT_UNDERSTOOD):
             self._limit.restart()
         self.state = State.CLOSED
         self._cause = GatewayHealth.OK
@@ -212,7 +212,7 @@ class Breaker:
         self._pauses = 0
 
 
-def _is_trouble(answer: Answer) -> bool:
+def _is_trouble(answer: SubmitResult) -> bool:
     """Whether the answer makes one doubt that the gateway is up: none, a 5xx, "slower". A refusal does not."""
     if answer.outcome is Outcome.AMBIGUOUS:
         return answer.http_status is None or answer.http_status >= 500

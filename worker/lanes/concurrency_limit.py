@@ -30,7 +30,7 @@ SILENCE_SECONDS = 10.0
 """Without any answer, after which nothing is known of their rate any more."""
 
 
-class Limit:
+class AdaptiveConcurrencyLimit:
     """Learns from the answers of one worker."""
 
     def __init__(self, most: int) -> None:
@@ -61,7 +61,7 @@ class Limit:
         """Whether the gateway has asked for less lately."""
         return self._limit < self._restored_at
 
-    def slower(self) -> None:
+    def on_throttled(self) -> None:
         """The gateway asks for less. What was on its way when it last did so can't have heeded that, and tells nothing
         new: one halving for each round (as in TCP, RFC 6582).
         """

@@ -16,14 +16,14 @@ from typing import Any
 
 import pycurl
 
-from worker.answers import Answer
-from worker.delivery import Attempted, Delivery
+from worker.answers import SubmitResult
+from worker.delivery import AttemptResult, ClaimedMessage
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_IN_A_ROW
 from worker.lanes.curl_transfer import Transfer
 from worker.lanes.gateway_client import Gateway
-from worker.lanes.message_sender import Senders, Start, attempt, may_begin, tripped
+from worker.lanes.message_sender import MessageSender, Start, attempt, internal_error_result, may_begin
 
-Flight = tuple[Delivery, Transfer, tuple[str, ...], Start]
+Flight = tuple[ClaimedMessage, Transfer, tuple[str, ...], Start]
 """A request on its way: its delivery, what carries it, what must not be told of it, and its start."""
 
 
@@ -40,7 +40,7 @@ def _new_poll() -> tuple[Any, float]:
     return (select.epoll(), 1.0) if hasattr(select, "epoll") else (select.poll(), 1000.0)
 
 
-class SendingLoop(Senders):
+class CurlSender(MessageSender):
     """Takes deliveries and makes attempts of them."""
 
     def __init__(self, gateway: Gateway, limit: int, most: int, something_done: threading.Event) -> None:
@@ -69,12 +69,12 @@ class SendingLoop(Senders):
         self._poll.register(self._woken_fd, select.POLLIN)
         threading.Thread(target=self._run, name="sender", daemon=True).start()
 
-    def submit(self, deliveries: Iterable[Delivery]) -> None:
+    def submit(self, deliveries: Iterable[ClaimedMessage]) -> None:
         """Takes deliveries, first come, first served."""
         super().submit(deliveries)
         self._wake()
 
-    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
+    def collect(self) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
         """What has been attempted, and what came back unattempted, since the last time. Does not wait.
 
         Raises what has ended the loop, if anything ever does: what was in flight is left to its leases.
@@ -89,7 +89,7 @@ class SendingLoop(Senders):
             super().allow_probe()
             self._wake()
 
-    def stop(self) -> list[Delivery]:
+    def stop(self) -> list[ClaimedMessage]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
         self._stopped = True
         self._wake()
@@ -124,17 +124,17 @@ class SendingLoop(Senders):
                 self._return(delivery)
         return math.inf
 
-    def _send(self, delivery: Delivery, now: float) -> None:
+    def _send(self, delivery: ClaimedMessage, now: float) -> None:
         try:
             prepared = self._gateway.prepare(delivery.message_id, delivery.phone_number, delivery.text)
-            if isinstance(prepared, Answer):
+            if isinstance(prepared, SubmitResult):
                 self._end(delivery, prepared, now)
                 return
             transfer = self._idle.pop() if self._idle else self._gateway.transfer()
             start = Start(delivery, now)
             self._gateway.begin(transfer, prepared.request, start)
         except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the loop is there for all
-            self._end(delivery, tripped(delivery, error), now)
+            self._end(delivery, internal_error_result(delivery, error), now)
             return
         self._flying[transfer.handle] = delivery, transfer, prepared.hide, start
         self._multi.add_handle(transfer.handle)
@@ -174,7 +174,7 @@ class SendingLoop(Senders):
             if transfer.end(code):  # before libcurl lets go of it: afterwards, its connection is not known
                 answer = self._gateway.read(transfer, hide)
         except Exception as error:  # noqa: BLE001
-            answer = tripped(delivery, error)
+            answer = internal_error_result(delivery, error)
         self._multi.remove_handle(handle)
         if answer is None:
             self._multi.add_handle(handle)
@@ -186,11 +186,11 @@ class SendingLoop(Senders):
         else:
             self._end(delivery, answer, start.at)
 
-    def _return(self, delivery: Delivery) -> None:
+    def _return(self, delivery: ClaimedMessage) -> None:
         self._unstarted.append(delivery)
         self._something_done.set()
 
-    def _end(self, delivery: Delivery, answer: Answer, started: float) -> None:
+    def _end(self, delivery: ClaimedMessage, answer: SubmitResult, started: float) -> None:
         self._note(answer)
         self._attempted.append(attempt(delivery, answer, started))
         if not self._something_done.is_set():

@@ -60,7 +60,7 @@ ANY_TIME = Slot(0.0, math.inf)
 """For a worker without a pace to keep."""
 
 
-class Pace:
+class FleetRateLimiter:
     """Slots for the requests of one worker, out of those of the fleet. For one thread."""
 
     def __init__(self, rate: float) -> None:

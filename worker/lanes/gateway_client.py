@@ -25,7 +25,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.domain.statuses import Outcome
 from shared.errors import ConfigurationError
-from worker.answers import Answer, one_line, read_answer
+from worker.answers import SubmitResult, classify_response, sanitize_detail
 from worker.gateway_token import Token
 from worker.lanes.curl_transfer import CurlAdapter, Transfer
 from worker.transport import BODY_LIMIT, Transport, at_any_time, exchange
@@ -121,18 +121,18 @@ class Gateway:
 
     def send(
         self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool] = at_any_time
-    ) -> Answer:
+    ) -> SubmitResult:
         """Sends a message, once, and says what came of it. Raises for nothing that the network or the gateway does.
 
         `may_leave` is asked when the connection stands, right before the request leaves, which it does not if the
         answer is no.
         """
         prepared = self.prepare(message_id, phone_number, text)
-        if isinstance(prepared, Answer):
+        if isinstance(prepared, SubmitResult):
             return prepared
         return self.read(self._make(prepared.request, may_leave), prepared.hide)
 
-    def prepare(self, message_id: int, phone_number: int, text: str) -> Prepared | Answer:
+    def prepare(self, message_id: int, phone_number: int, text: str) -> Prepared | SubmitResult:
         """The request for a message; the answer, if it cannot be sent at all.
 
         The same arguments always give the same body, byte for byte: the promise says so of a repeat.
@@ -143,7 +143,7 @@ class Gateway:
         try:
             body = _encode(message_id, phone_number, text)
         except UnicodeEncodeError:  # a lone surrogate: no character, and no repeat will make it one
-            return Answer(Outcome.REFUSED, detail="the text cannot be encoded in UTF-8", final=True)
+            return SubmitResult(Outcome.REFUSED, detail="the text cannot be encoded in UTF-8", final=True)
         # What a copy of the template would be, at a tenth of its cost.
         request = requests.PreparedRequest()
         request.method = self._template.method
@@ -165,19 +165,21 @@ class Gateway:
         """Gets a transfer ready for a request; `may_leave` as for `send`."""
         transfer.begin(request, self._connect_timeout, self._timeout, may_leave)
 
-    def read(self, exchange: Exchange, hide: tuple[str, ...]) -> Answer:
+    def read(self, exchange: Exchange, hide: tuple[str, ...]) -> SubmitResult:
         """Says what came of a request; `hide` is masked in it."""
         status, body = exchange.status, exchange.body
         if status is None or exchange.trouble is not None:
             if status is None or 200 <= status < 300:
                 # Whatever it is, what counts is whether the request had begun to leave.
                 outcome = Outcome.AMBIGUOUS if exchange.has_left else Outcome.UNREACHABLE
-                return Answer(outcome, status, one_line(_reason(exchange.trouble or EOFError())))
+                return SubmitResult(outcome, status, sanitize_detail(_reason(exchange.trouble or EOFError())))
             body = b""  # the status says enough: only a success needs its body to tell
         if status == 200 and body == self._acceptance:
             return ACCEPTED
         now = datetime.now(UTC)
-        answer = read_answer(status, exchange.headers, body, now=now, retry_after_cap=self._retry_after_cap, hide=hide)
+        answer = classify_response(
+            status, exchange.headers, body, now=now, retry_after_cap=self._retry_after_cap, hide=hide
+        )
         if answer == ACCEPTED:
             self._acceptance = body
         return answer
@@ -210,7 +212,7 @@ class Gateway:
         return made
 
 
-ACCEPTED = Answer(Outcome.ACCEPTED, 200)
+ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
 
 
 @dataclass(slots=True)

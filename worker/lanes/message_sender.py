@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from shared.domain.statuses import Outcome
-from worker.answers import Answer
-from worker.delivery import Attempted, Delivery
+from worker.answers import SubmitResult
+from worker.delivery import AttemptResult, ClaimedMessage
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_IN_A_ROW
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
-class Senders(ABC):
+class MessageSender(ABC):
     """What the daemon hands deliveries to, and those that it has handed over. Any thread may put back what it took.
 
     A delivery that may not leave any more when its turn comes, or when its connection stands, or whose turn comes while
@@ -39,9 +39,9 @@ class Senders(ABC):
     def __init__(self, something_done: threading.Event) -> None:
         """`something_done` is set whenever there is something to collect."""
         self._something_done = something_done
-        self._waiting: deque[Delivery] = deque()
-        self._attempted: deque[Attempted] = deque()
-        self._unstarted: deque[Delivery] = deque()
+        self._waiting: deque[ClaimedMessage] = deque()
+        self._attempted: deque[AttemptResult] = deque()
+        self._unstarted: deque[ClaimedMessage] = deque()
         self._in_hand = 0
         self._not_understood = 0
         """Successes in a row that nobody understands: from NOT_UNDERSTOOD_IN_A_ROW on nothing starts."""
@@ -56,25 +56,25 @@ class Senders(ABC):
         """Those of them that have not begun."""
         return len(self._waiting)
 
-    def submit(self, deliveries: Iterable[Delivery]) -> None:
+    def submit(self, deliveries: Iterable[ClaimedMessage]) -> None:
         """Takes deliveries, first come, first served."""
         before = list(deliveries)
         self._in_hand += len(before)
         self._waiting.extend(before)
 
-    def collect(self) -> tuple[list[Attempted], list[Delivery]]:
+    def collect(self) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
         """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
         attempted, unstarted = _drain(self._attempted), _drain(self._unstarted)
         self._in_hand -= len(attempted) + len(unstarted)
         return attempted, unstarted
 
-    def recall(self, most: int | None = None) -> list[Delivery]:
+    def recall(self, most: int | None = None) -> list[ClaimedMessage]:
         """Takes back what has not begun: all of it, or at most so many of those that came last."""
         recalled = _drain(self._waiting) if most is None else _drain(self._waiting, most, last=True)
         self._in_hand -= len(recalled)
         return recalled
 
-    def recall_forbidden(self) -> list[Delivery]:
+    def recall_forbidden(self) -> list[ClaimedMessage]:
         """Takes back what has not begun and may not leave any more."""
         now = time.monotonic()
         recalled = self.recall()
@@ -85,18 +85,18 @@ class Senders(ABC):
         """The breaker has opened: what is submitted from now on is a probe, and may start."""
         self._not_understood = 0
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: SubmitResult) -> None:
         self._not_understood = self._not_understood + 1 if answer.not_understood else 0
 
     @abstractmethod
-    def stop(self) -> list[Delivery]:
+    def stop(self) -> list[ClaimedMessage]:
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
 
 
 class SendsMessages(Protocol):
     """What sending threads need of a gateway. It must not raise, and must be safe to call from many threads."""
 
-    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> Answer:
+    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> SubmitResult:
         """`may_leave` is asked right before the request leaves; if it may not, any answer will do."""
 
 
@@ -105,7 +105,7 @@ class Start:
 
     __slots__ = ("_delivery", "at", "refused")
 
-    def __init__(self, delivery: Delivery, now: float) -> None:
+    def __init__(self, delivery: ClaimedMessage, now: float) -> None:
         """`now` is the monotonic time at which it begins, perhaps with a connection."""
         self._delivery = delivery
         self.at = now
@@ -122,7 +122,7 @@ class Start:
         return not self.refused
 
 
-class SendingThreads(Senders):
+class SendingThreads(MessageSender):
     """A pool of threads that take deliveries and make attempts of them."""
 
     def __init__(self, gateway: SendsMessages, limit: int, something_done: threading.Event) -> None:
@@ -157,13 +157,13 @@ class SendingThreads(Senders):
                 super().allow_probe()
                 self._turn.notify_all()
 
-    def submit(self, deliveries: Iterable[Delivery]) -> None:
+    def submit(self, deliveries: Iterable[ClaimedMessage]) -> None:
         """Hands deliveries to the threads, first come, first served."""
         with self._turn:
             super().submit(deliveries)
             self._turn.notify_all()
 
-    def stop(self) -> list[Delivery]:
+    def stop(self) -> list[ClaimedMessage]:
         """Starts no more requests, and takes back what no thread has begun. Those in flight go on."""
         self._stopped.set()
         with self._turn:
@@ -183,7 +183,7 @@ class SendingThreads(Senders):
                 self._turn.notify()
             self._something_done.set()
 
-    def _take(self) -> Delivery | None:
+    def _take(self) -> ClaimedMessage | None:
         with self._turn:
             while not self._stopped.is_set():
                 if self._busy < self._limit and self._waiting and self._not_understood < NOT_UNDERSTOOD_IN_A_ROW:
@@ -192,11 +192,11 @@ class SendingThreads(Senders):
                 self._turn.wait()
         return None
 
-    def _attempt(self, delivery: Delivery, start: Start) -> None:
+    def _attempt(self, delivery: ClaimedMessage, start: Start) -> None:
         try:
             answer = self._gateway.send(delivery.message_id, delivery.phone_number, delivery.text, start)
         except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the thread is there for all
-            answer = tripped(delivery, error)
+            answer = internal_error_result(delivery, error)
         if start.refused:
             self._unstarted.append(delivery)
         else:
@@ -211,23 +211,23 @@ class SendingThreads(Senders):
         return now
 
 
-def may_begin(delivery: Delivery, now: float) -> bool:
+def may_begin(delivery: ClaimedMessage, now: float) -> bool:
     """Whether a delivery may begin at that monotonic time, be it with a connection."""
     return now < delivery.begin_by and delivery.may_leave(now)
 
 
-def attempt(delivery: Delivery, answer: Answer, started: float) -> Attempted:
+def attempt(delivery: ClaimedMessage, answer: SubmitResult, started: float) -> AttemptResult:
     """The attempt that has just ended, having started at that monotonic time."""
-    return Attempted(delivery, answer, delivery.claim.database_time(started), time.monotonic() - started, started)
+    return AttemptResult(delivery, answer, delivery.claim.database_time(started), time.monotonic() - started, started)
 
 
-def tripped(delivery: Delivery, error: Exception) -> Answer:
+def internal_error_result(delivery: ClaimedMessage, error: Exception) -> SubmitResult:
     """Tells of a message that our own code trips over; nobody can say how far its request got."""
     # Only where it was: an error's own words may quote the text or the token.
     where = "".join(traceback.format_tb(error.__traceback__))
     extra = {**delivery.named(), "trouble": type(error).__name__, "where": where}
     log.error("a message can't be handled", extra=extra)
-    return Answer(Outcome.AMBIGUOUS, detail=f"could not be handled: {type(error).__name__}")
+    return SubmitResult(Outcome.AMBIGUOUS, detail=f"could not be handled: {type(error).__name__}")
 
 
 def _drain(items: deque[Item], most: int | None = None, *, last: bool = False) -> list[Item]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import time
 
-from worker.delivery import Delivery
-from worker.lanes.message_sender import Senders
+from worker.delivery import ClaimedMessage
+from worker.lanes.message_sender import MessageSender
 from worker.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ LOOK_SECONDS = 1.0
 """Until the next look for suspects after one that has found none that may be claimed."""
 
 
-class Suspects:
+class PoisonMessages:
     """One worker's part in it. For one thread."""
 
-    def __init__(self, queue: Queue, senders: Senders) -> None:
+    def __init__(self, queue: Queue, senders: MessageSender) -> None:
         self._queue = queue
         self._senders = senders
-        self._claimed: Delivery | None = None
+        self._claimed: ClaimedMessage | None = None
         """Not submitted yet: what was claimed before is finished first."""
         self._submitted = False
         self._began: float | None = None
@@ -70,7 +70,7 @@ class Suspects:
             self._end_turn(now)
         if now < self._look_at or not (idle or now >= self._turn_at):
             return False
-        self._claimed = self._queue.claim_suspect()
+        self._claimed = self._queue.claim_poison_message()
         if self._claimed is None:
             self._look_at = now + LOOK_SECONDS
             self._end_turn(now)
@@ -78,7 +78,7 @@ class Suspects:
             self._began = now
         return self._claimed is not None
 
-    def recall(self) -> list[Delivery]:
+    def recall(self) -> list[ClaimedMessage]:
         """Takes back the claimed suspect, if it has not been submitted."""
         recalled, self._claimed = self._claimed, None
         return [] if recalled is None else [recalled]

@@ -11,13 +11,13 @@ import logging
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared import locks
 from worker.database import Database
 from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
-# Two numbers are another lock space than one: mailings and Idempotency-Keys have theirs to themselves.
-HOLD_RETENTION = "SELECT pg_try_advisory_xact_lock(1, 1)"
+HOLD_RETENTION = "SELECT pg_try_advisory_xact_lock({}, {})".format(*locks.RETENTION)
 
 # The mailing that is next. Its row is held for the step, so that a retry, which would make its messages pending again,
 # comes before the first step or is refused. Closed it stays, and the tally no longer follows what is deleted.

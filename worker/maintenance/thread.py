@@ -18,7 +18,7 @@ TAKE_BACK_LIMIT = 1000
 """Lost claims taken back in one transaction."""
 
 
-class Keeper:
+class MaintenanceThread:
     """Takes back what leases gave up and keeps mailings moving, at every poll, and soon after there was sending."""
 
     def __init__(
@@ -86,6 +86,6 @@ class Keeper:
     def _round(self) -> bool:
         """One round. Returns whether it did something that others should follow up."""
         self._moved.clear()
-        lost = self._queue.take_back(TAKE_BACK_LIMIT)
-        self._metrics.took_back(lost)
+        lost = self._queue.reclaim_expired_leases(TAKE_BACK_LIMIT)
+        self._metrics.count_reclaimed(lost)
         return self._upkeep.run() or lost > 0

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from worker.claim_cursor import Reach
+from worker.claim_cursor import ClaimCursor
 from worker.database import NOT_MIGRATED, Database
 from worker.maintenance.retention import Retention
 from worker.time_budget import TimeBudget
@@ -181,7 +181,7 @@ SELECT NULL, status, sum(messages), false FROM summed WHERE settled GROUP BY sta
 """
 
 # Messages that are due later than any retry may be: they were dated before the database's clock was put back. (Those
-# that are due at infinity are suspects: see CLAIM_SUSPECT.)
+# that are due at infinity are suspects: see CLAIM_POISON_MESSAGE.)
 ADVANCE_DUE = """
 UPDATE message
 SET due_at = now()
@@ -254,7 +254,7 @@ class Upkeep:
         self._longest_retry = longest_retry
         self._retention = Retention(database, retention_days)
         longest_pause = min(LONGEST_PAUSE, lease_seconds)
-        self._closed = Reach(longest_pause)
+        self._closed = ClaimCursor(longest_pause)
         self._settling = TimeBudget(SETTLE_SHARE, longest_pause)
         self.launching = False
         """Whether a mailing was being launched when it was last looked, here or by another worker."""
@@ -323,7 +323,7 @@ class Upkeep:
             return cursor.fetchall()
 
         before = self._database.seconds
-        self._closed.forget_in_time()
+        self._closed.reset_if_due()
         closed = self._database.transaction(work)
         if closed:
             log.info(

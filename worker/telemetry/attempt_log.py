@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.domain.statuses import Outcome
-from worker.delivery import Attempted
+from worker.delivery import AttemptResult
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class AttemptLog:
         self._told = 0
         self._left_out = 0
 
-    def tell(self, attempted: Sequence[Attempted]) -> None:
+    def tell(self, attempted: Sequence[AttemptResult]) -> None:
         """Takes in a batch of recorded attempts."""
         self._begin_second()
         everything = log.isEnabledFor(logging.DEBUG)
@@ -38,7 +38,7 @@ class AttemptLog:
             elif one.answer.outcome in TOLD:
                 self._tell(one)
 
-    def _tell(self, one: Attempted) -> None:
+    def _tell(self, one: AttemptResult) -> None:
         if self._told < MOST:
             self._told += 1
             log.info("an attempt did not end well", extra=_said(one))
@@ -54,7 +54,7 @@ class AttemptLog:
         self._second, self._told, self._left_out = now, 0, 0
 
 
-def _said(one: Attempted) -> dict[str, object]:
+def _said(one: AttemptResult) -> dict[str, object]:
     return {
         **one.delivery.named(),
         "outcome": one.answer.outcome.value,

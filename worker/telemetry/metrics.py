@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import GatewayHealth
-from worker.delivery import Attempted
-from worker.telemetry.status_reporter import Standing
+from worker.delivery import AttemptResult
+from worker.telemetry.status_reporter import WorkerStatus
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """The histogram's bounds: from a gateway next door to the longest that a request may take by default, and beyond."""
@@ -39,14 +39,14 @@ class Metrics(Collector):
         self._taken_back = 0
         self._troubles = 0
         self._ticked_at = time.time()
-        self.standing: Callable[[], Standing] = lambda: Standing(GatewayHealth.OK, 0, 0)
+        self.standing: Callable[[], WorkerStatus] = lambda: WorkerStatus(GatewayHealth.OK, 0, 0)
         """How the worker stands: asked at each scrape."""
 
     def tick(self) -> None:
         """The loop went round."""
         self._ticked_at = time.time()
 
-    def count(self, attempted: Sequence[Attempted]) -> None:
+    def count(self, attempted: Sequence[AttemptResult]) -> None:
         """Takes in a batch of recorded attempts."""
         for one in attempted:
             self._outcomes[one.answer.outcome] += 1
@@ -54,7 +54,7 @@ class Metrics(Collector):
             self._buckets[bisect_left(SECONDS, seconds)] += 1
             self._seconds += seconds
 
-    def took_back(self, claims: int) -> None:
+    def count_reclaimed(self, claims: int) -> None:
         """Claims were taken back whose leases had run out."""
         self._taken_back += claims
 

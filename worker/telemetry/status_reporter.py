@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import EVERY, KEPT, GatewayHealth
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.database import NOT_MIGRATED, Database
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ DELETE FROM worker_report WHERE (at, worker) IN (
 """
 
 
-class Standing(NamedTuple):
+class WorkerStatus(NamedTuple):
     """How a worker stands."""
 
     gateway: GatewayHealth
@@ -67,12 +67,12 @@ class Contact:
     """The last requests of one worker, by its monotonic clock, that are not written down yet."""
 
     def __init__(self) -> None:
-        self._last: Answer | None = None
+        self._last: SubmitResult | None = None
         self._asked = 0.0
         self._answered: float | None = None
         self._accepted: float | None = None
 
-    def note(self, answers: Sequence[Answer], now: float) -> None:
+    def note(self, answers: Sequence[SubmitResult], now: float) -> None:
         """Takes in requests that have ended by now, in the order of their ends."""
         if answers:
             self._last, self._asked = answers[-1], now
@@ -101,7 +101,7 @@ class Contact:
         self._answered = self._accepted = None
 
 
-class Reporter:
+class StatusReporter:
     """Counts for one worker, and writes. For one thread."""
 
     def __init__(self, database: Database, worker: str) -> None:
@@ -113,7 +113,7 @@ class Reporter:
         self._trouble: str | None = None
         self._contact = Contact()
 
-    def count(self, answers: Sequence[Answer]) -> None:
+    def count(self, answers: Sequence[SubmitResult]) -> None:
         """Takes in what a batch of requests brought. To be called once the attempts are recorded."""
         self._counts.update(answer.outcome for answer in answers)
         self._contact.note(answers, time.monotonic())
@@ -125,7 +125,7 @@ class Reporter:
         """How long the loop may wait without being late with the next report."""
         return max(0.0, self._due - time.monotonic())
 
-    def report(self, standing: Standing, *, stopped: bool = False) -> None:
+    def report(self, standing: WorkerStatus, *, stopped: bool = False) -> None:
         """Writes a row, if it is time or this is the last one. The counts are kept until they are committed.
 
         After a commit whose answer was lost a row may be there twice: it is for a screen, not for the ledger.
@@ -157,6 +157,6 @@ class Reporter:
         self._due = now + EVERY
 
 
-def _in_words(answer: Answer) -> str:
+def _in_words(answer: SubmitResult) -> str:
     status = f"HTTP {answer.http_status}" if answer.http_status else ""
     return ": ".join(filter(None, (status, answer.detail))) or answer.outcome.value

@@ -57,6 +57,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(ttl_cache, "monotonic", clock.monotonic)
     monkeypatch.setattr(rate_limiter, "time", clock)
-    for table in ("of_principals", "of_addresses", "of_sign_ins"):
-        monkeypatch.setattr(rate_limiter, table, rate_limiter.Limits())
+    for table in ("by_principal", "by_address", "by_sign_in_address"):
+        monkeypatch.setattr(rate_limiter, table, rate_limiter.RateLimiter())
     return clock

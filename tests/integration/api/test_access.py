@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from api import create_app
 from api.auth import rate_limiter, ttl_cache
 from api.auth.api_keys import make_key
-from api.auth.bootstrap_key import show_first_key
+from api.auth.bootstrap_key import show_bootstrap_key
 from api.auth.permissions import SAFE_METHODS
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
@@ -40,8 +40,8 @@ LEADING_TO_WRITES = [
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has asked anything yet."""
-    for table in ("of_principals", "of_addresses", "of_sign_ins"):
-        monkeypatch.setattr(rate_limiter, table, rate_limiter.Limits())
+    for table in ("by_principal", "by_address", "by_sign_in_address"):
+        monkeypatch.setattr(rate_limiter, table, rate_limiter.RateLimiter())
 
 
 def add_key(api: Caller, role: str = "viewer", **more: object) -> str:
@@ -267,8 +267,8 @@ def test_an_address_told_by_a_proxy_counts_only_if_the_proxy_is_trusted(clean_da
 
 def test_the_first_key_is_made_once(app: Flask, clean_database: str, capsys: pytest.CaptureFixture[str]) -> None:
     fresh = create_app(ApiSettings(database_url=parse_database_url(clean_database)))
-    show_first_key(fresh)
-    show_first_key(fresh)
+    show_bootstrap_key(fresh)
+    show_bootstrap_key(fresh)
     shown = re.findall(r"gonets_\w+", capsys.readouterr().err)
     assert len(shown) == 1
     assert caller(fresh, shown[0]).get("/v1/audit/").status_code == 200

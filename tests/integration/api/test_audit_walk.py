@@ -22,7 +22,7 @@ from api import create_app
 from api.auth import rate_limiter
 from api.auth.oidc_settings import ProviderSettings
 from api.auth.permissions import SAFE_METHODS
-from api.console.mailing_actions import Deed
+from api.console.mailing_actions import MailingAction
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
@@ -348,24 +348,24 @@ CONSOLE_CASES = {
         ((send_test, ["testMailing"]),),
         (post("/mailings/1/test/", {"phone_number": "79169999999"}),),
     ),
-    f"POST console.mailing_deed {Deed.PAUSE}": Case(
+    f"POST console.mailing_deed {MailingAction.PAUSE}": Case(
         ((post("/mailings/1/pause/"), ["pauseMailing"]),), (post("/mailings/1/pause/"),)
     ),
-    f"POST console.mailing_deed {Deed.RESUME}": Case(
+    f"POST console.mailing_deed {MailingAction.RESUME}": Case(
         ((post("/mailings/2/pause/"), ["pauseMailing"]), (post("/mailings/2/resume/"), ["resumeMailing"])),
         (post("/mailings/2/resume/"),),
     ),
-    f"POST console.mailing_deed {Deed.CANCEL}": Case(
+    f"POST console.mailing_deed {MailingAction.CANCEL}": Case(
         ((post("/mailings/2/cancel/"), ["cancelMailing"]),), (post("/mailings/2/cancel/"),)
     ),
-    f"POST console.mailing_deed {Deed.RETRY_FAILED}": Case(
+    f"POST console.mailing_deed {MailingAction.RETRY_FAILED}": Case(
         ((post("/mailings/2/retry-failed/"), ["retryMailing"]),),
         (post("/mailings/2/retry-failed/"), post("/mailings/1/retry-failed/")),
     ),
-    f"POST console.mailing_deed {Deed.RETRY_UNKNOWN}": Case(
+    f"POST console.mailing_deed {MailingAction.RETRY_UNKNOWN}": Case(
         ((post("/mailings/2/retry-unknown/"), ["retryMailing"]),), (post("/mailings/2/retry-unknown/"),)
     ),
-    f"POST console.mailing_deed {Deed.REMOVE}": Case(
+    f"POST console.mailing_deed {MailingAction.REMOVE}": Case(
         tuple((post(f"/mailings/{id_}/remove/"), ["deleteMailing"]) for id_ in (1, 2)),
         tuple(post(f"/mailings/{id_}/remove/") for id_ in (1, 2)),
     ),
@@ -413,7 +413,7 @@ def walked_app(database_url: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def world(walked_app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
+    monkeypatch.setattr(rate_limiter, "by_sign_in_address", rate_limiter.RateLimiter())
     api = caller(walked_app)
     add_clients(connection, 2)
     add_mailing(api)
@@ -431,7 +431,7 @@ def operations(app: Flask) -> set[str]:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if method not in SAFE_METHODS or rule.endpoint.startswith("sign_in."):
                 found.add(f"{method} {rule.endpoint}")
-    deeds = {f"POST console.mailing_deed {deed}" for deed in Deed}
+    deeds = {f"POST console.mailing_deed {deed}" for deed in MailingAction}
     return found - {"POST console.mailing_deed"} | deeds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.console.mailing_actions import Deed
+from api.console.mailing_actions import MailingAction
 from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute
 from tests.integration.api.calls import Caller, add_client, add_mailing
 from tests.integration.api.pages import posting_forms
@@ -39,17 +39,17 @@ def test_an_edit_of_what_was_cancelled_meanwhile_keeps_the_text_and_can_t_be_sen
 @pytest.mark.parametrize(
     ("deed", "change", "told"),
     [
-        (Deed.PAUSE, "status = 'paused'", "is paused already."),
-        (Deed.PAUSE, FINISHED, "there is nothing to pause."),
-        (Deed.RESUME, "status = 'running'", "is running already."),
-        (Deed.CANCEL, FINISHED, "there is nothing to cancel."),
-        (Deed.CANCEL, "status = 'cancelled', ended_at = now()", "is cancelled already."),
-        (Deed.RETRY_FAILED, "status = 'running'", "has no failed messages."),
-        (Deed.RETRY_UNKNOWN, "end_datetime = now()", "has closed: nothing is sent after it."),
+        (MailingAction.PAUSE, "status = 'paused'", "is paused already."),
+        (MailingAction.PAUSE, FINISHED, "there is nothing to pause."),
+        (MailingAction.RESUME, "status = 'running'", "is running already."),
+        (MailingAction.CANCEL, FINISHED, "there is nothing to cancel."),
+        (MailingAction.CANCEL, "status = 'cancelled', ended_at = now()", "is cancelled already."),
+        (MailingAction.RETRY_FAILED, "status = 'running'", "has no failed messages."),
+        (MailingAction.RETRY_UNKNOWN, "end_datetime = now()", "has closed: nothing is sent after it."),
     ],
 )
 def test_a_deed_that_would_be_refused_or_change_nothing_is_not_offered(
-    api: Caller, connection: Connection, deed: Deed, change: str, told: str
+    api: Caller, connection: Connection, deed: MailingAction, change: str, told: str
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     change_mailing(connection, mailing_id, change)

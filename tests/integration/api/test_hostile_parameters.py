@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 from api import create_app
 from api.auth import rate_limiter
 from api.console.blueprint import ASSETS
-from api.console.mailing_actions import Deed
+from api.console.mailing_actions import MailingAction
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, execute
@@ -88,8 +88,8 @@ def app(database_url: str) -> Flask:
 def api(app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """A caller of the application, with clients, a mailing that waits, one under way whose first message is unknown,
     and a draft for each page that needs one."""
-    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
-    monkeypatch.setattr(rate_limiter.of_sign_ins, "seconds_to_wait", lambda *_: 0.0)
+    monkeypatch.setattr(rate_limiter, "by_sign_in_address", rate_limiter.RateLimiter())
+    monkeypatch.setattr(rate_limiter.by_sign_in_address, "seconds_to_wait", lambda *_: 0.0)
     api = caller(app)
     add_clients(connection, 2)
     add_mailing(api)
@@ -109,7 +109,7 @@ def pages(app: Flask, method: str) -> Iterator[tuple[Rule, str]]:
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: "remove" in rule.endpoint):
         blueprint = rule.endpoint.partition(".")[0]
         if blueprint in ("console", "sign_in") and method in (rule.methods or ()) and not is_asset(rule):
-            path = re.sub("<any[^>]*>", Deed.PAUSE, rule.rule)
+            path = re.sub("<any[^>]*>", MailingAction.PAUSE, rule.rule)
             number = DRAFTS.get(rule.endpoint, 2 if "mailing_id" in rule.arguments else 1)
             yield rule, re.sub("<[^>]*>", str(number), path)
 

@@ -32,7 +32,7 @@ NEW_CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has tried anything yet."""
-    monkeypatch.setattr(rate_limiter, "of_sign_ins", rate_limiter.Limits())
+    monkeypatch.setattr(rate_limiter, "by_sign_in_address", rate_limiter.RateLimiter())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from tests.database import Housekeeper
 from worker.database import Database
 from worker.delivery import Retries
-from worker.lanes.fleet_rate_limiter import Pace
+from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 
@@ -46,7 +46,7 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
         delivery_seconds: float = 10.0,
         max_attempts: int = 3,
         retry_seconds: float = 0.0,
-        pace: Pace | None = None,
+        pace: FleetRateLimiter | None = None,
     ) -> Queue:
         return Queue(
             open_database(),

@@ -30,13 +30,13 @@ from tests.factories import (
 from tests.integration.worker.answering import CLAIM_ONE_HUNDRED, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import Delivery
-from worker.lanes.fleet_rate_limiter import Pace
+from worker.delivery import ClaimedMessage
+from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.queue import Queue
 from worker.statements import CLAIM
 
 
-def ids(deliveries: list[Delivery]) -> list[int]:
+def ids(deliveries: list[ClaimedMessage]) -> list[int]:
     return sorted(delivery.message_id for delivery in deliveries)
 
 
@@ -270,7 +270,7 @@ def test_a_worker_with_nothing_in_hand_waits_for_who_changes_the_only_mailing_an
     execute(editor, "SELECT pg_advisory_lock(%s)", mailing_id)
 
     assert open_queue("busy").claim(100, alone=False) == []
-    assert open_queue("paced", pace=Pace(1000)).claim(100) == []  # the fleet would wait with it
+    assert open_queue("paced", pace=FleetRateLimiter(1000)).claim(100) == []  # the fleet would wait with it
     claim = in_background(lambda: queue.claim(100))
     until_somebody_waits(connection)
     execute(editor, "SELECT pg_advisory_unlock(%s)", mailing_id)

@@ -21,27 +21,27 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import Delivery
+from worker.delivery import ClaimedMessage
 from worker.queue import Queue
 
 NEW_PHONE = 79990001122
 REMOVED = "the client was removed"
 IN_DOUBT = "the client was removed after an attempt that may have landed"
 
-PutDown = Callable[[Queue, Connection, Delivery], None]
+PutDown = Callable[[Queue, Connection, ClaimedMessage], None]
 
 
 def record(name: str) -> PutDown:
     return lambda queue, connection, delivery: queue.record([answer(delivery, name)])
 
 
-def release(queue: Queue, connection: Connection, delivery: Delivery) -> None:
+def release(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> None:
     queue.release([delivery])
 
 
-def lose(queue: Queue, connection: Connection, delivery: Delivery) -> None:
+def lose(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> None:
     run_leases_out(connection)
-    queue.take_back(1)
+    queue.reclaim_expired_leases(1)
 
 
 def remove_client(connection: Connection) -> None:
@@ -60,7 +60,7 @@ def change_phone(connection: Connection) -> None:
     execute(connection, "UPDATE message SET phone_number = %s WHERE status = 'pending' AND attempts = 0", NEW_PHONE)
 
 
-def claim(connection: Connection, queue: Queue) -> Delivery:
+def claim(connection: Connection, queue: Queue) -> ClaimedMessage:
     add_running_mailing(connection, 1)
     add_clients(connection, 1, tag="stays")
     [delivery] = queue.claim(1)

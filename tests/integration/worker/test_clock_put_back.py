@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.factories import add_running_mailing, attempts_of, change_message, execute, message, rows, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
-from worker.lanes.fleet_rate_limiter import AHEAD, CLOCK_STEP, Pace
+from worker.lanes.fleet_rate_limiter import AHEAD, CLOCK_STEP, FleetRateLimiter
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.time_budget import TimeBudget
@@ -54,7 +54,7 @@ def test_a_next_slot_in_the_far_future_begins_anew_and_says_so(
 ) -> None:
     add_running_mailing(connection, 5)
     set_next_slot(connection, ahead)
-    queue = open_queue(pace=Pace(200))
+    queue = open_queue(pace=FleetRateLimiter(200))
 
     assert queue.claim(5) == []
     assert PACE_BEGINS_ANEW in caplog.messages
@@ -74,7 +74,7 @@ def test_a_step_of_the_clock_that_is_small_is_waited_out(
     set_next_slot(connection, f"{ahead} s")
     before = value(connection, "SELECT next_slot FROM pace")
 
-    open_queue(pace=Pace(0.1)).claim(5)
+    open_queue(pace=FleetRateLimiter(0.1)).claim(5)
 
     assert value(connection, "SELECT next_slot FROM pace") >= before
     assert PACE_BEGINS_ANEW not in caplog.messages
@@ -84,10 +84,10 @@ def test_a_slow_rate_s_next_slot_is_no_clock_that_was_put_back(
     connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_running_mailing(connection, 5)
-    queue = open_queue(pace=Pace(0.01))  # a slot every 102 seconds
+    queue = open_queue(pace=FleetRateLimiter(0.01))  # a slot every 102 seconds
     assert len(queue.claim(5)) == 1
 
-    assert open_queue("other", pace=Pace(0.01)).claim(5) == []
+    assert open_queue("other", pace=FleetRateLimiter(0.01)).claim(5) == []
     assert slot_ahead(connection) > 90
     execute(connection, "UPDATE pace SET next_slot = now()")
     assert PACE_BEGINS_ANEW not in caplog.messages
@@ -101,13 +101,13 @@ def test_a_lease_that_was_dated_in_the_future_lasts_for_a_whole_lease_from_now_o
     put_a_day_ahead(connection)
     alive = open_queue("alive")
 
-    assert alive.take_back(10) == 0
+    assert alive.reclaim_expired_leases(10) == 0
     assert LEASES_BEGIN_ANEW in caplog.messages
     assert value(connection, "SELECT lease_until - claimed_at = interval '60 s' AND claimed_at <= now() FROM message")
 
     caplog.clear()
     execute(connection, "UPDATE message SET lease_until = now() - interval '1 s'")
-    assert alive.take_back(10) == 1
+    assert alive.reclaim_expired_leases(10) == 1
     assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
     assert caplog.messages == ["a lease ran out"]
 
@@ -117,7 +117,7 @@ def test_the_holder_of_such_a_lease_records_what_came_of_it(connection: Connecti
     holder = open_queue("holder")
     [delivery] = holder.claim(1)
     put_a_day_ahead(connection)
-    open_queue("other").take_back(10)
+    open_queue("other").reclaim_expired_leases(10)
 
     holder.record([answer(delivery, "accepted")])
 
@@ -132,7 +132,7 @@ def test_leases_of_workers_that_hold_for_longer_are_left_alone(
     open_queue("long", lease_seconds=3600.0).claim(1)
     before = rows(connection, "SELECT claimed_at, lease_until FROM message")
 
-    assert open_queue("short", lease_seconds=6.0, delivery_seconds=1.0).take_back(10) == 0
+    assert open_queue("short", lease_seconds=6.0, delivery_seconds=1.0).reclaim_expired_leases(10) == 0
 
     assert rows(connection, "SELECT claimed_at, lease_until FROM message") == before
     assert LEASES_BEGIN_ANEW not in caplog.messages
@@ -142,7 +142,7 @@ def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_running_mailing(connection)
-    queue.take_back(10)
+    queue.reclaim_expired_leases(10)
     not_due = TimeBudget(0.01, 30.0)
     not_due.wait(30.0)
     monkeypatch.setattr(queue, "_look_back", not_due)
@@ -152,7 +152,7 @@ def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
     queue.claim(1)
     change_message(connection, 1, "lease_until = now() - interval '1 s'")
 
-    assert queue.take_back(10) == 1
+    assert queue.reclaim_expired_leases(10) == 1
 
 
 def test_messages_that_are_due_later_than_any_retry_are_due_now(

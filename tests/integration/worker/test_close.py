@@ -21,7 +21,7 @@ from tests.factories import (
     value,
 )
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.claim_cursor import Reach
+from worker.claim_cursor import ClaimCursor
 from worker.maintenance.upkeep import CLOSE_MESSAGES, Upkeep
 from worker.queue import Queue
 
@@ -130,7 +130,7 @@ def test_a_message_whose_lease_runs_out_after_the_window_has_closed_ends_as_unkn
     assert end_of(connection, 1)[0] == "sending"
 
     change_message(connection, 1, "lease_until = now() - interval '1 s'")
-    queue.take_back(1)
+    queue.reclaim_expired_leases(1)
     upkeep.run()
 
     assert end_of(connection, 1)[0] == "unknown"
@@ -199,7 +199,7 @@ def test_closing_reads_only_what_it_closes_however_large_the_table(connection: C
     execute(connection, "ANALYZE message")
 
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {CLOSE_MESSAGES}", {"limit": 5000, **Reach(30.0).places()})
+        cursor.execute(f"EXPLAIN {CLOSE_MESSAGES}", {"limit": 5000, **ClaimCursor(30.0).places()})
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert "Index Scan using message_due_idx on message" in plan

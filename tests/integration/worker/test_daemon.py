@@ -30,17 +30,17 @@ from tests.factories import (
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.database import Database
-from worker.delivery import Delivery, Retries
+from worker.delivery import ClaimedMessage, Retries
 from worker.gateway_token import Token
-from worker.lanes.circuit_breaker import REFUSALS_IN_A_ROW, Breaker
-from worker.lanes.curl_sender import SendingLoop
+from worker.lanes.circuit_breaker import REFUSALS_IN_A_ROW, CircuitBreaker
+from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import ACCEPTED, Gateway
-from worker.loop import Daemon
-from worker.maintenance.thread import Keeper
+from worker.loop import WorkerLoop
+from worker.maintenance.thread import MaintenanceThread
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import Reporter
+from worker.telemetry.status_reporter import StatusReporter
 
 LONG = 1000.0
 """Seconds between polls that no test lives to see: what happens, happens for another reason."""
@@ -93,14 +93,14 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         token: Token | None = None,
         url: str = gateway.url,
         upkeep: type[Upkeep] | None = None,
-        senders: type[SendingLoop] = SendingLoop,
+        senders: type[CurlSender] = CurlSender,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
         token = token or Token(gateway.token)
         client = Gateway(url, token, connect_timeout=1, timeout=timeout, pool_size=concurrency, retry_after_cap=60)
         ticks: list[float] = []
-        breaker = Breaker(concurrency, Random(1))
+        breaker = CircuitBreaker(concurrency, Random(1))
         breaker.learn(ACCEPTED, time.monotonic())  # else the first message would go alone
 
         def queue_on(database: Database) -> Queue:
@@ -114,7 +114,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             )
 
         keepers = Database(clean_database, stop, "gonets test upkeep")
-        keeper = Keeper(
+        keeper = MaintenanceThread(
             database=keepers,
             queue=queue_on(keepers),
             upkeep=(upkeep or Upkeep)(keepers, launch_chunk=100),
@@ -123,13 +123,13 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             metrics=Metrics("w"),
             poll_seconds=poll_seconds,
         )
-        daemon = Daemon(
+        daemon = WorkerLoop(
             database=database,
             queue=queue_on(database),
             keeper=keeper,
             senders=senders(client, concurrency, concurrency, wake),
             breaker=breaker,
-            reporter=Reporter(database, "w"),
+            reporter=StatusReporter(database, "w"),
             metrics=Metrics("w"),
             token=token,
             stop=stop,
@@ -291,8 +291,8 @@ def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
 ) -> None:
     stall, late = threading.Event(), threading.Event()
 
-    class Stalling(SendingLoop):
-        def submit(self, deliveries: Iterable[Delivery]) -> None:
+    class Stalling(CurlSender):
+        def submit(self, deliveries: Iterable[ClaimedMessage]) -> None:
             submitted = list(deliveries)
             if stall.is_set() and not late.is_set():
                 submitted = [replace(one, start_by=0.0) for one in submitted]

@@ -392,7 +392,7 @@ def test_a_lease_that_ran_out_is_written_down_once(
     run_leases_out(connection)
     proxy.cut(moment)
 
-    left.take_back(10)
+    left.reclaim_expired_leases(10)
 
     assert proxy.cuts == 1
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 1") == 5
@@ -429,7 +429,7 @@ def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgr
     connection.close()
 
     own_postgres.stop("immediate")
-    looking = in_background(lambda: queue.take_back(10))
+    looking = in_background(lambda: queue.reclaim_expired_leases(10))
     time.sleep(3.0)  # in proportion to this, the next look from the beginning would be five minutes away
     own_postgres.start()
     assert looking.result(PATIENCE) == 0
@@ -438,7 +438,7 @@ def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgr
     connection.autocommit = True
     # As a claim that was committed late: only a look from the beginning finds it.
     execute(connection, "UPDATE message SET lease_until = now() - interval '1 hour'")
-    eventually(lambda: queue.take_back(10) == 1)
+    eventually(lambda: queue.reclaim_expired_leases(10) == 1)
     assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
     connection.close()
     database.close()

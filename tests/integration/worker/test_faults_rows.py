@@ -28,18 +28,18 @@ from tests.factories import (
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.answers import Answer
+from worker.answers import SubmitResult
 from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway_token import Token
-from worker.lanes.circuit_breaker import Breaker
+from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.message_sender import SendingThreads
-from worker.loop import Daemon
-from worker.maintenance.thread import Keeper
+from worker.loop import WorkerLoop
+from worker.maintenance.thread import MaintenanceThread
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import Reporter
+from worker.telemetry.status_reporter import StatusReporter
 
 BAD_PHONE = FIRST_PHONE + 500
 
@@ -47,11 +47,11 @@ BAD_PHONE = FIRST_PHONE + 500
 class GatewayWithABug:
     """Accepts everything, and trips over one phone number."""
 
-    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> Answer:
+    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> SubmitResult:
         assert may_leave()
         if phone_number == BAD_PHONE:
             raise ZeroDivisionError(f"{text} to {phone_number}")
-        return Answer(Outcome.ACCEPTED, 200)
+        return SubmitResult(Outcome.ACCEPTED, 200)
 
 
 @contextmanager
@@ -63,10 +63,10 @@ def at_work(database: Database, keepers: Database) -> Iterator[None]:
     def queue_on(database: Database) -> Queue:
         return Queue(database, worker="w", lease_seconds=60, delivery_seconds=5, retries=retries, random=Random(1))
 
-    daemon = Daemon(
+    daemon = WorkerLoop(
         database=database,
         queue=queue_on(database),
-        keeper=Keeper(
+        keeper=MaintenanceThread(
             database=keepers,
             queue=queue_on(keepers),
             upkeep=Upkeep(keepers, launch_chunk=1000),
@@ -76,8 +76,8 @@ def at_work(database: Database, keepers: Database) -> Iterator[None]:
             poll_seconds=0.1,
         ),
         senders=SendingThreads(GatewayWithABug(), 2, wake),
-        breaker=Breaker(2, Random(1)),
-        reporter=Reporter(database, "w"),
+        breaker=CircuitBreaker(2, Random(1)),
+        reporter=StatusReporter(database, "w"),
         metrics=Metrics("w"),
         token=Token("token"),
         stop=stop,
@@ -123,7 +123,7 @@ def test_an_answer_that_the_database_does_not_take_does_not_hold_up_a_thousand_o
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "sending": 1}
     run_leases_out(connection)
-    assert queue.take_back(10) == 1
+    assert queue.reclaim_expired_leases(10) == 1
     assert counted(connection, mailing_id) == {"sent": 1000, "pending": 1}
 
 
@@ -165,15 +165,15 @@ def test_what_a_worker_itself_gives_back_it_finds_at_once(connection: Connection
 def test_messages_whose_text_is_gone_end_and_hold_up_no_others(
     connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    textless = add_running_mailing(connection, 2)
+    without_text = add_running_mailing(connection, 2)
     first = open_queue("first")
     first.record([answer(one, "ambiguous") for one in first.claim(1)])
     other = add_running_mailing(connection, 2)
-    execute(connection, "DELETE FROM mailing_text WHERE mailing_id = %s", textless)
+    execute(connection, "DELETE FROM mailing_text WHERE mailing_id = %s", without_text)
 
     claimed = open_queue("second").claim(10)
 
     assert [one.mailing_id for one in claimed] == [other, other]
-    assert counted(connection, textless) == tally(connection, textless) == {"unknown": 1, "failed": 1}
+    assert counted(connection, without_text) == tally(connection, without_text) == {"unknown": 1, "failed": 1}
     assert message(connection, 2)["reason"] == "no request left: the mailing's text is missing"
     assert caplog.messages.count("a message has no text") == 2

@@ -20,7 +20,7 @@ from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
-from worker.statements import FIND_LOST
+from worker.statements import FIND_EXPIRED_LEASES
 
 DETAIL = "the lease ran out before the worker told what came of it"
 
@@ -32,7 +32,7 @@ def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_
     [delivery] = open_queue("dead").claim(1)
     run_leases_out(connection)
 
-    assert open_queue("alive").take_back(10) == 1
+    assert open_queue("alive").reclaim_expired_leases(10) == 1
 
     now = message(connection, 1)
     assert (now["status"], now["in_doubt"], now["attempts"], now["attempts_spared"]) == ("pending", True, 1, 0)
@@ -57,7 +57,7 @@ def test_it_waits_before_it_is_tried_again(connection: Connection, open_queue: O
     queue.claim(1)
     run_leases_out(connection)
 
-    queue.take_back(10)
+    queue.reclaim_expired_leases(10)
 
     assert value(connection, "SELECT due_at > now() FROM message")
     assert queue.claim(1) == []
@@ -67,7 +67,7 @@ def test_the_next_attempt_has_the_next_number(connection: Connection, queue: Que
     add_running_mailing(connection)
     queue.claim(1)
     run_leases_out(connection)
-    queue.take_back(10)
+    queue.reclaim_expired_leases(10)
 
     [delivery] = queue.claim(1)
 
@@ -83,9 +83,9 @@ def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_aft
     add_running_mailing(connection, on_unknown=on_unknown)
     queue = open_queue(max_attempts=3)
     for number in range(attempts):
-        assert queue.claim(1) if number < 2 else queue.claim_suspect()
+        assert queue.claim(1) if number < 2 else queue.claim_poison_message()
         run_leases_out(connection)
-        assert queue.take_back(10) == 1
+        assert queue.reclaim_expired_leases(10) == 1
 
     now = message(connection, 1)
     assert (now["status"], now["in_doubt"]) == (status, True)
@@ -95,10 +95,10 @@ def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_aft
 def test_a_message_that_kills_its_worker_every_time_ends(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection)
     deaths = 0
-    while (victim := open_queue(f"victim {deaths}")).claim(1) or victim.claim_suspect():
+    while (victim := open_queue(f"victim {deaths}")).claim(1) or victim.claim_poison_message():
         deaths += 1
         run_leases_out(connection)
-        open_queue("heir").take_back(10)
+        open_queue("heir").reclaim_expired_leases(10)
 
     assert deaths == 3
     assert message(connection, 1)["status"] == "unknown"
@@ -112,7 +112,7 @@ def test_spared_attempts_stay_spared(connection: Connection, queue: Queue) -> No
     queue.claim(1)
     run_leases_out(connection)
 
-    queue.take_back(10)
+    queue.reclaim_expired_leases(10)
 
     now = message(connection, 1)
     assert (now["status"], now["attempts"], now["attempts_spared"]) == ("pending", 4, 3)
@@ -126,7 +126,7 @@ def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_taken_back_t
     cancel(connection, mailing_id)
     run_leases_out(connection)
 
-    assert queue.take_back(10) == 1
+    assert queue.reclaim_expired_leases(10) == 1
     assert message(connection, 1)["status"] == "pending"
 
 
@@ -135,7 +135,7 @@ def test_a_lease_that_holds_is_left_alone(connection: Connection, open_queue: Op
     open_queue("alive").claim(2)
     change_message(connection, 2, "lease_until = now() - interval '1 s'")
 
-    assert open_queue("another").take_back(10) == 1
+    assert open_queue("another").reclaim_expired_leases(10) == 1
 
     assert message(connection, 1)["status"] == "sending"
     assert message(connection, 2)["status"] == "pending"
@@ -147,7 +147,7 @@ def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(connection: 
     run_leases_out(connection)
     change_message(connection, 4, "lease_until = now() - interval '1 hour'")
 
-    assert [queue.take_back(1), queue.take_back(3)] == [1, 3]
+    assert [queue.reclaim_expired_leases(1), queue.reclaim_expired_leases(3)] == [1, 3]
 
     assert message(connection, 4)["status"] == "pending"
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") == 4
@@ -162,9 +162,9 @@ def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
     another = connect()
     another.autocommit = False
     with another.cursor() as cursor:
-        cursor.execute(FIND_LOST, ["-infinity", 1])
+        cursor.execute(FIND_EXPIRED_LEASES, ["-infinity", 1])
 
-    assert in_background(lambda: open_queue("heir").take_back(10)).result(PATIENCE) == 1
+    assert in_background(lambda: open_queue("heir").reclaim_expired_leases(10)).result(PATIENCE) == 1
 
 
 def test_two_workers_take_back_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
@@ -174,7 +174,7 @@ def test_two_workers_take_back_each_message_once(connection: Connection, open_qu
 
     def take_back_all(queue: Queue) -> int:
         taken = 0
-        while some := queue.take_back(20):
+        while some := queue.reclaim_expired_leases(20):
             taken += some
         return taken
 
@@ -190,7 +190,7 @@ def test_a_repeat_carries_the_same_text(connection: Connection, queue: Queue) ->
     add_running_mailing(connection, text="as it was")
     queue.claim(1)
     run_leases_out(connection)
-    queue.take_back(10)
+    queue.reclaim_expired_leases(10)
     make_due(connection)
 
     [delivery] = queue.claim(1)

@@ -25,10 +25,10 @@ from tests.database import ROOT
 from tests.factories import add_running_mailing, value
 from tests.integration.api.calls import caller
 from tests.waiting import eventually
-from worker.answers import Answer
-from worker.delivery import Attempted, Claim, Delivery
+from worker.answers import SubmitResult
+from worker.delivery import AttemptResult, Claim, ClaimedMessage
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import Standing
+from worker.telemetry.status_reporter import WorkerStatus
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONITORING = ROOT / "docs" / "monitoring"
@@ -36,8 +36,8 @@ NAME = re.compile(r"\bgonets_[a-z_]+")
 Samples = dict[tuple[str, ...], float]
 
 
-def attempted(outcome: Outcome, seconds: float) -> Attempted:
-    delivery = Delivery(
+def attempted(outcome: Outcome, seconds: float) -> AttemptResult:
+    delivery = ClaimedMessage(
         message_id=1,
         number=1,
         mailing_id=1,
@@ -52,7 +52,7 @@ def attempted(outcome: Outcome, seconds: float) -> Attempted:
         start_from=0.0,
         start_by=1.0,
     )
-    return Attempted(delivery, Answer(outcome), started_at=NOON.timestamp(), duration=seconds)
+    return AttemptResult(delivery, SubmitResult(outcome), started_at=NOON.timestamp(), duration=seconds)
 
 
 def scrape(port: int) -> Samples:
@@ -97,8 +97,8 @@ def test_attempts_are_counted_by_outcome_and_by_how_long_they_took(metrics: Metr
 
 
 def test_how_the_worker_stands_is_asked_at_each_scrape(metrics: Metrics, port: int) -> None:
-    metrics.standing = lambda: Standing(GatewayHealth.REFUSED, in_hand=3, send_limit=7)
-    metrics.took_back(2)
+    metrics.standing = lambda: WorkerStatus(GatewayHealth.REFUSED, in_hand=3, send_limit=7)
+    metrics.count_reclaimed(2)
     metrics.trouble()
 
     scraped = scrape(port)

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, execute
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import Delivery
+from worker.delivery import ClaimedMessage
 from worker.lanes import send_permits
 from worker.queue import Queue
 
@@ -20,7 +20,7 @@ def _always_time_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_permits, "LOOK_SECONDS", 0.0)
 
 
-def may_leave(delivery: Delivery) -> bool:
+def may_leave(delivery: ClaimedMessage) -> bool:
     return delivery.may_leave(time.monotonic())
 
 

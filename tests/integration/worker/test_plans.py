@@ -27,24 +27,24 @@ from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.statements import (
     CLAIM,
-    CLAIM_SUSPECT,
+    CLAIM_POISON_MESSAGE,
     END_ORPHANS,
-    FIND_LOST,
-    FIND_UNTOLD,
+    FIND_EXPIRED_LEASES,
+    FIND_UNACKNOWLEDGED,
     LOCK_CLIENTS,
     RECORD,
     RELEASE,
 )
-from worker.telemetry.status_reporter import Reporter, Standing
+from worker.telemetry.status_reporter import StatusReporter, WorkerStatus
 
 AT_ONCE = 1000
 
 EVERYTHING = {
     CLAIM,
-    CLAIM_SUSPECT,
+    CLAIM_POISON_MESSAGE,
     RECORD,
-    FIND_LOST,
-    FIND_UNTOLD,
+    FIND_EXPIRED_LEASES,
+    FIND_UNACKNOWLEDGED,
     RELEASE,
     LOCK_CLIENTS,
     END_ORPHANS,
@@ -103,14 +103,14 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     queue.record([answer(one, names[place % 3]) for place, one in enumerate(claimed[:-20])])
     queue.release(claimed[-20:-10])
     run_leases_out(connection)
-    assert queue.take_back(AT_ONCE) == 10
+    assert queue.reclaim_expired_leases(AT_ONCE) == 10
     assert queue.claim(AT_ONCE)
     queue._held.clear()
-    database.transaction(queue._release_untold)
-    suspect = queue.claim_suspect()
+    database.transaction(queue._release_unacknowledged)
+    suspect = queue.claim_poison_message()
     assert suspect
     queue.record([answer(suspect, "refused")])
-    Reporter(database, "left").report(Standing(GatewayHealth.OK, 0, 1))
+    StatusReporter(database, "left").report(WorkerStatus(GatewayHealth.OK, 0, 1))
     return ExplainingCursor.plans
 
 

@@ -21,13 +21,13 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from worker.delivery import Attempted, Delivery
+from worker.delivery import AttemptResult, ClaimedMessage
 from worker.queue import Queue
 
 RETRY_SECONDS = 300.0
 
 
-def claim(queue: Queue) -> Delivery:
+def claim(queue: Queue) -> ClaimedMessage:
     [delivery] = queue.claim(1)
     return delivery
 
@@ -209,12 +209,12 @@ def test_a_record_that_is_repeated_does_not_touch_the_claim_that_came_after_it(
     assert (message(connection, 1), attempts_of(connection, 1)) == before
 
 
-def lose(connection: Connection, open_queue: OpenQueue) -> Delivery:
+def lose(connection: Connection, open_queue: OpenQueue) -> ClaimedMessage:
     """A claim of worker `left` whose lease runs out, so that worker `right` takes the message back."""
     add_running_mailing(connection)
     delivery = claim(open_queue("left"))
     run_leases_out(connection)
-    assert open_queue("right").take_back(10) == 1
+    assert open_queue("right").reclaim_expired_leases(10) == 1
     return delivery
 
 
@@ -313,7 +313,7 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
 ) -> None:
     add_running_mailing(connection, 20)
 
-    def judged(delivery: Delivery) -> Attempted:
+    def judged(delivery: ClaimedMessage) -> AttemptResult:
         return answer(delivery, "accepted", **(bad if delivery.message_id == 13 else {}))
 
     queue.record([judged(delivery) for delivery in queue.claim(20)])
@@ -322,5 +322,5 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     assert value(connection, "SELECT count(*) FROM attempt") == 19
     assert message(connection, 13)["status"] == "sending"
     run_leases_out(connection)
-    assert queue.take_back(10) == 1
+    assert queue.reclaim_expired_leases(10) == 1
     assert message(connection, 13)["status"] == "pending"

@@ -12,7 +12,7 @@ from tests.factories import add_running_mailing, attempts_of, make_due, message,
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import Attempted, Delivery
+from worker.delivery import AttemptResult, ClaimedMessage
 from worker.queue import Queue
 
 TURNED_OUT = "the message turned out to be sent"
@@ -22,25 +22,25 @@ class Repeat(NamedTuple):
     """A message that `left` has sent and lost, with the acceptance in hand, and that `right` has claimed since."""
 
     left: Queue
-    accepted: Attempted
+    accepted: AttemptResult
     right: Queue
-    claimed: Delivery
+    claimed: ClaimedMessage
 
 
 @pytest.fixture
-def lost(connection: Connection, open_queue: OpenQueue) -> tuple[Queue, Attempted]:
+def lost(connection: Connection, open_queue: OpenQueue) -> tuple[Queue, AttemptResult]:
     """A worker whose lease ran out, so that the message waits for another; it has been accepted."""
     add_running_mailing(connection)
     left = open_queue("left")
     [delivery] = left.claim(1)
     run_leases_out(connection)
-    assert open_queue("heir").take_back(10) == 1
+    assert open_queue("heir").reclaim_expired_leases(10) == 1
     make_due(connection)
     return left, answer(delivery, "accepted")
 
 
 @pytest.fixture
-def repeat(lost: tuple[Queue, Attempted], open_queue: OpenQueue) -> Repeat:
+def repeat(lost: tuple[Queue, AttemptResult], open_queue: OpenQueue) -> Repeat:
     right = open_queue("right")
     [claimed] = right.claim(1)
     return Repeat(*lost, right, claimed)
@@ -72,7 +72,7 @@ def test_nobody_takes_it_back_or_claims_it_again(connection: Connection, repeat:
     repeat.left.record([repeat.accepted])
     run_leases_out(connection)
 
-    assert repeat.left.take_back(10) == 0
+    assert repeat.left.reclaim_expired_leases(10) == 0
     assert repeat.left.claim(10) == []
 
 
@@ -135,7 +135,7 @@ def test_an_answer_that_came_first_is_left_as_it_is(connection: Connection, repe
 
 def test_a_lease_that_ran_out_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
     run_leases_out(connection)
-    repeat.right.take_back(10)
+    repeat.right.reclaim_expired_leases(10)
     before = attempts_of(connection, 1)[1]
 
     repeat.left.record([repeat.accepted])
@@ -147,7 +147,7 @@ def test_a_lease_that_ran_out_first_is_left_as_it_is(connection: Connection, rep
 @pytest.mark.parametrize("turned", [False, True], ids=["first to last", "last to first"])
 @pytest.mark.parametrize("name", ["accepted", "lost", "refused"])
 def test_a_worker_that_lost_it_and_claimed_it_again_records_both(
-    name: str, turned: bool, connection: Connection, lost: tuple[Queue, Attempted]
+    name: str, turned: bool, connection: Connection, lost: tuple[Queue, AttemptResult]
 ) -> None:
     left, accepted = lost
     [again] = left.claim(1)
@@ -161,7 +161,7 @@ def test_a_worker_that_lost_it_and_claimed_it_again_records_both(
 
 
 def test_a_claim_that_is_committed_while_the_acceptance_waits_for_it_is_in_the_ledger(
-    connection: Connection, connect: Connect, lost: tuple[Queue, Attempted], open_queue: OpenQueue
+    connection: Connection, connect: Connect, lost: tuple[Queue, AttemptResult], open_queue: OpenQueue
 ) -> None:
     left, accepted = lost
     claiming = connect()
@@ -216,7 +216,7 @@ def test_a_claim_that_its_holder_gives_back_when_its_lease_has_run_out_says_that
     connection: Connection, repeat: Repeat
 ) -> None:
     run_leases_out(connection)
-    repeat.left.take_back(10)
+    repeat.left.reclaim_expired_leases(10)
 
     repeat.right.release([repeat.claimed])
 

@@ -11,23 +11,23 @@ from shared.domain.statuses import Outcome
 from shared.domain.worker_status import EVERY, GatewayHealth
 from tests.factories import execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
-from worker.answers import Answer
-from worker.telemetry.status_reporter import Contact, Reporter, Standing
+from worker.answers import SubmitResult
+from worker.telemetry.status_reporter import Contact, StatusReporter, WorkerStatus
 
-GOOD = Standing(GatewayHealth.OK, in_hand=3, send_limit=16)
-BAD = Standing(GatewayHealth.REFUSED, in_hand=0, send_limit=16)
+GOOD = WorkerStatus(GatewayHealth.OK, in_hand=3, send_limit=16)
+BAD = WorkerStatus(GatewayHealth.REFUSED, in_hand=0, send_limit=16)
 
-ACCEPTED = Answer(Outcome.ACCEPTED, 200)
-TIMED_OUT = Answer(Outcome.AMBIGUOUS, None, "timed out")
-REFUSED = Answer(Outcome.UNAUTHORIZED, 401, "the gateway does not accept the token")
+ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
+TIMED_OUT = SubmitResult(Outcome.AMBIGUOUS, None, "timed out")
+REFUSED = SubmitResult(Outcome.UNAUTHORIZED, 401, "the gateway does not accept the token")
 
 
 @pytest.fixture
-def reporter(open_database: OpenDatabase) -> Reporter:
-    return Reporter(open_database(), "left")
+def reporter(open_database: OpenDatabase) -> StatusReporter:
+    return StatusReporter(open_database(), "left")
 
 
-def test_a_report_says_what_was_done_and_how_things_stand(reporter: Reporter, connection: Connection) -> None:
+def test_a_report_says_what_was_done_and_how_things_stand(reporter: StatusReporter, connection: Connection) -> None:
     reporter.count([ACCEPTED, ACCEPTED, REFUSED])
     reporter.report(GOOD)
 
@@ -37,7 +37,7 @@ def test_a_report_says_what_was_done_and_how_things_stand(reporter: Reporter, co
     assert rows(connection, question) == [("left", 2, 1, 0, 3, 16, "ok", None)]
 
 
-def test_what_was_reported_is_not_reported_again(reporter: Reporter, connection: Connection) -> None:
+def test_what_was_reported_is_not_reported_again(reporter: StatusReporter, connection: Connection) -> None:
     reporter.count([ACCEPTED])
     reporter.report(GOOD)
     reporter.count([ACCEPTED, ACCEPTED])
@@ -46,7 +46,7 @@ def test_what_was_reported_is_not_reported_again(reporter: Reporter, connection:
     assert rows(connection, "SELECT accepted, stopped FROM worker_report ORDER BY at") == [(1, False), (2, True)]
 
 
-def test_reports_are_written_when_they_are_due_and_no_sooner(reporter: Reporter, connection: Connection) -> None:
+def test_reports_are_written_when_they_are_due_and_no_sooner(reporter: StatusReporter, connection: Connection) -> None:
     assert reporter.seconds_until_due() == 0.0
     for _ in range(3):
         reporter.report(GOOD)
@@ -55,7 +55,7 @@ def test_reports_are_written_when_they_are_due_and_no_sooner(reporter: Reporter,
     assert EVERY - 2 < reporter.seconds_until_due() <= EVERY
 
 
-def test_trouble_is_said_in_the_gateway_s_words(reporter: Reporter, connection: Connection) -> None:
+def test_trouble_is_said_in_the_gateway_s_words(reporter: StatusReporter, connection: Connection) -> None:
     reporter.count([REFUSED])
     reporter.report(BAD)
 
@@ -63,7 +63,7 @@ def test_trouble_is_said_in_the_gateway_s_words(reporter: Reporter, connection: 
     assert told == [("refused", "HTTP 401: the gateway does not accept the token")]
 
 
-def test_old_reports_are_removed_in_passing(reporter: Reporter, connection: Connection) -> None:
+def test_old_reports_are_removed_in_passing(reporter: StatusReporter, connection: Connection) -> None:
     reporter.report(GOOD)
     execute(connection, "UPDATE worker_report SET at = now() - interval '61 min', worker = 'gone'")
     reporter.report(GOOD, stopped=True)
@@ -77,12 +77,14 @@ FROM gateway_contact
 """
 
 
-def report_again(reporter: Reporter, *answers: Answer) -> None:
+def report_again(reporter: StatusReporter, *answers: SubmitResult) -> None:
     reporter.count(answers)
     reporter.report(GOOD, stopped=True)  # it is not due
 
 
-def test_the_last_request_and_the_last_answer_are_kept_for_good(reporter: Reporter, connection: Connection) -> None:
+def test_the_last_request_and_the_last_answer_are_kept_for_good(
+    reporter: StatusReporter, connection: Connection
+) -> None:
     report_again(reporter)
     assert rows(connection, CONTACT) == []
     report_again(reporter, TIMED_OUT)
@@ -99,7 +101,7 @@ def test_the_last_request_and_the_last_answer_are_kept_for_good(reporter: Report
 
 
 def test_of_two_workers_the_later_contact_counts_and_none_of_the_future(
-    reporter: Reporter, connection: Connection
+    reporter: StatusReporter, connection: Connection
 ) -> None:
     report_again(reporter, ACCEPTED)
     seen = rows(connection, CONTACT)

@@ -23,8 +23,8 @@ from tests.factories import (
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.test_claim_plans import pages_of_a_claim
-from worker.delivery import Delivery
-from worker.lanes.fleet_rate_limiter import Pace
+from worker.delivery import ClaimedMessage
+from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 
@@ -35,21 +35,21 @@ UPDATE message SET attempts = 2, in_doubt = true, due_at = 'infinity', text_revi
 """
 
 
-def lose(connection: Connection, queue: Queue, limit: int = 100) -> list[Delivery]:
+def lose(connection: Connection, queue: Queue, limit: int = 100) -> list[ClaimedMessage]:
     """Claims whose worker dies: their leases lapse."""
     claimed = queue.claim(limit)
     run_leases_out(connection)
-    queue.take_back(limit)
+    queue.reclaim_expired_leases(limit)
     return claimed
 
 
-def ids(deliveries: list[Delivery]) -> list[int]:
+def ids(deliveries: list[ClaimedMessage]) -> list[int]:
     return sorted(delivery.message_id for delivery in deliveries)
 
 
-def suspect(queue: Queue) -> Delivery:
+def suspect(queue: Queue) -> ClaimedMessage:
     """The suspect that the queue claims."""
-    claimed = queue.claim_suspect()
+    claimed = queue.claim_poison_message()
     assert claimed
     return claimed
 
@@ -87,7 +87,7 @@ def test_one_suspect_is_claimed_at_a_time_in_the_whole_fleet(open_queue: OpenQue
 
     first = suspect(left)
     assert (first.message_id, first.number, first.in_doubt, first.text) == (1, 3, True, "Hello")
-    assert right.claim_suspect() is left.claim_suspect() is None
+    assert right.claim_poison_message() is left.claim_poison_message() is None
     left.record([answer(first, "accepted")])
 
     assert suspect(right).message_id == 2
@@ -100,13 +100,13 @@ def test_while_another_worker_is_just_claiming_a_suspect_none_is_claimed(
     another = connect()
     another.autocommit = False
     with another.cursor() as cursor:
-        rows, _ = open_queue("another")._claim_suspect(cursor)
+        rows, _ = open_queue("another")._claim_poison_message(cursor)
     assert len(rows) == 1
 
-    assert open_queue("right").claim_suspect() is None
+    assert open_queue("right").claim_poison_message() is None
 
     another.commit()
-    assert open_queue("right").claim_suspect() is None
+    assert open_queue("right").claim_poison_message() is None
 
 
 @pytest.mark.usefixtures("suspects")
@@ -116,11 +116,11 @@ def test_a_suspect_that_ended_its_worker_keeps_the_others_back_for_its_lease_and
     queue = open_queue("heir", max_attempts=10)
     assert suspect(queue).message_id == 1
     run_leases_out(connection)
-    assert queue.take_back(10) == 1
+    assert queue.reclaim_expired_leases(10) == 1
 
     assert suspect(queue).message_id == 2
     run_leases_out(connection)
-    assert queue.take_back(10) == 1
+    assert queue.reclaim_expired_leases(10) == 1
     assert suspect(queue).message_id == 1
 
 
@@ -135,7 +135,7 @@ def test_a_suspect_that_always_ends_its_worker_ends_as_unknown_when_its_attempts
         assert queue.claim(10) == []
         assert suspect(queue)
         run_leases_out(connection)
-        queue.take_back(10)
+        queue.reclaim_expired_leases(10)
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"unknown": 1}
     assert len(attempts_of(connection, 1)) == 4
@@ -184,7 +184,7 @@ def test_an_answer_to_an_attempt_long_before_does_not_clear_it(connection: Conne
     first, _ = [lose(connection, queue)[0] for _ in range(2)]
     suspect(queue)
     run_leases_out(connection)
-    queue.take_back(10)
+    queue.reclaim_expired_leases(10)
 
     queue.record([answer(first, "refused")])
 
@@ -216,7 +216,7 @@ def test_a_suspect_whose_mailing_is_over_ends_as_unknown(
 ) -> None:
     close(connection, suspects)  # type: ignore[operator]
 
-    assert open_queue("heir").claim_suspect() is None
+    assert open_queue("heir").claim_poison_message() is None
     upkeep.run()
 
     assert counted(connection, suspects) == tally(connection, suspects) == {"unknown": 3}
@@ -242,7 +242,7 @@ def test_claims_cost_the_same_however_many_suspects_are_at_the_head_of_the_queue
 
 def test_a_suspect_takes_its_slot_of_the_pace_when_it_is_sent(connection: Connection, open_queue: OpenQueue) -> None:
     add_suspects(connection, 1)
-    queue = open_queue(pace=Pace(10.0))
+    queue = open_queue(pace=FleetRateLimiter(10.0))
     before = value(connection, "SELECT next_slot FROM pace")
     claimed = suspect(queue)
     assert value(connection, "SELECT next_slot FROM pace") == before

@@ -216,7 +216,7 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
 
     def lose(queue: Queue, own: Connection) -> None:
         run_leases_out(own)
-        queue.take_back(dice.randint(1, 50))
+        queue.reclaim_expired_leases(dice.randint(1, 50))
 
     workers = [open_queue(f"worker {n}", max_attempts=6) for n in range(2)]
     upkeep, loser, loser_connection, folder = open_upkeep(launch_chunk=15), open_queue("heir"), connect(), connect()

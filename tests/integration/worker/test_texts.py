@@ -7,12 +7,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_mailing, execute, revise_text
 from tests.integration.worker.conftest import OpenDatabase
-from worker.text_cache import Texts
+from worker.text_cache import TextCache
 
 
 @pytest.fixture
-def texts(open_database: OpenDatabase) -> Texts:
-    return Texts(open_database())
+def texts(open_database: OpenDatabase) -> TextCache:
+    return TextCache(open_database())
 
 
 def forget(connection: Connection) -> None:
@@ -20,7 +20,7 @@ def forget(connection: Connection) -> None:
     execute(connection, "DELETE FROM mailing_text")
 
 
-def test_each_revision_has_its_text(connection: Connection, texts: Texts) -> None:
+def test_each_revision_has_its_text(connection: Connection, texts: TextCache) -> None:
     mailing_id, another = add_mailing(connection, text="old"), add_mailing(connection, text="another")
     revise_text(connection, mailing_id, "new")
 
@@ -29,11 +29,11 @@ def test_each_revision_has_its_text(connection: Connection, texts: Texts) -> Non
     assert texts.of(keys) == {(mailing_id, 1): "old", (mailing_id, 2): "new", (another, 1): "another"}
 
 
-def test_none_are_read_when_none_are_wanted(texts: Texts) -> None:
+def test_none_are_read_when_none_are_wanted(texts: TextCache) -> None:
     assert texts.of(set()) == {}
 
 
-def test_a_text_is_read_once(connection: Connection, texts: Texts) -> None:
+def test_a_text_is_read_once(connection: Connection, texts: TextCache) -> None:
     mailing_id = add_mailing(connection, text="Привет")
     texts.of({(mailing_id, 1)})
     forget(connection)
@@ -41,7 +41,7 @@ def test_a_text_is_read_once(connection: Connection, texts: Texts) -> None:
     assert texts.of({(mailing_id, 1)}) == {(mailing_id, 1): "Привет"}
 
 
-def test_only_what_is_not_known_is_read(connection: Connection, texts: Texts) -> None:
+def test_only_what_is_not_known_is_read(connection: Connection, texts: TextCache) -> None:
     known = add_mailing(connection, text="known")
     texts.of({(known, 1)})
     forget(connection)
@@ -51,7 +51,7 @@ def test_only_what_is_not_known_is_read(connection: Connection, texts: Texts) ->
 
 
 def test_what_was_not_used_for_longest_is_forgotten_first(
-    connection: Connection, texts: Texts, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, texts: TextCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.text_cache.REMEMBERED", 2)
     first, second, third = (add_mailing(connection, text=text) for text in ("first", "second", "third"))
@@ -66,7 +66,7 @@ def test_what_was_not_used_for_longest_is_forgotten_first(
 
 
 def test_more_than_are_remembered_can_be_wanted_at_once(
-    connection: Connection, texts: Texts, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, texts: TextCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.text_cache.REMEMBERED", 2)
     keys = {(add_mailing(connection, text=f"text {n}"), 1) for n in range(5)}
@@ -74,7 +74,7 @@ def test_more_than_are_remembered_can_be_wanted_at_once(
     assert sorted(texts.of(keys).values()) == [f"text {n}" for n in range(5)]
 
 
-def test_one_that_is_not_there_is_left_out(connection: Connection, texts: Texts) -> None:
+def test_one_that_is_not_there_is_left_out(connection: Connection, texts: TextCache) -> None:
     mailing_id = add_mailing(connection, text="there")
 
     assert texts.of({(mailing_id, 1), (mailing_id, 2), (mailing_id + 1, 1)}) == {(mailing_id, 1): "there"}

@@ -1,0 +1,57 @@
+"""What all tables have in common: the base class, the enums, storage options."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Double,
+    Enum,
+    Text,
+)
+from sqlalchemy.orm import DeclarativeBase, registry
+
+from shared.domain.roles import Role
+from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown, Outcome
+from shared.domain.worker_status import GatewayHealth
+
+INFINITY = datetime.max.replace(tzinfo=UTC)
+"""PostgreSQL's 'infinity', as psycopg2 reads it."""
+
+
+class Base(DeclarativeBase):
+    """A plain declarative base, so that the worker needs no Flask; the API binds it to flask-sqlalchemy."""
+
+    registry = registry(
+        type_annotation_map={int: BigInteger, str: Text, datetime: DateTime(timezone=True), float: Double}
+    )
+
+
+def pg_enum(python_enum: type[enum.StrEnum], name: str) -> Enum:
+    return Enum(python_enum, name=name, values_callable=lambda members: [member.value for member in members])
+
+
+MAILING_STATUS = pg_enum(MailingStatus, "mailing_status")
+
+
+MESSAGE_STATUS = pg_enum(MessageStatus, "message_status")
+
+
+OUTCOME = pg_enum(Outcome, "outcome")
+
+
+ON_UNKNOWN = pg_enum(OnUnknown, "on_unknown")
+
+
+ROLE = pg_enum(Role, "role")
+
+
+GATEWAY_HEALTH = pg_enum(GatewayHealth, "gateway_health")
+
+
+def stored(**options: float) -> dict[str, object]:
+    """Storage options of a table (PostgreSQL manual, CREATE TABLE)."""
+    return {"postgresql_with": options}

@@ -1,0 +1,140 @@
+"""The ledger: messages, attempts, and their counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.domain.statuses import MessageStatus, Outcome
+from shared.schema.base import (
+    MESSAGE_STATUS,
+    OUTCOME,
+    Base,
+    stored,
+)
+
+
+class Message(Base):
+    """One mailing to one client. Its id is the gateway's `msgId`, for ever.
+
+    `client_id` has no foreign key on purpose: the ledger survives a client's removal. That of `mailing_id` is guarded
+    by triggers, once a statement: a foreign key would look at the same mailing a million times in a launch.
+    """
+
+    __tablename__ = "message"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    mailing_id: Mapped[int]
+    client_id: Mapped[int]
+    phone_number: Mapped[int]
+    status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS, server_default=MessageStatus.PENDING)
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Attempts so far, counted at claim. With the id it names one claim: nobody else ever holds that pair."""
+    attempts_spared: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Those of them that spoke of the gateway and not of the message: they don't count towards the limit."""
+    in_doubt: Mapped[bool] = mapped_column(server_default=text("false"))
+    """An attempt may have landed, and no answer has told."""
+    text_revision: Mapped[int | None] = mapped_column(Integer)
+    """The text it carries, set at its first claim and never changed."""
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When it may be claimed; INFINITY for a suspect, whose last two attempts ended with lapsed leases: it is claimed
+    by itself (worker/lanes/poison_messages.py)."""
+    claimed_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    lease_worker: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        # Client first: it also answers "what did we send to this person?"; a mailing's list has its own index.
+        UniqueConstraint("client_id", "mailing_id", name="message_client_id_mailing_id_key"),
+        CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="message_sending_has_a_lease"),
+        CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="message_sent_has_a_timestamp"),
+        CheckConstraint("(status IN ('pending', 'sending')) = (ended_at IS NULL)", name="message_end_has_a_timestamp"),
+        CheckConstraint("attempts_spared BETWEEN 0 AND attempts", name="message_attempts_spared_are_attempts"),
+        Index("message_due_idx", "mailing_id", "due_at", "id", postgresql_where=text("status = 'pending'")),
+        Index("message_lease_idx", "lease_until", postgresql_where=text("status = 'sending'")),
+        # Every change of a message adds an entry to every index that has its new state. So what is listed by status is
+        # in them as little as can be: those in workers' hands, which are few, are found by their leases.
+        Index("message_listed_idx", "mailing_id", "status", "id", postgresql_where=text("status <> 'sending'")),
+        Index("message_ended_idx", "status", "id", postgresql_where=text("status NOT IN ('pending', 'sending')")),
+        Index("message_phone_number_idx", "phone_number", "id"),
+        # Half of each page is left free for the claimed row, and then, in place of the one before, for the recorded
+        # one: a message stays on its page for life, and the write-ahead log gets differences.
+        stored(
+            fillfactor=50,
+            autovacuum_vacuum_scale_factor=0.02,
+            autovacuum_vacuum_threshold=10000,
+            autovacuum_vacuum_insert_scale_factor=0.05,
+            autovacuum_analyze_scale_factor=0.02,
+            autovacuum_vacuum_cost_limit=2000,
+        ),
+    )
+
+
+class Attempt(Base):
+    """One request to the gateway for one message, and what came of it. Never changed, only completed."""
+
+    __tablename__ = "attempt"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    started_at: Mapped[datetime]
+    duration: Mapped[float | None]
+    """Seconds from the request's start to its answer; none when nobody lived to see one."""
+    outcome: Mapped[Outcome] = mapped_column(OUTCOME)
+    http_status: Mapped[int | None] = mapped_column(SmallInteger)
+    detail: Mapped[str | None]
+    worker: Mapped[str]
+
+    __table_args__ = (
+        # Attempts are added in the order of time, or nearly: a few bytes for each hundred pages find those of a day.
+        Index("attempt_started_at_idx", "started_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
+        # Only added to.
+        stored(autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.02),
+    )
+
+
+class MessageTally(Base):
+    """How many messages of a mailing are in a status, as a sum of signed rows.
+
+    A trigger on `message` adds a row for every change in the same transaction, so the sums are exact in every
+    snapshot and nobody waits for a counter's row lock; a worker folds the rows together now and then. Those of a
+    settled mailing it folds into its final counts (`in_total`) and adds to the total, which are the rows of no mailing:
+    all messages ever are the sum of what is not `in_total`.
+    """
+
+    __tablename__ = "message_tally"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    mailing_id: Mapped[int | None]
+    """None for the total of settled mailings."""
+    status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS)
+    messages: Mapped[int]
+    in_total: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    __table_args__ = (
+        Index("message_tally_mailing_id_idx", "mailing_id", "status"),
+        Index("message_tally_current_idx", "mailing_id", postgresql_where=text("NOT in_total")),
+        # Final counts of messages without an end: a sound ledger has none (api/statistics/queries.py).
+        Index(
+            "message_tally_unended_idx",
+            "mailing_id",
+            postgresql_where=text("in_total AND status IN ('pending', 'sending')"),
+        ),
+        # Rows come and go.
+        stored(autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000),
+    )
