@@ -1,0 +1,100 @@
+"""Why a message or an attempt is where it is: codes with parameters, and the English sentence of each.
+
+A code is what is kept, compared and translated; a sentence is only shown. Codes are never renamed or removed, since
+rows keep them. What a provider or the system said in its own words is the parameter `words`: one printable line of at
+most 200 characters, without the message's text, its phone number or a credential.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+Parameters = Mapping[str, str | int]
+
+
+class ReasonCode(enum.StrEnum):
+    """What the columns `reason_code` of `message` and `attempt` hold. By who decides: the provider's answer first."""
+
+    PROVIDER_SAID = "provider_said"
+    """The answer is the provider's own; `words` has what it said."""
+    UNEXPECTED_BODY = "unexpected_body"
+    REDIRECTED = "redirected"
+    TOKEN_REJECTED = "token_rejected"  # noqa: S105  a code, no token
+    NO_CREDIT = "no_credit"
+    NOT_ALLOWED = "not_allowed"
+    ADDRESS_NOT_FOUND = "address_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    PROXY_CREDENTIALS_NEEDED = "proxy_credentials_needed"
+    WRONG_SERVER = "wrong_server"
+    PROTOCOL_REFUSED = "protocol_refused"
+    ONLY_THIS_MESSAGE_REFUSED = "only_this_message_refused"
+    ALREADY_ACCEPTED = "already_accepted"
+    CONNECTION_FAILED = "connection_failed"
+    """No answer, or half of one; `words` has the system's error."""
+    TEXT_NOT_ENCODABLE = "text_not_encodable"
+    TEXT_MISSING = "text_missing"
+    INTERNAL_ERROR = "internal_error"
+    LEASE_EXPIRED = "lease_expired"
+    SENT_MEANWHILE = "sent_meanwhile"
+    WINDOW_CLOSED = "window_closed"
+    MAILING_CANCELLED = "mailing_cancelled"
+    CLIENT_REMOVED = "client_removed"
+    RESOLVED_ARRIVED = "resolved_arrived"
+    RESOLVED_NOT_ARRIVED = "resolved_not_arrived"
+    RESTORED = "restored"
+
+
+SENTENCES = {
+    ReasonCode.PROVIDER_SAID: "The gateway said:",
+    ReasonCode.UNEXPECTED_BODY: "A success status without the body that goes with it",
+    ReasonCode.REDIRECTED: "The gateway redirects to another address; GATEWAY_URL needs changing",
+    ReasonCode.TOKEN_REJECTED: "The gateway does not accept the token",
+    ReasonCode.NO_CREDIT: "The gateway says that the account has no credit",
+    ReasonCode.NOT_ALLOWED: "The gateway does not let this token send",
+    ReasonCode.ADDRESS_NOT_FOUND: "The gateway has no such address; check GATEWAY_URL",
+    ReasonCode.METHOD_NOT_ALLOWED: "The gateway takes no POST at this address; check GATEWAY_URL",
+    ReasonCode.PROXY_CREDENTIALS_NEEDED: "The gateway is behind a proxy that asks for credentials",
+    ReasonCode.WRONG_SERVER: "The gateway is not the server of this address; check GATEWAY_URL",
+    ReasonCode.PROTOCOL_REFUSED: "The gateway asks for another protocol; check GATEWAY_URL",
+    ReasonCode.ONLY_THIS_MESSAGE_REFUSED: "The gateway refuses this message and accepts others",
+    ReasonCode.ALREADY_ACCEPTED: "The gateway has this message already",
+    ReasonCode.CONNECTION_FAILED: "No answer from the gateway",
+    ReasonCode.TEXT_NOT_ENCODABLE: "The text cannot be encoded in UTF-8",
+    ReasonCode.TEXT_MISSING: "The mailing's text is missing; no request left",
+    ReasonCode.INTERNAL_ERROR: "An error of ours while it was sent",
+    ReasonCode.LEASE_EXPIRED: "The lease expired before the worker recorded a result",
+    ReasonCode.SENT_MEANWHILE: "An earlier attempt turned out to be accepted while this one was in flight",
+    ReasonCode.WINDOW_CLOSED: "The window closed",
+    ReasonCode.MAILING_CANCELLED: "The mailing was cancelled",
+    ReasonCode.CLIENT_REMOVED: "The client was removed",
+    ReasonCode.RESOLVED_ARRIVED: "A person said that it had arrived",
+    ReasonCode.RESOLVED_NOT_ARRIVED: "A person said that it had not arrived",
+    ReasonCode.RESTORED: "The database was restored from a backup; it may have been sent before",
+}
+"""A sentence for each code, without its full stop: the parameter `words` may follow in brackets."""
+
+
+class Reason(NamedTuple):
+    """A code with its parameters."""
+
+    code: ReasonCode
+    parameters: Parameters = {}
+
+    @property
+    def sentence(self) -> str:
+        """In English, in one line."""
+        return sentence(self.code, self.parameters)
+
+
+def sentence(code: str, parameters: Parameters | None) -> str:
+    """The English sentence of a code; of a code of a later version, the code itself."""
+    words = (parameters or {}).get("words")
+    try:
+        text = SENTENCES[ReasonCode(code)]
+    except ValueError:
+        text = code
+    if code == ReasonCode.PROVIDER_SAID:
+        return f"{text} {words}" if words else "The gateway refused it without a word"
+    return f"{text} ({words})" if words else text
