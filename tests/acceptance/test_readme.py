@@ -80,11 +80,7 @@ def test_every_call_in_the_documentation_is_an_operation(service: Launcher) -> N
 
 
 def test_every_documented_setting_is_read_and_every_setting_read_is_documented() -> None:
-    told = {
-        name
-        for row in re.findall(r"^\| .*$", SETTINGS, re.M)
-        for name in SETTING.findall(row.split("|")[2])
-    }
+    told = {name for row in re.findall(r"^\| .*$", SETTINGS, re.M) for name in SETTING.findall(row.split("|")[2])}
     read: set[str] = set()
     for package in ("api", "worker", "shared", "sandbox"):
         for file in (ROOT / package).rglob("*.py"):
