@@ -41,7 +41,7 @@ def measure(stage: Stage, options: argparse.Namespace) -> Result:
     """The functions that a worker spends its time in, and the statements that it waits for."""
     spy = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
     if spy is None:
-        raise ConfigurationError("py-spy is missing: pip install -e '.[benchmark]'")
+        raise ConfigurationError("py-spy is missing: pip install -r requirements/benchmark.txt")
     messages = int(FASTEST * (options.seconds + WARM_UP + 3)) if not options.messages else options.messages
     progress = stage.progress("profiling")
     with stage.server.database("profile") as url, stage.gateway(options.latency) as gateway:
