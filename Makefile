@@ -12,7 +12,7 @@ READY_TO_TEST := .venv/ready-to-test
 READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
 .PHONY: help run check unit test test-long clients tests coverage torture rig benchmark screenshots lint audit licences lock
-.PHONY: format clean
+.PHONY: schema format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -91,6 +91,9 @@ lock: .venv-lock/bin/uv ## write requirements/*.txt from setup.cfg, keeping vers
 	@for extra in $(extras); do \
 	    $(compile) --extra $$extra --constraint .venv-lock/all.txt --output-file requirements/$$extra.txt || exit 1; \
 	done
+
+schema: $(READY_TO_TEST) ## write migrations/schema.sql from what the migrations make
+	@$(BIN)/python -m tests.schema
 
 format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff check --quiet --fix-only .

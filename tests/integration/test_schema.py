@@ -26,6 +26,7 @@ from tests.conftest import Connect, MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
 from tests.factories import add_clients, add_mailing, add_running_mailing, change_message, execute, rows, value
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
+from tests.schema import DOCUMENT, schema
 
 UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
 """The command that everybody uses."""
@@ -332,6 +333,10 @@ def test_models_and_migrations_make_the_same_schema(database_url: str, make_data
     with connected(database_url) as migrated, connected(by_models) as modelled:
         for kind, expected in catalogue(modelled).items():
             assert catalogue(migrated)[kind] == expected, kind
+
+
+def test_the_document_of_the_schema_is_what_the_migrations_make(database_url: str) -> None:
+    assert schema(database_url) == DOCUMENT.read_text(), "make schema writes it anew"
 
 
 @pytest.mark.parametrize("table", STORED)
