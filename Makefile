@@ -85,7 +85,7 @@ audit: $(READY_TO_TEST) .venv-audit/bin/pip-audit ## compare what is installed w
 licences: $(READY_TO_TEST) ## write the licences of what is installed into docs/dependencies.md
 	@$(BIN)/python -m tests.dependencies
 
-lock: .venv-lock/bin/uv ## write requirements/*.txt from setup.cfg, keeping versions that still fit (ARGS=--upgrade takes the newest)
+lock: .venv-lock/bin/uv ## write requirements/ from setup.cfg, keeping what still fits (ARGS=--upgrade: the newest)
 	@cat requirements/*.txt > .venv-lock/all.txt
 	@$(compile) --all-extras $(ARGS) --output-file .venv-lock/all.txt
 	@for extra in $(extras); do \
