@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sandbox.data_folder import program
+from sandbox.data_directory import program
 from sandbox.postgres import embedded_postgres
 from tests.database import ROOT, migrate
 

@@ -18,9 +18,9 @@ from prometheus_client.registry import Collector
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import GatewayHealth
+from shared.version import VERSION
 from worker.delivery import AttemptResult
 from worker.telemetry.status_reporter import WorkerStatus
-from shared.version import VERSION
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """The histogram's bounds: from a gateway next door to the longest that a request may take by default, and beyond."""
