@@ -9,7 +9,6 @@ TORTURE_ARGS ?=
 BIN := .venv/bin
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
-READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
 .PHONY: help run check unit test test-long clients tests coverage torture rig benchmark screenshots lint audit licences lock
 .PHONY: schema format clean
@@ -56,11 +55,8 @@ clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the O
 rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "rig or not rig" tests/acceptance/test_rig.py tests/acceptance/test_rig_mutants.py
 
-benchmark: $(READY_TO_BENCHMARK) ## measure what the README says (all of it, or NAME=dispatch; ARGS='--messages 5000')
-	@$(BIN)/python -m benchmarks$(if $(NAME),.$(NAME)) $(ARGS)
-
-benchmark-%: $(READY_TO_BENCHMARK)
-	@$(BIN)/python -m benchmarks.$* $(ARGS)
+benchmark: $(READY_TO_RUN) ## measure what docs/performance.md says (all of it, or NAME=dispatch; ARGS='--messages 5000')
+	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
 screenshots: $(READY_TO_TEST) ## take pictures of the console at work, into docs/img
 	@$(BIN)/python -m tests.browser.screenshots
@@ -100,7 +96,7 @@ format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv .venv-audit .venv-clients .venv-lock .venv-peers .venv-peers-node build htmlcov .coverage .coverage.* ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-audit .venv-clients .venv-lock .venv-peers-node .venv-peers-go build htmlcov .coverage .coverage.* ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment
@@ -123,7 +119,6 @@ endef
 extras := api worker sandbox test benchmark
 locks_to_run := $(patsubst %,requirements/%.txt,api worker sandbox)
 locks_to_test := $(locks_to_run) requirements/test.txt
-locks_to_benchmark := $(locks_to_run) requirements/benchmark.txt
 
 $(BIN)/python:
 	@$(make_virtual_environment)
@@ -134,10 +129,6 @@ $(READY_TO_RUN): $(locks_to_run) $(BIN)/python
 
 $(READY_TO_TEST): $(locks_to_test) $(BIN)/python
 	$(call install,what Gonets is tested with,$(locks_to_test))
-	@touch $(READY_TO_RUN) $@
-
-$(READY_TO_BENCHMARK): $(locks_to_benchmark) $(BIN)/python
-	$(call install,what Gonets is measured with,$(locks_to_benchmark))
 	@touch $(READY_TO_RUN) $@
 
 .venv-audit/bin/pip-audit:
