@@ -48,9 +48,8 @@ class Mailing(Row):
 def create_app() -> Flask:
     """The application on the tables of the database that DATABASE_URL names."""
     app = Flask(__name__)
-    app.config.from_mapping(
-        API_TITLE="Bare", API_VERSION="1", OPENAPI_VERSION="3.0.3", SQLALCHEMY_DATABASE_URI=os.environ["DATABASE_URL"]
-    )
+    url = os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg2:", 1)
+    app.config.update(API_TITLE="Bare", API_VERSION="1", OPENAPI_VERSION="3.0.3", SQLALCHEMY_DATABASE_URI=url)
     db = SQLAlchemy(app)
     smorest: Any = flask_smorest  # which has no annotations
     with app.app_context():
