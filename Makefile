@@ -116,7 +116,7 @@ define install
     echo "The packages could not be installed; pip says why above."; exit 1; }
 endef
 
-extras := api worker sandbox test benchmark
+extras := api worker sandbox test
 locks_to_run := $(patsubst %,requirements/%.txt,api worker sandbox)
 locks_to_test := $(locks_to_run) requirements/test.txt
 

@@ -14,8 +14,8 @@ from typing import Self
 
 import requests
 
-from sandbox.leash import leashed
 from sandbox.logs import reason_in
+from sandbox.parent_death_signal import die_with_parent
 from shared.errors import GonetsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ class Child:
         self._log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                leashed(command, signal.SIGTERM),
+                die_with_parent(command, signal.SIGTERM),
                 cwd=root,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **settings},
                 stdin=subprocess.PIPE,
