@@ -64,7 +64,7 @@ class Environment:
 
     def progress(self, title: str) -> Progress:
         """A line that is rewritten in place."""
-        return lambda done, total: self._terminal.pass_by(f"{title}: {done:,.0f} of {total:,.0f}")
+        return lambda done, total: self._terminal.status_line(f"{title}: {done:,.0f} of {total:,.0f}")
 
     def new_folder(self, name: str) -> Path:
         """An empty folder, whose name begins so."""

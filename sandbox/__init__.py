@@ -1,1 +1,1 @@
-"""The whole service on one machine: an embedded PostgreSQL, a simulated gateway, and the launcher of both."""
+"""The whole service on one machine: embedded PostgreSQL, a simulated gateway, and the launcher of `make run`."""

@@ -18,15 +18,15 @@ from sandbox.api_client import ApiClient
 from sandbox.demo import run_demo
 from sandbox.service import Service
 from sandbox.settings import LauncherSettings
-from sandbox.terminal import Terminal, brief
+from sandbox.terminal import Terminal, display_path
 from shared.errors import ConfigurationError, GonetsError
 
-SAME_STOP = 0.5
-"""Seconds in which a second signal is an echo of the first (make passes on what its process group got as well)."""
+REPEATED_SIGNAL_SECONDS = 0.5
+"""Seconds in which a second signal counts as the first one again: make forwards what its process group got as well."""
 
 
 def main() -> int:
-    """Runs everything and returns the exit status; whatever goes wrong is one sentence on standard error."""
+    """Runs everything and returns the exit status; an error is one sentence on standard error."""
     terminal = Terminal()
     try:
         _run(LauncherSettings.from_environment(), terminal)
@@ -46,29 +46,29 @@ def _run(settings: LauncherSettings, terminal: Terminal) -> None:
     try:
         service.start()
         with ApiClient(service.api_url, service.api_key) as api:
-            _say_where(service, api, terminal)
+            _print_addresses(service, api, terminal)
             run_demo(service, api, terminal)
         while True:
             service.supervise(60)
     except KeyboardInterrupt:
-        terminal.pass_by("Stopping: the workers finish what they have in flight…")
+        terminal.status_line("Stopping: the workers finish what is in flight…")
     finally:
         service.stop()
-    terminal.say("Stopped. The data stays; the next start goes on with it.")
+    terminal.say("Stopped. The data is kept for the next start.")
 
 
 def _stop_on_signals(service: Service) -> None:
-    """The first signal ends whatever is being done with KeyboardInterrupt; a later one hurries the stop."""
+    """The first signal raises KeyboardInterrupt; a later one kills what has not stopped yet."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
 
-        def hurry(_number: int, _frame: FrameType | None) -> None:
-            if time.monotonic() - asked_at > SAME_STOP:
+        def kill(_number: int, _frame: FrameType | None) -> None:
+            if time.monotonic() - requested_at > REPEATED_SIGNAL_SECONDS:
                 service.kill()
 
-        _on_stop_signals(hurry)
-        service.stop_asked = True
+        _on_stop_signals(kill)
+        service.stop_requested = True
         raise KeyboardInterrupt
 
     _on_stop_signals(interrupt)
@@ -76,20 +76,20 @@ def _stop_on_signals(service: Service) -> None:
 
 def _on_stop_signals(handler: Callable[[int, FrameType | None], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup it goes on when the terminal is closed.
+        # Under nohup, SIGHUP is ignored: the service keeps running when the terminal closes.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
-def _say_where(service: Service, api: ApiClient, terminal: Terminal) -> None:
-    key = f"$(cat {brief(service.key_file)})" if service.key_file else "$API_KEY"
+def _print_addresses(service: Service, api: ApiClient, terminal: Terminal) -> None:
+    key = f"$(cat {display_path(service.key_file)})" if service.key_file else "$API_KEY"
     link = api.post("/v1/sign-in-link/create/")
     terminal.say()
     terminal.say(f"  open: {service.api_url}{link['path']}")
     terminal.say("        (signs your browser in: once, within ten minutes)")
     terminal.say(f"  docs: {service.api_url}/docs/")
     terminal.say(f'  try:  curl -H "Authorization: Bearer {key}" {service.api_url}/v1/mailing/')
-    terminal.say(f"  logs: {brief(service.logs)}")
+    terminal.say(f"  logs: {display_path(service.logs)}")
     terminal.say("  stop: Ctrl-C")
     terminal.say()
 

@@ -1,4 +1,4 @@
-"""Addresses to listen on, and to reach what listens there."""
+"""Addresses: whether a port is free, and the address under which a listener is reached."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import socket
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether one can listen there. Raises OSError when the address is not this machine's, or not allowed."""
+    """Whether a listener can bind this address. Raises OSError when it is not this machine's, or not allowed."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        # As servers do: what is left of closed connections is no obstacle.
+        # As servers do: connections in TIME_WAIT do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -21,7 +21,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def free_port(preferred: int) -> int:
-    """A port of 127.0.0.1 that nobody listens on: the preferred one if possible."""
+    """A free port of 127.0.0.1: the preferred one if it is free."""
     if is_free("127.0.0.1", preferred):
         return preferred
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -35,5 +35,5 @@ def authority(host: str, port: int) -> str:
 
 
 def reachable(host: str) -> str:
-    """Where to reach, from this machine, what listens on `host`, which may mean every address."""
+    """The address under which a listener on `host` is reached from this machine; `host` may mean every address."""
     return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104

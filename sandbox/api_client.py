@@ -1,4 +1,4 @@
-"""The API as a client sees it, over one connection that is kept alive."""
+"""A client of the API, over one kept-alive connection."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import requests
 from shared.errors import GonetsError
 
 TIMEOUT = 10.0
-"""Seconds for an answer."""
+"""Seconds to wait for a response."""
 
 
 class ApiError(GonetsError):
-    """The API said no; with what it said."""
+    """The API rejected a request; the message is the API's own."""
 
 
-class ApiAway(ApiError):
-    """The API doesn't answer, or can't just now: try again."""
+class ApiUnavailable(ApiError):
+    """The API does not respond, or responds with a 5xx: retry."""
 
 
 class ApiClient:
@@ -33,17 +33,17 @@ class ApiClient:
         self._session.trust_env = False  # no proxy between two processes of one machine
 
     def get(self, path: str) -> Any:
-        """The JSON of a resource. Raises ApiAway, and ApiError with what the API said."""
-        return self._ask("GET", path)
+        """The JSON of a resource. Raises ApiUnavailable, and ApiError with the API's message."""
+        return self._request("GET", path)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON of what was added. Raises as `get`."""
-        return self._ask("POST", path, json=body)
+        """The JSON of the created resource. Raises as `get`."""
+        return self._request("POST", path, json=body)
 
     def post_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> Any:
-        """The JSON that answers many bodies, one a line. Raises as `get`."""
+        """Sends one JSON object a line and returns the JSON of the response. Raises as `get`."""
         lines = "".join(f"{json.dumps(row)}\n" for row in rows)
-        return self._ask("POST", path, data=lines, headers={"Content-Type": "application/x-ndjson"})
+        return self._request("POST", path, data=lines, headers={"Content-Type": "application/x-ndjson"})
 
     def __enter__(self) -> Self:
         return self
@@ -53,13 +53,13 @@ class ApiClient:
     ) -> None:
         self._session.close()
 
-    def _ask(self, method: str, path: str, **content: Any) -> Any:
+    def _request(self, method: str, path: str, **content: Any) -> Any:
         try:
             response = self._session.request(method, self._url + path, timeout=TIMEOUT, **content)
         except requests.RequestException as error:
-            raise ApiAway(f"The API does not answer: {error}.") from error
+            raise ApiUnavailable(f"The API does not respond: {error}.") from error
         if response.status_code >= 500:
-            raise ApiAway(f"The API can't answer just now: {response.status_code} to {method} {path}.")
+            raise ApiUnavailable(f"The API is unavailable: {response.status_code} for {method} {path}.")
         if not response.ok:
-            raise ApiError(f"The API answered {response.status_code} to {method} {path}: {response.text.strip()}")
+            raise ApiError(f"The API returned {response.status_code} for {method} {path}: {response.text.strip()}")
         return response.json()

@@ -1,4 +1,4 @@
-"""The key to the API: made at the first start, and kept where only its owner can read it."""
+"""The API key of `make run`: created at the first start, in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from shared.errors import ConfigurationError
 
 
 def load_or_create_key(file: Path) -> str:
-    """The key in the file, which is made if need be. Raises ConfigurationError for a file with none in it."""
+    """The key in the file, which is created if it does not exist. Raises ConfigurationError for an empty file."""
     try:
-        # Nobody else can read it, from the first moment on; and of two launchers one makes it.
+        # Created with its final mode, so no other user can read it even briefly; of two launchers one creates it.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return _read(file)
@@ -25,6 +25,6 @@ def load_or_create_key(file: Path) -> str:
 def _read(file: Path) -> str:
     key = file.read_text().strip()
     if not key:
-        raise ConfigurationError(f"{file} is empty: remove it, and a new key is made.")
+        raise ConfigurationError(f"{file} is empty: remove it, and a new key is created.")
     file.chmod(0o600)
     return key

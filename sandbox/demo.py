@@ -1,4 +1,4 @@
-"""What there is to see after the start: a sample, when the database is empty, and a mailing on its way."""
+"""What is shown after the start: sample data, if the database is empty, and the progress of a mailing."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import Any
 
 import requests
 
-from sandbox import outstanding, sample
-from sandbox.api_client import ApiAway, ApiClient, ApiError
+from sandbox import queries, sample
+from sandbox.api_client import ApiClient, ApiError, ApiUnavailable
 from sandbox.progress import has_ended, progress_line, summary
 from sandbox.service import Service
 from sandbox.terminal import Terminal
 
-LOOK_INTERVAL = 0.25
-"""Seconds between two looks at a mailing."""
+POLL_INTERVAL = 0.25
+"""Seconds between two reads of the mailing."""
 
 
 def run_demo(service: Service, api: ApiClient, terminal: Terminal) -> None:
-    """Shows a mailing on its way until it has ended: the sample's, or else the newest one."""
+    """Shows the progress of a mailing until it ends: the sample's, or else the newest active one."""
     try:
         mailing_id: int | None = None
-        if not outstanding.is_empty(service.database_url):
-            terminal.say("Going on with the data of before.")
-            mailing_id = outstanding.newest_on_its_way(service.database_url)
+        if not queries.is_empty(service.database_url):
+            terminal.say("Continuing with the existing data.")
+            mailing_id = queries.newest_active_mailing(service.database_url)
         elif service.simulates_gateway:
             mailing_id = _add_sample(api, terminal)
-        else:  # to a real gateway nothing is sent that nobody has asked for
+        else:  # a real gateway: nothing is sent that no person has requested
             terminal.say("There are no clients and no mailings yet: add them in the console.")
         if mailing_id is not None:
             mailing = _follow(mailing_id, service, api, terminal)
-            _sum_up(mailing, service, terminal)
-    except ApiError as error:  # the mailing has been removed, the API is being restarted: no reason to stop
+            _print_summary(mailing, service, terminal)
+    except ApiError as error:  # the mailing was removed, or the API is being restarted: keep running
         terminal.say(str(error))
 
 
 def _add_sample(api: ApiClient, terminal: Terminal) -> int:
-    terminal.pass_by(f"Adding a sample of {sample.SIZE:,} clients through the API…")
+    terminal.status_line(f"Adding a sample of {sample.SIZE:,} clients through the API…")
     sample.add_clients(api)
     mailing_id = sample.add_mailing(api, datetime.now(UTC))
-    terminal.tick(
+    terminal.done(
         f"A sample to look at: {sample.SIZE:,} clients, and mailing {mailing_id} to all with the operator code "
         f"{sample.OPERATOR_CODE}"
     )
@@ -47,21 +47,21 @@ def _add_sample(api: ApiClient, terminal: Terminal) -> int:
 
 
 def _follow(mailing_id: int, service: Service, api: ApiClient, terminal: Terminal) -> dict[str, Any]:
-    """Shows how far the mailing is; returns its last state, when it has ended."""
+    """Shows the mailing's progress; returns its final state."""
     while True:
         try:
             mailing: dict[str, Any] = api.get(f"/v1/mailing/{mailing_id}/")
-        except ApiAway:
-            terminal.pass_by("Waiting for the API…")
+        except ApiUnavailable:
+            terminal.status_line("Waiting for the API…")
         else:
             if has_ended(mailing):
                 return mailing
-            terminal.pass_by(progress_line(mailing))
-        service.supervise(LOOK_INTERVAL)
+            terminal.status_line(progress_line(mailing))
+        service.supervise(POLL_INTERVAL)
 
 
-def _sum_up(mailing: dict[str, Any], service: Service, terminal: Terminal) -> None:
-    """The last state of the mailing, by our ledger and by the other side's."""
+def _print_summary(mailing: dict[str, Any], service: Service, terminal: Terminal) -> None:
+    """Prints the final state of the mailing, by our ledger and by the gateway's."""
     terminal.say(progress_line(mailing))
     terminal.say()
     terminal.say(f"Mailing {mailing['id']} is {mailing['status']}.")
@@ -70,5 +70,5 @@ def _sum_up(mailing: dict[str, Any], service: Service, terminal: Terminal) -> No
         try:
             counts = requests.get(f"{service.gateway_url}/_/summary", timeout=5).json()
         except (requests.RequestException, ValueError) as error:
-            raise ApiError(f"The simulated gateway does not say what it got: {error}.") from error
+            raise ApiError(f"The simulated gateway does not respond: {error}.") from error
         terminal.say(f"  gateway: {counts['accepted']:,} accepted, {counts['distinct']:,} distinct")

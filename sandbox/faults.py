@@ -1,4 +1,4 @@
-"""How the simulated gateway misbehaves: as data, and one draw that picks what happens to a request."""
+"""The faults of the simulated gateway: a plan as data, and the random choice for each request."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from sandbox.gateway_http import answer, verdict
+from sandbox.gateway_http import http_response, result_response
 
-LONGEST = 3600.0  # seconds: the most that `latency` and `down_for` may ask for
-RETRY_STATUSES = (429, 503)  # the ones that carry Retry-After (RFC 6585, 4 and RFC 9110, 15.6.4)
+MAX_SECONDS = 3600.0  # the upper limit of `latency` and `down_for`
+RETRY_STATUSES = (429, 503)  # the ones that may carry Retry-After (RFC 6585, 4 and RFC 9110, 15.6.4)
 
 
 class Outcome(IntEnum):
-    """What became of a request; in JSON it is the name in lower case."""
+    """What the gateway did with a request; in JSON, the name in lower case."""
 
     ACCEPTED = 0
     NOT_FOUND = 1
@@ -36,33 +36,35 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What the gateway does with one request: whether the message is accepted, and what is answered, when."""
+    """What the gateway does with one request: whether it accepts the message, and which response it sends, when."""
 
     outcome: Outcome
-    status: int = 0  # 0: there is no answer
-    answer: bytes = b""
+    status: int = 0  # 0: no response
+    response: bytes = b""
     accepts: bool = False
-    delay: float = 0.0  # seconds between the request (and its acceptance) and the first byte of the answer
+    delay: float = 0.0  # seconds from the request (and its acceptance) to the first byte of the response
 
 
-SUCCESS = verdict(200, 0, "OK")
-BEHAVE = Reaction(Outcome.ACCEPTED, 200, SUCCESS, accepts=True)
+SUCCESS = result_response(200, 0, "OK")
+NO_FAULT = Reaction(Outcome.ACCEPTED, 200, SUCCESS, accepts=True)
 
-# An answer that promises success and cannot be understood leaves its message accepted: only the sender is in doubt.
+# After a success status with an unexpected body, the message counts as accepted: only the sender is in doubt.
 BODIES = {
-    "garbage": Reaction(Outcome.GARBAGE, 200, answer(200, b"<html>It works!", content_type="text/html"), accepts=True),
-    "refused": Reaction(Outcome.REFUSED, 200, verdict(200, 7, "blocked")),
-    "empty": Reaction(Outcome.EMPTY, 200, answer(200), accepts=True),
-    "text_code": Reaction(Outcome.GARBAGE, 200, answer(200, b'{"code":"0","message":"OK"}'), accepts=True),
-    "queued": Reaction(Outcome.GARBAGE, 200, answer(200, b'{"status":"queued","id":1}'), accepts=True),
-    "created": Reaction(Outcome.EMPTY, 201, answer(201), accepts=True),
-    "text": Reaction(Outcome.GARBAGE, 200, answer(200, b"ERROR:14", content_type="text/plain"), accepts=True),
+    "garbage": Reaction(
+        Outcome.GARBAGE, 200, http_response(200, b"<html>It works!", content_type="text/html"), accepts=True
+    ),
+    "refused": Reaction(Outcome.REFUSED, 200, result_response(200, 7, "blocked")),
+    "empty": Reaction(Outcome.EMPTY, 200, http_response(200), accepts=True),
+    "text_code": Reaction(Outcome.GARBAGE, 200, http_response(200, b'{"code":"0","message":"OK"}'), accepts=True),
+    "queued": Reaction(Outcome.GARBAGE, 200, http_response(200, b'{"status":"queued","id":1}'), accepts=True),
+    "created": Reaction(Outcome.EMPTY, 201, http_response(201), accepts=True),
+    "text": Reaction(Outcome.GARBAGE, 200, http_response(200, b"ERROR:14", content_type="text/plain"), accepts=True),
 }
 MECHANISMS = {
     "reset_before_accept": Reaction(Outcome.RESET_BEFORE_ACCEPT),
     "reset_after_accept": Reaction(Outcome.RESET_AFTER_ACCEPT, accepts=True),
     "error_after_accept": Reaction(
-        Outcome.ERROR_AFTER_ACCEPT, 500, verdict(500, 500, "the answer was lost"), accepts=True
+        Outcome.ERROR_AFTER_ACCEPT, 500, result_response(500, 500, "the response was lost"), accepts=True
     ),
     "trickle": Reaction(Outcome.TRICKLE, 200, SUCCESS, accepts=True),
     "hang": Reaction(Outcome.HANG, accepts=True),
@@ -71,44 +73,43 @@ MECHANISMS = {
 
 
 class FaultsError(ValueError):
-    """The faults asked for make no sense; the message begins with the name of the field."""
+    """The plan is invalid; the message begins with the name of the field."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """One plan of misbehaviour; a plan with no fields behaves. The probabilities together are at most 1.
+    """A plan of faults; a plan without fields has none. The probabilities add up to at most 1.
 
-    A message is accepted when its request comes, before any latency, so a client that gives up is in doubt. It is not
-    accepted under `statuses`, the body `refused` and `reset_before_accept`; under everything else it is.
+    A message is accepted when its request arrives, before any latency, so a client that times out is in doubt. It is
+    not accepted under `statuses`, the body `refused` and `reset_before_accept`; under everything else it is.
     """
 
-    latency: tuple[float, float] = (0.0, 0.0)  # seconds before the reaction, whichever it is; in JSON also one number
+    latency: tuple[float, float] = (0.0, 0.0)  # seconds before any reaction; in JSON also one number
     statuses: Mapping[int, float] = field(default_factory=dict)  # probability by status, 300 to 599
-    bodies: Mapping[str, float] = field(
-        default_factory=dict
-    )  # probability by the name of one of BODIES, with a success
+    bodies: Mapping[str, float] = field(default_factory=dict)  # probability by the name of one of BODIES
     retry_after: str | None = None  # the Retry-After of RETRY_STATUSES, verbatim
     reset_before_accept: float = 0.0
     reset_after_accept: float = 0.0
     error_after_accept: float = 0.0
-    trickle: float = 0.0  # the answer comes at a byte a second
-    hang: float = 0.0  # there is no answer until the client leaves
-    oversize: float = 0.0  # the answer's body is 16 MiB long and does not say so
-    down_for: float = 0.0  # seconds from now in which every connection is closed or refused
-    token: str | None = None  # the only right token while this plan holds
-    only_ids: frozenset[int] | None = None  # the plan reaches these messages and phones only (`token` reaches all)
+    trickle: float = 0.0  # the response arrives at one byte a second
+    hang: float = 0.0  # there is no response until the client disconnects
+    oversize: float = 0.0  # the response's body is 16 MiB long, without Content-Length
+    down_for: float = 0.0  # seconds from now during which every connection is closed or refused
+    token: str | None = None  # the only valid token while this plan is active
+    # With either of these, the plan applies to these messages and phones only (`token` applies to all).
+    only_ids: frozenset[int] | None = None
     only_phones: frozenset[int] | None = None
-    first: int | None = None  # the plan reaches only so many requests, then all is well
-    seed: int | None = None  # of the dice
+    first: int | None = None  # the plan applies to this many requests only
+    seed: int | None = None  # of the random choices
 
     @classmethod
     def from_json(cls, given: object) -> "Faults":
-        """Reads a plan. Raises FaultsError naming the field that makes no sense."""
+        """Reads a plan. Raises FaultsError naming the invalid field."""
         if not isinstance(given, dict):
-            raise FaultsError("faults: a JSON object is meant")
+            raise FaultsError("faults: must be a JSON object")
         for name in given:
             if name not in _READERS:
-                raise FaultsError(f"{name}: there is no such field, only {', '.join(_READERS)}")
+                raise FaultsError(f"{name}: unknown field; the fields are {', '.join(_READERS)}")
         faults = cls(**{name: _READERS[name](name, value) for name, value in given.items()})
         total = math.fsum(probability for probability, _ in faults.reactions)
         if total > 1 + 1e-9:
@@ -117,63 +118,63 @@ class Faults:
 
     @cached_property
     def reactions(self) -> tuple[tuple[float, Reaction], ...]:
-        """Every misbehaviour with its probability, always in the same order, so that a seed means something."""
+        """Every fault with its probability, always in the same order, so that a seed reproduces the choices."""
         statuses = [(self.statuses[status], self._failing(status)) for status in sorted(self.statuses)]
         bodies = [(self.bodies[kind], BODIES[kind]) for kind in BODIES if kind in self.bodies]
         return (*statuses, *bodies, *((getattr(self, name), MECHANISMS[name]) for name in MECHANISMS))
 
-    def concern(self, msg_id: int, phone: int) -> bool:
-        """Whether this message may be misbehaved to: either list names it, or there is no list."""
+    def applies_to(self, msg_id: int, phone: int) -> bool:
+        """Whether the plan applies to this message: one of the lists contains it, or there is no list."""
         if self.only_ids is None and self.only_phones is None:
             return True
         return msg_id in (self.only_ids or ()) or phone in (self.only_phones or ())
 
     def _failing(self, status: int) -> Reaction:
         if status < 400:
-            # A redirect leads to a path that does not exist: whoever follows it with the token is found out.
-            return Reaction(Outcome.STATUS, status, answer(status, b"", "Location: /elsewhere"))
+            # A redirect leads to a path that does not exist, so a client that follows it gets a 404.
+            return Reaction(Outcome.STATUS, status, http_response(status, b"", "Location: /elsewhere"))
         with_retry = self.retry_after is not None and status in RETRY_STATUSES
         fields = [f"Retry-After: {self.retry_after}"] if with_retry else []
-        return Reaction(Outcome.STATUS, status, verdict(status, status, "simulated", *fields))
+        return Reaction(Outcome.STATUS, status, result_response(status, status, "simulated", *fields))
 
 
 class FaultInjector:
-    """A plan being carried out: it remembers how many requests have had their draw, and the dice."""
+    """Applies a plan: counts the requests that it applied to, and holds the random generator."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
-        self._dice = Random(faults.seed)  # noqa: S311 - dice, and not secrets
+        self._random = Random(faults.seed)  # noqa: S311 - no secrets
         self._left = math.inf if faults.first is None else faults.first
 
     def pick(self, msg_id: int, phone: int) -> Reaction:
-        """What to do with this message: the plan's draw, or good behaviour where the plan does not reach."""
-        if not self._left or not self.faults.concern(msg_id, phone):
-            return BEHAVE
+        """The reaction to this message: a random choice of the plan's faults, or none where the plan does not apply."""
+        if not self._left or not self.faults.applies_to(msg_id, phone):
+            return NO_FAULT
         self._left -= 1
-        reaction = self._draw()
+        reaction = self._choose()
         least, most = self.faults.latency
-        return replace(reaction, delay=self._dice.uniform(least, most)) if most else reaction
+        return replace(reaction, delay=self._random.uniform(least, most)) if most else reaction
 
-    def _draw(self) -> Reaction:
-        point = self._dice.random()
+    def _choose(self) -> Reaction:
+        point = self._random.random()
         for probability, reaction in self.faults.reactions:
             if point < probability:
                 return reaction
             point -= probability
-        return BEHAVE
+        return NO_FAULT
 
 
 def _span(name: str, value: object) -> tuple[float, float]:
     if isinstance(value, list) and len(value) == 2:
         least, most = (_seconds(name, end) for end in value)
         if least > most:
-            raise FaultsError(f"{name}: [min, max] is meant, and {least:g} is more than {most:g}")
+            raise FaultsError(f"{name}: must be [min, max], and {least:g} is more than {most:g}")
         return least, most
     return _seconds(name, value), _seconds(name, value)
 
 
 def _seconds(name: str, value: object) -> float:
-    return _between(name, value, LONGEST, f"seconds from 0 to {LONGEST:g}")
+    return _between(name, value, MAX_SECONDS, f"seconds from 0 to {MAX_SECONDS:g}")
 
 
 def _probability(name: str, value: object) -> float:
@@ -182,7 +183,7 @@ def _probability(name: str, value: object) -> float:
 
 def _between(name: str, value: object, most: float, meant: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
-        raise FaultsError(f"{name}: {meant} is meant, not {value!r}")
+        raise FaultsError(f"{name}: must be {meant}, not {value!r}")
     return float(value)
 
 
@@ -190,7 +191,7 @@ def _statuses(name: str, value: object) -> dict[int, float]:
     statuses = {}
     for status, probability in _object(name, value).items():
         if not (len(status) == 3 and status.isascii() and status.isdigit() and 300 <= int(status) <= 599):
-            raise FaultsError(f"{name}: {status!r} is not an answer's status from 300 to 599")
+            raise FaultsError(f"{name}: {status!r} is not a status from 300 to 599")
         statuses[int(status)] = _probability(f"{name}.{status}", probability)
     return statuses
 
@@ -204,31 +205,31 @@ def _bodies(name: str, value: object) -> dict[str, float]:
 
 def _object(name: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise FaultsError(f"{name}: an object of probabilities is meant, not {value!r}")
+        raise FaultsError(f"{name}: must be an object of probabilities, not {value!r}")
     return value
 
 
 def _header_text(name: str, value: object) -> str:
     if not isinstance(value, str) or not value or not (value.isascii() and value.isprintable()):
-        raise FaultsError(f"{name}: printable ASCII text is meant, not {value!r}")
+        raise FaultsError(f"{name}: must be printable ASCII text, not {value!r}")
     return value
 
 
 def _numbers(name: str, value: object) -> frozenset[int]:
     if not isinstance(value, list):
-        raise FaultsError(f"{name}: a list of whole numbers is meant, not {value!r}")
+        raise FaultsError(f"{name}: must be a list of whole numbers, not {value!r}")
     return frozenset(_integer(name, number) for number in value)
 
 
 def _count(name: str, value: object) -> int:
     if _integer(name, value) < 0:
-        raise FaultsError(f"{name}: a count is meant, not {value!r}")
+        raise FaultsError(f"{name}: must not be negative: {value!r}")
     return _integer(name, value)
 
 
 def _integer(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise FaultsError(f"{name}: a whole number is meant, not {value!r}")
+        raise FaultsError(f"{name}: must be a whole number, not {value!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The simulated gateway from Python: starts the real process, orders faults and reads what it saw.
+"""A client of the simulated gateway: starts its process, sets faults and reads its ledger.
 
 with SandboxGateway.start(token="secret") as gateway:
     gateway.faults(hang=0.1, latency=[0.1, 0.5], seed=7)
@@ -23,14 +23,14 @@ from sandbox.gateway_ledger import Entry, Summary
 from sandbox.parent_death_signal import die_with_parent
 
 HOST = "127.0.0.1"
-PATIENCE = 10.0  # seconds for the process to leave, and for each answer of its control interface
+TIMEOUT = 10.0  # seconds for the process to exit, and for each response of its control interface
 
 
 class SandboxGateway:
-    """A gateway process of our own; as a context manager, it is stopped at the end.
+    """A process of the simulated gateway; as a context manager, it is stopped at the end.
 
-    Every call raises ValueError with the gateway's own words when it refuses an order, and OSError when it can't be
-    reached: its control interface shares the outages of `down_for`.
+    Every call raises ValueError with the gateway's message when it rejects a request, and OSError when it cannot be
+    reached: the outages of `down_for` include its control interface.
     """
 
     def __init__(self, process: subprocess.Popen[str], url: str, token: str) -> None:
@@ -46,16 +46,16 @@ class SandboxGateway:
         port: int = 0,
         program: Sequence[str] = ("-m", "sandbox.gateway"),
     ) -> Self:
-        """Starts a gateway on 127.0.0.1 and returns once it listens. Raises RuntimeError when it doesn't.
+        """Starts a gateway on 127.0.0.1 and returns when it listens. Raises RuntimeError when it does not.
 
-        Port 0 is any free one; `program` is what Python is called with. A terminal's Ctrl-C does not reach the process;
-        the death of the thread that started it does.
+        Port 0 means any free port; `program` holds the arguments of Python. Ctrl-C at a terminal does not reach the
+        process; it is terminated when the thread that started it ends.
         """
         command = [sys.executable, *program, "--host", HOST, "--port", str(port)]
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(  # noqa: S603
             die_with_parent(command, signal.SIGTERM),
             cwd=Path(__file__).parent.parent,
-            env={**os.environ, "GATEWAY_TOKEN": token},  # a command line is for everybody to see
+            env={**os.environ, "GATEWAY_TOKEN": token},  # every user can read a command line
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -64,11 +64,11 @@ class SandboxGateway:
         with process.stdout:
             announcement = process.stdout.readline()
         if not announcement:
-            raise RuntimeError(f"the gateway did not start: exit {process.wait()}; its own words are on stderr")
+            raise RuntimeError(f"the gateway did not start: exit {process.wait()}; its error is on stderr")
         return cls(process, announcement.split()[-1], token)
 
     def faults(self, **fields: object) -> None:
-        """From now on misbehaves like this (the fields of sandbox/faults.py), and in no other way; () is to behave."""
+        """Replaces the plan of faults (the fields of sandbox/faults.py); no fields, no faults."""
         self._json("PUT", "/_/faults", json.dumps(fields))
 
     def forget(self) -> None:
@@ -76,17 +76,17 @@ class SandboxGateway:
         self._json("DELETE", "/_/ledger")
 
     def clear(self) -> None:
-        """As if just started: no faults, an empty ledger."""
+        """Resets the gateway: no faults, an empty ledger."""
         self.faults()
         self.forget()
 
     def ledger(self, after: int = 0, everything: bool = False) -> list[Entry]:
-        """The accepted requests whose sequence is greater than `after`; `everything` adds the others."""
-        with self._ask("GET", f"/_/ledger?after={after}&all={everything:d}") as response:
+        """The accepted requests with a sequence greater than `after`; `everything` includes the others."""
+        with self._request("GET", f"/_/ledger?after={after}&all={everything:d}") as response:
             return [Entry(**json.loads(line)) for line in response]
 
     def ledger_of(self, msg_id: int, everything: bool = False) -> list[Entry]:
-        """The accepted requests of one message; `everything` adds the others."""
+        """The accepted requests of one message; `everything` includes the others."""
         return [Entry(**entry) for entry in self._json("GET", f"/_/ledger/{msg_id}?all={everything:d}")]
 
     def summary(self) -> Summary:
@@ -98,7 +98,7 @@ class SandboxGateway:
         return {int(second): count for second, count in self._json("GET", "/_/rate").items()}
 
     def wait_until_up(self, timeout: float = 30.0) -> None:
-        """Waits for the end of an outage, at most `timeout` seconds. Raises ConnectionError when it goes on."""
+        """Waits up to `timeout` seconds for the end of an outage. Raises ConnectionError after that."""
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -113,12 +113,12 @@ class SandboxGateway:
     def stop(self) -> int:
         """Ends the process with SIGTERM and returns its exit code."""
         self._process.terminate()
-        return self._process.wait(PATIENCE)
+        return self._process.wait(TIMEOUT)
 
     def kill(self) -> int:
         """Ends the process with SIGKILL and returns its exit code."""
         self._process.kill()
-        return self._process.wait(PATIENCE)
+        return self._process.wait(TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -129,12 +129,12 @@ class SandboxGateway:
         self.stop()
 
     def _json(self, method: str, path: str, body: str | None = None) -> Any:
-        with self._ask(method, path, body) as response:
+        with self._request(method, path, body) as response:
             return json.load(response)
 
     @contextmanager
-    def _ask(self, method: str, path: str, body: str | None = None) -> Iterator[HTTPResponse]:
-        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE)
+    def _request(self, method: str, path: str, body: str | None = None) -> Iterator[HTTPResponse]:
+        connection = HTTPConnection(HOST, self.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()

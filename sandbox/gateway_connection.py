@@ -1,4 +1,4 @@
-"""One client's connection to the simulated gateway: bytes in, requests one at a time in their order, bytes out."""
+"""One connection to the simulated gateway: requests are read and answered one at a time, in their order."""
 
 import asyncio
 import socket
@@ -11,28 +11,28 @@ from typing import NamedTuple, cast
 from sandbox.faults import Outcome, Reaction
 from sandbox.gateway_contract import Gateway
 from sandbox.gateway_control import CONTROL, Control
-from sandbox.gateway_http import MAX_BODY, MAX_HEAD, Request, Unreadable, closing, read_request, verdict
+from sandbox.gateway_http import MAX_BODY, MAX_HEAD, BadRequest, Request, read_request, result_response, with_close
 
-READ_AHEAD = MAX_HEAD + MAX_BODY  # bytes of later requests kept while one is being answered
-LINGER = 1.0  # seconds in which a client may still read why its connection is being closed
-TRICKLE = 1.0  # seconds between two bytes
-FLOOD_PIECE, FLOOD_PIECES = b"x" * 65536, 256  # 16 MiB
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
+READ_AHEAD = MAX_HEAD + MAX_BODY  # bytes of later requests that are buffered while one is answered
+LINGER = 1.0  # seconds for a client to read the response before its connection is closed
+TRICKLE_INTERVAL = 1.0  # seconds between two bytes
+OVERSIZE_CHUNK, OVERSIZE_CHUNKS = b"x" * 65536, 256  # 16 MiB
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds: closing sends RST
 
 
 class _Exchange(NamedTuple):
-    """The request that is being answered."""
+    """The request that is being answered, and the reaction to it."""
 
     keep_alive: bool
-    reaction: Reaction | None  # None: it is for the control interface
+    reaction: Reaction | None  # None: a request to the control interface
     sequence: int = 0
 
 
 class Connections:
-    """Everybody who is connected. While it is closed, whoever was already on the doorstep is turned back too."""
+    """The open connections. While closed, a connection that was still in the backlog is closed as well."""
 
     def __init__(self) -> None:
-        self._present: set[Connection] = set()
+        self._open: set[Connection] = set()
         self._closed = False
 
     def open(self) -> None:
@@ -40,20 +40,20 @@ class Connections:
 
     def close(self) -> None:
         self._closed = True
-        for connection in tuple(self._present):
+        for connection in tuple(self._open):
             connection.drop()
 
-    def join(self, connection: "Connection") -> None:
-        self._present.add(connection)
+    def add(self, connection: "Connection") -> None:
+        self._open.add(connection)
         if self._closed:
             connection.drop()
 
-    def leave(self, connection: "Connection") -> None:
-        self._present.discard(connection)
+    def remove(self, connection: "Connection") -> None:
+        self._open.discard(connection)
 
 
 class Connection(asyncio.Protocol):
-    """Serves a client until one of them leaves."""
+    """Serves a client until either side disconnects."""
 
     def __init__(self, gateway: Gateway, control: Control, connections: Connections) -> None:
         self._gateway = gateway
@@ -63,29 +63,29 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._started_at = 0.0
         self._exchange: _Exchange | None = None
-        self._pieces: Iterator[bytes] | None = None  # what is left of an answer that goes out bit by bit
+        self._pieces: Iterator[bytes] | None = None  # the rest of a response that is sent in pieces
         self._interval = 0.0  # seconds between the pieces
         self._timer: asyncio.TimerHandle | None = None
-        self._congested = False  # the client does not read what it is sent
-        self._deaf = False  # whatever else comes is thrown away
+        self._congested = False  # the client does not read
+        self._discarding = False  # further input is discarded
 
     def drop(self) -> None:
-        """Closes the connection now, whatever is going on."""
+        """Closes the connection at once, even in the middle of a response."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._connections.join(self)
+        self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.leave(self)
+        self._connections.remove(self)
         if self._timer:
             self._timer.cancel()
         if self._exchange:
             self._close_exchange(answered=False)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._discarding:
             return
         if not self._buffer:
             self._started_at = time.time()
@@ -106,74 +106,74 @@ class Connection(asyncio.Protocol):
             self._serve()
 
     def _serve(self) -> None:
-        """Answers the requests that have come, up to one whose answer takes time."""
+        """Answers the buffered requests, up to one whose response takes time."""
         while self._buffer and not (self._exchange or self._congested or self._transport.is_closing()):
             try:
                 read = read_request(self._buffer)
-            except Unreadable as error:
-                self._turn_away(error)
+            except BadRequest as error:
+                self._reject(error)
                 return
             if read is None:
                 return
             request, self._buffer = read
             if request.path.startswith(CONTROL):
-                self._obey(request)
+                self._serve_control(request)
             else:
-                self._receive(request)
+                self._serve_message(request)
 
-    def _turn_away(self, error: Unreadable) -> None:
-        """Answers what can't be read, and waits a little: closing at once could destroy the answer on its way."""
+    def _reject(self, error: BadRequest) -> None:
+        """Answers a malformed request, and closes after a delay: closing at once could discard the response."""
         self._gateway.ledger.begin(self._started_at)
         self._gateway.ledger.end(0, error.status)
-        self._transport.write(closing(verdict(error.status, 1, str(error))))
-        self._buffer, self._deaf = b"", True
+        self._transport.write(with_close(result_response(error.status, 1, str(error))))
+        self._buffer, self._discarding = b"", True
         self._transport.write_eof()
         self._timer = self._loop.call_later(LINGER, self._transport.abort)
 
-    def _obey(self, request: Request) -> None:
+    def _serve_control(self, request: Request) -> None:
         self._exchange = _Exchange(request.keep_alive, None)
         response = self._control.respond(request)
         if isinstance(response, bytes):
-            self._answer(response)
+            self._respond(response)
         else:
             self._stream(response)
 
-    def _receive(self, request: Request) -> None:
+    def _serve_message(self, request: Request) -> None:
         reaction, sequence = self._gateway.receive(request, self._started_at)
-        # An endless answer ends only with its connection.
+        # A response without Content-Length ends with its connection.
         keep_alive = request.keep_alive and reaction.outcome is not Outcome.OVERSIZE
         self._exchange = _Exchange(keep_alive, reaction, sequence)
         if reaction.delay:
-            self._timer = self._loop.call_later(reaction.delay, self._react_late, reaction)
+            self._timer = self._loop.call_later(reaction.delay, self._react_after_delay, reaction)
         else:
             self._react(reaction)
 
-    def _react_late(self, reaction: Reaction) -> None:
+    def _react_after_delay(self, reaction: Reaction) -> None:
         self._react(reaction)
-        self._go_on()
+        self._serve_next()
 
     def _react(self, reaction: Reaction) -> None:
         match reaction.outcome:
             case Outcome.RESET_BEFORE_ACCEPT | Outcome.RESET_AFTER_ACCEPT:
                 self._reset()
             case Outcome.HANG:
-                self._buffer, self._deaf = b"", True  # reading goes on, to notice that the client leaves
+                self._buffer, self._discarding = b"", True  # keeps reading, to notice when the client disconnects
                 self._transport.resume_reading()
             case Outcome.TRICKLE:
-                self._stream((bytes([byte]) for byte in reaction.answer), TRICKLE)
+                self._stream((bytes([byte]) for byte in reaction.response), TRICKLE_INTERVAL)
             case Outcome.OVERSIZE:
-                self._stream(_flood())
+                self._stream(_oversize_response())
             case _:
-                self._answer(reaction.answer)
+                self._respond(reaction.response)
 
     def _reset(self) -> None:
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
-    def _answer(self, whole: bytes) -> None:
+    def _respond(self, response: bytes) -> None:
         if self._exchange and not self._exchange.keep_alive:
-            whole = closing(whole)
-        self._transport.write(whole)
+            response = with_close(response)
+        self._transport.write(response)
         self._close_exchange(answered=True)
 
     def _stream(self, pieces: Iterator[bytes], interval: float = 0.0) -> None:
@@ -181,12 +181,12 @@ class Connection(asyncio.Protocol):
         self._send_piece()
 
     def _send_piece(self) -> None:
-        """Sends a piece and comes back for the next: when it is time, when others had their turn, when it is read."""
+        """Sends a piece and schedules the next one: after the interval, and when the client has read."""
         piece = next(self._pieces, None) if self._pieces else None
         if piece is None:
             self._pieces = None
             self._close_exchange(answered=True)
-            self._go_on()
+            self._serve_next()
             return
         self._transport.write(piece)
         if not self._congested:
@@ -201,14 +201,14 @@ class Connection(asyncio.Protocol):
         if not exchange.keep_alive:
             self._transport.close()
 
-    def _go_on(self) -> None:
-        """Turns to what the client has sent meanwhile."""
+    def _serve_next(self) -> None:
+        """Serves what the client has sent in the meantime."""
         if not (self._exchange or self._transport.is_closing()):
             self._transport.resume_reading()
             self._serve()
 
 
-def _flood() -> Iterator[bytes]:
-    """An answer that does not say how long it is, and goes on for 16 MiB."""
+def _oversize_response() -> Iterator[bytes]:
+    """A response of 16 MiB without Content-Length."""
     yield b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-    yield from repeat(FLOOD_PIECE, FLOOD_PIECES)
+    yield from repeat(OVERSIZE_CHUNK, OVERSIZE_CHUNKS)

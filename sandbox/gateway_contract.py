@@ -1,49 +1,49 @@
-"""The sending service's contract, `POST /send/{msgId}`, and how it is kept or broken: no sockets, no HTTP framing."""
+"""The gateway's contract, `POST /send/{msgId}`, and its faults: no sockets, no HTTP framing."""
 
 import json
 from collections.abc import Callable
 
 from sandbox.faults import FaultInjector, Faults, Outcome, Reaction
-from sandbox.gateway_http import Request, verdict
+from sandbox.gateway_http import Request, result_response
 from sandbox.gateway_ledger import Ledger
 
 INT64 = range(-(2**63), 2**63)
 SEND = b"/send/"
 
-NOT_FOUND = Reaction(Outcome.NOT_FOUND, 404, verdict(404, 1, "there is only /send/{msgId}"))
-NOT_ALLOWED = Reaction(Outcome.NOT_ALLOWED, 405, verdict(405, 1, "a message is sent with POST", "Allow: POST"))
+NOT_FOUND = Reaction(Outcome.NOT_FOUND, 404, result_response(404, 1, "not found: the only path is /send/{msgId}"))
+NOT_ALLOWED = Reaction(Outcome.NOT_ALLOWED, 405, result_response(405, 1, "only POST is possible here", "Allow: POST"))
 UNAUTHORIZED = Reaction(
-    Outcome.UNAUTHORIZED, 401, verdict(401, 1, "the token is not right", "WWW-Authenticate: Bearer")
+    Outcome.UNAUTHORIZED, 401, result_response(401, 1, "the token is not valid", "WWW-Authenticate: Bearer")
 )
 
 
 class Malformed(ValueError):
-    """The body does not say what to send to whom."""
+    """The body is not a valid message."""
 
 
 class Gateway:
-    """The simulated gateway: its token, its plan of misbehaviour and its ledger.
+    """The simulated gateway: its token, its plan of faults and its ledger.
 
-    `go_down` is called with the seconds of an outage that a plan asks for; it is for the listener to set.
+    `go_down` is called with the duration in seconds of a plan's outage; the listener sets it.
     """
 
     def __init__(self, token: str) -> None:
         self.ledger = Ledger()
         self.go_down: Callable[[float], None] = lambda seconds: None
         self._own_token = token.encode()
-        self.misbehave(Faults())
+        self.set_faults(Faults())
 
-    def misbehave(self, faults: Faults) -> None:
-        """From now on follows this plan; `Faults()` is to behave."""
-        self._mischief = FaultInjector(faults)
+    def set_faults(self, faults: Faults) -> None:
+        """Replaces the plan; `Faults()` has no faults."""
+        self._injector = FaultInjector(faults)
         self._token = faults.token.encode() if faults.token else self._own_token
         if faults.down_for:
             self.go_down(faults.down_for)
 
     def receive(self, request: Request, started_at: float) -> tuple[Reaction, int]:
-        """Decides about a request and writes it down: what to do now, and its sequence number in the ledger.
+        """Records a request; returns the reaction and its sequence number in the ledger.
 
-        The number is 0 for a request that names no message; only its answer is counted.
+        The number is 0 for a request without a valid message id; only its response is counted.
         """
         self.ledger.begin(started_at)
         msg_id = _msg_id(request.path)
@@ -61,20 +61,20 @@ class Gateway:
         try:
             phone = _phone_in(request.body, msg_id)
         except Malformed as error:
-            return Reaction(Outcome.MALFORMED, 400, verdict(400, 1, str(error))), None
-        return self._mischief.pick(msg_id, phone), phone
+            return Reaction(Outcome.MALFORMED, 400, result_response(400, 1, str(error))), None
+        return self._injector.pick(msg_id, phone), phone
 
 
 def _msg_id(path: bytes) -> int | None:
     digits = path.removeprefix(SEND)
-    # At most 20 characters: int() has its own idea of how many are too many.
+    # At most 20 characters: int() raises an error of its own for thousands of digits.
     if digits is path or len(digits) > 20 or not digits.removeprefix(b"-").isdigit():
         return None
     return int(digits) if int(digits) in INT64 else None
 
 
 def _phone_in(body: bytes, msg_id: int) -> int:
-    """The phone number of a well-formed body. Raises Malformed, saying what is wrong with it."""
+    """The phone number in a valid body. Raises Malformed, saying what is invalid."""
     try:
         message = json.loads(body.decode())
     except (ValueError, RecursionError):

@@ -1,12 +1,12 @@
-"""The simulated gateway's control interface, under `/_/`: what it saw, and how it is to misbehave.
+"""The simulated gateway's control interface, under `/_/`: reads its ledger and sets its faults.
 
-    GET /_/ledger?after=SEQ&limit=N&all=1   the entries, one JSON object a line; `all` adds what was not accepted
+    GET /_/ledger?after=SEQ&limit=N&all=1   the entries, one JSON object a line; `all` includes what was not accepted
     GET /_/ledger/{id}?all=1                one message's entries, a JSON list
-    DELETE /_/ledger                        forgets them, and the counts
-    GET /_/summary, GET /_/rate             the counts; how many requests started in each second
-    GET /_/faults, PUT /_/faults            the plan of misbehaviour (sandbox/faults.py); {} is to behave
+    DELETE /_/ledger                        clears the entries and the counts
+    GET /_/summary, GET /_/rate             the counts; the requests started in each second
+    GET /_/faults, PUT /_/faults            the plan of faults (sandbox/faults.py); {} has none
 
-There is no token: whoever reaches the port may use it, which is why it listens on 127.0.0.1 unless told otherwise.
+It needs no token: any client that reaches the port may use it, so the default address is 127.0.0.1.
 """
 
 import json
@@ -16,40 +16,40 @@ from urllib.parse import parse_qs
 
 from sandbox.faults import Faults, FaultsError
 from sandbox.gateway_contract import Gateway
-from sandbox.gateway_http import Request, answer, verdict
+from sandbox.gateway_http import Request, http_response, result_response
 from sandbox.gateway_ledger import Entry
 
 CONTROL = b"/_/"
-ENTRIES_A_CHUNK = 250  # takes 2 ms or so, for which nobody else is served
+ENTRIES_A_CHUNK = 250  # some 2 ms, during which no other client is served
 
 Response = bytes | Iterator[bytes]
 
 
-class _Unusable(ValueError):
-    """The request asks for something that makes no sense; the message says what."""
+class _InvalidRequest(ValueError):
+    """The request is invalid; the message says why."""
 
 
 class Control:
-    """Answers the requests under `/_/`. A response is whole, or comes in chunks when it may be long."""
+    """Answers the requests under `/_/`. A response is one byte string, or an iterator of chunks when it may be long."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._plan: object = {}
 
     def respond(self, request: Request) -> Response:
-        """The response to one request."""
+        """The response to a request."""
         resource, _, msg_id = request.path.removeprefix(CONTROL).partition(b"/")
         methods = self._one_message(msg_id) if resource == b"ledger" and msg_id else self._resource(resource)
         if not methods:
-            return verdict(404, 1, "there are only /_/ledger, /_/ledger/{id}, /_/summary, /_/rate and /_/faults")
+            return result_response(404, 1, "the paths are /_/ledger, /_/ledger/{id}, /_/summary, /_/rate and /_/faults")
         respond = methods.get(request.method)
         if respond is None:
             allowed = b", ".join(methods).decode()
-            return verdict(405, 1, f"only {allowed} is possible here", f"Allow: {allowed}")
+            return result_response(405, 1, f"only {allowed} is possible here", f"Allow: {allowed}")
         try:
             return respond(request)
-        except (_Unusable, FaultsError) as error:
-            return verdict(400, 1, str(error))
+        except (_InvalidRequest, FaultsError) as error:
+            return result_response(400, 1, str(error))
 
     def _resource(self, name: bytes) -> dict[bytes, Callable[[Request], Response]]:
         ledger = self._gateway.ledger
@@ -57,7 +57,7 @@ class Control:
             b"ledger": {b"GET": self._list_entries, b"DELETE": self._forget},
             b"summary": {b"GET": lambda request: _json(ledger.summary()._asdict())},
             b"rate": {b"GET": lambda request: _json(ledger.rate())},
-            b"faults": {b"GET": lambda request: _json(self._plan), b"PUT": self._misbehave},
+            b"faults": {b"GET": lambda request: _json(self._plan), b"PUT": self._set_faults},
         }
         return resources.get(name, {})
 
@@ -77,22 +77,22 @@ class Control:
         self._gateway.ledger.forget()
         return _json({})
 
-    def _misbehave(self, request: Request) -> Response:
+    def _set_faults(self, request: Request) -> Response:
         try:
             plan = json.loads(request.body.decode())
         except (ValueError, RecursionError):
-            raise _Unusable("faults: the body is not JSON") from None
-        self._gateway.misbehave(Faults.from_json(plan))
+            raise _InvalidRequest("faults: the body is not JSON") from None
+        self._gateway.set_faults(Faults.from_json(plan))
         self._plan = plan
         return _json(plan)
 
 
 def _json(value: object) -> bytes:
-    return answer(200, json.dumps(value).encode())
+    return http_response(200, json.dumps(value).encode())
 
 
 def _in_chunks(entries: Iterator[Entry]) -> Iterator[bytes]:
-    """The whole response, chunk by chunk (RFC 9112, 7.1): one that breaks off can't be taken for a whole one."""
+    """The response in chunks (RFC 9112, 7.1), so that a client notices when it is cut off."""
     yield b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     while some := list(islice(entries, ENTRIES_A_CHUNK)):
         lines = "".join(json.dumps(entry._asdict()) + "\n" for entry in some).encode()
@@ -107,5 +107,5 @@ def _number(request: Request, name: str) -> int | None:
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise _Unusable(f"{name}: a whole number is meant, not {text!r}")
+        raise _InvalidRequest(f"{name}: must be a whole number, not {text!r}")
     return int(text)

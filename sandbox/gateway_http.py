@@ -1,4 +1,7 @@
-"""As much of HTTP/1.1 (RFC 9112) as the simulated gateway needs, on bytes, with no sockets."""
+"""The part of HTTP/1.1 (RFC 9112) that the simulated gateway needs, on bytes, without sockets.
+
+docs/adr/0041-the-simulated-gateway-reads-http-itself.md says why this is not h11.
+"""
 
 import json
 from http import HTTPStatus
@@ -9,6 +12,8 @@ MAX_BODY = 64 * 1024  # bytes
 
 
 class Request(NamedTuple):
+    """One request; `authorization` is the value of that header, or empty."""
+
     method: bytes
     path: bytes
     query: bytes
@@ -17,24 +22,24 @@ class Request(NamedTuple):
     keep_alive: bool
 
 
-class Unreadable(Exception):
-    """What came is not a request this server reads; the connection must be closed after the answer."""
+class BadRequest(Exception):
+    """The input is not a request that this server supports; the connection must be closed after the response."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
 
 
 def read_request(buffer: bytes) -> tuple[Request, bytes] | None:
-    """The first request in `buffer` and the bytes that follow it, or None until the whole of it has come.
+    """The first request in `buffer` and the bytes after it, or None while it is incomplete.
 
-    Raises Unreadable with 400, 411 (a chunked body), 413 (a body over MAX_BODY), 431 (a head over MAX_HEAD) or 505.
+    Raises BadRequest with 400, 411 (a chunked body), 413 (a body over MAX_BODY), 431 (a head over MAX_HEAD) or 505.
     """
-    buffer = buffer.lstrip(b"\r\n")  # RFC 9112, 2.2: empty lines before a request are to be ignored
+    buffer = buffer.lstrip(b"\r\n")  # RFC 9112, 2.2: empty lines before a request are ignored
     end = buffer.find(b"\r\n\r\n", 0, MAX_HEAD)
     if end < 0:
         if len(buffer) >= MAX_HEAD:
-            raise Unreadable(431, f"the header block is longer than {MAX_HEAD} bytes")
+            raise BadRequest(431, f"the header block is longer than {MAX_HEAD} bytes")
         return None
     request_line, *lines = buffer[:end].split(b"\r\n")
     method, target, version = _read_request_line(request_line)
@@ -44,36 +49,36 @@ def read_request(buffer: bytes) -> tuple[Request, bytes] | None:
     if len(buffer) < finish:
         return None
     path, _, query = target.partition(b"?")
-    # HTTP/1.0 is never kept alive: it would have to be asked for, and nobody who matters here asks.
+    # HTTP/1.0 connections are never kept alive: `Connection: keep-alive` is not supported.
     keep_alive = version == b"HTTP/1.1" and b"close" not in fields.get(b"connection", b"").lower()
     authorization = fields.get(b"authorization", b"")
     return Request(method, path, query, authorization, buffer[start:finish], keep_alive), buffer[finish:]
 
 
-def answer(status: int, body: bytes = b"", *fields: str, content_type: str = "application/json") -> bytes:
-    """A whole response. `fields` are header lines, like "Retry-After: 5"."""
+def http_response(status: int, body: bytes = b"", *fields: str, content_type: str = "application/json") -> bytes:
+    """A complete response. `fields` are header lines, such as "Retry-After: 5"."""
     head = [f"HTTP/1.1 {status} {_phrase(status)}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*head, *fields, "", ""]).encode("latin-1") + body
 
 
-def verdict(status: int, code: int, message: str, *fields: str) -> bytes:
-    """A whole response whose body is the gateway's: {"code": ..., "message": ...}."""
-    return answer(status, json.dumps({"code": code, "message": message}).encode(), *fields)
+def result_response(status: int, code: int, message: str, *fields: str) -> bytes:
+    """A complete response with a body of the gateway's contract: {"code": ..., "message": ...}."""
+    return http_response(status, json.dumps({"code": code, "message": message}).encode(), *fields)
 
 
-def closing(whole: bytes) -> bytes:
-    """The same response, saying that the connection closes after it (RFC 9112, 9.6)."""
-    status_line, rest = whole.split(b"\r\n", 1)
+def with_close(response: bytes) -> bytes:
+    """The response with `Connection: close` (RFC 9112, 9.6)."""
+    status_line, rest = response.split(b"\r\n", 1)
     return status_line + b"\r\nConnection: close\r\n" + rest
 
 
 def _read_request_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     parts = line.split(b" ")
     if len(parts) != 3 or not all(parts):
-        raise Unreadable(400, "the request line is not `method target version`")
+        raise BadRequest(400, "the request line is not `method target version`")
     method, target, version = parts
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise Unreadable(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        raise BadRequest(505, "only HTTP/1.1 and HTTP/1.0 are supported")
     return method, target, version
 
 
@@ -82,23 +87,23 @@ def _read_fields(lines: list[bytes]) -> dict[bytes, bytes]:
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not name or name != name.strip():
-            raise Unreadable(400, "a header line is not `name: value`")
+            raise BadRequest(400, "a header line is not `name: value`")
         name = name.lower()
         if name == b"content-length" and name in fields:
-            raise Unreadable(400, "Content-Length is given twice")
+            raise BadRequest(400, "there is more than one Content-Length")
         fields[name] = value.strip()
     return fields
 
 
 def _content_length(fields: dict[bytes, bytes]) -> int:
     if b"transfer-encoding" in fields:
-        raise Unreadable(411, "a body must come with its Content-Length, not chunked")
+        raise BadRequest(411, "a body needs a Content-Length; chunked bodies are not supported")
     raw = fields.get(b"content-length", b"0")
     if not raw.isdigit():
-        raise Unreadable(400, "Content-Length is not a number")
-    # The number of digits is looked at first: int() refuses thousands of them with an error of its own.
+        raise BadRequest(400, "Content-Length is not a number")
+    # The number of digits is checked first: int() raises an error of its own for thousands of digits.
     if len(raw) > 18 or int(raw) > MAX_BODY:
-        raise Unreadable(413, f"the body is longer than {MAX_BODY} bytes")
+        raise BadRequest(413, f"the body is longer than {MAX_BODY} bytes")
     return int(raw)
 
 

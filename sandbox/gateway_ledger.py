@@ -1,4 +1,4 @@
-"""What the simulated gateway remembers of the requests it got: the other side's record, for tests to compare with."""
+"""The simulated gateway's record of the requests that it received, for tests to compare with our ledger."""
 
 import time
 from array import array
@@ -10,39 +10,39 @@ from typing import NamedTuple
 
 from sandbox.faults import Outcome, Reaction
 
-SECONDS_KEPT = 3600  # of the rate; a gateway that runs for months must not grow by it
+SECONDS_KEPT = 3600  # of the rate; bounded, so that a gateway can run for months
 
 
 class Entry(NamedTuple):
     """One request to `/send/{id}`. Times are seconds since the epoch by the gateway's own clock."""
 
-    sequence: int  # grows by one with every request, also over a DELETE
+    sequence: int  # grows by one with every request, also after a DELETE
     id: int
-    phone: int | None  # None: the body was not read, because the token or the body was wrong
+    phone: int | None  # None: the token or the body was invalid
     body_hash: str  # sha256 of the body, in hexadecimal
     token_ok: bool
     outcome: str
-    status: int | None  # None: no whole answer was given (or not yet)
-    started_at: float  # the request's first byte came
+    status: int | None  # None: no complete response was sent (yet)
+    started_at: float  # when the request's first byte arrived
     accepted_at: float | None  # None: the message was not accepted
-    answered_at: float | None  # the answer's last byte was handed to the system
+    answered_at: float | None  # when the response's last byte was given to the operating system
 
 
 class Summary(NamedTuple):
-    """The counts since the start or the last DELETE. requests = the sum of by_status + in_flight, always."""
+    """The counts since the start or the last DELETE. Always, requests = the sum of by_status + in_flight."""
 
     accepted: int
     distinct: int
     repeats: int
     requests: int
-    by_status: dict[str, int]  # "none" counts the requests that were given no whole answer
+    by_status: dict[str, int]  # "none" counts the requests without a complete response
     in_flight: int
     max_in_flight: int
     max_per_second: int
 
 
 class Ledger:
-    """Every request, in the order of their last byte. A million of them take some 150 MB."""
+    """Every request, in the order of its last byte. A million requests take some 150 MB."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -50,7 +50,7 @@ class Ledger:
         self.forget()
 
     def forget(self) -> None:
-        """Starts over. Requests in flight stay counted, but what becomes of them is not written down."""
+        """Clears the ledger. Requests in flight remain counted, but their results are not recorded."""
         self._rows = _Rows(self._last)
         self._accepted: set[int] = set()
         self._accepts = 0
@@ -59,7 +59,7 @@ class Ledger:
         self._per_second: dict[int, int] = {}
 
     def begin(self, started_at: float) -> None:
-        """Counts a request in."""
+        """Counts the start of a request."""
         self._requests += 1
         self._in_flight += 1
         if self._in_flight > self._max_in_flight:
@@ -70,7 +70,7 @@ class Ledger:
         self._per_second[second] = self._per_second.get(second, 0) + 1
 
     def record(self, msg_id: int, phone: int | None, body: bytes, reaction: Reaction, started_at: float) -> int:
-        """Writes down what was decided about a request, and returns its sequence number."""
+        """Records the reaction to a request; returns its sequence number."""
         self._last += 1
         if reaction.accepts:
             self._accepts += 1
@@ -79,14 +79,14 @@ class Ledger:
         return self._last
 
     def end(self, sequence: int, status: int) -> None:
-        """Counts a request out. `status` 0: it got no whole answer; `sequence` 0: it was not written down."""
+        """Counts the end of a request. `status` 0: no complete response; `sequence` 0: it was not recorded."""
         self._in_flight -= 1
         self._statuses[status] += 1
         if status:
             self._rows.mark_answered(sequence, status)
 
     def entries(self, after: int = 0, limit: int | None = None, everything: bool = False) -> Iterator[Entry]:
-        """The entries with a greater sequence than `after`, as of now: the accepted ones, or everything."""
+        """The entries with a sequence greater than `after`: the accepted ones, or everything."""
         rows = self._rows
         found = (rows.entry(row) for row in range(max(0, after - rows.base), len(rows)))
         return islice((entry for entry in found if everything or entry.accepted_at), limit)
@@ -115,7 +115,7 @@ class Ledger:
 
 
 class _Rows:
-    """The entries, column by column: ten times smaller than objects, and nothing for the garbage collector to walk."""
+    """The entries in columns: ten times smaller than objects, and not traversed by the garbage collector."""
 
     def __init__(self, base: int) -> None:
         self.base = base  # row 0 is sequence base + 1
@@ -143,7 +143,7 @@ class _Rows:
 
     def mark_answered(self, sequence: int, status: int) -> None:
         row = sequence - self.base - 1
-        if row >= 0:  # it is below 0 for a request that has been forgotten since, or was never written down
+        if row >= 0:  # below 0: the request was cleared since, or never recorded
             self._statuses[row] = status
             self._answered[row] = time.time()
 

@@ -1,11 +1,12 @@
-"""A leash: a child process that doesn't outlive the process that started it.
+"""A child process that receives a signal when its parent dies (Linux's PR_SET_PDEATHSIG).
 
-`die_with_parent(command, …)` is what to give to `subprocess.Popen` instead of `command`. It runs this file, which asks
-the kernel for a signal when its parent dies, and then becomes the command (same process id). That is Linux's
-PR_SET_PDEATHSIG; other systems have nothing like it, and there a child outlives a parent that was killed with
-SIGKILL. (Done here and not in Popen's `preexec_fn`, which is unsafe as soon as the parent has threads.)
+Give `die_with_parent(command, …)` to `subprocess.Popen` instead of `command`. It runs this file, which asks the kernel
+for the signal and then executes the command with the same process id. Other systems have no such call: there a child
+outlives a parent that was killed with SIGKILL. (Popen's `preexec_fn` could do it too, but is unsafe when the parent has
+threads.)
 
-Mind that Linux counts the death of the *thread* that started the child: start children from one that stays.
+Linux counts the death of the *thread* that started the child: start children from a thread that lives as long as they
+should. docs/adr/0040-the-launcher-s-own-process-code.md says why this is not a library.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 class Account(NamedTuple):
-    """A user of the operating system, and a folder that he needs to get at, wherever it lies."""
+    """A user of the operating system, and a folder that this user must be able to reach."""
 
     uid: int
     gid: int
@@ -35,37 +36,37 @@ class Account(NamedTuple):
 
 
 def die_with_parent(command: Sequence[str], on_orphaned: signal.Signals, account: Account | None = None) -> list[str]:
-    """The command on a leash: it receives `on_orphaned` when the calling thread's process is gone.
+    """The command to start instead of `command`: it receives `on_orphaned` when the calling thread dies.
 
     `command[0]` is the path of a program. With `account` (for root only) it runs as that user.
     """
     account_arguments = [str(value) for value in account] if account else ["", "", ""]
-    # -I -S: nothing of site-packages and of the environment is wanted, and it starts in a hundredth of a second.
-    leash = [sys.executable, "-I", "-S", __file__, str(os.getpid()), on_orphaned.name]
-    return [*leash, *account_arguments, *command]
+    # -I -S: neither site-packages nor the environment is needed, and without them it starts in some 10 ms.
+    wrapper = [sys.executable, "-I", "-S", __file__, str(os.getpid()), on_orphaned.name]
+    return [*wrapper, *account_arguments, *command]
 
 
 def main(parent: str, on_orphaned: str, uid: str, gid: str, folder: str, *command: str) -> NoReturn:
-    """Puts on the leash and becomes the command; exits with one sentence when that can't be."""
+    """Asks for the signal and executes the command; exits with one sentence when that fails."""
     try:
         if uid:
             _become(Account(int(uid), int(gid), folder), command[0])
-        # After the change of user, which would undo it (prctl(2)).
+        # After the change of user, which clears it (prctl(2)).
         if sys.platform == "linux":
             _prctl(PR_SET_PDEATHSIG, signal.Signals[on_orphaned])
         if os.getppid() != int(parent):
-            sys.exit("The process that started this one is gone already.")
-        # A parent may have blocked signals, and what it starts would inherit that.
+            sys.exit("The process that started this one has already ended.")
+        # A parent may have blocked signals, and its children would inherit the mask.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execv(command[0], command)  # noqa: S606
     except OSError as error:
-        sys.exit(f"{command[0]} can't be started: {error.strerror}.")
+        sys.exit(f"{command[0]} cannot be started: {error.strerror}.")
 
 
 def _become(account: Account, program: str) -> None:
-    """Turns root into another user, who can still get at the program and the folder if they lie in root's own home.
+    """Changes from root to another user, who can still reach the program and the folder inside root's home.
 
-    Changing the modes of the folders above would do too, but it would stay and open them to everybody.
+    Changing the modes of the folders above would also work, but permanently and for every user.
     """
     if sys.platform == "linux":
         _prctl(PR_SET_KEEPCAPS, 1)
@@ -75,23 +76,23 @@ def _become(account: Account, program: str) -> None:
     if sys.platform == "linux" and not (os.access(program, os.X_OK) and os.access(account.folder, os.X_OK)):
         try:
             _keep_capability(CAP_DAC_READ_SEARCH)
-        except PermissionError:  # containers have only the stronger one
+        except PermissionError:  # containers grant only the stronger one
             _keep_capability(CAP_DAC_OVERRIDE)
 
 
 def _keep_capability(capability: int) -> None:
-    """Keeps one of root's capabilities for this process and what it executes: an ambient one (capabilities(7))."""
+    """Keeps one of root's capabilities for this process and what it executes, as an ambient one (capabilities(7))."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     now, later = 1 << capability | 1 << CAP_SETPCAP, 1 << capability
     effective_permitted_inheritable = (ctypes.c_uint32 * 6)(now, now, later, 0, 0, 0)
     _checked(_libc().capset(header, effective_permitted_inheritable))
-    # Without this access(2) knows nothing of capabilities, and with it initdb looks for PostgreSQL's other programs.
+    # Without this, access(2) ignores capabilities, and initdb uses it to find PostgreSQL's other programs.
     _prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
     _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
 
 
 def _prctl(option: int, *arguments: int) -> None:
-    # Five whole words: the kernel refuses some options when the unused ones are not zero.
+    # All five arguments: the kernel refuses some options unless the unused ones are zero.
     words = [*arguments, 0, 0, 0, 0][:4]
     _checked(_libc().prctl(ctypes.c_int(option), *(ctypes.c_ulong(word) for word in words)))
 

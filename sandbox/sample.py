@@ -1,4 +1,4 @@
-"""A directory to look at and a mailing to watch, added through the API as anybody would add theirs."""
+"""Sample data: clients and a mailing, added through the API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE = 1000
 """Clients."""
 
 OPERATOR_CODE = "900"
-"""All of them have it: it is the mark of the mailing."""
+"""Every sample client has it; it is the mailing's mark."""
 
 TAGS = ("new", "regular", "regular", "vip", "regular", "new", "regular", "test", "regular", "regular")
 TIME_ZONES = (
@@ -37,13 +37,13 @@ def add_clients(api: ApiClient) -> None:
 
 
 def add_mailing(api: ApiClient, now: datetime) -> int:
-    """Adds the mailing to all of them, starting `now`; returns its id."""
+    """Adds the mailing to all sample clients, starting `now`; returns its id."""
     mailing: dict[str, Any] = api.post("/v1/mailing/create/", sample_mailing(now))
     return int(mailing["id"])
 
 
 def sample_clients() -> Iterator[dict[str, Any]]:
-    """The clients: +7 900 000-00-00 and on, a tag and a Russian time zone each."""
+    """The clients: phone numbers from +7 900 000-00-00 on, each with a tag and a Russian time zone."""
     for number in range(SIZE):
         yield {
             "phone_number": int(f"7{OPERATOR_CODE}{number:07}"),
@@ -54,15 +54,15 @@ def sample_clients() -> Iterator[dict[str, Any]]:
 
 
 def sample_mailing(now: datetime) -> dict[str, Any]:
-    """The body of the mailing: to everybody, from now on for an hour. `now` is in UTC."""
+    """The body of the mailing: to every sample client, with a window of one hour from `now` (UTC)."""
     return {
         "start_datetime": _timestamp(now),
         "end_datetime": _timestamp(now + WINDOW),
-        "text": "Гонец прибыл: это пробная рассылка, и никому она не придёт.",
+        "text": "Это пробная рассылка: она показывает работу сервиса и никому не доставляется.",
         "mark": OPERATOR_CODE,
     }
 
 
 def _timestamp(moment: datetime) -> str:
-    """As in the specification: 2022-06-02T18:25:43.511Z."""
+    """The specification's format: 2022-06-02T18:25:43.511Z."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The whole service on one machine: what runs, where, with which environment, and in which order."""
+"""The whole service on one machine: its processes, their environments, and the order of start and stop."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ import requests
 
 from sandbox.addresses import authority, free_port, is_free, reachable
 from sandbox.api_key import load_or_create_key
-from sandbox.logs import begin_log, reason_in
+from sandbox.logs import reason_in, rotate_log
 from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import LauncherSettings
 from sandbox.supervisor import ROOT, Job, Supervisor
-from sandbox.terminal import Terminal, brief
+from sandbox.terminal import Terminal, display_path
 from shared.database import libpq_url
 from shared.database_errors import explain
 from shared.errors import ConfigurationError, GonetsError
 from worker.gateway_token import Token
 
-START_PATIENCE = 60.0
-"""Seconds until the API and the simulated gateway must have answered once."""
-TEND_INTERVAL = 0.2
+START_TIMEOUT = 60.0
+"""Seconds within which the API and the simulated gateway must respond."""
+SUPERVISE_INTERVAL = 0.2
 API_SECRETS = ("API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET")
-"""The issuer goes where its secret goes: alone it is a wrong setting, to the migrations too."""
+"""The issuer is passed on together with its secret: alone it is an invalid setting, for the migrations too."""
 WORKER_SECRETS = ("GATEWAY_PROXY", "SMTP_PASSWORD", "SMTP_PASSWORD_FILE")
 SECRETS = ("DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS, *WORKER_SECRETS)
-"""URLs are among them because of the passwords that may be in them."""
+"""URLs are included because they may contain passwords."""
 
 
 class Service:
     """PostgreSQL, the migrations, the gateway, the API and the workers: started in this order, stopped in reverse.
 
-    What the settings give an address for is used, and not started.
+    A database or gateway whose address is set is used and not started.
     """
 
     def __init__(self, settings: LauncherSettings, terminal: Terminal) -> None:
-        """Raises ConfigurationError when the API's address is taken or there is no token for a real gateway.
+        """Raises ConfigurationError when the API's address is in use or there is no token for a real gateway.
 
         The token may be asked for at the terminal.
         """
@@ -59,9 +59,9 @@ class Service:
         self._check_api_address()
         self._token = self._find_token()
         self.api_key = settings.api_key or ""
-        self.stop_asked = False
-        """Whether a signal has asked us to stop. Python drops what a signal's handler raises while an object is being
-        removed, so `supervise` raises it again."""
+        self.stop_requested = False
+        """Whether a signal has requested a stop. Python discards what a signal handler raises while an object is
+        finalized, so `supervise` raises it again."""
 
     @property
     def logs(self) -> Path:
@@ -70,18 +70,18 @@ class Service:
 
     @property
     def key_file(self) -> Path | None:
-        """Where the API's key is kept, if it is not the environment's."""
+        """The file of the API key; None when the key comes from the environment."""
         return None if self._settings.api_key else self._data / "api-key"
 
     @property
     def simulates_gateway(self) -> bool:
-        """Whether messages go to a simulation, and to nobody's phone."""
+        """Whether messages go to the simulated gateway."""
         return self._settings.gateway_url is None
 
     def start(self) -> None:
-        """Starts everything, and says so line by line; returns when the API answers.
+        """Starts everything and prints a line for each step; returns when the API responds.
 
-        Raises ConfigurationError and GonetsError with one sentence for the person at the terminal.
+        Raises ConfigurationError and GonetsError with one sentence for the terminal.
         """
         self._start_database()
         self._migrate()
@@ -90,35 +90,35 @@ class Service:
         if self.simulates_gateway:
             self._start_gateway()
         else:
-            self._terminal.tick(f"Gateway at {self.gateway_url}")
+            self._terminal.done(f"Gateway at {self.gateway_url}")
         self._start_api()
         self._start_workers()
 
     def supervise(self, seconds: float = 0.0) -> None:
-        """Looks after everything once, or for that many seconds: what died is started again.
+        """Restarts processes that have died: checks once, or repeatedly for that many seconds.
 
-        Raises KeyboardInterrupt once it is asked to stop.
+        Raises KeyboardInterrupt when a stop has been requested.
         """
         deadline = time.monotonic() + seconds
         while True:
-            if self.stop_asked:
+            if self.stop_requested:
                 raise KeyboardInterrupt
             if self._postgres and self._postgres.pid is None:
-                self._terminal.say("PostgreSQL ended; it starts again.")
+                self._terminal.say("PostgreSQL stopped unexpectedly; restarting it.")
                 self._postgres.start()
             self._supervisor.supervise()
             if time.monotonic() >= deadline:
                 return
-            time.sleep(TEND_INTERVAL)
+            time.sleep(SUPERVISE_INTERVAL)
 
     def stop(self) -> None:
-        """Stops everything: the workers first, so that they record what they have in flight, PostgreSQL last."""
+        """Stops everything: the workers first, so that they record what is in flight, PostgreSQL last."""
         self._supervisor.stop()
         if self._postgres:
             self._postgres.stop()
 
     def kill(self) -> None:
-        """Hurries a `stop`, which it may interrupt: nobody is waited for, and PostgreSQL recovers at its next start."""
+        """Kills everything, also during a `stop`; PostgreSQL recovers at its next start."""
         self._supervisor.kill()
         if self._postgres and (pid := self._postgres.pid):
             os.kill(pid, signal.SIGQUIT)
@@ -139,7 +139,7 @@ class Service:
         if settings.gateway_url is None:
             return {"GATEWAY_TOKEN": settings.gateway_token or secrets.token_urlsafe(32)}
         token = Token(settings.gateway_token, settings.gateway_token_file)
-        if settings.gateway_token_file:  # which a worker reads again when the gateway refuses what was in it
+        if settings.gateway_token_file:  # a worker reads it again when the token is rejected
             return {"GATEWAY_TOKEN_FILE": settings.gateway_token_file}
         return {"GATEWAY_TOKEN": token.value}
 
@@ -148,26 +148,26 @@ class Service:
             try:
                 psycopg2.connect(libpq_url(self.database_url), connect_timeout=5).close()
             except psycopg2.OperationalError as error:
-                raise ConfigurationError(f"DATABASE_URL: the database can't be reached: {explain(error)}") from None
-            # Not before: it brings the whole API with it, which takes longer to import than the launcher.
+                raise ConfigurationError(f"DATABASE_URL: the database cannot be reached: {explain(error)}") from None
+            # Imported here: it loads the whole API, which takes longer than the launcher itself.
             from api.database_url import database_url
 
             shown = database_url(self.database_url).set(drivername="postgresql").render_as_string()
-            self._terminal.tick(f"Database {shown}")
+            self._terminal.done(f"Database {shown}")
             return
-        self._terminal.pass_by("Starting PostgreSQL…")
+        self._terminal.status_line("Starting PostgreSQL…")
         log = self.logs / "postgres.log"
-        begin_log(log)
+        rotate_log(log)
         self._postgres = EmbeddedPostgres(self._data / "postgres", log=log)
         self._postgres.start()
         self.database_url = self._postgres.url
-        self._terminal.tick(f"PostgreSQL 18 in {brief(self._postgres.folder)}")
+        self._terminal.done(f"PostgreSQL 18 in {display_path(self._postgres.folder)}")
 
     def _migrate(self) -> None:
-        self._terminal.pass_by("Bringing the tables up to date…")
+        self._terminal.status_line("Migrating the database…")
         command = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
         log = self.logs / "migrations.log"
-        begin_log(log)
+        rotate_log(log)
         with log.open("wb") as output:
             done = subprocess.run(  # noqa: S603
                 die_with_parent(command, signal.SIGTERM),
@@ -180,7 +180,7 @@ class Service:
                 check=False,
             )
         if done.returncode != 0:
-            raise GonetsError(f"The tables can't be brought up to date: {reason_in(log)} (More in {brief(log)}.)")
+            raise GonetsError(f"The database cannot be migrated: {reason_in(log)} (More in {display_path(log)}.)")
 
     def _start_gateway(self) -> None:
         port = free_port(self._settings.gateway_port)
@@ -188,28 +188,30 @@ class Service:
         command = [sys.executable, "-m", "sandbox.gateway", "--host", "127.0.0.1", "--port", str(port)]
         self._supervisor.start(Job("gateway", "gateway", command, _environment(self._token)))
         self._wait_for("gateway", "simulated gateway", f"{self.gateway_url}/_/summary")
-        self._terminal.tick(f"Simulated gateway on {self.gateway_url}")
+        self._terminal.done(f"Simulated gateway on {self.gateway_url}")
 
     def _start_api(self) -> None:
         address = authority(self._settings.api_host, self._settings.api_port)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         command.append("api:create_app()")
-        environment = _environment({"DATABASE_URL": self.database_url, **_given(API_SECRETS), "API_KEY": self.api_key})
+        environment = _environment(
+            {"DATABASE_URL": self.database_url, **_inherited(API_SECRETS), "API_KEY": self.api_key}
+        )
         self._supervisor.start(Job("api", "api", command, environment))
         self._wait_for("api", "API", f"{self.api_url}/healthz")
-        self._terminal.tick(f"API on {self.api_url}")
+        self._terminal.done(f"API on {self.api_url}")
 
     def _start_workers(self) -> None:
         addresses = {"DATABASE_URL": self.database_url, "GATEWAY_URL": self.gateway_url}
-        environment = _environment({**addresses, **self._token, **_given(WORKER_SECRETS)})
+        environment = _environment({**addresses, **self._token, **_inherited(WORKER_SECRETS)})
         for number in range(1, self._settings.workers + 1):
             self._supervisor.start(Job("worker", f"worker-{number}", [sys.executable, "-m", "worker"], environment))
-        self._terminal.tick(f"{self._settings.workers} worker{'s' * (self._settings.workers != 1)}")
+        self._terminal.done(f"{self._settings.workers} worker{'s' * (self._settings.workers != 1)}")
 
     def _wait_for(self, name: str, title: str, url: str) -> None:
-        """Waits until the job `name` answers at `url`. Raises GonetsError when it ends, or doesn't in time."""
-        self._terminal.pass_by(f"Waiting for the {title}…")
-        deadline = time.monotonic() + START_PATIENCE
+        """Waits until the job `name` responds at `url`. Raises GonetsError when it exits, or does not in time."""
+        self._terminal.status_line(f"Waiting for the {title}…")
+        deadline = time.monotonic() + START_TIMEOUT
         with requests.Session() as session:
             session.trust_env = False
             while True:
@@ -221,15 +223,15 @@ class Service:
                 if end := self._supervisor.ended(name):
                     raise GonetsError(end)
                 if time.monotonic() > deadline:
-                    raise GonetsError(f"{url} does not answer; the log is {brief(self.logs / name)}.log.")
+                    raise GonetsError(f"{url} does not respond; the log is {display_path(self.logs / name)}.log.")
                 time.sleep(0.1)
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child. A secret is only in that of those who need it."""
+    """The environment of a child. Each secret is passed only to the processes that need it."""
     inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
     return {**inherited, "PYTHONUNBUFFERED": "1", **more}
 
 
-def _given(names: Iterable[str]) -> dict[str, str]:
+def _inherited(names: Iterable[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}

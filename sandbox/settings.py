@@ -10,16 +10,16 @@ from shared.config import between, environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LauncherSettings:
-    """What is not set is run by the launcher itself: the database in `data_dir`, the gateway as a simulation."""
+    """Without `database_url` the launcher runs a database in `data_dir`; without `gateway_url`, a simulated gateway."""
 
     database_url: str | None
     gateway_url: str | None
     gateway_token: str | None
     gateway_token_file: str | None
     gateway_port: int
-    """The simulated gateway's; another one is taken when it isn't free."""
+    """The simulated gateway's; if it is in use, a free one is chosen."""
     api_key: str | None
-    """An admin's; without one, the launcher makes one and keeps it in `data_dir`."""
+    """An admin key; without one, the launcher creates one in `data_dir`."""
     api_host: str
     api_port: int
     workers: int
@@ -27,7 +27,7 @@ class LauncherSettings:
 
     @classmethod
     def from_environment(cls) -> LauncherSettings:
-        """Raises ConfigurationError that names every variable that is wrong. What is empty counts as not set."""
+        """Raises ConfigurationError that names every invalid variable. An empty variable counts as not set."""
         with environment() as env:
             return cls(
                 database_url=env.str("DATABASE_URL", "") or None,

@@ -1,4 +1,4 @@
-"""Child processes with a log file each: started, started again when they die, stopped in the right order."""
+"""Child processes, each with a log file: started, restarted when they die, stopped in order."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.logs import begin_log, reason_in
+from sandbox.logs import reason_in, rotate_log
 from sandbox.parent_death_signal import die_with_parent
-from sandbox.terminal import brief
+from sandbox.terminal import display_path
 from shared.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
-"""Where every child runs: the packages are run in place."""
+"""The working directory of every child: the packages are run in place."""
 
-STOP_PATIENCE = 15.0
-"""Seconds from SIGTERM to SIGKILL; a worker takes 10 of them to finish what it has in flight."""
-SHORTEST_DELAY, LONGEST_DELAY = 1.0, 30.0
-"""Seconds before what died is started again: doubled each time, so that a crash loop doesn't spin."""
-GOOD_LIFE = 60.0
-"""Seconds after which a death is a new trouble, and not the old one again."""
+STOP_TIMEOUT = 15.0
+"""Seconds from SIGTERM to SIGKILL; a worker takes up to 10 of them to finish what is in flight."""
+MIN_RESTART_DELAY, MAX_RESTART_DELAY = 1.0, 30.0
+"""Seconds before a restart: doubled each time, so that a crash loop does not spin."""
+STABLE_SECONDS = 60.0
+"""Seconds of running after which the restart delay starts again at its minimum."""
 POLL_INTERVAL = 0.05
-WRONG_CONFIGURATION = 2
-"""The exit code of a child that its settings don't let start: nothing gets better by starting it again."""
+CONFIGURATION_ERROR = 2
+"""The exit code of a child whose settings are invalid: a restart would not help."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Job:
 
 
 class Supervisor:
-    """Runs jobs whose output goes to `logs`/NAME.log; `say` gets a line when something happens to one.
+    """Runs jobs whose output goes to `logs`/NAME.log; calls `say` with a line when a job dies or is killed.
 
-    Each child leads a session of its own, so that Ctrl-C at the terminal reaches only the supervisor, and is told to
-    stop when the supervisor is killed (on Linux: see sandbox/parent_death_signal.py).
+    Each child leads a session of its own, so that Ctrl-C at the terminal reaches only the supervisor, and receives
+    SIGTERM when the supervisor is killed (on Linux: see sandbox/parent_death_signal.py).
     """
 
     def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
@@ -56,62 +56,62 @@ class Supervisor:
     def start(self, job: Job) -> None:
         """Starts a job, with a new log."""
         child = _Child(job, self._logs / f"{job.name}.log")
-        begin_log(child.log)
+        rotate_log(child.log)
         child.start()
         self._children.append(child)
 
     def supervise(self) -> None:
-        """Starts again, a little later, what has died; call it a few times a second.
+        """Restarts children that have died, after a delay; call it a few times a second.
 
-        Raises ConfigurationError with the child's own words when it was its settings that did not let it run.
+        Raises ConfigurationError with the child's own message when its settings are invalid.
         """
         for child in self._children:
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
                     child.start()
             elif (status := child.ended()) is not None:
-                if status == WRONG_CONFIGURATION:
+                if status == CONFIGURATION_ERROR:
                     raise ConfigurationError(reason_in(child.log))
                 child.schedule_restart()
-                again = f"it starts again in {child.delay:.0f} s"
-                self._say(f"{child.job.name} {_in_words(status)}; {again} (its log: {brief(child.log)}).")
+                again = f"restarting in {child.delay:.0f} s"
+                self._say(f"{child.job.name} {_describe_exit(status)}; {again} (log: {display_path(child.log)}).")
 
     def ended(self, name: str) -> str | None:
-        """Why a job does not run (how it ended, and its own words); none while it runs."""
+        """Why a job is not running (its exit and its last error); None while it runs."""
         child = next(child for child in self._children if child.job.name == name)
         status = child.ended()
         return (
             None
             if status is None
-            else f"{name} {_in_words(status)}: {reason_in(child.log)} (More in {brief(child.log)}.)"
+            else f"{name} {_describe_exit(status)}: {reason_in(child.log)} (More in {display_path(child.log)}.)"
         )
 
     def stop(self) -> None:
-        """Stops the jobs, the last started role first; returns when all have ended. To be called once."""
+        """Stops the jobs, the last started role first; returns when all have exited. Call it once."""
         for _, children in itertools.groupby(reversed(self._children), key=lambda child: child.job.role):
             self._stop_together(list(children))
         self._children.clear()
 
     def kill(self) -> None:
-        """Ends all jobs at once; safe in a signal handler that interrupts `stop`."""
+        """Kills all jobs; safe in a signal handler that interrupts `stop`."""
         for child in list(self._children):
             child.kill()
 
     def _stop_together(self, children: Sequence[_Child]) -> None:
         for child in children:
             child.terminate()
-        deadline = time.monotonic() + STOP_PATIENCE
+        deadline = time.monotonic() + STOP_TIMEOUT
         while any(child.ended() is None for child in children) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
         for child in children:
             if child.ended() is None:
-                self._say(f"{child.job.name} does not stop; it is killed.")
+                self._say(f"{child.job.name} did not stop in time and was killed.")
                 child.kill()
                 child.wait()
 
 
 class _Child:
-    """A job's process, and how it has fared."""
+    """A job's process, its exit status and its next restart."""
 
     def __init__(self, job: Job, log: Path) -> None:
         self.job = job
@@ -137,10 +137,10 @@ class _Child:
             )
 
     def ended(self) -> int | None:
-        """Its exit status, as subprocess has it; none while it runs."""
+        """Its exit status as in subprocess; None while it runs."""
         if self._process and (status := self._process.poll()) is not None:
-            # What is left of it (the workers of a gunicorn that was killed) would hold its port. Now, and not later,
-            # when its number may be another's.
+            # Its own children (the workers of a killed gunicorn) would keep its port. They are killed now, because its
+            # process id may be reused later.
             self.kill()
             self._process, self._status = None, status
         return self._status
@@ -164,11 +164,11 @@ class _Child:
 
 
 def next_delay(delay: float, lived: float) -> float:
-    """Seconds until the next start of a child that lived for `lived` seconds, and had to wait `delay` before."""
-    return SHORTEST_DELAY if lived >= GOOD_LIFE or not delay else min(2 * delay, LONGEST_DELAY)
+    """Seconds until the next start of a child that ran for `lived` seconds after a delay of `delay`."""
+    return MIN_RESTART_DELAY if lived >= STABLE_SECONDS or not delay else min(2 * delay, MAX_RESTART_DELAY)
 
 
-def _in_words(status: int) -> str:
+def _describe_exit(status: int) -> str:
     if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
+        return f"was killed by {signal.Signals(-status).name}"
     return f"ended with exit code {status}"

@@ -67,7 +67,7 @@ def second(start: Launch, first: Launcher, taken_port: int) -> Second:
     mailing, key = first.get("/v1/mailing/1/"), first.key
     assert first.stop() == 0
     launcher = start(WORKERS="2", SANDBOX_GATEWAY_PORT=str(taken_port))
-    launcher.wait_for("Going on with the data of before.")
+    launcher.wait_for("Continuing with the existing data.")
     return Second(launcher, mailing, key)
 
 
@@ -114,7 +114,7 @@ def signs_in(link: str) -> bool:
 def test_what_dies_comes_back_while_the_launcher_runs(first: Launcher) -> None:
     postmaster = int((first.data / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    first.wait_for("PostgreSQL ended; it starts again.")
+    first.wait_for("PostgreSQL stopped unexpectedly; restarting it.")
     until(lambda: answers(first))
     assert first.get("/v1/mailing/1/")["messages"]["sent"] == 1000
 
@@ -147,7 +147,7 @@ def test_nothing_outlives_a_launcher_that_is_killed_and_the_next_one_starts(star
     second.launcher.process.wait()
     until(lambda: processes_of(second.launcher.data) == [])
     third = start()
-    third.wait_for("Going on with the data of before.")
+    third.wait_for("Continuing with the existing data.")
     assert third.stop(signal.SIGTERM) == 0
     assert processes_of(third.data) == []
 
@@ -198,7 +198,7 @@ def told_to_children(parent: int) -> dict[str, list[str]]:
             r".*set GATEWAY_TOKEN or GATEWAY_TOKEN_FILE, or start at a terminal\.?",
         ),
         ({"DATABASE_URL": "mysql://127.0.0.1/x"}, r"DATABASE_URL must begin with postgresql://.*"),
-        ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:9/x"}, r"DATABASE_URL: the database can't be reached: .*"),
+        ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:9/x"}, r"DATABASE_URL: the database cannot be reached: .*"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )

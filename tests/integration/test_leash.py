@@ -59,7 +59,7 @@ def test_the_command_keeps_its_process_id_its_arguments_and_its_exit_status() ->
 
 def test_a_program_that_is_not_there_is_a_sentence() -> None:
     done = run(["/no/such/program"])
-    assert (done.returncode, done.stderr) == (1, "/no/such/program can't be started: No such file or directory.\n")
+    assert (done.returncode, done.stderr) == (1, "/no/such/program cannot be started: No such file or directory.\n")
 
 
 @root_on_linux

@@ -214,13 +214,13 @@ def test_a_request_that_was_in_flight_when_the_ledger_was_forgotten_is_still_cou
     ("method", "path", "body", "status", "words"),
     [
         ("PUT", "/_/faults", b"{", 400, "faults: the body is not JSON"),
-        ("PUT", "/_/faults", b'{"hang": 2}', 400, "hang: a probability from 0 to 1 is meant, not 2"),
-        ("GET", "/_/ledger?after=x", b"", 400, "after: a whole number is meant, not 'x'"),
-        ("GET", "/_/ledger?limit=-1", b"", 400, "limit: a whole number is meant, not '-1'"),
-        ("GET", "/_/ledger/x", b"", 400, "id: a whole number is meant, not 'x'"),
+        ("PUT", "/_/faults", b'{"hang": 2}', 400, "hang: must be a probability from 0 to 1, not 2"),
+        ("GET", "/_/ledger?after=x", b"", 400, "after: must be a whole number, not 'x'"),
+        ("GET", "/_/ledger?limit=-1", b"", 400, "limit: must be a whole number, not '-1'"),
+        ("GET", "/_/ledger/x", b"", 400, "id: must be a whole number, not 'x'"),
         ("POST", "/_/faults", b"{}", 405, "only GET, PUT is possible here"),
         ("DELETE", "/_/ledger/1", b"", 405, "only GET is possible here"),
-        ("GET", "/_/else", b"", 404, "there are only"),
+        ("GET", "/_/else", b"", 404, "the paths are"),
     ],
 )
 def test_a_bad_order_is_refused_in_words_and_changes_nothing(
@@ -234,7 +234,7 @@ def test_a_bad_order_is_refused_in_words_and_changes_nothing(
 
 
 def test_the_client_passes_on_what_the_gateway_says_about_a_bad_order(gateway: SandboxGateway) -> None:
-    with pytest.raises(ValueError, match=r"^hang: a probability from 0 to 1"):
+    with pytest.raises(ValueError, match=r"^hang: must be a probability from 0 to 1"):
         gateway.faults(hang=7)
 
 
@@ -260,8 +260,8 @@ def test_a_taken_port_is_one_sentence_and_exit_2(gateway: SandboxGateway) -> Non
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"GATEWAY_TOKEN": ""}, "which token is the right one?"),
-        ({"SANDBOX_GATEWAY_PORT": "70000"}, "a port from 0 to 65535 is meant, not '70000'"),
+        ({"GATEWAY_TOKEN": ""}, "set the token with --token or GATEWAY_TOKEN"),
+        ({"SANDBOX_GATEWAY_PORT": "70000"}, "must be a port from 0 to 65535, not '70000'"),
     ],
 )
 def test_a_bad_setting_is_said_and_exit_2(settings: dict[str, str], words: str) -> None:

@@ -253,7 +253,7 @@ def test_data_of_another_major_version_is_refused_with_what_to_do(postgres: Embe
 def test_a_folder_of_something_else_is_refused_and_not_touched(new_postgres: EmbeddedPostgres) -> None:
     new_postgres.folder.mkdir()
     (new_postgres.folder / "letter.txt").write_text("dear")
-    with pytest.raises(ConfigurationError, match="not a PostgreSQL data folder"):
+    with pytest.raises(ConfigurationError, match="not a PostgreSQL data directory"):
         new_postgres.start()
     assert [path.name for path in new_postgres.folder.iterdir()] == ["letter.txt"]
 
@@ -263,7 +263,7 @@ def test_a_server_that_does_not_start_is_quoted(postgres: EmbeddedPostgres) -> N
     postgres.stop()
     with (postgres.folder / "postgresql.auto.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
-    with pytest.raises(GonetsError, match=r"doesn't start in .*: .*FATAL: .*contains errors"):
+    with pytest.raises(GonetsError, match=r"does not start in .*: .*FATAL: .*contains errors"):
         postgres.start()
 
 

@@ -45,7 +45,7 @@ def said() -> Said:
 
 @pytest.fixture
 def supervisor(tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
-    monkeypatch.setattr(module, "SHORTEST_DELAY", 0.1)
+    monkeypatch.setattr(module, "MIN_RESTART_DELAY", 0.1)
     supervisor = Supervisor(tmp_path, said.append)
     yield supervisor
     supervisor.kill()
@@ -99,7 +99,7 @@ def test_a_child_leads_a_session_of_its_own(supervisor: Supervisor, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("death", "words"), [("exit 3", "ended with exit code 3"), ("kill -KILL $$", "was ended by SIGKILL")]
+    ("death", "words"), [("exit 3", "ended with exit code 3"), ("kill -KILL $$", "was killed by SIGKILL")]
 )
 def test_what_dies_is_started_again_and_it_is_said(
     supervisor: Supervisor, said: Said, tmp_path: Path, death: str, words: str
@@ -109,7 +109,7 @@ def test_what_dies_is_started_again_and_it_is_said(
     )
     until(lambda: lines(tmp_path / "worker-1.log") == ["started", "started"], supervisor)
     assert len(said) == 1
-    assert said[0].startswith(f"worker-1 {words}; it starts again in ")
+    assert said[0].startswith(f"worker-1 {words}; restarting in ")
 
 
 def test_a_crash_loop_slows_down(supervisor: Supervisor, said: Said) -> None:
@@ -145,11 +145,11 @@ def test_the_last_started_role_stops_first_and_the_next_waits_for_it(supervisor:
 def test_what_does_not_stop_is_killed(
     supervisor: Supervisor, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STOP_PATIENCE", 0.3)
+    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.3)
     supervisor.start(job("worker-1", STUBBORN))
     until(lambda: lines(tmp_path / "worker-1.log"))
     supervisor.stop()
-    assert said == ["worker-1 does not stop; it is killed."]
+    assert said == ["worker-1 did not stop in time and was killed."]
 
 
 def test_a_kill_ends_the_children_of_the_children_too(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_the_children_of_a_killed_supervisor_stop(tmp_path: Path) -> None:
 def test_what_can_not_be_run_says_so_in_its_log(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(Job("api", "api", ["/no/such/program"], {}))
     until(lambda: supervisor.ended("api"))
-    assert (tmp_path / "api.log").read_text() == "/no/such/program can't be started: No such file or directory.\n"
+    assert (tmp_path / "api.log").read_text() == "/no/such/program cannot be started: No such file or directory.\n"
 
 
 def test_a_child_hears_the_signals_that_its_starter_has_blocked(

@@ -4,35 +4,35 @@ from collections import Counter
 
 import pytest
 
-from sandbox.faults import BEHAVE, FaultInjector, Faults, FaultsError, Outcome, Reaction
-from sandbox.gateway_http import MAX_BODY, MAX_HEAD, Unreadable, read_request
+from sandbox.faults import NO_FAULT, FaultInjector, Faults, FaultsError, Outcome, Reaction
+from sandbox.gateway_http import MAX_BODY, MAX_HEAD, BadRequest, read_request
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ([], "faults: a JSON object is meant"),
-        ({"latencies": 1}, "latencies: there is no such field"),
-        ({"latency": -1}, "latency: seconds from 0 to 3600 is meant"),
+        ([], "faults: must be a JSON object"),
+        ({"latencies": 1}, "latencies: unknown field"),
+        ({"latency": -1}, "latency: must be seconds from 0 to 3600"),
         ({"latency": [2, 1]}, "latency: .* 2 is more than 1"),
         ({"latency": [1, 2, 3]}, "latency: "),
         ({"latency": True}, "latency: "),
         ({"down_for": float("inf")}, "down_for: "),
-        ({"statuses": {"200": 0.5}}, "statuses: '200' is not an answer's status"),
+        ({"statuses": {"200": 0.5}}, "statuses: '200' is not a status"),
         ({"statuses": {"0500": 0.5}}, "statuses: '0500'"),
-        ({"statuses": {"500": 2}}, r"statuses\.500: a probability from 0 to 1 is meant, not 2"),
-        ({"statuses": 0.5}, "statuses: an object of probabilities is meant"),
+        ({"statuses": {"500": 2}}, r"statuses\.500: must be a probability from 0 to 1, not 2"),
+        ({"statuses": 0.5}, "statuses: must be an object of probabilities"),
         ({"bodies": {"rubbish": 0.5}}, "bodies: 'rubbish' is not one of garbage, refused, empty"),
         ({"bodies": {"empty": "x"}}, r"bodies\.empty: "),
-        ({"hang": float("nan")}, "hang: a probability"),
+        ({"hang": float("nan")}, "hang: must be a probability"),
         ({"hang": 0.6, "trickle": 0.6}, r"faults: the probabilities add up to 1\.2"),
-        ({"retry_after": "1\r\nX: y"}, "retry_after: printable ASCII"),
-        ({"retry_after": 5}, "retry_after: printable ASCII"),
-        ({"token": ""}, "token: printable ASCII"),
-        ({"only_ids": 5}, "only_ids: a list"),
-        ({"only_phones": ["7900"]}, "only_phones: a whole number is meant, not '7900'"),
-        ({"first": -1}, "first: a count"),
-        ({"seed": 1.5}, "seed: a whole number"),
+        ({"retry_after": "1\r\nX: y"}, "retry_after: must be printable ASCII"),
+        ({"retry_after": 5}, "retry_after: must be printable ASCII"),
+        ({"token": ""}, "token: must be printable ASCII"),
+        ({"only_ids": 5}, "only_ids: must be a list"),
+        ({"only_phones": ["7900"]}, "only_phones: must be a whole number, not '7900'"),
+        ({"first": -1}, "first: must not be negative"),
+        ({"seed": 1.5}, "seed: must be a whole number"),
     ],
 )
 def test_faults_that_make_no_sense_are_refused_by_the_name_of_the_field(given: object, words: str) -> None:
@@ -46,7 +46,7 @@ def test_probabilities_may_add_up_to_exactly_one() -> None:
 
 
 def test_no_faults_is_good_behaviour() -> None:
-    assert FaultInjector(Faults.from_json({})).pick(1, 79001234567) is BEHAVE
+    assert FaultInjector(Faults.from_json({})).pick(1, 79001234567) is NO_FAULT
 
 
 def test_faults_come_as_often_as_they_were_asked_for() -> None:
@@ -86,14 +86,14 @@ def test_latency_is_a_number_or_a_span() -> None:
 def test_faults_reach_only_the_messages_that_they_name(
     scope: dict[str, object], concerned: set[tuple[int, int]]
 ) -> None:
-    mischief = FaultInjector(Faults.from_json({"hang": 1, **scope}))
+    injector = FaultInjector(Faults.from_json({"hang": 1, **scope}))
     messages = [(msg_id, phone) for msg_id in (1, 2) for phone in (70, 80)]
-    assert {message for message in messages if mischief.pick(*message) is not BEHAVE} == concerned
+    assert {message for message in messages if injector.pick(*message) is not NO_FAULT} == concerned
 
 
 def test_the_first_requests_are_counted_among_those_concerned() -> None:
-    mischief = FaultInjector(Faults.from_json({"hang": 1, "first": 2, "only_ids": [1]}))
-    outcomes = [mischief.pick(msg_id, 70).outcome for msg_id in (2, 2, 1, 1, 1)]
+    injector = FaultInjector(Faults.from_json({"hang": 1, "first": 2, "only_ids": [1]}))
+    outcomes = [injector.pick(msg_id, 70).outcome for msg_id in (2, 2, 1, 1, 1)]
     assert outcomes == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.HANG, Outcome.HANG, Outcome.ACCEPTED]
 
 
@@ -113,7 +113,7 @@ def test_the_first_requests_are_counted_among_those_concerned() -> None:
     ],
 )
 def test_what_is_not_a_request_is_refused_with_the_right_status(raw: bytes, status: int) -> None:
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(BadRequest) as refusal:
         read_request(raw)
     assert refusal.value.status == status
 
@@ -139,5 +139,5 @@ def test_a_connection_is_kept_as_its_version_and_field_say(version: bytes, field
 
 
 def _draws(plan: dict[str, object], times: int) -> list[Reaction]:
-    mischief = FaultInjector(Faults.from_json(plan))
-    return [mischief.pick(msg_id, 79001234567) for msg_id in range(times)]
+    injector = FaultInjector(Faults.from_json(plan))
+    return [injector.pick(msg_id, 79001234567) for msg_id in range(times)]

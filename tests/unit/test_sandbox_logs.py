@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.logs import TAIL, begin_log, reason_in
+from sandbox.logs import TAIL, reason_in, rotate_log
 
 TRACEBACK = """Traceback (most recent call last):
   File "api/__init__.py", line 3, in create_app
@@ -24,7 +24,7 @@ REASON = 'psycopg2.errors.SyntaxError: syntax error at or near "creat"'
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "it said nothing."),
+        ("", "it wrote nothing."),
         ("started\nGATEWAY_URL: must be an address.\n\n", "GATEWAY_URL: must be an address."),
         (TRACEBACK, REASON),
         (TRACEBACK + "[ERROR] Reason: Worker failed to boot.\n", REASON),
@@ -45,8 +45,8 @@ def test_the_reason_is_the_last_error_or_else_the_last_line(tmp_path: Path, cont
 
 def test_a_log_that_begins_keeps_the_one_before(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "api.log"
-    begin_log(log)
+    rotate_log(log)
     for content in ("first", "second"):
-        begin_log(log)
+        rotate_log(log)
         log.write_text(content)
     assert (log.read_text(), log.with_name("api.log.1").read_text()) == ("second", "first")

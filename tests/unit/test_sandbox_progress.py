@@ -16,7 +16,7 @@ def mailing(status: str, audience: int, **messages: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        (mailing("scheduled", 0), "Mailing 7 is scheduled: a worker looks every few seconds for what is due"),
+        (mailing("scheduled", 0), "Mailing 7 is scheduled: workers look for due messages every few seconds"),
         (mailing("running", 1000, pending=1000, sent=0), "░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 1,000 sent · 1,000 pending"),
         (
             mailing("running", 1000, pending=484, sending=16, sent=498, failed=2),

@@ -25,26 +25,26 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> FakeTerminal:
 
 def test_on_a_terminal_a_passing_line_gives_way_to_the_next(screen: FakeTerminal) -> None:
     terminal = Terminal(screen)
-    terminal.pass_by("1 of 2")
-    terminal.pass_by("2 of 2")
+    terminal.status_line("1 of 2")
+    terminal.status_line("2 of 2")
     terminal.say("done")
     terminal.say("more")
     assert screen.getvalue() == "\r\x1b[2K1 of 2\r\x1b[2K2 of 2\r\x1b[2Kdone\nmore\n"
 
 
 def test_a_passing_line_never_wraps(screen: FakeTerminal) -> None:
-    Terminal(screen).pass_by("x" * 100)
+    Terminal(screen).status_line("x" * 100)
     assert screen.getvalue() == "\r\x1b[2K" + "x" * 39
 
 
 def test_a_terminal_gets_a_green_tick(screen: FakeTerminal) -> None:
-    Terminal(screen).tick("done")
+    Terminal(screen).done("done")
     assert screen.getvalue() == "\x1b[32m✓\x1b[0m done\n"
 
 
 def test_no_color_is_respected(screen: FakeTerminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    Terminal(screen).tick("done")
+    Terminal(screen).done("done")
     assert screen.getvalue() == "done\n"
 
 
@@ -52,8 +52,8 @@ def test_elsewhere_there_are_plain_lines_and_at_most_one_passing_line_a_second()
     stream = io.StringIO()
     terminal = Terminal(stream)
     for number in range(100):
-        terminal.pass_by(f"{number} of 100")
-    terminal.tick("done")
+        terminal.status_line(f"{number} of 100")
+    terminal.done("done")
     assert stream.getvalue() == "0 of 100\ndone\n"
 
 

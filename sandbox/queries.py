@@ -1,0 +1,43 @@
+"""What the launcher reads from the database: whether it is empty, and which mailing to show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+
+from shared.database import libpq_url
+from shared.errors import GonetsError
+
+IS_EMPTY = "SELECT NOT EXISTS (SELECT FROM client) AND NOT EXISTS (SELECT FROM mailing)"
+
+# The newest that runs, or that a worker starts at its next poll.
+NEWEST_ACTIVE_MAILING = """
+SELECT max(id) FROM mailing
+WHERE removed_at IS NULL AND (status = 'running' OR (status = 'scheduled' AND start_datetime <= now()))
+"""
+
+
+def is_empty(url: str) -> bool:
+    """Whether there are neither clients nor mailings, so that sample data can be added. Raises GonetsError."""
+    return bool(_fetch_value(url, IS_EMPTY))
+
+
+def newest_active_mailing(url: str) -> int | None:
+    """The id of the newest mailing that is running or due to start; None if there is none. Raises GonetsError."""
+    newest: int | None = _fetch_value(url, NEWEST_ACTIVE_MAILING)
+    return newest
+
+
+def _fetch_value(url: str, query: str) -> Any:
+    try:
+        connection = psycopg2.connect(libpq_url(url))
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                row = cursor.fetchone()
+                return row[0] if row else None
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
+        raise GonetsError(f"The database does not respond: {' '.join(str(error).split())}.") from error
