@@ -20,18 +20,18 @@ help: ## list the targets
 run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
 	@exec $(BIN)/python -m sandbox
 
-# What needs no running keeps one core busy for half a minute: the tests have the other meanwhile.
+# The static checks keep one core busy for half a minute; the tests use the other one.
 test: $(READY_TO_TEST) ## run every check: lint, types, import rules, tests
 	@$(MAKE) --no-print-directory --jobs=2 lint tests
 	@$(BIN)/python -m tests.tools
 
-check: $(READY_TO_TEST) ## run what takes a minute: lint, types, import rules, the unit tests
+check: $(READY_TO_TEST) ## run the quick checks: lint, types, import rules, unit tests (a minute)
 	@$(MAKE) --no-print-directory --jobs=2 lint unit
 
 unit: $(READY_TO_TEST)
 	@$(BIN)/python -m pytest -q $(PYTEST_ARGS) tests/unit
 
-test-long: $(READY_TO_TEST) ## run the variations of tests that make test leaves out
+test-long: $(READY_TO_TEST) ## run the slow variations of tests that make test skips
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m long
 
 tests: $(READY_TO_TEST)
@@ -49,7 +49,7 @@ torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both le
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
 	    $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
 
-clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the OpenAPI document and make every call with them (needs Java)
+clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the OpenAPI document and test every call with them (needs Java)
 	@$(BIN)/python -m pytest -q -m generated tests/generated
 
 rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
@@ -58,10 +58,10 @@ rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants 
 benchmark: $(READY_TO_RUN) ## measure what docs/performance.md says (all of it, or NAME=dispatch; ARGS='--messages 5000')
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
-screenshots: $(READY_TO_TEST) ## take pictures of the console at work, into docs/img
+screenshots: $(READY_TO_TEST) ## take screenshots of the console, into docs/img
 	@$(BIN)/python -m tests.browser.screenshots
 
-lint: $(READY_TO_TEST) ## run the checks that need no running
+lint: $(READY_TO_TEST) ## run the static checks: style, types, import rules
 	@echo "Style"
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/python -m ruff format --quiet --check . || { echo "Not formatted: run make format."; exit 1; }
@@ -70,7 +70,7 @@ lint: $(READY_TO_TEST) ## run the checks that need no running
 	@echo "Import rules"
 	@$(BIN)/lint-imports
 
-audit: $(READY_TO_TEST) .venv-audit/bin/pip-audit ## compare what is installed with the known vulnerabilities (needs the network)
+audit: $(READY_TO_TEST) .venv-audit/bin/pip-audit ## check the installed packages for known vulnerabilities (needs the network)
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > .venv-audit/installed.txt
 	@.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r .venv-audit/installed.txt \
 	    2> .venv-audit/said; status=$$?; grep -v '^ ' .venv-audit/said | tail -n 1; \
@@ -78,7 +78,7 @@ audit: $(READY_TO_TEST) .venv-audit/bin/pip-audit ## compare what is installed w
 	    echo "Not audited: the list of known vulnerabilities can't be reached from here, or lacks what is named above."; \
 	fi; exit $$status
 
-licences: $(READY_TO_TEST) ## write the licences of what is installed into docs/dependencies.md
+licences: $(READY_TO_TEST) ## write the licences of the installed packages into docs/dependencies.md
 	@$(BIN)/python -m tests.dependencies
 
 lock: .venv-lock/bin/uv ## write requirements/ from setup.cfg, keeping what still fits (ARGS=--upgrade: the newest)
@@ -108,7 +108,7 @@ $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 $(PYTHON) -m venv --clear .venv
 endef
 
-# A virtual environment that was cut short has no pip, and is made again.
+# A virtual environment whose creation was interrupted has no pip, and is created again.
 define install
 @$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(make_virtual_environment); }
 @echo "Installing $(1) into .venv; this happens once and takes a minute or so."
