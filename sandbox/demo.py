@@ -26,7 +26,7 @@ def run_demo(service: Service, api: ApiClient, terminal: Terminal) -> None:
             mailing_id = queries.newest_active_mailing(service.database_url)
         elif service.simulates_gateway:
             mailing_id = _add_sample(api, terminal)
-        else:  # a real gateway: nothing is sent that no person has requested
+        else:  # a real gateway: nothing is sent without a request by a person
             terminal.say("There are no clients and no mailings yet: add them in the console.")
         if mailing_id is not None:
             mailing = _follow(mailing_id, service, api, terminal)

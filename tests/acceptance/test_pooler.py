@@ -1,4 +1,4 @@
-"""Everything through PgBouncer in transaction mode, as docs/operations.md sets it up."""
+"""Everything through PgBouncer in transaction mode, as docs/database.md sets it up."""
 
 from __future__ import annotations
 

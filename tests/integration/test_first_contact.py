@@ -176,7 +176,7 @@ def test_tables_of_a_later_version_are_left_as_they_are(make_database: MakeDatab
         done = upgrade(DATABASE_URL=url)
 
         assert value(connection, "SELECT version_num FROM alembic_version") == "9999"
-    # The version before may be started again (docs/operations.md): Compose waits for this to succeed.
+    # The version before may be started again (docs/upgrading.md): Compose waits for this to succeed.
     assert done.returncode == 0
     assert "The tables are of a later version of Gonets (revision 9999" in done.stderr.splitlines()[-1]
 

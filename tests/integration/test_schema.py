@@ -129,7 +129,7 @@ STORED: dict[str, dict[str, float]] = {
     "pace": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
     "gateway_contact": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
 }
-"""What docs/operations.md says of the tables that change all the time."""
+"""What docs/database.md says of the tables that change all the time."""
 
 REPRESENTATIVE = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
