@@ -71,7 +71,7 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.remove_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/remove/"),
     "console.new_mailing": lambda api, _: Prepared("/mailings/new/", DRAFT),
     "console.edit_mailing": lambda api, _: Prepared(f"/mailings/{add_mailing(api)}/edit/", {"text": "Other"}),
-    "console.mailing_deed": retriable,
+    "console.mailing_action": retriable,
     "console.mailing_test": trial_of_mailing,
     "console.edit_draft": lambda api, _: Prepared(f"{a_draft(api)}edit/", {"text": "Other", "then": "keep"}),
     "console.review_draft": sent,
