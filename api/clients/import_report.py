@@ -1,4 +1,4 @@
-"""What an import came to: how the file was understood, how many rows were what, and what is wrong with which."""
+"""The report of an import: how the file was read, the counts of its rows, and the reasons of rejected ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUR_COLUMNS = ("line", "reason")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import, or a dry run, came to."""
+    """The report of an import or of a dry run."""
 
     file: ClientsFile
     sample: Sequence[tuple[int, Sequence[str]]]
@@ -44,7 +44,7 @@ class Report:
     dry_run: bool
 
     def as_json(self, rejected: Sequence[RejectedRow]) -> dict[str, Any]:
-        """What ImportedSchema answers, with the first rejected rows one by one."""
+        """The report as ImportedSchema has it, with the first rejected rows one by one."""
         file = self.file
         return {
             **{"dry_run": self.dry_run, "rows": self.imported.rows, **self.imported._asdict()},
@@ -55,8 +55,13 @@ class Report:
             "ignored_columns": list(file.ignored),
             "sample": [{"line": line, "cells": list(cells)} for line, cells in self.sample],
             "reasons": [
-                {"field": one.field or None, "reason": one.reason, "rows": one.rows, "lines": list(one.lines)}
-                for one in self.reasons
+                {
+                    "field": reason.field or None,
+                    "reason": reason.reason,
+                    "rows": reason.rows,
+                    "lines": list(reason.lines),
+                }
+                for reason in self.reasons
             ],
             "reasons_left_out": self.all_reasons - len(self.reasons),
             "errors": [

@@ -16,7 +16,9 @@ from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, page
 from shared.schema import Client
 
-blp = Blueprint("Clients", "/v1/client", "The directory: whom messages can be sent to.", editable=ClientBody())
+blp = Blueprint(
+    "Clients", "/v1/client", "The directory: the people to whom messages can be sent.", editable=ClientBody()
+)
 
 
 @blp.route("/create/")
@@ -58,7 +60,7 @@ class ClientById(MethodView):
     def put(self, fields: dict[str, Any], client_id: int) -> Client:
         """Change a client
 
-        A new phone number reaches the client's messages that no attempt has been made for yet.
+        A new phone number applies to the client's messages that have not been attempted yet.
         """
         client = services.lock_client(client_id)
         blp.check_etag(client)
@@ -72,8 +74,8 @@ class ClientById(MethodView):
     def delete(self, client_id: int) -> None:
         """Remove a client
 
-        Messages that wait to be sent to it are cancelled (`unknown` if an attempt may have landed). The ledger keeps
-        them, and those that were sent.
+        Its pending messages are cancelled (`unknown` if an attempt may have been delivered). The ledger keeps them, and
+        those that were sent.
         """
         client = services.lock_client(client_id)
         blp.check_etag(client)

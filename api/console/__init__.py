@@ -1,7 +1,7 @@
 """The console: web pages from which an operator runs mailings. Server-rendered; scripts only make them livelier.
 
-It calls the same rules and queries as the API, never the API over HTTP. Who comes to it, and who may do what, the gate
-has decided before (api/auth): pages offer what `may` allows, and each form carries `csrf_token()`.
+It calls the same rules and queries as the API, never the API over HTTP. Authentication
+and roles are decided before (api/auth): pages offer what `may` allows, and each form carries `csrf_token()`.
 """
 
 from __future__ import annotations

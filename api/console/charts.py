@@ -64,7 +64,7 @@ def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> P
     """How many there were between the first and the last moment, each of which stands for `each`.
 
     At most so many columns, of a second at least. The figures are for a minute where a column is that long or less than
-    one a second is the most there was, and for a second otherwise: nobody has seen 60 a minute of what took a second.
+    one a second is the most there was, and for a second otherwise: 60 a minute would be wrong for what took a second.
     """
     if not moments:
         return None

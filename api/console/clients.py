@@ -15,7 +15,7 @@ from api.clients.schemas import ClientBody, WrittenClientBody
 from api.clients.search import find_clients, has_digits, ranges_of
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged, untouched
-from api.console.notices import Notice, take, tell
+from api.console.notices import Notice, set_notice, take_notice
 from api.console.paging import Page, paged
 from api.console.regions import default_region_name
 from api.http.fields import MAX_ID
@@ -42,7 +42,7 @@ def clients() -> str:
         return client.id if ranges is None else client.phone_number
 
     found = Page((), None, None) if wrong else paged(find, key, 0)
-    return render_template("console/clients.html", found=found, wanted=wanted, wrong=wrong, notice=take())
+    return render_template("console/clients.html", found=found, wanted=wanted, wrong=wrong, notice=take_notice())
 
 
 @blp.route("/clients/new/", methods=["GET", "POST"])
@@ -52,7 +52,7 @@ def new_client() -> str | Response | tuple[str, int]:
 
     def add() -> str:
         client = services.add_client(form.load(WrittenClientBody()))
-        tell(Notice("added"))
+        set_notice(Notice("added"))
         return url_for("console.client", client_id=client.id)
 
     done = form.submit(add, operation="createClient") if request.method == "POST" else None
@@ -70,7 +70,7 @@ def client(client_id: int) -> str:
         messages=messages,
         texts=texts_of(messages.rows),
         last=last_attempts_of(messages.rows),
-        notice=take(),
+        notice=take_notice(),
         edits=entries_about("client", client_id, EDITS),
         edits_shown=EDITS,
     )
@@ -89,7 +89,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
         locked = services.lock_client(client_id)
         check_unchanged(locked)
         services.change_client(locked, fields | untouched(form.values, {"tag": locked.tag}))
-        tell(Notice("changed"))
+        set_notice(Notice("changed"))
         return url_for("console.client", client_id=client_id)
 
     done = form.submit(change, operation="updateClient")
@@ -108,7 +108,7 @@ def remove_client(client_id: int) -> str | Response | tuple[str, int]:
 
     def remove() -> str:
         services.remove_client(services.lock_client(client_id))
-        tell(Notice("removed"))
+        set_notice(Notice("removed"))
         return url_for("console.clients")
 
     done = form.submit(remove, operation="deleteClient") if request.method == "POST" else None

@@ -28,11 +28,11 @@ Amend = Callable[[Earlier], str | None]
 
 
 class ChangedMeanwhile(FieldError):
-    """Somebody else has changed the thing since the form was opened."""
+    """Another person has changed the thing since the form was opened."""
 
     def __init__(self) -> None:
         super().__init__(
-            "", gettext("Somebody else has changed this since you opened it. Compare, and save again what is to stand.")
+            "", gettext("Somebody else has changed this since you opened it. Compare both versions and save again.")
         )
 
 
@@ -40,7 +40,7 @@ class AlreadySent(FieldError):
     """The form was sent before, with another content."""
 
     def __init__(self, address: str) -> None:
-        super().__init__("", gettext("This form has been sent already, with another content."))
+        super().__init__("", gettext("This form has already been submitted with other content."))
         self.address = address
         """Where the earlier submission led to."""
 
@@ -53,7 +53,7 @@ class Versioned(Protocol):
 
 
 class Theirs(NamedTuple):
-    """What somebody else has made of a thing, for those fields that the form would change now."""
+    """What another person has saved, in the fields that differ from the form's."""
 
     by: str | None
     """Their name; none if it is not known."""
@@ -77,7 +77,7 @@ class Form:
         """Where an earlier submission of this form led to, when it had another content: now, nothing was done."""
         self.is_in_conflict = False
         self.theirs: Theirs | None = None
-        """To be compared with the values, when somebody else has changed the thing since the form was opened."""
+        """To be compared with the values, if another person has saved since the form was opened."""
 
     @property
     def status(self) -> int:
@@ -92,7 +92,7 @@ class Form:
         return why_again() in (Again.SIGNED_IN, Again.STALE)
 
     def compare(self, values: Mapping[str, Any], at: datetime, by: str | None) -> None:
-        """Shows what stands there now beside what was typed, field by field, where they differ.
+        """Shows the present values beside those that were typed, field by field, where they differ.
 
         The form names the version that is shown: if it is sent again, it replaces that one and no later one.
         """
@@ -119,7 +119,7 @@ class Form:
                 return self._submit(work, amend)
         except ma.ValidationError as error:
             messages = error.normalized_messages()
-            self.errors = {name: [translate(one) for one in found] for name, found in messages.items()}
+            self.errors = {name: [translate(text) for text in texts] for name, texts in messages.items()}
         except FieldError as error:
             self.errors = {error.field: [translate(str(error))]}
             self.is_in_conflict = isinstance(error, ChangedMeanwhile)
@@ -161,6 +161,6 @@ def _in_area(text: str) -> str:
 
 
 def check_unchanged(thing: Versioned) -> None:
-    """Raises ChangedMeanwhile when somebody else has changed the thing since the form was opened."""
+    """Raises ChangedMeanwhile if another person has changed the thing since the form was opened."""
     if thing.updated_at.isoformat() != request.form.get("updated_at"):
         raise ChangedMeanwhile

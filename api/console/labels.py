@@ -6,8 +6,8 @@ import re
 
 from flask_babel import format_decimal, gettext, lazy_gettext
 
+from api.messages import schemas as messages
 from api.workers.gateway_state import GatewayState
-from shared.domain.statuses import MessageStatus
 
 LABELS = {
     "scheduled": lazy_gettext("scheduled"),
@@ -26,16 +26,16 @@ LABELS = {
     "throttled": lazy_gettext("throttled"),
     "unreachable": lazy_gettext("unreachable"),
     "unauthorized": lazy_gettext("account refused"),
-    "ambiguous": lazy_gettext("no clear answer"),
-    "pause": lazy_gettext("paused by a person"),
+    "ambiguous": lazy_gettext("unclear response"),
+    "pause": lazy_gettext("paused by a user"),
     "resume": lazy_gettext("resumed"),
-    "cancel": lazy_gettext("cancelled by a person"),
+    "cancel": lazy_gettext("cancelled by a user"),
     "edit": lazy_gettext("changed"),
     "updateClient": lazy_gettext("changed"),
     "createClient": lazy_gettext("added"),
     "retry": lazy_gettext("retried"),
-    "resolve": lazy_gettext("decided by a person"),
-    "reopen": lazy_gettext("opened again"),
+    "resolve": lazy_gettext("resolved by a user"),
+    "reopen": lazy_gettext("reopened"),
     "remove": lazy_gettext("removed"),
     "test": lazy_gettext("test sent"),
     "resend": lazy_gettext("send again"),
@@ -50,10 +50,10 @@ GATEWAY_LABELS = {
     GatewayState.OK: lazy_gettext("ok"),
     GatewayState.IDLE: lazy_gettext("idle"),
     GatewayState.UNASKED: lazy_gettext("not reached yet"),
-    GatewayState.NO_ANSWER: lazy_gettext("no answer"),
+    GatewayState.NO_ANSWER: lazy_gettext("no response"),
     GatewayState.LAST_REFUSED: lazy_gettext("account refused"),
     GatewayState.SLOWING: lazy_gettext("slowing down"),
-    GatewayState.OPEN: lazy_gettext("in trouble"),
+    GatewayState.OPEN: lazy_gettext("failing"),
     GatewayState.REFUSED: lazy_gettext("account refused"),
     GatewayState.NO_CREDIT: lazy_gettext("no credit"),
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
@@ -62,10 +62,10 @@ GATEWAY_LABELS = {
 
 FIELDS = {
     "text": lazy_gettext("Text"),
-    "mark": lazy_gettext("For whom"),
+    "mark": lazy_gettext("Recipients"),
     "start_datetime": lazy_gettext("Start"),
     "end_datetime": lazy_gettext("End"),
-    "on_unknown": lazy_gettext("When nobody knows whether a message has arrived"),
+    "on_unknown": lazy_gettext("If it is not known whether a message was delivered"),
     "phone_number": lazy_gettext("Phone number"),
     "operator_code": lazy_gettext("Operator code"),
     "tag": lazy_gettext("Tag"),
@@ -73,17 +73,7 @@ FIELDS = {
 }
 """The labels of the fields of a mailing and of a client."""
 
-MEANINGS = {
-    MessageStatus.PENDING: lazy_gettext("It waits to be sent."),
-    MessageStatus.SENDING: lazy_gettext("A worker is sending it right now."),
-    MessageStatus.SENT: lazy_gettext(
-        "The gateway accepted it. Whether it has reached the phone, only the gateway knows."
-    ),
-    MessageStatus.FAILED: lazy_gettext("The gateway refused it for good, or too many attempts failed."),
-    MessageStatus.EXPIRED: lazy_gettext("The mailing's window closed before it could be sent."),
-    MessageStatus.CANCELLED: lazy_gettext("The mailing was cancelled, or the client removed, before it was sent."),
-    MessageStatus.UNKNOWN: lazy_gettext("A request left, and no answer tells whether it has arrived."),
-}
+MEANINGS = {status: lazy_gettext(meaning) for status, meaning in messages.MEANINGS.items()}
 """What each state of a message means."""
 
 COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
@@ -112,5 +102,5 @@ def translate(sentence: str) -> str:
     known = gettext(bare)
     if known.count("#") != len(_NUMBER.findall(sentence)):
         return sentence
-    written = (format_decimal(int(one)) for one in numbers) if bare in COUNTS else numbers
+    written = (format_decimal(int(digits)) for digits in numbers) if bare in COUNTS else numbers
     return re.sub("#", lambda _: next(written), known)

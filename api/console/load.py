@@ -1,4 +1,4 @@
-"""What there is to do, for the pages that say what keeps it from being done."""
+"""What waits to be sent, and what keeps it from being sent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hindrances(fleet: Fleet) -> list[Problem]:
 
 
 def seconds_left(mailing: Mapping[str, Any], fleet: Fleet, load: Load) -> float | None:
-    """How long sending a mailing will take at the present speed, beside the others that run; none: nobody can tell."""
+    """Seconds that sending a mailing will take at the current speed, alongside other mailings; none if unknown."""
     others = backlog_of(load.waiting, apart_from=mailing["id"])
     return seconds_needed(mailing["messages"]["pending"], fleet.accepted_a_second, others)
 

@@ -10,7 +10,7 @@ from api.console.blueprint import blp
 from api.console.forms import Form
 from api.console.load import hindrances
 from api.console.mailing_actions import RETRIED, MailingAction, refusal_of
-from api.console.notices import Notice, tell
+from api.console.notices import Notice, set_notice
 from api.mailings import services
 from api.mailings.queries import mailing_by_id, mailing_row
 from api.mailings.test_send import TestSendBody, send_test_message
@@ -36,7 +36,7 @@ def mailing_action(mailing_id: int, name: str) -> str | Response | tuple[str, in
     form = Form({}, refused_with=409)
 
     def do() -> str:
-        tell(_do(mailing_id, action))
+        set_notice(_do(mailing_id, action))
         if action is MailingAction.REMOVE:
             return url_for("console.mailings")
         return url_for("console.mailing", mailing_id=mailing_id)
@@ -52,7 +52,7 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
 
     def send() -> str:
         test_id = send_test_message(mailing_id, form.load(TestSendBody())["phone_number"])
-        tell(Notice("test"))
+        set_notice(Notice("test"))
         return url_for("console.mailing", mailing_id=test_id)
 
     done = form.submit(send, operation="testMailing") if request.method == "POST" else None

@@ -46,7 +46,7 @@ def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[Mailing
 def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
     """Why the action would be refused, or would change nothing; none if neither.
 
-    `messages` tells how many there are in each status.
+    `messages` are the counts by status.
     """
     try:
         if status := RETRIED.get(action):

@@ -14,7 +14,7 @@ from api.clock import now
 from api.console.blueprint import blp
 from api.console.datetimes import read_moments, shown, written
 from api.console.forms import Form, check_unchanged, untouched
-from api.console.notices import Notice, tell
+from api.console.notices import Notice, set_notice
 from api.console.review import estimate_of
 from api.drafts.queries import Draft
 from api.drafts.schemas import DraftBody
@@ -55,7 +55,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
             # Moving the start to now can be undone for as long as sending a draft can.
             after = replace(after, start_datetime=max(after.start_datetime, earliest))
         services.change_mailing(locked, before, after)
-        tell(Notice("changed"))
+        set_notice(Notice("changed"))
         return url_for("console.mailing", mailing_id=mailing_id)
 
     if "look" in request.form:  # without scripts, the estimate is shown on demand

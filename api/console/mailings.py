@@ -11,7 +11,7 @@ from api.console.blueprint import blp, page
 from api.console.charts import timeline
 from api.console.load import hindrances, load_of, rate_limit, seconds_left
 from api.console.mailing_actions import available_actions, is_still_so, starts_in
-from api.console.notices import take
+from api.console.notices import take_notice
 from api.console.paging import address_of, paged
 from api.console.preferences import may
 from api.drafts.queries import unsent_drafts
@@ -48,7 +48,7 @@ def mailings() -> str:
         words=words,
         status=status,
         statuses=list(MailingStatus),
-        notice=take(),
+        notice=take_notice(),
         now=workers.now,
         problems=[problem for problem in hindrances(workers) if problem.level == GRAVE],
     )
@@ -58,7 +58,7 @@ def mailings() -> str:
 def mailing(mailing_id: int) -> str:
     """One mailing: how far it is, why what was not sent was not, and what can be done about it."""
     summary = mailing_by_id(mailing_id)
-    workers, notice = fleet(), take()
+    workers, notice = fleet(), take_notice()
     load = load_of(workers)
     return page(
         "mailing",

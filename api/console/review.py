@@ -48,7 +48,7 @@ def review_of(fields: Mapping[str, str]) -> Review:
         mailing, at_once = fields_to_send(fields)
     except ma.ValidationError as error:
         messages = error.normalized_messages()
-        errors = {name: [translate(one) for one in found] for name, found in messages.items()}
+        errors = {name: [translate(text) for text in texts] for name, texts in messages.items()}
         return Review(estimate=estimate_of(fields), mailing=None, errors=errors)
     except FieldError as error:
         return Review(estimate=estimate_of(fields), mailing=None, errors={error.field: [translate(str(error))]})

@@ -21,7 +21,7 @@ STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "
 """How moments are written; datetimes.js has the same."""
 
 MEASURED, SAMPLED = 3, 2
-"""Digits that count of a speed that was measured, and of one that is reckoned from a sample."""
+"""Significant digits of a measured speed, and of one that is estimated from a sample."""
 
 ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
 """A web address in a text, without the marks that end a sentence."""
@@ -69,7 +69,7 @@ def number(value: int | float) -> str:
 
 
 def about(value: float) -> str:
-    """What is reckoned from a sample: to two digits."""
+    """An estimate from a sample: to two digits."""
     return format_decimal(_to_digits(value, SAMPLED))
 
 
@@ -83,7 +83,7 @@ def _to_digits(value: float, digits: int) -> float:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, cut off and not rounded: 100 % is said only of all."""
+    """A share, cut off and not rounded: 100 % only if it is all."""
     return format_percent(int(1000 * part / whole) / 1000 if whole else 0, format=None if part == whole else "#,##0.0%")
 
 

@@ -39,7 +39,7 @@ def count_audience(mark: str, *, exact: bool = False) -> Audience:
     by_tag = found.where(Client.tag == mark).limit(count_limit)
     by_code = found.where(Client.operator_code == mark, Client.tag != mark).limit(count_limit)
     both = by_tag.subquery("by_tag"), by_code.subquery("by_code")
-    counts = [select(func.count()).select_from(one).scalar_subquery() for one in both]
+    counts = [select(func.count()).select_from(rows).scalar_subquery() for rows in both]
     clients = db.session.scalars(select(counts[0] + counts[1])).one()
     if count_limit is None or clients < count_limit:
         return Audience(clients, True, _sample(mark))

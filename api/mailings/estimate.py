@@ -1,4 +1,4 @@
-"""What a mailing would come to, before it is added: audience, segments, cost, and the time that sending takes."""
+"""The estimate of a mailing before it is added: audience, segments, cost, and the time that sending takes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Existing(NamedTuple):
 def estimate(
     fields: Mapping[str, Any], *, exact: bool = False, speed: float = 0.0, existing: Existing | None = None
 ) -> dict[str, Any]:
-    """What a mailing of these fields would come to, as PlanSchema names it, and whether its time `is_measured`.
+    """The estimate of a mailing with these fields, as PlanSchema has it, and whether its time `is_measured`.
 
     `exact` counts every client, however many they are. `speed` is how many messages a second are sent at present: while
     others are being sent that is what there is to share, if it is less than the rate limit.

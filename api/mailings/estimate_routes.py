@@ -10,7 +10,7 @@ from api.http.blueprint import Blueprint
 from api.mailings.estimate import estimate
 from api.mailings.estimate_schemas import PlanBody, PlanSchema
 
-blp = Blueprint("Plans", "/v1/mailing", "What a mailing would come to. Any key may ask: nothing is added.")
+blp = Blueprint("Plans", "/v1/mailing", "Estimates of mailings. Any key may ask: nothing is added.")
 
 
 @blp.route("/plan/")
@@ -21,6 +21,7 @@ class MailingPlan(MethodView):
     def post(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Plan a mailing
 
-        Adds nothing. Every field is optional: what is not known yet is left out of the reckoning.
+        Estimates audience, segments, cost and duration. Adds nothing. Every field is optional: what is missing is left
+        out of the estimate.
         """
         return estimate(fields)

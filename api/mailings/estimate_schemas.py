@@ -1,4 +1,4 @@
-"""What a mailing would come to, as JSON."""
+"""The estimate of a mailing as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PlanBody(MailingBody):
 class NonGsmCharacterSchema(ResponseSchema):
     """The character that made the text UCS-2."""
 
-    character = ma.fields.String(required=True, metadata={"description": "Itself.", "example": "П"})
+    character = ma.fields.String(required=True, metadata={"description": "The character.", "example": "П"})
     name = ma.fields.String(
         required=True, metadata={"description": "Its name in Unicode.", "example": "CYRILLIC CAPITAL LETTER PE"}
     )
@@ -38,7 +38,9 @@ class SegmentsSchema(ResponseSchema):
         required=True,
         metadata={"description": "GSM 7-bit, or UCS-2 for what is not in its alphabet.", "example": "ucs2"},
     )
-    characters = ma.fields.Integer(required=True, metadata={"description": "Of the text.", "example": 7})
+    characters = ma.fields.Integer(
+        required=True, metadata={"description": "Number of characters in the text.", "example": 7}
+    )
     units = ma.fields.Integer(
         required=True, metadata={"description": "Septets, or UTF-16 code units, that they take.", "example": 7}
     )
@@ -57,7 +59,7 @@ class SegmentsSchema(ResponseSchema):
 
 
 class PlanSchema(ResponseSchema):
-    """What a mailing would come to."""
+    """The estimate of a mailing."""
 
     audience = ma.fields.Integer(
         required=True, metadata={"format": "int64", "description": "Clients that its mark matches now.", "example": 100}
@@ -76,9 +78,9 @@ class PlanSchema(ResponseSchema):
             "example": ["VIP"],
         },
     )
-    segments = ma.fields.Nested(SegmentsSchema, required=True, metadata={"description": "Of one message."})
+    segments = ma.fields.Nested(SegmentsSchema, required=True, metadata={"description": "The segments of one message."})
     total_segments = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Of all messages.", "example": 100}
+        required=True, metadata={"format": "int64", "description": "Segments of all messages.", "example": 100}
     )
     cost = ma.fields.Decimal(
         as_string=True,
@@ -91,7 +93,7 @@ class PlanSchema(ResponseSchema):
             "example": "4.50",
         },
     )
-    currency = ma.fields.String(required=True, metadata={"description": "Of the cost.", "example": "EUR"})
+    currency = ma.fields.String(required=True, metadata={"description": "Currency of the cost.", "example": "EUR"})
     seconds_needed = ma.fields.Float(
         required=True,
         allow_none=True,
@@ -102,17 +104,21 @@ class PlanSchema(ResponseSchema):
     )
     other_mailings = ma.fields.Integer(
         required=True,
-        metadata={"description": "Mailings that run and will not be done when it starts.", "example": 1},
+        metadata={"description": "Running mailings that will not be finished when it starts.", "example": 1},
     )
     other_messages = ma.fields.Integer(
         required=True,
-        metadata={"format": "int64", "description": "What they will have left to send by then.", "example": 1000},
+        metadata={
+            "format": "int64",
+            "description": "Messages that they will still have to send by then.",
+            "example": 1000,
+        },
     )
     warnings = ma.fields.List(
         ma.fields.Nested(WarningSchema),
         required=True,
         metadata={
-            "description": "`no_window`, `window_closed`, `window_too_short`, `nobody_matches`, `case_differs`: what "
-            "to look at before."
+            "description": "`no_window`, `window_closed`, `window_too_short`, `nobody_matches`, `case_differs`: "
+            "check before sending."
         },
     )

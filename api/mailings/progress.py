@@ -14,7 +14,7 @@ from shared.domain.statuses import MessageStatus
 from shared.schema import Message
 
 LOOK = 2000
-"""Messages of each status whose reasons are looked at."""
+"""Messages of each status whose reasons are read."""
 
 REASONS = 20
 """Reasons that are shown, the most frequent ones."""
@@ -54,7 +54,7 @@ class Reasons(NamedTuple):
 
 
 def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
-    """The reasons of the first LOOK messages in each status; `messages` tells how many there are in each."""
+    """The reasons of the first LOOK messages in each status; `messages` are the counts by status."""
     found = _reasons(mailing_id)
     cut = {name: (LOOK, messages[name]) for name in WITH_REASONS if messages[name] > LOOK}
     rows = [Reason(status, reason, count, status in cut) for status, reason, count in found[:REASONS]]

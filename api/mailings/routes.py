@@ -23,7 +23,7 @@ from shared.schema import Message
 
 MAILING_ID = path_id("mailing_id", "mailing")
 
-blp = Blueprint("Mailings", "/v1/mailing", "One text to everybody whom its mark matches.", editable=MailingBody())
+blp = Blueprint("Mailings", "/v1/mailing", "One text to every client that its mark matches.", editable=MailingBody())
 
 
 @blp.route("/create/")
@@ -45,7 +45,7 @@ class Mailings(MethodView):
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, MailingSchema(many=True), headers=PAGE_HEADERS)
     def get(self, arguments: dict[str, Any]) -> tuple[Sequence[queries.MailingSummary], dict[str, str]]:
-        """List all mailings and what became of their messages"""
+        """List mailings with the counts of their messages"""
         return page(queries.mailings_after, arguments)
 
 
@@ -55,7 +55,7 @@ class MailingById(MethodView):
     @blp.etag
     @blp.response(200, MailingSchema())
     def get(self, mailing_id: int) -> queries.MailingSummary:
-        """Get a mailing and what became of its messages"""
+        """Get a mailing with the counts of its messages"""
         return queries.mailing_by_id(mailing_id)
 
     @blp.operation("updateMailing", 404, 409)
@@ -65,8 +65,8 @@ class MailingById(MethodView):
     def put(self, fields: dict[str, Any], mailing_id: int) -> queries.MailingSummary:
         """Change a mailing
 
-        Everything, until its launch begins. After that the text (messages that no attempt has been made for yet get
-        the new one), the end, and what to do when in doubt. Once it has ended, nothing.
+        Every field, until its launch begins. After that the text (it applies to messages that have not been attempted
+        yet), the end, and `on_unknown`. Once the mailing has ended, nothing.
         """
         mailing, before = services.lock_mailing(mailing_id)
         blp.check_etag(before)

@@ -52,7 +52,7 @@ class Search(NamedTuple):
 
 
 def read_search(typed: str, zone: str, status: MailingStatus | None = None) -> Search:
-    """What somebody in that time zone means by what they typed: 30.11.2026 or 2026-11-30 is also a day, 7 a number."""
+    """The search that a person in that time zone has typed: 30.11.2026 or 2026-11-30 is also a day, 7 also a number."""
     number = _NUMBER.fullmatch(typed)
     for pattern in _DATES:
         found = pattern.search(typed)

@@ -33,7 +33,7 @@ RETRY_LIMIT = 50_000
 
 
 class Resolution(enum.StrEnum):
-    """What a person can say about a message that is `unknown`."""
+    """What a person can decide about a message that is `unknown`."""
 
     ARRIVED = "arrived"
     NOT_ARRIVED = "not_arrived"
@@ -41,7 +41,7 @@ class Resolution(enum.StrEnum):
 
 
 class RetryResult(NamedTuple):
-    """What a retry came to."""
+    """The result of a retry."""
 
     retried: int
     more: bool
@@ -134,7 +134,7 @@ def _write_text(mailing: Mailing, text: str) -> None:
 
 
 def apply_action(mailing_id: int, action: Action) -> None:
-    """Takes a mailing to where the action leads, and writes that down. Raises NotFound and Conflict."""
+    """Moves a mailing to the status that the action leads to, and records it. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
     if status is mailing.status:
@@ -162,11 +162,11 @@ def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
 
 
 def resolve(message_id: int, resolution: Resolution) -> None:
-    """Ends the doubt about a message that is `unknown`, by a person's word. Raises NotFound and Conflict."""
+    """Records a person's decision about a message that is `unknown`. Raises NotFound and Conflict."""
     found = db.session.get(Message, message_id)
     if found is None:
         raise NotFound("message", message_id)
-    # The mailing first, as everybody who makes messages pending: a worker may be about to settle it.
+    # The mailing is locked first, as wherever messages are made pending: a worker may be about to settle it.
     mailing, _ = lock_mailing(found.mailing_id, removed=True)
     message = db.session.get(Message, message_id, with_for_update=True, populate_existing=True)
     if message is None:

@@ -37,7 +37,9 @@ def send_test_message(mailing_id: int, phone_number: int) -> int:
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:
-        raise Invalid("phone_number", "No client has this phone number. Add one first: only clients are written to.")
+        raise Invalid(
+            "phone_number", "No client has this phone number. Add the client first: messages are sent only to clients."
+        )
     start = now()
     test = db.session.get_one(
         Mailing,

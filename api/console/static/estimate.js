@@ -1,7 +1,7 @@
-// What a mailing would come to, while one types: the server reckons, and renders it.
+// The estimate of a mailing while a person types: the server calculates and renders it.
 import { patch } from "./patch.js";
 
-const PAUSE = 300; // milliseconds without a key, before it is asked
+const PAUSE = 300; // milliseconds without a key press before the server is asked
 
 export function watchEstimate() {
   const form = document.querySelector("form[data-estimate]");
@@ -12,24 +12,24 @@ export function watchEstimate() {
   const ask = async () => {
     const number = ++asked;
     const body = new URLSearchParams(new FormData(form));
-    // What is history is shown and not sent with the form; the reckoning wants it.
+    // Fields that can't be changed any more are not sent with the form, but the estimate needs them.
     for (const field of form.querySelectorAll("[name]:disabled")) body.set(field.name, field.value);
     try {
       const headers = { "X-CSRF-Token": form.elements.csrf_token.value };
       const response = await fetch(form.dataset.estimate, { method: "POST", headers, body });
       if (number !== asked) return;
-      if (response.status === 401) return complain("signedOut");
-      if (!response.ok) return complain("failed");
+      if (response.status === 401) return showError("signedOut");
+      if (!response.ok) return showError("failed");
       patch(shown, document.createRange().createContextualFragment(await response.text()));
-      complain("");
+      showError("");
     } catch {
-      if (number === asked) complain("failed");  // the next key asks again
+      if (number === asked) showError("failed");  // the next key asks again
     }
   };
-  // What is shown is of an earlier text, and must not pass for that of this one.
-  const complain = (what) => {
+  // What is shown is for an earlier text, and must be marked as such.
+  const showError = (what) => {
     shown.classList.toggle("stale", what !== "");
-    for (const words of form.querySelectorAll("[data-estimate-trouble]")) words.hidden = words.dataset.estimateTrouble !== what;
+    for (const notice of form.querySelectorAll("[data-estimate-error]")) notice.hidden = notice.dataset.estimateError !== what;
   };
   const soon = () => {
     clearTimeout(timer);

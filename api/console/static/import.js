@@ -1,4 +1,4 @@
-// Sends a file of clients, first to see what would come of it, then to import it, and shows how far it is.
+// Sends a file of clients, first to check it, then to import it, and shows the progress.
 export function watchImport() {
   const form = document.querySelector("form[data-import]");
   if (!form) return;
@@ -58,7 +58,7 @@ export function watchImport() {
         bar.value = (100 * event.loaded) / event.total;
       });
       request.upload.addEventListener("load", () => {
-        // How far the database is, nobody tells: a bar without a value.
+        // The progress of the database is not known: a bar without a value.
         status.textContent = words.working;
         bar.removeAttribute("value");
       });
@@ -75,7 +75,7 @@ export function watchImport() {
   }
 }
 
-// The part of a page that is the answer; of a whole page, as for a session that is over, what it says.
+// The report in the response; of a whole page, such as that of an ended session, its text.
 function answerOf(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   return page.querySelector("[data-import-answer]") ?? alert((page.querySelector("main") ?? page.body).textContent);

@@ -166,7 +166,7 @@ def test_a_form_that_comes_back_with_another_content_says_so_and_keeps_it(
     made, written = api.post(form.path, data=data).headers["Location"], Written(connection)
     answer = api.post(form.path, data=data | change)
     assert answer.status_code == 409
-    assert "This form has been sent already, with another content." in answer.text
+    assert "This form has already been submitted with other content." in answer.text
     assert f'href="{made.replace("&", "&amp;")}"' in answer.text
     assert written() == 0
     # It is offered as a new one: what was typed stands in a form that was not sent yet.

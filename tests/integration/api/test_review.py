@@ -182,7 +182,7 @@ def test_a_draft_may_be_incomplete_and_is_kept_as_it_was_typed(api: Caller, conn
     assert "Half a" in page.text
     assert 'href="/mailings/drafts/1/edit/"' in page.text
     page = api.get("/mailings/drafts/1/")
-    assert "It can't be sent like this:" in page.text
+    assert "It can't be sent yet:" in page.text
     assert "Send to" not in page.text
 
 
