@@ -8,10 +8,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, section 9.2.1)."""
 
 OPEN_BLUEPRINTS = frozenset({"health", "docs", "sign_in"})
-OPEN_ENDPOINTS = frozenset({"console.static", "console.choose"})
+OPEN_ENDPOINTS = frozenset({"console.static", "console.set_preference"})
 """What needs no key at all. Everything else does, whatever its path."""
 
-READING = frozenset({"console.plan_part"})
+READING = frozenset({"console.estimate_part"})
 """What changes nothing, whatever its method: what it is asked is too long for a path."""
 
 ROLES = {"Keys": Role.ADMIN, "Audit": Role.ADMIN, "SignInLinks": Role.VIEWER, "Plans": Role.VIEWER}
@@ -28,7 +28,7 @@ WRITING = frozenset(
             "import_file",
             "new_mailing",
             "edit_mailing",
-            "mailing_deed",
+            "mailing_action",
             "mailing_test",
             "edit_draft",
             "review_draft",

@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest
 
 from api.clients.csv_escaping import unescape_formula
 from api.clients.file_columns import COLUMNS, count_known, places_of
-from api.clients.file_rows import EMPTY_FILE, Row, Unreadable
+from api.clients.file_rows import EMPTY_FILE, Row, UnparsableRow
 from api.clients.lines import END_OF_FILE, MAX_LINE, Line, Lines
 from shared.domain.client_rules import MAX_LABEL
 
@@ -76,7 +76,7 @@ class CsvFile:
                 self.blank_lines += 1
             else:
                 fault = fault or f"Has {len(cells)} columns, and the header has {size}."
-                yield number, Unreadable(fault), cells or line.rstrip("\r\n").split(delimiter)
+                yield number, UnparsableRow(fault), cells or line.rstrip("\r\n").split(delimiter)
 
     def _quoted(self, first: Line) -> tuple[list[str], str, str]:
         """The cells of a row that has quotes, its text, and what is wrong with it."""

@@ -138,17 +138,17 @@ class Encoding:
         return text
 
 
-def encoding_of(head: bytes, said: str) -> tuple[Encoding, bytes]:
+def encoding_of(head: bytes, declared: str) -> tuple[Encoding, bytes]:
     """The encoding of a file with that beginning, and the beginning without its byte order mark.
 
-    `said` is what the caller says, or empty. A byte order mark knows better.
+    `declared` is the charset of the request, or empty. A byte order mark takes precedence.
 
     Raises UnsupportedMediaType for what is no text, and for an encoding that is not one of CHOICES.
     """
     for mark, reason in _NOT_TEXT:
         if head.startswith(mark):
             raise UnsupportedMediaType(reason)
-    name = ALIASES.get(said.lower(), said.lower())
+    name = ALIASES.get(declared.lower(), declared.lower())
     if name and name not in CHOICES:
         raise UnsupportedMediaType(f"This encoding is not read. Those that are: {', '.join(CHOICES)}.")
     for mark, marked in _MARKS:

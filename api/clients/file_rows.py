@@ -16,7 +16,7 @@ EMPTY_FILE = "The file is empty."
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnparsableRow:
     """A row that has no fields to look at, and why."""
 
     reason: str
@@ -42,13 +42,13 @@ class NdjsonFile:
         lines = self.lines
         for line in lines:
             if lines.fault:
-                yield lines.number, Unreadable(lines.fault), [line]
+                yield lines.number, UnparsableRow(lines.fault), [line]
             elif not line or line.isspace():
                 self.blank_lines += 1
             else:
                 try:
                     yield lines.number, strict_json(line.encode(), "The line"), None
                 except BadRequest as error:
-                    yield lines.number, Unreadable(error.description or ""), [line.rstrip("\r\n")]
+                    yield lines.number, UnparsableRow(error.description or ""), [line.rstrip("\r\n")]
         if not lines.number:
             raise BadRequest(EMPTY_FILE)

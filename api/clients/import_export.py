@@ -55,7 +55,7 @@ def import_clients(
 
     A failure before the last row was read has changed nothing; one after that may have taken over a part. Each
     transaction that changes the directory has an entry in the audit, with the counts since the entry before it. A dry
-    run comes to the same counts and changes nothing.
+    run returns the same counts and changes nothing.
     """
     rejected = _stage(staging, rows, RowValidator(numbers), keeps_cells)
     imported = unrecorded = Imported(0, 0, 0, rejected)
@@ -79,18 +79,18 @@ def cells_of(row: Row) -> Sequence[str]:
     return [_cell(fields.get(name, "")) for name in COLUMNS] if isinstance(fields, dict) else []
 
 
-def _stage(staging: Staging, rows: Iterable[Row], judge: RowValidator, keeps_cells: bool) -> int:
+def _stage(staging: Staging, rows: Iterable[Row], validate: RowValidator, keeps_cells: bool) -> int:
     """Stages all rows; how many were wrong."""
     rejected = 0
     for line, row, cells in rows:
-        verdict = judge(row)
-        if isinstance(verdict, tuple):
+        result = validate(row)
+        if isinstance(result, tuple):
             # A number that was written in another way stays as it was with a row that repeats it.
-            kept = keeps_cells or (cells is not None and row["phone_number"] != verdict[0])
-            staging.add(line, verdict, cells if kept else None)
+            kept = keeps_cells or (cells is not None and row["phone_number"] != result[0])
+            staging.add(line, result, cells if kept else None)
         else:
             rejected += 1
-            staging.refuse(line, verdict, cells_of((line, row, cells)))
+            staging.refuse(line, result, cells_of((line, row, cells)))
     return rejected
 
 

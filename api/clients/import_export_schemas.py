@@ -24,7 +24,7 @@ class ImportArguments(CsvFormArguments):
     dry_run = TrueOrFalse(
         load_default=False,
         metadata={
-            "description": "ResponseSchema what the import would come to just now, and change nothing.",
+            "description": "Report what the import would do now, and change nothing.",
             "example": True,
         },
     )
@@ -91,7 +91,8 @@ class ImportedSchema(ResponseSchema):
     rejected = _count("Rows that changed nothing.", 1)
     blank_lines = _count("Lines that hold nothing, and are no rows.", 0)
     encoding = ma.fields.String(
-        required=True, metadata={"description": "The encoding that was found, or said.", "example": "windows-1251"}
+        required=True,
+        metadata={"description": "The encoding that was detected or declared.", "example": "windows-1251"},
     )
     delimiter = ma.fields.String(
         required=True,

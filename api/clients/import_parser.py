@@ -28,7 +28,7 @@ from api.clients.lines import PIECE, Lines
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
-UPLOAD_PATIENCE = 3600.0
+UPLOAD_TIMEOUT = 3600.0
 """Seconds from an upload's first byte to its last: it holds a thread of the API, though nothing in the database."""
 
 _CUT_OFF = "The body ended early, or did not go on. Nothing has changed."
@@ -42,7 +42,7 @@ def open_upload(request: Request, max_bytes: int) -> ClientsFile:
     Raises UnsupportedMediaType for what is not announced as such a file, or is none, and BadRequest or 422 for a first
     line that names other columns. Reading the rows raises BadRequest when nobody can tell the encoding,
     RequestEntityTooLarge beyond `max_bytes` (unpacked, too), ClientDisconnected when the body ends early and
-    RequestTimeout when it goes on for longer than UPLOAD_PATIENCE.
+    RequestTimeout when it goes on for longer than UPLOAD_TIMEOUT.
     """
     if request.mimetype not in (CSV, NDJSON):
         raise UnsupportedMediaType(f"Send the clients as Content-Type: {CSV} or {NDJSON}.")
@@ -70,7 +70,7 @@ class _Body(io.RawIOBase):
         self._stream = request.stream
         self._length = request.content_length
         self._read = 0
-        self._deadline = time.monotonic() + UPLOAD_PATIENCE
+        self._deadline = time.monotonic() + UPLOAD_TIMEOUT
 
     def readable(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""What an import came to: how the file was understood, how many rows were what, and what is wrong with which."""
+"""The report of an import: how the file was read, the counts of its rows, and the reasons of rejected ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Engine
-
 from api.clients.csv_escaping import escape_formula, unescape_formula
 from api.clients.csv_format import CsvForm
 from api.clients.file_columns import column_called
@@ -17,6 +15,7 @@ from api.clients.import_export import Imported, cells_of, import_clients
 from api.clients.import_parser import ClientsFile
 from api.clients.lines import MAX_SHOWN
 from api.clients.staging import Reason, RejectedRow, Staging, staged
+from api.extensions import db
 from shared.domain.phone_numbers import PhoneNumbers
 
 MAX_REJECTED = 1000
@@ -32,7 +31,7 @@ OUR_COLUMNS = ("line", "reason")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import, or a dry run, came to."""
+    """The report of an import or of a dry run."""
 
     file: ClientsFile
     sample: Sequence[tuple[int, Sequence[str]]]
@@ -45,7 +44,7 @@ class Report:
     dry_run: bool
 
     def as_json(self, rejected: Sequence[RejectedRow]) -> dict[str, Any]:
-        """What ImportedSchema answers, with the first rejected rows one by one."""
+        """The report as ImportedSchema has it, with the first rejected rows one by one."""
         file = self.file
         return {
             **{"dry_run": self.dry_run, "rows": self.imported.rows, **self.imported._asdict()},
@@ -56,8 +55,13 @@ class Report:
             "ignored_columns": list(file.ignored),
             "sample": [{"line": line, "cells": list(cells)} for line, cells in self.sample],
             "reasons": [
-                {"field": one.field or None, "reason": one.reason, "rows": one.rows, "lines": list(one.lines)}
-                for one in self.reasons
+                {
+                    "field": reason.field or None,
+                    "reason": reason.reason,
+                    "rows": reason.rows,
+                    "lines": list(reason.lines),
+                }
+                for reason in self.reasons
             ],
             "reasons_left_out": self.all_reasons - len(self.reasons),
             "errors": [
@@ -70,9 +74,7 @@ class Report:
 
 
 @contextmanager
-def imported_file(
-    engine: Engine, file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool
-) -> Iterator[tuple[Report, Staging]]:
+def imported_file(file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool) -> Iterator[tuple[Report, Staging]]:
     """Imports a file, or only compares it with the directory; in the block, the rejected rows are there still.
 
     `numbers` reads the phone numbers.
@@ -81,7 +83,7 @@ def imported_file(
     """
     rows = file.rows()
     first = list(islice(rows, SAMPLE))
-    with staged(engine) as staging:
+    with staged(db.engine) as staging:
         imported = import_clients(staging, chain(first, rows), numbers, keeps_cells=bool(file.ignored), dry_run=dry_run)
         reasons, count = staging.reasons(MAX_REASONS, MAX_LINES) if imported.rejected else ((), 0)
         sample = [(row[0], [_shown(cell) for cell in cells_of(row)]) for row in first]
@@ -105,7 +107,7 @@ def rejected_as_csv(
             f"{fault.field}: {say(fault.reason)}" if fault.field else say(fault.reason) for fault in row.faults
         )
         if isinstance(row.cells, list):
-            # As they are in the file: what is escape_formula there already is not escape_formula once more.
+            # As they are in the file: what is escaped there already must not be escaped once more.
             cells = [unescape_formula(cell) for cell in row.cells[own:]]
         else:
             cells = [row.cells.get(column_called(name) or "", "") for name in names]

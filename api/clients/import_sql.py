@@ -1,4 +1,4 @@
-"""The SQL of imports. `{name}` is the name of an import's own tables, which nobody else has had a word in."""
+"""The SQL of imports. `{name}` is the name of an import's own tables: it is never taken from a request."""
 
 # The age of a leftover is in its name, by the database's clock.
 NEW_NAME = "SELECT format('client_import_%%s_%%s', extract(epoch FROM now())::bigint, %(chance)s)"
@@ -15,14 +15,14 @@ CREATE UNLOGGED TABLE {name}_faults (
 
 DROP_TABLES = "DROP TABLE IF EXISTS {name}, {name}_faults"
 
-# Of imports that began more than a day ago: none takes that long. (UPLOAD_PATIENCE is an hour.)
+# Of imports that began more than a day ago: none takes that long. (UPLOAD_TIMEOUT is an hour.)
 LEFTOVERS = """
 SELECT relname FROM pg_class
 WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ '^client_import_[0-9]+_[0-9a-f]+$'
     AND split_part(relname, '_', 3)::bigint < extract(epoch FROM now() - interval '1 day')
 """
 
-LIMITS = "SELECT set_config('statement_timeout', %(patience)s, true)"
+LIMITS = "SELECT set_config('statement_timeout', %(timeout)s, true)"
 
 # `cells` is a row as it is in the file, where that has more columns than a client.
 COPY_CLIENTS = "COPY {name} (line, phone_number, operator_code, tag, timezone) FROM STDIN"
@@ -34,7 +34,7 @@ INDEX_CLIENTS = "CREATE INDEX ON {name} (phone_number, line); SELECT count(*) FR
 # Row by row through the indexes: what else the planner might think of reads the whole directory for each statement.
 MERGE_LIMITS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
 
-# The next rows, in an order that all imports have, so that two of them don't wait for each other in a circle. A row
+# The next rows, in an order that all imports share, so that two of them can't deadlock. A row
 # that is in the directory as it is given is only read.
 _GIVEN = """
 WITH given AS MATERIALIZED (
@@ -68,7 +68,7 @@ FROM given, counts ORDER BY phone_number DESC, line DESC LIMIT 1
 """
 
 # The phone number is never changed: the locks are FOR NO KEY UPDATE, which neither a launch nor a worker waits for.
-# Whoever is added by somebody else at the same moment is changed; whoever is removed stays so.
+# A client that another transaction adds at the same moment is changed; one that is removed meanwhile stays removed.
 MERGE = f"""{_GIVEN}, changed AS (
     UPDATE client SET operator_code = known.operator_code, tag = known.tag, timezone = known.timezone,
         updated_at = now()
@@ -90,7 +90,7 @@ MERGE = f"""{_GIVEN}, changed AS (
 )
 {_SUMS}"""  # noqa: S608  put together of constants
 
-# What MERGE would come to just now; the directory is only read.
+# The counts that MERGE would return now; the directory is only read.
 COMPARE = f"""{_GIVEN}, counts AS (
     SELECT (SELECT count(*) FROM known) AS distinct_numbers, (SELECT count(*) FROM repeated) AS repeated,
         (SELECT count(*) FROM known WHERE id IS NULL) AS added,

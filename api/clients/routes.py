@@ -8,7 +8,7 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 
-from api.clients import queries
+from api.clients import queries, services
 from api.clients.schemas import ClientBody, ClientsArguments, ClientSchema
 from api.extensions import db
 from api.http.blueprint import Blueprint
@@ -16,7 +16,9 @@ from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, page
 from shared.schema import Client
 
-blp = Blueprint("Clients", "/v1/client", "The directory: whom messages can be sent to.", editable=ClientBody())
+blp = Blueprint(
+    "Clients", "/v1/client", "The directory: the people to whom messages can be sent.", editable=ClientBody()
+)
 
 
 @blp.route("/create/")
@@ -28,7 +30,7 @@ class NewClient(MethodView):
     @blp.response(201, ClientSchema(), headers={"Location": LOCATION})
     def post(self, fields: dict[str, Any]) -> tuple[Client, dict[str, str]]:
         """Add a client"""
-        client = queries.add_client(fields)
+        client = services.add_client(fields)
         return client, {"Location": url_for("Clients.ClientById", client_id=client.id)}
 
 
@@ -58,11 +60,11 @@ class ClientById(MethodView):
     def put(self, fields: dict[str, Any], client_id: int) -> Client:
         """Change a client
 
-        A new phone number reaches the client's messages that no attempt has been made for yet.
+        A new phone number applies to the client's messages that have not been attempted yet.
         """
-        client = queries.lock_client(client_id)
+        client = services.lock_client(client_id)
         blp.check_etag(client)
-        client = queries.change_client(client, fields)
+        client = services.change_client(client, fields)
         db.session.commit()
         return client
 
@@ -72,10 +74,10 @@ class ClientById(MethodView):
     def delete(self, client_id: int) -> None:
         """Remove a client
 
-        Messages that wait to be sent to it are cancelled (`unknown` if an attempt may have landed). The ledger keeps
-        them, and those that were sent.
+        Its pending messages are cancelled (`unknown` if an attempt may have been delivered). The ledger keeps them, and
+        those that were sent.
         """
-        client = queries.lock_client(client_id)
+        client = services.lock_client(client_id)
         blp.check_etag(client)
-        queries.remove_client(client)
+        services.remove_client(client)
         db.session.commit()

@@ -28,11 +28,9 @@ from shared.domain.phone_numbers import PhoneNumbers, plain_code
 
 
 class ClientSchema(ResponseSchema):
-    """A client, as it is answered."""
+    """A client, in a response."""
 
-    id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Its number, for ever.", "example": 1}
-    )
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
     phone_number = PhoneNumber(
         required=True,
         metadata={
@@ -54,8 +52,8 @@ class ClientSchema(ResponseSchema):
         required=True,
         validate=MaxLength(MAX_LABEL),
         metadata={
-            "description": "Any label, to choose by in a mailing's `mark`. May be empty. Kept with accents composed "
-            "(NFC), one plain space for any white space, and without characters that have no width.",
+            "description": "Any label, by which a mailing's `mark` selects clients. May be empty. Kept with accents "
+            "composed (NFC), one plain space for any white space, and without characters that have no width.",
             "pattern": NO_NUL,
             "example": "vip",
         },
@@ -79,7 +77,7 @@ class ClientSchema(ResponseSchema):
     warnings = ma.fields.List(
         ma.fields.Nested(WarningSchema),
         required=True,
-        metadata={"description": "What is legal and probably not meant: `doubtful_phone_number`.", "example": []},
+        metadata={"description": "Allowed but probably not intended: `doubtful_phone_number`.", "example": []},
     )
 
 

@@ -35,28 +35,28 @@ from api.clients.import_sql import (
     NEW_NAME,
     REASONS,
 )
-from api.clients.row_validation import Fault, Good
+from api.clients.row_validation import RowError, ValidRow
 from api.http.errors import IN_THE_WAY
 
-PUT, MERGED, READ = 20_000, 10_000, 100
+COPY_BATCH, MERGE_BATCH, READ_BATCH = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
 MAX_KEPT = 2**20
 """Characters of rows as they are in the file that wait for a COPY: a row may have as many as MAX_LINE of them."""
-PATIENCE = "10min"
+STATEMENT_TIMEOUT = "10min"
 """How long one statement may take; each is for a bounded number of rows, but for building the index."""
-MAX_FAULTS = 20
-"""Of one row that are told one by one: a JSON object may have thousands of fields that there are not."""
-MAX_TOLD = 500
-"""Characters of a reason, and of the name of a field that there is not, that are kept."""
-TRIES = 5
-"""Of one merging statement, when other transactions are in its way."""
+MAX_ROW_ERRORS = 20
+"""Errors of one row that are named: a JSON object may have thousands of unknown fields."""
+MAX_REASON = 500
+"""Characters that are kept of a reason, and of the name of an unknown field."""
+MAX_TRIES = 5
+"""How often one merging statement is tried when it conflicts with other transactions."""
 
 
 class RejectedRow(NamedTuple):
     """A row that was left out: its line, what is wrong with it, and its cells or fields as they came."""
 
     line: int
-    faults: Sequence[Fault]
+    faults: Sequence[RowError]
     cells: list[str] | dict[str, str]
 
 
@@ -102,25 +102,25 @@ class Staging:
         self._kept = 0
         self._staged = 0
 
-    def add(self, line: int, client: Good, cells: Sequence[str] | None = None) -> None:
+    def add(self, line: int, client: ValidRow, cells: Sequence[str] | None = None) -> None:
         """Stages a client; `cells` are kept for the case that the row is rejected after all."""
         phone_number, operator_code, tag, timezone = client
         row = f"{line}\t{phone_number}\t{operator_code}\t{tag.translate(_ESCAPES)}\t{timezone}"
         if cells is None:
             self._clients.append(row + "\n")
-            if len(self._clients) >= PUT:
+            if len(self._clients) >= COPY_BATCH:
                 self._put_clients()
         else:
             self._with_cells.append(f"{row}\t{self._written(cells)}\n")
             self._put_if_many()
 
-    def refuse(self, line: int, faults: Sequence[Fault], cells: Sequence[str]) -> None:
+    def refuse(self, line: int, faults: Sequence[RowError], cells: Sequence[str]) -> None:
         """Writes down a row that is wrong."""
-        more = len(faults) - MAX_FAULTS
+        more = len(faults) - MAX_ROW_ERRORS
         if more > 0:
-            faults = [*faults[:MAX_FAULTS], Fault("", f"Has {more} more faults.")]
-        told = self._written([[_keepable(text) for text in fault] for fault in faults])
-        self._faults.append(f"{line}\t{told}\t{self._written(cells)}\n")
+            faults = [*faults[:MAX_ROW_ERRORS], RowError("", f"Has {more} more errors.")]
+        reasons = self._written([[_storable(text) for text in fault] for fault in faults])
+        self._faults.append(f"{line}\t{reasons}\t{self._written(cells)}\n")
         self._put_if_many()
 
     def merge(self, record: Record | None) -> Iterator[Merged]:
@@ -146,12 +146,12 @@ class Staging:
         line = 0
         while True:
             with self._transaction() as connection:
-                parameters = {"line": line, "limit": READ}
+                parameters = {"line": line, "limit": READ_BATCH}
                 rows = connection.exec_driver_sql(FAULTS_AFTER.format(name=self._name), parameters).all()
             if not rows:
                 return
             for line, faults, cells in rows:
-                yield RejectedRow(line, [Fault(*fault) for fault in faults], json.loads(cells))
+                yield RejectedRow(line, [RowError(*fault) for fault in faults], json.loads(cells))
 
     def first_rejected(self, count: int) -> Sequence[RejectedRow]:
         """The first rejected rows in the order of the lines, without their cells, which may be long."""
@@ -167,9 +167,9 @@ class Staging:
         return [Reason(*row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
     def _merge_after(self, passed: Merged, record: Record | None) -> Merged | None:
-        """Merges the next rows; none when there are no more. Tries again when it was in somebody's way."""
-        parameters = {"phone_number": passed.phone_number, "line": passed.line, "limit": MERGED}
-        for left in reversed(range(TRIES)):
+        """Merges the next rows; none when there are no more. Tries again after a conflict with another transaction."""
+        parameters = {"phone_number": passed.phone_number, "line": passed.line, "limit": MERGE_BATCH}
+        for left in reversed(range(MAX_TRIES)):
             try:
                 return self._merge_once(parameters, record)
             except DBAPIError as error:
@@ -193,7 +193,7 @@ class Staging:
         self._copy(COPY_CLIENTS_AND_CELLS, self._with_cells)
 
     def _put_if_many(self) -> None:
-        if self._kept > MAX_KEPT or max(len(self._with_cells), len(self._faults)) >= PUT:
+        if self._kept > MAX_KEPT or max(len(self._with_cells), len(self._faults)) >= COPY_BATCH:
             self._put_all()
 
     def _put_all(self) -> None:
@@ -221,7 +221,7 @@ class Staging:
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
-            connection.exec_driver_sql(LIMITS, {"patience": PATIENCE})
+            connection.exec_driver_sql(LIMITS, {"timeout": STATEMENT_TIMEOUT})
             yield connection
 
 
@@ -246,6 +246,6 @@ _ESCAPES: dict[int, Any] = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _keepable(text: str) -> str:
+def _storable(text: str) -> str:
     """The text without NUL, which PostgreSQL's texts can't have; a file's own cells are kept as JSON."""
-    return text[:MAX_TOLD].replace("\0", "\ufffd")
+    return text[:MAX_REASON].replace("\0", "\ufffd")

@@ -1,4 +1,4 @@
-"""What is wrong just now, the worst first. Pure: the templates put it into words."""
+"""Problems, the worst first. Pure: the templates have the sentences."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Load:
     @property
     def due(self) -> int:
         """Messages that wait in running mailings."""
-        return sum(one.messages for one in self.waiting.values())
+        return sum(mailing.messages for mailing in self.waiting.values())
 
 
 def problems_of(fleet: Fleet, mailings: Sequence[Mapping[str, Any]], load: Load, *, rate: float) -> list[Problem]:
@@ -67,7 +67,7 @@ def problems_of(fleet: Fleet, mailings: Sequence[Mapping[str, Any]], load: Load,
 def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: Load, *, rate: float) -> list[Problem]:
     """What concerns one mailing: of the gateway and the workers only while it has something to send, or soon will.
 
-    That nobody matches is not said again: the mailing's own warnings have it.
+    Without `nobody_matches`, which is among the mailing's own warnings.
     """
     own_id = mailing["id"]
     own = Load({one: waiting for one, waiting in load.waiting.items() if one == own_id})
@@ -75,7 +75,7 @@ def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: Load, *, rate
         clients = {one: count for one, count in load.overdue_clients.items() if one == own_id}
         own = Load(own.waiting, Overdue(1, mailing["start_datetime"], {own_id: mailing["mark"]}), clients)
     found = list(fleet_problems(fleet, own)) if has_to_be_sent(mailing, fleet.now) else []
-    of_mailing = (one for one in _of_mailings([mailing], fleet, load, rate) if one.code != "nobody_matches")
+    of_mailing = (problem for problem in _of_mailings([mailing], fleet, load, rate) if problem.code != "nobody_matches")
     return _worst_first([*found, *of_mailing])
 
 

@@ -13,7 +13,7 @@ ASSETS = ("console.static",)
 
 
 def page(name: str, **values: Any) -> str:
-    """The page of that name; for `?part=live` only the part of it that is watched, `NAME_live.html`."""
+    """The page of that name; for `?part=live` only its live part, `NAME_live.html`."""
     live = request.args.get("part") == "live"
     return render_template(f"console/{name}_live.html" if live else f"console/{name}.html", **values)
 
@@ -29,8 +29,8 @@ def refuse_nul() -> None:
 
 
 @blp.after_request
-def say_how_long_it_keeps(response: Response) -> Response:
-    """Pages hold personal data and live figures: nobody keeps them. Assets say it themselves."""
+def set_cache_headers(response: Response) -> Response:
+    """Pages hold personal data and live figures: no cache may keep them. Assets have headers of their own."""
     if request.endpoint not in ASSETS:
         response.cache_control.no_store = True
         response.vary.update(("Cookie", "Accept-Language"))

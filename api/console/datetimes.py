@@ -67,7 +67,7 @@ def _is_same(typed: str, shown_at_first: str) -> bool:
 
 def _read(found: Moments, name: str, typed: str, zone: str, fold: str) -> None:
     if zone not in TIMEZONES:
-        found.errors[name] = [gettext("The time zone of your browser is not known here: %(zone)s.", zone=zone)]
+        found.errors[name] = [gettext("Unknown time zone of the browser: %(zone)s.", zone=zone)]
         return
     try:
         local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone))
@@ -86,7 +86,7 @@ def _read(found: Moments, name: str, typed: str, zone: str, fold: str) -> None:
         found.values[name] = typed
         found.errors[name] = [
             gettext(
-                "There is no %(time)s on that day in %(zone)s: clocks go forward then. Choose %(after)s or another.",
+                "There is no %(time)s on that day in %(zone)s: clocks go forward. Choose %(after)s or another time.",
                 time=_clock(local),
                 zone=zone,
                 after=_clock(after),
@@ -96,7 +96,7 @@ def _read(found: Moments, name: str, typed: str, zone: str, fold: str) -> None:
         found.values[name] = typed
         found.errors[name] = [
             gettext(
-                "%(time)s comes twice on that day in %(zone)s: clocks go back then. Choose which one you mean.",
+                "%(time)s occurs twice on that day in %(zone)s: clocks go back. Choose which one you mean.",
                 time=_clock(local),
                 zone=zone,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
@@ -13,15 +14,10 @@ from api.clients.csv_escaping import escape_formula
 from api.clients.csv_format import CsvForm, CsvFormArguments
 from api.clients.downloads import csv_answer
 from api.console.blueprint import blp
-from api.console.clients import last_attempts_of
 from api.console.preferences import language
-from api.extensions import db
 from api.http.fields import rfc_3339
 from api.mailings.queries import check_mailing
-from api.messages.queries import messages_after
-
-AT_A_TIME = 1000
-"""Messages read by one statement. Between two there is no transaction: a slow reader holds nothing up."""
+from api.messages.queries import ledger_pages
 
 COLUMNS = (
     "message_id",
@@ -79,36 +75,27 @@ def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
 
 def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
     yield form.beginning + csv_line(COLUMNS, form)
-    after = 0
-    while messages := messages_after(after, AT_A_TIME, mailing_id=mailing_id):
-        last = last_attempts_of(messages)
-        lines = []
-        for message in messages:
-            attempt = last.get(message.id)
-            lines.append(
-                csv_line(
-                    (
-                        message.id,
-                        message.client_id,
-                        message.phone_number,
-                        message.status.value,
-                        message.reason if message.ended_at else None,
-                        message.attempts,
-                        message.in_doubt,
-                        message.text_revision,
-                        message.created_at,
-                        message.sent_at,
-                        message.ended_at,
-                        attempt and attempt.outcome.value,
-                        attempt and attempt.http_status,
-                        attempt and attempt.detail,
-                    ),
-                    form,
-                )
-            )
-        after = messages[-1].id
-        db.session.remove()
-        yield "".join(lines)
+    for rows in ledger_pages(mailing_id):
+        yield "".join(csv_line(_columns(message, attempt), form) for message, attempt in rows)
+
+
+def _columns(message: Any, attempt: Any) -> tuple[object, ...]:
+    return (
+        message.id,
+        message.client_id,
+        message.phone_number,
+        message.status.value,
+        message.reason if message.ended_at else None,
+        message.attempts,
+        message.in_doubt,
+        message.text_revision,
+        message.created_at,
+        message.sent_at,
+        message.ended_at,
+        attempt and attempt.outcome.value,
+        attempt and attempt.http_status,
+        attempt and attempt.detail,
+    )
 
 
 def _cell(value: object) -> object:

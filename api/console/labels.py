@@ -1,4 +1,4 @@
-"""The words of states, outcomes and actions, and the sentences of rules and the ledger, in the viewer's language."""
+"""The labels of states, outcomes and actions, and the sentences of rules and the ledger, in the viewer's language."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 from flask_babel import format_decimal, gettext, lazy_gettext
 
+from api.messages import schemas as messages
 from api.workers.gateway_state import GatewayState
-from shared.domain.statuses import MessageStatus
 
-WORDS = {
+LABELS = {
     "scheduled": lazy_gettext("scheduled"),
     "running": lazy_gettext("running"),
     "paused": lazy_gettext("paused"),
@@ -26,16 +26,16 @@ WORDS = {
     "throttled": lazy_gettext("throttled"),
     "unreachable": lazy_gettext("unreachable"),
     "unauthorized": lazy_gettext("account refused"),
-    "ambiguous": lazy_gettext("no clear answer"),
-    "pause": lazy_gettext("paused by a person"),
+    "ambiguous": lazy_gettext("unclear response"),
+    "pause": lazy_gettext("paused by a user"),
     "resume": lazy_gettext("resumed"),
-    "cancel": lazy_gettext("cancelled by a person"),
+    "cancel": lazy_gettext("cancelled by a user"),
     "edit": lazy_gettext("changed"),
     "updateClient": lazy_gettext("changed"),
     "createClient": lazy_gettext("added"),
     "retry": lazy_gettext("retried"),
-    "resolve": lazy_gettext("decided by a person"),
-    "reopen": lazy_gettext("opened again"),
+    "resolve": lazy_gettext("resolved by a user"),
+    "reopen": lazy_gettext("reopened"),
     "remove": lazy_gettext("removed"),
     "test": lazy_gettext("test sent"),
     "resend": lazy_gettext("send again"),
@@ -44,47 +44,37 @@ WORDS = {
     "operator": lazy_gettext("operator"),
     "admin": lazy_gettext("admin"),
 }
-"""What people call what the ledger, the journal and the gate know by these names."""
+"""The labels of states, outcomes, operations and roles, by their names in the ledger and the API."""
 
-GATEWAY_WORDS = {
+GATEWAY_LABELS = {
     GatewayState.OK: lazy_gettext("ok"),
     GatewayState.IDLE: lazy_gettext("idle"),
     GatewayState.UNASKED: lazy_gettext("not reached yet"),
-    GatewayState.NO_ANSWER: lazy_gettext("no answer"),
+    GatewayState.NO_ANSWER: lazy_gettext("no response"),
     GatewayState.LAST_REFUSED: lazy_gettext("account refused"),
     GatewayState.SLOWING: lazy_gettext("slowing down"),
-    GatewayState.OPEN: lazy_gettext("in trouble"),
+    GatewayState.OPEN: lazy_gettext("failing"),
     GatewayState.REFUSED: lazy_gettext("account refused"),
     GatewayState.NO_CREDIT: lazy_gettext("no credit"),
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
 }
-"""What people call the states of the gateway, those that a worker reports among them."""
+"""The labels of the states of the gateway, those that a worker reports among them."""
 
 FIELDS = {
     "text": lazy_gettext("Text"),
-    "mark": lazy_gettext("For whom"),
+    "mark": lazy_gettext("Recipients"),
     "start_datetime": lazy_gettext("Start"),
     "end_datetime": lazy_gettext("End"),
-    "on_unknown": lazy_gettext("When nobody knows whether a message has arrived"),
+    "on_unknown": lazy_gettext("If it is not known whether a message was delivered"),
     "phone_number": lazy_gettext("Phone number"),
     "operator_code": lazy_gettext("Operator code"),
     "tag": lazy_gettext("Tag"),
     "timezone": lazy_gettext("Time zone"),
 }
-"""What forms call the fields of a mailing and of a client."""
+"""The labels of the fields of a mailing and of a client."""
 
-MEANINGS = {
-    MessageStatus.PENDING: lazy_gettext("It waits to be sent."),
-    MessageStatus.SENDING: lazy_gettext("A worker is sending it right now."),
-    MessageStatus.SENT: lazy_gettext(
-        "The gateway accepted it. Whether it has reached the phone, only the gateway knows."
-    ),
-    MessageStatus.FAILED: lazy_gettext("The gateway refused it for good, or too many attempts failed."),
-    MessageStatus.EXPIRED: lazy_gettext("The mailing's window closed before it could be sent."),
-    MessageStatus.CANCELLED: lazy_gettext("The mailing was cancelled, or the client removed, before it was sent."),
-    MessageStatus.UNKNOWN: lazy_gettext("A request left, and no answer tells whether it has arrived."),
-}
-"""Why a message did, or did not, arrive."""
+MEANINGS = {status: lazy_gettext(meaning) for status, meaning in messages.MEANINGS.items()}
+"""What each state of a message means."""
 
 COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
 """Sentences whose numbers count something; in others they are names, which are not grouped."""
@@ -92,18 +82,18 @@ COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # wer
 _NUMBER = re.compile(r"\d+")
 
 
-def word(name: str) -> str:
-    """The word for a state, an outcome or an action; what has none is its own."""
-    return str(WORDS.get(name, name))
+def label(name: str) -> str:
+    """The label of a state, an outcome or an action; the name itself where there is none."""
+    return str(LABELS.get(name, name))
 
 
-def gateway_word(state: str) -> str:
-    """The word for a state of the gateway, as one worker or all that is known tells it."""
-    return str(GATEWAY_WORDS[GatewayState(state)])
+def gateway_label(state: str) -> str:
+    """The label of a state of the gateway, by one worker's report or by all that is known."""
+    return str(GATEWAY_LABELS[GatewayState(state)])
 
 
-def said(sentence: str) -> str:
-    """A sentence that a rule or the ledger says in English, in the viewer's language, as far as it is known.
+def translate(sentence: str) -> str:
+    """An English sentence of a rule or of the ledger in the viewer's language; as it is where the catalogue lacks it.
 
     Catalogues have `#` in place of each number: "Mailing # is cancelled."
     """
@@ -112,5 +102,5 @@ def said(sentence: str) -> str:
     known = gettext(bare)
     if known.count("#") != len(_NUMBER.findall(sentence)):
         return sentence
-    written = (format_decimal(int(one)) for one in numbers) if bare in COUNTS else numbers
+    written = (format_decimal(int(digits)) for digits in numbers) if bare in COUNTS else numbers
     return re.sub("#", lambda _: next(written), known)

@@ -1,7 +1,7 @@
-"""What a form has done, told on the page that follows: by the server, once, to the person who sent it.
+"""Notices: what a form has done, shown once by the page that follows, to the person who sent it.
 
-The redirect carries the notice as a signed cookie for the following page's path alone, so two tabs that do things at
-the same time neither lose nor swap theirs, and an address says nothing. The page takes it out again.
+The redirect carries the notice as a signed cookie for the following page's path alone, so two tabs that send forms at
+the same time neither lose nor swap theirs, and the address stays clean. The page deletes the cookie.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ SALT = "notice"
 """Keeps a notice from being taken for a session, which is signed with the same secret."""
 
 FRESH = 120
-"""Seconds in which the page must have been loaded: later, what it says may not be so any more."""
+"""Seconds in which the page must have been loaded: later, the notice may be out of date."""
 
 
 class Notice(NamedTuple):
     """What was done."""
 
     name: str
-    """A word of the page that shows it."""
+    """By which the page chooses its sentence."""
     messages: int | None = None
-    """To how many messages it was done, where that is told."""
+    """How many messages it was done to, where the notice shows that."""
     more: bool = False
     """Whether there are more that it could be done to."""
 
 
-def tell(notice: Notice) -> None:
-    """Lets the page that this form leads to say so, if the form's work is committed."""
+def set_notice(notice: Notice) -> None:
+    """Sets the notice for the page that follows, shown if the form's work is committed."""
     g.notice = notice
 
 
 def attach(answer: BaseResponse, address: str) -> None:
-    """Gives the redirect to that address what the page there is to tell."""
+    """Adds the notice, if there is one, to the redirect to that address."""
     notice: Notice | None = g.pop("notice", None)
     if notice is not None:
         path = urlsplit(address).path
@@ -52,11 +52,11 @@ def attach(answer: BaseResponse, address: str) -> None:
         answer.set_cookie(COOKIE, text, max_age=FRESH, path=path, secure=secure, httponly=True, samesite="Lax")
 
 
-def take() -> Notice | None:
-    """What this page is to tell, once. A part of a page that is watched tells nothing."""
+def take_notice() -> Notice | None:
+    """The notice that this page is to show, once. The live part of a page shows none."""
     if request.method != "GET" or request.args.get("part"):
         return None
-    # A cookie of the path above comes along, as one of the same name.
+    # The browser also sends a cookie of the path above, under the same name.
     for cookie in request.cookies.getlist(COOKIE):
         try:
             actor, path, name, messages, more = serializer().loads(cookie, max_age=FRESH, salt=SALT)
@@ -69,7 +69,7 @@ def take() -> Notice | None:
 
 
 @blp.after_request
-def forget_what_was_told(response: Response) -> Response:
+def delete_shown_notice(response: Response) -> Response:
     """A notice that was shown is not shown again."""
     if g.pop("notice_taken", False):
         response.delete_cookie(COOKIE, path=request.path)

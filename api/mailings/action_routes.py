@@ -1,4 +1,4 @@
-"""The operations that set a mailing as a whole going, or stop it."""
+"""The operations that pause, resume, cancel or retry a mailing, and its history."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ class MailingPause(MethodView):
     @blp.once
     @blp.etag
     @blp.response(200, MailingSchema())
-    def post(self, mailing_id: int) -> queries.Report:
+    def post(self, mailing_id: int) -> queries.MailingSummary:
         """Pause a mailing
 
-        Once this is answered, no worker takes another message of it. What is in flight is finished. Its window goes on.
+        After the response, no worker claims another message of it. Messages in flight are still sent. Its window stays
+        as it is.
         """
-        services.act(mailing_id, Action.PAUSE)
+        services.apply_action(mailing_id, Action.PAUSE)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -38,9 +39,9 @@ class MailingResume(MethodView):
     @blp.once
     @blp.etag
     @blp.response(200, MailingSchema())
-    def post(self, mailing_id: int) -> queries.Report:
+    def post(self, mailing_id: int) -> queries.MailingSummary:
         """Resume a paused mailing"""
-        services.act(mailing_id, Action.RESUME)
+        services.apply_action(mailing_id, Action.RESUME)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -50,13 +51,13 @@ class MailingCancel(MethodView):
     @blp.once
     @blp.etag
     @blp.response(200, MailingSchema())
-    def post(self, mailing_id: int) -> queries.Report:
-        """Cancel a mailing, for good
+    def post(self, mailing_id: int) -> queries.MailingSummary:
+        """Cancel a mailing
 
-        Once this is answered, no worker takes another message of it. Within a poll, those that wait end as `cancelled`,
-        or as `unknown` if an attempt may have landed.
+        After the response, no worker claims another message of it. Within a poll, pending messages end as `cancelled`,
+        or as `unknown` if an attempt may have been delivered.
         """
-        services.act(mailing_id, Action.CANCEL)
+        services.apply_action(mailing_id, Action.CANCEL)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -67,10 +68,10 @@ class MailingRetry(MethodView):
     @blp.arguments(RetryBody())
     @blp.response(200, RetriedSchema())
     def post(self, arguments: dict[str, str], mailing_id: int) -> services.RetryResult:
-        """Try the failed or the unknown messages of a mailing again
+        """Retry the failed or the unknown messages of a mailing
 
-        Inside its window only. They keep their ids and texts, and get their full number of attempts anew. A client who
-        was removed is not written to. Retrying `unknown` messages may deliver twice what had landed after all.
+        Inside its window only. They keep their ids and texts, and get their full number of attempts again. Removed
+        clients are skipped. Retrying `unknown` messages may deliver some of them twice.
         """
         return services.retry(mailing_id, MessageStatus(arguments["status"]))
 
@@ -81,6 +82,6 @@ class MailingJournal(MethodView):
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, JournalEntrySchema(many=True), headers=PAGE_HEADERS)
     def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[JournalEntry], dict[str, str]]:
-        """List what has been done to a mailing: edits, pauses, resumptions, cancelling, retries"""
+        """List the history of a mailing: edits, pauses, resumptions, cancelling, retries"""
         queries.check_mailing(mailing_id)
-        return page(partial(services.journal_after, mailing_id), arguments)
+        return page(partial(queries.journal_after, mailing_id), arguments)

@@ -1,4 +1,4 @@
-"""A person's word on a message that is unknown: the one operation on a message that writes."""
+"""A person's decision about a message that is unknown: the one operation that writes a message."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class MessageResolution(MethodView):
     @blp.arguments(ResolveBody())
     @blp.response(200, MessageWithAttempts())
     def post(self, arguments: dict[str, Any], message_id: int) -> dict[str, Any]:
-        """Decide what became of a message that is `unknown`
+        """Resolve a message that is `unknown`
 
         `arrived` makes it `sent`, `not_arrived` makes it `failed`. `resend` makes it wait again, inside the mailing's
-        window, with the same id and text: it may be delivered twice if it had arrived after all.
+        window, with the same id and text: it may be delivered twice if it was delivered before.
         """
         resolve(message_id, arguments["outcome"])
         return queries.message_by_id(message_id)

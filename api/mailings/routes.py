@@ -14,7 +14,7 @@ from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
-from api.mailings import queries
+from api.mailings import queries, services
 from api.mailings.schemas import MailingBody, MailingSchema
 from api.messages.queries import messages_after
 from api.messages.schemas import MailingMessagesArguments, MessageSchema
@@ -23,7 +23,7 @@ from shared.schema import Message
 
 MAILING_ID = path_id("mailing_id", "mailing")
 
-blp = Blueprint("Mailings", "/v1/mailing", "One text to everybody whom its mark matches.", editable=MailingBody())
+blp = Blueprint("Mailings", "/v1/mailing", "One text to every client that its mark matches.", editable=MailingBody())
 
 
 @blp.route("/create/")
@@ -33,10 +33,10 @@ class NewMailing(MethodView):
     @blp.etag
     @blp.arguments(MailingBody())
     @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
-    def post(self, fields: dict[str, Any]) -> tuple[queries.Report, dict[str, str]]:
+    def post(self, fields: dict[str, Any]) -> tuple[queries.MailingSummary, dict[str, str]]:
         """Add a mailing"""
-        report = queries.mailing_by_id(queries.add_mailing(MailingFields(**fields)))
-        return report, {"Location": url_for("Mailings.MailingById", mailing_id=report["id"])}
+        mailing = queries.mailing_by_id(services.add_mailing(MailingFields(**fields)))
+        return mailing, {"Location": url_for("Mailings.MailingById", mailing_id=mailing["id"])}
 
 
 @blp.route("/")
@@ -44,8 +44,8 @@ class Mailings(MethodView):
     @blp.operation("listMailings")
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, MailingSchema(many=True), headers=PAGE_HEADERS)
-    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[queries.Report], dict[str, str]]:
-        """List all mailings and what became of their messages"""
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[queries.MailingSummary], dict[str, str]]:
+        """List mailings with the counts of their messages"""
         return page(queries.mailings_after, arguments)
 
 
@@ -54,26 +54,26 @@ class MailingById(MethodView):
     @blp.operation("getMailing", 404)
     @blp.etag
     @blp.response(200, MailingSchema())
-    def get(self, mailing_id: int) -> queries.Report:
-        """Get a mailing and what became of its messages"""
+    def get(self, mailing_id: int) -> queries.MailingSummary:
+        """Get a mailing with the counts of its messages"""
         return queries.mailing_by_id(mailing_id)
 
     @blp.operation("updateMailing", 404, 409)
     @blp.etag
     @blp.arguments(MailingBody())
     @blp.response(200, MailingSchema())
-    def put(self, fields: dict[str, Any], mailing_id: int) -> queries.Report:
+    def put(self, fields: dict[str, Any], mailing_id: int) -> queries.MailingSummary:
         """Change a mailing
 
-        Everything, until its launch begins. After that the text (messages that no attempt has been made for yet get
-        the new one), the end, and what to do when in doubt. Once it has ended, nothing.
+        Every field, until its launch begins. After that the text (it applies to messages that have not been attempted
+        yet), the end, and `on_unknown`. Once the mailing has ended, nothing.
         """
-        mailing, terms = queries.lock_mailing(mailing_id)
-        blp.check_etag(terms)
-        queries.change_mailing(mailing, terms, replace(terms, **fields))
-        report = queries.mailing_by_id(mailing_id)
+        mailing, before = services.lock_mailing(mailing_id)
+        blp.check_etag(before)
+        services.change_mailing(mailing, before, replace(before, **fields))
+        summary = queries.mailing_by_id(mailing_id)
         db.session.commit()
-        return report
+        return summary
 
     @blp.operation("deleteMailing", 404)
     @blp.etag
@@ -83,9 +83,9 @@ class MailingById(MethodView):
 
         One that has been launched is cancelled and hidden. The ledger keeps its messages: see `listMessages`.
         """
-        mailing, terms = queries.lock_mailing(mailing_id)
-        blp.check_etag(terms)
-        queries.remove_mailing(mailing)
+        mailing, before = services.lock_mailing(mailing_id)
+        blp.check_etag(before)
+        services.remove_mailing(mailing)
         db.session.commit()
 
 

@@ -21,15 +21,13 @@ def _not_blank(value: str) -> None:
 
 
 class MailingSchema(ResponseSchema):
-    """A mailing and what became of its messages, as it is answered."""
+    """A mailing and what became of its messages, in a response."""
 
-    id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Its number, for ever.", "example": 1}
-    )
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
     start_datetime = Instant(
         required=True,
         metadata={
-            "description": "From when on messages are sent. Answered in UTC, kept to the microsecond.",
+            "description": "When sending starts. Returned in UTC, stored to the microsecond.",
             "example": "2022-06-02T18:25:43.511Z",
         },
     )
@@ -42,7 +40,7 @@ class MailingSchema(ResponseSchema):
         required=True,
         validate=[_not_blank, MaxLength(MAX_LABEL)],
         metadata={
-            "description": "Whom it is for: the clients whose operator code or tag is exactly this. Kept as a tag is.",
+            "description": "Its recipients: the clients whose operator code or tag equals it. Normalised as a tag is.",
             "pattern": NOT_BLANK,
             "example": "vip",
         },
@@ -50,7 +48,7 @@ class MailingSchema(ResponseSchema):
     end_datetime = Instant(
         required=True,
         metadata={
-            "description": "From when on nothing is sent any more. After the start.",
+            "description": "When sending stops. After the start.",
             "example": "2022-06-03T18:25:43.511Z",
         },
     )
@@ -59,8 +57,8 @@ class MailingSchema(ResponseSchema):
         by_value=ma.fields.String,
         required=True,
         metadata={
-            "description": "After an attempt that may have landed: `resend` the same message, or `hold` it (it ends as "
-            "`unknown`, and a person decides).",
+            "description": "After an attempt that may have been delivered: `resend` the same message, or `hold` it (it "
+            "ends as `unknown`, and a person decides).",
             "example": "resend",
         },
     )
@@ -68,7 +66,7 @@ class MailingSchema(ResponseSchema):
         MailingStatus,
         by_value=ma.fields.String,
         required=True,
-        metadata={"description": "Where it is in its life.", "example": "running"},
+        metadata={"description": "Its state.", "example": "running"},
     )
     audience = ma.fields.Integer(
         required=True,
@@ -81,12 +79,12 @@ class MailingSchema(ResponseSchema):
         ma.fields.Nested(WarningSchema),
         required=True,
         metadata={
-            "description": "What is legal and probably not meant: `window_closed`, `nobody_matches`, `ledger_removed`, "
+            "description": "Allowed but probably not intended: `window_closed`, `nobody_matches`, `ledger_removed`, "
             "`unended_messages`."
         },
     )
     text_revision = ma.fields.Integer(
-        required=True, metadata={"description": "Which text it is, counted from 1.", "example": 1}
+        required=True, metadata={"description": "Number of the text, counted from 1.", "example": 1}
     )
     launched_at = Instant(
         required=True,
@@ -120,8 +118,8 @@ class MailingBody(RequestSchema, MailingSchema):
         OnUnknown,
         by_value=ma.fields.String,
         metadata={
-            "description": "After an attempt that may have landed: `resend` the same message, or `hold` it (it ends as "
-            "`unknown`, and a person decides). Left out: `resend` for a new mailing, as it was for another.",
+            "description": "After an attempt that may have been delivered: `resend` the same message, or `hold` it (it "
+            "ends as `unknown`, and a person decides). Left out: `resend` for a new mailing, as it was for another.",
             "example": "resend",
         },
     )
@@ -138,21 +136,21 @@ class RetryBody(RequestSchema):
 
 
 class ResolveBody(RequestSchema):
-    """What became of a message that is unknown."""
+    """The decision about a message that is `unknown`."""
 
     outcome = ma.fields.Enum(
         Resolution,
         by_value=ma.fields.String,
         required=True,
         metadata={
-            "description": "`arrived`, `not_arrived`, or `resend`: what a person knows of it, or wants done.",
+            "description": "`arrived` or `not_arrived`, if that is known; or `resend`.",
             "example": "arrived",
         },
     )
 
 
 class RetriedSchema(ResponseSchema):
-    """What a retry came to."""
+    """The result of a retry."""
 
     retried = ma.fields.Integer(
         required=True, metadata={"format": "int64", "description": "Messages that wait again.", "example": 12}
@@ -164,10 +162,10 @@ class RetriedSchema(ResponseSchema):
 
 
 class JournalEntrySchema(ResponseSchema):
-    """Something that was done to a mailing."""
+    """An entry of a mailing's history."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "In order.", "example": 1})
-    at = Instant(required=True, metadata={"description": "When.", "example": "2022-06-02T18:30:00.000Z"})
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Sequential id.", "example": 1})
+    at = Instant(required=True, metadata={"description": "Time.", "example": "2022-06-02T18:30:00.000Z"})
     action = ma.fields.String(
         required=True,
         metadata={
@@ -181,7 +179,7 @@ class JournalEntrySchema(ResponseSchema):
     actor_name = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Who did it: their name then; `null` if it is not known.", "example": "Anna"},
+        metadata={"description": "Actor's name at that time; null if unknown.", "example": "Anna"},
     )
     changes = ma.fields.Dict(
         required=True,

@@ -1,4 +1,4 @@
-"""How the ledger is walked, up or down the ids: at the cost of a page, wherever it is and however long the ledger."""
+"""Keyset pagination of the ledger, up or down the ids: the cost of a page does not depend on where it is."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ from api.messages import queries
 from api.messages.schemas import MessagesArguments, MessageSchema, MessageWithAttempts
 from shared.schema import Message
 
-blp = Blueprint("Messages", "/v1/message", "The ledger: what became of every message, of removed mailings too.")
+blp = Blueprint(
+    "Messages", "/v1/message", "The ledger: every message and its state, those of removed mailings included."
+)
 
 
 @blp.route("/")

@@ -18,13 +18,14 @@ ID = {"format": "int64"}
 
 MEANINGS = {
     MessageStatus.PENDING: "Waiting to be sent.",
-    MessageStatus.SENDING: "With a worker right now.",
-    MessageStatus.SENT: "Accepted by the gateway.",
-    MessageStatus.FAILED: "Refused for good, or out of attempts.",
-    MessageStatus.EXPIRED: "The window closed first.",
-    MessageStatus.CANCELLED: "The mailing was cancelled, or the client removed, first.",
-    MessageStatus.UNKNOWN: "A request left, and no answer tells what became of it.",
+    MessageStatus.SENDING: "Being sent by a worker.",
+    MessageStatus.SENT: "Accepted by the gateway; this does not confirm delivery to the phone.",
+    MessageStatus.FAILED: "Refused by the gateway, or out of attempts.",
+    MessageStatus.EXPIRED: "The mailing's window closed before it was sent.",
+    MessageStatus.CANCELLED: "The mailing was cancelled, or the client removed, before it was sent.",
+    MessageStatus.UNKNOWN: "A request was sent, and no response shows whether the gateway accepted it.",
 }
+"""What each status means, in the API's document and, translated, in the console."""
 
 # From the enum, and not as a class: marshmallow's own `unknown` is an attribute of every class of schemas.
 MessageCounts = ResponseSchema.from_dict(

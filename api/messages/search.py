@@ -1,4 +1,4 @@
-"""What operators search the ledger for, the latest first."""
+"""The search of the ledger, the latest messages first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequenc
 def _first_made_at(moment: datetime) -> int:
     """The id of the first message made at that moment or later, to within the seconds that a launch's chunk takes.
 
-    Ids go up with time, and there is no index on the time: so it is looked for by halving, in some forty steps.
+    Ids go up with time, and there is no index on the time: so it is found by bisection, in some forty steps.
     """
     low, high = 0, (db.session.scalar(select(func.max(Message.id))) or 0) + 1
     while low < high:

@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import make_url
 
 from api import create_app
-from api.clients.staging import PUT
+from api.clients.staging import COPY_BATCH
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
@@ -106,10 +106,10 @@ def test_the_api_answers_through_it(pooler_url: str) -> None:
 
 def test_the_directory_comes_and_goes_through_it(pooler_url: str) -> None:
     api = caller(create_app(ApiSettings(database_url=parse_database_url(pooler_url))))
-    rows = "".join(f"{79_160_000_000 + number},916,vip,UTC\r\n" for number in range(PUT + 1))
+    rows = "".join(f"{79_160_000_000 + number},916,vip,UTC\r\n" for number in range(COPY_BATCH + 1))
     file = f"phone_number,operator_code,tag,timezone\r\n{rows}"
     for name in ("added", "unchanged"):
-        assert api.post("/v1/client/import/", data=file, content_type="text/csv").json[name] == PUT + 1
+        assert api.post("/v1/client/import/", data=file, content_type="text/csv").json[name] == COPY_BATCH + 1
     assert api.get("/v1/client/export/").text == file
 
 

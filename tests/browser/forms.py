@@ -49,11 +49,11 @@ def a_removal_of_a_client(ledger: Connection) -> Filled:
 
 def write(page: Page) -> None:
     page.get_by_label("Text").fill("Hello")
-    page.get_by_label("For whom").fill("nobody at all")
+    page.get_by_label("Recipients").fill("nobody at all")
 
 
 def a_mailing(ledger: Connection) -> Filled:
-    return Filled("/mailings/new/", "Go on to the review", write, "For whom")
+    return Filled("/mailings/new/", "Continue to review", write, "Recipients")
 
 
 def a_draft(ledger: Connection) -> Filled:
@@ -71,7 +71,7 @@ def a_change_of_a_draft(ledger: Connection) -> Filled:
     def fill(page: Page) -> None:
         page.get_by_label("Text").fill("Changed")
 
-    return Filled(f"/mailings/drafts/{add_draft(ledger)}/edit/", "Save as a draft", fill, "For whom")
+    return Filled(f"/mailings/drafts/{add_draft(ledger)}/edit/", "Save as a draft", fill, "Recipients")
 
 
 def a_review(ledger: Connection) -> Filled:
@@ -93,7 +93,7 @@ def a_change_of_a_mailing(ledger: Connection) -> Filled:
     def fill(page: Page) -> None:
         page.get_by_label("Text").fill("Changed")
 
-    return Filled(f"/mailings/{waiting(ledger)}/edit/", "Save", fill, "For whom")
+    return Filled(f"/mailings/{waiting(ledger)}/edit/", "Save", fill, "Recipients")
 
 
 def a_test(ledger: Connection) -> Filled:
@@ -101,7 +101,7 @@ def a_test(ledger: Connection) -> Filled:
     phone = value(ledger, LAST_PHONE)
     return Filled(
         f"/mailings/{waiting(ledger)}/test/",
-        "Send the test",
+        "Send test",
         lambda page: page.get_by_label("Phone number").fill(str(phone)),
         "Phone number",
     )
@@ -130,7 +130,7 @@ def retried(name: str) -> Callable[[Connection], Filled]:
         ended = "UPDATE message SET status = %s, ended_at = now() WHERE mailing_id = %s"
         execute(ledger, "UPDATE mailing SET status = 'paused', launched_at = now() WHERE id = %s", mailing_id)
         execute(ledger, ended, name, mailing_id)
-        return Filled(f"/mailings/{mailing_id}/retry-{name}/", "Try again")
+        return Filled(f"/mailings/{mailing_id}/retry-{name}/", "Retry")
 
     return prepare
 

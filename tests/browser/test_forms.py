@@ -61,7 +61,7 @@ def is_done(page: Page, form: Filled) -> None:
     """The form is gone, and what came is neither an error nor a form that was refused."""
     page.locator("main").get_by_role("button", name=form.button).wait_for(state="detached")
     expect(page.locator(".alert-danger")).to_have_count(0)
-    expect(page.get_by_role("heading", level=1)).not_to_have_text("There is nothing here")
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Page not found")
 
 
 def two_clicks_do_it_once(browser: BrowserContext, ledger: Connection, name: str) -> None:
@@ -133,9 +133,9 @@ def test_going_back_and_sending_again_does_nothing_and_with_a_change_says_so(
     form.fill(page)
     page.get_by_label("Tag").fill("another")
     page.get_by_role("button", name=form.button).click()
-    expect(page.get_by_text("This form has been sent already, with another content.")).to_be_visible()
+    expect(page.get_by_text("This form has already been submitted with other content.")).to_be_visible()
     expect(page.get_by_label("Tag")).to_have_value("another")
-    expect(page.get_by_role("link", name="See what it has done")).to_be_visible()
+    expect(page.get_by_role("link", name="See the result")).to_be_visible()
     assert value(ledger, WRITTEN) == before
 
 
@@ -173,8 +173,8 @@ def test_a_mailing_on_a_slow_line_reaches_everybody_once(
     page = context.pages[0]
     page.goto("/mailings/new/")
     page.get_by_label("Text").fill("Once")
-    page.get_by_label("For whom").fill("once")
-    page.get_by_role("button", name="Go on to the review").dblclick()
+    page.get_by_label("Recipients").fill("once")
+    page.get_by_role("button", name="Continue to review").dblclick()
     page.get_by_role("button", name="Send to 20 clients now").dblclick()
     expect(page.get_by_text("20 of 20 sent").filter(visible=True).first).to_be_visible()
     phones = {row[0] for row in rows(ledger, "SELECT phone_number FROM client WHERE tag = 'once'")}

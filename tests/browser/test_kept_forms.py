@@ -17,13 +17,13 @@ from tests.factories import add_clients, value
 expect.set_options(timeout=PATIENCE)
 
 TEXT = "Half a text, with “quotes” & <signs>\nand a second line"
-BACK = "What you had typed here is back."
+BACK = "Your earlier input has been restored."
 
 
 def write(page: Page) -> None:
     page.get_by_label("Text").fill(TEXT)
-    page.get_by_label("For whom").fill("somebody")
-    page.get_by_label("leave it, and let a person decide").check()
+    page.get_by_label("Recipients").fill("somebody")
+    page.get_by_label("do not send it again and let a user decide").check()
     page.get_by_label("End", exact=True).fill("2032-06-02T21:05:07")
 
 
@@ -68,24 +68,24 @@ def test_a_session_that_ends_while_somebody_writes_loses_nothing(
     add_clients(ledger, 3, tag="somebody")
     page = writer
     write(page)
-    expect(page.locator("#plan")).to_contain_text("3")
+    expect(page.locator("#estimate")).to_contain_text("3")
     page.context.clear_cookies()
-    page.get_by_label("For whom").fill("somebody else")
-    expect(page.get_by_text("You are not signed in any more")).to_be_visible()
-    page.get_by_label("For whom").fill("somebody")
-    page.get_by_role("button", name="Go on to the review").click()
+    page.get_by_label("Recipients").fill("somebody else")
+    expect(page.get_by_text("You are no longer signed in")).to_be_visible()
+    page.get_by_label("Recipients").fill("somebody")
+    page.get_by_role("button", name="Continue to review").click()
     expect(page.get_by_text("what you typed is kept")).to_be_visible()
     # Whoever goes back at once comes to the sign-in, and from there to the form.
     page.go_back()
     sign_in(page, operator)
     sees_what_was_written(page)
     expect(page.get_by_text(BACK)).to_be_visible()
-    expect(page.locator("#plan")).to_contain_text("3")
+    expect(page.locator("#estimate")).to_contain_text("3")
     page.context.clear_cookies()
-    page.get_by_role("button", name="Go on to the review").click()
+    page.get_by_role("button", name="Continue to review").click()
     sign_in(page, operator)
     sees_what_was_written(page)
-    page.get_by_role("button", name="Go on to the review").click()
+    page.get_by_role("button", name="Continue to review").click()
     expect(page.locator(".bubble")).to_contain_text("and a second line")
     assert value(ledger, "SELECT count(*) FROM mailing_draft") == 1
     page.goto("/mailings/new/")
@@ -96,7 +96,7 @@ def test_a_session_that_ends_loses_nothing_without_scripts(plain: Page, operator
     before = value(ledger, "SELECT count(*) FROM mailing_draft")
     write(plain)
     plain.context.clear_cookies()
-    plain.get_by_role("button", name="Go on to the review").click()
+    plain.get_by_role("button", name="Continue to review").click()
     sign_in(plain, operator)
     plain.get_by_role("button", name="Show the form again").click()
     sees_what_was_written(plain)
@@ -185,7 +185,7 @@ def test_a_click_elsewhere_loses_nothing_and_signing_out_forgets_it(
     page.get_by_role("link", name="Clients").click()
     page.goto(path)
     sees_what_was_written(page)
-    page.get_by_role("button", name="Discard it").click()
+    page.get_by_role("button", name="Discard").click()
     expect(page.locator("#text")).to_have_value("Hello")
     expect(page.get_by_text(BACK)).to_be_hidden()
     write(page)

@@ -38,7 +38,7 @@ def add_mailing(service: Stage, mark: str, text: str = "Hello", starts_in: int =
 def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation(at: Open, service: Stage) -> None:
     page = at("/")
     sees(page, "Three steps to the first mailing")
-    sees(page, "1 worker is alive")
+    sees(page, "1 worker is running")
     page.get_by_role("link", name="Add a client").click()
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Moscow")
     page.get_by_label("Phone number").fill("+79001234567")
@@ -51,28 +51,28 @@ def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation
     sees(page, "The client is added.")
 
     page.get_by_role("link", name="Dashboard").click()
-    page.get_by_role("link", name="Write a mailing").click()
+    page.get_by_role("link", name="Create a mailing").click()
     page.get_by_label("Text").fill("Привет")
-    page.get_by_label("For whom").fill("nobody")
+    page.get_by_label("Recipients").fill("nobody")
     sees(page, "No client has its mark")
-    page.get_by_label("For whom").fill("first")
-    plan = page.locator("#plan")
+    page.get_by_label("Recipients").fill("first")
+    plan = page.locator("#estimate")
     expect(plan).to_contain_text("+79001234567")
     expect(plan).to_contain_text("CYRILLIC CAPITAL LETTER PE")
     expect(plan).to_contain_text("0.04 EUR")
-    page.get_by_role("button", name="Go on to the review").click()
+    page.get_by_role("button", name="Continue to review").click()
     expect(page.locator(".bubble")).to_have_text("Привет")
     page.get_by_role("button", name="Send to 1 client now").click()
     sees(page, "Starts in")
     # Nobody reloads the page.
     sees(page, "1 of 1 sent")
-    sees(page, "It adds up")
+    sees(page, "The counts add up")
     sees(page, "finished")
     assert [entry.phone for entry in service.gateway.ledger()] == [79001234567]
 
     page.get_by_role("link", name="Dashboard").click()
     sees(page, "No problems.")
-    expect(page.get_by_role("img", name="Requests a second")).to_be_visible()
+    expect(page.get_by_role("img", name="Requests per second")).to_be_visible()
 
 
 def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Stage) -> None:
@@ -124,7 +124,7 @@ def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Sta
     page.get_by_role("button", name="Save").click()
     sees(page, "The change is saved.")
     sees(page, "revision 2")
-    does(page, "Resume", "The mailing goes on.")
+    does(page, "Resume", "The mailing is resumed.")
     does(page, "Cancel the mailing", "The mailing is cancelled.")
     does(page, "Remove", "The mailing is removed.")
 
@@ -147,9 +147,9 @@ def test_what_failed_is_explained_and_tried_again(at: Open, service: Stage, ledg
     expect(page.get_by_role("link", name="5 failed")).to_be_visible()
     service.gateway.faults()
     page.get_by_role("link", name="Retry failed").click()
-    sees(page, "5 failed messages wait again")
-    page.get_by_role("button", name="Try again").click()
-    sees(page, "5 messages are tried again.")
+    sees(page, "5 failed messages will be queued again")
+    page.get_by_role("button", name="Retry").click()
+    sees(page, "5 messages will be sent again.")
     sees(page, "5 of 5 sent")
     page.get_by_role("link", name="Messages and attempts").click()
     page.get_by_role("table").get_by_role("link").first.click()
@@ -157,8 +157,8 @@ def test_what_failed_is_explained_and_tried_again(at: Open, service: Stage, ledg
     sees(page, "HTTP 422")
     sees(page, "attempt 2: accepted")
     page.get_by_role("link", name="+79").click()
-    sees(page, "What we sent to this person")
-    sees(page, "The gateway accepted it.")
+    sees(page, "Messages to this client")
+    sees(page, "Accepted by the gateway;")
 
 
 def test_the_ledger_of_a_mailing_is_saved_as_a_file(
@@ -181,11 +181,11 @@ def test_a_test_goes_to_one_client(at: Open, service: Stage, ledger: Connection)
     page = at(f"/mailings/{add_mailing(service, 'somebody else', 'Only a test', starts_in=24)}/")
     page.get_by_role("link", name="Test send").click()
     page.get_by_label("Phone number").fill("79990000000")
-    page.get_by_role("button", name="Send the test").click()
+    page.get_by_role("button", name="Send test").click()
     sees(page, "No client has this phone number.")
     page.get_by_label("Phone number").fill(str(phone))
-    page.get_by_role("button", name="Send the test").click()
-    sees(page, "The test is added.")
+    page.get_by_role("button", name="Send test").click()
+    sees(page, "The test message is queued.")
     sees(page, "1 of 1 sent")
     assert [entry.phone for entry in service.gateway.ledger()].count(phone) == 1
 
@@ -206,7 +206,7 @@ def test_a_client_is_found_changed_and_removed(at: Open, ledger: Connection) -> 
     page.get_by_role("button", name="Save").click()
     sees(page, "gone soon")
     page.get_by_role("link", name="Remove").click()
-    sees(page, "No message waits for this client.")
+    sees(page, "This client has no pending messages.")
     page.get_by_role("button", name="Remove").click()
     sees(page, "The client is removed.")
 
@@ -225,12 +225,12 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     wrong.write_bytes(header.replace("Tag", "Label").encode())
     page.get_by_label("File", exact=True).set_input_files(wrong)
     page.get_by_role("button", name="Check the file").click()
-    sees(page, "Line 1 lacks columns:")
+    sees(page, "Columns missing in line 1:")
     sees(page, "tag")
     file.write_bytes((header + rows).encode("cp1251"))
     page.get_by_label("File", exact=True).set_input_files(file)
-    expect(page.get_by_text("Line 1 lacks columns:")).to_have_count(0)
-    page.get_by_label("Phone numbers without a country code are of").select_option(label="Russia")
+    expect(page.get_by_text("Columns missing in line 1:")).to_have_count(0)
+    page.get_by_label("Country of phone numbers without a country code").select_option(label="Russia")
     page.get_by_role("button", name="Check the file").click()
     sees(page, "Nothing has been imported yet.")
     sees(page, "Windows-1251")
@@ -241,7 +241,7 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     numbers = "SELECT array_agg(phone_number ORDER BY id) FROM client WHERE tag = 'imported'"
     assert value(ledger, numbers) == [79000000777, 79000000779]
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save the rows that are left out").click()
+        page.get_by_role("button", name="Download skipped rows").click()
     download.value.save_as(rejected)
     assert rejected.read_bytes().startswith("\ufeffline;reason;Phone number;".encode())
     rejected.write_bytes(rejected.read_bytes().replace(b";111;", b";900;"))
@@ -250,7 +250,7 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     page.get_by_role("button", name="Import", exact=True).click()
     sees(page, "The file is imported.")
     assert value(ledger, "SELECT count(*) FROM client WHERE tag = 'отложенные'") == 1
-    page.get_by_role("link", name="To the clients").click()
+    page.get_by_role("link", name="Go to the clients").click()
     page.get_by_role("link", name="Export").click()
     page.get_by_label("Delimiter").select_option("semicolon")
     with page.expect_download() as download:
@@ -266,12 +266,12 @@ def test_the_ledger_is_searched(at: Open, service: Stage, ledger: Connection) ->
     page.get_by_role("link", name="Ledger", exact=True).click()
     page.get_by_label("Mailing").fill(str(mailing_id))
     page.get_by_label("State").select_option("sent")
-    page.get_by_label("Made since").fill((datetime.now(UTC) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_label("Created since").fill((datetime.now(UTC) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"))
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("table").get_by_role("row")).to_have_count(4)
     page.get_by_label("Phone number").fill("no number")
     page.get_by_role("button", name="Search").click()
-    sees(page, "are numbers")
+    sees(page, "must be numbers")
 
 
 @pytest.mark.parametrize(("locale", "heading"), [("en-GB", "Dashboard"), ("ru-RU", "Обзор")])
@@ -293,7 +293,7 @@ def test_the_colours_are_the_system_s_until_others_are_chosen(at: Open) -> None:
 def test_a_page_is_walked_by_keyboard(at: Open) -> None:
     page = at("/clients/new/")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_label("Phone number")).to_be_focused()

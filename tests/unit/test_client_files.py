@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from api.clients.csv_reader import NOT_CLOSED, NOT_CSV, CsvFile, csv_file
 from api.clients.encodings import EITHER, HEAD, encoding_of
-from api.clients.file_rows import Unreadable
+from api.clients.file_rows import UnparsableRow
 from api.clients.lines import MAX_LINE, Lines
 
 NAMES = ("phone_number", "operator_code", "tag", "timezone")
@@ -27,7 +27,7 @@ def rows_of(data: str | bytes, encoding: str = "") -> list[tuple[int, Any]]:
     """Each row with its line, as its four texts or as the reason why it has none."""
     found = []
     for line, row, _ in opened(data, encoding).rows():
-        found.append((line, row.reason if isinstance(row, Unreadable) else tuple(row[name] for name in NAMES)))
+        found.append((line, row.reason if isinstance(row, UnparsableRow) else tuple(row[name] for name in NAMES)))
     return found
 
 
@@ -394,7 +394,7 @@ def test_whatever_quotes_a_file_has_every_line_is_accounted_for() -> None:
         assert begun == sorted(set(begun))
         in_cells = 0
         for _, row, cells in found:
-            if not isinstance(row, Unreadable):
+            if not isinstance(row, UnparsableRow):
                 in_cells += sum(len(io.StringIO(f"{cell}.", newline="").readlines()) - 1 for cell in cells or ())
         assert len(found) + in_cells + file.blank_lines == len(lines)
 

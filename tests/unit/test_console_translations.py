@@ -16,6 +16,7 @@ from babel.messages.pofile import read_po
 import api.console
 from api.clients import csv_reader, encodings, file_rows, import_parser, lines, row_validation, staging
 from api.http.errors import CONSTRAINTS
+from api.messages.schemas import MEANINGS
 from shared.domain.client_rules import DOUBTFUL_NUMBER
 from shared.domain.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
 from tests.database import ROOT
@@ -84,9 +85,12 @@ def test_every_rule_s_sentence_has_a_translation() -> None:
         "shared/domain/client_rules.py",
         "api/mailings/test_send.py",
     )
-    told |= sentences("api/console/review.py", "api/mailings/drafts.py", "api/mailings/services.py")
+    told |= sentences(
+        "api/console/review.py", "api/drafts/sending.py", "api/drafts/services.py", "api/mailings/services.py"
+    )
     told |= {re.sub(r"\d+", "#", str(error)) for error in CONSTRAINTS.values()}
     told |= {re.sub(r"\d+", "#", one) for one in (*PHONE_NUMBERS, DOUBTFUL_NUMBER.message)}
+    told |= set(MEANINGS.values())
     assert len(told) > 8
     assert [sentence for sentence in told if sentence not in RUSSIAN] == []
 

@@ -1,14 +1,14 @@
-// A form is sent once: its buttons rest after the first click, and its token tells the server that it is the same form.
-const REST = 20000; // milliseconds; after that, another click is safe all the same: the token goes with it
+// A form is sent once: its buttons are disabled after the first click, and its token identifies it to the server.
+const DISABLED_FOR = 20000; // milliseconds; a later click is safe as well: the token is sent with it
 
 export function watchForms() {
   keepTokens();
-  document.addEventListener("submit", rest);
-  window.addEventListener("pageshow", (event) => { if (event.persisted) comeBack(); });
+  document.addEventListener("submit", disable);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) onRestored(); });
 }
 
-// Who comes back to a page gets it anew from the server. A form that adds something is still the same one then, with its
-// fields as they were left: sent again, it adds nothing. Any other asks anew, about what has become of things since.
+// Going back to a page loads it again from the server. A form that adds something keeps its token then, and its fields as
+// they were left: sent again, it adds nothing. Any other form gets a new token, for the present state.
 function keepTokens() {
   const kept = { ...history.state?.formTokens };
   for (const input of document.querySelectorAll("form[data-adds] input[data-form-token]")) {
@@ -19,26 +19,26 @@ function keepTokens() {
   history.replaceState({ ...history.state, formTokens: kept }, "");
 }
 
-// The browser has kept the page as it was.
-function comeBack() {
+// The browser has restored the page from its cache.
+function onRestored() {
   const sent = [...document.querySelectorAll("form")].filter((form) => form.dataset.sent);
   if (sent.some((form) => !("adds" in form.dataset))) return location.reload();
-  sent.forEach(wake);
+  sent.forEach(enable);
 }
 
-function rest(event) {
+function disable(event) {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = "true";
-  // Not at once: a button that rests is not sent with its form.
+  // Not at once: a disabled button is not sent with its form.
   setTimeout(() => {
     for (const button of buttonsOf(form)) button.disabled = true;
   });
-  setTimeout(() => wake(form), REST);
+  setTimeout(() => enable(form), DISABLED_FOR);
 }
 
-function wake(form) {
+function enable(form) {
   if (!form.dataset.sent) return;
   delete form.dataset.sent;
   for (const button of buttonsOf(form)) button.disabled = false;

@@ -1,10 +1,10 @@
-// Sends a file of clients, first to see what would come of it, then to import it, and shows how far it is.
+// Sends a file of clients, first to check it, then to import it, and shows the progress.
 export function watchImport() {
   const form = document.querySelector("form[data-import]");
   if (!form) return;
   const words = form.querySelector("[data-words]").dataset;
   const shown = form.querySelector("[data-import-shown]");
-  const told = shown.querySelector("[data-import-told]");
+  const status = shown.querySelector("[data-import-status]");
   const bar = form.querySelector("progress");
   const result = form.querySelector("[data-import-result]");
   let busy = false;
@@ -54,12 +54,12 @@ export function watchImport() {
       request.setRequestHeader("Accept", "text/html");
       request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);
       request.upload.addEventListener("progress", (event) => {
-        told.textContent = words.sending;
+        status.textContent = words.sending;
         bar.value = (100 * event.loaded) / event.total;
       });
       request.upload.addEventListener("load", () => {
-        // How far the database is, nobody tells: a bar without a value.
-        told.textContent = words.working;
+        // The progress of the database is not known: a bar without a value.
+        status.textContent = words.working;
         bar.removeAttribute("value");
       });
       request.addEventListener("load", () => resolve(request));
@@ -75,7 +75,7 @@ export function watchImport() {
   }
 }
 
-// The part of a page that is the answer; of a whole page, as for a session that is over, what it says.
+// The report in the response; of a whole page, such as that of an ended session, its text.
 function answerOf(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   return page.querySelector("[data-import-answer]") ?? alert((page.querySelector("main") ?? page.body).textContent);

@@ -1,10 +1,10 @@
 // Parts of a page that are fetched again every few seconds, as the server renders them.
-import { localizeMoments } from "./moments.js";
+import { localizeMoments } from "./datetimes.js";
 import { patch } from "./patch.js";
 
 const QUIET = 15000; // milliseconds between two announcements to a screen reader
-const PATIENCE = 5000; // milliseconds for an answer
-const LATE = 3; // so many times as long as between two answers, and what is shown is said to be old
+const TIMEOUT = 5000; // milliseconds for a response
+const LATE = 3; // after as many intervals without an update, the part is marked as stale
 let announced = 0;
 let pressed = 0; // when, in milliseconds; 0 for not at all
 
@@ -26,7 +26,7 @@ function watch(part) {
   let failures = 0;
   let timer;
   let isAsking = false;
-  const sayHowOld = () => {
+  const markIfStale = () => {
     const isOld = document.visibilityState === "visible" && Date.now() - updated > LATE * every;
     part.classList.toggle("stale", isOld);
     if (!notice || notice.hidden !== isOld) return;
@@ -37,14 +37,14 @@ function watch(part) {
     localizeMoments(notice);
   };
   const look = async () => {
-    // A page that nobody looks at asks for nothing.
+    // A hidden page sends no requests.
     if (isAsking) return;
     if (document.visibilityState === "visible") {
       isAsking = true;
       try {
         const fresh = await fetched(part);
         if (!fresh) return;
-        while (Date.now() - pressed < PATIENCE) await new Promise((resolve) => setTimeout(resolve, 50));
+        while (Date.now() - pressed < TIMEOUT) await new Promise((resolve) => setTimeout(resolve, 50));
         patch(part, fresh);
         announce(part.querySelector("[data-announce]")?.textContent ?? "");
         updated = Date.now();
@@ -54,20 +54,20 @@ function watch(part) {
       }
       isAsking = false;
     }
-    sayHowOld();
+    markIfStale();
     clearTimeout(timer);
     timer = setTimeout(look, every * Math.min(2 ** failures, 4));
   };
   timer = setTimeout(look, every);
-  setInterval(sayHowOld, 1000);
+  setInterval(markIfStale, 1000);
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") look();
   });
 }
 
-// Raises when there is no answer, or none that is the part. Nobody is signed in: the page itself says what to do.
+// Throws if there is no response, or an error. If the session has ended, the page is loaded again and says so.
 async function fetched(part) {
-  const options = { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) };
+  const options = { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) };
   const response = await fetch(part.dataset.live, options);
   if (response.redirected || response.status === 401) return location.reload();
   if (!response.ok) throw new Error(String(response.status));

@@ -25,13 +25,13 @@ from tests.integration.api.clock import Clock
 OPEN = re.compile(r"/(docs|healthz|readyz|metrics|login|logout|static|preferences)\b")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 OPERATORS = ("POST", "PUT", "DELETE")
-ASKED = ("Plans.MailingPlan", "console.plan_part")
+ASKED = ("Plans.MailingPlan", "console.estimate_part")
 """Questions that are too long for a path."""
 LEADING_TO_WRITES = [
     f"console.{page}"
     for page in (
         *("new_client", "edit_client", "remove_client", "import_clients", "import_file"),
-        *("new_mailing", "edit_mailing", "mailing_deed", "mailing_test", "undo_mailing", "resolve_message"),
+        *("new_mailing", "edit_mailing", "mailing_action", "mailing_test", "undo_mailing", "resolve_message"),
         *("edit_draft", "review_draft", "remove_draft", "draft_versions"),
     )
 ]

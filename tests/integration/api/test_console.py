@@ -127,7 +127,7 @@ def test_a_deed_is_asked_about_before_it_is_done(api: Caller, connection: Connec
     mailing_id = add_running_mailing(connection, 2)
     before = mailing(connection, mailing_id)
     asked = api.get(f"/mailings/{mailing_id}/{deed}/")
-    assert "2 messages" in asked.text
+    assert "2 pending messages" in asked.text
     assert mailing(connection, mailing_id) == before
     landing(api.post(f"/mailings/{mailing_id}/{deed}/"))
     assert mailing(connection, mailing_id) != before
@@ -222,7 +222,7 @@ def test_messages_are_found_by_what_is_known_of_them(api: Caller, connection: Co
 
 def test_a_message_that_is_to_be_sent_alone_says_so(api: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 1)
-    said = "Waits to be sent alone"
+    said = "Will be sent alone"
     assert said not in api.get("/ledger/1/").text
 
     execute(connection, "UPDATE message SET due_at = 'infinity'")
@@ -233,7 +233,7 @@ def test_a_message_that_is_to_be_sent_alone_says_so(api: Caller, connection: Con
 def test_a_mailing_s_ledger_comes_whole_and_without_formulas(
     api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.console.exports.AT_A_TIME", 2)
+    monkeypatch.setattr("api.messages.queries.LEDGER_PAGE", 2)
     mailing_id = add_running_mailing(connection, 5)
     change_message(connection, 3, "status = 'failed', ended_at = now(), reason = '=HYPERLINK(\"x\")'")
     change_message(connection, 4, "reason = 'timed out'")
@@ -260,7 +260,7 @@ def test_a_mailing_s_page_adds_up_and_says_why_what_was_not_sent_was_not(api: Ca
         connection, "UPDATE message SET status = 'failed', ended_at = now(), reason = 'code 7: blocked' WHERE id <= 2"
     )
     page = api.get(f"/mailings/{mailing_id}/?part=live").text
-    assert "It adds up" in page
+    assert "The counts add up" in page
     assert "code 7: blocked" in page
     assert "<html" not in page
 

@@ -129,8 +129,8 @@ def test_a_form_of_another_session_or_without_a_token_does_nothing(app: Flask, a
     add_mailing(api)
     browser, token = signed_in(app)
     for stale, told in (
-        ({"csrf_token": token[::-1]}, "Nothing has been done."),
-        ({}, "page was not fresh any more"),
+        ({"csrf_token": token[::-1]}, "Nothing was changed"),
+        ({}, "the page has expired"),
     ):
         answer = browser.post("/mailings/1/pause/", data=stale)
         assert answer.status_code == 403

@@ -48,9 +48,9 @@ def test_a_check_shows_how_the_file_is_understood_and_what_the_import_will_do(
     shown = words(answer)
     assert answer.status_code == 200
     for told in (
-        *("Пока ничего не импортировано", "Windows-1251", "точка с запятой", "Эти столбцы не читаются Имя"),
+        *("Пока ничего не импортировано", "Windows-1251", "точка с запятой", "Неиспользуемые столбцы Имя"),
         *("Строк в файле 4", "Добавлен", "Пропущено 3", "Пустых строк 1", "постоянные", "Анна"),
-        "2 Часовой пояс Это должно быть имя часового пояса IANA, например Europe/Moscow. 3, 4",
+        "2 Часовой пояс Укажите часовой пояс по базе IANA, например Europe/Moscow. 3, 4",
         "1 Номер телефона Тот же номер телефона, что в строке 2. 5",
     ):
         assert told in shown, told
@@ -62,7 +62,7 @@ def test_a_check_shows_how_the_file_is_understood_and_what_the_import_will_do(
 def test_an_import_does_what_the_check_has_told(api: Caller, connection: Connection) -> None:
     before = factories.value(connection, IMPORTS)
     shown = words(send(api, FILE, "import", "en"))
-    assert "The file is imported. Rows of the file 4 Added 1" in shown
+    assert "The file is imported. Rows in the file 4 Added 1" in shown
     assert factories.rows(connection, "SELECT phone_number, tag FROM client") == [(79161234567, "постоянные")]
     assert factories.value(connection, IMPORTS) == before + 1
     assert "no row would change anything" in words(send(api, FILE, language="en"))
@@ -75,7 +75,7 @@ def test_the_rejected_rows_are_saved_in_the_viewer_s_language_and_for_excel(api:
     assert text.startswith("\ufeffline;reason;Телефон;")
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=";"))
     assert rows[1] == [
-        *("3", "timezone: Это должно быть имя часового пояса IANA, например Europe/Moscow."),
+        *("3", "timezone: Укажите часовой пояс по базе IANA, например Europe/Moscow."),
         *("79161234568", "916", "новые", "Марс", "Борис"),
     ]
     corrected = text.replace("Марс", "UTC").replace("Луна", "UTC").encode()
@@ -87,7 +87,7 @@ def test_the_rejected_rows_are_saved_in_the_viewer_s_language_and_for_excel(api:
     [
         (b"phone;code;tag;\xd7\xe0\xf1\n", ["В строке 1 не хватает столбцов", "operator_code (Код оператора)"]),
         (b"phone;code;tag;\xd7\xe0\xf1\n", ["timezone (Часовой пояс)", "code", "Час"]),
-        (b"tag,tag,phone,operator_code,timezone\n", ["больше одного раза", "tag (Метка)"]),
+        (b"tag,tag,phone,operator_code,timezone\n", ["повторяются столбцы", "tag (Метка)"]),
         (b"PK\x03\x04", ["Это книга Excel или архив", "CSV UTF-8"]),
         (b"", ["Файл пуст."]),
         (b"x" * 70_000, ["Первая строка с названиями столбцов: Длиннее 65 536 символов."]),
@@ -97,7 +97,7 @@ def test_the_rejected_rows_are_saved_in_the_viewer_s_language_and_for_excel(api:
 def test_why_a_file_is_refused_is_told(api: Caller, body: bytes, told: list[str]) -> None:
     answer = send(api, body, "import")
     assert answer.status_code == 200
-    assert "Ничего не изменилось." in words(answer)
+    assert "Ничего не изменено." in words(answer)
     for sentence in told:
         assert sentence in words(answer)
     assert "<html" not in answer.text

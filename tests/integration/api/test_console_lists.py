@@ -66,7 +66,7 @@ def test_removing_a_client_names_all_messages_that_wait(api: Caller, connection:
     for _ in range(120):
         add_running_mailing(connection)
     execute(connection, "UPDATE message SET client_id = 1")
-    assert "120 messages that wait" in api.get("/clients/1/remove/").text
+    assert "120 pending messages" in api.get("/clients/1/remove/").text
 
 
 def test_the_dashboard_says_when_it_does_not_show_all_mailings(api: Caller, connection: Connection) -> None:

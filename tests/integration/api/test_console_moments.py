@@ -24,7 +24,7 @@ WINDOWS = [
 
 
 def as_a_browser_shows_it(fields: dict[str, str], zone: str) -> dict[str, str]:
-    """What moments.js makes of the form."""
+    """What datetimes.js makes of the form."""
     shown = dict(fields, zone=zone)
     for name in ("start_datetime", "end_datetime"):
         local = datetime.fromisoformat(fields[f"{name}_was"]).astimezone(ZoneInfo(zone))
@@ -79,7 +79,7 @@ def test_a_time_that_clocks_skip_is_refused(api: Caller, connection: Connection)
     )
     assert answer.status_code == 409
     assert "There is no 02:30 on that day in Europe/Berlin" in answer.text
-    assert "Choose 03:30 or another." in answer.text
+    assert "Choose 03:30 or another time." in answer.text
     assert 'value="2027-03-28T02:30"' in answer.text
     assert mailing(connection, mailing_id) == before
 
@@ -90,7 +90,7 @@ def test_of_a_time_that_comes_twice_one_is_chosen(api: Caller, connection: Conne
     data = opened(api, mailing_id) | {"start_datetime": "2027-10-31T02:30", "end_datetime": "2027-10-31T05:00"}
     answer = api.post(f"/mailings/{mailing_id}/edit/", data=data)
     assert answer.status_code == 409
-    assert "02:30 comes twice on that day in Europe/Berlin" in answer.text
+    assert "02:30 occurs twice on that day in Europe/Berlin" in answer.text
     assert "The first, before clocks go back (UTC+02:00)" in answer.text
     assert "The second, after clocks went back (UTC+01:00)" in answer.text
     assert api.post(f"/mailings/{mailing_id}/edit/", data=data | {"start_datetime_fold": fold}).status_code == 302
@@ -103,7 +103,7 @@ def test_a_time_zone_that_is_not_known_is_not_taken_for_utc(api: Caller, connect
     answer = api.post(
         f"/mailings/{mailing_id}/edit/", data=data | {"zone": "Mars/Base", "start_datetime": "2032-01-01T10:00"}
     )
-    assert "The time zone of your browser is not known here: Mars/Base." in answer.text
+    assert "Unknown time zone of the browser: Mars/Base." in answer.text
     # What was not touched needs none.
     changed = data | {"zone": "Mars/Base", "text": "Other"}
     assert api.post(f"/mailings/{mailing_id}/edit/", data=changed).status_code == 302

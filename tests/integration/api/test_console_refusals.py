@@ -6,7 +6,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.console.mailing_actions import MailingAction
-from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute
+from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute, value
 from tests.integration.api.calls import Caller, add_client, add_mailing
 from tests.integration.api.pages import posting_forms
 
@@ -19,7 +19,7 @@ def test_an_ended_mailing_can_t_be_edited_and_says_so_at_once(api: Caller, conne
     change_mailing(connection, mailing_id, change)
     page = api.get(f"/mailings/{mailing_id}/edit/")
     assert page.status_code == 409
-    assert "what has ended can't be changed" in page.text
+    assert "can no longer be changed" in page.text
     assert f'href="/mailings/new/?like={mailing_id}"' in page.text
     assert len(posting_forms(page)) == 1  # to sign out
 
@@ -98,7 +98,27 @@ def test_an_edit_of_a_launched_mailing_is_planned_for_what_waits(api: Caller, co
     add_client(api)  # joins too late
     change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now()")
     page = api.get(f"/mailings/{mailing_id}/edit/").text
-    for part in (page, api.post(f"/mailings/plan/?mailing={mailing_id}", data={"text": "Hello"}).text):
-        assert "Messages that wait</dt>\n  <dd><b>2</b>" in part
-        assert "<dt>Segments in all</dt>\n  <dd><b>2</b>" in part
-    assert f'data-plan="/mailings/plan/?mailing={mailing_id}"' in page
+    for part in (page, api.post(f"/mailings/estimate/?mailing={mailing_id}", data={"text": "Hello"}).text):
+        assert "Pending messages</dt>\n  <dd><b>2</b>" in part
+        assert "<dt>Total segments</dt>\n  <dd><b>2</b>" in part
+    assert f'data-estimate="/mailings/estimate/?mailing={mailing_id}"' in page
+
+
+def test_removing_a_mailing_tells_pending_messages_from_those_in_flight(api: Caller, connection: Connection) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    change_message(connection, 1, "status = 'sending', lease_until = now() + interval '1 minute', attempts = 1")
+    page = api.get(f"/mailings/{mailing_id}/remove/").text
+    assert "2 pending messages will not be sent." in page
+    assert "1 message already in flight may still be delivered." in page
+
+
+def test_a_mailing_that_has_not_started_is_removed_and_the_audit_log_records_it(
+    api: Caller, connection: Connection
+) -> None:
+    mailing_id = add_mailing(api)
+    deletions = "SELECT count(*) FROM audit_entry WHERE operation = 'deleteMailing'"
+    before = value(connection, deletions)
+    assert "The audit log records the deletion." in api.get(f"/mailings/{mailing_id}/remove/").text
+    api.post(f"/mailings/{mailing_id}/remove/")
+    assert value(connection, "SELECT count(*) FROM mailing") == 0
+    assert value(connection, deletions) == before + 1

@@ -42,19 +42,19 @@ def test_an_idle_gateway_is_well_only_as_long_as_it_has_answered_lately(api: Cal
     add_report(sent)
     page = text_of(api, "/")
     assert "No problems." not in page
-    assert "Gateway not reached yet The gateway has not been asked for anything yet" in page
+    assert "Gateway not reached yet No request has been made to the gateway yet" in page
 
     add_contact(sent, asked=3600, answered=3600)
     page = text_of(api, "/")
     assert "No problems." not in page
-    assert "No problem is known. The gateway last answered:" in page
+    assert "No known problems. Last response from the gateway:" in page
     assert "Gateway idle" in page
-    assert page.count("no trouble known") == 1  # of the worker
+    assert page.count("no known problems") == 1  # of the worker
 
     execute(sent, "UPDATE gateway_contact SET asked_at = now(), answered_at = now()")
     page = text_of(api, "/")
     assert "No problems." in page
-    assert "Gateway ok The gateway last answered:" in page
+    assert "Gateway ok Last response from the gateway:" in page
 
 
 def test_a_last_request_without_an_answer_is_said(api: Caller, sent: Connection) -> None:
@@ -62,16 +62,16 @@ def test_a_last_request_without_an_answer_is_said(api: Caller, sent: Connection)
     add_contact(sent, asked=60, answered=7200, outcome="unreachable", detail="Connection refused")
     page = text_of(api, "/")
     assert "No problem" not in page
-    assert "The gateway has not answered the last request." in page
+    assert "The gateway did not respond to the last request." in page
     assert "Connection refused" in page
-    assert "It was last asked, without an answer:" in page
+    assert "Last request, without a response:" in page
 
 
 def test_a_worker_that_has_stopped_tells_nothing_of_the_gateway(api: Caller, sent: Connection) -> None:
     add_report(sent, stopped=True)
     add_contact(sent, asked=1, answered=1)
     page = text_of(api, "/")
-    assert "Gateway nobody can tell No worker is alive. The gateway last answered:" in page
+    assert "Gateway unknown No worker is running. Last response from the gateway:" in page
     assert "stopped" in page
     assert " ok " not in page
 
@@ -79,7 +79,7 @@ def test_a_worker_that_has_stopped_tells_nothing_of_the_gateway(api: Caller, sen
 @pytest.mark.parametrize(
     ("gateway", "told"),
     [
-        ("open", "The gateway is in trouble."),
+        ("open", "The gateway is failing."),
         ("refused", "The gateway refuses us. Nothing is sent."),
         ("no_credit", "the account has no credit"),
         ("not_understood", "answers are not understood"),
@@ -94,12 +94,12 @@ def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_
         add_report(connection, ago=ago, gateway=gateway, detail="HTTP 401: bad token")
     add_contact(connection, asked=2, answered=600, outcome="unauthorized")
     draft = api.post("/mailings/new/", data=DRAFT).headers["Location"]
-    since = re.compile(r"This has been so since:\s*<time datetime=\"([^\"]*)\"")
+    since = re.compile(r"Started at:\s*<time datetime=\"([^\"]*)\"")
     for path in ("/", "/mailings/", f"/mailings/{mailing_id}/", "/ledger/1/", draft, f"/mailings/{mailing_id}/test/"):
         page = api.get(path).text
         assert told in page, path
         assert page.count(GRAVE) == 1, path
-        assert "The gateway last answered:" in page, path
+        assert "Last response from the gateway:" in page, path
         assert "HTTP 401: bad token" in page, path
         assert len(since.findall(page)) == 1, path
         assert "No problem" not in page, path
@@ -115,7 +115,7 @@ def test_trouble_began_with_the_first_report_of_it_without_another_since(api: Ca
     for ago, gateway in ((300, "open"), (200, "ok"), (100, "open"), (1, "open")):
         add_report(connection, ago=ago, gateway=gateway)
     execute(connection, "UPDATE worker_report SET at = date_trunc('second', at) WHERE at < now() - interval '90 s'")
-    began = re.findall(r'so since:\s*<time datetime="([^"]*)"', api.get("/mailings/1/").text)
+    began = re.findall(r'Started at:\s*<time datetime="([^"]*)"', api.get("/mailings/1/").text)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT to_char(min(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM worker_report"
@@ -123,7 +123,7 @@ def test_trouble_began_with_the_first_report_of_it_without_another_since(api: Ca
         )
         assert [(one,) for one in began] == cursor.fetchall()
     execute(connection, "DELETE FROM worker_report WHERE gateway = 'ok'")
-    assert "This has been so at least since:" in text_of(api, "/mailings/1/")
+    assert "Started at or before:" in text_of(api, "/mailings/1/")
 
 
 def test_what_is_overdue_with_no_worker_is_grave_and_counted(api: Caller, connection: Connection) -> None:
@@ -132,7 +132,7 @@ def test_what_is_overdue_with_no_worker_is_grave_and_counted(api: Caller, connec
     for path in ("/", "/mailings/", f"/mailings/{mailing_id}/"):
         page, words = api.get(path).text, text_of(api, path)
         assert page.count(GRAVE) == 1, path
-        assert "No worker is alive. Nothing is sent." in words, path
+        assert "No worker is running. Nothing is sent." in words, path
         assert "1 mailing should have started:" in words, path
         assert "About 20 clients wait for that." in words, path
         assert "starts" not in words, path
@@ -141,7 +141,9 @@ def test_what_is_overdue_with_no_worker_is_grave_and_counted(api: Caller, connec
 
     add_report(connection)
     add_contact(connection, asked=1, answered=1)
-    assert "Workers are alive, and do not start what should have started." in text_of(api, f"/mailings/{mailing_id}/")
+    assert "Workers are running, but mailings that are due have not been started." in text_of(
+        api, f"/mailings/{mailing_id}/"
+    )
 
 
 def test_messages_that_wait_with_no_worker_are_grave_and_said_since_when(api: Caller, connection: Connection) -> None:
@@ -149,10 +151,10 @@ def test_messages_that_wait_with_no_worker_are_grave_and_said_since_when(api: Ca
     add_report(connection, ago=1000)
     add_contact(connection, asked=1000, answered=1000)
     page = text_of(api, f"/mailings/{mailing_id}/")
-    assert "7 messages wait. A worker last reported:" in page
+    assert "7 messages wait. Last report of a worker:" in page
     assert "12 messages wait." in text_of(api, "/")
     change_mailing(connection, other, "status = 'paused'")
-    assert "No worker is alive" not in text_of(api, f"/mailings/{other}/")
+    assert "No worker is running" not in text_of(api, f"/mailings/{other}/")
 
 
 def test_what_does_not_run_is_not_concerned(api: Caller, connection: Connection) -> None:
@@ -176,11 +178,11 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
     for message_id in (1, 2):
         page = text_of(api, f"/ledger/{message_id}/")
         assert "Reason:" not in page
-        assert "The last attempt: no clear answer, timed out." in page
+        assert "The last attempt: unclear response, timed out." in page
         assert "Reason:" not in text_of(api, f"/clients/{message_id}/")
     assert "Reason: timed out." in text_of(api, "/ledger/3/")
     page = text_of(api, "/mailings/1/")
-    assert "Why not sent failed timed out 1 The last attempt of those that wait pending timed out 1" in page
+    assert "Why not sent failed timed out 1 Last attempt of pending messages pending timed out 1" in page
 
 
 def test_reasons_of_a_part_say_of_how_many(
@@ -192,22 +194,22 @@ def test_reasons_of_a_part_say_of_how_many(
     execute(connection, "UPDATE message SET status = 'expired', ended_at = now(), reason = 'the window closed'")
     page = text_of(api, "/mailings/1/")
     assert "expired the window closed at least 20" in page
-    assert "expired: the reasons of 20 of 30 messages." in page
-    assert "Rarer reasons" not in page
+    assert "expired: reasons of 20 of 30 messages." in page
+    assert "Less frequent reasons" not in page
 
     execute(connection, "UPDATE message SET status = 'failed', reason = 'code ' || mod(id, 3) WHERE id > 21")
     page = text_of(api, "/mailings/1/")
     assert "expired the window closed at least 20 failed code 0 3" in page
-    assert "Rarer reasons are left out" in page
+    assert "Less frequent reasons are not shown" in page
 
 
 def test_a_fast_sending_is_not_told_in_minutes_nobody_has_seen(api: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 1)
     change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now()")
     page = api.get("/mailings/1/").text
-    assert "At most 1 a second." in page
-    assert "a minute" not in page
-    assert "Reckoned from a sample" not in page
+    assert "Peak: 1 per second." in page
+    assert "per minute" not in page
+    assert "Estimated from a sample" not in page
 
     add_running_mailing(connection, 900)
     execute(
@@ -216,8 +218,8 @@ def test_a_fast_sending_is_not_told_in_minutes_nobody_has_seen(api: Caller, conn
         " sent_at = now() + (id / 300) * interval '1 second' WHERE mailing_id = 2",
     )
     page = api.get("/mailings/2/").text
-    assert re.search(r"At most about [0-9]{2}0 a second\.", page)
-    assert "Reckoned from a sample" in page
+    assert re.search(r"Peak: about [0-9]{2}0 per second\.", page)
+    assert "Estimated from a sample" in page
 
 
 def test_the_time_left_reckons_with_the_other_mailings(api: Caller, connection: Connection) -> None:
@@ -226,10 +228,10 @@ def test_the_time_left_reckons_with_the_other_mailings(api: Caller, connection: 
     for ago in (14, 9, 4):
         add_report(connection, ago=ago, accepted=50)
     add_contact(connection, asked=1, answered=1)
-    assert "about 20 s left at the present speed, beside 1 other mailing" in text_of(api, "/mailings/1/")
-    assert "about 1 min left at the present speed, beside 1 other mailing" in text_of(api, "/mailings/2/")
+    assert "about 20 s left at the current speed, alongside 1 other mailing" in text_of(api, "/mailings/1/")
+    assert "about 1 min left at the current speed, alongside 1 other mailing" in text_of(api, "/mailings/2/")
     add_clients(connection, 50, tag="vip")
     plan = {"text": "Hello", "mark": "vip", "start_datetime": "2022-06-02T21:00"}
     form = fields_of(api.get("/mailings/new/")) | plan
-    part = " ".join(re.sub(r"<[^>]*>", " ", api.post("/mailings/plan/", data=form).text).split())
-    assert "about 15 s at the present speed, beside 2 other mailings (600 messages wait)" in part
+    part = " ".join(re.sub(r"<[^>]*>", " ", api.post("/mailings/estimate/", data=form).text).split())
+    assert "about 15 s at the current speed, alongside 2 other mailings (600 messages wait)" in part

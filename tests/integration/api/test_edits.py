@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.mailings.drafts import VERSIONS
+from api.drafts.services import VERSIONS
 from tests.factories import execute, rows, value
 from tests.integration.api.calls import Caller, add_client, add_mailing, caller, mailing_body
 from tests.integration.api.pages import fields_of
@@ -111,8 +111,8 @@ def test_the_history_of_a_mailing_has_edits_with_who_and_what(
     anna.post(f"/v1/mailing/{mailing_id}/pause/")
     page = api.get(f"/mailings/{mailing_id}/").text
     history = re.sub(r"(<[^>]*>|\s)+", " ", page[page.index('id="history-title"') :])
-    assert "changed · Boris For whom: vip → others ; Text: revision 1 → revision 2" in history
-    assert "paused by a person · Anna" in history
+    assert "changed · Boris Recipients: vip → others ; Text: revision 1 → revision 2" in history
+    assert "paused by a user · Anna" in history
     assert f'href="/mailings/{mailing_id}/texts/#revision-2"' in page
     texts = api.get(f"/mailings/{mailing_id}/texts/").text
     assert re.findall(r'class="message-text" dir="auto">([^<]*)<', texts) == ["Third", "Second", "First"]

@@ -71,7 +71,7 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.remove_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/remove/"),
     "console.new_mailing": lambda api, _: Prepared("/mailings/new/", DRAFT),
     "console.edit_mailing": lambda api, _: Prepared(f"/mailings/{add_mailing(api)}/edit/", {"text": "Other"}),
-    "console.mailing_deed": retriable,
+    "console.mailing_action": retriable,
     "console.mailing_test": trial_of_mailing,
     "console.edit_draft": lambda api, _: Prepared(f"{a_draft(api)}edit/", {"text": "Other", "then": "keep"}),
     "console.review_draft": sent,
@@ -166,7 +166,7 @@ def test_a_form_that_comes_back_with_another_content_says_so_and_keeps_it(
     made, written = api.post(form.path, data=data).headers["Location"], Written(connection)
     answer = api.post(form.path, data=data | change)
     assert answer.status_code == 409
-    assert "This form has been sent already, with another content." in answer.text
+    assert "This form has already been submitted with other content." in answer.text
     assert f'href="{made.replace("&", "&amp;")}"' in answer.text
     assert written() == 0
     # It is offered as a new one: what was typed stands in a form that was not sent yet.

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.clients import import_export, staging
 from api.clients.file_rows import Row
-from api.clients.staging import PUT, staged
+from api.clients.staging import COPY_BATCH, staged
 from api.extensions import db
 from shared.domain.phone_numbers import PhoneNumbers
 from tests import factories
@@ -226,7 +226,7 @@ def test_a_line_that_is_no_client_spoils_no_other(api: Caller, row: str, reason:
         ("x" * 10_000_000, "Is longer than 65,536 characters."),
         ('79161234568,916,"vip,UTC', "A quote is not closed"),
         ("79161234568,916,\udcff,UTC", "Is not UTF-8."),
-        (",,,", "There is nothing in the row."),
+        (",,,", "The row is empty."),
     ],
 )
 def test_a_row_that_is_not_csv_spoils_no_other(api: Caller, row: str, reason: str) -> None:
@@ -445,7 +445,7 @@ def test_rows_that_a_crash_of_the_database_has_taken_are_missed(
     app: Flask, api: Caller, connection: Connection
 ) -> None:
     def rows_and_a_crash() -> Iterator[Row]:
-        for line in range(PUT + 1):
+        for line in range(COPY_BATCH + 1):
             yield line, {**CLIENT, "phone_number": 79160000000 + line}, None
         (name,) = left_over(connection)[0]
         factories.execute(connection, f"TRUNCATE {name.removesuffix('_faults')}")

@@ -13,7 +13,7 @@ from tests.factories import change_mailing, execute, revise_text
 from tests.integration.api.calls import Caller, add_mailing
 
 ROW = re.compile(r'<th scope="row"><a href="/mailings/(\d+)/">')
-GO_ON = re.compile(r'<a href="([^"]*)">Search them</a>')
+GO_ON = re.compile(r'<a href="([^"]*)">Continue the search</a>')
 NEXT = re.compile(r'href="([^"]*)" rel="next"')
 
 
@@ -104,6 +104,6 @@ def test_a_search_that_takes_too_long_says_where_it_has_stopped_and_goes_on_from
 
 def test_a_phone_number_that_is_none_is_said_and_does_not_find_everybody(api: Caller) -> None:
     page = api.get("/clients/?phone=абв").text
-    assert "A phone number, or its beginning, is digits." in page
-    assert "There is no client" not in page
-    assert "A phone number, a message and a mailing are numbers" in api.get("/ledger/?phone=абв").text
+    assert "A phone number, or its beginning, must contain digits." in page
+    assert "No clients yet" not in page
+    assert "Phone number, message and mailing must be numbers" in api.get("/ledger/?phone=абв").text

@@ -41,14 +41,14 @@ def deeds(api: Caller, connection: Connection) -> Iterator[tuple[str, str]]:
     mailing_id = add_mailing(api)
     edited = fields_of(api.get(f"/mailings/{mailing_id}/edit/"))
     yield address_after(api, f"/mailings/{mailing_id}/edit/", **edited | {"text": "New"}), "The change is saved."
-    yield address_after(api, f"/mailings/{mailing_id}/test/", phone_number="79000000002"), "The test is added."
+    yield address_after(api, f"/mailings/{mailing_id}/test/", phone_number="79000000002"), "The test message is queued."
     yield address_after(api, f"/mailings/{mailing_id}/pause/"), PAUSED
-    yield address_after(api, f"/mailings/{mailing_id}/resume/"), "The mailing goes on."
+    yield address_after(api, f"/mailings/{mailing_id}/resume/"), "The mailing is resumed."
     yield address_after(api, f"/mailings/{mailing_id}/cancel/"), "The mailing is cancelled."
     yield address_after(api, f"/mailings/{mailing_id}/remove/"), "The mailing is removed."
     running = add_running_mailing(connection, 1200)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", running)
-    yield address_after(api, f"/mailings/{running}/retry-failed/"), "1,200 messages are tried again."
+    yield address_after(api, f"/mailings/{running}/retry-failed/"), "1,200 messages will be sent again."
 
 
 def test_each_deed_is_told_once_and_its_address_says_nothing(api: Caller, connection: Connection) -> None:
@@ -129,4 +129,4 @@ def test_a_retry_says_when_there_are_more(api: Caller, connection: Connection, m
     mailing_id = add_running_mailing(connection, 3)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now()")
     page = api.get(address_after(api, f"/mailings/{mailing_id}/retry-failed/")).text
-    assert "2 messages are tried again. There are more: do it again for the others." in page
+    assert "2 messages will be sent again. There are more: repeat the action for the rest." in page

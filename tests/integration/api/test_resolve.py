@@ -109,8 +109,8 @@ def test_it_waits_for_the_mailing_s_lock_and_then_sees_what_has_come_meanwhile(
 
 def test_the_message_s_page_asks_whoever_may_decide(app: Flask, api: Caller, connection: Connection, held: int) -> None:
     viewer = caller(app, api.post("/v1/key/create/", json={"name": "looks", "role": "viewer"}).json["key"])
-    assert "Decide what became of it" not in viewer.get("/ledger/1/").text
-    assert "Decide what became of it" not in api.get("/ledger/2/").text
+    assert "Resolve this message" not in viewer.get("/ledger/1/").text
+    assert "Resolve this message" not in api.get("/ledger/2/").text
     page = api.get("/ledger/1/")
     assert api.post("/ledger/1/resolve/", data=fields_of(page)).status_code == 409  # nothing is chosen
     done = api.post("/ledger/1/resolve/", data=fields_of(page) | {"outcome": "not_arrived"})

@@ -21,7 +21,7 @@ from tests.variations import few_of
 TOKENS = {"csrf_token", "form_token"}
 SOME = (
     *("console.edit_client", "console.new_mailing", "console.review_draft"),
-    *("console.mailing_deed", "console.undo_mailing", "console.resolve_message"),
+    *("console.mailing_action", "console.undo_mailing", "console.resolve_message"),
 )
 """A form of each kind."""
 MOST = MAX_FORM - 100
@@ -105,7 +105,7 @@ def test_a_form_that_is_sent_without_a_session_is_shown_again_after_the_sign_in(
     if endpoint == "console.undo_mailing":  # which has no page of its own
         shown = browser.get(shown.headers["Location"])
     else:
-        assert "Nothing has been done. What you typed is here" in shown.text
+        assert "Nothing was changed. Your input is below" in shown.text
     assert shown.status_code == 200
     again = fields_of(shown)
     assert is_kept(data, again)
@@ -129,7 +129,7 @@ def test_a_form_of_a_page_from_before_the_sign_in_is_shown_again(
         shown = browser.get(shown.headers["Location"])
     else:
         assert shown.status_code == 403
-        assert "Nothing has been done. What you typed is here" in shown.text
+        assert "Nothing was changed. Your input is below" in shown.text
     again = fields_of(shown)
     assert is_kept(data, again)
     assert written() == 0

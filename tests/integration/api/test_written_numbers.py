@@ -138,7 +138,7 @@ def test_a_plan_warns_of_tags_that_differ_only_in_case(api: Caller, connection: 
     assert [warning["code"] for warning in plan["warnings"]] == ["case_differs"]
     assert api.post("/v1/mailing/plan/", json={"mark": "КЛУБ"}).json["similar_tags"] == ["Клуб"]
     assert api.post("/v1/mailing/plan/", json={"mark": "clubs"}).json["similar_tags"] == []
-    page = api.post("/mailings/plan/", data={"mark": "club"}, headers={"Accept-Language": "ru"}).text
+    page = api.post("/mailings/estimate/", data={"mark": "club"}, headers={"Accept-Language": "ru"}).text
     assert "отличается только регистром букв" in page
     assert "<b>Club</b>, <b>cLUb</b>" in page
 
@@ -146,7 +146,7 @@ def test_a_plan_warns_of_tags_that_differ_only_in_case(api: Caller, connection: 
 def test_of_very_many_tags_those_in_usual_cases_are_found(
     api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.mailings.estimate.TAGS", 3)
+    monkeypatch.setattr("api.mailings.audience.TAGS", 3)
     execute(
         connection,
         "INSERT INTO client (phone_number, operator_code, tag, timezone)"

@@ -9,7 +9,7 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
 const MINUTE = { hour: "2-digit", minute: "2-digit" };
 const DAY = { day: "numeric", month: "short" };
 
-// The year is said only when it is not this one.
+// The year is shown only when it is not the present one.
 function styleOf(name, moment) {
   if (name === "time") return CLOCK;
   const clock = name === "minute" && !moment.getSeconds() ? MINUTE : CLOCK;
@@ -24,7 +24,7 @@ export function localizeMoments(root) {
   }
 }
 
-// Fields for dates hold UTC as the server writes them, and the viewer's time from here on; `zone` tells the server.
+// Fields for dates hold UTC as the server writes them, and after this the viewer's time; `zone` is sent along.
 export function localizeFields(root) {
   for (const element of root.querySelectorAll("[data-zone-name]")) element.textContent = zone;
   for (const input of root.querySelectorAll("input[data-zone]")) input.value = zone;
@@ -32,7 +32,7 @@ export function localizeFields(root) {
     const moment = new Date(input.dataset.utc);
     if (!input.dataset.utc.endsWith("Z") || Number.isNaN(moment.getTime())) continue;
     const shown = localValue(moment);
-    // What somebody typed before going away and coming back, the browser has put there again.
+    // What the viewer typed before going away and coming back, the browser has put there again.
     if (Date.parse(`${input.value}Z`) === Date.parse(`${input.defaultValue}Z`)) input.value = shown;
     // A field that still shows this means the exact moment, which it can't hold.
     input.form.elements[`${input.name}_shown`].value = shown;
