@@ -11,6 +11,8 @@ from api.audit import queries
 from api.audit.schemas import AuditArguments, AuditEntrySchema
 from api.http.blueprint import Blueprint
 from api.http.paging import PAGE_HEADERS, page
+from api.permissions import requires
+from shared.domain.roles import Role
 from shared.schema import AuditEntry
 
 blp = Blueprint("Audit", "/v1/audit", "Who did what and when. It is only ever added to.")
@@ -18,6 +20,7 @@ blp = Blueprint("Audit", "/v1/audit", "Who did what and when. It is only ever ad
 
 @blp.route("/")
 class Audit(MethodView):
+    @requires(Role.ADMIN)
     @blp.operation("listAudit")
     @blp.arguments(AuditArguments(), location="query")
     @blp.response(200, AuditEntrySchema(many=True), headers=PAGE_HEADERS)

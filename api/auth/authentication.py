@@ -1,4 +1,4 @@
-"""The gate: every request passes it before anything else looks at it. Who is it, may they, and not too often?"""
+"""Authentication: before anything else looks at a request, whose it is, whether they may, and not too often."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import math
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from flask import Flask, g, redirect, request, url_for
+from flask import Flask, current_app, g, redirect, request, url_for
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
-from api.audit.recorder import expect
+from api.audit.recorder import begin_entry
 from api.auth import csrf, rate_limiter, saved_form
 from api.auth.api_keys import fingerprint, hash_of, prefix_of
-from api.auth.permissions import SAFE_METHODS, is_open, role_needed
-from api.auth.principal import ENVIRONMENT, KEY, Principal
 from api.auth.queries import Credential, KnownKey, known_key
 from api.auth.saved_form import Again
 from api.auth.sessions import SignedIn, Visit, cookie_token_hash, signed_in
 from api.auth.ttl_cache import TtlCache
+from api.permissions import SAFE_METHODS, Access, access_to, is_allowed
+from api.principal import ENVIRONMENT, KEY, Principal
 from api.settings import ApiSettings
 from shared.domain.roles import Role
 
@@ -68,7 +68,9 @@ class Authenticator:
         endpoint = request.endpoint
         if endpoint is None and not request.path.startswith(API_PATH):
             return None  # 404 or 405, to anybody
-        if endpoint is not None and (is_open(endpoint) or (endpoint == METRICS_ENDPOINT and self._metrics_are_open())):
+        # At an unknown path of the API, and for a method that it does not take, there is a 404 or a 405 to read.
+        access = Role.VIEWER if endpoint is None else access_to(current_app, endpoint, request.method)
+        if access is Access.PUBLIC or (endpoint == METRICS_ENDPOINT and self._metrics_are_open()):
             return None
         by_key = "Authorization" in request.headers
         principal = self.principal_from_key(_bearer()) if by_key else self.principal_from_cookie()
@@ -76,13 +78,12 @@ class Authenticator:
             return self._reject(by_key)
         g.principal = principal
         _take(rate_limiter.by_principal, principal.actor, self._rate)
-        needed = role_needed(endpoint, request.method)
-        if not principal.role.covers(needed):
-            raise Forbidden(f"This needs the role {needed}, and yours is {principal.role}.")
+        if not is_allowed(principal.role, access):
+            raise _forbidden(principal, access)
         if request.method not in SAFE_METHODS:
             if not by_key:
                 _check_page()
-            expect(principal)
+            begin_entry(principal)
         return None
 
     def principal_from_key(self, key: str) -> Principal | None:
@@ -191,10 +192,16 @@ def _principal(known: KnownKey) -> Principal:
     return Principal(KEY + known.prefix, known.name, known.role)
 
 
+def _forbidden(principal: Principal, access: Role | Access) -> Forbidden:
+    if isinstance(access, Access):
+        return Forbidden("This operation declares no role, so it is refused for everybody.")
+    return Forbidden(f"This needs the role {access}, and yours is {principal.role}.")
+
+
 def _unauthorized(by_key: bool) -> Unauthorized:
     # RFC 6750, section 3.1: a request without a key is told of no error.
     challenge: dict[str, str | None] = {"realm": "gonets"}
     if by_key:
         challenge["error"] = "invalid_token"
-    said = "This key is not known here, or it is over." if by_key else "Send a key as `Authorization: Bearer …`."
-    return Unauthorized(said, www_authenticate=WWWAuthenticate("bearer", challenge))
+    message = "Unknown, expired or revoked API key." if by_key else "Send an API key as `Authorization: Bearer …`."
+    return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", challenge))

@@ -8,7 +8,7 @@ import sys
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth import queries
 from api.auth.commands import current_os_principal
 from api.extensions import db
@@ -26,7 +26,7 @@ def show_bootstrap_key(app: Flask) -> None:
             somebody = current_os_principal()
             made = queries.add_bootstrap_key(somebody.actor)
             if made is not None:
-                write_down("createKey", somebody, what=("key", made[0].id))
+                add_entry("createKey", somebody, what=("key", made[0].id))
             db.session.commit()
         except SQLAlchemyError as error:
             db.session.rollback()

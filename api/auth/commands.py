@@ -11,11 +11,11 @@ import marshmallow as ma
 from flask.cli import AppGroup
 from sqlalchemy import func, select
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth import queries
-from api.auth.principal import SYSTEM, Principal
 from api.auth.schemas import KeyBody
 from api.extensions import db
+from api.principal import SYSTEM, Principal
 from shared.domain.roles import Role
 from shared.errors import NotFound
 
@@ -37,7 +37,7 @@ def create(name: str, role: str, days: int | None) -> None:
         raise click.ClickException(f"NAME: {error}") from error
     somebody = current_os_principal()
     added, new = queries.add_key(fields, created_by=somebody.actor)
-    write_down("createKey", somebody, what=("key", added.id))
+    add_entry("createKey", somebody, what=("key", added.id))
     db.session.commit()
     click.echo(new.key)
 
@@ -67,7 +67,7 @@ def revoke(key_id: int) -> None:
     except NotFound as error:
         raise click.ClickException(str(error)) from error
     if changed:
-        write_down("revokeKey", current_os_principal(), what=("key", key_id))
+        add_entry("revokeKey", current_os_principal(), what=("key", key_id))
     db.session.commit()
     click.echo(f"Revoked: gonets_{revoked.prefix}_… ({revoked.name}).")
 

@@ -10,15 +10,16 @@ from flask import Blueprint, Flask, current_app, redirect, render_template, requ
 from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.wrappers import Response
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth import csrf, magic_links, rate_limiter, saved_form
 from api.auth.api_keys import prefix_of
 from api.auth.authentication import Authenticator, address_block
-from api.auth.oidc_settings import ProviderError
-from api.auth.principal import Principal
+from api.auth.errors import ProviderError
 from api.auth.sessions import sign_in, sign_out
 from api.extensions import db
 from api.http.safe_redirect import local_address
+from api.permissions import public
+from api.principal import Principal
 
 if TYPE_CHECKING:
     from api.auth.oidc import Provider
@@ -63,6 +64,7 @@ def register_sign_in(app: Flask, provider: Provider | None) -> None:
 
 
 @blp.get("/login/")
+@public
 def page() -> Response | tuple[str, int]:
     """The form, or what a link leads to."""
     link = request.args.get("link")
@@ -80,6 +82,7 @@ def page() -> Response | tuple[str, int]:
 
 
 @blp.post("/login/")
+@public
 def enter() -> Response | tuple[str, int]:
     """Signs in whoever has a key, or a link that is to replace who is signed in."""
     try:
@@ -99,6 +102,7 @@ def enter() -> Response | tuple[str, int]:
 
 
 @blp.post("/logout/")
+@public
 def leave() -> Response:
     """Signs out; whoever is not signed in already is."""
     csrf.check()
@@ -108,6 +112,7 @@ def leave() -> Response:
 
 
 @blp.get("/login/provider/")
+@public
 def to_provider() -> Response | tuple[str, int]:
     """Sends the browser to the provider."""
     if tired := _too_many_failures():
@@ -121,6 +126,7 @@ def to_provider() -> Response | tuple[str, int]:
 
 
 @blp.get("/login/provider/back/")
+@public
 def from_provider() -> Response | tuple[str, int]:
     """Signs in whom the provider sends back."""
     if tired := _too_many_failures():
@@ -182,7 +188,7 @@ def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
     if rate_limiter.by_sign_in_address.take(*_tries()) or rate_limiter.by_sign_in_address.take(*RECORDED):
         log.warning("a failed sign-in is not in the audit: there are too many", extra=known)
     else:
-        write_down("signInFailed", None, detail=known)
+        add_entry("signInFailed", None, detail=known)
         db.session.commit()
     return _form(trouble, 401)
 

@@ -12,8 +12,9 @@ from flask import Flask, session
 from joserfc.errors import JoseError
 from werkzeug.wrappers import Response
 
-from api.auth.oidc_settings import ProviderError, ProviderSettings
-from api.auth.principal import PROVIDER, Principal
+from api.auth.errors import ProviderError
+from api.oidc_settings import ProviderSettings
+from api.principal import PROVIDER, Principal
 from shared.domain.roles import Role
 
 TIMEOUT = 10.0

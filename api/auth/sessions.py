@@ -17,11 +17,11 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth.api_keys import hash_of
-from api.auth.principal import Principal
 from api.auth.ttl_cache import Found
 from api.extensions import db
+from api.principal import Principal
 from shared.domain.roles import Role
 from shared.schema import BrowserSession, CookieSecret
 
@@ -117,7 +117,7 @@ def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
     )
     begun = {"actor": who.actor, "name": who.name, "role": role, "expires_at": func.now() + IDLE}
     db.session.execute(insert(BrowserSession).values(token_hash=hash_of(token), **begun))
-    write_down("signIn", who, detail={"how": how} | ({"replaced": replaced} if replaced else {}))
+    add_entry("signIn", who, detail={"how": how} | ({"replaced": replaced} if replaced else {}))
     db.session.commit()
     if before:
         current_app.extensions["gate"].forget_session(before)
@@ -130,7 +130,7 @@ def sign_out(who: Principal) -> None:
     """Ends the session of this browser, for every copy of its cookie, and commits."""
     token_hash = cookie_token_hash()
     if token_hash and end_session(token_hash):
-        write_down("signOut", who)
+        add_entry("signOut", who)
     db.session.commit()
     if token_hash:
         current_app.extensions["gate"].forget_session(token_hash)

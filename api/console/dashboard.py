@@ -12,8 +12,10 @@ from api.console.charts import rate_plot
 from api.console.load import load_of, rate_limit, seconds_left
 from api.extensions import db
 from api.mailings.queries import Report, reports_of
+from api.permissions import requires
 from api.statistics.queries import mailings_by_status, messages_by_status
 from api.workers.queries import WATCHED, fleet, spans
+from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus
 from shared.schema import Client, Mailing
 
@@ -23,6 +25,7 @@ LISTED = 20
 
 
 @blp.get("/")
+@requires(Role.VIEWER)
 def dashboard() -> str:
     """What an operator looks at first."""
     workers, found, next_ones, mailings = fleet(), _under_way(), _next_ones(), mailings_by_status()

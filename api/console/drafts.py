@@ -16,11 +16,14 @@ from api.console.mailing_actions import MailingAction
 from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
 from api.console.review import Review, check_seen, review_of, terms_to_send
 from api.mailings import drafts
+from api.permissions import requires
 from api.workers.queries import fleet
+from shared.domain.roles import Role
 from shared.schema import IdempotencyRecord, MailingDraft
 
 
 @blp.route("/mailings/new/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def new_mailing() -> str | Response | tuple[str, int]:
     """A new mailing; one that is begun with `?like=` an old one has its text and mark. It becomes a draft."""
     form = read_form()
@@ -45,6 +48,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/edit/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """A change to a draft."""
     draft = drafts.draft_by_id(draft_id)
@@ -68,6 +72,7 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """What sending the draft would do, exactly; and sends it, when that is confirmed."""
     form = Form(request.form)
@@ -94,6 +99,7 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/remove/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """Asks whether to delete the draft, and deletes it."""
     form = Form({})
@@ -110,6 +116,7 @@ def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.post("/mailings/<id:mailing_id>/undo/")
+@requires(Role.OPERATOR)
 def undo_mailing(mailing_id: int) -> Response | tuple[str, int]:
     """Makes a mailing that has not started a draft again; once it has started, it can only be cancelled."""
     form = Form({}, refused_with=409)

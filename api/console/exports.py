@@ -19,6 +19,8 @@ from api.extensions import db
 from api.http.fields import rfc_3339
 from api.mailings.queries import check_mailing
 from api.messages.queries import messages_after
+from api.permissions import requires
+from shared.domain.roles import Role
 
 AT_A_TIME = 1000
 """Messages read by one statement. Between two there is no transaction: a slow reader holds nothing up."""
@@ -42,12 +44,14 @@ COLUMNS = (
 
 
 @blp.get("/clients/export/")
+@requires(Role.VIEWER)
 def export_clients() -> str:
     """In which form the directory is to be saved."""
     return _choices("/v1/client/export/", url_for("console.clients"))
 
 
 @blp.get("/mailings/<id:mailing_id>/export/")
+@requires(Role.VIEWER)
 def export_ledger(mailing_id: int) -> str:
     """In which form a mailing's ledger is to be saved."""
     check_mailing(mailing_id)
@@ -56,6 +60,7 @@ def export_ledger(mailing_id: int) -> str:
 
 
 @blp.get("/mailings/<id:mailing_id>/ledger.csv")
+@requires(Role.VIEWER)
 def mailing_ledger(mailing_id: int) -> Response:
     """Every message of a mailing, with its last attempt. The query is CsvFormArguments."""
     check_mailing(mailing_id)

@@ -16,6 +16,8 @@ from api.extensions import db
 from api.http.fields import MAX_ID
 from api.mailings import drafts
 from api.mailings.queries import mailing_by_id
+from api.permissions import requires
+from shared.domain.roles import Role
 from shared.schema import JournalEntry, MailingText
 
 CREATED = ("createMailing", "testMailing")
@@ -33,6 +35,7 @@ class Revision(NamedTuple):
 
 
 @blp.get("/mailings/<id:mailing_id>/texts/")
+@requires(Role.VIEWER)
 def mailing_texts(mailing_id: int) -> str:
     """What a mailing says and has said, the latest text first."""
     found = paged(lambda before, limit: revisions_of(mailing_id, before, limit), lambda one: int(one.number), MAX_ID)
@@ -40,6 +43,7 @@ def mailing_texts(mailing_id: int) -> str:
 
 
 @blp.get("/mailings/drafts/<id:draft_id>/versions/")
+@requires(Role.OPERATOR)
 def draft_versions(draft_id: int) -> str:
     """What stands in a draft and has stood there, the latest version first."""
     draft = drafts.draft_by_id(draft_id)

@@ -22,8 +22,10 @@ from api.console.blueprint import blp
 from api.console.labels import said
 from api.console.regions import regions
 from api.extensions import db
+from api.permissions import requires
 from shared.domain.numbering_plans import REGIONS
 from shared.domain.phone_numbers import PhoneNumbers, numbers_of
+from shared.domain.roles import Role
 
 CHECK, IMPORT, REJECTED = "check", "import", "rejected"
 """What is done with a file: a dry run; an import; a dry run whose answer is the file of rejected rows."""
@@ -43,6 +45,7 @@ DELIMITER_WORDS = {
 
 
 @blp.get("/clients/import/")
+@requires(Role.OPERATOR)
 def import_clients() -> str:
     """Choose a file."""
     default_region = current_app.config["DEFAULT_REGION"]
@@ -52,6 +55,7 @@ def import_clients() -> str:
 
 
 @blp.post("/clients/import/")
+@requires(Role.OPERATOR)
 def import_file() -> Response | str:
     """Does the step with the file that is the body, and answers the part of a page that says what came of it.
 

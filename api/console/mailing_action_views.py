@@ -15,8 +15,10 @@ from api.extensions import db
 from api.mailings import services
 from api.mailings.queries import NOW, lock_mailing, mailing_by_id, remove_mailing
 from api.mailings.test_send import TestSendBody, send_test_message
+from api.permissions import requires
 from api.workers.queries import fleet
 from shared.domain.mailing_rules import Action
+from shared.domain.roles import Role
 from shared.schema import Mailing
 
 NAMES = ",".join(f"'{deed}'" for deed in MailingAction)
@@ -32,6 +34,7 @@ OPERATIONS = {
 
 
 @blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
     """Says what the deed would change, and does it when that is confirmed."""
     deed = MailingAction(name)
@@ -48,6 +51,7 @@ def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]
 
 
 @blp.route("/mailings/<id:mailing_id>/test/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     """Sends the mailing's text to one client, as a mailing of its own."""
     form = Form(request.form)

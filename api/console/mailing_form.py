@@ -24,7 +24,9 @@ from api.http.schemas import RequestSchema
 from api.mailings import queries
 from api.mailings.estimate import Existing
 from api.mailings.schemas import MailingBody
+from api.permissions import requires
 from shared.domain.mailing_rules import ENDED, MAX_TEXT
+from shared.domain.roles import Role
 from shared.domain.statuses import OnUnknown
 from shared.schema import MailingDraft
 
@@ -42,6 +44,7 @@ class DraftBody(RequestSchema):
 
 
 @blp.route("/mailings/<id:mailing_id>/edit/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     """A change to a mailing, as far as the rules still allow one."""
     mailing = queries.mailing_by_id(mailing_id)
@@ -80,6 +83,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.post("/mailings/plan/")
+@requires(Role.VIEWER)
 def plan_part() -> str:
     """What a mailing would come to, as the part of the form that a script shows while one types."""
     mailing_id = whole_number(request.args.get("mailing", ""))

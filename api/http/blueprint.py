@@ -13,21 +13,21 @@ from flask_smorest.blueprint import Blueprint as SmorestBlueprint
 from flask_smorest.utils import get_appcontext
 from webargs.flaskparser import abort
 
-from api.auth.permissions import role_needed
 from api.http import etags
 from api.http.idempotency import idempotent
 from api.http.json_body import BodyParser
 from api.http.openapi import ERRORS
+from api.permissions import Access, declared_access
 from shared.domain.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 BODY_ERRORS = (413, 415)
 
-NEEDS = {
-    Role.VIEWER: "Any key will do.",
-    Role.OPERATOR: "Needs the role `operator` or `admin`.",
-    Role.ADMIN: "Needs the role `admin`.",
+ROLE_SENTENCES: dict[Role | Access, str] = {
+    Role.VIEWER: "Requires the role `viewer` or a higher one.",
+    Role.OPERATOR: "Requires the role `operator` or `admin`.",
+    Role.ADMIN: "Requires the role `admin`.",
 }
 
 
@@ -129,6 +129,7 @@ class Blueprint(SmorestBlueprint):
         for method, doc in self._docs[endpoint].items():
             if method != "parameters":
                 self._parameters[endpoint, method] = frozenset(_query_parameters(doc))
+                doc["access"] = declared_access(getattr(obj, method))
 
     def _check_query(self) -> None:
         """Raises 422 for query parameters that there are not, or that come twice: nothing is silently ignored."""
@@ -146,13 +147,13 @@ class Blueprint(SmorestBlueprint):
     def _document_access(
         self, doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_: Any
     ) -> dict[str, Any]:
-        needed = role_needed(f"{self.name}.", method.upper())
+        needed = doc_info["access"]
         # A cookie without the page's token may only read, whatever the role.
         may_be_forbidden = needed is not Role.VIEWER or method != "get"
         for status in (401, 403, 429) if may_be_forbidden else (401, 429):
             doc["responses"][status] = ERRORS[status][0]
-        told = doc_info["docstring"].get("description")
-        doc_info["docstring"]["description"] = f"{told}\n\n{NEEDS[needed]}" if told else NEEDS[needed]
+        texts = (doc_info["docstring"].get("description"), ROLE_SENTENCES[needed])
+        doc_info["docstring"]["description"] = "\n\n".join(text for text in texts if text)
         return doc
 
     @staticmethod

@@ -21,8 +21,8 @@ from sqlalchemy.sql.functions import Function
 from webargs.flaskparser import abort
 from werkzeug.wrappers import Response as BaseResponse
 
-from api.auth.principal import principal
 from api.extensions import db
+from api.principal import current_principal
 from shared.schema import IdempotencyRecord
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ def _scoped_key(key: str) -> str:
     """The key as it is kept: everybody has keys of their own. Answers 422 for what can't be one."""
     if not KEY.fullmatch(key):
         _refuse(422, "Must be 1 to 255 visible ASCII characters.")
-    return f"{principal().actor} {key}"
+    return f"{current_principal().actor} {key}"
 
 
 def _find(key: str, request_hash: bytes) -> IdempotencyRecord | None:

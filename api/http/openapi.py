@@ -158,6 +158,10 @@ class RestApi(flask_smorest.Api):
         self.spec.components.header("ETAG", ETAG, lazy=True)
 
 
+rest_api = RestApi()
+"""What resources register their blueprints with; bound to the application by create_app."""
+
+
 class RowId(BaseConverter):
     """An id in a path: a bigint as PostgreSQL counts them, written in the one shortest way. All else is 404."""
 

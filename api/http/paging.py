@@ -12,10 +12,11 @@ from marshmallow.utils import get_value
 
 from api.http.fields import WholeNumber
 from api.http.openapi import LINK
-from api.settings import MAX_PAGE_LIMIT, PAGE_LIMIT
 
 Row = TypeVar("Row")
 
+PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
+"""Rows of a page when the caller does not say, and at most."""
 PAGE_HEADERS = {"Link": LINK}
 
 

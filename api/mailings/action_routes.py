@@ -12,13 +12,16 @@ from api.http.paging import PAGE_HEADERS, PageArguments, page
 from api.mailings import queries, services
 from api.mailings.routes import MAILING_ID, blp
 from api.mailings.schemas import JournalEntrySchema, MailingSchema, RetriedSchema, RetryBody
+from api.permissions import requires
 from shared.domain.mailing_rules import Action
+from shared.domain.roles import Role
 from shared.domain.statuses import MessageStatus
 from shared.schema import JournalEntry
 
 
 @blp.route("/<id:mailing_id>/pause/", parameters=MAILING_ID)
 class MailingPause(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("pauseMailing", 404, 409)
     @blp.once
     @blp.etag
@@ -34,6 +37,7 @@ class MailingPause(MethodView):
 
 @blp.route("/<id:mailing_id>/resume/", parameters=MAILING_ID)
 class MailingResume(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("resumeMailing", 404, 409)
     @blp.once
     @blp.etag
@@ -46,6 +50,7 @@ class MailingResume(MethodView):
 
 @blp.route("/<id:mailing_id>/cancel/", parameters=MAILING_ID)
 class MailingCancel(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("cancelMailing", 404, 409)
     @blp.once
     @blp.etag
@@ -62,6 +67,7 @@ class MailingCancel(MethodView):
 
 @blp.route("/<id:mailing_id>/retry/", parameters=MAILING_ID)
 class MailingRetry(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("retryMailing", 404, 409)
     @blp.once
     @blp.arguments(RetryBody())
@@ -77,6 +83,7 @@ class MailingRetry(MethodView):
 
 @blp.route("/<id:mailing_id>/journal/", parameters=MAILING_ID)
 class MailingJournal(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("listMailingJournal", 404)
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, JournalEntrySchema(many=True), headers=PAGE_HEADERS)

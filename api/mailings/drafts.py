@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Select, delete, func, select
 
 from api.audit.recorder import name_object, nothing_changed, record_changes
-from api.auth.principal import principal
 from api.extensions import db
 from api.http.fields import rfc_3339
 from api.mailings.queries import NOW, add_mailing, lock_mailing, remove_mailing
+from api.principal import current_principal
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict, NotFound
@@ -39,7 +39,7 @@ def lock_draft(draft_id: int) -> MailingDraft:
 
 def add_draft(fields: Mapping[str, str]) -> int:
     """Adds a draft of whatever fields there are, and answers its id."""
-    who = principal()
+    who = current_principal()
     draft = MailingDraft(fields=dict(fields), created_by=who.actor, created_by_name=who.name)
     db.session.add(draft)
     db.session.flush()
@@ -56,7 +56,7 @@ def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
     record_changes({name: draft.fields.get(name, "") for name in fields}, fields)
     _keep_version(draft)
     draft.fields = dict(fields)
-    draft.updated_at, draft.updated_by_name = func.now(), principal().name
+    draft.updated_at, draft.updated_by_name = func.now(), current_principal().name
     db.session.flush()
 
 
@@ -93,7 +93,7 @@ def take_back(mailing_id: int) -> int:
         draft_id = add_draft(fields_of(terms))
     else:
         draft.fields, draft.mailing_id = fields_of(terms), None
-        draft.updated_at, draft.updated_by_name = NOW, principal().name
+        draft.updated_at, draft.updated_by_name = NOW, current_principal().name
         db.session.flush()
         draft_id = draft.id
     remove_mailing(mailing)

@@ -19,8 +19,10 @@ from api.http.fields import ObjectOrNull
 from api.http.schemas import ResponseSchema, WarningSchema
 from api.mailings.backlog import backlog_of, waiting_messages
 from api.mailings.schemas import MailingBody
+from api.permissions import requires
 from shared.domain.estimates import Backlog, EstimateInput, backlog_at, cost, plan_warnings, seconds_needed
 from shared.domain.labels import case_variants
+from shared.domain.roles import Role
 from shared.domain.text_segments import Encoding, segments_of
 from shared.schema import Client
 
@@ -152,6 +154,7 @@ class PlanSchema(ResponseSchema):
 
 @blp.route("/plan/")
 class MailingPlan(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("planMailing")
     @blp.arguments(PlanBody())
     @blp.response(200, PlanSchema())

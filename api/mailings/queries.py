@@ -28,8 +28,8 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from api.audit.recorder import changes_of, nothing_changed, record_changes
-from api.auth.principal import name_of_caller
 from api.extensions import db
+from api.principal import name_of_caller
 from shared.domain.mailing_rules import ENDED, MailingFields, check_change, check_fields, warnings_about
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import NotFound

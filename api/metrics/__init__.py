@@ -20,6 +20,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.metrics.collector import LedgerCollector
+from api.permissions import requires
+from shared.domain.roles import Role
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 """The histogram's bounds: from a read by its key to the longest that a statement may take."""
@@ -55,6 +57,7 @@ def register_metrics(app: Flask) -> None:
     blp = Blueprint("metrics", __name__)
 
     @blp.get("/metrics")
+    @requires(Role.VIEWER)
     def scrape() -> Response:
         scraped = CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):

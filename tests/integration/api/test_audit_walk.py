@@ -20,10 +20,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.auth import rate_limiter
-from api.auth.oidc_settings import ProviderSettings
-from api.auth.permissions import SAFE_METHODS
 from api.console.mailing_actions import MailingAction
 from api.database_url import database_url as parse_database_url
+from api.oidc_settings import ProviderSettings
+from api.permissions import SAFE_METHODS
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body

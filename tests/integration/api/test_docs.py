@@ -165,11 +165,11 @@ def test_every_operation_takes_a_key_and_says_which_role(document: dict[str, Any
         assert "security" not in operation, call
         said = operation["description"].splitlines()[-1]
         if operation["tags"][0] in ("Audit", "Keys"):
-            assert said == "Needs the role `admin`.", call
+            assert said == "Requires the role `admin`.", call
         elif call.startswith("GET") or operation["operationId"] in ("createSignInLink", "planMailing"):
-            assert said == "Any key will do.", call
+            assert said == "Requires the role `viewer` or a higher one.", call
         else:
-            assert said == "Needs the role `operator` or `admin`.", call
+            assert said == "Requires the role `operator` or `admin`.", call
 
 
 def test_every_parameter_and_every_field_says_what_it_is(document: dict[str, Any]) -> None:

@@ -16,8 +16,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.auth import rate_limiter, ttl_cache
-from api.auth.oidc_settings import ProviderSettings
 from api.database_url import database_url as parse_database_url
+from api.oidc_settings import ProviderSettings
+from api.permissions import requires
 from api.settings import ApiSettings
 from shared.domain.roles import Role
 from tests import factories
@@ -395,7 +396,7 @@ def test_a_link_gives_no_more_than_its_makers_role(app: Flask, api: Caller, brow
 
 def test_a_page_that_needs_a_sign_in_sends_there_and_back(clean_database: str) -> None:
     app = create_app(ApiSettings(database_url=parse_database_url(clean_database), api_key=API_KEY))
-    app.add_url_rule("/page/", "page", lambda: "secret")
+    app.add_url_rule("/page/", "page", requires(Role.VIEWER)(lambda: "secret"))
     browser = caller(app, None)
     sent = browser.get("/page/?a=1")
     assert (sent.status_code, sent.headers["Location"]) == (303, "/login/?next=/page/?a%3D1")
