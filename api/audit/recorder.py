@@ -1,7 +1,7 @@
-"""Writing the audit: what a request does and the entry about it are one commit: there is never one without the other.
+"""The audit's recorder: what a request does and the entry about it are one commit, never one without the other.
 
-The gate says whose request it is; the entry is completed and added when the session commits. Routes need not know,
-except for one that finds nothing to change, and one that commits on a connection of its own.
+Authentication begins the entry; it is completed and added when the session commits. Views need not know of it, except
+for one that finds nothing to change, and one that commits on a connection of its own.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from shared.logs import mask_phone
 from shared.schema import ApiKey, AuditEntry, Base, Client, Mailing
 
 OBJECTS: dict[type[Base], str] = {Client: "client", Mailing: "mailing", ApiKey: "key"}
-"""What the audit speaks of when it is added."""
+"""The kinds of object that an entry is about when a row of them is added."""
 
 ANONYMOUS = "nobody"
-"""Who failed to sign in."""
+"""The actor of a failed sign-in."""
 
 
 @dataclass
@@ -44,14 +44,14 @@ def begin_entry(principal: Principal) -> None:
 
 
 def set_operation(operation: str) -> None:
-    """Says which of the API's operations this request does: the console's pages do the same by other paths."""
+    """Sets the operationId of this request: the console's pages do the API's operations by other paths."""
     entry: _Entry | None = g.get("audit")
     if entry is not None:
         entry.operation = operation
 
 
 def name_object(kind: str, object_id: int, **detail: Any) -> None:
-    """Says what this request's entry is about, where that is neither in the path nor what is added."""
+    """Sets what this request's entry is about, where that is neither in the path nor a row that is added."""
     entry: _Entry | None = g.get("audit") if has_request_context() else None
     if entry is not None:
         entry.object, entry.object_id = kind, object_id
@@ -59,7 +59,7 @@ def name_object(kind: str, object_id: int, **detail: Any) -> None:
 
 
 def nothing_changed() -> None:
-    """Says that this request has found nothing to change: it gets no entry."""
+    """Drops this request's entry: there was nothing to change."""
     if has_request_context():
         g.pop("audit", None)
 
@@ -76,22 +76,22 @@ def record_on(connection: Connection, detail: Mapping[str, Any]) -> None:
 
 
 def record_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Adds to this request's entry what it changes; a text is no part of it, and a phone number is masked."""
+    """Adds the changed fields to this request's entry, without texts and with masked phone numbers."""
     entry: _Entry | None = g.get("audit") if has_request_context() else None
     if entry is not None:
         entry.detail |= changes_of(before, after)
 
 
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The fields that differ, each before and after, as they may be kept: of a text only that it differs."""
+    """The fields that differ, each before and after, as they may be stored: of a text only that it differs."""
     differ = [name for name in after if name in before and before[name] != after[name]]
-    return {name: [_shown(name, before[name]), _shown(name, after[name])] for name in differ}
+    return {name: [_storable(name, before[name]), _storable(name, after[name])] for name in differ}
 
 
 def add_entry(
     operation: str, who: Principal | None, *, what: tuple[str, int] | None = None, detail: Mapping[str, Any] = {}
 ) -> None:
-    """Adds an entry to what is being committed, for what is no operation of the API: a sign-in, a command."""
+    """Adds an entry to what is being committed, for what is not an operation of the API: a sign-in, a command."""
     db.session.add(AuditEntry(**_columns(operation, who, what, detail)))
 
 
@@ -151,7 +151,7 @@ def _request_of() -> dict[str, str | None]:
     return {"address": request.remote_addr, "request_id": g.request_id}
 
 
-def _shown(name: str, value: Any) -> Any:
+def _storable(name: str, value: Any) -> Any:
     if name == "text":
         return "…"
     if name == "phone_number":

@@ -1,4 +1,4 @@
-"""The one operation on the audit: reading it."""
+"""The operation on the audit: reading it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.permissions import requires
 from shared.domain.roles import Role
 from shared.schema import AuditEntry
 
-blp = Blueprint("Audit", "/v1/audit", "Who did what and when. It is only ever added to.")
+blp = Blueprint("Audit", "/v1/audit", "The audit: who did what, and when. Entries are never changed or deleted.")
 
 
 @blp.route("/")
@@ -25,5 +25,5 @@ class Audit(MethodView):
     @blp.arguments(AuditArguments(), location="query")
     @blp.response(200, AuditEntrySchema(many=True), headers=PAGE_HEADERS)
     def get(self, arguments: dict[str, Any]) -> tuple[Sequence[AuditEntry], dict[str, str]]:
-        """List who did what and when"""
+        """List audit entries"""
         return page(queries.entries_after, arguments)

@@ -11,13 +11,12 @@ from flask.views import MethodView
 from webargs.flaskparser import abort
 
 from api.clients import import_export
-from api.clients.csv_format import CsvForm, CsvFormArguments
-from api.clients.downloads import csv_answer, saved_as
 from api.clients.import_export_schemas import ImportArguments, ImportedSchema
 from api.clients.import_parser import CSV, NDJSON, open_upload
 from api.clients.import_report import MAX_REJECTED, imported_file, rejected_as_csv
 from api.clients.routes import blp
 from api.extensions import db
+from api.http.csv_files import CsvForm, CsvFormArguments, csv_answer, saved_as
 from api.http.idempotency import HEADER
 from api.permissions import requires
 from shared.domain.phone_numbers import numbers_of

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 
 import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
 from werkzeug.exceptions import BadRequest
 
-from api.clients.csv_escaping import escape_formula
-from api.clients.csv_format import CsvForm, CsvFormArguments
-from api.clients.downloads import csv_answer
 from api.console.blueprint import blp
 from api.console.clients import last_attempts_of
 from api.console.preferences import language
 from api.extensions import db
-from api.http.fields import rfc_3339
+from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_answer
 from api.mailings.queries import check_mailing
 from api.messages.queries import messages_after
 from api.permissions import requires
@@ -71,11 +67,6 @@ def mailing_ledger(mailing_id: int) -> Response:
     return csv_answer(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 
-def csv_line(values: Iterable[object], form: CsvForm) -> str:
-    """One line of CSV; what a spreadsheet would take for a formula is made a text."""
-    return form.lines([[_cell(value) for value in values]])
-
-
 def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
     # What Excel in the viewer's language most probably expects.
     usual = "semicolon" if language() == "ru" else "comma"
@@ -83,46 +74,31 @@ def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
 
 
 def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
-    yield form.beginning + csv_line(COLUMNS, form)
+    yield form.beginning + form.lines([COLUMNS])
     after = 0
     while messages := messages_after(after, AT_A_TIME, mailing_id=mailing_id):
         last = last_attempts_of(messages)
-        lines = []
+        rows = []
         for message in messages:
             attempt = last.get(message.id)
-            lines.append(
-                csv_line(
-                    (
-                        message.id,
-                        message.client_id,
-                        message.phone_number,
-                        message.status.value,
-                        message.reason if message.ended_at else None,
-                        message.attempts,
-                        message.in_doubt,
-                        message.text_revision,
-                        message.created_at,
-                        message.sent_at,
-                        message.ended_at,
-                        attempt and attempt.outcome.value,
-                        attempt and attempt.http_status,
-                        attempt and attempt.detail,
-                    ),
-                    form,
+            rows.append(
+                (
+                    message.id,
+                    message.client_id,
+                    message.phone_number,
+                    message.status.value,
+                    message.reason if message.ended_at else None,
+                    message.attempts,
+                    message.in_doubt,
+                    message.text_revision,
+                    message.created_at,
+                    message.sent_at,
+                    message.ended_at,
+                    attempt and attempt.outcome.value,
+                    attempt and attempt.http_status,
+                    attempt and attempt.detail,
                 )
             )
         after = messages[-1].id
         db.session.remove()
-        yield "".join(lines)
-
-
-def _cell(value: object) -> object:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case datetime():
-            return rfc_3339(value)
-        case str():
-            return escape_formula(value)
-        case _:
-            return value
+        yield form.lines([cell(value) for value in row] for row in rows)

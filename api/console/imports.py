@@ -11,8 +11,6 @@ from werkzeug import Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from api.audit.recorder import set_operation
-from api.clients.csv_format import CsvForm
-from api.clients.downloads import csv_answer
 from api.clients.encodings import CHOICES
 from api.clients.file_columns import COLUMNS, MISSING, TWICE, UNKNOWN
 from api.clients.import_parser import open_upload
@@ -22,6 +20,7 @@ from api.console.blueprint import blp
 from api.console.labels import said
 from api.console.regions import regions
 from api.extensions import db
+from api.http.csv_files import CsvForm, csv_answer
 from api.permissions import requires
 from shared.domain.numbering_plans import REGIONS
 from shared.domain.phone_numbers import PhoneNumbers, numbers_of

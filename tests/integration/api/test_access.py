@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from werkzeug.routing import Rule
 
 from api import create_app
-from api.auth import rate_limiter, ttl_cache
+from api.auth import credential_cache, rate_limiter
 from api.auth.api_keys import make_key
 from api.auth.bootstrap_key import show_bootstrap_key
 from api.database_url import database_url as parse_database_url
@@ -159,8 +159,8 @@ def test_a_revoked_key_opens_nothing_within_seconds(app: Flask, api: Caller, clo
     assert api.delete("/v1/key/1/").status_code == 204
     revoked_at = api.get("/v1/key/1/").json["revoked_at"]
     # It is remembered for so long, and not a moment longer.
-    assert ttl_cache.KEPT_FOR <= 5
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    assert credential_cache.TTL_SECONDS <= 5
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     assert owner.get("/v1/client/").status_code == 401
     assert api.delete("/v1/key/1/").status_code == 204
     assert api.get("/v1/key/1/").json["revoked_at"] == revoked_at
@@ -180,7 +180,7 @@ def test_requests_pay_no_query_each_for_their_key(
     assert owner.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
     assert owner.get("/v1/client/").status_code == 200
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     assert owner.get("/v1/client/").status_code == 401
 
 
@@ -192,11 +192,11 @@ def test_the_last_use_is_noted_and_not_each_time_and_nobody_waits_for_it(
     owner.get("/v1/client/")
     first = api.get("/v1/key/1/").json["last_used_at"]
     assert first is not None
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     owner.get("/v1/client/")
     assert api.get("/v1/key/1/").json["last_used_at"] == first
     factories.execute(connection, "UPDATE api_key SET last_used_at = now() - interval '2 minutes'")
-    clock.pass_seconds(2 * ttl_cache.KEPT_FOR)
+    clock.pass_seconds(2 * credential_cache.TTL_SECONDS)
     connection.autocommit = False
     factories.execute(connection, "SELECT FROM api_key FOR UPDATE")
     assert owner.get("/v1/client/").status_code == 200

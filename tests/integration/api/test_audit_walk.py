@@ -374,14 +374,14 @@ SIGN_IN_CASES = {
     "GET sign_in.page": Case(
         ((open_link, ["createSignInLink", "signIn"]),), (send("GET", "/login/"), send("GET", "/login/?link=wrong"))
     ),
-    "POST sign_in.enter": Case(
+    "POST sign_in.login": Case(
         (
             (sign_in_with_key, ["signIn"]),
             (sign_in_with_link_instead, ["signIn", "createKey", "createSignInLink", "signIn"]),
         ),
         (sign_in_with_wrong_key,),
     ),
-    "POST sign_in.leave": Case(
+    "POST sign_in.logout": Case(
         ((sign_out, ["signIn", "signOut"]),), (send("POST", "/logout/"),), ends_as_it_began=True
     ),
     "GET sign_in.to_provider": Case((), (go_to_provider,)),

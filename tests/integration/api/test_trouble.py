@@ -80,7 +80,7 @@ def test_a_database_that_is_away_is_said_and_when_to_try_again(
     assert response.json == {
         "code": 503,
         "status": "Service Unavailable",
-        "message": "The database is away. Try again.",
+        "message": "The database is unavailable; please retry.",
     }
     assert "secret" not in caplog.text
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -158,7 +158,7 @@ def test_a_bug_is_logged_and_not_told(
     assert response.json == {
         "code": 500,
         "status": "Internal Server Error",
-        "message": "Something went wrong here. It has been logged.",
+        "message": "Internal error. It has been logged.",
     }
     (record,) = caplog.records
     assert "the innermost secret" in JsonFormatter().format(record)
