@@ -28,7 +28,7 @@ from api.http.openapi import SPEC, RowId, rest_api, row_id_schema
 from api.http.query_string import register_query_check
 from api.http.request_body import Request
 from api.mailings import action_routes as mailings_routes
-from api.mailings import estimate as plan_routes
+from api.mailings import estimate_routes
 from api.mailings import resolution_routes as messages_routes
 from api.oidc_settings import ProviderSettings
 from api.recovery.commands import ledger
@@ -108,5 +108,5 @@ def _provider(app: Flask, settings: ProviderSettings | None) -> Provider | None:
 
 
 def _resources() -> tuple[Blueprint, ...]:
-    routes = (clients_routes, mailings_routes, plan_routes, messages_routes, statistics_routes, audit_routes)
+    routes = (clients_routes, mailings_routes, estimate_routes, messages_routes, statistics_routes, audit_routes)
     return *(resource.blp for resource in (*routes, access_routes)), access_routes.links_blp

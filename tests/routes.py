@@ -50,9 +50,9 @@ POST   /mailings/drafts/<draft_id>/edit/            operator
 GET    /mailings/drafts/<draft_id>/remove/          operator
 POST   /mailings/drafts/<draft_id>/remove/          operator
 GET    /mailings/drafts/<draft_id>/versions/        operator
+POST   /mailings/estimate/                          viewer
 GET    /mailings/new/                               operator
 POST   /mailings/new/                               operator
-POST   /mailings/plan/                              viewer
 GET    /metrics/                                    viewer
 GET    /preferences/                                public
 GET    /readyz/                                     public

@@ -69,9 +69,7 @@ class ClientsImport(MethodView):
         region = arguments.get("default_region", current_app.config["DEFAULT_REGION"])
         file = open_upload(request, current_app.config["MAX_IMPORT_BYTES"])
         with ExitStack() as stack:
-            report, staging = stack.enter_context(
-                imported_file(db.engine, file, numbers_of(region), dry_run=arguments["dry_run"])
-            )
+            report, staging = stack.enter_context(imported_file(file, numbers_of(region), dry_run=arguments["dry_run"]))
             if request.accept_mimetypes.best_match(["application/json", CSV]) == CSV:
                 form = CsvForm.of(arguments["delimiter"], arguments["bom"])
                 answer = csv_answer(rejected_as_csv(file, staging.rejected(), form), "rejected.csv")

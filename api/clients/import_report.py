@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Engine
-
 from api.clients.file_columns import column_called
 from api.clients.import_export import Imported, cells_of, import_clients
 from api.clients.import_parser import ClientsFile
 from api.clients.lines import MAX_SHOWN
 from api.clients.staging import Reason, RejectedRow, Staging, staged
+from api.extensions import db
 from api.http.csv_files import CsvForm, escape_formula, unescape_formula
 from shared.domain.phone_numbers import PhoneNumbers
 
@@ -69,9 +68,7 @@ class Report:
 
 
 @contextmanager
-def imported_file(
-    engine: Engine, file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool
-) -> Iterator[tuple[Report, Staging]]:
+def imported_file(file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool) -> Iterator[tuple[Report, Staging]]:
     """Imports a file, or only compares it with the directory; in the block, the rejected rows are there still.
 
     `numbers` reads the phone numbers.
@@ -80,7 +77,7 @@ def imported_file(
     """
     rows = file.rows()
     first = list(islice(rows, SAMPLE))
-    with staged(engine) as staging:
+    with staged(db.engine) as staging:
         imported = import_clients(staging, chain(first, rows), numbers, keeps_cells=bool(file.ignored), dry_run=dry_run)
         reasons, count = staging.reasons(MAX_REASONS, MAX_LINES) if imported.rejected else ((), 0)
         sample = [(row[0], [_shown(cell) for cell in cells_of(row)]) for row in first]
@@ -104,7 +101,7 @@ def rejected_as_csv(
             f"{fault.field}: {say(fault.reason)}" if fault.field else say(fault.reason) for fault in row.faults
         )
         if isinstance(row.cells, list):
-            # As they are in the file: what is escape_formula there already is not escape_formula once more.
+            # As they are in the file: what is escaped there already must not be escaped once more.
             cells = [unescape_formula(cell) for cell in row.cells[own:]]
         else:
             cells = [row.cells.get(column_called(name) or "", "") for name in names]

@@ -1,21 +1,20 @@
-"""What the API asks of the directory."""
+"""What is read of the directory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, cast, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
 
-from api.audit.recorder import nothing_changed, record_changes
+from api.audit.queries import entries_about
 from api.extensions import db
-from api.http.serialization import row_to_dict
-from shared.domain.client_rules import check_operator_code
 from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
-from shared.schema import MESSAGE_STATUS, Client, Message
+from shared.schema import Client, Message
 
-REMOVED = "the client was removed"
+ClientRow = Client
+"""A client, as the queries and services return it."""
 
 
 def clients_after(after: int, limit: int, **wanted: Any) -> Sequence[Client]:
@@ -39,81 +38,33 @@ def clients_after(after: int, limit: int, **wanted: Any) -> Sequence[Client]:
 
 def client_by_id(client_id: int) -> Client:
     """The client. Raises NotFound."""
-    return _found(db.session.get(Client, client_id), client_id)
-
-
-def lock_client(client_id: int) -> Client:
-    """The client, kept from everybody else until the end of the transaction, launches included. Raises NotFound."""
-    return _found(db.session.get(Client, client_id, with_for_update=True, populate_existing=True), client_id)
-
-
-def add_client(fields: Mapping[str, Any]) -> Client:
-    """Adds a client. Raises Invalid, and IntegrityError for a phone number that is taken."""
-    check_operator_code(fields["phone_number"], fields["operator_code"])
-    client = Client(**fields)
-    db.session.add(client)
-    db.session.flush()
+    client = find_client(client_id)
+    if client is None:
+        raise NotFound("client", client_id)
     return client
 
 
-def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
-    """Changes a locked client; a new phone number reaches its messages never attempted.
-
-    Raises Invalid, and IntegrityError for a phone number that is taken.
-    """
-    check_operator_code(fields["phone_number"], fields["operator_code"])
-    if all(getattr(client, name) == value for name, value in fields.items()):
-        nothing_changed()
-        return client
-    record_changes(row_to_dict(client), fields)
-    if client.phone_number != fields["phone_number"]:
-        _redirect_messages(client, fields["phone_number"])
-    change = update(Client).where(Client.id == client.id).values(**fields, updated_at=func.now()).returning(Client)
-    return db.session.scalars(change, execution_options={"populate_existing": True}).one()
+def find_client(client_id: int) -> Client | None:
+    """The client; none if there is none with that id any more."""
+    return db.session.get(Client, client_id)
 
 
-def remove_client(client: Client) -> None:
-    """Deletes a locked client and ends its messages that wait; whether one in doubt has landed, nobody knows."""
-    db.session.delete(client)
-    db.session.execute(
-        update(Message)
-        .where(Message.id.in_(_locked_ids(_waiting(client))))
-        .values(
-            status=case(
-                (Message.in_doubt, cast(MessageStatus.UNKNOWN, MESSAGE_STATUS)),
-                else_=cast(MessageStatus.CANCELLED, MESSAGE_STATUS),
-            ),
-            ended_at=func.now(),
-            reason=case((Message.in_doubt, f"{REMOVED} after an attempt that may have landed"), else_=REMOVED),
-        )
-        .execution_options(synchronize_session=False)
-    )
+def last_changed_by(client: Client) -> str | None:
+    """The name of who last changed the client; none if an import did."""
+    changes = entries_about("client", client.id, 1)
+    return changes[0].actor_name if changes and changes[0].at >= client.updated_at else None
+
+
+def has_clients() -> bool:
+    """Whether there is any client."""
+    return db.session.scalar(select(Client.id).limit(1)) is not None
 
 
 def count_waiting(client: Client) -> int:
     """How many messages wait to be sent to a client: what removing it would end."""
-    return db.session.scalars(select(func.count()).select_from(Message).where(_waiting(client))).one()
+    return db.session.scalars(select(func.count()).select_from(Message).where(is_waiting_for(client))).one()
 
 
-def _redirect_messages(client: Client, phone_number: int) -> None:
-    db.session.execute(
-        update(Message)
-        .where(Message.id.in_(_locked_ids(_waiting(client), Message.attempts == 0)))
-        .values(phone_number=phone_number)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _waiting(client: Client) -> ColumnElement[bool]:
+def is_waiting_for(client: Client) -> ColumnElement[bool]:
+    """Says that a message waits to be sent to the client."""
     return and_(Message.client_id == client.id, Message.status == MessageStatus.PENDING)
-
-
-def _locked_ids(*which: ColumnElement[bool]) -> Any:
-    # In the order of their ids, as everybody locks them: nobody waits in a circle.
-    return select(Message.id).where(*which).order_by(Message.id).with_for_update().scalar_subquery()
-
-
-def _found(client: Client | None, client_id: int) -> Client:
-    if client is None:
-        raise NotFound("client", client_id)
-    return client

@@ -8,7 +8,7 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 
-from api.clients import queries
+from api.clients import queries, services
 from api.clients.schemas import ClientBody, ClientsArguments, ClientSchema
 from api.extensions import db
 from api.http.blueprint import Blueprint
@@ -31,7 +31,7 @@ class NewClient(MethodView):
     @blp.response(201, ClientSchema(), headers={"Location": LOCATION})
     def post(self, fields: dict[str, Any]) -> tuple[Client, dict[str, str]]:
         """Add a client"""
-        client = queries.add_client(fields)
+        client = services.add_client(fields)
         return client, {"Location": url_for("Clients.ClientById", client_id=client.id)}
 
 
@@ -66,9 +66,9 @@ class ClientById(MethodView):
 
         A new phone number reaches the client's messages that no attempt has been made for yet.
         """
-        client = queries.lock_client(client_id)
+        client = services.lock_client(client_id)
         blp.check_etag(client)
-        client = queries.change_client(client, fields)
+        client = services.change_client(client, fields)
         db.session.commit()
         return client
 
@@ -82,7 +82,7 @@ class ClientById(MethodView):
         Messages that wait to be sent to it are cancelled (`unknown` if an attempt may have landed). The ledger keeps
         them, and those that were sent.
         """
-        client = queries.lock_client(client_id)
+        client = services.lock_client(client_id)
         blp.check_etag(client)
-        queries.remove_client(client)
+        services.remove_client(client)
         db.session.commit()

@@ -23,8 +23,8 @@ from api.console import (
 )
 from api.console.blueprint import blp
 from api.console.errors import register_error_pages
-from api.console.preferences import register_viewer
-from api.console.template_filters import register_formats
+from api.console.preferences import register_preferences
+from api.console.template_filters import register_template_filters
 
 __all__ = [
     "assets",
@@ -44,7 +44,7 @@ __all__ = [
 
 def register_console(app: Flask) -> None:
     """Serves the console at `/`. To be called after the error handlers of the API, of which it takes the pages'."""
-    register_viewer(app)
-    register_formats(app)
+    register_preferences(app)
+    register_template_filters(app)
     register_error_pages(app)
     app.register_blueprint(blp)

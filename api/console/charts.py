@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from api.workers.queries import Span
+
 MINUTE = 60.0
-
-
-class Span(NamedTuple):
-    """So many of each kind, spread over some seconds, the last of which is `ago` seconds ago."""
-
-    ago: float
-    seconds: float
-    counts: tuple[int, ...]
+TIMELINE_COLUMNS = 60
 
 
 class Column(NamedTuple):
@@ -40,6 +35,14 @@ class Plot:
     """Of one column."""
     per: float
     """Seconds of the unit of time that the figures are for: of a second, or of a minute."""
+
+
+class Timeline(NamedTuple):
+    """How fast the messages of a mailing were sent."""
+
+    plot: Plot
+    exact: bool
+    """Whether `plot` is of all messages; if not, it is estimated from some of them."""
 
 
 def rate_plot(spans: Iterable[Span], now: datetime, *, seconds: float, columns: int, kinds: int = 2) -> Plot:
@@ -75,6 +78,15 @@ def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> P
     starts = (first + timedelta(seconds=seconds * place) for place in range(columns))
     fast = max(count for (count,) in counts) >= seconds and seconds < MINUTE
     return _plot(zip(starts, counts, strict=True), per=1.0 if fast else MINUTE, seconds=seconds)
+
+
+def timeline(moments: Sequence[datetime], sent: int) -> Timeline | None:
+    """How fast the messages of a mailing were sent, from the first to the last; none before the first.
+
+    `moments` are when some or all of the `sent` messages were sent.
+    """
+    plot = moments_plot(moments, sent / len(moments) if moments else 0.0, columns=TIMELINE_COLUMNS)
+    return Timeline(plot, exact=sent <= len(moments)) if plot else None
 
 
 def _plot(counted: Iterable[tuple[datetime, list[float]]], *, per: float, seconds: float) -> Plot:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
-
+from api.clients.queries import has_clients
 from api.console.alerts import problems_of
 from api.console.blueprint import blp, page
 from api.console.charts import rate_plot
 from api.console.load import load_of, rate_limit, seconds_left
-from api.extensions import db
-from api.mailings.queries import Report, reports_of
+from api.mailings.queries import mailings_starting_next, mailings_under_way
 from api.permissions import requires
 from api.statistics.queries import mailings_by_status, messages_by_status
 from api.workers.queries import WATCHED, fleet, spans
 from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus
-from shared.schema import Client, Mailing
 
 COLUMN_SECONDS = 10.0
 LISTED = 20
@@ -28,9 +25,10 @@ LISTED = 20
 @requires(Role.VIEWER)
 def dashboard() -> str:
     """What an operator looks at first."""
-    workers, found, next_ones, mailings = fleet(), _under_way(), _next_ones(), mailings_by_status()
+    workers, mailings = fleet(), mailings_by_status()
+    found, next_ones = mailings_under_way(LISTED + 1), mailings_starting_next(LISTED // 4)
     under_way, load = found[:LISTED], load_of(workers)
-    left = {one["id"]: seconds_left(one, workers, load) for one in under_way}
+    left = {mailing["id"]: seconds_left(mailing, workers, load) for mailing in under_way}
     columns = int(WATCHED.total_seconds() / COLUMN_SECONDS)
     values: dict[str, Any] = {
         "fleet": workers,
@@ -42,22 +40,7 @@ def dashboard() -> str:
         "under_way": under_way,
         "next_ones": next_ones,
         "left": left,
-        "somebody": db.session.scalar(select(Client.id).limit(1)) is not None,
+        "has_clients": has_clients(),
         "problems": problems_of(workers, [*under_way, *next_ones], load, rate=rate_limit()),
     }
     return page("dashboard", **values)
-
-
-def _under_way() -> list[Report]:
-    """The mailings that are launched and not over, the latest first, and one more than are listed."""
-    going = select(Mailing).where(
-        Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.removed_at.is_(None)
-    )
-    return reports_of(going.order_by(Mailing.id.desc()).limit(LISTED + 1))[::-1]
-
-
-def _next_ones() -> list[Report]:
-    """The mailings that start next."""
-    coming = select(Mailing).where(Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None))
-    reports = reports_of(coming.order_by(Mailing.start_datetime).limit(LISTED // 4))
-    return sorted(reports, key=lambda report: report["start_datetime"])

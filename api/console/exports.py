@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
 from werkzeug.exceptions import BadRequest
 
 from api.console.blueprint import blp
-from api.console.clients import last_attempts_of
 from api.console.preferences import language
-from api.extensions import db
 from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_answer
 from api.mailings.queries import check_mailing
-from api.messages.queries import messages_after
+from api.messages.queries import ledger_pages
 from api.permissions import requires
 from shared.domain.roles import Role
-
-AT_A_TIME = 1000
-"""Messages read by one statement. Between two there is no transaction: a slow reader holds nothing up."""
 
 COLUMNS = (
     "message_id",
@@ -75,30 +71,24 @@ def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
 
 def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
     yield form.beginning + form.lines([COLUMNS])
-    after = 0
-    while messages := messages_after(after, AT_A_TIME, mailing_id=mailing_id):
-        last = last_attempts_of(messages)
-        rows = []
-        for message in messages:
-            attempt = last.get(message.id)
-            rows.append(
-                (
-                    message.id,
-                    message.client_id,
-                    message.phone_number,
-                    message.status.value,
-                    message.reason if message.ended_at else None,
-                    message.attempts,
-                    message.in_doubt,
-                    message.text_revision,
-                    message.created_at,
-                    message.sent_at,
-                    message.ended_at,
-                    attempt and attempt.outcome.value,
-                    attempt and attempt.http_status,
-                    attempt and attempt.detail,
-                )
-            )
-        after = messages[-1].id
-        db.session.remove()
-        yield form.lines([cell(value) for value in row] for row in rows)
+    for rows in ledger_pages(mailing_id):
+        yield form.lines([cell(value) for value in _columns(message, attempt)] for message, attempt in rows)
+
+
+def _columns(message: Any, attempt: Any) -> tuple[object, ...]:
+    return (
+        message.id,
+        message.client_id,
+        message.phone_number,
+        message.status.value,
+        message.reason if message.ended_at else None,
+        message.attempts,
+        message.in_doubt,
+        message.text_revision,
+        message.created_at,
+        message.sent_at,
+        message.ended_at,
+        attempt and attempt.outcome.value,
+        attempt and attempt.http_status,
+        attempt and attempt.detail,
+    )

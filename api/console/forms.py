@@ -4,40 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any, NamedTuple, Protocol
 
 import marshmallow as ma
 from flask import redirect, request
 from flask_babel import gettext
-from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
-from api.audit.recorder import set_operation
+from api.audit.recorder import nothing_changed, set_operation
 from api.auth.saved_form import Again, why_again
 from api.console import notices
-from api.console.labels import said
-from api.console.single_submit import Submission
-from api.extensions import db
-from api.http.errors import broken_rule
-from api.http.fields import in_utc
-from shared.domain.client_rules import TIMEZONES
+from api.console.labels import translate
+from api.console.single_submit import Earlier, Submission
+from api.http.schemas import load_present
+from api.unit_of_work import unit_of_work
 from shared.errors import FieldError
-from shared.schema import Client, IdempotencyRecord, Mailing, MailingDraft
 
-MailingAction = Callable[[], str]
-"""What a form does; it answers the address that follows."""
+Work = Callable[[], str]
+"""What a form does; it returns the address of the page that follows."""
 
-Amend = Callable[[IdempotencyRecord], str | None]
-"""The same, for a form that has led to that answer before. None when that can't be changed any more."""
+Amend = Callable[[Earlier], str | None]
+"""The same, for a form that was sent before. None when what it made can't be changed any more."""
 
 
 class ChangedMeanwhile(FieldError):
     """Somebody else has changed the thing since the form was opened."""
 
     def __init__(self) -> None:
-        told = gettext("Somebody else has changed this since you opened it. Compare, and save again what is to stand.")
-        super().__init__("", told)
+        super().__init__(
+            "", gettext("Somebody else has changed this since you opened it. Compare, and save again what is to stand.")
+        )
+
+
+class AlreadySent(FieldError):
+    """The form was sent before, with another content."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("", gettext("This form has been sent already, with another content."))
+        self.address = address
+        """Where the earlier submission led to."""
+
+
+class Versioned(Protocol):
+    """What a form can change."""
+
+    @property
+    def updated_at(self) -> datetime: ...
 
 
 class Theirs(NamedTuple):
@@ -58,7 +70,7 @@ class Form:
         self.values = dict(values)
         self.errors = dict(errors)
         self.refused_with = refused_with
-        """The status of the answer that tells of errors."""
+        """The status of an answer that shows errors."""
         self.choices: Mapping[str, list[tuple[str, str]]] = {}
         """By date field: what to choose from, where the time comes twice."""
         self.sent_as: str | None = None
@@ -90,68 +102,53 @@ class Form:
 
     def load(self, schema: ma.Schema) -> dict[str, Any]:
         """The values as the schema takes them. Raises ValidationError."""
-        return loaded(schema, self.values)
+        return load_present(schema, self.values)
 
-    def submit(self, deed: MailingAction, *, operation: str, amend: Amend | None = None) -> Response | None:
-        """Does the deed, once however often the form is sent, commits, and leads to the address that the deed answers.
+    def submit(self, work: Work, *, operation: str, amend: Amend | None = None) -> Response | None:
+        """Does the work, once however often the form is sent, commits, and leads to the address that the work returns.
 
-        The audit has it by the name of the API's `operation`. None, with `errors`, when a rule or another row forbids
-        it, or when the form was sent before with another content. Then `amend`, if given, may take the new content
-        into what the earlier submission made. None as well for a form that is only to be shown again.
+        The audit names it by the API's `operation`. None, with `errors`, when a rule or another row forbids it, or when
+        the form was sent before with another content. Then `amend`, if given, may take the new content into what the
+        earlier submission made. None as well for a form that is only to be shown again.
         """
         if self.errors or why_again():
             return None
         set_operation(operation)
         try:
-            return self._submit(deed, amend)
+            with unit_of_work():
+                return self._submit(work, amend)
         except ma.ValidationError as error:
-            self.errors = {name: [said(one) for one in told] for name, told in error.normalized_messages().items()}
-            db.session.rollback()
+            messages = error.normalized_messages()
+            self.errors = {name: [translate(one) for one in found] for name, found in messages.items()}
         except FieldError as error:
-            self._refuse(error)
+            self.errors = {error.field: [translate(str(error))]}
             self.is_in_conflict = isinstance(error, ChangedMeanwhile)
-        except IntegrityError as error:
-            rule = broken_rule(error)
-            if rule is None:
-                raise
-            self._refuse(rule)
+            self.sent_as = error.address if isinstance(error, AlreadySent) else None
         return None
 
-    def _submit(self, deed: MailingAction, amend: Amend | None) -> Response | None:
+    def _submit(self, work: Work, amend: Amend | None) -> Response:
         submission = Submission()
-        kept = submission.earlier()
-        if kept is None:
-            address: str | None = deed()
-        elif submission.is_same_as(kept):
-            return submission.repeat(kept)
-        else:
-            address = amend(kept) if amend else None
-        if address is None:
-            assert kept is not None  # noqa: S101  a deed has an address
-            db.session.rollback()
-            self.sent_as = str(kept.headers["Location"])
-            self.errors = {"": [gettext("This form has been sent already, with another content.")]}
-            return None
+        earlier = submission.earlier()
+        if earlier is not None and earlier.has_same_content:
+            nothing_changed()
+            return earlier.repeat()
+        address = work() if earlier is None else self._amend(earlier, amend)
         answer = redirect(address)
         notices.attach(answer, address)
         submission.keep(answer)
-        db.session.commit()
         return answer
 
-    def _refuse(self, error: FieldError) -> None:
-        db.session.rollback()
-        self.errors = {error.field: [said(str(error))]}
-
-
-def loaded(schema: ma.Schema, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the schema makes of its fields among the values. Raises ValidationError."""
-    fields: dict[str, Any] = schema.load({name: values[name] for name in schema.fields if values.get(name) is not None})
-    return fields
+    @staticmethod
+    def _amend(earlier: Earlier, amend: Amend | None) -> str:
+        address = amend(earlier) if amend else None
+        if address is None:
+            raise AlreadySent(earlier.address)
+        return address
 
 
 def untouched(typed: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values before that a form shows just as they were typed: a browser's field takes no line ends, and
-    an area for text has LF for all of them, so that what nobody touched may come back in other characters."""
+    """Those of the values before that a form sent back as it had shown them: a browser's field drops line ends, and a
+    text area makes LF of all of them, so a value that was not edited may come back in other characters."""
     return {
         name: value
         for name, value in before.items()
@@ -163,15 +160,7 @@ def _in_area(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def moment_of(typed: str, zone: str) -> datetime | None:
-    """The moment that a date field holds, in that time zone; none for what is no date that the ledger could have."""
-    try:
-        return in_utc(datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC")))
-    except (ValueError, OverflowError):
-        return None
-
-
-def check_unchanged(thing: Client | Mailing | MailingDraft) -> None:
+def check_unchanged(thing: Versioned) -> None:
     """Raises ChangedMeanwhile when somebody else has changed the thing since the form was opened."""
     if thing.updated_at.isoformat() != request.form.get("updated_at"):
         raise ChangedMeanwhile

@@ -1,4 +1,4 @@
-"""The words of states, outcomes and actions, and the sentences of rules and the ledger, in the viewer's language."""
+"""The labels of states, outcomes and actions, and the sentences of rules and the ledger, in the viewer's language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask_babel import format_decimal, gettext, lazy_gettext
 from api.workers.gateway_state import GatewayState
 from shared.domain.statuses import MessageStatus
 
-WORDS = {
+LABELS = {
     "scheduled": lazy_gettext("scheduled"),
     "running": lazy_gettext("running"),
     "paused": lazy_gettext("paused"),
@@ -44,9 +44,9 @@ WORDS = {
     "operator": lazy_gettext("operator"),
     "admin": lazy_gettext("admin"),
 }
-"""What people call what the ledger, the journal and the gate know by these names."""
+"""The labels of states, outcomes, operations and roles, by their names in the ledger and the API."""
 
-GATEWAY_WORDS = {
+GATEWAY_LABELS = {
     GatewayState.OK: lazy_gettext("ok"),
     GatewayState.IDLE: lazy_gettext("idle"),
     GatewayState.UNASKED: lazy_gettext("not reached yet"),
@@ -58,7 +58,7 @@ GATEWAY_WORDS = {
     GatewayState.NO_CREDIT: lazy_gettext("no credit"),
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
 }
-"""What people call the states of the gateway, those that a worker reports among them."""
+"""The labels of the states of the gateway, those that a worker reports among them."""
 
 FIELDS = {
     "text": lazy_gettext("Text"),
@@ -71,7 +71,7 @@ FIELDS = {
     "tag": lazy_gettext("Tag"),
     "timezone": lazy_gettext("Time zone"),
 }
-"""What forms call the fields of a mailing and of a client."""
+"""The labels of the fields of a mailing and of a client."""
 
 MEANINGS = {
     MessageStatus.PENDING: lazy_gettext("It waits to be sent."),
@@ -84,7 +84,7 @@ MEANINGS = {
     MessageStatus.CANCELLED: lazy_gettext("The mailing was cancelled, or the client removed, before it was sent."),
     MessageStatus.UNKNOWN: lazy_gettext("A request left, and no answer tells whether it has arrived."),
 }
-"""Why a message did, or did not, arrive."""
+"""What each state of a message means."""
 
 COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
 """Sentences whose numbers count something; in others they are names, which are not grouped."""
@@ -92,18 +92,18 @@ COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # wer
 _NUMBER = re.compile(r"\d+")
 
 
-def word(name: str) -> str:
-    """The word for a state, an outcome or an action; what has none is its own."""
-    return str(WORDS.get(name, name))
+def label(name: str) -> str:
+    """The label of a state, an outcome or an action; the name itself where there is none."""
+    return str(LABELS.get(name, name))
 
 
-def gateway_word(state: str) -> str:
-    """The word for a state of the gateway, as one worker or all that is known tells it."""
-    return str(GATEWAY_WORDS[GatewayState(state)])
+def gateway_label(state: str) -> str:
+    """The label of a state of the gateway, by one worker's report or by all that is known."""
+    return str(GATEWAY_LABELS[GatewayState(state)])
 
 
-def said(sentence: str) -> str:
-    """A sentence that a rule or the ledger says in English, in the viewer's language, as far as it is known.
+def translate(sentence: str) -> str:
+    """An English sentence of a rule or of the ledger in the viewer's language; as it is where the catalogue lacks it.
 
     Catalogues have `#` in place of each number: "Mailing # is cancelled."
     """

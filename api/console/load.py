@@ -8,8 +8,8 @@ from typing import Any
 from flask import current_app
 
 from api.console.alerts import LATE, Load, Problem, fleet_problems
+from api.mailings.audience import count_audience
 from api.mailings.backlog import backlog_of, overdue_mailings, waiting_messages
-from api.mailings.estimate import count_audience
 from api.workers.queries import Fleet
 from shared.domain.estimates import seconds_needed
 
@@ -18,7 +18,7 @@ def load_of(fleet: Fleet) -> Load:
     """What waits, and what should have started. Whom the overdue mailings are for is counted if they are late."""
     overdue = overdue_mailings()
     late = overdue.since is not None and (not fleet.alive or (fleet.now - overdue.since).total_seconds() > LATE)
-    clients = {one: count_audience(mark).clients for one, mark in overdue.marks.items()} if late else {}
+    clients = {mailing_id: count_audience(mark).clients for mailing_id, mark in overdue.marks.items()} if late else {}
     return Load(waiting_messages(), overdue, clients)
 
 

@@ -1,27 +1,25 @@
-"""What a person does to a mailing as a whole: first a page with what will follow, then the deed."""
+"""What a person does to a mailing as a whole: first a page that says what the action would do, then the action."""
 
 from __future__ import annotations
 
 from flask import render_template, request, url_for
-from sqlalchemy import select
 from werkzeug import Response
 
+from api.clock import now
 from api.console.blueprint import blp
 from api.console.forms import Form
 from api.console.load import hindrances
 from api.console.mailing_actions import RETRIED, MailingAction, refusal_of
 from api.console.notices import Notice, tell
-from api.extensions import db
 from api.mailings import services
-from api.mailings.queries import NOW, lock_mailing, mailing_by_id, remove_mailing
+from api.mailings.queries import mailing_by_id, mailing_row
 from api.mailings.test_send import TestSendBody, send_test_message
 from api.permissions import requires
 from api.workers.queries import fleet
 from shared.domain.mailing_rules import Action
 from shared.domain.roles import Role
-from shared.schema import Mailing
 
-NAMES = ",".join(f"'{deed}'" for deed in MailingAction)
+NAMES = ",".join(f"'{action}'" for action in MailingAction)
 OPERATIONS = {
     MailingAction.PAUSE: "pauseMailing",
     MailingAction.RESUME: "resumeMailing",
@@ -35,19 +33,19 @@ OPERATIONS = {
 
 @blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
-def mailing_deed(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
-    """Says what the deed would change, and does it when that is confirmed."""
-    deed = MailingAction(name)
+def mailing_action(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
+    """Says what the action would do, and does it when that is confirmed."""
+    action = MailingAction(name)
     form = Form({}, refused_with=409)
 
     def do() -> str:
-        tell(_do(mailing_id, deed))
-        if deed is MailingAction.REMOVE:
+        tell(_do(mailing_id, action))
+        if action is MailingAction.REMOVE:
             return url_for("console.mailings")
         return url_for("console.mailing", mailing_id=mailing_id)
 
-    done = form.submit(do, operation=OPERATIONS[deed]) if request.method == "POST" else None
-    return done or ask_about(mailing_id, deed, form)
+    done = form.submit(do, operation=OPERATIONS[action]) if request.method == "POST" else None
+    return done or ask_to_confirm(mailing_id, action, form)
 
 
 @blp.route("/mailings/<id:mailing_id>/test/", methods=["GET", "POST"])
@@ -57,9 +55,9 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     form = Form(request.form)
 
     def send() -> str:
-        trial = send_test_message(mailing_id, form.load(TestSendBody())["phone_number"])
+        test_id = send_test_message(mailing_id, form.load(TestSendBody())["phone_number"])
         tell(Notice("test"))
-        return url_for("console.mailing", mailing_id=trial)
+        return url_for("console.mailing", mailing_id=test_id)
 
     done = form.submit(send, operation="testMailing") if request.method == "POST" else None
     if done:
@@ -68,22 +66,21 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     return render_template("console/mailing_test.html", **shown), form.status
 
 
-def ask_about(mailing_id: int, deed: MailingAction, form: Form) -> tuple[str, int]:
-    """The page that says what will follow, and asks; if the ledger's state forbids it, why, and there is no button."""
-    report = mailing_by_id(mailing_id)
-    now = db.session.scalars(select(NOW)).one()
-    refusal = refusal_of(deed, db.session.get_one(Mailing, mailing_id), report["messages"], now)
-    shown = {"mailing": report, "deed": deed, "limit": services.RETRY_LIMIT, "form": form, "refusal": refusal}
-    return render_template("console/mailing_deed.html", **shown), 409 if refusal else form.status
+def ask_to_confirm(mailing_id: int, action: MailingAction, form: Form) -> tuple[str, int]:
+    """The page that says what the action would do, and asks; if the rules forbid it, it says why, without a button."""
+    mailing = mailing_by_id(mailing_id)
+    refusal = refusal_of(action, mailing_row(mailing_id), mailing["messages"], now())
+    shown = {"mailing": mailing, "action": action, "limit": services.RETRY_LIMIT, "form": form, "refusal": refusal}
+    return render_template("console/confirm.html", **shown), 409 if refusal else form.status
 
 
-def _do(mailing_id: int, deed: MailingAction) -> Notice:
-    """Does it, and answers what there is to tell."""
-    if status := RETRIED.get(deed):
-        done = services.retry(mailing_id, status)
-        return Notice(deed.value, done.retried, done.more)
-    if deed is MailingAction.REMOVE:
-        remove_mailing(lock_mailing(mailing_id)[0])
+def _do(mailing_id: int, action: MailingAction) -> Notice:
+    """Does it, and returns the notice for the page that follows."""
+    if status := RETRIED.get(action):
+        result = services.retry(mailing_id, status)
+        return Notice(action.value, result.retried, result.more)
+    if action is MailingAction.REMOVE:
+        services.remove_mailing(services.lock_mailing(mailing_id)[0])
     else:
-        services.act(mailing_id, Action(deed.value))
-    return Notice(deed.value)
+        services.apply_action(mailing_id, Action(action.value))
+    return Notice(action.value)

@@ -1,4 +1,4 @@
-"""What a person can do to a mailing, with what follows from it. Pure."""
+"""What a person can do to a mailing. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.domain.mailing_rules import ENDED, Action, check_retry, status_after
+from shared.domain.mailing_rules import ENDED, Action, Mailing, check_retry, status_after
 from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.errors import Conflict
-from shared.schema import Mailing
 
 
 class MailingAction(enum.StrEnum):
-    """Each has a page that says what will follow, and asks."""
+    """Each has a page that says what it would do, and asks."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -28,40 +27,40 @@ RETRIED = {MailingAction.RETRY_FAILED: MessageStatus.FAILED, MailingAction.RETRY
 
 
 def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[MailingAction]:
-    """Those that make sense for a mailing as it stands; the rules have the last word when one is done."""
+    """The actions that a mailing in this state allows; the rules check again when one is done."""
     status, messages = mailing["status"], mailing["messages"]
-    deeds = []
+    actions = []
     if status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING):
-        deeds.append(MailingAction.PAUSE)
+        actions.append(MailingAction.PAUSE)
     if status is MailingStatus.PAUSED:
-        deeds.append(MailingAction.RESUME)
+        actions.append(MailingAction.RESUME)
     is_retriable = mailing["launched_at"] and not mailing["ledger_closed_at"] and now < mailing["end_datetime"]
     if is_retriable and status is not MailingStatus.CANCELLED:
-        deeds += [MailingAction.RETRY_FAILED] if messages["failed"] else []
-        deeds += [MailingAction.RETRY_UNKNOWN] if messages["unknown"] else []
+        actions += [MailingAction.RETRY_FAILED] if messages["failed"] else []
+        actions += [MailingAction.RETRY_UNKNOWN] if messages["unknown"] else []
     if status not in ENDED:
-        deeds.append(MailingAction.CANCEL)
-    return [*deeds, MailingAction.REMOVE]
+        actions.append(MailingAction.CANCEL)
+    return [*actions, MailingAction.REMOVE]
 
 
-def refusal_of(deed: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
-    """Why the deed would be refused, or would change nothing, as the mailing stands; none if it would not.
+def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
+    """Why the action would be refused, or would change nothing; none if neither.
 
     `messages` tells how many there are in each status.
     """
     try:
-        if status := RETRIED.get(deed):
+        if status := RETRIED.get(action):
             check_retry(mailing, now)
             return None if messages[status] else f"Mailing {mailing.id} has no {status.value} messages."
-        if deed is not MailingAction.REMOVE and status_after(mailing, Action(deed.value)) is mailing.status:
+        if action is not MailingAction.REMOVE and status_after(mailing, Action(action.value)) is mailing.status:
             return f"Mailing {mailing.id} is {mailing.status.value} already."
     except Conflict as refusal:
         return str(refusal)
     return None
 
 
-def still_so(done: str, mailing: Mapping[str, Any]) -> bool:
-    """Whether the mailing is where a deed has taken it: somebody else may have taken it elsewhere since."""
+def is_still_so(done: str, mailing: Mapping[str, Any]) -> bool:
+    """Whether the mailing is still in the state that the action led to: another one may have changed it since."""
     status = mailing["status"]
     match done:
         case MailingAction.PAUSE:

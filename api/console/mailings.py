@@ -8,17 +8,17 @@ from flask import request
 
 from api.console.alerts import GRAVE, is_overdue, problems_about
 from api.console.blueprint import blp, page
-from api.console.list_queries import find_journal
+from api.console.charts import timeline
 from api.console.load import hindrances, load_of, rate_limit, seconds_left
-from api.console.mailing_actions import available_actions, starts_in, still_so
+from api.console.mailing_actions import available_actions, is_still_so, starts_in
 from api.console.notices import take
 from api.console.paging import address_of, paged
 from api.console.preferences import may
+from api.drafts.queries import unsent_drafts
 from api.http.fields import MAX_ID
 from api.mailings.backlog import backlog_of
-from api.mailings.drafts import unsent_drafts
-from api.mailings.progress import reasons_of, timeline_of
-from api.mailings.queries import mailing_by_id
+from api.mailings.progress import reasons_of, sent_moments
+from api.mailings.queries import journal_before, mailing_by_id
 from api.mailings.search import MailingSearchPage, read_search
 from api.permissions import requires
 from api.workers.queries import fleet
@@ -35,10 +35,10 @@ def mailings() -> str:
     """All mailings, or those that are searched for."""
     words, status = request.args.get("words", "").strip(), request.args.get("status", "")
     wanted = MailingStatus(status) if status in list(MailingStatus) else None
-    walk = MailingSearchPage(read_search(words, request.args.get("zone", "UTC"), wanted))
-    found = paged(walk.page, lambda one: int(one["id"]), MAX_ID)
+    search = MailingSearchPage(read_search(words, request.args.get("zone", "UTC"), wanted))
+    found = paged(search.page, lambda row: int(row["id"]), MAX_ID)
     workers = fleet()
-    named = walk.of_number() if found.first_address is None else None
+    named = search.of_number() if found.first_address is None else None
     unsent, in_all = unsent_drafts(DRAFTS) if may("console.edit_draft") else ((), 0)
     return page(
         "mailings",
@@ -46,8 +46,8 @@ def mailings() -> str:
         drafts_in_all=in_all,
         found=found,
         rows=[named, *found.rows] if named else found.rows,
-        reached=walk.reached,
-        go_on=None if walk.reached is None else address_of(walk.reached),
+        reached=search.reached,
+        go_on=None if search.reached is None else address_of(search.reached),
         words=words,
         status=status,
         statuses=list(MailingStatus),
@@ -61,21 +61,21 @@ def mailings() -> str:
 @requires(Role.VIEWER)
 def mailing(mailing_id: int) -> str:
     """One mailing: how far it is, why what was not sent was not, and what can be done about it."""
-    report = mailing_by_id(mailing_id)
+    summary = mailing_by_id(mailing_id)
     workers, notice = fleet(), take()
     load = load_of(workers)
     return page(
         "mailing",
-        mailing=report,
+        mailing=summary,
         fleet=workers,
-        left=seconds_left(report, workers, load),
+        left=seconds_left(summary, workers, load),
         others=backlog_of(load.waiting, apart_from=mailing_id).mailings,
-        problems=problems_about(report, workers, load, rate=rate_limit()),
-        overdue=is_overdue(report, workers.now),
-        reasons=reasons_of(mailing_id, report["messages"]),
-        timeline=timeline_of(mailing_id, report["messages"]["sent"]),
-        journal=paged(partial(find_journal, mailing_id), lambda entry: int(entry.id), MAX_ID),
-        deeds=available_actions(report, workers.now),
-        starts_in=starts_in(report, workers.now),
-        notice=notice if notice and still_so(notice.name, report) else None,
+        problems=problems_about(summary, workers, load, rate=rate_limit()),
+        overdue=is_overdue(summary, workers.now),
+        reasons=reasons_of(mailing_id, summary["messages"]),
+        timeline=timeline(sent_moments(mailing_id), summary["messages"]["sent"]),
+        journal=paged(partial(journal_before, mailing_id), lambda entry: int(entry.id), MAX_ID),
+        actions=available_actions(summary, workers.now),
+        starts_in=starts_in(summary, workers.now),
+        notice=notice if notice and is_still_so(notice.name, summary) else None,
     )

@@ -1,4 +1,4 @@
-"""The ledger: search, and one message's life."""
+"""The ledger: search, and the page of one message."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import current_app, render_template, request, url_for
-from sqlalchemy import select
 from werkzeug import Response
 
+from api.clients.queries import ClientRow, find_client
+from api.clients.search import has_digits
+from api.clock import now
 from api.console.blueprint import blp
-from api.console.clients import last_attempts_of
-from api.console.forms import Form, moment_of
-from api.console.list_queries import has_digits
+from api.console.forms import Form
 from api.console.load import hindrances
 from api.console.paging import Page, paged
-from api.extensions import db
 from api.http.fields import MAX_ID, whole_number
-from api.mailings.queries import NOW
+from api.http.local_time import local_moment
+from api.mailings.queries import MailingRow, mailing_row
+from api.mailings.revisions import text_of_revision
 from api.mailings.schemas import ResolveBody
 from api.mailings.services import check_resend, resolve
-from api.messages.queries import message_by_id
+from api.messages.queries import is_suspect, last_attempts_of, message_by_id
 from api.messages.search import find_messages
 from api.permissions import requires
 from api.workers.queries import fleet
@@ -28,7 +29,6 @@ from shared.domain.phone_numbers import numbers_like
 from shared.domain.roles import Role
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import Conflict
-from shared.schema import INFINITY, Client, Mailing, MailingText
 
 SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
 
@@ -41,7 +41,7 @@ def ledger() -> str:
     wanted, wrong = _wanted(typed)
     found = Page((), None, None)
     if not wrong:
-        found = paged(lambda before, limit: find_messages(before, limit, wanted), lambda one: int(one.id), MAX_ID)
+        found = paged(lambda before, limit: find_messages(before, limit, wanted), lambda row: int(row.id), MAX_ID)
     values = {"found": found, "typed": typed, "wrong": wrong, "statuses": list(MessageStatus)}
     return render_template("console/ledger.html", last=last_attempts_of(found.rows), **values)
 
@@ -68,37 +68,36 @@ def resolve_message(message_id: int) -> Response | tuple[str, int]:
 
 def _show(message_id: int, form: Form) -> str:
     found = message_by_id(message_id)
-    mailing = db.session.get_one(Mailing, found["mailing_id"])
-    revision = found["text_revision"] or mailing.text_revision
-    client = db.session.get(Client, found["client_id"])
+    mailing = mailing_row(found["mailing_id"])
+    client = find_client(found["client_id"])
     return render_template(
         "console/message.html",
         form=form,
         message=found,
-        sent_alone=found["due_at"] == INFINITY,
+        sent_alone=is_suspect(found),
         mailing=mailing,
         client=client,
         no_resend=_no_resend(mailing, client),
         problems=hindrances(fleet()) if _is_to_be_sent(found, mailing) else [],
-        text=db.session.get_one(MailingText, (mailing.id, revision)).text,
+        text=text_of_revision(mailing.id, found["text_revision"] or mailing.text_revision),
     )
 
 
-def _is_to_be_sent(message: Mapping[str, Any], mailing: Mailing) -> bool:
+def _is_to_be_sent(message: Mapping[str, Any], mailing: MailingRow) -> bool:
     return message["status"] in OPEN_STATUSES and mailing.status is MailingStatus.RUNNING
 
 
-def _no_resend(mailing: Mailing, client: Client | None) -> str | None:
+def _no_resend(mailing: MailingRow, client: ClientRow | None) -> str | None:
     """Why a message of the mailing can't be sent again to the client; none if it can."""
     try:
-        check_resend(mailing, client.id if client else None, db.session.scalars(select(NOW)).one())
+        check_resend(mailing, client.id if client else None, now())
     except Conflict as refusal:
         return str(refusal)
     return None
 
 
 def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """What to find, and the fields that make no sense."""
+    """What to find, and the fields that are not valid."""
     wanted: dict[str, Any] = {}
     wrong = []
     if typed["phone"]:
@@ -115,7 +114,7 @@ def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
         wanted["status"] = MessageStatus(typed["status"])
     for name in ("since", "until"):
         if typed[name]:
-            moment = moment_of(typed[name], request.args.get("zone", "UTC"))
+            moment = local_moment(typed[name], request.args.get("zone", "UTC"))
             if moment is None:
                 wrong.append(name)
             else:

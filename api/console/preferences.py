@@ -1,6 +1,6 @@
-"""Whose eyes a page is for: who it is and what they may do, and their language and colours.
+"""The viewer of a page: who they are and what they may do, and their language and colours.
 
-Language and colours go by the browser's wishes and by two switches.
+Language and colours follow the browser's settings, unless the viewer has chosen others.
 
 Catalogues are kept as `.po` files and compiled in memory at their first use, some tens of milliseconds: there is no
 built file that a clone or an image could lack, or that could be older than its source.
@@ -45,11 +45,11 @@ class _Grouped(NullTranslations):
 
 
 class _English(_Grouped):
-    """The words as they stand in the source."""
+    """The English sentences of the source."""
 
 
 class _Translated(_Grouped, Translations):
-    """Those of a catalogue."""
+    """The sentences of a catalogue."""
 
 
 class Catalogues(Domain):
@@ -60,11 +60,11 @@ class Catalogues(Domain):
         return _translations(str(get_locale()))
 
 
-def register_viewer(app: Flask) -> None:
+def register_preferences(app: Flask) -> None:
     """Translates, and gives templates `language`, `languages`, `theme`, `here`, `person` and `may`.
 
-    `here` is the page's address; `person` is who is signed in, and nobody on the pages that are open to all. `may` says
-    whether the page of an endpoint is for them, by the gate's own rules: what they may not do, pages do not offer.
+    `here` is the page's address; `person` is who is signed in, or None on public pages. `may` says
+    whether the viewer may open the page of an endpoint, by the rules of api/auth: pages offer nothing else.
     """
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
@@ -80,7 +80,7 @@ def register_viewer(app: Flask) -> None:
 
 
 def language() -> str:
-    """The language that was chosen, or else the one that the browser likes best."""
+    """The language that was chosen, or else the best match to the browser's."""
     chosen = chosen_now().get("language", request.cookies.get("language"))
     if chosen in LANGUAGES:
         return chosen
@@ -100,33 +100,33 @@ def chosen_now() -> dict[str, str]:
 
 
 def person() -> Principal | None:
-    """Who the gate has let in, or turned away for want of a role."""
+    """Who is signed in, also where their role does not suffice; none if nobody is."""
     found: Principal | None = g.get("principal")
     return found
 
 
 def may(endpoint: str) -> bool:
     """Whether this person may open the page."""
-    somebody = person()
-    return somebody is not None and is_allowed(somebody.role, access_to(current_app, endpoint, "GET"))
+    viewer = person()
+    return viewer is not None and is_allowed(viewer.role, access_to(current_app, endpoint, "GET"))
 
 
 @blp.get("/preferences/")
 @public
-def choose() -> Response:
-    """Goes back to where the choice was made."""
+def set_preference() -> Response:
+    """Sets a preference, and returns to the page where it was chosen."""
     return redirect(local_address(request.args.get("next"), "/"))  # type: ignore[return-value]
 
 
 @blp.before_request
-def read_choice() -> Response | None:
-    """Takes the choice that comes with a page's address or form, so that what is typed is not lost by switching.
+def read_preferences() -> Response | None:
+    """Takes the preference from a page's address or form, so that what is typed is not lost by switching.
 
-    The form is shown again as it is. Raises BadRequest for a choice that there is not.
+    The form is shown again as it is. Raises BadRequest for an unknown choice.
     """
-    if not take_choice():
+    if not apply_preferences():
         raise BadRequest("There is no such choice.")
-    if not g.chosen or request.endpoint == "console.choose":
+    if not g.chosen or request.endpoint == "console.set_preference":
         return None
     if is_form():
         show_again(Again.SWITCHED)
@@ -135,8 +135,8 @@ def read_choice() -> Response | None:
     return redirect(f"{request.path}?{urlencode(others)}".rstrip("?"))  # type: ignore[return-value]
 
 
-def take_choice() -> bool:
-    """Whether what the request chooses, if anything, is there to be chosen; then it holds from now on."""
+def apply_preferences() -> bool:
+    """Applies the preferences in the request from now on; False, and none of them, if one is unknown."""
     sent = request.form if is_form() else request.args
     chosen = {name: sent[name] for name in CHOICES if name in sent}
     is_known = all(choice in (*CHOICES[name], "") for name, choice in chosen.items())
@@ -145,8 +145,8 @@ def take_choice() -> bool:
 
 
 @blp.after_request
-def keep_choice(response: Response) -> Response:
-    """Keeps the choice in a cookie."""
+def keep_preferences(response: Response) -> Response:
+    """Keeps the preferences in cookies."""
     for name, choice in chosen_now().items():
         secure = request.is_secure
         response.set_cookie(name, choice, max_age=ONE_YEAR, secure=secure, httponly=True, samesite="Lax")

@@ -14,11 +14,11 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.labels import FIELDS, MEANINGS, gateway_word, said, word
+from api.console.labels import FIELDS, MEANINGS, gateway_label, label, translate
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
-"""How moments are written; moments.js has the same."""
+"""How moments are written; datetimes.js has the same."""
 
 MEASURED, SAMPLED = 3, 2
 """Digits that count of a speed that was measured, and of one that is reckoned from a sample."""
@@ -27,7 +27,7 @@ ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
 """A web address in a text, without the marks that end a sentence."""
 
 
-def register_formats(app: Flask) -> None:
+def register_template_filters(app: Flask) -> None:
     """Adds them to templates as filters, `meanings` of a message's states, and `field_names`."""
     filters: dict[str, Callable[..., str]] = {
         "number": number,
@@ -41,9 +41,9 @@ def register_formats(app: Flask) -> None:
         "excerpt": excerpt,
         "linked": linked,
         "isolated": isolated,
-        "word": word,
-        "gateway_word": gateway_word,
-        "said": said,
+        "label": label,
+        "gateway_label": gateway_label,
+        "translate": translate,
     }
     for name, written in filters.items():
         app.add_template_filter(_anew(written), name)
@@ -126,7 +126,7 @@ def term(value: object, name: str) -> str:
             return moment(datetime.fromisoformat(value))
         except ValueError:
             return value  # what was typed and is no moment
-    return word(str(value)) if name == "on_unknown" else str(value)
+    return label(str(value)) if name == "on_unknown" else str(value)
 
 
 def linked(text: str) -> Markup:

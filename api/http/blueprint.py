@@ -25,6 +25,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 BODY_ERRORS = (413, 415)
 
 ROLE_SENTENCES: dict[Role | Access, str] = {
+    Access.UNDECLARED: "Refused for everybody.",
     Role.VIEWER: "Requires the role `viewer` or a higher one.",
     Role.OPERATOR: "Requires the role `operator` or `admin`.",
     Role.ADMIN: "Requires the role `admin`.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -41,11 +41,8 @@ READ_ONLY = "25006"
 
 def register_error_handlers(app: Flask) -> None:
     """Handles everything that views, parsers, rules and the database raise."""
-    app.register_error_handler(HTTPException, answer_http)
-    app.register_error_handler(GonetsError, answer_rule)
-    app.register_error_handler(DBAPIError, answer_database)
-    app.register_error_handler(PoolTimeout, answer_unavailable)
-    app.register_error_handler(Exception, answer_unexpected)
+    for error, answer in ANSWERS.items():
+        app.register_error_handler(error, answer)
 
 
 def answer_http(error: HTTPException) -> Response:
@@ -112,6 +109,16 @@ def answer_unexpected(error: Exception) -> Response:
     """A bug: logged in full, and not described to the caller."""
     log.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
     return _answer(500, "Internal error. It has been logged.")
+
+
+ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
+    HTTPException: answer_http,
+    GonetsError: answer_rule,
+    DBAPIError: answer_database,
+    PoolTimeout: answer_unavailable,
+    Exception: answer_unexpected,
+}
+"""The handler for each kind of error; the nearest class counts."""
 
 
 def _constraint(error: DBAPIError) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any
 
@@ -80,3 +80,9 @@ def _writer(name: str, field: ma.fields.Field[Any]) -> Write:
     if type(field)._serialize is ma.fields.String._serialize:
         return str
     return lambda value: field._serialize(value, name, None)
+
+
+def load_present(schema: ma.Schema, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Loads those of the schema's fields that the values have; None counts as absent. Raises ValidationError."""
+    fields: dict[str, Any] = schema.load({name: values[name] for name in schema.fields if values.get(name) is not None})
+    return fields

@@ -26,12 +26,12 @@ class MailingPause(MethodView):
     @blp.once
     @blp.etag
     @blp.response(200, MailingSchema())
-    def post(self, mailing_id: int) -> queries.Report:
+    def post(self, mailing_id: int) -> queries.MailingSummary:
         """Pause a mailing
 
         Once this is answered, no worker takes another message of it. What is in flight is finished. Its window goes on.
         """
-        services.act(mailing_id, Action.PAUSE)
+        services.apply_action(mailing_id, Action.PAUSE)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -42,9 +42,9 @@ class MailingResume(MethodView):
     @blp.once
     @blp.etag
     @blp.response(200, MailingSchema())
-    def post(self, mailing_id: int) -> queries.Report:
+    def post(self, mailing_id: int) -> queries.MailingSummary:
         """Resume a paused mailing"""
-        services.act(mailing_id, Action.RESUME)
+        services.apply_action(mailing_id, Action.RESUME)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -55,13 +55,13 @@ class MailingCancel(MethodView):
     @blp.once
     @blp.etag
     @blp.response(200, MailingSchema())
-    def post(self, mailing_id: int) -> queries.Report:
+    def post(self, mailing_id: int) -> queries.MailingSummary:
         """Cancel a mailing, for good
 
         Once this is answered, no worker takes another message of it. Within a poll, those that wait end as `cancelled`,
         or as `unknown` if an attempt may have landed.
         """
-        services.act(mailing_id, Action.CANCEL)
+        services.apply_action(mailing_id, Action.CANCEL)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -90,4 +90,4 @@ class MailingJournal(MethodView):
     def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[JournalEntry], dict[str, str]]:
         """List what has been done to a mailing: edits, pauses, resumptions, cancelling, retries"""
         queries.check_mailing(mailing_id)
-        return page(partial(services.journal_after, mailing_id), arguments)
+        return page(partial(queries.journal_after, mailing_id), arguments)

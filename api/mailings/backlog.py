@@ -1,4 +1,4 @@
-"""What waits to be sent already, and what should have started: both share the workers with any new mailing."""
+"""Messages that wait to be sent and mailings that are overdue: a new mailing shares the workers with both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Waiting(NamedTuple):
 
 
 class Overdue(NamedTuple):
-    """Mailings whose start has come and that no worker has started."""
+    """Mailings whose start has passed and that no worker has started."""
 
     mailings: int
     since: datetime | None
@@ -42,22 +42,26 @@ def waiting_messages() -> dict[int, Waiting]:
     running = select(Mailing.id, Mailing.end_datetime).where(
         Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
     )
-    ends = {one.id: one.end_datetime for one in db.session.execute(running)}
+    ends = {row.id: row.end_datetime for row in db.session.execute(running)}
     pending = MessageTally.mailing_id.in_(ends), MessageTally.status == MessageStatus.PENDING
-    sums = select(MessageTally.mailing_id, func.sum(MessageTally.messages)).where(*pending)
+    sums = select(MessageTally.mailing_id, func.sum(MessageTally.messages).label("messages")).where(*pending)
     found = db.session.execute(sums.group_by(MessageTally.mailing_id))
-    return {one: Waiting(int(messages), ends[one]) for one, messages in found if one and messages > 0}
+    return {
+        row.mailing_id: Waiting(int(row.messages), ends[row.mailing_id])
+        for row in found
+        if row.mailing_id and row.messages > 0
+    }
 
 
 def backlog_of(waiting: Mapping[int, Waiting], *, apart_from: int | None = None) -> Backlog:
     """The same without the ids, and without one mailing."""
-    return Backlog(tuple(one.messages for mailing_id, one in waiting.items() if mailing_id != apart_from))
+    return Backlog(tuple(left.messages for mailing_id, left in waiting.items() if mailing_id != apart_from))
 
 
 def overdue_mailings() -> Overdue:
-    """Those whose start has come, by an index of few rows."""
+    """Those whose start has passed and that are not started, by an index of few rows."""
     scheduled = Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None)
     overdue = *scheduled, Mailing.start_datetime <= func.now()
     count, since = db.session.execute(select(func.count(), func.min(Mailing.start_datetime)).where(*overdue)).one()
     first = select(Mailing.id, Mailing.mark).where(*overdue).order_by(Mailing.start_datetime).limit(FIRST_OVERDUE)
-    return Overdue(count, since, {one.id: one.mark for one in db.session.execute(first)} if count else {})
+    return Overdue(count, since, {row.id: row.mark for row in db.session.execute(first)} if count else {})

@@ -1,4 +1,4 @@
-"""Figures of one mailing whose cost does not grow with it: of a large one, they look at a part, and say so."""
+"""Figures of one mailing whose cost does not grow with it: of a large mailing only a part is read, and they say so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, func, literal, select, true, union_all
 
-from api.console.charts import Plot, moments_plot
 from api.extensions import db
 from api.messages.keyset import status_range
 from shared.domain.statuses import MessageStatus
@@ -21,9 +20,7 @@ REASONS = 20
 """Reasons that are shown, the most frequent ones."""
 
 SAMPLE = 400
-"""Sent messages that the timeline is drawn from: all, or so many evenly spaced ones."""
-
-COLUMNS = 60
+"""Sent messages that are looked at for a timeline: all, or so many evenly spaced ones."""
 
 WITH_REASONS = (
     MessageStatus.FAILED,
@@ -62,10 +59,10 @@ def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
     cut = {name: (LOOK, messages[name]) for name in WITH_REASONS if messages[name] > LOOK}
     rows = [Reason(status, reason, count, status in cut) for status, reason, count in found[:REASONS]]
     return Reasons(
-        ended=[one for one in rows if one.status is not MessageStatus.PENDING],
-        waiting=[one for one in rows if one.status is MessageStatus.PENDING],
+        ended=[row for row in rows if row.status is not MessageStatus.PENDING],
+        waiting=[row for row in rows if row.status is MessageStatus.PENDING],
         more=len(found) > REASONS,
-        looked_at={name: cut[name] for name in cut if any(one.status == name for one in rows)},
+        looked_at={name: cut[name] for name in cut if any(row.status == name for row in rows)},
     )
 
 
@@ -85,22 +82,8 @@ def _reasons(mailing_id: int) -> Sequence[tuple[MessageStatus, str, int]]:
     return [(status, reason, count) for status, reason, count in db.session.execute(ordered.limit(REASONS + 1))]
 
 
-class Timeline(NamedTuple):
-    """How fast the messages of a mailing were sent."""
-
-    plot: Plot
-    exact: bool
-    """Whether each message was looked at; if not, its figures are reckoned from some of them."""
-
-
-def timeline_of(mailing_id: int, sent: int) -> Timeline | None:
-    """How fast the messages of a mailing were sent, over the time of its sending; none before the first one."""
-    moments = _sent_moments(mailing_id)
-    plot = moments_plot(moments, sent / len(moments) if moments else 0.0, columns=COLUMNS)
-    return Timeline(plot, exact=sent <= len(moments)) if plot else None
-
-
-def _sent_moments(mailing_id: int) -> Sequence[datetime]:
+def sent_moments(mailing_id: int) -> Sequence[datetime]:
+    """When messages of a mailing were sent: of all of them, or of some SAMPLE that lie evenly among them."""
     # Ids go up in the order of sending, by and large: messages that lie evenly among them lie so in time. Each is one
     # step in the index of mailing, status and id.
     ids = select(Message.id).where(*_of(mailing_id, MessageStatus.SENT)).limit(1)
@@ -123,12 +106,12 @@ def _sent_moments(mailing_id: int) -> Sequence[datetime]:
         .lateral("found")
     )
     rows = db.session.execute(select(found.c.id, found.c.sent_at).distinct().select_from(steps).join(found, true()))
-    return [sent_at for _, sent_at in rows]
+    return [row.sent_at for row in rows]
 
 
 def _of(
     mailing_id: int, status: MessageStatus, after: ColumnElement[int] | None = None
 ) -> tuple[ColumnElement[bool], ...]:
-    # What is on its way is not in the index of a mailing's messages by status.
+    # A message in flight is not in the index of a mailing's messages by status.
     in_index = Message.mailing_id == mailing_id, Message.status != MessageStatus.SENDING
     return *in_index, status_range(status, after, None)

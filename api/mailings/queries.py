@@ -1,9 +1,8 @@
-"""What the API asks of mailings."""
+"""What is read of mailings: their summaries, their history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -27,16 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from api.audit.recorder import changes_of, nothing_changed, record_changes
+from api.clock import CLOCK
 from api.extensions import db
-from api.principal import name_of_caller
-from shared.domain.mailing_rules import ENDED, MailingFields, check_change, check_fields, warnings_about
+from shared.domain.mailing_rules import warnings_about
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import NotFound
 from shared.schema import Client, JournalEntry, Mailing, MailingText, MessageTally
-
-# The clock of now, where now() is that of the transaction's start, which may have waited for a lock since.
-NOW = func.clock_timestamp()
 
 _LISTED = select(Mailing).where(Mailing.removed_at.is_(None))
 _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
@@ -45,26 +40,29 @@ _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limi
 _COLUMNS = tuple(column.key for column in inspect(Mailing).column_attrs)
 _STATUSES = tuple(status.value for status in MessageStatus)
 
-Report = dict[str, Any]
+MailingRow = Mailing
+"""A mailing without its counts, as `mailing_row` and the services return it."""
+
+MailingSummary = dict[str, Any]
 """The columns of a mailing with its `text`, `messages` (by status) and `warnings`."""
 
 
-def mailings_after(after: int, limit: int) -> Sequence[Report]:
+def mailings_after(after: int, limit: int) -> Sequence[MailingSummary]:
     """The mailings with a greater id that are not removed, in order."""
-    return reports_of(_PAGE, after=after, limit=limit)
+    return summaries_of(_PAGE, after=after, limit=limit)
 
 
-def mailing_by_id(mailing_id: int) -> Report:
+def mailing_by_id(mailing_id: int) -> MailingSummary:
     """The mailing. Raises NotFound, also for one that is removed."""
-    reports = reports_of(_ONE, mailing_id=mailing_id)
-    if not reports:
+    summaries = summaries_of(_ONE, mailing_id=mailing_id)
+    if not summaries:
         raise NotFound("mailing", mailing_id)
-    return reports[0]
+    return summaries[0]
 
 
-def reports_of(page: Select[Any], **parameters: Any) -> list[Report]:
+def summaries_of(page: Select[Any], **parameters: Any) -> list[MailingSummary]:
     """Those mailings with all that is reported of them, in the order of their ids."""
-    return [_report(*row) for row in db.session.execute(_statement(page), parameters)]
+    return [_summary(*row) for row in db.session.execute(_statement(page), parameters)]
 
 
 def check_mailing(mailing_id: int) -> None:
@@ -73,89 +71,36 @@ def check_mailing(mailing_id: int) -> None:
         raise NotFound("mailing", mailing_id)
 
 
-def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, MailingFields]:
-    """The mailing and its terms, kept from workers and everybody else until the end of the transaction.
-
-    Raises NotFound, also for one that is removed, unless `removed` says that it may be.
-    """
-    # First the lock that claims take too: where that is asked for, they queue. The row's own they would keep for ever,
-    # one after another (worker/statements.py).
-    db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
-    mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
-    if mailing is None or (mailing.removed_at is not None and not removed):
-        raise NotFound("mailing", mailing_id)
-    # Asked for only now: who waited for the lock would not find a text that was written meanwhile by a join.
-    text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
-    return mailing, MailingFields(
-        mark=mailing.mark,
-        text=text.text,
-        start_datetime=mailing.start_datetime,
-        end_datetime=mailing.end_datetime,
-        on_unknown=mailing.on_unknown,
+def mailings_under_way(limit: int) -> list[MailingSummary]:
+    """The latest `limit` mailings that are launched and have messages without an end, the latest first."""
+    started = select(Mailing).where(
+        Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.removed_at.is_(None)
     )
+    return summaries_of(started.order_by(Mailing.id.desc()).limit(limit))[::-1]
 
 
-def add_mailing(terms: MailingFields) -> int:
-    """Adds a mailing and answers its id. Raises Invalid."""
-    check_fields(terms)
-    mailing = Mailing(
-        mark=terms.mark,
-        start_datetime=terms.start_datetime,
-        end_datetime=terms.end_datetime,
-        on_unknown=terms.on_unknown,
-        text_revision=1,
-    )
-    db.session.add(mailing)
-    db.session.flush()
-    _write_text(mailing, terms.text)
-    return mailing.id
+def mailings_starting_next(limit: int) -> list[MailingSummary]:
+    """The scheduled mailings that start first, in the order of their starts."""
+    scheduled = select(Mailing).where(Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None))
+    found = summaries_of(scheduled.order_by(Mailing.start_datetime).limit(limit))
+    return sorted(found, key=lambda mailing: mailing["start_datetime"])
 
 
-def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields) -> None:
-    """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
-    changed = check_change(mailing, before, after)
-    if not changed:
-        nothing_changed()
-        return
-    record_changes(asdict(before), asdict(after))
-    changes = changes_of(asdict(before), asdict(after))
-    if "text" in changed:
-        mailing.text_revision += 1
-        _write_text(mailing, after.text)
-        changes["text"] = [mailing.text_revision - 1, mailing.text_revision]
-    for term in changed:
-        if term != "text":
-            setattr(mailing, term, getattr(after, term))
-    mailing.updated_at = NOW
-    write_down(mailing, "edit", changes=changes)
+def mailing_row(mailing_id: int) -> Mailing:
+    """The mailing without its counts, also one that is removed."""
+    return db.session.get_one(Mailing, mailing_id)
 
 
-def remove_mailing(mailing: Mailing) -> None:
-    """Deletes a locked mailing that has not been launched; cancels one that has, and hides it."""
-    if not mailing.launch_began:
-        db.session.delete(mailing)
-        db.session.flush()
-        return
-    if mailing.status not in ENDED:
-        mailing.status = MailingStatus.CANCELLED
-        mailing.ended_at = NOW
-    mailing.removed_at = NOW
-    write_down(mailing, "remove")
+def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:
+    """The entries of a mailing with a greater id, in order."""
+    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id > after)
+    return db.session.scalars(entries.order_by(JournalEntry.id).limit(limit)).all()
 
 
-def write_down(
-    mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
-) -> None:
-    """Adds to the journal what was done to a mailing, and by whom. `changes` are an edit's, as the model has them."""
-    entry = JournalEntry(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
-    entry.changes = dict(changes) if changes else None
-    db.session.add(entry)
-    db.session.flush()
-
-
-def _write_text(mailing: Mailing, text: str) -> None:
-    db.session.add(MailingText(mailing_id=mailing.id, revision=mailing.text_revision, text=text))
-    db.session.flush()
+def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[JournalEntry]:
+    """The entries of a mailing with a lesser id, the latest first."""
+    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id < before)
+    return db.session.scalars(entries.order_by(JournalEntry.id.desc()).limit(limit)).all()
 
 
 @lru_cache(maxsize=16)  # to put it together takes longer than to execute it
@@ -165,7 +110,7 @@ def _statement(page: Select[Any]) -> Select[Any]:
     # What belongs to a row is looked up row by row: a join could read the whole of the other table.
     counts = _counts(mailing.id)
     return (
-        select(mailing, _text(mailing), _somebody_matches(mailing), NOW, *counts.c)
+        select(mailing, _text(mailing), _somebody_matches(mailing), CLOCK, *counts.c)
         .join(counts, true())
         .order_by(mailing.id)
     )
@@ -204,7 +149,7 @@ def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str])
     return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery()
 
 
-def _report(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> Report:
+def _summary(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> MailingSummary:
     # All columns have just been read: to ask the mapped attributes for each of them takes a third of a page's time.
     loaded = vars(mailing)
     return {name: loaded[name] for name in _COLUMNS} | {

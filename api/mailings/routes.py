@@ -14,7 +14,7 @@ from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
-from api.mailings import queries
+from api.mailings import queries, services
 from api.mailings.schemas import MailingBody, MailingSchema
 from api.messages.queries import messages_after
 from api.messages.schemas import MailingMessagesArguments, MessageSchema
@@ -36,10 +36,10 @@ class NewMailing(MethodView):
     @blp.etag
     @blp.arguments(MailingBody())
     @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
-    def post(self, fields: dict[str, Any]) -> tuple[queries.Report, dict[str, str]]:
+    def post(self, fields: dict[str, Any]) -> tuple[queries.MailingSummary, dict[str, str]]:
         """Add a mailing"""
-        report = queries.mailing_by_id(queries.add_mailing(MailingFields(**fields)))
-        return report, {"Location": url_for("Mailings.MailingById", mailing_id=report["id"])}
+        mailing = queries.mailing_by_id(services.add_mailing(MailingFields(**fields)))
+        return mailing, {"Location": url_for("Mailings.MailingById", mailing_id=mailing["id"])}
 
 
 @blp.route("/")
@@ -48,7 +48,7 @@ class Mailings(MethodView):
     @blp.operation("listMailings")
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, MailingSchema(many=True), headers=PAGE_HEADERS)
-    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[queries.Report], dict[str, str]]:
+    def get(self, arguments: dict[str, Any]) -> tuple[Sequence[queries.MailingSummary], dict[str, str]]:
         """List all mailings and what became of their messages"""
         return page(queries.mailings_after, arguments)
 
@@ -59,7 +59,7 @@ class MailingById(MethodView):
     @blp.operation("getMailing", 404)
     @blp.etag
     @blp.response(200, MailingSchema())
-    def get(self, mailing_id: int) -> queries.Report:
+    def get(self, mailing_id: int) -> queries.MailingSummary:
         """Get a mailing and what became of its messages"""
         return queries.mailing_by_id(mailing_id)
 
@@ -68,18 +68,18 @@ class MailingById(MethodView):
     @blp.etag
     @blp.arguments(MailingBody())
     @blp.response(200, MailingSchema())
-    def put(self, fields: dict[str, Any], mailing_id: int) -> queries.Report:
+    def put(self, fields: dict[str, Any], mailing_id: int) -> queries.MailingSummary:
         """Change a mailing
 
         Everything, until its launch begins. After that the text (messages that no attempt has been made for yet get
         the new one), the end, and what to do when in doubt. Once it has ended, nothing.
         """
-        mailing, terms = queries.lock_mailing(mailing_id)
-        blp.check_etag(terms)
-        queries.change_mailing(mailing, terms, replace(terms, **fields))
-        report = queries.mailing_by_id(mailing_id)
+        mailing, before = services.lock_mailing(mailing_id)
+        blp.check_etag(before)
+        services.change_mailing(mailing, before, replace(before, **fields))
+        summary = queries.mailing_by_id(mailing_id)
         db.session.commit()
-        return report
+        return summary
 
     @requires(Role.OPERATOR)
     @blp.operation("deleteMailing", 404)
@@ -90,9 +90,9 @@ class MailingById(MethodView):
 
         One that has been launched is cancelled and hidden. The ledger keeps its messages: see `listMessages`.
         """
-        mailing, terms = queries.lock_mailing(mailing_id)
-        blp.check_etag(terms)
-        queries.remove_mailing(mailing)
+        mailing, before = services.lock_mailing(mailing_id)
+        blp.check_etag(before)
+        services.remove_mailing(mailing)
         db.session.commit()
 
 

@@ -1,8 +1,8 @@
 """Mailings by number, date, words and state, the latest first: all of them are searched, however many there are.
 
-TextCache have no index: what is searched for is a part of a text, which only an extension of PostgreSQL that not every
-server has could find by one. Ten thousand mailings of 150 characters are looked through in some 50 ms on one core, a
-million in three to six seconds. A search that takes longer than BUDGET stops, and says how far it has got.
+Texts have no index: a part of a text can be found by one only with an extension (pg_trgm) that not every server has.
+Ten thousand mailings of 150 characters are looked through in some 50 ms on one core, a million in three to six seconds.
+A search that takes longer than BUDGET stops, and says how far it has got.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, tuple_
 
-from api.console.forms import moment_of
 from api.extensions import db
 from api.http.fields import whole_number
-from api.mailings.queries import Report, reports_of
+from api.http.local_time import local_moment
+from api.mailings.queries import MailingSummary, summaries_of
 from shared.domain.labels import normal
 from shared.domain.statuses import MailingStatus
 from shared.schema import Mailing, MailingText
@@ -71,19 +71,19 @@ class MailingSearchPage:
         """Mailings with lesser numbers were not looked at: the time was over. None: there are none, or a page is
         full."""
 
-    def of_number(self) -> Report | None:
+    def of_number(self) -> MailingSummary | None:
         """The mailing whose number was typed; the walk leaves it out."""
         number, status = self._search.number, self._search.status
         if number is None:
             return None
         named = select(Mailing).where(Mailing.id == number, Mailing.removed_at.is_(None))
-        reports = reports_of(named.where(Mailing.status == status) if status else named)
-        return reports[0] if reports else None
+        summaries = summaries_of(named.where(Mailing.status == status) if status else named)
+        return summaries[0] if summaries else None
 
-    def page(self, before: int, limit: int) -> list[Report]:
+    def page(self, before: int, limit: int) -> list[MailingSummary]:
         """The mailings with a lesser number that match, the latest first: at most `limit` of them."""
         ids = self._matching(before, limit) if self._search.words else self._listed(before, limit)
-        return reports_of(select(Mailing).where(Mailing.id.in_(ids)))[::-1] if ids else []
+        return summaries_of(select(Mailing).where(Mailing.id.in_(ids)))[::-1] if ids else []
 
     def _listed(self, before: int, limit: int) -> Sequence[int]:
         found = select(Mailing.id).where(Mailing.id < before, *self._conditions())
@@ -137,7 +137,7 @@ def _containing(words: str) -> str:
 def _day(found: re.Match[str], zone: str) -> tuple[datetime, datetime] | None:
     try:
         first = date(int(found["year"]), int(found["month"]), int(found["day"]))
-        since, until = (moment_of(f"{day}T00:00", zone) for day in (first, first + timedelta(days=1)))
+        since, until = (local_moment(f"{day}T00:00", zone) for day in (first, first + timedelta(days=1)))
     except (ValueError, OverflowError):
         return None
     return (since, until) if since and until else None

@@ -1,22 +1,32 @@
-"""What the API does to a mailing as a whole, and its journal."""
+"""What is written of mailings: adding, changing, removing, pausing, cancelling, retrying, and their history."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import CursorResult, func, select, update
 
-from api.audit.recorder import nothing_changed
+from api.audit.recorder import changes_of, nothing_changed, record_changes
+from api.clock import CLOCK, now
 from api.extensions import db
-from api.mailings.queries import NOW, lock_mailing, write_down
+from api.principal import name_of_caller
 from api.statistics.queries import unended_mailings
-from shared.domain.mailing_rules import Action, check_retry, status_after
+from shared.domain.mailing_rules import (
+    ENDED,
+    Action,
+    MailingFields,
+    check_change,
+    check_fields,
+    check_retry,
+    status_after,
+)
 from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.errors import Conflict, NotFound
-from shared.schema import Client, JournalEntry, Mailing, Message
+from shared.schema import Client, JournalEntry, Mailing, MailingText, Message
 
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
@@ -38,7 +48,92 @@ class RetryResult(NamedTuple):
     """Whether there are more such messages than one request retries."""
 
 
-def act(mailing_id: int, action: Action) -> None:
+def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, MailingFields]:
+    """The mailing and its fields, locked against workers and all other writers until the end of the transaction.
+
+    Raises NotFound, also for one that is removed, unless `removed` says that it may be.
+    """
+    # First the lock that claims take too: requests for it queue. The row's own lock would never be free, since claims
+    # hold it one after another (worker/statements.py).
+    db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
+    mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
+    if mailing is None or (mailing.removed_at is not None and not removed):
+        raise NotFound("mailing", mailing_id)
+    # Read only now: a join would not find a text that was written while this transaction waited for the lock.
+    text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
+    return mailing, MailingFields(
+        mark=mailing.mark,
+        text=text.text,
+        start_datetime=mailing.start_datetime,
+        end_datetime=mailing.end_datetime,
+        on_unknown=mailing.on_unknown,
+    )
+
+
+def add_mailing(fields: MailingFields) -> int:
+    """Adds a mailing and returns its id. Raises Invalid."""
+    check_fields(fields)
+    mailing = Mailing(
+        mark=fields.mark,
+        start_datetime=fields.start_datetime,
+        end_datetime=fields.end_datetime,
+        on_unknown=fields.on_unknown,
+        text_revision=1,
+    )
+    db.session.add(mailing)
+    db.session.flush()
+    _write_text(mailing, fields.text)
+    return mailing.id
+
+
+def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields) -> None:
+    """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
+    changed = check_change(mailing, before, after)
+    if not changed:
+        nothing_changed()
+        return
+    record_changes(asdict(before), asdict(after))
+    changes = changes_of(asdict(before), asdict(after))
+    if "text" in changed:
+        mailing.text_revision += 1
+        _write_text(mailing, after.text)
+        changes["text"] = [mailing.text_revision - 1, mailing.text_revision]
+    for name in changed:
+        if name != "text":
+            setattr(mailing, name, getattr(after, name))
+    mailing.updated_at = CLOCK
+    add_history_entry(mailing, "edit", changes=changes)
+
+
+def remove_mailing(mailing: Mailing) -> None:
+    """Deletes a locked mailing that has not been launched; cancels one that has, and hides it."""
+    if not mailing.launch_began:
+        db.session.delete(mailing)
+        db.session.flush()
+        return
+    if mailing.status not in ENDED:
+        mailing.status = MailingStatus.CANCELLED
+        mailing.ended_at = CLOCK
+    mailing.removed_at = CLOCK
+    add_history_entry(mailing, "remove")
+
+
+def add_history_entry(
+    mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
+) -> None:
+    """Adds to a mailing's history what was done to it, and by whom. `changes` are an edit's, as the model has them."""
+    entry = JournalEntry(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
+    entry.changes = dict(changes) if changes else None
+    db.session.add(entry)
+    db.session.flush()
+
+
+def _write_text(mailing: Mailing, text: str) -> None:
+    db.session.add(MailingText(mailing_id=mailing.id, revision=mailing.text_revision, text=text))
+    db.session.flush()
+
+
+def apply_action(mailing_id: int, action: Action) -> None:
     """Takes a mailing to where the action leads, and writes that down. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
@@ -47,20 +142,20 @@ def act(mailing_id: int, action: Action) -> None:
         return
     mailing.status = status
     if status is MailingStatus.CANCELLED:
-        mailing.ended_at = NOW
-    write_down(mailing, action.value)
+        mailing.ended_at = CLOCK
+    add_history_entry(mailing, action.value)
 
 
 def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     """Makes the messages in a status pending again, and the mailing run. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
-    check_retry(mailing, db.session.scalars(select(NOW)).one())
+    check_retry(mailing, now())
     ids = _retriable(mailing, status)
     # Not all that were found: an acceptance may have come meanwhile.
     retried = _make_pending(ids[:RETRY_LIMIT], status)
     if retried:
         _run_again(mailing)
-        write_down(mailing, "retry", f"{retried} {status.value}")
+        add_history_entry(mailing, "retry", f"{retried} {status.value}")
     else:
         nothing_changed()
     return RetryResult(retried, more=len(ids) > RETRY_LIMIT)
@@ -84,11 +179,11 @@ def resolve(message_id: int, resolution: Resolution) -> None:
         _resend(mailing, message)
     elif resolution is Resolution.ARRIVED:
         message.status, message.reason = MessageStatus.SENT, "a person said that it had arrived"
-        message.sent_at = message.ended_at = NOW
+        message.sent_at = message.ended_at = CLOCK
     else:
         message.status, message.reason = MessageStatus.FAILED, "a person said that it had not arrived"
-        message.in_doubt, message.ended_at = False, NOW
-    write_down(mailing, "resolve", f"message {message_id}: {resolution.value}")
+        message.in_doubt, message.ended_at = False, CLOCK
+    add_history_entry(mailing, "resolve", f"message {message_id}: {resolution.value}")
 
 
 def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
@@ -102,7 +197,7 @@ def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None
 
 def _resend(mailing: Mailing, message: Message) -> None:
     client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
-    check_resend(mailing, db.session.scalar(client), db.session.scalars(select(NOW)).one())
+    check_resend(mailing, db.session.scalar(client), now())
     _make_pending([message.id], MessageStatus.UNKNOWN)
     _run_again(mailing)
 
@@ -131,15 +226,9 @@ def reopen_unended() -> Sequence[int]:
             mailing.status = MailingStatus.CANCELLED
         elif mailing.status is MailingStatus.FINISHED:
             mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
-        write_down(mailing, "reopen", "messages of it had no end")
+        add_history_entry(mailing, "reopen", "messages of it had no end")
         reopened.append(mailing_id)
     return sorted(reopened)
-
-
-def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:
-    """The entries of a mailing with a greater id, in order."""
-    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id > after)
-    return db.session.scalars(entries.order_by(JournalEntry.id).limit(limit)).all()
 
 
 def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:

@@ -1,7 +1,7 @@
 """A test send: a mailing's text to one client of the directory, now, as a small mailing of its own.
 
-It takes the way of every message: the ledger keeps it, workers send it, its page says what became of it. It is launched
-as it is made, with an audience of one, so that it needs no tag that nobody else has.
+It is a message like any other: workers send it, and the ledger keeps it. It is launched as it is added, with an
+audience of one, so that it needs no tag of its own.
 """
 
 from __future__ import annotations
@@ -10,53 +10,54 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
+from api.clock import now
 from api.extensions import db
 from api.http.fields import WrittenPhoneNumber
 from api.http.schemas import RequestSchema
-from api.mailings.queries import NOW, add_mailing, lock_mailing, write_down
+from api.mailings.services import add_history_entry, add_mailing, lock_mailing
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
 from shared.errors import Invalid
 from shared.schema import Client, Mailing, Message
 
 WINDOW = timedelta(minutes=15)
-"""How long a test may take. One that comes later than that would only confuse."""
+"""How long a test may take: one that comes later would only confuse."""
 
 
 class TestSendBody(RequestSchema):
-    """Whom the test goes to."""
+    """The client to whom the test is sent."""
 
     phone_number = WrittenPhoneNumber(doubtful=True, required=True, metadata={"description": "A client's."})
 
 
 def send_test_message(mailing_id: int, phone_number: int) -> int:
-    """Adds the test, launched, and answers its id. Raises NotFound, and Invalid for a number nobody has."""
-    mailing, terms = lock_mailing(mailing_id)
+    """Adds the test, launched, and returns its id. Raises NotFound, and Invalid for a number that no client has."""
+    mailing, fields = lock_mailing(mailing_id)
     # Locked as by a launch: a removal waits, and then finds the message.
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:
         raise Invalid("phone_number", "No client has this phone number. Add one first: only clients are written to.")
-    now = db.session.scalars(select(NOW)).one()
-    trial = db.session.get_one(
+    start = now()
+    test = db.session.get_one(
         Mailing,
         add_mailing(
             MailingFields(
                 mark=f"test of mailing {mailing_id}",
-                text=terms.text,
-                start_datetime=now,
-                end_datetime=now + WINDOW,
-                on_unknown=terms.on_unknown,
+                text=fields.text,
+                start_datetime=start,
+                end_datetime=start + WINDOW,
+                on_unknown=fields.on_unknown,
             )
         ),
     )
-    trial.status = MailingStatus.RUNNING
-    trial.launch_started_at = trial.launched_at = now
-    trial.launch_ceiling = trial.launch_cursor = client.id
-    trial.audience = 1
+    test.status = MailingStatus.RUNNING
+    test.launch_started_at = test.launched_at = start
+    test.launch_ceiling = test.launch_cursor = client.id
+    test.audience = 1
     db.session.flush()
     db.session.add(
-        Message(mailing_id=trial.id, client_id=client.id, phone_number=client.phone_number, due_at=func.now())
+        Message(mailing_id=test.id, client_id=client.id, phone_number=client.phone_number, due_at=func.now())
     )
-    write_down(mailing, "test", f"mailing {trial.id}")
-    return trial.id
+    add_history_entry(mailing, "test", f"mailing {test.id}")
+    return test.id

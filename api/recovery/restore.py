@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import ColumnElement, CursorResult, and_, exists, func, insert, literal, or_, select, text, update
 
 from api.extensions import db
-from api.mailings.queries import write_down
+from api.mailings.services import add_history_entry
 from shared.domain.mailing_rules import Action
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.schema import Attempt, Client, Mailing, Message
@@ -46,7 +46,7 @@ def pause_mailings() -> list[int]:
     under_way = or_(Mailing.status == MailingStatus.RUNNING, started)
     for mailing in db.session.scalars(select(Mailing).where(under_way).order_by(Mailing.id).with_for_update()):
         mailing.status = MailingStatus.PAUSED
-        write_down(mailing, Action.PAUSE.value, WHY)
+        add_history_entry(mailing, Action.PAUSE.value, WHY)
         paused.append(mailing.id)
     return paused
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from sqlalchemy import ScalarSelect, func, select, tuple_
 
-from api.console.charts import Span
 from api.extensions import db
 from api.workers.gateway_state import Gateway, gateway_of, worst_of
 from shared.domain.statuses import Outcome
@@ -31,6 +30,14 @@ class Since(NamedTuple):
     at: datetime
     at_least: bool
     """Whether it may have begun earlier: there are no reports of before."""
+
+
+class Span(NamedTuple):
+    """So many of each kind, spread over some seconds, the last of which is `ago` seconds ago."""
+
+    ago: float
+    seconds: float
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def test_a_session_that_ends_while_somebody_writes_loses_nothing(
     add_clients(ledger, 3, tag="somebody")
     page = writer
     write(page)
-    expect(page.locator("#plan")).to_contain_text("3")
+    expect(page.locator("#estimate")).to_contain_text("3")
     page.context.clear_cookies()
     page.get_by_label("For whom").fill("somebody else")
     expect(page.get_by_text("You are not signed in any more")).to_be_visible()
@@ -80,7 +80,7 @@ def test_a_session_that_ends_while_somebody_writes_loses_nothing(
     sign_in(page, operator)
     sees_what_was_written(page)
     expect(page.get_by_text(BACK)).to_be_visible()
-    expect(page.locator("#plan")).to_contain_text("3")
+    expect(page.locator("#estimate")).to_contain_text("3")
     page.context.clear_cookies()
     page.get_by_role("button", name="Go on to the review").click()
     sign_in(page, operator)

@@ -56,7 +56,7 @@ def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation
     page.get_by_label("For whom").fill("nobody")
     sees(page, "No client has its mark")
     page.get_by_label("For whom").fill("first")
-    plan = page.locator("#plan")
+    plan = page.locator("#estimate")
     expect(plan).to_contain_text("+79001234567")
     expect(plan).to_contain_text("CYRILLIC CAPITAL LETTER PE")
     expect(plan).to_contain_text("0.04 EUR")

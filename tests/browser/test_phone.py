@@ -45,8 +45,8 @@ def test_what_a_mailing_comes_to_stands_before_its_button(at: Open) -> None:
     page = on_a_phone(at("/mailings/new/"))
     page.get_by_label("Text").fill(WORD)
     page.get_by_label("For whom").fill("w" * 100)
-    expect(page.locator("#plan")).to_contain_text("300 characters")
-    plan, button = page.locator("#plan"), page.get_by_role("button", name="Go on to the review")
+    expect(page.locator("#estimate")).to_contain_text("300 characters")
+    plan, button = page.locator("#estimate"), page.get_by_role("button", name="Go on to the review")
     assert top_of(plan) < top_of(button)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -84,7 +84,9 @@ def test_every_rule_s_sentence_has_a_translation() -> None:
         "shared/domain/client_rules.py",
         "api/mailings/test_send.py",
     )
-    told |= sentences("api/console/review.py", "api/mailings/drafts.py", "api/mailings/services.py")
+    told |= sentences(
+        "api/console/review.py", "api/drafts/sending.py", "api/drafts/services.py", "api/mailings/services.py"
+    )
     told |= {re.sub(r"\d+", "#", str(error)) for error in CONSTRAINTS.values()}
     told |= {re.sub(r"\d+", "#", one) for one in (*PHONE_NUMBERS, DOUBTFUL_NUMBER.message)}
     assert len(told) > 8

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.console.list_queries import has_digits
+from api.clients.search import has_digits
 from api.mailings.search import read_search
 
 NOVEMBER = datetime(2026, 11, 30, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)

@@ -1,12 +1,12 @@
 // What makes pages livelier. Each part looks for its own elements, and does nothing where there are none.
-import { localizeFields, localizeMoments } from "./moments.js";
+import { localizeFields, localizeMoments } from "./datetimes.js";
 import { watchCountdown } from "./countdown.js";
 import { watchForms } from "./forms.js";
 import { keepForms } from "./keep.js";
 import { watchImport } from "./import.js";
 import { watchLive } from "./live.js";
 import { watchMenu } from "./menu.js";
-import { watchPlan } from "./plan.js";
+import { watchEstimate } from "./estimate.js";
 
 localizeMoments(document);
 localizeFields(document);
@@ -15,5 +15,5 @@ watchForms();
 watchMenu();
 watchCountdown();
 watchLive();
-watchPlan();
+watchEstimate();
 watchImport();

@@ -4,7 +4,7 @@ export function watchImport() {
   if (!form) return;
   const words = form.querySelector("[data-words]").dataset;
   const shown = form.querySelector("[data-import-shown]");
-  const told = shown.querySelector("[data-import-told]");
+  const status = shown.querySelector("[data-import-status]");
   const bar = form.querySelector("progress");
   const result = form.querySelector("[data-import-result]");
   let busy = false;
@@ -54,12 +54,12 @@ export function watchImport() {
       request.setRequestHeader("Accept", "text/html");
       request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);
       request.upload.addEventListener("progress", (event) => {
-        told.textContent = words.sending;
+        status.textContent = words.sending;
         bar.value = (100 * event.loaded) / event.total;
       });
       request.upload.addEventListener("load", () => {
         // How far the database is, nobody tells: a bar without a value.
-        told.textContent = words.working;
+        status.textContent = words.working;
         bar.removeAttribute("value");
       });
       request.addEventListener("load", () => resolve(request));

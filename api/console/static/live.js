@@ -1,5 +1,5 @@
 // Parts of a page that are fetched again every few seconds, as the server renders them.
-import { localizeMoments } from "./moments.js";
+import { localizeMoments } from "./datetimes.js";
 import { patch } from "./patch.js";
 
 const QUIET = 15000; // milliseconds between two announcements to a screen reader

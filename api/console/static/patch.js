@@ -1,6 +1,6 @@
 // Makes what is in an element like what is in another one, and touches only what differs: a selection, the focus, what is
 // open or scrolled, and a button that is being pressed stay.
-const OF_THE_VIEWER = new Set(["open"]); // attributes that say what somebody has opened, and not what there is
+const OF_THE_VIEWER = new Set(["open"]); // attributes that say what the viewer has opened, and not what there is
 const STRONG = ["id", "data-key", "href", "aria-labelledby"]; // what names an element wherever it stands
 
 export function patch(element, fresh) {
@@ -46,7 +46,7 @@ function nameOf(node) {
 function patchNode(old, fresh, isSelected) {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== Node.ELEMENT_NODE) {
-    // What somebody has selected, to copy it, changes when it is selected no more.
+    // Text that the viewer has selected is not changed until the selection is gone.
     if (!isSelected(old)) old.data = fresh.data;
     return;
   }

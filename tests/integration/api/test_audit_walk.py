@@ -343,29 +343,29 @@ CONSOLE_CASES = {
     "POST console.edit_mailing": Case(
         ((edit_mailing, ["updateMailing"]),), (edit_mailing, post("/mailings/1/edit/", MAILING_FORM | {"text": "x"}))
     ),
-    "POST console.plan_part": Case((), (post("/mailings/plan/", MAILING_FORM),)),
+    "POST console.estimate_part": Case((), (post("/mailings/estimate/", MAILING_FORM),)),
     "POST console.mailing_test": Case(
         ((send_test, ["testMailing"]),),
         (post("/mailings/1/test/", {"phone_number": "79169999999"}),),
     ),
-    f"POST console.mailing_deed {MailingAction.PAUSE}": Case(
+    f"POST console.mailing_action {MailingAction.PAUSE}": Case(
         ((post("/mailings/1/pause/"), ["pauseMailing"]),), (post("/mailings/1/pause/"),)
     ),
-    f"POST console.mailing_deed {MailingAction.RESUME}": Case(
+    f"POST console.mailing_action {MailingAction.RESUME}": Case(
         ((post("/mailings/2/pause/"), ["pauseMailing"]), (post("/mailings/2/resume/"), ["resumeMailing"])),
         (post("/mailings/2/resume/"),),
     ),
-    f"POST console.mailing_deed {MailingAction.CANCEL}": Case(
+    f"POST console.mailing_action {MailingAction.CANCEL}": Case(
         ((post("/mailings/2/cancel/"), ["cancelMailing"]),), (post("/mailings/2/cancel/"),)
     ),
-    f"POST console.mailing_deed {MailingAction.RETRY_FAILED}": Case(
+    f"POST console.mailing_action {MailingAction.RETRY_FAILED}": Case(
         ((post("/mailings/2/retry-failed/"), ["retryMailing"]),),
         (post("/mailings/2/retry-failed/"), post("/mailings/1/retry-failed/")),
     ),
-    f"POST console.mailing_deed {MailingAction.RETRY_UNKNOWN}": Case(
+    f"POST console.mailing_action {MailingAction.RETRY_UNKNOWN}": Case(
         ((post("/mailings/2/retry-unknown/"), ["retryMailing"]),), (post("/mailings/2/retry-unknown/"),)
     ),
-    f"POST console.mailing_deed {MailingAction.REMOVE}": Case(
+    f"POST console.mailing_action {MailingAction.REMOVE}": Case(
         tuple((post(f"/mailings/{id_}/remove/"), ["deleteMailing"]) for id_ in (1, 2)),
         tuple(post(f"/mailings/{id_}/remove/") for id_ in (1, 2)),
     ),
@@ -431,8 +431,8 @@ def operations(app: Flask) -> set[str]:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if method not in SAFE_METHODS or rule.endpoint.startswith("sign_in."):
                 found.add(f"{method} {rule.endpoint}")
-    deeds = {f"POST console.mailing_deed {deed}" for deed in MailingAction}
-    return found - {"POST console.mailing_deed"} | deeds
+    deeds = {f"POST console.mailing_action {deed}" for deed in MailingAction}
+    return found - {"POST console.mailing_action"} | deeds
 
 
 def commands(group: click.Group, *path: str) -> set[str]:

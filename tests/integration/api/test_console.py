@@ -232,7 +232,7 @@ def test_a_message_that_is_to_be_sent_alone_says_so(api: Caller, connection: Con
 def test_a_mailing_s_ledger_comes_whole_and_without_formulas(
     api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.console.exports.AT_A_TIME", 2)
+    monkeypatch.setattr("api.messages.queries.LEDGER_PAGE", 2)
     mailing_id = add_running_mailing(connection, 5)
     change_message(connection, 3, "status = 'failed', ended_at = now(), reason = '=HYPERLINK(\"x\")'")
     change_message(connection, 4, "reason = 'timed out'")

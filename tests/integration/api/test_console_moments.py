@@ -24,7 +24,7 @@ WINDOWS = [
 
 
 def as_a_browser_shows_it(fields: dict[str, str], zone: str) -> dict[str, str]:
-    """What moments.js makes of the form."""
+    """What datetimes.js makes of the form."""
     shown = dict(fields, zone=zone)
     for name in ("start_datetime", "end_datetime"):
         local = datetime.fromisoformat(fields[f"{name}_was"]).astimezone(ZoneInfo(zone))

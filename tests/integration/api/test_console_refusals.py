@@ -98,7 +98,7 @@ def test_an_edit_of_a_launched_mailing_is_planned_for_what_waits(api: Caller, co
     add_client(api)  # joins too late
     change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now()")
     page = api.get(f"/mailings/{mailing_id}/edit/").text
-    for part in (page, api.post(f"/mailings/plan/?mailing={mailing_id}", data={"text": "Hello"}).text):
+    for part in (page, api.post(f"/mailings/estimate/?mailing={mailing_id}", data={"text": "Hello"}).text):
         assert "Messages that wait</dt>\n  <dd><b>2</b>" in part
         assert "<dt>Segments in all</dt>\n  <dd><b>2</b>" in part
-    assert f'data-plan="/mailings/plan/?mailing={mailing_id}"' in page
+    assert f'data-estimate="/mailings/estimate/?mailing={mailing_id}"' in page

@@ -231,5 +231,5 @@ def test_the_time_left_reckons_with_the_other_mailings(api: Caller, connection: 
     add_clients(connection, 50, tag="vip")
     plan = {"text": "Hello", "mark": "vip", "start_datetime": "2022-06-02T21:00"}
     form = fields_of(api.get("/mailings/new/")) | plan
-    part = " ".join(re.sub(r"<[^>]*>", " ", api.post("/mailings/plan/", data=form).text).split())
+    part = " ".join(re.sub(r"<[^>]*>", " ", api.post("/mailings/estimate/", data=form).text).split())
     assert "about 15 s at the present speed, beside 2 other mailings (600 messages wait)" in part

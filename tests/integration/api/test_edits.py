@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.mailings.drafts import VERSIONS
+from api.drafts.services import VERSIONS
 from tests.factories import execute, rows, value
 from tests.integration.api.calls import Caller, add_client, add_mailing, caller, mailing_body
 from tests.integration.api.pages import fields_of

@@ -70,7 +70,7 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.remove_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/remove/"),
     "console.new_mailing": lambda api, _: Prepared("/mailings/new/", DRAFT),
     "console.edit_mailing": lambda api, _: Prepared(f"/mailings/{add_mailing(api)}/edit/", {"text": "Other"}),
-    "console.mailing_deed": retriable,
+    "console.mailing_action": retriable,
     "console.mailing_test": trial_of_mailing,
     "console.edit_draft": lambda api, _: Prepared(f"{a_draft(api)}edit/", {"text": "Other", "then": "keep"}),
     "console.review_draft": sent,
@@ -81,7 +81,7 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
 """Every form that writes, ready to be sent, by its endpoint."""
 IMPORTS = frozenset({"console.import_file"})
 """What a script sends without a token: the same file again changes nothing."""
-READING = frozenset({"console.plan_part"})
+READING = frozenset({"console.estimate_part"})
 """What changes nothing although it is a POST."""
 
 

@@ -209,7 +209,7 @@ def test_no_time_fails_in_any_zone(api: Caller, zone: str) -> None:
             given = f"{name}={value}&zone={zone}"
             fine(send(api, "/ledger/", "GET", given), given)
         form = f"start_datetime={value}&end_datetime={value}&text=a&mark=vip&on_unknown=hold&zone={zone}"
-        for path in ("/mailings/new/", "/mailings/1/edit/", "/mailings/plan/"):
+        for path in ("/mailings/new/", "/mailings/1/edit/", "/mailings/estimate/"):
             fine(send(api, path, "POST", form), (path, form))
         # What is no date is kept in a draft as it was typed, and shown again.
         kept = send(api, "/mailings/new/", "POST", f"{form}&then=keep")

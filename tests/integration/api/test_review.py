@@ -195,7 +195,7 @@ def test_a_text_that_is_too_long_is_kept_and_counted_and_refused_with_how_much_i
     assert "Has 1677 characters, 77 more than the 1600 allowed." in answer.text
     assert fields_of(answer)["text"] == PASTED
     assert "maxlength" not in answer.text
-    plan = api.post("/mailings/plan/", data=typed(text=PASTED)).text
+    plan = api.post("/mailings/estimate/", data=typed(text=PASTED)).text
     assert "77 characters too many: a text may have 1,600." in plan
     draft_of(api, typed(text=PASTED, then="keep"))
     assert kept(connection)["text"] == PASTED
@@ -206,7 +206,7 @@ def test_a_text_that_is_too_long_is_kept_and_counted_and_refused_with_how_much_i
 
 def test_a_text_of_many_pages_is_counted_and_kept_too(api: Caller, connection: Connection) -> None:
     text = "я" * 20_000  # in a form, six times as many bytes
-    assert "18,400 characters too many" in api.post("/mailings/plan/", data=typed(text=text)).text
+    assert "18,400 characters too many" in api.post("/mailings/estimate/", data=typed(text=text)).text
     answer = api.post("/mailings/new/", data=typed(text=text))
     assert (answer.status_code, fields_of(answer)["text"]) == (422, text)
     assert "Has 20000 characters, 18400 more than the 1600 allowed." in answer.text

@@ -21,7 +21,7 @@ from tests.variations import few_of
 TOKENS = {"csrf_token", "form_token"}
 SOME = (
     *("console.edit_client", "console.new_mailing", "console.review_draft"),
-    *("console.mailing_deed", "console.undo_mailing", "console.resolve_message"),
+    *("console.mailing_action", "console.undo_mailing", "console.resolve_message"),
 )
 """A form of each kind."""
 MOST = MAX_FORM - 100

@@ -138,7 +138,7 @@ def test_a_plan_warns_of_tags_that_differ_only_in_case(api: Caller, connection: 
     assert [warning["code"] for warning in plan["warnings"]] == ["case_differs"]
     assert api.post("/v1/mailing/plan/", json={"mark": "КЛУБ"}).json["similar_tags"] == ["Клуб"]
     assert api.post("/v1/mailing/plan/", json={"mark": "clubs"}).json["similar_tags"] == []
-    page = api.post("/mailings/plan/", data={"mark": "club"}, headers={"Accept-Language": "ru"}).text
+    page = api.post("/mailings/estimate/", data={"mark": "club"}, headers={"Accept-Language": "ru"}).text
     assert "отличается только регистром букв" in page
     assert "<b>Club</b>, <b>cLUb</b>" in page
 

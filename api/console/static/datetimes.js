@@ -32,7 +32,7 @@ export function localizeFields(root) {
     const moment = new Date(input.dataset.utc);
     if (!input.dataset.utc.endsWith("Z") || Number.isNaN(moment.getTime())) continue;
     const shown = localValue(moment);
-    // What somebody typed before going away and coming back, the browser has put there again.
+    // What the viewer typed before going away and coming back, the browser has put there again.
     if (Date.parse(`${input.value}Z`) === Date.parse(`${input.defaultValue}Z`)) input.value = shown;
     // A field that still shows this means the exact moment, which it can't hold.
     input.form.elements[`${input.name}_shown`].value = shown;

@@ -1,4 +1,4 @@
-"""What operators search for in lists of clients and in journals, in pages whose cost does not grow with the tables."""
+"""What operators search the directory for, in pages whose cost does not grow with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from api.extensions import db
 from shared.domain.phone_numbers import beginnings
-from shared.schema import Client, JournalEntry
+from shared.schema import Client
 
 Ranges = list[tuple[int, int]]
 """From the first phone number to the last."""
@@ -30,7 +30,7 @@ def find_clients(
         return db.session.scalars(found).all()
     if not ranges:
         return ()
-    # A page of each range, merged: so the planner can't walk the whole directory instead.
+    # A page of each range, merged: so the planner can't read the whole directory instead.
     bounds = _bounds(ranges)
     within = Client.phone_number.between(bounds.c.low, bounds.c.high)
     of_each = select(Client).where(*wanted, within, Client.phone_number > after).order_by(Client.phone_number)
@@ -45,19 +45,19 @@ def has_digits(typed: str) -> bool:
 
 
 def ranges_of(typed: str, region: str | None) -> Ranges | None:
-    """Where numbers are that begin as somebody has typed, with the country's code or without; none if nothing is typed.
+    """The ranges of numbers that begin as typed, with the country's code or without; none if nothing is typed.
 
     Without a region, numbers of all countries are looked through only when none begins so in international form.
     """
     if not typed:
         return None
     international, national = beginnings(typed, region)
-    if region or not national or not _anybody_in(international):
-        international = _apart(international + national)
+    if region or not national or not _has_clients_in(international):
+        international = _merge_nested(international + national)
     return international
 
 
-def _anybody_in(ranges: Ranges) -> bool:
+def _has_clients_in(ranges: Ranges) -> bool:
     if not ranges:
         return False
     bounds = _bounds(ranges)
@@ -65,8 +65,8 @@ def _anybody_in(ranges: Ranges) -> bool:
     return db.session.scalar(select(true()).select_from(bounds).where(within).limit(1)) is not None
 
 
-def _apart(ranges: Ranges) -> Ranges:
-    """The ranges without those that lie within another one: nobody is to be found twice."""
+def _merge_nested(ranges: Ranges) -> Ranges:
+    """The ranges without those that lie within another one: no client is to be found twice."""
     kept: Ranges = []
     for low, high in sorted(ranges, key=lambda bounds: (bounds[0], -bounds[1])):
         if not kept or high > kept[-1][1]:
@@ -76,9 +76,3 @@ def _apart(ranges: Ranges) -> Ranges:
 
 def _bounds(ranges: Ranges) -> Any:
     return values(column("low", BigInteger), column("high", BigInteger), name="bounds").data(ranges)
-
-
-def find_journal(mailing_id: int, before: int, limit: int) -> Sequence[JournalEntry]:
-    """The entries of a mailing's journal with a lesser id, the latest first."""
-    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id < before)
-    return db.session.scalars(entries.order_by(JournalEntry.id.desc()).limit(limit)).all()

@@ -3,10 +3,10 @@ import { patch } from "./patch.js";
 
 const PAUSE = 300; // milliseconds without a key, before it is asked
 
-export function watchPlan() {
-  const form = document.querySelector("form[data-plan]");
+export function watchEstimate() {
+  const form = document.querySelector("form[data-estimate]");
   if (!form) return;
-  const shown = form.querySelector("[data-plan-shown]");
+  const shown = form.querySelector("[data-estimate-shown]");
   let timer;
   let asked = 0;
   const ask = async () => {
@@ -16,7 +16,7 @@ export function watchPlan() {
     for (const field of form.querySelectorAll("[name]:disabled")) body.set(field.name, field.value);
     try {
       const headers = { "X-CSRF-Token": form.elements.csrf_token.value };
-      const response = await fetch(form.dataset.plan, { method: "POST", headers, body });
+      const response = await fetch(form.dataset.estimate, { method: "POST", headers, body });
       if (number !== asked) return;
       if (response.status === 401) return complain("signedOut");
       if (!response.ok) return complain("failed");
@@ -29,7 +29,7 @@ export function watchPlan() {
   // What is shown is of an earlier text, and must not pass for that of this one.
   const complain = (what) => {
     shown.classList.toggle("stale", what !== "");
-    for (const words of form.querySelectorAll("[data-plan-trouble]")) words.hidden = words.dataset.planTrouble !== what;
+    for (const words of form.querySelectorAll("[data-estimate-trouble]")) words.hidden = words.dataset.estimateTrouble !== what;
   };
   const soon = () => {
     clearTimeout(timer);

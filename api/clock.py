@@ -1,0 +1,18 @@
+"""The time by the database's clock: the one that every comparison of due times, leases and windows uses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from api.extensions import db
+
+CLOCK = func.clock_timestamp()
+"""The time at this moment, where now() is that of the transaction's start, which may have waited for a lock since."""
+
+
+def now() -> datetime:
+    """The database's time at this moment."""
+    time: datetime = db.session.scalars(select(CLOCK)).one()
+    return time

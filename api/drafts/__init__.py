@@ -1,0 +1,1 @@
+"""Mailings that are being written."""

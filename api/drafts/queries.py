@@ -1,0 +1,40 @@
+"""What is read of drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, select
+
+from api.extensions import db
+from shared.errors import NotFound
+from shared.schema import MailingDraft, MailingDraftVersion
+
+Draft = MailingDraft
+"""A draft, as the queries and services return it."""
+
+
+def unsent_drafts(limit: int) -> tuple[Sequence[MailingDraft], int]:
+    """The latest drafts that were not sent, and how many there are in all."""
+    unsent = MailingDraft.mailing_id.is_(None)
+    found = db.session.scalars(select(MailingDraft).where(unsent).order_by(MailingDraft.id.desc()).limit(limit)).all()
+    return found, db.session.scalars(select(func.count()).select_from(MailingDraft).where(unsent)).one()
+
+
+def draft_by_id(draft_id: int) -> MailingDraft:
+    """The draft, sent or not. Raises NotFound."""
+    draft = db.session.get(MailingDraft, draft_id)
+    if draft is None:
+        raise NotFound("draft", draft_id)
+    return draft
+
+
+def versions_of(draft: MailingDraft) -> Sequence[MailingDraftVersion]:
+    """The earlier versions of the draft, the latest first."""
+    return db.session.scalars(select_versions(draft)).all()
+
+
+def select_versions(draft: MailingDraft) -> Select[MailingDraftVersion]:
+    """Selects the earlier versions of the draft, the latest first."""
+    of_draft = MailingDraftVersion.draft_id == draft.id
+    return select(MailingDraftVersion).where(of_draft).order_by(MailingDraftVersion.id.desc())

@@ -1,0 +1,40 @@
+"""What a draft becomes when it is sent: the mailing, and when that starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from flask import current_app
+
+from api.clock import now
+from api.http.schemas import load_present
+from api.mailings.schemas import MailingBody
+from shared.domain.mailing_rules import MailingFields, check_fields
+from shared.errors import Invalid
+
+
+def fields_to_send(draft_fields: Mapping[str, str]) -> tuple[MailingFields, bool]:
+    """The mailing that the fields make if they are sent now, and whether it starts at once.
+
+    One that starts now starts when SEND_GRACE_SECONDS have passed. Raises ValidationError, and Invalid for a window
+    that would be over by then.
+    """
+    fields = MailingFields(**load_present(MailingBody(), draft_fields))
+    check_fields(fields)
+    earliest = earliest_start()
+    check_end(fields.end_datetime, earliest)
+    at_once = fields.start_datetime <= earliest
+    return replace(fields, start_datetime=max(fields.start_datetime, earliest)), at_once
+
+
+def earliest_start() -> datetime:
+    """When a mailing that is sent now starts: until then, it can be undone."""
+    return now() + timedelta(seconds=current_app.config["SEND_GRACE_SECONDS"])
+
+
+def check_end(end: datetime, start: datetime) -> None:
+    """Raises Invalid for a window that is over before sending starts."""
+    if end <= start:
+        raise Invalid("end_datetime", "The end has passed, or will have when sending starts. Choose a later one.")

@@ -1,0 +1,118 @@
+"""What a mailing would come to, as JSON."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+
+from api.clients.schemas import ClientSchema
+from api.http.fields import ObjectOrNull
+from api.http.schemas import ResponseSchema, WarningSchema
+from api.mailings.audience import COUNT_LIMIT
+from api.mailings.schemas import MailingBody
+from shared.domain.text_segments import Encoding
+
+
+class PlanBody(MailingBody):
+    """A mailing that is being written: any part of what a mailing's body takes."""
+
+    def __init__(self) -> None:
+        super().__init__(partial=True)
+
+
+class NonGsmCharacterSchema(ResponseSchema):
+    """The character that made the text UCS-2."""
+
+    character = ma.fields.String(required=True, metadata={"description": "Itself.", "example": "П"})
+    name = ma.fields.String(
+        required=True, metadata={"description": "Its name in Unicode.", "example": "CYRILLIC CAPITAL LETTER PE"}
+    )
+    position = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
+
+
+class SegmentsSchema(ResponseSchema):
+    """The short messages that one text is sent as."""
+
+    encoding = ma.fields.Enum(
+        Encoding,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "GSM 7-bit, or UCS-2 for what is not in its alphabet.", "example": "ucs2"},
+    )
+    characters = ma.fields.Integer(required=True, metadata={"description": "Of the text.", "example": 7})
+    units = ma.fields.Integer(
+        required=True, metadata={"description": "Septets, or UTF-16 code units, that they take.", "example": 7}
+    )
+    count = ma.fields.Integer(
+        required=True,
+        metadata={"description": "Segments: of 160 septets or 70 units, or of 153 or 67 if several.", "example": 1},
+    )
+    left = ma.fields.Integer(
+        required=True, metadata={"description": "Units until another segment is needed.", "example": 63}
+    )
+    forced_by = ObjectOrNull(
+        NonGsmCharacterSchema(),
+        required=True,
+        metadata={"description": "The first character that is not in the GSM alphabet; null if all are."},
+    )
+
+
+class PlanSchema(ResponseSchema):
+    """What a mailing would come to."""
+
+    audience = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Clients that its mark matches now.", "example": 100}
+    )
+    audience_is_exact = ma.fields.Boolean(
+        required=True, metadata={"description": f"Counted, not estimated: up to {COUNT_LIMIT:,}.", "example": True}
+    )
+    sample = ma.fields.List(
+        ma.fields.Nested(ClientSchema), required=True, metadata={"description": "A few of them, the oldest first."}
+    )
+    similar_tags = ma.fields.List(
+        ma.fields.String(),
+        required=True,
+        metadata={
+            "description": "Tags of other clients that differ from its mark only in upper and lower case.",
+            "example": ["VIP"],
+        },
+    )
+    segments = ma.fields.Nested(SegmentsSchema, required=True, metadata={"description": "Of one message."})
+    total_segments = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Of all messages.", "example": 100}
+    )
+    cost = ma.fields.Decimal(
+        as_string=True,
+        required=True,
+        allow_none=True,
+        metadata={
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)?$",
+            "description": "A decimal number, at `PRICE_PER_SEGMENT`; null when that is not set.",
+            "example": "4.50",
+        },
+    )
+    currency = ma.fields.String(required=True, metadata={"description": "Of the cost.", "example": "EUR"})
+    seconds_needed = ma.fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "At `GATEWAY_RATE`, shared with the mailings that run; null when that is not set.",
+            "example": 10.0,
+        },
+    )
+    other_mailings = ma.fields.Integer(
+        required=True,
+        metadata={"description": "Mailings that run and will not be done when it starts.", "example": 1},
+    )
+    other_messages = ma.fields.Integer(
+        required=True,
+        metadata={"format": "int64", "description": "What they will have left to send by then.", "example": 1000},
+    )
+    warnings = ma.fields.List(
+        ma.fields.Nested(WarningSchema),
+        required=True,
+        metadata={
+            "description": "`no_window`, `window_closed`, `window_too_short`, `nobody_matches`, `case_differs`: what "
+            "to look at before."
+        },
+    )
