@@ -19,6 +19,7 @@ from api.auth.sessions import COOKIE_CONFIG, Cookies
 from api.clients import import_export_routes as clients_routes
 from api.console import register_console
 from api.docs import register_docs
+from api.drafts import routes as drafts_routes
 from api.extensions import db, migrate
 from api.http.blueprint import Blueprint
 from api.http.errors import register_error_handlers
@@ -108,5 +109,13 @@ def _provider(app: Flask, settings: ProviderSettings | None) -> Provider | None:
 
 
 def _resources() -> tuple[Blueprint, ...]:
-    routes = (clients_routes, mailings_routes, estimate_routes, messages_routes, statistics_routes, audit_routes)
+    routes = (
+        clients_routes,
+        drafts_routes,
+        mailings_routes,
+        estimate_routes,
+        messages_routes,
+        statistics_routes,
+        audit_routes,
+    )
     return *(resource.blp for resource in (*routes, access_routes)), access_routes.links_blp

@@ -66,6 +66,13 @@ PUT    /v1/client/<client_id>/                      operator
 POST   /v1/client/create/                           operator
 GET    /v1/client/export/                           viewer
 POST   /v1/client/import/                           operator
+GET    /v1/draft/                                   operator
+DELETE /v1/draft/<draft_id>/                        operator
+GET    /v1/draft/<draft_id>/                        operator
+PUT    /v1/draft/<draft_id>/                        operator
+POST   /v1/draft/<draft_id>/send/                   operator
+GET    /v1/draft/<draft_id>/version/                operator
+POST   /v1/draft/create/                            operator
 GET    /v1/key/                                     admin
 DELETE /v1/key/<key_id>/                            admin
 GET    /v1/key/<key_id>/                            admin
@@ -80,6 +87,8 @@ GET    /v1/mailing/<mailing_id>/message/            viewer
 POST   /v1/mailing/<mailing_id>/pause/              operator
 POST   /v1/mailing/<mailing_id>/resume/             operator
 POST   /v1/mailing/<mailing_id>/retry/              operator
+POST   /v1/mailing/<mailing_id>/test/               operator
+POST   /v1/mailing/<mailing_id>/undo/               operator
 POST   /v1/mailing/create/                          operator
 POST   /v1/mailing/plan/                            viewer
 GET    /v1/message/                                 viewer

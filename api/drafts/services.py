@@ -40,13 +40,20 @@ def add_draft(fields: Mapping[str, str]) -> int:
     return draft.id
 
 
+def check_unsent(draft: MailingDraft) -> None:
+    """Raises Conflict for a draft that was sent."""
+    if draft.mailing_id is not None:
+        raise Conflict("status", f"Draft {draft.id} has been sent already: it is mailing {draft.mailing_id}.")
+
+
 def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
     """Changes a locked draft. Raises Conflict for one that was sent."""
-    _check_unsent(draft)
+    check_unsent(draft)
     if fields == draft.fields:
         nothing_changed()
         return
-    record_changes({name: draft.fields.get(name, "") for name in fields}, fields)
+    names = {**draft.fields, **fields}
+    record_changes({name: draft.fields.get(name, "") for name in names}, {name: fields.get(name, "") for name in names})
     _keep_version(draft)
     draft.fields = dict(fields)
     draft.updated_at, draft.updated_by_name = func.now(), current_principal().name
@@ -55,14 +62,14 @@ def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
 
 def remove_draft(draft: MailingDraft) -> None:
     """Deletes a locked draft. Raises Conflict for one that was sent."""
-    _check_unsent(draft)
+    check_unsent(draft)
     db.session.delete(draft)
     db.session.flush()
 
 
 def send_draft(draft: MailingDraft, fields: MailingFields) -> int:
     """Adds the mailing that a locked draft has become, and returns its id. Raises Invalid, and Conflict."""
-    _check_unsent(draft)
+    check_unsent(draft)
     draft.mailing_id = add_mailing(fields)
     draft.fields = {}
     db.session.flush()
@@ -111,8 +118,3 @@ def _keep_version(draft: MailingDraft) -> None:
         .where(MailingDraftVersion.id.in_(over.scalar_subquery()))
         .execution_options(synchronize_session=False)
     )
-
-
-def _check_unsent(draft: MailingDraft) -> None:
-    if draft.mailing_id is not None:
-        raise Conflict("status", f"Draft {draft.id} has been sent already: it is mailing {draft.mailing_id}.")

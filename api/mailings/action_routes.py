@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from flask import url_for
 from flask.views import MethodView
 
+from api.http.openapi import LOCATION
 from api.http.paging import PAGE_HEADERS, PageArguments, page
 from api.mailings import queries, services
 from api.mailings.routes import MAILING_ID, blp
 from api.mailings.schemas import JournalEntrySchema, MailingSchema, RetriedSchema, RetryBody
+from api.mailings.test_send import TestSendBody, send_test_message
 from api.permissions import requires
 from shared.domain.mailing_rules import Action
 from shared.domain.roles import Role
@@ -79,6 +82,24 @@ class MailingRetry(MethodView):
         was removed is not written to. Retrying `unknown` messages may deliver twice what had landed after all.
         """
         return services.retry(mailing_id, MessageStatus(arguments["status"]))
+
+
+@blp.route("/<id:mailing_id>/test/", parameters=MAILING_ID)
+class MailingTest(MethodView):
+    @requires(Role.OPERATOR)
+    @blp.operation("testMailing", 404, 409)
+    @blp.once
+    @blp.etag
+    @blp.arguments(TestSendBody())
+    @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
+    def post(self, fields: dict[str, int], mailing_id: int) -> tuple[queries.MailingSummary, dict[str, str]]:
+        """Send the text of a mailing to one client, as a test
+
+        The test is a mailing of its own, which is sent at once, whatever the state of the mailing: follow it by the
+        `id` in the response. Only a client of the directory can be written to.
+        """
+        test_id = send_test_message(mailing_id, fields["phone_number"])
+        return queries.mailing_by_id(test_id), {"Location": url_for("Mailings.MailingById", mailing_id=test_id)}
 
 
 @blp.route("/<id:mailing_id>/journal/", parameters=MAILING_ID)

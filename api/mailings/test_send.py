@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from api.clock import now
 from api.extensions import db
-from api.http.fields import WrittenPhoneNumber
+from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailings.services import add_history_entry, add_mailing, lock_mailing
 from shared.domain.mailing_rules import MailingFields
@@ -27,7 +27,11 @@ WINDOW = timedelta(minutes=15)
 class TestSendBody(RequestSchema):
     """The client to whom the test is sent."""
 
-    phone_number = WrittenPhoneNumber(doubtful=True, required=True, metadata={"description": "A client's."})
+    phone_number = WrittenPhoneNumber(
+        doubtful=True,
+        required=True,
+        metadata={**PHONE_NUMBER, "description": "The phone number of a client.", "example": 79161234567},
+    )
 
 
 def send_test_message(mailing_id: int, phone_number: int) -> int:

@@ -200,7 +200,7 @@ def test_the_audit_has_what_is_done_to_mailings_by_the_api_s_names(api: Caller, 
         api.post(f"/mailings/2/{deed}/")
     assert audit() == [
         ("createDraft", "draft", 2, None),
-        ("createMailing", "mailing", new_id, None),
+        ("sendDraft", "mailing", new_id, None),
         ("updateMailing", "mailing", new_id, {"mark": ["vip", "others"]}),
         ("testMailing", "mailing", new_id + 1, None),
         ("pauseMailing", "mailing", new_id, None),
