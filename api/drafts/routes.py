@@ -122,9 +122,9 @@ class DraftSending(MethodView):
     def post(self, arguments: dict[str, Any], draft_id: int) -> tuple[dict[str, Any], dict[str, str]]:
         """Make a draft a mailing
 
-        A draft that is not a valid mailing is refused (409), with its `errors` by field. One whose start has come starts
-        after `SEND_GRACE_SECONDS` (30): until then, `undoMailing` makes it a draft again. Every warning of `planMailing`
-        has to be confirmed.
+        A draft that is not a valid mailing is refused (409), with its `errors` by field. A mailing whose start has come
+        starts after `SEND_GRACE_SECONDS` (30): until then, `undoMailing` makes it a draft again. Every warning of
+        `planMailing` has to be confirmed.
         """
         draft = services.lock_draft(draft_id)
         services.check_unsent(draft)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NO_NUL, Instant, PlainText
+from api.http.fields import NO_NUL, Codes, Instant, PlainText
 from api.http.schemas import RequestSchema, ResponseSchema
 from shared.domain.statuses import OnUnknown
 
@@ -90,8 +90,7 @@ class SendDraftBody(RequestSchema):
             "example": 100,
         },
     )
-    confirm = ma.fields.List(
-        PlainText(metadata={"pattern": NO_NUL}),
+    confirm = Codes(
         load_default=list,
         metadata={
             "description": "The codes of the warnings that `planMailing` gives for the mailing: refused without one of "

@@ -103,6 +103,20 @@ class TrueOrFalse(ma.fields.Boolean):
     default_error_messages = {"invalid": "Must be true or false."}
 
 
+class Codes(ma.fields.Field[list[str]]):
+    """An array of strings. Unlike marshmallow's List it says what is wrong of the field, and not of each element."""
+
+    default_error_messages = {"invalid": "Must be an array of strings."}
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "array", "items": {"type": "string"}, **metadata}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.make_error("invalid")
+        return value
+
+
 class Timezone(PlainText):
     """The name of an IANA time zone."""
 

@@ -17,7 +17,7 @@ from api.http.schemas import RequestSchema
 from api.mailings.services import add_history_entry, add_mailing, lock_mailing
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
-from shared.errors import Invalid
+from shared.errors import Conflict
 from shared.schema import Client, Mailing, Message
 
 WINDOW = timedelta(minutes=15)
@@ -35,13 +35,13 @@ class TestSendBody(RequestSchema):
 
 
 def send_test_message(mailing_id: int, phone_number: int) -> int:
-    """Adds the test, launched, and returns its id. Raises NotFound, and Invalid for a number that no client has."""
+    """Adds the test, launched, and returns its id. Raises NotFound, and Conflict for a number that no client has."""
     mailing, fields = lock_mailing(mailing_id)
     # Locked as by a launch: a removal waits, and then finds the message.
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:
-        raise Invalid("phone_number", "No client has this phone number. Add one first: only clients are written to.")
+        raise Conflict("phone_number", "No client has this phone number. Add one first: only clients are written to.")
     start = now()
     test = db.session.get_one(
         Mailing,

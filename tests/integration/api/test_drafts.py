@@ -92,6 +92,8 @@ def test_a_draft_is_sent_as_it_was_reviewed_and_once(api: Caller, connection: Co
     add_clients(connection, 3, tag="vip")
     path = add_draft(api, **mailing_body(mark="nobody"))
     assert set(api.post(f"{path}send/", json={}).json["errors"]["json"]) == {"confirm"}
+    for confirm in ("nobody_matches", [1], None):
+        assert api.post(f"{path}send/", json={"confirm": confirm}).status_code == 422
     api.put(path, json=mailing_body(mark="vip"))
     assert set(api.post(f"{path}send/", json={"audience": 2}).json["errors"]["json"]) == {"audience"}
     once = {"Idempotency-Key": "send-it"}
@@ -139,6 +141,6 @@ def test_a_test_send_is_a_launched_mailing_of_one_message_and_is_in_the_journal(
     [entry] = api.get(f"/v1/mailing/{mailing_id}/journal/").json
     assert (entry["action"], entry["actor_name"]) == ("test", "API_KEY")
     unknown = api.post(f"/v1/mailing/{mailing_id}/test/", json={"phone_number": 79169999999})
-    assert (unknown.status_code, set(unknown.json["errors"]["json"])) == (422, {"phone_number"})
+    assert (unknown.status_code, set(unknown.json["errors"]["json"])) == (409, {"phone_number"})
     assert api.post("/v1/mailing/77/test/", json={"phone_number": number}).status_code == 404
     assert mailing(connection, mailing_id)["status"] == "scheduled"
