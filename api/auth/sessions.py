@@ -79,7 +79,7 @@ class Cookies(SecureCookieSessionInterface):
         try:
             return super().open_session(app, request)
         except SQLAlchemyError as error:
-            # Here it would be answered as a bug; the gate raises it where it is told from one.
+            # Raised here it would be reported as a bug: authentication raises it where the error handlers see it.
             g.cookie_trouble = error
             return self.session_class()
 
