@@ -5,10 +5,8 @@ from __future__ import annotations
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
-from api.http.openapi import RestApi
 from shared.schema import Base
 
 # Nothing is read again after a commit: another request may have removed the row by then.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate()
-rest_api = RestApi()

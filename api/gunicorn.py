@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from typing import Any
 
-from api import create_app
+from api.app import create_app
 from api.auth.bootstrap_key import show_bootstrap_key
 from api.server.worker import ApiWorker
 from shared.config import between, environment, exit_if_wrong

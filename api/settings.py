@@ -9,16 +9,13 @@ from typing import Any
 from environs import validate
 from sqlalchemy import URL
 
-from api.auth.oidc_settings import ProviderSettings
 from api.database_pool import prepare
 from api.database_url import database_url
+from api.oidc_settings import ProviderSettings
 from api.server.front import DOWNLOAD_THREADS, UPLOADS
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS
-
-PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
-"""Rows of a page when the caller doesn't say, and at most."""
 
 CHOSEN_KEY = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
 """So long that nobody guesses it at the rate that requests are answered."""

@@ -1,1 +1,1 @@
-"""Who did what and when: written with what was done, and only ever added to."""
+"""The audit: who did what, and when. Written in one commit with what was done; never changed."""

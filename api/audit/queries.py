@@ -1,4 +1,4 @@
-"""What is asked of the audit."""
+"""Reads of the audit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.schema import AuditEntry
 
 
 def entries_about(kind: str, object_id: int, limit: int, *operations: str) -> Sequence[AuditEntry]:
-    """What was done to one object, the latest first: by these operations, or else by any."""
+    """The entries about one object, the latest first: of these operations, or of any."""
     about = [AuditEntry.object == kind, AuditEntry.object_id == object_id]
     about += [AuditEntry.operation.in_(operations)] if operations else []
     return db.session.scalars(select(AuditEntry).where(*about).order_by(AuditEntry.id.desc()).limit(limit)).all()

@@ -1,4 +1,4 @@
-"""The gate: every request passes it before anything else looks at it. Who is it, may they, and not too often?"""
+"""Authentication: before anything else looks at a request, whose it is, whether they may, and not too often."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import math
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from flask import Flask, g, redirect, request, url_for
+from flask import Flask, current_app, g, redirect, request, url_for
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
-from api.audit.recorder import expect
+from api.audit.recorder import begin_entry
 from api.auth import csrf, rate_limiter, saved_form
 from api.auth.api_keys import fingerprint, hash_of, prefix_of
-from api.auth.permissions import SAFE_METHODS, is_open, role_needed
-from api.auth.principal import ENVIRONMENT, KEY, Principal
+from api.auth.credential_cache import CredentialCache
 from api.auth.queries import Credential, KnownKey, known_key
 from api.auth.saved_form import Again
 from api.auth.sessions import SignedIn, Visit, cookie_token_hash, signed_in
-from api.auth.ttl_cache import TtlCache
+from api.permissions import SAFE_METHODS, Access, access_to, is_allowed
+from api.principal import ENVIRONMENT, KEY, Principal
 from api.settings import ApiSettings
 from shared.domain.roles import Role
 
@@ -31,62 +31,63 @@ FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
 
 
 def register_authentication(app: Flask, settings: ApiSettings) -> None:
-    """Puts the gate before everything that the application answers."""
-    gate = Authenticator(settings)
-    app.extensions["gate"] = gate
-    app.before_request(gate.check)
+    """Has every request authenticated before anything else looks at it."""
+    authenticator = Authenticator(settings)
+    app.extensions["authenticator"] = authenticator
+    app.before_request(authenticator.check)
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentKey:
-    """The admin's key that API_KEY is. It is nowhere in the database."""
+    """API_KEY, which is an admin's key. It is not in the database."""
 
     key_hash: bytes
     principal: Principal
 
     @classmethod
     def of(cls, key: str) -> EnvironmentKey:
-        """The key that reads so."""
+        """The key with this text."""
         return cls(hash_of(key), Principal(ENVIRONMENT + fingerprint(key), "API_KEY", Role.ADMIN))
 
 
 class Authenticator:
-    """Knows who makes a request, by key or by cookie."""
+    """Authenticates requests, by key or by cookie."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self.environment_key = EnvironmentKey.of(settings.api_key) if settings.api_key else None
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
         self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
-        self._keys: TtlCache[Credential, KnownKey] = TtlCache(known_key)
-        self._sessions: TtlCache[Visit, SignedIn] = TtlCache(signed_in)
+        self._keys: CredentialCache[Credential, KnownKey] = CredentialCache(known_key)
+        self._sessions: CredentialCache[Visit, SignedIn] = CredentialCache(signed_in)
 
     def check(self) -> Response | None:
-        """Lets a request through, as `g.principal`'s, or sends the browser of somebody unknown to the sign-in page.
+        """Accepts a request and sets `g.principal`, or sends a browser that is not signed in to the sign-in page.
 
         Raises Unauthorized, Forbidden and TooManyRequests.
         """
         endpoint = request.endpoint
         if endpoint is None and not request.path.startswith(API_PATH):
             return None  # 404 or 405, to anybody
-        if endpoint is not None and (is_open(endpoint) or (endpoint == METRICS_ENDPOINT and self._metrics_are_open())):
+        # At an unknown path of the API, and for a method that it does not take, there is a 404 or a 405 to read.
+        access = Role.VIEWER if endpoint is None else access_to(current_app, endpoint, request.method)
+        if access is Access.PUBLIC or (endpoint == METRICS_ENDPOINT and self._metrics_are_open()):
             return None
         by_key = "Authorization" in request.headers
         principal = self.principal_from_key(_bearer()) if by_key else self.principal_from_cookie()
         if principal is None:
             return self._reject(by_key)
         g.principal = principal
-        _take(rate_limiter.by_principal, principal.actor, self._rate)
-        needed = role_needed(endpoint, request.method)
-        if not principal.role.covers(needed):
-            raise Forbidden(f"This needs the role {needed}, and yours is {principal.role}.")
+        _check_rate(rate_limiter.by_principal, principal.actor, self._rate)
+        if not is_allowed(principal.role, access):
+            raise _forbidden(principal, access)
         if request.method not in SAFE_METHODS:
             if not by_key:
                 _check_page()
-            expect(principal)
+            begin_entry(principal)
         return None
 
     def principal_from_key(self, key: str) -> Principal | None:
-        """Whose key this is; none if nobody's, or it is over."""
+        """Whose key this is; None if it is unknown, expired or revoked."""
         environment_key = self.environment_key
         key_hash = hash_of(key)
         if environment_key and hmac.compare_digest(environment_key.key_hash, key_hash):
@@ -96,7 +97,7 @@ class Authenticator:
         return _principal(known) if known else None
 
     def principal_of_actor(self, actor: str) -> Principal | None:
-        """Whoever has the key that the actor is named by, if it may be used still."""
+        """The holder of the key that the actor is named by, if it is still valid."""
         if self.environment_key and actor == self.environment_key.principal.actor:
             return self.environment_key.principal
         known = self._keys.get(Credential(actor.removeprefix(KEY))) if actor.startswith(KEY) else None
@@ -119,14 +120,14 @@ class Authenticator:
 
     def _metrics_are_open(self) -> bool:
         if self._metrics == "loopback":
-            # Behind a proxy that no setting knows, everybody's address is the proxy's.
+            # Behind a proxy that TRUSTED_PROXIES does not count, every address is the proxy's.
             return is_loopback(request.remote_addr) and (
                 self._trusted_proxies > 0 or not any(name in request.headers for name in FORWARDED)
             )
         return self._metrics == "open"
 
     def _reject(self, by_key: bool) -> Response:
-        _take(rate_limiter.by_address, address_block(request.remote_addr), self._anonymous_rate)
+        _check_rate(rate_limiter.by_address, address_block(request.remote_addr), self._anonymous_rate)
         for_programs = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
         if for_programs or by_key or request.method not in SAFE_METHODS:
             raise _unauthorized(by_key)
@@ -134,7 +135,7 @@ class Authenticator:
 
 
 def _check_page() -> None:
-    """Raises Forbidden for what none of our pages has sent. A form of a page from before the sign-in is shown again."""
+    """Raises Forbidden unless a page of ours has sent the request. A form from before the sign-in is shown again."""
     if saved_form.is_form() and saved_form.take_back():
         return
     try:
@@ -146,7 +147,7 @@ def _check_page() -> None:
 
 
 def address_block(address: str | None) -> str:
-    """Whom to count an address as: of IPv6 the /64, which is what one household or one server has."""
+    """What an address is counted as: of IPv6 the /64, which is what one household or one server has."""
     try:
         parsed = ip_address(address or "")
     except ValueError:
@@ -166,19 +167,19 @@ def is_loopback(address: str | None) -> bool:
 
 
 def too_many(seconds: float) -> HTTPException:
-    """The answer to whoever asks too often."""
+    """The error for a caller above its rate limit; `seconds` is when to try again."""
     return TooManyRequests(
         f"Too many requests. Try again in {math.ceil(seconds)} s.", retry_after=max(1, math.ceil(seconds))
     )
 
 
 def _asks_by_itself() -> bool:
-    """Whether a page asks for its live part: it does so for as long as it is open, with nobody in front of it."""
+    """Whether a page refreshes its live part: it does so for as long as it is open, used or not."""
     return request.args.get("part") == "live"
 
 
-def _take(table: rate_limiter.RateLimiter, who: str, rate: float) -> None:
-    if seconds := table.take(who, rate):
+def _check_rate(table: rate_limiter.RateLimiter, who: str, rate: float) -> None:
+    if seconds := table.acquire(who, rate):
         raise too_many(seconds)
 
 
@@ -191,10 +192,16 @@ def _principal(known: KnownKey) -> Principal:
     return Principal(KEY + known.prefix, known.name, known.role)
 
 
+def _forbidden(principal: Principal, access: Role | Access) -> Forbidden:
+    if isinstance(access, Access):
+        return Forbidden("This operation declares no role, so it is refused for everybody.")
+    return Forbidden(f"This needs the role {access}, and yours is {principal.role}.")
+
+
 def _unauthorized(by_key: bool) -> Unauthorized:
     # RFC 6750, section 3.1: a request without a key is told of no error.
     challenge: dict[str, str | None] = {"realm": "gonets"}
     if by_key:
         challenge["error"] = "invalid_token"
-    said = "This key is not known here, or it is over." if by_key else "Send a key as `Authorization: Bearer …`."
-    return Unauthorized(said, www_authenticate=WWWAuthenticate("bearer", challenge))
+    message = "Unknown, expired or revoked API key." if by_key else "Send an API key as `Authorization: Bearer …`."
+    return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", challenge))

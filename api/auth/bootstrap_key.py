@@ -1,4 +1,4 @@
-"""The first key of an installation: made when the API starts, and shown in its log that once."""
+"""The bootstrap key of an installation: made when the API first starts, and shown once, in its log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth import queries
 from api.auth.commands import current_os_principal
 from api.extensions import db
@@ -18,21 +18,21 @@ log = logging.getLogger(__name__)
 
 
 def show_bootstrap_key(app: Flask) -> None:
-    """Makes an admin's key and prints it, unless there has been a key before or API_KEY is one."""
-    if app.extensions["gate"].environment_key is not None:
+    """Makes an admin's key and prints it, unless there has ever been a key, or API_KEY is set."""
+    if app.extensions["authenticator"].environment_key is not None:
         return
     with app.app_context():
         try:
-            somebody = current_os_principal()
-            made = queries.add_bootstrap_key(somebody.actor)
+            principal = current_os_principal()
+            made = queries.add_bootstrap_key(principal.actor)
             if made is not None:
-                write_down("createKey", somebody, what=("key", made[0].id))
+                add_entry("createKey", principal, what=("key", made[0].id))
             db.session.commit()
         except SQLAlchemyError as error:
             db.session.rollback()
             log.warning(
-                "no first key: the database is away; the next start makes one, or `flask --app api key create`",
-                extra={"trouble": explain(error)},
+                "no first key: the database is unavailable; the next start makes one, or `flask --app api key create`",
+                extra={"error": explain(error)},
             )
             return
         finally:

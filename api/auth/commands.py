@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import getpass
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 import marshmallow as ma
 from flask.cli import AppGroup
 from sqlalchemy import func, select
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth import queries
-from api.auth.principal import SYSTEM, Principal
 from api.auth.schemas import KeyBody
 from api.extensions import db
+from api.principal import SYSTEM, Principal
 from shared.domain.roles import Role
 from shared.errors import NotFound
 
-key = AppGroup("key", help="Makes, lists and revokes keys to the API.")
+key = AppGroup("key", help="Creates, lists and revokes API keys.")
 
 
 @key.command("create")
@@ -29,15 +29,15 @@ key = AppGroup("key", help="Makes, lists and revokes keys to the API.")
 )
 @click.option("--days", type=click.IntRange(1, 36500), help="Let it expire after so many days.")
 def create(name: str, role: str, days: int | None) -> None:
-    """Makes a key called NAME and prints it: this once."""
+    """Creates a key called NAME and prints it. It is shown only once."""
     expires_at = db.session.scalars(select(func.now() + timedelta(days=days))).one() if days else None
     try:
         fields = KeyBody().load({"name": name, "role": role}) | {"expires_at": expires_at}
     except ma.ValidationError as error:
         raise click.ClickException(f"NAME: {error}") from error
-    somebody = current_os_principal()
-    added, new = queries.add_key(fields, created_by=somebody.actor)
-    write_down("createKey", somebody, what=("key", added.id))
+    principal = current_os_principal()
+    added, new = queries.add_key(fields, created_by=principal.actor)
+    add_entry("createKey", principal, what=("key", added.id))
     db.session.commit()
     click.echo(new.key)
 
@@ -47,35 +47,36 @@ def list_keys() -> None:
     """Lists the keys, revoked ones too."""
     after = 0
     while keys := queries.keys_after(after, 1000):
-        for one in keys:
-            state = (
-                "revoked" if one.revoked_at else f"until {one.expires_at:%Y-%m-%d %H:%M} UTC" if one.expires_at else ""
-            )
-            used = f"last used {one.last_used_at:%Y-%m-%d %H:%M} UTC" if one.last_used_at else "never used"
-            click.echo(
-                "\t".join((str(one.id), f"gonets_{one.prefix}_…", one.role.value, one.name, used, state)).rstrip()
-            )
+        for row in keys:
+            state = "revoked" if row.revoked_at else f"until {_to_the_minute(row.expires_at)}" if row.expires_at else ""
+            used = f"last used {_to_the_minute(row.last_used_at)}" if row.last_used_at else "never used"
+            columns = (str(row.id), f"gonets_{row.prefix}_…", row.role.value, row.name, used, state)
+            click.echo("\t".join(columns).rstrip())
         after = keys[-1].id
 
 
 @key.command("revoke")
 @click.argument("key_id", type=click.IntRange(1))
 def revoke(key_id: int) -> None:
-    """Revokes a key for good; within 5 seconds it opens nothing any more."""
+    """Revokes a key for good; it is refused everywhere within 5 seconds."""
     try:
         revoked, changed = queries.revoke_key(key_id)
     except NotFound as error:
         raise click.ClickException(str(error)) from error
     if changed:
-        write_down("revokeKey", current_os_principal(), what=("key", key_id))
+        add_entry("revokeKey", current_os_principal(), what=("key", key_id))
     db.session.commit()
     click.echo(f"Revoked: gonets_{revoked.prefix}_… ({revoked.name}).")
 
 
 def current_os_principal() -> Principal:
-    """The system's user whose process this is: who has the database's address may do everything."""
+    """The operating system's user who runs the command: with access to the database, they may do everything."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user has no name
         user = str(os.getuid())
     return Principal(SYSTEM + user, user, Role.ADMIN)
+
+
+def _to_the_minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

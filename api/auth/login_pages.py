@@ -10,21 +10,22 @@ from flask import Blueprint, Flask, current_app, redirect, render_template, requ
 from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.wrappers import Response
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth import csrf, magic_links, rate_limiter, saved_form
 from api.auth.api_keys import prefix_of
 from api.auth.authentication import Authenticator, address_block
-from api.auth.oidc_settings import ProviderError
-from api.auth.principal import Principal
+from api.auth.errors import ProviderError
 from api.auth.sessions import sign_in, sign_out
 from api.extensions import db
 from api.http.safe_redirect import local_address
+from api.permissions import public
+from api.principal import Principal
 
 if TYPE_CHECKING:
     from api.auth.oidc import Provider
 
 HOME = "/"
-"""Where to go from here when nobody said where to."""
+"""Where a sign-in leads when the request names no address."""
 
 FAILURES, FAILURES_A_SECOND = 10, 1 / 6
 """Sign-ins that may fail from one address: so many at once, and then one every so often. There is no limit over all
@@ -34,7 +35,7 @@ RECORDED = "everybody", 1 / 6, 100
 """Failed sign-ins of all addresses that the audit takes: so many at once, and then one every so often. An address costs
 little, and the audit can't be erased: the rest are in the log, and in the metric of requests answered 401."""
 
-LINK_OVER = "This link has been used, or its time is over. Sign in with a key."
+LINK_INVALID = "This link was already used, or has expired. Sign in with a key."
 
 log = logging.getLogger(__name__)
 
@@ -63,55 +64,59 @@ def register_sign_in(app: Flask, provider: Provider | None) -> None:
 
 
 @blp.get("/login/")
+@public
 def page() -> Response | tuple[str, int]:
     """The form, or what a link leads to."""
     link = request.args.get("link")
     # What a browser fetches to be quick, or a program to look at the headers, is nobody's opening the link.
     if link is None or request.method == "HEAD" or "Sec-Purpose" in request.headers:
         return _form()
-    if tired := _too_many_failures():
-        return tired
-    signed_in, offered = _gate().principal_from_cookie(), magic_links.actor_of(link)
+    if limited := _too_many_failures():
+        return limited
+    signed_in, offered = _authenticator().principal_from_cookie(), magic_links.actor_of(link)
     if signed_in is None or offered is None or offered == signed_in.actor:
         return _open(link)
-    who = _gate().principal_of_actor(offered)
+    who = _authenticator().principal_of_actor(offered)
     # Whoever is signed in has asked for nothing yet: another site may have sent them here.
-    return _form(offer=Offer(link, who)) if who else _refuse(LINK_OVER, how="link")
+    return _form(offer=Offer(link, who)) if who else _refuse(LINK_INVALID, how="link")
 
 
 @blp.post("/login/")
-def enter() -> Response | tuple[str, int]:
+@public
+def login() -> Response | tuple[str, int]:
     """Signs in whoever has a key, or a link that is to replace who is signed in."""
     try:
         csrf.check()
     except Forbidden:
-        return _form("This page was not fresh any more. Try again.", 403)
-    if tired := _too_many_failures():
-        return tired
+        return _form("This form has expired. Please try again.", 403)
+    if limited := _too_many_failures():
+        return limited
     link = request.form.get("link")
     if link is not None:
         return _open(link)
     key = request.form.get("key", "").strip()
-    who = _gate().principal_from_key(key)
+    who = _authenticator().principal_from_key(key)
     if who is None:
-        return _refuse("This key is not known here, or it is over.", how="key", key=prefix_of(key))
-    return _welcome(who, "key")
+        return _refuse("Unknown, expired or revoked API key.", how="key", key=prefix_of(key))
+    return _log_in(who, "key")
 
 
 @blp.post("/logout/")
-def leave() -> Response:
+@public
+def logout() -> Response:
     """Signs out; whoever is not signed in already is."""
     csrf.check()
-    if who := _gate().principal_from_cookie():
+    if who := _authenticator().principal_from_cookie():
         sign_out(who)
     return redirect(url_for("sign_in.page"), 303)
 
 
 @blp.get("/login/provider/")
+@public
 def to_provider() -> Response | tuple[str, int]:
     """Sends the browser to the provider."""
-    if tired := _too_many_failures():
-        return tired
+    if limited := _too_many_failures():
+        return limited
     try:
         return _provider().redirect(
             url_for("sign_in.from_provider", _external=True), local_address(request.args.get("next"), HOME)
@@ -121,10 +126,11 @@ def to_provider() -> Response | tuple[str, int]:
 
 
 @blp.get("/login/provider/back/")
+@public
 def from_provider() -> Response | tuple[str, int]:
     """Signs in whom the provider sends back."""
-    if tired := _too_many_failures():
-        return tired
+    if limited := _too_many_failures():
+        return limited
     try:
         who, following = _provider().welcome_back()
     except ProviderError as error:
@@ -136,12 +142,12 @@ def from_provider() -> Response | tuple[str, int]:
 def _open(link: str) -> Response | tuple[str, int]:
     """Uses the link up."""
     actor = magic_links.redeem(link)
-    who = _gate().principal_of_actor(actor) if actor else None
-    return _welcome(who, "link") if who else _refuse(LINK_OVER, how="link")
+    who = _authenticator().principal_of_actor(actor) if actor else None
+    return _log_in(who, "link") if who else _refuse(LINK_INVALID, how="link")
 
 
 def _form(
-    trouble: str | None = None,
+    error: str | None = None,
     status: int = 200,
     *,
     offer: Offer | None = None,
@@ -152,9 +158,9 @@ def _form(
     kept = kept or request.form.get(saved_form.FIELD)
     form = saved_form.read(kept)
     shown = {
-        "trouble": trouble,
+        "error": error,
         "following": following or _following(),
-        "signed_in": _gate().principal_from_cookie() if request.method == "GET" else None,
+        "signed_in": _authenticator().principal_from_cookie() if request.method == "GET" else None,
         "provider": current_app.extensions["provider"] is not None,
         "offer": offer,
         "kept": kept if form else None,
@@ -164,7 +170,7 @@ def _form(
     return render_template("auth/page.html", **shown), status
 
 
-def _welcome(who: Principal, how: str) -> Response | tuple[str, int]:
+def _log_in(who: Principal, how: str) -> Response | tuple[str, int]:
     sign_in(who, how)
     kept = request.form.get(saved_form.FIELD)
     if form := saved_form.read(kept):
@@ -176,22 +182,22 @@ def _following() -> str:
     return local_address(request.values.get("next"), HOME)
 
 
-def _refuse(trouble: str, **how: str | None) -> tuple[str, int]:
+def _refuse(error: str, **how: str | None) -> tuple[str, int]:
     db.session.rollback()
     known = {name: value for name, value in how.items() if value}
-    if rate_limiter.by_sign_in_address.take(*_tries()) or rate_limiter.by_sign_in_address.take(*RECORDED):
+    if rate_limiter.by_sign_in_address.acquire(*_tries()) or rate_limiter.by_sign_in_address.acquire(*RECORDED):
         log.warning("a failed sign-in is not in the audit: there are too many", extra=known)
     else:
-        write_down("signInFailed", None, detail=known)
+        add_entry("signInFailed", None, detail=known)
         db.session.commit()
-    return _form(trouble, 401)
+    return _form(error, 401)
 
 
 def _too_many_failures() -> Response | None:
     seconds = math.ceil(rate_limiter.by_sign_in_address.seconds_to_wait(*_tries()))
     if not seconds:
         return None
-    page, status = _form(f"Too many sign-ins have failed from here. Try again in {seconds} s.", 429)
+    page, status = _form(f"Too many failed sign-ins from this address. Try again in {seconds} s.", 429)
     return Response(page, status, {"Retry-After": str(seconds)}, content_type="text/html; charset=utf-8")
 
 
@@ -199,9 +205,9 @@ def _tries() -> tuple[str, float, float]:
     return address_block(request.remote_addr), FAILURES_A_SECOND, FAILURES
 
 
-def _gate() -> Authenticator:
-    gate: Authenticator = current_app.extensions["gate"]
-    return gate
+def _authenticator() -> Authenticator:
+    authenticator: Authenticator = current_app.extensions["authenticator"]
+    return authenticator
 
 
 def _provider() -> Provider:

@@ -12,13 +12,15 @@ from flask import Flask, session
 from joserfc.errors import JoseError
 from werkzeug.wrappers import Response
 
-from api.auth.oidc_settings import ProviderError, ProviderSettings
-from api.auth.principal import PROVIDER, Principal
+from api.auth.errors import ProviderError
+from api.oidc_settings import ProviderSettings
+from api.principal import PROVIDER, Principal
 from shared.domain.roles import Role
 
 TIMEOUT = 10.0
 """Seconds for each answer of the provider."""
-FOLLOWING = "following"
+NEXT_URL = "next_url"
+"""The key in the cookie session of the address that a sign-in leads to."""
 
 
 class Provider:
@@ -44,25 +46,25 @@ class Provider:
     def redirect(self, back: str, following: str) -> Response:
         """The way to the provider, which sends the browser to `back`; from there on to `following`."""
         try:
-            session[FOLLOWING] = following
+            session[NEXT_URL] = following
             answer: Response = self._client.authorize_redirect(back)
         except (requests.RequestException, ValueError, RuntimeError) as error:
-            raise ProviderError("The provider does not answer. Try again, or sign in with a key.") from error
+            raise ProviderError("The identity provider did not respond. Try again, or sign in with a key.") from error
         return answer
 
     def welcome_back(self) -> tuple[Principal, str]:
         """Who the provider says has come back, and where they were going. Raises ProviderError."""
-        following = str(session.pop(FOLLOWING, "/"))
+        following = str(session.pop(NEXT_URL, "/"))
         try:
             claims = self._claims()
         except (AuthlibBaseError, JoseError, KeyError) as error:
-            raise ProviderError("The provider's answer is not to be trusted. Try again.") from error
+            raise ProviderError("The identity provider's response could not be verified. Try again.") from error
         except (requests.RequestException, ValueError, RuntimeError) as error:
-            raise ProviderError("The provider does not answer. Try again, or sign in with a key.") from error
+            raise ProviderError("The identity provider did not respond. Try again, or sign in with a key.") from error
         role = role_of(claims, self._settings)
         name = str(claims.get("name") or claims.get("email") or claims["sub"])
         if role is None:
-            raise ProviderError(f"{name} has no role here. Whoever runs the provider can give one.")
+            raise ProviderError(f"{name} has no role here. The administrator of the identity provider can assign one.")
         return Principal(PROVIDER + str(claims["sub"]), name, role), following
 
     def _claims(self) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit.recorder import nothing_changed
 from api.auth.api_keys import NewKey, make_key
-from api.auth.ttl_cache import KEPT_FOR, Found
+from api.auth.credential_cache import TTL_SECONDS, Cached
 from api.extensions import db
 from shared.domain.roles import Role
 from shared.errors import NotFound
@@ -41,7 +41,7 @@ class Credential(NamedTuple):
     """None for a session or a link, which vouches for the key that it was made with."""
 
 
-def known_key(credential: Credential) -> Found[KnownKey] | None:
+def known_key(credential: Credential) -> Cached[KnownKey] | None:
     """The key if it may be used now, and notes that it is. In transactions of its own.
 
     Nothing is written for a key that only begins like ours: prefixes are public.
@@ -60,7 +60,7 @@ def known_key(credential: Credential) -> Found[KnownKey] | None:
     known = KnownKey(row.prefix, row.name, row.role)
     if row.unnoted:
         _note_use(prefix)
-    return Found(known, KEPT_FOR if row.seconds_left is None else float(row.seconds_left))
+    return Cached(known, TTL_SECONDS if row.seconds_left is None else float(row.seconds_left))
 
 
 def keys_after(after: int, limit: int) -> Sequence[ApiKey]:

@@ -1,4 +1,4 @@
-"""Keys as JSON."""
+"""Keys and sign-in links as JSON."""
 
 from __future__ import annotations
 
@@ -15,58 +15,62 @@ MAX_NAME = 100
 
 
 class KeySchema(ResponseSchema):
-    """A key, without what it takes to use it."""
+    """A key, without the secret."""
 
-    id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Its number, for ever.", "example": 1}
-    )
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "The key's id.", "example": 1})
     prefix = ma.fields.String(
         required=True,
-        metadata={"description": "What it is recognised by: `gonets_<prefix>_…`.", "example": "3f9a51c07be2"},
+        metadata={"description": "Identifies the key: `gonets_<prefix>_…`.", "example": "3f9a51c07be2"},
     )
     name = PlainText(
         required=True,
         validate=[validate.Length(min=1), MaxLength(MAX_NAME), validate.Regexp(NOT_BLANK, error="Must not be blank.")],
-        metadata={"description": "Whose it is, or what for.", "pattern": NOT_BLANK, "example": "billing"},
+        metadata={"description": "Who uses the key, or what for.", "pattern": NOT_BLANK, "example": "billing"},
     )
     role = ma.fields.Enum(
         Role,
         by_value=ma.fields.String,
         required=True,
         metadata={
-            "description": "What it may do: a `viewer` reads, an `operator` also writes clients and mailings, an "
-            "`admin` also makes and revokes keys and reads the audit.",
+            "description": "What the key may do: a `viewer` reads, an `operator` also writes clients and mailings, an "
+            "`admin` also creates and revokes keys and reads the audit.",
             "example": "operator",
         },
     )
-    created_at = Instant(required=True, metadata={"description": "When.", "example": "2022-06-01T09:00:00.000Z"})
+    created_at = Instant(
+        required=True, metadata={"description": "When it was created.", "example": "2022-06-01T09:00:00.000Z"}
+    )
     created_by = ma.fields.String(
-        required=True, metadata={"description": "By whom, as in the audit.", "example": "environment:8d02fb6ea37c"}
+        required=True,
+        metadata={"description": "The actor who created it, as in the audit.", "example": "environment:8d02fb6ea37c"},
     )
     last_used_at = Instant(
         required=True,
         allow_none=True,
-        metadata={"description": "To the minute or so; null for never.", "example": "2022-06-02T18:25:43.511Z"},
+        metadata={
+            "description": "When it was last used, to the minute; null if never.",
+            "example": "2022-06-02T18:25:43.511Z",
+        },
     )
     expires_at = Instant(
         required=True,
         allow_none=True,
-        metadata={"description": "From when on it is no use; null for never.", "example": "2032-06-02T18:25:43.511Z"},
+        metadata={"description": "Expiry time; null if it never expires.", "example": "2032-06-02T18:25:43.511Z"},
     )
     revoked_at = Instant(
         required=True,
         allow_none=True,
-        metadata={"description": "When it was revoked; null if not.", "example": "2022-06-02T18:25:43.511Z"},
+        metadata={"description": "When it was revoked; null if it was not.", "example": "2022-06-02T18:25:43.511Z"},
     )
 
 
 class NewKeySchema(KeySchema):
-    """A key that was just made: the only time that it is shown."""
+    """A key that was just created: the only response with the key itself."""
 
     key = ma.fields.String(
         required=True,
         metadata={
-            "description": "Keep it: it is not kept here, and never shown again.",
+            "description": "The key itself. It is not stored, and never shown again: save it.",
             "example": f"gonets_3f9a51c07be2_{'0123456789abcdef' * 4}",
         },
     )
@@ -83,7 +87,7 @@ class KeyBody(RequestSchema, KeySchema):
     expires_at = Instant(
         allow_none=True,
         metadata={
-            "description": "From when on it is no use. Optional.",
+            "description": "Expiry time. Left out or null: it never expires.",
             "nullable": True,
             "example": "2032-06-02T18:25:43.511Z",
         },
@@ -96,8 +100,10 @@ class SignInLinkSchema(ResponseSchema):
     path = ma.fields.String(
         required=True,
         metadata={
-            "description": "To be opened once, in a browser, at this API's address.",
+            "description": "To be opened in a browser at this API's address. It works once.",
             "example": "/login/?link=…",
         },
     )
-    expires_at = Instant(required=True, metadata={"description": "Until then.", "example": "2022-06-02T18:35:43.511Z"})
+    expires_at = Instant(
+        required=True, metadata={"description": "Expiry time of the link.", "example": "2022-06-02T18:35:43.511Z"}
+    )

@@ -17,11 +17,11 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth.api_keys import hash_of
-from api.auth.principal import Principal
-from api.auth.ttl_cache import Found
+from api.auth.credential_cache import Cached
 from api.extensions import db
+from api.principal import Principal
 from shared.domain.roles import Role
 from shared.schema import BrowserSession, CookieSecret
 
@@ -79,7 +79,7 @@ class Cookies(SecureCookieSessionInterface):
         try:
             return super().open_session(app, request)
         except SQLAlchemyError as error:
-            # Here it would be answered as a bug; the gate raises it where it is told from one.
+            # Raised here it would be reported as a bug: authentication raises it where the error handlers see it.
             g.cookie_trouble = error
             return self.session_class()
 
@@ -117,10 +117,10 @@ def sign_in(who: Principal, how: str, role: Role | None = None) -> None:
     )
     begun = {"actor": who.actor, "name": who.name, "role": role, "expires_at": func.now() + IDLE}
     db.session.execute(insert(BrowserSession).values(token_hash=hash_of(token), **begun))
-    write_down("signIn", who, detail={"how": how} | ({"replaced": replaced} if replaced else {}))
+    add_entry("signIn", who, detail={"how": how} | ({"replaced": replaced} if replaced else {}))
     db.session.commit()
     if before:
-        current_app.extensions["gate"].forget_session(before)
+        current_app.extensions["authenticator"].forget_session(before)
     # Nothing of before is taken along: a cookie that somebody planted is worth nothing.
     session.clear()
     session["token"] = token
@@ -130,10 +130,10 @@ def sign_out(who: Principal) -> None:
     """Ends the session of this browser, for every copy of its cookie, and commits."""
     token_hash = cookie_token_hash()
     if token_hash and end_session(token_hash):
-        write_down("signOut", who)
+        add_entry("signOut", who)
     db.session.commit()
     if token_hash:
-        current_app.extensions["gate"].forget_session(token_hash)
+        current_app.extensions["authenticator"].forget_session(token_hash)
     session.clear()
 
 
@@ -151,7 +151,7 @@ def cookie_token_hash() -> bytes | None:
     return hash_of(token) if isinstance(token, str) else None
 
 
-def signed_in(visit: Visit) -> Found[SignedIn] | None:
+def signed_in(visit: Visit) -> Cached[SignedIn] | None:
     """Whose session it is, if it is not over; one that is in use is prolonged. In a transaction of its own."""
     longest = case((BrowserSession.role.is_(None), LONGEST), else_=LONGEST_BY_PROVIDER)
     over = func.least(func.now() + IDLE, BrowserSession.started_at + longest)
@@ -163,4 +163,4 @@ def signed_in(visit: Visit) -> Found[SignedIn] | None:
         row = connection.execute(select(*columns, left, due).where(*which)).one_or_none()
         if row is not None and visit.in_use and row[4]:
             connection.execute(update(BrowserSession).where(*which, due).values(expires_at=over))
-    return None if row is None else Found(SignedIn(*row[:3]), float(row[3]))
+    return None if row is None else Cached(SignedIn(*row[:3]), float(row[3]))

@@ -15,10 +15,10 @@ from operator import itemgetter
 
 from werkzeug.exceptions import BadRequest
 
-from api.clients.csv_escaping import unescape_formula
 from api.clients.file_columns import COLUMNS, count_known, places_of
 from api.clients.file_rows import EMPTY_FILE, Row, UnparsableRow
 from api.clients.lines import END_OF_FILE, MAX_LINE, Line, Lines
+from api.http.csv_files import unescape_formula
 from shared.domain.client_rules import MAX_LABEL
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -11,15 +11,16 @@ from flask.views import MethodView
 from webargs.flaskparser import abort
 
 from api.clients import import_export
-from api.clients.csv_format import CsvForm, CsvFormArguments
-from api.clients.downloads import csv_answer, saved_as
 from api.clients.import_export_schemas import ImportArguments, ImportedSchema
 from api.clients.import_parser import CSV, NDJSON, open_upload
 from api.clients.import_report import MAX_REJECTED, imported_file, rejected_as_csv
 from api.clients.routes import blp
 from api.extensions import db
+from api.http.csv_files import CsvForm, CsvFormArguments, csv_answer, saved_as
 from api.http.idempotency import HEADER
+from api.permissions import requires
 from shared.domain.phone_numbers import numbers_of
+from shared.domain.roles import Role
 
 __all__ = ["blp"]
 
@@ -41,6 +42,7 @@ FILES = {
 
 @blp.route("/import/")
 class ClientsImport(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("importClients", 400, 408, 413, 415, requestBody={"required": True, "content": FILES})
     @blp.arguments(ImportArguments(), location="query")
     # The first one is what generated clients take for the answer.
@@ -78,6 +80,7 @@ class ClientsImport(MethodView):
 
 @blp.route("/export/")
 class ClientsExport(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("exportClients")
     @blp.arguments(CsvFormArguments(), location="query")
     @blp.response(200, FILE, content_type=CSV, example=CLIENTS_CSV)

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.clients.csv_format import CsvFormArguments
+from api.http.csv_files import CsvFormArguments
 from api.http.fields import Region, TrueOrFalse
 from api.http.schemas import ResponseSchema
 

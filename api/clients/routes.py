@@ -14,6 +14,8 @@ from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, page
+from api.permissions import requires
+from shared.domain.roles import Role
 from shared.schema import Client
 
 blp = Blueprint(
@@ -23,6 +25,7 @@ blp = Blueprint(
 
 @blp.route("/create/")
 class NewClient(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("createClient", 409)
     @blp.once
     @blp.etag
@@ -36,6 +39,7 @@ class NewClient(MethodView):
 
 @blp.route("/")
 class Clients(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("listClients")
     @blp.arguments(ClientsArguments(), location="query")
     @blp.response(200, ClientSchema(many=True), headers=PAGE_HEADERS)
@@ -46,6 +50,7 @@ class Clients(MethodView):
 
 @blp.route("/<id:client_id>/", parameters=path_id("client_id", "client"))
 class ClientById(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("getClient", 404)
     @blp.etag
     @blp.response(200, ClientSchema())
@@ -53,6 +58,7 @@ class ClientById(MethodView):
         """Get a client"""
         return queries.client_by_id(client_id)
 
+    @requires(Role.OPERATOR)
     @blp.operation("updateClient", 404, 409)
     @blp.etag
     @blp.arguments(ClientBody())
@@ -68,6 +74,7 @@ class ClientById(MethodView):
         db.session.commit()
         return client
 
+    @requires(Role.OPERATOR)
     @blp.operation("deleteClient", 404)
     @blp.etag
     @blp.response(204)

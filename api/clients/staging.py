@@ -36,7 +36,7 @@ from api.clients.import_sql import (
     REASONS,
 )
 from api.clients.row_validation import RowError, ValidRow
-from api.http.errors import IN_THE_WAY
+from api.http.errors import CONFLICTING
 
 COPY_BATCH, MERGE_BATCH, READ_BATCH = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
@@ -173,7 +173,7 @@ class Staging:
             try:
                 return self._merge_once(parameters, record)
             except DBAPIError as error:
-                if not left or getattr(error.orig, "pgcode", None) not in IN_THE_WAY:
+                if not left or getattr(error.orig, "pgcode", None) not in CONFLICTING:
                     raise
         raise AssertionError("the last try answers or raises")
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from api.console.blueprint import blp
 from api.http.static_files import Assets
+from api.permissions import public
 
 BOOTSTRAP = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
 STYLES = BOOTSTRAP / "css" / "bootstrap.min.css"
@@ -56,6 +57,7 @@ assets = Assets(
 
 @blp.get("/static/<name>", defaults={"version": None})
 @blp.get("/static/<version>/<name>")
+@public
 def static(name: str, version: str | None) -> Response:
     """One of our own files, Bootstrap's styles, or the icons that pages use, as one SVG of symbols."""
     return assets.answer(name, version)

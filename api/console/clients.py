@@ -21,15 +21,18 @@ from api.console.regions import default_region_name
 from api.http.fields import MAX_ID
 from api.messages.queries import last_attempts_of, texts_of
 from api.messages.search import find_messages
+from api.permissions import requires
 from shared.domain.client_rules import TIMEZONES
 from shared.domain.labels import normal
 from shared.domain.phone_numbers import plain_code
+from shared.domain.roles import Role
 
 EDITS = 20
 """Changes to a client that its page shows, the latest ones; the audit has all."""
 
 
 @blp.get("/clients/")
+@requires(Role.VIEWER)
 def clients() -> str:
     """The clients, or those that are searched for."""
     wanted = {name: request.args.get(name, "").strip() for name in ("phone", "tag", "operator_code")}
@@ -46,6 +49,7 @@ def clients() -> str:
 
 
 @blp.route("/clients/new/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def new_client() -> str | Response | tuple[str, int]:
     """A new client."""
     form = Form(request.form or {"phone_number": request.args.get("phone", "")})
@@ -60,6 +64,7 @@ def new_client() -> str | Response | tuple[str, int]:
 
 
 @blp.get("/clients/<id:client_id>/")
+@requires(Role.VIEWER)
 def client(client_id: int) -> str:
     """One client: what was sent to them, and why what did not arrive did not."""
     found = queries.client_by_id(client_id)
@@ -77,6 +82,7 @@ def client(client_id: int) -> str:
 
 
 @blp.route("/clients/<id:client_id>/edit/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def edit_client(client_id: int) -> str | Response | tuple[str, int]:
     """A change to a client."""
     found = queries.client_by_id(client_id)
@@ -102,6 +108,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.route("/clients/<id:client_id>/remove/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def remove_client(client_id: int) -> str | Response | tuple[str, int]:
     """Says what removing a client does, and does it when that is confirmed."""
     form = Form({})

@@ -10,8 +10,10 @@ from api.console.blueprint import blp, page
 from api.console.charts import rate_plot
 from api.console.load import load_of, rate_limit, seconds_left
 from api.mailings.queries import mailings_starting_next, mailings_under_way
+from api.permissions import requires
 from api.statistics.queries import mailings_by_status, messages_by_status
 from api.workers.queries import WATCHED, fleet, spans
+from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus
 
 COLUMN_SECONDS = 10.0
@@ -20,6 +22,7 @@ LISTED = 20
 
 
 @blp.get("/")
+@requires(Role.VIEWER)
 def dashboard() -> str:
     """What an operator looks at first."""
     workers, mailings = fleet(), mailings_by_status()

@@ -14,15 +14,19 @@ from api.console.load import hindrances
 from api.console.mailing_action_views import ask_to_confirm
 from api.console.mailing_actions import MailingAction
 from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
-from api.console.review import Review, check_seen, review_of
+from api.console.review import Review, review_of
 from api.console.single_submit import Earlier
 from api.drafts import services
 from api.drafts.queries import Draft, draft_by_id
-from api.drafts.sending import fields_to_send
+from api.drafts.sending import check_review, estimate_to_send, fields_to_send
+from api.http.fields import whole_number
+from api.permissions import requires
 from api.workers.queries import fleet
+from shared.domain.roles import Role
 
 
 @blp.route("/mailings/new/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def new_mailing() -> str | Response | tuple[str, int]:
     """A new mailing; one that is begun with `?like=` an old one has its text and mark. It becomes a draft."""
     form = read_form()
@@ -47,6 +51,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/edit/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """A change to a draft."""
     draft = draft_by_id(draft_id)
@@ -70,6 +75,7 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """What sending the draft would do, exactly; and sends it, when that is confirmed."""
     form = Form(request.form)
@@ -80,15 +86,13 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
             nothing_changed()
         else:
             check_unchanged(locked)
-            check_seen(
-                review_of(locked.fields),
-                audience=request.form.get("audience", ""),
-                confirmed=request.form.getlist("confirm"),
-            )
-            services.send_draft(locked, fields_to_send(locked.fields)[0])
+            fields = fields_to_send(locked.fields)[0]
+            shown = whole_number(request.form.get("audience", "")) or 0
+            check_review(estimate_to_send(fields), shown, request.form.getlist("confirm"))
+            services.send_draft(locked, fields)
         return url_for("console.mailing", mailing_id=locked.mailing_id)
 
-    done = form.submit(send, operation="createMailing") if request.method == "POST" else None
+    done = form.submit(send, operation="sendDraft") if request.method == "POST" else None
     draft = draft_by_id(draft_id)
     if form.is_in_conflict:
         form.compare({}, draft.updated_at, draft.written_by_name)
@@ -96,6 +100,7 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.route("/mailings/drafts/<id:draft_id>/remove/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """Asks whether to delete the draft, and deletes it."""
     form = Form({})
@@ -115,6 +120,7 @@ def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.post("/mailings/<id:mailing_id>/undo/")
+@requires(Role.OPERATOR)
 def undo_mailing(mailing_id: int) -> Response | tuple[str, int]:
     """Makes a mailing that has not started a draft again; once it has started, it can only be cancelled."""
     form = Form({}, refused_with=409)

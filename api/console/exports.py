@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
 from werkzeug.exceptions import BadRequest
 
-from api.clients.csv_escaping import escape_formula
-from api.clients.csv_format import CsvForm, CsvFormArguments
-from api.clients.downloads import csv_answer
 from api.console.blueprint import blp
 from api.console.preferences import language
-from api.http.fields import rfc_3339
+from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_answer
 from api.mailings.queries import check_mailing
 from api.messages.queries import ledger_pages
+from api.permissions import requires
+from shared.domain.roles import Role
 
 COLUMNS = (
     "message_id",
@@ -38,12 +36,14 @@ COLUMNS = (
 
 
 @blp.get("/clients/export/")
+@requires(Role.VIEWER)
 def export_clients() -> str:
     """In which form the directory is to be saved."""
     return _choices("/v1/client/export/", url_for("console.clients"))
 
 
 @blp.get("/mailings/<id:mailing_id>/export/")
+@requires(Role.VIEWER)
 def export_ledger(mailing_id: int) -> str:
     """In which form a mailing's ledger is to be saved."""
     check_mailing(mailing_id)
@@ -52,6 +52,7 @@ def export_ledger(mailing_id: int) -> str:
 
 
 @blp.get("/mailings/<id:mailing_id>/ledger.csv")
+@requires(Role.VIEWER)
 def mailing_ledger(mailing_id: int) -> Response:
     """Every message of a mailing, with its last attempt. The query is CsvFormArguments."""
     check_mailing(mailing_id)
@@ -62,11 +63,6 @@ def mailing_ledger(mailing_id: int) -> Response:
     return csv_answer(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 
-def csv_line(values: Iterable[object], form: CsvForm) -> str:
-    """One line of CSV; what a spreadsheet would take for a formula is made a text."""
-    return form.lines([[_cell(value) for value in values]])
-
-
 def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
     # What Excel in the viewer's language most probably expects.
     usual = "semicolon" if language() == "ru" else "comma"
@@ -74,9 +70,9 @@ def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
 
 
 def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
-    yield form.beginning + csv_line(COLUMNS, form)
+    yield form.beginning + form.lines([COLUMNS])
     for rows in ledger_pages(mailing_id):
-        yield "".join(csv_line(_columns(message, attempt), form) for message, attempt in rows)
+        yield form.lines([cell(value) for value in _columns(message, attempt)] for message, attempt in rows)
 
 
 def _columns(message: Any, attempt: Any) -> tuple[object, ...]:
@@ -96,15 +92,3 @@ def _columns(message: Any, attempt: Any) -> tuple[object, ...]:
         attempt and attempt.http_status,
         attempt and attempt.detail,
     )
-
-
-def _cell(value: object) -> object:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case datetime():
-            return rfc_3339(value)
-        case str():
-            return escape_formula(value)
-        case _:
-            return value

@@ -12,9 +12,12 @@ from api.drafts.queries import draft_by_id, versions_of
 from api.http.fields import MAX_ID
 from api.mailings.queries import mailing_by_id
 from api.mailings.revisions import revisions_before
+from api.permissions import requires
+from shared.domain.roles import Role
 
 
 @blp.get("/mailings/<id:mailing_id>/texts/")
+@requires(Role.VIEWER)
 def mailing_texts(mailing_id: int) -> str:
     """The texts of a mailing, the latest first."""
     found = paged(partial(revisions_before, mailing_id), lambda revision: int(revision.number), MAX_ID)
@@ -22,6 +25,7 @@ def mailing_texts(mailing_id: int) -> str:
 
 
 @blp.get("/mailings/drafts/<id:draft_id>/versions/")
+@requires(Role.OPERATOR)
 def draft_versions(draft_id: int) -> str:
     """The versions of a draft, the latest first."""
     draft = draft_by_id(draft_id)

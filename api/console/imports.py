@@ -11,8 +11,6 @@ from werkzeug import Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from api.audit.recorder import set_operation
-from api.clients.csv_format import CsvForm
-from api.clients.downloads import csv_answer
 from api.clients.encodings import CHOICES
 from api.clients.file_columns import COLUMNS, MISSING, TWICE, UNKNOWN
 from api.clients.import_parser import open_upload
@@ -21,8 +19,11 @@ from api.clients.staging import Reason
 from api.console.blueprint import blp
 from api.console.labels import translate
 from api.console.regions import regions
+from api.http.csv_files import CsvForm, csv_answer
+from api.permissions import requires
 from shared.domain.numbering_plans import REGIONS
 from shared.domain.phone_numbers import PhoneNumbers, numbers_of
+from shared.domain.roles import Role
 
 CHECK, IMPORT, REJECTED = "check", "import", "rejected"
 """What is done with a file: a dry run; an import; a dry run whose answer is the file of rejected rows."""
@@ -42,6 +43,7 @@ DELIMITER_LABELS = {
 
 
 @blp.get("/clients/import/")
+@requires(Role.OPERATOR)
 def import_clients() -> str:
     """Choose a file."""
     default_region = current_app.config["DEFAULT_REGION"]
@@ -51,6 +53,7 @@ def import_clients() -> str:
 
 
 @blp.post("/clients/import/")
+@requires(Role.OPERATOR)
 def import_file() -> Response | str:
     """Does the step with the file that is the body, and returns the part of a page that reports on it.
 

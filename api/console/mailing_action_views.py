@@ -14,8 +14,10 @@ from api.console.notices import Notice, set_notice
 from api.mailings import services
 from api.mailings.queries import mailing_by_id, mailing_row
 from api.mailings.test_send import TestSendBody, send_test_message
+from api.permissions import requires
 from api.workers.queries import fleet
 from shared.domain.mailing_rules import Action
+from shared.domain.roles import Role
 
 NAMES = ",".join(f"'{action}'" for action in MailingAction)
 OPERATIONS = {
@@ -30,6 +32,7 @@ OPERATIONS = {
 
 
 @blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def mailing_action(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
     """Says what the action would do, and does it when that is confirmed."""
     action = MailingAction(name)
@@ -46,6 +49,7 @@ def mailing_action(mailing_id: int, name: str) -> str | Response | tuple[str, in
 
 
 @blp.route("/mailings/<id:mailing_id>/test/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     """Sends the mailing's text to one client, as a mailing of its own."""
     form = Form(request.form)

@@ -25,13 +25,16 @@ from api.mailings import queries, services
 from api.mailings.estimate import Existing
 from api.mailings.revisions import last_editor
 from api.mailings.schemas import MailingBody
+from api.permissions import requires
 from shared.domain.mailing_rules import ENDED, MAX_TEXT
+from shared.domain.roles import Role
 from shared.domain.statuses import OnUnknown
 
 FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
 
 
 @blp.route("/mailings/<id:mailing_id>/edit/", methods=["GET", "POST"])
+@requires(Role.OPERATOR)
 def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     """A change to a mailing, as far as the rules still allow one."""
     mailing = queries.mailing_by_id(mailing_id)
@@ -70,6 +73,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
 
 
 @blp.post("/mailings/estimate/")
+@requires(Role.VIEWER)
 def estimate_part() -> str:
     """The estimate of a mailing, as the part of the form that a script updates while a person types."""
     mailing_id = whole_number(request.args.get("mailing", ""))

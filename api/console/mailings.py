@@ -20,7 +20,9 @@ from api.mailings.backlog import backlog_of
 from api.mailings.progress import reasons_of, sent_moments
 from api.mailings.queries import journal_before, mailing_by_id
 from api.mailings.search import MailingSearchPage, read_search
+from api.permissions import requires
 from api.workers.queries import fleet
+from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus
 
 DRAFTS = 20
@@ -28,6 +30,7 @@ DRAFTS = 20
 
 
 @blp.get("/mailings/")
+@requires(Role.VIEWER)
 def mailings() -> str:
     """All mailings, or those that are searched for."""
     words, status = request.args.get("words", "").strip(), request.args.get("status", "")
@@ -55,6 +58,7 @@ def mailings() -> str:
 
 
 @blp.get("/mailings/<id:mailing_id>/")
+@requires(Role.VIEWER)
 def mailing(mailing_id: int) -> str:
     """One mailing: how far it is, why what was not sent was not, and what can be done about it."""
     summary = mailing_by_id(mailing_id)

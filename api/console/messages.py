@@ -23,8 +23,10 @@ from api.mailings.schemas import ResolveBody
 from api.mailings.services import check_resend, resolve
 from api.messages.queries import is_suspect, last_attempts_of, message_by_id
 from api.messages.search import find_messages
+from api.permissions import requires
 from api.workers.queries import fleet
 from shared.domain.phone_numbers import numbers_like
+from shared.domain.roles import Role
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import Conflict
 
@@ -32,6 +34,7 @@ SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
 
 
 @blp.get("/ledger/")
+@requires(Role.VIEWER)
 def ledger() -> str:
     """The messages, or those that are searched for, the latest first."""
     typed = {name: request.args.get(name, "").strip() for name in SEARCHED}
@@ -44,12 +47,14 @@ def ledger() -> str:
 
 
 @blp.get("/ledger/<id:message_id>/")
+@requires(Role.VIEWER)
 def message(message_id: int) -> str:
     """One message: each request and its answer, from its launch to its end."""
     return _show(message_id, Form({}))
 
 
 @blp.post("/ledger/<id:message_id>/resolve/")
+@requires(Role.OPERATOR)
 def resolve_message(message_id: int) -> Response | tuple[str, int]:
     """Does with a message that is unknown what a person has decided."""
     form = Form(request.form, refused_with=409)

@@ -13,9 +13,9 @@ from flask import Response, g, request
 from itsdangerous import BadData
 from werkzeug.wrappers import Response as BaseResponse
 
-from api.auth.principal import principal
 from api.auth.sessions import serializer
 from api.console.blueprint import blp
+from api.principal import current_principal
 
 COOKIE = "gonets_notice"
 SALT = "notice"
@@ -46,7 +46,7 @@ def attach(answer: BaseResponse, address: str) -> None:
     notice: Notice | None = g.pop("notice", None)
     if notice is not None:
         path = urlsplit(address).path
-        signed = serializer().dumps([principal().actor, path, *notice], salt=SALT)
+        signed = serializer().dumps([current_principal().actor, path, *notice], salt=SALT)
         text = signed if isinstance(signed, str) else signed.decode()
         secure = request.is_secure
         answer.set_cookie(COOKIE, text, max_age=FRESH, path=path, secure=secure, httponly=True, samesite="Lax")
@@ -62,7 +62,7 @@ def take_notice() -> Notice | None:
             actor, path, name, messages, more = serializer().loads(cookie, max_age=FRESH, salt=SALT)
         except (BadData, ValueError, TypeError):
             continue
-        if (actor, path) == (principal().actor, request.path):
+        if (actor, path) == (current_principal().actor, request.path):
             g.notice_taken = True
             return Notice(name, messages, more)
     return None

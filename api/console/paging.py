@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import request
 
 from api.http.fields import whole_number
+from api.http.paging import first_of
 
 ROWS = 50
 OF_ONE_PAGE = ("from", "part")
@@ -31,9 +32,9 @@ def paged(find: Callable[[int, int], Sequence[Any]], key: Callable[[Any], int], 
     """
     given = whole_number(request.args.get("from", ""))
     begin = start if given is None else given
-    rows = find(begin, ROWS + 1)
-    following = address_of(key(rows[ROWS - 1])) if len(rows) > ROWS else None
-    return Page(rows[:ROWS], following, address_of(None) if begin != start else None)
+    rows, last = first_of(find(begin, ROWS + 1), ROWS)
+    following = None if last is None else address_of(key(last))
+    return Page(rows, following, address_of(None) if begin != start else None)
 
 
 def address_of(begin: int | None) -> str:

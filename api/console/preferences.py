@@ -16,17 +16,17 @@ from urllib.parse import urlencode
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, current_app, g, redirect, request
 from flask_babel import Babel, Domain, get_locale
 from werkzeug.exceptions import BadRequest
 
-from api.auth.permissions import role_needed
-from api.auth.principal import Principal
 from api.auth.saved_form import Again, is_form, page_of_request, show_again
 from api.console.blueprint import blp
 from api.console.single_submit import new_token
 from api.console.template_filters import number
 from api.http.safe_redirect import local_address
+from api.permissions import access_to, is_allowed, public
+from api.principal import Principal
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
@@ -108,10 +108,11 @@ def person() -> Principal | None:
 def may(endpoint: str) -> bool:
     """Whether this person may open the page."""
     viewer = person()
-    return viewer is not None and viewer.role.covers(role_needed(endpoint, "GET"))
+    return viewer is not None and is_allowed(viewer.role, access_to(current_app, endpoint, "GET"))
 
 
 @blp.get("/preferences/")
+@public
 def set_preference() -> Response:
     """Sets a preference, and returns to the page where it was chosen."""
     return redirect(local_address(request.args.get("next"), "/"))  # type: ignore[return-value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,17 +10,13 @@ from typing import Any
 import marshmallow as ma
 
 from api.console.labels import translate
-from api.drafts.sending import fields_to_send
-from api.http.fields import whole_number
+from api.drafts.sending import estimate_to_send, fields_to_send
 from api.http.schemas import load_present
 from api.mailings.estimate import Existing, estimate
 from api.mailings.schemas import MailingBody
 from api.workers.queries import present_speed
 from shared.domain.mailing_rules import MailingFields, MailingWarning
-from shared.errors import FieldError, Invalid
-
-GROWTH = 0.01
-"""By what part an audience may have grown since it was shown: a directory in use changes all the time."""
+from shared.errors import FieldError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +48,10 @@ def review_of(fields: Mapping[str, str]) -> Review:
         return Review(estimate=estimate_of(fields), mailing=None, errors=errors)
     except FieldError as error:
         return Review(estimate=estimate_of(fields), mailing=None, errors={error.field: [translate(str(error))]})
-    known = {name: getattr(mailing, name) for name in ("mark", "text", "start_datetime", "end_datetime")}
-    estimated = estimate(known, exact=True, speed=present_speed())
+    estimated = estimate_to_send(mailing)
     seconds, window = estimated["seconds_needed"], (mailing.end_datetime - mailing.start_datetime).total_seconds()
     last = None if seconds is None else mailing.start_datetime + timedelta(seconds=min(seconds, window))
     return Review(estimate=estimated, mailing=mailing, at_once=at_once, last=last)
-
-
-def check_seen(review: Review, *, audience: str, confirmed: Collection[str]) -> None:
-    """Raises Invalid unless what is sent is what was shown: about so many clients, and each warning confirmed."""
-    seen = whole_number(audience) or 0
-    if review.estimate["audience"] > seen * (1 + GROWTH):
-        raise Invalid("audience", f"There are {review.estimate['audience']} clients now, and {seen} were shown before.")
-    if any(warning.code not in confirmed for warning in review.warnings):
-        raise Invalid("confirm", "Confirm each warning first.")
 
 
 def estimate_of(values: Mapping[str, Any], existing: Existing | None = None) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from api.auth.principal import principal
 from api.auth.saved_form import Again, why_again
 from api.http.idempotency import keep_answer, wait_for_answer
+from api.principal import current_principal
 
 FIELD = "form_token"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -59,7 +59,7 @@ class Submission:
     def __init__(self) -> None:
         token = request.form.get(FIELD, "")
         # An Idempotency-Key has no blank: a form's key can't be mistaken for one.
-        self._key = f"{principal().actor} form {token}" if TOKEN.fullmatch(token) else None
+        self._key = f"{current_principal().actor} form {token}" if TOKEN.fullmatch(token) else None
         content = sorted((name, value) for name, value in request.form.items(multi=True) if name not in NOT_CONTENT)
         what = f"{request.path.rstrip('/')}\0{urlencode(content, errors='surrogatepass')}"
         self._hash = hashlib.blake2b(what.encode(), digest_size=32).digest()

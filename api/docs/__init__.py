@@ -9,8 +9,9 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, make_response, render_template, session, url_for
 
 from api.auth import csrf
-from api.extensions import rest_api
+from api.http.openapi import rest_api
 from api.http.static_files import Assets
+from api.permissions import public
 
 PATH = "/docs"
 DOCUMENT = "openapi.json"
@@ -27,6 +28,7 @@ def register_docs(app: Flask) -> None:
     blp = Blueprint("docs", __name__, url_prefix=PATH, template_folder="templates")
 
     @blp.get("/")
+    @public
     def page() -> Response:
         def address(name: str) -> str:
             return url_for("docs.asset", version=assets.version, name=name)
@@ -41,6 +43,7 @@ def register_docs(app: Flask) -> None:
 
     @blp.get("/<name>", defaults={"version": None})
     @blp.get("/<version>/<name>")
+    @public
     def asset(name: str, version: str | None) -> Response:
         return assets.answer(name, version)
 

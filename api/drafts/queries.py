@@ -21,6 +21,12 @@ def unsent_drafts(limit: int) -> tuple[Sequence[MailingDraft], int]:
     return found, db.session.scalars(select(func.count()).select_from(MailingDraft).where(unsent)).one()
 
 
+def drafts_after(after: int, limit: int) -> Sequence[MailingDraft]:
+    """The drafts with a greater id that were not sent, in order."""
+    unsent = select(MailingDraft).where(MailingDraft.mailing_id.is_(None), MailingDraft.id > after)
+    return db.session.scalars(unsent.order_by(MailingDraft.id).limit(limit)).all()
+
+
 def draft_by_id(draft_id: int) -> MailingDraft:
     """The draft, sent or not. Raises NotFound."""
     draft = db.session.get(MailingDraft, draft_id)
@@ -32,6 +38,12 @@ def draft_by_id(draft_id: int) -> MailingDraft:
 def versions_of(draft: MailingDraft) -> Sequence[MailingDraftVersion]:
     """The earlier versions of the draft, the latest first."""
     return db.session.scalars(select_versions(draft)).all()
+
+
+def versions_after(draft: MailingDraft, after: int, limit: int) -> Sequence[MailingDraftVersion]:
+    """The earlier versions of the draft with a greater id, in order."""
+    found = select(MailingDraftVersion).where(MailingDraftVersion.draft_id == draft.id, MailingDraftVersion.id > after)
+    return db.session.scalars(found.order_by(MailingDraftVersion.id).limit(limit)).all()
 
 
 def select_versions(draft: MailingDraft) -> Select[MailingDraftVersion]:

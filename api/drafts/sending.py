@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
 
 from api.clock import now
 from api.http.schemas import load_present
+from api.mailings.estimate import estimate
 from api.mailings.schemas import MailingBody
+from api.workers.queries import present_speed
 from shared.domain.mailing_rules import MailingFields, check_fields
-from shared.errors import Invalid
+from shared.errors import Conflict, Invalid
+
+GROWTH = 0.01
+"""By what part an audience may have grown since it was shown: a directory in use changes all the time."""
 
 
 def fields_to_send(draft_fields: Mapping[str, str]) -> tuple[MailingFields, bool]:
@@ -27,6 +33,23 @@ def fields_to_send(draft_fields: Mapping[str, str]) -> tuple[MailingFields, bool
     check_end(fields.end_datetime, earliest)
     at_once = fields.start_datetime <= earliest
     return replace(fields, start_datetime=max(fields.start_datetime, earliest)), at_once
+
+
+def estimate_to_send(fields: MailingFields) -> dict[str, Any]:
+    """The estimate of a mailing that is about to be sent, with its audience counted."""
+    known = {name: getattr(fields, name) for name in ("mark", "text", "start_datetime", "end_datetime")}
+    return estimate(known, exact=True, speed=present_speed())
+
+
+def check_review(estimated: Mapping[str, Any], audience: int | None, confirmed: Collection[str]) -> None:
+    """Raises Conflict unless what is sent is what was reviewed: about so many clients, and each warning confirmed.
+
+    Of an `audience` of None, any number of clients will do.
+    """
+    if audience is not None and estimated["audience"] > audience * (1 + GROWTH):
+        raise Conflict("audience", f"There are {estimated['audience']} clients now, and {audience} were shown before.")
+    if any(warning.code not in confirmed for warning in estimated["warnings"]):
+        raise Conflict("confirm", "Confirm each warning first.")
 
 
 def earliest_start() -> datetime:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from sqlalchemy import delete, func, select
 
 from api.audit.recorder import name_object, nothing_changed, record_changes
-from api.auth.principal import principal
 from api.clock import CLOCK
 from api.drafts.queries import select_versions
 from api.extensions import db
 from api.http.fields import rfc_3339
 from api.mailings.services import add_mailing, lock_mailing, remove_mailing
+from api.principal import current_principal
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict, NotFound
@@ -32,7 +32,7 @@ def lock_draft(draft_id: int) -> MailingDraft:
 
 def add_draft(fields: Mapping[str, str]) -> int:
     """Adds a draft of the fields that there are, and returns its id."""
-    author = principal()
+    author = current_principal()
     draft = MailingDraft(fields=dict(fields), created_by=author.actor, created_by_name=author.name)
     db.session.add(draft)
     db.session.flush()
@@ -40,29 +40,36 @@ def add_draft(fields: Mapping[str, str]) -> int:
     return draft.id
 
 
+def check_unsent(draft: MailingDraft) -> None:
+    """Raises Conflict for a draft that was sent."""
+    if draft.mailing_id is not None:
+        raise Conflict("status", f"Draft {draft.id} has been sent already: it is mailing {draft.mailing_id}.")
+
+
 def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
     """Changes a locked draft. Raises Conflict for one that was sent."""
-    _check_unsent(draft)
+    check_unsent(draft)
     if fields == draft.fields:
         nothing_changed()
         return
-    record_changes({name: draft.fields.get(name, "") for name in fields}, fields)
+    names = {**draft.fields, **fields}
+    record_changes({name: draft.fields.get(name, "") for name in names}, {name: fields.get(name, "") for name in names})
     _keep_version(draft)
     draft.fields = dict(fields)
-    draft.updated_at, draft.updated_by_name = func.now(), principal().name
+    draft.updated_at, draft.updated_by_name = func.now(), current_principal().name
     db.session.flush()
 
 
 def remove_draft(draft: MailingDraft) -> None:
     """Deletes a locked draft. Raises Conflict for one that was sent."""
-    _check_unsent(draft)
+    check_unsent(draft)
     db.session.delete(draft)
     db.session.flush()
 
 
 def send_draft(draft: MailingDraft, fields: MailingFields) -> int:
     """Adds the mailing that a locked draft has become, and returns its id. Raises Invalid, and Conflict."""
-    _check_unsent(draft)
+    check_unsent(draft)
     draft.mailing_id = add_mailing(fields)
     draft.fields = {}
     db.session.flush()
@@ -81,7 +88,7 @@ def undo_sending(mailing_id: int) -> int:
         draft_id = add_draft(fields_of(fields))
     else:
         draft.fields, draft.mailing_id = fields_of(fields), None
-        draft.updated_at, draft.updated_by_name = CLOCK, principal().name
+        draft.updated_at, draft.updated_by_name = CLOCK, current_principal().name
         db.session.flush()
         draft_id = draft.id
     remove_mailing(mailing)
@@ -111,8 +118,3 @@ def _keep_version(draft: MailingDraft) -> None:
         .where(MailingDraftVersion.id.in_(over.scalar_subquery()))
         .execution_options(synchronize_session=False)
     )
-
-
-def _check_unsent(draft: MailingDraft) -> None:
-    if draft.mailing_id is not None:
-        raise Conflict("status", f"Draft {draft.id} has been sent already: it is mailing {draft.mailing_id}.")

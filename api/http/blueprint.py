@@ -1,7 +1,8 @@
-"""A flask-smorest blueprint with typed decorators, strict query strings, and optional ETags (api/http/etags.py)."""
+"""A flask-smorest blueprint with typed decorators, strict query strings, roles in the document, and optional ETags."""
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -10,24 +11,24 @@ import marshmallow as ma
 from flask import Blueprint as FlaskBlueprint
 from flask import Response, request
 from flask_smorest.blueprint import Blueprint as SmorestBlueprint
-from flask_smorest.utils import get_appcontext
 from webargs.flaskparser import abort
 
-from api.auth.permissions import role_needed
 from api.http import etags
 from api.http.idempotency import idempotent
 from api.http.json_body import BodyParser
 from api.http.openapi import ERRORS
+from api.permissions import Access, declared_access
 from shared.domain.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 BODY_ERRORS = (413, 415)
 
-NEEDS = {
-    Role.VIEWER: "Any key will do.",
-    Role.OPERATOR: "Needs the role `operator` or `admin`.",
-    Role.ADMIN: "Needs the role `admin`.",
+ROLE_SENTENCES: dict[Role | Access, str] = {
+    Access.UNDECLARED: "Refused for everybody.",
+    Role.VIEWER: "Requires the role `viewer` or a higher one.",
+    Role.OPERATOR: "Requires the role `operator` or `admin`.",
+    Role.ADMIN: "Requires the role `admin`.",
 }
 
 
@@ -40,7 +41,7 @@ class Blueprint(SmorestBlueprint):
         super().__init__(name, __name__, url_prefix=path, description=description)
         self._editable = editable
         self._parameters: dict[tuple[str, str], frozenset[str]] = {}
-        self._prepare_doc_cbks += [_document_errors, self._document_access]
+        self._prepare_doc_cbks += [_document_etag, _document_errors, self._document_access]
         self.before_request(self._check_query)
 
     def route(self, rule: str, **options: Any) -> Callable[[View], View]:
@@ -68,25 +69,32 @@ class Blueprint(SmorestBlueprint):
         return decorate
 
     def arguments(self, schema: ma.Schema, *, location: str = "json", **options: Any) -> Callable[[View], View]:
-        """Passes what the schema loads as the view's first argument."""
+        """Passes the loaded fields as the view's first argument."""
         return super().arguments(schema, location=location, **options)  # type: ignore[no-any-return]
 
     def response(
         self, status_code: int, schema: ma.Schema | dict[str, str] | None = None, **options: Any
     ) -> Callable[[View], View]:
-        """Answers with what the schema dumps of the view's result, which may be a pair of result and headers.
+        """Responds with the view's result as the schema dumps it; the result may be a pair with headers.
 
-        A Response is answered as it is; a schema in OpenAPI's own words only documents it.
+        A Response is passed on as it is; a schema in OpenAPI's own terms only documents it.
         """
         return super().response(status_code, schema, **options)  # type: ignore[no-any-return]
 
     def other_response(self, status_code: int, schema: dict[str, str], **options: Any) -> Callable[[View], View]:
-        """Documents what the view may answer instead, in OpenAPI's own words."""
+        """Documents another response of the view, in OpenAPI's own terms."""
         return super().alt_response(status_code, schema=schema, **options)  # type: ignore[no-any-return]
 
     def etag(self, view: View) -> View:
-        """Tags what the view answers; a view that writes calls check_etag under the row's lock."""
-        return super().etag(view)  # type: ignore[no-any-return]
+        """Adds an ETag to the view's response; a view that writes calls check_etag under the row's lock."""
+
+        @functools.wraps(view)
+        def tagged(*args: Any, **kwargs: Any) -> Response:
+            response: Response = view(*args, **kwargs)
+            return response if request.method == "DELETE" else etags.tagged(response, self._editable_schema.fields)
+
+        tagged._apidoc = {**view._apidoc, "tagged": True}  # type: ignore[attr-defined]
+        return tagged  # type: ignore[return-value]
 
     def once(self, view: View) -> View:
         """Commits what the view did, together with its answer if the caller gave an Idempotency-Key.
@@ -96,12 +104,11 @@ class Blueprint(SmorestBlueprint):
         return self.doc(parameters=["IDEMPOTENCY_KEY"])(idempotent(view))  # type: ignore[no-any-return]
 
     def check_etag(self, etag_data: Any, etag_schema: None = None) -> None:
-        """Raises PreconditionFailed (412) when the request has an If-Match that doesn't name the resource as it is.
+        """Raises PreconditionFailed (412) when the request has an If-Match that does not name the resource as it is.
 
         To be called under the row's lock: of two writers with the same tag, the second one then sees the first.
         """
-        get_appcontext().setdefault("etag", {})["etag_checked"] = True
-        if "If-Match" in request.headers:
+        if "If-Match" in request.headers:  # optional: the specification's plain PUT and DELETE work
             etags.check_edited(self._editable_schema.dump(etag_data), request.if_match)
 
     @property
@@ -109,29 +116,15 @@ class Blueprint(SmorestBlueprint):
         assert self._editable is not None, "a blueprint with ETags says what is editable"  # noqa: S101
         return self._editable
 
-    def _tag(self, whole: Mapping[str, Any], body: bytes) -> str:
-        return etags.tag_of({name: whole[name] for name in self._editable_schema.fields}, body)
-
-    def _check_precondition(self) -> None:
-        """If-Match is optional: the specification's plain PUT and DELETE work."""
-
-    def _set_etag_in_response(self, response: Response) -> None:
-        if request.method == "DELETE":
-            return
-        etag = self._tag(get_appcontext()["result_dump"], response.get_data())
-        response.set_etag(etag)
-        if request.method in ("GET", "HEAD") and etags.is_current(etag, request.if_none_match):
-            response.status_code = 304
-            response.set_data(b"")
-
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
         super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
         for method, doc in self._docs[endpoint].items():
             if method != "parameters":
                 self._parameters[endpoint, method] = frozenset(_query_parameters(doc))
+                doc["access"] = declared_access(getattr(obj, method))
 
     def _check_query(self) -> None:
-        """Raises 422 for query parameters that there are not, or that come twice: nothing is silently ignored."""
+        """Raises 422 for query parameters that are unknown or come twice: nothing is silently ignored."""
         method = "get" if request.method == "HEAD" else request.method.lower()
         endpoint = (request.endpoint or "").rpartition(".")[2]
         known = self._parameters.get((endpoint, method))
@@ -146,28 +139,13 @@ class Blueprint(SmorestBlueprint):
     def _document_access(
         self, doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_: Any
     ) -> dict[str, Any]:
-        needed = role_needed(f"{self.name}.", method.upper())
+        needed = doc_info["access"]
         # A cookie without the page's token may only read, whatever the role.
         may_be_forbidden = needed is not Role.VIEWER or method != "get"
         for status in (401, 403, 429) if may_be_forbidden else (401, 429):
             doc["responses"][status] = ERRORS[status][0]
-        told = doc_info["docstring"].get("description")
-        doc_info["docstring"]["description"] = f"{told}\n\n{NEEDS[needed]}" if told else NEEDS[needed]
-        return doc
-
-    @staticmethod
-    def _prepare_etag_doc(doc: dict[str, Any], doc_info: Any, *, method: str, **_: Any) -> dict[str, Any]:
-        if not doc_info.get("etag"):
-            return doc
-        if method == "get":
-            doc["responses"][304] = "NOT_MODIFIED"
-            doc.setdefault("parameters", []).append("IF_NONE_MATCH")
-        if method in ("put", "delete"):
-            doc["responses"][412] = ERRORS[412][0]
-            doc.setdefault("parameters", []).append("IF_MATCH")
-        if method != "delete":
-            for status in doc_info["success_status_codes"]:
-                doc["responses"][status].setdefault("headers", {})["ETag"] = "ETAG"
+        texts = (doc_info["docstring"].get("description"), ROLE_SENTENCES[needed])
+        doc_info["docstring"]["description"] = "\n\n".join(text for text in texts if text)
         return doc
 
 
@@ -180,4 +158,19 @@ def _document_errors(doc: dict[str, Any], doc_info: Mapping[str, Any], **_: Any)
     body = BODY_ERRORS if "requestBody" in doc else ()
     for status in sorted({*body, *doc_info.get("errors", ()), 400, 422, 503}):
         doc["responses"][status] = ERRORS[status][0]
+    return doc
+
+
+def _document_etag(doc: dict[str, Any], doc_info: Mapping[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
+    if not doc_info.get("tagged"):
+        return doc
+    if method == "get":
+        doc["responses"][304] = "NOT_MODIFIED"
+        doc.setdefault("parameters", []).append("IF_NONE_MATCH")
+    if method in ("put", "delete"):
+        doc["responses"][412] = ERRORS[412][0]
+        doc.setdefault("parameters", []).append("IF_MATCH")
+    if method != "delete":
+        for status in doc_info["success_status_codes"]:
+            doc["responses"][status].setdefault("headers", {})["ETag"] = "ETAG"
     return doc

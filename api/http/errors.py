@@ -1,4 +1,4 @@
-"""The one place where errors become answers. Whatever goes wrong answers with the same JSON, and leaks nothing."""
+"""The one place where errors become responses: always the same JSON, and no internals in it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ CONSTRAINTS: dict[str, FieldError] = {
     "mailing_window_ends_after_its_start": Invalid("end_datetime", "The end must be after the start."),
     "mailing_text_is_1_to_1600_characters": Invalid("text", "Must be 1 to 1600 characters."),
 }
-"""What a constraint of the database says to a caller. The rules say it first; two requests at once get past them."""
+"""What a caller is told about a constraint of the database. The rules check first; two requests at once pass them."""
 
 RETRY_SOON, RETRY_LATER = 1, 5
-"""Seconds: for two transactions in each other's way, and for a database that is away."""
+"""Seconds: after two transactions in conflict, and while the database is unavailable."""
 
 # SQLSTATE (PostgreSQL manual, appendix A): deadlock, serialization failure, lock not available, statement timeout.
-IN_THE_WAY = frozenset({"40P01", "40001", "55P03", "57014"})
+CONFLICTING = frozenset({"40P01", "40001", "55P03", "57014"})
 # A standby that has not taken over yet.
 READ_ONLY = "25006"
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answers everything that views, parsers, rules and the database raise."""
+    """Handles everything that views, parsers, rules and the database raise."""
     for error, answer in ANSWERS.items():
         app.register_error_handler(error, answer)
 
@@ -52,7 +52,7 @@ def answer_http(error: HTTPException) -> Response:
     if errors:
         message = data.get("message", "The request has errors.")
     elif isinstance(error, NoSuchPath):
-        message = "There is nothing at this path."
+        message = "Not found."
     else:
         message = error.description or ""
     response = _answer(error.code or 500, message, errors)
@@ -62,7 +62,7 @@ def answer_http(error: HTTPException) -> Response:
 
 
 def answer_rule(error: GonetsError) -> Response:
-    """What the rules in shared raise, by what the caller can do about it."""
+    """What the rules in shared raise, as the status that says what the caller can do about it."""
     match error:
         case NotFound():
             return _answer(404, str(error))
@@ -75,21 +75,21 @@ def answer_rule(error: GonetsError) -> Response:
 
 
 def answer_database(error: DBAPIError) -> Response:
-    """What PostgreSQL or the way to it raises: the caller's fault by constraint, trouble that passes, or a bug."""
+    """What PostgreSQL or the connection to it raises: a broken constraint, a transient error, or a bug."""
     if rule := broken_rule(error):
         return answer_rule(rule)
     cause = error.orig
     sqlstate = getattr(cause, "pgcode", None)
     constraint = _constraint(error)
-    if sqlstate in IN_THE_WAY:
+    if sqlstate in CONFLICTING:
         log.warning("a statement gave up", extra={"sqlstate": sqlstate})
-        return _unavailable("Other requests are in the way. Try again.", RETRY_SOON)
+        return _unavailable("Conflicting concurrent request; please retry.", RETRY_SOON)
     # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
     closed = type(cause) is psycopg2.DatabaseError
-    passing = closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
-    if passing or error.connection_invalidated or sqlstate == READ_ONLY:
+    transient = closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if transient or error.connection_invalidated or sqlstate == READ_ONLY:
         return answer_unavailable(error)
-    # Its text and its details hold values, which are none of a log's business.
+    # Its text and its details hold values, which are sensitive.
     hidden = GonetsError(f"{type(cause).__name__}, SQLSTATE {sqlstate}, constraint {constraint}")
     return answer_unexpected(hidden.with_traceback(error.__traceback__))
 
@@ -100,15 +100,15 @@ def broken_rule(error: DBAPIError) -> FieldError | None:
 
 
 def answer_unavailable(error: Exception) -> Response:
-    """A database that is away, restarts, or has no connection left."""
-    log.warning("the database is away", extra={"trouble": explain(error)})
-    return _unavailable("The database is away. Try again.", RETRY_LATER)
+    """A database that cannot be reached, restarts, or has no connection left."""
+    log.warning("database unavailable", extra={"error": explain(error)})
+    return _unavailable("The database is unavailable; please retry.", RETRY_LATER)
 
 
 def answer_unexpected(error: Exception) -> Response:
-    """A bug: logged in full, answered without a word of it."""
+    """A bug: logged in full, and not described to the caller."""
     log.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
-    return _answer(500, "Something went wrong here. It has been logged.")
+    return _answer(500, "Internal error. It has been logged.")
 
 
 ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
@@ -118,7 +118,7 @@ ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
     PoolTimeout: answer_unavailable,
     Exception: answer_unexpected,
 }
-"""What answers an error of each kind, of the nearest one that it is."""
+"""The handler for each kind of error; the nearest class counts."""
 
 
 def _constraint(error: DBAPIError) -> str | None:

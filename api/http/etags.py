@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 
+from flask import Response, request
 from werkzeug.datastructures import ETags
 from werkzeug.exceptions import PreconditionFailed
 
@@ -17,19 +19,20 @@ _GIVEN = re.compile(r"[0-9a-f]{24}\.[0-9a-f]{24}")
 _SEND = "Send the ETag that reading the resource answers, with its quotes, or leave If-Match out."
 
 
-def tag_of(edited: object, whole: bytes) -> str:
-    """The tag of a resource: of what a person edits of it, and of its representation."""
-    return f"{digest(edited)}.{_hash(whole)}"
+def tagged(response: Response, editable: Iterable[str]) -> Response:
+    """The answer with its tag, which is of its `editable` fields and of the whole; 304 if a GET named that tag.
 
-
-def digest(edited: object) -> str:
-    """The first part of a tag."""
-    return _hash(json.dumps(edited, sort_keys=True).encode())
-
-
-def is_current(tag: str, given: ETags) -> bool:
-    """Whether an If-None-Match names the tag (RFC 9110, section 13.1.2: a weak one will do)."""
-    return given.star_tag or tag in _ours(given)
+    Of If-None-Match a weak tag will do (RFC 9110, section 13.1.2).
+    """
+    body = response.get_data()
+    resource = json.loads(body)
+    tag = f"{_digest({name: resource[name] for name in editable})}.{_hash(body)}"
+    response.set_etag(tag)
+    given = request.if_none_match
+    if request.method in ("GET", "HEAD") and (given.star_tag or tag in _ours(given)):
+        response.status_code = 304
+        response.set_data(b"")
+    return response
 
 
 def check_edited(edited: object, given: ETags) -> None:
@@ -41,7 +44,7 @@ def check_edited(edited: object, given: ETags) -> None:
     if given.star_tag:
         return
     ours = _ours(given)
-    if digest(edited) in {tag.partition(".")[0] for tag in ours}:
+    if _digest(edited) in {tag.partition(".")[0] for tag in ours}:
         return
     if ours:
         reason = "The resource has been edited since this ETag was answered: read it again before you write."
@@ -61,6 +64,11 @@ def _ours(given: ETags) -> set[str]:
     """
     tags = given.as_set(include_weak=True)
     return {found[0] for found in (_GIVEN.match(tag or "") for tag in tags) if found}
+
+
+def _digest(edited: object) -> str:
+    """The first part of a tag."""
+    return _hash(json.dumps(edited, sort_keys=True).encode())
 
 
 def _hash(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The fields that marshmallow doesn't have: each refuses what the database couldn't keep, and says why.
+"""The fields that marshmallow does not have. Each rejects what the database could not store, and says why.
 
 Each documents itself in OpenAPI: the `metadata` of a field is what apispec adds to its property.
 """
@@ -22,7 +22,7 @@ MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
 
 FIRST_YEAR, LAST_YEAR = MINYEAR + 1, MAXYEAR - 1
-"""Of a moment: a year of room on either side, for whoever reads it in another time zone."""
+"""Of a moment: a year of room on either side, for readers in another time zone."""
 
 PHONE_NUMBER = {
     "type": "integer",
@@ -50,12 +50,12 @@ _INSTANT = re.compile(
 
 
 def whole_number(text: str) -> int | None:
-    """The number that ASCII digits and nothing else say, up to MAX_ID; none for all else."""
+    """The number that is written in ASCII digits and nothing else, up to MAX_ID; None for all else."""
     return int(text) if _DIGITS.fullmatch(text) and int(text) <= MAX_ID else None
 
 
 class PlainText(ma.fields.String):
-    """A string that PostgreSQL can keep: no NUL, and no half of a surrogate pair."""
+    """A string that PostgreSQL can store: no NUL, and no half of a surrogate pair."""
 
     default_error_messages = {
         "nul": "Must not contain the NUL character.",
@@ -81,7 +81,7 @@ class Label(PlainText):
 
 
 class Region(PlainText):
-    """The two letters of a country that has phone numbers, in either case; nothing is no country, and None."""
+    """The two letters of a country that has phone numbers, in either case; an empty string is None."""
 
     default_error_messages = {"unknown": "Must be the two letters of a country (ISO 3166-1), such as RU."}
 
@@ -101,6 +101,20 @@ class TrueOrFalse(ma.fields.Boolean):
     truthy = {"true"}
     falsy = {"false"}
     default_error_messages = {"invalid": "Must be true or false."}
+
+
+class Codes(ma.fields.Field[list[str]]):
+    """An array of strings. Unlike marshmallow's List it says what is wrong of the field, and not of each element."""
+
+    default_error_messages = {"invalid": "Must be an array of strings."}
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "array", "items": {"type": "string"}, **metadata}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.make_error("invalid")
+        return value
 
 
 class Timezone(PlainText):
@@ -133,7 +147,7 @@ class WholeNumber(ma.fields.Field[int]):
 
 
 def default_numbers() -> PhoneNumbers:
-    """What reads phone numbers where a request names no region: DEFAULT_REGION's."""
+    """The reader of phone numbers for requests that name no region: that of DEFAULT_REGION."""
     return numbers_of(current_app.config.get("DEFAULT_REGION") if current_app else None)
 
 
@@ -143,7 +157,7 @@ class PhoneNumber(ma.fields.Field[int]):
     default_error_messages = {"invalid": FORM}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        # A bool is an int to Python, and 79161234567.0 is one to nobody: it has been through something lossy.
+        # A bool is an int to Python; a float has been through something lossy.
         if isinstance(value, str) or (type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER):
             return self._read(value)
         raise self.make_error("invalid")
@@ -179,7 +193,7 @@ class WrittenPhoneNumber(PhoneNumber):
 
 
 class ObjectOrNull(ma.fields.Field[Any]):
-    """An object of a schema that is only answered, or null.
+    """An object of a response schema, or null.
 
     A Nested one would be documented as `anyOf` a reference and any object that is null: OpenAPI 3.0 has no other way to
     say null beside a reference. Generators make a type of that which takes no null; so the object is written out.
@@ -204,12 +218,12 @@ def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
 
 
 class Instant(ma.fields.Field[datetime]):
-    """A moment, as RFC 3339 writes it. It is kept to the microsecond and answered in UTC."""
+    """A moment, as RFC 3339 writes it. It is stored to the microsecond and returned in UTC."""
 
     default_error_messages = {
         "invalid": "Must be a date and time with its offset from UTC (RFC 3339), such as 2022-06-02T18:25:43.511Z.",
-        "naive": "Says nothing about its offset from UTC: end it with Z, or with an offset such as +03:00.",
-        "impossible": "There is no such moment: {reason}.",
+        "naive": "Missing UTC offset; append Z or an offset such as +03:00.",
+        "impossible": "Not a valid moment: {reason}.",
     }
 
     def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:

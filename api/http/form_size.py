@@ -19,5 +19,5 @@ def register_form_size(app: Flask) -> None:
 
 
 def _allow_long_texts() -> None:
-    if request.blueprint == "console" or request.endpoint == "sign_in.enter":
+    if request.blueprint == "console" or request.endpoint == "sign_in.login":
         request.max_content_length = max(MAX_FORM, current_app.config["MAX_CONTENT_LENGTH"])

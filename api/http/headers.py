@@ -1,4 +1,4 @@
-"""What every answer says besides itself: which request it is to, and what a browser may do with it."""
+"""The headers of every response: the request's id, and what a browser may do with the response."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ CONTENT_SECURITY_POLICY = (
 SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    # No address of ours is told to another site. ("no-referrer" would have forms say that they come from nowhere.)
+    # No other site learns our addresses. ("no-referrer" would send forms without an origin.)
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 SECRET_PATHS = ("/v1/key", "/v1/sign-in-link", "/login", "/logout")
-"""What may hold a key or a token."""
+"""Under which responses may hold a key or a token."""
 A_YEAR = 365 * 24 * 3600
 
 
 def register_headers(app: Flask) -> None:
-    """Puts them on every answer, errors too."""
+    """Adds them to every response, errors too."""
     app.before_request(_name_request)
     app.after_request(_add_headers)
 
@@ -57,5 +57,5 @@ def _add_headers(response: Response) -> Response:
 def _caching() -> str | None:
     if request.path.startswith(SECRET_PATHS):
         return "no-store"
-    # Personal data is in no cache but the browser's own, which asks each time.
+    # Personal data is cached by nothing but the browser itself, which revalidates each time.
     return "private, no-cache" if request.path.startswith("/v1/") else None

@@ -1,8 +1,8 @@
-"""A POST that may be repeated when its answer was lost: the Idempotency-Key.
+"""The Idempotency-Key: a POST that may be repeated when its response was lost.
 
-What the request did and the answer to it are written in one commit, so there is never the one without the other. Only
-answers of success are kept: a request that was refused did nothing, and may be tried again.
-(draft-ietf-httpapi-idempotency-key-header; how long a key is kept is ours to say.)
+What the request did and its response are written in one commit, so there is never the one without the other. Only
+responses of success are stored: a request that was refused did nothing, and may be tried again.
+(draft-ietf-httpapi-idempotency-key-header; it leaves open for how long a key is stored.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 from flask import Response, request
@@ -21,25 +20,25 @@ from sqlalchemy.sql.functions import Function
 from webargs.flaskparser import abort
 from werkzeug.wrappers import Response as BaseResponse
 
-from api.auth.principal import principal
 from api.extensions import db
+from api.principal import current_principal
+from shared.domain.idempotency import IDEMPOTENCY_TTL
 from shared.schema import IdempotencyRecord
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 HEADER = "Idempotency-Key"
-KEPT_FOR = timedelta(hours=24)
 KEY = re.compile(r"[!-~]{1,255}")
 """Visible ASCII, as a header takes it."""
 
-KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Set-Cookie")
-"""Of the last, the answer to a form has one: what the page that follows is to tell (api/console/notices.py)."""
-SWEEP = 1000
-"""Answers that are over their time, removed by one request at most."""
+STORED_HEADERS = ("Content-Type", "Location", "ETag", "Set-Cookie")
+"""The last is of the response to a form: the notice that the next page shows (api/console/notices.py)."""
+CLEANUP_BATCH = 1000
+"""Expired records that one request removes at most."""
 
 
 def idempotent(view: View) -> View:
-    """Runs the view and commits, unless the request's key says that this has been done: then repeats the answer."""
+    """Runs the view and commits, unless the request's key was used already: then repeats the stored response."""
 
     @functools.wraps(view)
     def answer(*args: Any, **kwargs: Any) -> Response:
@@ -59,27 +58,27 @@ def idempotent(view: View) -> View:
 
 
 def _scoped_key(key: str) -> str:
-    """The key as it is kept: everybody has keys of their own. Answers 422 for what can't be one."""
+    """The key as it is stored: by who sends it. Responds with 422 if it is not a valid key."""
     if not KEY.fullmatch(key):
         _refuse(422, "Must be 1 to 255 visible ASCII characters.")
-    return f"{principal().actor} {key}"
+    return f"{current_principal().actor} {key}"
 
 
 def _find(key: str, request_hash: bytes) -> IdempotencyRecord | None:
-    """The answer kept for the key. Until the end of the transaction, nobody else can use the key.
+    """The stored response of the key. Until the end of the transaction, no other request can use the key.
 
-    Answers 422 for one that came with another request, 409 while that one runs.
+    Responds with 422 if the key was used with another request, 409 while that one runs.
     """
     if not db.session.scalar(select(func.pg_try_advisory_xact_lock(_lock_of(key)))):
-        _refuse(409, "A request with this key is still running. Ask again in a while.")
+        _refuse(409, "A request with this key is still running. Retry later.")
     kept = _kept(key)
     if kept is not None and kept.request_hash != request_hash:
-        _refuse(422, "This key came with another request before: take a new one.")
+        _refuse(422, "This key was used with another request. Use a new one.")
     return kept
 
 
 def wait_for_answer(key: str) -> IdempotencyRecord | None:
-    """The answer kept for the key, after whoever uses it now has committed. Then, nobody else can use the key.
+    """The stored response of the key, after a request that uses it now has committed. Then no other can use the key.
 
     Waits for as long as a statement may take (API_STATEMENT_TIMEOUT).
     """
@@ -94,7 +93,7 @@ def _lock_of(key: str) -> Function[int]:
 def _kept(key: str) -> IdempotencyRecord | None:
     return db.session.scalar(
         select(IdempotencyRecord).where(
-            IdempotencyRecord.key == key, IdempotencyRecord.created_at > func.now() - KEPT_FOR
+            IdempotencyRecord.key == key, IdempotencyRecord.created_at > func.now() - IDEMPOTENCY_TTL
         )
     )
 
@@ -110,19 +109,18 @@ def _repeat(kept: IdempotencyRecord) -> Response:
 
 
 def keep_answer(key: str, request_hash: bytes, response: BaseResponse) -> None:
-    """Adds the answer to what is being committed, in place of one that was kept for the key before."""
-    over = select(IdempotencyRecord.key).where(IdempotencyRecord.created_at <= func.now() - KEPT_FOR).limit(SWEEP)
-    db.session.execute(
-        delete(IdempotencyRecord).where(IdempotencyRecord.key.in_(over.with_for_update(skip_locked=True)))
-    )
+    """Adds the response to what is being committed, in place of an expired one of the same key."""
+    expired = select(IdempotencyRecord.key).where(IdempotencyRecord.created_at <= func.now() - IDEMPOTENCY_TTL)
+    batch = expired.limit(CLEANUP_BATCH).with_for_update(skip_locked=True)
+    db.session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.key.in_(batch)))
     answer = {
         "key": key,
         "request_hash": request_hash,
         "status": response.status_code,
-        "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
+        "headers": {name: response.headers[name] for name in STORED_HEADERS if name in response.headers},
         "body": response.get_data(),
     }
-    renewed = answer | {"created_at": func.now()}  # of a key that is over its time and not swept yet
+    renewed = answer | {"created_at": func.now()}  # of an expired key that is not removed yet
     db.session.execute(
         insert(IdempotencyRecord).values(answer).on_conflict_do_update(index_elements=["key"], set_=renewed)
     )

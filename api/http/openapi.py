@@ -1,4 +1,4 @@
-"""The OpenAPI document: what flask-smorest doesn't find out by itself."""
+"""The OpenAPI document: what flask-smorest does not find out by itself."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from shared.version import VERSION
 DESCRIPTION = """\
 Bulk text-message mailings to a directory of clients, with a ledger of what became of every message.
 
-A trailing slash is optional on every path. Every error, whatever its status, answers with the same JSON: `code`,
-`status`, `message`, and, where a field is to blame, `errors` by place (`json`, `csv`, `query`, `headers`) and field.
+A trailing slash is optional on every path. Every error has the same JSON body: `code`, `status`, `message`, and, where
+a field is wrong, `errors` by place (`json`, `csv`, `query`, `headers`) and field.
 
-Lists are arrays in the order of `id`. The next page is where the `Link` header with `rel="next"` points to; there is
-none on the last page.
+Lists are arrays in the order of `id`. The `Link` header with `rel="next"` has the address of the next page; the last
+page has no such header.
 
-What reads or writes one client or mailing answers with an `ETag`. Send it back in `If-Match` with a PUT or a DELETE,
-and the write is refused (412) if somebody else has edited the resource since. Progress of a mailing's messages is no
-edit. (A tag that a compressing proxy has made weak, `W/"…"`, counts as it was.) Send it in `If-None-Match` with a GET,
-and the answer is 304 while nothing at all has changed.
+Responses with one client, mailing or draft have an `ETag`. Send it in `If-Match` with a PUT or a DELETE, and the write
+is refused (412) if the resource was edited since. Progress of a mailing's messages does not count as an edit. (A tag
+that a compressing proxy has made weak, `W/"…"`, is accepted too.) Send it in `If-None-Match` with a GET, and the
+response is 304 while nothing at all has changed.
 
-Everything needs a key, as `Authorization: Bearer gonets_…`. A `viewer` reads, an `operator` also writes clients and
-mailings, an `admin` also makes and revokes keys and reads the audit. Too many requests at once are refused (429). An
-answer's `X-Request-Id` is yours, if you sent one, and stands in the audit.
+Every operation needs an API key, as `Authorization: Bearer gonets_…`. A `viewer` reads, an `operator` also writes
+clients and mailings, an `admin` also creates and revokes keys and reads the audit. Requests above the rate limit are
+refused (429). The response has the `X-Request-Id` of the request, or a new one; the audit has it too.
 
-A POST may carry an `Idempotency-Key`: sent again after an answer was lost, it does nothing twice. (But for
-imports, which change nothing when repeated, and `createKey` and `createSignInLink`, whose answers are kept nowhere.)
+A POST may carry an `Idempotency-Key`: sent again because its response was lost, it does nothing twice. The exceptions
+are imports, which change nothing when repeated, and `createKey` and `createSignInLink`, whose responses are not stored.
 """
 
 SPEC = {
@@ -43,35 +43,38 @@ SPEC = {
 }
 
 ERRORS = {
-    400: ("BadRequest", "The body is not what it is announced as, or the query string is not UTF-8."),
-    401: ("Unauthorized", "There is no key, or none that is known here and not over. `WWW-Authenticate` says which."),
+    400: ("BadRequest", "The body does not match its Content-Type, or the query string is not UTF-8."),
+    401: (
+        "Unauthorized",
+        "The API key is missing, unknown, expired or revoked. `WWW-Authenticate` says which.",
+    ),
     403: (
         "Forbidden",
-        "The key's role may not, and the message names the one that may; or a browser's cookie came without its token.",
+        "The role is not sufficient (the message names the required one), or a browser's token is missing.",
     ),
-    404: ("NotFound", "There is no such resource, or there never was."),
-    408: ("RequestTimeout", "The upload has taken more than an hour. Nothing has changed."),
+    404: ("NotFound", "The resource does not exist or was deleted."),
+    408: ("RequestTimeout", "The upload took more than an hour. Nothing was changed."),
     409: (
         "Conflict",
-        "Not as things stand: another record, the ledger's history, or a request with the same Idempotency-Key that is "
-        "still running. `errors` names it.",
+        "The present state forbids it: another record, the status of the resource, or a request with the same "
+        "Idempotency-Key that is still running. `errors` names the field.",
     ),
     412: (
         "PreconditionFailed",
-        "Somebody else has edited the resource since this ETag was answered, or `If-Match` holds none "
-        "that was answered here. The message says which.",
+        "The resource was edited since this ETag was returned, or `If-Match` holds no ETag of this API. The message "
+        "says which.",
     ),
     413: ("TooLarge", "The body is larger than the API takes."),
-    415: ("UnsupportedMediaType", "The body is not announced as something that is taken here."),
+    415: ("UnsupportedMediaType", "This Content-Type is not accepted here."),
     422: ("Invalid", "A field or a query parameter is wrong, missing or unknown. `errors` names it."),
-    429: ("TooManyRequests", "Too many requests of this key at once. Try again after `Retry-After` seconds."),
-    503: ("Unavailable", "The database is away or too busy. Try again after `Retry-After` seconds."),
+    429: ("TooManyRequests", "Above the rate limit of this key. Retry after `Retry-After` seconds."),
+    503: ("Unavailable", "The database is unavailable or overloaded. Retry after `Retry-After` seconds."),
 }
 """Status: the name of its response in the document, and when it happens."""
 
 SECURITY_SCHEME = {"type": "http", "scheme": "bearer", "description": "A key: `gonets_…`, or what API_KEY is set to."}
 WWW_AUTHENTICATE = {"description": "That it takes a bearer token.", "schema": {"type": "string"}}
-RETRY_AFTER = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+RETRY_AFTER = {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
 ERROR_HEADERS = {
     401: {"WWW-Authenticate": WWW_AUTHENTICATE},
     429: {"Retry-After": RETRY_AFTER},
@@ -85,34 +88,34 @@ LINK = {
 LOCATION = {"description": "The path of the new resource.", "schema": {"type": "string"}}
 
 IF_MATCH = {
-    "description": "An `ETag` (or several, or `*`): refuse the write if the resource has been edited since. Optional.",
+    "description": "An `ETag` (or several, or `*`): refuse the write if the resource was edited since. Optional.",
     "schema": {"type": "string"},
     "required": False,
 }
 IF_NONE_MATCH = {
-    "description": "An `ETag`: answer 304 while nothing has changed. Optional.",
+    "description": "An `ETag`: respond with 304 while nothing has changed. Optional.",
     "schema": {"type": "string"},
     "required": False,
 }
 
 IDEMPOTENCY_KEY = {
-    "description": "Yours, and another one for each thing you mean to do. Sent again within 24 hours with the same "
-    "body, it brings the same answer and does nothing; with another body 422, while the first is still running 409. "
-    "Optional.",
+    "description": "A client-generated key, unique per operation. Sent again within 24 hours with the same body, it "
+    "returns the same response and does nothing; with another body it is refused with 422, while the first request is "
+    "still running with 409. Optional.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "required": False,
 }
 
 
 class ErrorSchema(ResponseSchema):
-    """What every error answers."""
+    """The body of every error."""
 
     code = ma.fields.Integer(required=True, metadata={"description": "The HTTP status.", "example": 422})
     status = ma.fields.String(
-        required=True, metadata={"description": "The status in words.", "example": "Unprocessable Entity"}
+        required=True, metadata={"description": "The name of the status.", "example": "Unprocessable Entity"}
     )
     message = ma.fields.String(
-        required=True, metadata={"description": "What is wrong, for a person.", "example": "The request has errors."}
+        required=True, metadata={"description": "What is wrong, as a sentence.", "example": "The request has errors."}
     )
     errors = ma.fields.Dict(
         keys=ma.fields.String(),
@@ -145,10 +148,10 @@ class RestApi(flask_smorest.Api):
                 response["headers"] = headers
             self.spec.components.response(name, response, lazy=True)
         self.spec.components.security_scheme("key", SECURITY_SCHEME)
-        self.spec.components.response("NOT_MODIFIED", {"description": "Nothing has changed."}, lazy=True)
+        self.spec.components.response("NOT_MODIFIED", {"description": "Not modified since."}, lazy=True)
 
     def _register_pagination_header(self) -> None:
-        """There is none: pages are linked."""
+        """None: pages are linked by `Link`."""
 
     def _register_etag_headers(self) -> None:
         self.spec.components.parameter("IF_MATCH", "header", {"name": "If-Match", **IF_MATCH}, lazy=True)
@@ -159,13 +162,17 @@ class RestApi(flask_smorest.Api):
         self.spec.components.header("ETAG", ETAG, lazy=True)
 
 
+rest_api = RestApi()
+"""What resources register their blueprints with; bound to the application by create_app."""
+
+
 class RowId(BaseConverter):
     """An id in a path: a bigint as PostgreSQL counts them, written in the one shortest way. All else is 404."""
 
     regex = "[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
-        """Raises ValidationError, which makes the path one that there is not."""
+        """Raises ValidationError, which makes the path an unknown one."""
         if int(value) > MAX_ID:
             raise ValidationError
         return int(value)

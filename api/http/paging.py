@@ -12,10 +12,11 @@ from marshmallow.utils import get_value
 
 from api.http.fields import WholeNumber
 from api.http.openapi import LINK
-from api.settings import MAX_PAGE_LIMIT, PAGE_LIMIT
 
 Row = TypeVar("Row")
 
+PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
+"""Rows of a page when the caller does not say, and at most."""
 PAGE_HEADERS = {"Link": LINK}
 
 
@@ -34,12 +35,16 @@ class PageArguments(ma.Schema):
     )
 
 
+def first_of(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
+    """The rows of a page, of which one more was asked for, and the last of them if there is a next page."""
+    return (rows[:limit], rows[limit - 1]) if len(rows) > limit else (rows, None)
+
+
 def page(find: Callable[..., Sequence[Row]], arguments: Mapping[str, Any]) -> tuple[Sequence[Row], dict[str, str]]:
     """One page of what `find(after=…, limit=…, **filters)` finds, and a `Link` to the next if there is one."""
     limit = arguments["limit"]
-    rows = find(**{**arguments, "limit": limit + 1})
-    if len(rows) <= limit:
+    rows, last = first_of(find(**{**arguments, "limit": limit + 1}), limit)
+    if last is None:
         return rows, {}
-    rows = rows[:limit]
-    query = urlencode({**request.args, "after": get_value(rows[-1], "id")})
+    query = urlencode({**request.args, "after": get_value(last, "id")})
     return rows, {"Link": f'<{request.path}?{query}>; rel="next"'}

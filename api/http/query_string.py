@@ -1,4 +1,4 @@
-"""A query string that is no text is refused before anything reads it: also an error's page has a look at it."""
+"""Rejects a query string that is not UTF-8 before anything reads it; error pages read it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a browser may be sent next: only to an address of ours."""
+"""Redirects only to addresses of this application, never to another site (an open redirect)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def local_address(given: str | None, otherwise: str) -> str:
-    """The path that was given, if it is one of ours; anything else would lead people astray under our name.
+    """The given path, if it is one of this application; otherwise the default, since it could lead to another site.
 
     Browsers take `//` and `/\\` for the beginning of another host.
     """

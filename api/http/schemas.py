@@ -1,4 +1,4 @@
-"""What all schemas have in common."""
+"""The bases of all schemas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Write = Callable[[Any], Any]
 
 
 class ResponseSchema(ma.Schema):
-    """The schema of an answer. It may get more fields one day: a client is to overlook what it doesn't know."""
+    """The schema of a response. Later versions may add fields: clients are to ignore unknown ones."""
 
     class Meta:
         """In OpenAPI's terms: additional properties are not forbidden."""
@@ -43,17 +43,22 @@ class ResponseSchema(ma.Schema):
 
 
 class WarningSchema(ResponseSchema):
-    """Something that is legal and probably not meant."""
+    """Something that is allowed and probably not intended."""
 
-    code = ma.fields.String(required=True, metadata={"description": "For a program.", "example": "nobody_matches"})
+    code = ma.fields.String(
+        required=True, metadata={"description": "A code, for programs.", "example": "nobody_matches"}
+    )
     message = ma.fields.String(
         required=True,
-        metadata={"description": "For a person.", "example": "No client has its mark as operator code or as tag."},
+        metadata={
+            "description": "A sentence, for people.",
+            "example": "No client has its mark as operator code or as tag.",
+        },
     )
 
 
 class RequestSchema(ma.Schema):
-    """The schema of a body. A name that there is not is refused: a misspelt one would be lost otherwise."""
+    """The schema of a request's body. Unknown names are rejected: a misspelt one would be lost otherwise."""
 
     class Meta:
         """In OpenAPI's terms: additional properties are forbidden."""

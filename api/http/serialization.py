@@ -1,4 +1,4 @@
-"""Rows as plain mappings, for answers that hold more than one table's columns."""
+"""Rows as plain mappings, for responses with the columns of more than one table."""
 
 from __future__ import annotations
 

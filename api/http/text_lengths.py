@@ -1,4 +1,4 @@
-"""How long a text may be: refused with the number of characters that are too many, and never cut."""
+"""Maximum lengths of texts: a longer one is rejected with the number of characters too many, never cut."""
 
 from __future__ import annotations
 

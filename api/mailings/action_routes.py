@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from flask import url_for
 from flask.views import MethodView
 
+from api.http.openapi import LOCATION
 from api.http.paging import PAGE_HEADERS, PageArguments, page
 from api.mailings import queries, services
 from api.mailings.routes import MAILING_ID, blp
 from api.mailings.schemas import JournalEntrySchema, MailingSchema, RetriedSchema, RetryBody
+from api.mailings.test_send import TestSendBody, send_test_message
+from api.permissions import requires
 from shared.domain.mailing_rules import Action
+from shared.domain.roles import Role
 from shared.domain.statuses import MessageStatus
 from shared.schema import JournalEntry
 
 
 @blp.route("/<id:mailing_id>/pause/", parameters=MAILING_ID)
 class MailingPause(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("pauseMailing", 404, 409)
     @blp.once
     @blp.etag
@@ -35,6 +41,7 @@ class MailingPause(MethodView):
 
 @blp.route("/<id:mailing_id>/resume/", parameters=MAILING_ID)
 class MailingResume(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("resumeMailing", 404, 409)
     @blp.once
     @blp.etag
@@ -47,6 +54,7 @@ class MailingResume(MethodView):
 
 @blp.route("/<id:mailing_id>/cancel/", parameters=MAILING_ID)
 class MailingCancel(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("cancelMailing", 404, 409)
     @blp.once
     @blp.etag
@@ -63,6 +71,7 @@ class MailingCancel(MethodView):
 
 @blp.route("/<id:mailing_id>/retry/", parameters=MAILING_ID)
 class MailingRetry(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("retryMailing", 404, 409)
     @blp.once
     @blp.arguments(RetryBody())
@@ -76,8 +85,27 @@ class MailingRetry(MethodView):
         return services.retry(mailing_id, MessageStatus(arguments["status"]))
 
 
+@blp.route("/<id:mailing_id>/test/", parameters=MAILING_ID)
+class MailingTest(MethodView):
+    @requires(Role.OPERATOR)
+    @blp.operation("testMailing", 404, 409)
+    @blp.once
+    @blp.etag
+    @blp.arguments(TestSendBody())
+    @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
+    def post(self, fields: dict[str, int], mailing_id: int) -> tuple[queries.MailingSummary, dict[str, str]]:
+        """Send the text of a mailing to one client, as a test
+
+        The test is a mailing of its own, which is sent at once, whatever the state of the mailing: follow it by the
+        `id` in the response. Only a client of the directory can be written to.
+        """
+        test_id = send_test_message(mailing_id, fields["phone_number"])
+        return queries.mailing_by_id(test_id), {"Location": url_for("Mailings.MailingById", mailing_id=test_id)}
+
+
 @blp.route("/<id:mailing_id>/journal/", parameters=MAILING_ID)
 class MailingJournal(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("listMailingJournal", 404)
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, JournalEntrySchema(many=True), headers=PAGE_HEADERS)

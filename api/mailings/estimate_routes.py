@@ -9,12 +9,15 @@ from flask.views import MethodView
 from api.http.blueprint import Blueprint
 from api.mailings.estimate import estimate
 from api.mailings.estimate_schemas import PlanBody, PlanSchema
+from api.permissions import requires
+from shared.domain.roles import Role
 
 blp = Blueprint("Plans", "/v1/mailing", "Estimates of mailings. Any key may ask: nothing is added.")
 
 
 @blp.route("/plan/")
 class MailingPlan(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("planMailing")
     @blp.arguments(PlanBody())
     @blp.response(200, PlanSchema())

@@ -12,12 +12,15 @@ from api.mailings.services import resolve
 from api.messages import queries
 from api.messages.routes import blp
 from api.messages.schemas import MessageWithAttempts
+from api.permissions import requires
+from shared.domain.roles import Role
 
 __all__ = ["blp"]
 
 
 @blp.route("/<id:message_id>/resolve/", parameters=path_id("message_id", "message"))
 class MessageResolution(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("resolveMessage", 404, 409)
     @blp.once
     @blp.arguments(ResolveBody())

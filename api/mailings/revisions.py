@@ -12,7 +12,7 @@ from api.audit.queries import entries_about
 from api.extensions import db
 from shared.schema import JournalEntry, MailingText
 
-CREATING_OPERATIONS = ("createMailing", "testMailing")
+CREATING_OPERATIONS = ("createMailing", "sendDraft", "testMailing")
 """Operations that write the first text of a mailing."""
 
 

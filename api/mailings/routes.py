@@ -18,7 +18,9 @@ from api.mailings import queries, services
 from api.mailings.schemas import MailingBody, MailingSchema
 from api.messages.queries import messages_after
 from api.messages.schemas import MailingMessagesArguments, MessageSchema
+from api.permissions import requires
 from shared.domain.mailing_rules import MailingFields
+from shared.domain.roles import Role
 from shared.schema import Message
 
 MAILING_ID = path_id("mailing_id", "mailing")
@@ -28,6 +30,7 @@ blp = Blueprint("Mailings", "/v1/mailing", "One text to every client that its ma
 
 @blp.route("/create/")
 class NewMailing(MethodView):
+    @requires(Role.OPERATOR)
     @blp.operation("createMailing", 409)
     @blp.once
     @blp.etag
@@ -41,6 +44,7 @@ class NewMailing(MethodView):
 
 @blp.route("/")
 class Mailings(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("listMailings")
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, MailingSchema(many=True), headers=PAGE_HEADERS)
@@ -51,6 +55,7 @@ class Mailings(MethodView):
 
 @blp.route("/<id:mailing_id>/", parameters=MAILING_ID)
 class MailingById(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("getMailing", 404)
     @blp.etag
     @blp.response(200, MailingSchema())
@@ -58,6 +63,7 @@ class MailingById(MethodView):
         """Get a mailing with the counts of its messages"""
         return queries.mailing_by_id(mailing_id)
 
+    @requires(Role.OPERATOR)
     @blp.operation("updateMailing", 404, 409)
     @blp.etag
     @blp.arguments(MailingBody())
@@ -75,6 +81,7 @@ class MailingById(MethodView):
         db.session.commit()
         return summary
 
+    @requires(Role.OPERATOR)
     @blp.operation("deleteMailing", 404)
     @blp.etag
     @blp.response(204)
@@ -91,6 +98,7 @@ class MailingById(MethodView):
 
 @blp.route("/<id:mailing_id>/message/", parameters=MAILING_ID)
 class MailingMessages(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("listMailingMessages", 404)
     @blp.arguments(MailingMessagesArguments(), location="query")
     @blp.response(200, MessageSchema(many=True), headers=PAGE_HEADERS)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import CursorResult, func, select, update
 
 from api.audit.recorder import changes_of, nothing_changed, record_changes
-from api.auth.principal import name_of_caller
 from api.clock import CLOCK, now
 from api.extensions import db
+from api.principal import name_of_caller
 from api.statistics.queries import unended_mailings
 from shared.domain.mailing_rules import (
     ENDED,

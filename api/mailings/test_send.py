@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 
 from api.clock import now
 from api.extensions import db
-from api.http.fields import WrittenPhoneNumber
+from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailings.services import add_history_entry, add_mailing, lock_mailing
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.statuses import MailingStatus
-from shared.errors import Invalid
+from shared.errors import Conflict
 from shared.schema import Client, Mailing, Message
 
 WINDOW = timedelta(minutes=15)
@@ -27,17 +27,21 @@ WINDOW = timedelta(minutes=15)
 class TestSendBody(RequestSchema):
     """The client to whom the test is sent."""
 
-    phone_number = WrittenPhoneNumber(doubtful=True, required=True, metadata={"description": "A client's."})
+    phone_number = WrittenPhoneNumber(
+        doubtful=True,
+        required=True,
+        metadata={**PHONE_NUMBER, "description": "The phone number of a client.", "example": 79161234567},
+    )
 
 
 def send_test_message(mailing_id: int, phone_number: int) -> int:
-    """Adds the test, launched, and returns its id. Raises NotFound, and Invalid for a number that no client has."""
+    """Adds the test, launched, and returns its id. Raises NotFound, and Conflict for a number that no client has."""
     mailing, fields = lock_mailing(mailing_id)
     # Locked as by a launch: a removal waits, and then finds the message.
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:
-        raise Invalid(
+        raise Conflict(
             "phone_number", "No client has this phone number. Add the client first: messages are sent only to clients."
         )
     start = now()

@@ -12,6 +12,8 @@ from api.http.openapi import path_id
 from api.http.paging import PAGE_HEADERS, page
 from api.messages import queries
 from api.messages.schemas import MessagesArguments, MessageSchema, MessageWithAttempts
+from api.permissions import requires
+from shared.domain.roles import Role
 from shared.schema import Message
 
 blp = Blueprint(
@@ -21,6 +23,7 @@ blp = Blueprint(
 
 @blp.route("/")
 class Messages(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("listMessages")
     @blp.arguments(MessagesArguments(), location="query")
     @blp.response(200, MessageSchema(many=True), headers=PAGE_HEADERS)
@@ -31,6 +34,7 @@ class Messages(MethodView):
 
 @blp.route("/<id:message_id>/", parameters=path_id("message_id", "message"))
 class MessageById(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("getMessage", 404)
     @blp.response(200, MessageWithAttempts())
     def get(self, message_id: int) -> dict[str, Any]:

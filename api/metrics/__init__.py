@@ -21,6 +21,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.metrics.collector import LedgerCollector
+from api.permissions import requires
+from shared.domain.roles import Role
 from shared.version import VERSION
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
@@ -62,6 +64,7 @@ def register_metrics(app: Flask) -> None:
     blp = Blueprint("metrics", __name__)
 
     @blp.get("/metrics")
+    @requires(Role.VIEWER)
     def scrape() -> Response:
         scraped = CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):

@@ -37,14 +37,14 @@ SELECT count(*) FROM (
 
 
 class LedgerCollector(Collector):
-    """A scrape is never an error: with the database away it says so, and leaves the rest out."""
+    """A scrape never fails: while the database is unavailable it says so, and leaves the rest out."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
             read = self._read()
         except SQLAlchemyError as error:
             db.session.rollback()
-            log.warning("the database is away for metrics", extra={"trouble": type(error).__name__})
+            log.warning("database unavailable for metrics", extra={"error": type(error).__name__})
             read = []
         yield _gauge("gonets_database_up", "Whether the database answers.", float(bool(read)))
         yield from read

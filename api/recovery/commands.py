@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from api.audit.recorder import write_down
+from api.audit.recorder import add_entry
 from api.auth.commands import current_os_principal
 from api.extensions import db
 from api.mailings.services import reopen_unended
@@ -40,7 +40,7 @@ def after_restore(skip: int) -> None:
     ids = {table: one.last for table, one in skipped.items() if one.moved}
     if ids or paused_now or changed:
         detail = {"ids_above": ids, "paused_mailings": len(paused_now), "in_doubt": in_doubt, "held": held}
-        write_down("afterRestore", current_os_principal(), detail=detail)
+        add_entry("afterRestore", current_os_principal(), detail=detail)
     db.session.commit()
     for table, one in skipped.items():
         click.echo(f"The next {table} gets an id above {one.last}.")
@@ -59,6 +59,6 @@ def reopen() -> None:
     restore.disable_statement_timeout()
     reopened = reopen_unended()
     if reopened:
-        write_down("reopenMailings", current_os_principal(), detail={"mailings": reopened})
+        add_entry("reopenMailings", current_os_principal(), detail={"mailings": reopened})
     db.session.commit()
     click.echo(f"Open again: {', '.join(f'mailing {mailing_id}' for mailing_id in reopened) or 'none'}.")

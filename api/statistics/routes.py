@@ -5,14 +5,17 @@ from __future__ import annotations
 from flask.views import MethodView
 
 from api.http.blueprint import Blueprint
+from api.permissions import requires
 from api.statistics import queries
 from api.statistics.schemas import StatisticsSchema
+from shared.domain.roles import Role
 
 blp = Blueprint("Statistics", "/v1/statistics", "How many there are of everything.")
 
 
 @blp.route("/")
 class Statistics(MethodView):
+    @requires(Role.VIEWER)
     @blp.operation("getStatistics")
     @blp.response(200, StatisticsSchema())
     def get(self) -> dict[str, dict[str, int]]:

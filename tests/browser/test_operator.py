@@ -81,7 +81,7 @@ def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Stage) ->
     expect(page.get_by_label("Key")).to_be_focused()
     page.keyboard.type("not a key")
     page.keyboard.press("Enter")
-    sees(page, "This key is not known here")
+    sees(page, "Unknown, expired or revoked API key")
     page.get_by_label("Key").fill(service.key("operator"))
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Tag")).to_have_value("vip")

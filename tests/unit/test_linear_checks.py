@@ -13,13 +13,13 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from api import create_app
-from api.clients.csv_escaping import escape_formula, unescape_formula
 from api.clients.csv_reader import csv_file
 from api.clients.file_rows import NdjsonFile
 from api.clients.lines import Lines
 from api.clients.row_validation import RowValidator
 from api.clients.schemas import ClientBody
 from api.database_url import database_url
+from api.http.csv_files import escape_formula, unescape_formula
 from api.http.json_body import strict_json
 from api.http.safe_redirect import local_address
 from api.mailings.schemas import MailingBody

@@ -12,6 +12,7 @@ import logging
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared import locks
+from shared.domain.idempotency import IDEMPOTENCY_TTL
 from worker.database import Database
 from worker.time_budget import TimeBudget
 
@@ -57,11 +58,11 @@ END_LEDGER = "UPDATE mailing SET ledger_removed_at = now() WHERE id = %s"
 REMOVE_TALLY = "DELETE FROM message_tally WHERE mailing_id = %s"
 REMOVE_MAILING = "DELETE FROM mailing WHERE id = %s"
 
-# Answers to requests with an Idempotency-Key, which are kept for 24 hours. The API removes some with each new one.
+# Expired responses to requests with an Idempotency-Key. The API removes some with each new one.
 REMOVE_ANSWERS = """
 DELETE FROM kept_answer
 WHERE key IN (
-    SELECT key FROM kept_answer WHERE created_at <= now() - interval '24 hours'
+    SELECT key FROM kept_answer WHERE created_at <= now() - %s
     ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
 """
@@ -104,7 +105,7 @@ class Retention:
 
     def _remove_answers(self) -> bool:
         def work(cursor: Cursor) -> bool:
-            cursor.execute(REMOVE_ANSWERS, (STEP,))
+            cursor.execute(REMOVE_ANSWERS, (IDEMPOTENCY_TTL, STEP))
             return cursor.rowcount > 0
 
         return self._database.transaction(work)

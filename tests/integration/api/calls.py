@@ -57,7 +57,7 @@ Call = Callable[[], Answer]
 def caller(app: Flask, key: str | None = API_KEY) -> Caller:
     """Sends the key with every request: unless told otherwise, an admin's that the application then knows."""
     if key == API_KEY:
-        app.extensions["gate"].environment_key = EnvironmentKey.of(API_KEY)
+        app.extensions["authenticator"].environment_key = EnvironmentKey.of(API_KEY)
     client = app.test_client()
     if key is not None:
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key}"

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from api import create_app
-from api.auth import rate_limiter, ttl_cache
+from api.auth import credential_cache, rate_limiter
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.integration.api.calls import Caller, caller
@@ -55,7 +55,7 @@ def api(app: Flask, clean_database: str) -> Caller:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What is remembered of keys and sessions, and what is counted of requests, grows older only by this clock."""
     clock = Clock()
-    monkeypatch.setattr(ttl_cache, "monotonic", clock.monotonic)
+    monkeypatch.setattr(credential_cache, "time", clock)
     monkeypatch.setattr(rate_limiter, "time", clock)
     for table in ("by_principal", "by_address", "by_sign_in_address"):
         monkeypatch.setattr(rate_limiter, table, rate_limiter.RateLimiter())

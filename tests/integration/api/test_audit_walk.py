@@ -20,10 +20,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.auth import rate_limiter
-from api.auth.oidc_settings import ProviderSettings
-from api.auth.permissions import SAFE_METHODS
 from api.console.mailing_actions import MailingAction
 from api.database_url import database_url as parse_database_url
+from api.oidc_settings import ProviderSettings
+from api.permissions import SAFE_METHODS
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
@@ -202,6 +202,13 @@ def send_test(world: World) -> Answer:
     return world.api.post("/mailings/1/test/", data={"phone_number": number})
 
 
+def send_test_by_api(world: World) -> Answer:
+    number = value(world.connection, "SELECT phone_number FROM client WHERE id = 1")
+    return world.api.post(
+        "/v1/mailing/1/test/", json={"phone_number": number}, headers={"Idempotency-Key": "test-send"}
+    )
+
+
 create_client = send("POST", "/v1/client/create/", json=client_body())
 update_client = send("PUT", "/v1/client/1/", json=client_body(tag="other"))
 create_once = send("POST", "/v1/mailing/create/", json=mailing_body(), headers={"Idempotency-Key": "1"})
@@ -212,6 +219,9 @@ edit_mailing = edit("mailing", "/mailings/1/edit/", MAILING_FORM)
 keep_draft = post("/mailings/new/", MAILING_FORM | {"then": "keep"})
 edit_draft = edit("mailing_draft", "/mailings/drafts/1/edit/", MAILING_FORM | {"text": "Other"})
 send_draft = fill_in("/mailings/drafts/1/", confirm="nobody_matches")
+create_draft = send("POST", "/v1/draft/create/", json=mailing_body(), headers={"Idempotency-Key": "draft"})
+update_draft = send("PUT", "/v1/draft/1/", json={"text": "Half a"})
+send_draft_by_api = send("POST", "/v1/draft/1/send/", json={"confirm": ["nobody_matches"]})
 resolve = send("POST", "/v1/message/2/resolve/", json={"outcome": "arrived"})
 
 API_CASES = {
@@ -270,6 +280,29 @@ API_CASES = {
     "POST Mailings.MailingRetry": Case(
         ((retry, ["retryMailing"]),), (retry, send("POST", "/v1/mailing/1/retry/", json={"status": "failed"}))
     ),
+    "POST Mailings.MailingTest": Case(
+        ((send_test_by_api, ["testMailing"]),),
+        (send_test_by_api, send("POST", "/v1/mailing/1/test/", json={"phone_number": 79169999999})),
+    ),
+    "POST Mailings.MailingUndo": Case(
+        ((send("POST", "/v1/mailing/1/undo/"), ["undoMailing"]),),
+        (send("POST", "/v1/mailing/1/undo/"), send("POST", "/v1/mailing/2/undo/")),
+    ),
+    "POST Drafts.NewDraft": Case(
+        ((create_draft, ["createDraft"]),), (create_draft, send("POST", "/v1/draft/create/", json={"mark": 1}))
+    ),
+    "PUT Drafts.DraftById": Case(
+        ((create_draft, ["createDraft"]), (update_draft, ["updateDraft"])),
+        (update_draft, send("PUT", "/v1/draft/1/", json={}, headers={"If-Match": '"x"'})),
+    ),
+    "DELETE Drafts.DraftById": Case(
+        ((create_draft, ["createDraft"]), (send("DELETE", "/v1/draft/1/"), ["deleteDraft"])),
+        (send("DELETE", "/v1/draft/1/"),),
+    ),
+    "POST Drafts.DraftSending": Case(
+        ((create_draft, ["createDraft"]), (send_draft_by_api, ["sendDraft"])),
+        (send_draft_by_api, send("POST", "/v1/draft/77/send/", json={})),
+    ),
     "POST Messages.MessageResolution": Case(
         ((resolve, ["resolveMessage"]),),
         (
@@ -322,7 +355,7 @@ CONSOLE_CASES = {
         ),
     ),
     "POST console.review_draft": Case(
-        ((keep_draft, ["createDraft"]), (send_draft, ["createMailing"])),
+        ((keep_draft, ["createDraft"]), (send_draft, ["sendDraft"])),
         (post("/mailings/drafts/1/"), edit_draft, post("/mailings/drafts/1/remove/"), post("/mailings/drafts/77/")),
     ),
     "POST console.remove_draft": Case(
@@ -374,14 +407,14 @@ SIGN_IN_CASES = {
     "GET sign_in.page": Case(
         ((open_link, ["createSignInLink", "signIn"]),), (send("GET", "/login/"), send("GET", "/login/?link=wrong"))
     ),
-    "POST sign_in.enter": Case(
+    "POST sign_in.login": Case(
         (
             (sign_in_with_key, ["signIn"]),
             (sign_in_with_link_instead, ["signIn", "createKey", "createSignInLink", "signIn"]),
         ),
         (sign_in_with_wrong_key,),
     ),
-    "POST sign_in.leave": Case(
+    "POST sign_in.logout": Case(
         ((sign_out, ["signIn", "signOut"]),), (send("POST", "/logout/"),), ends_as_it_began=True
     ),
     "GET sign_in.to_provider": Case((), (go_to_provider,)),

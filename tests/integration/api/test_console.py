@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.clients.csv_format import CsvForm
-from api.console.exports import csv_line
+from api.http.csv_files import CsvForm, cell
 from shared.domain.phone_numbers import beginnings
 from shared.domain.statuses import MessageStatus
 from tests.factories import (
@@ -249,8 +248,9 @@ def test_a_mailing_s_ledger_comes_whole_and_without_formulas(
 
 def test_a_line_of_csv_quotes_what_needs_it() -> None:
     values = ["a,b", None, True, -5, "-5", datetime(2026, 1, 1, tzinfo=UTC)]
-    assert csv_line(values, CsvForm()) == '"a,b",,yes,-5,\'-5,2026-01-01T00:00:00.000Z\r\n'
-    assert csv_line(values, CsvForm(";")) == "a,b;;yes;-5;'-5;2026-01-01T00:00:00.000Z\r\n"
+    row = [cell(value) for value in values]
+    assert CsvForm().lines([row]) == '"a,b",,yes,-5,\'-5,2026-01-01T00:00:00.000Z\r\n'
+    assert CsvForm(";").lines([row]) == "a,b;;yes;-5;'-5;2026-01-01T00:00:00.000Z\r\n"
 
 
 def test_a_mailing_s_page_adds_up_and_says_why_what_was_not_sent_was_not(api: Caller, connection: Connection) -> None:

@@ -153,7 +153,7 @@ def test_the_sign_in_speaks_the_browser_s_language(app: Flask, api: Caller) -> N
     page = nobody.get("/login/", headers=russian)
     assert '<html lang="ru"' in page.text
     data = {"csrf_token": token_of(page), "key": "wrong"}
-    assert "Этот ключ здесь неизвестен" in nobody.post("/login/", data=data, headers=russian).text
+    assert "Ключ API неизвестен" in nobody.post("/login/", data=data, headers=russian).text
     assert nobody.get("/preferences/?language=en&next=/login/").headers["Location"] == "/login/"
     assert '<html lang="en"' in nobody.get("/login/", headers=russian).text
 
@@ -200,7 +200,7 @@ def test_the_audit_has_what_is_done_to_mailings_by_the_api_s_names(api: Caller, 
         api.post(f"/mailings/2/{deed}/")
     assert audit() == [
         ("createDraft", "draft", 2, None),
-        ("createMailing", "mailing", new_id, None),
+        ("sendDraft", "mailing", new_id, None),
         ("updateMailing", "mailing", new_id, {"mark": ["vip", "others"]}),
         ("testMailing", "mailing", new_id + 1, None),
         ("pauseMailing", "mailing", new_id, None),

@@ -15,6 +15,7 @@ from api.http.headers import CONTENT_SECURITY_POLICY
 from api.mailings.schemas import MailingBody
 from shared.version import VERSION
 from tests.integration.api.calls import CLIENT, Caller, caller
+from tests.routes import ROLES
 
 OPERATIONS = {
     "createClient": "POST /v1/client/create/",
@@ -33,6 +34,15 @@ OPERATIONS = {
     "pauseMailing": "POST /v1/mailing/{mailing_id}/pause/",
     "resumeMailing": "POST /v1/mailing/{mailing_id}/resume/",
     "cancelMailing": "POST /v1/mailing/{mailing_id}/cancel/",
+    "testMailing": "POST /v1/mailing/{mailing_id}/test/",
+    "undoMailing": "POST /v1/mailing/{mailing_id}/undo/",
+    "createDraft": "POST /v1/draft/create/",
+    "listDrafts": "GET /v1/draft/",
+    "getDraft": "GET /v1/draft/{draft_id}/",
+    "updateDraft": "PUT /v1/draft/{draft_id}/",
+    "deleteDraft": "DELETE /v1/draft/{draft_id}/",
+    "listDraftVersions": "GET /v1/draft/{draft_id}/version/",
+    "sendDraft": "POST /v1/draft/{draft_id}/send/",
     "retryMailing": "POST /v1/mailing/{mailing_id}/retry/",
     "listMailingJournal": "GET /v1/mailing/{mailing_id}/journal/",
     "listMailingMessages": "GET /v1/mailing/{mailing_id}/message/",
@@ -49,8 +59,15 @@ OPERATIONS = {
 }
 
 
-EDITS = {"updateClient", "deleteClient", "updateMailing", "deleteMailing"}
+EDITS = {"updateClient", "deleteClient", "updateMailing", "deleteMailing", "updateDraft", "deleteDraft"}
 """What takes an If-Match."""
+CONFLICTING = {"updateClient", "updateMailing", "updateDraft", "deleteDraft"}
+"""What the state of things may forbid, besides every operation that takes an Idempotency-Key."""
+SENTENCES = {
+    "viewer": "Requires the role `viewer` or a higher one.",
+    "operator": "Requires the role `operator` or `admin`.",
+    "admin": "Requires the role `admin`.",
+}
 
 
 @pytest.fixture
@@ -133,13 +150,13 @@ def test_every_operation_says_what_it_does_and_what_can_go_wrong(document: dict[
             expected |= {"413", "415"}
         if "_id}" in call:
             expected.add("404")
-        if not call.startswith("GET") or operation["tags"][0] in ("Audit", "Keys"):
+        if not call.startswith("GET") or operation["tags"][0] in ("Audit", "Drafts", "Keys"):
             expected.add("403")
         if operation["operationId"] in EDITS:
             expected.add("412")
         if operation["operationId"] == "importClients":
             expected.add("408")
-        elif takes_idempotency_key(operation) or operation["operationId"] in ("updateClient", "updateMailing"):
+        elif takes_idempotency_key(operation) or operation["operationId"] in CONFLICTING:
             expected.add("409")
         assert {status for status in operation["responses"] if status >= "4"} == expected, call
 
@@ -168,13 +185,8 @@ def test_every_operation_takes_a_key_and_says_which_role(document: dict[str, Any
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for call, operation in operations(document):
         assert "security" not in operation, call
-        said = operation["description"].splitlines()[-1]
-        if operation["tags"][0] in ("Audit", "Keys"):
-            assert said == "Needs the role `admin`.", call
-        elif call.startswith("GET") or operation["operationId"] in ("createSignInLink", "planMailing"):
-            assert said == "Any key will do.", call
-        else:
-            assert said == "Needs the role `operator` or `admin`.", call
+        method, path = call.replace("{", "<").replace("}", ">").split()
+        assert operation["description"].splitlines()[-1] == SENTENCES[ROLES[method, path]], call
 
 
 def test_every_parameter_and_every_field_says_what_it_is(document: dict[str, Any]) -> None:

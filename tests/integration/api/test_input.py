@@ -162,7 +162,7 @@ ODD_IDS = ["0", "-1", "+1", "01", "1.0", "1e3", "abc", "١", "１", "%00", "%FF"
 def test_an_id_that_cannot_be_is_not_found(api: Caller, path: str, odd: str) -> None:
     response = api.get(path.format(odd))
     assert response.status_code == 404
-    assert response.json["message"] == "There is nothing at this path."
+    assert response.json["message"] == "Not found."
 
 
 def test_the_largest_id_is_an_id(api: Caller) -> None:
@@ -238,4 +238,4 @@ def test_a_method_that_a_path_does_not_have_is_told_which_it_has(
 def test_a_path_that_there_is_not_answers_in_the_same_format(api: Caller, path: str) -> None:
     response = api.get(path)
     assert response.status_code == 404
-    assert response.json == {"code": 404, "status": "Not Found", "message": "There is nothing at this path."}
+    assert response.json == {"code": 404, "status": "Not Found", "message": "Not found."}

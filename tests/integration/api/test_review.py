@@ -261,7 +261,7 @@ def test_what_is_done_to_drafts_is_in_the_audit_without_texts(api: Caller, conne
     assert entries == [
         ("createDraft", "draft", 1, None),
         ("updateDraft", "draft", 1, {"text": ["…", "…"], "mark": ["vip", "other"]}),
-        ("createMailing", "mailing", 1, None),
+        ("sendDraft", "mailing", 1, None),
         ("undoMailing", "mailing", 1, {"draft": 1}),
         ("deleteDraft", "draft", 1, None),
     ]

@@ -15,9 +15,10 @@ from joserfc.jwk import RSAKey
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
-from api.auth import rate_limiter, ttl_cache
-from api.auth.oidc_settings import ProviderSettings
+from api.auth import credential_cache, rate_limiter
 from api.database_url import database_url as parse_database_url
+from api.oidc_settings import ProviderSettings
+from api.permissions import requires
 from api.settings import ApiSettings
 from shared.domain.roles import Role
 from tests import factories
@@ -194,14 +195,14 @@ def test_a_session_ends_with_its_key_and_after_its_time(
     sign_in(browser, role_key(api, "viewer"))
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "UPDATE api_key SET revoked_at = now()")
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     assert browser.get("/v1/client/").status_code == 401
     sign_in(browser)
     assert browser.get("/v1/client/").status_code == 200
     lifetime = factories.value(connection, "SELECT max(expires_at) - now() FROM browser_session")
     assert 11.9 < lifetime.total_seconds() / 3600 <= 12
     factories.execute(connection, "UPDATE browser_session SET expires_at = now()")
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     assert browser.get("/v1/client/").status_code == 401
 
 
@@ -397,7 +398,7 @@ def test_a_link_gives_no_more_than_its_makers_role(app: Flask, api: Caller, brow
 
 def test_a_page_that_needs_a_sign_in_sends_there_and_back(clean_database: str) -> None:
     app = create_app(ApiSettings(database_url=parse_database_url(clean_database), api_key=API_KEY))
-    app.add_url_rule("/page/", "page", lambda: "secret")
+    app.add_url_rule("/page/", "page", requires(Role.VIEWER)(lambda: "secret"))
     browser = caller(app, None)
     sent = browser.get("/page/?a=1")
     assert (sent.status_code, sent.headers["Location"]) == (303, "/login/?next=/page/?a%3D1")
@@ -463,7 +464,7 @@ def test_who_came_by_the_provider_is_out_soon_after_the_session_is_removed_from_
     through_provider(browser)
     assert browser.get("/v1/client/").status_code == 200
     factories.execute(connection, "DELETE FROM browser_session WHERE actor = 'oidc:248289761001'")
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     assert browser.get("/v1/client/").status_code == 401
 
 
@@ -548,7 +549,7 @@ def test_a_provider_that_is_away_is_said_and_keys_still_open(clean_database: str
     browser = caller(create_app(ApiSettings(database_url=url, api_key=API_KEY, provider=settings)), None)
     answer = browser.get("/login/provider/")
     assert answer.status_code == 401
-    assert "does not answer" in answer.text
+    assert "did not respond" in answer.text
     assert sign_in(browser).status_code == 303
 
 

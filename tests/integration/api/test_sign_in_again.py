@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.auth import rate_limiter, ttl_cache
+from api.auth import credential_cache, rate_limiter
 from api.http.form_size import MAX_FORM
 from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
@@ -52,7 +52,7 @@ def sign_in(browser: Caller, page: Answer | None = None, key: str = API_KEY) -> 
 def end_sessions(app: Flask, connection: Connection) -> None:
     """What hours without a click do."""
     execute(connection, "UPDATE browser_session SET expires_at = now() - interval '1 s'")
-    app.extensions["gate"]._sessions._kept.clear()
+    app.extensions["authenticator"]._sessions.clear()
 
 
 def is_kept(typed: dict[str, str], again: dict[str, str]) -> bool:
@@ -68,7 +68,7 @@ def hours_left(connection: Connection) -> float:
 
 def test_a_session_lasts_while_it_is_used(browser: Caller, connection: Connection, clock: Clock) -> None:
     execute(connection, "UPDATE browser_session SET expires_at = now() + interval '1 hour'")
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     # A page that is left open asks by itself: nobody is there.
     assert browser.get("/?part=live").status_code == 200
     assert hours_left(connection) < 1.01
@@ -82,7 +82,7 @@ def test_a_session_ends_some_time_however_much_it_is_used(
 ) -> None:
     begun = "UPDATE browser_session SET role = %s, started_at = now() - %s * interval '1 hour'"
     execute(connection, begun + ", expires_at = now() + interval '1 minute'", role, longest - 1)
-    clock.pass_seconds(ttl_cache.KEPT_FOR)
+    clock.pass_seconds(credential_cache.TTL_SECONDS)
     assert browser.get("/clients/").status_code == 200
     assert 0.9 < hours_left(connection) <= 1
 

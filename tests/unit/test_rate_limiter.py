@@ -30,35 +30,35 @@ def test_ten_seconds_worth_may_come_at_once_and_then_as_many_as_the_rate(
     clock: Clock, rate: float, at_once: int
 ) -> None:
     table = RateLimiter()
-    assert all(table.take("one", rate) == 0 for _ in range(at_once))
-    wait = table.take("one", rate)
+    assert all(table.acquire("one", rate) == 0 for _ in range(at_once))
+    wait = table.acquire("one", rate)
     assert wait == pytest.approx(1 / rate)
-    assert table.take("one", rate) == pytest.approx(wait)
-    assert table.take("other", rate) == 0
+    assert table.acquire("one", rate) == pytest.approx(wait)
+    assert table.acquire("other", rate) == 0
     clock.now += wait + 1e-6
-    assert table.take("one", rate) == 0
-    assert table.take("one", rate) > 0
+    assert table.acquire("one", rate) == 0
+    assert table.acquire("one", rate) > 0
 
 
 def test_looking_takes_nothing(clock: Clock) -> None:
     table = RateLimiter()
     assert [table.seconds_to_wait("one", 1.0, 1) for _ in range(3)] == [0, 0, 0]
-    assert table.take("one", 1.0, 1) == 0
+    assert table.acquire("one", 1.0, 1) == 0
     assert table.seconds_to_wait("one", 1.0, 1) == pytest.approx(1.0)
 
 
 def test_no_rate_is_no_limit() -> None:
     table = RateLimiter()
-    assert all(table.take("one", 0) == 0 for _ in range(1000))
+    assert all(table.acquire("one", 0) == 0 for _ in range(1000))
 
 
 def test_processes_count_together() -> None:
     table = RateLimiter()
     child = os.fork()
     if not child:
-        os._exit(0 if table.take("one", 0.001) == 0 else 1)
+        os._exit(0 if table.acquire("one", 0.001) == 0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert table.take("one", 0.001) > 900
+    assert table.acquire("one", 0.001) > 900
 
 
 @pytest.mark.parametrize(

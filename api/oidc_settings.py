@@ -11,13 +11,9 @@ from environs import Env
 
 from shared.config import one_of
 from shared.domain.roles import Role
-from shared.errors import ConfigurationError, GonetsError
+from shared.errors import ConfigurationError
 
 HERE = ("127.0.0.1", "::1", "localhost")
-
-
-class ProviderError(GonetsError):
-    """The provider does not answer, or does not vouch for somebody who may come in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

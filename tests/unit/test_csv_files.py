@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.clients.csv_escaping import escape_formula, unescape_formula
+from api.http.csv_files import escape_formula, unescape_formula
 
 FORMULAS = ["=1+1", "+7", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "'=1", "''=1"]
 TEXTS = ["", "vip", "'", "''", "'vip", "a=b", " =1", "Привет", *FORMULAS]

@@ -14,21 +14,21 @@ KEY, ENVIRONMENT, PROVIDER, SYSTEM = "key:", "environment:", "oidc:", "system:"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who it is, and what they may do."""
+    """An identity and its role."""
 
     actor: str
-    """As it stands in the audit; the same for ever."""
+    """As it stands in the audit. It never changes."""
     name: str
     role: Role
 
 
-def principal() -> Principal:
-    """Who makes this request. Behind the gate there always is somebody."""
+def current_principal() -> Principal:
+    """Who makes this request. Authentication has set it, except for what is public: there it raises AttributeError."""
     found: Principal = g.principal
     return found
 
 
 def name_of_caller() -> str | None:
-    """The name of whoever makes this request; none for a command."""
+    """The name of who makes this request; None for a command."""
     found: Principal | None = g.get("principal") if has_app_context() else None
     return found.name if found else None

@@ -1,0 +1,121 @@
+"""The application factory: every part of the API and of the console is registered here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from api import health
+from api.audit import routes as audit_routes
+from api.auth import routes as access_routes
+from api.auth.authentication import register_authentication
+from api.auth.commands import key
+from api.auth.login_pages import register_sign_in
+from api.auth.sessions import COOKIE_CONFIG, Cookies
+from api.clients import import_export_routes as clients_routes
+from api.console import register_console
+from api.docs import register_docs
+from api.drafts import routes as drafts_routes
+from api.extensions import db, migrate
+from api.http.blueprint import Blueprint
+from api.http.errors import register_error_handlers
+from api.http.form_size import register_form_size
+from api.http.headers import register_headers
+from api.http.openapi import SPEC, RowId, rest_api, row_id_schema
+from api.http.query_string import register_query_check
+from api.http.request_body import Request
+from api.mailings import action_routes as mailings_routes
+from api.mailings import estimate_routes
+from api.mailings import resolution_routes as messages_routes
+from api.oidc_settings import ProviderSettings
+from api.recovery.commands import ledger
+from api.settings import ApiSettings
+from api.statistics import routes as statistics_routes
+from shared.config import exit_if_wrong
+from shared.logs import configure_logs
+
+if TYPE_CHECKING:
+    from api.auth.oidc import Provider
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+class JSONProvider(DefaultJSONProvider):
+    """Fields in the order of their schema, Cyrillic as it is."""
+
+    sort_keys = False
+    ensure_ascii = False
+
+
+class Gonets(Flask):
+    """A Flask application whose paths mean the same with and without a slash at their end."""
+
+    json_provider_class = JSONProvider
+    request_class = Request
+    session_interface = Cookies()
+
+
+def create_app(settings: ApiSettings | None = None) -> Flask:
+    """The application. Without settings it is a process of its own: they and its logs come from the environment.
+
+    Connects to nothing yet. Without settings, an environment that is wrong ends the process with a sentence.
+    """
+    if settings is None:
+        with exit_if_wrong():
+            settings = ApiSettings.from_environment()
+        configure_logs(settings.log_level, settings.log_format)
+    app = Gonets("api", static_folder=None)
+    app.config.from_mapping({**SPEC, **COOKIE_CONFIG}, **settings.flask_config())
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = RowId
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(MIGRATIONS))
+    register_headers(app)
+    register_query_check(app)
+    register_form_size(app)
+    register_authentication(app, settings)
+    rest_api.init_app(app)
+    rest_api.register_converter(RowId, row_id_schema)
+    for blp in _resources():
+        rest_api.register_blueprint(blp)
+    app.register_blueprint(health.blp)
+    register_docs(app)
+    register_sign_in(app, _provider(app, settings.provider))
+    # Not before: as it is imported, prometheus_client looks for the folder that gunicorn's settings make.
+    from api.metrics import register_metrics
+
+    register_metrics(app)
+    register_error_handlers(app)
+    register_console(app)
+    app.cli.add_command(ledger)
+    app.cli.add_command(key)
+    if proxies := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _provider(app: Flask, settings: ProviderSettings | None) -> Provider | None:
+    if settings is None:
+        return None
+    # Not before: what it needs is a sixth of all that there is to import, and many sign in with keys alone.
+    from api.auth.oidc import Provider
+
+    return Provider(app, settings)
+
+
+def _resources() -> tuple[Blueprint, ...]:
+    routes = (
+        clients_routes,
+        drafts_routes,
+        mailings_routes,
+        estimate_routes,
+        messages_routes,
+        statistics_routes,
+        audit_routes,
+    )
+    return *(resource.blp for resource in (*routes, access_routes)), access_routes.links_blp

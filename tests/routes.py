@@ -1,0 +1,119 @@
+"""Every route of the application, with the weakest role that may take it. docs/access.md has the same lines."""
+
+from __future__ import annotations
+
+import re
+
+from werkzeug.routing import Rule
+
+ROUTES = """\
+GET    /                                            viewer
+GET    /clients/                                    viewer
+GET    /clients/<client_id>/                        viewer
+GET    /clients/<client_id>/edit/                   operator
+POST   /clients/<client_id>/edit/                   operator
+GET    /clients/<client_id>/remove/                 operator
+POST   /clients/<client_id>/remove/                 operator
+GET    /clients/export/                             viewer
+GET    /clients/import/                             operator
+POST   /clients/import/                             operator
+GET    /clients/new/                                operator
+POST   /clients/new/                                operator
+GET    /docs/                                       public
+GET    /docs/<name>                                 public
+GET    /docs/<version>/<name>                       public
+GET    /healthz/                                    public
+GET    /ledger/                                     viewer
+GET    /ledger/<message_id>/                        viewer
+POST   /ledger/<message_id>/resolve/                operator
+GET    /login/                                      public
+POST   /login/                                      public
+GET    /login/provider/                             public
+GET    /login/provider/back/                        public
+POST   /logout/                                     public
+GET    /mailings/                                   viewer
+GET    /mailings/<mailing_id>/                      viewer
+GET    /mailings/<mailing_id>/<action>/             operator
+POST   /mailings/<mailing_id>/<action>/             operator
+GET    /mailings/<mailing_id>/edit/                 operator
+POST   /mailings/<mailing_id>/edit/                 operator
+GET    /mailings/<mailing_id>/export/               viewer
+GET    /mailings/<mailing_id>/ledger.csv            viewer
+GET    /mailings/<mailing_id>/test/                 operator
+POST   /mailings/<mailing_id>/test/                 operator
+GET    /mailings/<mailing_id>/texts/                viewer
+POST   /mailings/<mailing_id>/undo/                 operator
+GET    /mailings/drafts/<draft_id>/                 operator
+POST   /mailings/drafts/<draft_id>/                 operator
+GET    /mailings/drafts/<draft_id>/edit/            operator
+POST   /mailings/drafts/<draft_id>/edit/            operator
+GET    /mailings/drafts/<draft_id>/remove/          operator
+POST   /mailings/drafts/<draft_id>/remove/          operator
+GET    /mailings/drafts/<draft_id>/versions/        operator
+POST   /mailings/estimate/                          viewer
+GET    /mailings/new/                               operator
+POST   /mailings/new/                               operator
+GET    /metrics/                                    viewer
+GET    /preferences/                                public
+GET    /readyz/                                     public
+GET    /static/<name>                               public
+GET    /static/<version>/<name>                     public
+GET    /v1/audit/                                   admin
+GET    /v1/client/                                  viewer
+DELETE /v1/client/<client_id>/                      operator
+GET    /v1/client/<client_id>/                      viewer
+PUT    /v1/client/<client_id>/                      operator
+POST   /v1/client/create/                           operator
+GET    /v1/client/export/                           viewer
+POST   /v1/client/import/                           operator
+GET    /v1/draft/                                   operator
+DELETE /v1/draft/<draft_id>/                        operator
+GET    /v1/draft/<draft_id>/                        operator
+PUT    /v1/draft/<draft_id>/                        operator
+POST   /v1/draft/<draft_id>/send/                   operator
+GET    /v1/draft/<draft_id>/version/                operator
+POST   /v1/draft/create/                            operator
+GET    /v1/key/                                     admin
+DELETE /v1/key/<key_id>/                            admin
+GET    /v1/key/<key_id>/                            admin
+POST   /v1/key/create/                              admin
+GET    /v1/mailing/                                 viewer
+DELETE /v1/mailing/<mailing_id>/                    operator
+GET    /v1/mailing/<mailing_id>/                    viewer
+PUT    /v1/mailing/<mailing_id>/                    operator
+POST   /v1/mailing/<mailing_id>/cancel/             operator
+GET    /v1/mailing/<mailing_id>/journal/            viewer
+GET    /v1/mailing/<mailing_id>/message/            viewer
+POST   /v1/mailing/<mailing_id>/pause/              operator
+POST   /v1/mailing/<mailing_id>/resume/             operator
+POST   /v1/mailing/<mailing_id>/retry/              operator
+POST   /v1/mailing/<mailing_id>/test/               operator
+POST   /v1/mailing/<mailing_id>/undo/               operator
+POST   /v1/mailing/create/                          operator
+POST   /v1/mailing/plan/                            viewer
+GET    /v1/message/                                 viewer
+GET    /v1/message/<message_id>/                    viewer
+POST   /v1/message/<message_id>/resolve/            operator
+POST   /v1/sign-in-link/create/                     viewer
+GET    /v1/statistics/                              viewer
+"""
+
+
+def listed_path(rule: Rule) -> str:
+    """A rule's path as it is listed: with the slash that may be left out."""
+    path = re.sub(r"<any\(.*?\):\w+>", "<action>", rule.rule).replace("<id:", "<")
+    return path if re.search(r"\.\w+$|<name>$", path) else path.rstrip("/") + "/"
+
+
+def _roles() -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for line in ROUTES.splitlines():
+        method, path, role = line.split()
+        found[method, path] = role
+        # It tells which methods there are: of the API to everybody with a key, of a page to who may see it.
+        found.setdefault(("OPTIONS", path), "viewer" if path.startswith("/v1/") else role)
+    return found
+
+
+ROLES = _roles()
+"""By method and path."""
