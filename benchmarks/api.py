@@ -161,10 +161,10 @@ def fill(url: str) -> None:
             """
             INSERT INTO client (phone_number, operator_code, tag, timezone)
             SELECT 79000000000 + n, '900', 'vip', 'Europe/Moscow' FROM generate_series(1, %s) AS n;
-            INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling)
+            INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, max_client_id)
             SELECT 'vip', now(), now() + interval '1 hour', 'running', now(), 1 FROM generate_series(1, %s);
             INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, 1, 'Hello!' FROM mailing;
-            INSERT INTO message_tally (mailing_id, status, messages)
+            INSERT INTO message_count_delta (mailing_id, status, delta)
             SELECT id, one, 1000 FROM mailing, unnest('{pending,sending,sent}'::message_status[]) AS one
             """,
             (CLIENTS, MAILINGS),

@@ -29,7 +29,7 @@ RETURNING id
 
 # A mailing as it is when its launch is done and somebody has paused it: to be let go at a moment of our choosing.
 LAUNCH_PAUSED = """
-UPDATE mailing SET status = 'paused', launch_started_at = now(), launch_ceiling = 0 WHERE id = %s
+UPDATE mailing SET status = 'paused', launch_started_at = now(), max_client_id = 0 WHERE id = %s
 """
 ADD_MESSAGES = """
 INSERT INTO message (mailing_id, client_id, phone_number)
@@ -79,7 +79,7 @@ def extend(connection: Connection, mailing_id: int, have: int, messages: int, pr
         if progress:
             progress.show(last + 1, messages, "messages")
     _run(connection, END_LAUNCH, messages, mailing_id)
-    for table in ("message", "message_tally", "attempt"):
+    for table in ("message", "message_count_delta", "attempt"):
         _run(connection, f"VACUUM ANALYZE {table}")
     _run(connection, "CHECKPOINT")
 

@@ -26,7 +26,7 @@ from benchmarks.progress import Progress
 from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
 
-TABLES = ("message", "attempt", "message_tally", "mailing")
+TABLES = ("message", "attempt", "message_count_delta", "mailing")
 SIZE = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s) AS name"
 DEAD = "SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables WHERE relname = ANY(%s)"
 

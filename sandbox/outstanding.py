@@ -14,7 +14,7 @@ IS_EMPTY = "SELECT NOT EXISTS (SELECT FROM client) AND NOT EXISTS (SELECT FROM m
 # The newest that runs, or is about to: a worker starts it at its next look.
 NEWEST_ON_ITS_WAY = """
 SELECT max(id) FROM mailing
-WHERE removed_at IS NULL AND (status = 'running' OR (status = 'scheduled' AND start_datetime <= now()))
+WHERE deleted_at IS NULL AND (status = 'running' OR (status = 'scheduled' AND start_datetime <= now()))
 """
 
 

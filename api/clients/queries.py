@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, cast, func, literal, select, tuple_, update
+from sqlalchemy import func, literal, select, tuple_, update
 
 from api.audit.recorder import nothing_changed, record_changes
+from api.database import execute
 from api.extensions import db
 from api.http.serialization import row_to_dict
 from shared.domain.client_rules import check_operator_code
 from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
-from shared.schema import MESSAGE_STATUS, Client, Message
-
-REMOVED = "the client was removed"
+from shared.schema import Client, Message
+from shared.sql import messages
 
 
 def clients_after(after: int, limit: int, **wanted: Any) -> Sequence[Client]:
@@ -67,7 +67,8 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
         return client
     record_changes(row_to_dict(client), fields)
     if client.phone_number != fields["phone_number"]:
-        _redirect_messages(client, fields["phone_number"])
+        changed_number = {"client_id": client.id, "phone_number": fields["phone_number"]}
+        execute(messages.CHANGE_PHONE_NUMBER, changed_number)
     change = update(Client).where(Client.id == client.id).values(**fields, updated_at=func.now()).returning(Client)
     return db.session.scalars(change, execution_options={"populate_existing": True}).one()
 
@@ -75,42 +76,13 @@ def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
 def remove_client(client: Client) -> None:
     """Deletes a locked client and ends its messages that wait; whether one in doubt has landed, nobody knows."""
     db.session.delete(client)
-    db.session.execute(
-        update(Message)
-        .where(Message.id.in_(_locked_ids(_waiting(client))))
-        .values(
-            status=case(
-                (Message.in_doubt, cast(MessageStatus.UNKNOWN, MESSAGE_STATUS)),
-                else_=cast(MessageStatus.CANCELLED, MESSAGE_STATUS),
-            ),
-            ended_at=func.now(),
-            reason=case((Message.in_doubt, f"{REMOVED} after an attempt that may have landed"), else_=REMOVED),
-        )
-        .execution_options(synchronize_session=False)
-    )
+    execute(messages.CANCEL_FOR_CLIENT, {"client_id": client.id})
 
 
 def count_waiting(client: Client) -> int:
     """How many messages wait to be sent to a client: what removing it would end."""
-    return db.session.scalars(select(func.count()).select_from(Message).where(_waiting(client))).one()
-
-
-def _redirect_messages(client: Client, phone_number: int) -> None:
-    db.session.execute(
-        update(Message)
-        .where(Message.id.in_(_locked_ids(_waiting(client), Message.attempts == 0)))
-        .values(phone_number=phone_number)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _waiting(client: Client) -> ColumnElement[bool]:
-    return and_(Message.client_id == client.id, Message.status == MessageStatus.PENDING)
-
-
-def _locked_ids(*which: ColumnElement[bool]) -> Any:
-    # In the order of their ids, as everybody locks them: nobody waits in a circle.
-    return select(Message.id).where(*which).order_by(Message.id).with_for_update().scalar_subquery()
+    waiting = Message.client_id == client.id, Message.status == MessageStatus.PENDING
+    return db.session.scalars(select(func.count()).select_from(Message).where(*waiting)).one()
 
 
 def _found(client: Client | None, client_id: int) -> Client:

@@ -48,13 +48,13 @@ def dashboard() -> str:
 def _under_way() -> list[Report]:
     """The mailings that are launched and not over, the latest first, and one more than are listed."""
     going = select(Mailing).where(
-        Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.removed_at.is_(None)
+        Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.deleted_at.is_(None)
     )
     return reports_of(going.order_by(Mailing.id.desc()).limit(LISTED + 1))[::-1]
 
 
 def _next_ones() -> list[Report]:
     """The mailings that start next."""
-    coming = select(Mailing).where(Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None))
+    coming = select(Mailing).where(Mailing.status == MailingStatus.SCHEDULED, Mailing.deleted_at.is_(None))
     reports = reports_of(coming.order_by(Mailing.start_datetime).limit(LISTED // 4))
     return sorted(reports, key=lambda report: report["start_datetime"])

@@ -16,7 +16,7 @@ from api.extensions import db
 from api.http.fields import MAX_ID
 from api.mailings import drafts
 from api.mailings.queries import mailing_by_id
-from shared.schema import JournalEntry, MailingText
+from shared.schema import MailingEvent, MailingText
 
 CREATED = ("createMailing", "testMailing")
 """Operations that write the first text of a mailing."""
@@ -51,9 +51,9 @@ def revisions_of(mailing_id: int, before: int, limit: int) -> Sequence[Revision]
     of_mailing = MailingText.mailing_id == mailing_id, MailingText.revision < before
     found = select(MailingText).where(*of_mailing).order_by(MailingText.revision.desc()).limit(limit)
     texts = db.session.scalars(found).all()
-    new = JournalEntry.changes["text"][1].as_integer()
-    authors = select(new, JournalEntry.actor_name).where(
-        JournalEntry.mailing_id == mailing_id, new.in_([text.revision for text in texts])
+    new = MailingEvent.changes["text"][1].as_integer()
+    authors = select(new, MailingEvent.actor_name).where(
+        MailingEvent.mailing_id == mailing_id, new.in_([text.revision for text in texts])
     )
     by = {row[0]: row[1] for row in db.session.execute(authors)}
     if any(text.revision == 1 for text in texts):
@@ -63,8 +63,8 @@ def revisions_of(mailing_id: int, before: int, limit: int) -> Sequence[Revision]
 
 def last_editor(mailing_id: int) -> str | None:
     """Who has changed a mailing last; none if it is not known."""
-    edits = JournalEntry.mailing_id == mailing_id, JournalEntry.action == "edit"
-    last = select(JournalEntry.actor_name).where(*edits).order_by(JournalEntry.id.desc()).limit(1)
+    edits = MailingEvent.mailing_id == mailing_id, MailingEvent.action == "edit"
+    last = select(MailingEvent.actor_name).where(*edits).order_by(MailingEvent.id.desc()).limit(1)
     return db.session.scalar(last)
 
 

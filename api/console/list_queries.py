@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from api.extensions import db
 from shared.domain.phone_numbers import beginnings
-from shared.schema import Client, JournalEntry
+from shared.schema import Client, MailingEvent
 
 Ranges = list[tuple[int, int]]
 """From the first phone number to the last."""
@@ -78,7 +78,7 @@ def _bounds(ranges: Ranges) -> Any:
     return values(column("low", BigInteger), column("high", BigInteger), name="bounds").data(ranges)
 
 
-def find_journal(mailing_id: int, before: int, limit: int) -> Sequence[JournalEntry]:
+def find_journal(mailing_id: int, before: int, limit: int) -> Sequence[MailingEvent]:
     """The entries of a mailing's journal with a lesser id, the latest first."""
-    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id < before)
-    return db.session.scalars(entries.order_by(JournalEntry.id.desc()).limit(limit)).all()
+    entries = select(MailingEvent).where(MailingEvent.mailing_id == mailing_id, MailingEvent.id < before)
+    return db.session.scalars(entries.order_by(MailingEvent.id.desc()).limit(limit)).all()

@@ -81,5 +81,5 @@ def _do(mailing_id: int, deed: MailingAction) -> Notice:
     if deed is MailingAction.REMOVE:
         remove_mailing(lock_mailing(mailing_id)[0])
     else:
-        services.act(mailing_id, Action(deed.value))
+        services.apply_action(mailing_id, Action(deed.value))
     return Notice(deed.value)

@@ -35,7 +35,7 @@ def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[Mailing
         deeds.append(MailingAction.PAUSE)
     if status is MailingStatus.PAUSED:
         deeds.append(MailingAction.RESUME)
-    is_retriable = mailing["launched_at"] and not mailing["ledger_closed_at"] and now < mailing["end_datetime"]
+    is_retriable = mailing["launched_at"] and not mailing["purge_started_at"] and now < mailing["end_datetime"]
     if is_retriable and status is not MailingStatus.CANCELLED:
         deeds += [MailingAction.RETRY_FAILED] if messages["failed"] else []
         deeds += [MailingAction.RETRY_UNKNOWN] if messages["unknown"] else []

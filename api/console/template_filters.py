@@ -14,7 +14,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.labels import FIELDS, MEANINGS, gateway_word, said, word
+from api.console.labels import FIELDS, MEANINGS, gateway_word, reason, said, word
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
@@ -43,6 +43,7 @@ def register_formats(app: Flask) -> None:
         "isolated": isolated,
         "word": word,
         "gateway_word": gateway_word,
+        "reason": reason,
         "said": said,
     }
     for name, written in filters.items():

@@ -14,7 +14,7 @@ from api.mailings.routes import MAILING_ID, blp
 from api.mailings.schemas import JournalEntrySchema, MailingSchema, RetriedSchema, RetryBody
 from shared.domain.mailing_rules import Action
 from shared.domain.statuses import MessageStatus
-from shared.schema import JournalEntry
+from shared.schema import MailingEvent
 
 
 @blp.route("/<id:mailing_id>/pause/", parameters=MAILING_ID)
@@ -28,7 +28,7 @@ class MailingPause(MethodView):
 
         Once this is answered, no worker takes another message of it. What is in flight is finished. Its window goes on.
         """
-        services.act(mailing_id, Action.PAUSE)
+        services.apply_action(mailing_id, Action.PAUSE)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -40,7 +40,7 @@ class MailingResume(MethodView):
     @blp.response(200, MailingSchema())
     def post(self, mailing_id: int) -> queries.Report:
         """Resume a paused mailing"""
-        services.act(mailing_id, Action.RESUME)
+        services.apply_action(mailing_id, Action.RESUME)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -56,7 +56,7 @@ class MailingCancel(MethodView):
         Once this is answered, no worker takes another message of it. Within a poll, those that wait end as `cancelled`,
         or as `unknown` if an attempt may have landed.
         """
-        services.act(mailing_id, Action.CANCEL)
+        services.apply_action(mailing_id, Action.CANCEL)
         return queries.mailing_by_id(mailing_id)
 
 
@@ -80,7 +80,7 @@ class MailingJournal(MethodView):
     @blp.operation("listMailingJournal", 404)
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, JournalEntrySchema(many=True), headers=PAGE_HEADERS)
-    def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[JournalEntry], dict[str, str]]:
+    def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[MailingEvent], dict[str, str]]:
         """List what has been done to a mailing: edits, pauses, resumptions, cancelling, retries"""
         queries.check_mailing(mailing_id)
         return page(partial(services.journal_after, mailing_id), arguments)

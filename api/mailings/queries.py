@@ -29,16 +29,18 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from api.audit.recorder import changes_of, nothing_changed, record_changes
 from api.auth.principal import name_of_caller
+from api.database import execute
 from api.extensions import db
-from shared.domain.mailing_rules import ENDED, MailingFields, check_change, check_fields, warnings_about
-from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
+from shared.domain.mailing_rules import MailingFields, check_change, check_fields, warnings_about
+from shared.domain.statuses import OPEN_STATUSES, MessageStatus
 from shared.errors import NotFound
-from shared.schema import Client, JournalEntry, Mailing, MailingText, MessageTally
+from shared.schema import Client, Mailing, MailingEvent, MailingText, MessageCountDelta
+from shared.sql import mailings
 
 # The clock of now, where now() is that of the transaction's start, which may have waited for a lock since.
 NOW = func.clock_timestamp()
 
-_LISTED = select(Mailing).where(Mailing.removed_at.is_(None))
+_LISTED = select(Mailing).where(Mailing.deleted_at.is_(None))
 _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
 _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
 
@@ -69,7 +71,7 @@ def reports_of(page: Select[Any], **parameters: Any) -> list[Report]:
 
 def check_mailing(mailing_id: int) -> None:
     """Raises NotFound when there is no such mailing, or it is removed."""
-    if not db.session.scalar(select(true()).where(Mailing.id == mailing_id, Mailing.removed_at.is_(None))):
+    if not db.session.scalar(select(true()).where(Mailing.id == mailing_id, Mailing.deleted_at.is_(None))):
         raise NotFound("mailing", mailing_id)
 
 
@@ -79,10 +81,10 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Ma
     Raises NotFound, also for one that is removed, unless `removed` says that it may be.
     """
     # First the lock that claims take too: where that is asked for, they queue. The row's own they would keep for ever,
-    # one after another (worker/statements.py).
+    # one after another (shared/sql/claims.py).
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
-    if mailing is None or (mailing.removed_at is not None and not removed):
+    if mailing is None or (mailing.deleted_at is not None and not removed):
         raise NotFound("mailing", mailing_id)
     # Asked for only now: who waited for the lock would not find a text that was written meanwhile by a join.
     text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
@@ -133,13 +135,10 @@ def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields
 def remove_mailing(mailing: Mailing) -> None:
     """Deletes a locked mailing that has not been launched; cancels one that has, and hides it."""
     if not mailing.launch_began:
-        db.session.delete(mailing)
-        db.session.flush()
+        execute(mailings.DELETE_MAILING, {"mailing_id": mailing.id})
+        db.session.expunge(mailing)
         return
-    if mailing.status not in ENDED:
-        mailing.status = MailingStatus.CANCELLED
-        mailing.ended_at = NOW
-    mailing.removed_at = NOW
+    execute(mailings.HIDE_MAILING, {"mailing_id": mailing.id}, changes=[mailing])
     write_down(mailing, "remove")
 
 
@@ -147,7 +146,7 @@ def write_down(
     mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
 ) -> None:
     """Adds to the journal what was done to a mailing, and by whom. `changes` are an edit's, as the model has them."""
-    entry = JournalEntry(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
+    entry = MailingEvent(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
     entry.changes = dict(changes) if changes else None
     db.session.add(entry)
     db.session.flush()
@@ -180,10 +179,10 @@ def _text(mailing: type[Mailing]) -> ScalarSelect[str]:
 
 
 def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
-    sums = (func.sum(MessageTally.messages).filter(MessageTally.status == status) for status in MessageStatus)
+    sums = (func.sum(MessageCountDelta.delta).filter(MessageCountDelta.status == status) for status in MessageStatus)
     return (
         select(*(cast(func.coalesce(one, 0), BigInteger).label(f"n{place}") for place, one in enumerate(sums)))
-        .where(MessageTally.mailing_id == mailing_id)
+        .where(MessageCountDelta.mailing_id == mailing_id)
         .lateral("counts")
     )
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import select
 
 from api.audit.recorder import nothing_changed
+from api.database import execute
 from api.extensions import db
 from api.mailings.queries import NOW, lock_mailing, write_down
 from api.statistics.queries import unended_mailings
 from shared.domain.mailing_rules import Action, check_retry, status_after
-from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.domain.statuses import MessageStatus
+from shared.domain.transitions import MessageCause, message_sources
 from shared.errors import Conflict, NotFound
-from shared.schema import Client, JournalEntry, Mailing, Message
+from shared.schema import Client, Mailing, MailingEvent, Message
+from shared.sql import mailings, messages
 
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
@@ -38,21 +41,21 @@ class RetryResult(NamedTuple):
     """Whether there are more such messages than one request retries."""
 
 
-def act(mailing_id: int, action: Action) -> None:
+def apply_action(mailing_id: int, action: Action) -> None:
     """Takes a mailing to where the action leads, and writes that down. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
     if status is mailing.status:
         nothing_changed()
         return
-    mailing.status = status
-    if status is MailingStatus.CANCELLED:
-        mailing.ended_at = NOW
+    execute(mailings.SET_STATUS, {"mailing_id": mailing_id, "status": status.value}, changes=[mailing])
     write_down(mailing, action.value)
 
 
 def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     """Makes the messages in a status pending again, and the mailing run. Raises NotFound and Conflict."""
+    if status not in message_sources(MessageCause.RETRIED):
+        raise Conflict("status", f"Messages that are {status.value} are not tried again.")
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, db.session.scalars(select(NOW)).one())
     ids = _retriable(mailing, status)
@@ -76,24 +79,22 @@ def resolve(message_id: int, resolution: Resolution) -> None:
     message = db.session.get(Message, message_id, with_for_update=True, populate_existing=True)
     if message is None:
         raise NotFound("message", message_id)
-    if message.status is not MessageStatus.UNKNOWN:
+    if message.status not in message_sources(MessageCause.RESOLVED):
         raise Conflict(
             "status", f"Message {message_id} is {message.status.value}: only what is unknown can be decided."
         )
     if resolution is Resolution.RESEND:
         _resend(mailing, message)
     elif resolution is Resolution.ARRIVED:
-        message.status, message.reason = MessageStatus.SENT, "a person said that it had arrived"
-        message.sent_at = message.ended_at = NOW
+        execute(messages.RESOLVE_AS_ARRIVED, {"id": message_id}, changes=[message])
     else:
-        message.status, message.reason = MessageStatus.FAILED, "a person said that it had not arrived"
-        message.in_doubt, message.ended_at = False, NOW
+        execute(messages.RESOLVE_AS_NOT_ARRIVED, {"id": message_id}, changes=[message])
     write_down(mailing, "resolve", f"message {message_id}: {resolution.value}")
 
 
 def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
     """Raises Conflict if no message of the mailing may be sent again to the client; none is one who was removed."""
-    if mailing.removed_at is not None:
+    if mailing.deleted_at is not None:
         raise Conflict("outcome", f"Mailing {mailing.id} is removed: nothing of it is sent any more.")
     check_retry(mailing, now)
     if client_id is None:
@@ -103,15 +104,14 @@ def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None
 def _resend(mailing: Mailing, message: Message) -> None:
     client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
     check_resend(mailing, db.session.scalar(client), db.session.scalars(select(NOW)).one())
-    _make_pending([message.id], MessageStatus.UNKNOWN)
+    _make_pending([message.id], message.status)
+    db.session.expire(message)
     _run_again(mailing)
 
 
 def _run_again(mailing: Mailing) -> None:
     """Messages of it are pending again: it has not ended, and is not settled."""
-    if mailing.status is MailingStatus.FINISHED:
-        mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
-    mailing.settled_at = None
+    execute(mailings.RUN_AGAIN, {"mailing_id": mailing.id}, changes=[mailing])
 
 
 def reopen_unended() -> Sequence[int]:
@@ -124,22 +124,21 @@ def reopen_unended() -> Sequence[int]:
     found = unended_mailings().subquery()
     for mailing_id in db.session.scalars(select(Mailing.id).join(found, found.c.mailing_id == Mailing.id)).all():
         mailing, _ = lock_mailing(mailing_id, removed=True)
-        if mailing.settled_at is None or mailing.ledger_closed_at is not None:
+        if mailing.settled_at is None or mailing.purge_started_at is not None:
             continue
-        mailing.settled_at = None
-        if mailing.removed_at is not None:
-            mailing.status = MailingStatus.CANCELLED
-        elif mailing.status is MailingStatus.FINISHED:
-            mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
+        if mailing.deleted_at is not None:
+            execute(mailings.CANCEL_AGAIN, {"mailing_id": mailing_id}, changes=[mailing])
+        else:
+            _run_again(mailing)
         write_down(mailing, "reopen", "messages of it had no end")
         reopened.append(mailing_id)
     return sorted(reopened)
 
 
-def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:
+def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[MailingEvent]:
     """The entries of a mailing with a greater id, in order."""
-    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id > after)
-    return db.session.scalars(entries.order_by(JournalEntry.id).limit(limit)).all()
+    entries = select(MailingEvent).where(MailingEvent.mailing_id == mailing_id, MailingEvent.id > after)
+    return db.session.scalars(entries.order_by(MailingEvent.id).limit(limit)).all()
 
 
 def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
@@ -152,17 +151,4 @@ def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
 
 
 def _make_pending(ids: Sequence[int], status: MessageStatus) -> int:
-    moved = db.session.execute(
-        update(Message)
-        .where(Message.id.in_(ids), Message.status == status)
-        .values(
-            status=MessageStatus.PENDING,
-            due_at=func.now(),
-            ended_at=None,
-            reason=None,
-            # The full number of attempts anew; those made so far stay in the ledger.
-            attempts_spared=Message.attempts,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return cast(CursorResult[Any], moved).rowcount
+    return execute(messages.RETRY_MESSAGES, {"ids": list(ids), "status": status.value}).rowcount

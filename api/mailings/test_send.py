@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from api.database import execute
 from api.extensions import db
 from api.http.fields import WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailings.queries import NOW, add_mailing, lock_mailing, write_down
 from shared.domain.mailing_rules import MailingFields
-from shared.domain.statuses import MailingStatus
 from shared.errors import Invalid
-from shared.schema import Client, Mailing, Message
+from shared.schema import Client, Mailing
+from shared.sql import mailings
 
 WINDOW = timedelta(minutes=15)
 """How long a test may take. One that comes later than that would only confuse."""
@@ -38,25 +39,16 @@ def send_test_message(mailing_id: int, phone_number: int) -> int:
     if client is None:
         raise Invalid("phone_number", "No client has this phone number. Add one first: only clients are written to.")
     now = db.session.scalars(select(NOW)).one()
-    trial = db.session.get_one(
-        Mailing,
-        add_mailing(
-            MailingFields(
-                mark=f"test of mailing {mailing_id}",
-                text=terms.text,
-                start_datetime=now,
-                end_datetime=now + WINDOW,
-                on_unknown=terms.on_unknown,
-            )
-        ),
+    test_id = add_mailing(
+        MailingFields(
+            mark=f"test of mailing {mailing_id}",
+            text=terms.text,
+            start_datetime=now,
+            end_datetime=now + WINDOW,
+            on_unknown=terms.on_unknown,
+        )
     )
-    trial.status = MailingStatus.RUNNING
-    trial.launch_started_at = trial.launched_at = now
-    trial.launch_ceiling = trial.launch_cursor = client.id
-    trial.audience = 1
-    db.session.flush()
-    db.session.add(
-        Message(mailing_id=trial.id, client_id=client.id, phone_number=client.phone_number, due_at=func.now())
-    )
-    write_down(mailing, "test", f"mailing {trial.id}")
-    return trial.id
+    launched = {"mailing_id": test_id, "client_id": client.id, "phone_number": client.phone_number}
+    execute(mailings.LAUNCH_TEST, launched, changes=[db.session.get_one(Mailing, test_id)])
+    write_down(mailing, "test", f"mailing {test_id}")
+    return test_id

@@ -13,6 +13,7 @@ import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.counts import COMPACT_COUNTS
 from tests.conftest import Connect
 from tests.factories import (
     add_clients,
@@ -29,19 +30,20 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.answering import ANSWERS, answer
-from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
+from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
-from worker.maintenance.upkeep import FOLD_TALLIES, Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 
 def fold(connection: Connection, above: int = 0) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(FOLD_TALLIES, {"rows": above})
+        cursor.execute(COMPACT_COUNTS, {"rows": above})
 
 
 def tally_rows(connection: Connection) -> int:
-    return int(value(connection, "SELECT count(*) FROM message_tally"))
+    return int(value(connection, "SELECT count(*) FROM message_count_delta"))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_change_that_moves_no_message_adds_nothing(connection: Connection) -> 
     before = tally_rows(connection)
 
     make_due(connection)
-    execute(connection, "UPDATE message SET reason = 'why not' WHERE id > 1000")
+    execute(connection, "UPDATE message SET reason_code = 'why not' WHERE id > 1000")
 
     assert tally_rows(connection) == before
 
@@ -158,23 +160,23 @@ def test_folding_leaves_to_others_what_they_hold_and_what_they_have_not_committe
     assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 19, "failed": 11}
 
 
-def test_upkeep_folds_the_tally_of_a_busy_mailing(connection: Connection, upkeep: Upkeep) -> None:
+def test_upkeep_folds_the_tally_of_a_busy_mailing(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 80)
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
 
-    upkeep.run()
+    maintenance.run()
 
     assert tally_rows(connection) == 2
     assert tally(connection, mailing_id) == {"pending": 20, "failed": 60}
 
 
-def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 60)
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
 
-    upkeep.run()
+    maintenance.run()
 
     assert value(connection, "SELECT status FROM mailing") == "finished"
     assert tally(connection, mailing_id) == {"failed": 60}
@@ -200,7 +202,7 @@ def at_the_same_time(*jobs: Callable[[], object]) -> Iterator[None]:
 
 
 def test_conservation_holds_at_every_moment_whatever_is_going_on(
-    connect: Connect, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+    connect: Connect, open_queue: OpenQueue, open_maintenance: OpenMaintenance
 ) -> None:
     editor, observer = connect(), connect()
     add_clients(editor, 400)
@@ -216,17 +218,22 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
 
     def lose(queue: Queue, own: Connection) -> None:
         run_leases_out(own)
-        queue.reclaim_expired_leases(dice.randint(1, 50))
+        reclaim(queue, dice.randint(1, 50))
 
     workers = [open_queue(f"worker {n}", max_attempts=6) for n in range(2)]
-    upkeep, loser, loser_connection, folder = open_upkeep(launch_chunk=15), open_queue("heir"), connect(), connect()
+    maintenance, loser, loser_connection, folder = (
+        open_maintenance(launch_chunk=15),
+        open_queue("heir"),
+        connect(),
+        connect(),
+    )
     observer.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, autocommit=False)
     ends: set[str] = set()
     seen, deadline = 0, time.monotonic() + PATIENCE
     with at_the_same_time(
         *[partial(work, queue) for queue in workers],
         partial(lose, loser, loser_connection),
-        upkeep.run,
+        maintenance.run,
         partial(fold, folder),
     ):
         while seen < 100 or not {"sent", "failed", "unknown", "cancelled"} <= ends:
@@ -242,4 +249,4 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
                 cancel(editor, mailings[0])
                 add_messages(editor, mailings[2], 20)
 
-    assert value(editor, "SELECT count(*) FROM message WHERE attempts < 0 OR attempts_spared > attempts") == 0
+    assert value(editor, "SELECT count(*) FROM message WHERE attempts < 0 OR uncounted_attempts > attempts") == 0
