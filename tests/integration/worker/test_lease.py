@@ -20,7 +20,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from tests.integration.worker.leases import reclaim
+from tests.integration.worker.leases import reclaim, reclaimer_of
 from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 from worker.time_budget import TimeBudget
@@ -158,7 +158,7 @@ def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(
     change_message(connection, 4, "lease_until = now() - interval '1 hour'")
     not_due = TimeBudget(0.01, PATIENCE)
     not_due.wait(PATIENCE)
-    monkeypatch.setattr(queue, "_look_back", not_due)
+    monkeypatch.setattr(reclaimer_of(queue), "_look_back", not_due)
 
     assert [reclaim(queue, 1), reclaim(queue, 3)] == [1, 3]
 

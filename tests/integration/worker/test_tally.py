@@ -46,7 +46,7 @@ def fold(connection: Connection, above: int = 0) -> None:
 
 def total(connection: Connection) -> dict[str, int]:
     """Messages by status as the figures of everything have them."""
-    statement = "SELECT status, sum(messages)::int FROM message_count_delta WHERE NOT compacted GROUP BY 1"
+    statement = "SELECT status, sum(delta)::int FROM message_count_delta WHERE NOT compacted GROUP BY 1"
     return {status: messages for status, messages in rows(connection, statement) if messages}
 
 
