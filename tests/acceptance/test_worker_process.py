@@ -261,7 +261,9 @@ def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
 
     assert worker.stop() == 0
 
-    details = rows(connection, "SELECT detail, worker FROM attempt UNION ALL SELECT reason, lease_worker FROM message")
+    details = rows(
+        connection, "SELECT detail, worker FROM attempt UNION ALL SELECT reason_params::text, lease_worker FROM message"
+    )
     written = worker.said + str(details)
     assert "mailing.settled" in written
     assert "simulated" in written
