@@ -67,19 +67,19 @@ BEGIN
     RETURN OLD;
 END $$;
 
-CREATE FUNCTION message_tally_deleted() RETURNS trigger
+CREATE FUNCTION message_counts_deleted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO message_tally (mailing_id, status, messages)
+    INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, -count(*)
     FROM removed
-    WHERE NOT EXISTS (SELECT FROM mailing WHERE id = mailing_id AND ledger_closed_at IS NOT NULL)
+    WHERE NOT EXISTS (SELECT FROM mailing WHERE id = mailing_id AND purge_started_at IS NOT NULL)
     GROUP BY mailing_id, status;
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION message_tally_inserted() RETURNS trigger
+CREATE FUNCTION message_counts_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -90,16 +90,16 @@ BEGIN
         RAISE foreign_key_violation USING MESSAGE = 'a message must be of a mailing that there is',
             CONSTRAINT = 'message_has_a_mailing', TABLE = 'message';
     END IF;
-    INSERT INTO message_tally (mailing_id, status, messages)
+    INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, count(*) FROM added GROUP BY mailing_id, status;
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION message_tally_updated() RETURNS trigger
+CREATE FUNCTION message_counts_updated() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    INSERT INTO message_tally (mailing_id, status, messages)
+    INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, sum(sign)
     FROM (SELECT mailing_id, status, 1 AS sign FROM after UNION ALL SELECT mailing_id, status, -1 FROM before) AS change
     GROUP BY mailing_id, status
@@ -197,19 +197,7 @@ CREATE TABLE gateway_contact (
 )
 WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
-CREATE TABLE journal (
-    id bigint NOT NULL,
-    mailing_id bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    action text NOT NULL,
-    detail text,
-    actor_name text,
-    changes jsonb
-);
-
-ALTER TABLE journal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-
-CREATE TABLE kept_answer (
+CREATE TABLE idempotency_key (
     key text NOT NULL,
     request_hash bytea NOT NULL,
     status smallint NOT NULL,
@@ -228,19 +216,19 @@ CREATE TABLE mailing (
     text_revision integer DEFAULT 1 NOT NULL,
     audience bigint DEFAULT '0'::bigint NOT NULL,
     launch_started_at timestamp with time zone,
-    launch_cursor bigint DEFAULT '0'::bigint NOT NULL,
-    launch_ceiling bigint,
+    last_client_id bigint DEFAULT '0'::bigint NOT NULL,
+    max_client_id bigint,
     launched_at timestamp with time zone,
     ended_at timestamp with time zone,
     settled_at timestamp with time zone,
-    removed_at timestamp with time zone,
+    deleted_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    ledger_closed_at timestamp with time zone,
-    ledger_removed_at timestamp with time zone,
+    purge_started_at timestamp with time zone,
+    purged_at timestamp with time zone,
     CONSTRAINT mailing_end_has_a_timestamp CHECK (((status = ANY (ARRAY['finished'::mailing_status, 'cancelled'::mailing_status])) = (ended_at IS NOT NULL))),
     CONSTRAINT mailing_launch_began_before_it_ended CHECK (((launched_at IS NULL) OR (launch_started_at IS NOT NULL))),
-    CONSTRAINT mailing_launch_has_a_ceiling CHECK (((launch_started_at IS NULL) = (launch_ceiling IS NULL))),
+    CONSTRAINT mailing_launch_has_a_max_client_id CHECK (((launch_started_at IS NULL) = (max_client_id IS NULL))),
     CONSTRAINT mailing_settled_after_its_end CHECK (((settled_at IS NULL) OR (ended_at IS NOT NULL))),
     CONSTRAINT mailing_window_ends_after_its_start CHECK ((end_datetime > start_datetime))
 )
@@ -269,6 +257,18 @@ CREATE TABLE mailing_draft_version (
 
 ALTER TABLE mailing_draft_version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
+CREATE TABLE mailing_event (
+    id bigint NOT NULL,
+    mailing_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    action text NOT NULL,
+    detail text,
+    actor_name text,
+    changes jsonb
+);
+
+ALTER TABLE mailing_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
 ALTER TABLE mailing ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE mailing_text (
@@ -286,7 +286,7 @@ CREATE TABLE message (
     phone_number bigint NOT NULL,
     status message_status DEFAULT 'pending'::message_status NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
-    attempts_spared integer DEFAULT 0 NOT NULL,
+    uncounted_attempts integer DEFAULT 0 NOT NULL,
     in_doubt boolean DEFAULT false NOT NULL,
     text_revision integer,
     due_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -295,27 +295,28 @@ CREATE TABLE message (
     lease_worker text,
     sent_at timestamp with time zone,
     ended_at timestamp with time zone,
-    reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT message_attempts_spared_are_attempts CHECK (((attempts_spared >= 0) AND (attempts_spared <= attempts))),
+    reason_code text,
+    reason_params jsonb,
     CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
     CONSTRAINT message_sending_has_a_lease CHECK (((status = 'sending'::message_status) = (lease_until IS NOT NULL))),
-    CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL)))
+    CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
+    CONSTRAINT message_uncounted_attempts_are_attempts CHECK (((uncounted_attempts >= 0) AND (uncounted_attempts <= attempts)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
 
-ALTER TABLE message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-
-CREATE TABLE message_tally (
+CREATE TABLE message_count_delta (
     id bigint NOT NULL,
     mailing_id bigint,
     status message_status NOT NULL,
-    messages bigint NOT NULL,
-    in_total boolean DEFAULT false NOT NULL
+    delta bigint NOT NULL,
+    compacted boolean DEFAULT false NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
 
-ALTER TABLE message_tally ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE message_count_delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+ALTER TABLE message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE pace (
     id smallint NOT NULL,
@@ -377,11 +378,8 @@ ALTER TABLE ONLY daily_report
 ALTER TABLE ONLY gateway_contact
     ADD CONSTRAINT gateway_contact_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY journal
-    ADD CONSTRAINT journal_pkey PRIMARY KEY (id);
-
-ALTER TABLE ONLY kept_answer
-    ADD CONSTRAINT kept_answer_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY idempotency_key
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (key);
 
 ALTER TABLE ONLY mailing_draft
     ADD CONSTRAINT mailing_draft_mailing_id_key UNIQUE (mailing_id);
@@ -392,6 +390,9 @@ ALTER TABLE ONLY mailing_draft
 ALTER TABLE ONLY mailing_draft_version
     ADD CONSTRAINT mailing_draft_version_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY mailing_event
+    ADD CONSTRAINT mailing_event_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY mailing
     ADD CONSTRAINT mailing_pkey PRIMARY KEY (id);
 
@@ -401,11 +402,11 @@ ALTER TABLE ONLY mailing_text
 ALTER TABLE ONLY message
     ADD CONSTRAINT message_client_id_mailing_id_key UNIQUE (client_id, mailing_id);
 
+ALTER TABLE ONLY message_count_delta
+    ADD CONSTRAINT message_count_delta_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY message
     ADD CONSTRAINT message_pkey PRIMARY KEY (id);
-
-ALTER TABLE ONLY message_tally
-    ADD CONSTRAINT message_tally_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY pace
     ADD CONSTRAINT pace_pkey PRIMARY KEY (id);
@@ -432,21 +433,27 @@ CREATE INDEX client_operator_code_id_idx ON client USING btree (operator_code, i
 
 CREATE INDEX client_tag_id_idx ON client USING btree (tag, id);
 
-CREATE INDEX journal_mailing_id_id_idx ON journal USING btree (mailing_id, id);
-
-CREATE INDEX kept_answer_created_at_idx ON kept_answer USING btree (created_at);
+CREATE INDEX idempotency_key_created_at_idx ON idempotency_key USING btree (created_at);
 
 CREATE INDEX mailing_draft_unsent_idx ON mailing_draft USING btree (id) WHERE (mailing_id IS NULL);
 
 CREATE INDEX mailing_draft_version_draft_id_id_idx ON mailing_draft_version USING btree (draft_id, id);
 
-CREATE INDEX mailing_ledger_idx ON mailing USING btree (settled_at) WHERE ((settled_at IS NOT NULL) AND (ledger_removed_at IS NULL));
+CREATE INDEX mailing_event_mailing_id_id_idx ON mailing_event USING btree (mailing_id, id);
 
-CREATE INDEX mailing_listed_idx ON mailing USING btree (id) WHERE (removed_at IS NULL);
+CREATE INDEX mailing_listed_idx ON mailing USING btree (id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX mailing_scheduled_idx ON mailing USING btree (start_datetime) WHERE (status = 'scheduled'::mailing_status);
 
+CREATE INDEX mailing_unpurged_idx ON mailing USING btree (settled_at) WHERE ((settled_at IS NOT NULL) AND (purged_at IS NULL));
+
 CREATE INDEX mailing_unsettled_idx ON mailing USING btree (id) WHERE ((launch_started_at IS NOT NULL) AND (settled_at IS NULL));
+
+CREATE INDEX message_count_delta_current_idx ON message_count_delta USING btree (mailing_id) WHERE (NOT compacted);
+
+CREATE INDEX message_count_delta_mailing_id_idx ON message_count_delta USING btree (mailing_id, status);
+
+CREATE INDEX message_count_delta_unended_idx ON message_count_delta USING btree (mailing_id) WHERE (compacted AND (status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])));
 
 CREATE INDEX message_due_idx ON message USING btree (mailing_id, due_at, id) WHERE (status = 'pending'::message_status);
 
@@ -458,32 +465,26 @@ CREATE INDEX message_listed_idx ON message USING btree (mailing_id, status, id) 
 
 CREATE INDEX message_phone_number_idx ON message USING btree (phone_number, id);
 
-CREATE INDEX message_tally_current_idx ON message_tally USING btree (mailing_id) WHERE (NOT in_total);
-
-CREATE INDEX message_tally_mailing_id_idx ON message_tally USING btree (mailing_id, status);
-
-CREATE INDEX message_tally_unended_idx ON message_tally USING btree (mailing_id) WHERE (in_total AND (status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])));
-
 CREATE TRIGGER audit_entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_entry FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 
 ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;
 
 CREATE TRIGGER mailing_kept BEFORE DELETE ON mailing FOR EACH ROW EXECUTE FUNCTION mailing_kept();
 
-CREATE TRIGGER message_tally_deleted AFTER DELETE ON message REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION message_tally_deleted();
+CREATE TRIGGER message_counts_deleted AFTER DELETE ON message REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION message_counts_deleted();
 
-CREATE TRIGGER message_tally_inserted AFTER INSERT ON message REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION message_tally_inserted();
+CREATE TRIGGER message_counts_inserted AFTER INSERT ON message REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION message_counts_inserted();
 
-CREATE TRIGGER message_tally_updated AFTER UPDATE ON message REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION message_tally_updated();
-
-ALTER TABLE ONLY journal
-    ADD CONSTRAINT journal_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
+CREATE TRIGGER message_counts_updated AFTER UPDATE ON message REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION message_counts_updated();
 
 ALTER TABLE ONLY mailing_draft
     ADD CONSTRAINT mailing_draft_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY mailing_draft_version
     ADD CONSTRAINT mailing_draft_version_draft_id_fkey FOREIGN KEY (draft_id) REFERENCES mailing_draft(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mailing_event
+    ADD CONSTRAINT mailing_event_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY mailing_text
     ADD CONSTRAINT mailing_text_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;

@@ -14,7 +14,7 @@ IS_EMPTY = "SELECT NOT EXISTS (SELECT FROM client) AND NOT EXISTS (SELECT FROM m
 # The newest that runs, or that a worker starts at its next poll.
 NEWEST_ACTIVE_MAILING = """
 SELECT max(id) FROM mailing
-WHERE removed_at IS NULL AND (status = 'running' OR (status = 'scheduled' AND start_datetime <= now()))
+WHERE deleted_at IS NULL AND (status = 'running' OR (status = 'scheduled' AND start_datetime <= now()))
 """
 
 

@@ -95,7 +95,7 @@ def begin_launch(connection: Connection, mailing_id: int) -> None:
         connection,
         """
         UPDATE mailing SET status = 'running', launch_started_at = now(),
-            launch_ceiling = (SELECT coalesce(max(id), 0) FROM client)
+            max_client_id = (SELECT coalesce(max(id), 0) FROM client)
         WHERE id = %s
         """,
         mailing_id,
@@ -239,8 +239,8 @@ def tally(connection: Connection, mailing_id: int) -> dict[str, int]:
         for status, messages in rows(
             connection,
             """
-            SELECT status, sum(messages) FROM message_tally
-            WHERE mailing_id = %s GROUP BY status HAVING sum(messages) <> 0
+            SELECT status, sum(delta) FROM message_count_delta
+            WHERE mailing_id = %s GROUP BY status HAVING sum(delta) <> 0
             """,
             mailing_id,
         )

@@ -24,7 +24,7 @@ ALTER TABLE client SET (autovacuum_enabled = off);
 ALTER TABLE mailing SET (autovacuum_enabled = off);
 ALTER TABLE message SET (autovacuum_enabled = off);
 ALTER TABLE attempt SET (autovacuum_enabled = off);
-ALTER TABLE message_tally SET (autovacuum_enabled = off);
+ALTER TABLE message_count_delta SET (autovacuum_enabled = off);
 """
 
 # Mailing 1 waits; mailing 2 has been sent, mailing 3 as well and long ago; mailing 4 is cancelled with messages that
@@ -32,7 +32,7 @@ ALTER TABLE message_tally SET (autovacuum_enabled = off);
 FILL = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
 SELECT 79000000000 + n, '900', 'sample', 'UTC' FROM generate_series(1, %(rows)s) AS n;
-INSERT INTO mailing (mark, start_datetime, end_datetime, status, audience, launch_started_at, launch_ceiling,
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, audience, launch_started_at, max_client_id,
     launched_at, ended_at, settled_at)
 SELECT '900', now() - interval '2 h', now() + interval '1 day', status::mailing_status, audience, now(),
     %(rows)s, now(), ended_at, settled_at
@@ -42,7 +42,7 @@ FROM (VALUES ('running', %(rows)s, NULL::timestamptz, NULL::timestamptz),
     ('cancelled', %(rows)s / 4, now(), NULL))
     AS made(status, audience, ended_at, settled_at);
 INSERT INTO mailing (mark, start_datetime, end_datetime) VALUES ('900', now(), now() + interval '1 day');
-INSERT INTO mailing (mark, start_datetime, end_datetime, status, audience, launch_started_at, launch_ceiling,
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, audience, launch_started_at, max_client_id,
     launched_at)
 VALUES ('900', now(), now() + interval '1 day', 'running', 1000, now(), 0, now());
 INSERT INTO mailing_text SELECT id, 1, 'Hello' FROM mailing;

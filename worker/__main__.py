@@ -19,6 +19,7 @@ from random import Random, SystemRandom
 
 from shared.errors import ConfigurationError
 from shared.logs import configure_logs
+from worker.attempt_recorder import AttemptRecorder
 from worker.daily_report.mail_settings import MailSettings
 from worker.daily_report.report import DailyReport
 from worker.database import Database
@@ -31,8 +32,9 @@ from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import Adapter, Gateway
 from worker.lanes.message_sender import MessageSender, SendingThreads
 from worker.loop import WorkerLoop
+from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.round import Maintenance
 from worker.maintenance.thread import MaintenanceThread
-from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.settings import WorkerSettings
 from worker.telemetry.heartbeat import Heartbeat
@@ -113,26 +115,31 @@ def _metrics(settings: WorkerSettings) -> Metrics:
     return metrics
 
 
-def _queue(settings: WorkerSettings, database: Database, random: Random, pace: FleetRateLimiter | None = None) -> Queue:
+def _queue(settings: WorkerSettings, database: Database, random: Random, pace: FleetRateLimiter | None) -> Queue:
     return Queue(
         database,
         worker=settings.name,
         lease_seconds=settings.lease_seconds,
         delivery_seconds=settings.gateway_timeout,
-        retries=Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds),
+        retries=_retries(settings),
         random=random,
         pace=pace,
     )
 
 
+def _retries(settings: WorkerSettings) -> Retries:
+    return Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds)
+
+
 def _keeper(
     settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random, metrics: Metrics
 ) -> MaintenanceThread:
-    database = Database(settings.database_dsn, stop, f"gonets upkeep {settings.name}", metrics.trouble)
+    database = Database(settings.database_dsn, stop, f"gonets maintenance {settings.name}", metrics.trouble)
+    recorder = AttemptRecorder(lease_seconds=settings.lease_seconds, retries=_retries(settings), random=random)
     return MaintenanceThread(
         database=database,
-        queue=_queue(settings, database, random),
-        upkeep=Upkeep(
+        lease_reclaimer=LeaseReclaimer(database, recorder, lease_seconds=settings.lease_seconds),
+        maintenance=Maintenance(
             database,
             launch_chunk=settings.launch_chunk,
             retention_days=settings.retention_days,

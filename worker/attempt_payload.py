@@ -53,10 +53,11 @@ def _entry(attempted: AttemptResult, verdict: Transition, now: float) -> str:
         "detail": answer.detail,
         "worker": delivery.worker,
         "status": verdict.status,
-        "reason": verdict.reason,
+        "reason_code": verdict.reason and verdict.reason.code,
+        "reason_params": (verdict.reason and verdict.reason.parameters) or None,
         "delay": verdict.delay,
         "in_doubt": verdict.in_doubt or None,
-        "spared": verdict.spared or None,
+        "uncounted": verdict.spared or None,
     }
     return json.dumps({key: value for key, value in entry.items() if value is not None})
 

@@ -9,7 +9,9 @@ import math
 from dataclasses import dataclass
 from random import Random
 
+from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.statuses import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
+from shared.domain.transitions import end_unless_in_doubt
 from worker.answers import SubmitResult
 from worker.lanes.send_permits import ALWAYS, Permit
 
@@ -112,7 +114,7 @@ class Transition:
     """What becomes of the message now."""
 
     status: MessageStatus
-    reason: str | None = None
+    reason: Reason | None = None
     delay: float = 0.0
     """Seconds until it is due again, when it goes back to pending."""
     in_doubt: bool = False
@@ -130,7 +132,7 @@ SENT = Transition(MessageStatus.SENT)
 SENT_IN_DOUBT = Transition(MessageStatus.SENT, in_doubt=True)
 
 
-def judge(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
+def decide(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
     """The table "What an answer means" of the design, for the message's side of it."""
     if answer.outcome is Outcome.ACCEPTED:
         return SENT_IN_DOUBT if delivery.in_doubt else SENT
@@ -140,16 +142,35 @@ def judge(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, rand
     counted = delivery.number - delivery.spared - spared
     held = ambiguous and delivery.on_unknown is OnUnknown.HOLD
     if answer.final or held or (counted >= retries.max_attempts and not spared):
-        # It ends here. Not called failed if one of its requests may have landed.
-        end = MessageStatus.UNKNOWN if in_doubt else MessageStatus.FAILED
-        return Transition(end, answer.detail, in_doubt=in_doubt, spared=spared)
+        end = end_unless_in_doubt(MessageStatus.FAILED, in_doubt=in_doubt)
+        return Transition(end, reason_of(answer), in_doubt=in_doubt, spared=spared)
     return Transition(
         MessageStatus.PENDING,
-        answer.detail,
+        reason_of(answer),
         _delay(delivery, answer, retries, random),
         in_doubt=in_doubt,
         spared=spared,
     )
+
+
+def reason_of(answer: SubmitResult) -> Reason | None:
+    """Why a message is where an answer has brought it."""
+    if answer.detail is None:
+        return None
+    if answer.detail in OUR_DETAILS:
+        return Reason(OUR_DETAILS[answer.detail])
+    if answer.detail.startswith(INTERNAL_ERROR):
+        return Reason(ReasonCode.INTERNAL_ERROR, {"words": answer.detail.removeprefix(INTERNAL_ERROR)})
+    code = ReasonCode.CONNECTION_FAILED if answer.http_status is None else ReasonCode.PROVIDER_SAID
+    return Reason(code, {"words": answer.detail})
+
+
+INTERNAL_ERROR = "could not be handled: "
+OUR_DETAILS = {
+    "the lease ran out before the worker told what came of it": ReasonCode.LEASE_EXPIRED,
+    "no request left: the mailing's text is missing": ReasonCode.TEXT_MISSING,
+    "the text cannot be encoded in UTF-8": ReasonCode.TEXT_NOT_ENCODABLE,
+}
 
 
 def _delay(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> float:

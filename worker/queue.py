@@ -1,7 +1,7 @@
-"""The queue: claiming due messages under a lease, and recording in the ledger what came of them.
+"""The queue: claiming due messages under a lease, recording what came of them, giving back what was not sent.
 
-Every statement here is a transaction of its own. `(message id, attempt number)` names a claim: the number is counted
-up by each claim, so whoever moves a message on names the pair, and a claim that was lost moves nothing.
+Every method here is a transaction of its own. `(message id, attempt number)` names a claim: the number is counted up by
+each claim, so whoever moves a message on names the pair, and a claim that was lost moves nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any, NamedTuple
@@ -18,72 +16,54 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
+from shared.domain.statuses import Outcome
+from shared.sql import claims
 from worker.answers import SubmitResult
-from worker.attempt_payload import entries
-from worker.claim_cursor import LOOK_BACK_SHARE, ClaimCursor
+from worker.attempt_recorder import AttemptRecorder, clients_locked
+from worker.claim_cursor import ClaimCursor, Place, as_parameters
+from worker.claim_rows import ClaimedRow, LeasedRow, claimed_message, leased_message
 from worker.database import Database
-from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, judge
+from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries
 from worker.lanes.account_refusals import Earlier
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
-from worker.lanes.send_permits import ALWAYS, Permit, Permits
-from worker.statements import (
-    CLAIM,
-    CLAIM_POISON_MESSAGE,
-    CLEAR_POISON_MESSAGES,
-    EARLIER_REFUSALS,
-    END_ORPHANS,
-    FIND_EXPIRED_LEASES,
-    FIND_UNACKNOWLEDGED,
-    LOCK_CLIENTS,
-    LOCK_POISON_MESSAGES,
-    PROBE_PLACES,
-    RECORD,
-    RELEASE,
-    RELEASE_ATTEMPTS,
-    RENEW_LEASES,
-)
+from worker.lanes.send_permits import Permits
+from worker.queue_queries import EARLIER_REFUSALS, PROBE_PLACES
+from worker.rows import fetch_all
 from worker.text_cache import TextCache
-from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
 ClaimKey = tuple[int, int]
 """A message's id and its attempt's number."""
 
-Rows = list[tuple[Any, ...]]
-"""What CLAIM answers."""
-
-Claimed = tuple[Rows, list[Slot]]
+Claimed = tuple[list[ClaimedRow], list[Slot]]
 """The claimed rows, and the slots of their requests."""
-
-NO_PLACES: dict[str, list[Any]] = {"mailings": [], "due_ats": [], "ids": []}
-"""For a claim that begins at the beginning."""
-
-LATE = timedelta(seconds=5)
-"""How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
-
-LEASE_RAN_OUT = SubmitResult(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
 
 LONGEST_PAUSE = 30.0
 """Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
 NO_TEXT = SubmitResult(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
 
-ON_UNKNOWN = {one.value: one for one in OnUnknown}
-"""By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
-
 
 class Granted(NamedTuple):
     """A claim that has been committed. Times are monotonic."""
 
-    rows: Rows
+    rows: list[ClaimedRow]
     slots: list[Slot]
     asked_at: float
     """Before the database was asked."""
     seen_at: float
     """When it had answered: until then nobody could change the mailings."""
+
+
+class EarlierRow(NamedTuple):
+    """A row of EARLIER_REFUSALS: `first` and `last` are seconds since 1970 (UTC)."""
+
+    message_id: int
+    first: float
+    last: float
+    longest: float
 
 
 class Queue:
@@ -106,20 +86,12 @@ class Queue:
         self._worker = worker
         self._lease_seconds = lease_seconds
         self._delivery_seconds = delivery_seconds
-        self._retries = retries
-        self._random = random
+        self.recorder = AttemptRecorder(lease_seconds=lease_seconds, retries=retries, random=random)
         self._pace = pace
         self._permits = Permits(database)
         self._held: set[ClaimKey] = set()
         """Claims not yet recorded or released."""
-        longest_pause = min(LONGEST_PAUSE, lease_seconds)
-        self._reach = ClaimCursor(longest_pause)
-        self._lost_since: datetime | str = "-infinity"
-        """Leases that ran out before have been looked for. For those that were locked, or committed very late, all are
-        from time to time."""
-        self._looked_at = datetime.min.replace(tzinfo=UTC)
-        """When they were last looked for, by the database's clock."""
-        self._look_back = TimeBudget(LOOK_BACK_SHARE, longest_pause)
+        self._cursor = ClaimCursor(min(LONGEST_PAUSE, lease_seconds))
 
     @property
     def claimable_at(self) -> float:
@@ -132,39 +104,40 @@ class Queue:
         `alone` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
         changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
         """
-        self._reach.reset_if_due()
+        self._cursor.reset_if_due()
         before = self._database.seconds
         granted = self._make_claim(partial(self._claim, limit=limit, alone=alone, pick=pick))
         if pick is Pick.FIRST:
-            places = [(row[2], (row[9], row[0])) for row in granted.rows]
-            self._reach.extend(places, self._database.seconds - before)
-        return self._deliveries(granted)
+            places = [Place(row.mailing_id, row.due_at, row.id) for row in granted.rows]
+            self._cursor.extend(places, self._database.seconds - before)
+        return self._messages(granted)
 
     def claim_poison_message(self) -> ClaimedMessage | None:
         """Takes a message whose last two attempts both ended with a lapsed lease, unless the fleet is sending one.
 
         It is to be sent alone. It has no slot of the fleet's pace: `take_slot` gives it one when it is to be sent.
         """
-        return next(iter(self._deliveries(self._make_claim(self._claim_poison_message))), None)
+        return next(iter(self._messages(self._make_claim(self._claim_poison_message))), None)
 
-    def take_slot(self, delivery: ClaimedMessage) -> bool:
-        """Gives a delivery a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
+    def take_slot(self, claimed: ClaimedMessage) -> bool:
+        """Gives a message a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
         if self._pace is None:
             return True
         pace = self._pace
         for slot in self._database.transaction(lambda cursor: pace.take(cursor, min(1, pace.free_slots(cursor)))):
-            delivery.start_from, delivery.begin_by = slot.begins, slot.ends
+            claimed.start_from, claimed.begin_by = slot.begins, slot.ends
             return True
         return False
 
-    def earlier_refusals(self, deliveries: Sequence[ClaimedMessage]) -> dict[int, Earlier]:
-        """By message, the earlier attempts that refused the account, whoever made them."""
+    def earlier_refusals(self, claimed: Sequence[ClaimedMessage]) -> dict[int, Earlier]:
+        """By message, the earlier attempts that refused the account, by any worker."""
 
-        def work(cursor: Cursor) -> list[tuple[Any, ...]]:
-            cursor.execute(EARLIER_REFUSALS, ([delivery.message_id for delivery in deliveries],))
-            return cursor.fetchall()
+        def work(cursor: Cursor) -> list[EarlierRow]:
+            cursor.execute(EARLIER_REFUSALS, {"ids": [one.message_id for one in claimed]})
+            return fetch_all(cursor, EarlierRow)
 
-        return {row[0]: Earlier(*row[1:]) for row in self._database.transaction(work)}
+        rows = self._database.transaction(work)
+        return {row.message_id: Earlier(first=row.first, last=row.last, longest=row.longest) for row in rows}
 
     def record(self, attempted: Sequence[AttemptResult]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -175,57 +148,24 @@ class Queue:
         if not attempted:
             return
         try:
-            self._database.transaction(lambda cursor: self._write(cursor, attempted))
-            self._held.difference_update(_name(one.delivery) for one in attempted)
+            self._database.transaction(lambda cursor: self.recorder.record(cursor, attempted))
+            self._held.difference_update(_key(one.delivery) for one in attempted)
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
-                log.exception("an attempt can't be recorded", extra=attempted[0].delivery.named())
+                log.exception("attempt.not_recorded", extra=attempted[0].delivery.named())
                 return
-            log.warning("a batch can't be recorded, trying its halves", extra={"trouble": type(error).__name__})
+            log.warning("attempts.batch_split", extra={"attempts": len(attempted), "error": type(error).__name__})
             middle = len(attempted) // 2
             self.record(attempted[:middle])
             self.record(attempted[middle:])
 
-    def release(self, deliveries: Iterable[ClaimedMessage]) -> None:
+    def release(self, claimed: Iterable[ClaimedMessage]) -> None:
         """Gives back claims whose request certainly never left."""
-        given_back = list(deliveries)
-        if given_back:
-            self._database.transaction(lambda cursor: self._release(cursor, given_back))
-            self._held.difference_update(_name(delivery) for delivery in given_back)
-            self._reach.forget()
-
-    def reclaim_expired_leases(self, limit: int) -> int:
-        """Ends claims whose lease ran out, as attempts that may have landed. Returns how many there were."""
-
-        def work(cursor: Cursor) -> list[AttemptResult]:
-            cursor.execute("SELECT now()")
-            [(looked_at,)] = cursor.fetchall()
-            if looked_at < self._looked_at:  # the database's clock was put back
-                self._lost_since = "-infinity"
-            self._looked_at = looked_at
-            cursor.execute(RENEW_LEASES, {"lease": self._lease_seconds, "limit": limit})
-            if cursor.rowcount:
-                log.warning(
-                    "leases are dated in the future: the database's clock was put back, and they begin anew",
-                    extra={"messages": cursor.rowcount},
-                )
-            cursor.execute(FIND_EXPIRED_LEASES, (self._lost_since, limit))
-            deliveries = [_held(row) for row in cursor.fetchall()]
-            if len(deliveries) < limit:
-                self._lost_since = looked_at - LATE
-            lost = [AttemptResult(one, LEASE_RAN_OUT, started_at=one.claim.at, duration=None) for one in deliveries]
-            self._write(cursor, lost)
-            return lost
-
-        if look_back := self._look_back.is_due:
-            self._lost_since = "-infinity"
-        before = self._database.seconds
-        lost = self._database.transaction(work)
-        if look_back:
-            self._look_back.spend(self._database.seconds - before)
-        for attempted in lost:
-            log.warning("a lease ran out", extra={**attempted.delivery.named(), "holder": attempted.delivery.worker})
-        return len(lost)
+        released = list(claimed)
+        if released:
+            self._database.transaction(lambda cursor: self._release(cursor, released))
+            self._held.difference_update(_key(one) for one in released)
+            self._cursor.forget()
 
     def look_at_mailings(self) -> bool:
         """Asks, when it is time to, whether the mailings of claimed messages run. Returns whether any does not."""
@@ -247,46 +187,47 @@ class Queue:
             return Granted(rows, slots, asked[-1], time.monotonic())
 
         granted = self._database.transaction(ask)
-        self._held.update([(row[0], row[1]) for row in granted.rows])
+        self._held.update([(row.id, row.attempts) for row in granted.rows])
         return granted
 
-    def _deliveries(self, granted: Granted) -> list[ClaimedMessage]:
-        """The deliveries of a claim, but for those that have no text."""
+    def _messages(self, granted: Granted) -> list[ClaimedMessage]:
+        """The messages of a claim, but for those that have no text."""
         rows = granted.rows
         if not rows:
             return []
-        claim = Claim(rows[0][11], granted.asked_at)
-        permits = self._permits.grant({row[2]: claim.monotonic + row[10] for row in rows}, granted.seen_at)
-        texts = self._texts.of({(row[2], row[8]) for row in rows})
-        lease_allows = self._lease_seconds - self._delivery_seconds
+        claim = Claim(rows[0].claimed_at, granted.asked_at)
+        closing = {row.mailing_id: claim.monotonic + row.window_left for row in rows}
+        permits = self._permits.grant(closing, granted.seen_at)
+        texts = self._texts.of({(row.mailing_id, row.text_revision) for row in rows})
         # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
-        deliveries = [
-            _delivery(
+        lease_ends = claim.monotonic + self._lease_seconds - self._delivery_seconds
+        claimed = [
+            claimed_message(
                 row,
                 self._worker,
                 claim,
-                text=texts.get((row[2], row[8]), ""),
+                text=texts.get((row.mailing_id, row.text_revision), ""),
                 start_from=slot.begins,
-                start_by=claim.monotonic + min(lease_allows, row[10]),
+                start_by=min(lease_ends, closing[row.mailing_id]),
                 begin_by=slot.ends,
-                permit=permits[row[2]],
+                permit=permits[row.mailing_id],
             )
             for row, slot in zip(rows, granted.slots, strict=True)
         ]
-        without_text = [delivery for delivery in deliveries if not delivery.text]
+        without_text = [one for one in claimed if not one.text]
         self._end_without_text(without_text)
-        return [delivery for delivery in deliveries if delivery.text] if without_text else deliveries
+        return [one for one in claimed if one.text] if without_text else claimed
 
-    def _end_without_text(self, deliveries: Sequence[ClaimedMessage]) -> None:
+    def _end_without_text(self, claimed: Sequence[ClaimedMessage]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
-        for delivery in deliveries:
-            log.error("a message has no text", extra=delivery.named())
-        self.record([AttemptResult(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in deliveries])
+        for one in claimed:
+            log.error("message.text_missing", extra=one.named())
+        self.record([AttemptResult(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in claimed])
 
     def _release_unacknowledged(self, cursor: Cursor) -> None:
         ids, numbers = [message_id for message_id, _ in self._held], [number for _, number in self._held]
-        cursor.execute(FIND_UNACKNOWLEDGED, {"worker": self._worker, "ids": ids, "numbers": numbers})
-        self._release(cursor, [_held(row) for row in cursor.fetchall()])
+        cursor.execute(claims.FIND_UNACKNOWLEDGED, {"worker": self._worker, "ids": ids, "numbers": numbers})
+        self._release(cursor, [leased_message(row) for row in fetch_all(cursor, LeasedRow)])
 
     def _claim(self, cursor: Cursor, limit: int, *, alone: bool, pick: Pick = Pick.FIRST) -> Claimed:
         if self._pace is not None:
@@ -297,7 +238,7 @@ class Queue:
         # not with the fleet's pace in hand, which would wait with us.
         for wait in (False, True) if alone and self._pace is None else (False,):
             for places in self._places(cursor, pick):
-                rows = self._ask_for_claim(cursor, CLAIM, limit, places, wait=wait)
+                rows = self._ask_for_claim(cursor, claims.CLAIM, limit, places, wait=wait)
                 if rows:
                     return rows, self._slots(cursor, len(rows))
         return [], []
@@ -306,102 +247,38 @@ class Queue:
         """Where a claim may begin in each mailing: where `pick` says; if nothing is to be had there, as any claim."""
         if pick is not Pick.FIRST:
             cursor.execute(PROBE_PLACES, {"any": pick is Pick.ANY})
-            rows = cursor.fetchall()
-            yield {name: [row[at] for row in rows] for at, name in enumerate(("mailings", "due_ats", "ids"))}
-        yield self._reach.places()
+            yield as_parameters(fetch_all(cursor, Place))
+        yield self._cursor.places()
 
     def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
         return [ANY_TIME] * number if self._pace is None else self._pace.take(cursor, number)
 
     def _claim_poison_message(self, cursor: Cursor) -> Claimed:
-        cursor.execute(LOCK_POISON_MESSAGES)
-        held = cursor.fetchone() == (True,)
-        rows = self._ask_for_claim(cursor, CLAIM_POISON_MESSAGE, 1, NO_PLACES, wait=False) if held else []
+        cursor.execute(claims.LOCK_POISON_MESSAGES)
+        locked = cursor.fetchone() == (True,)
+        from_the_start = as_parameters([])
+        rows = self._ask_for_claim(cursor, claims.CLAIM_POISON_MESSAGE, 1, from_the_start, wait=False) if locked else []
         return rows, [ANY_TIME] * len(rows)
 
     def _ask_for_claim(
         self, cursor: Cursor, statement: str, limit: int, places: dict[str, list[Any]], *, wait: bool
-    ) -> Rows:
+    ) -> list[ClaimedRow]:
         given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "wait": wait}
         cursor.execute(statement, {**given, **places})
-        return cursor.fetchall()
+        return fetch_all(cursor, ClaimedRow)
 
-    def _release(self, cursor: Cursor, deliveries: Sequence[ClaimedMessage]) -> None:
+    def _release(self, cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> None:
         given = {
-            "ids": [delivery.message_id for delivery in deliveries],
-            "numbers": [delivery.number for delivery in deliveries],
-            "clients": [delivery.client_id for delivery in deliveries],
+            "ids": [one.message_id for one in claimed],
+            "numbers": [one.number for one in claimed],
+            "clients": [one.client_id for one in claimed],
             "worker": self._worker,
         }
-        with _clients_of(cursor, deliveries):
-            cursor.execute(RELEASE, given)
-            if cursor.rowcount < len(deliveries):
-                cursor.execute(RELEASE_ATTEMPTS, given)
-
-    def _write(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
-        judged = [(one, judge(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
-        again = [one.delivery for one, verdict in judged if verdict.status is MessageStatus.PENDING]
-        with _clients_of(cursor, again):
-            for part in entries(judged, time.monotonic()):
-                cursor.execute(RECORD, (part,))
-            self._clear_poison_messages(cursor, attempted)
-
-    def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
-        """An answer that came after its lease had lapsed: the message was perhaps taken for a suspect meanwhile."""
-        lapsed = time.monotonic() - self._lease_seconds
-        late = [_name(one.delivery) for one in attempted if one.delivery.claim.monotonic < lapsed and one.duration]
-        if late:
-            ids, numbers = zip(*late, strict=True)
-            cursor.execute(CLEAR_POISON_MESSAGES, {"ids": list(ids), "numbers": list(numbers)})
+        with clients_locked(cursor, claimed):
+            cursor.execute(claims.RELEASE, given)
+            if cursor.rowcount < len(claimed):
+                cursor.execute(claims.RELEASE_ATTEMPTS, given)
 
 
-@contextmanager
-def _clients_of(cursor: Cursor, deliveries: Sequence[ClaimedMessage]) -> Iterator[None]:
-    """Around what sends messages back to pending: ends those whose client has been removed meanwhile."""
-    if deliveries:
-        cursor.execute(LOCK_CLIENTS, ([delivery.client_id for delivery in deliveries],))
-    yield
-    if deliveries:
-        cursor.execute(END_ORPHANS, ([delivery.message_id for delivery in deliveries],))
-
-
-def _delivery(
-    row: tuple[Any, ...],
-    worker: str,
-    claim: Claim,
-    *,
-    text: str = "",
-    start_from: float = 0.0,
-    start_by: float = 0.0,
-    begin_by: float = 0.0,
-    permit: Permit = ALWAYS,
-) -> ClaimedMessage:
-    """A delivery of a row that begins with the columns that CLAIM and the looks at what is claimed have in common."""
-    message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown = row[:8]
-    return ClaimedMessage(
-        message_id,
-        number,
-        mailing_id,
-        client_id,
-        phone_number,
-        text,
-        spared,
-        in_doubt,
-        ON_UNKNOWN[on_unknown],
-        worker,
-        claim,
-        start_from,
-        start_by,
-        begin_by,
-        permit,
-    )
-
-
-def _held(row: tuple[Any, ...]) -> ClaimedMessage:
-    """A delivery that is not to be sent, of a row of FIND_EXPIRED_LEASES or FIND_UNACKNOWLEDGED."""
-    worker, claimed_at = row[8:]
-    return _delivery(row, worker, Claim(claimed_at, 0.0))
-
-
-def _name(delivery: ClaimedMessage) -> ClaimKey:
-    return delivery.message_id, delivery.number
+def _key(claimed: ClaimedMessage) -> ClaimKey:
+    return claimed.message_id, claimed.number

@@ -34,7 +34,7 @@ def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[Mailing
         actions.append(MailingAction.PAUSE)
     if status is MailingStatus.PAUSED:
         actions.append(MailingAction.RESUME)
-    is_retriable = mailing["launched_at"] and not mailing["ledger_closed_at"] and now < mailing["end_datetime"]
+    is_retriable = mailing["launched_at"] and not mailing["purge_started_at"] and now < mailing["end_datetime"]
     if is_retriable and status is not MailingStatus.CANCELLED:
         actions += [MailingAction.RETRY_FAILED] if messages["failed"] else []
         actions += [MailingAction.RETRY_UNKNOWN] if messages["unknown"] else []

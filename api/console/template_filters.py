@@ -14,7 +14,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.labels import FIELDS, MEANINGS, gateway_label, label, translate
+from api.console.labels import FIELDS, MEANINGS, gateway_label, label, reason, translate
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
@@ -44,6 +44,7 @@ def register_template_filters(app: Flask) -> None:
         "label": label,
         "gateway_label": gateway_label,
         "translate": translate,
+        "reason": reason,
     }
     for name, written in filters.items():
         app.add_template_filter(_anew(written), name)

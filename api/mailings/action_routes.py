@@ -19,7 +19,7 @@ from api.permissions import requires
 from shared.domain.mailing_rules import Action
 from shared.domain.roles import Role
 from shared.domain.statuses import MessageStatus
-from shared.schema import JournalEntry
+from shared.schema import MailingEvent
 
 
 @blp.route("/<id:mailing_id>/pause/", parameters=MAILING_ID)
@@ -109,7 +109,7 @@ class MailingJournal(MethodView):
     @blp.operation("listMailingJournal", 404)
     @blp.arguments(PageArguments(), location="query")
     @blp.response(200, JournalEntrySchema(many=True), headers=PAGE_HEADERS)
-    def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[JournalEntry], dict[str, str]]:
+    def get(self, arguments: dict[str, Any], mailing_id: int) -> tuple[Sequence[MailingEvent], dict[str, str]]:
         """List the history of a mailing: edits, pauses, resumptions, cancelling, retries"""
         queries.check_mailing(mailing_id)
         return page(partial(queries.journal_after, mailing_id), arguments)

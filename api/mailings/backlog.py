@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from api.extensions import db
 from shared.domain.estimates import Backlog
 from shared.domain.statuses import MailingStatus, MessageStatus
-from shared.schema import Mailing, MessageTally
+from shared.schema import Mailing, MessageCountDelta
 
 
 class Waiting(NamedTuple):
@@ -43,9 +43,9 @@ def waiting_messages() -> dict[int, Waiting]:
         Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
     )
     ends = {row.id: row.end_datetime for row in db.session.execute(running)}
-    pending = MessageTally.mailing_id.in_(ends), MessageTally.status == MessageStatus.PENDING
-    sums = select(MessageTally.mailing_id, func.sum(MessageTally.messages).label("messages")).where(*pending)
-    found = db.session.execute(sums.group_by(MessageTally.mailing_id))
+    pending = MessageCountDelta.mailing_id.in_(ends), MessageCountDelta.status == MessageStatus.PENDING
+    sums = select(MessageCountDelta.mailing_id, func.sum(MessageCountDelta.delta).label("messages")).where(*pending)
+    found = db.session.execute(sums.group_by(MessageCountDelta.mailing_id))
     return {
         row.mailing_id: Waiting(int(row.messages), ends[row.mailing_id])
         for row in found
@@ -60,7 +60,7 @@ def backlog_of(waiting: Mapping[int, Waiting], *, apart_from: int | None = None)
 
 def overdue_mailings() -> Overdue:
     """Those whose start has passed and that are not started, by an index of few rows."""
-    scheduled = Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None)
+    scheduled = Mailing.status == MailingStatus.SCHEDULED, Mailing.deleted_at.is_(None)
     overdue = *scheduled, Mailing.start_datetime <= func.now()
     count, since = db.session.execute(select(func.count(), func.min(Mailing.start_datetime)).where(*overdue)).one()
     first = select(Mailing.id, Mailing.mark).where(*overdue).order_by(Mailing.start_datetime).limit(FIRST_OVERDUE)

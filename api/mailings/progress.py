@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, func, literal, select, true, union_all
+from sqlalchemy import BigInteger, ColumnElement, Row, func, literal, select, true, union_all
 
 from api.extensions import db
 from api.messages.keyset import status_range
+from shared.domain.reasons import Parameters
 from shared.domain.statuses import MessageStatus
 from shared.schema import Message
 
@@ -35,7 +36,8 @@ class Reason(NamedTuple):
     """Why so many messages are in a status."""
 
     status: MessageStatus
-    reason: str
+    reason_code: str
+    reason_params: Parameters | None
     messages: int
     at_least: bool
     """Whether there may be more: not all messages in that status were looked at."""
@@ -57,7 +59,10 @@ def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
     """The reasons of the first LOOK messages in each status; `messages` are the counts by status."""
     found = _reasons(mailing_id)
     cut = {name: (LOOK, messages[name]) for name in WITH_REASONS if messages[name] > LOOK}
-    rows = [Reason(status, reason, count, status in cut) for status, reason, count in found[:REASONS]]
+    rows = [
+        Reason(row.status, row.reason_code, row.reason_params, row.messages, row.status in cut)
+        for row in found[:REASONS]
+    ]
     return Reasons(
         ended=[row for row in rows if row.status is not MessageStatus.PENDING],
         waiting=[row for row in rows if row.status is MessageStatus.PENDING],
@@ -66,9 +71,9 @@ def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
     )
 
 
-def _reasons(mailing_id: int) -> Sequence[tuple[MessageStatus, str, int]]:
+def _reasons(mailing_id: int) -> Sequence[Row[Any]]:
     looks = [
-        select(Message.status, Message.reason)
+        select(Message.status, Message.reason_code, Message.reason_params)
         .where(*_of(mailing_id, status))
         .order_by(Message.status, Message.id)
         .limit(LOOK)
@@ -76,10 +81,11 @@ def _reasons(mailing_id: int) -> Sequence[tuple[MessageStatus, str, int]]:
         for status in WITH_REASONS
     ]
     found = union_all(*(select(look) for look in looks)).subquery()
-    messages = func.count()
-    counted = select(found.c.status, found.c.reason, messages).where(found.c.reason.is_not(None))
-    ordered = counted.group_by(found.c.status, found.c.reason).order_by(messages.desc(), found.c.reason)
-    return [(status, reason, count) for status, reason, count in db.session.execute(ordered.limit(REASONS + 1))]
+    messages = func.count().label("messages")
+    reason = found.c.status, found.c.reason_code, found.c.reason_params
+    counted = select(*reason, messages).where(found.c.reason_code.is_not(None)).group_by(*reason)
+    ordered = counted.order_by(messages.desc(), found.c.reason_code, found.c.reason_params)
+    return db.session.execute(ordered.limit(REASONS + 1)).all()
 
 
 def sent_moments(mailing_id: int) -> Sequence[datetime]:

@@ -31,9 +31,9 @@ from api.extensions import db
 from shared.domain.mailing_rules import warnings_about
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import NotFound
-from shared.schema import Client, JournalEntry, Mailing, MailingText, MessageTally
+from shared.schema import Client, Mailing, MailingEvent, MailingText, MessageCountDelta
 
-_LISTED = select(Mailing).where(Mailing.removed_at.is_(None))
+_LISTED = select(Mailing).where(Mailing.deleted_at.is_(None))
 _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
 _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
 
@@ -67,21 +67,21 @@ def summaries_of(page: Select[Any], **parameters: Any) -> list[MailingSummary]:
 
 def check_mailing(mailing_id: int) -> None:
     """Raises NotFound when there is no such mailing, or it is removed."""
-    if not db.session.scalar(select(true()).where(Mailing.id == mailing_id, Mailing.removed_at.is_(None))):
+    if not db.session.scalar(select(true()).where(Mailing.id == mailing_id, Mailing.deleted_at.is_(None))):
         raise NotFound("mailing", mailing_id)
 
 
 def mailings_under_way(limit: int) -> list[MailingSummary]:
     """The latest `limit` mailings that are launched and have messages without an end, the latest first."""
     started = select(Mailing).where(
-        Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.removed_at.is_(None)
+        Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.deleted_at.is_(None)
     )
     return summaries_of(started.order_by(Mailing.id.desc()).limit(limit))[::-1]
 
 
 def mailings_starting_next(limit: int) -> list[MailingSummary]:
     """The scheduled mailings that start first, in the order of their starts."""
-    scheduled = select(Mailing).where(Mailing.status == MailingStatus.SCHEDULED, Mailing.removed_at.is_(None))
+    scheduled = select(Mailing).where(Mailing.status == MailingStatus.SCHEDULED, Mailing.deleted_at.is_(None))
     found = summaries_of(scheduled.order_by(Mailing.start_datetime).limit(limit))
     return sorted(found, key=lambda mailing: mailing["start_datetime"])
 
@@ -91,16 +91,16 @@ def mailing_row(mailing_id: int) -> Mailing:
     return db.session.get_one(Mailing, mailing_id)
 
 
-def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[JournalEntry]:
+def journal_after(mailing_id: int, after: int, limit: int) -> Sequence[MailingEvent]:
     """The entries of a mailing with a greater id, in order."""
-    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id > after)
-    return db.session.scalars(entries.order_by(JournalEntry.id).limit(limit)).all()
+    entries = select(MailingEvent).where(MailingEvent.mailing_id == mailing_id, MailingEvent.id > after)
+    return db.session.scalars(entries.order_by(MailingEvent.id).limit(limit)).all()
 
 
-def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[JournalEntry]:
+def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[MailingEvent]:
     """The entries of a mailing with a lesser id, the latest first."""
-    entries = select(JournalEntry).where(JournalEntry.mailing_id == mailing_id, JournalEntry.id < before)
-    return db.session.scalars(entries.order_by(JournalEntry.id.desc()).limit(limit)).all()
+    entries = select(MailingEvent).where(MailingEvent.mailing_id == mailing_id, MailingEvent.id < before)
+    return db.session.scalars(entries.order_by(MailingEvent.id.desc()).limit(limit)).all()
 
 
 @lru_cache(maxsize=16)  # to put it together takes longer than to execute it
@@ -125,10 +125,10 @@ def _text(mailing: type[Mailing]) -> ScalarSelect[str]:
 
 
 def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
-    sums = (func.sum(MessageTally.messages).filter(MessageTally.status == status) for status in MessageStatus)
+    sums = (func.sum(MessageCountDelta.delta).filter(MessageCountDelta.status == status) for status in MessageStatus)
     return (
         select(*(cast(func.coalesce(one, 0), BigInteger).label(f"n{place}") for place, one in enumerate(sums)))
-        .where(MessageTally.mailing_id == mailing_id)
+        .where(MessageCountDelta.mailing_id == mailing_id)
         .lateral("counts")
     )
 

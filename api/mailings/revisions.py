@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from api.audit.queries import entries_about
 from api.extensions import db
-from shared.schema import JournalEntry, MailingText
+from shared.schema import MailingEvent, MailingText
 
 CREATING_OPERATIONS = ("createMailing", "sendDraft", "testMailing")
 """Operations that write the first text of a mailing."""
@@ -31,9 +31,9 @@ def revisions_before(mailing_id: int, before: int, limit: int) -> Sequence[Revis
     of_mailing = MailingText.mailing_id == mailing_id, MailingText.revision < before
     found = select(MailingText).where(*of_mailing).order_by(MailingText.revision.desc()).limit(limit)
     texts = db.session.scalars(found).all()
-    new = JournalEntry.changes["text"][1].as_integer()
-    edits = select(new.label("revision"), JournalEntry.actor_name).where(
-        JournalEntry.mailing_id == mailing_id, new.in_([text.revision for text in texts])
+    new = MailingEvent.changes["text"][1].as_integer()
+    edits = select(new.label("revision"), MailingEvent.actor_name).where(
+        MailingEvent.mailing_id == mailing_id, new.in_([text.revision for text in texts])
     )
     authors = {row.revision: row.actor_name for row in db.session.execute(edits)}
     if any(text.revision == 1 for text in texts):
@@ -43,8 +43,8 @@ def revisions_before(mailing_id: int, before: int, limit: int) -> Sequence[Revis
 
 def last_editor(mailing_id: int) -> str | None:
     """Who last changed a mailing; none if it is not known."""
-    edits = JournalEntry.mailing_id == mailing_id, JournalEntry.action == "edit"
-    last = select(JournalEntry.actor_name).where(*edits).order_by(JournalEntry.id.desc()).limit(1)
+    edits = MailingEvent.mailing_id == mailing_id, MailingEvent.action == "edit"
+    last = select(MailingEvent.actor_name).where(*edits).order_by(MailingEvent.id.desc()).limit(1)
     return db.session.scalar(last)
 
 

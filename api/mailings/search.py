@@ -76,7 +76,7 @@ class MailingSearchPage:
         number, status = self._search.number, self._search.status
         if number is None:
             return None
-        named = select(Mailing).where(Mailing.id == number, Mailing.removed_at.is_(None))
+        named = select(Mailing).where(Mailing.id == number, Mailing.deleted_at.is_(None))
         summaries = summaries_of(named.where(Mailing.status == status) if status else named)
         return summaries[0] if summaries else None
 
@@ -114,7 +114,7 @@ class MailingSearchPage:
         return db.session.scalars(matching.order_by(Mailing.id.desc()).limit(limit)).all()
 
     def _conditions(self) -> list[ColumnElement[bool]]:
-        wanted: list[ColumnElement[bool]] = [Mailing.removed_at.is_(None)]
+        wanted: list[ColumnElement[bool]] = [Mailing.deleted_at.is_(None)]
         if self._search.status:
             wanted.append(Mailing.status == self._search.status)
         if self._search.number is not None:

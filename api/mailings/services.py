@@ -6,17 +6,17 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import func, select
 
 from api.audit.recorder import changes_of, nothing_changed, record_changes
 from api.clock import CLOCK, now
+from api.database import execute
 from api.extensions import db
 from api.principal import name_of_caller
 from api.statistics.queries import unended_mailings
 from shared.domain.mailing_rules import (
-    ENDED,
     Action,
     MailingFields,
     check_change,
@@ -24,9 +24,11 @@ from shared.domain.mailing_rules import (
     check_retry,
     status_after,
 )
-from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.domain.statuses import MessageStatus
+from shared.domain.transitions import MessageCause, message_sources
 from shared.errors import Conflict, NotFound
-from shared.schema import Client, JournalEntry, Mailing, MailingText, Message
+from shared.schema import Client, Mailing, MailingEvent, MailingText, Message
+from shared.sql import mailings, messages
 
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
@@ -54,10 +56,10 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Ma
     Raises NotFound, also for one that is removed, unless `removed` says that it may be.
     """
     # First the lock that claims take too: requests for it queue. The row's own lock would never be free, since claims
-    # hold it one after another (worker/statements.py).
+    # hold it one after another (shared/sql/claims.py).
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
-    if mailing is None or (mailing.removed_at is not None and not removed):
+    if mailing is None or (mailing.deleted_at is not None and not removed):
         raise NotFound("mailing", mailing_id)
     # Read only now: a join would not find a text that was written while this transaction waited for the lock.
     text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
@@ -108,13 +110,10 @@ def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields
 def remove_mailing(mailing: Mailing) -> None:
     """Deletes a locked mailing that has not been launched; cancels one that has, and hides it."""
     if not mailing.launch_began:
-        db.session.delete(mailing)
-        db.session.flush()
+        execute(mailings.DELETE_MAILING, {"mailing_id": mailing.id})
+        db.session.expunge(mailing)
         return
-    if mailing.status not in ENDED:
-        mailing.status = MailingStatus.CANCELLED
-        mailing.ended_at = CLOCK
-    mailing.removed_at = CLOCK
+    execute(mailings.HIDE_MAILING, {"mailing_id": mailing.id}, changes=[mailing])
     add_history_entry(mailing, "remove")
 
 
@@ -122,7 +121,7 @@ def add_history_entry(
     mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
 ) -> None:
     """Adds to a mailing's history what was done to it, and by whom. `changes` are an edit's, as the model has them."""
-    entry = JournalEntry(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
+    entry = MailingEvent(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
     entry.changes = dict(changes) if changes else None
     db.session.add(entry)
     db.session.flush()
@@ -134,20 +133,20 @@ def _write_text(mailing: Mailing, text: str) -> None:
 
 
 def apply_action(mailing_id: int, action: Action) -> None:
-    """Moves a mailing to the status that the action leads to, and records it. Raises NotFound and Conflict."""
+    """Takes a mailing to where the action leads, and writes that down. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
     if status is mailing.status:
         nothing_changed()
         return
-    mailing.status = status
-    if status is MailingStatus.CANCELLED:
-        mailing.ended_at = CLOCK
+    execute(mailings.SET_STATUS, {"mailing_id": mailing_id, "status": status.value}, changes=[mailing])
     add_history_entry(mailing, action.value)
 
 
 def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     """Makes the messages in a status pending again, and the mailing run. Raises NotFound and Conflict."""
+    if status not in message_sources(MessageCause.RETRIED):
+        raise Conflict("status", f"Messages that are {status.value} are not tried again.")
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, now())
     ids = _retriable(mailing, status)
@@ -162,33 +161,31 @@ def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
 
 
 def resolve(message_id: int, resolution: Resolution) -> None:
-    """Records a person's decision about a message that is `unknown`. Raises NotFound and Conflict."""
+    """Ends the doubt about a message that is `unknown`, by a person's word. Raises NotFound and Conflict."""
     found = db.session.get(Message, message_id)
     if found is None:
         raise NotFound("message", message_id)
-    # The mailing is locked first, as wherever messages are made pending: a worker may be about to settle it.
+    # The mailing first, as everybody who makes messages pending: a worker may be about to settle it.
     mailing, _ = lock_mailing(found.mailing_id, removed=True)
     message = db.session.get(Message, message_id, with_for_update=True, populate_existing=True)
     if message is None:
         raise NotFound("message", message_id)
-    if message.status is not MessageStatus.UNKNOWN:
+    if message.status not in message_sources(MessageCause.RESOLVED):
         raise Conflict(
             "status", f"Message {message_id} is {message.status.value}: only what is unknown can be decided."
         )
     if resolution is Resolution.RESEND:
         _resend(mailing, message)
     elif resolution is Resolution.ARRIVED:
-        message.status, message.reason = MessageStatus.SENT, "a person said that it had arrived"
-        message.sent_at = message.ended_at = CLOCK
+        execute(messages.RESOLVE_AS_ARRIVED, {"id": message_id}, changes=[message])
     else:
-        message.status, message.reason = MessageStatus.FAILED, "a person said that it had not arrived"
-        message.in_doubt, message.ended_at = False, CLOCK
+        execute(messages.RESOLVE_AS_NOT_ARRIVED, {"id": message_id}, changes=[message])
     add_history_entry(mailing, "resolve", f"message {message_id}: {resolution.value}")
 
 
 def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
     """Raises Conflict if no message of the mailing may be sent again to the client; none is one who was removed."""
-    if mailing.removed_at is not None:
+    if mailing.deleted_at is not None:
         raise Conflict("outcome", f"Mailing {mailing.id} is removed: nothing of it is sent any more.")
     check_retry(mailing, now)
     if client_id is None:
@@ -198,15 +195,14 @@ def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None
 def _resend(mailing: Mailing, message: Message) -> None:
     client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
     check_resend(mailing, db.session.scalar(client), now())
-    _make_pending([message.id], MessageStatus.UNKNOWN)
+    _make_pending([message.id], message.status)
+    db.session.expire(message)
     _run_again(mailing)
 
 
 def _run_again(mailing: Mailing) -> None:
     """Messages of it are pending again: it has not ended, and is not settled."""
-    if mailing.status is MailingStatus.FINISHED:
-        mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
-    mailing.settled_at = None
+    execute(mailings.RUN_AGAIN, {"mailing_id": mailing.id}, changes=[mailing])
 
 
 def reopen_unended() -> Sequence[int]:
@@ -219,13 +215,12 @@ def reopen_unended() -> Sequence[int]:
     found = unended_mailings().subquery()
     for mailing_id in db.session.scalars(select(Mailing.id).join(found, found.c.mailing_id == Mailing.id)).all():
         mailing, _ = lock_mailing(mailing_id, removed=True)
-        if mailing.settled_at is None or mailing.ledger_closed_at is not None:
+        if mailing.settled_at is None or mailing.purge_started_at is not None:
             continue
-        mailing.settled_at = None
-        if mailing.removed_at is not None:
-            mailing.status = MailingStatus.CANCELLED
-        elif mailing.status is MailingStatus.FINISHED:
-            mailing.status, mailing.ended_at = MailingStatus.RUNNING, None
+        if mailing.deleted_at is not None:
+            execute(mailings.CANCEL_AGAIN, {"mailing_id": mailing_id}, changes=[mailing])
+        else:
+            _run_again(mailing)
         add_history_entry(mailing, "reopen", "messages of it had no end")
         reopened.append(mailing_id)
     return sorted(reopened)
@@ -241,17 +236,4 @@ def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
 
 
 def _make_pending(ids: Sequence[int], status: MessageStatus) -> int:
-    moved = db.session.execute(
-        update(Message)
-        .where(Message.id.in_(ids), Message.status == status)
-        .values(
-            status=MessageStatus.PENDING,
-            due_at=func.now(),
-            ended_at=None,
-            reason=None,
-            # The full number of attempts anew; those made so far stay in the ledger.
-            attempts_spared=Message.attempts,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return cast(CursorResult[Any], moved).rowcount
+    return execute(messages.RETRY_MESSAGES, {"ids": list(ids), "status": status.value}).rowcount

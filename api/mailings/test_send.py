@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from api.clock import now
+from api.database import execute
 from api.extensions import db
 from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailings.services import add_history_entry, add_mailing, lock_mailing
 from shared.domain.mailing_rules import MailingFields
-from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict
-from shared.schema import Client, Mailing, Message
+from shared.schema import Client, Mailing
+from shared.sql import mailings
 
 WINDOW = timedelta(minutes=15)
 """How long a test may take: one that comes later would only confuse."""
@@ -45,25 +46,16 @@ def send_test_message(mailing_id: int, phone_number: int) -> int:
             "phone_number", "No client has this phone number. Add the client first: messages are sent only to clients."
         )
     start = now()
-    test = db.session.get_one(
-        Mailing,
-        add_mailing(
-            MailingFields(
-                mark=f"test of mailing {mailing_id}",
-                text=fields.text,
-                start_datetime=start,
-                end_datetime=start + WINDOW,
-                on_unknown=fields.on_unknown,
-            )
-        ),
+    test_id = add_mailing(
+        MailingFields(
+            mark=f"test of mailing {mailing_id}",
+            text=fields.text,
+            start_datetime=start,
+            end_datetime=start + WINDOW,
+            on_unknown=fields.on_unknown,
+        )
     )
-    test.status = MailingStatus.RUNNING
-    test.launch_started_at = test.launched_at = start
-    test.launch_ceiling = test.launch_cursor = client.id
-    test.audience = 1
-    db.session.flush()
-    db.session.add(
-        Message(mailing_id=test.id, client_id=client.id, phone_number=client.phone_number, due_at=func.now())
-    )
-    add_history_entry(mailing, "test", f"mailing {test.id}")
-    return test.id
+    launched = {"mailing_id": test_id, "client_id": client.id, "phone_number": client.phone_number}
+    execute(mailings.LAUNCH_TEST, launched, changes=[db.session.get_one(Mailing, test_id)])
+    add_history_entry(mailing, "test", f"mailing {test_id}")
+    return test_id

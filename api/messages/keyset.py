@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, literal, select, true, tuple
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from shared.domain.statuses import OPEN_STATUSES, MessageStatus
-from shared.schema import Message, MessageTally
+from shared.schema import Message, MessageCountDelta
 
 OF_FEW = frozenset({"id", "client_id", "phone_number"})
 """Columns whose value leaves few messages: those of a person, or one."""
@@ -91,8 +91,10 @@ def _in_status(walk: KeysetPage, status: MessageStatus) -> Select[Any]:
         return _merged(walk, [_held(walk, Message.status == status)])
     if status is MessageStatus.PENDING:
         # A page of each mailing that has any, merged. The tally knows which: settled ones are not looked at.
-        current = select(MessageTally.mailing_id).where(~MessageTally.in_total, MessageTally.status == status)
-        waiting = current.where(MessageTally.mailing_id.is_not(None)).distinct().cte("waiting")
+        current = select(MessageCountDelta.mailing_id).where(
+            ~MessageCountDelta.compacted, MessageCountDelta.status == status
+        )
+        waiting = current.where(MessageCountDelta.mailing_id.is_not(None)).distinct().cte("waiting")
         message = aliased(Message, _listed(walk, waiting.c.mailing_id, status).lateral())
         return walk.ordered(select(message).select_from(waiting.join(message, true())), message.id)
     ended = select(Message).where(Message.status.not_in(OPEN_STATUSES), walk.of(status))

@@ -27,12 +27,12 @@ def messages_after(after: int, limit: int, **wanted: Any) -> Sequence[Message]:
 
 
 def message_by_id(message_id: int) -> dict[str, Any]:
-    """The columns of the message, and as `made` its attempts in order. Raises NotFound."""
+    """The columns of the message, its `reason` in words, and as `made` its attempts in order. Raises NotFound."""
     message = db.session.get(Message, message_id)
     if message is None:
         raise NotFound("message", message_id)
     attempts = select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.number)
-    return row_to_dict(message, made=db.session.scalars(attempts).all())
+    return row_to_dict(message, reason=message.reason, made=db.session.scalars(attempts).all())
 
 
 def is_suspect(message: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import marshmallow as ma
 from api.http.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
 from api.http.paging import PageArguments
 from api.http.schemas import ResponseSchema
+from shared.domain.reasons import ReasonCode
 from shared.domain.statuses import MessageStatus, Outcome
 from shared.schema import INFINITY
 
@@ -103,8 +104,29 @@ class MessageSchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Why it has this status, where that needs saying; while it waits, of its last attempt.",
-            "example": "the window closed",
+            "description": "Why it has this status, where that needs saying; while it waits, of its last attempt. The "
+            "English sentence of `reason_code`.",
+            "example": "The window closed",
+        },
+    )
+    reason_code = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The same as a code, which does not change: compare this. Later versions may have more: "
+            + ", ".join(f"`{code.value}`" for code in ReasonCode)
+            + ".",
+            "example": "window_closed",
+        },
+    )
+    reason_params = ma.fields.Dict(
+        keys=ma.fields.String(),
+        values=ma.fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What belongs to the code: `words` are what the provider or the system said.",
+            "example": {"words": "code 7: blocked"},
         },
     )
     attempts_made = ma.fields.Integer(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, CursorResult, and_, exists, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, func, select, text
 
+from api.database import execute
 from api.extensions import db
 from api.mailings.services import add_history_entry
 from shared.domain.mailing_rules import Action
-from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus, OnUnknown, Outcome
-from shared.schema import Attempt, Client, Mailing, Message
+from shared.domain.reasons import ReasonCode
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
+from shared.schema import Client, Mailing, Message
+from shared.sql import restore
 
 WHY = "after a restore"
 
-NOBODY = "before the restore"
+UNKNOWN_WORKER = "before the restore"
 """Named as the worker of an attempt that may have been made."""
 
 
@@ -32,56 +35,36 @@ def disable_statement_timeout() -> None:
 
 
 def advance_sequences(skip: int) -> dict[str, Skipped]:
-    """Moves the identities at least `skip` past the last id in use; answers by table."""
+    """Moves the identities at least `skip` past the last id in use; returns them by table."""
     return {model.__tablename__: _skip_ids(model, skip) for model in (Message, Mailing, Client)}
 
 
 def pause_mailings() -> list[int]:
     """Pauses the mailings that are running, or would be as soon as a worker looks, and writes that down.
 
-    Answers their ids.
+    Returns their ids.
     """
-    paused = []
-    started = and_(Mailing.status == MailingStatus.SCHEDULED, Mailing.start_datetime <= func.now())
-    under_way = or_(Mailing.status == MailingStatus.RUNNING, started)
-    for mailing in db.session.scalars(select(Mailing).where(under_way).order_by(Mailing.id).with_for_update()):
-        mailing.status = MailingStatus.PAUSED
-        add_history_entry(mailing, Action.PAUSE.value, WHY)
-        paused.append(mailing.id)
+    paused = sorted(row.id for row in execute(restore.PAUSE_MAILINGS, {}))
+    for mailing_id in paused:
+        add_history_entry(db.session.get_one(Mailing, mailing_id), Action.PAUSE.value, WHY)
     return paused
 
 
 def mark_possibly_sent() -> int:
-    """Gives each message that something was still to become of an attempt that nobody tells of.
+    """Gives each message that something was still to become of an attempt that nothing tells of.
 
     A request may have left after the backup. So from here on each is what any message is after such an attempt: in
     doubt, with the text and the phone number that it had. Where the mailing holds when in doubt, it ends as unknown.
 
-    In a worker's hands at the time, it has its attempt already. Where the client has been removed meanwhile the lease
-    is left alone: it has run out, and the next worker ends the message.
+    Under a lease at the time, it has its attempt already.
 
-    Answers how many messages were changed, those that ended as unknown counted again.
+    Returns how many messages were changed, those that ended as unknown counted again.
     """
-    has_client = exists().where(Client.id == Message.client_id)
-    leased = and_(_unsettled(), Message.status == MessageStatus.SENDING, has_client)
-    _add_attempts(leased, Message.attempts, Message.claimed_at, Message.lease_worker)
-    no_lease = {"claimed_at": None, "lease_until": None, "lease_worker": None}
-    doubtful_now = {"status": MessageStatus.PENDING, "in_doubt": True, "due_at": func.now(), "reason": WHY}
-    changed = _update_messages(leased, **no_lease, **doubtful_now)
-    pending = and_(_unsettled(), Message.status == MessageStatus.PENDING, Message.in_doubt.is_(False))
-    _add_attempts(pending, Message.attempts + 1, func.now(), literal(NOBODY))
-    revision = select(Mailing.text_revision).where(Mailing.id == Message.mailing_id).scalar_subquery()
-    changed += _update_messages(
-        pending,
-        in_doubt=True,
-        attempts=Message.attempts + 1,
-        # What was not of the message's own making does not count towards its limit.
-        attempts_spared=Message.attempts_spared + 1,
-        text_revision=func.coalesce(Message.text_revision, revision),
-    )
-    held = select(Mailing.id).where(Mailing.on_unknown == OnUnknown.HOLD)
-    doubtful = and_(_unsettled(), Message.status == MessageStatus.PENDING, Message.mailing_id.in_(held))
-    return changed + _update_messages(doubtful, status=MessageStatus.UNKNOWN, ended_at=func.now(), reason=WHY)
+    execute(restore.ADD_LEASED_ATTEMPTS, {})
+    changed = execute(restore.MARK_LEASED_POSSIBLY_SENT, {}).rowcount
+    execute(restore.ADD_POSSIBLE_ATTEMPTS, {"worker": UNKNOWN_WORKER})
+    changed += execute(restore.MARK_PENDING_POSSIBLY_SENT, {}).rowcount
+    return changed + execute(restore.HOLD_MESSAGES, {}).rowcount
 
 
 def paused_mailings() -> Sequence[int]:
@@ -99,11 +82,8 @@ def messages_in_doubt() -> int:
 
 def messages_held() -> int:
     """How many messages have ended as unknown because their mailings hold when in doubt."""
-    held = and_(Message.status == MessageStatus.UNKNOWN, Message.reason == WHY)
+    held = and_(Message.status == MessageStatus.UNKNOWN, Message.reason_code == ReasonCode.RESTORED)
     return db.session.scalars(select(func.count()).select_from(Message).where(held)).one()
-
-
-_ATTEMPT_COLUMNS = ["message_id", "number", "started_at", "outcome", "detail", "worker"]
 
 
 def _skip_ids(model: type[Message] | type[Mailing] | type[Client], skip: int) -> Skipped:
@@ -119,14 +99,3 @@ def _skip_ids(model: type[Message] | type[Mailing] | type[Client], skip: int) ->
 def _unsettled() -> ColumnElement[bool]:
     unsettled = select(Mailing.id).where(Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None))
     return Message.mailing_id.in_(unsettled)
-
-
-def _add_attempts(which: ColumnElement[bool], number: Any, started_at: Any, worker: Any) -> None:
-    outcome = literal(Outcome.AMBIGUOUS, Attempt.outcome.type)
-    attempts = select(Message.id, number, started_at, outcome, literal(WHY), worker).where(which)
-    db.session.execute(insert(Attempt).from_select(_ATTEMPT_COLUMNS, attempts))
-
-
-def _update_messages(which: ColumnElement[bool], **values: object) -> int:
-    change = update(Message).where(which).values(**values).execution_options(synchronize_session=False)
-    return cast(CursorResult[Any], db.session.execute(change)).rowcount

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
 
 from api.extensions import db
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
-from shared.schema import Mailing, MessageTally
+from shared.schema import Mailing, MessageCountDelta
 
 
 def mailings_by_status() -> dict[str, int]:
@@ -14,15 +14,15 @@ def mailings_by_status() -> dict[str, int]:
 
     It reads every mailing, which are few beside messages: 18 ms for 100,000 of them.
     """
-    counts = select(Mailing.status, func.count()).where(Mailing.removed_at.is_(None)).group_by(Mailing.status)
+    counts = select(Mailing.status, func.count()).where(Mailing.deleted_at.is_(None)).group_by(Mailing.status)
     found = {status: int(count) for status, count in db.session.execute(counts)}
     return {status.value: found.get(status, 0) for status in MailingStatus}
 
 
 def messages_by_status() -> dict[str, int]:
     """How many messages are in each status, zeros included; those that retention has removed are counted too."""
-    current = select(MessageTally.status, func.sum(MessageTally.messages)).where(~MessageTally.in_total)
-    sums = current.group_by(MessageTally.status)
+    current = select(MessageCountDelta.status, func.sum(MessageCountDelta.delta)).where(~MessageCountDelta.compacted)
+    sums = current.group_by(MessageCountDelta.status)
     found = {status: int(messages) for status, messages in db.session.execute(sums)}
     return {status.value: found.get(status, 0) for status in MessageStatus}
 
@@ -33,14 +33,14 @@ def unended_mailings() -> Select[int | None, int]:
     Nothing sends, expires or cancels such messages until the mailing is reopened (`flask ledger reopen`). The tally is
     read in two parts, each of which has an index of few rows: what is in the total, and what is not in it yet.
     """
-    unended = MessageTally.status.in_(OPEN_STATUSES)
-    parts = (and_(MessageTally.in_total, unended), and_(~MessageTally.in_total, unended))
-    messages = cast(func.sum(MessageTally.messages), BigInteger)
+    unended = MessageCountDelta.status.in_(OPEN_STATUSES)
+    parts = (and_(MessageCountDelta.compacted, unended), and_(~MessageCountDelta.compacted, unended))
+    messages = cast(func.sum(MessageCountDelta.delta), BigInteger)
     return (
-        select(MessageTally.mailing_id, messages.label("messages"))
-        .join(Mailing, Mailing.id == MessageTally.mailing_id)
+        select(MessageCountDelta.mailing_id, messages.label("messages"))
+        .join(Mailing, Mailing.id == MessageCountDelta.mailing_id)
         .where(or_(*parts), Mailing.settled_at.is_not(None))
-        .group_by(MessageTally.mailing_id)
+        .group_by(MessageCountDelta.mailing_id)
         .having(messages > 0)
     )
 

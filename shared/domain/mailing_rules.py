@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from shared.domain.statuses import MailingStatus, OnUnknown
+from shared.domain.transitions import MailingCause, mailing_destinations, mailing_ends
 from shared.errors import Conflict, Invalid
 
 MAX_TEXT = 1600
@@ -35,7 +36,7 @@ class Mailing(Protocol):
     @property
     def settled_at(self) -> datetime | None: ...
     @property
-    def ledger_closed_at(self) -> datetime | None: ...
+    def purge_started_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,13 @@ class Action(enum.StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+
+
+CAUSES = {
+    Action.PAUSE: MailingCause.PAUSED,
+    Action.RESUME: MailingCause.RESUMED,
+    Action.CANCEL: MailingCause.CANCELLED,
+}
 
 
 class MailingWarning(NamedTuple):
@@ -108,18 +116,16 @@ def status_after(mailing: Mailing, action: Action) -> MailingStatus:
 
     Raises Conflict for a mailing that is over.
     """
-    match action, mailing.status:
-        case Action.PAUSE, MailingStatus.SCHEDULED | MailingStatus.RUNNING | MailingStatus.PAUSED:
-            return MailingStatus.PAUSED
-        case Action.RESUME, MailingStatus.PAUSED:
-            return MailingStatus.RUNNING if mailing.launch_began else MailingStatus.SCHEDULED
-        case Action.RESUME, MailingStatus.SCHEDULED | MailingStatus.RUNNING:
-            return mailing.status
-        case Action.CANCEL, MailingStatus.FINISHED:
-            pass
-        case Action.CANCEL, _:
-            return MailingStatus.CANCELLED
-    raise Conflict("status", f"Mailing {mailing.id} is {mailing.status.value}: there is nothing to {action.value}.")
+    cause = CAUSES[action]
+    if mailing.status in mailing_ends(cause):
+        return mailing.status
+    possible = mailing_destinations(mailing.status, cause)
+    if not possible:
+        raise Conflict("status", f"Mailing {mailing.id} is {mailing.status.value}: there is nothing to {action.value}.")
+    if action is Action.RESUME:
+        return MailingStatus.RUNNING if mailing.launch_began else MailingStatus.SCHEDULED
+    (status,) = possible
+    return status
 
 
 def check_retry(mailing: Mailing, now: datetime) -> None:
@@ -128,7 +134,7 @@ def check_retry(mailing: Mailing, now: datetime) -> None:
         raise Conflict("status", f"Mailing {mailing.id} is cancelled. Create a new mailing instead.")
     if mailing.launched_at is None:
         raise Conflict("status", f"Mailing {mailing.id} is not launched yet: there is nothing to retry.")
-    if mailing.ledger_closed_at is not None:
+    if mailing.purge_started_at is not None:
         raise Conflict("status", f"The messages of mailing {mailing.id} are no longer kept. Create a new one instead.")
     if mailing.end_datetime <= now:
         raise Conflict(
@@ -152,7 +158,7 @@ def warnings_about(
         warnings.append(NOBODY_MATCHES)
     if mailing.settled_at is not None and open_messages:
         warnings.append(UNENDED_MESSAGES)
-    if mailing.ledger_closed_at is not None:
+    if mailing.purge_started_at is not None:
         warnings.append(MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain."))
     return warnings
 

@@ -3,8 +3,8 @@
 from shared.schema.access import ApiKey, AuditEntry, BrowserSession, CookieSecret, IdempotencyRecord, SignInLink
 from shared.schema.base import GATEWAY_HEALTH, INFINITY, MAILING_STATUS, MESSAGE_STATUS, ON_UNKNOWN, OUTCOME, ROLE, Base
 from shared.schema.directory import Client
-from shared.schema.mailings import JournalEntry, Mailing, MailingDraft, MailingDraftVersion, MailingText
-from shared.schema.messages import Attempt, Message, MessageTally
+from shared.schema.mailings import Mailing, MailingDraft, MailingDraftVersion, MailingEvent, MailingText
+from shared.schema.messages import Attempt, Message, MessageCountDelta
 from shared.schema.operations import DailyReport, GatewayContact, RateLimit, WorkerReport
 
 __all__ = [
@@ -25,13 +25,13 @@ __all__ = [
     "DailyReport",
     "GatewayContact",
     "IdempotencyRecord",
-    "JournalEntry",
     "Mailing",
     "MailingDraft",
     "MailingDraftVersion",
+    "MailingEvent",
     "MailingText",
     "Message",
-    "MessageTally",
+    "MessageCountDelta",
     "RateLimit",
     "SignInLink",
     "WorkerReport",

@@ -117,7 +117,7 @@ class AuditEntry(Base):
 class IdempotencyRecord(Base):
     """The answer to a request that carried an Idempotency-Key, written with what the request did, in one commit."""
 
-    __tablename__ = "kept_answer"
+    __tablename__ = "idempotency_key"
 
     key: Mapped[str] = mapped_column(primary_key=True)
     """Who sent it, and the Idempotency-Key: two people's are two."""
@@ -128,4 +128,4 @@ class IdempotencyRecord(Base):
     body: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (Index("kept_answer_created_at_idx", "created_at"),)
+    __table_args__ = (Index("idempotency_key_created_at_idx", "created_at"),)

@@ -42,9 +42,9 @@ class Mailing(Base):
     audience: Mapped[int] = mapped_column(server_default="0")
     """Clients turned into messages so far: counted by the launch, so that it can be compared with the messages."""
     launch_started_at: Mapped[datetime | None]
-    launch_cursor: Mapped[int] = mapped_column(server_default="0")
+    last_client_id: Mapped[int] = mapped_column(server_default="0")
     """The last client id that the launch has passed."""
-    launch_ceiling: Mapped[int | None]
+    max_client_id: Mapped[int | None]
     """The last client id that existed when the launch began: who joins the directory later is not in the audience."""
     launched_at: Mapped[datetime | None]
     """When the whole audience had become messages."""
@@ -52,11 +52,11 @@ class Mailing(Base):
     """When it was finished or cancelled."""
     settled_at: Mapped[datetime | None]
     """When the last of its messages had an end: there is nothing left for a worker to do."""
-    removed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
     """Since when it is hidden from the API. The ledger keeps it."""
-    ledger_closed_at: Mapped[datetime | None]
+    purge_started_at: Mapped[datetime | None]
     """Since when its ledger is being removed, since it is older than RETENTION_DAYS: its counts are what remains."""
-    ledger_removed_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
     """When none of its messages and attempts were left."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -71,7 +71,9 @@ class Mailing(Base):
             "launched_at IS NULL OR launch_started_at IS NOT NULL",
             name="mailing_launch_began_before_it_ended",
         ),
-        CheckConstraint("(launch_started_at IS NULL) = (launch_ceiling IS NULL)", name="mailing_launch_has_a_ceiling"),
+        CheckConstraint(
+            "(launch_started_at IS NULL) = (max_client_id IS NULL)", name="mailing_launch_has_a_max_client_id"
+        ),
         CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name="mailing_settled_after_its_end"),
         # What a worker looks at in every tick: few rows, however many mailings there have been.
         Index("mailing_scheduled_idx", "start_datetime", postgresql_where=text("status = 'scheduled'")),
@@ -80,11 +82,11 @@ class Mailing(Base):
             "id",
             postgresql_where=text("launch_started_at IS NOT NULL AND settled_at IS NULL"),
         ),
-        Index("mailing_listed_idx", "id", postgresql_where=text("removed_at IS NULL")),
+        Index("mailing_listed_idx", "id", postgresql_where=text("deleted_at IS NULL")),
         Index(
-            "mailing_ledger_idx",
+            "mailing_unpurged_idx",
             "settled_at",
-            postgresql_where=text("settled_at IS NOT NULL AND ledger_removed_at IS NULL"),
+            postgresql_where=text("settled_at IS NOT NULL AND purged_at IS NULL"),
         ),
         # Launches and states change a mailing in place: none of its indexed columns, mostly.
         stored(fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),
@@ -157,10 +159,10 @@ class MailingDraftVersion(Base):
     __table_args__ = (Index("mailing_draft_version_draft_id_id_idx", "draft_id", "id"),)
 
 
-class JournalEntry(Base):
+class MailingEvent(Base):
     """What a person did to a mailing: edited, paused, resumed, cancelled, retried. Only ever added to."""
 
-    __tablename__ = "journal"
+    __tablename__ = "mailing_event"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"))
@@ -172,4 +174,4 @@ class JournalEntry(Base):
     changes: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """Of an edit: the terms that it changed, each before and after; of the text, the two revisions."""
 
-    __table_args__ = (Index("journal_mailing_id_id_idx", "mailing_id", "id"),)
+    __table_args__ = (Index("mailing_event_mailing_id_id_idx", "mailing_id", "id"),)

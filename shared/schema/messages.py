@@ -14,8 +14,10 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.domain.reasons import sentence
 from shared.domain.statuses import MessageStatus, Outcome
 from shared.schema.base import (
     MESSAGE_STATUS,
@@ -41,7 +43,7 @@ class Message(Base):
     status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS, server_default=MessageStatus.PENDING)
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     """Attempts so far, counted at claim. With the id it names one claim: nobody else ever holds that pair."""
-    attempts_spared: Mapped[int] = mapped_column(Integer, server_default="0")
+    uncounted_attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     """Those of them that spoke of the gateway and not of the message: they don't count towards the limit."""
     in_doubt: Mapped[bool] = mapped_column(server_default=text("false"))
     """An attempt may have landed, and no answer has told."""
@@ -55,7 +57,9 @@ class Message(Base):
     lease_worker: Mapped[str | None]
     sent_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
-    reason: Mapped[str | None]
+    reason_code: Mapped[str | None]
+    """Why it is where it is, as shared/domain/reasons.py has it; while it waits, of its last attempt."""
+    reason_params: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -64,7 +68,7 @@ class Message(Base):
         CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="message_sending_has_a_lease"),
         CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="message_sent_has_a_timestamp"),
         CheckConstraint("(status IN ('pending', 'sending')) = (ended_at IS NULL)", name="message_end_has_a_timestamp"),
-        CheckConstraint("attempts_spared BETWEEN 0 AND attempts", name="message_attempts_spared_are_attempts"),
+        CheckConstraint("uncounted_attempts BETWEEN 0 AND attempts", name="message_uncounted_attempts_are_attempts"),
         Index("message_due_idx", "mailing_id", "due_at", "id", postgresql_where=text("status = 'pending'")),
         Index("message_lease_idx", "lease_until", postgresql_where=text("status = 'sending'")),
         # Every change of a message adds an entry to every index that has its new state. So what is listed by status is
@@ -83,6 +87,11 @@ class Message(Base):
             autovacuum_vacuum_cost_limit=2000,
         ),
     )
+
+    @property
+    def reason(self) -> str | None:
+        """The English sentence of its reason."""
+        return None if self.reason_code is None else sentence(self.reason_code, self.reason_params)
 
 
 class Attempt(Base):
@@ -108,32 +117,32 @@ class Attempt(Base):
     )
 
 
-class MessageTally(Base):
+class MessageCountDelta(Base):
     """How many messages of a mailing are in a status, as a sum of signed rows.
 
     A trigger on `message` adds a row for every change in the same transaction, so the sums are exact in every
-    snapshot and nobody waits for a counter's row lock; a worker folds the rows together now and then. Those of a
-    settled mailing it folds into its final counts (`in_total`) and adds to the total, which are the rows of no mailing:
-    all messages ever are the sum of what is not `in_total`.
+    snapshot and nobody waits for a counter's row lock; a worker compacts the rows now and then. Those of a settled
+    mailing become its final counts (`compacted`), and are added to the total, which are the rows of no mailing: all
+    messages ever are the sum of what is not `compacted`.
     """
 
-    __tablename__ = "message_tally"
+    __tablename__ = "message_count_delta"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     mailing_id: Mapped[int | None]
     """None for the total of settled mailings."""
     status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS)
-    messages: Mapped[int]
-    in_total: Mapped[bool] = mapped_column(server_default=text("false"))
+    delta: Mapped[int]
+    compacted: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
-        Index("message_tally_mailing_id_idx", "mailing_id", "status"),
-        Index("message_tally_current_idx", "mailing_id", postgresql_where=text("NOT in_total")),
+        Index("message_count_delta_mailing_id_idx", "mailing_id", "status"),
+        Index("message_count_delta_current_idx", "mailing_id", postgresql_where=text("NOT compacted")),
         # Final counts of messages without an end: a sound ledger has none (api/statistics/queries.py).
         Index(
-            "message_tally_unended_idx",
+            "message_count_delta_unended_idx",
             "mailing_id",
-            postgresql_where=text("in_total AND status IN ('pending', 'sending')"),
+            postgresql_where=text("compacted AND status IN ('pending', 'sending')"),
         ),
         # Rows come and go.
         stored(autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000),

@@ -26,6 +26,7 @@ from tests.factories import (
     tally,
     value,
 )
+from tests.integration.worker.leases import reclaim
 from tests.variations import few_of
 from tests.waiting import PATIENCE, eventually
 from worker.database import Database
@@ -64,7 +65,7 @@ def lose_twice(connection: Connection, url: str, messages: int) -> None:
     for _ in range(2):
         assert len(queue.claim(messages)) == messages
         run_leases_out(connection)
-        assert queue.reclaim_expired_leases(messages) == messages
+        assert reclaim(queue, messages) == messages
     database.close()
 
 

@@ -94,7 +94,7 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
     eventually(lambda: settled(connection, mailing_id))
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 300}
-    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - attempts_spared <> 1") == 0
+    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
     assert gateway.summary().by_status["401"] == attempts_by_outcome(connection)["unauthorized"] <= refused + 20
     assert gateway.summary().repeats == 0
 

@@ -31,8 +31,8 @@ PHONES = [79165550100 + number for number in range(24)]
 NEVER_SENT = 79165559999
 """A number that is only asked for."""
 
-TABLES_WITH_PHONES = {"client", "message", "kept_answer"}
-TABLES_WITH_TEXTS = {"mailing_text", "kept_answer"}
+TABLES_WITH_PHONES = {"client", "message", "idempotency_key"}
+TABLES_WITH_TEXTS = {"mailing_text", "idempotency_key"}
 """An answer is kept for a day with its Idempotency-Key, whole."""
 
 
@@ -221,7 +221,7 @@ def test_the_run_left_the_traces_that_are_searched(run: Run) -> None:
     assert b"gonets_messages" in run.answers["/metrics"]
     assert b"gonets_attempts_total" in run.answers["worker's metrics"]
     assert b"the daily report could not be sent" in run.written["logs/worker-1.log"]
-    assert {f"table {name}" for name in ("attempt", "audit_entry", "api_key", "kept_answer")} <= run.tables.keys()
+    assert {f"table {name}" for name in ("attempt", "audit_entry", "api_key", "idempotency_key")} <= run.tables.keys()
     assert b"***" in run.tables["table attempt"]
     assert b"sandbox" in run.written["command lines"]
 

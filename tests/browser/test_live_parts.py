@@ -47,7 +47,7 @@ def watcher(browser: Browser, service: Stage) -> Iterator[Page]:
 def change(ledger: Connection, mailing_id: int, number: int) -> None:
     """Something on the mailing's page is another one from now on, before and after its buttons."""
     execute(ledger, "UPDATE mailing SET mark = %s WHERE id = %s", f"mark {number}", mailing_id)
-    execute(ledger, "INSERT INTO journal (mailing_id, action) VALUES (%s, 'retry')", mailing_id)
+    execute(ledger, "INSERT INTO mailing_event (mailing_id, action) VALUES (%s, 'retry')", mailing_id)
 
 
 def test_a_selection_outlives_updates(watcher: Page, ledger: Connection) -> None:

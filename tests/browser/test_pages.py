@@ -60,15 +60,17 @@ OF_LOOKS_AND_LANGUAGE = ("color-contrast", "html-has-lang", "html-lang-valid", "
 """Rules whose outcome differs between the walks; the pages are built of the same elements in both."""
 
 FILL = """
-UPDATE mailing SET status = 'running', launch_started_at = now(), launched_at = now(), launch_ceiling = 7, audience = 7
+UPDATE mailing SET status = 'running', launch_started_at = now(), launched_at = now(), max_client_id = 7, audience = 7
 WHERE id = 1;
 INSERT INTO message (mailing_id, client_id, phone_number, status, attempts, text_revision, due_at, lease_until,
-    lease_worker, claimed_at, sent_at, ended_at, reason, in_doubt)
+    lease_worker, claimed_at, sent_at, ended_at, reason_code, reason_params,
+    in_doubt)
 SELECT 1, n, 79000000000 + n, one, 1, 1, now() + interval '1 h',
     CASE one WHEN 'sending' THEN now() + interval '1 h' END,
     'worker', now(), CASE one WHEN 'sent' THEN now() END,
     CASE WHEN one NOT IN ('pending', 'sending') THEN now() END,
-    CASE one WHEN 'failed' THEN 'code 5: blocked' WHEN 'expired' THEN 'the window closed' END, one = 'unknown'
+    CASE one WHEN 'failed' THEN 'provider_said' WHEN 'expired' THEN 'window_closed' END,
+    CASE one WHEN 'failed' THEN '{"words": "code 5: blocked"}'::jsonb END, one = 'unknown'
 FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY AS each (one, n);
 INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
 SELECT id, 1, now(), 0.12, CASE status WHEN 'sent' THEN 'accepted' WHEN 'unknown' THEN 'ambiguous' ELSE 'refused' END
@@ -80,7 +82,7 @@ INSERT INTO mailing_draft (fields, created_by, created_by_name) VALUES
 INSERT INTO mailing_draft_version (draft_id, fields, written_at, written_by_name)
 VALUES (2, '{"text": "{WORD}", "mark": "{LABEL}"}', now(), '{LABEL}');
 UPDATE mailing_draft SET updated_by_name = created_by_name;
-INSERT INTO journal (mailing_id, action, actor_name, changes)
+INSERT INTO mailing_event (mailing_id, action, actor_name, changes)
 VALUES (1, 'edit', '{LABEL}', '{"mark": ["{LABEL}", "{WORD}"]}');
 INSERT INTO worker_report (at, worker, seconds, accepted, refused, throttled, unreachable, unauthorized, ambiguous,
     in_hand, send_limit, gateway, detail)

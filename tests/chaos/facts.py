@@ -45,13 +45,13 @@ class MessageMove(NamedTuple):
     phone_number: int
     status: str
     attempts: int
-    attempts_spared: int
+    uncounted_attempts: int
     in_doubt: bool
     text_revision: int | None
     due_at: float
     lease_until: float | None
     worker: str | None
-    reason: str | None
+    reason_code: str | None
     began_at: float
     """When its transaction began: now() in all its statements."""
     committed_at: float

@@ -42,9 +42,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS message_client_id_mailing_id_key ON message (c
 READ_MESSAGES = """
 SELECT (whole).id, (whole).mailing_id, (whole).client_id, (whole).phone_number,
     CASE WHEN present THEN (whole).status::text ELSE 'deleted' END,
-    (whole).attempts, (whole).attempts_spared, (whole).in_doubt, (whole).text_revision,
+    (whole).attempts, (whole).uncounted_attempts, (whole).in_doubt, (whole).text_revision,
     extract(epoch FROM (whole).due_at)::float8, extract(epoch FROM (whole).lease_until)::float8, (whole).lease_worker,
-    (whole).reason, extract(epoch FROM began_at)::float8,
+    (whole).reason_code, extract(epoch FROM began_at)::float8,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
 FROM rig.message_move ORDER BY seq
 """
@@ -53,7 +53,7 @@ READ_MAILINGS = """
 SELECT (whole).id, (whole).mark, extract(epoch FROM (whole).start_datetime)::float8,
     extract(epoch FROM (whole).end_datetime)::float8, (whole).status::text, (whole).on_unknown::text,
     (whole).text_revision, (whole).audience, (whole).launch_started_at IS NOT NULL,
-    (whole).launched_at IS NOT NULL, (whole).settled_at IS NOT NULL, (whole).removed_at IS NOT NULL,
+    (whole).launched_at IS NOT NULL, (whole).settled_at IS NOT NULL, (whole).deleted_at IS NOT NULL,
     present, extract(epoch FROM began_at)::float8,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
 FROM rig.mailing_move ORDER BY seq

@@ -100,7 +100,7 @@ EVERYDAY = (
 def hurry() -> None:
     """Shorter than anybody would set it, so that a scene with a lease that runs out takes two seconds."""
     settings.LEASE_MARGIN = 0.3
-    thread.UPKEEP_SECONDS = 0.25
+    thread.ROUND_SECONDS = 0.25
     circuit_breaker.PAUSE_BASE = 0.1
 
 

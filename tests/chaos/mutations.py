@@ -16,7 +16,8 @@ from typing import Any
 import psycopg2
 
 from shared.domain.statuses import OnUnknown, Outcome
-from worker import answers, delivery, loop, queue
+from shared.sql import claims, mailings, messages
+from worker import answers, attempt_recorder, claim_rows, delivery, loop, queue
 from worker.answers import SubmitResult
 from worker.database import Database
 from worker.delivery import ClaimedMessage, Retries, Transition
@@ -24,7 +25,7 @@ from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, mess
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter
 from worker.lanes.send_permits import ALWAYS
-from worker.maintenance import upkeep
+from worker.maintenance import lease_reclaimer
 
 Work = Callable[..., Any]
 
@@ -35,7 +36,7 @@ def sound() -> None:
 
 def lease_check_dropped() -> None:
     """Whoever has an answer moves the message on, whether it still holds it or not."""
-    _edit(queue, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
+    _edit(messages, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
 
 
 def claim_committed_late() -> None:
@@ -73,61 +74,63 @@ def new_id_on_repeat() -> None:
 
 def body_changed_on_repeat() -> None:
     """A repeat carries the mailing's newest text."""
-    _edit(queue, "CLAIM", "coalesce(message.text_revision, open.text_revision)", "open.text_revision")
+    _edit(claims, "CLAIM", "coalesce(message.text_revision, open.text_revision)", "open.text_revision")
 
 
 def window_forgotten() -> None:
     """Messages are claimed and sent whether the window is open or not."""
-    _edit(queue, "CLAIM", "AND now() < end_datetime", "")
-    _edit(queue, "CLAIM", "date_part('epoch', end_datetime - now())", "3600")
+    _edit(claims, "CLAIM", "AND now() < end_datetime", "")
+    _edit(claims, "CLAIM", "date_part('epoch', end_datetime - now())", "3600")
 
 
 def window_forgotten_by_senders() -> None:
     """What has been claimed is sent, however long it had to wait for that."""
-    make = queue._delivery
-    queue._delivery = lambda *row, **given: make(*row, **{**given, "start_by": float("inf"), "permit": ALWAYS})
+    make = claim_rows.claimed_message
+    vars(queue)["claimed_message"] = lambda *row, **given: make(
+        *row, **{**given, "start_by": float("inf"), "permit": ALWAYS}
+    )
 
 
 def pause_ignored() -> None:
     """A paused mailing goes on."""
-    _edit(queue, "CLAIM", "status = 'running'", "status IN ('running', 'paused')")
+    _edit(claims, "CLAIM", "status = 'running'", "status IN ('running', 'paused')")
 
 
 def cancel_ignored() -> None:
     """So does a cancelled one."""
-    _edit(queue, "CLAIM", "status = 'running'", "status IN ('running', 'cancelled')")
-    _edit(upkeep, "CLOSE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
+    _edit(claims, "CLAIM", "status = 'running'", "status IN ('running', 'cancelled')")
+    _edit(messages, "EXPIRE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
 def changes_ignored_in_hand() -> None:
     """What has been claimed is sent, whatever has become of its mailing since."""
-    make = queue._delivery
-    queue._delivery = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
+    make = claim_rows.claimed_message
+    vars(queue)["claimed_message"] = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
 
 
 def claim_without_row_lock() -> None:
     """Two workers can take the same message."""
-    _edit(queue, "CLAIM", "FOR UPDATE SKIP LOCKED", "")
+    _edit(claims, "CLAIM", "FOR UPDATE SKIP LOCKED", "")
 
 
 def attempt_not_counted() -> None:
     """A claim does not count its attempt."""
-    _edit(queue, "CLAIM", "attempts = attempts + 1", "attempts = greatest(attempts, 1)")
+    _edit(claims, "CLAIM", "attempts = attempts + 1", "attempts = greatest(attempts, 1)")
 
 
 def lost_claim_forgotten() -> None:
     """A message whose lease ran out is simply tried again: nobody says that its request may have landed."""
-    queue.Queue.reclaim_expired_leases = _take_back_silently  # type: ignore[method-assign]
+    lease_reclaimer.LeaseReclaimer.run = _take_back_silently  # type: ignore[method-assign]
 
 
 def taken_back_too_early() -> None:
     """A lease is taken to have run out while it lasts."""
-    _edit(queue, "FIND_EXPIRED_LEASES", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
+    _edit(claims, "FIND_EXPIRED_LEASES", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
 
 
 def late_acceptance_ignored() -> None:
     """An acceptance that comes when the lease has run out is not recorded as sent."""
-    _edit(queue, "RECORD", "OR (attempted.status = 'sent' AND message.status <> 'sent')", "")
+    _edit(messages, "RECORD", "OR (attempted.status = 'sent' AND message.status <> 'sent')", "")
 
 
 def sent_without_answer() -> None:
@@ -153,22 +156,22 @@ def ambiguity_taken_for_refusal() -> None:
 
 def doubt_forgotten() -> None:
     """An ambiguous attempt is written down, and does not mark its message."""
-    judge = delivery.judge
+    decide = delivery.decide
 
-    def judge_boldly(*given: Any) -> Transition:
-        return replace(judge(*given), in_doubt=False)
+    def decide_boldly(*given: Any) -> Transition:
+        return replace(decide(*given), in_doubt=False)
 
-    vars(queue)["judge"] = judge_boldly
+    vars(attempt_recorder)["decide"] = decide_boldly
 
 
 def hold_forgotten() -> None:
     """What was to be held when in doubt is sent again."""
-    make = queue._delivery
+    make = claim_rows.claimed_message
 
     def resend(*row: Any, **given: Any) -> ClaimedMessage:
         return replace(make(*row, **given), on_unknown=OnUnknown.RESEND)
 
-    queue._delivery = resend
+    vars(queue)["claimed_message"] = resend
 
 
 def repeated_in_the_transport() -> None:
@@ -190,17 +193,17 @@ def repeated_in_the_transport() -> None:
 
 def attempts_unlimited() -> None:
     """No number of attempts is too many."""
-    judge = delivery.judge
+    decide = delivery.decide
 
-    def judge_on(one: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
-        return judge(one, answer, replace(retries, max_attempts=1000), random)
+    def decide_on(one: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
+        return decide(one, answer, replace(retries, max_attempts=1000), random)
 
-    vars(queue)["judge"] = judge_on
+    vars(attempt_recorder)["decide"] = decide_on
 
 
 def sent_before_due() -> None:
     """Nobody waits between two attempts."""
-    _edit(queue, "CLAIM", "AND due_at <= now()", "")
+    _edit(claims, "CLAIM", "AND due_at <= now()", "")
 
 
 def given_back_in_flight() -> None:
@@ -222,22 +225,22 @@ def given_back_in_flight() -> None:
 
 def text_kept_when_given_back() -> None:
     """A message that was never attempted after all keeps the text of that day."""
-    _edit(queue, "RELEASE", "CASE attempts WHEN 1 THEN NULL ELSE text_revision END", "message.text_revision")
+    _edit(claims, "RELEASE", "CASE attempts WHEN 1 THEN NULL ELSE text_revision END", "message.text_revision")
 
 
 def phone_kept_when_given_back() -> None:
     """And the phone number of that day."""
-    _edit(queue, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
+    _edit(claims, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
 
 
 def leaver_written_to() -> None:
     """A client's removal ends the messages that wait, and forgets those that are on their way."""
-    _edit(queue, "END_ORPHANS", "status = 'pending'", "FALSE")
+    _edit(messages, "CANCEL_WITHOUT_CLIENT", "status = 'pending'", "FALSE")
 
 
 def lost_claim_kept() -> None:
     """Nobody takes a message back whose worker has died."""
-    queue.Queue.reclaim_expired_leases = lambda self, limit: 0  # type: ignore[method-assign]
+    lease_reclaimer.LeaseReclaimer.run = lambda self, limit=0: 0  # type: ignore[method-assign]
 
 
 def lease_forgotten_by_senders() -> None:
@@ -273,7 +276,7 @@ def slots_given_twice() -> None:
 
 def refusals_not_kept() -> None:
     """Attempts that were refused are not worth a row."""
-    _edit(queue, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE outcome <> 'refused'\nUNION")
+    _edit(messages, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE outcome <> 'refused'\nUNION")
 
 
 def success_taken_for_refusal() -> None:
@@ -283,37 +286,40 @@ def success_taken_for_refusal() -> None:
 
 def chunk_launched_twice() -> None:
     """A launch that is cut short begins its chunk again, and nothing guards against that."""
-    _edit(upkeep, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), launch_cursor)", "launch_cursor")
-    _edit(upkeep, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
+    _edit(mailings, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), last_client_id)", "last_client_id")
+    _edit(mailings, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
     _run_sql("ALTER TABLE message DROP CONSTRAINT IF EXISTS message_client_id_mailing_id_key")
 
 
 def client_skipped() -> None:
     """A launch steps over the first client of each chunk but the first."""
-    _edit(upkeep, "LAUNCH_CHUNK", "(SELECT max(id) FROM chunk)", "(SELECT max(id) + 1 FROM chunk)")
+    _edit(mailings, "LAUNCH_CHUNK", "(SELECT max(id) FROM chunk)", "(SELECT max(id) + 1 FROM chunk)")
 
 
 def newcomers_launched() -> None:
     """Who joins the directory while a launch runs gets a message too."""
-    upkeep.LAUNCH_CHUNK = upkeep.LAUNCH_CHUNK.replace("AND id <= %(ceiling)s", "")
+    mailings.LAUNCH_CHUNK = mailings.LAUNCH_CHUNK.replace("AND id <= %(max_client_id)s", "")
 
 
 def audience_counted_twice() -> None:
     """A launch counts the clients that it has looked at, and those it has added."""
     _edit(
-        upkeep, "LAUNCH_CHUNK", "audience + (SELECT count(*) FROM added)", "audience + 2 * (SELECT count(*) FROM added)"
+        mailings,
+        "LAUNCH_CHUNK",
+        "audience + (SELECT count(*) FROM added)",
+        "audience + 2 * (SELECT count(*) FROM added)",
     )
 
 
 def settled_too_early() -> None:
     """A mailing is finished when nothing of it is pending: what is on its way will come through."""
     for statement in ("LOCK_ENDED_MAILINGS", "SETTLE_MAILINGS"):
-        _edit(upkeep, statement, "status IN ('pending', 'sending')", "status = 'pending'")
+        _edit(mailings, statement, "status IN ('pending', 'sending')", "status = 'pending'")
 
 
 def settled_by_an_old_snapshot() -> None:
     """Whether a mailing is over is decided in the statement that waits for its lock."""
-    upkeep.LOCK_ENDED_MAILINGS = "SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL"
+    mailings.LOCK_ENDED_MAILINGS = "SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL"
 
 
 def crash_on_garbage() -> None:
@@ -343,7 +349,7 @@ def _judge_as(outcome: Outcome, instead: Outcome) -> None:
     gateway_client.Gateway.read = misread  # type: ignore[method-assign,assignment]
 
 
-def _take_back_silently(self: queue.Queue, limit: int) -> int:
+def _take_back_silently(self: lease_reclaimer.LeaseReclaimer, limit: int = 0) -> int:
     def work(cursor: Any) -> int:
         cursor.execute(
             """

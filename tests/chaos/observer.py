@@ -15,8 +15,8 @@ from tests.chaos.facts import Sample
 LOOK = """
 SELECT extract(epoch FROM clock_timestamp())::float8, mailing.id, audience,
     (SELECT coalesce(jsonb_object_agg(status, messages), '{}') FROM (
-        SELECT status, sum(messages)::bigint AS messages FROM message_tally
-        WHERE mailing_id = mailing.id GROUP BY status HAVING sum(messages) <> 0) AS tallied),
+        SELECT status, sum(delta)::bigint AS messages FROM message_count_delta
+        WHERE mailing_id = mailing.id GROUP BY status HAVING sum(delta) <> 0) AS tallied),
     (SELECT coalesce(jsonb_object_agg(status, messages), '{}') FROM (
         SELECT status, count(*) AS messages FROM message
         WHERE mailing_id = mailing.id GROUP BY status) AS counted)

@@ -20,9 +20,9 @@ RETRIES = 6
 READY = """
 SELECT id FROM mailing
 WHERE status = 'running' AND launched_at IS NOT NULL AND settled_at IS NULL AND now() < end_datetime AND EXISTS (
-    SELECT FROM message_tally WHERE mailing_id = mailing.id
-    HAVING coalesce(sum(messages) FILTER (WHERE status IN ('pending', 'sending')), 0) = 0
-        AND sum(messages) FILTER (WHERE status = 'failed') > 0)
+    SELECT FROM message_count_delta WHERE mailing_id = mailing.id
+    HAVING coalesce(sum(delta) FILTER (WHERE status IN ('pending', 'sending')), 0) = 0
+        AND sum(delta) FILTER (WHERE status = 'failed') > 0)
 """
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
+from shared.domain.transitions import mailing_moves
 from tests.chaos.facts import Call, ClientMove, MailingMove, Violation
 from tests.chaos.story import Ledgers
 
@@ -43,6 +45,15 @@ def settles(ledgers: Ledgers) -> Iterator[Violation]:
         elif last.present and last.launch_started and not (last.launched and last.settled):
             said = f"it is {last.status}, and {'not settled' if last.launched else 'its launch has not ended'}"
             yield Violation("an end", said, None, mailing_id)
+
+
+def moves_lawfully(ledgers: Ledgers) -> Iterator[Violation]:
+    """A mailing moves along the lines of the state machine."""
+    for mailing_id, moves in ledgers.mailings.items():
+        statuses = [None, *(move.status if move.present else None for move in moves)]
+        for before, after in pairwise(statuses):
+            if before != after and not mailing_moves(before, after):
+                yield Violation("lawful moves", f"the mailing went from {before} to {after}", None, mailing_id)
 
 
 def conserves(ledgers: Ledgers) -> Iterator[Violation]:
@@ -112,7 +123,16 @@ def stays_alive(ledgers: Ledgers) -> Iterator[Violation]:
             yield Violation("stayed alive", f"{event.who} was asked to stop, and ended with {event.detail}")
 
 
-RULES = (reaches_its_audience, settles, conserves, settles_last, keeps_its_word, does_it_once, stays_alive)
+RULES = (
+    reaches_its_audience,
+    settles,
+    moves_lawfully,
+    conserves,
+    settles_last,
+    keeps_its_word,
+    does_it_once,
+    stays_alive,
+)
 
 
 def _belongs(clients: list[ClientMove], start: MailingMove, end: float) -> tuple[bool, bool]:

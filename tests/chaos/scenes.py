@@ -42,7 +42,8 @@ WHERE status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = cl
 
 # What it does when messages are retried.
 TRY_AGAIN = """
-UPDATE message SET status = 'pending', due_at = now(), ended_at = NULL, reason = NULL, attempts_spared = attempts
+UPDATE message SET status = 'pending', due_at = now(), ended_at = NULL, reason_code = NULL, reason_params = NULL,
+    uncounted_attempts = attempts
 WHERE mailing_id = %s AND status = 'failed'
 """
 RUN_AGAIN = """
@@ -255,7 +256,7 @@ def retry(scene: Scene) -> None:
         execute(connection, "SELECT FROM mailing WHERE id = %s FOR UPDATE", mailing_id)
         execute(connection, TRY_AGAIN, mailing_id)
         execute(connection, RUN_AGAIN, mailing_id)
-        time.sleep(0.6)  # longer than an upkeep's round
+        time.sleep(0.6)  # longer than an maintenance's round
 
 
 def mixed_answers(scene: Scene) -> None:

@@ -197,5 +197,5 @@ def _distance(claim: Claim, attempt: Attempt | None, started_at: float) -> float
 def _described(move: MessageMove) -> str:
     lease = f" lease by {move.worker} until {move.lease_until}" if move.worker else ""
     doubt = " in doubt" if move.in_doubt else ""
-    reason = f" ({move.reason})" if move.reason else ""
+    reason = f" ({move.reason_code})" if move.reason_code else ""
     return f"{move.status} attempts={move.attempts}{doubt}{lease}{reason} by {move.by}"

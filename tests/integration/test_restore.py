@@ -147,7 +147,7 @@ def test_what_was_under_way_waits_for_a_person(restored: Restored, reopened: Con
 
     status = {one: mailing(reopened, one)["status"] for one in restored[1:4]}
     assert status == {restored.small: "paused", restored.planned: "paused", restored.later: "scheduled"}
-    journal = rows(reopened, "SELECT mailing_id, action, detail FROM journal ORDER BY id")
+    journal = rows(reopened, "SELECT mailing_id, action, detail FROM mailing_event ORDER BY id")
     assert journal == [(one, "pause", "after a restore") for one in sorted((restored.small, restored.planned))]
 
 
@@ -159,14 +159,14 @@ def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Re
     attempts = rows(reopened, "SELECT number, outcome, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4")
     assert sorted(attempts) == [(1, "ambiguous", None, "before the restore", 19), (1, "ambiguous", None, "lost", 1)]
     # Only the one that was made counts towards the limit.
-    counts = rows(reopened, "SELECT attempts, attempts_spared, count(*) FROM message GROUP BY 1, 2")
+    counts = rows(reopened, "SELECT attempts, uncounted_attempts, count(*) FROM message GROUP BY 1, 2")
     assert sorted(counts) == [(1, 0, 1), (1, 1, 19)]
     assert tally(reopened, restored.small) == counted(reopened, restored.small) == {"pending": 20}
 
 
 def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restored, reopened: Connection) -> None:
     said = after_restore_by_hand(restored.url)
-    journal = rows(reopened, "SELECT * FROM journal")
+    journal = rows(reopened, "SELECT * FROM mailing_event")
 
     again = after_restore(restored.url)
 
@@ -179,7 +179,7 @@ def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restore
         "Messages that wait, and may have been sent after the backup: 20.",
         "Messages that ended as unknown, because their mailing holds when in doubt: 0.",
     ]
-    assert rows(reopened, "SELECT * FROM journal") == journal
+    assert rows(reopened, "SELECT * FROM mailing_event") == journal
 
 
 def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bodies_of_before(

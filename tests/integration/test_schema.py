@@ -18,6 +18,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import create_engine
 
 from api.database_url import database_url as parse_database_url
+from shared.domain.reasons import ReasonCode
 from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.domain.worker_status import GatewayHealth
@@ -64,8 +65,8 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("mailing_end_has_a_timestamp", "mailing", {"status": "'cancelled'"}),
     ("mailing_end_has_a_timestamp", "mailing", {"status": "'running'", "ended_at": NOW}),
     ("mailing_launch_began_before_it_ended", "mailing", {"launched_at": NOW}),
-    ("mailing_launch_has_a_ceiling", "mailing", {"launch_started_at": NOW}),
-    ("mailing_launch_has_a_ceiling", "mailing", {"launch_ceiling": "0"}),
+    ("mailing_launch_has_a_max_client_id", "mailing", {"launch_started_at": NOW}),
+    ("mailing_launch_has_a_max_client_id", "mailing", {"max_client_id": "0"}),
     ("mailing_settled_after_its_end", "mailing", {"settled_at": NOW}),
     ("mailing_text_is_1_to_1600_characters", "mailing_text", {"text": "''"}),
     ("mailing_text_is_1_to_1600_characters", "mailing_text", {"text": "repeat('😀', 1600) || '!'"}),
@@ -77,9 +78,9 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("message_end_has_a_timestamp", "message", {"status": "'cancelled'"}),
     ("message_end_has_a_timestamp", "message", {"status": "'sent'", "sent_at": NOW}),
     ("message_end_has_a_timestamp", "message", {"status": "'pending'", "ended_at": NOW}),
-    ("message_attempts_spared_are_attempts", "message", {"attempts": "1", "attempts_spared": "2"}),
-    ("message_attempts_spared_are_attempts", "message", {"attempts": "1", "attempts_spared": "-1"}),
-    ("message_attempts_spared_are_attempts", "message", {"attempts": "-1"}),
+    ("message_uncounted_attempts_are_attempts", "message", {"attempts": "1", "uncounted_attempts": "2"}),
+    ("message_uncounted_attempts_are_attempts", "message", {"attempts": "1", "uncounted_attempts": "-1"}),
+    ("message_uncounted_attempts_are_attempts", "message", {"attempts": "-1"}),
     ("pace_is_one_row", "pace", {}),
     ("cookie_secret_is_one_row", "cookie_secret", {}),
     ("gateway_contact_is_one_row", "gateway_contact", {}),
@@ -125,7 +126,7 @@ STORED: dict[str, dict[str, float]] = {
     },
     "attempt": {"autovacuum_vacuum_insert_scale_factor": 0.05, "autovacuum_analyze_scale_factor": 0.02},
     "mailing": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
-    "message_tally": {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
+    "message_count_delta": {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
     "pace": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
     "gateway_contact": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
 }
@@ -170,6 +171,31 @@ def contents(connection: Connection, columns: dict[str, list[str]] | None = None
         table: rows(connection, f"SELECT {', '.join(names)} FROM {table} ORDER BY 1, 2")  # noqa: S608
         for table, names in columns.items()
     }
+
+
+RENAMED = {
+    "message_tally": "message_count_delta",
+    "messages": "delta",
+    "attempts_spared": "uncounted_attempts",
+    "launch_ceiling": "max_client_id",
+    "launch_cursor": "last_client_id",
+    "removed_at": "deleted_at",
+    "reason": "reason_code",
+}
+"""Tables and columns of the first revision that have another name since PLAIN_NAMES."""
+
+PLAIN_NAMES = "0014"
+
+
+def named_at(revision: str, tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The same with the names that tables and columns have at a revision, in the order of those of the first one."""
+    if revision < PLAIN_NAMES:
+        return tables
+    return {RENAMED.get(table, table): [named(item) for item in items] for table, items in tables.items()}
+
+
+def named(item: Any) -> Any:
+    return RENAMED.get(item, item) if isinstance(item, str) else item
 
 
 def columns_of(connection: Connection) -> dict[str, list[str]]:
@@ -242,7 +268,7 @@ def test_the_database_guards_its_invariants(
         ("mailing", {"status": "'cancelled'", "ended_at": NOW, "settled_at": NOW}),
         ("mailing_text", {"text": "repeat('😀', 1600)"}),
         ("message", {}),
-        ("message", {"status": "'sending'", "lease_until": NOW, "attempts": "1", "attempts_spared": "1"}),
+        ("message", {"status": "'sending'", "lease_until": NOW, "attempts": "1", "uncounted_attempts": "1"}),
         ("message", {"status": "'sent'", "sent_at": NOW, "ended_at": NOW}),
         *(
             ("message", {"status": f"'{end}'", "ended_at": NOW})
@@ -365,14 +391,14 @@ def test_data_lives_through_every_revision_up_and_down_and_up_again(make_databas
 
         for revision in REVISIONS[1:]:
             migrate(url, revision)
-            assert contents(connection, known) == before, revision
+            assert contents(connection, named_at(revision, known)) == named_at(revision, before), revision
         at_head = catalogue(connection)
         contact = "SELECT outcome::text, detail, answered_at = asked_at, accepted_at FROM gateway_contact"
         assert rows(connection, contact) == [("ambiguous", "oops", True, None)]  # from the ledger
 
         for revision in REVISIONS[-2::-1]:
             downgrade(url, revision)
-            assert contents(connection, known) == before, revision
+            assert contents(connection, named_at(revision, known)) == named_at(revision, before), revision
         downgrade(url, "base")
         assert columns_of(connection) == {}
         assert rows(connection, "SELECT typname FROM pg_type WHERE typtype = 'e'") == []
@@ -381,6 +407,67 @@ def test_data_lives_through_every_revision_up_and_down_and_up_again(make_databas
 
         migrate(url)
         assert catalogue(connection) == at_head
+
+
+REASONS = [
+    ("pending", "unreachable", None, "Connection refused", "connection_failed", "Connection refused"),
+    ("pending", "refused", 200, "code 7: blocked", "provider_said", "code 7: blocked"),
+    ("pending", "ambiguous", None, "could not be handled: KeyError", "internal_error", "KeyError"),
+    ("pending", "unauthorized", 401, "the gateway does not accept the token", "token_rejected", None),
+    ("failed", "refused", 404, "the gateway refuses this message and accepts others (no (such) user)",
+     "only_this_message_refused", "no (such) user"),
+    ("unknown", "ambiguous", None, "the lease ran out before the worker told what came of it", "lease_expired", None),
+    ("expired", None, None, "the window closed", "window_closed", None),
+    ("unknown", "ambiguous", 500, "the window closed after an attempt that may have landed", "window_closed", None),
+    ("cancelled", None, None, "the mailing was cancelled", "mailing_cancelled", None),
+    ("unknown", "ambiguous", 500, "the client was removed after an attempt that may have landed", "client_removed",
+     None),
+    ("unknown", "ambiguous", None, "after a restore", "restored", None),
+    ("sent", "ambiguous", None, "a person said that it had arrived", "resolved_arrived", None),
+    ("sent", "accepted", 200, None, None, None),
+]  # fmt: skip
+"""Of messages: status, outcome and HTTP status of the last attempt, the sentence of old, the code, the words."""
+
+
+def test_a_reason_that_was_a_sentence_becomes_a_code_and_a_sentence_again(make_database: MakeDatabase) -> None:
+    url = make_database()
+    migrate(url, "0012")
+    with connected(url) as connection:
+        execute(connection, "INSERT INTO mailing (mark, start_datetime, end_datetime) VALUES ('a', now(), 'infinity')")
+        for number, (status, outcome, http_status, reason, _, _) in enumerate(REASONS):
+            execute(
+                connection,
+                """
+                INSERT INTO message (mailing_id, client_id, phone_number, status, attempts, reason, sent_at, ended_at)
+                SELECT 1, %s, 79001234567, status, 1, %s, CASE status WHEN 'sent' THEN now() END,
+                    CASE status WHEN 'pending' THEN NULL ELSE now() END
+                FROM (SELECT %s::message_status AS status) AS given
+                """,
+                number,
+                reason,
+                status,
+            )
+            if outcome is not None:
+                execute(
+                    connection,
+                    """
+                    INSERT INTO attempt (message_id, number, started_at, outcome, http_status, worker)
+                    SELECT max(id), 1, now(), %s, %s, 'somebody' FROM message
+                    """,
+                    outcome,
+                    http_status,
+                )
+        before = rows(connection, "SELECT status, messages FROM message_tally ORDER BY id")
+
+        migrate(url, "0014")
+
+        codes = rows(connection, "SELECT reason_code, reason_params->>'words' FROM message ORDER BY id")
+        assert codes == [(code, words) for *_, code, words in REASONS]
+        assert {code for code, _ in codes} - {None} <= set(ReasonCode)
+        assert rows(connection, "SELECT status, delta FROM message_count_delta ORDER BY id") == before
+        downgrade(url, "0012")
+        assert rows(connection, "SELECT reason FROM message ORDER BY id") == [(reason,) for *_, reason, _, _ in REASONS]
+        assert rows(connection, "SELECT status, messages FROM message_tally ORDER BY id") == before
 
 
 def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_database: MakeDatabase) -> None:

@@ -140,7 +140,7 @@ def fill(connection: Connection) -> None:
         """,
     )
     factories.execute(
-        connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 3, audience = 3"
+        connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), max_client_id = 3, audience = 3"
     )
 
 

@@ -15,10 +15,12 @@ from babel.messages.pofile import read_po
 
 import api.console
 from api.clients import csv_reader, encodings, file_rows, import_parser, lines, row_validation, staging
+from api.console.labels import REASONS, reason
 from api.http.errors import CONSTRAINTS
 from api.messages.schemas import MEANINGS
 from shared.domain.client_rules import DOUBTFUL_NUMBER
 from shared.domain.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
+from shared.domain.reasons import SENTENCES, ReasonCode, sentence
 from tests.database import ROOT
 
 CONSOLE = Path(api.console.__file__).parent
@@ -131,3 +133,17 @@ def test_no_words_stand_in_a_template_untranslated(template: Path) -> None:
     bare = NOT_WORDS.sub(" ", template.read_text())
     words = set(WORD.findall(bare)) - {"Gonets", "API", "UTC", "HTTP"}
     assert words == set()
+
+
+def test_the_console_has_the_sentence_of_every_reason() -> None:
+    # That of PROVIDER_SAID has the provider's words in it.
+    expected = {code: text for code, text in SENTENCES.items() if code is not ReasonCode.PROVIDER_SAID}
+    assert {code: str(text) for code, text in REASONS.items()} == expected
+
+
+def test_a_reason_is_shown_with_the_words_of_who_gave_it() -> None:
+    for code in ReasonCode:
+        for params in (None, {"words": "code 7: 8 % off"}):
+            assert reason(code, params) == sentence(code, params)
+    assert reason("of_a_later_version", {"words": "why"}) == "of_a_later_version (why)"
+    assert reason(None, None) == ""

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
 from worker.answers import SubmitResult, classify_response
-from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, Transition, judge
+from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, Transition, decide
 from worker.lanes.account_refusals import Refusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -44,7 +45,7 @@ def delivery(number: int = 1, **given: Any) -> ClaimedMessage:
 
 
 def verdict(answer: SubmitResult, number: int = 1, **given: Any) -> Transition:
-    return judge(delivery(number, **given), answer, RETRIES, Random(1))
+    return decide(delivery(number, **given), answer, RETRIES, Random(1))
 
 
 @pytest.mark.parametrize(
@@ -135,8 +136,8 @@ def test_spared_attempts_do_not_count_towards_the_limit(number: int, spared: int
 
 
 def test_what_the_gateway_said_becomes_the_reason() -> None:
-    assert verdict(REFUSED).reason == "code 7: blocked"
-    assert verdict(REFUSED_FOR_GOOD).reason == "no such phone"
+    assert verdict(REFUSED).reason == Reason(ReasonCode.PROVIDER_SAID, {"words": "code 7: blocked"})
+    assert verdict(REFUSED_FOR_GOOD).reason == Reason(ReasonCode.PROVIDER_SAID, {"words": "no such phone"})
     assert verdict(ACCEPTED).reason is None
 
 
@@ -173,7 +174,7 @@ def test_the_jitter_is_full() -> None:
 def test_the_delay_after_the_tenth_attempt(answer: SubmitResult, spared: int, least: float, most: float) -> None:
     patient = Retries(max_attempts=20, base=2.0, cap=100_000.0)
 
-    delays = [judge(delivery(10, spared=spared), answer, patient, Random(seed)).delay for seed in range(300)]
+    delays = [decide(delivery(10, spared=spared), answer, patient, Random(seed)).delay for seed in range(300)]
 
     assert least <= min(delays) <= least + 0.05 * (most - least)
     assert most - 0.05 * (most - least) <= max(delays) <= most

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.statuses import MessageStatus, Outcome
 from tests.unit.test_delivery import delivery
 from worker.answers import SubmitResult
@@ -47,16 +48,17 @@ def attempted(answer: SubmitResult = ACCEPTED, *, message_id: int = 7, seen: boo
         ),
         (
             attempted(SubmitResult(Outcome.REFUSED, 200, "code 5")),
-            Transition(MessageStatus.PENDING, "code 5", 2.5, spared=True),
+            Transition(MessageStatus.PENDING, Reason(ReasonCode.PROVIDER_SAID, {"words": "code 5"}), 2.5, spared=True),
             {
                 **TIMES,
                 "outcome": "refused",
                 "http_status": 200,
                 "detail": "code 5",
                 "status": "pending",
-                "reason": "code 5",
+                "reason_code": "provider_said",
+                "reason_params": {"words": "code 5"},
                 "delay": 2.5,
-                "spared": True,
+                "uncounted": True,
             },
         ),
         (

@@ -15,7 +15,7 @@ import pytest
 from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
 from tests.unit.test_delivery import delivery
 from worker.answers import SubmitResult
-from worker.delivery import Retries, judge
+from worker.delivery import Retries, decide
 from worker.lanes.circuit_breaker import PAUSE_CAP, CircuitBreaker, State
 
 OK = SubmitResult(Outcome.ACCEPTED, 200)
@@ -89,7 +89,7 @@ def _take_in(
     for message in answered:
         answer = DOWN if OUTAGE[0] <= now - LATENCY < OUTAGE[1] else OK
         worker.breaker.learn(answer, now)
-        verdict = judge(delivery(numbers[message], on_unknown=OnUnknown.RESEND), answer, RETRIES, worker.random)
+        verdict = decide(delivery(numbers[message], on_unknown=OnUnknown.RESEND), answer, RETRIES, worker.random)
         if verdict.status is MessageStatus.SENT:
             story.delivered += 1
         else:

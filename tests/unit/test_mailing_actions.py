@@ -64,7 +64,7 @@ def test_the_messages_of_a_launched_mailing_are_retried_while_its_window_is_open
         ("cancelled", LAUNCHED, NOON, "status", "is cancelled"),
         ("running", LAUNCHED, NOON + HOUR, "end_datetime", "has closed"),
         ("finished", LAUNCHED, NOON + 2 * HOUR, "end_datetime", "has closed"),
-        ("finished", {**LAUNCHED, "ledger_closed_at": NOON}, NOON, "status", "no longer kept"),
+        ("finished", {**LAUNCHED, "purge_started_at": NOON}, NOON, "status", "no longer kept"),
         ("cancelled", LAUNCHED, NOON + 2 * HOUR, "status", "is cancelled"),
     ],
 )

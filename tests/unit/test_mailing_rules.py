@@ -112,7 +112,7 @@ LAUNCHED = {"launch_started_at": NOON, "launched_at": NOON}
         (MailingStatus.PAUSED, LAUNCHED, True, TERMS.end_datetime, ["window_closed", "nobody_matches"]),
         (MailingStatus.FINISHED, LAUNCHED, True, TERMS.end_datetime, ["nobody_matches"]),
         (MailingStatus.CANCELLED, {}, False, TERMS.end_datetime, []),
-        (MailingStatus.FINISHED, {"ledger_closed_at": NOON}, True, TERMS.end_datetime, ["ledger_removed"]),
+        (MailingStatus.FINISHED, {"purge_started_at": NOON}, True, TERMS.end_datetime, ["ledger_removed"]),
     ],
 )
 def test_what_is_probably_not_meant_is_said(

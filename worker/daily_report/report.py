@@ -58,8 +58,8 @@ SELECT mailing.id, mark, mailing.status, audience, counts.by_status, count(*) OV
 FROM mailing CROSS JOIN LATERAL (
     SELECT coalesce(jsonb_object_agg(status, messages), '{}') AS by_status
     FROM (
-        SELECT status, sum(messages)::bigint AS messages
-        FROM message_tally WHERE mailing_id = mailing.id GROUP BY status
+        SELECT status, sum(delta)::bigint AS messages
+        FROM message_count_delta WHERE mailing_id = mailing.id GROUP BY status
     ) AS tally
 ) AS counts
 WHERE launch_started_at < %(ends)s AND (settled_at IS NULL OR settled_at >= %(begins)s)

@@ -1,4 +1,4 @@
-"""The upkeep's own thread, with a connection of its own: launching a million messages does not hold up the sending."""
+"""The thread of maintenance, with a connection of its own: launching a million messages does not delay the sending."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import time
 from collections.abc import Callable
 
 from worker.database import TROUBLE, Database
-from worker.maintenance.upkeep import Upkeep
-from worker.queue import Queue
+from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.round import Maintenance
 from worker.telemetry.metrics import Metrics
 
-UPKEEP_SECONDS = 1.0
-"""Between rounds of upkeep while there is sending to do. An idle worker does one a poll."""
-
-TAKE_BACK_LIMIT = 1000
-"""Lost claims taken back in one transaction."""
+ROUND_SECONDS = 1.0
+"""Between rounds while there is sending to do. An idle worker does one a poll."""
 
 
 class MaintenanceThread:
-    """Takes back what leases gave up and keeps mailings moving, at every poll, and soon after there was sending."""
+    """Reclaims expired leases and keeps mailings moving, at every poll, and soon after there was sending."""
 
     def __init__(
         self,
         *,
         database: Database,
-        queue: Queue,
-        upkeep: Upkeep,
+        lease_reclaimer: LeaseReclaimer,
+        maintenance: Maintenance,
         stop: threading.Event,
         tell: Callable[[], None],
         metrics: Metrics,
         poll_seconds: float,
     ) -> None:
-        """No other thread may use `database`, `queue` and `upkeep`; `tell` is called when there is more to send."""
+        """No other thread may use `database`, `lease_reclaimer` and `maintenance`.
+
+        `tell` is called when there is more to send.
+        """
         self._database = database
-        self._queue = queue
-        self._upkeep = upkeep
+        self._lease_reclaimer = lease_reclaimer
+        self._maintenance = maintenance
         self._stop = stop
         self._tell = tell
         self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._moved = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
     def start(self) -> None:
         """Begins with a round at once."""
@@ -53,14 +53,14 @@ class MaintenanceThread:
         self._moved.set()
 
     def check(self) -> None:
-        """Raises what has ended the upkeep, if anything has."""
+        """Raises what has ended the thread, if anything has."""
         if self._failure is not None:
             raise self._failure
 
     @property
     def launching(self) -> bool:
         """Whether a mailing was being launched when it was last looked, by whichever worker."""
-        return self._upkeep.launching
+        return self._maintenance.launching
 
     def join(self, seconds: float) -> None:
         """Waits until the round under way is over, once the worker has been told to stop; at most so long."""
@@ -75,8 +75,8 @@ class MaintenanceThread:
                     self._tell()
                 else:
                     self._moved.wait(self._poll_seconds)
-                    self._stop.wait(begun + UPKEEP_SECONDS - time.monotonic())
-        except BaseException as error:  # noqa: BLE001  the daemon is to hear of it
+                    self._stop.wait(begun + ROUND_SECONDS - time.monotonic())
+        except BaseException as error:  # noqa: BLE001  the loop raises it
             if not (self._stop.is_set() and isinstance(error, TROUBLE)):
                 self._failure = error
                 self._tell()
@@ -86,6 +86,6 @@ class MaintenanceThread:
     def _round(self) -> bool:
         """One round. Returns whether it did something that others should follow up."""
         self._moved.clear()
-        lost = self._queue.reclaim_expired_leases(TAKE_BACK_LIMIT)
-        self._metrics.count_reclaimed(lost)
-        return self._upkeep.run() or lost > 0
+        expired = self._lease_reclaimer.run()
+        self._metrics.count_reclaimed(expired)
+        return self._maintenance.run() or expired > 0

@@ -16,9 +16,9 @@ from tests.integration.api.clock import Clock
 from tests.integration.api.documented import Document, every_answer_checked
 
 # What a worker does meanwhile is done by a worker's own parts.
-from tests.integration.worker.conftest import open_database, open_queue, open_upkeep, queue, upkeep
+from tests.integration.worker.conftest import maintenance, open_database, open_maintenance, open_queue, queue
 
-__all__ = ["open_database", "open_queue", "open_upkeep", "queue", "upkeep"]
+__all__ = ["maintenance", "open_database", "open_maintenance", "open_queue", "queue"]
 
 
 @pytest.fixture(scope="session")

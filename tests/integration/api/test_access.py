@@ -140,7 +140,7 @@ def test_a_key_is_shown_once_and_kept_as_its_hash(api: Caller, connection: Conne
     ]
     assert listed[0]["created_by"].startswith("environment:")
     secret = key.split("_")[2]
-    for table in ("api_key", "audit_entry", "kept_answer"):
+    for table in ("api_key", "audit_entry", "idempotency_key"):
         for row in factories.rows(connection, f"SELECT * FROM {table}"):  # noqa: S608
             assert secret not in str(row)
     assert "key" not in listed[0]
@@ -152,7 +152,7 @@ def test_a_key_made_twice_with_an_idempotency_key_is_two_keys_and_neither_is_kep
     headers = {"Idempotency-Key": "1"}
     made = [api.post("/v1/key/create/", json={"name": "a", "role": "viewer"}, headers=headers) for _ in range(2)]
     assert made[0].json["key"] != made[1].json["key"]
-    assert factories.value(connection, "SELECT count(*) FROM kept_answer") == 0
+    assert factories.value(connection, "SELECT count(*) FROM idempotency_key") == 0
 
 
 def test_a_revoked_key_opens_nothing_within_seconds(app: Flask, api: Caller, clock: Clock) -> None:

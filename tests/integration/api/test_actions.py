@@ -18,15 +18,15 @@ from worker.queue import Queue
 
 STATES = {
     "scheduled": "",
-    "running": "status = 'running', launch_started_at = now(), launch_ceiling = 0, launched_at = now()",
-    "running, being launched": "status = 'running', launch_started_at = now(), launch_ceiling = 0",
+    "running": "status = 'running', launch_started_at = now(), max_client_id = 0, launched_at = now()",
+    "running, being launched": "status = 'running', launch_started_at = now(), max_client_id = 0",
     "paused before its launch": "status = 'paused'",
-    "paused while being launched": "status = 'paused', launch_started_at = now(), launch_ceiling = 0",
-    "paused": "status = 'paused', launch_started_at = now(), launch_ceiling = 0, launched_at = now()",
-    "finished": "status = 'finished', launch_started_at = now(), launch_ceiling = 0, launched_at = now(), "
+    "paused while being launched": "status = 'paused', launch_started_at = now(), max_client_id = 0",
+    "paused": "status = 'paused', launch_started_at = now(), max_client_id = 0, launched_at = now()",
+    "finished": "status = 'finished', launch_started_at = now(), max_client_id = 0, launched_at = now(), "
     "ended_at = now(), settled_at = now()",
     "cancelled before its launch": "status = 'cancelled', ended_at = now()",
-    "cancelled": "status = 'cancelled', launch_started_at = now(), launch_ceiling = 0, launched_at = now(), "
+    "cancelled": "status = 'cancelled', launch_started_at = now(), max_client_id = 0, launched_at = now(), "
     "ended_at = now()",
 }
 LEADS_TO = {

@@ -41,7 +41,7 @@ MAILING_FORM = {
     "start_datetime": "2032-06-02T21:00",
     "end_datetime": "2032-06-03T21:00",
 }
-KEPT_APART = ["audit_entry", "kept_answer", "alembic_version"]
+KEPT_APART = ["audit_entry", "idempotency_key", "alembic_version"]
 """Tables that are not compared: the audit itself, and answers kept to be repeated."""
 NOT_DATA = frozenset({"db", "openapi"})
 """Groups of commands that extensions bring: migrations, which change the schema, and printing the document."""

@@ -191,10 +191,10 @@ def test_removing_a_client_ends_the_messages_that_wait(api: Caller, connection: 
     add_messages(connection, other)
     assert api.delete(f"/v1/client/{client_id}/").status_code == 204
     kept = api.get(f"/v1/message/?client_id={client_id}").json
-    assert [(message["status"], message["reason"]) for message in kept] == [
-        ("cancelled", "the client was removed"),
-        ("cancelled", "the client was removed"),
-        ("unknown", "the client was removed after an attempt that may have landed"),
+    assert [(message["status"], message["reason_code"]) for message in kept] == [
+        ("cancelled", "client_removed"),
+        ("cancelled", "client_removed"),
+        ("unknown", "client_removed"),
         ("sending", None),
         ("sent", None),
     ]

@@ -31,6 +31,10 @@ ROW = '<th scope="row">'
 CLIENT = {"phone_number": "+79161234567", "operator_code": "916", "tag": "vip", "timezone": "Europe/Moscow"}
 
 
+REFUSED = "reason_code = 'provider_said', reason_params = jsonb_build_object('words', 'code 7: blocked')"
+"""What the gateway has said of a message, in SQL."""
+
+
 def mailing_form(**changes: str) -> dict[str, str]:
     return FORM | {"start_datetime": "2032-06-02T21:00:00", "end_datetime": "2032-06-03T21:00"} | changes
 
@@ -130,7 +134,7 @@ def test_a_deed_is_asked_about_before_it_is_done(api: Caller, connection: Connec
     assert mailing(connection, mailing_id) == before
     landing(api.post(f"/mailings/{mailing_id}/{deed}/"))
     assert mailing(connection, mailing_id) != before
-    assert value(connection, "SELECT action FROM journal") == deed
+    assert value(connection, "SELECT action FROM mailing_event") == deed
 
 
 def test_a_deed_that_comes_too_late_says_why(api: Caller, connection: Connection) -> None:
@@ -150,7 +154,7 @@ def test_a_test_is_a_mailing_of_its_own_with_an_audience_of_one(api: Caller, con
     assert trial["end_datetime"] - trial["start_datetime"] == timedelta(minutes=15)
     assert rows(connection, "SELECT mailing_id, client_id, status FROM message") == [(trial_id, client_id, "pending")]
     assert mailing(connection, mailing_id)["status"] == "scheduled"
-    assert rows(connection, "SELECT mailing_id, action FROM journal") == [(mailing_id, "test")]
+    assert rows(connection, "SELECT mailing_id, action FROM mailing_event") == [(mailing_id, "test")]
 
 
 def test_a_client_is_added_once(api: Caller) -> None:
@@ -234,8 +238,8 @@ def test_a_mailing_s_ledger_comes_whole_and_without_formulas(
 ) -> None:
     monkeypatch.setattr("api.messages.queries.LEDGER_PAGE", 2)
     mailing_id = add_running_mailing(connection, 5)
-    change_message(connection, 3, "status = 'failed', ended_at = now(), reason = '=HYPERLINK(\"x\")'")
-    change_message(connection, 4, "reason = 'timed out'")
+    change_message(connection, 3, "status = 'failed', ended_at = now(), reason_code = '=HYPERLINK(\"x\")'")
+    change_message(connection, 4, "reason_code = 'window_closed'")
     answer = api.get(f"/mailings/{mailing_id}/ledger.csv")
     assert answer.mimetype == "text/csv"
     lines = list(csv.DictReader(io.StringIO(answer.text)))
@@ -257,7 +261,8 @@ def test_a_mailing_s_page_adds_up_and_says_why_what_was_not_sent_was_not(api: Ca
     mailing_id = add_running_mailing(connection, 3)
     add_messages(connection, mailing_id, 1)
     execute(
-        connection, "UPDATE message SET status = 'failed', ended_at = now(), reason = 'code 7: blocked' WHERE id <= 2"
+        connection,
+        f"UPDATE message SET status = 'failed', ended_at = now(), {REFUSED} WHERE id <= 2",  # noqa: S608
     )
     page = api.get(f"/mailings/{mailing_id}/?part=live").text
     assert "The counts add up" in page
@@ -271,7 +276,7 @@ def test_a_mailing_s_page_says_why_messages_are_in_each_status(
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     ended_at = "NULL" if status is MessageStatus.PENDING else "now()"
-    change_message(connection, 1, f"status = '{status}', ended_at = {ended_at}, reason = 'code 7: blocked'")
+    change_message(connection, 1, f"status = '{status}', ended_at = {ended_at}, {REFUSED}")
     page = api.get(f"/mailings/{mailing_id}/?part=live").text
     assert "code 7: blocked" in page
 

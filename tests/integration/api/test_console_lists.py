@@ -16,7 +16,7 @@ EARLIER = re.compile(r'<a href="([^"]*)#history-title">Earlier entries</a>')
 def fill_journal(connection: Connection, entries: int) -> None:
     execute(
         connection,
-        "INSERT INTO journal (mailing_id, action, detail)"
+        "INSERT INTO mailing_event (mailing_id, action, detail)"
         " SELECT 1, 'retry', format('entry-%%s-end', n) FROM generate_series(1, %s) n",
         entries,
     )

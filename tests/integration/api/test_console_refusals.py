@@ -75,7 +75,7 @@ def test_a_deed_that_was_refused_has_no_button_any_more(api: Caller, connection:
     [
         ("UPDATE mailing SET end_datetime = now()", "has closed: nothing is sent after it."),
         ("UPDATE mailing SET status = 'cancelled', ended_at = now()", "is cancelled. Create a new mailing instead."),
-        ("UPDATE mailing SET removed_at = now()", "is removed: nothing of it is sent any more."),
+        ("UPDATE mailing SET deleted_at = now()", "is removed: nothing of it is sent any more."),
         ("DELETE FROM client", "The client was removed: nothing is sent to them any more."),
     ],
 )

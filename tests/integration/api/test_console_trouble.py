@@ -172,7 +172,8 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
         "INSERT INTO attempt (message_id, number, started_at, duration, outcome, detail, worker)"
         " SELECT id, 1, now(), 1, 'ambiguous', 'timed out', 'w' FROM message",
     )
-    execute(connection, "UPDATE message SET reason = 'timed out', attempts = 1, in_doubt = true")
+    reason = "reason_code = 'connection_failed', reason_params = jsonb_build_object('words', 'timed out')"
+    execute(connection, f"UPDATE message SET {reason}, attempts = 1, in_doubt = true")  # noqa: S608
     change_message(connection, 2, "status = 'sending', attempts = 2, lease_until = now() + interval '1 min'")
     change_message(connection, 3, "status = 'failed', ended_at = now()")
     for message_id in (1, 2):
@@ -180,9 +181,10 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
         assert "Reason:" not in page
         assert "The last attempt: unclear response, timed out." in page
         assert "Reason:" not in text_of(api, f"/clients/{message_id}/")
-    assert "Reason: timed out." in text_of(api, "/ledger/3/")
+    assert "Reason: No answer from the gateway (timed out)." in text_of(api, "/ledger/3/")
     page = text_of(api, "/mailings/1/")
-    assert "Why not sent failed timed out 1 Last attempt of pending messages pending timed out 1" in page
+    assert "Why not sent failed No answer from the gateway (timed out) 1" in page
+    assert "Last attempt of pending messages pending No answer from the gateway (timed out) 1" in page
 
 
 def test_reasons_of_a_part_say_of_how_many(
@@ -191,15 +193,17 @@ def test_reasons_of_a_part_say_of_how_many(
     monkeypatch.setattr("api.mailings.progress.LOOK", 20)
     monkeypatch.setattr("api.mailings.progress.REASONS", 2)
     add_running_mailing(connection, 30)
-    execute(connection, "UPDATE message SET status = 'expired', ended_at = now(), reason = 'the window closed'")
+    execute(connection, "UPDATE message SET status = 'expired', ended_at = now(), reason_code = 'window_closed'")
     page = text_of(api, "/mailings/1/")
-    assert "expired the window closed at least 20" in page
+    assert "expired The window closed at least 20" in page
     assert "expired: reasons of 20 of 30 messages." in page
     assert "Less frequent reasons" not in page
 
-    execute(connection, "UPDATE message SET status = 'failed', reason = 'code ' || mod(id, 3) WHERE id > 21")
+    words = "jsonb_build_object('words', 'code ' || mod(id, 3))"
+    failed = f"status = 'failed', reason_code = 'provider_said', reason_params = {words}"
+    execute(connection, f"UPDATE message SET {failed} WHERE id > 21")  # noqa: S608
     page = text_of(api, "/mailings/1/")
-    assert "expired the window closed at least 20 failed code 0 3" in page
+    assert "expired The window closed at least 20 failed The gateway said: code 0 3" in page
     assert "Less frequent reasons are not shown" in page
 
 

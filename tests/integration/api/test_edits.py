@@ -126,7 +126,7 @@ def test_an_edit_that_changes_nothing_is_not_in_the_history(api: Caller, connect
     mailing_id = add_mailing(api)
     path = f"/mailings/{mailing_id}/edit/"
     assert api.post(path, data=fields_of(api.get(path))).status_code == 302
-    assert rows(connection, "SELECT action FROM journal") == []
+    assert rows(connection, "SELECT action FROM mailing_event") == []
     assert "Earlier texts" not in api.get(f"/mailings/{mailing_id}/").text
 
 

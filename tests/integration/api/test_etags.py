@@ -129,7 +129,7 @@ def test_progress_of_its_messages_is_news_to_a_reader_and_no_edit_to_a_writer(
     path = add(api, "mailing")
     tag = api.get(path).headers["ETag"]
     factories.execute(
-        connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 1, audience = 1"
+        connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), max_client_id = 1, audience = 1"
     )
     factories.execute(
         connection, "INSERT INTO message (mailing_id, client_id, phone_number) VALUES (1, 1, 79160000000)"

@@ -146,7 +146,7 @@ def test_the_second_waits_for_the_first_one_s_commit(app: Flask, api: Caller, co
         *(lambda: caller(app).post(path, data=data) for _ in range(2)),
     )
     assert same_redirect(answers)
-    assert value(connection, "SELECT count(*) FROM journal") == 1
+    assert value(connection, "SELECT count(*) FROM mailing_event") == 1
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_token_is_its_sender_s_and_its_page_s(app: Flask, api: Caller, connect
     assert other.post(f"/mailings/{two}/pause/", data=data).status_code == 302
     # It is not the same form on another page.
     assert api.post(f"/mailings/{one}/cancel/", data=data).status_code == 409
-    assert value(connection, "SELECT count(*) FROM journal") == 2
+    assert value(connection, "SELECT count(*) FROM mailing_event") == 2
 
 
 def test_going_back_from_the_review_changes_the_draft(api: Caller, connection: Connection) -> None:

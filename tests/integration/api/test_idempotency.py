@@ -86,7 +86,7 @@ def test_without_a_key_every_request_counts(api: Caller, connection: Connection)
         add_mailing(api)
 
     assert value(connection, "SELECT count(*) FROM mailing") == 2
-    assert value(connection, "SELECT count(*) FROM kept_answer") == 0
+    assert value(connection, "SELECT count(*) FROM idempotency_key") == 0
 
 
 def test_the_answer_is_that_of_then_whatever_has_happened_since(api: Caller) -> None:
@@ -200,23 +200,23 @@ def test_after_a_failure_the_key_may_come_with_another_request(api: Caller) -> N
 def test_an_answer_is_kept_for_24_hours(age: str, replayed: bool, api: Caller, connection: Connection) -> None:
     body = mailing_body()
     first = api.post("/v1/mailing/create/", json=body, headers=KEY)
-    execute(connection, "UPDATE kept_answer SET created_at = now() - %s::interval", age)
+    execute(connection, "UPDATE idempotency_key SET created_at = now() - %s::interval", age)
 
     again = api.post("/v1/mailing/create/", json=body, headers=KEY)
 
     assert is_replay(again) == replayed
     assert (again.json["id"] == first.json["id"]) == replayed
-    assert value(connection, "SELECT count(*) FROM kept_answer WHERE created_at > now() - interval '24 hours'") == 1
+    assert value(connection, "SELECT count(*) FROM idempotency_key WHERE created_at > now() - interval '24 hours'") == 1
 
 
 def test_answers_past_their_time_are_swept_by_who_comes_next(api: Caller, connection: Connection) -> None:
     for number in range(5):
         add(api, f"old-{number}", phone_number=79161234560 + number)
-    execute(connection, "UPDATE kept_answer SET created_at = now() - interval '25 hours'")
+    execute(connection, "UPDATE idempotency_key SET created_at = now() - interval '25 hours'")
 
     add(api, "new", phone_number=79161234569)
 
-    assert [key.split()[-1] for (key,) in rows(connection, "SELECT key FROM kept_answer")] == ["new"]
+    assert [key.split()[-1] for (key,) in rows(connection, "SELECT key FROM idempotency_key")] == ["new"]
 
 
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
@@ -230,7 +230,7 @@ def test_what_was_done_and_its_answer_are_written_together_or_not_at_all(
 
     assert proxy.cuts == 1
     done = int(moment == "after the commit")
-    assert (clients(connection), value(connection, "SELECT count(*) FROM kept_answer")) == (done, done)
+    assert (clients(connection), value(connection, "SELECT count(*) FROM idempotency_key")) == (done, done)
     again = add(proxied)
     assert (again.status_code, is_replay(again)) == (201, bool(done))
     assert clients(connection) == 1

@@ -51,7 +51,7 @@ def test_only_the_text_that_a_mailing_has_now_counts(api: Caller, connection: Co
     mailing_id = add_mailing(api, text="Winter")
     revise_text(connection, mailing_id, "Summer")
     removed = add_mailing(api, text="Summer")
-    change_mailing(connection, removed, "removed_at = now()")
+    change_mailing(connection, removed, "deleted_at = now()")
     assert (found(api, "winter"), found(api, "summer"), found(api, str(removed))) == ([], [mailing_id], [])
 
 

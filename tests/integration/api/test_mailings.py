@@ -183,7 +183,7 @@ def test_a_launched_mailing_that_is_removed_is_cancelled_and_hidden_and_its_ledg
     kept = factories.row(connection, "SELECT * FROM mailing")
     assert kept["status"] == becomes
     assert kept["ended_at"] is not None
-    assert kept["removed_at"] is not None
+    assert kept["deleted_at"] is not None
     assert api.get("/v1/mailing/").json == []
     assert api.get(f"/v1/mailing/{mailing_id}/").status_code == 404
     assert api.put(f"/v1/mailing/{mailing_id}/", json=MAILING).status_code == 404

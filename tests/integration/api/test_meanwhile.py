@@ -24,22 +24,22 @@ from tests.factories import (
 )
 from tests.integration.api.calls import Answer, Caller, caller
 from tests.integration.worker.answering import answer
-from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
+from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 CLIENTS = 30
 
 
 @pytest.fixture
-def launcher(open_upkeep: OpenUpkeep) -> Upkeep:
+def launcher(open_maintenance: OpenMaintenance) -> Maintenance:
     """A worker that launches ten clients at a time."""
-    return open_upkeep(launch_chunk=10)
+    return open_maintenance(launch_chunk=10)
 
 
 @pytest.fixture
-def launching(connection: Connection, launcher: Upkeep) -> int:
+def launching(connection: Connection, launcher: Maintenance) -> int:
     """A mailing of which ten messages are made, and twenty are to come."""
     add_clients(connection, CLIENTS)
     mailing_id = add_mailing(connection, text="old")
@@ -60,10 +60,10 @@ def act(api: Caller, mailing_id: int, action: str) -> None:
     assert done.status_code in (200, 204)
 
 
-def finish_launch(upkeep: Upkeep, connection: Connection, mailing_id: int) -> None:
+def finish_launch(maintenance: Maintenance, connection: Connection, mailing_id: int) -> None:
     while mailing(connection, mailing_id)["launched_at"] is None:
-        upkeep.run()
-    upkeep.run()
+        maintenance.run()
+    maintenance.run()
 
 
 def is_conserved(connection: Connection, mailing_id: int) -> bool:
@@ -74,7 +74,7 @@ def is_conserved(connection: Connection, mailing_id: int) -> bool:
 
 
 def test_an_edit_during_the_launch_reaches_every_message_not_attempted(
-    api: Caller, connection: Connection, launching: int, launcher: Upkeep, queue: Queue
+    api: Caller, connection: Connection, launching: int, launcher: Maintenance, queue: Queue
 ) -> None:
     [attempted] = queue.claim(1)
     assert edit(api, launching, text="new").status_code == 200
@@ -88,7 +88,7 @@ def test_an_edit_during_the_launch_reaches_every_message_not_attempted(
 
 @pytest.mark.parametrize("change", [{"mark": "other"}, {"start_datetime": "2021-01-01T00:00:00Z"}])
 def test_whom_a_launch_is_for_and_since_when_is_not_changed_under_it(
-    change: dict[str, object], api: Caller, connection: Connection, launching: int, launcher: Upkeep
+    change: dict[str, object], api: Caller, connection: Connection, launching: int, launcher: Maintenance
 ) -> None:
     assert edit(api, launching, **change).status_code == 409
     finish_launch(launcher, connection, launching)
@@ -97,7 +97,7 @@ def test_whom_a_launch_is_for_and_since_when_is_not_changed_under_it(
 
 
 def test_an_end_that_is_moved_before_now_during_the_launch_ends_every_message(
-    api: Caller, connection: Connection, launching: int, launcher: Upkeep, queue: Queue
+    api: Caller, connection: Connection, launching: int, launcher: Maintenance, queue: Queue
 ) -> None:
     start = value(connection, "SELECT start_datetime + interval '1 ms' FROM mailing")
     assert edit(api, launching, end_datetime=start.isoformat()).status_code == 200
@@ -110,7 +110,7 @@ def test_an_end_that_is_moved_before_now_during_the_launch_ends_every_message(
 
 
 def test_a_pause_during_the_launch_lets_the_launch_end_and_sends_nothing(
-    api: Caller, connection: Connection, launching: int, launcher: Upkeep, queue: Queue
+    api: Caller, connection: Connection, launching: int, launcher: Maintenance, queue: Queue
 ) -> None:
     act(api, launching, "pause")
     finish_launch(launcher, connection, launching)
@@ -124,7 +124,7 @@ def test_a_pause_during_the_launch_lets_the_launch_end_and_sends_nothing(
 
 @pytest.mark.parametrize("action", ["cancel", "delete"])
 def test_a_cancellation_or_a_removal_during_the_launch_leaves_a_message_for_each_client_and_sends_none(
-    action: str, api: Caller, connection: Connection, launching: int, launcher: Upkeep, queue: Queue
+    action: str, api: Caller, connection: Connection, launching: int, launcher: Maintenance, queue: Queue
 ) -> None:
     act(api, launching, action)
     assert queue.claim(100) == []
@@ -133,7 +133,7 @@ def test_a_cancellation_or_a_removal_during_the_launch_leaves_a_message_for_each
     assert counted(connection, launching) == {"cancelled": CLIENTS}
     assert is_conserved(connection, launching)
     now = mailing(connection, launching)
-    assert (now["status"], now["settled_at"] is None, now["removed_at"] is None) == (
+    assert (now["status"], now["settled_at"] is None, now["deleted_at"] is None) == (
         "cancelled",
         False,
         action == "cancel",
@@ -177,7 +177,7 @@ def test_claim_after_claim_lets_a_pause_a_cancellation_or_a_removal_through_and_
 
 
 def test_a_pause_before_the_start_is_kept_beyond_it(
-    api: Caller, connection: Connection, launcher: Upkeep, queue: Queue
+    api: Caller, connection: Connection, launcher: Maintenance, queue: Queue
 ) -> None:
     add_clients(connection, CLIENTS)
     mailing_id = add_mailing(connection)
@@ -217,13 +217,20 @@ def test_a_text_that_is_edited_while_messages_are_on_their_way_reaches_only_thos
     ],
 )
 def test_what_is_on_its_way_meanwhile_ends_as_its_answer_says(
-    name: str, paused: str, over: str, action: str, api: Caller, connection: Connection, queue: Queue, upkeep: Upkeep
+    name: str,
+    paused: str,
+    over: str,
+    action: str,
+    api: Caller,
+    connection: Connection,
+    queue: Queue,
+    maintenance: Maintenance,
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     [delivery] = queue.claim(1)
     act(api, mailing_id, action)
     queue.record([answer(delivery, name)])
-    upkeep.run()
+    maintenance.run()
 
     assert queue.claim(10) == []
     other = 3 - delivery.message_id
@@ -235,13 +242,13 @@ def test_what_is_on_its_way_meanwhile_ends_as_its_answer_says(
 
 @pytest.mark.parametrize("action", ["pause", "cancel", "delete"])
 def test_what_is_given_back_meanwhile_was_never_sent(
-    action: str, api: Caller, connection: Connection, queue: Queue, upkeep: Upkeep
+    action: str, api: Caller, connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 3)
     claimed = queue.claim(3)
     act(api, mailing_id, action)
     queue.release(claimed)
-    upkeep.run()
+    maintenance.run()
 
     assert counted(connection, mailing_id) == {"pending" if action == "pause" else "cancelled": 3}
     assert rows(connection, "SELECT DISTINCT attempts FROM message") == [(0,)]
@@ -249,14 +256,14 @@ def test_what_is_given_back_meanwhile_was_never_sent(
 
 
 def test_a_success_that_comes_after_the_mailing_was_removed_is_recorded(
-    api: Caller, connection: Connection, open_queue: OpenQueue, upkeep: Upkeep
+    api: Caller, connection: Connection, open_queue: OpenQueue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     queue = open_queue()
     [delivery] = queue.claim(1)
     act(api, mailing_id, "delete")
     queue.record([answer(delivery, "accepted")])
-    upkeep.run()
+    maintenance.run()
 
     assert api.get(f"/v1/mailing/{mailing_id}/").status_code == 404
     assert api.get("/v1/message/1/").json["status"] == "sent"

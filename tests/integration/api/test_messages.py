@@ -71,6 +71,8 @@ def test_messages_are_listed(api: Caller, slash: str) -> None:
         "phone_number": 79160000001,
         "status": "sent",
         "reason": None,
+        "reason_code": None,
+        "reason_params": None,
         "attempts_made": 0,
         "in_doubt": False,
         "text_revision": None,

@@ -87,5 +87,5 @@ def test_an_empty_list_is_an_empty_array(api: Caller) -> None:
 def test_removed_mailings_leave_no_holes(api: Caller, connection: Connection) -> None:
     for _ in range(6):
         factories.add_mailing(connection)
-    factories.execute(connection, "UPDATE mailing SET removed_at = now() WHERE id IN (1, 3, 4)")
+    factories.execute(connection, "UPDATE mailing SET deleted_at = now() WHERE id IN (1, 3, 4)")
     assert list(pages(api, "/v1/mailing/?limit=2")) == [[2, 5], [6]]

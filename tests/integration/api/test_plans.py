@@ -24,7 +24,7 @@ from tests.integration.api.calls import caller
 FILL = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
 SELECT 79000000000 + n, '900', CASE WHEN n %% 2 = 0 THEN 'even' ELSE 'odd' END, 'UTC' FROM generate_series(1, 10000) n;
-INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling)
+INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, max_client_id)
 SELECT '900', now(), now() + interval '1 day', 'running', now(), 10000 FROM generate_series(1, 10);
 INSERT INTO mailing (mark, start_datetime, end_datetime)
 SELECT 'nobody', now(), now() + interval '1 day' FROM generate_series(1, 3000);
@@ -140,7 +140,7 @@ def test_a_page_of_mailings_costs_the_same_wherever_it_is(app: Flask, ledger: Co
 def test_counts_of_messages_are_kept_and_not_counted(app: Flask, ledger: Connection, path: str) -> None:
     read = tables(app, ledger, path)
 
-    assert "message_tally" in read
+    assert "message_count_delta" in read
     assert "message" not in read
 
 
@@ -152,9 +152,9 @@ def test_the_figures_of_messages_cost_the_same_however_many_mailings_have_been_s
     factories.execute(
         ledger,
         """
-        INSERT INTO message_tally (mailing_id, status, messages, in_total)
+        INSERT INTO message_count_delta (mailing_id, status, delta, compacted)
         SELECT 100000 + n, 'sent', 5, true FROM generate_series(1, 20000) AS n;
-        ANALYZE message_tally;
+        ANALYZE message_count_delta;
         """,
     )
 

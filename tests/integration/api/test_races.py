@@ -106,7 +106,7 @@ def test_a_mailing_that_is_launched_at_the_same_moment_keeps_its_mark(
 ) -> None:
     path = f"/v1/mailing/{add_mailing(api)}/"
     factories.execute(
-        holder, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 0 WHERE id = 1"
+        holder, "UPDATE mailing SET status = 'running', launch_started_at = now(), max_client_id = 0 WHERE id = 1"
     )
     (answer,) = once_blocked(connection, holder.commit, put(app, path, mailing_body(mark="other")))
     assert answer.status_code == 409
@@ -118,7 +118,7 @@ def test_a_mailing_that_is_launched_at_the_same_moment_is_cancelled_and_not_dele
 ) -> None:
     path = f"/v1/mailing/{add_mailing(api)}/"
     factories.execute(
-        holder, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 0 WHERE id = 1"
+        holder, "UPDATE mailing SET status = 'running', launch_started_at = now(), max_client_id = 0 WHERE id = 1"
     )
     (answer,) = once_blocked(connection, holder.commit, delete(app, path))
     assert answer.status_code == 204

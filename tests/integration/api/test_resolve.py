@@ -22,7 +22,7 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, caller, once_blocked
 from tests.integration.api.pages import fields_of
 from tests.integration.worker.answering import answer
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 
@@ -31,13 +31,13 @@ def resolve(api: Caller, outcome: str, message_id: int = 1) -> Answer:
 
 
 @pytest.fixture
-def held(connection: Connection, queue: Queue, upkeep: Upkeep) -> int:
+def held(connection: Connection, queue: Queue, maintenance: Maintenance) -> int:
     """A finished mailing, one of whose two messages is unknown: the first."""
     mailing_id = add_running_mailing(connection, 2, on_unknown="hold")
     execute(connection, "UPDATE mailing SET launched_at = now()")
     for claimed in queue.claim(10):
         queue.record([answer(claimed, "ambiguous" if claimed.message_id == 1 else "accepted")])
-    upkeep.run()
+    maintenance.run()
     assert mailing(connection, mailing_id)["status"] == "finished"
     return mailing_id
 
@@ -46,7 +46,13 @@ def held(connection: Connection, queue: Queue, upkeep: Upkeep) -> int:
     ("outcome", "status", "in_doubt"), [("arrived", "sent", True), ("not_arrived", "failed", False)]
 )
 def test_what_a_person_knows_of_a_message_is_what_became_of_it(
-    api: Caller, connection: Connection, held: int, upkeep: Upkeep, outcome: str, status: str, in_doubt: bool
+    api: Caller,
+    connection: Connection,
+    held: int,
+    maintenance: Maintenance,
+    outcome: str,
+    status: str,
+    in_doubt: bool,
 ) -> None:
     in_doubt_since = message(connection, 1)["ended_at"]
     told = resolve(api, outcome)
@@ -55,10 +61,10 @@ def test_what_a_person_knows_of_a_message_is_what_became_of_it(
     assert now["ended_at"] > in_doubt_since
     assert (now["sent_at"] is not None) == (status == "sent")
     assert [one["number"] for one in attempts_of(connection, 1)] == [1]
-    upkeep.run()
+    maintenance.run()
     assert counted(connection, held) == tally(connection, held)
     assert mailing(connection, held)["status"] == "finished"
-    assert rows(connection, "SELECT action, detail FROM journal") == [("resolve", f"message 1: {outcome}")]
+    assert rows(connection, "SELECT action, detail FROM mailing_event") == [("resolve", f"message 1: {outcome}")]
     last = rows(connection, "SELECT operation, object, object_id FROM audit_entry ORDER BY id DESC LIMIT 1")
     assert last == [("resolveMessage", "message", 1)]
 
@@ -115,6 +121,6 @@ def test_the_message_s_page_asks_whoever_may_decide(app: Flask, api: Caller, con
     assert api.post("/ledger/1/resolve/", data=fields_of(page)).status_code == 409  # nothing is chosen
     done = api.post("/ledger/1/resolve/", data=fields_of(page) | {"outcome": "not_arrived"})
     assert done.headers["Location"] == "/ledger/1/"
-    assert "a person said that it had not arrived" in api.get("/ledger/1/").text
+    assert "A person said that it had not arrived" in api.get("/ledger/1/").text
     too_late = api.post("/ledger/1/resolve/", data=fields_of(page) | {"outcome": "arrived", "form_token": ""})
     assert (too_late.status_code, "only what is unknown can be decided" in too_late.text) == (409, True)

@@ -27,7 +27,7 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller, once_blocked
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 
@@ -41,9 +41,9 @@ def fail(connection: Connection, queue: Queue, name: str = "refused for good") -
         queue.record([answer(one, name) for one in claimed])
 
 
-def end(connection: Connection, upkeep: Upkeep, mailing_id: int) -> None:
+def end(connection: Connection, maintenance: Maintenance, mailing_id: int) -> None:
     """Lets a worker notice that a mailing is over."""
-    upkeep.run()
+    maintenance.run()
     assert mailing(connection, mailing_id)["status"] == "finished"
 
 
@@ -115,18 +115,18 @@ def test_a_client_who_was_removed_is_not_written_to(api: Caller, connection: Con
 
 
 def test_a_finished_mailing_runs_again_and_finishes_again(
-    api: Caller, connection: Connection, queue: Queue, upkeep: Upkeep
+    api: Caller, connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     fail(connection, queue)
-    end(connection, upkeep, mailing_id)
+    end(connection, maintenance, mailing_id)
 
     retry(api, mailing_id)
 
     now = mailing(connection, mailing_id)
     assert (now["status"], now["ended_at"], now["settled_at"]) == ("running", None, None)
     fail(connection, queue, "accepted")
-    end(connection, upkeep, mailing_id)
+    end(connection, maintenance, mailing_id)
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 2}
 
 
@@ -152,11 +152,11 @@ def test_what_is_written_down(api: Caller, connection: Connection, queue: Queue)
 
 
 def test_where_there_is_nothing_to_retry_nothing_happens(
-    api: Caller, connection: Connection, queue: Queue, upkeep: Upkeep
+    api: Caller, connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection)
     fail(connection, queue, "accepted")
-    end(connection, upkeep, mailing_id)
+    end(connection, maintenance, mailing_id)
 
     assert retry(api, mailing_id).json == {"retried": 0, "more": False}
 
@@ -173,11 +173,11 @@ def test_what_turns_out_to_be_sent_at_the_same_moment_is_not_retried_and_not_cou
     connection: Connection,
     connect: Connect,
     queue: Queue,
-    upkeep: Upkeep,
+    maintenance: Maintenance,
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     fail(connection, queue)
-    end(connection, upkeep, mailing_id)
+    end(connection, maintenance, mailing_id)
     accepting = connect()
     accepting.autocommit = False
     execute(
@@ -227,7 +227,7 @@ def test_after_the_window_has_closed_nothing_is_retried(api: Caller, connection:
     [
         "status = 'cancelled', ended_at = now()",
         "launched_at = NULL",
-        "status = 'scheduled', launched_at = NULL, launch_started_at = NULL, launch_ceiling = NULL",
+        "status = 'scheduled', launched_at = NULL, launch_started_at = NULL, max_client_id = NULL",
     ],
     ids=["cancelled", "being launched", "scheduled"],
 )
@@ -251,7 +251,7 @@ def test_only_failed_and_unknown_messages_are_retried(api: Caller, connection: C
     mailing_id = add_running_mailing(connection, 1)
 
     assert api.post(f"/v1/mailing/{mailing_id}/retry/", json=body).status_code in (400, 422)
-    assert value(connection, "SELECT count(*) FROM journal") == 0
+    assert value(connection, "SELECT count(*) FROM mailing_event") == 0
 
 
 def test_a_retry_of_a_mailing_never_launched_touches_no_other(api: Caller, connection: Connection) -> None:

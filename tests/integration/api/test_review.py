@@ -94,7 +94,7 @@ def test_without_a_grace_period_sending_starts_at_once(app: Flask, api: Caller, 
 def test_what_has_started_is_not_undone(api: Caller, connection: Connection) -> None:
     mailing_id = add_mailing(api)
     data = fields_of(api.get(f"/mailings/{mailing_id}/"))
-    execute(connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), launch_ceiling = 0")
+    execute(connection, "UPDATE mailing SET status = 'running', launch_started_at = now(), max_client_id = 0")
     answer = api.post(f"/mailings/{mailing_id}/undo/", data=data)
     assert answer.status_code == 409
     assert "it is too late to make it a draft again" in answer.text

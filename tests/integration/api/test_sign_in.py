@@ -372,7 +372,7 @@ def test_from_however_many_addresses_only_so_many_failures_are_written_down(
 
 
 def written(connection: Connection) -> list[object]:
-    names = ("kept_answer", "browser_session", "sign_in_link", "api_key", "client", "mailing", "audit_entry")
+    names = ("idempotency_key", "browser_session", "sign_in_link", "api_key", "client", "mailing", "audit_entry")
     return [factories.value(connection, f"SELECT max(xmin::text::bigint) FROM {name}") for name in names]  # noqa: S608
 
 

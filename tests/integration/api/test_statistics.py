@@ -58,7 +58,7 @@ def test_mailings_are_counted_in_whichever_status_they_are(
 
 def test_a_removed_mailing_is_not_counted_and_its_messages_are(api: Caller, connection: Connection) -> None:
     factories.add_mailing(connection)
-    factories.execute(connection, "UPDATE mailing SET removed_at = now()")
+    factories.execute(connection, "UPDATE mailing SET deleted_at = now()")
     factories.execute(
         connection, "INSERT INTO message (mailing_id, client_id, phone_number) VALUES (1, 1, 79160000000)"
     )

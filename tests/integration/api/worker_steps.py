@@ -26,7 +26,7 @@ def launch(connection: Connection, mailing_id: int, *statuses: str) -> None:
         connection,
         """
         UPDATE mailing
-        SET status = 'running', launch_started_at = now(), launch_ceiling = 0, launched_at = now(), audience = %s
+        SET status = 'running', launch_started_at = now(), max_client_id = 0, launched_at = now(), audience = %s
         WHERE id = %s
         """,
         len(statuses),

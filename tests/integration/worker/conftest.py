@@ -12,12 +12,12 @@ from tests.database import Housekeeper
 from worker.database import Database
 from worker.delivery import Retries
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 OpenDatabase = Callable[[], Database]
 OpenQueue = Callable[..., Queue]
-OpenUpkeep = Callable[..., Upkeep]
+OpenMaintenance = Callable[..., Maintenance]
 
 
 @pytest.fixture
@@ -68,17 +68,17 @@ def queue(open_queue: OpenQueue) -> Queue:
 
 
 @pytest.fixture
-def open_upkeep(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> OpenUpkeep:
-    """Opens the upkeep of one worker, which settles in each round, however long the round before took."""
-    monkeypatch.setattr("worker.maintenance.upkeep.SETTLE_SHARE", 1000.0)
+def open_maintenance(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> OpenMaintenance:
+    """Opens the maintenance of one worker, which settles in each round, however long the round before took."""
+    monkeypatch.setattr("worker.maintenance.round.SETTLE_SHARE", 1000.0)
 
-    def open_one(launch_chunk: int = 1000) -> Upkeep:
-        return Upkeep(open_database(), launch_chunk=launch_chunk)
+    def open_one(launch_chunk: int = 1000) -> Maintenance:
+        return Maintenance(open_database(), launch_chunk=launch_chunk)
 
     return open_one
 
 
 @pytest.fixture
-def upkeep(open_upkeep: OpenUpkeep) -> Upkeep:
-    """The upkeep of one worker, that launches a thousand clients at a time."""
-    return open_upkeep()
+def maintenance(open_maintenance: OpenMaintenance) -> Maintenance:
+    """The maintenance of one worker, that launches a thousand clients at a time."""
+    return open_maintenance()

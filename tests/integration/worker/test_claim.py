@@ -12,6 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.statuses import OnUnknown
+from shared.sql.claims import CLAIM
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -33,7 +34,6 @@ from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import ClaimedMessage
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.queue import Queue
-from worker.statements import CLAIM
 
 
 def ids(deliveries: list[ClaimedMessage]) -> list[int]:
@@ -91,7 +91,7 @@ def test_a_message_that_is_not_pending_and_due_is_left_alone(change: str, connec
         "status = 'paused'",
         "status = 'cancelled', ended_at = now()",
         "status = 'finished', ended_at = now()",
-        "status = 'cancelled', ended_at = now(), removed_at = now()",
+        "status = 'cancelled', ended_at = now(), deleted_at = now()",
         "end_datetime = now()",
     ],
 )

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.claims import CLAIM
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import add_running_mailing, execute
 from tests.integration.worker.answering import CLAIM_ONE_HUNDRED
 from tests.plans import NO_AUTOVACUUM, pages_touched
-from worker.statements import CLAIM
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_claim_reads_only_the_mailings_that_run(connection: Connection) -> Non
     execute(
         connection,
         """
-        INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling, launched_at,
+        INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, max_client_id, launched_at,
             ended_at, settled_at)
         SELECT 'm', now() - interval '2 h', now() - interval '1 h', 'finished', now(), 0, now(), now(), now()
         FROM generate_series(1, 5000)

@@ -8,23 +8,24 @@ import time
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.claims import RENEW_LEASES
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, change_message, execute, message, rows, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.integration.worker.leases import reclaim, reclaimer_of
 from tests.waiting import PATIENCE, in_background
 from worker.lanes.fleet_rate_limiter import AHEAD, CLOCK_STEP, FleetRateLimiter
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
-from worker.statements import RENEW_LEASES
 from worker.time_budget import TimeBudget
 
 PACE_BEGINS_ANEW = (
     "the next slot of GATEWAY_RATE is too far in the future: the database's clock was put back, "
     "and the pace begins anew"
 )
-LEASES_BEGIN_ANEW = "leases are dated in the future: the database's clock was put back, and they begin anew"
-DUE_NOW = "messages are due later than any retry: the database's clock was put back, and they are due now"
+LEASES_BEGIN_ANEW = "leases.renewed"
+DUE_NOW = "messages.due_advanced"
 
 SPACING = 1.025 / 200
 
@@ -104,15 +105,15 @@ def test_a_lease_that_was_dated_in_the_future_lasts_for_a_whole_lease_from_now_o
     put_a_day_ahead(connection)
     alive = open_queue("alive")
 
-    assert alive.reclaim_expired_leases(10) == 0
+    assert reclaim(alive, 10) == 0
     assert LEASES_BEGIN_ANEW in caplog.messages
     assert value(connection, "SELECT lease_until - claimed_at = interval '60 s' AND claimed_at <= now() FROM message")
 
     caplog.clear()
     execute(connection, "UPDATE message SET lease_until = now() - interval '1 s'")
-    assert alive.reclaim_expired_leases(10) == 1
+    assert reclaim(alive, 10) == 1
     assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
-    assert caplog.messages == ["a lease ran out"]
+    assert caplog.messages == ["lease.expired"]
 
 
 def test_the_holder_of_such_a_lease_records_what_came_of_it(connection: Connection, open_queue: OpenQueue) -> None:
@@ -120,7 +121,7 @@ def test_the_holder_of_such_a_lease_records_what_came_of_it(connection: Connecti
     holder = open_queue("holder")
     [delivery] = holder.claim(1)
     put_a_day_ahead(connection)
-    open_queue("other").reclaim_expired_leases(10)
+    reclaim(open_queue("other"), 10)
 
     holder.record([answer(delivery, "accepted")])
 
@@ -135,7 +136,7 @@ def test_leases_of_workers_that_hold_for_longer_are_left_alone(
     open_queue("long", lease_seconds=3600.0).claim(1)
     before = rows(connection, "SELECT claimed_at, lease_until FROM message")
 
-    assert open_queue("short", lease_seconds=6.0, delivery_seconds=1.0).reclaim_expired_leases(10) == 0
+    assert reclaim(open_queue("short", lease_seconds=6.0, delivery_seconds=1.0), 10) == 0
 
     assert rows(connection, "SELECT claimed_at, lease_until FROM message") == before
     assert LEASES_BEGIN_ANEW not in caplog.messages
@@ -165,7 +166,7 @@ def test_of_leases_that_were_dated_in_the_future_those_that_nobody_holds_begin_a
     another.autocommit = False
     execute(another, "SELECT FROM message WHERE id = 1 FOR UPDATE")
 
-    in_background(lambda: open_queue("alive").reclaim_expired_leases(2)).result(PATIENCE)
+    in_background(lambda: reclaim(open_queue("alive"), 2)).result(PATIENCE)
 
     assert value(connection, "SELECT count(*) FROM message WHERE claimed_at <= now()") == 2
     assert value(connection, "SELECT claimed_at > now() FROM message WHERE id = 1")
@@ -175,17 +176,18 @@ def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_running_mailing(connection)
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
     not_due = TimeBudget(0.01, 30.0)
     not_due.wait(30.0)
-    monkeypatch.setattr(queue, "_look_back", not_due)
+    reclaimer = reclaimer_of(queue)
+    monkeypatch.setattr(reclaimer, "_look_back", not_due)
     # As left by a look before the clock was put back by an hour.
-    monkeypatch.setattr(queue, "_lost_since", value(connection, "SELECT now() + interval '1 hour'"))
-    monkeypatch.setattr(queue, "_looked_at", value(connection, "SELECT now() + interval '1 hour'"))
+    monkeypatch.setattr(reclaimer, "_since", value(connection, "SELECT now() + interval '1 hour'"))
+    monkeypatch.setattr(reclaimer, "_looked_at", value(connection, "SELECT now() + interval '1 hour'"))
     queue.claim(1)
     change_message(connection, 1, "lease_until = now() - interval '1 s'")
 
-    assert queue.reclaim_expired_leases(10) == 1
+    assert reclaim(queue, 10) == 1
 
 
 def test_messages_that_are_due_later_than_any_retry_are_due_now(
@@ -212,9 +214,9 @@ def test_messages_that_are_due_later_than_any_retry_are_due_now(
     another = connect()
     another.autocommit = False
     execute(another, "SELECT FROM message WHERE id = 6 FOR UPDATE")
-    upkeep = Upkeep(open_database(), launch_chunk=1000, longest_retry=1200.0)
+    maintenance = Maintenance(open_database(), launch_chunk=1000, longest_retry=1200.0)
 
-    in_background(upkeep.run).result(PATIENCE)
+    in_background(maintenance.run).result(PATIENCE)
 
     another.rollback()
     due_now = rows(connection, "SELECT id FROM message WHERE due_at <= now() ORDER BY id")

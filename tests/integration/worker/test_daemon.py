@@ -36,8 +36,9 @@ from worker.lanes.circuit_breaker import REFUSALS_IN_A_ROW, CircuitBreaker
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import ACCEPTED, Gateway
 from worker.loop import WorkerLoop
+from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.round import Maintenance
 from worker.maintenance.thread import MaintenanceThread
-from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
@@ -92,7 +93,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         timeout: float = 5.0,
         token: Token | None = None,
         url: str = gateway.url,
-        upkeep: type[Upkeep] | None = None,
+        maintenance: type[Maintenance] | None = None,
         senders: type[CurlSender] = CurlSender,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
@@ -113,11 +114,11 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
                 random=Random(1),
             )
 
-        keepers = Database(clean_database, stop, "gonets test upkeep")
+        keepers = Database(clean_database, stop, "gonets test maintenance")
         keeper = MaintenanceThread(
             database=keepers,
-            queue=queue_on(keepers),
-            upkeep=(upkeep or Upkeep)(keepers, launch_chunk=100),
+            lease_reclaimer=LeaseReclaimer(keepers, queue_on(keepers).recorder, lease_seconds=timeout + 20),
+            maintenance=(maintenance or Maintenance)(keepers, launch_chunk=100),
             stop=stop,
             tell=wake.set,
             metrics=Metrics("w"),
@@ -349,7 +350,7 @@ def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
     eventually(lambda: messages(connection, "sent") == 50)
     gateway.wait_until_up()
     assert gateway.summary().repeats == 0
-    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - attempts_spared <> 1") == 0
+    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
     assert {outcome for (outcome,) in rows(connection, "SELECT outcome FROM attempt")} == {"unreachable", "accepted"}
 
 
@@ -363,7 +364,7 @@ def test_a_gateway_that_says_slower_is_asked_more_slowly_and_every_message_gets_
 
     eventually(lambda: messages(connection, "sent") == 60)
     assert gateway.summary().repeats == 0
-    assert value(connection, "SELECT count(*) FROM message WHERE attempts - attempts_spared <> 1") == 0
+    assert value(connection, "SELECT count(*) FROM message WHERE attempts - uncounted_attempts <> 1") == 0
     assert gateway.summary().by_status["429"] == value(
         connection, "SELECT count(*) FROM attempt WHERE outcome = 'throttled'"
     )
@@ -386,21 +387,21 @@ def test_a_token_that_is_refused_stops_everything_until_its_file_changes(
     assert "the gateway's token has been read again, and is another one" in caplog.messages
     refused = gateway.summary().by_status["401"]
     assert refused < 16
-    assert value(connection, "SELECT sum(attempts_spared) FROM message") == refused
-    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - attempts_spared <> 1") == 0
+    assert value(connection, "SELECT sum(uncounted_attempts) FROM message") == refused
+    assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
     assert not any(token in caplog.text for token in ("an-old-one", gateway.token))
 
 
 def test_upkeep_that_takes_its_time_does_not_hold_up_the_sending(connection: Connection, run: Run) -> None:
     let_go = threading.Event()
 
-    class StuckUpkeep(Upkeep):
+    class StuckMaintenance(Maintenance):
         def run(self) -> bool:
             let_go.wait(PATIENCE)
             return super().run()
 
     add_running_mailing(connection, 300)
-    run(upkeep=StuckUpkeep, poll_seconds=0.1)
+    run(maintenance=StuckMaintenance, poll_seconds=0.1)
 
     eventually(lambda: messages(connection, "sent") == 300)
     assert not let_go.is_set()
@@ -409,11 +410,11 @@ def test_upkeep_that_takes_its_time_does_not_hold_up_the_sending(connection: Con
 
 
 def test_trouble_with_the_upkeep_that_does_not_pass_ends_the_worker(run: Run) -> None:
-    class BrokenUpkeep(Upkeep):
+    class BrokenMaintenance(Maintenance):
         def run(self) -> bool:
             raise ZeroDivisionError
 
-    worker = run(upkeep=BrokenUpkeep)
+    worker = run(maintenance=BrokenMaintenance)
 
     with pytest.raises(ZeroDivisionError):
         worker.ended.result(PATIENCE)

@@ -36,10 +36,11 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 from worker.database import Database
 from worker.delivery import Retries
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 MOMENTS = pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
@@ -103,7 +104,7 @@ def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_done_ag
     add_running_mailing(connection, 1)
     holder = connect()
     holder.autocommit = False
-    execute(holder, "UPDATE message SET reason = 'held' WHERE id = 1")
+    execute(holder, "UPDATE message SET reason_code = 'held' WHERE id = 1")
     work = in_background(lambda: ask(database, "UPDATE message SET attempts = attempts + 1 RETURNING attempts"))
     execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
     holder.commit()
@@ -117,25 +118,25 @@ def test_a_deadlock_is_done_again(connection: Connection, connect: Connect, data
     other = connect()
     other.autocommit = False
     execute(other, "SET deadlock_timeout = '1 h'")  # so that it is ours that gives way
-    change_message(other, 2, "reason = 'theirs'")
+    change_message(other, 2, "reason_code = 'theirs'")
     theirs: list[Future[None]] = []
 
     def finish_theirs() -> None:
-        change_message(other, 1, "reason = 'theirs'")
+        change_message(other, 1, "reason_code = 'theirs'")
         other.commit()
 
     def work(cursor: psycopg2.extensions.cursor) -> None:
         cursor.execute("SET LOCAL deadlock_timeout = '10 ms'")
-        cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 1")
+        cursor.execute("UPDATE message SET reason_code = 'ours' WHERE id = 1")
         if not theirs:
             theirs.append(in_background(finish_theirs))
             until_somebody_waits(connection)
-        cursor.execute("UPDATE message SET reason = 'ours' WHERE id = 2")
+        cursor.execute("UPDATE message SET reason_code = 'ours' WHERE id = 2")
 
     in_background(lambda: database.transaction(work)).result(PATIENCE)
 
     theirs[0].result(PATIENCE)
-    assert {reason for (reason,) in rows(connection, "SELECT reason FROM message")} == {"ours"}
+    assert {reason for (reason,) in rows(connection, "SELECT reason_code FROM message")} == {"ours"}
 
 
 def test_a_mistake_is_raised_at_once_and_leaves_the_connection_usable(database: Database) -> None:
@@ -205,7 +206,7 @@ def test_a_transaction_that_stood_still_lets_go_of_what_it_had_locked_and_is_don
         tries.append(1)
         if len(tries) == 1:
             # Somebody else gets the row while we stand still.
-            execute(connection, "UPDATE message SET reason = 'theirs'")
+            execute(connection, "UPDATE message SET reason_code = 'theirs'")
         cursor.execute("SELECT attempts FROM message")
         return int(cursor.fetchall()[0][0])
 
@@ -320,7 +321,7 @@ def test_a_claim_that_was_cut_is_told_from_one_of_the_same_message_before_it(
     add_running_mailing(connection, 1)
     left.claim(1)
     run_leases_out(connection)
-    open_queue("right").reclaim_expired_leases(1)
+    reclaim(open_queue("right"), 1)
     make_due(connection)
     proxy.cut("after the commit")
 
@@ -378,7 +379,7 @@ def test_a_record_that_was_cut_is_written_once(
     assert proxy.cuts == 1
     now = message(connection, 1)
     assert (now["status"], now["attempts"]) == ("sent" if name == "accepted" else "pending", 1)
-    assert now["attempts_spared"] == (name == "throttled")
+    assert now["uncounted_attempts"] == (name == "throttled")
     assert [one["number"] for one in attempts_of(connection, 1)] == [1]
     assert tally(connection, mailing_id) == counted(connection, mailing_id)
 
@@ -406,7 +407,7 @@ def test_a_lease_that_ran_out_is_written_down_once(
     run_leases_out(connection)
     proxy.cut(moment)
 
-    left.reclaim_expired_leases(10)
+    reclaim(left, 10)
 
     assert proxy.cuts == 1
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 1") == 5
@@ -419,11 +420,11 @@ def test_a_chunk_that_was_cut_is_launched_once(
 ) -> None:
     add_clients(connection, 30)
     mailing_id = add_mailing(connection)
-    upkeep = Upkeep(proxied, launch_chunk=10)
-    upkeep.run()
+    maintenance = Maintenance(proxied, launch_chunk=10)
+    maintenance.run()
     proxy.cut(moment)
 
-    while upkeep.run():
+    while maintenance.run():
         proxy.cut(moment)
 
     assert proxy.cuts > 3
@@ -443,7 +444,7 @@ def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgr
     connection.close()
 
     own_postgres.stop("immediate")
-    looking = in_background(lambda: queue.reclaim_expired_leases(10))
+    looking = in_background(lambda: reclaim(queue, 10))
     time.sleep(3.0)  # in proportion to this, the next look from the beginning would be five minutes away
     own_postgres.start()
     assert looking.result(PATIENCE) == 0
@@ -452,7 +453,7 @@ def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgr
     connection.autocommit = True
     # As a claim that was committed late: only a look from the beginning finds it.
     execute(connection, "UPDATE message SET lease_until = now() - interval '1 hour'")
-    eventually(lambda: queue.reclaim_expired_leases(10) == 1)
+    eventually(lambda: reclaim(queue, 10) == 1)
     assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
     connection.close()
     database.close()

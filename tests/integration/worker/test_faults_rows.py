@@ -27,6 +27,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.answers import SubmitResult
 from worker.database import Database
@@ -35,8 +36,9 @@ from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.message_sender import SendingThreads
 from worker.loop import WorkerLoop
+from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.round import Maintenance
 from worker.maintenance.thread import MaintenanceThread
-from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
@@ -68,8 +70,8 @@ def at_work(database: Database, keepers: Database) -> Iterator[None]:
         queue=queue_on(database),
         keeper=MaintenanceThread(
             database=keepers,
-            queue=queue_on(keepers),
-            upkeep=Upkeep(keepers, launch_chunk=1000),
+            lease_reclaimer=LeaseReclaimer(keepers, queue_on(keepers).recorder, lease_seconds=60),
+            maintenance=Maintenance(keepers, launch_chunk=1000),
             stop=stop,
             tell=wake.set,
             metrics=Metrics("w"),
@@ -102,9 +104,9 @@ def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "unknown": 1}
-    assert rows(connection, "SELECT phone_number, attempts, reason FROM message WHERE status = 'unknown'") == [
-        (BAD_PHONE, 3, "could not be handled: ZeroDivisionError")
-    ]
+    assert rows(
+        connection, "SELECT phone_number, attempts, reason_code, reason_params FROM message WHERE status = 'unknown'"
+    ) == [(BAD_PHONE, 3, "internal_error", {"words": "ZeroDivisionError"})]
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert [record.getMessage() for record in told] == ["a message can't be handled"] * 3
     assert "raise ZeroDivisionError" in vars(told[0])["where"]
@@ -123,7 +125,7 @@ def test_an_answer_that_the_database_does_not_take_does_not_hold_up_a_thousand_o
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "sending": 1}
     run_leases_out(connection)
-    assert queue.reclaim_expired_leases(10) == 1
+    assert reclaim(queue, 10) == 1
     assert counted(connection, mailing_id) == {"sent": 1000, "pending": 1}
 
 
@@ -131,7 +133,7 @@ def test_a_row_that_somebody_holds_on_to_is_passed_over(connection: Connection, 
     add_running_mailing(connection, 1001)
     holder = connect()
     holder.autocommit = False
-    execute(holder, "UPDATE message SET reason = 'mine' WHERE id = 500")
+    execute(holder, "UPDATE message SET reason_code = 'mine' WHERE id = 500")
 
     claimed = in_background(lambda: queue.claim(1001)).result(PATIENCE)
 
@@ -175,5 +177,5 @@ def test_messages_whose_text_is_gone_end_and_hold_up_no_others(
 
     assert [one.mailing_id for one in claimed] == [other, other]
     assert counted(connection, without_text) == tally(connection, without_text) == {"unknown": 1, "failed": 1}
-    assert message(connection, 2)["reason"] == "no request left: the mailing's text is missing"
-    assert caplog.messages.count("a message has no text") == 2
+    assert message(connection, 2)["reason_code"] == "text_missing"
+    assert caplog.messages.count("message.text_missing") == 2

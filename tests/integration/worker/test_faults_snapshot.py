@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.claims import CLAIM
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, counted, execute, mailing, tally, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.plans import pages_touched
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
-from worker.statements import CLAIM
 
 MESSAGES, AT_ONCE = 30_000, 300
 
 
 def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
-    connection: Connection, connect: Connect, open_queue: OpenQueue, upkeep: Upkeep
+    connection: Connection, connect: Connect, open_queue: OpenQueue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, MESSAGES)
     execute(connection, "ANALYZE")
@@ -31,8 +31,8 @@ def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
         costs.append(_pages_of_a_claim(connection, queue))
         queue.record([answer(one, "accepted") for one in claimed])
         if len(costs) % 10 == 0:
-            upkeep.run()
-    upkeep.run()
+            maintenance.run()
+    maintenance.run()
 
     assert counted(holder, mailing_id) == tally(holder, mailing_id) == {"pending": MESSAGES}
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": MESSAGES}
@@ -44,5 +44,5 @@ def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
 
 def _pages_of_a_claim(connection: Connection, queue: Queue) -> int:
     """How many pages the worker's next claim would read, if it were made for one message."""
-    given = {"limit": 1, "lease": 30.0, "worker": "left", "wait": False, **queue._reach.places()}
+    given = {"limit": 1, "lease": 30.0, "worker": "left", "wait": False, **queue._cursor.places()}
     return pages_touched(connection, CLAIM, given)

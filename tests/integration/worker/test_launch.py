@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.mailings import LAUNCH_CHUNK, LOCK_LAUNCH
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -27,9 +28,9 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
+from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.maintenance.upkeep import HOLD_LAUNCH, LAUNCH_CHUNK, Upkeep
+from worker.maintenance.round import Maintenance
 
 
 def launched_clients(connection: Connection, mailing_id: int) -> list[int]:
@@ -37,19 +38,19 @@ def launched_clients(connection: Connection, mailing_id: int) -> list[int]:
     return [client_id for (client_id,) in rows(connection, statement, mailing_id)]
 
 
-def launch(upkeep: Upkeep) -> int:
+def launch(maintenance: Maintenance) -> int:
     """Keeps up until there is nothing more to do at once; tells how many rounds that took."""
     rounds = 1
-    while upkeep.run():
+    while maintenance.run():
         rounds += 1
     return rounds
 
 
 def launch_chunk_and_hold(connection: Connection, mailing_id: int, chunk: int = 1000) -> None:
     """Launches a chunk as a worker does, and leaves the transaction open."""
-    standing = row(connection, "SELECT mark, launch_cursor AS passed, launch_ceiling AS ceiling FROM mailing")
+    standing = row(connection, "SELECT mark, last_client_id, max_client_id FROM mailing")
     with connection.cursor() as cursor:
-        cursor.execute(HOLD_LAUNCH, [mailing_id])
+        cursor.execute(LOCK_LAUNCH, {"mailing_id": mailing_id})
         cursor.execute(LAUNCH_CHUNK, {"mailing_id": mailing_id, "chunk": chunk, **standing})
 
 
@@ -61,12 +62,12 @@ def editor(connect: Connect) -> Connection:
     return connection
 
 
-def test_everybody_whom_the_mark_matches_gets_one_message(connection: Connection, upkeep: Upkeep) -> None:
+def test_everybody_whom_the_mark_matches_gets_one_message(connection: Connection, maintenance: Maintenance) -> None:
     by_tag = add_clients(connection, 3, tag="sample", operator_code="900")
     add_clients(connection, 3, tag="another", operator_code="900")
     mailing_id = add_mailing(connection, mark="sample")
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert launched_clients(connection, mailing_id) == by_tag
     now = mailing(connection, mailing_id)
@@ -75,24 +76,26 @@ def test_everybody_whom_the_mark_matches_gets_one_message(connection: Connection
 
 
 def test_the_mark_matches_an_operator_code_or_a_tag_and_who_has_both_gets_one_message(
-    connection: Connection, upkeep: Upkeep
+    connection: Connection, maintenance: Maintenance
 ) -> None:
     by_code = add_clients(connection, 2, tag="sample", operator_code="900")
     by_both = add_clients(connection, 2, tag="900", operator_code="900")
     by_tag = add_clients(connection, 2, tag="900", operator_code="79")
     mailing_id = add_mailing(connection, mark="900")
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert launched_clients(connection, mailing_id) == by_code + by_both + by_tag
     assert mailing(connection, mailing_id)["audience"] == 6
 
 
-def test_a_message_is_made_with_the_phone_number_and_due_at_once(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_message_is_made_with_the_phone_number_and_due_at_once(
+    connection: Connection, maintenance: Maintenance
+) -> None:
     [client_id] = add_clients(connection, 1)
     mailing_id = add_mailing(connection)
 
-    launch(upkeep)
+    launch(maintenance)
 
     made = row(connection, "SELECT *, due_at <= now() AS due FROM message")
     assert (made["mailing_id"], made["client_id"], made["phone_number"]) == (mailing_id, client_id, FIRST_PHONE + 1)
@@ -109,13 +112,13 @@ def test_a_message_is_made_with_the_phone_number_and_due_at_once(connection: Con
     ],
 )
 def test_a_mailing_whose_time_has_not_come_or_that_is_not_scheduled_is_not_launched(
-    change: str, connection: Connection, upkeep: Upkeep
+    change: str, connection: Connection, maintenance: Maintenance
 ) -> None:
     add_clients(connection, 1)
     mailing_id = add_mailing(connection)
     change_mailing(connection, mailing_id, change)
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert mailing(connection, mailing_id)["launch_started_at"] is None
     assert counted(connection, mailing_id) == {}
@@ -123,13 +126,13 @@ def test_a_mailing_whose_time_has_not_come_or_that_is_not_scheduled_is_not_launc
 
 @pytest.mark.parametrize("clients", [0, 1, 9, 10, 11, 20, 35])
 def test_an_audience_is_launched_chunk_by_chunk_to_the_last_client(
-    clients: int, connection: Connection, open_upkeep: OpenUpkeep
+    clients: int, connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     audience = add_clients(connection, clients)
     add_clients(connection, 5, tag="another")
     mailing_id = add_mailing(connection)
 
-    launch(open_upkeep(launch_chunk=10))
+    launch(open_maintenance(launch_chunk=10))
 
     assert launched_clients(connection, mailing_id) == audience
     assert mailing(connection, mailing_id)["audience"] == clients
@@ -137,39 +140,41 @@ def test_an_audience_is_launched_chunk_by_chunk_to_the_last_client(
 
 
 def test_the_audience_grows_with_each_chunk_and_the_end_is_told_once(
-    connection: Connection, open_upkeep: OpenUpkeep
+    connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     add_clients(connection, 25)
     mailing_id = add_mailing(connection)
-    upkeep = open_upkeep(launch_chunk=10)
+    maintenance = open_maintenance(launch_chunk=10)
 
     seen = []
     for _ in range(4):
-        more = upkeep.run()
+        more = maintenance.run()
         now = mailing(connection, mailing_id)
         seen.append((more, now["audience"], now["launched_at"] is not None))
 
     assert seen == [(True, 10, False), (True, 20, False), (True, 25, True), (False, 25, True)]
 
 
-def test_a_worker_goes_on_where_one_that_died_has_stopped(connection: Connection, open_upkeep: OpenUpkeep) -> None:
+def test_a_worker_goes_on_where_one_that_died_has_stopped(
+    connection: Connection, open_maintenance: OpenMaintenance
+) -> None:
     audience = add_clients(connection, 25)
     mailing_id = add_mailing(connection)
-    open_upkeep(launch_chunk=10).run()
+    open_maintenance(launch_chunk=10).run()
 
-    launch(open_upkeep(launch_chunk=10))
+    launch(open_maintenance(launch_chunk=10))
 
     assert launched_clients(connection, mailing_id) == audience
     assert mailing(connection, mailing_id)["audience"] == 25
 
 
 def test_a_chunk_whose_connection_is_cut_is_launched_once(
-    connection: Connection, editor: Connection, upkeep: Upkeep
+    connection: Connection, editor: Connection, maintenance: Maintenance
 ) -> None:
     audience = add_clients(connection, 5)
     mailing_id = add_mailing(connection)
     execute(editor, "SELECT FROM client WHERE id = %s FOR UPDATE", audience[-1])
-    launching = in_background(lambda: launch(upkeep))
+    launching = in_background(lambda: launch(maintenance))
     execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
     editor.rollback()
 
@@ -180,15 +185,15 @@ def test_a_chunk_whose_connection_is_cut_is_launched_once(
 
 
 def test_a_launch_that_was_set_back_by_hand_adds_who_is_missing_and_no_one_twice(
-    connection: Connection, open_upkeep: OpenUpkeep
+    connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     first = add_clients(connection, 25)
     mailing_id = add_mailing(connection)
-    launch(open_upkeep(launch_chunk=10))
+    launch(open_maintenance(launch_chunk=10))
     later = add_clients(connection, 15)
-    change_mailing(connection, mailing_id, f"launch_cursor = 0, launch_ceiling = {later[-1]}, launched_at = NULL")
+    change_mailing(connection, mailing_id, f"last_client_id = 0, max_client_id = {later[-1]}, launched_at = NULL")
 
-    launch(open_upkeep(launch_chunk=10))
+    launch(open_maintenance(launch_chunk=10))
 
     assert launched_clients(connection, mailing_id) == first + later
     assert mailing(connection, mailing_id)["audience"] == 40
@@ -196,16 +201,16 @@ def test_a_launch_that_was_set_back_by_hand_adds_who_is_missing_and_no_one_twice
 
 
 def test_workers_that_launch_together_launch_each_client_once(
-    connection: Connection, connect: Connect, open_upkeep: OpenUpkeep
+    connection: Connection, connect: Connect, open_maintenance: OpenMaintenance
 ) -> None:
     audience = add_clients(connection, 500)
     mailings = [add_mailing(connection) for _ in range(3)]
 
-    def launch_all(upkeep: Upkeep, own: Connection) -> None:
+    def launch_all(maintenance: Maintenance, own: Connection) -> None:
         while value(own, "SELECT count(*) FROM mailing WHERE launched_at IS NULL"):
-            upkeep.run()
+            maintenance.run()
 
-    workers = [partial(launch_all, open_upkeep(launch_chunk=20), connect()) for _ in range(3)]
+    workers = [partial(launch_all, open_maintenance(launch_chunk=20), connect()) for _ in range(3)]
     for worker in [in_background(worker) for worker in workers]:
         worker.result(PATIENCE)
 
@@ -215,56 +220,58 @@ def test_workers_that_launch_together_launch_each_client_once(
 
 
 def test_a_mailing_that_another_worker_is_launching_is_passed_over_without_waiting(
-    connection: Connection, editor: Connection, open_upkeep: OpenUpkeep
+    connection: Connection, editor: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     add_clients(connection, 30)
     held, free = add_mailing(connection), add_mailing(connection)
     begin_launch(connection, held)
     with editor.cursor() as cursor:
-        cursor.execute(HOLD_LAUNCH, [held])
+        cursor.execute(LOCK_LAUNCH, {"mailing_id": held})
 
-    upkeep = open_upkeep(launch_chunk=10)
-    in_background(lambda: launch(upkeep)).result(PATIENCE)
+    maintenance = open_maintenance(launch_chunk=10)
+    in_background(lambda: launch(maintenance)).result(PATIENCE)
 
     assert mailing(connection, held)["audience"] == 0
     assert mailing(connection, free)["audience"] == 30
-    assert upkeep.launching  # it sends the slower for it
+    assert maintenance.launching  # it sends the slower for it
 
 
 def test_a_mailing_that_another_worker_is_starting_is_passed_over_without_waiting(
-    connection: Connection, editor: Connection, upkeep: Upkeep
+    connection: Connection, editor: Connection, maintenance: Maintenance
 ) -> None:
     held, free = add_mailing(connection), add_mailing(connection)
     execute(editor, "SELECT FROM mailing WHERE id = %s FOR UPDATE", held)
 
-    in_background(upkeep.run).result(PATIENCE)
+    in_background(maintenance.run).result(PATIENCE)
 
     assert mailing(connection, held)["launch_started_at"] is None
     assert mailing(connection, free)["launch_started_at"] is not None
 
 
-def test_a_worker_knows_when_nothing_is_being_launched_any_more(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_worker_knows_when_nothing_is_being_launched_any_more(
+    connection: Connection, maintenance: Maintenance
+) -> None:
     add_clients(connection, 5)
     add_mailing(connection)
-    upkeep.run()
+    maintenance.run()
 
-    launch(upkeep)
+    launch(maintenance)
 
-    assert not upkeep.launching
+    assert not maintenance.launching
 
 
 def test_claims_one_after_another_do_not_keep_a_launch_waiting(
-    connection: Connection, connect: Connect, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+    connection: Connection, connect: Connect, open_queue: OpenQueue, open_maintenance: OpenMaintenance
 ) -> None:
     add_clients(connection, 20)
     add_mailing(connection)
-    upkeep = open_upkeep(launch_chunk=10)
-    upkeep.run()
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
     claiming = connect()
     claiming.autocommit = False
     with claiming.cursor() as cursor:
         open_queue("claiming")._claim(cursor, 1, alone=True)
-    round_ = in_background(upkeep.run)
+    round_ = in_background(maintenance.run)
     until_somebody_waits(connection)
 
     # There are messages, and the mailing runs; but its launch is waiting.
@@ -277,14 +284,14 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
 
 
 def test_a_chunk_that_waits_for_a_client_does_not_keep_claims_waiting(
-    connection: Connection, editor: Connection, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+    connection: Connection, editor: Connection, open_queue: OpenQueue, open_maintenance: OpenMaintenance
 ) -> None:
     add_clients(connection, 20)
     add_mailing(connection)
-    upkeep = open_upkeep(launch_chunk=10)
-    upkeep.run()
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
     execute(editor, "SELECT FROM client WHERE id = 20 FOR UPDATE")
-    round_ = in_background(upkeep.run)
+    round_ = in_background(maintenance.run)
     until_somebody_waits(connection)
 
     assert len(open_queue("claiming").claim(1, alone=False)) == 1
@@ -293,41 +300,45 @@ def test_a_chunk_that_waits_for_a_client_does_not_keep_claims_waiting(
     round_.result(PATIENCE)
 
 
-def test_a_launch_that_another_worker_has_just_ended_is_left_alone(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_launch_that_another_worker_has_just_ended_is_left_alone(
+    connection: Connection, maintenance: Maintenance
+) -> None:
     mailing_id = add_running_mailing(connection)
     before = mailing(connection, mailing_id)
 
     with connection.cursor() as cursor:
-        assert upkeep._launch_chunk_of(cursor, mailing_id, LAUNCH_CHUNK) is None
+        assert maintenance._launcher._launch_chunk(cursor, mailing_id, LAUNCH_CHUNK) is None
 
     assert mailing(connection, mailing_id) == before
 
 
 @pytest.mark.parametrize("mark", ["sample", "900"], ids=["by tag", "by operator code"])
 def test_who_joins_the_directory_after_the_start_is_not_in_the_audience(
-    mark: str, connection: Connection, open_upkeep: OpenUpkeep
+    mark: str, connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     audience = add_clients(connection, 15, tag="sample", operator_code="900")
     mailing_id = add_mailing(connection, mark=mark)
-    upkeep = open_upkeep(launch_chunk=10)
-    upkeep.run()
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
     add_clients(connection, 5)
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert launched_clients(connection, mailing_id) == audience
 
 
-def test_a_small_mailing_does_not_wait_behind_a_large_one(connection: Connection, open_upkeep: OpenUpkeep) -> None:
+def test_a_small_mailing_does_not_wait_behind_a_large_one(
+    connection: Connection, open_maintenance: OpenMaintenance
+) -> None:
     add_clients(connection, 1000)
     few = add_clients(connection, 5, tag="few")
     large = add_mailing(connection)
-    upkeep = open_upkeep(launch_chunk=100)
-    upkeep.run()
-    upkeep.run()
+    maintenance = open_maintenance(launch_chunk=100)
+    maintenance.run()
+    maintenance.run()
     small = add_mailing(connection, mark="few")
 
-    upkeep.run()
+    maintenance.run()
 
     assert launched_clients(connection, small) == few
     assert mailing(connection, small)["launched_at"] is not None
@@ -336,55 +347,55 @@ def test_a_small_mailing_does_not_wait_behind_a_large_one(connection: Connection
 
 @pytest.mark.parametrize("change", ["status = 'paused'", "status = 'cancelled', ended_at = now()"])
 def test_a_mailing_stopped_in_the_middle_of_its_launch_still_gets_all_its_messages(
-    change: str, connection: Connection, open_upkeep: OpenUpkeep
+    change: str, connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     audience = add_clients(connection, 25)
     mailing_id = add_mailing(connection)
-    upkeep = open_upkeep(launch_chunk=10)
-    upkeep.run()
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
     change_mailing(connection, mailing_id, change)
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert launched_clients(connection, mailing_id) == audience
     assert mailing(connection, mailing_id)["audience"] == 25
 
 
 def test_after_its_launch_a_cancelled_mailing_has_only_cancelled_messages(
-    connection: Connection, open_upkeep: OpenUpkeep
+    connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     add_clients(connection, 25)
     mailing_id = add_mailing(connection)
-    upkeep = open_upkeep(launch_chunk=10)
-    upkeep.run()
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
     cancel(connection, mailing_id)
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"cancelled": 25}
     assert mailing(connection, mailing_id)["settled_at"] is not None
 
 
 def test_a_mailing_whose_window_has_already_closed_is_launched_and_expires(
-    connection: Connection, upkeep: Upkeep
+    connection: Connection, maintenance: Maintenance
 ) -> None:
     add_clients(connection, 5)
     mailing_id = add_mailing(connection)
     close_window(connection, mailing_id)
 
-    launch(upkeep)
+    launch(maintenance)
 
     assert counted(connection, mailing_id) == {"expired": 5}
     assert mailing(connection, mailing_id)["status"] == "finished"
 
 
 def test_a_client_whose_removal_is_under_way_is_waited_for_and_left_out(
-    connection: Connection, editor: Connection, upkeep: Upkeep
+    connection: Connection, editor: Connection, maintenance: Maintenance
 ) -> None:
     stays, goes = add_clients(connection, 2)
     mailing_id = add_mailing(connection)
     execute(editor, "DELETE FROM client WHERE id = %s", goes)
-    launching = in_background(lambda: launch(upkeep))
+    launching = in_background(lambda: launch(maintenance))
     until_somebody_waits(connection)
 
     editor.commit()
@@ -415,12 +426,12 @@ def test_a_client_whose_removal_comes_during_a_chunk_has_a_message_to_cancel(
 
 
 def test_a_phone_number_whose_change_is_under_way_is_waited_for(
-    connection: Connection, editor: Connection, upkeep: Upkeep
+    connection: Connection, editor: Connection, maintenance: Maintenance
 ) -> None:
     [client_id] = add_clients(connection, 1)
     add_mailing(connection)
     execute(editor, "UPDATE client SET phone_number = 79990001122, operator_code = '999' WHERE id = %s", client_id)
-    launching = in_background(lambda: launch(upkeep))
+    launching = in_background(lambda: launch(maintenance))
     until_somebody_waits(connection)
 
     editor.commit()
@@ -451,13 +462,13 @@ def test_a_change_of_phone_number_that_comes_during_a_chunk_finds_the_message(
 
 
 def test_a_chunk_does_not_wait_for_a_client_of_whom_something_else_changes(
-    connection: Connection, editor: Connection, upkeep: Upkeep
+    connection: Connection, editor: Connection, maintenance: Maintenance
 ) -> None:
     [client_id] = add_clients(connection, 1)
     mailing_id = add_mailing(connection)
     execute(editor, "UPDATE client SET timezone = 'Asia/Omsk' WHERE id = %s", client_id)
 
-    in_background(lambda: launch(upkeep)).result(PATIENCE)
+    in_background(lambda: launch(maintenance)).result(PATIENCE)
 
     assert launched_clients(connection, mailing_id) == [client_id]
 
@@ -468,7 +479,8 @@ def test_a_chunk_reads_only_what_it_launches_however_large_the_directory(passed:
     add_clients(connection, 5_000)
     execute(connection, "ANALYZE client")
     mailing_id = add_mailing(connection)
-    given: dict[str, Any] = {"mailing_id": mailing_id, "mark": "sample", "passed": passed, "ceiling": 50_000}
+    given: dict[str, Any] = {"mailing_id": mailing_id, "mark": "sample", "last_client_id": passed}
+    given["max_client_id"] = 50_000
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {LAUNCH_CHUNK}", {**given, "chunk": 1000})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.claims import FIND_EXPIRED_LEASES
 from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
@@ -19,9 +20,9 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
+from tests.integration.worker.leases import reclaim, reclaimer_of
 from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
-from worker.statements import FIND_EXPIRED_LEASES
 from worker.time_budget import TimeBudget
 
 DETAIL = "the lease ran out before the worker told what came of it"
@@ -34,11 +35,16 @@ def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_
     [delivery] = open_queue("dead").claim(1)
     run_leases_out(connection)
 
-    assert open_queue("alive").reclaim_expired_leases(10) == 1
+    assert reclaim(open_queue("alive"), 10) == 1
 
     now = message(connection, 1)
-    assert (now["status"], now["in_doubt"], now["attempts"], now["attempts_spared"]) == ("pending", True, 1, 0)
-    assert (now["claimed_at"], now["lease_until"], now["lease_worker"], now["reason"]) == (None, None, None, DETAIL)
+    assert (now["status"], now["in_doubt"], now["attempts"], now["uncounted_attempts"]) == ("pending", True, 1, 0)
+    assert (now["claimed_at"], now["lease_until"], now["lease_worker"], now["reason_code"]) == (
+        None,
+        None,
+        None,
+        "lease_expired",
+    )
     assert attempts_of(connection, 1) == [
         {
             "message_id": 1,
@@ -59,7 +65,7 @@ def test_it_waits_before_it_is_tried_again(connection: Connection, open_queue: O
     queue.claim(1)
     run_leases_out(connection)
 
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
 
     assert value(connection, "SELECT due_at > now() FROM message")
     assert queue.claim(1) == []
@@ -69,7 +75,7 @@ def test_the_next_attempt_has_the_next_number(connection: Connection, queue: Que
     add_running_mailing(connection)
     queue.claim(1)
     run_leases_out(connection)
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
 
     [delivery] = queue.claim(1)
 
@@ -87,7 +93,7 @@ def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_aft
     for number in range(attempts):
         assert queue.claim(1) if number < 2 else queue.claim_poison_message()
         run_leases_out(connection)
-        assert queue.reclaim_expired_leases(10) == 1
+        assert reclaim(queue, 10) == 1
 
     now = message(connection, 1)
     assert (now["status"], now["in_doubt"]) == (status, True)
@@ -100,7 +106,7 @@ def test_a_message_that_kills_its_worker_every_time_ends(connection: Connection,
     while (victim := open_queue(f"victim {deaths}")).claim(1) or victim.claim_poison_message():
         deaths += 1
         run_leases_out(connection)
-        open_queue("heir").reclaim_expired_leases(10)
+        reclaim(open_queue("heir"), 10)
 
     assert deaths == 3
     assert message(connection, 1)["status"] == "unknown"
@@ -114,10 +120,10 @@ def test_spared_attempts_stay_spared(connection: Connection, queue: Queue) -> No
     queue.claim(1)
     run_leases_out(connection)
 
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
 
     now = message(connection, 1)
-    assert (now["status"], now["attempts"], now["attempts_spared"]) == ("pending", 4, 3)
+    assert (now["status"], now["attempts"], now["uncounted_attempts"]) == ("pending", 4, 3)
 
 
 def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_taken_back_too(
@@ -128,7 +134,7 @@ def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_taken_back_t
     cancel(connection, mailing_id)
     run_leases_out(connection)
 
-    assert queue.reclaim_expired_leases(10) == 1
+    assert reclaim(queue, 10) == 1
     assert message(connection, 1)["status"] == "pending"
 
 
@@ -137,7 +143,7 @@ def test_a_lease_that_holds_is_left_alone(connection: Connection, open_queue: Op
     open_queue("alive").claim(2)
     change_message(connection, 2, "lease_until = now() - interval '1 s'")
 
-    assert open_queue("another").reclaim_expired_leases(10) == 1
+    assert reclaim(open_queue("another"), 10) == 1
 
     assert message(connection, 1)["status"] == "sending"
     assert message(connection, 2)["status"] == "pending"
@@ -152,9 +158,9 @@ def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(
     change_message(connection, 4, "lease_until = now() - interval '1 hour'")
     not_due = TimeBudget(0.01, PATIENCE)
     not_due.wait(PATIENCE)
-    monkeypatch.setattr(queue, "_look_back", not_due)
+    monkeypatch.setattr(reclaimer_of(queue), "_look_back", not_due)
 
-    assert [queue.reclaim_expired_leases(1), queue.reclaim_expired_leases(3)] == [1, 3]
+    assert [reclaim(queue, 1), reclaim(queue, 3)] == [1, 3]
 
     assert message(connection, 4)["status"] == "pending"
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") == 4
@@ -169,9 +175,9 @@ def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
     another = connect()
     another.autocommit = False
     with another.cursor() as cursor:
-        cursor.execute(FIND_EXPIRED_LEASES, ["-infinity", 1])
+        cursor.execute(FIND_EXPIRED_LEASES, {"since": "-infinity", "limit": 1})
 
-    assert in_background(lambda: open_queue("heir").reclaim_expired_leases(10)).result(PATIENCE) == 1
+    assert in_background(lambda: reclaim(open_queue("heir"), 10)).result(PATIENCE) == 1
 
 
 def test_two_workers_take_back_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
@@ -181,7 +187,7 @@ def test_two_workers_take_back_each_message_once(connection: Connection, open_qu
 
     def take_back_all(queue: Queue) -> int:
         taken = 0
-        while some := queue.reclaim_expired_leases(20):
+        while some := reclaim(queue, 20):
             taken += some
         return taken
 
@@ -197,7 +203,7 @@ def test_a_repeat_carries_the_same_text(connection: Connection, queue: Queue) ->
     add_running_mailing(connection, text="as it was")
     queue.claim(1)
     run_leases_out(connection)
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
     make_due(connection)
 
     [delivery] = queue.claim(1)

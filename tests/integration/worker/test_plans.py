@@ -15,48 +15,42 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.worker_status import GatewayHealth
+from shared.sql import claims, counts, mailings, messages
+from shared.sql import retention as retention_sql
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import add_mailing, execute, run_leases_out, value
 from tests.integration.worker.answering import answer
+from tests.integration.worker.leases import reclaim
 from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
 from worker.database import Database
 from worker.delivery import Retries
-from worker.maintenance import retention, upkeep
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance import count_compactor, retention
+from worker.maintenance import round as maintenance_round
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
-from worker.statements import (
-    CLAIM,
-    CLAIM_POISON_MESSAGE,
-    END_ORPHANS,
-    FIND_EXPIRED_LEASES,
-    FIND_UNACKNOWLEDGED,
-    LOCK_CLIENTS,
-    RECORD,
-    RELEASE,
-)
 from worker.telemetry.status_reporter import StatusReporter, WorkerStatus
 
 AT_ONCE = 1000
 
 EVERYTHING = {
-    CLAIM,
-    CLAIM_POISON_MESSAGE,
-    RECORD,
-    FIND_EXPIRED_LEASES,
-    FIND_UNACKNOWLEDGED,
-    RELEASE,
-    LOCK_CLIENTS,
-    END_ORPHANS,
-    upkeep.START_MAILINGS,
-    upkeep.LAUNCH_CHUNK,
-    upkeep.CLOSE_MESSAGES,
-    upkeep.LOCK_ENDED_MAILINGS,
-    upkeep.SETTLE_MAILINGS,
-    upkeep.FOLD_TALLIES,
-    retention.CLOSE_LEDGER,
-    retention.REMOVE_MESSAGES,
-    retention.REMOVE_ANSWERS,
+    claims.CLAIM,
+    claims.CLAIM_POISON_MESSAGE,
+    messages.RECORD,
+    claims.FIND_EXPIRED_LEASES,
+    claims.FIND_UNACKNOWLEDGED,
+    claims.RELEASE,
+    messages.LOCK_CLIENTS,
+    messages.CANCEL_WITHOUT_CLIENT,
+    mailings.START_MAILINGS,
+    mailings.LAUNCH_CHUNK,
+    messages.EXPIRE_MESSAGES,
+    mailings.LOCK_ENDED_MAILINGS,
+    mailings.SETTLE_MAILINGS,
+    counts.COMPACT_COUNTS,
+    retention_sql.BEGIN_PURGE,
+    retention_sql.PURGE_MESSAGES,
+    retention_sql.DELETE_IDEMPOTENCY_KEYS,
 }
 """What is explained at the least."""
 
@@ -77,9 +71,9 @@ def explained(make_database: MakeDatabase) -> Iterator[tuple[Connection, Databas
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every round of upkeep settles, folds and removes."""
-    monkeypatch.setattr(upkeep, "BETWEEN_ROUNDS", float("inf"))
-    monkeypatch.setattr(upkeep, "FOLD_ABOVE", 0)
+    """Every round of maintenance settles, folds and removes."""
+    monkeypatch.setattr(maintenance_round, "BETWEEN_ROUNDS", float("inf"))
+    monkeypatch.setattr(count_compactor, "COMPACT_ABOVE", 0)
     monkeypatch.setattr(retention, "SHARE", float("inf"))
 
 
@@ -93,7 +87,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
         retries=Retries(5, 0.0, 0.0),
         random=Random(1),
     )
-    keeping = Upkeep(database, launch_chunk=5000, retention_days=30)
+    keeping = Maintenance(database, launch_chunk=5000, retention_days=30)
     add_mailing(connection, mark="nobody")  # it is over at once
     for _ in range(3):
         keeping.run()
@@ -103,7 +97,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     queue.record([answer(one, names[place % 3]) for place, one in enumerate(claimed[:-20])])
     queue.release(claimed[-20:-10])
     run_leases_out(connection)
-    assert queue.reclaim_expired_leases(AT_ONCE) == 10
+    assert reclaim(queue, AT_ONCE) == 10
     assert queue.claim(AT_ONCE)
     queue._held.clear()
     database.transaction(queue._release_unacknowledged)
@@ -130,7 +124,7 @@ def test_no_statement_is_dear_enough_to_be_compiled_or_reads_a_large_table(
     fill(connection)
     check(connection, database)  # statistics are absent
 
-    execute(connection, "ANALYZE client, mailing, message, message_tally")
+    execute(connection, "ANALYZE client, mailing, message, message_count_delta")
     check(connection, database)  # they are absent for `attempt` only, which grows last
 
     execute(connection, "ANALYZE")

@@ -21,8 +21,10 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from worker.delivery import AttemptResult, ClaimedMessage
-from worker.queue import LEASE_RAN_OUT, Queue
+from tests.integration.worker.leases import reclaim
+from worker.delivery import AttemptResult, ClaimedMessage, reason_of
+from worker.maintenance.lease_reclaimer import LEASE_EXPIRED
+from worker.queue import Queue
 
 RETRY_SECONDS = 300.0
 
@@ -68,8 +70,10 @@ def test_what_an_answer_means(
     now = attempt(connection, open_queue(retry_seconds=RETRY_SECONDS), name)
 
     assert (now["status"], now["in_doubt"]) == (status, in_doubt)
-    assert (now["attempts"], now["attempts_spared"]) == (1, spared)
-    assert now["reason"] == ANSWERS[name].detail
+    assert (now["attempts"], now["uncounted_attempts"]) == (1, spared)
+    reason = reason_of(ANSWERS[name])
+    expected = (None, None) if reason is None else (reason.code, reason.parameters or None)
+    assert (now["reason_code"], now["reason_params"]) == expected
     assert (now["claimed_at"], now["lease_until"], now["lease_worker"]) == (None, None, None)
     assert (now["sent_at"] is not None) == (status == "sent")
     assert (now["ended_at"] is not None) == (waits is None)
@@ -159,9 +163,10 @@ def test_a_mailing_on_hold_after_doubt_repeats_only_what_certainly_did_not_land(
 def test_a_reason_is_that_of_the_last_attempt(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
 
-    assert attempt(connection, queue, "refused")["reason"] == "code 7: blocked"
-    assert attempt(connection, queue, "ambiguous")["reason"] == "oops"
-    assert attempt(connection, queue, "accepted")["reason"] is None
+    assert attempt(connection, queue, "refused")["reason_params"] == {"words": "code 7: blocked"}
+    assert attempt(connection, queue, "ambiguous")["reason_params"] == {"words": "oops"}
+    accepted = attempt(connection, queue, "accepted")
+    assert (accepted["reason_code"], accepted["reason_params"]) == (None, None)
 
 
 def test_a_batch_is_recorded_whole(connection: Connection, queue: Queue) -> None:
@@ -196,7 +201,7 @@ def test_a_record_that_is_repeated_changes_nothing(name: str, connection: Connec
 def test_a_lease_that_ran_out_and_is_recorded_again_changes_nothing(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
     delivery = claim(queue)
-    lost = AttemptResult(delivery, LEASE_RAN_OUT, started_at=delivery.claim.at, duration=None)
+    lost = AttemptResult(delivery, LEASE_EXPIRED, started_at=delivery.claim.at, duration=None)
     queue.record([lost])
     before = message(connection, 1), attempts_of(connection, 1)
 
@@ -227,7 +232,7 @@ def lose(connection: Connection, open_queue: OpenQueue) -> ClaimedMessage:
     add_running_mailing(connection)
     delivery = claim(open_queue("left"))
     run_leases_out(connection)
-    assert open_queue("right").reclaim_expired_leases(10) == 1
+    assert reclaim(open_queue("right"), 10) == 1
     return delivery
 
 
@@ -253,10 +258,10 @@ def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
     "since",
     [
         "status = 'pending'",
-        "status = 'unknown', ended_at = now(), reason = 'the window closed'",
-        "status = 'expired', ended_at = now(), reason = 'the window closed'",
-        "status = 'cancelled', ended_at = now(), reason = 'the mailing was cancelled'",
-        "status = 'failed', ended_at = now(), reason = 'code 7'",
+        "status = 'unknown', ended_at = now(), reason_code = 'window_closed'",
+        "status = 'expired', ended_at = now(), reason_code = 'window_closed'",
+        "status = 'cancelled', ended_at = now(), reason_code = 'mailing_cancelled'",
+        "status = 'failed', ended_at = now(), reason_code = 'provider_said'",
         "status = 'sending', attempts = 2, claimed_at = now(), lease_until = now(), lease_worker = 'right'",
     ],
 )
@@ -269,7 +274,7 @@ def test_a_success_is_recorded_whatever_has_happened_since(
     open_queue("left").record([answer(delivery, "accepted")])
 
     now = message(connection, 1)
-    assert (now["status"], now["reason"], now["lease_until"]) == ("sent", None, None)
+    assert (now["status"], now["reason_code"], now["lease_until"]) == ("sent", None, None)
     assert now["sent_at"] == now["ended_at"]
     lost = attempts_of(connection, 1)[0]
     assert (lost["outcome"], lost["http_status"], lost["duration"]) == ("ambiguous", 200, 0.25)
@@ -335,5 +340,5 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     assert value(connection, "SELECT count(*) FROM attempt") == 19
     assert message(connection, 13)["status"] == "sending"
     run_leases_out(connection)
-    assert queue.reclaim_expired_leases(10) == 1
+    assert reclaim(queue, 10) == 1
     assert message(connection, 13)["status"] == "pending"

@@ -11,6 +11,7 @@ from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, make_due, message, run_leases_out
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import AttemptResult, ClaimedMessage
 from worker.queue import Queue
@@ -34,7 +35,7 @@ def lost(connection: Connection, open_queue: OpenQueue) -> tuple[Queue, AttemptR
     left = open_queue("left")
     [delivery] = left.claim(1)
     run_leases_out(connection)
-    assert open_queue("heir").reclaim_expired_leases(10) == 1
+    assert reclaim(open_queue("heir"), 10) == 1
     make_due(connection)
     return left, answer(delivery, "accepted")
 
@@ -72,7 +73,7 @@ def test_nobody_takes_it_back_or_claims_it_again(connection: Connection, repeat:
     repeat.left.record([repeat.accepted])
     run_leases_out(connection)
 
-    assert repeat.left.reclaim_expired_leases(10) == 0
+    assert reclaim(repeat.left, 10) == 0
     assert repeat.left.claim(10) == []
 
 
@@ -135,7 +136,7 @@ def test_an_answer_that_came_first_is_left_as_it_is(connection: Connection, repe
 
 def test_a_lease_that_ran_out_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
     run_leases_out(connection)
-    repeat.right.reclaim_expired_leases(10)
+    reclaim(repeat.right, 10)
     before = attempts_of(connection, 1)[1]
 
     repeat.left.record([repeat.accepted])
@@ -184,7 +185,7 @@ def test_a_release_that_waits_for_the_acceptance_says_that_no_request_left(
     recording = connect()
     recording.autocommit = False
     with recording.cursor() as cursor:
-        repeat.left._write(cursor, [repeat.accepted])
+        repeat.left.recorder.record(cursor, [repeat.accepted])
     released = in_background(lambda: repeat.right.release([repeat.claimed]))
     until_somebody_waits(connection)
 
@@ -216,7 +217,7 @@ def test_a_claim_that_its_holder_gives_back_when_its_lease_has_run_out_says_that
     connection: Connection, repeat: Repeat
 ) -> None:
     run_leases_out(connection)
-    repeat.left.reclaim_expired_leases(10)
+    reclaim(repeat.left, 10)
 
     repeat.right.release([repeat.claimed])
 

@@ -18,6 +18,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 
@@ -79,7 +80,7 @@ def test_a_claim_that_was_lost_gives_nothing_back(connection: Connection, open_q
     left, right = open_queue("left"), open_queue("right")
     lost = left.claim(1)
     run_leases_out(connection)
-    right.reclaim_expired_leases(10)
+    reclaim(right, 10)
     right.claim(1)
     before = message(connection, 1)
 
@@ -94,7 +95,7 @@ def test_a_claim_that_was_lost_does_not_give_back_a_later_one_of_the_same_worker
     add_running_mailing(connection)
     lost = queue.claim(1)
     run_leases_out(connection)
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
     make_due(connection)
     assert [one.number for one in queue.claim(1)] == [2]
     before = message(connection, 1)
@@ -136,7 +137,7 @@ def test_of_attempts_whose_leases_ran_out_only_that_of_what_is_given_back_is_com
     left, right = open_queue("left"), open_queue("right")
     given_back, kept = left.claim(2)
     run_leases_out(connection)
-    right.reclaim_expired_leases(10)
+    reclaim(right, 10)
 
     left.release([given_back])
 
@@ -153,7 +154,7 @@ def test_of_two_lost_claims_of_one_message_only_the_one_that_is_given_back_is_co
         make_due(connection)
         claims += queue.claim(1)
         run_leases_out(connection)
-        queue.reclaim_expired_leases(10)
+        reclaim(queue, 10)
 
     queue.release(claims[:1])
 
@@ -169,7 +170,7 @@ def test_a_release_that_is_repeated_does_not_complete_the_lost_claim_of_another_
     left.release(released)
     right.claim(1)
     run_leases_out(connection)
-    left.reclaim_expired_leases(10)
+    reclaim(left, 10)
 
     left.release(released)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.retention import LOCK_RETENTION
 from tests.conftest import Connect
 from tests.factories import (
     add_messages,
@@ -25,7 +26,7 @@ from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.maintenance import retention
 from worker.maintenance.retention import Retention
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 OpenRetention = Callable[[], Retention]
@@ -40,11 +41,13 @@ def open_retention(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch)
     return lambda: Retention(open_database(), 30)
 
 
-def add_settled(connection: Connection, queue: Queue, upkeep: Upkeep, *, days_ago: int, messages: int = 7) -> int:
+def add_settled(
+    connection: Connection, queue: Queue, maintenance: Maintenance, *, days_ago: int, messages: int = 7
+) -> int:
     """A mailing that was sent and settled so long ago, with an attempt for each message; answers its id."""
     mailing_id = add_running_mailing(connection, messages)
     queue.record([answer(one, "accepted") for one in queue.claim(100)])
-    upkeep.run()
+    maintenance.run()
     change_mailing(connection, mailing_id, f"settled_at = settled_at - interval '{days_ago} days'")
     return mailing_id
 
@@ -54,57 +57,57 @@ def attempts(connection: Connection) -> int:
 
 
 def test_what_is_old_enough_goes_in_steps_and_the_mailing_stays_with_its_counts(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    old = add_settled(connection, queue, upkeep, days_ago=31)
-    new = add_settled(connection, queue, upkeep, days_ago=29)
+    old = add_settled(connection, queue, maintenance, days_ago=31)
+    new = add_settled(connection, queue, maintenance, days_ago=29)
     keeping = open_retention()
 
     left, closed_at = [], set()
     for _ in range(6):
         keeping.run()
         left.append((counted(connection, old).get("sent", 0), attempts(connection) - 7))
-        closed_at.add(mailing(connection, old)["ledger_closed_at"])
+        closed_at.add(mailing(connection, old)["purge_started_at"])
 
     assert left == [(4, 4), (1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]
     assert counted(connection, new) == tally(connection, new) == {"sent": 7}
     assert tally(connection, old) == {"sent": mailing(connection, old)["audience"]} == {"sent": 7}
-    assert mailing(connection, old)["ledger_removed_at"] is not None
+    assert mailing(connection, old)["purged_at"] is not None
     assert len(closed_at) == 1
     assert value(connection, "SELECT count(*) FROM mailing_text WHERE mailing_id = %s", old) == 1
 
 
 def test_nothing_is_removed_before_the_counts_are_final(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    old = add_settled(connection, queue, upkeep, days_ago=31)
-    execute(connection, "UPDATE message_tally SET in_total = false WHERE mailing_id = %s", old)
+    old = add_settled(connection, queue, maintenance, days_ago=31)
+    execute(connection, "UPDATE message_count_delta SET compacted = false WHERE mailing_id = %s", old)
 
     open_retention().run()
 
     assert counted(connection, old) == {"sent": 7}
-    assert mailing(connection, old)["ledger_closed_at"] is None
+    assert mailing(connection, old)["purge_started_at"] is None
 
 
 def test_the_total_still_counts_what_has_been_removed(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    add_settled(connection, queue, upkeep, days_ago=31)
+    add_settled(connection, queue, maintenance, days_ago=31)
     add_running_mailing(connection, 2)
     keeping = open_retention()
 
     for _ in range(5):
         keeping.run()
 
-    total = "SELECT status, sum(messages) FROM message_tally WHERE NOT in_total GROUP BY 1 HAVING sum(messages) <> 0"
+    total = "SELECT status, sum(delta) FROM message_count_delta WHERE NOT compacted GROUP BY 1 HAVING sum(delta) <> 0"
     assert sorted(rows(connection, total)) == [("pending", 2), ("sent", 7)]
 
 
 def test_a_mailing_that_was_removed_goes_altogether(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=31)
-    change_mailing(connection, mailing_id, "removed_at = now()")
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=31)
+    change_mailing(connection, mailing_id, "deleted_at = now()")
     keeping = open_retention()
 
     for _ in range(5):
@@ -115,9 +118,9 @@ def test_a_mailing_that_was_removed_goes_altogether(
 
 
 def test_a_worker_goes_on_where_one_that_died_has_stopped(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=31)
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=31)
     open_retention().run()
     heir = open_retention()
 
@@ -125,14 +128,14 @@ def test_a_worker_goes_on_where_one_that_died_has_stopped(
         heir.run()
 
     assert counted(connection, mailing_id) == {}
-    assert mailing(connection, mailing_id)["ledger_removed_at"] is not None
+    assert mailing(connection, mailing_id)["purged_at"] is not None
     assert attempts(connection) == 0
 
 
 def test_a_step_that_was_undone_is_taken_again_before_the_ledger_ends(
-    connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, connect: Connect, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=31, messages=2)
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=31, messages=2)
     keeping, undone = open_retention(), connect()
     undone.autocommit = False
     with undone.cursor() as cursor:
@@ -143,13 +146,13 @@ def test_a_step_that_was_undone_is_taken_again_before_the_ledger_ends(
         keeping.run()
 
     assert counted(connection, mailing_id) == {}
-    assert mailing(connection, mailing_id)["ledger_removed_at"] is not None
+    assert mailing(connection, mailing_id)["purged_at"] is not None
 
 
 def test_for_ever_is_for_ever(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_database: OpenDatabase
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_database: OpenDatabase
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=9999)
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=9999)
 
     Retention(open_database(), 0).run()
 
@@ -158,9 +161,14 @@ def test_for_ever_is_for_ever(
 
 @pytest.mark.parametrize("change", ["settled_at = NULL, ended_at = NULL, status = 'running'", "audience = audience"])
 def test_what_is_not_settled_or_just_being_changed_is_left_alone(
-    change: str, connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    change: str,
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    maintenance: Maintenance,
+    open_retention: OpenRetention,
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=31)
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=31)
     editor = connect()
     editor.autocommit = False
     change_mailing(editor, mailing_id, change)
@@ -169,16 +177,16 @@ def test_what_is_not_settled_or_just_being_changed_is_left_alone(
 
     editor.commit()
     assert counted(connection, mailing_id) == {"sent": 7}
-    assert mailing(connection, mailing_id)["ledger_closed_at"] is None
+    assert mailing(connection, mailing_id)["purge_started_at"] is None
 
 
 def test_one_worker_at_a_time_removes(
-    connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, connect: Connect, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=31)
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=31)
     other = connect()
     other.autocommit = False
-    execute(other, retention.HOLD_RETENTION)
+    execute(other, LOCK_RETENTION)
 
     in_background(open_retention().run).result(PATIENCE)
 
@@ -187,9 +195,14 @@ def test_one_worker_at_a_time_removes(
 
 @pytest.mark.parametrize("hangs_at", ["attempt WHERE message_id = 3", "message WHERE id = 3"])
 def test_sending_goes_on_beside_a_step_that_hangs(
-    hangs_at: str, connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    hangs_at: str,
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    maintenance: Maintenance,
+    open_retention: OpenRetention,
 ) -> None:
-    add_settled(connection, queue, upkeep, days_ago=31)
+    add_settled(connection, queue, maintenance, days_ago=31)
     mailing_id = add_running_mailing(connection, 5)
     holder = connect()
     holder.autocommit = False
@@ -200,7 +213,7 @@ def test_sending_goes_on_beside_a_step_that_hangs(
     def send() -> None:
         while claimed := queue.claim(2):
             queue.record([answer(one, "accepted") for one in claimed])
-        upkeep.run()
+        maintenance.run()
 
     in_background(send).result(PATIENCE)
 
@@ -210,9 +223,9 @@ def test_sending_goes_on_beside_a_step_that_hangs(
 
 
 def test_ledgers_are_removed_while_others_are_sent_and_every_sum_stays_right(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    old = [add_settled(connection, queue, upkeep, days_ago=31, messages=40) for _ in range(3)]
+    old = [add_settled(connection, queue, maintenance, days_ago=31, messages=40) for _ in range(3)]
     mailing_id = add_running_mailing(connection, 200)
     over = threading.Event()
     keeping = open_retention()
@@ -224,8 +237,8 @@ def test_ledgers_are_removed_while_others_are_sent_and_every_sum_stays_right(
     removing = in_background(keep)
     while claimed := queue.claim(5):
         queue.record([answer(one, "accepted") for one in claimed])
-    while value(connection, "SELECT count(*) FROM mailing WHERE ledger_removed_at IS NULL") > 1:
-        upkeep.run()
+    while value(connection, "SELECT count(*) FROM mailing WHERE purged_at IS NULL") > 1:
+        maintenance.run()
     over.set()
     removing.result(PATIENCE)
 
@@ -235,9 +248,9 @@ def test_ledgers_are_removed_while_others_are_sent_and_every_sum_stays_right(
 
 
 def test_message_ids_that_were_removed_are_not_given_out_again(
-    connection: Connection, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    mailing_id = add_settled(connection, queue, upkeep, days_ago=31)
+    mailing_id = add_settled(connection, queue, maintenance, days_ago=31)
     keeping = open_retention()
     for _ in range(5):
         keeping.run()
@@ -250,11 +263,11 @@ def test_answers_kept_for_longer_than_a_day_go(connection: Connection, open_rete
     execute(
         connection,
         """
-        INSERT INTO kept_answer (key, request_hash, status, headers, body, created_at)
+        INSERT INTO idempotency_key (key, request_hash, status, headers, body, created_at)
         SELECT 'key ' || n, '', 200, '{}', '', now() - n * interval '8 hours' FROM generate_series(1, 5) AS n
         """,
     )
 
     open_retention().run()
 
-    assert [key for (key,) in rows(connection, "SELECT key FROM kept_answer ORDER BY key")] == ["key 1", "key 2"]
+    assert [key for (key,) in rows(connection, "SELECT key FROM idempotency_key ORDER BY key")] == ["key 1", "key 2"]

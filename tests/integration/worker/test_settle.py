@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.mailings import LOCK_ENDED_MAILINGS, SETTLE_MAILINGS
 from tests.conftest import Connect
 from tests.factories import (
     add_clients,
@@ -20,7 +21,7 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.maintenance.upkeep import LOCK_ENDED_MAILINGS, SETTLE_MAILINGS, Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
@@ -33,11 +34,13 @@ def end_messages(connection: Connection, *statuses: str) -> None:
         change_message(connection, message_id, f"status = '{status}', ended_at = now(), sent_at = {sent_at}")
 
 
-def test_a_mailing_is_finished_when_all_its_messages_have_an_end(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_mailing_is_finished_when_all_its_messages_have_an_end(
+    connection: Connection, maintenance: Maintenance
+) -> None:
     mailing_id = add_running_mailing(connection, len(ENDS))
     end_messages(connection, *ENDS)
 
-    upkeep.run()
+    maintenance.run()
 
     now = mailing(connection, mailing_id)
     assert now["status"] == "finished"
@@ -47,49 +50,51 @@ def test_a_mailing_is_finished_when_all_its_messages_have_an_end(connection: Con
 @pytest.mark.parametrize(
     "change", ["due_at = now() + interval '1 hour'", "status = 'sending', lease_until = now() + interval '1 hour'"]
 )
-def test_it_is_not_finished_while_one_of_them_is_open(change: str, connection: Connection, upkeep: Upkeep) -> None:
+def test_it_is_not_finished_while_one_of_them_is_open(
+    change: str, connection: Connection, maintenance: Maintenance
+) -> None:
     mailing_id = add_running_mailing(connection, len(ENDS) + 1)
     end_messages(connection, *ENDS)
     change_message(connection, len(ENDS) + 1, change)
 
-    upkeep.run()
+    maintenance.run()
 
     assert mailing(connection, mailing_id)["status"] == "running"
 
 
 def test_it_is_not_finished_before_the_whole_audience_has_become_messages(
-    connection: Connection, connect: Connect, upkeep: Upkeep
+    connection: Connection, connect: Connect, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     add_clients(connection, 1)
-    change_mailing(connection, mailing_id, "launched_at = NULL, launch_ceiling = 2")
+    change_mailing(connection, mailing_id, "launched_at = NULL, max_client_id = 2")
     end_messages(connection, "sent")
     launching = connect()
     launching.autocommit = False
     execute(launching, "SELECT pg_advisory_xact_lock(-%s)", mailing_id)  # as another worker that launches it
 
-    upkeep.run()
+    maintenance.run()
 
     assert mailing(connection, mailing_id)["status"] == "running"
 
 
-def test_a_mailing_that_nobody_matches_is_finished_at_once(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_mailing_that_nobody_matches_is_finished_at_once(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_mailing(connection, mark="nobody")
 
-    upkeep.run()
+    maintenance.run()
 
     now = mailing(connection, mailing_id)
     assert (now["status"], now["audience"]) == ("finished", 0)
 
 
 def test_a_cancelled_mailing_stays_cancelled_and_keeps_the_time_of_its_end(
-    connection: Connection, upkeep: Upkeep
+    connection: Connection, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     cancel(connection, mailing_id)
     ended_at = mailing(connection, mailing_id)["ended_at"]
 
-    upkeep.run()
+    maintenance.run()
 
     now = mailing(connection, mailing_id)
     assert (now["status"], now["ended_at"]) == ("cancelled", ended_at)
@@ -97,43 +102,45 @@ def test_a_cancelled_mailing_stays_cancelled_and_keeps_the_time_of_its_end(
 
 
 def test_a_cancelled_mailing_is_not_settled_while_a_request_is_on_its_way(
-    connection: Connection, queue: Queue, upkeep: Upkeep
+    connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     [delivery] = queue.claim(1)
     cancel(connection, mailing_id)
-    upkeep.run()
+    maintenance.run()
     assert mailing(connection, mailing_id)["settled_at"] is None
 
     queue.record([answer(delivery, "accepted")])
-    upkeep.run()
+    maintenance.run()
 
     assert mailing(connection, mailing_id)["settled_at"] is not None
 
 
-def test_a_paused_mailing_with_nothing_left_to_send_is_finished(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_paused_mailing_with_nothing_left_to_send_is_finished(
+    connection: Connection, maintenance: Maintenance
+) -> None:
     mailing_id = add_running_mailing(connection, 1)
     change_mailing(connection, mailing_id, "status = 'paused'")
     end_messages(connection, "sent")
 
-    upkeep.run()
+    maintenance.run()
 
     assert mailing(connection, mailing_id)["status"] == "finished"
 
 
-def test_what_is_settled_rests(connection: Connection, upkeep: Upkeep) -> None:
+def test_what_is_settled_rests(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 1)
     end_messages(connection, "sent")
-    upkeep.run()
+    maintenance.run()
     before = mailing(connection, mailing_id)
 
-    upkeep.run()
+    maintenance.run()
 
     assert mailing(connection, mailing_id) == before
 
 
 def test_a_mailing_that_somebody_is_changing_is_left_for_the_next_round(
-    connection: Connection, connect: Connect, upkeep: Upkeep
+    connection: Connection, connect: Connect, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     end_messages(connection, "sent")
@@ -141,17 +148,17 @@ def test_a_mailing_that_somebody_is_changing_is_left_for_the_next_round(
     editor.autocommit = False
     cancel(editor, mailing_id)
 
-    upkeep.run()
+    maintenance.run()
     editor.commit()
 
     assert mailing(connection, mailing_id)["settled_at"] is None
-    upkeep.run()
+    maintenance.run()
     now = mailing(connection, mailing_id)
     assert (now["status"], now["settled_at"] is None) == ("cancelled", False)
 
 
 def test_a_retry_that_holds_the_mailing_while_it_is_settled_keeps_it_open(
-    connection: Connection, connect: Connect, upkeep: Upkeep
+    connection: Connection, connect: Connect, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     end_messages(connection, "failed", "sent")
@@ -159,7 +166,7 @@ def test_a_retry_that_holds_the_mailing_while_it_is_settled_keeps_it_open(
     retry.autocommit = False
     execute(retry, "SELECT FROM mailing WHERE id = %s FOR UPDATE", mailing_id)
     execute(retry, "UPDATE message SET status = 'pending', ended_at = NULL WHERE status = 'failed'")
-    settling = in_background(upkeep.run)
+    settling = in_background(maintenance.run)
     eventually(lambda: settling.done() or waits_for_a_lock(connection))
 
     retry.commit()

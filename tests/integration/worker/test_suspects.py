@@ -22,10 +22,11 @@ from tests.factories import (
 )
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.integration.worker.test_claim_plans import pages_of_a_claim
 from worker.delivery import ClaimedMessage
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
-from worker.maintenance.upkeep import Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 MAKE_SUSPECTS = """
@@ -39,7 +40,7 @@ def lose(connection: Connection, queue: Queue, limit: int = 100) -> list[Claimed
     """Claims whose worker dies: their leases lapse."""
     claimed = queue.claim(limit)
     run_leases_out(connection)
-    queue.reclaim_expired_leases(limit)
+    reclaim(queue, limit)
     return claimed
 
 
@@ -116,11 +117,11 @@ def test_a_suspect_that_ended_its_worker_keeps_the_others_back_for_its_lease_and
     queue = open_queue("heir", max_attempts=10)
     assert suspect(queue).message_id == 1
     run_leases_out(connection)
-    assert queue.reclaim_expired_leases(10) == 1
+    assert reclaim(queue, 10) == 1
 
     assert suspect(queue).message_id == 2
     run_leases_out(connection)
-    assert queue.reclaim_expired_leases(10) == 1
+    assert reclaim(queue, 10) == 1
     assert suspect(queue).message_id == 1
 
 
@@ -135,7 +136,7 @@ def test_a_suspect_that_always_ends_its_worker_ends_as_unknown_when_its_attempts
         assert queue.claim(10) == []
         assert suspect(queue)
         run_leases_out(connection)
-        queue.reclaim_expired_leases(10)
+        reclaim(queue, 10)
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"unknown": 1}
     assert len(attempts_of(connection, 1)) == 4
@@ -184,7 +185,7 @@ def test_an_answer_to_an_attempt_long_before_does_not_clear_it(connection: Conne
     first, _ = [lose(connection, queue)[0] for _ in range(2)]
     suspect(queue)
     run_leases_out(connection)
-    queue.reclaim_expired_leases(10)
+    reclaim(queue, 10)
 
     queue.record([answer(first, "refused")])
 
@@ -212,12 +213,12 @@ def test_suspects_of_a_paused_mailing_wait_and_those_of_a_running_one_do_not(
 
 @pytest.mark.parametrize("close", [cancel, close_window])
 def test_a_suspect_whose_mailing_is_over_ends_as_unknown(
-    close: object, connection: Connection, suspects: int, upkeep: Upkeep, open_queue: OpenQueue
+    close: object, connection: Connection, suspects: int, maintenance: Maintenance, open_queue: OpenQueue
 ) -> None:
     close(connection, suspects)  # type: ignore[operator]
 
     assert open_queue("heir").claim_poison_message() is None
-    upkeep.run()
+    maintenance.run()
 
     assert counted(connection, suspects) == tally(connection, suspects) == {"unknown": 3}
 

@@ -13,6 +13,7 @@ import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql.counts import COMPACT_COUNTS
 from tests.conftest import Connect
 from tests.factories import (
     add_clients,
@@ -31,25 +32,26 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.answering import ANSWERS, answer
-from tests.integration.worker.conftest import OpenQueue, OpenUpkeep
+from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
-from worker.maintenance.upkeep import FOLD_TALLIES, Upkeep
+from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 
 def fold(connection: Connection, above: int = 0) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(FOLD_TALLIES, {"rows": above})
+        cursor.execute(COMPACT_COUNTS, {"rows": above})
 
 
 def total(connection: Connection) -> dict[str, int]:
     """Messages by status as the figures of everything have them."""
-    statement = "SELECT status, sum(messages)::int FROM message_tally WHERE NOT in_total GROUP BY 1"
+    statement = "SELECT status, sum(delta)::int FROM message_count_delta WHERE NOT compacted GROUP BY 1"
     return {status: messages for status, messages in rows(connection, statement) if messages}
 
 
 def tally_rows(connection: Connection) -> int:
-    return int(value(connection, "SELECT count(*) FROM message_tally"))
+    return int(value(connection, "SELECT count(*) FROM message_count_delta"))
 
 
 @pytest.mark.parametrize(
@@ -85,14 +87,14 @@ def test_a_change_that_moves_no_message_adds_nothing(connection: Connection) -> 
     before = tally_rows(connection)
 
     make_due(connection)
-    execute(connection, "UPDATE message SET reason = 'why not' WHERE id > 1000")
+    execute(connection, "UPDATE message SET reason_code = 'why not' WHERE id > 1000")
 
     assert tally_rows(connection) == before
 
 
 def test_messages_that_are_deleted_by_hand_are_no_longer_counted(connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 10)
-    change_mailing(connection, add_running_mailing(connection), "ledger_closed_at = now()")
+    change_mailing(connection, add_running_mailing(connection), "purge_started_at = now()")
 
     execute(connection, "DELETE FROM message WHERE id <= 4")
 
@@ -170,24 +172,24 @@ def test_folding_leaves_to_others_what_they_hold_and_what_they_have_not_committe
     assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 19, "failed": 11}
 
 
-def test_upkeep_folds_the_tally_of_a_busy_mailing(connection: Connection, upkeep: Upkeep) -> None:
+def test_upkeep_folds_the_tally_of_a_busy_mailing(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 80)
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
 
-    upkeep.run()
+    maintenance.run()
 
     assert tally_rows(connection) == 2
     assert tally(connection, mailing_id) == {"pending": 20, "failed": 60}
 
 
-def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connection, upkeep: Upkeep) -> None:
+def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 60)
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
 
     for _ in range(2):
-        upkeep.run()
+        maintenance.run()
 
         assert value(connection, "SELECT status FROM mailing") == "finished"
         assert tally(connection, mailing_id) == total(connection) == {"failed": 60}
@@ -195,15 +197,15 @@ def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connect
 
 
 def test_what_changes_after_the_last_time_is_added_when_the_mailing_ends_again(
-    connection: Connection, upkeep: Upkeep
+    connection: Connection, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 3)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now()")
-    upkeep.run()
+    maintenance.run()
     change_mailing(connection, mailing_id, "status = 'running', ended_at = NULL, settled_at = NULL")
     change_message(connection, 1, "status = 'sent', sent_at = now()")
 
-    upkeep.run()
+    maintenance.run()
 
     assert tally(connection, mailing_id) == total(connection) == {"failed": 2, "sent": 1}
 
@@ -227,7 +229,7 @@ def at_the_same_time(*jobs: Callable[[], object]) -> Iterator[None]:
 
 
 def test_conservation_holds_at_every_moment_whatever_is_going_on(
-    connect: Connect, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+    connect: Connect, open_queue: OpenQueue, open_maintenance: OpenMaintenance
 ) -> None:
     editor, observer = connect(), connect()
     add_clients(editor, 400)
@@ -243,17 +245,22 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
 
     def lose(queue: Queue, own: Connection) -> None:
         run_leases_out(own)
-        queue.reclaim_expired_leases(dice.randint(1, 50))
+        reclaim(queue, dice.randint(1, 50))
 
     workers = [open_queue(f"worker {n}", max_attempts=6) for n in range(2)]
-    upkeep, loser, loser_connection, folder = open_upkeep(launch_chunk=15), open_queue("heir"), connect(), connect()
+    maintenance, loser, loser_connection, folder = (
+        open_maintenance(launch_chunk=15),
+        open_queue("heir"),
+        connect(),
+        connect(),
+    )
     observer.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, autocommit=False)
     ends: set[str] = set()
     seen, deadline = 0, time.monotonic() + PATIENCE
     with at_the_same_time(
         *[partial(work, queue) for queue in workers],
         partial(lose, loser, loser_connection),
-        upkeep.run,
+        maintenance.run,
         partial(fold, folder),
     ):
         while seen < 100 or not {"sent", "failed", "unknown", "cancelled"} <= ends:
@@ -269,4 +276,4 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
                 cancel(editor, mailings[0])
                 add_messages(editor, mailings[2], 20)
 
-    assert value(editor, "SELECT count(*) FROM message WHERE attempts < 0 OR attempts_spared > attempts") == 0
+    assert value(editor, "SELECT count(*) FROM message WHERE attempts < 0 OR uncounted_attempts > attempts") == 0

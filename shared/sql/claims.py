@@ -1,4 +1,4 @@
-"""The SQL of the queue. What each statement does, and why it does it so.
+"""Claims: taking messages under a lease, giving them back, and finding leases that have expired.
 
 `(message id, attempt number)` names a claim: the number is counted up by each claim, so whoever moves a message on
 names the pair, and a claim that was lost moves nothing.
@@ -12,9 +12,9 @@ from shared import locks
 #
 # Pause, cancel and edit wait for claims under way: once such a change is acknowledged, no claim that knew the old state
 # can still be committed. FOR SHARE alone would see to that, but it does not queue: claim after claim joins those that
-# hold the row, and whoever wants to change it may wait for ever. So a claim first takes the mailing's advisory lock,
-# shared, and whoever changes the mailing takes it exclusively: once that is asked for, no claim gets it any more.
-# Mailings whose lock is not to be had are left out, or waited for, if `wait`. The lock is asked for only when it is
+# hold the row, and a change may wait for ever. So a claim first takes the mailing's advisory lock, shared, and a change
+# takes it exclusively: once that is asked for, no claim gets it any more. Mailings whose lock is not available are left
+# out, or waited for, if `wait`. The lock is asked for only when it is
 # settled which mailings are taken; FOR SHARE comes after it, and looks at the mailing as it is by then. (A mailing's
 # lock is its id: see shared/locks.py.) No more than 100 mailings, since the server's table of locks is small.
 #
@@ -73,8 +73,9 @@ SET status = 'sending',
     lease_worker = %(worker)s
 FROM open
 WHERE open.id = message.mailing_id + 0 AND message.id = ANY(ARRAY(SELECT id FROM due))
-RETURNING message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    message.text_revision, due_at, date_part('epoch', end_datetime - now()), date_part('epoch', now())
+RETURNING message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, on_unknown,
+    message.text_revision, due_at, date_part('epoch', end_datetime - now()) AS window_left,
+    date_part('epoch', now()) AS claimed_at
 """
 
 CLAIM = _CLAIM.format(
@@ -91,13 +92,13 @@ CLAIM = _CLAIM.format(
         """,
 )
 
-# A suspect is a message whose last two attempts both ended with a lapsed lease: it may be what ends its workers. It has
-# `due_at` 'infinity', so that claims neither take it nor step over it, until an answer, or its end. One suspect at a
-# time is sent in the whole fleet, by a worker that sends nothing else meanwhile. The lease says that one is: if it
+# Take one poison message: one whose last two attempts both ended with an expired lease, so that it may be what ends its
+# workers. It has `due_at` 'infinity', so that claims neither take it nor step over it, until an answer, or its end. One
+# at a time is sent in the whole fleet, by a worker that sends nothing else meanwhile. The lease says that one is: if it
 # ends its worker, no other worker follows for as long.
 #
 # Of the first hundred the one with the fewest attempts: what ends its workers comes after those that it took along. The
-# CASE keeps the look at what is sending, which may be much, for when there is a suspect.
+# CASE keeps the look at what is sending, which may be much, for when there is such a message.
 CLAIM_POISON_MESSAGE = _CLAIM.format(
     due="due_at = 'infinity'",
     unless="""
@@ -116,7 +117,7 @@ CLAIM_POISON_MESSAGE = _CLAIM.format(
                     WHERE mailing_id = open.id AND status = 'pending' AND due_at = 'infinity'
                     ORDER BY due_at, id
                     LIMIT 100
-                ) AS suspect
+                ) AS poison
                 ORDER BY attempts, id
                 LIMIT 1
             )
@@ -129,127 +130,20 @@ CLAIM_POISON_MESSAGE = _CLAIM.format(
 # is sending and its commit.
 LOCK_POISON_MESSAGES = "SELECT pg_try_advisory_xact_lock({}, {})".format(*locks.POISON_MESSAGES)
 
-# An answer that came after its lease had lapsed: the message is no suspect any more, if it was one for that attempt.
-CLEAR_POISON_MESSAGES = """
-UPDATE message
-SET due_at = now()
-FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS answered(id, number)
-WHERE message.id = answered.id AND status = 'pending' AND due_at = 'infinity' AND answered.number > attempts - 2
-"""
-
-# Where a probe looks for its message, as CLAIM takes it: per mailing, the place of the message that became due last, or
-# any place among the messages that became due together with the first; then mailings that have only messages tried
-# before are passed over, by a place behind all that is due. Each is a look at one end of an index.
-PROBE_PLACES = """
-SELECT mailing.id,
-    CASE WHEN %(any)s AND first_due.attempts > 0 THEN now() + interval '1 day' ELSE place.due_at END,
-    place.id
-FROM mailing CROSS JOIN LATERAL (
-    SELECT due_at, id, attempts
-    FROM message
-    WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
-    ORDER BY due_at, id
-    LIMIT 1
-) AS first_due CROSS JOIN LATERAL (
-    SELECT due_at, CASE WHEN %(any)s THEN first_due.id + floor(random() * (1 + id - first_due.id))::bigint ELSE id END
-        AS id
-    FROM message
-    WHERE mailing_id = mailing.id AND status = 'pending'
-      AND due_at <= CASE WHEN %(any)s THEN first_due.due_at ELSE now() END
-    ORDER BY message.due_at DESC, message.id DESC
-    LIMIT 1
-) AS place
-WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
-ORDER BY random()
-LIMIT 100
-"""
-
-# Earlier attempts that refused the account, by message.
-EARLIER_REFUSALS = """
-SELECT message_id, date_part('epoch', min(started_at)), date_part('epoch', max(started_at)),
-    coalesce(max(duration), 0)
-FROM attempt
-WHERE message_id = ANY(%s) AND outcome = 'unauthorized'
-GROUP BY message_id
-"""
-
-# Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
-# in hand, which is true whatever has happened since. No message may be in it twice: a statement moves a row once.
-#
-# That exception may take a message out of another worker's claim, whose request may be under way. The other claim's
-# attempt is written down here, so that it is in the ledger even if its holder does not live to tell; the message keeps
-# its holder's name to that end.
-#
-# An attempt, once written, is never changed. One that was given up when its lease ran out (no duration: nobody saw
-# its answer) is completed if the answer comes after all; it stays ambiguous: that is why the message was repeated.
-#
-# When an attempt started is reckoned twice, from its claim and from now (`ago`). Both are late by what their way to the
-# database took, so the earlier one is nearer.
-#
-# What comes back from a lapsed lease, and came back from one before, is a suspect (see CLAIM_POISON_MESSAGE).
-#
-# Times are whole microseconds, `started_at` since 1970, and what is null or false is left out: reading and writing
-# whole rows with fractions would cost twice as much, here and in the worker.
-RECORD = """
-WITH attempted AS (
-    SELECT * FROM json_to_recordset(%s) AS attempted(
-        message_id bigint, number int, started_at float8, ago float8, duration float8, outcome outcome,
-        http_status smallint, detail text, worker text,
-        status message_status, reason text, delay float8, in_doubt boolean, spared boolean)
-), moved AS (
-    UPDATE message
-    SET status = attempted.status,
-        attempts_spared = attempts_spared + coalesce(attempted.spared, FALSE)::int,
-        in_doubt = coalesce(attempted.in_doubt, FALSE),
-        due_at = CASE
-            WHEN attempted.status <> 'pending' THEN least(due_at, now())
-            WHEN attempted.duration IS NULL AND (
-                SELECT before.duration IS NULL FROM attempt AS before
-                WHERE before.message_id = attempted.message_id AND before.number = attempted.number - 1
-            ) THEN 'infinity'
-            ELSE now() + delay * interval '1 second'
-        END,
-        claimed_at = CASE WHEN message.status = 'sending' AND attempts <> number THEN claimed_at END,
-        lease_until = NULL,
-        lease_worker = CASE WHEN message.status = 'sending' AND attempts <> number THEN lease_worker END,
-        sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
-        ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
-        reason = attempted.reason
-    FROM attempted
-    WHERE message.id = attempted.message_id
-      AND ((message.status = 'sending' AND message.attempts = attempted.number)
-           OR (attempted.status = 'sent' AND message.status <> 'sent'))
-    RETURNING message.id, attempts, claimed_at, lease_worker
-)
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
-SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
-    duration / 1e6, outcome, http_status, detail, worker
-FROM attempted
-UNION ALL
-SELECT id, attempts, claimed_at, NULL, 'ambiguous', NULL, 'the message turned out to be sent', lease_worker
-FROM moved
-WHERE lease_worker IS NOT NULL
-ON CONFLICT (message_id, number) DO UPDATE
-SET duration = excluded.duration,
-    http_status = excluded.http_status,
-    detail = concat_ws(' ', attempt.detail || '; the answer came after all:', excluded.outcome, excluded.detail)
-WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
-"""
-
-# Messages in somebody's hands, with the columns that CLAIM answers first.
-_HELD = """
-SELECT message.id, attempts, mailing_id, client_id, phone_number, attempts_spared, in_doubt, on_unknown,
-    lease_worker, date_part('epoch', claimed_at)
+# Messages under a lease, with the columns of LeasedRow in worker/queue.py.
+_LEASED = """
+SELECT message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, on_unknown,
+    lease_worker, date_part('epoch', claimed_at) AS claimed_at
 FROM message JOIN mailing ON mailing.id = mailing_id
 WHERE message.status = 'sending'
 """
 
-# Take messages whose lease ran out out of their holder's hands: since the last look, lest it step over the index
-# entries of all that have been sent, which stay while any transaction still sees the old rows.
-FIND_EXPIRED_LEASES = f"""{_HELD}
-  AND lease_until < now() AND lease_until >= %s
+# Lock the messages whose lease has expired: since the last look, lest it step over the index entries of all that have
+# been sent, which stay while any transaction still sees the old rows.
+FIND_EXPIRED_LEASES = f"""{_LEASED}
+  AND lease_until < now() AND lease_until >= %(since)s
 ORDER BY lease_until
-LIMIT %s
+LIMIT %(limit)s
 FOR UPDATE OF message SKIP LOCKED
 """
 
@@ -299,19 +193,7 @@ WHERE message_id = given.id AND attempt.number = given.number AND worker = %(wor
 
 # What this worker has claimed without knowing it: a claim was committed and the answer was lost with the connection.
 # Nobody sends these, and only their holder can tell.
-FIND_UNACKNOWLEDGED = f"""{_HELD}
+FIND_UNACKNOWLEDGED = f"""{_LEASED}
   AND lease_worker = %(worker)s
   AND (message.id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))
 """  # noqa: S608  put together of constants
-
-# Messages that go back to pending must still have their clients: locking those makes a removal wait for this commit,
-# and then find the messages; a removal that came first is made good by END_ORPHANS.
-LOCK_CLIENTS = "SELECT FROM client WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
-
-END_ORPHANS = """
-UPDATE message
-SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'cancelled' END::message_status,
-    ended_at = now(),
-    reason = 'the client was removed' || CASE WHEN in_doubt THEN ' after an attempt that may have landed' ELSE '' END
-WHERE id = ANY(%s) AND status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id)
-"""

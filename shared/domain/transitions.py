@@ -1,0 +1,185 @@
+"""The state machine: every legal move of a message and of a mailing, with who makes it and why.
+
+It is data: what a service may do, what a worker decides, what the chaos tests accept and what docs/state-machine.md
+shows is this table. The statements that make the moves are in shared/sql/.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from shared.domain.statuses import MailingStatus, MessageStatus
+
+
+class Actor(enum.StrEnum):
+    """Who makes a move."""
+
+    HOLDER = "the worker that holds the lease"
+    WORKER = "any worker"
+    PERSON = "a person, through the API"
+    OPERATOR = "an operator, by a command"
+
+
+class MessageCause(enum.StrEnum):
+    """Why a message moves."""
+
+    LAUNCHED = "its mailing was launched"
+    TEST_SENT = "a test of its mailing was sent"
+    CLAIMED = "it was due, and claimed"
+    RELEASED = "no request left"
+    RETRIED_LATER = "it was not accepted, and may be tried again"
+    ACCEPTED = "the gateway accepted it"
+    REFUSED = "it was refused for good, or its attempts are spent"
+    ENDED_IN_DOUBT = "no time or attempts remain, or its mailing holds, after an attempt in doubt"
+    LEASE_EXPIRED = "the lease expired"
+    ACCEPTED_LATE = "an acceptance came after all"
+    WINDOW_CLOSED = "the window closed"
+    MAILING_CANCELLED = "the mailing was cancelled"
+    CLIENT_REMOVED = "the client was removed"
+    RETRIED = "it is to be tried again"
+    RESOLVED = "it was said what had become of it"
+    RESTORED = "the database was restored from a backup"
+    PURGED = "it was kept for RETENTION_DAYS"
+
+
+class MailingCause(enum.StrEnum):
+    """Why a mailing moves."""
+
+    ADDED = "it was added"
+    TEST_SENT = "it is a test of another mailing"
+    STARTED = "its start has come"
+    PAUSED = "it was paused"
+    RESUMED = "it was resumed"
+    CANCELLED = "it was cancelled"
+    FINISHED = "every message has an end"
+    MESSAGES_RETRIED = "messages of it are to be tried again"
+    REOPENED = "it had ended although messages of it had not"
+    REMOVED = "it was removed"
+    RESTORED = "the database was restored from a backup"
+    PURGED = "it was removed, and kept for RETENTION_DAYS"
+
+
+class MessageMove(NamedTuple):
+    """A legal move of a message. `before` is None where it begins, `after` is None where its row is deleted."""
+
+    before: MessageStatus | None
+    after: MessageStatus | None
+    actor: Actor
+    cause: MessageCause
+
+
+class MailingMove(NamedTuple):
+    """A legal move of a mailing. `before` is None where it begins, `after` is None where its row is deleted."""
+
+    before: MailingStatus | None
+    after: MailingStatus | None
+    actor: Actor
+    cause: MailingCause
+
+
+def _message_moves() -> Iterable[MessageMove]:
+    pending, sending, sent = MessageStatus.PENDING, MessageStatus.SENDING, MessageStatus.SENT
+    failed, expired, cancelled = MessageStatus.FAILED, MessageStatus.EXPIRED, MessageStatus.CANCELLED
+    unknown = MessageStatus.UNKNOWN
+    holder, worker, person, operator = Actor.HOLDER, Actor.WORKER, Actor.PERSON, Actor.OPERATOR
+    yield MessageMove(None, pending, worker, MessageCause.LAUNCHED)
+    yield MessageMove(None, pending, person, MessageCause.TEST_SENT)
+    yield MessageMove(pending, sending, worker, MessageCause.CLAIMED)
+    # A claim that was lost moves nothing: only its holder, or any worker once the lease has expired.
+    yield MessageMove(sending, pending, holder, MessageCause.RELEASED)
+    yield MessageMove(sending, pending, holder, MessageCause.RETRIED_LATER)
+    yield MessageMove(sending, sent, holder, MessageCause.ACCEPTED)
+    yield MessageMove(sending, failed, holder, MessageCause.REFUSED)
+    yield MessageMove(sending, unknown, holder, MessageCause.ENDED_IN_DOUBT)
+    yield MessageMove(sending, pending, worker, MessageCause.LEASE_EXPIRED)
+    yield MessageMove(sending, unknown, worker, MessageCause.LEASE_EXPIRED)
+    # An acceptance is true whatever has happened since.
+    for before in (pending, sending, failed, expired, cancelled, unknown):
+        yield MessageMove(before, sent, worker, MessageCause.ACCEPTED_LATE)
+    # What may have been sent is neither expired nor cancelled: `end_unless_in_doubt`.
+    for cause, end in ((MessageCause.WINDOW_CLOSED, expired), (MessageCause.MAILING_CANCELLED, cancelled)):
+        yield MessageMove(pending, end, worker, cause)
+        yield MessageMove(pending, unknown, worker, cause)
+    for actor in (person, worker):
+        yield MessageMove(pending, cancelled, actor, MessageCause.CLIENT_REMOVED)
+        yield MessageMove(pending, unknown, actor, MessageCause.CLIENT_REMOVED)
+    yield MessageMove(failed, pending, person, MessageCause.RETRIED)
+    yield MessageMove(unknown, pending, person, MessageCause.RETRIED)
+    yield MessageMove(unknown, sent, person, MessageCause.RESOLVED)
+    yield MessageMove(unknown, failed, person, MessageCause.RESOLVED)
+    yield MessageMove(sending, pending, operator, MessageCause.RESTORED)
+    yield MessageMove(pending, unknown, operator, MessageCause.RESTORED)
+    for before in (sent, failed, expired, cancelled, unknown):
+        yield MessageMove(before, None, worker, MessageCause.PURGED)
+
+
+def _mailing_moves() -> Iterable[MailingMove]:
+    scheduled, running, paused = MailingStatus.SCHEDULED, MailingStatus.RUNNING, MailingStatus.PAUSED
+    finished, cancelled = MailingStatus.FINISHED, MailingStatus.CANCELLED
+    worker, person, operator = Actor.WORKER, Actor.PERSON, Actor.OPERATOR
+    yield MailingMove(None, scheduled, person, MailingCause.ADDED)
+    yield MailingMove(None, running, person, MailingCause.TEST_SENT)
+    yield MailingMove(scheduled, running, worker, MailingCause.STARTED)
+    for before in (scheduled, running):
+        yield MailingMove(before, paused, person, MailingCause.PAUSED)
+        yield MailingMove(before, paused, operator, MailingCause.RESTORED)
+    # To where it was when it was paused: scheduled until its launch has begun.
+    yield MailingMove(paused, scheduled, person, MailingCause.RESUMED)
+    yield MailingMove(paused, running, person, MailingCause.RESUMED)
+    for before in (scheduled, running, paused):
+        yield MailingMove(before, cancelled, person, MailingCause.CANCELLED)
+    for before in (running, paused):
+        yield MailingMove(before, finished, worker, MailingCause.FINISHED)
+        # Once it is launched, removing it cancels and hides it.
+        yield MailingMove(before, cancelled, person, MailingCause.REMOVED)
+    yield MailingMove(finished, running, person, MailingCause.MESSAGES_RETRIED)
+    yield MailingMove(finished, running, operator, MailingCause.REOPENED)
+    # One that was removed: the rest of its messages is cancelled, and not sent.
+    yield MailingMove(finished, cancelled, operator, MailingCause.REOPENED)
+    # Before its launch nothing of it is kept.
+    for before in (scheduled, paused, cancelled):
+        yield MailingMove(before, None, person, MailingCause.REMOVED)
+    for before in (finished, cancelled):
+        yield MailingMove(before, None, worker, MailingCause.PURGED)
+
+
+MESSAGE_MOVES = tuple(_message_moves())
+
+MAILING_MOVES = tuple(_mailing_moves())
+
+
+def message_moves(before: str | None, after: str | None) -> tuple[MessageMove, ...]:
+    """The legal moves of a message from one status to another; None is where it begins, or its row is deleted."""
+    return tuple(move for move in MESSAGE_MOVES if (move.before, move.after) == (before, after))
+
+
+def mailing_moves(before: str | None, after: str | None) -> tuple[MailingMove, ...]:
+    """The legal moves of a mailing, as `message_moves`."""
+    return tuple(move for move in MAILING_MOVES if (move.before, move.after) == (before, after))
+
+
+def message_sources(cause: MessageCause) -> frozenset[MessageStatus]:
+    """The statuses from which a message may move for that cause."""
+    return frozenset(move.before for move in MESSAGE_MOVES if move.cause is cause and move.before is not None)
+
+
+def mailing_destinations(before: MailingStatus, cause: MailingCause) -> frozenset[MailingStatus]:
+    """The statuses that a mailing may move to for that cause; empty if it may not move."""
+    moves = (move for move in MAILING_MOVES if (move.before, move.cause) == (before, cause))
+    return frozenset(move.after for move in moves if move.after is not None)
+
+
+def mailing_ends(cause: MailingCause) -> frozenset[MailingStatus]:
+    """The statuses that the cause leads to, from wherever."""
+    return frozenset(move.after for move in MAILING_MOVES if move.cause is cause and move.after is not None)
+
+
+def end_unless_in_doubt(end: MessageStatus, *, in_doubt: bool) -> MessageStatus:
+    """The status in which a message ends: `end`, or `unknown` if it is in doubt.
+
+    Of what may have reached the provider nobody can say that it was not sent. (The same rule in SQL:
+    shared/sql/fragments.py.)
+    """
+    return MessageStatus.UNKNOWN if in_doubt else end

@@ -1,0 +1,30 @@
+"""The counts of messages by mailing and status: sums of signed rows, which triggers on `message` add."""
+
+from __future__ import annotations
+
+# Compact the rows of a mailing once they are many: sums stay, rows go. Those of a settled mailing become its final
+# counts, and are added to the total, however few: what is summed up for the figures of everything, and what this looks
+# at, is the rows that are not compacted. (Should its messages be retried, the changes are added later.)
+COMPACT_COUNTS = """
+WITH counted AS (
+    SELECT message_count_delta.id, settled_at IS NOT NULL AS settled, count(*) OVER (PARTITION BY mailing_id) AS rows
+    FROM message_count_delta LEFT JOIN mailing ON mailing.id = mailing_id
+    WHERE NOT compacted
+), folded AS (
+    DELETE FROM message_count_delta
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM message_count_delta
+        WHERE id = ANY(ARRAY(SELECT id FROM counted WHERE settled OR rows > %(rows)s LIMIT 10000))
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING mailing_id, status, delta
+), summed AS (
+    SELECT mailing_id, folded.status, sum(delta) AS delta, settled_at IS NOT NULL AS settled
+    FROM folded LEFT JOIN mailing ON mailing.id = mailing_id
+    GROUP BY mailing_id, folded.status, settled_at
+)
+INSERT INTO message_count_delta (mailing_id, status, delta, compacted)
+SELECT mailing_id, status, delta, settled FROM summed WHERE delta <> 0
+UNION ALL
+SELECT NULL, status, sum(delta), false FROM summed WHERE settled GROUP BY status HAVING sum(delta) <> 0
+"""

@@ -1,0 +1,154 @@
+"""Mailings: started, launched, paused, cancelled, finished, run again, removed."""
+
+from __future__ import annotations
+
+# Start the mailings whose start has come; who joins the directory after this moment is not in the audience.
+START_MAILINGS = """
+UPDATE mailing
+SET status = 'running',
+    launch_started_at = now(),
+    max_client_id = (SELECT coalesce(max(id), 0) FROM client)
+WHERE id IN (
+    SELECT id FROM mailing
+    WHERE status = 'scheduled' AND start_datetime <= now()
+    ORDER BY start_datetime
+    LIMIT 100
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+# Mailings that are being launched, the one that has got least far first: a small one never waits for a large one.
+# Paused and cancelled ones too: once a mailing has started, each client in its audience has a message.
+FIND_LAUNCHING = """
+SELECT id FROM mailing
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NULL
+ORDER BY audience, id
+"""
+
+# Lock the launch of a mailing: one worker at a time launches it. Not a row lock, which would keep claims waiting for
+# the whole chunk. (shared/locks.py has the space of such locks.)
+LOCK_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%(mailing_id)s) AS locked"
+
+# Where its launch stands. To be read once the launch is locked: before that, another worker may be moving it.
+READ_LAUNCH = """
+SELECT mark, last_client_id, max_client_id FROM mailing WHERE id = %(mailing_id)s AND launched_at IS NULL
+"""
+
+# Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
+# a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
+# of phone number wait for this chunk's commit, and then find the messages. Last of all the mailing's own row: with its
+# advisory lock, as everybody who changes it, or claims that share the row would never let go of it (see CLAIM). Not
+# before the count of what was added, or claims would wait for the whole chunk.
+LAUNCH_CHUNK = """
+WITH chunk AS (
+    SELECT id FROM (
+        (SELECT id FROM client WHERE tag = %(mark)s AND id > %(last_client_id)s AND id <= %(max_client_id)s
+         ORDER BY id LIMIT %(chunk)s)
+        UNION
+        (SELECT id FROM client WHERE operator_code = %(mark)s AND id > %(last_client_id)s AND id <= %(max_client_id)s
+         ORDER BY id LIMIT %(chunk)s)
+    ) AS matching
+    ORDER BY id
+    LIMIT %(chunk)s
+), added AS (
+    INSERT INTO message (mailing_id, client_id, phone_number, due_at)
+    SELECT %(mailing_id)s, id, phone_number, now()
+    FROM client
+    WHERE id = ANY(ARRAY(SELECT id FROM chunk))
+    ORDER BY id
+    FOR KEY SHARE
+    RETURNING 1
+)
+UPDATE mailing
+SET last_client_id = coalesce((SELECT max(id) FROM chunk), last_client_id),
+    audience = audience + (SELECT count(*) FROM added),
+    launched_at = CASE WHEN (SELECT count(*) FROM chunk) < %(chunk)s THEN now() END
+FROM (SELECT pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) FROM added) AS last) AS alone
+WHERE id = %(mailing_id)s
+RETURNING id AS mailing_id, (SELECT count(*) FROM added) AS added, launched_at IS NOT NULL AS launched, audience
+"""
+
+# The same for an audience of which some have their messages already. A launch commits a chunk and how far it has got
+# together, so this is needed only where somebody has set `last_client_id` back by hand; and to be ready for it in every
+# row costs a fifth of a launch.
+LAUNCH_CHUNK_AGAIN = LAUNCH_CHUNK.replace(
+    "FOR KEY SHARE", "FOR KEY SHARE\n    ON CONFLICT (client_id, mailing_id) DO NOTHING"
+)
+
+# Launch a test send as it is added: it runs, with one message, to a client whose row is locked as by a launch.
+LAUNCH_TEST = """
+WITH launched AS (
+    UPDATE mailing
+    SET status = 'running',
+        launch_started_at = start_datetime,
+        launched_at = start_datetime,
+        max_client_id = %(client_id)s,
+        last_client_id = %(client_id)s,
+        audience = 1
+    WHERE id = %(mailing_id)s
+    RETURNING id
+)
+INSERT INTO message (mailing_id, client_id, phone_number, due_at)
+SELECT launched.id, %(client_id)s, %(phone_number)s, now() FROM launched
+"""
+
+_ALL_ENDED = """NOT EXISTS (
+    SELECT FROM message_count_delta
+    WHERE mailing_id = mailing.id AND status IN ('pending', 'sending')
+    HAVING sum(delta) <> 0)"""  # in the two statements below
+
+# Lock the mailings all of whose messages seem to have an end. The counts that are read here may be older than the lock:
+# a retry may have made messages pending between this statement's snapshot and the moment when it locks the mailing.
+# Only a statement that begins while the lock is held sees them all. Mailings that others have locked are left for next
+# time.
+LOCK_ENDED_MAILINGS = f"""
+SELECT id
+FROM mailing
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NOT NULL AND {_ALL_ENDED}
+FOR NO KEY UPDATE SKIP LOCKED
+"""  # noqa: S608  put together of constants
+
+# Finish those whose messages do have an end (a cancelled one stays cancelled): they are settled. To be executed after
+# LOCK_ENDED_MAILINGS, in the same transaction: nothing makes messages pending without the lock of their mailing.
+SETTLE_MAILINGS = f"""
+UPDATE mailing
+SET settled_at = now(),
+    ended_at = coalesce(ended_at, now()),
+    status = CASE status WHEN 'cancelled' THEN status ELSE 'finished' END
+WHERE id = ANY(%(locked)s) AND settled_at IS NULL AND launched_at IS NOT NULL AND {_ALL_ENDED}
+RETURNING id, status, audience
+"""  # noqa: S608  put together of constants
+
+# Give a mailing the status that a person's action leads to. Ended is a cancelled one by the clock, and not by now(),
+# which is when the transaction began: it may have waited for the mailing's lock since.
+SET_STATUS = """
+UPDATE mailing
+SET status = %(status)s::mailing_status,
+    ended_at = CASE WHEN %(status)s::mailing_status = 'cancelled' THEN clock_timestamp() END
+WHERE id = %(mailing_id)s
+"""
+
+# Let a mailing run again that has pending messages again: it has not ended, and is not settled.
+RUN_AGAIN = """
+UPDATE mailing
+SET settled_at = NULL,
+    ended_at = CASE WHEN status <> 'finished' THEN ended_at END,
+    status = CASE status WHEN 'finished' THEN 'running' ELSE status END
+WHERE id = %(mailing_id)s
+"""
+
+# The same for one that was removed: the rest of its messages is cancelled, and not sent.
+CANCEL_AGAIN = "UPDATE mailing SET settled_at = NULL, status = 'cancelled' WHERE id = %(mailing_id)s"
+
+# Remove a mailing that has been launched: one that has not ended is cancelled, and it is hidden.
+HIDE_MAILING = """
+UPDATE mailing
+SET deleted_at = clock_timestamp(),
+    ended_at = coalesce(ended_at, clock_timestamp()),
+    status = CASE status WHEN 'finished' THEN status ELSE 'cancelled' END
+WHERE id = %(mailing_id)s
+"""
+
+# Remove a mailing that has not been launched, with its texts and what was done to it.
+DELETE_MAILING = "DELETE FROM mailing WHERE id = %(mailing_id)s"

@@ -1,0 +1,75 @@
+"""What is done once to a database that was restored from a backup: requests may have left after the backup."""
+
+from __future__ import annotations
+
+from shared.domain.reasons import ReasonCode
+
+_NOT_SETTLED = "mailing_id IN (SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL)"
+
+_HAS_CLIENT = "EXISTS (SELECT FROM client WHERE client.id = message.client_id)"
+
+# Pause the mailings that are running, or would be as soon as a worker looks.
+PAUSE_MAILINGS = """
+UPDATE mailing
+SET status = 'paused'
+WHERE id IN (
+    SELECT id FROM mailing
+    WHERE status = 'running' OR (status = 'scheduled' AND start_datetime <= now())
+    ORDER BY id
+    FOR UPDATE
+)
+RETURNING id
+"""
+
+# Add the attempt under way of each message that was under a lease, as one that nothing tells of. Where the client was
+# removed meanwhile the lease is left alone: it has expired, and the next worker ends the message.
+ADD_LEASED_ATTEMPTS = f"""
+INSERT INTO attempt (message_id, number, started_at, outcome, detail, worker)
+SELECT id, attempts, claimed_at, 'ambiguous', 'after a restore', lease_worker
+FROM message
+WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
+"""  # noqa: S608  put together of constants
+
+# Those messages are pending again, and in doubt.
+MARK_LEASED_POSSIBLY_SENT = f"""
+UPDATE message
+SET status = 'pending',
+    claimed_at = NULL,
+    lease_until = NULL,
+    lease_worker = NULL,
+    in_doubt = TRUE,
+    due_at = now(),
+    reason_code = '{ReasonCode.RESTORED}',
+    reason_params = NULL
+WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
+"""  # noqa: S608  put together of constants
+
+# Add an attempt that nothing tells of to each pending message that is not in doubt: it may have been claimed and sent.
+ADD_POSSIBLE_ATTEMPTS = f"""
+INSERT INTO attempt (message_id, number, started_at, outcome, detail, worker)
+SELECT id, attempts + 1, now(), 'ambiguous', 'after a restore', %(worker)s
+FROM message
+WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
+"""  # noqa: S608  put together of constants
+
+# Those messages are in doubt, with the text and the phone number that they had. The attempt was not of their making, so
+# it does not count towards their limit.
+MARK_PENDING_POSSIBLY_SENT = f"""
+UPDATE message
+SET in_doubt = TRUE,
+    attempts = attempts + 1,
+    uncounted_attempts = uncounted_attempts + 1,
+    text_revision = coalesce(
+        message.text_revision, (SELECT mailing.text_revision FROM mailing WHERE mailing.id = message.mailing_id))
+WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
+"""  # noqa: S608  put together of constants
+
+# End the pending messages of mailings that hold when in doubt: all of them are, by now.
+HOLD_MESSAGES = f"""
+UPDATE message
+SET status = 'unknown',
+    ended_at = now(),
+    reason_code = '{ReasonCode.RESTORED}',
+    reason_params = NULL
+WHERE status = 'pending' AND {_NOT_SETTLED} AND mailing_id IN (SELECT id FROM mailing WHERE on_unknown = 'hold')
+"""  # noqa: S608  put together of constants

@@ -1,0 +1,172 @@
+"""That the statements of shared/sql make the moves of the state machine, all of them, and no others.
+
+Each is executed on a message, or a mailing, in every status, in a transaction that is rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.domain.transitions import MAILING_MOVES, MESSAGE_MOVES, MailingCause, MessageCause
+from shared.sql import claims, mailings, messages, restore, retention
+from tests.factories import add_running_mailing, execute, rows
+from tests.integration.worker.answering import CLAIM_ONE_HUNDRED
+
+NO_CLIENT = "DELETE FROM client"
+CLOSED = "UPDATE mailing SET start_datetime = now() - interval '2 h', end_datetime = now() - interval '1 h'"
+CANCELLED = "UPDATE mailing SET status = 'cancelled', ended_at = now()"
+HOLDS = "UPDATE mailing SET on_unknown = 'hold'; UPDATE message SET in_doubt = true"
+
+ONE_MESSAGE = {"ids": [1], "id": 1, "mailing_id": 1, "client_id": 1}
+HELD = {"ids": [1], "numbers": [1], "clients": [1], "worker": "left"}
+FROM_THE_START: dict[str, Any] = {"mailings": [], "due_ats": [], "ids": [], "limit": 10}
+
+
+class MessageStatement(NamedTuple):
+    """A statement, why it moves messages, and what has happened before."""
+
+    sql: str
+    causes: set[MessageCause]
+    parameters: Mapping[str, Any] = ONE_MESSAGE
+    before: str = "SELECT"
+
+
+def recorded(status: str, *causes: MessageCause) -> MessageStatement:
+    """The statement that records an attempt which brings its message into a status."""
+    attempt = {"message_id": 1, "number": 1, "started_at": 0, "duration": 1, "outcome": "ambiguous", "worker": "left"}
+    given = json.dumps([{**attempt, "status": status, "delay": 0.0, "in_doubt": status == "unknown"}])
+    return MessageStatement(messages.RECORD, set(causes), {"attempted": given})
+
+
+MESSAGE_STATEMENTS = {
+    "CLAIM": MessageStatement(claims.CLAIM, {MessageCause.CLAIMED}, CLAIM_ONE_HUNDRED),
+    "RELEASE": MessageStatement(claims.RELEASE, {MessageCause.RELEASED}, HELD),
+    "RECORD sent": recorded("sent", MessageCause.ACCEPTED, MessageCause.ACCEPTED_LATE),
+    "RECORD failed": recorded("failed", MessageCause.REFUSED),
+    "RECORD pending": recorded("pending", MessageCause.RETRIED_LATER),
+    "RECORD unknown": recorded("unknown", MessageCause.ENDED_IN_DOUBT),
+    "EXPIRE_MESSAGES closed": MessageStatement(
+        messages.EXPIRE_MESSAGES, {MessageCause.WINDOW_CLOSED}, FROM_THE_START, CLOSED
+    ),
+    "EXPIRE_MESSAGES cancelled": MessageStatement(
+        messages.EXPIRE_MESSAGES, {MessageCause.MAILING_CANCELLED}, FROM_THE_START, CANCELLED
+    ),
+    "CANCEL_WITHOUT_CLIENT": MessageStatement(
+        messages.CANCEL_WITHOUT_CLIENT, {MessageCause.CLIENT_REMOVED}, before=NO_CLIENT
+    ),
+    "CANCEL_FOR_CLIENT": MessageStatement(messages.CANCEL_FOR_CLIENT, {MessageCause.CLIENT_REMOVED}),
+    "RESOLVE_AS_ARRIVED": MessageStatement(messages.RESOLVE_AS_ARRIVED, {MessageCause.RESOLVED}),
+    "RESOLVE_AS_NOT_ARRIVED": MessageStatement(messages.RESOLVE_AS_NOT_ARRIVED, {MessageCause.RESOLVED}),
+    "RETRY_MESSAGES failed": MessageStatement(
+        messages.RETRY_MESSAGES, {MessageCause.RETRIED}, {"ids": [1], "status": "failed"}
+    ),
+    "RETRY_MESSAGES unknown": MessageStatement(
+        messages.RETRY_MESSAGES, {MessageCause.RETRIED}, {"ids": [1], "status": "unknown"}
+    ),
+    "MARK_LEASED_POSSIBLY_SENT": MessageStatement(restore.MARK_LEASED_POSSIBLY_SENT, {MessageCause.RESTORED}),
+    "HOLD_MESSAGES": MessageStatement(restore.HOLD_MESSAGES, {MessageCause.RESTORED}, before=HOLDS),
+    "PURGE_MESSAGES": MessageStatement(
+        retention.PURGE_MESSAGES,
+        {MessageCause.PURGED},
+        {"mailing_id": 1, "status": "sent", "id": 0, "limit": 10},
+    ),
+}
+
+PARTLY = {"RESOLVE_AS_ARRIVED", "RESOLVE_AS_NOT_ARRIVED", "RETRY_MESSAGES failed", "RETRY_MESSAGES unknown"} | {
+    "MARK_LEASED_POSSIBLY_SENT",
+    "HOLD_MESSAGES",
+}
+"""Statements that make only some of the moves for their cause: together they make them all."""
+
+PUT_MESSAGE = """
+UPDATE message
+SET status = %(status)s, attempts = 1, in_doubt = %(in_doubt)s, lease_worker = 'left', claimed_at = now(),
+    lease_until = CASE WHEN %(status)s = 'sending' THEN now() + interval '1 min' END,
+    sent_at = CASE WHEN %(status)s = 'sent' THEN now() END,
+    ended_at = CASE WHEN %(status)s NOT IN ('pending', 'sending') THEN now() END
+"""
+
+Move = tuple[str, str | None]
+
+
+def made(connection: Connection, table: str, put: str, given: dict[str, Any], statement: Any) -> set[Move]:
+    """The move that a statement makes of the one row of a table, put into a state."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(put, given)
+        cursor.execute(statement.before)
+        cursor.execute(statement.sql, statement.parameters)
+        cursor.execute(f"SELECT status FROM {table}")  # noqa: S608
+        found = cursor.fetchone()
+        cursor.execute("ROLLBACK")
+    after = found[0] if found else None
+    return {(given["status"], after)} if after != given["status"] else set()
+
+
+def of_message(connection: Connection, statement: MessageStatement) -> set[Move]:
+    states = [{"status": status.value, "in_doubt": doubt} for status in MessageStatus for doubt in (False, True)]
+    return set().union(*(made(connection, "message", PUT_MESSAGE, state, statement) for state in states))
+
+
+def test_statements_make_the_moves_of_a_message_that_the_table_has_and_no_others(connection: Connection) -> None:
+    add_running_mailing(connection)
+    execute(connection, "UPDATE mailing SET start_datetime = now() - interval '2 hours'")
+    moved = {name: of_message(connection, statement) for name, statement in MESSAGE_STATEMENTS.items()}
+
+    for name, statement in MESSAGE_STATEMENTS.items():
+        legal = {(move.before, move.after) for move in MESSAGE_MOVES if move.cause in statement.causes}
+        assert moved[name], name
+        assert moved[name] < legal if name in PARTLY else moved[name] == legal, name
+    all_moved = set().union(*moved.values())
+    assert all_moved == {(move.before, move.after) for move in MESSAGE_MOVES if move.before is not None}
+    assert rows(connection, "SELECT status FROM message") == [("pending",)]
+
+
+class MailingStatement(NamedTuple):
+    """A statement, why it moves mailings, and in which statuses of theirs it is executed."""
+
+    sql: str
+    causes: set[MailingCause]
+    parameters: Mapping[str, Any] = ONE_MESSAGE
+    before: str = "DELETE FROM message"
+
+
+SETTLED = {"locked": [1]}
+
+MAILING_STATEMENTS = {
+    "START_MAILINGS": MailingStatement(mailings.START_MAILINGS, {MailingCause.STARTED}, {}),
+    "SETTLE_MAILINGS": MailingStatement(mailings.SETTLE_MAILINGS, {MailingCause.FINISHED}, SETTLED),
+    "RUN_AGAIN": MailingStatement(mailings.RUN_AGAIN, {MailingCause.MESSAGES_RETRIED, MailingCause.REOPENED}),
+    "HIDE_MAILING": MailingStatement(mailings.HIDE_MAILING, {MailingCause.REMOVED}),
+    "PAUSE_MAILINGS": MailingStatement(restore.PAUSE_MAILINGS, {MailingCause.RESTORED}, {}),
+}
+"""Those that decide by themselves what moves. SET_STATUS, CANCEL_AGAIN and the deletions are asked for by services."""
+
+PUT_MAILING = """
+UPDATE mailing
+SET status = %(status)s, start_datetime = now() - interval '1 h',
+    launch_started_at = CASE WHEN %(status)s <> 'scheduled' THEN now() END,
+    launched_at = CASE WHEN %(status)s <> 'scheduled' THEN now() END,
+    max_client_id = CASE WHEN %(status)s <> 'scheduled' THEN 1 END,
+    ended_at = CASE WHEN %(status)s IN ('finished', 'cancelled') THEN now() END
+"""
+
+
+@pytest.mark.parametrize("name", MAILING_STATEMENTS)
+def test_a_statement_makes_no_move_of_a_mailing_that_the_table_has_not(name: str, connection: Connection) -> None:
+    add_running_mailing(connection)
+    statement = MAILING_STATEMENTS[name]
+    states = [{"status": status.value} for status in MailingStatus]
+    moved = set().union(*(made(connection, "mailing", PUT_MAILING, state, statement) for state in states))
+
+    if name == "HIDE_MAILING":
+        moved.discard(("scheduled", "cancelled"))  # the service deletes what has not been launched
+    legal = {(move.before, move.after) for move in MAILING_MOVES if move.cause in statement.causes}
+    assert moved
+    assert moved <= legal

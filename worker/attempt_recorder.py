@@ -1,0 +1,51 @@
+"""Recording attempts: what came of each, and where its message goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.domain.statuses import MessageStatus
+from shared.sql import messages
+from worker.attempt_payload import entries
+from worker.delivery import AttemptResult, ClaimedMessage, Retries, decide
+
+
+class AttemptRecorder:
+    """Records attempts within a transaction of the caller's. For one thread."""
+
+    def __init__(self, *, lease_seconds: float, retries: Retries, random: Random) -> None:
+        self._lease_seconds = lease_seconds
+        self._retries = retries
+        self._random = random
+
+    def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
+        """Writes down attempts and moves their messages on. Safe to repeat."""
+        decided = [(one, decide(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
+        again = [one.delivery for one, transition in decided if transition.status is MessageStatus.PENDING]
+        with clients_locked(cursor, again):
+            for part in entries(decided, time.monotonic()):
+                cursor.execute(messages.RECORD, {"attempted": part})
+            self._clear_poison_messages(cursor, attempted)
+
+    def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
+        """Of answers that came after their lease had expired: the message was perhaps taken for a poison message."""
+        expired = time.monotonic() - self._lease_seconds
+        late = [one.delivery for one in attempted if one.delivery.claim.monotonic < expired and one.duration]
+        if late:
+            given = {"ids": [one.message_id for one in late], "numbers": [one.number for one in late]}
+            cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
+
+
+@contextmanager
+def clients_locked(cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> Iterator[None]:
+    """Around what sends messages back to pending: ends those whose client has been removed meanwhile."""
+    if claimed:
+        cursor.execute(messages.LOCK_CLIENTS, {"clients": [one.client_id for one in claimed]})
+    yield
+    if claimed:
+        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": [one.message_id for one in claimed]})

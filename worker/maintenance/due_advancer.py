@@ -1,0 +1,37 @@
+"""Making due what is due later than any retry: it was dated before the database's clock was put back."""
+
+from __future__ import annotations
+
+import logging
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.sql import messages
+from worker.database import Database
+
+log = logging.getLogger(__name__)
+
+CLOCK_STEP = 60.0
+"""Seconds by which the database's clock may be put back without anything said: messages wait for so long then."""
+
+ADVANCE_LIMIT = 5000
+"""Messages made due in one transaction: some tens of milliseconds of work."""
+
+
+class DueAdvancer:
+    """One worker's part in it. For one thread."""
+
+    def __init__(self, database: Database, longest_retry: float) -> None:
+        """`longest_retry`: seconds until a retry at most."""
+        self._database = database
+        self._wait = longest_retry + CLOCK_STEP
+
+    def run(self) -> None:
+        """Makes the next messages due."""
+
+        def work(cursor: Cursor) -> int:
+            cursor.execute(messages.ADVANCE_DUE, {"wait": self._wait, "limit": ADVANCE_LIMIT})
+            return cursor.rowcount
+
+        if advanced := self._database.transaction(work):
+            log.warning("messages.due_advanced", extra={"messages": advanced})

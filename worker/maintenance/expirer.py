@@ -1,0 +1,45 @@
+"""Ending what waits of mailings whose window has closed, or that are cancelled."""
+
+from __future__ import annotations
+
+import logging
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.sql import messages
+from worker.claim_cursor import ClaimCursor, Place
+from worker.database import Database
+from worker.rows import fetch_all
+
+log = logging.getLogger(__name__)
+
+EXPIRE_LIMIT = 5000
+"""Messages ended in one transaction: some tens of milliseconds of work."""
+
+
+class Expirer:
+    """One worker's part in it. For one thread."""
+
+    def __init__(self, database: Database, max_pause: float) -> None:
+        """A look from the beginning is put off by no more than `max_pause` seconds."""
+        self._database = database
+        self._cursor = ClaimCursor(max_pause)
+
+    def run(self) -> bool:
+        """Ends the next messages. Returns whether there are more."""
+
+        def work(cursor: Cursor) -> list[Place]:
+            cursor.execute(messages.EXPIRE_MESSAGES, {"limit": EXPIRE_LIMIT, **self._cursor.places()})
+            return fetch_all(cursor, Place)
+
+        before = self._database.seconds
+        self._cursor.reset_if_due()
+        ended = self._database.transaction(work)
+        if ended:
+            log.info("messages.expired", extra={"messages": len(ended)})
+        more = len(ended) == EXPIRE_LIMIT
+        if more:
+            self._cursor.extend(ended, self._database.seconds - before)
+        else:
+            self._cursor.forget()
+        return more

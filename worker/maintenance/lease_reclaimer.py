@@ -1,0 +1,86 @@
+"""Reclaiming expired leases: their attempts may have reached the gateway, and nothing tells."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.domain.statuses import Outcome
+from shared.sql import claims
+from worker.answers import SubmitResult
+from worker.attempt_recorder import AttemptRecorder
+from worker.claim_cursor import LOOK_BACK_SHARE
+from worker.claim_rows import LeasedRow, leased_message
+from worker.database import Database
+from worker.delivery import AttemptResult
+from worker.rows import fetch_all
+from worker.time_budget import TimeBudget
+
+log = logging.getLogger(__name__)
+
+RECLAIM_LIMIT = 1000
+"""Leases reclaimed in one transaction."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
+
+LATE = timedelta(seconds=5)
+"""How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
+
+FROM_THE_START = "-infinity"
+
+LEASE_EXPIRED = SubmitResult(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
+
+
+class Now(NamedTuple):
+    """The database's clock."""
+
+    now: datetime
+
+
+class LeaseReclaimer:
+    """One worker's part in it. For one thread."""
+
+    def __init__(self, database: Database, recorder: AttemptRecorder, *, lease_seconds: float) -> None:
+        """`lease_seconds` is this worker's; others may have longer leases."""
+        self._database = database
+        self._recorder = recorder
+        self._lease_seconds = lease_seconds
+        self._since: datetime | str = FROM_THE_START
+        """Leases that expired before have been looked for. For those that were locked, or committed very late, all are
+        from time to time."""
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        """When they were last looked for, by the database's clock."""
+        self._look_back = TimeBudget(LOOK_BACK_SHARE, min(LONGEST_PAUSE, lease_seconds))
+
+    def run(self, limit: int = RECLAIM_LIMIT) -> int:
+        """Ends claims whose lease has expired, as attempts that may have been accepted. Returns how many there were."""
+        if look_back := self._look_back.is_due:
+            self._since = FROM_THE_START
+        before = self._database.seconds
+        expired = self._database.transaction(lambda cursor: self._reclaim(cursor, limit))
+        if look_back:
+            self._look_back.spend(self._database.seconds - before)
+        for attempt in expired:
+            log.warning("lease.expired", extra={**attempt.delivery.named(), "holder": attempt.delivery.worker})
+        return len(expired)
+
+    def _reclaim(self, cursor: Cursor, limit: int) -> list[AttemptResult]:
+        cursor.execute("SELECT now()")
+        [(looked_at,)] = fetch_all(cursor, Now)
+        if looked_at < self._looked_at:  # the database's clock was put back
+            self._since = FROM_THE_START
+        self._looked_at = looked_at
+        cursor.execute(claims.RENEW_LEASES, {"lease": self._lease_seconds, "limit": limit})
+        if cursor.rowcount:  # they were dated in the future: the clock was put back, and they begin anew
+            log.warning("leases.renewed", extra={"messages": cursor.rowcount})
+        cursor.execute(claims.FIND_EXPIRED_LEASES, {"since": self._since, "limit": limit})
+        claimed = [leased_message(row) for row in fetch_all(cursor, LeasedRow)]
+        if len(claimed) < limit:
+            self._since = looked_at - LATE
+        expired = [AttemptResult(one, LEASE_EXPIRED, started_at=one.claim.at, duration=None) for one in claimed]
+        self._recorder.record(cursor, expired)
+        return expired

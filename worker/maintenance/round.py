@@ -1,0 +1,85 @@
+"""One round of maintenance: what keeps mailings moving besides sending. Each duty has a file of its own.
+
+Any number of workers do this at the same time; every statement leaves to the others what they have locked.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from worker.database import NOT_MIGRATED, Database
+from worker.maintenance.count_compactor import CountCompactor
+from worker.maintenance.due_advancer import DueAdvancer
+from worker.maintenance.expirer import Expirer
+from worker.maintenance.finalizer import Finalizer
+from worker.maintenance.launcher import Launcher
+from worker.maintenance.retention import Retention
+from worker.time_budget import TimeBudget
+
+log = logging.getLogger(__name__)
+
+LONGEST_RETRY = 2 * 86400.0
+"""Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
+
+SETTLE_SHARE = 0.1
+"""How much of the time may go into settling and compacting. While a transaction somewhere still sees compacted rows,
+both step over every one of them, and get slower with each message that is sent."""
+
+BETWEEN_ROUNDS = 1.0
+"""Seconds that rounds are apart anyway, while there is sending to do."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds by which settling, or a look from the beginning for what to expire, is put off at most: the default of
+LEASE_SECONDS."""
+
+
+class Maintenance:
+    """The duties of one worker. A round is four or five short transactions."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        launch_chunk: int,
+        retention_days: float = 0,
+        lease_seconds: float = LONGEST_PAUSE,
+        longest_retry: float = LONGEST_RETRY,
+    ) -> None:
+        """`retention_days`: how long the messages of a settled mailing are kept; 0 is for ever. Nothing but retention
+        is put off by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
+        """
+        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        self._database = database
+        self._launcher = Launcher(database, launch_chunk)
+        self._expirer = Expirer(database, longest_pause)
+        self._due_advancer = DueAdvancer(database, longest_retry)
+        self._finalizer = Finalizer(database)
+        self._count_compactor = CountCompactor(database)
+        self._retention = Retention(database, retention_days)
+        self._budget = TimeBudget(SETTLE_SHARE, longest_pause)
+
+    @property
+    def launching(self) -> bool:
+        """Whether a mailing was being launched when it was last looked, here or by another worker."""
+        return self._launcher.launching
+
+    def run(self) -> bool:
+        """One round. Returns whether there is more to do at once."""
+        self._launcher.start_mailings()
+        launching = self._launcher.launch()
+        expiring = self._expirer.run()
+        if self._budget.is_due:
+            before = self._database.seconds
+            self._due_advancer.run()
+            self._finalizer.run()
+            self._compact_and_purge()
+            self._budget.spend(self._database.seconds - before - SETTLE_SHARE * BETWEEN_ROUNDS)
+        return launching or expiring
+
+    def _compact_and_purge(self) -> None:
+        """What a database that is about to be migrated can wait for."""
+        try:
+            self._count_compactor.run()
+            self._retention.run()
+        except NOT_MIGRATED:
+            log.warning("maintenance.not_migrated")

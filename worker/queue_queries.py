@@ -1,0 +1,40 @@
+"""What the queue asks without moving anything."""
+
+from __future__ import annotations
+
+# Where a probe looks for its message, as CLAIM takes it: per mailing, the place of the message that became due last, or
+# any place among the messages that became due together with the first; then mailings that have only messages tried
+# before are passed over, by a place behind all that is due. Each is a look at one end of an index.
+PROBE_PLACES = """
+SELECT mailing.id AS mailing_id,
+    CASE WHEN %(any)s AND first_due.attempts > 0 THEN now() + interval '1 day' ELSE place.due_at END
+        AS due_at,
+    place.id
+FROM mailing CROSS JOIN LATERAL (
+    SELECT due_at, id, attempts
+    FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
+    ORDER BY due_at, id
+    LIMIT 1
+) AS first_due CROSS JOIN LATERAL (
+    SELECT due_at, CASE WHEN %(any)s THEN first_due.id + floor(random() * (1 + id - first_due.id))::bigint ELSE id END
+        AS id
+    FROM message
+    WHERE mailing_id = mailing.id AND status = 'pending'
+      AND due_at <= CASE WHEN %(any)s THEN first_due.due_at ELSE now() END
+    ORDER BY message.due_at DESC, message.id DESC
+    LIMIT 1
+) AS place
+WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime
+ORDER BY random()
+LIMIT 100
+"""
+
+# Earlier attempts that refused the account, by message.
+EARLIER_REFUSALS = """
+SELECT message_id, date_part('epoch', min(started_at)) AS first, date_part('epoch', max(started_at)) AS last,
+    coalesce(max(duration), 0) AS longest
+FROM attempt
+WHERE message_id = ANY(%(ids)s) AND outcome = 'unauthorized'
+GROUP BY message_id
+"""

@@ -1,0 +1,26 @@
+"""Rows by name: each statement that is read has a NamedTuple with the names of its columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+Row = TypeVar("Row", bound=NamedTuple)
+
+
+def fetch_all(cursor: Cursor, row_type: type[Row]) -> list[Row]:
+    """The rows of the statement that the cursor has executed.
+
+    Raises TypeError unless its columns have the names of the fields, in their order: a column that is added to a
+    statement, or changes its place, never becomes another one's value.
+    """
+    names = tuple(column.name for column in cursor.description or ())
+    if names != row_type._fields:
+        raise TypeError(f"{row_type.__name__} is not a row of {', '.join(names)}")
+    return list(map(row_type._make, cursor.fetchall()))
+
+
+def fetch_one(cursor: Cursor, row_type: type[Row]) -> Row | None:
+    """The first row, if there is any. Raises TypeError as `fetch_all` does."""
+    return next(iter(fetch_all(cursor, row_type)), None)
