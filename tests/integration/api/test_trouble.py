@@ -13,7 +13,7 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app, settings
-from api.clients import queries
+from api.clients import services
 from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.http import errors
@@ -172,7 +172,7 @@ def test_no_phone_number_and_no_text_gets_into_the_logs(
     caplog.set_level(logging.DEBUG)
     add_client(api)
     monkeypatch.setattr(errors, "CONSTRAINTS", {})
-    monkeypatch.setattr(queries, "check_operator_code", lambda *_: None)
+    monkeypatch.setattr(services, "check_operator_code", lambda *_: None)
     response = api.post("/v1/client/create/", json={**form, "operator_code": "000", "tag": "confidential"})
     assert response.status_code == 500
     logged = "\n".join(JsonFormatter().format(record) for record in caplog.records)
