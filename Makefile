@@ -9,9 +9,9 @@ TORTURE_ARGS ?=
 BIN := .venv/bin
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
-READY_TO_BENCHMARK := .venv/ready-to-benchmark
 
-.PHONY: help run check unit test test-long clients tests torture rig benchmark screenshots lint audit licences format clean
+.PHONY: help run check unit test test-long clients tests coverage torture rig benchmark screenshots lint audit licences lock
+.PHONY: schema format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,6 +38,13 @@ tests: $(READY_TO_TEST)
 	@echo "Tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+coverage: $(READY_TO_TEST) ## tell which lines the unit and integration tests run, here and in htmlcov/ (TESTS=tests/unit)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest -q $(PYTEST_ARGS) $(or $(TESTS),tests/unit tests/integration)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage html --quiet
+	@$(BIN)/python -m coverage report
+
 torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
 	    $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
@@ -48,11 +55,8 @@ clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the O
 rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "rig or not rig" tests/acceptance/test_rig.py tests/acceptance/test_rig_mutants.py
 
-benchmark: $(READY_TO_BENCHMARK) ## measure what the README says (all of it, or NAME=dispatch; ARGS='--messages 5000')
-	@$(BIN)/python -m benchmarks$(if $(NAME),.$(NAME)) $(ARGS)
-
-benchmark-%: $(READY_TO_BENCHMARK)
-	@$(BIN)/python -m benchmarks.$* $(ARGS)
+benchmark: $(READY_TO_RUN) ## measure what docs/performance.md says (all of it, or NAME=dispatch; ARGS='--messages 5000')
+	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
 screenshots: $(READY_TO_TEST) ## take pictures of the console at work, into docs/img
 	@$(BIN)/python -m tests.browser.screenshots
@@ -77,12 +81,22 @@ audit: $(READY_TO_TEST) .venv-audit/bin/pip-audit ## compare what is installed w
 licences: $(READY_TO_TEST) ## write the licences of what is installed into docs/dependencies.md
 	@$(BIN)/python -m tests.dependencies
 
+lock: .venv-lock/bin/uv ## write requirements/ from setup.cfg, keeping what still fits (ARGS=--upgrade: the newest)
+	@cat requirements/*.txt > .venv-lock/all.txt
+	@$(compile) --all-extras $(ARGS) --output-file .venv-lock/all.txt
+	@for extra in $(extras); do \
+	    $(compile) --extra $$extra --constraint .venv-lock/all.txt --output-file requirements/$$extra.txt || exit 1; \
+	done
+
+schema: $(READY_TO_TEST) ## write migrations/schema.sql from what the migrations make
+	@$(BIN)/python -m tests.schema
+
 format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff check --quiet --fix-only .
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv .venv-audit .venv-clients .venv-peers .venv-peers-node build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-audit .venv-clients .venv-lock .venv-peers-node .venv-peers-go build htmlcov .coverage .coverage.* ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment
@@ -98,32 +112,39 @@ endef
 define install
 @$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(make_virtual_environment); }
 @echo "Installing $(1) into .venv; this happens once and takes a minute or so."
-@$(BIN)/python -m pip --quiet --disable-pip-version-check install --editable '.[$(2)]' || { \
+@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes $(2:%=-r %) || { \
     echo "The packages could not be installed; pip says why above."; exit 1; }
 endef
 
-comma := ,
-run_extras := api$(comma)worker$(comma)sandbox
+extras := api worker sandbox test
+locks_to_run := $(patsubst %,requirements/%.txt,api worker sandbox)
+locks_to_test := $(locks_to_run) requirements/test.txt
 
 $(BIN)/python:
 	@$(make_virtual_environment)
 
-$(READY_TO_RUN): setup.cfg pyproject.toml $(BIN)/python
-	$(call install,what Gonets runs with,$(run_extras))
+$(READY_TO_RUN): $(locks_to_run) $(BIN)/python
+	$(call install,what Gonets runs with,$(locks_to_run))
 	@touch $@
 
-$(READY_TO_TEST): setup.cfg pyproject.toml $(BIN)/python
-	$(call install,what Gonets is tested with,$(run_extras)$(comma)test)
-	@touch $(READY_TO_RUN) $@
-
-$(READY_TO_BENCHMARK): setup.cfg pyproject.toml $(BIN)/python
-	$(call install,what Gonets is measured with,$(run_extras)$(comma)benchmark)
+$(READY_TO_TEST): $(locks_to_test) $(BIN)/python
+	$(call install,what Gonets is tested with,$(locks_to_test))
 	@touch $(READY_TO_RUN) $@
 
 .venv-audit/bin/pip-audit:
 	@$(PYTHON) -m venv --clear .venv-audit
 	@.venv-audit/bin/python -m pip --quiet --disable-pip-version-check install pip-audit || { \
 	    echo "pip-audit could not be installed; pip says why above."; exit 1; }
+
+# One resolution for all extras, and a file for each: what two of them need has the same version and hashes in both, so
+# pip takes any of them together. No index and no path comes into the files.
+compile = .venv-lock/bin/uv --quiet --no-progress pip compile setup.cfg --universal --python-version 3.11 \
+    --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command 'make lock'
+
+.venv-lock/bin/uv:
+	@$(PYTHON) -m venv --clear .venv-lock
+	@.venv-lock/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.13,<0.14' || { \
+	    echo "uv could not be installed; pip says why above."; exit 1; }
 
 # The generators, and what the clients that they make import.
 .venv-clients/ready: Makefile

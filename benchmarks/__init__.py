@@ -1,4 +1,1 @@
-"""What the README's figures come from: one command each, `python -m benchmarks.NAME`.
-
-Linux only: what processes cost comes from /proc.
-"""
+"""What the figures of docs/performance.md come from: `python -m benchmarks NAME`. Linux only: costs come from /proc."""

@@ -1,182 +1,96 @@
-"""The API's common calls, beside a bare flask-smorest with one query a call on the same PostgreSQL.
+"""The API, with one caller and with many at once, beside a bare flask-smorest with one query a call.
 
-    python -m benchmarks.api [--seconds 5]
-
-Requests a second of one thread that calls the WSGI application, without a server and sockets. The two take turns, so
-that what else the machine does hits both. `python -m benchmarks.api_profile CALL` says where a call's time goes.
+Both over HTTP on the same PostgreSQL: the API as `make run` serves it, the bare application by gunicorn's own threads,
+with as many processes and threads. They take turns, so that what else the machine does hits both.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import io
-import itertools
-import json
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from itertools import chain
+from statistics import quantiles
 
-from flask import Flask
+from benchmarks.benchmark import Benchmark, Result, ratio
+from benchmarks.callers import CALLS, TURN, WARM_UP, Call, speed, take_turn
+from benchmarks.environment import QUICK, Api, Environment
+from benchmarks.mailings import Mailing, add_clients
+from benchmarks.processes import Child
+from sandbox.addresses import free_port
 
-from api import create_app
-from api.database_url import database_url
-from api.settings import ApiSettings
-from benchmarks.bare_api import create_bare
-from benchmarks.ledger import Discrepancy
-from benchmarks.postgres import connect
-from benchmarks.progress import Progress
-from benchmarks.result import Result, ratio
-from benchmarks.stage import Stage, command
-
-API_KEY = "a-key-of-this-benchmark"
-TURN = 0.25
-"""Seconds of one application's turn."""
-CLIENTS, MAILINGS = 10_000, 100
-NEW_PHONES = itertools.count(79_900_000_000)
-
-Body = Callable[[], dict[str, Any]]
+PROCESSES, THREADS = 2, 4
+"""The API's defaults, and the bare application's."""
+CLIENTS, MAILINGS, AUDIENCE = 10_000, 100, 10
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request to measure; `body` makes another one each time."""
-
-    title: str
-    method: str
-    path: str
-    status: int
-    body: Body = field(default=dict)
-
-
-def new_client() -> dict[str, Any]:
-    """A client that there is not yet."""
-    return {"phone_number": next(NEW_PHONES), "operator_code": "79", "tag": "vip", "timezone": "Europe/Moscow"}
-
-
-def changed_client() -> dict[str, Any]:
-    """The first client, different each time."""
-    return new_client() | {"phone_number": 79_000_000_001, "tag": str(next(NEW_PHONES))}
-
-
-CALLS = (
-    Call("POST client/create/", "POST", "/v1/client/create/", 201, new_client),
-    Call("GET client/{id}/", "GET", "/v1/client/1/", 200),
-    Call("PUT client/{id}/", "PUT", "/v1/client/1/", 200, changed_client),
-    Call("GET mailing/{id}/", "GET", "/v1/mailing/1/", 200),
-    Call("GET mailing/ (100 of them)", "GET", "/v1/mailing/", 200),
-)
-
-
-def measure(stage: Stage, options: argparse.Namespace) -> Result:
-    """Requests a second of either, call by call."""
-    with stage.server.database("api") as url:
-        ours, bare = gonets(url), create_bare(url)
-        speeds = {call.title: compare(ours, bare, call, options.seconds, stage.progress(call.title)) for call in CALLS}
+def measure(environment: Environment, options: argparse.Namespace) -> Result:
+    """Requests a second and latencies of either, call by call."""
+    with environment.server.database("api") as url, environment.api(url) as api, _baseline(environment, url) as bare:
+        fill(environment, url, api)
+        ports = {api.port: api.headers, bare: {}}
+        rows = [
+            _row(environment, ports, call, count, options.seconds)
+            for count in map(int, options.callers.split(","))
+            for call in CALLS
+        ]
     return Result(
         "api",
-        ("", "Gonets, requests/s", "bare flask-smorest, requests/s", "× bare"),
-        [(title, f"{mine:,.0f}", f"{theirs:,.0f}", ratio(mine, theirs)) for title, (mine, theirs) in speeds.items()],
-        notes=[
-            f"One thread that calls the application, without a server; in turns of {TURN} s, {options.seconds:g} s for "
-            f"each call and application. {CLIENTS:,} clients, {MAILINGS} mailings."
-        ],
-        readme=[
-            (
-                "the API, one thread",
-                ", ".join(
-                    f"{title} {mine:,.0f} requests/s ({ratio(mine, theirs)})"
-                    for title, (mine, theirs) in speeds.items()
-                )
-                + "; in brackets, beside bare flask-smorest with one query",
-            )
+        ("", "callers", "Gonets, requests/s", "99 % within", "bare, requests/s", "99 % within", "× bare"),
+        rows,
+        [
+            f"Each caller has a connection of its own; {PROCESSES} processes of {THREADS} threads. In turns of "
+            f"{TURN:g} s, of which the first {WARM_UP:g} s do not count; {options.seconds:g} s for each. "
+            f"{CLIENTS:,} clients, {MAILINGS} mailings to {AUDIENCE} each. The callers share the machine."
         ],
     )
 
 
-def gonets(url: str) -> Flask:
-    """Our application on a directory and mailings, with texts and counts, that are made for it."""
-    fill(url)
-    return create_app(ApiSettings(database_url=database_url(url), api_key=API_KEY, rate=0))
+def fill(environment: Environment, url: str, api: Api) -> None:
+    """A directory, and mailings with messages that are sent."""
+    progress = environment.progress("filling the tables")
+    add_clients(url, "few", AUDIENCE)
+    add_clients(url, "vip", CLIENTS - AUDIENCE)
+    with environment.gateway() as gateway, environment.workers(url, gateway, 1, QUICK):
+        for mailing in [Mailing(api, "few") for _ in range(MAILINGS)]:
+            mailing.wait_until_launched(AUDIENCE, progress)
+            mailing.wait_until_sent(0, gateway, gateway.requests(), progress)
 
 
-def compare(ours: Flask, bare: Flask, call: Call, seconds: float, progress: Progress) -> tuple[float, float]:
-    """Requests a second of either."""
-    for app in (ours, bare):
-        send(app, call)
-    done = [0, 0]
-    turns = max(1, round(seconds / TURN))
+def _row(
+    environment: Environment, ports: dict[int, dict[str, str]], call: Call, callers: int, seconds: float
+) -> tuple[str, ...]:
+    """Lets both applications take turns, each for so many seconds in all."""
+    turns, took = max(1, round(seconds / TURN)), {port: list[list[float]]() for port in ports}
+    progress = environment.progress(f"{call.title}, callers: {callers}")
     for turn in range(turns):
-        for place, app in enumerate((ours, bare)):
-            end = time.perf_counter() + TURN
-            while time.perf_counter() < end:
-                send(app, call)
-                done[place] += 1
-        progress.show(turn + 1, turns, "turns")
-    return done[0] / (turns * TURN), done[1] / (turns * TURN)
+        for port in ports if turn % 2 else reversed(ports):
+            took[port].append(take_turn(port, ports[port], call, callers))
+        progress(turn + 1, turns)
+    shown: list[str] = []
+    for some in took.values():
+        shown += [f"{speed(some):,.0f}", f"{1000 * quantiles(chain(*some), n=100)[98]:,.1f} ms"]
+    return (call.title, f"{callers}", *shown, ratio(*map(speed, took.values())))
 
 
-def send(app: Flask, call: Call) -> None:
-    """One request, as a WSGI server hands it over."""
-    body = json.dumps(call.body()).encode() if call.method in ("POST", "PUT") else b""
-    environ = {
-        "REQUEST_METHOD": call.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": call.path,
-        "QUERY_STRING": "",
-        "CONTENT_TYPE": "application/json" if body else "",
-        "CONTENT_LENGTH": str(len(body)),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "8000",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "localhost:8000",
-        "HTTP_AUTHORIZATION": f"Bearer {API_KEY}",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    answered: list[str] = []
-
-    def start(status: str, _headers: Any, _trouble: Any = None, /) -> Callable[[bytes], object]:
-        answered.append(status)
-        return lambda _: None
-
-    answer: Any = app(environ, start)
-    text = b"".join(answer)
-    answer.close()
-    if not answered[0].startswith(str(call.status)):
-        raise Discrepancy(f"{call.title} answered {answered[0]}: {text.decode()}")
+@contextlib.contextmanager
+def _baseline(environment: Environment, url: str) -> Iterator[int]:
+    """The bare application, served by gunicorn's threads; yields its port."""
+    port = free_port(8400)
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--no-control-socket"]
+    command += ["--workers", str(PROCESSES), "--threads", str(THREADS), "--keep-alive", "60"]
+    command += ["--bind", f"127.0.0.1:{port}", "benchmarks.baseline_api:create_app()"]
+    log = environment.new_folder("baseline") / "log"
+    with Child("the bare application", command, log, {"DATABASE_URL": url}) as child:
+        child.wait_until_it_answers(f"http://127.0.0.1:{port}/v1/mailing/")
+        yield port
 
 
-def fill(url: str) -> None:
-    """A directory, and mailings with texts and counts."""
-    with contextlib.closing(connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO client (phone_number, operator_code, tag, timezone)
-            SELECT 79000000000 + n, '900', 'vip', 'Europe/Moscow' FROM generate_series(1, %s) AS n;
-            INSERT INTO mailing (mark, start_datetime, end_datetime, status, launch_started_at, launch_ceiling)
-            SELECT 'vip', now(), now() + interval '1 hour', 'running', now(), 1 FROM generate_series(1, %s);
-            INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, 1, 'Hello!' FROM mailing;
-            INSERT INTO message_tally (mailing_id, status, messages)
-            SELECT id, one, 1000 FROM mailing, unnest('{pending,sending,sent}'::message_status[]) AS one
-            """,
-            (CLIENTS, MAILINGS),
-        )
-        cursor.execute("ANALYZE")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The API's common calls, beside a bare flask-smorest.")
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each call and application")
-    command("api", measure, parser)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "api",
+    "The API's common calls, beside a bare flask-smorest.",
+    measure,
+    {"callers": ("1,200", "callers at once"), "seconds": (12.0, "for each call, number of callers and application")},
+    short="--callers 1,50 --seconds 2",
+)

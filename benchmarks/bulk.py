@@ -1,7 +1,5 @@
 """The directory in bulk: a file is imported into nothing, again, with every tag changed, then all is exported.
 
-    python -m benchmarks.bulk [--rows 1000000]
-
 Through the API as `make run` serves it. One row in a thousand is wrong; each answer must count what the file has, the
 same file again must change nothing, and an export must have every client.
 """
@@ -9,215 +7,102 @@ same file again must change nothing, and an export must have every client.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from benchmarks import plots
-from benchmarks.apis import Api
-from benchmarks.ledger import Discrepancy, expect
+from benchmarks.benchmark import Benchmark, Result, expect
+from benchmarks.environment import Api, Environment
 from benchmarks.processes import family, memory
-from benchmarks.progress import Progress
-from benchmarks.result import Result
-from benchmarks.stage import Stage, command
 
-HEADER = "phone_number,operator_code,tag,timezone\n"
 ZONES = ("Europe/Moscow", "Asia/Yekaterinburg", "Asia/Vladivostok", "UTC")
 WRONG_EVERY = 1000
 """One row in so many has a time zone that there is not."""
-IMPORT, EXPORT = "/v1/client/import/", "/v1/client/export/"
-CSV, NDJSON = "text/csv", "application/x-ndjson"
-LOOK_INTERVAL = 0.1
-"""Seconds between two looks at the memory."""
-
-Held = dict[str, tuple[list[float], list[float]]]
-"""By process: seconds since the start, and megabytes."""
+LOOK_INTERVAL, PIECE = 0.1, 1 << 16
+"""Seconds between two looks at the memory, and bytes read at a time."""
 
 
-class Step(NamedTuple):
-    """What a step took, and the most megabytes that one of the API's processes, and one of PostgreSQL's, had."""
-
-    title: str
-    seconds: float
-    api: float
-    postgres: float
-
-
-def measure(stage: Stage, options: argparse.Namespace) -> Result:
+def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """Seconds, rows a second and memory of each step."""
-    rows, held = options.rows, Held()
+    rows, folder = options.rows, environment.folder
     wrong = -(-rows // WRONG_EVERY)
     right = rows - wrong
-    with stage.server.database("bulk") as url, Api(url, stage.folder) as api:
-        first, second = (write_csv(stage.folder / f"{tag}.csv", rows, tag) for tag in "ab")
-        lines = write_ndjson(stage.folder / "b.ndjson", rows, "b")
-        with _memory_watched(stage, api, held):
-            steps = [
-                _take(stage, held, title, step)
-                for title, step in (
-                    ("import of CSV into nothing", _import(api, first, CSV, rejected=wrong, added=right)),
-                    ("the same file again", _import(api, first, CSV, rejected=wrong, unchanged=right)),
-                    ("every tag changed", _import(api, second, CSV, rejected=wrong, changed=right)),
-                    ("the same again as NDJSON", _import(api, lines, NDJSON, rejected=wrong, unchanged=right)),
-                    ("export as CSV", _export(api, CSV, right + 1)),
-                    ("export as NDJSON", _export(api, NDJSON, right)),
-                )
-            ]
-    into_nothing, again = steps[:2]
-    most = max(step.api for step in steps)
+    with environment.server.database("bulk") as url, environment.api(url) as api:
+        first, second = (write_csv(folder / f"{tag}.csv", rows, tag) for tag in "ab")
+        steps: dict[str, Callable[[], None]] = {
+            "import of CSV into nothing": lambda: import_file(api, first, rejected=wrong, added=right),
+            "the same file again": lambda: import_file(api, first, rejected=wrong, unchanged=right),
+            "every tag changed": lambda: import_file(api, second, rejected=wrong, changed=right),
+            "export as CSV": lambda: _export(api, right + 1),
+        }
+        found = [_row(environment, api, title, step, rows) for title, step in steps.items()]
     return Result(
         "bulk",
         ("", "seconds", "rows/s", "API process, MB at most", "PostgreSQL process, MB at most"),
+        found,
         [
-            (
-                step.title,
-                f"{step.seconds:.1f}",
-                f"{rows / step.seconds:,.0f}",
-                f"{step.api:,.0f}",
-                f"{step.postgres:,.0f}" if stage.server.pid else "–",
-            )
-            for step in steps
-        ],
-        notes=[
             f"{rows:,} rows in random order, {wrong:,} of them wrong; one request a step, over HTTP. Memory without "
             "shared buffers, of the process that has most."
         ],
-        readme=[
-            (
-                f"importing {rows:,} clients",
-                f"{into_nothing.seconds:.1f} s, {again.seconds:.1f} s for the same file again, which changes nothing; "
-                f"a process of the API {most:,.0f} MB at most",
-            )
-        ],
-        draw=plots.lines(
-            "bulk",
-            {f"{name}, its largest process": sizes for name, sizes in held.items()},
-            ("seconds since the start", "megabytes"),
-        ),
-        plot_shows="Memory of the largest process while a directory is imported and exported",
     )
 
 
-def _take(stage: Stage, held: Held, title: str, step: Callable[[Progress], None]) -> Step:
-    """Takes a step and its time."""
-    progress = stage.progress(title)
-    before = {name: len(sizes) for name, (_, sizes) in held.items()}
-    began = time.monotonic()
-    step(progress)
-    seconds = time.monotonic() - began
-    time.sleep(2 * LOOK_INTERVAL)  # for a last look
-    peaks = {name: max(sizes[before[name] :]) for name, (_, sizes) in held.items()}
-    return Step(title, seconds, peaks["API"], peaks.get("PostgreSQL", 0.0))
-
-
-@contextlib.contextmanager
-def _memory_watched(stage: Stage, api: Api, held: Held) -> Iterator[None]:
-    """Looks at the largest of the API's processes, and of PostgreSQL's if it is ours, for as long as the block lasts.
-
-    Not at the first of each, which serves nobody.
-    """
-    over, began = threading.Event(), time.monotonic()
-    parents = {"API": api.pid} | ({"PostgreSQL": stage.server.pid} if stage.server.pid else {})
-    for name in parents:
-        held[name] = ([], [])
+def _row(environment: Environment, api: Api, title: str, step: Callable[[], None], rows: int) -> tuple[str, ...]:
+    """Takes a step, its time, and looks at the memory meanwhile."""
+    over, pids = threading.Event(), (api.pid, environment.server.pid)
+    most = dict.fromkeys(pids, 0)
 
     def watch() -> None:
         while not over.wait(LOOK_INTERVAL):
-            for name, pid in parents.items():
-                held[name][1].append(max((memory(member) for member in family(pid)[1:]), default=0) / 2**20)
-                held[name][0].append(time.monotonic() - began)
+            for pid in filter(None, pids):  # not of the first of its processes, which serves nobody
+                most[pid] = max(most[pid], *map(memory, family(pid)[1:]))
 
+    environment.say(title)
     watching = threading.Thread(target=watch)
     watching.start()
+    began = time.monotonic()
     try:
-        yield
+        step()
+        seconds = time.monotonic() - began
+        time.sleep(2 * LOOK_INTERVAL)  # for a last look
     finally:
         over.set()
         watching.join()
+    return (title, f"{seconds:.1f}", f"{rows / seconds:,.0f}", *(f"{most[pid] / 2**20:,.0f}" for pid in pids))
 
 
-def _import(api: Api, path: Path, content_type: str, **expected: int) -> Callable[[Progress], None]:
-    """A step that imports a file, and must be answered with these counts; the others are 0."""
-
-    def step(progress: Progress) -> None:
-        size = path.stat().st_size
-        headers = {**api.headers, "Content-Type": content_type, "Content-Length": str(size)}
-        with contextlib.closing(HTTPConnection(urlsplit(api.url).netloc)) as connection:
-            connection.request("POST", IMPORT, _pieces(path, size, progress), headers)
-            response = connection.getresponse()
-            answer = response.read()
-        if response.status != 200:
-            raise Discrepancy(f"POST {IMPORT} answered {response.status}: {answer[:200].decode()}")
-        counts = json.loads(answer)
-        for name in ("added", "changed", "unchanged", "rejected"):
-            expect(f"clients that were {name}", counts[name], expected.get(name, 0))
-
-    return step
-
-
-def _pieces(path: Path, size: int, progress: Progress) -> Iterator[bytes]:
-    """A file piece by piece. The last is soon taken, and then the rows go in."""
+def import_file(api: Api, path: Path, **expected: int) -> None:
+    """Imports a file. Raises Discrepancy unless it is answered with these counts; the others are 0."""
     with path.open("rb") as file:
-        while piece := file.read(1 << 16):
-            yield piece
-            progress.show(file.tell() / 1e6, size / 1e6, "MB sent")
+        counts = api.send("POST", "/v1/client/import/", {"Content-Type": "text/csv"}, data=file).json()
+    for name in ("added", "changed", "unchanged", "rejected"):
+        expect(f"clients that were {name}", counts[name], expected.get(name, 0))
 
 
-def _export(api: Api, accept: str, expected: int) -> Callable[[Progress], None]:
-    """A step that exports the directory, in so many lines."""
-
-    def step(progress: Progress) -> None:
-        found = 0
-        with contextlib.closing(HTTPConnection(urlsplit(api.url).netloc)) as connection:
-            connection.request("GET", EXPORT, headers={**api.headers, "Accept": accept})
-            response = connection.getresponse()
-            while piece := response.read(1 << 16):
-                found += piece.count(b"\n")
-                progress.show(found, expected, "lines")
-        expect("lines of an export", found, expected)
-
-    return step
+def _export(api: Api, expected: int) -> None:
+    """Exports the directory. Raises Discrepancy unless it comes in so many lines."""
+    answer = api.send("GET", "/v1/client/export/", {"Accept": "text/csv"}, stream=True)
+    expect("lines of an export", sum(piece.count(b"\n") for piece in answer.iter_content(PIECE)), expected)
 
 
 def write_csv(path: Path, rows: int, tag: str) -> Path:
-    """A CSV file of so many clients, whose tags begin so."""
-    with path.open("w") as file:
-        file.write(HEADER)
-        for phone_number, operator_code, one, zone in _clients(rows, tag):
-            file.write(f"{phone_number},{operator_code},{one},{zone}\n")
-    return path
-
-
-def write_ndjson(path: Path, rows: int, tag: str) -> Path:
-    """The same as JSON, one a line."""
-    names = HEADER.strip().split(",")
-    with path.open("w") as file:
-        for client in _clients(rows, tag):
-            file.write(json.dumps(dict(zip(names, client, strict=True))) + "\n")
-    return path
-
-
-def _clients(rows: int, tag: str) -> Iterator[tuple[int, str, str, str]]:
-    """Clients in an order that is nobody's, some of them wrong."""
+    """A file of so many clients, whose tags begin so, in a random order, some of them wrong."""
     numbers = list(range(rows))
     random.Random(rows).shuffle(numbers)
-    for number in numbers:
-        zone = "Mars" if number % WRONG_EVERY == 0 else ZONES[number % 4]
-        yield 79_000_000_000 + number, str(900 + number // 10**7), f"{tag}{number % 50}", zone
+    with path.open("w") as file:
+        file.write("phone_number,operator_code,tag,timezone\n")
+        for number in numbers:
+            zone = "Mars" if number % WRONG_EVERY == 0 else ZONES[number % 4]
+            file.write(f"{79_000_000_000 + number},{900 + number // 10**7},{tag}{number % 50},{zone}\n")
+    return path
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The directory from and to a file.")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    command("bulk", measure, parser)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "bulk",
+    "The directory from and to a file.",
+    measure,
+    {"rows": (1_000_000, "clients in the file")},
+    short="--rows 100000",
+)

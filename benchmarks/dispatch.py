@@ -1,115 +1,110 @@
-"""Dispatch: messages that wait in PostgreSQL, one POST each to a local nginx, a durable record for each.
-
-    python -m benchmarks.dispatch [--messages 30000] [--repeat 1] [--only gonets,curl] [--list]
-
-Everybody sends the same messages on the same PostgreSQL to the same nginx, one after the other; `--repeat` goes round
-more than once and takes the median.
-"""
+"""Dispatch: messages that wait in PostgreSQL, one POST each to a local nginx, a durable record for each."""
 
 from __future__ import annotations
 
 import argparse
 from statistics import median
+from typing import NamedTuple
 
-from benchmarks import contestants, plots
-from benchmarks.contestants import Bout, Contestant
-from benchmarks.peers import environment
-from benchmarks.result import Result, microseconds, ratio
-from benchmarks.stage import Stage, command
+from benchmarks.benchmark import Benchmark, Result, microseconds, ratio
+from benchmarks.competitors import Competitor, Peer, Run, client, gonets, loop
+from benchmarks.environment import Environment
+from benchmarks.gateways import Gateway
+from benchmarks.peers import installed
+from shared.errors import ConfigurationError
 
-GONETS, GONETS_ALONE = "Gonets, 2 workers", "Gonets, 1 worker"
-CURL = "libcurl handles, no database"
+PGBOSS_DONE = "SELECT count(*), extract(epoch FROM max(completed_on))::float8 FROM pgboss.job WHERE state = 'completed'"
+RIVER_DONE = "SELECT count(*), extract(epoch FROM max(finalized_at))::float8 FROM river_job WHERE state = 'completed'"
+PGBOSS, GRAPHILE = (lambda: installed.node("pgboss_peer.mjs"), lambda: installed.node("graphile_peer.mjs"))
+JOBS_OF_MANY = (
+    "Jobs of 200 are recorded 200 messages at a time: when a process ends in the middle of one, nobody knows "
+    "which of up to 200 messages were sent, and they are sent again."
+)
 
-CONTESTANTS: dict[str, tuple[str, Contestant]] = {
-    "gonets2": (GONETS, contestants.gonets(2)),
-    "gonets1": (GONETS_ALONE, contestants.gonets(1)),
-    "pgboss": ("pg-boss, 2 processes", contestants.pgboss(processes=2, batch=500)),
-    "pgboss1": ("pg-boss, 1 process", contestants.pgboss(processes=1, batch=500)),
-    "graphile": ("Graphile Worker, 2 processes", contestants.graphile(processes=2, concurrency=24)),
-    "pgqueuer": ("PgQueuer, 2 processes", contestants.pgqueuer(processes=2, batch=200)),
-    "pgqueuer1": ("PgQueuer, 1 process", contestants.pgqueuer(processes=1, batch=200)),
-    "celery200": ("Celery and Redis, tasks of 200", contestants.celery(batch=200, concurrency=4)),
-    "celery": ("Celery and Redis", contestants.celery(batch=1, concurrency=4)),
-    "procrastinate": ("Procrastinate, 2 processes", contestants.procrastinate(processes=2, concurrency=20)),
-    "naive": ("SELECT, post, UPDATE, COMMIT", contestants.naive),
-    "curl": (CURL, contestants.bare("curl")),
-    "http": ("http.client, no database", contestants.bare("http")),
-    "session": ("requests.Session, no database", contestants.bare("session")),
-    "postgres": ("PostgreSQL alone, no HTTP", contestants.postgres_alone),
+
+class Entry(NamedTuple):
+    """A row of the table; `slow` ones get a fifth of the messages: their speed does not depend on the number."""
+
+    title: str
+    run: Competitor
+    slow: bool = False
+
+
+ENTRIES: dict[str, Entry] = {
+    "gonets2": Entry("Gonets, 2 workers", gonets(2)),
+    "gonets1": Entry("Gonets, 1 worker", gonets(1)),
+    "river2": Entry("River, 2 processes", Peer(installed.river, 256, processes=2, done=RIVER_DONE)),
+    "river": Entry("River, 1 process", Peer(installed.river, 256, done=RIVER_DONE)),
+    "pgboss2": Entry("pg-boss, 2 processes", Peer(PGBOSS, 500, processes=2, done=PGBOSS_DONE)),
+    "pgboss": Entry("pg-boss, 1 process", Peer(PGBOSS, 500, done=PGBOSS_DONE)),
+    "graphile": Entry("Graphile Worker, 2 processes", Peer(GRAPHILE, 24, processes=2)),
+    "graphile200": Entry("Graphile Worker, 2 processes, jobs of 200", Peer(GRAPHILE, 4, processes=2, batch=200)),
+    "single": Entry("SELECT, post, UPDATE, COMMIT", loop("single"), slow=True),
+    "batches": Entry("claim 500, CurlMulti, record", loop("multi")),
+    "threads": Entry("libcurl handles, no database", client("threads", processes=2)),
+    "multi": Entry("CurlMulti, no database", client("multi", processes=1)),
 }
-PEERS = {
-    "pg-boss": ("pgboss", "pgboss1"),
-    "Graphile Worker": ("graphile",),
-    "PgQueuer": ("pgqueuer", "pgqueuer1"),
-    "Celery": ("celery200", "celery"),
-    "Procrastinate": ("procrastinate",),
-}
-"""Whose the contestants are: of each peer its fastest counts."""
-SLOW = ("procrastinate", "naive", "celery")
-"""These get a fifth of the messages, lest they take minutes: their speed does not depend on the number."""
 
 
-def measure(stage: Stage, options: argparse.Namespace) -> Result:
-    """Everybody's speed, as a multiple of the slowest of those who do the whole work."""
-    chosen = options.only.split(",") if options.only else list(CONTESTANTS)
-    bouts: dict[str, list[Bout]] = {key: [] for key in chosen}
-    with stage.gateway() as gateway:
-        for turn in range(options.repeat):
-            for key in chosen:
-                title, contest = CONTESTANTS[key]
-                messages = options.messages // (5 if key in SLOW else 1)
-                bout = contest(stage, gateway, messages, stage.progress(title))
-                bouts[key].append(bout)
-                stage.say(
-                    f"{title}: {bout.speed:,.0f} messages/s" + (f" (turn {turn + 1})" if options.repeat > 1 else "")
-                )
-        gateway_name = gateway.name
-    middle = {key: sorted(runs, key=lambda bout: bout.speed)[len(runs) // 2] for key, runs in bouts.items()}
-    speeds = {key: median(bout.speed for bout in runs) for key, runs in bouts.items()}
-    peers = {peer: max((speeds[key] for key in keys if key in speeds), default=0.0) for peer, keys in PEERS.items()}
-    fastest_peer = max(peers.values())
-    curl = speeds.get("curl", 0.0)
-    plot = plots.bars(
-        "dispatch", {CONTESTANTS[key][0]: speed for key, speed in speeds.items()}, "messages a second", "Gonets"
-    )
+def measure(environment: Environment, options: argparse.Namespace) -> Result:
+    """Each speed, as a multiple of the fastest peer's and of libcurl's without a database."""
+    chosen = options.only.split(",") if options.only else list(ENTRIES)
+    if unknown := set(chosen) - set(ENTRIES):
+        raise ConfigurationError(f"--only: there is no {', '.join(unknown)}; there are {', '.join(ENTRIES)}.")
+    with environment.gateway() as gateway:
+        runs, missing = _rounds(environment, gateway, chosen, options)
+    speeds = {key: median(run.speed for run in some) for key, some in runs.items()}
+    peer = max((speeds[key] for key in speeds if isinstance(ENTRIES[key].run, Peer)), default=0.0)
+    slow = ", ".join(ENTRIES[key].title for key in speeds if ENTRIES[key].slow) or "nobody"
     return Result(
         "dispatch",
         ("", "messages/s", "× fastest peer", "× libcurl", "µs CPU client", "µs PostgreSQL", "µs gateway"),
-        [_row(CONTESTANTS[key][0], speeds[key], middle[key], fastest_peer, curl) for key in chosen],
-        notes=[
-            f"{options.messages:,} messages each ({', '.join(CONTESTANTS[key][0] for key in chosen if key in SLOW)}: a "
-            f"fifth of that), to {gateway_name}, one after another on the same PostgreSQL"
-            + (f"; the median of {options.repeat} rounds" if options.repeat > 1 else "")
-            + ". From the first request to the last record. CPU a message, in microseconds.",
-            f"Peers: {environment.versions()}.",
+        [_row(key, speed, runs[key], peer, speeds.get("threads", 0.0)) for key, speed in speeds.items()],
+        [
+            f"{options.messages:,} messages each ({slow}: a fifth of that), to nginx, one after another on "
+            f"the same PostgreSQL; the median of {options.repeat} rounds. From the first request to the last record. "
+            "CPU a message, in microseconds.",
+            JOBS_OF_MANY,
+            f"Peers: {installed.versions() or 'none'}.",
+            *missing,
         ],
-        readme=[
-            (f"dispatch, {workers}", _beside(speeds[key], peers, curl))
-            for key, workers in (("gonets2", "two workers"), ("gonets1", "one worker"))
-            if key in speeds
-        ],
-        draw=plot,
-        plot_shows="Messages a second of Gonets, its peers, and bare clients",
     )
 
 
-def _row(title: str, speed: float, bout: Bout, peer: float, curl: float) -> tuple[str, ...]:
-    cpu = [microseconds(bout.cpu[group], bout.messages) for group in ("client", "PostgreSQL", "gateway")]
-    return (title, f"{speed:,.0f}", ratio(speed, peer), ratio(speed, curl), *cpu)
+def _rounds(
+    environment: Environment, gateway: Gateway, chosen: list[str], options: argparse.Namespace
+) -> tuple[dict[str, list[Run]], list[str]]:
+    """The runs of those whose programs are installed, and a sentence for each that was left out."""
+    runs: dict[str, list[Run]] = {}
+    missing: dict[str, str] = {}
+    for _ in range(options.repeat):
+        for key in (key for key in chosen if key not in missing):
+            title, compete, slow = ENTRIES[key]
+            try:
+                run = compete(environment, gateway, options.messages // (5 if slow else 1), environment.progress(title))
+            except ConfigurationError as error:
+                missing[key] = f"{title} was left out: {error}"
+                environment.say(missing[key])
+                continue
+            runs.setdefault(key, []).append(run)
+            environment.say(f"{title}: {run.speed:,.0f} messages/s")
+    return runs, list(missing.values())
 
 
-def _beside(speed: float, peers: dict[str, float], curl: float) -> str:
-    others = [*sorted(peers.items(), key=lambda peer: -peer[1]), ("libcurl with no database", curl)]
-    return f"{speed:,.0f} messages/s: " + ", ".join(f"{ratio(speed, other)} {name}" for name, other in others if other)
+def _row(key: str, speed: float, runs: list[Run], peer: float, libcurl: float) -> tuple[str, ...]:
+    middle = sorted(runs, key=lambda run: run.speed)[len(runs) // 2]
+    cpu = [microseconds(middle.cpu[group], middle.messages) for group in ("client", "PostgreSQL", "gateway")]
+    return (ENTRIES[key].title, f"{speed:,.0f}", ratio(speed, peer), ratio(speed, libcurl), *cpu)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="How fast messages leave, against peers and bare clients.")
-    parser.add_argument("--messages", type=int, default=30_000)
-    parser.add_argument("--repeat", type=int, default=1, help="rounds; each contestant's median counts")
-    parser.add_argument("--only", default="", help=f"some of {','.join(CONTESTANTS)}")
-    command("dispatch", measure, parser)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "dispatch",
+    "How fast messages leave, beside other task queues and bare clients.",
+    measure,
+    {
+        "messages": (30_000, "messages of each competitor"),
+        "repeat": (1, "rounds, of which the median counts"),
+        "only": ("", f"some of {','.join(ENTRIES)}"),
+    },
+    short="--messages 3000",
+)

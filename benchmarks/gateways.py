@@ -1,16 +1,54 @@
-"""What a benchmark needs of a gateway, whichever it is."""
+"""The gateway: an nginx that answers every message with success, at once or after a while, and logs each."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import shutil
+import subprocess
 import time
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import requests
 
 from benchmarks.processes import Child
+from sandbox.addresses import free_port
+from shared.errors import ConfigurationError
 
-PATIENCE = 60.0
-"""Seconds until a gateway must have answered once."""
+CONFIGURATION = """
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {folder}/nginx.pid;
+error_log stderr crit;
+{user}
+events {{ worker_connections 8192; }}
+http {{
+    # What was answered, and when: written in blocks, so that it costs little.
+    log_format served '$msec $uri';
+    access_log {folder}/served.log served buffer=256k flush=100ms;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    tcp_nodelay on;
+    default_type application/json;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location /send/ {{ {answer} }}
+        location @accepted {{ {accepted} }}
+        location = /status {{ access_log off; stub_status; }}
+    }}
+}}
+"""
+ACCEPTED = """return 200 '{"code": 0, "message": "OK"}';"""
+LATE = "auth_basic gateway; auth_basic_user_file {users}; auth_delay {latency}ms; error_page 401 =200 @accepted;"
+"""nginx waits before it refuses somebody whom it does not know, which is made an acceptance here."""
+FLUSHED = 0.3
+"""Seconds after which nginx has certainly written its log: three flushes."""
 
 
 class Served(NamedTuple):
@@ -23,35 +61,63 @@ class Served(NamedTuple):
     last: float
 
 
-class Gateway(Protocol):
-    """A gateway that counts. Its answer is always success, after `latency` seconds."""
+class Gateway:
+    """A running gateway."""
 
-    name: str
-    url: str
-    token: str
-    pid: int
-    latency: float
+    def __init__(self, pid: int, url: str, log: Path) -> None:
+        self.pid = pid
+        self.url = url
+        self._log = log
+        self._read_to = self._looks = 0
 
     def requests(self) -> int:
-        """Requests since the start: for progress bars."""
+        """Requests since the start, but for these looks; only differences count."""
+        status = requests.get(f"{self.url}/status", timeout=10).text
+        numbers = re.search(r"\n\s*\d+ \d+ (\d+)", status)
+        assert numbers, status
+        self._looks += 1
+        return int(numbers[1]) - self._looks
 
     def forget(self) -> None:
         """Leaves out of `served` what has been served until now."""
+        time.sleep(FLUSHED)
+        self._read_to = self._log.stat().st_size
 
     def served(self) -> Served:
-        """The messages served since `forget`."""
+        """The messages served since `forget`, by nginx's log."""
+        time.sleep(FLUSHED)
+        with self._log.open("rb") as log:
+            log.seek(self._read_to)
+            lines = [line.split() for line in log]
+        moments = [float(moment) for moment, _ in lines] or [0.0]
+        return Served(len(lines), len({path for _, path in lines}), min(moments), max(moments))
 
 
-def wait_until_it_answers(child: Child, url: str) -> None:
-    """Waits for a server that was just started. Raises GonetsError with its own words when it has ended."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            requests.get(url, timeout=1).raise_for_status()
-        except requests.RequestException:
-            child.check()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+@contextlib.contextmanager
+def running(folder: Path, latency: float) -> Iterator[Gateway]:
+    """A gateway that answers after so many seconds. Raises ConfigurationError when nginx is missing."""
+    path, port, answer = nginx(), free_port(8090), ACCEPTED
+    if latency:
+        answer = LATE.format(users=os.devnull, latency=round(latency * 1000))
+    user = "user root;" if os.geteuid() == 0 else ""
+    configuration = CONFIGURATION.format(folder=folder, port=port, user=user, answer=answer, accepted=ACCEPTED)
+    (folder / "nginx.conf").write_text(configuration)
+    url, command = f"http://127.0.0.1:{port}", [path, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    with Child("nginx", command, folder / "output.log") as child:
+        child.wait_until_it_answers(f"{url}/status")
+        yield Gateway(child.pid, url, folder / "served.log")
+
+
+def nginx() -> str:
+    """nginx's path. Raises ConfigurationError when it is missing."""
+    # Debian keeps it where an ordinary user's PATH does not lead.
+    path = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise ConfigurationError("nginx is missing; on Debian and Ubuntu: apt install nginx-light")
+    return path
+
+
+def nginx_version() -> str:
+    """Its version."""
+    said = subprocess.run([nginx(), "-v"], capture_output=True, text=True, check=True).stderr
+    return said.strip().rpartition("/")[2]

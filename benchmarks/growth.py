@@ -1,166 +1,123 @@
-"""Growth: what a claim costs, and how long the API takes, as the ledger and the directory grow.
+"""Growth: what a message costs, and how long the API takes, as messages and clients become many; with JIT on and off.
 
-    python -m benchmarks.growth [--rows 10000000]
-
-At 10,000, 100,000, … pending messages and as many clients. A claim's cost is how long a worker's own queue waits for
-it; a page's is what a client of the API waits.
+A snapshot is held open from the beginning, as a report or a forgotten psql does: nothing dead can be removed. Workers
+turn JIT off, which a pooler may ignore; so here their connections turn it off, and on. The embedded server has no JIT:
+name one that has with BENCHMARK_DATABASE_URL.
 """
 
 from __future__ import annotations
 
 import argparse
-import threading
+import contextlib
 import time
-from random import Random
-from statistics import median, quantiles
-from typing import NamedTuple
+from statistics import quantiles
 
-import requests
-from psycopg2.extensions import connection as Connection  # noqa: N812
+from benchmarks.benchmark import Benchmark, Result, ratio
+from benchmarks.environment import QUICK, Api, Environment
+from benchmarks.mailings import Mailing, add_waiting_mailing
+from benchmarks.postgres import NO_JIT, ask, connect, row, with_options
 
-from benchmarks import ledger, plots
-from benchmarks.apis import Api
-from benchmarks.ledger import Discrepancy, ask
-from benchmarks.postgres import connect
-from benchmarks.progress import Progress
-from benchmarks.result import Result, ratio
-from benchmarks.stage import Stage, command
-from worker.database import Database
-from worker.delivery import AttemptResult, Retries
-from worker.lanes.gateway_client import ACCEPTED
-from worker.queue import Queue
-
-SMALLEST = 10_000
-BATCH, CLAIMS = 500, 9
-"""Messages in a claim, and claims at each size: few beside the smallest, so that it stays what it is."""
+SMALLEST, SHARE = 10_000, 5
+"""The smallest size; and of the new messages one in so many is sent, for each setting of JIT, to measure a message."""
 CALLS = 40
 """Calls of the API for each figure, which is what a tenth of them keeps within."""
+TOLD = 1.5
+"""Seconds after which PostgreSQL's processes have certainly told what they did: they do so once a second."""
+ACTIVE = "SELECT sum(active_time) FROM pg_stat_database"
+"""Milliseconds that statements have run (PostgreSQL manual, 28.2)."""
+LAST = "SELECT (SELECT max(id) FROM client), (SELECT max(id) FROM message)"
+DEAD = "SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables"
+JIT = {"off": "-c jit=off", "on": "-c jit=on"}
 
 
-class Size(NamedTuple):
-    """What was found at one size: microseconds a message for claims, milliseconds for each page of the API."""
-
-    rows: int
-    claim: float
-    pages: dict[str, float]
-
-
-def measure(stage: Stage, options: argparse.Namespace) -> Result:
+def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """Each size's costs, as a multiple of the smallest's."""
-    sizes = []
-    with stage.server.database("growth") as url, Api(url, stage.folder) as api:
-        connection = connect(url)
-        mailing_id = ledger.add_waiting_mailing(connection, 0)
-        have = 0
-        for rows in _sizes(options.rows):
-            progress = stage.progress(f"{rows:,} pending")
-            ledger.add_clients(connection, f"of {rows}", rows - have, progress)
-            ledger.extend(connection, mailing_id, have, rows, progress)
-            have = rows
-            pages = _pages(connection, api, mailing_id)
-            sizes.append(Size(rows, _claim(url, connection, mailing_id, progress), pages))
-            stage.say(f"{rows:,}: a claim {sizes[-1].claim:.1f} µs a message")
-        connection.close()
-    first, last = sizes[0], sizes[-1]
-    columns = {
-        "claim": [size.claim for size in sizes],
-        **{name: [size.pages[name] for size in sizes] for name in first.pages},
-    }
-    across = [float(size.rows) for size in sizes]
-    curves = {name: (across, [one / values[0] for one in values]) for name, values in columns.items()}
+    settings = list(JIT) if environment.server.has_jit else ["off"]
+    sizes: dict[int, dict[str, float]] = {}
+    dead: dict[int, int] = {}
+    with (
+        environment.server.database("growth") as url,
+        environment.api(with_options(url, JIT[settings[-1]])) as api,
+        contextlib.closing(connect(url)) as connection,
+        contextlib.closing(connect(url)) as snapshot,
+    ):
+        snapshot.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+        ask(snapshot, "SELECT count(*) FROM client")
+        for rows in sorted({options.rows, *(SMALLEST * 10**power for power in range(4))}):
+            if rows > options.rows:
+                break
+            progress, new = environment.progress(f"{rows:,} pending"), rows - max(sizes, default=0)
+            mailing, _ = add_waiting_mailing(environment, api, url, new, progress, tag=f"of {rows}")
+            sizes[rows] = {
+                f"a message, JIT {one}, µs": _message(environment, with_options(url, JIT[one]), mailing, new // SHARE)
+                for one in settings
+            }
+            sizes[rows] |= {f"{name}, ms": _time(api, path) for name, path in _pages(mailing, *row(connection, LAST))}
+            dead[rows] = ask(connection, DEAD)
+            environment.say(f"{rows:,}: " + "; ".join(f"{name} {cost:.1f}" for name, cost in sizes[rows].items()))
+    first = next(iter(sizes.values()))
     return Result(
         "growth",
-        ("pending messages", "claim, µs a message", *(f"{name}, ms" for name in first.pages)),
+        ("pending messages", *first, "dead rows"),
         [
             (
-                f"{size.rows:,}",
-                f"{size.claim:.1f} ({ratio(size.claim, first.claim)})",
-                *(f"{size.pages[name]:.1f} ({ratio(size.pages[name], first.pages[name])})" for name in first.pages),
+                f"{rows:,}",
+                *(f"{cost:.1f} ({ratio(cost, first[name])})" for name, cost in costs.items()),
+                f"{dead[rows]:,}",
             )
-            for size in sizes
+            for rows, costs in sizes.items()
         ],
-        notes=[
-            f"In brackets, the ratio to the smallest. As many clients as messages; the median of {CLAIMS} claims of "
-            f"{BATCH} messages; of {CALLS} calls of the API over a kept connection, what a tenth keeps within."
+        [
+            "In brackets, the ratio to the smallest. As many clients as messages; a snapshot held open since before "
+            "the first. A message: how long PostgreSQL works for a worker that claims and records it, with its other "
+            f"statements. Pages: of {CALLS} calls of the API over a kept connection, what a tenth keeps within.",
+            "The API's connections have JIT on." if environment.server.has_jit else NO_JIT,
         ],
-        readme=[
-            (
-                f"a claim with {last.rows:,} pending messages",
-                f"{ratio(last.claim, first.claim)} what it costs with {first.rows:,}; pages of the API at most "
-                f"{max(last.pages[name] / first.pages[name] for name in first.pages):.2f}×",
-            )
-        ],
-        draw=plots.lines(
-            "growth", curves, ("pending messages, and clients", f"× the cost at {first.rows:,}"), logarithmic=True
-        ),
-        plot_shows="Cost of a claim and of the API's pages as the ledger grows",
     )
 
 
-def _sizes(largest: int) -> list[int]:
-    sizes = [SMALLEST]
-    while sizes[-1] * 10 <= largest:
-        sizes.append(sizes[-1] * 10)
-    return sizes if sizes[-1] == largest else [*sizes, largest]
+def _message(environment: Environment, url: str, mailing: Mailing, messages: int) -> float:
+    """Microseconds of PostgreSQL's for a message, from claim to record."""
+    with environment.gateway() as gateway, contextlib.closing(connect(environment.server.url)) as connection:
+        time.sleep(TOLD)
+        before: float = ask(connection, ACTIVE)
+        with environment.workers(url, gateway, 1, QUICK):
+            began = gateway.requests()
+            mailing.act("resume")
+            while gateway.requests() - began < messages:
+                time.sleep(0.01)
+            mailing.act("pause")
+        time.sleep(TOLD)
+        active: float = ask(connection, ACTIVE)
+        return 1000 * (active - before) / gateway.served().requests
 
 
-def _pages(connection: Connection, api: Api, mailing_id: int) -> dict[str, float]:
-    """Milliseconds for what people look at."""
-    last_client = ask(connection, "SELECT max(id) FROM client")
-    last_message = ask(connection, "SELECT max(id) FROM message")
-    return {
-        "GET mailing": _time(api, f"/v1/mailing/{mailing_id}/"),
-        "GET mailings": _time(api, "/v1/mailing/"),
-        "first clients": _time(api, "/v1/client/"),
-        "last clients": _time(api, f"/v1/client/?after={last_client - 101}"),
-        "middle messages": _time(api, f"/v1/message/?after={last_message // 2}"),
-        "last of mailing": _time(api, f"/v1/mailing/{mailing_id}/message/?after={last_message - 101}"),
-    }
+def _pages(mailing: Mailing, last_client: int, last_message: int) -> list[tuple[str, str]]:
+    """What people look at."""
+    return [
+        ("GET mailing", mailing.path),
+        ("GET mailings", "/v1/mailing/"),
+        ("first clients", "/v1/client/"),
+        ("last clients", f"/v1/client/?after={last_client - 101}"),
+        ("middle messages", f"/v1/message/?after={last_message // 2}"),
+        ("last of mailing", f"{mailing.path}message/?after={last_message - 101}"),
+    ]
 
 
 def _time(api: Api, path: str) -> float:
+    """Milliseconds of a call."""
     times = []
-    with requests.Session() as session:
-        for _ in range(CALLS):
-            began = time.monotonic()
-            answer = session.get(api.url + path, headers=api.headers, timeout=60)
-            times.append(1000 * (time.monotonic() - began))
-            if answer.status_code != 200:
-                raise Discrepancy(f"GET {path} answered {answer.status_code}: {answer.text[:200]}")
+    for _ in range(CALLS):
+        began = time.monotonic()
+        api.send("GET", path)
+        times.append(1000 * (time.monotonic() - began))
     return quantiles(times, n=10)[0]  # what a neighbour's load has not touched
 
 
-def _claim(url: str, connection: Connection, mailing_id: int, progress: Progress) -> float:
-    """Microseconds of a claim, a message: of some claims of the same size, one after another, the one in the middle."""
-    ledger.release(connection, mailing_id)
-    database = Database(url, threading.Event(), "gonets benchmark")
-    queue = Queue(
-        database,
-        worker="benchmark",
-        lease_seconds=600.0,
-        delivery_seconds=10.0,
-        retries=Retries(5, 30.0, 3600.0),
-        random=Random(1),
-    )
-    costs = []
-    for done in range(CLAIMS + 1):  # the first one connects, and finds its place
-        began = time.monotonic()
-        claimed = queue.claim(BATCH)
-        costs.append(1e6 * (time.monotonic() - began) / BATCH)
-        ledger.expect("messages claimed", len(claimed), BATCH)
-        now = time.monotonic()
-        queue.record([AttemptResult(one, ACCEPTED, one.claim.database_time(now), 0.0, now) for one in claimed])
-        progress.show(done + 1, CLAIMS + 1, "claims")
-    database.close()
-    ledger.hold(connection, mailing_id)
-    return median(costs[1:])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="What a claim and a page cost as the ledger grows.")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="the largest size")
-    command("growth", measure, parser)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "growth",
+    "What a message and a page cost as messages and clients become many, with JIT on and off.",
+    measure,
+    {"rows": (10_000_000, "the largest size")},
+    short="--rows 100000",
+)

@@ -1,4 +1,4 @@
-"""The work that all who are compared do: the same request for each message. Needs the standard library only."""
+"""The work that everything compared does: the same request for each message. Needs the standard library only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def path(message_id: int) -> str:
 
 
 def body(message_id: int) -> bytes:
-    """What is said about a message."""
+    """What is sent of a message."""
     return json.dumps({"id": message_id, "phone": FIRST_PHONE + message_id, "text": TEXT}).encode()
 
 
-TABLE = """
+TABLES = """
 CREATE TABLE task_message (
     id bigint PRIMARY KEY, phone_number bigint NOT NULL, text text NOT NULL,
     status text NOT NULL DEFAULT 'pending', sent_at timestamptz

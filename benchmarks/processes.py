@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
+
+import requests
 
 from sandbox.logs import reason_in
 from sandbox.parent_death_signal import die_with_parent
 from shared.errors import GonetsError
 
 ROOT = Path(__file__).resolve().parent.parent
-"""Where every child runs: the packages are run in place."""
+"""Where children run unless told otherwise: the packages are run in place."""
 TICK = os.sysconf("SC_CLK_TCK")
 """Clock ticks a second: the unit of CPU time in /proc."""
-STOP_PATIENCE = 20.0
-"""Seconds from SIGTERM to SIGKILL."""
+START_PATIENCE, STOP_PATIENCE = 60.0, 20.0
+"""Seconds until a child must have started, and from SIGTERM to SIGKILL."""
 
 
 class Child:
-    """A process that ends with us; what it says goes to a log."""
+    """A process that ends with this one; its output goes to a log. A context manager, which stops it."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, settings: Mapping[str, str] = {}, *, root: Path = ROOT
+    ) -> None:
+        """`settings` are added to the environment; `root` is where it runs."""
         self.name = name
-        self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 die_with_parent(command, signal.SIGTERM),
-                cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                cwd=root,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **settings},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -45,120 +50,97 @@ class Child:
     def check(self) -> None:
         """Raises GonetsError with the process's own words when it has failed."""
         if self._process.poll() not in (None, 0):
-            raise GonetsError(f"{self.name} ended with {self._process.returncode}: {reason_in(self.log)}")
+            raise GonetsError(f"{self.name} ended with {self._process.returncode}: {reason_in(self._log)}")
 
-    def wait_for(self, word: bytes, seconds: float = 60.0) -> None:
-        """Waits until the process has said something. Raises GonetsError when it doesn't."""
-        deadline = time.monotonic() + seconds
-        while word not in self.log.read_bytes():
+    def wait_for(self, word: bytes) -> None:
+        """Waits until a word is in the log. Raises GonetsError when the process ends or the time passes first."""
+        deadline = time.monotonic() + START_PATIENCE
+        while word not in self._log.read_bytes():
             self.check()
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise GonetsError(f"{self.name} did not get to say {word.decode()!r}: {reason_in(self.log)}")
+            if time.monotonic() > deadline:
+                raise GonetsError(f"{self.name} did not write {word.decode()!r}: {reason_in(self._log)}")
             time.sleep(0.02)
 
-    def tell(self, word: bytes) -> None:
-        """Writes a line to the process."""
+    def wait_until_it_answers(self, url: str) -> None:
+        """Waits for a server. Raises GonetsError with its own words when it has ended."""
+        deadline = time.monotonic() + START_PATIENCE
+        while True:
+            with contextlib.suppress(requests.RequestException):
+                return requests.get(url, timeout=1).raise_for_status()
+            self.check()
+            if time.monotonic() > deadline:
+                raise GonetsError(f"{self.name} does not answer: {reason_in(self._log)}")
+            time.sleep(0.05)
+
+    def wait(self) -> None:
+        """Waits until it has ended. Raises GonetsError when it failed."""
+        self._process.wait()
+        self.check()
+
+    def begin(self) -> None:
+        """Writes the line to its input for which baselines wait."""
         assert self._process.stdin
-        self._process.stdin.write(word + b"\n")
+        self._process.stdin.write(b"begin\n")
         self._process.stdin.flush()
 
-    def ended(self) -> bool:
-        """Whether it has ended."""
-        return self._process.poll() is not None
-
-    def kill(self) -> None:
-        """Ends it, and everything it started, at once."""
-        if not self.ended():
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-
     def terminate(self) -> None:
-        """Asks it to end; `stop` waits for it."""
-        if not self.ended():
+        """Asks it to end; leaving the context waits for that."""
+        if self._process.poll() is None:
             self._process.terminate()
 
-    def stop(self) -> None:
-        """Asks it to end, and sees to it that it does."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.terminate()
         try:
             self._process.wait(STOP_PATIENCE)
         except subprocess.TimeoutExpired:
-            self.kill()
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
         assert self._process.stdin
         self._process.stdin.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-class Server:
-    """A child that serves; a context manager."""
-
-    def __init__(self, child: Child) -> None:
-        self._child = child
-        self.pid = child.pid
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._child.stop()
-
 
 class Meter:
-    """The CPU time of groups of processes, each with everything it started, since the meter was made."""
+    """The CPU time of groups of processes, each with everything that it started, since the meter was made."""
 
     def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
         self._groups = groups
-        self._before = {name: _cpu_of_all(pids) for name, pids in groups.items()}
+        self._before = self._cpu()
 
     def read(self) -> dict[str, float]:
         """Seconds of CPU by group."""
-        return {name: _cpu_of_all(pids) - self._before[name] for name, pids in self._groups.items()}
+        return {name: seconds - self._before[name] for name, seconds in self._cpu().items()}
+
+    def _cpu(self) -> dict[str, float]:
+        return {name: sum(map(cpu, pids)) for name, pids in self._groups.items()}
 
 
 def memory(pid: int) -> int:
     """Bytes of RAM that are this process's alone: resident, without PostgreSQL's shared buffers. 0 when it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in status.splitlines() if line.startswith("Rss")}
-    return 1024 * (kilobytes.get("RssAnon", 0) + kilobytes.get("RssFile", 0))
+    return 1024 * sum(map(int, re.findall(r"Rss(?:Anon|File):\s*(\d+) kB", _read(Path(f"/proc/{pid}/status")))))
 
 
 def family(pid: int) -> list[int]:
-    """A process and everything it started that lives, the process first."""
+    """A process and everything it started that still runs, the process first."""
     members = [pid]
     for member in members:
         for task in Path(f"/proc/{member}/task").glob("*/children"):
-            try:
-                members += [int(child) for child in task.read_text().split()]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+            members += map(int, _read(task).split())
     return members
-
-
-def _cpu_of_all(pids: Sequence[int]) -> float:
-    return sum(cpu(pid) for pid in pids)
 
 
 def cpu(pid: int) -> float:
     """Seconds of CPU, user and system, of a process and of everything it started, also of what has ended since."""
-    # utime, stime, and those of the children that were waited for: fields 14 to 17.
-    return sum(sum(map(int, _stat(member)[11:15])) for member in family(pid)) / TICK
+    stats = [_read(Path(f"/proc/{member}/stat")).rpartition(")")[2].split() for member in family(pid)]
+    # utime, stime, and those of the children that were waited for: fields 14 to 17, of which the 3rd is the first here.
+    return sum(int(ticks) for stat in stats for ticks in stat[11:15]) / TICK
 
 
-def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat from the third on: what comes before may hold spaces."""
+def _read(path: Path) -> str:
+    """A file of /proc; nothing when the process is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return path.read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return ["0"] * 50
+        return ""

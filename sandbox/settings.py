@@ -1,4 +1,4 @@
-"""The launcher's settings, from the environment. README.md has the table."""
+"""The launcher's settings, from the environment. docs/settings.md has the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenID Connect provider, as the environment describes it. README.md has the table."""
+"""The OpenID Connect provider, as the environment describes it. docs/settings.md has the table."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from werkzeug.routing import BaseConverter, ValidationError
 
 from api.http.fields import MAX_ID, object_or_null_properties
 from api.http.schemas import ResponseSchema
+from shared.version import VERSION
 
 DESCRIPTION = """\
 Bulk text-message mailings to a directory of clients, with a ledger of what became of every message.
@@ -35,7 +36,7 @@ imports, which change nothing when repeated, and `createKey` and `createSignInLi
 
 SPEC = {
     "API_TITLE": "Gonets",
-    "API_VERSION": "1",
+    "API_VERSION": VERSION,
     # The version that most generators of clients know best.
     "OPENAPI_VERSION": "3.0.3",
     "API_SPEC_OPTIONS": {"info": {"description": DESCRIPTION}, "security": [{"key": []}]},

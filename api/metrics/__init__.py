@@ -13,6 +13,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
@@ -20,6 +21,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.metrics.collector import LedgerCollector
+from shared.version import VERSION
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 """The histogram's bounds: from a read by its key to the longest that a statement may take."""
@@ -37,6 +39,11 @@ def register_metrics(app: Flask) -> None:
     seconds = Histogram(
         "gonets_http_request_seconds", "Until the answer began.", ["path"], buckets=SECONDS, registry=own
     )
+    # Each process writes the same 1, and the sum of them would not be it.
+    build = Gauge(
+        "gonets_build_info", "1, labelled with the version.", ["version"], registry=own, multiprocess_mode="max"
+    )
+    build.labels(VERSION).set(1)
 
     @app.before_request
     def start_clock() -> None:

@@ -1,1 +1,1 @@
-"""The peers: other people's task queues doing the same work. Each runs in a virtual environment of their own."""
+"""Other task queues that do the same work, each as its own documentation advises for speed."""

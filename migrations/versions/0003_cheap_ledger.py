@@ -1,7 +1,7 @@
 """A ledger that is cheap to write and may be tidied: fewer index entries, the tally's total, what retention removed.
 
 All of it under an exclusive lock on `mailing`, `message` and `message_tally`: an instant, but for the two indexes,
-which take some two seconds per million messages. docs/operations.md says how to make them beforehand, while workers
+which take some two seconds per million messages. docs/upgrading.md says how to make them beforehand, while workers
 send. Storage options concern what is written from now on; nothing is rewritten. Workers and APIs of the version before
 go on beside it.
 

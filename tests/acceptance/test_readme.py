@@ -17,6 +17,8 @@ from tests.acceptance.launcher import PATIENCE, Launcher, until
 from tests.tools import CURL, need
 
 README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+CALLS = (ROOT / "docs" / "api.md").read_text()
 EXAMPLES = re.search(r"<!-- a test runs these commands, in this order -->\n```sh\n(.*?)```", README, re.DOTALL)
 SETTING = re.compile(r"`([A-Z][A-Z_]+)`")
 
@@ -63,7 +65,7 @@ def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> No
     assert attempt["outcome"] == "accepted"
 
 
-def test_every_path_in_the_readme_is_an_operation(service: Launcher) -> None:
+def test_every_call_in_the_documentation_is_an_operation(service: Launcher) -> None:
     documented = {
         f"{method.upper()} {path}"
         for path, operations in service.get("/docs/openapi.json")["paths"].items()
@@ -71,18 +73,14 @@ def test_every_path_in_the_readme_is_an_operation(service: Launcher) -> None:
         if method in ("get", "post", "put", "delete")
     }
     told = {
-        f"{method} {path.rstrip('/')}/" for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/v1/[^`]+)`", README)
+        f"{method} {path.rstrip('/')}/" for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/v1/[^`]+)`", CALLS)
     }
     named = {re.sub(r"\{\w+\}", "{id}", operation) for operation in documented}
     assert told == named
 
 
-def test_every_setting_in_the_readme_is_read_and_every_setting_read_is_in_the_readme() -> None:
-    told = {
-        name
-        for row in re.findall(r"^\| .*$", README[README.index("## Settings") : README.index("## The promise")], re.M)
-        for name in SETTING.findall(row.split("|")[2])
-    }
+def test_every_documented_setting_is_read_and_every_setting_read_is_documented() -> None:
+    told = {name for row in re.findall(r"^\| .*$", SETTINGS, re.M) for name in SETTING.findall(row.split("|")[2])}
     read: set[str] = set()
     for package in ("api", "worker", "shared", "sandbox"):
         for file in (ROOT / package).rglob("*.py"):

@@ -273,4 +273,4 @@ def test_what_is_sent_to_the_builder_is_a_list_of_folders_with_no_secrets_in_it(
     first, *patterns = (ROOT / ".dockerignore").read_text().split()
     assert first == "**"
     readmitted = {pattern[1:] for pattern in patterns if pattern.startswith("!")}
-    assert readmitted == {"api", "migrations", "sandbox", "shared", "worker", "pyproject.toml", "setup.cfg"}
+    assert readmitted == {"api", "migrations", "requirements", "sandbox", "shared", "worker"}

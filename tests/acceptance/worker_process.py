@@ -32,8 +32,12 @@ QUICK = {
 """Settings with which little time passes."""
 
 
+PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
+"""The second one is there under `make coverage`, for the processes that tests start."""
+
+
 class WorkerProcess:
-    """`python -m worker` with nothing in its environment but what it is given; it dies with whoever started it."""
+    """`python -m worker` with no settings but those that it is given; it dies with whoever started it."""
 
     def __init__(self, log: Path, **environment: str) -> None:
         self.log = log
@@ -41,7 +45,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 die_with_parent([sys.executable, "-m", "worker"], signal.SIGKILL),
                 cwd=ROOT,
-                env={"PATH": os.environ["PATH"], **environment},
+                env={**PASSED_ON, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

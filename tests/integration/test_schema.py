@@ -22,10 +22,11 @@ from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown, Outcome
 from shared.domain.worker_status import GatewayHealth
 from shared.schema import Base
-from tests.conftest import MakeDatabase
+from tests.conftest import Connect, MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
-from tests.factories import add_running_mailing, execute, rows, value
-from tests.waiting import PATIENCE, eventually
+from tests.factories import add_clients, add_mailing, add_running_mailing, change_message, execute, rows, value
+from tests.schema import DOCUMENT, schema
+from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 
 UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
 """The command that everybody uses."""
@@ -275,11 +276,35 @@ def test_a_phone_number_belongs_to_one_client(connection: Connection) -> None:
         insert(connection, "client", {"tag": "'another'"})
 
 
-def test_a_mailing_that_has_messages_cannot_be_deleted(connection: Connection) -> None:
+@pytest.mark.parametrize("change", ["status = 'pending'", "status = 'sending', lease_until = now()"])
+def test_a_mailing_that_has_messages_cannot_be_deleted(change: str, connection: Connection) -> None:
     add_running_mailing(connection, 1)
+    change_message(connection, 1, change)
 
     with pytest.raises(psycopg2.errors.ForeignKeyViolation):
         execute(connection, "DELETE FROM mailing")
+
+
+def test_a_message_is_of_a_mailing_that_there_is(connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        insert(connection, "message", {"mailing_id": "2"})
+
+
+def test_a_mailing_that_is_just_given_a_message_cannot_be_deleted(connection: Connection, connect: Connect) -> None:
+    add_clients(connection, 1)
+    add_mailing(connection)
+    launching, remover = connect(), connect()
+    launching.autocommit = False
+    insert(launching, "message", {"client_id": "1"})
+    deleting = in_background(lambda: execute(remover, "DELETE FROM mailing"))
+    until_somebody_waits(connection)
+
+    launching.commit()
+
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        deleting.result(PATIENCE)
 
 
 def test_ids_are_the_database_s_to_give(connection: Connection) -> None:
@@ -308,6 +333,10 @@ def test_models_and_migrations_make_the_same_schema(database_url: str, make_data
     with connected(database_url) as migrated, connected(by_models) as modelled:
         for kind, expected in catalogue(modelled).items():
             assert catalogue(migrated)[kind] == expected, kind
+
+
+def test_the_document_of_the_schema_is_what_the_migrations_make(database_url: str) -> None:
+    assert schema(database_url) == DOCUMENT.read_text(), "make schema writes it anew"
 
 
 @pytest.mark.parametrize("table", STORED)

@@ -1,19 +1,22 @@
-"""What the benchmarks do with their figures: ratios, tables, and the blocks of the documents."""
+"""What the benchmarks do with their figures: ratios, tables, and the blocks of docs/performance.md."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks import document, result
-from benchmarks.__main__ import BENCHMARKS
+from benchmarks import benchmark, compare
+from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.benchmark import BLOCK, DOCUMENT, NOT_YET, Benchmark, Result, microseconds, ratio, with_figures
+from benchmarks.peers import installed
 from benchmarks.processes import cpu, family, memory
-from benchmarks.result import Result, microseconds, ratio
+from shared.errors import ConfigurationError
 
-BEFORE, AFTER = "<!-- figures of speed: written by machine -->", "<!-- end of speed -->"
+BEFORE, AFTER = "<!-- figures of speed -->", "<!-- end of speed -->"
 
 
 @pytest.mark.parametrize(("value", "reference", "shown"), [(15.0, 5.0, "3.00×"), (1.0, 3.0, "0.33×"), (1.0, 0.0, "–")])
@@ -26,56 +29,68 @@ def test_cpu_time_is_shown_by_the_message_in_microseconds(seconds: float, messag
     assert microseconds(seconds, messages) == shown
 
 
-def test_a_result_is_kept_and_put_into_its_block_of_the_document(
+def test_a_result_is_stored_and_put_into_its_block_of_the_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result, "FOLDER", tmp_path)
-    Result(
-        "speed", ("", "messages/s"), [("one", "9,000")], readme=[("speed", "9,000/s")], machine={"cores": "2"}
-    ).save()
+    document = tmp_path / "performance.md"
+    document.write_text(f"Before\n{BEFORE}\nold\n{AFTER}\nafter")
+    monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
+    monkeypatch.setattr(benchmark, "DOCUMENT", document)
 
-    written = document.with_figures(f"Before\n{BEFORE}\nold\n{AFTER}\nafter", document.figures)
+    result = Result("speed", ("", "messages/s"), [("one", "9,000")], ["A note."], {"cores": "2"}, "1970-01-01")
+    result.save()
 
-    assert "| one | 9,000 |" in written
-    assert "old" not in written
-    assert written.startswith(f"Before\n{BEFORE}\n")
-    assert written.endswith(f"\n{AFTER}\nafter")
-    assert document.with_figures(written, document.figures) == written
+    assert document.read_text() == (
+        f"Before\n{BEFORE}\n|  | messages/s |\n| --- | ---: |\n| one | 9,000 |\n\nA note.\n\n"
+        f"Measured on 1970-01-01. cores 2.\n{AFTER}\nafter"
+    )
+    assert "one       9,000" in result.as_text().splitlines()[2]
 
 
 def test_a_benchmark_that_was_not_run_leaves_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result, "FOLDER", tmp_path)
+    monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
 
-    assert document.figures("speed") == document.NOT_YET
-    assert document.summary(["speed"]) == document.NOT_YET
-
-
-def test_figures_of_two_machines_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result, "FOLDER", tmp_path)
-    for name, cores in (("speed", "2"), ("memory", "2"), ("growth", "64")):
-        Result(name, ("",), [], readme=[(name, "much")], machine={"cores": cores}, measured_at="1970-01-01").save()
-
-    assert document.summary(["speed", "memory"]).endswith("\n\nMeasured on 1970-01-01. cores 2.")
-    assert document.summary(["speed", "memory", "growth", "never run"]).splitlines() == [
-        "| | |",
-        "|---|---|",
-        "| speed | much |",
-        "| memory | much |",
-        "| growth | much |",
-        "",
-        "- speed, memory: measured on 1970-01-01. cores 2.",
-        "- growth: measured on 1970-01-01. cores 64.",
-    ]
+    assert with_figures(f"{BEFORE}\nold\n{AFTER}") == f"{BEFORE}\n{NOT_YET}\n{AFTER}"
 
 
-def test_the_documents_say_what_was_found_last() -> None:
-    for path, text in document.written().items():
-        assert path.read_text() == text, f"python -m benchmarks.document changes {path.name}"
+def test_the_document_says_what_was_found_last() -> None:
+    assert DOCUMENT.read_text() == with_figures(DOCUMENT.read_text())
 
 
 def test_the_document_has_a_block_for_every_benchmark() -> None:
-    assert document.names(document.DOCUMENT.read_text()) == list(BENCHMARKS)
-    assert len(document.names(document.README.read_text())) == 1
+    assert [block[2] for block in BLOCK.finditer(DOCUMENT.read_text())] == list(BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", [*BENCHMARKS, "compare"])
+def test_every_benchmark_has_a_short_form_of_its_own_options(name: str) -> None:
+    found: Benchmark = importlib.import_module(f"benchmarks.{name}").BENCHMARK
+
+    short, usual = found._parse(["--short"]), found._parse([])
+
+    assert found.name == name
+    assert short.short
+    assert any(getattr(short, option) != getattr(usual, option) for option in found.options)
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["speed"]) == 2
+    assert "dispatch|" in capsys.readouterr().err
+
+
+def test_two_checkouts_are_compared_round_by_round() -> None:
+    row = compare.compared("dispatch", [1000.0, 2000.0, 4000.0], [1000.0, 1900.0, 4400.0])
+
+    assert row == ("dispatch", "2,000", "1,900", "1.000", "0.950 to 1.100")
+
+
+@pytest.mark.parametrize(("peer", "said"), [("river", "Go is missing"), ("node", "npm is missing")])
+def test_a_peer_whose_program_is_missing_is_left_out_with_a_sentence(
+    peer: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+
+    with pytest.raises(ConfigurationError, match=said):
+        installed.river() if peer == "river" else installed.node("pgboss_peer.mjs")
 
 
 def test_the_cost_of_a_process_is_what_it_has_used() -> None:

@@ -34,6 +34,17 @@ UNAUTHORIZED = SubmitResult(Outcome.UNAUTHORIZED, 401)
 TROUBLES = pytest.mark.parametrize("trouble", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED])
 NO_TROUBLES = pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
 NO_CREDIT = SubmitResult(Outcome.UNAUTHORIZED, 402)
+FORBIDDEN = SubmitResult(Outcome.UNAUTHORIZED, 403)
+
+STRIKES_ALL = pytest.mark.parametrize(
+    ("answer", "in_a_row", "health"),
+    [
+        (UNAUTHORIZED, REFUSALS_IN_A_ROW, GatewayHealth.REFUSED),
+        (FORBIDDEN, REFUSALS_IN_A_ROW, GatewayHealth.REFUSED),
+        (NO_CREDIT, REFUSALS_IN_A_ROW, GatewayHealth.NO_CREDIT),
+        (GARBAGE, NOT_UNDERSTOOD_IN_A_ROW, GatewayHealth.NOT_UNDERSTOOD),
+    ],
+)
 
 
 def breaker(concurrency: int = 16, seed: int = 1) -> CircuitBreaker:
@@ -92,6 +103,18 @@ def test_any_answer_but_those_that_strike_all_messages_ends_that(answer: SubmitR
 
     assert one.state is State.CLOSED
     assert one.room(0.0, 0) > 1
+
+
+@STRIKES_ALL
+@pytest.mark.parametrize("first", [ACCEPTED, ERROR])
+def test_only_the_answer_to_the_one_that_went_alone_opens_it_at_once(
+    answer: SubmitResult, in_a_row: int, health: GatewayHealth, first: SubmitResult
+) -> None:
+    one = breaker()
+    one.room(0.0, 0)
+    learn(one, first, *[answer] * (in_a_row - 1))
+
+    assert one.state is State.CLOSED
 
 
 @pytest.mark.parametrize(("silence", "alone"), [(UNKNOWN_AFTER, False), (UNKNOWN_AFTER + 1.0, True)])
@@ -163,16 +186,6 @@ def test_an_answer_about_the_message_itself_breaks_the_row(answer: SubmitResult)
     assert one.state is State.CLOSED
 
 
-STRIKES_ALL = pytest.mark.parametrize(
-    ("answer", "in_a_row", "health"),
-    [
-        (UNAUTHORIZED, REFUSALS_IN_A_ROW, GatewayHealth.REFUSED),
-        (NO_CREDIT, REFUSALS_IN_A_ROW, GatewayHealth.NO_CREDIT),
-        (GARBAGE, NOT_UNDERSTOOD_IN_A_ROW, GatewayHealth.NOT_UNDERSTOOD),
-    ],
-)
-
-
 @STRIKES_ALL
 def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
     answer: SubmitResult, in_a_row: int, health: GatewayHealth
@@ -189,11 +202,23 @@ def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
 def test_what_strikes_all_messages_opens_it_after_a_few_in_a_row(
     answer: SubmitResult, in_a_row: int, health: GatewayHealth
 ) -> None:
-    one = known()
+    one = breaker()
     learn(one, *[answer] * (in_a_row - 1), ACCEPTED, *[answer] * (in_a_row - 1))
     assert one.state is State.CLOSED
 
     learn(one, answer)
+    assert (one.state, one.health) == (State.OPEN, health)
+
+
+@STRIKES_ALL
+def test_after_a_good_probe_that_row_begins_anew(answer: SubmitResult, in_a_row: int, health: GatewayHealth) -> None:
+    one = opened(answer)
+    now = fail_probe(one, ACCEPTED, 0.0)
+
+    learn(one, *[answer] * (in_a_row - 1), now=now)
+    assert (one.state, one.health) == (State.CLOSED, GatewayHealth.SLOWING if answer is GARBAGE else GatewayHealth.OK)
+
+    learn(one, answer, now=now)
     assert (one.state, one.health) == (State.OPEN, health)
 
 
@@ -233,11 +258,11 @@ def test_probes_that_may_put_a_message_in_doubt_take_one_that_is_and_the_first_o
 ) -> None:
     one = opened(answer)
     picks, now = [], 0.0
-    for _ in range(4):
+    for _ in range(2000):  # hours of it, in which no pause may overflow
         picks.append(one.pick)
         now = fail_probe(one, answer, now)
 
-    assert picks == [Pick.LAST, Pick.FIRST, Pick.LAST, Pick.FIRST]
+    assert picks == [Pick.LAST, Pick.FIRST] * 1000
 
 
 @pytest.mark.parametrize(("answer", "limit"), [(GARBAGE, 1), (UNAUTHORIZED, 16)])
@@ -256,7 +281,7 @@ def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_hand() -> 
     assert one.room(over, 1) == 0
     assert one.room(over, 0) == 1
     one.probe()
-    assert one.state is State.HALF_OPEN
+    assert (one.state, one.health) == (State.HALF_OPEN, GatewayHealth.OPEN)
     assert one.room(over + 1000, 0) == 0
 
 
@@ -265,6 +290,7 @@ def test_asking_for_room_alone_starts_no_probe() -> None:
 
     assert one.room(1000.0, 0) == 1
     assert one.room(1000.0, 0) == 1
+    assert one.seconds_until_probe(1000.0) == 0.0
     assert one.state is State.OPEN
 
 
@@ -364,11 +390,12 @@ def test_after_slower_nothing_waits_beyond_the_limit_until_it_has_come_back() ->
         end_batch(one, 1000, step / 10)
     learn(one, THROTTLED)
     assert one.room(3.0, 0) == one.limit == 8
+    assert (one.limit, one.health) == (8, GatewayHealth.SLOWING)
 
     end_batch(one, 50, 3.0)
     assert one.room(3.0, 0) == one.limit == 12
     end_batch(one, 1000, 3.05)
-    assert one.limit == 16
+    assert (one.limit, one.health) == (16, GatewayHealth.OK)
     assert one.room(3.1, 0) > 16
 
 
@@ -379,6 +406,16 @@ def test_only_slower_lowers_the_limit(answer: SubmitResult) -> None:
     one.end_batch(0.0, full=True)
 
     assert one.limit == 16
+
+
+@pytest.mark.parametrize(("full", "limit"), [(True, 64), (False, 16)])
+def test_the_limit_is_raised_only_while_as_many_are_on_their_way_as_may_be(full: bool, limit: int) -> None:
+    one = breaker(64)
+    for step in range(30):
+        learn(one, *[ACCEPTED] * 100 * one.limit)
+        one.end_batch(step / 10, full=full)
+
+    assert one.limit == limit
 
 
 def test_the_token_is_right_again_after_a_good_answer() -> None:

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from api.clients.csv_reader import NOT_CLOSED, NOT_CSV, CsvFile, csv_file
-from api.clients.encodings import EITHER, encoding_of
+from api.clients.encodings import EITHER, HEAD, encoding_of
 from api.clients.file_rows import UnparsableRow
 from api.clients.lines import MAX_LINE, Lines
 
@@ -63,6 +63,11 @@ def test_a_first_line_that_only_names_the_delimiter_is_no_row(first: str) -> Non
     assert [row for _, row in rows_of(first + table("a,b", delimiter=";"))] == [client(0, "a,b")]
 
 
+def test_the_delimiter_is_what_most_of_the_columns_that_are_known_stand_between() -> None:
+    file = opened(";".join((*NAMES, "a,b,c,d,e,f")))
+    assert (file.delimiter, file.ignored) == (";", ["a,b,c,d,e,f"])
+
+
 def test_a_delimiter_that_a_file_names_may_be_any() -> None:
     assert [row for _, row in rows_of("sep=:\r\n" + table("a", delimiter=":"))] == [client(0, "a")]
 
@@ -109,6 +114,18 @@ def test_a_header_that_does_not_do_is_refused_by_its_columns(header: str, wrong:
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        "x" * (MAX_LINE + 1),
+        # A column's name goes on for longer than a line may be.
+        f'"{"x" * 40_000}\n{"x" * 40_000}\n",{HEADER}',
+    ],
+)
+def test_a_header_that_is_too_long_is_refused_as_such(header: str) -> None:
+    assert refusal(header).startswith("The first line, which names the columns: ")
+
+
+@pytest.mark.parametrize(
     ("data", "encoding", "name"),
     [
         (table(CYRILLIC).encode(), "", "utf-8"),
@@ -121,7 +138,7 @@ def test_a_header_that_does_not_do_is_refused_by_its_columns(header: str, wrong:
         (table(CYRILLIC).encode("cp1251"), "", "windows-1251"),
         (table(CYRILLIC).encode("cp1251"), "CP1251", "windows-1251"),
         (table(CYRILLIC).encode("cp866"), "ibm866", "ibm866"),
-        (table(CYRILLIC).encode("koi8-r"), "koi8-r", "koi8-r"),
+        (table(CYRILLIC).encode("koi8-r"), "KOI8-R", "koi8-r"),
         (table("Müller").encode("cp1252"), "windows-1252", "windows-1252"),
         (table(CYRILLIC).encode("utf-16"), "utf-8", "utf-16le"),  # a mark knows better
         (table(CYRILLIC).encode("utf-16-le"), "utf-8", "utf-16le"),
@@ -160,6 +177,11 @@ def test_a_late_byte_that_is_not_utf_8_is_one_line_s_fault_where_the_rest_is() -
     assert rows[-1][1] == client(5002, CYRILLIC)
 
 
+def test_a_late_half_of_a_character_of_utf_16_is_one_line_s_fault() -> None:
+    data = b"\xff\xfe" + table("Ж", "vip").encode("utf-16-le").replace("Ж".encode("utf-16-le"), b"\x00\xd8")
+    assert rows_of(data) == [(2, "Is not UTF-16LE."), (3, client(1))]
+
+
 def test_a_line_damaged_in_the_middle_is_not_taken_for_windows_1251() -> None:
     damaged = table(CYRILLIC, CYRILLIC).encode().replace(CYRILLIC.encode(), CYRILLIC.encode()[:-1] + b"!", 1)
     assert rows_of(damaged) == [(2, "Is not UTF-8."), (3, client(1, CYRILLIC))]
@@ -174,6 +196,11 @@ def test_a_line_damaged_in_the_middle_is_not_taken_for_windows_1251() -> None:
 )
 def test_lines_that_contradict_each_other_are_guessed_by_nobody(data: bytes) -> None:
     assert "are in different ones" in refusal(data)
+
+
+def test_the_first_of_the_lines_that_contradict_each_other_is_named() -> None:
+    data = table("é", "è").encode() + ",".join(client(2, CYRILLIC)).encode("cp1251")
+    assert "lines 2 and 4 are in different ones" in refusal(data)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +245,30 @@ def test_what_is_no_text_is_refused_with_what_to_do(head: bytes, words: str) -> 
         encoding_of(head, "")
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        *((one, "utf-8") for one in ("utf8", "UTF-8", "us-ascii", "ascii")),
+        *((one, "utf-16le") for one in ("utf-16", "utf16", "utf-16-le", "utf-16le")),
+        *((one, "utf-16be") for one in ("utf-16-be", "UTF-16BE")),
+        *((one, "windows-1251") for one in ("cp1251", "win-1251")),
+        *(("cp1252", "windows-1252"), ("cp866", "ibm866"), ("866", "ibm866")),
+    ],
+)
+def test_an_encoding_may_be_said_by_its_other_names(said: str, name: str) -> None:
+    assert encoding_of(b"phone_number", said)[0].name == name
+
+
+def test_what_begins_like_a_web_page_is_read_where_its_encoding_is_said() -> None:
+    assert encoding_of(b"<b>;phone_number", "utf-8")[0].name == "utf-8"
+
+
+def test_no_more_of_a_file_is_looked_at_than_its_beginning() -> None:
+    stream = io.BytesIO(b"x" * (3 * HEAD))
+    Lines(stream)
+    assert stream.tell() == HEAD
+
+
 @pytest.mark.parametrize("tail", ["\x1a", "\x1a\r\n", "\x1a\x1a", "\r\n\r\n", " \r\n", "\ufeff"])
 def test_what_programs_leave_at_the_end_is_no_row(tail: str) -> None:
     assert rows_of(table("a") + tail) == [(2, client(0, "a"))]
@@ -235,7 +286,10 @@ def test_blank_lines_are_counted_and_are_no_rows() -> None:
 
 
 def test_a_line_too_long_is_no_blank_one() -> None:
-    assert rows_of(table("a") + " " * 100_000 + "x\r\n")[1:] == [(3, "Is longer than 65,536 characters.")]
+    for end in ("\r\n", ""):
+        assert rows_of(table("a") + " " * 100_000 + "x" + end)[1:] == [(3, "Is longer than 65,536 characters.")]
+    after = rows_of(table("a", end="\r") + "x" * 100_000 + "\r" + ",".join(client(1)) + "\r")
+    assert after[1:] == [(3, "Is longer than 65,536 characters."), (4, client(1))]
 
 
 def test_joined_files_have_a_second_header_that_is_one_row() -> None:
@@ -306,6 +360,25 @@ def test_two_quotes_with_rows_between_do_not_take_those_in() -> None:
     # A neighbour is enough, and so is a short one.
     assert rows_of(HEADER + first + last)[0][1] == NOT_CLOSED
     assert rows_of(f'{HEADER}79160001000,"916,vip\r\n{GOOD[0]}79160001001,916",vip,UTC\r\n')[1][1] == client(0)
+
+
+@pytest.mark.parametrize(
+    ("following", "reason"),
+    [
+        # Short rows: each is known by its phone number.
+        (b"79160001001,916\n", "Has 2 columns, and the header has 4."),
+        (b"\xff\n", "Is not UTF-8."),
+        (b"x" * MAX_LINE + b"\n", "Is longer than 65,536 characters."),
+    ],
+)
+def test_a_quoted_cell_takes_in_no_line_that_is_a_row_or_can_not_be_read(following: bytes, reason: str) -> None:
+    data = table(CYRILLIC).encode() + b'79160001000,916,"vip\n' + following + b'vip",UTC\n'
+    assert rows_of(data)[1:3] == [(3, NOT_CLOSED), (4, reason)]
+
+
+def test_a_quoted_cell_takes_in_no_more_than_a_line_may_have() -> None:
+    half = "x" * 40_000
+    assert rows_of(f'{HEADER}79160001000,916,"{half}\n{half}\n",UTC\n')[0] == (2, NOT_CLOSED)
 
 
 def test_whatever_quotes_a_file_has_every_line_is_accounted_for() -> None:

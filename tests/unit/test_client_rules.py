@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.client_rules import TIMEZONES, check_operator_code
+from shared.domain.client_rules import DOUBTFUL_NUMBER, TIMEZONES, check_operator_code, warnings_about
 from shared.errors import Invalid
 
 
@@ -28,3 +28,8 @@ def test_a_time_zone_has_an_iana_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["localtime", "posixrules", "Factory", "Europe", "posix/UTC", "right/UTC"])
 def test_what_names_no_place_is_no_time_zone(name: str) -> None:
     assert name not in TIMEZONES
+
+
+def test_only_a_number_that_no_country_has_is_warned_of() -> None:
+    assert warnings_about(79161234567) == []
+    assert warnings_about(1_000_000) == [DOUBTFUL_NUMBER]

@@ -99,22 +99,37 @@ def test_a_gateway_that_has_slowed_down_and_was_not_asked_since_is_idle() -> Non
 
 
 def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_is_so() -> None:
-    fleet = Fleet(
-        NOON, [report(gateway="refused")], 0.0, contact(3, 900), trouble_since=Since(ago(600), at_least=False)
-    )
+    reports = [report(gateway="refused"), report("two")]
+    fleet = Fleet(NOON, reports, 0.0, contact(3, 900), trouble_since=Since(ago(600), at_least=False))
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     facts = problem.facts
     moments = facts["answered_at"], facts["asked_at"], facts["trouble_since"].at
     assert moments == (ago(900), ago(3), ago(600))
+    assert (facts["workers"], facts["of"], facts["detail"]) == (1, 2, "HTTP 401")
 
 
 def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_trouble() -> None:
-    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Outcome.UNREACHABLE))
-    assert [one.code for one in problems_of(fleet, [], load(), rate=0.0)] == ["no_answer"]
+    # What a worker said that has stopped since is not since when it is so.
+    since = Since(ago(600), at_least=False)
+    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Outcome.UNREACHABLE), trouble_since=since)
+    (problem,) = problems_of(fleet, [], load(), rate=0.0)
+    assert (problem.code, problem.facts["trouble_since"]) == ("no_answer", None)
+
+
+def test_a_last_request_that_was_refused_is_worth_a_look() -> None:
+    fleet = Fleet(NOON, [report()], 0.0, contact(3600, 3600, Outcome.UNAUTHORIZED))
+    (problem,) = problems_of(fleet, [], load(), rate=0.0)
+    assert (problem.code, problem.level) == ("last_refused", "warning")
 
 
 def test_a_worker_that_is_gone_says_nothing_of_the_gateway() -> None:
-    assert codes(report("one"), report("two", ago=60.0, gateway="refused")) == ["worker_silent"]
+    gone = report("two", ago=60.0, gateway="refused")
+    (problem,) = found(report("one"), gone)
+    assert (problem.code, problem.facts) == ("worker_silent", {"worker": "two", "at": gone.at})
+
+
+def test_a_worker_that_has_said_farewell_is_not_missed() -> None:
+    assert codes(report("one"), report("two", ago=60.0, stopped=True)) == []
 
 
 OVERDUE = Overdue(1, ago(LATE + 1), {7: "vip"})
@@ -137,7 +152,7 @@ def test_nobody_alive_says_how_much_is_overdue_and_since_when() -> None:
     assert (facts["late"], facts["since"], facts["clients"]) == (1, ago(LATE + 1), 20_000)
 
 
-@pytest.mark.parametrize(("late", "code"), [(LATE - 1, []), (LATE + 1, ["not_started"])])
+@pytest.mark.parametrize(("late", "code"), [(LATE, []), (LATE + 1, ["not_started"])])
 def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code: list[str]) -> None:
     fleet = Fleet(NOON, [report()], 0.0, WELL)
     to_do = load(overdue=Overdue(1, ago(late), {7: "vip"}))
@@ -150,12 +165,13 @@ def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code:
         (mailing(5), ["token_refused"]),
         (mailing(0, messages={"pending": 0, "sending": 1}), ["token_refused"]),
         (mailing(0), []),
+        (mailing(0, launched_at=None), ["token_refused"]),
         (mailing(5, status="paused", ends_in=7200), []),
         (mailing(0, status="finished"), []),
-        (mailing(0, status="scheduled", start_datetime=ago(-60)), ["token_refused"]),
+        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END)), ["token_refused"]),
         (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END - 1), ends_in=9000), []),
     ],
-    ids=["waits", "under way", "done", "paused", "finished", "soon", "far"],
+    ids=["waits", "under way", "done", "launching", "paused", "finished", "soon", "far"],
 )
 def test_a_mailing_is_concerned_by_the_gateway_while_it_has_something_to_send(
     of: dict[str, Any], code: list[str]
@@ -185,6 +201,11 @@ def test_an_end_is_near_when_the_speed_does_not_suffice(pending: int, speed: flo
     assert codes(report(), mailings=[mailing(pending)], speed=speed) == code
 
 
+def test_an_end_that_is_near_says_what_is_left_and_how_long_that_takes() -> None:
+    (problem,) = found(report(), mailings=[mailing(601)], speed=10.0)
+    assert problem.facts == {"id": 7, "end": NOON + timedelta(seconds=60), "pending": 601, "needed": 60.1}
+
+
 def test_the_speed_is_shared_with_mailings_that_are_not_listed() -> None:
     fleet = Fleet(NOON, [report()], 10.0, WELL)
     alone, beside = (problems_about(mailing(400), fleet, load(400, *others), rate=0.0) for others in ((), (400,)))
@@ -192,16 +213,19 @@ def test_the_speed_is_shared_with_mailings_that_are_not_listed() -> None:
 
 
 def test_a_far_end_is_no_problem_while_nothing_is_sent_yet() -> None:
-    assert codes(report(), mailings=[mailing(100, ends_in=7200.0)], speed=0.0) == []
+    assert codes(report(), mailings=[mailing(100, ends_in=IDLE_END)], speed=0.0) == []
 
 
 def test_a_paused_mailing_near_its_end_is_told_from_one_that_is_too_slow() -> None:
-    assert codes(report(), mailings=[mailing(100, status="paused")]) == ["paused_near_end"]
+    (problem,) = found(report(), mailings=[mailing(100, status="paused")])
+    assert (problem.code, problem.facts["id"], problem.facts["pending"]) == ("paused_near_end", 7, 100)
+    assert codes(report(), mailings=[mailing(100, status="paused", ends_in=IDLE_END)]) == []
 
 
 def test_a_mailing_that_nobody_matches_is_a_problem_before_it_starts() -> None:
     nobody = [MailingWarning("nobody_matches", "Nobody.")]
-    assert codes(report(), mailings=[mailing(0, status="scheduled", warnings=nobody)]) == ["nobody_matches"]
+    (problem,) = found(report(), mailings=[mailing(0, status="scheduled", warnings=nobody)])
+    assert (problem.code, problem.facts["mark"]) == ("nobody_matches", "vip")
 
 
 def test_grave_problems_come_first() -> None:

@@ -53,5 +53,10 @@ def test_the_lists_have_all_white_space_and_nothing_that_can_be_seen() -> None:
 def test_variants_of_case_are_those_that_people_write() -> None:
     assert {"club", "CLUB", "cLUB"} <= case_variants("Club")
     assert {"Gold club", "Gold Club", "GOLD CLUB"} <= case_variants("gold club")
+    assert case_variants("GoLD club") == {
+        *("gold club", "GOLD CLUB", "Gold Club", "Gold club", "gOld CLUB"),
+        "goLD club",  # the first letter alone
+    }
+    assert "GoLD club" in case_variants("goLD club")
     assert "club" not in case_variants("club")
     assert case_variants("916") == set()

@@ -122,6 +122,19 @@ def test_what_is_probably_not_meant_is_said(
     assert [warning.code for warning in warnings] == codes
 
 
+@pytest.mark.parametrize(
+    ("settled_at", "open_messages", "codes"), [(NOON, 1, ["unended_messages"]), (NOON, 0, []), (None, 1, [])]
+)
+def test_open_messages_are_told_of_only_once_the_mailing_is_settled(
+    settled_at: datetime | None, open_messages: int, codes: list[str]
+) -> None:
+    finished = Mailing(
+        status=MailingStatus.FINISHED, end_datetime=TERMS.end_datetime, audience=1, settled_at=settled_at, **LAUNCHED
+    )
+    warnings = warnings_about(finished, somebody_matches=True, open_messages=open_messages, now=NOON)
+    assert [warning.code for warning in warnings] == codes
+
+
 def test_a_launched_mailing_with_an_audience_has_nothing_to_be_warned_of() -> None:
     launched = Mailing(status=MailingStatus.RUNNING, end_datetime=TERMS.end_datetime, audience=1, **LAUNCHED)
     assert warnings_about(launched, somebody_matches=False, now=NOON) == []

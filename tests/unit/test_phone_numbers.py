@@ -30,6 +30,7 @@ SAME_EVERYWHERE = [
         "\u202a+79160000404\u202c",
         "‎+7 916 000 04 04‎",
         "＋７（９１６）０００－０４－０４",
+        "＋７．９１６．０００．０４．０４",
         "٧٩١٦٠٠٠٠٤٠٤",
         "+7 8 916 000-04-04",
     ),
@@ -87,13 +88,20 @@ def test_a_region_says_what_digits_without_a_plus_sign_mean(region: str | None, 
     ("written", "complaint"),
     [
         *((one, ROUNDED) for one in ("7.9161E+10", "7,91600E+10", "7.9160000404e10", "7,9E 10", "'7.9161E+10")),
-        *((one, SEVERAL) for one in ("79160000413;79160000414", "79160000413, 79160000414", "1" * 70_000)),
+        *((one, SEVERAL) for one in ("79160000413;79160000414", "79160000413, 79160000414", "1" * 18, "1" * 70_000)),
         *((one, SEVERAL) for one in ("79160000413/79160000414", "+79160000413 +79160000414", "79160000413 9160000414")),
+        *((one, SEVERAL) for one in ("79160000413；79160000414", "79160000413／79160000414", "1234567，2345678")),
         *((one, EXTENSION) for one in ("+79160000404;ext=12", "79160000404 доб. 12", "79160000404 x12", "7916000#12")),
         *((one, WRITTEN) for one in ("", " ", "+", "abc", "7916-CALL-ME", "79160000404.5", "0.79160000404", "7916_00")),
-        *((one, WRITTEN) for one in ("-79160000404", "7+9160000404", "++79160000404", "+916123", "916123", "\0", "²³")),
+        *(
+            (one, WRITTEN)
+            for one in ("-79160000404", "7+9160000404", "++79160000404", "+916123", "916123", "\0", "²³", "1" * 17)
+        ),
         *((one, NATIONAL) for one in ("08061234567", "0501234567", "0", "0089160000404")),
-        *((one, NO_COUNTRY) for one in ("+8 916 000-04-04", "1000000", "7916123456", "791600004044", "89160000404")),
+        *(
+            (one, NO_COUNTRY)
+            for one in ("+8 916 000-04-04", "1000000", "7916123456", "791600004044", "791600004041234", "89160000404")
+        ),
     ],
 )
 def test_what_is_no_one_number_is_refused_with_what_to_do(written: str, complaint: str) -> None:
@@ -109,6 +117,7 @@ def test_a_program_may_send_a_plus_sign_and_blanks_and_what_no_country_has() -> 
     assert ANYWHERE.exactly("89160000404") == ANYWHERE.exactly(89160000404) == 89160000404
     assert RUSSIA.exactly("8 9160000404") == RUSSIA.exactly(89160000404) == RUSSIA.exactly(9160000404) == MEANT
     assert RUSSIA.exactly("+89160000404") == 89160000404
+    assert RUSSIA.exactly(1000000) == 1000000
     assert PhoneNumbers("UA").exactly("0501234567") == 380501234567
 
 
@@ -117,6 +126,13 @@ def test_a_program_may_not_send_what_people_write(written: str) -> None:
     for numbers in (ANYWHERE, RUSSIA):
         with pytest.raises(Invalid):
             numbers.exactly(written)
+
+
+def test_only_whole_numbers_as_their_country_has_them_are_plain() -> None:
+    for numbers in (ANYWHERE, RUSSIA):
+        assert numbers.is_plain(str(MEANT))
+        for written in ("7916000040", "791600004044", "7916-000404", "7916 000404", "+7916000040", "07916000040", ""):
+            assert not numbers.is_plain(written), written
 
 
 def test_what_is_plain_to_see_is_what_the_library_says() -> None:
@@ -147,10 +163,13 @@ def test_the_beginning_of_a_number_is_looked_for_with_and_without_its_country_s_
         assert covers("8 916", region) == covers("8916", region) == covers("916 000", region) == (False, True)
         assert covers("917", region) == covers("8917", region) == covers("0916", region) == (False, False)
         assert beginnings("", region) == beginnings("x", region) == ([], [])
+        for typed in ("7916", "+7916"):
+            assert beginnings(typed, region)[0][-1] == (791600000000000, 791699999999999)
         assert MEANT in numbers_like("8 (916) 000-04-04", region)
         assert MEANT in numbers_like("9160000404", region)
         assert numbers_like("+7 916 000-04-04", region) == [MEANT]
         assert numbers_like("9" * 5000, region) == []
+    assert beginnings("0916", "RU") == ([], [])
     assert covers("0050", "UA") == (False, False)
     assert beginnings("050", "UA")[1][0] == (380500000000, 380509999999)
 
@@ -160,6 +179,6 @@ def test_an_operator_code_is_understood_however_a_spreadsheet_writes_it(code: st
     assert plain_code(code) == "916"
 
 
-@pytest.mark.parametrize("code", ["", "abc", "9.16", "916.5", "91 6", "९१६"])
+@pytest.mark.parametrize("code", ["", "abc", "'abc", "9.16", "916.5", "91 6", "९१६", "'९१६"])
 def test_what_is_no_operator_code_is_left_for_the_schema_to_refuse(code: str) -> None:
     assert plain_code(code) == code

@@ -23,6 +23,7 @@ DRAFT = EstimateInput(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, ra
         ({}, []),
         ({"audience": 3601}, ["window_too_short"]),
         ({"audience": 3601, "rate": 0.0}, []),
+        ({"end": NOON + HOUR / 3600_000, "rate": 0.0}, []),
         # What is left of the window counts, not what it was.
         ({"start": NOON - HOUR, "audience": 3601}, ["window_too_short"]),
         ({"start": NOON + HOUR / 2}, ["window_too_short"]),
@@ -31,6 +32,10 @@ DRAFT = EstimateInput(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, ra
         ({"audience": 0}, ["nobody_matches"]),
         ({"audience": 0, "mark": ""}, []),
         ({"start": None, "end": None}, []),
+        ({"end": None}, []),
+        ({"start": None}, []),
+        ({"start": None, "audience": 3601}, ["window_too_short"]),
+        ({"similar_tags": ("VIP",)}, ["case_differs"]),
         ({"start": None, "end": NOON - HOUR, "audience": 0}, ["window_closed", "nobody_matches"]),
     ],
 )

@@ -63,6 +63,7 @@ def test_a_character_of_the_extension_takes_two(character: str) -> None:
         ("я" * 71, "ucs2", 71, 2, 63),
         ("я" * 134, "ucs2", 134, 2, 0),
         ("я" * 135, "ucs2", 135, 3, 66),
+        ("\uffff" * 70, "ucs2", 70, 1, 0),
         (PARTY * 35, "ucs2", 70, 1, 0),
         (PARTY * 36, "ucs2", 72, 2, 61),
         # Nor is a surrogate pair: 66 units of each of the first two segments are used.

@@ -1,4 +1,4 @@
-"""The settings of the daily report and of the mail server it goes through. README.md has the table."""
+"""The settings of the daily report and of the mail server it goes through. docs/settings.md has the table."""
 
 from __future__ import annotations
 

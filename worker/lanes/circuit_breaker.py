@@ -194,9 +194,9 @@ class CircuitBreaker:
 
     def _open(self, now: float, cause: GatewayHealth, *, at_least: float = 0.0) -> None:
         cap = NOT_UNDERSTOOD_PAUSE_CAP if cause is GatewayHealth.NOT_UNDERSTOOD else PAUSE_CAP
-        pause = min(cap, PAUSE_BASE * 2.0**self._pauses)
+        pause = min(cap, PAUSE_BASE * 2.0 ** min(self._pauses, 16))
         pause = self._random.uniform(pause / 2, pause)
-        self._pauses = min(self._pauses + 1, 16)
+        self._pauses += 1
         self._resume_at = now + max(pause, min(at_least, PAUSE_CAP))
         self._troubles = 0
         self._cause = cause

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from shared.domain.statuses import Outcome
 from shared.domain.worker_status import GatewayHealth
+from shared.version import VERSION
 from worker.delivery import AttemptResult
 from worker.telemetry.status_reporter import WorkerStatus
 
@@ -74,7 +75,9 @@ class Metrics(Collector):
         state = GaugeMetricFamily("gonets_gateway_state", "1 for the state it is in.", labels=["worker", "state"])
         for health in GatewayHealth:
             state.add_metric([self._worker, health], float(health is standing.gateway))
-        yield from (attempts, seconds, state)
+        build = GaugeMetricFamily("gonets_build_info", "1, labelled with the version.", labels=["worker", "version"])
+        build.add_metric([self._worker, VERSION], 1.0)
+        yield from (attempts, seconds, state, build)
         yield self._gauge("gonets_in_hand", "Messages claimed and not recorded yet.", standing.in_hand)
         yield self._gauge("gonets_send_limit", "Requests at a time, just now.", standing.send_limit)
         yield self._gauge("gonets_last_tick_timestamp_seconds", "When the loop last went round.", self._ticked_at)

@@ -1,26 +1,26 @@
-// Graphile Worker: one message a job. It removes a job that is done, so each task updates the status of its message.
+// Graphile Worker: one message a job, or many. It removes a job that is done, so each task updates its messages' status.
 //
-// node graphile_peer.mjs enqueue COUNT
-// node graphile_peer.mjs work CONCURRENCY
+// node graphile_peer.mjs enqueue COUNT BATCH
+// node graphile_peer.mjs work CONCURRENCY BATCH
 import pg from "pg";
 import { makeWorkerUtils, run } from "graphile-worker";
-import { post, thousands } from "./messages.mjs";
+import { batches, post, thousands } from "./messages.mjs";
 
 const connectionString = process.env.PEER_DATABASE_URL;
-const [, , command, number] = process.argv;
+const [, , command, number, batch] = process.argv;
 
 if (command === "enqueue") {
   const utils = await makeWorkerUtils({ connectionString });
   await utils.migrate();
   for (const ids of thousands(Number(number))) {
-    await utils.addJobs(ids.map((id) => ({ identifier: "send", payload: { id } })));
+    await utils.addJobs(batches(ids, Number(batch)).map((some) => ({ identifier: "send", payload: { ids: some } })));
   }
   await utils.release();
 } else {
-  const update = "UPDATE task_message SET status = 'sent', sent_at = clock_timestamp() WHERE id = $1";
-  const send = async ({ id }, { query }) => {
-    await post(id);
-    await query({ name: "sent", text: update, values: [id] });
+  const update = "UPDATE task_message SET status = 'sent', sent_at = clock_timestamp() WHERE id = ANY($1)";
+  const send = async ({ ids }, { query }) => {
+    await Promise.all(ids.map(post));
+    await query({ name: "sent", text: update, values: [ids] });
   };
   await run({
     pgPool: new pg.Pool({ connectionString, max: 16 }),

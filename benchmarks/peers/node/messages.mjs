@@ -1,4 +1,4 @@
-// The messages that all who are compared send, by the fastest client that Node has.
+// The messages that every competitor sends, by the fastest client that Node has.
 import { Pool } from "undici";
 
 const TEXT = "The same text for everybody";
@@ -18,4 +18,8 @@ export function* thousands(count) {
   for (let first = 1; first <= count; first += 1000) {
     yield Array.from({ length: Math.min(1000, count + 1 - first) }, (_, index) => first + index);
   }
+}
+
+export function batches(ids, size) {
+  return Array.from({ length: Math.ceil(ids.length / size) }, (_, index) => ids.slice(index * size, (index + 1) * size));
 }

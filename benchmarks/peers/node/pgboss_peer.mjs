@@ -1,7 +1,7 @@
 // pg-boss: one message a job, the job's own state as the status of the message.
 //
-// node pgboss_peer.mjs enqueue COUNT
-// node pgboss_peer.mjs work BATCH
+// node pgboss_peer.mjs enqueue COUNT 1
+// node pgboss_peer.mjs work SIZE 1
 import { PgBoss } from "pg-boss";
 import { post, thousands } from "./messages.mjs";
 

@@ -130,14 +130,16 @@ def test_what_there_is_not_is_401_to_nobody_and_404_to_who_has_a_key(app: Flask,
     ],
 )
 def test_what_is_no_key_opens_nothing(app: Flask, api: Caller, sent: str) -> None:
-    answer = caller(app, None).get("/v1/client/", headers={"Authorization": sent})
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == "Bearer realm=gonets, error=invalid_token"
-    assert "wrong" not in answer.text
+    for path in ("/v1/client/", "/clients/"):  # a page too: whoever sends a key is no browser to be sent to sign in
+        answer = caller(app, None).get(path, headers={"Authorization": sent})
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer realm=gonets, error=invalid_token"
+        assert "wrong" not in answer.text
 
 
-def test_the_scheme_is_read_in_any_case(app: Flask, api: Caller) -> None:
-    assert caller(app, None).get("/v1/client/", headers={"Authorization": f"bearer {API_KEY}"}).status_code == 200
+@pytest.mark.parametrize("sent", [f"bearer {API_KEY}", f"BEARER  {API_KEY}"])
+def test_the_scheme_is_read_in_any_case_with_any_blanks_after_it(app: Flask, api: Caller, sent: str) -> None:
+    assert caller(app, None).get("/v1/client/", headers={"Authorization": sent}).status_code == 200
 
 
 def test_another_secret_with_a_known_prefix_opens_nothing(app: Flask, api: Caller) -> None:
@@ -190,6 +192,18 @@ def test_a_key_that_expires_is_of_no_use_from_that_moment(app: Flask, api: Calle
     assert caller(app, lasting).get("/v1/client/").status_code == 200
 
 
+def test_a_key_is_not_remembered_beyond_the_moment_at_which_it_expires(
+    app: Flask, api: Caller, connection: Connection, clock: Clock
+) -> None:
+    owner = caller(app, add_key(api))
+    left = ttl_cache.KEPT_FOR - 0.1
+    factories.execute(connection, "UPDATE api_key SET expires_at = now() + %s * interval '1 second'", left)
+    assert owner.get("/v1/client/").status_code == 200
+    factories.execute(connection, "UPDATE api_key SET expires_at = now()")
+    clock.pass_seconds(left)
+    assert owner.get("/v1/client/").status_code == 401
+
+
 def test_requests_pay_no_query_each_for_their_key(
     app: Flask, api: Caller, connection: Connection, clock: Clock
 ) -> None:
@@ -237,6 +251,8 @@ def test_too_many_requests_of_one_key_are_told_when_to_try_again_and_others_go_o
     refused = one.get("/v1/client/")
     assert refused.json["code"] == 429
     assert refused.headers["Retry-After"] == "2"
+    clock.pass_seconds(0.5)
+    assert one.get("/v1/client/").headers["Retry-After"] == "2"
     assert other.get("/v1/client/").status_code == 200
 
 

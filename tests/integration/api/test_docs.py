@@ -13,6 +13,7 @@ from api.auth.schemas import KeyBody
 from api.clients.schemas import ClientBody
 from api.http.headers import CONTENT_SECURITY_POLICY
 from api.mailings.schemas import MailingBody
+from shared.version import VERSION
 from tests.integration.api.calls import CLIENT, Caller, caller
 
 OPERATIONS = {
@@ -68,6 +69,10 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def takes_idempotency_key(operation: dict[str, Any]) -> bool:
     return {"$ref": "#/components/parameters/IDEMPOTENCY_KEY"} in operation.get("parameters", [])
+
+
+def test_the_document_has_the_version_of_this_release(document: dict[str, Any]) -> None:
+    assert document["info"]["version"] == VERSION
 
 
 @pytest.mark.parametrize("slash", ["", "/"], ids=["without a slash", "with a slash"])

@@ -14,7 +14,7 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.exc import OperationalError
 
-from api.clients import import_export
+from api.clients import import_export, staging
 from api.clients.file_rows import Row
 from api.clients.staging import COPY_BATCH, staged
 from api.extensions import db
@@ -376,6 +376,8 @@ def test_reasons_are_counted_and_those_that_differ_in_numbers_are_one(api: Calle
     assert told["reasons_left_out"] == 0
     fields = json.dumps(dict.fromkeys(map(str, range(3000))))
     assert len(send(api, fields, NDJSON).json["errors"]) == 21
+    # Four columns that are missing, and sixteen that there are not.
+    assert len(send(api, json.dumps(dict.fromkeys(map(str, range(16)))), NDJSON).json["errors"]) == 20
     names = "".join(f'{{"{chr(97 + n % 26) * (n // 26 + 1)}": 1}}\n' for n in range(150))
     told = send(api, names, NDJSON).json
     assert len(told["reasons"]) == 100
@@ -503,6 +505,24 @@ def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again
     (answer,) = once_blocked(connection, cancel_and_let_it_try_again, lambda: send(api, HEADER + ROW))
     assert counts(answer) == (0, 1, 0, 0)
     assert directory(api) == [CLIENT]
+
+
+def test_a_statement_that_gives_up_too_often_is_told_as_trouble_that_passes(
+    api: Caller, connection: Connection, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "TRIES", 1)
+    add_client(api, tag="old")
+    holder = connect()
+    holder.autocommit = False
+    factories.execute(holder, "SELECT FROM client FOR UPDATE")
+
+    def cancel() -> None:
+        factories.execute(connection, "SELECT pg_cancel_backend(%s)", until_somebody_waits(connection))
+
+    (answer,) = once_blocked(connection, cancel, lambda: send(api, HEADER + ROW))
+    holder.rollback()
+    assert answer.status_code == 503
+    assert [client["tag"] for client in directory(api)] == ["old"]
 
 
 def test_a_client_that_is_removed_at_the_same_moment_stays_so(

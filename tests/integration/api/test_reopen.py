@@ -88,12 +88,18 @@ def test_where_nothing_is_left_behind_nothing_happens(
     add_clients(connection, 1, tag="other")
     finished = add_mailing(connection, mark="nobody")
     upkeep.run()
-    before = [mailing(connection, one) for one in (running, finished)]
+    sound = add_running_mailing(connection, 1)
+    execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", sound)
+    leave_behind(connection, sound)
+    assert unended(api) == 0
+    # Its messages are no longer kept: there is nothing to send.
+    closed = add_running_mailing(connection, 1)
+    leave_behind(connection, closed, ledger_closed_at="now()")
+    before = [mailing(connection, one) for one in (running, finished, sound, closed)]
 
     assert reopen(app) == "Open again: none.\n"
 
-    assert [mailing(connection, one) for one in (running, finished)] == before
-    assert unended(api) == 0
+    assert [mailing(connection, one) for one in (running, finished, sound, closed)] == before
 
 
 @pytest.mark.parametrize("folded", [False, True], ids=["at once", "when counts are final"])

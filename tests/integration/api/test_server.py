@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.version import VERSION
 from tests.integration.api.calls import API_KEY, CLIENT
 from tests.integration.api.serving import served
 from tests.waiting import PATIENCE
@@ -99,3 +100,4 @@ def test_the_processes_metrics_are_added_up(port: int) -> None:
     line = 'gonets_http_requests_total{method="GET",path="/healthz",status="200"} '
     (counted,) = [said.removeprefix(line) for said in body.decode().splitlines() if said.startswith(line)]
     assert float(counted) >= 30
+    assert f'gonets_build_info{{version="{VERSION}"}} 1.0' in body.decode()

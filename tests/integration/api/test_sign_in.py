@@ -177,12 +177,14 @@ def test_signing_out_ends_every_copy_of_the_cookie(
 ) -> None:
     copied = with_cookie(app, cookie_of(sign_in(browser))["gonets"].value)
     assert copied.get("/v1/client/").status_code == 200
+    assert copied.get("/?part=live").status_code == 200
     assert browser.get("/logout/").status_code == 405
     assert browser.post("/logout/").status_code == 403
     answer = browser.post("/logout/", data={"csrf_token": page_token(browser)})
     assert answer.headers["Location"] == "/login/"
     assert browser.get("/v1/client/").status_code == 401
     assert copied.get("/v1/client/").status_code == 401
+    assert copied.get("/?part=live").status_code == 303
     assert last_entry(api, "signOut")["actor_name"] == "API_KEY"
 
 
@@ -399,6 +401,7 @@ def test_a_page_that_needs_a_sign_in_sends_there_and_back(clean_database: str) -
     browser = caller(app, None)
     sent = browser.get("/page/?a=1")
     assert (sent.status_code, sent.headers["Location"]) == (303, "/login/?next=/page/?a%3D1")
+    assert browser.get("/page/").headers["Location"] == "/login/?next=/page/"
     sign_in(browser, next="/page/?a=1")
     assert browser.get("/page/").text == "secret"
 

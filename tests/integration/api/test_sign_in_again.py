@@ -179,6 +179,13 @@ def test_what_another_site_sends_is_never_shown_as_typed(app: Flask, browser: Ca
     assert written() == 0
 
 
+def test_what_carries_no_token_at_all_is_of_none_of_our_pages(browser: Caller) -> None:
+    answer = browser.post("/clients/new/", data=NEW_CLIENT)
+    assert answer.status_code == 403
+    assert "Nothing has been done. What you typed is here" not in answer.text
+    assert 'value="vip"' not in answer.text
+
+
 def test_what_is_not_signed_here_is_no_form(app: Flask, browser: Caller) -> None:
     kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT))[-1]["kept"]
     for other in ("", "x.y.z", f"{kept[:-3]}abc", f"x{kept}", kept):

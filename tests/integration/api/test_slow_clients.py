@@ -45,7 +45,8 @@ def test_health_is_answered_while_two_hundred_slow_clients_hold_on(database_url:
         time.sleep(DURATION)
     assert not watch.failures
     bound = BOUND + max(calm.seconds)
-    assert sum(took < bound for took in watch.seconds) >= 0.9 * len(watch.seconds)
+    # Of a server that they stop, none is in time; a machine that is busy with other things makes single ones late.
+    assert sum(took < bound for took in watch.seconds) > 0.5 * len(watch.seconds)
 
 
 @pytest.mark.usefixtures("clean_database")

@@ -13,7 +13,7 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app, settings
-from api.clients import services
+from api.clients import queries, services
 from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.http import errors

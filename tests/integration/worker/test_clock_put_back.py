@@ -8,12 +8,15 @@ import time
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, change_message, execute, message, rows, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.waiting import PATIENCE, in_background
 from worker.lanes.fleet_rate_limiter import AHEAD, CLOCK_STEP, FleetRateLimiter
 from worker.maintenance.upkeep import Upkeep
 from worker.queue import Queue
+from worker.statements import RENEW_LEASES
 from worker.time_budget import TimeBudget
 
 PACE_BEGINS_ANEW = (
@@ -138,6 +141,36 @@ def test_leases_of_workers_that_hold_for_longer_are_left_alone(
     assert LEASES_BEGIN_ANEW not in caplog.messages
 
 
+def test_a_lease_that_was_claimed_while_others_are_looked_at_is_left_alone(
+    connection: Connection, connect: Connect, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection)
+    looking = connect()
+    looking.autocommit = False
+    execute(looking, "SELECT now()")
+    open_queue("long", lease_seconds=3600.0).claim(1)
+
+    with looking.cursor() as cursor:
+        cursor.execute(RENEW_LEASES, {"lease": 30.0, "limit": 10})
+        assert cursor.rowcount == 0
+
+
+def test_of_leases_that_were_dated_in_the_future_those_that_nobody_holds_begin_anew_as_many_as_asked_for(
+    connection: Connection, connect: Connect, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection, 4)
+    open_queue("dead").claim(4)
+    put_a_day_ahead(connection)
+    another = connect()
+    another.autocommit = False
+    execute(another, "SELECT FROM message WHERE id = 1 FOR UPDATE")
+
+    in_background(lambda: open_queue("alive").reclaim_expired_leases(2)).result(PATIENCE)
+
+    assert value(connection, "SELECT count(*) FROM message WHERE claimed_at <= now()") == 2
+    assert value(connection, "SELECT claimed_at > now() FROM message WHERE id = 1")
+
+
 def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,15 +189,35 @@ def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
 
 
 def test_messages_that_are_due_later_than_any_retry_are_due_now(
-    connection: Connection, queue: Queue, open_database: OpenDatabase, caplog: pytest.LogCaptureFixture
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    open_database: OpenDatabase,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    add_running_mailing(connection, 3)
-    change_message(connection, 1, "due_at = now() + interval '1 day'")  # launched while the clock was ahead
-    change_message(connection, 2, "due_at = now() + interval '10 minutes'")  # a retry
+    add_running_mailing(connection, 7)
+    for message_id, due_at in enumerate(
+        [
+            "now() + interval '1 day'",  # launched while the clock was ahead
+            "now() + interval '10 minutes'",  # a retry
+            "now() + interval '20 minutes 30 s'",  # a retry before a small step of the clock
+            "'infinity'",  # a suspect
+            "now() + interval '1 day', status = 'failed', ended_at = now()",
+            "now() + interval '1 day'",  # in somebody's hands
+        ],
+        start=1,
+    ):
+        change_message(connection, message_id, f"due_at = {due_at}")
+    another = connect()
+    another.autocommit = False
+    execute(another, "SELECT FROM message WHERE id = 6 FOR UPDATE")
     upkeep = Upkeep(open_database(), launch_chunk=1000, longest_retry=1200.0)
 
-    upkeep.run()
+    in_background(upkeep.run).result(PATIENCE)
 
-    assert sorted(one.message_id for one in queue.claim(10)) == [1, 3]
+    another.rollback()
+    due_now = rows(connection, "SELECT id FROM message WHERE due_at <= now() ORDER BY id")
+    assert [message_id for (message_id,) in due_now] == [1, 7]
+    assert sorted(one.message_id for one in queue.claim(10)) == [1, 7]
     assert caplog.messages == [DUE_NOW]

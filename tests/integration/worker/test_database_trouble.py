@@ -26,6 +26,7 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    make_due,
     message,
     revise_text,
     rows,
@@ -34,7 +35,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.answering import answer, claimed_at
-from tests.integration.worker.conftest import OpenDatabase
+from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 from worker.database import Database
 from worker.delivery import Retries
@@ -311,6 +312,19 @@ def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
     left.claim(3)
 
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'sending' AND lease_worker = 'right'") == 4
+
+
+def test_a_claim_that_was_cut_is_told_from_one_of_the_same_message_before_it(
+    connection: Connection, left: Queue, open_queue: OpenQueue, proxy: CuttingProxy
+) -> None:
+    add_running_mailing(connection, 1)
+    left.claim(1)
+    run_leases_out(connection)
+    open_queue("right").reclaim_expired_leases(1)
+    make_due(connection)
+    proxy.cut("after the commit")
+
+    assert [delivery.number for delivery in left.claim(1)] == [2]
 
 
 def test_what_a_claim_that_was_cut_gives_back_is_as_good_as_new(

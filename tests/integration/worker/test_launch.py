@@ -14,6 +14,7 @@ from tests.factories import (
     FIRST_PHONE,
     add_clients,
     add_mailing,
+    add_running_mailing,
     begin_launch,
     cancel,
     change_mailing,
@@ -273,6 +274,33 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
     round_.result(PATIENCE)
     assert value(connection, "SELECT audience FROM mailing") == 20
     assert len(open_queue("after").claim(1, alone=False)) == 1
+
+
+def test_a_chunk_that_waits_for_a_client_does_not_keep_claims_waiting(
+    connection: Connection, editor: Connection, open_queue: OpenQueue, open_upkeep: OpenUpkeep
+) -> None:
+    add_clients(connection, 20)
+    add_mailing(connection)
+    upkeep = open_upkeep(launch_chunk=10)
+    upkeep.run()
+    execute(editor, "SELECT FROM client WHERE id = 20 FOR UPDATE")
+    round_ = in_background(upkeep.run)
+    until_somebody_waits(connection)
+
+    assert len(open_queue("claiming").claim(1, alone=False)) == 1
+
+    editor.rollback()
+    round_.result(PATIENCE)
+
+
+def test_a_launch_that_another_worker_has_just_ended_is_left_alone(connection: Connection, upkeep: Upkeep) -> None:
+    mailing_id = add_running_mailing(connection)
+    before = mailing(connection, mailing_id)
+
+    with connection.cursor() as cursor:
+        assert upkeep._launch_chunk_of(cursor, mailing_id, LAUNCH_CHUNK) is None
+
+    assert mailing(connection, mailing_id) == before
 
 
 @pytest.mark.parametrize("mark", ["sample", "900"], ids=["by tag", "by operator code"])

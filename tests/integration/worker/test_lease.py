@@ -11,6 +11,7 @@ from tests.factories import (
     attempts_of,
     cancel,
     change_message,
+    execute,
     make_due,
     message,
     run_leases_out,
@@ -21,6 +22,7 @@ from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 from worker.statements import FIND_EXPIRED_LEASES
+from worker.time_budget import TimeBudget
 
 DETAIL = "the lease ran out before the worker told what came of it"
 
@@ -141,11 +143,16 @@ def test_a_lease_that_holds_is_left_alone(connection: Connection, open_queue: Op
     assert message(connection, 2)["status"] == "pending"
 
 
-def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(connection: Connection, queue: Queue) -> None:
+def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_running_mailing(connection, 5)
     queue.claim(5)
-    run_leases_out(connection)
+    execute(connection, "UPDATE message SET lease_until = now() - interval '1 minute'")
     change_message(connection, 4, "lease_until = now() - interval '1 hour'")
+    not_due = TimeBudget(0.01, PATIENCE)
+    not_due.wait(PATIENCE)
+    monkeypatch.setattr(queue, "_look_back", not_due)
 
     assert [queue.reclaim_expired_leases(1), queue.reclaim_expired_leases(3)] == [1, 3]
 

@@ -20,6 +20,7 @@ from sandbox.addresses import free_port
 from sandbox.gateway_client import SandboxGateway
 from shared.domain.statuses import OnUnknown, Outcome
 from shared.domain.worker_status import GatewayHealth
+from shared.version import VERSION
 from tests.acceptance.worker_process import QUICK, WorkerProcess
 from tests.database import ROOT
 from tests.factories import add_running_mailing, value
@@ -103,6 +104,7 @@ def test_how_the_worker_stands_is_asked_at_each_scrape(metrics: Metrics, port: i
 
     scraped = scrape(port)
 
+    assert scraped["gonets_build_info", VERSION] == 1
     states = {state: scraped["gonets_gateway_state", state] for state in GatewayHealth}
     assert states == {state: float(state is GatewayHealth.REFUSED) for state in GatewayHealth}
     assert (scraped["gonets_in_hand",], scraped["gonets_send_limit",]) == (3, 7)

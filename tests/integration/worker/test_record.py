@@ -22,7 +22,7 @@ from tests.factories import (
 from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from worker.delivery import AttemptResult, ClaimedMessage
-from worker.queue import Queue
+from worker.queue import LEASE_RAN_OUT, Queue
 
 RETRY_SECONDS = 300.0
 
@@ -172,6 +172,7 @@ def test_a_batch_is_recorded_whole(connection: Connection, queue: Queue) -> None
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 100
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'failed'") == 100
     assert value(connection, "SELECT count(*) FROM attempt") == 200
+    assert queue._held == set()  # or it would grow with each message
 
 
 def test_nothing_is_recorded_of_nothing(connection: Connection, queue: Queue) -> None:
@@ -188,6 +189,18 @@ def test_a_record_that_is_repeated_changes_nothing(name: str, connection: Connec
     before = message(connection, 1), attempts_of(connection, 1)
 
     queue.record([attempted])
+
+    assert (message(connection, 1), attempts_of(connection, 1)) == before
+
+
+def test_a_lease_that_ran_out_and_is_recorded_again_changes_nothing(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    delivery = claim(queue)
+    lost = AttemptResult(delivery, LEASE_RAN_OUT, started_at=delivery.claim.at, duration=None)
+    queue.record([lost])
+    before = message(connection, 1), attempts_of(connection, 1)
+
+    queue.record([lost])
 
     assert (message(connection, 1), attempts_of(connection, 1)) == before
 

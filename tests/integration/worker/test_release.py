@@ -186,12 +186,15 @@ def test_what_is_not_given_back_stays_in_hand(connection: Connection, queue: Que
     assert [message(connection, one.message_id)["status"] for one in kept] == ["sending", "sending"]
 
 
-def test_a_release_waits_for_no_other_client(connection: Connection, connect: Connect, queue: Queue) -> None:
+def test_a_release_waits_for_no_other_client_and_for_no_change_but_of_a_phone_number(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
     add_running_mailing(connection, 2)
     [given_back] = queue.claim(1)
     remover = connect()
     remover.autocommit = False
     execute(remover, "DELETE FROM client WHERE id <> %s", given_back.client_id)
+    execute(remover, "UPDATE client SET timezone = 'Asia/Omsk' WHERE id = %s", given_back.client_id)
 
     in_background(lambda: queue.release([given_back])).result(PATIENCE)
 
@@ -205,3 +208,4 @@ def test_many_are_given_back_together_and_nothing_of_nothing(connection: Connect
     queue.release([])
 
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 50
+    assert len(queue.claim(50)) == 50

@@ -60,15 +60,17 @@ def test_what_is_old_enough_goes_in_steps_and_the_mailing_stays_with_its_counts(
     new = add_settled(connection, queue, upkeep, days_ago=29)
     keeping = open_retention()
 
-    left = []
+    left, closed_at = [], set()
     for _ in range(6):
         keeping.run()
         left.append((counted(connection, old).get("sent", 0), attempts(connection) - 7))
+        closed_at.add(mailing(connection, old)["ledger_closed_at"])
 
     assert left == [(4, 4), (1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]
     assert counted(connection, new) == tally(connection, new) == {"sent": 7}
     assert tally(connection, old) == {"sent": mailing(connection, old)["audience"]} == {"sent": 7}
     assert mailing(connection, old)["ledger_removed_at"] is not None
+    assert len(closed_at) == 1
     assert value(connection, "SELECT count(*) FROM mailing_text WHERE mailing_id = %s", old) == 1
 
 
@@ -125,6 +127,23 @@ def test_a_worker_goes_on_where_one_that_died_has_stopped(
     assert counted(connection, mailing_id) == {}
     assert mailing(connection, mailing_id)["ledger_removed_at"] is not None
     assert attempts(connection) == 0
+
+
+def test_a_step_that_was_undone_is_taken_again_before_the_ledger_ends(
+    connection: Connection, connect: Connect, queue: Queue, upkeep: Upkeep, open_retention: OpenRetention
+) -> None:
+    mailing_id = add_settled(connection, queue, upkeep, days_ago=31, messages=2)
+    keeping, undone = open_retention(), connect()
+    undone.autocommit = False
+    with undone.cursor() as cursor:
+        keeping._step(cursor)
+    undone.rollback()
+
+    for _ in range(4):
+        keeping.run()
+
+    assert counted(connection, mailing_id) == {}
+    assert mailing(connection, mailing_id)["ledger_removed_at"] is not None
 
 
 def test_for_ever_is_for_ever(

@@ -15,11 +15,12 @@ from tests.factories import (
     change_message,
     execute,
     mailing,
+    rows,
     value,
 )
 from tests.integration.worker.answering import answer
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.maintenance.upkeep import SETTLE_MAILINGS, Upkeep
+from worker.maintenance.upkeep import LOCK_ENDED_MAILINGS, SETTLE_MAILINGS, Upkeep
 from worker.queue import Queue
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
@@ -176,8 +177,35 @@ def test_what_is_locked_as_ended_is_looked_at_again_before_it_is_settled(connect
     assert mailing(connection, mailing_id)["settled_at"] is None
 
     end_messages(connection, "failed", "sent")
+    change_mailing(connection, mailing_id, "launched_at = NULL")
     settle(connection, mailing_id)
-    assert mailing(connection, mailing_id)["settled_at"] is not None
+    assert mailing(connection, mailing_id)["settled_at"] is None
+
+    change_mailing(connection, mailing_id, "launched_at = now()")
+    settle(connection, mailing_id + 1)
+    assert mailing(connection, mailing_id)["settled_at"] is None
+
+    settle(connection, mailing_id)
+    settled = mailing(connection, mailing_id)
+    assert settled["settled_at"] is not None
+
+    settle(connection, mailing_id)
+    assert mailing(connection, mailing_id) == settled
+
+
+def test_only_what_is_launched_and_has_ended_is_locked_to_be_settled(connection: Connection, connect: Connect) -> None:
+    add_running_mailing(connection, 2)
+    assert rows(connection, LOCK_ENDED_MAILINGS) == []
+
+    end_messages(connection, "failed", "sent")
+    execute(connection, "UPDATE mailing SET launched_at = NULL")
+    assert rows(connection, LOCK_ENDED_MAILINGS) == []
+
+    execute(connection, "UPDATE mailing SET launched_at = now()")
+    settling = connect()
+    settling.autocommit = False
+    assert len(rows(settling, LOCK_ENDED_MAILINGS)) == 1
+    execute(connection, "SELECT FROM mailing FOR KEY SHARE NOWAIT")  # as who adds a message
 
 
 def settle(connection: Connection, mailing_id: int) -> None:

@@ -20,10 +20,12 @@ from tests.factories import (
     add_messages,
     add_running_mailing,
     cancel,
+    change_mailing,
     change_message,
     counted,
     execute,
     make_due,
+    rows,
     run_leases_out,
     tally,
     value,
@@ -38,6 +40,12 @@ from worker.queue import Queue
 def fold(connection: Connection, above: int = 0) -> None:
     with connection.cursor() as cursor:
         cursor.execute(FOLD_TALLIES, {"rows": above})
+
+
+def total(connection: Connection) -> dict[str, int]:
+    """Messages by status as the figures of everything have them."""
+    statement = "SELECT status, sum(messages)::int FROM message_tally WHERE NOT in_total GROUP BY 1"
+    return {status: messages for status, messages in rows(connection, statement) if messages}
 
 
 def tally_rows(connection: Connection) -> int:
@@ -84,6 +92,7 @@ def test_a_change_that_moves_no_message_adds_nothing(connection: Connection) -> 
 
 def test_messages_that_are_deleted_by_hand_are_no_longer_counted(connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 10)
+    change_mailing(connection, add_running_mailing(connection), "ledger_closed_at = now()")
 
     execute(connection, "DELETE FROM message WHERE id <= 4")
 
@@ -131,7 +140,10 @@ def test_folding_changes_no_sum_and_leaves_a_row_for_each(connection: Connection
 
 def test_a_tally_of_few_rows_is_not_worth_folding(connection: Connection) -> None:
     add_running_mailing(connection, 10)
-    change_message(connection, 1, "status = 'failed', ended_at = now()")
+    cancelled = add_running_mailing(connection, 10)
+    for message_id in (1, 11):
+        change_message(connection, message_id, "status = 'failed', ended_at = now()")
+    cancel(connection, cancelled)
     before = tally_rows(connection)
 
     fold(connection, above=3)
@@ -174,11 +186,26 @@ def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connect
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
 
+    for _ in range(2):
+        upkeep.run()
+
+        assert value(connection, "SELECT status FROM mailing") == "finished"
+        assert tally(connection, mailing_id) == total(connection) == {"failed": 60}
+        assert tally_rows(connection) == 2  # its final count, and the total
+
+
+def test_what_changes_after_the_last_time_is_added_when_the_mailing_ends_again(
+    connection: Connection, upkeep: Upkeep
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    execute(connection, "UPDATE message SET status = 'failed', ended_at = now()")
+    upkeep.run()
+    change_mailing(connection, mailing_id, "status = 'running', ended_at = NULL, settled_at = NULL")
+    change_message(connection, 1, "status = 'sent', sent_at = now()")
+
     upkeep.run()
 
-    assert value(connection, "SELECT status FROM mailing") == "finished"
-    assert tally(connection, mailing_id) == {"failed": 60}
-    assert tally_rows(connection) == 2  # its final count, and the total
+    assert tally(connection, mailing_id) == total(connection) == {"failed": 2, "sent": 1}
 
 
 @contextmanager

@@ -1,0 +1,489 @@
+-- The schema that the migrations make, with functions and triggers: to read, and to compare. Written by `make schema`.
+-- To make or change a database, run the migrations.
+
+CREATE TYPE gateway_health AS ENUM (
+    'ok',
+    'slowing',
+    'open',
+    'refused',
+    'no_credit',
+    'not_understood'
+);
+
+CREATE TYPE mailing_status AS ENUM (
+    'scheduled',
+    'running',
+    'paused',
+    'finished',
+    'cancelled'
+);
+
+CREATE TYPE message_status AS ENUM (
+    'pending',
+    'sending',
+    'sent',
+    'failed',
+    'expired',
+    'cancelled',
+    'unknown'
+);
+
+CREATE TYPE on_unknown AS ENUM (
+    'resend',
+    'hold'
+);
+
+CREATE TYPE outcome AS ENUM (
+    'accepted',
+    'refused',
+    'throttled',
+    'unreachable',
+    'unauthorized',
+    'ambiguous'
+);
+
+CREATE TYPE role AS ENUM (
+    'viewer',
+    'operator',
+    'admin'
+);
+
+CREATE FUNCTION audit_is_append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'The audit can only be added to: % is refused.', TG_OP USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE FUNCTION mailing_kept() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM message WHERE mailing_id = OLD.id AND status <> 'sending')
+        OR EXISTS (SELECT FROM message WHERE mailing_id = OLD.id AND status = 'sending') THEN
+        RAISE foreign_key_violation USING MESSAGE = 'a mailing that has messages cannot be deleted',
+            CONSTRAINT = 'message_has_a_mailing', TABLE = 'mailing';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE FUNCTION message_tally_deleted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO message_tally (mailing_id, status, messages)
+    SELECT mailing_id, status, -count(*)
+    FROM removed
+    WHERE NOT EXISTS (SELECT FROM mailing WHERE id = mailing_id AND ledger_closed_at IS NOT NULL)
+    GROUP BY mailing_id, status;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION message_tally_inserted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    mailings bigint[] := ARRAY(SELECT DISTINCT mailing_id FROM added);
+BEGIN
+    PERFORM FROM mailing WHERE id = ANY(mailings) ORDER BY id FOR KEY SHARE;
+    IF EXISTS (SELECT unnest(mailings) EXCEPT SELECT id FROM mailing WHERE id = ANY(mailings)) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'a message must be of a mailing that there is',
+            CONSTRAINT = 'message_has_a_mailing', TABLE = 'message';
+    END IF;
+    INSERT INTO message_tally (mailing_id, status, messages)
+    SELECT mailing_id, status, count(*) FROM added GROUP BY mailing_id, status;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION message_tally_updated() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO message_tally (mailing_id, status, messages)
+    SELECT mailing_id, status, sum(sign)
+    FROM (SELECT mailing_id, status, 1 AS sign FROM after UNION ALL SELECT mailing_id, status, -1 FROM before) AS change
+    GROUP BY mailing_id, status
+    HAVING sum(sign) <> 0;
+    RETURN NULL;
+END $$;
+
+CREATE TABLE api_key (
+    id bigint NOT NULL,
+    prefix text NOT NULL,
+    key_hash bytea NOT NULL,
+    name text NOT NULL,
+    role role NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL,
+    last_used_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone
+);
+
+ALTER TABLE api_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE attempt (
+    message_id bigint NOT NULL,
+    number integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    duration double precision,
+    outcome outcome NOT NULL,
+    http_status smallint,
+    detail text,
+    worker text NOT NULL
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
+
+CREATE TABLE audit_entry (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text NOT NULL,
+    actor_name text NOT NULL,
+    role role,
+    address text,
+    operation text NOT NULL,
+    object text,
+    object_id bigint,
+    detail jsonb,
+    request_id text
+);
+
+ALTER TABLE audit_entry ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE browser_session (
+    token_hash bytea NOT NULL,
+    actor text NOT NULL,
+    name text NOT NULL,
+    role role,
+    expires_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE client (
+    id bigint NOT NULL,
+    phone_number bigint NOT NULL,
+    operator_code text NOT NULL,
+    tag text NOT NULL,
+    timezone text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT client_operator_code_in_phone_number CHECK (((operator_code ~ '^[0-9]+$'::text) AND (POSITION((operator_code) IN ((phone_number)::text)) > 0))),
+    CONSTRAINT client_phone_number_is_e164 CHECK (((phone_number >= 1000000) AND (phone_number <= '999999999999999'::bigint)))
+);
+
+ALTER TABLE client ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE cookie_secret (
+    id smallint NOT NULL,
+    secret bytea NOT NULL,
+    CONSTRAINT cookie_secret_is_one_row CHECK ((id = 1))
+);
+
+CREATE TABLE daily_report (
+    day date NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    tries integer DEFAULT 1 NOT NULL,
+    sent_at timestamp with time zone
+);
+
+CREATE TABLE gateway_contact (
+    id smallint NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    answered_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    outcome outcome NOT NULL,
+    detail text,
+    CONSTRAINT gateway_contact_is_one_row CHECK ((id = 1))
+)
+WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+CREATE TABLE journal (
+    id bigint NOT NULL,
+    mailing_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    action text NOT NULL,
+    detail text,
+    actor_name text,
+    changes jsonb
+);
+
+ALTER TABLE journal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE kept_answer (
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status smallint NOT NULL,
+    headers jsonb NOT NULL,
+    body bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE mailing (
+    id bigint NOT NULL,
+    mark text NOT NULL,
+    start_datetime timestamp with time zone NOT NULL,
+    end_datetime timestamp with time zone NOT NULL,
+    status mailing_status DEFAULT 'scheduled'::mailing_status NOT NULL,
+    on_unknown on_unknown DEFAULT 'resend'::on_unknown NOT NULL,
+    text_revision integer DEFAULT 1 NOT NULL,
+    audience bigint DEFAULT '0'::bigint NOT NULL,
+    launch_started_at timestamp with time zone,
+    launch_cursor bigint DEFAULT '0'::bigint NOT NULL,
+    launch_ceiling bigint,
+    launched_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    ledger_closed_at timestamp with time zone,
+    ledger_removed_at timestamp with time zone,
+    CONSTRAINT mailing_end_has_a_timestamp CHECK (((status = ANY (ARRAY['finished'::mailing_status, 'cancelled'::mailing_status])) = (ended_at IS NOT NULL))),
+    CONSTRAINT mailing_launch_began_before_it_ended CHECK (((launched_at IS NULL) OR (launch_started_at IS NOT NULL))),
+    CONSTRAINT mailing_launch_has_a_ceiling CHECK (((launch_started_at IS NULL) = (launch_ceiling IS NULL))),
+    CONSTRAINT mailing_settled_after_its_end CHECK (((settled_at IS NULL) OR (ended_at IS NOT NULL))),
+    CONSTRAINT mailing_window_ends_after_its_start CHECK ((end_datetime > start_datetime))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+CREATE TABLE mailing_draft (
+    id bigint NOT NULL,
+    fields jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_by_name text NOT NULL,
+    mailing_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by_name text
+);
+
+ALTER TABLE mailing_draft ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE mailing_draft_version (
+    id bigint NOT NULL,
+    draft_id bigint NOT NULL,
+    fields jsonb NOT NULL,
+    written_at timestamp with time zone NOT NULL,
+    written_by_name text NOT NULL
+);
+
+ALTER TABLE mailing_draft_version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+ALTER TABLE mailing ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE mailing_text (
+    mailing_id bigint NOT NULL,
+    revision integer NOT NULL,
+    text text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT mailing_text_is_1_to_1600_characters CHECK (((octet_length(text) >= 1) AND (octet_length(text) <= 6400)))
+);
+
+CREATE TABLE message (
+    id bigint NOT NULL,
+    mailing_id bigint NOT NULL,
+    client_id bigint NOT NULL,
+    phone_number bigint NOT NULL,
+    status message_status DEFAULT 'pending'::message_status NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    attempts_spared integer DEFAULT 0 NOT NULL,
+    in_doubt boolean DEFAULT false NOT NULL,
+    text_revision integer,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_at timestamp with time zone,
+    lease_until timestamp with time zone,
+    lease_worker text,
+    sent_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT message_attempts_spared_are_attempts CHECK (((attempts_spared >= 0) AND (attempts_spared <= attempts))),
+    CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
+    CONSTRAINT message_sending_has_a_lease CHECK (((status = 'sending'::message_status) = (lease_until IS NOT NULL))),
+    CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL)))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
+
+ALTER TABLE message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE message_tally (
+    id bigint NOT NULL,
+    mailing_id bigint,
+    status message_status NOT NULL,
+    messages bigint NOT NULL,
+    in_total boolean DEFAULT false NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
+
+ALTER TABLE message_tally ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE pace (
+    id smallint NOT NULL,
+    next_slot timestamp with time zone NOT NULL,
+    CONSTRAINT pace_is_one_row CHECK ((id = 1))
+)
+WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+CREATE TABLE sign_in_link (
+    token_hash bytea NOT NULL,
+    actor text NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE worker_report (
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    worker text NOT NULL,
+    seconds double precision NOT NULL,
+    accepted integer NOT NULL,
+    refused integer NOT NULL,
+    throttled integer NOT NULL,
+    unreachable integer NOT NULL,
+    unauthorized integer NOT NULL,
+    ambiguous integer NOT NULL,
+    in_hand integer NOT NULL,
+    send_limit integer NOT NULL,
+    gateway gateway_health NOT NULL,
+    detail text,
+    stopped boolean DEFAULT false NOT NULL
+);
+
+ALTER TABLE ONLY api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY api_key
+    ADD CONSTRAINT api_key_prefix_key UNIQUE (prefix);
+
+ALTER TABLE ONLY attempt
+    ADD CONSTRAINT attempt_pkey PRIMARY KEY (message_id, number);
+
+ALTER TABLE ONLY audit_entry
+    ADD CONSTRAINT audit_entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY browser_session
+    ADD CONSTRAINT browser_session_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY client
+    ADD CONSTRAINT client_phone_number_key UNIQUE (phone_number);
+
+ALTER TABLE ONLY client
+    ADD CONSTRAINT client_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY cookie_secret
+    ADD CONSTRAINT cookie_secret_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY daily_report
+    ADD CONSTRAINT daily_report_pkey PRIMARY KEY (day);
+
+ALTER TABLE ONLY gateway_contact
+    ADD CONSTRAINT gateway_contact_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY journal
+    ADD CONSTRAINT journal_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY kept_answer
+    ADD CONSTRAINT kept_answer_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY mailing_draft
+    ADD CONSTRAINT mailing_draft_mailing_id_key UNIQUE (mailing_id);
+
+ALTER TABLE ONLY mailing_draft
+    ADD CONSTRAINT mailing_draft_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mailing_draft_version
+    ADD CONSTRAINT mailing_draft_version_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mailing
+    ADD CONSTRAINT mailing_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mailing_text
+    ADD CONSTRAINT mailing_text_pkey PRIMARY KEY (mailing_id, revision);
+
+ALTER TABLE ONLY message
+    ADD CONSTRAINT message_client_id_mailing_id_key UNIQUE (client_id, mailing_id);
+
+ALTER TABLE ONLY message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY message_tally
+    ADD CONSTRAINT message_tally_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY pace
+    ADD CONSTRAINT pace_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sign_in_link
+    ADD CONSTRAINT sign_in_link_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY worker_report
+    ADD CONSTRAINT worker_report_pkey PRIMARY KEY (at, worker);
+
+CREATE INDEX attempt_started_at_idx ON attempt USING brin (started_at) WITH (autosummarize='on');
+
+CREATE INDEX audit_entry_actor_id_idx ON audit_entry USING btree (actor, id);
+
+CREATE INDEX audit_entry_at_idx ON audit_entry USING btree (at);
+
+CREATE INDEX audit_entry_object_id_idx ON audit_entry USING btree (object, object_id, id);
+
+CREATE INDEX audit_entry_operation_id_idx ON audit_entry USING btree (operation, id);
+
+CREATE INDEX browser_session_expires_at_idx ON browser_session USING btree (expires_at);
+
+CREATE INDEX client_operator_code_id_idx ON client USING btree (operator_code, id);
+
+CREATE INDEX client_tag_id_idx ON client USING btree (tag, id);
+
+CREATE INDEX journal_mailing_id_id_idx ON journal USING btree (mailing_id, id);
+
+CREATE INDEX kept_answer_created_at_idx ON kept_answer USING btree (created_at);
+
+CREATE INDEX mailing_draft_unsent_idx ON mailing_draft USING btree (id) WHERE (mailing_id IS NULL);
+
+CREATE INDEX mailing_draft_version_draft_id_id_idx ON mailing_draft_version USING btree (draft_id, id);
+
+CREATE INDEX mailing_ledger_idx ON mailing USING btree (settled_at) WHERE ((settled_at IS NOT NULL) AND (ledger_removed_at IS NULL));
+
+CREATE INDEX mailing_listed_idx ON mailing USING btree (id) WHERE (removed_at IS NULL);
+
+CREATE INDEX mailing_scheduled_idx ON mailing USING btree (start_datetime) WHERE (status = 'scheduled'::mailing_status);
+
+CREATE INDEX mailing_unsettled_idx ON mailing USING btree (id) WHERE ((launch_started_at IS NOT NULL) AND (settled_at IS NULL));
+
+CREATE INDEX message_due_idx ON message USING btree (mailing_id, due_at, id) WHERE (status = 'pending'::message_status);
+
+CREATE INDEX message_ended_idx ON message USING btree (status, id) WHERE (status <> ALL (ARRAY['pending'::message_status, 'sending'::message_status]));
+
+CREATE INDEX message_lease_idx ON message USING btree (lease_until) WHERE (status = 'sending'::message_status);
+
+CREATE INDEX message_listed_idx ON message USING btree (mailing_id, status, id) WHERE (status <> 'sending'::message_status);
+
+CREATE INDEX message_phone_number_idx ON message USING btree (phone_number, id);
+
+CREATE INDEX message_tally_current_idx ON message_tally USING btree (mailing_id) WHERE (NOT in_total);
+
+CREATE INDEX message_tally_mailing_id_idx ON message_tally USING btree (mailing_id, status);
+
+CREATE INDEX message_tally_unended_idx ON message_tally USING btree (mailing_id) WHERE (in_total AND (status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])));
+
+CREATE TRIGGER audit_entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_entry FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
+
+ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;
+
+CREATE TRIGGER mailing_kept BEFORE DELETE ON mailing FOR EACH ROW EXECUTE FUNCTION mailing_kept();
+
+CREATE TRIGGER message_tally_deleted AFTER DELETE ON message REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION message_tally_deleted();
+
+CREATE TRIGGER message_tally_inserted AFTER INSERT ON message REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION message_tally_inserted();
+
+CREATE TRIGGER message_tally_updated AFTER UPDATE ON message REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION message_tally_updated();
+
+ALTER TABLE ONLY journal
+    ADD CONSTRAINT journal_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mailing_draft
+    ADD CONSTRAINT mailing_draft_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mailing_draft_version
+    ADD CONSTRAINT mailing_draft_version_draft_id_fkey FOREIGN KEY (draft_id) REFERENCES mailing_draft(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY mailing_text
+    ADD CONSTRAINT mailing_text_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
