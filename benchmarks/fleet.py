@@ -39,7 +39,7 @@ class Fleet:
             for number in range(1, workers + 1)
         ]
         for worker in self.workers:
-            worker.wait_for(b"started")
+            worker.wait_for(b"worker.started")
 
     @property
     def pids(self) -> list[int]:

@@ -25,12 +25,15 @@ from benchmarks.postgres import connect
 from benchmarks.progress import Progress
 from benchmarks.result import Result, ratio
 from benchmarks.stage import Stage, command
+from shared.domain.results import Result as SubmissionResult
+from shared.gateways.base import SubmitResult
 from worker.database import Database
 from worker.delivery import AttemptResult, Retries
-from worker.lanes.gateway_client import ACCEPTED
 from worker.queue import Queue
 
 SMALLEST = 10_000
+ACCEPTED = SubmitResult(SubmissionResult.ACCEPTED, "200")
+
 BATCH, CLAIMS = 500, 9
 """Messages in a claim, and claims at each size: few beside the smallest, so that it stays what it is."""
 CALLS = 40

@@ -122,7 +122,7 @@ def _kill_in_the_middle(stage: Stage, audience: int) -> tuple[int, int]:
         with Fleet(url, gateway, 2, stage.folder, settings):
             ledger.wait_until_sent(connection, mailing_id, audience, gateway, progress, 0)
         served, recorded = gateway.served(), ledger.recorded(connection, mailing_id)
-        in_doubt = ask(connection, "SELECT count(*) FROM attempt WHERE outcome = 'ambiguous'")
+        in_doubt = ask(connection, "SELECT count(*) FROM attempt WHERE result = 'ambiguous'")
         ledger.check(recorded, served, audience, repeats_explained_by=in_doubt)
         _check_one_message_each(connection, mailing_id, audience)
         connection.close()

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from shared.domain.statuses import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
-from worker.answers import SubmitResult
+from shared.domain.results import FINAL, TAKEN, UNCOUNTED, Result
+from shared.domain.statuses import MessageStatus, OnUnknown
+from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
 from worker.lanes.send_permits import ALWAYS, Permit
 
 
@@ -60,6 +61,8 @@ class ClaimedMessage:
     """Monotonic time after which it must not begin, which may be with a connection: the slot's end."""
     permit: Permit = ALWAYS
     """The mailing's: whether it still runs."""
+    gateway: str = DEFAULT_GATEWAY
+    """The name of the gateway that it was claimed for."""
 
     def may_leave(self, now: float) -> bool:
         """Whether its request may leave at that monotonic time."""
@@ -132,20 +135,21 @@ SENT_IN_DOUBT = Transition(MessageStatus.SENT, in_doubt=True)
 
 def judge(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
     """The table "What an answer means" of the design, for the message's side of it."""
-    if answer.outcome is Outcome.ACCEPTED:
+    if answer.result in TAKEN:
         return SENT_IN_DOUBT if delivery.in_doubt else SENT
-    spared = answer.outcome in SPARED_OUTCOMES
-    ambiguous = answer.outcome is Outcome.AMBIGUOUS
+    spared = answer.result in UNCOUNTED
+    ambiguous = answer.result is Result.AMBIGUOUS
     in_doubt = delivery.in_doubt or ambiguous
     counted = delivery.number - delivery.spared - spared
+    reason = answer.reason and answer.reason.sentence
     held = ambiguous and delivery.on_unknown is OnUnknown.HOLD
-    if answer.final or held or (counted >= retries.max_attempts and not spared):
+    if answer.result in FINAL or held or (counted >= retries.max_attempts and not spared):
         # It ends here. Not called failed if one of its requests may have landed.
         end = MessageStatus.UNKNOWN if in_doubt else MessageStatus.FAILED
-        return Transition(end, answer.detail, in_doubt=in_doubt, spared=spared)
+        return Transition(end, reason, in_doubt=in_doubt, spared=spared)
     return Transition(
         MessageStatus.PENDING,
-        answer.detail,
+        reason,
         _delay(delivery, answer, retries, random),
         in_doubt=in_doubt,
         spared=spared,
@@ -153,21 +157,21 @@ def judge(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, rand
 
 
 def _delay(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> float:
-    match answer.outcome:
-        case Outcome.UNAUTHORIZED:
+    match answer.result:
+        case Result.MISCONFIGURED | Result.NO_CREDIT:
             # Short, since nothing may be wrong with the message; and long enough for other messages to be tried first,
             # whose answers tell whether it is this one that is refused.
             return retries.delay(min(delivery.spared + 1, MOST_REFUSAL_DELAYS), random)
-        case Outcome.UNREACHABLE:
+        case Result.UNREACHABLE:
             # The breaker waits for the gateway to come back; the message need not wait longer than that.
             return retries.delay(1, random)
-        case Outcome.THROTTLED if answer.retry_after is not None:
+        case Result.THROTTLED if answer.retry_after is not None:
             # Not before the gateway said, and not all at that very moment.
             return answer.retry_after + retries.delay(1, random)
-        case Outcome.THROTTLED:
+        case Result.THROTTLED:
             # What the gateway's troubles have cost so far says how patient to be with it.
             return retries.delay(delivery.spared + 1, random)
-        case Outcome.AMBIGUOUS if answer.not_understood:
+        case Result.AMBIGUOUS if answer.not_understood:
             # Most likely it was taken, and the repeat is a second text to the same person.
             return retries.delay(NOT_UNDERSTOOD_PATIENCE * (delivery.number - delivery.spared), random)
         case _:

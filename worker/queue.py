@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
-from worker.answers import SubmitResult
+from shared.domain.reasons import Reason, ReasonCode
+from shared.domain.results import Result
+from shared.domain.statuses import MessageStatus, OnUnknown
+from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
 from worker.attempt_payload import entries
 from worker.claim_cursor import LOOK_BACK_SHARE, ClaimCursor
 from worker.database import Database
 from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, judge
-from worker.lanes.account_refusals import Earlier
+from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import ALWAYS, Permit, Permits
@@ -64,12 +66,12 @@ NO_PLACES: dict[str, list[Any]] = {"mailings": [], "due_ats": [], "ids": []}
 LATE = timedelta(seconds=5)
 """How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
 
-LEASE_RAN_OUT = SubmitResult(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
+LEASE_RAN_OUT = SubmitResult(Result.AMBIGUOUS, reason=Reason(ReasonCode.LEASE_EXPIRED))
 
 LONGEST_PAUSE = 30.0
 """Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
-NO_TEXT = SubmitResult(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
+NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
 
 ON_UNKNOWN = {one.value: one for one in OnUnknown}
 """By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
@@ -99,6 +101,7 @@ class Queue:
         retries: Retries,
         random: Random,
         pace: FleetRateLimiter | None = None,
+        gateway: str = DEFAULT_GATEWAY,
     ) -> None:
         """Durations are in seconds; `delivery_seconds` is the total deadline of one request."""
         self._database = database
@@ -109,6 +112,7 @@ class Queue:
         self._retries = retries
         self._random = random
         self._pace = pace
+        self._gateway = gateway
         self._permits = Permits(database)
         self._held: set[ClaimKey] = set()
         """Claims not yet recorded or released."""
@@ -157,14 +161,14 @@ class Queue:
             return True
         return False
 
-    def earlier_refusals(self, deliveries: Sequence[ClaimedMessage]) -> dict[int, Earlier]:
-        """By message, the earlier attempts that refused the account, whoever made them."""
+    def earlier_refusals(self, deliveries: Sequence[ClaimedMessage]) -> dict[int, EarlierRefusals]:
+        """By message, the earlier attempts at this gateway that refused the account, by any worker."""
 
         def work(cursor: Cursor) -> list[tuple[Any, ...]]:
-            cursor.execute(EARLIER_REFUSALS, ([delivery.message_id for delivery in deliveries],))
+            cursor.execute(EARLIER_REFUSALS, ([delivery.message_id for delivery in deliveries], self._gateway))
             return cursor.fetchall()
 
-        return {row[0]: Earlier(*row[1:]) for row in self._database.transaction(work)}
+        return {row[0]: EarlierRefusals(*row[1:]) for row in self._database.transaction(work)}
 
     def record(self, attempted: Sequence[AttemptResult]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -270,6 +274,7 @@ class Queue:
                 start_by=claim.monotonic + min(lease_allows, row[10]),
                 begin_by=slot.ends,
                 permit=permits[row[2]],
+                gateway=self._gateway,
             )
             for row, slot in zip(rows, granted.slots, strict=True)
         ]
@@ -375,6 +380,7 @@ def _delivery(
     start_by: float = 0.0,
     begin_by: float = 0.0,
     permit: Permit = ALWAYS,
+    gateway: str = DEFAULT_GATEWAY,
 ) -> ClaimedMessage:
     """A delivery of a row that begins with the columns that CLAIM and the looks at what is claimed have in common."""
     message_id, number, mailing_id, client_id, phone_number, spared, in_doubt, on_unknown = row[:8]
@@ -394,6 +400,7 @@ def _delivery(
         start_by,
         begin_by,
         permit,
+        gateway,
     )
 
 

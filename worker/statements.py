@@ -164,12 +164,12 @@ ORDER BY random()
 LIMIT 100
 """
 
-# Earlier attempts that refused the account, by message.
+# Earlier attempts at a gateway that refused the account, by message.
 EARLIER_REFUSALS = """
 SELECT message_id, date_part('epoch', min(started_at)), date_part('epoch', max(started_at)),
     coalesce(max(duration), 0)
 FROM attempt
-WHERE message_id = ANY(%s) AND outcome = 'unauthorized'
+WHERE message_id = ANY(%s) AND gateway = %s AND result IN ('misconfigured', 'no_credit')
 GROUP BY message_id
 """
 
@@ -193,8 +193,9 @@ GROUP BY message_id
 RECORD = """
 WITH attempted AS (
     SELECT * FROM json_to_recordset(%s) AS attempted(
-        message_id bigint, number int, started_at float8, ago float8, duration float8, outcome outcome,
-        http_status smallint, detail text, worker text,
+        message_id bigint, number int, started_at float8, ago float8, duration float8,
+        gateway text, result attempt_result, provider_code text, reason_code text, reason_params jsonb,
+        provider_message_id text, worker text,
         status message_status, reason text, delay float8, in_doubt boolean, spared boolean)
 ), moved AS (
     UPDATE message
@@ -219,20 +220,24 @@ WITH attempted AS (
     WHERE message.id = attempted.message_id
       AND ((message.status = 'sending' AND message.attempts = attempted.number)
            OR (attempted.status = 'sent' AND message.status <> 'sent'))
-    RETURNING message.id, attempts, claimed_at, lease_worker
+    RETURNING message.id, attempts, claimed_at, lease_worker, attempted.gateway
 )
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
+INSERT INTO attempt (message_id, number, started_at, duration,
+    gateway, result, provider_code, reason_code, reason_params, provider_message_id, worker)
 SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
-    duration / 1e6, outcome, http_status, detail, worker
+    duration / 1e6, gateway, result, provider_code, reason_code, reason_params,
+    provider_message_id, worker
 FROM attempted
 UNION ALL
-SELECT id, attempts, claimed_at, NULL, 'ambiguous', NULL, 'the message turned out to be sent', lease_worker
+SELECT id, attempts, claimed_at, NULL, gateway, 'ambiguous', NULL, 'sent_meanwhile', NULL, NULL, lease_worker
 FROM moved
 WHERE lease_worker IS NOT NULL
 ON CONFLICT (message_id, number) DO UPDATE
 SET duration = excluded.duration,
-    http_status = excluded.http_status,
-    detail = concat_ws(' ', attempt.detail || '; the answer came after all:', excluded.outcome, excluded.detail)
+    provider_code = excluded.provider_code,
+    provider_message_id = excluded.provider_message_id,
+    reason_params = coalesce(attempt.reason_params, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        'late_result', excluded.result, 'late_words', excluded.reason_params -> 'words'))
 WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 """
 
@@ -292,7 +297,7 @@ WHERE message.id = given.id AND status = 'sending' AND attempts = given.number A
 RELEASE_ATTEMPTS = """
 UPDATE attempt
 SET duration = 0,
-    detail = concat_ws('; ', detail, 'the answer came after all: no request left')
+    reason_params = coalesce(reason_params, '{}') || '{"late_result": "not_submitted"}'
 FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
 WHERE message_id = given.id AND attempt.number = given.number AND worker = %(worker)s AND duration IS NULL
 """

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from api.workers.queries import Span
+
 MINUTE = 60.0
-
-
-class Span(NamedTuple):
-    """So many of each kind, spread over some seconds, the last of which is `ago` seconds ago."""
-
-    ago: float
-    seconds: float
-    counts: tuple[int, ...]
 
 
 class Column(NamedTuple):

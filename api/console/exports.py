@@ -35,9 +35,10 @@ COLUMNS = (
     "created_at",
     "sent_at",
     "ended_at",
-    "last_outcome",
-    "last_http_status",
-    "last_detail",
+    "last_result",
+    "last_provider_code",
+    "last_reason_code",
+    "last_reason",
 )
 
 
@@ -99,9 +100,10 @@ def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
                         message.created_at,
                         message.sent_at,
                         message.ended_at,
-                        attempt and attempt.outcome.value,
-                        attempt and attempt.http_status,
-                        attempt and attempt.detail,
+                        attempt and attempt.result.value,
+                        attempt and attempt.provider_code,
+                        attempt and attempt.reason_code,
+                        attempt and attempt.reason,
                     ),
                     form,
                 )

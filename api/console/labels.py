@@ -1,4 +1,4 @@
-"""The words of states, outcomes and actions, and the sentences of rules and the ledger, in the viewer's language."""
+"""The words of states, results and actions, and the sentences of rules and the ledger, in the viewer's language."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ WORDS = {
     "refused": lazy_gettext("refused"),
     "throttled": lazy_gettext("throttled"),
     "unreachable": lazy_gettext("unreachable"),
-    "unauthorized": lazy_gettext("account refused"),
+    "misconfigured": lazy_gettext("misconfigured"),
+    "no_credit": lazy_gettext("no credit"),
+    "duplicate": lazy_gettext("accepted before"),
+    "retriable": lazy_gettext("refused for now"),
+    "opted_out": lazy_gettext("opted out"),
+    "not_submitted": lazy_gettext("not submitted"),
     "ambiguous": lazy_gettext("no clear answer"),
     "pause": lazy_gettext("paused by a person"),
     "resume": lazy_gettext("resumed"),
@@ -53,8 +58,8 @@ GATEWAY_WORDS = {
     GatewayState.NO_ANSWER: lazy_gettext("no answer"),
     GatewayState.LAST_REFUSED: lazy_gettext("account refused"),
     GatewayState.SLOWING: lazy_gettext("slowing down"),
-    GatewayState.OPEN: lazy_gettext("in trouble"),
-    GatewayState.REFUSED: lazy_gettext("account refused"),
+    GatewayState.CIRCUIT_OPEN: lazy_gettext("not responding"),
+    GatewayState.MISCONFIGURED: lazy_gettext("misconfigured"),
     GatewayState.NO_CREDIT: lazy_gettext("no credit"),
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
 }
@@ -93,7 +98,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def word(name: str) -> str:
-    """The word for a state, an outcome or an action; what has none is its own."""
+    """The word for a state, a result or an action; what has none is its own."""
     return str(WORDS.get(name, name))
 
 

@@ -15,6 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from api.console.labels import FIELDS, MEANINGS, gateway_word, said, word
+from api.console.reasons import provider_code, reason, said_by_gateway
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
@@ -44,6 +45,9 @@ def register_formats(app: Flask) -> None:
         "word": word,
         "gateway_word": gateway_word,
         "said": said,
+        "reason": reason,
+        "provider_code": provider_code,
+        "said_by_gateway": said_by_gateway,
     }
     for name, written in filters.items():
         app.add_template_filter(_anew(written), name)

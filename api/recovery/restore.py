@@ -10,7 +10,10 @@ from sqlalchemy import ColumnElement, CursorResult, and_, exists, func, insert, 
 from api.extensions import db
 from api.mailings.queries import write_down
 from shared.domain.mailing_rules import Action
-from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus, OnUnknown, Outcome
+from shared.domain.reasons import ReasonCode
+from shared.domain.results import Result
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus, OnUnknown
+from shared.gateways.base import DEFAULT_GATEWAY
 from shared.schema import Attempt, Client, Mailing, Message
 
 WHY = "after a restore"
@@ -103,7 +106,7 @@ def messages_held() -> int:
     return db.session.scalars(select(func.count()).select_from(Message).where(held)).one()
 
 
-_ATTEMPT_COLUMNS = ["message_id", "number", "started_at", "outcome", "detail", "worker"]
+_ATTEMPT_COLUMNS = ["message_id", "number", "started_at", "gateway", "result", "reason_code", "worker"]
 
 
 def _skip_ids(model: type[Message] | type[Mailing] | type[Client], skip: int) -> Skipped:
@@ -122,8 +125,9 @@ def _unsettled() -> ColumnElement[bool]:
 
 
 def _add_attempts(which: ColumnElement[bool], number: Any, started_at: Any, worker: Any) -> None:
-    outcome = literal(Outcome.AMBIGUOUS, Attempt.outcome.type)
-    attempts = select(Message.id, number, started_at, outcome, literal(WHY), worker).where(which)
+    result = literal(Result.AMBIGUOUS, Attempt.result.type)
+    reason, gateway = literal(ReasonCode.RESTORED.value), literal(DEFAULT_GATEWAY)
+    attempts = select(Message.id, number, started_at, gateway, result, reason, worker).where(which)
     db.session.execute(insert(Attempt).from_select(_ATTEMPT_COLUMNS, attempts))
 
 

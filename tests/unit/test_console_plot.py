@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.console.charts import Span, moments_plot, rate_plot, round_up
+from api.console.charts import moments_plot, rate_plot, round_up
+from api.workers.queries import Span
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

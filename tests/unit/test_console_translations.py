@@ -18,6 +18,7 @@ from api.clients import csv_reader, encodings, file_rows, import_parser, lines, 
 from api.http.errors import CONSTRAINTS
 from shared.domain.client_rules import DOUBTFUL_NUMBER
 from shared.domain.phone_numbers import EXTENSION, FORM, NATIONAL, NO_COUNTRY, ROUNDED, SEVERAL, WRITTEN
+from shared.domain.reasons import SENTENCES
 from tests.database import ROOT
 
 CONSOLE = Path(api.console.__file__).parent
@@ -89,6 +90,10 @@ def test_every_rule_s_sentence_has_a_translation() -> None:
     told |= {re.sub(r"\d+", "#", one) for one in (*PHONE_NUMBERS, DOUBTFUL_NUMBER.message)}
     assert len(told) > 8
     assert [sentence for sentence in told if sentence not in RUSSIAN] == []
+
+
+def test_every_reason_has_a_translation() -> None:
+    assert [sentence for sentence in SENTENCES.values() if sentence not in RUSSIAN] == []
 
 
 def written(node: ast.AST) -> Iterator[str]:

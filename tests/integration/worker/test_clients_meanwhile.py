@@ -80,7 +80,7 @@ def end_of(connection: Connection) -> tuple[Any, ...]:
         (record("unauthorized"), ("cancelled", REMOVED)),
         (record("ambiguous"), ("unknown", IN_DOUBT)),
         (record("accepted"), ("sent", None)),
-        (record("refused for good"), ("failed", "code 1: no such phone")),
+        (record("refused for good"), ("failed", "The gateway said: code 1: no such phone")),
         (release, ("cancelled", REMOVED)),
         (lose, ("unknown", IN_DOUBT)),
     ],

@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 from worker.statements import FIND_EXPIRED_LEASES
 
-DETAIL = "the lease ran out before the worker told what came of it"
+REASON = "The lease expired before the worker recorded a result"
 
 
 def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_its_holder(
@@ -36,16 +36,20 @@ def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_
 
     now = message(connection, 1)
     assert (now["status"], now["in_doubt"], now["attempts"], now["attempts_spared"]) == ("pending", True, 1, 0)
-    assert (now["claimed_at"], now["lease_until"], now["lease_worker"], now["reason"]) == (None, None, None, DETAIL)
+    assert (now["claimed_at"], now["lease_until"], now["lease_worker"], now["reason"]) == (None, None, None, REASON)
     assert attempts_of(connection, 1) == [
         {
             "message_id": 1,
             "number": 1,
             "started_at": claimed_at(delivery),
             "duration": None,
-            "outcome": "ambiguous",
-            "http_status": None,
-            "detail": DETAIL,
+            "gateway": "default",
+            "result": "ambiguous",
+            "provider_code": None,
+            "reason_code": "lease_expired",
+            "reason_params": None,
+            "provider_message_id": None,
+            "reason": REASON,
             "worker": "dead",
         }
     ]

@@ -35,7 +35,7 @@ from worker.statements import (
     RECORD,
     RELEASE,
 )
-from worker.telemetry.status_reporter import StatusReporter, WorkerStatus
+from worker.telemetry.status_reporter import LaneStatus, StatusReporter
 
 AT_ONCE = 1000
 
@@ -110,7 +110,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     suspect = queue.claim_poison_message()
     assert suspect
     queue.record([answer(suspect, "refused")])
-    StatusReporter(database, "left").report(WorkerStatus(GatewayHealth.OK, 0, 1))
+    StatusReporter(database, "left").report([LaneStatus("default", GatewayHealth.OK, 0, 1)])
     return ExplainingCursor.plans
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.domain.reasons import Reason, ReasonCode
 from tests.factories import (
     add_running_mailing,
     attempts_of,
@@ -69,7 +70,8 @@ def test_what_an_answer_means(
 
     assert (now["status"], now["in_doubt"]) == (status, in_doubt)
     assert (now["attempts"], now["attempts_spared"]) == (1, spared)
-    assert now["reason"] == ANSWERS[name].detail
+    reason = ANSWERS[name].reason
+    assert now["reason"] == (reason and reason.sentence)
     assert (now["claimed_at"], now["lease_until"], now["lease_worker"]) == (None, None, None)
     assert (now["sent_at"] is not None) == (status == "sent")
     assert (now["ended_at"] is not None) == (waits is None)
@@ -86,15 +88,20 @@ def test_every_attempt_is_written_down(name: str, connection: Connection, queue:
 
     queue.record([answer(delivery, name)])
 
+    said = ANSWERS[name]
     assert attempts_of(connection, 1) == [
         {
             "message_id": 1,
             "number": 1,
             "started_at": claimed_at(delivery) + timedelta(seconds=0.5),
             "duration": 0.25,
-            "outcome": ANSWERS[name].outcome,
-            "http_status": ANSWERS[name].http_status,
-            "detail": ANSWERS[name].detail,
+            "gateway": "default",
+            "result": said.result,
+            "provider_code": said.code,
+            "reason_code": said.reason and said.reason.code,
+            "reason_params": (said.reason and said.reason.parameters) or None,
+            "provider_message_id": None,
+            "reason": said.reason and said.reason.sentence,
             "worker": "left",
         }
     ]
@@ -135,7 +142,7 @@ def test_what_three_attempts_at_most_end_in(
 
     assert (now["status"], now["in_doubt"], now["attempts"]) == (status, in_doubt, len(names))
     assert [one["number"] for one in attempts_of(connection, 1)] == list(range(1, len(names) + 1))
-    assert [one["outcome"] for one in attempts_of(connection, 1)] == [ANSWERS[name].outcome for name in names]
+    assert [one["result"] for one in attempts_of(connection, 1)] == [ANSWERS[name].result for name in names]
 
 
 @pytest.mark.parametrize(
@@ -159,8 +166,8 @@ def test_a_mailing_on_hold_after_doubt_repeats_only_what_certainly_did_not_land(
 def test_a_reason_is_that_of_the_last_attempt(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
 
-    assert attempt(connection, queue, "refused")["reason"] == "code 7: blocked"
-    assert attempt(connection, queue, "ambiguous")["reason"] == "oops"
+    assert attempt(connection, queue, "refused")["reason"] == "The gateway said: code 7: blocked"
+    assert attempt(connection, queue, "ambiguous")["reason"] == "The gateway said: oops"
     assert attempt(connection, queue, "accepted")["reason"] is None
 
 
@@ -229,11 +236,10 @@ def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
 
     assert message(connection, 1) == before
     [lost] = attempts_of(connection, 1)
-    assert (lost["outcome"], lost["duration"], lost["http_status"]) == ("ambiguous", 0.25, ANSWERS[name].http_status)
-    assert lost["detail"] == (
-        "the lease ran out before the worker told what came of it; the answer came after all: "
-        f"{ANSWERS[name].outcome} {ANSWERS[name].detail}"
-    )
+    assert (lost["result"], lost["duration"], lost["provider_code"]) == ("ambiguous", 0.25, ANSWERS[name].code)
+    assert lost["reason_code"] == "lease_expired"
+    late = {"late_result": ANSWERS[name].result, "late_words": ANSWERS[name].words}
+    assert lost["reason_params"] == {key: value for key, value in late.items() if value}
 
 
 @pytest.mark.parametrize(
@@ -259,8 +265,8 @@ def test_a_success_is_recorded_whatever_has_happened_since(
     assert (now["status"], now["reason"], now["lease_until"]) == ("sent", None, None)
     assert now["sent_at"] == now["ended_at"]
     lost = attempts_of(connection, 1)[0]
-    assert (lost["outcome"], lost["http_status"], lost["duration"]) == ("ambiguous", 200, 0.25)
-    assert lost["detail"].endswith("; the answer came after all: accepted")
+    assert (lost["result"], lost["provider_code"], lost["duration"]) == ("ambiguous", "200", 0.25)
+    assert lost["reason_params"] == {"late_result": "accepted"}
 
 
 def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_nothing(
@@ -276,7 +282,7 @@ def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_noth
     right.record([answer(repeat, "ambiguous")])
 
     assert message(connection, 1) == before
-    assert [(one["number"], one["outcome"]) for one in attempts_of(connection, 1)] == [
+    assert [(one["number"], one["result"]) for one in attempts_of(connection, 1)] == [
         (1, "ambiguous"),
         (2, "ambiguous"),
     ]
@@ -307,7 +313,14 @@ def test_an_attempt_that_was_written_down_is_never_rewritten(connection: Connect
     assert attempts_of(connection, 1) == before
 
 
-@pytest.mark.parametrize("bad", [{"detail": "nul \x00"}, {"detail": "half a \ud83d"}, {"http_status": 99_999}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"reason": Reason(ReasonCode.PROVIDER_SAID, {"words": "nul \x00"})},
+        {"reason": Reason(ReasonCode.PROVIDER_SAID, {"words": "half a \ud83d"})},
+        {"code": "nul \x00"},
+    ],
+)
 def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     bad: dict[str, Any], connection: Connection, queue: Queue
 ) -> None:
