@@ -12,25 +12,26 @@ import signal
 import sys
 
 import worker.__main__
-from worker.answers import SubmitResult
-from worker.lanes.gateway_client import Exchange, Gateway, Prepared
+import worker.app
+from shared.gateways.base import OutgoingMessage, SubmitResult
+from worker.lanes.gateway_client import Exchange, GatewayClient, Prepared
 
 PHONES = os.environ["CRASH_PHONES"].split(",")
 MOMENT = os.environ["CRASH_MOMENT"]
 
 
-class SuicidalGateway(Gateway):
-    """A gateway at whose door the worker dies."""
+class CrashingClient(GatewayClient):
+    """A client during whose use the worker is killed."""
 
-    def prepare(self, message_id: int, phone_number: int, text: str) -> Prepared | SubmitResult:
-        if deadly(str(phone_number)) and MOMENT == "before the send":
+    def prepare(self, message: OutgoingMessage) -> Prepared | SubmitResult:
+        if deadly(str(message.phone_number)) and MOMENT == "before the send":
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().prepare(message_id, phone_number, text)
+        return super().prepare(message)
 
-    def read(self, exchange: Exchange, hide: tuple[str, ...]) -> SubmitResult:
-        if any(deadly(secret) for secret in hide) and MOMENT == "after the answer":
+    def read(self, exchange: Exchange, secrets: tuple[str, ...]) -> SubmitResult:
+        if any(deadly(secret) for secret in secrets) and MOMENT == "after the answer":
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(exchange, hide)
+        return super().read(exchange, secrets)
 
 
 def deadly(phone: str) -> bool:
@@ -38,5 +39,5 @@ def deadly(phone: str) -> bool:
 
 
 if __name__ == "__main__":
-    vars(worker.__main__)["Gateway"] = SuicidalGateway
+    vars(worker.app)["GatewayClient"] = CrashingClient
     sys.exit(worker.__main__.main())

@@ -60,7 +60,7 @@ class Housekeeper:
                 SELECT string_agg(format('%I', tablename), ', ') INTO used FROM pg_tables
                 LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = tablename || '_id_seq'
                 WHERE pg_tables.schemaname = 'public'
-                    AND tablename NOT IN ('alembic_version', 'pace', 'cookie_secret', 'audit_entry')
+                    AND tablename NOT IN ('alembic_version', 'rate_limit', 'cookie_secret', 'audit_entry')
                     AND (pg_relation_size(format('%I', tablename)::regclass) > 0 OR last_value IS NOT NULL);
                 IF used IS NOT NULL THEN
                     EXECUTE 'TRUNCATE ' || used || ' RESTART IDENTITY CASCADE';

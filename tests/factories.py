@@ -10,6 +10,8 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import RealDictCursor
 
+from shared.domain.reasons import sentence
+
 FIRST_PHONE = 79_000_000_000
 
 
@@ -126,25 +128,29 @@ def add_report(
     worker: str = "worker-1",
     *,
     ago: float = 1.0,
-    gateway: str = "ok",
+    state: str = "ok",
     accepted: int = 0,
     stopped: bool = False,
-    detail: str | None = None,
+    provider_code: str | None = None,
+    reason_code: str | None = None,
 ) -> None:
-    """What a worker told of itself so many seconds ago, of the 5 seconds before."""
+    """What a worker reported so many seconds ago, of the 5 seconds before."""
     execute(
         connection,
         """
-        INSERT INTO worker_report (worker, at, seconds, accepted, refused, throttled, unreachable, unauthorized,
-            ambiguous, in_hand, send_limit, gateway, stopped, detail)
-        VALUES (%s, now() - %s * interval '1 second', 5, %s, 0, 0, 0, 0, 0, 0, 16, %s, %s, %s)
+        INSERT INTO worker_report (worker, at, gateway, interval_seconds, accepted, duplicate, refused, retriable,
+            opted_out, throttled, unreachable, misconfigured, no_credit, ambiguous, in_flight, concurrency_limit,
+            gateway_state, stopped, provider_code, reason_code)
+        VALUES (%s, now() - %s * interval '1 second', 'default', 5, %s, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16,
+            %s, %s, %s, %s)
         """,
         worker,
         ago,
         accepted,
-        gateway,
+        state,
         stopped,
-        detail,
+        provider_code,
+        reason_code,
     )
 
 
@@ -153,20 +159,22 @@ def add_contact(
     *,
     asked: float,
     answered: float | None,
-    outcome: str = "accepted",
-    detail: str | None = None,
+    result: str = "accepted",
+    words: str | None = None,
 ) -> None:
     """The last request to the gateway, and its last answer, so many seconds ago."""
     execute(
         connection,
         """
-        INSERT INTO gateway_contact (id, asked_at, answered_at, outcome, detail)
-        VALUES (1, now() - %s * interval '1 second', now() - %s * interval '1 second', %s, %s)
+        INSERT INTO gateway_contact (gateway, asked_at, answered_at, result, reason_code, reason_params)
+        SELECT 'default', now() - %s * interval '1 second', now() - %s * interval '1 second', %s,
+            CASE WHEN words IS NOT NULL THEN 'connection_failed' END, jsonb_build_object('words', words)
+        FROM (VALUES (%s)) AS said (words)
         """,
         asked,
         answered,
-        outcome,
-        detail,
+        result,
+        words,
     )
 
 
@@ -226,10 +234,15 @@ def message(connection: Connection, message_id: int) -> dict[str, Any]:
 
 
 def attempts_of(connection: Connection, message_id: int) -> list[dict[str, Any]]:
-    """What the ledger says of each attempt of a message, first to last."""
+    """What the ledger says of each attempt of a message, first to last, with its `reason` as a sentence."""
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute("SELECT * FROM attempt WHERE message_id = %s ORDER BY number", [message_id])
-        return [dict(attempt) for attempt in cursor.fetchall()]
+        return [{**attempt, "reason": _reason(attempt)} for attempt in cursor.fetchall()]
+
+
+def _reason(attempt: dict[str, Any]) -> str | None:
+    code = attempt["reason_code"]
+    return None if code is None else sentence(code, attempt["reason_params"])
 
 
 def tally(connection: Connection, mailing_id: int) -> dict[str, int]:

@@ -54,8 +54,8 @@ FROM mailing, LATERAL (
     SELECT CASE WHEN mailing.id IN (2, 3) THEN 'sent' ELSE 'pending' END::message_status
 ) AS one(status), generate_series(1, audience) AS n
 WHERE mailing.id <> 5;
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, worker)
-SELECT id, 1, sent_at, 0.1, 'accepted', 200, 'somebody' FROM message WHERE status = 'sent';
+INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker)
+SELECT id, 1, sent_at, 0.1, 'default', 'accepted', '200', 'somebody' FROM message WHERE status = 'sent';
 """
 
 # What was analyzed is no longer so: nearly all that waited in mailing 1 has been sent, and as much is new in mailing 6.
@@ -64,8 +64,8 @@ UPDATE message SET status = 'sent', attempts = 1, sent_at = now(), ended_at = no
 WHERE mailing_id = 1 AND status = 'pending' AND id %% 10 <> 0;
 INSERT INTO message (mailing_id, client_id, phone_number)
 SELECT 6, %(rows)s + n, 79000000000 + %(rows)s + n FROM generate_series(1, %(rows)s) AS n;
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, worker)
-SELECT id, 1, sent_at, 0.1, 'accepted', 200, 'somebody' FROM message WHERE status = 'sent'
+INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker)
+SELECT id, 1, sent_at, 0.1, 'default', 'accepted', '200', 'somebody' FROM message WHERE status = 'sent'
 ON CONFLICT DO NOTHING;
 """
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.domain.statuses import OnUnknown
+from shared.gateways.base import DEFAULT_GATEWAY
 from worker.delivery import Claim, ClaimedMessage
 from worker.lanes.send_permits import ALWAYS, Permit
 
@@ -57,6 +58,7 @@ def claimed_message(
     start_by: float = 0.0,
     begin_by: float = 0.0,
     permit: Permit = ALWAYS,
+    gateway: str = DEFAULT_GATEWAY,
 ) -> ClaimedMessage:
     """The message of a row, held by `worker`. Times are monotonic."""
     return ClaimedMessage(
@@ -75,6 +77,7 @@ def claimed_message(
         start_by=start_by,
         begin_by=begin_by,
         permit=permit,
+        gateway=gateway,
     )
 
 

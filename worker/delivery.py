@@ -9,10 +9,11 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from shared.domain.reasons import Reason, ReasonCode
-from shared.domain.statuses import SPARED_OUTCOMES, MessageStatus, OnUnknown, Outcome
+from shared.domain.reasons import Reason
+from shared.domain.results import FINAL, TAKEN, UNCOUNTED, Result
+from shared.domain.statuses import MessageStatus, OnUnknown
 from shared.domain.transitions import end_unless_in_doubt
-from worker.answers import SubmitResult
+from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
 from worker.lanes.send_permits import ALWAYS, Permit
 
 
@@ -62,6 +63,8 @@ class ClaimedMessage:
     """Monotonic time after which it must not begin, which may be with a connection: the slot's end."""
     permit: Permit = ALWAYS
     """The mailing's: whether it still runs."""
+    gateway: str = DEFAULT_GATEWAY
+    """The name of the gateway that it was claimed for."""
 
     def may_leave(self, now: float) -> bool:
         """Whether its request may leave at that monotonic time."""
@@ -134,61 +137,41 @@ SENT_IN_DOUBT = Transition(MessageStatus.SENT, in_doubt=True)
 
 def decide(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
     """The table "What an answer means" of the design, for the message's side of it."""
-    if answer.outcome is Outcome.ACCEPTED:
+    if answer.result in TAKEN:
         return SENT_IN_DOUBT if delivery.in_doubt else SENT
-    spared = answer.outcome in SPARED_OUTCOMES
-    ambiguous = answer.outcome is Outcome.AMBIGUOUS
+    spared = answer.result in UNCOUNTED
+    ambiguous = answer.result is Result.AMBIGUOUS
     in_doubt = delivery.in_doubt or ambiguous
     counted = delivery.number - delivery.spared - spared
     held = ambiguous and delivery.on_unknown is OnUnknown.HOLD
-    if answer.final or held or (counted >= retries.max_attempts and not spared):
+    if answer.result in FINAL or held or (counted >= retries.max_attempts and not spared):
         end = end_unless_in_doubt(MessageStatus.FAILED, in_doubt=in_doubt)
-        return Transition(end, reason_of(answer), in_doubt=in_doubt, spared=spared)
+        return Transition(end, answer.reason, in_doubt=in_doubt, spared=spared)
     return Transition(
         MessageStatus.PENDING,
-        reason_of(answer),
+        answer.reason,
         _delay(delivery, answer, retries, random),
         in_doubt=in_doubt,
         spared=spared,
     )
 
 
-def reason_of(answer: SubmitResult) -> Reason | None:
-    """Why a message is where an answer has brought it."""
-    if answer.detail is None:
-        return None
-    if answer.detail in OUR_DETAILS:
-        return Reason(OUR_DETAILS[answer.detail])
-    if answer.detail.startswith(INTERNAL_ERROR):
-        return Reason(ReasonCode.INTERNAL_ERROR, {"words": answer.detail.removeprefix(INTERNAL_ERROR)})
-    code = ReasonCode.CONNECTION_FAILED if answer.http_status is None else ReasonCode.PROVIDER_SAID
-    return Reason(code, {"words": answer.detail})
-
-
-INTERNAL_ERROR = "could not be handled: "
-OUR_DETAILS = {
-    "the lease ran out before the worker told what came of it": ReasonCode.LEASE_EXPIRED,
-    "no request left: the mailing's text is missing": ReasonCode.TEXT_MISSING,
-    "the text cannot be encoded in UTF-8": ReasonCode.TEXT_NOT_ENCODABLE,
-}
-
-
 def _delay(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> float:
-    match answer.outcome:
-        case Outcome.UNAUTHORIZED:
+    match answer.result:
+        case Result.MISCONFIGURED | Result.NO_CREDIT:
             # Short, since nothing may be wrong with the message; and long enough for other messages to be tried first,
             # whose answers tell whether it is this one that is refused.
             return retries.delay(min(delivery.spared + 1, MOST_REFUSAL_DELAYS), random)
-        case Outcome.UNREACHABLE:
+        case Result.UNREACHABLE:
             # The breaker waits for the gateway to come back; the message need not wait longer than that.
             return retries.delay(1, random)
-        case Outcome.THROTTLED if answer.retry_after is not None:
+        case Result.THROTTLED if answer.retry_after is not None:
             # Not before the gateway said, and not all at that very moment.
             return answer.retry_after + retries.delay(1, random)
-        case Outcome.THROTTLED:
+        case Result.THROTTLED:
             # What the gateway's troubles have cost so far says how patient to be with it.
             return retries.delay(delivery.spared + 1, random)
-        case Outcome.AMBIGUOUS if answer.not_understood:
+        case Result.AMBIGUOUS if answer.not_understood:
             # Most likely it was taken, and the repeat is a second text to the same person.
             return retries.delay(NOT_UNDERSTOOD_PATIENCE * (delivery.number - delivery.spared), random)
         case _:

@@ -1,101 +1,65 @@
-"""The loop: record what was answered, claim what is due, hand it to the senders."""
+"""The loop: record results, claim what is due, submit it, in each lane."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from shared.domain.statuses import Outcome
-from shared.domain.worker_status import GatewayHealth
-from worker.answers import SubmitResult
 from worker.database import TROUBLE, Database
-from worker.delivery import AttemptResult, ClaimedMessage
-from worker.gateway_token import Token
-from worker.lanes.account_refusals import Refusals
-from worker.lanes.circuit_breaker import CircuitBreaker, State
-from worker.lanes.message_sender import MessageSender
-from worker.lanes.poison_messages import PoisonMessages
+from worker.delivery import AttemptResult
+from worker.lanes.lane import Lane
 from worker.maintenance.thread import MaintenanceThread
-from worker.queue import Queue
 from worker.telemetry.attempt_log import AttemptLog
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import StatusReporter, WorkerStatus
+from worker.telemetry.status_reporter import LaneStatus, StatusReporter
 
 log = logging.getLogger(__name__)
 
-LINGER_SECONDS = 0.05
-SHORT_LINGER_SECONDS = 0.005
-"""How long answers may gather, so that they are recorded together: a transaction costs PostgreSQL as much as a hundred
-messages in it. The long one while there is plenty in hand that waits to be sent, the short one after a wait."""
+BATCH_DELAY_SECONDS = 0.05
+SHORT_BATCH_DELAY_SECONDS = 0.005
+"""How long results may gather, so that they are recorded together: a transaction costs PostgreSQL as much as a hundred
+messages in it. The long one while plenty of claimed messages wait to be sent, the short one after a wait."""
 
-LINGER_STEP_SECONDS = 0.01
-"""How often it is looked whether there is plenty still."""
-
-STOPPED = {
-    GatewayHealth.OPEN: (logging.WARNING, "the gateway is in trouble: nothing is sent for a while"),
-    GatewayHealth.REFUSED: (
-        logging.ERROR,
-        "the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent",
-    ),
-    GatewayHealth.NO_CREDIT: (
-        logging.ERROR,
-        "the gateway says that the account has no credit: nothing else is sent until it has",
-    ),
-    GatewayHealth.NOT_UNDERSTOOD: (
-        logging.ERROR,
-        "the gateway's answers are not understood: check GATEWAY_URL and what answers there; nothing else is sent",
-    ),
-}
-"""What the log says when the worker stops sending, by what it stops for."""
-
-PATIENCE_SECONDS = 0.25
-"""How long the loop waits for an answer while there is more in hand than may be on its way."""
+BATCH_STEP_SECONDS = 0.01
+"""How often it is looked whether plenty of them wait still."""
 
 
 class WorkerLoop:
-    """One worker. `run` returns when `stop` is set and all is put away."""
+    """One worker. `run` returns when `stop` is set and nothing is in flight any more, or the time for that is over."""
 
     def __init__(
         self,
         *,
         database: Database,
-        queue: Queue,
-        keeper: MaintenanceThread,
-        senders: MessageSender,
-        breaker: CircuitBreaker,
+        lanes: Sequence[Lane],
+        maintenance: MaintenanceThread,
         reporter: StatusReporter,
         metrics: Metrics,
-        token: Token,
         stop: threading.Event,
         wake: threading.Event,
         poll_seconds: float,
         stop_seconds: float,
         heartbeat: Callable[[], None],
     ) -> None:
-        """`wake` ends the wait between ticks: whoever sets `stop` sets it too, and so do senders and keeper."""
+        """`wake` ends the wait between ticks: it is set along with `stop`, by senders, and by maintenance."""
         self._database = database
-        self._queue = queue
-        self._keeper = keeper
-        self._senders = senders
-        self._suspects = PoisonMessages(queue, senders)
-        self._breaker = breaker
+        self._lanes = lanes
+        self._maintenance = maintenance
         self._reporter = reporter
         self._metrics = metrics
-        metrics.standing = self._standing
-        self._token = token
+        metrics.statuses = self._statuses
         self._stop = stop
         self._wake = wake
         self._poll_seconds = poll_seconds
         self._stop_seconds = stop_seconds
         self._heartbeat = heartbeat
         self._attempt_log = AttemptLog()
-        self._refusals = Refusals()
 
     def run(self) -> None:
-        """Ticks until stopped; after a tick with nothing to do, waits for an answer, a signal or the next poll."""
-        self._keeper.start()
+        """Ticks until stopped; after a tick with nothing to do, waits for a result, a signal or the next poll."""
+        self._maintenance.start()
         try:
             while not self._stop.is_set():
                 if not self.tick():
@@ -105,143 +69,78 @@ class WorkerLoop:
         except TROUBLE:
             if not self._stop.is_set():
                 raise
-            log.warning("stopped while the database was away: other workers take over when our leases run out")
+            # Other workers take over when the leases expire.
+            log.warning("worker.stopped_without_database", extra={"in_flight": self._in_flight})
         finally:
             self._database.close()
-            self._keeper.join(self._stop_seconds)
+            self._maintenance.join(self._stop_seconds)
 
     def tick(self) -> bool:
         """One round. Returns whether it did anything, so that the next should follow at once."""
         self._heartbeat()
         self._metrics.tick()
-        self._keeper.check()
-        moved = self._record_answers()
-        self._look_at_mailings()
-        self._give_back_surplus()
-        moved |= self._claim_and_send()
+        self._maintenance.check()
+        moved = self._record_results()
+        for lane in self._lanes:
+            lane.release_forbidden()
+            lane.release_surplus()
+        for lane in self._lanes:
+            moved |= lane.claim_and_submit()
         if moved:
-            self._keeper.moved()
-        self._reporter.report(self._standing())
+            self._maintenance.moved()
+        self._reporter.report(self._statuses())
         return moved
 
-    def _record_answers(self) -> bool:
-        full = self._senders.in_hand >= self._breaker.limit
-        attempted, unstarted = self._senders.collect()
-        self._give_back(unstarted)
-        self._put_in_context(attempted)
-        self._queue.record(attempted)
-        self._reporter.count([one.answer for one in attempted])
-        self._metrics.count(attempted)
-        self._attempt_log.tell(attempted)
-        now = time.monotonic()
-        for one in attempted:
-            self._learn(one.answer, now)
-        self._breaker.end_batch(now, full=full)
-        self._senders.limit = self._breaker.limit
-        if self._breaker.state is not State.CLOSED:
-            # Not before: answers that it has not learned of yet may be what stops the senders.
-            self._senders.allow_probe()
-        return bool(attempted or unstarted)
+    @property
+    def _in_flight(self) -> int:
+        return sum(lane.in_flight for lane in self._lanes)
 
-    def _put_in_context(self, attempted: list[AttemptResult]) -> None:
-        refused = [one.delivery for one in attempted if one.answer.outcome is Outcome.UNAUTHORIZED]
-        self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
+    def _record_results(self) -> bool:
+        recorded = [lane.record_results(self._observe) for lane in self._lanes]
+        return any(recorded)
 
-    def _learn(self, answer: SubmitResult, now: float) -> None:
-        before, health = self._breaker.state, self._breaker.health
-        self._breaker.learn(answer, now)
-        if self._breaker.state is before:
-            return
-        said = {"http_status": answer.http_status, "detail": answer.detail}
-        if self._breaker.state is State.CLOSED:
-            if health in STOPPED:
-                log.info("the gateway answers again")
-            return
-        level, sentence = STOPPED[self._breaker.health]
-        log.log(level, sentence, extra=said)
-        self._give_back(self._senders.recall() + self._suspects.recall())
-
-    def _give_back(self, unstarted: list[ClaimedMessage]) -> None:
-        if unstarted:
-            self._queue.release(unstarted)
-            self._breaker.cancel_probe()
-
-    def _look_at_mailings(self) -> None:
-        """What belongs to mailings that are paused, cancelled or over by now, and has not begun, is given back."""
-        if self._queue.look_at_mailings():
-            self._give_back(self._senders.recall_forbidden())
-
-    def _give_back_surplus(self) -> None:
-        """The gateway has become on_throttled: what would wait too long now is given back, the last first."""
-        allowed = self._breaker.allowed()
-        if self._senders.in_hand > 2 * allowed:
-            self._give_back(self._senders.recall(self._senders.in_hand - allowed))
-
-    def _claim_and_send(self) -> bool:
-        if self._suspects.under_way:
-            return self._suspects.go_on()
-        now = time.monotonic()
-        in_hand = self._senders.in_hand
-        trusted = self._breaker.state is State.CLOSED
-        if trusted and self._suspects.claim(idle=False):
-            return True
-        room = self._breaker.room(now, in_hand)
-        claimable = room and now >= self._queue.claimable_at
-        deliveries = self._queue.claim(room, alone=not in_hand, pick=self._breaker.pick) if claimable else []
-        if not deliveries:
-            return trusted and not in_hand and self._suspects.claim(idle=True)
-        if self._breaker.unauthorized and self._token.refresh():
-            log.info("the gateway's token has been read again, and is another one")
-        self._breaker.probe()
-        self._look_at_mailings()  # it may be time to, after a claim that took long
-        self._senders.submit(deliveries)
-        return True
+    def _observe(self, gateway: str, attempted: Sequence[AttemptResult]) -> None:
+        self._reporter.count(gateway, [attempt.answer for attempt in attempted])
+        self._metrics.count(gateway, attempted)
+        self._attempt_log.write(gateway, attempted)
 
     def _wait(self) -> None:
-        """Until there is an answer or a signal, at the longest until the next poll, and no longer than is known."""
+        """Until there is a result or a signal, at the longest until the next poll, or until a lane needs attention."""
         now = time.monotonic()
-        timeout = min(self._poll_seconds, self._reporter.seconds_until_due(), self._queue.seconds_until_look())
-        if pause := self._breaker.seconds_until_probe(now):
-            timeout = min(timeout, pause)
-        if (claimable_at := self._queue.claimable_at) > now:
-            timeout = min(timeout, claimable_at - now)
-        if self._senders.in_hand > self._breaker.limit:
-            timeout = min(timeout, PATIENCE_SECONDS)  # should no answer come, what waits is given back
-        if self._wake.wait(timeout):
+        due = (lane.seconds_until_due(now) for lane in self._lanes)
+        if self._wake.wait(min(self._poll_seconds, self._reporter.seconds_until_due(), *due)):
             self._wake.clear()
-            if self._senders.in_hand:
-                self._stop.wait(SHORT_LINGER_SECONDS)
+            if self._in_flight:
+                self._stop.wait(SHORT_BATCH_DELAY_SECONDS)
 
     def _batch_delay(self) -> None:
-        """Lets answers gather while at least half of what may wait to be sent does so.
+        """Lets results gather while plenty of claimed messages wait to be sent.
 
         Longer beside a launch, which needs the database too, and makes work for every worker.
         """
-        if self._keeper.launching:
-            self._stop.wait(LINGER_SECONDS)
-        enough = (self._breaker.allowed() - self._breaker.limit) / 2
-        until = time.monotonic() + LINGER_SECONDS
-        while self._senders.waiting > enough and time.monotonic() < until:
-            if self._stop.wait(LINGER_STEP_SECONDS):
+        if self._maintenance.launching:
+            self._stop.wait(BATCH_DELAY_SECONDS)
+        until = time.monotonic() + BATCH_DELAY_SECONDS
+        while any(lane.has_many_waiting for lane in self._lanes) and time.monotonic() < until:
+            if self._stop.wait(BATCH_STEP_SECONDS):
                 break
 
     def _shutdown(self) -> None:
-        """Starts nothing more, finishes what is in flight, gives back the rest."""
-        log.info("stopping", extra={"in_hand": self._senders.in_hand})
-        # Before anything is waited for: what in flight outlasts our patience must not take the rest down with it.
-        self._give_back(self._senders.stop() + self._suspects.recall())
+        """Starts nothing more, finishes what is in flight, releases the rest."""
+        log.info("worker.stopping", extra={"in_flight": self._in_flight})
+        # Before anything is waited for: what is in flight may take longer than the wait, and the rest must not be lost.
+        for lane in self._lanes:
+            lane.stop()
         deadline = time.monotonic() + self._stop_seconds
-        while self._senders.in_hand and time.monotonic() < deadline:
-            self._record_answers()
+        while self._in_flight and time.monotonic() < deadline:
+            self._record_results()
             self._wake.wait(0.05)
             self._wake.clear()
-        self._record_answers()
-        if self._senders.in_hand:
-            log.warning(
-                "stopped with requests in flight: their leases run out", extra={"messages": self._senders.in_hand}
-            )
-        self._reporter.report(self._standing(), stopped=True)
-        log.info("stopped")
+        self._record_results()
+        if self._in_flight:
+            log.warning("worker.stopped_in_flight", extra={"messages": self._in_flight})  # until their leases expire
+        self._reporter.report(self._statuses(), stopped=True)
+        log.info("worker.stopped")
 
-    def _standing(self) -> WorkerStatus:
-        return WorkerStatus(self._breaker.health, self._senders.in_hand, self._breaker.limit)
+    def _statuses(self) -> list[LaneStatus]:
+        return [lane.status for lane in self._lanes]

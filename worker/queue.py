@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.domain.statuses import Outcome
+from shared.domain.reasons import Reason, ReasonCode
+from shared.domain.results import Result
+from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
 from shared.sql import claims
-from worker.answers import SubmitResult
 from worker.attempt_recorder import AttemptRecorder, clients_locked
 from worker.claim_cursor import ClaimCursor, Place, as_parameters
 from worker.claim_rows import ClaimedRow, LeasedRow, claimed_message, leased_message
 from worker.database import Database
 from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries
-from worker.lanes.account_refusals import Earlier
+from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import Permits
@@ -43,7 +44,7 @@ Claimed = tuple[list[ClaimedRow], list[Slot]]
 LONGEST_PAUSE = 30.0
 """Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
-NO_TEXT = SubmitResult(Outcome.REFUSED, detail="no request left: the mailing's text is missing", final=True)
+NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
 
 
 class Granted(NamedTuple):
@@ -79,6 +80,7 @@ class Queue:
         retries: Retries,
         random: Random,
         pace: FleetRateLimiter | None = None,
+        gateway: str = DEFAULT_GATEWAY,
     ) -> None:
         """Durations are in seconds; `delivery_seconds` is the total deadline of one request."""
         self._database = database
@@ -88,6 +90,7 @@ class Queue:
         self._delivery_seconds = delivery_seconds
         self.recorder = AttemptRecorder(lease_seconds=lease_seconds, retries=retries, random=random)
         self._pace = pace
+        self._gateway = gateway
         self._permits = Permits(database)
         self._held: set[ClaimKey] = set()
         """Claims not yet recorded or released."""
@@ -129,15 +132,15 @@ class Queue:
             return True
         return False
 
-    def earlier_refusals(self, claimed: Sequence[ClaimedMessage]) -> dict[int, Earlier]:
-        """By message, the earlier attempts that refused the account, by any worker."""
+    def earlier_refusals(self, claimed: Sequence[ClaimedMessage]) -> dict[int, EarlierRefusals]:
+        """By message, the earlier attempts at this gateway that refused the account, by any worker."""
 
         def work(cursor: Cursor) -> list[EarlierRow]:
-            cursor.execute(EARLIER_REFUSALS, {"ids": [one.message_id for one in claimed]})
+            cursor.execute(EARLIER_REFUSALS, {"ids": [one.message_id for one in claimed], "gateway": self._gateway})
             return fetch_all(cursor, EarlierRow)
 
         rows = self._database.transaction(work)
-        return {row.message_id: Earlier(first=row.first, last=row.last, longest=row.longest) for row in rows}
+        return {row.message_id: EarlierRefusals(first=row.first, last=row.last, longest=row.longest) for row in rows}
 
     def record(self, attempted: Sequence[AttemptResult]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat.
@@ -211,6 +214,7 @@ class Queue:
                 start_by=min(lease_ends, closing[row.mailing_id]),
                 begin_by=slot.ends,
                 permit=permits[row.mailing_id],
+                gateway=self._gateway,
             )
             for row, slot in zip(rows, granted.slots, strict=True)
         ]

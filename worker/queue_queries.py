@@ -30,11 +30,11 @@ ORDER BY random()
 LIMIT 100
 """
 
-# Earlier attempts that refused the account, by message.
+# Earlier attempts at a gateway that refused the account, by message.
 EARLIER_REFUSALS = """
 SELECT message_id, date_part('epoch', min(started_at)) AS first, date_part('epoch', max(started_at)) AS last,
     coalesce(max(duration), 0) AS longest
 FROM attempt
-WHERE message_id = ANY(%(ids)s) AND outcome = 'unauthorized'
+WHERE message_id = ANY(%(ids)s) AND gateway = %(gateway)s AND result IN ('misconfigured', 'no_credit')
 GROUP BY message_id
 """

@@ -11,10 +11,9 @@ from typing import Any
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import libpq_url
 from shared.errors import ConfigurationError
-from worker.lanes.gateway_client import Adapter
 
 LEASE_MARGIN = 5.0
-"""Seconds a lease must outlast the deadline of one delivery by: for the outcome to be recorded in."""
+"""Seconds by which a lease must outlast the deadline of one request: for its result to be recorded in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +28,8 @@ class WorkerSettings:
     gateway_timeout: float
     gateway_ca_file: str | None
     gateway_proxy: str | None
-    gateway_adapter: Adapter
     gateway_rate: float
-    """Requests a second of the whole fleet; 0 is no limit."""
+    """Requests a second of all workers together; 0 is no limit."""
     concurrency: int
     poll_seconds: float
     lease_seconds: float
@@ -47,7 +45,7 @@ class WorkerSettings:
     heartbeat_file: str | None
     metrics_host: str
     metrics_port: int
-    """Where Prometheus may ask; 0 is nowhere."""
+    """Where Prometheus may scrape; 0 is nowhere."""
     log_level: str
     log_format: str
 
@@ -56,7 +54,7 @@ class WorkerSettings:
         if self.lease_seconds < self.gateway_timeout + LEASE_MARGIN:
             raise ConfigurationError(
                 f"LEASE_SECONDS: must be at least GATEWAY_TIMEOUT + {LEASE_MARGIN:g} "
-                f"({self.gateway_timeout + LEASE_MARGIN:g}), or a claim would run out while its request runs."
+                f"({self.gateway_timeout + LEASE_MARGIN:g}), or a lease would expire while its request is in flight."
             )
 
     @classmethod
@@ -72,7 +70,6 @@ class WorkerSettings:
                 "gateway_timeout": env.float("GATEWAY_TIMEOUT", 10.0, validate=between(0.1, 600.0)),
                 "gateway_ca_file": env.str("GATEWAY_CA_FILE", None),
                 "gateway_proxy": env.str("GATEWAY_PROXY", None),
-                "gateway_adapter": env.enum("GATEWAY_ADAPTER", Adapter.LIBCURL, enum=Adapter, by_value=True),
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "concurrency": env.int("WORKER_CONCURRENCY", 256, validate=between(1, 4096)),
                 "poll_seconds": env.float("WORKER_POLL_SECONDS", 5.0, validate=between(0.05, 60.0)),
@@ -92,6 +89,15 @@ class WorkerSettings:
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
         return cls(**{**read, "database_dsn": libpq_url(read["database_dsn"])})
+
+
+OBSOLETE = {"GATEWAY_ADAPTER": "It has no effect: every request goes over libcurl. Remove the setting."}
+"""Settings of earlier versions, and what to do about them."""
+
+
+def obsolete_settings() -> dict[str, str]:
+    """Those of them that are set, with what to do. What is empty counts as not set."""
+    return {name: hint for name, hint in OBSOLETE.items() if os.environ.get(name)}
 
 
 def _unique_name(name: str) -> str:

@@ -23,10 +23,10 @@ LATE = 30.0
 GRAVE, WORTH_A_LOOK = "danger", "warning"
 
 OF_GATEWAY = {
-    GatewayState.REFUSED: ("token_refused", GRAVE),
+    GatewayState.MISCONFIGURED: ("misconfigured", GRAVE),
     GatewayState.NO_CREDIT: ("no_credit", GRAVE),
     GatewayState.NOT_UNDERSTOOD: ("not_understood", GRAVE),
-    GatewayState.OPEN: ("gateway_away", GRAVE),
+    GatewayState.CIRCUIT_OPEN: ("gateway_away", GRAVE),
     GatewayState.NO_ANSWER: ("no_answer", WORTH_A_LOOK),
     GatewayState.LAST_REFUSED: ("last_refused", WORTH_A_LOOK),
     GatewayState.SLOWING: ("gateway_slowing", WORTH_A_LOOK),
@@ -121,7 +121,7 @@ def _of_gateway(fleet: Fleet) -> Iterable[Problem]:
         return
     code, level = OF_GATEWAY[gateway.state]
     since = fleet.trouble_since if gateway.workers else None
-    facts = {"detail": gateway.detail, "answered_at": gateway.answered_at, "asked_at": gateway.asked_at}
+    facts = {"gateway": gateway, "answered_at": gateway.answered_at, "asked_at": gateway.asked_at}
     yield Problem(code, level, facts | {"trouble_since": since, "workers": gateway.workers, "of": len(fleet.alive)})
 
 

@@ -29,9 +29,10 @@ COLUMNS = (
     "created_at",
     "sent_at",
     "ended_at",
-    "last_outcome",
-    "last_http_status",
-    "last_detail",
+    "last_result",
+    "last_provider_code",
+    "last_reason_code",
+    "last_reason",
 )
 
 

@@ -1,4 +1,4 @@
-"""The labels of states, outcomes and actions, and the sentences of rules and the ledger, in the viewer's language."""
+"""The labels of states, results and actions, and the sentences of rules and the ledger, in the viewer's language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from flask_babel import format_decimal, gettext, lazy_gettext
 
 from api.messages import schemas as messages
 from api.workers.gateway_state import GatewayState
-from shared.domain.reasons import Parameters, ReasonCode
 
 LABELS = {
     "scheduled": lazy_gettext("scheduled"),
@@ -26,7 +25,12 @@ LABELS = {
     "refused": lazy_gettext("refused"),
     "throttled": lazy_gettext("throttled"),
     "unreachable": lazy_gettext("unreachable"),
-    "unauthorized": lazy_gettext("account refused"),
+    "misconfigured": lazy_gettext("misconfigured"),
+    "no_credit": lazy_gettext("no credit"),
+    "duplicate": lazy_gettext("accepted before"),
+    "retriable": lazy_gettext("refused for now"),
+    "opted_out": lazy_gettext("opted out"),
+    "not_submitted": lazy_gettext("not submitted"),
     "ambiguous": lazy_gettext("unclear response"),
     "pause": lazy_gettext("paused by a user"),
     "resume": lazy_gettext("resumed"),
@@ -54,8 +58,8 @@ GATEWAY_LABELS = {
     GatewayState.NO_ANSWER: lazy_gettext("no response"),
     GatewayState.LAST_REFUSED: lazy_gettext("account refused"),
     GatewayState.SLOWING: lazy_gettext("slowing down"),
-    GatewayState.OPEN: lazy_gettext("failing"),
-    GatewayState.REFUSED: lazy_gettext("account refused"),
+    GatewayState.CIRCUIT_OPEN: lazy_gettext("not responding"),
+    GatewayState.MISCONFIGURED: lazy_gettext("misconfigured"),
     GatewayState.NO_CREDIT: lazy_gettext("no credit"),
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),
 }
@@ -77,36 +81,6 @@ FIELDS = {
 MEANINGS = {status: lazy_gettext(meaning) for status, meaning in messages.MEANINGS.items()}
 """What each state of a message means."""
 
-REASONS = {
-    ReasonCode.UNEXPECTED_BODY: lazy_gettext("A success status without the body that goes with it"),
-    ReasonCode.REDIRECTED: lazy_gettext("The gateway redirects to another address; GATEWAY_URL needs changing"),
-    ReasonCode.TOKEN_REJECTED: lazy_gettext("The gateway does not accept the token"),
-    ReasonCode.NO_CREDIT: lazy_gettext("The gateway says that the account has no credit"),
-    ReasonCode.NOT_ALLOWED: lazy_gettext("The gateway does not let this token send"),
-    ReasonCode.ADDRESS_NOT_FOUND: lazy_gettext("The gateway has no such address; check GATEWAY_URL"),
-    ReasonCode.METHOD_NOT_ALLOWED: lazy_gettext("The gateway takes no POST at this address; check GATEWAY_URL"),
-    ReasonCode.PROXY_CREDENTIALS_NEEDED: lazy_gettext("The gateway is behind a proxy that asks for credentials"),
-    ReasonCode.WRONG_SERVER: lazy_gettext("The gateway is not the server of this address; check GATEWAY_URL"),
-    ReasonCode.PROTOCOL_REFUSED: lazy_gettext("The gateway asks for another protocol; check GATEWAY_URL"),
-    ReasonCode.ONLY_THIS_MESSAGE_REFUSED: lazy_gettext("The gateway refuses this message and accepts others"),
-    ReasonCode.ALREADY_ACCEPTED: lazy_gettext("The gateway has this message already"),
-    ReasonCode.CONNECTION_FAILED: lazy_gettext("No answer from the gateway"),
-    ReasonCode.TEXT_NOT_ENCODABLE: lazy_gettext("The text cannot be encoded in UTF-8"),
-    ReasonCode.TEXT_MISSING: lazy_gettext("The mailing's text is missing; no request left"),
-    ReasonCode.INTERNAL_ERROR: lazy_gettext("An error of ours while it was sent"),
-    ReasonCode.LEASE_EXPIRED: lazy_gettext("The lease expired before the worker recorded a result"),
-    ReasonCode.SENT_MEANWHILE: lazy_gettext(
-        "An earlier attempt turned out to be accepted while this one was in flight"
-    ),
-    ReasonCode.WINDOW_CLOSED: lazy_gettext("The window closed"),
-    ReasonCode.MAILING_CANCELLED: lazy_gettext("The mailing was cancelled"),
-    ReasonCode.CLIENT_REMOVED: lazy_gettext("The client was removed"),
-    ReasonCode.RESOLVED_ARRIVED: lazy_gettext("A person said that it had arrived"),
-    ReasonCode.RESOLVED_NOT_ARRIVED: lazy_gettext("A person said that it had not arrived"),
-    ReasonCode.RESTORED: lazy_gettext("The database was restored from a backup; it may have been sent before"),
-}
-"""The sentences of shared/domain/reasons.py, but for that of PROVIDER_SAID, which has the provider's words in it."""
-
 COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
 """Sentences whose numbers count something; in others they are names, which are not grouped."""
 
@@ -114,26 +88,13 @@ _NUMBER = re.compile(r"\d+")
 
 
 def label(name: str) -> str:
-    """The label of a state, an outcome or an action; the name itself where there is none."""
+    """The label of a state, an result or an action; the name itself where there is none."""
     return str(LABELS.get(name, name))
 
 
 def gateway_label(state: str) -> str:
     """The label of a state of the gateway, by one worker's report or by all that is known."""
     return str(GATEWAY_LABELS[GatewayState(state)])
-
-
-def reason(code: str | None, params: Parameters | None) -> str:
-    """Why a message is where it is, in the viewer's language; empty if that is not said."""
-    words = (params or {}).get("words")
-    if code is None:
-        return ""
-    if code == ReasonCode.PROVIDER_SAID:
-        told = gettext("The gateway said: %(words)s", words=words)
-        return told if words else gettext("The gateway refused it without a word")
-    # A later version may have codes that this one does not know.
-    text = str(REASONS[ReasonCode(code)]) if code in REASONS else code
-    return f"{text} ({words})" if words else text
 
 
 def translate(sentence: str) -> str:

@@ -11,7 +11,8 @@ from api.http.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNum
 from api.http.paging import PageArguments
 from api.http.schemas import ResponseSchema
 from shared.domain.reasons import ReasonCode
-from shared.domain.statuses import MessageStatus, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import MessageStatus
 from shared.schema import INFINITY
 
 ID = {"format": "int64"}
@@ -48,7 +49,7 @@ class DueAt(Instant):
 
 
 class AttemptSchema(ResponseSchema):
-    """One request to the gateway for one message, and what came of it."""
+    """One submission of one message to a gateway, and its result."""
 
     number = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
     started_at = Instant(
@@ -57,21 +58,42 @@ class AttemptSchema(ResponseSchema):
     duration = ma.fields.Float(
         required=True,
         allow_none=True,
-        metadata={"description": "Seconds to the answer; null when nobody saw one.", "example": 0.153},
+        metadata={"description": "Seconds to the result; null when its worker recorded none.", "example": 0.153},
     )
-    outcome = ma.fields.Enum(
-        Outcome,
+    gateway = ma.fields.String(required=True, metadata={"description": "The gateway's name.", "example": "default"})
+    result = ma.fields.Enum(
+        Result,
         by_value=ma.fields.String,
         required=True,
-        metadata={"description": "What came of it.", "example": "accepted"},
+        metadata={"description": "Its result, whatever the provider.", "example": "accepted"},
     )
-    http_status = ma.fields.Integer(
+    provider_code = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The gateway's HTTP status; null when there was no answer.", "example": 200},
+        metadata={
+            "description": "The provider's own code, such as an HTTP status; null when there was no response.",
+            "example": "200",
+        },
     )
-    detail = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "What the gateway or the network said."}
+    provider_message_id = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "The provider's id of the message, if it gave one."}
+    )
+    reason = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "The reason as a sentence; null if there is none."}
+    )
+    reason_code = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The reason as a code, which never changes its meaning.", "example": "provider_said"},
+    )
+    reason_params = ma.fields.Dict(
+        keys=ma.fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The parameters of the code. `words` is what the provider or the system said; "
+            "`late_result` is a result that came after the lease had expired."
+        },
     )
     worker = ma.fields.String(
         required=True, metadata={"description": "The name of the worker that made it.", "example": "host-7-3f9a"}
@@ -174,7 +196,7 @@ class MessageWithAttempts(MessageSchema):
         ma.fields.Nested(AttemptSchema),
         attribute="made",
         required=True,
-        metadata={"description": "Every request to the gateway for it."},
+        metadata={"description": "Every submission of it."},
     )
 
 

@@ -9,8 +9,10 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from shared.domain.statuses import Outcome
+from shared.domain.reasons import Parameters
+from shared.domain.results import OF_THE_ACCOUNT
 from shared.domain.worker_status import GatewayHealth
 from shared.schema import GatewayContact, WorkerReport
 
@@ -33,8 +35,8 @@ class GatewayState(enum.StrEnum):
     LAST_REFUSED = "last_refused"
     """The last request was refused for the account, and no worker that lives has seen more."""
     SLOWING = "slowing"
-    OPEN = "open"
-    REFUSED = "refused"
+    CIRCUIT_OPEN = "circuit_open"
+    MISCONFIGURED = "misconfigured"
     NO_CREDIT = "no_credit"
     NOT_UNDERSTOOD = "not_understood"
     """The last five are what a worker reports (shared/domain/worker_status.py)."""
@@ -45,8 +47,10 @@ class Gateway:
     """What the workers and the last request tell of the gateway."""
 
     state: GatewayState
-    detail: str | None = None
-    """What it or the network last said, while there is trouble."""
+    provider_code: str | None = None
+    reason_code: str | None = None
+    reason_params: Parameters | None = None
+    """What it or the network last said, unless all is well."""
     asked_at: datetime | None = None
     answered_at: datetime | None = None
     workers: int = 0
@@ -60,32 +64,37 @@ def gateway_of(alive: Sequence[WorkerReport], contact: GatewayContact | None, no
     worst = worst_of(alive)
     # To have asked for fewer requests some time ago is no trouble.
     well = (GatewayHealth.OK,) if fresh else (GatewayHealth.OK, GatewayHealth.SLOWING)
-    if worst is not None and worst.gateway not in well:
-        seen = sum(report.gateway is worst.gateway for report in alive)
+    if worst is not None and worst.gateway_state not in well:
+        seen = sum(report.gateway_state is worst.gateway_state for report in alive)
         return Gateway(
-            state=GatewayState(worst.gateway.value),
-            detail=worst.detail,
+            state=GatewayState(worst.gateway_state.value),
             asked_at=asked_at,
             answered_at=answered_at,
             workers=seen,
+            **_said(worst),
         )
-    state, detail = _of_last_request(contact, fresh=fresh)
-    return Gateway(state=state, detail=detail, asked_at=asked_at, answered_at=answered_at)
+    state = _of_last_request(contact, fresh=fresh)
+    failed = contact if state in (GatewayState.LAST_REFUSED, GatewayState.NO_ANSWER) else None
+    return Gateway(state=state, asked_at=asked_at, answered_at=answered_at, **_said(failed))
 
 
 def worst_of(alive: Sequence[WorkerReport]) -> WorkerReport | None:
     """The report of the worker that has the most trouble with the gateway."""
     from_best = list(GatewayHealth)
-    return max(alive, key=lambda report: from_best.index(report.gateway), default=None)
+    return max(alive, key=lambda report: from_best.index(report.gateway_state), default=None)
 
 
-def _of_last_request(contact: GatewayContact | None, *, fresh: bool) -> tuple[GatewayState, str | None]:
+def _of_last_request(contact: GatewayContact | None, *, fresh: bool) -> GatewayState:
     if contact is None:
-        return GatewayState.UNASKED, None
+        return GatewayState.UNASKED
     if fresh:
-        return GatewayState.OK, None
-    if contact.outcome is Outcome.UNAUTHORIZED:
-        return GatewayState.LAST_REFUSED, contact.detail
+        return GatewayState.OK
+    if contact.result in OF_THE_ACCOUNT:
+        return GatewayState.LAST_REFUSED
     if contact.answered_at is None or contact.answered_at < contact.asked_at:
-        return GatewayState.NO_ANSWER, contact.detail
-    return GatewayState.IDLE, None
+        return GatewayState.NO_ANSWER
+    return GatewayState.IDLE
+
+
+def _said(by: WorkerReport | GatewayContact | None) -> dict[str, Any]:
+    return {name: getattr(by, name, None) for name in ("provider_code", "reason_code", "reason_params")}

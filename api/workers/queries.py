@@ -1,4 +1,4 @@
-"""What the workers' reports tell: who is alive, how the gateway is, and how fast messages go."""
+"""What the workers' reports say: who is alive, how the gateway is, and how fast messages go."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy import ScalarSelect, func, select, tuple_
 
 from api.extensions import db
 from api.workers.gateway_state import Gateway, gateway_of, worst_of
-from shared.domain.statuses import Outcome
-from shared.domain.worker_status import ALIVE, GatewayHealth
+from shared.domain.results import TAKEN, Result
+from shared.domain.worker_status import ALIVE_TIMEOUT, GatewayHealth
+from shared.gateways.base import DEFAULT_GATEWAY
 from shared.schema import GatewayContact, WorkerReport
 
 WATCHED = timedelta(minutes=10)
@@ -21,7 +22,11 @@ WATCHED = timedelta(minutes=10)
 LATELY = timedelta(seconds=20)
 """Over which the present speed is reckoned: some four reports of each worker."""
 
-TROUBLES = tuple(outcome for outcome in Outcome if outcome is not Outcome.ACCEPTED)
+ACCEPTED = WorkerReport.accepted + WorkerReport.duplicate
+NOT_ACCEPTED = sum(
+    (getattr(WorkerReport, result.value) for result in Result if result not in TAKEN | {Result.REFUSED}),
+    WorkerReport.refused,
+)
 
 
 class Since(NamedTuple):
@@ -46,7 +51,7 @@ class Fleet:
 
     now: datetime
     reports: Sequence[WorkerReport]
-    """The last one of each worker that has reported within WATCHED, the liveliest first."""
+    """The last one of each worker on each gateway, of those that have reported within WATCHED, the liveliest first."""
     accepted_a_second: float
     """Over the time that the reports of LATELY are of."""
     contact: GatewayContact | None = None
@@ -58,7 +63,7 @@ class Fleet:
 
     def is_alive(self, report: WorkerReport) -> bool:
         """Whether its worker is still there, as far as anybody can tell."""
-        return not report.stopped and (self.now - report.at).total_seconds() <= ALIVE
+        return not report.stopped and (self.now - report.at).total_seconds() <= ALIVE_TIMEOUT
 
     @property
     def alive(self) -> list[WorkerReport]:
@@ -75,16 +80,20 @@ def fleet() -> Fleet:
     """The workers, by their reports of the last minutes."""
     # A report from the future was written before the database's clock was put back: its worker may be dead.
     recent = WorkerReport.at.between(func.now() - WATCHED, func.clock_timestamp())
-    last = select(func.max(WorkerReport.at), WorkerReport.worker).where(recent).group_by(WorkerReport.worker)
+    last = (
+        select(func.max(WorkerReport.at), WorkerReport.worker, WorkerReport.gateway)
+        .where(recent)
+        .group_by(WorkerReport.worker, WorkerReport.gateway)
+    )
     reports = db.session.scalars(
-        select(WorkerReport).where(tuple_(WorkerReport.at, WorkerReport.worker).in_(last))
+        select(WorkerReport).where(tuple_(WorkerReport.at, WorkerReport.worker, WorkerReport.gateway).in_(last))
     ).all()
     written = select(func.max(WorkerReport.at)).where(WorkerReport.at <= func.clock_timestamp()).scalar_subquery()
     now, speed, last_report = db.session.execute(select(func.now(), _speed(), written)).one()
-    ordered = sorted(reports, key=lambda one: (one.stopped, one.worker))
-    seen = Fleet(now, ordered, speed or 0.0, db.session.get(GatewayContact, 1), last_report)
+    ordered = sorted(reports, key=lambda report: (report.stopped, report.worker, report.gateway))
+    seen = Fleet(now, ordered, speed or 0.0, db.session.get(GatewayContact, DEFAULT_GATEWAY), last_report)
     worst = worst_of(seen.alive)
-    in_trouble = worst is not None and worst.gateway is not GatewayHealth.OK
+    in_trouble = worst is not None and worst.gateway_state is not GatewayHealth.OK
     return replace(seen, trouble_since=_since(worst)) if worst and in_trouble else seen
 
 
@@ -94,16 +103,20 @@ def present_speed() -> float:
 
 
 def _speed() -> ScalarSelect[float | None]:
-    speeds = select((func.sum(WorkerReport.accepted) / func.sum(WorkerReport.seconds)).label("speed"))
+    speeds = select((func.sum(ACCEPTED) / func.sum(WorkerReport.interval_seconds)).label("speed"))
     lately = WorkerReport.at.between(func.now() - LATELY, func.clock_timestamp())
-    each = speeds.where(lately).group_by(WorkerReport.worker).subquery()
+    each = speeds.where(lately).group_by(WorkerReport.worker, WorkerReport.gateway).subquery()
     return select(func.sum(each.c.speed)).scalar_subquery()
 
 
 def _since(report: WorkerReport) -> Since:
-    """When the worker first reported of the gateway what it last did, without having reported anything else since."""
-    of_worker = WorkerReport.worker == report.worker, WorkerReport.at <= report.at
-    other = select(func.max(WorkerReport.at)).where(*of_worker, WorkerReport.gateway != report.gateway)
+    """Since when the worker has reported of the gateway what it last did, and nothing else."""
+    of_worker = (
+        WorkerReport.worker == report.worker,
+        WorkerReport.gateway == report.gateway,
+        WorkerReport.at <= report.at,
+    )
+    other = select(func.max(WorkerReport.at)).where(*of_worker, WorkerReport.gateway_state != report.gateway_state)
     before: datetime | None = db.session.scalar(other)
     first = select(func.min(WorkerReport.at)).where(*of_worker, *([WorkerReport.at > before] if before else []))
     return Since(db.session.scalars(first).one() or report.at, at_least=before is None)
@@ -111,10 +124,9 @@ def _since(report: WorkerReport) -> Since:
 
 def spans(now: datetime) -> list[Span]:
     """What was accepted and what was not, report by report, over the last minutes."""
-    troubles = sum((getattr(WorkerReport, outcome.value) for outcome in TROUBLES[1:]), WorkerReport.refused)
     rows = db.session.execute(
-        select(WorkerReport.at, WorkerReport.seconds, WorkerReport.accepted, troubles).where(
-            WorkerReport.at.between(now - WATCHED, now), WorkerReport.accepted + troubles > 0
+        select(WorkerReport.at, WorkerReport.interval_seconds, ACCEPTED, NOT_ACCEPTED).where(
+            WorkerReport.at.between(now - WATCHED, now), ACCEPTED + NOT_ACCEPTED > 0
         )
     )
-    return [Span((now - at).total_seconds(), seconds, (accepted, trouble)) for at, seconds, accepted, trouble in rows]
+    return [Span((now - at).total_seconds(), seconds, (taken, other)) for at, seconds, taken, other in rows]

@@ -7,7 +7,7 @@ new names, so they are stopped first.
 Every sentence that a version before this wrote into `message.reason` becomes a code of `shared/domain/reasons.py` as
 that is at this revision. What a provider or the system said in its own words stays as the parameter `words`.
 
-Revises: 0012
+Revises: 0013
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from alembic import op
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
@@ -233,8 +233,7 @@ def _codes() -> str:
         SET reason_code = coalesce(
                 known.code,
                 CASE WHEN starts_with(self.reason, {_text(INTERNAL_ERROR)}) THEN 'internal_error'
-                    WHEN attempt.outcome IN ('unreachable', 'ambiguous') AND attempt.http_status IS NULL
-                    THEN 'connection_failed' ELSE 'provider_said' END),
+                    WHEN attempt.reason_code = 'connection_failed' THEN 'connection_failed' ELSE 'provider_said' END),
             reason_params = CASE
                 WHEN known.code IS NULL
                 THEN jsonb_build_object('words', CASE WHEN starts_with(self.reason, {_text(INTERNAL_ERROR)})

@@ -2,7 +2,8 @@
 
 A code is what is kept, compared and translated; a sentence is only shown. Codes are never renamed or removed, since
 rows keep them. What a provider or the system said in its own words is the parameter `words`: one printable line of at
-most 200 characters, without the message's text, its phone number or a credential.
+most 200 characters, without the message's text, its phone number or a credential. `late_result` and `late_words` are
+of a result that came after the lease had expired.
 """
 
 from __future__ import annotations
@@ -96,5 +97,10 @@ def sentence(code: str, parameters: Parameters | None) -> str:
     except ValueError:
         text = code
     if code == ReasonCode.PROVIDER_SAID:
-        return f"{text} {words}" if words else "The gateway refused it without a word"
-    return f"{text} ({words})" if words else text
+        text = f"{text} {words}" if words else "The gateway refused it without a word"
+    elif words:
+        text = f"{text} ({words})"
+    late_result, late_words = (parameters or {}).get("late_result"), (parameters or {}).get("late_words")
+    if not late_result:
+        return text
+    return f"{text}; the result came later: {late_result}" + (f" ({late_words})" if late_words else "")

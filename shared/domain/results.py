@@ -32,3 +32,9 @@ TAKEN = frozenset({Result.ACCEPTED, Result.DUPLICATE})
 
 UNCOUNTED = frozenset({Result.THROTTLED, Result.UNREACHABLE, Result.MISCONFIGURED, Result.NO_CREDIT})
 """Results that speak of the gateway and not of the message: they do not count towards its limit of attempts."""
+
+OF_THE_ACCOUNT = frozenset({Result.MISCONFIGURED, Result.NO_CREDIT})
+"""No message can be taken until a person puts it right, at the provider or in the settings."""
+
+FINAL = frozenset({Result.REFUSED, Result.OPTED_OUT})
+"""No repeat can change it."""

@@ -1,4 +1,4 @@
-"""The states of the ledger: what a mailing, a message and an attempt can be.
+"""The states of the ledger: what a mailing and a message can be.
 
 Each enum here has a PostgreSQL enum of the same members (a test compares them).
 """
@@ -30,17 +30,6 @@ class MessageStatus(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outcome(enum.StrEnum):
-    """What came of one request to the gateway."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    THROTTLED = "throttled"
-    UNREACHABLE = "unreachable"
-    UNAUTHORIZED = "unauthorized"
-    AMBIGUOUS = "ambiguous"
-
-
 class OnUnknown(enum.StrEnum):
     """What to do after an attempt that may have landed."""
 
@@ -50,6 +39,3 @@ class OnUnknown(enum.StrEnum):
 
 OPEN_STATUSES = (MessageStatus.PENDING, MessageStatus.SENDING)
 """The message states that something will still become of."""
-
-SPARED_OUTCOMES = frozenset({Outcome.THROTTLED, Outcome.UNREACHABLE, Outcome.UNAUTHORIZED})
-"""Outcomes that speak of the gateway and not of the message: they do not count towards its limit of attempts."""

@@ -1,19 +1,28 @@
 """The tables, by area. Only the API and the migrations import it: the worker knows no SQLAlchemy."""
 
 from shared.schema.access import ApiKey, AuditEntry, BrowserSession, CookieSecret, IdempotencyRecord, SignInLink
-from shared.schema.base import GATEWAY_HEALTH, INFINITY, MAILING_STATUS, MESSAGE_STATUS, ON_UNKNOWN, OUTCOME, ROLE, Base
+from shared.schema.base import (
+    ATTEMPT_RESULT,
+    GATEWAY_HEALTH,
+    INFINITY,
+    MAILING_STATUS,
+    MESSAGE_STATUS,
+    ON_UNKNOWN,
+    ROLE,
+    Base,
+)
 from shared.schema.directory import Client
 from shared.schema.mailings import Mailing, MailingDraft, MailingDraftVersion, MailingEvent, MailingText
 from shared.schema.messages import Attempt, Message, MessageCountDelta
 from shared.schema.operations import DailyReport, GatewayContact, RateLimit, WorkerReport
 
 __all__ = [
+    "ATTEMPT_RESULT",
     "GATEWAY_HEALTH",
     "INFINITY",
     "MAILING_STATUS",
     "MESSAGE_STATUS",
     "ON_UNKNOWN",
-    "OUTCOME",
     "ROLE",
     "ApiKey",
     "Attempt",

@@ -14,8 +14,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, registry
 
+from shared.domain.results import Result
 from shared.domain.roles import Role
-from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown, Outcome
+from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown
 from shared.domain.worker_status import GatewayHealth
 
 INFINITY = datetime.max.replace(tzinfo=UTC)
@@ -40,7 +41,7 @@ MAILING_STATUS = pg_enum(MailingStatus, "mailing_status")
 MESSAGE_STATUS = pg_enum(MessageStatus, "message_status")
 
 
-OUTCOME = pg_enum(Outcome, "outcome")
+ATTEMPT_RESULT = pg_enum(Result, "attempt_result")
 
 
 ON_UNKNOWN = pg_enum(OnUnknown, "on_unknown")

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    SmallInteger,
     UniqueConstraint,
     func,
     text,
@@ -17,11 +16,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.reasons import sentence
-from shared.domain.statuses import MessageStatus, Outcome
+from shared.domain.reasons import Parameters, sentence
+from shared.domain.results import Result
+from shared.domain.statuses import MessageStatus
 from shared.schema.base import (
+    ATTEMPT_RESULT,
     MESSAGE_STATUS,
-    OUTCOME,
     Base,
     stored,
 )
@@ -95,7 +95,7 @@ class Message(Base):
 
 
 class Attempt(Base):
-    """One request to the gateway for one message, and what came of it. Never changed, only completed."""
+    """One submission of one message to one gateway, and its result. Never changed, only completed."""
 
     __tablename__ = "attempt"
 
@@ -103,11 +103,23 @@ class Attempt(Base):
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     started_at: Mapped[datetime]
     duration: Mapped[float | None]
-    """Seconds from the request's start to its answer; none when nobody lived to see one."""
-    outcome: Mapped[Outcome] = mapped_column(OUTCOME)
-    http_status: Mapped[int | None] = mapped_column(SmallInteger)
-    detail: Mapped[str | None]
+    """Seconds from the request's start to its result; none when its worker recorded none."""
+    gateway: Mapped[str]
+    """The gateway's name."""
+    result: Mapped[Result] = mapped_column(ATTEMPT_RESULT)
+    provider_code: Mapped[str | None]
+    """The provider's own code: an HTTP status, a code of its contract; none without an answer."""
+    reason_code: Mapped[str | None]
+    reason_params: Mapped[Parameters | None] = mapped_column(JSONB(none_as_null=True))
+    """A ReasonCode and its parameters (shared/domain/reasons.py)."""
+    provider_message_id: Mapped[str | None]
+    """The provider's id of the message, by which its receipts name it."""
     worker: Mapped[str]
+
+    @property
+    def reason(self) -> str | None:
+        """The reason as an English sentence."""
+        return None if self.reason_code is None else sentence(self.reason_code, self.reason_params)
 
     __table_args__ = (
         # Attempts are added in the order of time, or nearly: a few bytes for each hundred pages find those of a day.

@@ -5,87 +5,95 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from sqlalchemy import (
-    CheckConstraint,
     Integer,
-    SmallInteger,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.statuses import Outcome
+from shared.domain.reasons import Parameters
+from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
 from shared.schema.base import (
+    ATTEMPT_RESULT,
     GATEWAY_HEALTH,
-    OUTCOME,
     Base,
     stored,
 )
 
 
 class RateLimit(Base):
-    """The fleet's pace: one row, which says from when on the next slot for a request is free."""
+    """A gateway's rate limit: from when on the next slot for a request to it is free."""
 
-    __tablename__ = "pace"
+    __tablename__ = "rate_limit"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    next_slot: Mapped[datetime]
+    gateway: Mapped[str] = mapped_column(primary_key=True)
+    next_slot_at: Mapped[datetime]
 
     __table_args__ = (
-        CheckConstraint("id = 1", name="pace_is_one_row"),
-        # One row, changed with every claim, in place.
+        # Few rows, changed with every claim, in place.
         stored(fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),
     )
 
 
 class WorkerReport(Base):
-    """What a worker did since its last report, and how it stands. Kept for an hour."""
+    """What a worker did at a gateway since its last report, and how it is. Kept for an hour."""
 
     __tablename__ = "worker_report"
 
     at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.clock_timestamp())
     worker: Mapped[str] = mapped_column(primary_key=True)
-    seconds: Mapped[float]
+    gateway: Mapped[str] = mapped_column(primary_key=True)
+    """The gateway's name."""
+    interval_seconds: Mapped[float]
     """How long a time the counts are of."""
     accepted: Mapped[int] = mapped_column(Integer)
+    duplicate: Mapped[int] = mapped_column(Integer)
     refused: Mapped[int] = mapped_column(Integer)
+    retriable: Mapped[int] = mapped_column(Integer)
+    opted_out: Mapped[int] = mapped_column(Integer)
     throttled: Mapped[int] = mapped_column(Integer)
     unreachable: Mapped[int] = mapped_column(Integer)
-    unauthorized: Mapped[int] = mapped_column(Integer)
+    misconfigured: Mapped[int] = mapped_column(Integer)
+    no_credit: Mapped[int] = mapped_column(Integer)
     ambiguous: Mapped[int] = mapped_column(Integer)
-    in_hand: Mapped[int] = mapped_column(Integer)
+    in_flight: Mapped[int] = mapped_column(Integer)
     """Messages claimed and not recorded yet."""
-    send_limit: Mapped[int] = mapped_column(Integer)
+    concurrency_limit: Mapped[int] = mapped_column(Integer)
     """Requests at a time that the worker allows itself just now."""
-    gateway: Mapped[GatewayHealth] = mapped_column(GATEWAY_HEALTH)
-    detail: Mapped[str | None]
-    """What the gateway or the network last said, while there is trouble."""
+    gateway_state: Mapped[GatewayHealth] = mapped_column(GATEWAY_HEALTH)
+    provider_code: Mapped[str | None]
+    reason_code: Mapped[str | None]
+    reason_params: Mapped[Parameters | None] = mapped_column(JSONB(none_as_null=True))
+    """What the gateway or the network last said, unless all is well."""
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether this is the last one: the worker was told to stop."""
 
 
 class GatewayContact(Base):
-    """The last requests to the gateway and what came of them: one row, written with workers' reports.
+    """The last requests to a gateway and their results, written with workers' reports.
 
-    There is none before the first request.
+    There is no row before the first request.
     """
 
     __tablename__ = "gateway_contact"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    gateway: Mapped[str] = mapped_column(primary_key=True)
     asked_at: Mapped[datetime]
-    """When the last request ended, with an answer or without."""
+    """When the last request ended, with a response or without."""
     answered_at: Mapped[datetime | None]
-    """When one last ended with an answer, whatever it said."""
+    """When one last ended with a response, whatever it said."""
     accepted_at: Mapped[datetime | None]
     """When it last accepted a message."""
-    outcome: Mapped[Outcome] = mapped_column(OUTCOME)
+    result: Mapped[Result] = mapped_column(ATTEMPT_RESULT)
     """Of the last request."""
-    detail: Mapped[str | None]
+    provider_code: Mapped[str | None]
+    reason_code: Mapped[str | None]
+    reason_params: Mapped[Parameters | None] = mapped_column(JSONB(none_as_null=True))
     """What was said of it, if it was not accepted."""
 
     __table_args__ = (
-        CheckConstraint("id = 1", name="gateway_contact_is_one_row"),
         # Changed every few seconds, in place.
         stored(fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),
     )

@@ -186,7 +186,7 @@ WHERE message.id = given.id AND status = 'sending' AND attempts = given.number A
 RELEASE_ATTEMPTS = """
 UPDATE attempt
 SET duration = 0,
-    detail = concat_ws('; ', detail, 'the answer came after all: no request left')
+    reason_params = coalesce(reason_params, '{}') || '{"late_result": "not_submitted"}'
 FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
 WHERE message_id = given.id AND attempt.number = given.number AND worker = %(worker)s AND duration IS NULL
 """

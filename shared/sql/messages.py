@@ -25,9 +25,11 @@ from shared.sql.fragments import end_unless_in_doubt
 RECORD = """
 WITH attempted AS (
     SELECT * FROM json_to_recordset(%(attempted)s) AS attempted(
-        message_id bigint, number int, started_at float8, ago float8, duration float8, outcome outcome,
-        http_status smallint, detail text, worker text,
-        status message_status, reason_code text, reason_params jsonb, delay float8, in_doubt boolean, uncounted boolean)
+        message_id bigint, number int, started_at float8, ago float8, duration float8,
+        gateway text, result attempt_result, provider_code text, reason_code text, reason_params jsonb,
+        provider_message_id text, worker text,
+        status message_status, status_reason_code text, status_reason_params jsonb, delay float8, in_doubt boolean,
+        uncounted boolean)
 ), moved AS (
     UPDATE message
     SET status = attempted.status,
@@ -46,26 +48,29 @@ WITH attempted AS (
         lease_worker = CASE WHEN message.status = 'sending' AND attempts <> number THEN lease_worker END,
         sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
         ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
-        reason_code = attempted.reason_code,
-        reason_params = attempted.reason_params
+        reason_code = attempted.status_reason_code,
+        reason_params = attempted.status_reason_params
     FROM attempted
     WHERE message.id = attempted.message_id
       AND ((message.status = 'sending' AND message.attempts = attempted.number)
            OR (attempted.status = 'sent' AND message.status <> 'sent'))
-    RETURNING message.id, attempts, claimed_at, lease_worker
+    RETURNING message.id, attempts, claimed_at, lease_worker, attempted.gateway
 )
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
+INSERT INTO attempt (message_id, number, started_at, duration,
+    gateway, result, provider_code, reason_code, reason_params, provider_message_id, worker)
 SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
-    duration / 1e6, outcome, http_status, detail, worker
+    duration / 1e6, gateway, result, provider_code, reason_code, reason_params, provider_message_id, worker
 FROM attempted
 UNION ALL
-SELECT id, attempts, claimed_at, NULL, 'ambiguous', NULL, 'the message turned out to be sent', lease_worker
+SELECT id, attempts, claimed_at, NULL, gateway, 'ambiguous', NULL, 'sent_meanwhile', NULL, NULL, lease_worker
 FROM moved
 WHERE lease_worker IS NOT NULL
 ON CONFLICT (message_id, number) DO UPDATE
 SET duration = excluded.duration,
-    http_status = excluded.http_status,
-    detail = concat_ws(' ', attempt.detail || '; the answer came after all:', excluded.outcome, excluded.detail)
+    provider_code = excluded.provider_code,
+    provider_message_id = excluded.provider_message_id,
+    reason_params = coalesce(attempt.reason_params, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        'late_result', excluded.result, 'late_words', excluded.reason_params -> 'words'))
 WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 """
 

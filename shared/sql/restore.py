@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.reasons import ReasonCode
+from shared.gateways.base import DEFAULT_GATEWAY
 
 _NOT_SETTLED = "mailing_id IN (SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL)"
 
@@ -24,8 +25,8 @@ RETURNING id
 # Add the attempt under way of each message that was under a lease, as one that nothing tells of. Where the client was
 # removed meanwhile the lease is left alone: it has expired, and the next worker ends the message.
 ADD_LEASED_ATTEMPTS = f"""
-INSERT INTO attempt (message_id, number, started_at, outcome, detail, worker)
-SELECT id, attempts, claimed_at, 'ambiguous', 'after a restore', lease_worker
+INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
+SELECT id, attempts, claimed_at, '{DEFAULT_GATEWAY}', 'ambiguous', '{ReasonCode.RESTORED}', lease_worker
 FROM message
 WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
 """  # noqa: S608  put together of constants
@@ -46,8 +47,8 @@ WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
 
 # Add an attempt that nothing tells of to each pending message that is not in doubt: it may have been claimed and sent.
 ADD_POSSIBLE_ATTEMPTS = f"""
-INSERT INTO attempt (message_id, number, started_at, outcome, detail, worker)
-SELECT id, attempts + 1, now(), 'ambiguous', 'after a restore', %(worker)s
+INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
+SELECT id, attempts + 1, now(), '{DEFAULT_GATEWAY}', 'ambiguous', '{ReasonCode.RESTORED}', %(worker)s
 FROM message
 WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
 """  # noqa: S608  put together of constants

@@ -69,10 +69,10 @@ def end_earlier(connection: Connection, mailing_id: int) -> None:
     close_window(connection, mailing_id)
 
 
-@pytest.fixture(params=["libcurl", "standard"])
-def waiting(request: pytest.FixtureRequest, connection: Connection, fleet: Fleet, slow: Slow) -> int:
-    """A mailing of whose messages some are on their way and others wait in the worker's hands."""
-    fleet.start(GATEWAY_URL=slow.server.url, GATEWAY_ADAPTER=request.param, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
+@pytest.fixture
+def waiting(connection: Connection, fleet: Fleet, slow: Slow) -> int:
+    """A mailing of whose messages some are at the gateway and others are claimed and wait."""
+    fleet.start(GATEWAY_URL=slow.server.url, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
     make_known(connection, slow)
     mailing_id = add_running_mailing(connection, MESSAGES)
     eventually(lambda: slow.asked == CONCURRENCY and held(connection) > CONCURRENCY)

@@ -44,7 +44,7 @@ def test_whatever_the_workers_clocks_say_nothing_is_sent_outside_the_window_of_t
     for error in (-HOUR, 0.0, HOUR):
         start(fleet, error)
     for worker in fleet.workers:
-        worker.wait_until_it_says('"started"')
+        worker.wait_until_it_says('"worker.started"')
     mailing_id = add_mailing(connection, starts_in=1.0, ends_in=3.0)
     past = add_mailing(connection, starts_in=-3600.0, ends_in=-1800.0)
 
@@ -102,7 +102,7 @@ def test_leases_neither_run_out_at_once_nor_last_an_hour(
     assert 0 < (value(connection, left) or 1) < 7
     eventually(lambda: settled(connection, mailing_id))
 
-    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome <> 'accepted'") == 0
+    assert value(connection, "SELECT count(*) FROM attempt WHERE result <> 'accepted'") == 0
     assert gateway.summary().repeats == 0
 
 
@@ -128,7 +128,7 @@ def test_after_the_database_s_clock_was_put_back_by_a_day_the_fleet_goes_on_and_
     for _ in range(2):
         fleet.start(GATEWAY_RATE=20, LOG_LEVEL="INFO")
     eventually(lambda: gateway.summary().accepted >= 10)
-    execute(connection, "UPDATE pace SET next_slot = next_slot + interval '1 day'")
+    execute(connection, "UPDATE rate_limit SET next_slot_at = next_slot_at + interval '1 day'")
     execute(connection, "UPDATE message SET due_at = due_at + interval '1 day' WHERE status = 'pending'")
 
     eventually(lambda: settled(connection, mailing_id))

@@ -34,9 +34,9 @@ from worker.delivery import Retries
 from worker.queue import Queue
 
 LOST = ("ambiguous", None)
-"""The outcome and the status of an attempt that nobody lived to tell of."""
+"""The result and the code of an attempt whose worker recorded none."""
 
-ACCEPTED = ("accepted", 200)
+ACCEPTED = ("accepted", "200")
 
 
 def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float) -> WorkerProcess:
@@ -47,8 +47,8 @@ def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float)
     return worker
 
 
-def outcomes(connection: Connection, message_id: int) -> list[tuple[str, int | None]]:
-    return [(attempt["outcome"], attempt["http_status"]) for attempt in attempts_of(connection, message_id)]
+def results(connection: Connection, message_id: int) -> list[tuple[str, str | None]]:
+    return [(attempt["result"], attempt["provider_code"]) for attempt in attempts_of(connection, message_id)]
 
 
 def lose_twice(connection: Connection, url: str, messages: int) -> None:
@@ -75,7 +75,7 @@ def settled(connection: Connection, mailing_id: int) -> bool:
 
 def ambiguous_attempts(connection: Connection) -> list[tuple[int, int]]:
     """The messages with such attempts, and how many each has."""
-    return rows(connection, "SELECT message_id, count(*) FROM attempt WHERE outcome = 'ambiguous' GROUP BY 1")
+    return rows(connection, "SELECT message_id, count(*) FROM attempt WHERE result = 'ambiguous' GROUP BY 1")
 
 
 def in_state(connection: Connection, status: str) -> int:
@@ -94,7 +94,7 @@ def test_a_crash_before_the_send_costs_an_attempt_and_the_message_is_delivered_o
 
     eventually(lambda: settled(connection, mailing_id))
     assert message(connection, 1)["status"] == "sent"
-    assert outcomes(connection, 1) == [LOST, ACCEPTED]
+    assert results(connection, 1) == [LOST, ACCEPTED]
     assert (gateway.summary().accepted, gateway.summary().repeats) == (1, 0)
 
 
@@ -109,7 +109,7 @@ def test_after_a_crash_between_accept_and_record_the_repeat_has_the_same_id_and_
 
     eventually(lambda: settled(connection, mailing_id))
     assert message(connection, 1)["status"] == "sent"
-    assert outcomes(connection, 1) == [LOST, ACCEPTED]
+    assert results(connection, 1) == [LOST, ACCEPTED]
     first, second = gateway.ledger_of(1)
     assert first.body_hash == second.body_hash
 
@@ -126,7 +126,7 @@ def test_a_mailing_that_holds_repeats_nothing_after_a_crash(
 
     eventually(lambda: settled(connection, mailing_id))
     assert message(connection, 1)["status"] == "unknown"
-    assert outcomes(connection, 1) == [LOST]
+    assert results(connection, 1) == [LOST]
     assert gateway.summary().accepted == (moment == "after the answer")
 
 
@@ -158,7 +158,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_h
     assert {id_ for id_, times in sent.items() if times > 1} <= begun & held
     assert max(sent.values()) <= 2
     assert all(len({entry.body_hash for entry in gateway.ledger_of(id_)}) == 1 for id_ in held)
-    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'ambiguous'") == len(held)
+    assert value(connection, "SELECT count(*) FROM attempt WHERE result = 'ambiguous'") == len(held)
 
 
 @pytest.mark.parametrize("first_to_answer", ["the late worker", "the rescuer"])
@@ -182,11 +182,11 @@ def test_a_late_success_against_a_rescuer_is_a_success(
     late, rescuing = attempts_of(connection, 1)
 
     assert message(connection, 1)["status"] == "sent"
-    assert (late["outcome"], late["http_status"]) == ("ambiguous", 200)
-    assert late["detail"].endswith("; the answer came after all: accepted")
+    assert (late["result"], late["provider_code"]) == ("ambiguous", "200")
+    assert late["reason_params"] == {"late_result": "accepted"}
     # The late success took the message out of the rescuer's hands, and wrote down that a request was under way there.
     overtaken = first_to_answer == "the late worker"
-    assert (rescuing["outcome"], rescuing["http_status"]) == (("ambiguous", 200) if overtaken else ACCEPTED)
+    assert (rescuing["result"], rescuing["provider_code"]) == (("ambiguous", "200") if overtaken else ACCEPTED)
     assert len({entry.body_hash for entry in gateway.ledger_of(1)}) == 1
 
 

@@ -79,7 +79,7 @@ def test_after_an_outage_of_the_database_what_a_dead_worker_held_is_taken_back_w
     dead.kill()
     gateway.faults(latency=0.0)
     alive = fleet.start(DATABASE_URL=own_postgres.url)
-    alive.wait_until_it_says('"started"')
+    alive.wait_until_it_says('"worker.started"')
     connection.close()
 
     own_postgres.stop("immediate")

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
-from tests.acceptance.worker_process import attempts_by_outcome, disagreements
+from tests.acceptance.worker_process import attempts_by_result, disagreements
 from tests.factories import FIRST_PHONE, add_running_mailing, counted, mailing, rows, tally, value
 from tests.raw_server import Peer, RawServer, response
 from tests.variations import few_of
@@ -42,19 +42,18 @@ def sent_since(connection: Connection, before: int) -> bool:
 
 STRIKES = [
     (status, health, workers)
-    for status, health in (("402", "no_credit"), ("403", "refused"), ("404", "refused"))
+    for status, health in (("402", "no_credit"), ("403", "misconfigured"), ("404", "misconfigured"))
     for workers in (1, 2)
 ]
 
 
-def report(connection: Connection) -> list[tuple[str, str]]:
-    """What the workers' last reports say of the gateway."""
-    return [
-        (health, detail)
-        for health, detail in rows(
-            connection, "SELECT DISTINCT ON (worker) gateway, detail FROM worker_report ORDER BY worker, at DESC"
-        )
-    ]
+def report(connection: Connection) -> list[tuple[str, str, str]]:
+    """The state of the gateway, its code and the reason, by the workers' last reports."""
+    question = """
+        SELECT DISTINCT ON (worker) gateway_state, provider_code, reason_code
+        FROM worker_report ORDER BY worker, at DESC
+        """
+    return [(state, code, reason) for state, code, reason in rows(connection, question)]
 
 
 def wait_for(connection: Connection, seconds: float) -> None:
@@ -69,7 +68,7 @@ def test_successes_that_nobody_understands_stop_the_gateway_after_a_few(
     gateway.faults(bodies={kind: 1.0})
     mailing_id = add_running_mailing(connection, 100)
     worker = fleet.start(**ALONE)
-    worker.wait_until_it_says("the gateway's answers are not understood")
+    worker.wait_until_it_says("gateway.not_understood")
     wait_for(connection, SECONDS_OF_FAULT)
 
     tried = gateway.summary()
@@ -77,14 +76,13 @@ def test_successes_that_nobody_understands_stop_the_gateway_after_a_few(
     assert tried.requests <= 6
     assert tried.max_in_flight == 1
     assert counted(connection, mailing_id)["pending"] >= 99
-    eventually(lambda: [health for health, _ in report(connection)] == ["not_understood"])
-    [(_, detail)] = report(connection)
-    assert detail == f"HTTP {201 if kind == 'created' else 200}: a success status without the body that goes with it"
+    code = "201" if kind == "created" else "200"
+    eventually(lambda: report(connection) == [("not_understood", code, "unexpected_body")])
 
     gateway.faults()
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 100}
-    asked = attempts_by_outcome(connection)
+    asked = attempts_by_result(connection)
     assert asked["accepted"] == 100
     assert value(connection, "SELECT sum(attempts - uncounted_attempts) FROM message") == 100 + asked["ambiguous"]
     assert disagreements(connection, gateway) == []
@@ -98,11 +96,11 @@ def test_successes_that_nobody_understands_in_the_middle_of_a_mailing_stop_it_wi
     worker = fleet.start(WORKER_CONCURRENCY=16)
     eventually(lambda: sent(connection) >= 100)
     gateway.faults(bodies={"text": 1.0}, latency=0.02)
-    worker.wait_until_it_says("the gateway's answers are not understood")
+    worker.wait_until_it_says("gateway.not_understood")
     wait_for(connection, 2.0)
 
     # What was on its way, two that were sent before the third answer came, and the probes since.
-    assert value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'ambiguous'") <= 16 + 2 + 4
+    assert value(connection, "SELECT count(*) FROM attempt WHERE result = 'ambiguous'") <= 16 + 2 + 4
 
     gateway.faults()
     eventually(lambda: settled(connection, mailing_id))
@@ -134,8 +132,8 @@ def test_what_strikes_all_messages_ends_none(
 
     assert gateway.summary().requests <= 6 * workers
     assert counted(connection, mailing_id) == {"pending": 100}
-    eventually(lambda: [one for one, _ in report(connection)] == [health] * workers)
-    assert all(detail.startswith(f"HTTP {status}: the gateway ") for _, detail in report(connection))
+    reason = {"402": "no_credit", "403": "not_allowed", "404": "address_not_found"}[status]
+    eventually(lambda: report(connection) == [(health, status, reason)] * workers)
 
     gateway.faults()
     eventually(lambda: settled(connection, mailing_id))
@@ -167,7 +165,7 @@ def test_what_strikes_single_messages_ends_them_and_holds_up_no_other(
         int(number) for (number,) in rows(connection, "SELECT phone_number FROM message WHERE status = 'failed'")
     } == {*phones}
     reasons = rows(connection, "SELECT DISTINCT reason FROM message WHERE status = 'failed'")
-    assert reasons == [(f"the gateway refuses this message and accepts others (code {status}: simulated)",)]
+    assert reasons == [(f"The gateway refuses this message and accepts others (code {status}: simulated)",)]
     assert value(connection, "SELECT avg(attempts) FROM message WHERE status = 'failed'") <= 3
 
 
@@ -183,7 +181,7 @@ def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
     for _ in range(2):
         gateway.faults(statuses={status: 1.0}, latency=(0.0, 0.4))
         for worker in fleet.workers:
-            worker.wait_until_it_says("the gateway refuses us")
+            worker.wait_until_it_says("gateway.misconfigured")
         wait_for(connection, WINDOW_SECONDS + 2.0)
         assert counted(connection, mailing_id).keys() <= {"sent", "pending", "sending"}
         before = sent(connection)
@@ -216,8 +214,8 @@ def test_a_message_that_is_refused_alone_stops_the_gateway_until_another_is_acce
     gateway.faults(statuses={"404": 1.0}, only_phones=[FIRST_PHONE + 1])
     alone = add_running_mailing(connection, 1)
     worker = fleet.start(**ALONE)
-    worker.wait_until_it_says("the gateway refuses us")
-    eventually(lambda: [health for health, _ in report(connection)] == ["refused"])
+    worker.wait_until_it_says("gateway.misconfigured")
+    eventually(lambda: report(connection) == [("misconfigured", "404", "address_not_found")])
     assert counted(connection, alone).keys() <= {"pending", "sending"}
 
     others = add_running_mailing(connection, 50)
@@ -258,10 +256,10 @@ def test_the_same_id_is_an_acceptance_of_a_message_that_was_in_doubt(connection:
 
     assert counted(connection, mailing_id) == {"sent": 100}
     assert set(gateway.asked.values()) == {2}
-    assert attempts_by_outcome(connection) == {"ambiguous": 100, "accepted": 100}
-    assert rows(connection, "SELECT DISTINCT http_status, detail FROM attempt WHERE outcome = 'accepted'") == [
-        (409, "the gateway has this message already (code 409: Message with the same ID already exists)")
-    ]
+    assert attempts_by_result(connection) == {"ambiguous": 100, "duplicate": 100}
+    said = "SELECT DISTINCT provider_code, reason_code, reason_params FROM attempt WHERE result = 'duplicate'"
+    words = "code 409: Message with the same ID already exists"
+    assert rows(connection, said) == [("409", "already_accepted", {"words": words})]
 
 
 def test_the_same_id_is_a_refusal_of_a_message_that_was_not_in_doubt(

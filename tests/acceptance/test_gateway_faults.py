@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
-from tests.acceptance.worker_process import attempts_by_outcome, disagreements
+from tests.acceptance.worker_process import attempts_by_result, disagreements
 from tests.factories import (
     FIRST_PHONE,
     add_clients,
@@ -50,7 +50,7 @@ def test_after_accept_and_reset_the_repeat_has_the_same_id_and_the_same_body(
     eventually(lambda: settled(connection, mailing_id))
 
     assert message(connection, 1)["status"] == "sent"
-    assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous", "accepted"]
+    assert [one["result"] for one in attempts_of(connection, 1)] == ["ambiguous", "accepted"]
     first, second = gateway.ledger_of(1)
     assert first.body_hash == second.body_hash
 
@@ -81,7 +81,7 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
 
     gateway.faults(token="a-new-one")
     for worker in fleet.workers:
-        worker.wait_until_it_says("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL")
+        worker.wait_until_it_says("gateway.misconfigured")
     eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sending'") == 0)
     before = sent(connection)
     refused = gateway.summary().by_status["401"]
@@ -95,7 +95,7 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 300}
     assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
-    assert gateway.summary().by_status["401"] == attempts_by_outcome(connection)["unauthorized"] <= refused + 20
+    assert gateway.summary().by_status["401"] == attempts_by_result(connection)["misconfigured"] <= refused + 20
     assert gateway.summary().repeats == 0
 
 
@@ -107,7 +107,7 @@ def test_after_an_outage_the_herd_comes_back_with_one_message_a_worker_and_never
     for _ in range(3):
         fleet.start(MAX_ATTEMPTS=20)
     for worker in fleet.workers:
-        worker.wait_until_it_says("the gateway is in trouble: nothing is sent for a while")
+        worker.wait_until_it_says("circuit_breaker.opened")
     eventually(lambda: gateway.summary().in_flight == 0)
     gateway.forget()
     time.sleep(2.0)
@@ -162,10 +162,10 @@ def test_the_gateway_is_asked_again_when_it_said_and_not_in_the_year_2099(connec
         fleet.start(GATEWAY_URL=server.url, RETRY_AFTER_MAX_SECONDS=1.5)
         eventually(lambda: settled(connection, mailing_id))
 
-    outcomes = dict(rows(connection, "SELECT message_id, outcome FROM attempt WHERE number = 1"))
-    for number, (words, (_, _, outcome, seconds)) in enumerate(RETRY_AFTERS.items()):
+    results = dict(rows(connection, "SELECT message_id, result FROM attempt WHERE number = 1"))
+    for number, (words, (_, _, result, seconds)) in enumerate(RETRY_AFTERS.items()):
         first, second = gateway.asked[number]
-        assert (words, outcomes[number + 1]) == (words, outcome)
+        assert (words, results[number + 1]) == (words, result)
         assert second - first >= seconds, words
     assert counted(connection, mailing_id) == {"sent": len(RETRY_AFTERS)}
 
@@ -185,7 +185,7 @@ def test_a_retry_that_would_pass_the_end_is_not_made(
 ) -> None:
     gateway.faults(**faults)
     fleet.start(RETRY_BASE_SECONDS=3600, RETRY_MAX_SECONDS=3600)
-    fleet.workers[0].wait_until_it_says('"started"')
+    fleet.workers[0].wait_until_it_says('"worker.started"')
     add_clients(connection, 3)
     mailing_id = add_mailing(connection, starts_in=0.5, ends_in=2.5)
 

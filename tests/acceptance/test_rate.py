@@ -14,7 +14,7 @@ from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.fleet import Fleet
 from tests.factories import add_running_mailing, counted, mailing
 from tests.waiting import eventually
-from worker.lanes.fleet_rate_limiter import LATE
+from worker.lanes.fleet_rate_limiter import START_TOLERANCE
 
 RATE = 200
 MESSAGES = 1200
@@ -26,7 +26,7 @@ def test_three_workers_together_keep_the_pace_and_use_it(
     mailing_id = add_running_mailing(connection, MESSAGES)
     workers = [fleet.start(GATEWAY_RATE=RATE, WORKER_CONCURRENCY=16, LOG_LEVEL="INFO") for _ in range(3)]
     for worker in workers:
-        worker.wait_until_it_says('"started"')
+        worker.wait_until_it_says('"worker.started"')
 
     with witness(gateway) as stalls:
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
@@ -35,9 +35,9 @@ def test_three_workers_together_keep_the_pace_and_use_it(
     assert len(moments) == MESSAGES
     # A gateway that stood still for a while reads at once what came meanwhile: no worker has sent it so.
     assert most_in_a_second(moments) <= RATE * (1.02 + max(stalls))
-    # A worker that waits for a core for longer than LATE gives its slots up: they are lost, as they should be.
+    # A worker that waits for a core for longer than START_TOLERANCE gives its slots up: they are lost, as intended.
     lasted = moments[-1] - moments[0]
-    lost = sum(stall for stall in stalls if stall > LATE)
+    lost = sum(stall for stall in stalls if stall > START_TOLERANCE)
     assert (len(moments) - 1) / (lasted - min(lost, lasted / 2)) >= RATE * 0.95
 
 

@@ -62,7 +62,7 @@ def test_the_examples_work_and_the_message_is_delivered(service: Launcher) -> No
     assert (message["client_id"], message["phone_number"]) == (client["id"], 79161234567)
     assert message["status"] == "sent"
     (attempt,) = service.get(f"/v1/message/{message['id']}/")["attempts"]
-    assert attempt["outcome"] == "accepted"
+    assert attempt["result"] == "accepted"
 
 
 def test_every_call_in_the_documentation_is_an_operation(service: Launcher) -> None:

@@ -1,4 +1,4 @@
-"""An upgrade: the version before has left messages behind, and the tables change while nothing runs."""
+"""An upgrade while nothing runs: what an earlier version began, this one finishes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def settled(connection: Connection, mailing_id: int) -> bool:
     return mailing(connection, mailing_id)["settled_at"] is not None
 
 
-def test_new_workers_go_on_with_what_the_version_before_has_begun(
+def test_what_the_first_version_began_is_finished_after_an_upgrade(
     old_version: Path, old_database: str, old_connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(latency=0.02)
@@ -84,6 +84,15 @@ def test_new_workers_go_on_with_what_the_version_before_has_begun(
     eventually(lambda: settled(old_connection, begun) and settled(old_connection, after))
     for mailing_id in (begun, after):
         assert counted(old_connection, mailing_id) == tally(old_connection, mailing_id) == {"sent": 600}
+    by = rows(
+        old_connection,
+        """
+        SELECT DISTINCT split_part(worker, '-', 1), gateway, result::text, provider_code
+        FROM attempt JOIN message ON message.id = message_id WHERE mailing_id = %s ORDER BY 1
+        """,
+        begun,
+    )
+    assert by == [(worker, "default", "accepted", "200") for worker in ("new", "old")]
     assert set(recorded) < set(rows(old_connection, ATTEMPTS))
     assert gateway.summary().repeats == 0
     assert disagreements(old_connection, gateway) == []

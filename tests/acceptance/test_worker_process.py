@@ -19,8 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
-from shared.domain.worker_status import GatewayHealth
-from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_outcome, disagreements
+from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_result, disagreements
 from tests.conftest import Connect
 from tests.database import ROOT
 from tests.factories import (
@@ -36,7 +35,6 @@ from tests.factories import (
     value,
 )
 from tests.waiting import PATIENCE, eventually, until_somebody_waits
-from worker.loop import STOPPED
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -93,12 +91,12 @@ def test_an_idle_worker_that_is_told_to_stop_does_not_wait_for_its_next_poll(
     number: signal.Signals, start_worker: StartWorker
 ) -> None:
     worker = start_worker(WORKER_POLL_SECONDS="60")
-    worker.event("started")
+    worker.event("worker.started")
 
     worker.send(number)
 
     assert worker.wait() == 0
-    assert worker.event("stopped")
+    assert worker.event("worker.stopped")
 
 
 def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
@@ -115,7 +113,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_gives_back
     assert messages(connection, "sent") == gateway.summary().accepted >= 8
     untouched = value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0")
     assert untouched == 50 - messages(connection, "sent")
-    assert attempts_by_outcome(connection).keys() == {"accepted"}
+    assert attempts_by_result(connection).keys() == {"accepted"}
     assert disagreements(connection, gateway) == []
 
 
@@ -135,7 +133,7 @@ def test_what_a_killed_worker_had_in_hand_is_sent_by_another_and_every_repeat_is
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
     assert left_behind > 0
-    ambiguous = rows(connection, "SELECT worker, duration FROM attempt WHERE outcome = 'ambiguous'")
+    ambiguous = rows(connection, "SELECT worker, duration FROM attempt WHERE result = 'ambiguous'")
     assert ambiguous == [(victim.name, None)] * left_behind
     assert gateway.summary().repeats <= left_behind
     assert disagreements(connection, gateway) == []
@@ -173,7 +171,7 @@ def test_three_workers_send_three_thousand_messages_once_each(
     add_clients(connection, 3000)
     workers = [start_worker(LAUNCH_CHUNK="200", LOG_LEVEL="INFO") for _ in range(3)]
     for worker in workers:
-        worker.event("started")
+        worker.event("worker.started")
 
     mailings = [add_mailing(connection), add_mailing(connection, mark="nobody")]
 
@@ -182,7 +180,7 @@ def test_three_workers_send_three_thousand_messages_once_each(
     assert mailing(connection, mailings[0])["audience"] == 3000
     summary = gateway.summary()
     assert (summary.requests, summary.accepted, summary.distinct) == (3000, 3000, 3000)
-    assert attempts_by_outcome(connection) == {"accepted": 3000}
+    assert attempts_by_result(connection) == {"accepted": 3000}
     assert disagreements(connection, gateway) == []
     assert len(rows(connection, "SELECT DISTINCT worker FROM attempt")) == 3
     assert [worker.stop() for worker in workers] == [0, 0, 0]
@@ -223,15 +221,15 @@ def test_a_token_that_is_refused_is_read_again_until_it_is_right(
     file.write_text("an-0ld-t0ken\n")
     mailing_id = add_running_mailing(connection, 30)
     worker = start_worker(GATEWAY_TOKEN_FILE=str(file))
-    refused = worker.event("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent")
-    assert (refused["level"], refused["http_status"]) == ("error", 401)
+    refused = worker.event("gateway.misconfigured")
+    assert (refused["level"], refused["provider_code"], refused["reason_code"]) == ("error", "401", "token_rejected")
 
     file.write_text(f"{TOKEN}\n")
 
-    worker.event("the gateway answers again")
+    worker.event("circuit_breaker.closed")
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
     assert counted(connection, mailing_id) == {"sent": 30}
-    assert attempts_by_outcome(connection) == {"accepted": 30, "unauthorized": gateway.summary().by_status["401"]}
+    assert attempts_by_result(connection) == {"accepted": 30, "misconfigured": gateway.summary().by_status["401"]}
     assert value(connection, "SELECT max(attempts - uncounted_attempts) FROM message") == 1
     assert disagreements(connection, gateway) == []
 
@@ -251,20 +249,22 @@ def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
     add_clients(connection, 60)
     mailing_id = add_mailing(connection, text="Совершенно секретно, код 4711")
     worker = start_worker(GATEWAY_TOKEN_FILE=str(file), GATEWAY_TIMEOUT="0.3")
-    worker.event("the gateway refuses us: check GATEWAY_TOKEN and GATEWAY_URL; nothing else is sent")
+    worker.event("gateway.misconfigured")
     file.write_text(TOKEN)
     eventually(lambda: messages(connection, "sent") >= 10)
     gateway.faults(bodies={"garbage": 1.0})
-    worker.event(STOPPED[GatewayHealth.NOT_UNDERSTOOD][1])
+    worker.event("gateway.not_understood")
     gateway.faults()
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
     assert worker.stop() == 0
 
-    details = rows(
-        connection, "SELECT detail, worker FROM attempt UNION ALL SELECT reason_params::text, lease_worker FROM message"
+    reasons = rows(
+        connection,
+        "SELECT reason_params::text, worker FROM attempt"
+        " UNION ALL SELECT reason_params::text, lease_worker FROM message",
     )
-    written = worker.said + str(details)
+    written = worker.said + str(reasons)
     assert "mailing.settled" in written
     assert "simulated" in written
     phones = [str(FIRST_PHONE + number) for number in range(1, 61)]

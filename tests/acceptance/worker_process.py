@@ -64,7 +64,7 @@ class WorkerProcess:
     @property
     def name(self) -> str:
         """What the ledger calls it."""
-        return str(self.event("started")["worker"])
+        return str(self.event("worker.started")["worker"])
 
     def event(self, event: str) -> dict[str, Any]:
         """Waits until its log has such an event, and answers the first one."""
@@ -110,8 +110,8 @@ def disagreements(connection: Connection, gateway: SandboxGateway) -> list[str]:
     for message_id, phone_number, status, sure, unsure in rows(
         connection,
         """
-        SELECT message.id, phone_number, status, count(*) FILTER (WHERE outcome = 'accepted'),
-            count(*) FILTER (WHERE outcome = 'ambiguous')
+        SELECT message.id, phone_number, status, count(*) FILTER (WHERE result = 'accepted'),
+            count(*) FILTER (WHERE result = 'ambiguous')
         FROM message LEFT JOIN attempt ON attempt.message_id = message.id
         GROUP BY message.id
         """,
@@ -126,7 +126,7 @@ def disagreements(connection: Connection, gateway: SandboxGateway) -> list[str]:
     return found + [f"{message_id} is in no ledger of ours" for message_id in accepted]
 
 
-def attempts_by_outcome(connection: Connection) -> dict[str, int]:
-    """How many attempts the ledger has of each outcome."""
-    found: Sequence[tuple[Any, ...]] = rows(connection, "SELECT outcome, count(*) FROM attempt GROUP BY outcome")
+def attempts_by_result(connection: Connection) -> dict[str, int]:
+    """How many attempts the ledger has of each result."""
+    found: Sequence[tuple[Any, ...]] = rows(connection, "SELECT result, count(*) FROM attempt GROUP BY result")
     return dict(found)

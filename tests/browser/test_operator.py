@@ -172,7 +172,7 @@ def test_the_ledger_of_a_mailing_is_saved_as_a_file(
         page.get_by_role("button", name="Save").click()
     download.value.save_as(tmp_path / "ledger.csv")
     with (tmp_path / "ledger.csv").open(newline="", encoding="utf-8-sig") as file:
-        assert [row["last_outcome"] for row in csv.DictReader(file)] == ["accepted"] * 3
+        assert [row["last_result"] for row in csv.DictReader(file)] == ["accepted"] * 3
 
 
 def test_a_test_goes_to_one_client(at: Open, service: Stage, ledger: Connection) -> None:

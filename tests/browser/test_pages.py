@@ -72,9 +72,11 @@ SELECT 1, n, 79000000000 + n, one, 1, 1, now() + interval '1 h',
     CASE one WHEN 'failed' THEN 'provider_said' WHEN 'expired' THEN 'window_closed' END,
     CASE one WHEN 'failed' THEN '{"words": "code 5: blocked"}'::jsonb END, one = 'unknown'
 FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY AS each (one, n);
-INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker)
-SELECT id, 1, now(), 0.12, CASE status WHEN 'sent' THEN 'accepted' WHEN 'unknown' THEN 'ambiguous' ELSE 'refused' END
-    ::outcome, 200, 'code 5: {WORD}', '{LABEL}' FROM message;
+INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, reason_code,
+    reason_params, worker)
+SELECT id, 1, now(), 0.12, 'default',
+    CASE status WHEN 'sent' THEN 'accepted' WHEN 'unknown' THEN 'ambiguous' ELSE 'refused' END::attempt_result, '200',
+    'provider_said', jsonb_build_object('words', 'code 5: {WORD}'), '{LABEL}' FROM message;
 INSERT INTO mailing_draft (fields, created_by, created_by_name) VALUES
     ('{"text": "Скидка: https://example.org/sale {WORD}", "mark": "{LABEL}-1", "on_unknown": "hold",
        "start_datetime": "2032-01-01T10:00:00Z", "end_datetime": "2032-01-02T10:00:00Z"}', 'key:1', 'Anna'),
@@ -84,9 +86,10 @@ VALUES (2, '{"text": "{WORD}", "mark": "{LABEL}"}', now(), '{LABEL}');
 UPDATE mailing_draft SET updated_by_name = created_by_name;
 INSERT INTO mailing_event (mailing_id, action, actor_name, changes)
 VALUES (1, 'edit', '{LABEL}', '{"mark": ["{LABEL}", "{WORD}"]}');
-INSERT INTO worker_report (at, worker, seconds, accepted, refused, throttled, unreachable, unauthorized, ambiguous,
-    in_hand, send_limit, gateway, detail)
-VALUES (now() - interval '1 min', '{LABEL}', 5, 90, 10, 0, 0, 0, 0, 3, 16, 'slowing', 'HTTP 429');
+INSERT INTO worker_report (at, worker, gateway, interval_seconds, accepted, duplicate, refused, retriable, opted_out,
+    throttled, unreachable, misconfigured, no_credit, ambiguous, in_flight, concurrency_limit, gateway_state,
+    provider_code)
+VALUES (now() - interval '1 min', '{LABEL}', 'default', 5, 90, 0, 10, 0, 0, 0, 0, 0, 0, 0, 3, 16, 'slowing', '429');
 """
 
 

@@ -100,27 +100,27 @@ class Attempt(NamedTuple):
     number: int
     started_at: float
     duration: float | None
-    outcome: str
-    http_status: int | None
-    detail: str | None
+    result: str
+    provider_code: str | None
+    late_result: str | None
     worker: str
     present: bool = True
     committed_at: float = float("inf")
 
     @property
     def lost(self) -> bool:
-        """Whether its lease ran out before anybody told what came of it."""
+        """Whether its lease expired before a result was recorded."""
         return self.duration is None or self.came_late
 
     @property
     def came_late(self) -> bool:
-        """Whether its answer came when it had been given up."""
-        return "the answer came after all" in (self.detail or "")
+        """Whether its result came when it had been given up."""
+        return self.late_result is not None
 
     @property
     def accepted(self) -> bool:
         """Whether the worker had an acceptance in its hands, in time or late."""
-        return self.outcome == "accepted" or "came after all: accepted" in (self.detail or "")
+        return "accepted" in (self.result, self.late_result)
 
 
 class Sample(NamedTuple):

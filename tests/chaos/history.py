@@ -67,7 +67,7 @@ FROM rig.client_move ORDER BY seq
 
 READ_ATTEMPTS = """
 SELECT (whole).message_id, (whole).number, extract(epoch FROM (whole).started_at)::float8, (whole).duration,
-    (whole).outcome::text, (whole).http_status, (whole).detail, (whole).worker, present,
+    (whole).result::text, (whole).provider_code, (whole).reason_params ->> 'late_result', (whole).worker, present,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8
 FROM rig.attempt_move ORDER BY seq
 """

@@ -15,10 +15,12 @@ from typing import Any
 
 import psycopg2
 
-from shared.domain.statuses import OnUnknown, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import OnUnknown
+from shared.gateways import gonets
+from shared.gateways.base import SubmitResult
 from shared.sql import claims, mailings, messages
-from worker import answers, attempt_recorder, claim_rows, delivery, loop, queue
-from worker.answers import SubmitResult
+from worker import attempt_recorder, claim_rows, delivery, loop, queue
 from worker.database import Database
 from worker.delivery import ClaimedMessage, Retries, Transition
 from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
@@ -59,17 +61,17 @@ def claim_committed_late() -> None:
 
 def new_id_on_repeat() -> None:
     """A repeat is sent under an id of its own."""
-    prepare = gateway_client.Gateway.prepare
+    prepare = gateway_client.GatewayClient.prepare
     sent: set[int] = set()
 
     def prepare_anew(
-        self: gateway_client.Gateway, message_id: int, phone_number: int, text: str
+        self: gateway_client.GatewayClient, message: ClaimedMessage
     ) -> gateway_client.Prepared | SubmitResult:
-        again = message_id in sent
-        sent.add(message_id)
-        return prepare(self, message_id + 1_000_000 * again, phone_number, text)
+        again = message.message_id in sent
+        sent.add(message.message_id)
+        return prepare(self, replace(message, message_id=message.message_id + 1_000_000 * again))
 
-    gateway_client.Gateway.prepare = prepare_anew  # type: ignore[method-assign]
+    gateway_client.GatewayClient.prepare = prepare_anew  # type: ignore[method-assign,assignment]
 
 
 def body_changed_on_repeat() -> None:
@@ -135,23 +137,23 @@ def late_acceptance_ignored() -> None:
 
 def sent_without_answer() -> None:
     """A request that got no answer is taken for sent: it will have come through."""
-    _judge_as(Outcome.AMBIGUOUS, Outcome.ACCEPTED)
+    _read_as(Result.AMBIGUOUS, Result.ACCEPTED)
 
 
 def refusal_taken_for_success() -> None:
     """A 200 is a 200, whatever its body says."""
-    read = answers._read_success
+    read = gonets._read_success
 
-    def read_status(status: int, said: dict[str, object] | None, hide: Any) -> SubmitResult:
-        answer = read(status, said, hide)
-        return replace(answer, outcome=Outcome.ACCEPTED) if answer.outcome is Outcome.REFUSED else answer
+    def read_status(status: int, said: Any, secrets: Any) -> SubmitResult:
+        submitted = read(status, said, secrets)
+        return replace(submitted, result=Result.ACCEPTED) if submitted.result is Result.RETRIABLE else submitted
 
-    answers._read_success = read_status
+    gonets._read_success = read_status
 
 
 def ambiguity_taken_for_refusal() -> None:
     """A request that got no answer is taken to have failed."""
-    _judge_as(Outcome.AMBIGUOUS, Outcome.REFUSED)
+    _read_as(Result.AMBIGUOUS, Result.REFUSED)
 
 
 def doubt_forgotten() -> None:
@@ -176,9 +178,9 @@ def hold_forgotten() -> None:
 
 def repeated_in_the_transport() -> None:
     """The HTTP client tries again by itself."""
-    end = curl_transfer.Transfer.end
+    end = curl_transfer.CurlTransfer.end
 
-    def end_or_repeat(self: curl_transfer.Transfer, code: int = 0) -> bool:
+    def end_or_repeat(self: curl_transfer.CurlTransfer, code: int = 0) -> bool:
         over, answered = end(self, code), self.status is not None
         if over and self.has_left and not answered and self not in repeated:
             repeated.append(self)
@@ -187,8 +189,8 @@ def repeated_in_the_transport() -> None:
         repeated[:] = [transfer for transfer in repeated if transfer is not self]
         return over
 
-    repeated: list[curl_transfer.Transfer] = []
-    curl_transfer.Transfer.end = end_or_repeat  # type: ignore[method-assign]
+    repeated: list[curl_transfer.CurlTransfer] = []
+    curl_transfer.CurlTransfer.end = end_or_repeat  # type: ignore[method-assign]
 
 
 def attempts_unlimited() -> None:
@@ -216,7 +218,7 @@ def given_back_in_flight() -> None:
         submit(self, deliveries)
 
     def give_back_all(self: loop.WorkerLoop) -> None:
-        self._queue.release(submitted)
+        self._lanes[0]._queue.release(submitted)
         wind_down(self)
 
     message_sender.MessageSender.submit = submit_and_remember  # type: ignore[method-assign,assignment]
@@ -271,17 +273,17 @@ def pace_ignored() -> None:
 
 def slots_given_twice() -> None:
     """Slots are reckoned from now on, whatever has been given out before."""
-    _edit(fleet_rate_limiter, "READ_PACE", "greatest(next_slot, now)", "now")
+    _edit(fleet_rate_limiter, "READ_NEXT_SLOT", "greatest(next_slot_at, now)", "now")
 
 
 def refusals_not_kept() -> None:
     """Attempts that were refused are not worth a row."""
-    _edit(messages, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE outcome <> 'refused'\nUNION")
+    _edit(messages, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE result <> 'retriable'\nUNION")
 
 
 def success_taken_for_refusal() -> None:
     """A success is read as a refusal."""
-    _judge_as(Outcome.ACCEPTED, Outcome.REFUSED)
+    _read_as(Result.ACCEPTED, Result.REFUSED)
 
 
 def chunk_launched_twice() -> None:
@@ -330,7 +332,7 @@ def crash_on_garbage() -> None:
             os._exit(1)
         return read(body)
 
-    read, answers._json_object = answers._json_object, read_or_die
+    read, gonets._json_object = gonets._json_object, read_or_die
 
 
 def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
@@ -339,14 +341,14 @@ def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
     setattr(module, name, before.replace(old, new))
 
 
-def _judge_as(outcome: Outcome, instead: Outcome) -> None:
-    read = gateway_client.Gateway.read
+def _read_as(result: Result, instead: Result) -> None:
+    read = gateway_client.GatewayClient.read
 
-    def misread(self: gateway_client.Gateway, *exchange: Any) -> SubmitResult:
-        answer = read(self, *exchange)
-        return replace(answer, outcome=instead) if answer.outcome is outcome else answer
+    def misread(self: gateway_client.GatewayClient, *exchange: Any) -> SubmitResult:
+        submitted = read(self, *exchange)
+        return replace(submitted, result=instead) if submitted.result is result else submitted
 
-    gateway_client.Gateway.read = misread  # type: ignore[method-assign,assignment]
+    gateway_client.GatewayClient.read = misread  # type: ignore[method-assign,assignment]
 
 
 def _take_back_silently(self: lease_reclaimer.LeaseReclaimer, limit: int = 0) -> int:

@@ -105,7 +105,7 @@ def tells_its_doubt(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     about = story.message_id, story.mailing_id
     if story.accepts:
         yield Violation("doubt told", f"it is {story.last.status}, and the gateway accepted it", *about)
-    elif any(attempt.outcome == "ambiguous" for attempt in story.attempts.values()):
+    elif any(attempt.result == "ambiguous" for attempt in story.attempts.values()):
         yield Violation("doubt told", f"it is {story.last.status}, and one of its attempts is ambiguous", *about)
 
 
@@ -128,9 +128,9 @@ def changes_no_attempt(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
         known[attempt.number] = attempt
         if before is None:
             continue
-        kept = (before.started_at, before.outcome, before.worker) == (
+        kept = (before.started_at, before.result, before.worker) == (
             attempt.started_at,
-            attempt.outcome,
+            attempt.result,
             attempt.worker,
         )
         if not (kept and attempt.present and before.duration is None and attempt.came_late):
@@ -142,7 +142,7 @@ def is_held(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     """With hold, an ambiguous attempt is the last one, unless a person decides otherwise."""
     if any(mailing.on_unknown != "hold" for mailing in ledgers.mailings[story.mailing_id]):
         return
-    doubtful = [attempt.number for attempt in story.attempts.values() if attempt.outcome == "ambiguous"]
+    doubtful = [attempt.number for attempt in story.attempts.values() if attempt.result == "ambiguous"]
     last = max((claim.number for claim in story.claims if not claim.released), default=0)
     if doubtful and last > min(doubtful) and not _retried(story, story.last):
         said = f"attempt {min(doubtful)} was ambiguous, and attempt {last} followed"

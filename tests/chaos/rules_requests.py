@@ -18,8 +18,8 @@ MORE_THAN_THE_PACE = 1.02
 WAY = 0.005
 """Seconds from a worker's look at the clock to the gateway's that are not put down to a busy machine."""
 
-NOT_TAKEN = ("refused", "throttled", "unauthorized", "unreachable")
-"""Outcomes that say: the gateway did not take it."""
+NOT_TAKEN = ("refused", "retriable", "throttled", "misconfigured", "no_credit", "unreachable")
+"""Results that say: the gateway did not take it."""
 
 
 def was_accepted_if_sent(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
@@ -37,7 +37,7 @@ def was_accepted_if_sent(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
 
 def explains_repeats(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     """Every extra accept matches an ambiguous attempt."""
-    ambiguous = sum(attempt.outcome == "ambiguous" for attempt in story.attempts.values())
+    ambiguous = sum(attempt.result == "ambiguous" for attempt in story.attempts.values())
     extra = len(story.accepts) - 1
     if extra > ambiguous:
         said = f"accepted {extra + 1} times, with {ambiguous} ambiguous attempts"
@@ -117,10 +117,15 @@ def overlaps_nothing(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
                 yield _about(story, "no overlap", said)
 
 
+def _codes_of(request: Entry) -> tuple[str, ...]:
+    """The codes that an attempt may have of a request: its status; the body's, of a success with another code."""
+    return (str(request.status), "7") if request.outcome == "refused" else (str(request.status),)
+
+
 def reads_answers(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
     """What the ledger says of an attempt is what the gateway did."""
     numbers = {claim.number for claim in story.claims if not claim.released}
-    unreachable = sum(attempt.outcome == "unreachable" for attempt in story.attempts.values())
+    unreachable = sum(attempt.result == "unreachable" for attempt in story.attempts.values())
     if len(story.pairs) > len(numbers) - unreachable >= 0:
         yield _about(story, "answers read", f"{unreachable} attempts are unreachable, and a request of theirs came")
     if any(story.is_lost(claim) for claim in story.claims):
@@ -130,11 +135,11 @@ def reads_answers(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
         if attempt is None:
             continue
         taken = request.accepted_at is not None
-        if (attempt.outcome == "accepted") > taken or (attempt.outcome in NOT_TAKEN and taken):
-            said = f"attempt {attempt.number} is {attempt.outcome}, and the gateway had it as {request.outcome}"
+        if (attempt.result == "accepted") > taken or (attempt.result in NOT_TAKEN and taken):
+            said = f"attempt {attempt.number} is {attempt.result}, and the gateway had it as {request.outcome}"
             yield _about(story, "answers read", said)
-        elif None not in (attempt.http_status, request.status) and attempt.http_status != request.status:
-            said = f"attempt {attempt.number} was answered {attempt.http_status}, the gateway said {request.status}"
+        elif request.status is not None and attempt.provider_code not in (None, *_codes_of(request)):
+            said = f"attempt {attempt.number} was answered {attempt.provider_code}, the gateway said {request.status}"
             yield _about(story, "answers read", said)
 
 

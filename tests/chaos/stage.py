@@ -68,7 +68,7 @@ class Program:
     @property
     def has_started(self) -> bool:
         """Whether it has said that it is ready."""
-        return b" started" in self.log.read_bytes()[self._said_before :]
+        return b"worker.started" in self.log.read_bytes()[self._said_before :]
 
     @property
     def at_work(self) -> bool:

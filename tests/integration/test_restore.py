@@ -156,7 +156,7 @@ def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Re
 
     doubts = rows(reopened, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
     assert doubts == [("pending", True, None, 1)]
-    attempts = rows(reopened, "SELECT number, outcome, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4")
+    attempts = rows(reopened, "SELECT number, result, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4")
     assert sorted(attempts) == [(1, "ambiguous", None, "before the restore", 19), (1, "ambiguous", None, "lost", 1)]
     # Only the one that was made counts towards the limit.
     counts = rows(reopened, "SELECT attempts, uncounted_attempts, count(*) FROM message GROUP BY 1, 2")
@@ -262,7 +262,7 @@ def test_where_the_mailing_holds_what_may_have_been_sent_is_unknown_until_a_pers
     assert counted(connection, other) == {"pending": 1}
     assert rows(
         connection,
-        "SELECT id, message_id, number, outcome, worker FROM attempt JOIN message ON id = message_id "
+        "SELECT id, message_id, number, result, worker FROM attempt JOIN message ON id = message_id "
         "WHERE mailing_id = %s ORDER BY id",
         mailing_id,
     ) == [(1, 1, 1, "ambiguous", "lost"), (3, 3, 1, "ambiguous", "before the restore")]

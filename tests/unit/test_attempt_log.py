@@ -7,20 +7,20 @@ import re
 
 import pytest
 
-from shared.domain.statuses import Outcome
+from shared.domain.results import Result
 from shared.logs import JsonFormatter
 from tests.database import ROOT
+from tests.submitted import submitted
 from tests.unit.test_delivery import delivery
-from worker.answers import SubmitResult
 from worker.delivery import AttemptResult
-from worker.telemetry.attempt_log import MOST, AttemptLog
+from worker.telemetry.attempt_log import LINES_PER_SECOND, LOGGED, AttemptLog
 
 PHONE, TEXT = 79161234567, "Nobody else's business"
 
 
-def attempted(outcome: Outcome, *, message_id: int = 1234) -> AttemptResult:
+def attempted(result: Result, *, message_id: int = 1234) -> AttemptResult:
     claimed = delivery(2, message_id=message_id, mailing_id=7, client_id=42, phone_number=PHONE, text=TEXT)
-    return AttemptResult(claimed, SubmitResult(outcome, 500, f"said {TEXT} to {PHONE}"), 0.0, 0.1, 0.0)
+    return AttemptResult(claimed, submitted(result, 500, f"said {TEXT} to {PHONE}"), 0.0, 0.1, 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -28,27 +28,27 @@ def _told_at_info(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("result", Result)
 def test_an_attempt_is_told_when_it_speaks_of_the_message_and_did_not_end_well(
-    outcome: Outcome, caplog: pytest.LogCaptureFixture
+    result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
-    AttemptLog().tell([attempted(outcome)])
+    AttemptLog().write("default", [attempted(result)])
 
-    assert len(caplog.records) == (outcome in (Outcome.REFUSED, Outcome.AMBIGUOUS))
+    assert len(caplog.records) == (result in LOGGED)
 
 
-@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("result", Result)
 def test_every_attempt_is_told_to_who_wants_to_know_everything(
-    outcome: Outcome, caplog: pytest.LogCaptureFixture
+    result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    AttemptLog().tell([attempted(outcome)])
+    AttemptLog().write("default", [attempted(result)])
 
     assert [record.message_id for record in caplog.records] == [1234]  # type: ignore[attr-defined]
 
 
 def test_the_documented_searches_find_it_and_it_tells_no_more_than_ids(caplog: pytest.LogCaptureFixture) -> None:
-    AttemptLog().tell([attempted(Outcome.REFUSED)])
+    AttemptLog().write("default", [attempted(Result.REFUSED)])
     [record] = caplog.records
     line = JsonFormatter().format(record)
 
@@ -63,10 +63,11 @@ def test_the_documented_searches_find_it_and_it_tells_no_more_than_ids(caplog: p
 def test_a_gateway_that_refuses_everything_does_not_fill_the_disk(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     log = AttemptLog(lambda: now)
-    log.tell([attempted(Outcome.REFUSED, message_id=number) for number in range(3 * MOST)])
-    assert len(caplog.records) == MOST
+    log.write("default", [attempted(Result.REFUSED, message_id=number) for number in range(3 * LINES_PER_SECOND)])
+    assert len(caplog.records) == LINES_PER_SECOND
 
     now = 1.5
-    log.tell([attempted(Outcome.REFUSED)])
+    log.write("default", [attempted(Result.REFUSED)])
 
-    assert [vars(record).get("left_out") for record in caplog.records[MOST:]] == [2 * MOST, None]
+    later = caplog.records[LINES_PER_SECOND:]
+    assert [vars(record).get("attempts") for record in later] == [2 * LINES_PER_SECOND, None]

@@ -6,43 +6,44 @@ from random import Random
 
 import pytest
 
-from shared.domain.statuses import Outcome
+from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
-from worker.answers import SubmitResult
+from shared.gateways.base import SubmitResult
+from tests.submitted import submitted
 from worker.lanes.circuit_breaker import (
-    NOT_UNDERSTOOD_IN_A_ROW,
+    ACCOUNT_REFUSAL_THRESHOLD,
+    FAILURE_THRESHOLD,
     NOT_UNDERSTOOD_PAUSE_CAP,
+    NOT_UNDERSTOOD_THRESHOLD,
     PAUSE_BASE,
     PAUSE_CAP,
-    REFUSALS_IN_A_ROW,
-    TROUBLES_IN_A_ROW,
     UNKNOWN_AFTER,
     CircuitBreaker,
     Pick,
     State,
 )
 
-ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
-REFUSED = SubmitResult(Outcome.REFUSED, 400, final=True)
-GARBAGE = SubmitResult(Outcome.AMBIGUOUS, 200)
-THROTTLED = SubmitResult(Outcome.THROTTLED, 429, retry_after=0.0)
-ERROR = SubmitResult(Outcome.AMBIGUOUS, 500)
-TIMEOUT = SubmitResult(Outcome.AMBIGUOUS)
-UNREACHABLE = SubmitResult(Outcome.UNREACHABLE)
-UNAUTHORIZED = SubmitResult(Outcome.UNAUTHORIZED, 401)
+ACCEPTED = submitted(Result.ACCEPTED, 200)
+REFUSED = submitted(Result.REFUSED, 400)
+GARBAGE = submitted(Result.AMBIGUOUS, 200, not_understood=True)
+THROTTLED = submitted(Result.THROTTLED, 429, retry_after=0.0)
+ERROR = submitted(Result.AMBIGUOUS, 500)
+TIMEOUT = submitted(Result.AMBIGUOUS)
+UNREACHABLE = submitted(Result.UNREACHABLE)
+UNAUTHORIZED = submitted(Result.MISCONFIGURED, 401)
 
 TROUBLES = pytest.mark.parametrize("trouble", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED])
 NO_TROUBLES = pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
-NO_CREDIT = SubmitResult(Outcome.UNAUTHORIZED, 402)
-FORBIDDEN = SubmitResult(Outcome.UNAUTHORIZED, 403)
+NO_CREDIT = submitted(Result.NO_CREDIT, 402)
+FORBIDDEN = submitted(Result.MISCONFIGURED, 403)
 
 STRIKES_ALL = pytest.mark.parametrize(
     ("answer", "in_a_row", "health"),
     [
-        (UNAUTHORIZED, REFUSALS_IN_A_ROW, GatewayHealth.REFUSED),
-        (FORBIDDEN, REFUSALS_IN_A_ROW, GatewayHealth.REFUSED),
-        (NO_CREDIT, REFUSALS_IN_A_ROW, GatewayHealth.NO_CREDIT),
-        (GARBAGE, NOT_UNDERSTOOD_IN_A_ROW, GatewayHealth.NOT_UNDERSTOOD),
+        (UNAUTHORIZED, ACCOUNT_REFUSAL_THRESHOLD, GatewayHealth.MISCONFIGURED),
+        (FORBIDDEN, ACCOUNT_REFUSAL_THRESHOLD, GatewayHealth.MISCONFIGURED),
+        (NO_CREDIT, ACCOUNT_REFUSAL_THRESHOLD, GatewayHealth.NO_CREDIT),
+        (GARBAGE, NOT_UNDERSTOOD_THRESHOLD, GatewayHealth.NOT_UNDERSTOOD),
     ],
 )
 
@@ -54,27 +55,27 @@ def breaker(concurrency: int = 16, seed: int = 1) -> CircuitBreaker:
 def known() -> CircuitBreaker:
     """One whose gateway has answered well."""
     made = breaker()
-    made.learn(ACCEPTED, 0.0)
+    made.record(ACCEPTED, 0.0)
     return made
 
 
 def learn(breaker: CircuitBreaker, *answers: SubmitResult, now: float = 0.0) -> None:
     for answer in answers:
-        breaker.learn(answer, now)
+        breaker.record(answer, now)
 
 
 def opened(answer: SubmitResult = ERROR, now: float = 0.0, **given: int) -> CircuitBreaker:
     made = breaker(**given)
-    learn(made, *[answer] * TROUBLES_IN_A_ROW, now=now)
+    learn(made, *[answer] * FAILURE_THRESHOLD, now=now)
     return made
 
 
 def fail_probe(breaker: CircuitBreaker, answer: SubmitResult, now: float) -> float:
     """Lets the pause that is on at `now` pass, tries one message, and gets this answer; tells when that was."""
     now += breaker.seconds_until_probe(now)
-    assert breaker.room(now, 0) == 1
-    breaker.probe()
-    breaker.learn(answer, now)
+    assert breaker.capacity(now, 0) == 1
+    breaker.start_probe()
+    breaker.record(answer, now)
     return now
 
 
@@ -85,24 +86,24 @@ def end_batch(breaker: CircuitBreaker, answers: int, now: float) -> None:
 
 @pytest.mark.parametrize(("in_hand", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
 def test_once_it_has_answered_as_many_again_may_wait_as_are_on_their_way(in_hand: int, room: int) -> None:
-    assert known().room(0.0, in_hand) == room
+    assert known().capacity(0.0, in_hand) == room
 
 
 def test_to_begin_with_one_message_goes_alone() -> None:
     one = breaker()
 
-    assert [one.room(0.0, in_hand) for in_hand in (0, 1, 0)] == [1, 0, 1]
+    assert [one.capacity(0.0, in_hand) for in_hand in (0, 1, 0)] == [1, 0, 1]
     assert (one.state, one.health, one.pick) == (State.CLOSED, GatewayHealth.OK, Pick.FIRST)
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REFUSED, THROTTLED, ERROR, TIMEOUT, UNREACHABLE])
 def test_any_answer_but_those_that_strike_all_messages_ends_that(answer: SubmitResult) -> None:
     one = breaker()
-    one.room(0.0, 0)
+    one.capacity(0.0, 0)
     learn(one, answer)
 
     assert one.state is State.CLOSED
-    assert one.room(0.0, 0) > 1
+    assert one.capacity(0.0, 0) > 1
 
 
 @STRIKES_ALL
@@ -111,7 +112,7 @@ def test_only_the_answer_to_the_one_that_went_alone_opens_it_at_once(
     answer: SubmitResult, in_a_row: int, health: GatewayHealth, first: SubmitResult
 ) -> None:
     one = breaker()
-    one.room(0.0, 0)
+    one.capacity(0.0, 0)
     learn(one, first, *[answer] * (in_a_row - 1))
 
     assert one.state is State.CLOSED
@@ -121,11 +122,11 @@ def test_only_the_answer_to_the_one_that_went_alone_opens_it_at_once(
 def test_after_a_long_silence_one_message_goes_alone_again(silence: float, alone: bool) -> None:
     one = known()
 
-    assert (one.room(silence, 0) == 1) is alone
+    assert (one.capacity(silence, 0) == 1) is alone
 
 
 def test_what_is_on_its_way_for_long_is_no_silence() -> None:
-    assert known().room(1000.0, 3) == 29
+    assert known().capacity(1000.0, 3) == 29
 
 
 def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> None:
@@ -134,18 +135,18 @@ def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> Non
         end_batch(one, 1000, step / 10)
 
     assert one.limit == 16
-    assert one.room(3.0, 0) == pytest.approx(16 + 1000, abs=10)
+    assert one.capacity(3.0, 0) == pytest.approx(16 + 1000, abs=10)
 
 
 def test_what_waits_is_little_again_once_answers_are_slow_to_come() -> None:
     one = breaker(16)
     for step in range(5):
         end_batch(one, 1000, step / 10)
-    assert one.room(0.4, 0) > 500
+    assert one.capacity(0.4, 0) > 500
 
     for step in range(20):
         end_batch(one, 0, 1.0 + step / 10)
-    assert one.room(3.0, 0) == 16
+    assert one.capacity(3.0, 0) == 16
 
 
 def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
@@ -155,33 +156,33 @@ def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
     for step in range(5):
         end_batch(one, 0, 5.0 * step)
 
-    assert one.room(25.0, 0) == 32
+    assert one.capacity(25.0, 0) == 32
 
 
 def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:
     one = CircuitBreaker(16, Random(1), ahead=50)
     learn(one, ACCEPTED)
 
-    assert one.room(0.0, 0) == 66
+    assert one.capacity(0.0, 0) == 66
 
 
 @TROUBLES
 def test_troubles_in_a_row_open_it(trouble: SubmitResult) -> None:
     one = breaker()
-    learn(one, *[trouble] * (TROUBLES_IN_A_ROW - 1))
-    assert one.room(0.0, 0) > 0
+    learn(one, *[trouble] * (FAILURE_THRESHOLD - 1))
+    assert one.capacity(0.0, 0) > 0
 
     learn(one, trouble)
 
     assert one.state is State.OPEN
-    assert one.room(0.0, 0) == 0
+    assert one.capacity(0.0, 0) == 0
 
 
 @NO_TROUBLES
 def test_an_answer_about_the_message_itself_breaks_the_row(answer: SubmitResult) -> None:
     one = breaker()
     for _ in range(3):
-        learn(one, *[ERROR] * (TROUBLES_IN_A_ROW - 1), answer)
+        learn(one, *[ERROR] * (FAILURE_THRESHOLD - 1), answer)
 
     assert one.state is State.CLOSED
 
@@ -191,11 +192,11 @@ def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
     answer: SubmitResult, in_a_row: int, health: GatewayHealth
 ) -> None:
     one = breaker()
-    one.room(0.0, 0)
+    one.capacity(0.0, 0)
     learn(one, answer)
 
     assert (one.state, one.health) == (State.OPEN, health)
-    assert one.unauthorized == (answer is not GARBAGE)
+    assert one.account_refused == (answer is not GARBAGE)
 
 
 @STRIKES_ALL
@@ -224,14 +225,14 @@ def test_after_a_good_probe_that_row_begins_anew(answer: SubmitResult, in_a_row:
 
 def test_a_refusal_of_one_message_says_nothing_of_the_account() -> None:
     one = known()
-    learn(one, *[UNAUTHORIZED, REFUSED] * REFUSALS_IN_A_ROW)
+    learn(one, *[UNAUTHORIZED, REFUSED] * ACCOUNT_REFUSAL_THRESHOLD)
 
-    assert one.health is GatewayHealth.REFUSED
+    assert one.health is GatewayHealth.MISCONFIGURED
 
 
 def test_pauses_are_long_while_answers_are_not_understood() -> None:
     one = known()
-    learn(one, *[GARBAGE] * NOT_UNDERSTOOD_IN_A_ROW)
+    learn(one, *[GARBAGE] * NOT_UNDERSTOOD_THRESHOLD)
     now, probes = 0.0, 0
     while now < 3600.0:
         now = fail_probe(one, GARBAGE, now)
@@ -243,7 +244,7 @@ def test_pauses_are_long_while_answers_are_not_understood() -> None:
 
 def test_a_probe_of_the_account_takes_any_message() -> None:
     one = known()
-    learn(one, *[UNAUTHORIZED] * REFUSALS_IN_A_ROW)
+    learn(one, *[UNAUTHORIZED] * ACCOUNT_REFUSAL_THRESHOLD)
 
     picks = [one.pick]
     fail_probe(one, ACCEPTED, 0.0)
@@ -277,19 +278,19 @@ def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_hand() -> 
     one = opened(now=100.0)
     over = 100.0 + one.seconds_until_probe(100.0)
 
-    assert one.room(over - 0.01, 0) == 0
-    assert one.room(over, 1) == 0
-    assert one.room(over, 0) == 1
-    one.probe()
-    assert (one.state, one.health) == (State.HALF_OPEN, GatewayHealth.OPEN)
-    assert one.room(over + 1000, 0) == 0
+    assert one.capacity(over - 0.01, 0) == 0
+    assert one.capacity(over, 1) == 0
+    assert one.capacity(over, 0) == 1
+    one.start_probe()
+    assert (one.state, one.health) == (State.HALF_OPEN, GatewayHealth.CIRCUIT_OPEN)
+    assert one.capacity(over + 1000, 0) == 0
 
 
 def test_asking_for_room_alone_starts_no_probe() -> None:
     one = opened()
 
-    assert one.room(1000.0, 0) == 1
-    assert one.room(1000.0, 0) == 1
+    assert one.capacity(1000.0, 0) == 1
+    assert one.capacity(1000.0, 0) == 1
     assert one.seconds_until_probe(1000.0) == 0.0
     assert one.state is State.OPEN
 
@@ -308,7 +309,7 @@ def test_a_gateway_that_has_come_back_is_not_hit_with_everything_at_once() -> No
     now = fail_probe(one, ACCEPTED, 0.0)
     one.end_batch(now, full=True)
 
-    assert one.room(now, 0) == one.limit == 2
+    assert one.capacity(now, 0) == one.limit == 2
     end_batch(one, 200, now)
     assert one.limit == 16
 
@@ -319,23 +320,23 @@ def test_a_bad_probe_opens_it_again(answer: SubmitResult) -> None:
     now = fail_probe(one, answer, 0.0)
 
     assert one.state is State.OPEN
-    assert one.room(now, 0) == 0
-    assert one.unauthorized == (answer is UNAUTHORIZED)
+    assert one.capacity(now, 0) == 0
+    assert one.account_refused == (answer is UNAUTHORIZED)
 
 
 def test_a_probe_that_came_back_unattempted_is_tried_again_at_once() -> None:
     one = opened()
-    one.probe()
+    one.start_probe()
     one.cancel_probe()
 
     assert one.state is State.OPEN
-    assert one.room(1000.0, 0) == 1
+    assert one.capacity(1000.0, 0) == 1
 
 
 def test_what_comes_back_unattempted_while_all_is_well_changes_nothing() -> None:
     one = breaker()
     one.cancel_probe()
-    one.probe()
+    one.start_probe()
 
     assert one.state is State.CLOSED
 
@@ -346,7 +347,7 @@ def test_answers_to_what_was_under_way_before_the_pause_change_nothing() -> None
     learn(one, ACCEPTED, UNAUTHORIZED, *[ERROR] * 20)
 
     assert one.state is State.OPEN
-    assert not one.unauthorized
+    assert not one.account_refused
     assert one.seconds_until_probe(0.0) == pause
 
 
@@ -372,14 +373,14 @@ def test_a_good_answer_makes_the_next_pause_short_again() -> None:
     for _ in range(4):
         now = fail_probe(one, ERROR, now)
     now = fail_probe(one, ACCEPTED, now)
-    learn(one, *[ERROR] * TROUBLES_IN_A_ROW, now=now)
+    learn(one, *[ERROR] * FAILURE_THRESHOLD, now=now)
 
     assert one.seconds_until_probe(now) <= PAUSE_BASE
 
 
 @pytest.mark.parametrize(("asked", "least"), [(0.0, 0.5), (7.0, 7.0), (900.0, PAUSE_CAP)])
 def test_the_pause_lasts_as_long_as_the_gateway_asks_within_reason(asked: float, least: float) -> None:
-    one = opened(SubmitResult(Outcome.THROTTLED, 503, retry_after=asked))
+    one = opened(submitted(Result.THROTTLED, 503, retry_after=asked))
 
     assert least <= one.seconds_until_probe(0.0) <= max(least, PAUSE_BASE)
 
@@ -389,14 +390,14 @@ def test_after_slower_nothing_waits_beyond_the_limit_until_it_has_come_back() ->
     for step in range(30):
         end_batch(one, 1000, step / 10)
     learn(one, THROTTLED)
-    assert one.room(3.0, 0) == one.limit == 8
+    assert one.capacity(3.0, 0) == one.limit == 8
     assert (one.limit, one.health) == (8, GatewayHealth.SLOWING)
 
     end_batch(one, 50, 3.0)
-    assert one.room(3.0, 0) == one.limit == 12
+    assert one.capacity(3.0, 0) == one.limit == 12
     end_batch(one, 1000, 3.05)
     assert (one.limit, one.health) == (16, GatewayHealth.OK)
-    assert one.room(3.1, 0) > 16
+    assert one.capacity(3.1, 0) > 16
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, REFUSED])
@@ -422,7 +423,7 @@ def test_the_token_is_right_again_after_a_good_answer() -> None:
     one = opened(UNAUTHORIZED)
     fail_probe(one, ACCEPTED, 0.0)
 
-    assert not one.unauthorized
+    assert not one.account_refused
 
 
 def test_there_is_no_pause_while_all_is_well() -> None:

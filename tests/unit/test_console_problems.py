@@ -12,7 +12,8 @@ from api.mailings.backlog import Overdue, Waiting
 from api.workers.gateway_state import FRESH, GatewayState, gateway_of
 from api.workers.queries import Fleet, Since
 from shared.domain.mailing_rules import MailingWarning
-from shared.domain.statuses import MailingStatus, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import MailingStatus
 from shared.domain.worker_status import GatewayHealth
 from shared.schema import GatewayContact, WorkerReport
 
@@ -23,14 +24,18 @@ def ago(seconds: float) -> datetime:
     return NOON - timedelta(seconds=seconds)
 
 
-def report(name: str = "one", *, ago: float = 2.0, gateway: str = "ok", stopped: bool = False) -> WorkerReport:
+def report(name: str = "one", *, ago: float = 2.0, state: str = "ok", stopped: bool = False) -> WorkerReport:
     at = NOON - timedelta(seconds=ago)
-    return WorkerReport(worker=name, at=at, gateway=GatewayHealth(gateway), stopped=stopped, detail="HTTP 401")
+    said = {"provider_code": "401", "reason_code": "token_rejected"}
+    return WorkerReport(
+        worker=name, at=at, gateway="default", gateway_state=GatewayHealth(state), stopped=stopped, **said
+    )
 
 
-def contact(asked: float, answered: float | None, outcome: Outcome = Outcome.ACCEPTED) -> GatewayContact:
+def contact(asked: float, answered: float | None, result: Result = Result.ACCEPTED) -> GatewayContact:
     answered_at = None if answered is None else ago(answered)
-    return GatewayContact(id=1, asked_at=ago(asked), answered_at=answered_at, outcome=outcome, detail="timed out")
+    said = {"reason_code": "connection_failed", "reason_params": {"words": "timed out"}}
+    return GatewayContact(gateway="default", asked_at=ago(asked), answered_at=answered_at, result=result, **said)
 
 
 WELL = contact(1, 1)
@@ -58,18 +63,18 @@ def codes(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, 
 
 
 @pytest.mark.parametrize(
-    ("gateway", "code"),
+    ("state", "code"),
     [
         ("ok", []),
         ("slowing", ["gateway_slowing"]),
-        ("open", ["gateway_away"]),
-        ("refused", ["token_refused"]),
+        ("circuit_open", ["gateway_away"]),
+        ("misconfigured", ["misconfigured"]),
         ("no_credit", ["no_credit"]),
         ("not_understood", ["not_understood"]),
     ],
 )
-def test_the_gateway_s_health_is_the_worst_that_a_worker_sees(gateway: str, code: list[str]) -> None:
-    assert codes(report("one"), report("two", gateway=gateway)) == code
+def test_the_gateway_s_health_is_the_worst_that_a_worker_sees(state: str, code: list[str]) -> None:
+    assert codes(report("one"), report("two", state=state)) == code
 
 
 @pytest.mark.parametrize(
@@ -79,10 +84,10 @@ def test_the_gateway_s_health_is_the_worst_that_a_worker_sees(gateway: str, code
         (contact(1, 1), "ok"),
         (contact(1, FRESH), "ok"),
         (contact(FRESH + 1, FRESH + 1), "idle"),
-        (contact(FRESH + 1, FRESH + 1, Outcome.REFUSED), "idle"),
-        (contact(1, FRESH + 1, Outcome.UNREACHABLE), "no_answer"),
-        (contact(3600, None, Outcome.AMBIGUOUS), "no_answer"),
-        (contact(3600, 3600, Outcome.UNAUTHORIZED), "last_refused"),
+        (contact(FRESH + 1, FRESH + 1, Result.REFUSED), "idle"),
+        (contact(1, FRESH + 1, Result.UNREACHABLE), "no_answer"),
+        (contact(3600, None, Result.AMBIGUOUS), "no_answer"),
+        (contact(3600, 3600, Result.MISCONFIGURED), "last_refused"),
     ],
 )
 def test_a_gateway_without_trouble_is_called_well_only_if_it_has_answered_lately(
@@ -93,13 +98,13 @@ def test_a_gateway_without_trouble_is_called_well_only_if_it_has_answered_lately
 
 
 def test_a_gateway_that_has_slowed_down_and_was_not_asked_since_is_idle() -> None:
-    slow = [report(gateway="slowing")]
+    slow = [report(state="slowing")]
     assert gateway_of(slow, contact(1, 1), NOON).state is GatewayState.SLOWING
     assert gateway_of(slow, contact(FRESH + 1, FRESH + 1), NOON).state is GatewayState.IDLE
 
 
 def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_is_so() -> None:
-    reports = [report(gateway="refused"), report("two")]
+    reports = [report(state="misconfigured"), report("two")]
     fleet = Fleet(NOON, reports, 0.0, contact(3, 900), trouble_since=Since(ago(600), at_least=False))
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     facts = problem.facts
@@ -111,19 +116,19 @@ def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_i
 def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_trouble() -> None:
     # What a worker said that has stopped since is not since when it is so.
     since = Since(ago(600), at_least=False)
-    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Outcome.UNREACHABLE), trouble_since=since)
+    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Result.UNREACHABLE), trouble_since=since)
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     assert (problem.code, problem.facts["trouble_since"]) == ("no_answer", None)
 
 
 def test_a_last_request_that_was_refused_is_worth_a_look() -> None:
-    fleet = Fleet(NOON, [report()], 0.0, contact(3600, 3600, Outcome.UNAUTHORIZED))
+    fleet = Fleet(NOON, [report()], 0.0, contact(3600, 3600, Result.MISCONFIGURED))
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     assert (problem.code, problem.level) == ("last_refused", "warning")
 
 
 def test_a_worker_that_is_gone_says_nothing_of_the_gateway() -> None:
-    gone = report("two", ago=60.0, gateway="refused")
+    gone = report("two", ago=60.0, state="misconfigured")
     (problem,) = found(report("one"), gone)
     assert (problem.code, problem.facts) == ("worker_silent", {"worker": "two", "at": gone.at})
 
@@ -162,13 +167,13 @@ def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code:
 @pytest.mark.parametrize(
     ("of", "code"),
     [
-        (mailing(5), ["token_refused"]),
-        (mailing(0, messages={"pending": 0, "sending": 1}), ["token_refused"]),
+        (mailing(5), ["misconfigured"]),
+        (mailing(0, messages={"pending": 0, "sending": 1}), ["misconfigured"]),
         (mailing(0), []),
         (mailing(0, launched_at=None), ["token_refused"]),
         (mailing(5, status="paused", ends_in=7200), []),
         (mailing(0, status="finished"), []),
-        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END)), ["token_refused"]),
+        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END)), ["misconfigured"]),
         (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END - 1), ends_in=9000), []),
     ],
     ids=["waits", "under way", "done", "launching", "paused", "finished", "soon", "far"],
@@ -176,7 +181,7 @@ def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code:
 def test_a_mailing_is_concerned_by_the_gateway_while_it_has_something_to_send(
     of: dict[str, Any], code: list[str]
 ) -> None:
-    fleet = Fleet(NOON, [report(gateway="refused")], 10.0, WELL)
+    fleet = Fleet(NOON, [report(state="misconfigured")], 10.0, WELL)
     assert [problem.code for problem in problems_about(of, fleet, load(5), rate=0.0)] == code
 
 
@@ -229,5 +234,5 @@ def test_a_mailing_that_nobody_matches_is_a_problem_before_it_starts() -> None:
 
 
 def test_grave_problems_come_first() -> None:
-    found = codes(report("one", gateway="open"), report("two", ago=60.0), mailings=[mailing(1000)])
+    found = codes(report("one", state="circuit_open"), report("two", ago=60.0), mailings=[mailing(1000)])
     assert found == ["gateway_away", "worker_silent", "end_is_near"]

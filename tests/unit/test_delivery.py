@@ -9,21 +9,25 @@ from typing import Any
 import pytest
 
 from shared.domain.reasons import Reason, ReasonCode
-from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
-from worker.answers import SubmitResult, classify_response
+from shared.domain.results import Result
+from shared.domain.statuses import MessageStatus, OnUnknown
+from shared.gateways.base import SubmitResult
+from shared.gateways.gonets import GonetsAdapter
+from tests.submitted import Answer, submitted
 from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, Transition, decide
-from worker.lanes.account_refusals import Refusals
+from worker.lanes.account_refusals import AccountRefusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RETRIES = Retries(max_attempts=3, base=2.0, cap=300.0)
 
-ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
-REFUSED = SubmitResult(Outcome.REFUSED, 200, "code 7: blocked")
-REFUSED_FOR_GOOD = SubmitResult(Outcome.REFUSED, 400, "no such phone", final=True)
-THROTTLED = SubmitResult(Outcome.THROTTLED, 429, "slower", retry_after=40.0)
-UNREACHABLE = SubmitResult(Outcome.UNREACHABLE, detail="Connection refused")
-UNAUTHORIZED = SubmitResult(Outcome.UNAUTHORIZED, 401, "who are you?")
-AMBIGUOUS = SubmitResult(Outcome.AMBIGUOUS, 500, "oops")
+ACCEPTED = submitted(Result.ACCEPTED, 200)
+REFUSED = submitted(Result.RETRIABLE, 200, "code 7: blocked")
+REFUSED_FOR_GOOD = submitted(Result.REFUSED, 400, "no such phone")
+THROTTLED = submitted(Result.THROTTLED, 429, "slower", retry_after=40.0)
+UNREACHABLE = submitted(Result.UNREACHABLE, words="Connection refused")
+UNAUTHORIZED = submitted(Result.MISCONFIGURED, 401, "who are you?")
+NOT_UNDERSTOOD = submitted(Result.AMBIGUOUS, 200, not_understood=True)
+AMBIGUOUS = submitted(Result.AMBIGUOUS, 500, "oops")
 
 
 def delivery(number: int = 1, **given: Any) -> ClaimedMessage:
@@ -102,10 +106,10 @@ def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: SubmitRes
 
 def test_a_409_to_the_repeat_of_what_may_have_landed_says_that_it_has() -> None:
     # "I have had this id already", says a gateway that remembers ids.
-    conflict = classify_response(409, {}, b'{"code": 9, "message": "duplicate"}', now=NOON, retry_after_cap=60.0)
+    conflict = GonetsAdapter().read(Answer(409, {}, b'{"code": 9, "message": "duplicate"}'))
     first = AttemptResult(delivery(1), conflict, NOON.timestamp(), 0.1)
     repeat = AttemptResult(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
-    Refusals().put_in_context([first, repeat], {})
+    AccountRefusals().put_in_context([first, repeat], {})
 
     assert verdict(first.answer).status == "failed"
     assert verdict(repeat.answer, 2, in_doubt=True) == Transition(MessageStatus.SENT, in_doubt=True)
@@ -162,13 +166,13 @@ def test_the_jitter_is_full() -> None:
         (AMBIGUOUS, 0, 0.0, 2.0 * 2**9),
         (REFUSED, 7, 0.0, 2.0 * 2**2),  # the third that counts
         (AMBIGUOUS, 9, 0.0, 2.0),
-        (SubmitResult(Outcome.THROTTLED, 429), 9, 0.0, 2.0 * 2**9),
-        (SubmitResult(Outcome.THROTTLED, 429), 2, 0.0, 2.0 * 2**2),  # the third that the gateway is to blame for
+        (submitted(Result.THROTTLED, 429), 9, 0.0, 2.0 * 2**9),
+        (submitted(Result.THROTTLED, 429), 2, 0.0, 2.0 * 2**2),  # the third that the gateway is to blame for
         (THROTTLED, 9, 40.0, 42.0),
-        (SubmitResult(Outcome.THROTTLED, 429, retry_after=0.0), 9, 0.0, 2.0),
+        (submitted(Result.THROTTLED, 429, retry_after=0.0), 9, 0.0, 2.0),
         (UNREACHABLE, 9, 0.0, 2.0),
         (UNAUTHORIZED, 9, 0.0, 2.0 * 2**3),
-        (SubmitResult(Outcome.AMBIGUOUS, 200), 7, 0.0, 2.0 * 2**8),  # the third that counts, as if it were the ninth
+        (NOT_UNDERSTOOD, 7, 0.0, 2.0 * 2**8),  # the third that counts, as if it were the ninth
     ],
 )
 def test_the_delay_after_the_tenth_attempt(answer: SubmitResult, spared: int, least: float, most: float) -> None:

@@ -7,16 +7,19 @@ import json
 import pytest
 
 from shared.domain.reasons import Reason, ReasonCode
-from shared.domain.statuses import MessageStatus, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import MessageStatus
+from shared.gateways.base import SubmitResult
+from tests.submitted import submitted
 from tests.unit.test_delivery import delivery
-from worker.answers import SubmitResult
 from worker.attempt_payload import entries
 from worker.delivery import SENT, SENT_IN_DOUBT, AttemptResult, Transition
 
 NOW = 1000.0
 WORKER = 'a "quoted" name'
-ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
+ACCEPTED = submitted(Result.ACCEPTED, 200)
 CLAIMED = {"worker": WORKER, "number": 3, "started_at": 1_700_000_000_250_000}
+ACCEPTED_200 = {"gateway": "default", "result": "accepted", "provider_code": "200"}
 TIMES = {"ago": 2_000_001, "duration": 1_500_000}
 
 
@@ -28,43 +31,48 @@ def attempted(answer: SubmitResult = ACCEPTED, *, message_id: int = 7, seen: boo
 @pytest.mark.parametrize(
     ("one", "verdict", "entry"),
     [
-        (attempted(), SENT, {**TIMES, "outcome": "accepted", "http_status": 200, "status": "sent"}),
+        (attempted(), SENT, {**TIMES, **ACCEPTED_200, "status": "sent"}),
         (
             attempted(),
             SENT_IN_DOUBT,
-            {**TIMES, "outcome": "accepted", "http_status": 200, "status": "sent", "delay": 0.0, "in_doubt": True},
+            {**TIMES, **ACCEPTED_200, "status": "sent", "delay": 0.0, "in_doubt": True},
         ),
         (
-            attempted(SubmitResult(Outcome.ACCEPTED, 201, "said more")),
+            attempted(submitted(Result.DUPLICATE, 409, "said more", provider_message_id="m-1")),
             SENT,
             {
                 **TIMES,
-                "outcome": "accepted",
-                "http_status": 201,
-                "detail": "said more",
+                "gateway": "default",
+                "result": "duplicate",
+                "provider_code": "409",
+                "reason_code": "provider_said",
+                "reason_params": {"words": "said more"},
+                "provider_message_id": "m-1",
                 "status": "sent",
                 "delay": 0.0,
             },
         ),
         (
-            attempted(SubmitResult(Outcome.REFUSED, 200, "code 5")),
+            attempted(submitted(Result.RETRIABLE, 200, "code 5")),
             Transition(MessageStatus.PENDING, Reason(ReasonCode.PROVIDER_SAID, {"words": "code 5"}), 2.5, spared=True),
             {
                 **TIMES,
-                "outcome": "refused",
-                "http_status": 200,
-                "detail": "code 5",
-                "status": "pending",
+                "gateway": "default",
+                "result": "retriable",
+                "provider_code": "200",
                 "reason_code": "provider_said",
                 "reason_params": {"words": "code 5"},
+                "status": "pending",
+                "status_reason_code": "provider_said",
+                "status_reason_params": {"words": "code 5"},
                 "delay": 2.5,
                 "uncounted": True,
             },
         ),
         (
-            attempted(SubmitResult(Outcome.AMBIGUOUS), seen=False),
+            attempted(submitted(Result.AMBIGUOUS), seen=False),
             Transition(MessageStatus.UNKNOWN, in_doubt=True),
-            {"outcome": "ambiguous", "status": "unknown", "delay": 0.0, "in_doubt": True},
+            {"gateway": "default", "result": "ambiguous", "status": "unknown", "delay": 0.0, "in_doubt": True},
         ),
     ],
 )

@@ -12,14 +12,15 @@ from random import Random
 
 import pytest
 
-from shared.domain.statuses import MessageStatus, OnUnknown, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import MessageStatus, OnUnknown
+from tests.submitted import submitted
 from tests.unit.test_delivery import delivery
-from worker.answers import SubmitResult
 from worker.delivery import Retries, decide
 from worker.lanes.circuit_breaker import PAUSE_CAP, CircuitBreaker, State
 
-OK = SubmitResult(Outcome.ACCEPTED, 200)
-DOWN = SubmitResult(Outcome.AMBIGUOUS, 503)
+OK = submitted(Result.ACCEPTED, 200)
+DOWN = submitted(Result.AMBIGUOUS, 503)
 WORKERS, CONCURRENCY = 20, 8
 MESSAGES = 60_000
 OUTAGE = (5.0, 605.0)
@@ -88,7 +89,7 @@ def _take_in(
     worker.on_their_way = [one for one in worker.on_their_way if one[0] > now]
     for message in answered:
         answer = DOWN if OUTAGE[0] <= now - LATENCY < OUTAGE[1] else OK
-        worker.breaker.learn(answer, now)
+        worker.breaker.record(answer, now)
         verdict = decide(delivery(numbers[message], on_unknown=OnUnknown.RESEND), answer, RETRIES, worker.random)
         if verdict.status is MessageStatus.SENT:
             story.delivered += 1
@@ -103,12 +104,12 @@ def _take_in(
 
 
 def _claim(worker: Worker, queue: list[tuple[float, int, int]], numbers: dict[int, int], now: float) -> None:
-    room = worker.breaker.room(now, worker.in_hand)
+    room = worker.breaker.capacity(now, worker.in_hand)
     for _ in range(room):
         if queue and queue[0][0] <= now:
             _, message, numbers[message] = heapq.heappop(queue)
             worker.waiting.append(message)
-            worker.breaker.probe()
+            worker.breaker.start_probe()
 
 
 @pytest.fixture(scope="module", params=range(3))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.lanes.concurrency_limit import CONTENT_SECONDS, FLOOR, AdaptiveConcurrencyLimit
+from worker.lanes.concurrency_limit import FLOOR, HOLD_SECONDS, AdaptiveConcurrencyLimit
 
 Way = Callable[[int], float]
 """How many answers a second so many requests at once bring."""
@@ -18,7 +18,7 @@ def run(limit: AdaptiveConcurrencyLimit, way: Way, seconds: float, now: float = 
     for _ in range(round(seconds * 100)):
         now += 0.01
         answers += way(limit.value) / 100
-        limit.learn(int(answers), now, full=True)
+        limit.record(int(answers), now, full=True)
         answers -= int(answers)
     return now
 
@@ -55,12 +55,12 @@ def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_se
 def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
     limit = AdaptiveConcurrencyLimit(2 * FLOOR)
     for step in range(4):
-        limit.learn(FLOOR, step / 100, full=True)
+        limit.record(FLOOR, step / 100, full=True)
     assert limit.value == 2 * FLOOR
 
-    limit.learn(2 * FLOOR, 0.07, full=True)  # no faster, for these 40 ms
+    limit.record(2 * FLOOR, 0.07, full=True)  # no faster, for these 40 ms
     for step in range(8, 18):
-        limit.learn(6 * FLOOR, step / 100, full=True)
+        limit.record(6 * FLOOR, step / 100, full=True)
 
     assert limit.value == 2 * FLOOR
 
@@ -73,7 +73,7 @@ def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> Non
     assert limit.rate == pytest.approx(3000.0, rel=0.1)
 
     # More is tried now and then, and given up again.
-    run(limit, capacity(3000.0, 0.01), 3 * CONTENT_SECONDS, now)
+    run(limit, capacity(3000.0, 0.01), 3 * HOLD_SECONDS, now)
     assert limit.value <= 64
 
 
@@ -81,7 +81,7 @@ def test_a_gateway_that_has_moved_away_is_asked_for_more_at_once_again() -> None
     limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
 
-    run(limit, latency(0.2), CONTENT_SECONDS + 5.0, now)
+    run(limit, latency(0.2), HOLD_SECONDS + 5.0, now)
 
     assert limit.value == 1000
 
@@ -89,7 +89,7 @@ def test_a_gateway_that_has_moved_away_is_asked_for_more_at_once_again() -> None
 def test_it_is_not_raised_while_it_is_not_reached() -> None:
     limit = AdaptiveConcurrencyLimit(1000)
     for step in range(1000):
-        limit.learn(100, step / 10, full=False)
+        limit.record(100, step / 10, full=False)
 
     assert limit.value == FLOOR
 
@@ -100,9 +100,9 @@ def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -
     assert limit.value == 8
     assert limit.cautious
 
-    limit.learn(9, 0.0, full=True)
+    limit.record(9, 0.0, full=True)
     assert limit.value == 9
-    limit.learn(1000, 0.1, full=True)
+    limit.record(1000, 0.1, full=True)
     assert limit.value == 16
     assert not limit.cautious
 
@@ -111,7 +111,7 @@ def test_slower_in_answer_to_what_was_on_its_way_already_does_not_halve_it_again
     limit = AdaptiveConcurrencyLimit(16)
     for _ in range(10):
         limit.on_throttled()
-    limit.learn(6, 0.0, full=False)
+    limit.record(6, 0.0, full=False)
     assert limit.value == 8
 
     limit.on_throttled()
@@ -122,7 +122,7 @@ def test_slower_after_a_pause_is_news() -> None:
     limit = AdaptiveConcurrencyLimit(16)
     limit.on_throttled()
     limit.restart()
-    limit.learn(5, 0.0, full=False)
+    limit.record(5, 0.0, full=False)
     assert limit.value == 3
 
     limit.on_throttled()
@@ -144,7 +144,7 @@ def test_a_gateway_that_is_back_begins_with_one_and_is_soon_at_the_floor() -> No
     assert limit.value == 1
     assert limit.cautious
 
-    limit.learn(FLOOR * FLOOR, 3.0, full=True)
+    limit.record(FLOOR * FLOOR, 3.0, full=True)
 
     assert limit.value == FLOOR
     assert not limit.cautious

@@ -1,4 +1,4 @@
-"""The arithmetic of the fleet's pace: how many slots there are, when they begin, and what they add up to."""
+"""The arithmetic of a rate limit: how many slots there are, when they begin, and what they add up to."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any, cast
 import pytest
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from worker.lanes.fleet_rate_limiter import AHEAD, LATE, TRAVEL, FleetRateLimiter, Slot
+from worker.lanes.fleet_rate_limiter import LOOKAHEAD, NETWORK_JITTER, START_TOLERANCE, FleetRateLimiter, Slot
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 class Database:
-    """The row of the pace, and a clock that stands still."""
+    """The row of the rate limit, and a clock that stands still."""
+
+    rowcount = 1
 
     def __init__(self, next_slot_in: float = 0.0) -> None:
         """`next_slot_in` seconds from now is when the next slot is free."""
         self.next_slot = NOON + timedelta(seconds=next_slot_in)
 
     def execute(self, statement: str, given: Sequence[Any] = ()) -> None:
-        if given:
-            first, seconds = given
+        if len(given) > 1:
+            first, seconds, _ = given
             self.next_slot = first + timedelta(seconds=seconds)
 
     def fetchall(self) -> list[tuple[datetime, float]]:
@@ -52,7 +54,7 @@ class Stalls(Database):
 
 
 def spacing(rate: float) -> float:
-    return (1 + LATE + TRAVEL) / rate
+    return (1 + START_TOLERANCE + NETWORK_JITTER) / rate
 
 
 def from_now(slots: list[Slot]) -> list[float]:
@@ -70,8 +72,8 @@ def from_now(slots: list[Slot]) -> list[float]:
         (0.1, 0.0, 1),
         (200, -3600.0, 98),  # a fleet that has rested for an hour may not make up for it
         (200, 0.25, 49),
-        (200, AHEAD, 1),
-        (200, AHEAD + 0.001, 0),
+        (200, LOOKAHEAD, 1),
+        (200, LOOKAHEAD + 0.001, 0),
         (0.1, 5.0, 0),
     ],
 )
@@ -83,9 +85,9 @@ def test_no_more_slots_are_free_than_lie_in_the_next_half_second(rate: float, ne
 
 @pytest.mark.parametrize("rate", [0.1, 1, 10, 200, 1000])
 def test_a_worker_never_finds_more_free_than_it_may_hold(rate: float) -> None:
-    pace = FleetRateLimiter(rate)
+    limiter = FleetRateLimiter(rate)
 
-    assert pace.free_slots(Database().cursor) <= pace.slots_ahead
+    assert limiter.free_slots(Database().cursor) <= limiter.slots_ahead
 
 
 def test_slots_follow_each_other_over_all_workers() -> None:
@@ -105,7 +107,7 @@ def test_slots_follow_each_other_over_all_workers() -> None:
     ("stalls", "begins"),
     [
         ([0.0], 1000.0),
-        ([TRAVEL], 1000.0 + TRAVEL),
+        ([NETWORK_JITTER], 1000.0 + NETWORK_JITTER),
         ([0.2, 0.001], 1000.201),  # asked again
         ([0.2, 30.0, 0.001], 1030.201),
         ([0.4, 0.3, 0.1, 0.2, 0.5], 1000.8),  # never quick: the quickest is the truest
@@ -115,50 +117,52 @@ def test_a_worker_that_stands_still_before_it_looks_at_its_clock_asks_again(
     stalls: list[float], begins: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Stalls(monkeypatch, *stalls)
-    pace = FleetRateLimiter(200)
-    pace.free_slots(database.cursor)
+    limiter = FleetRateLimiter(200)
+    limiter.free_slots(database.cursor)
 
-    [slot] = pace.take(database.cursor, 1)
+    [slot] = limiter.take(database.cursor, 1)
 
     assert slot.begins == pytest.approx(begins, abs=1e-9)
 
 
 def test_slots_that_are_not_taken_stay_free() -> None:
     database = Database()
-    pace = FleetRateLimiter(200)
-    pace.free_slots(database.cursor)
+    limiter = FleetRateLimiter(200)
+    limiter.free_slots(database.cursor)
 
-    assert pace.take(database.cursor, 0) == []
+    assert limiter.take(database.cursor, 0) == []
     assert database.next_slot == NOON
 
 
 def test_a_slot_is_open_for_a_moment() -> None:
     database = Database()
-    pace = FleetRateLimiter(200)
-    pace.free_slots(database.cursor)
-    [slot] = pace.take(database.cursor, 1)
+    limiter = FleetRateLimiter(200)
+    limiter.free_slots(database.cursor)
+    [slot] = limiter.take(database.cursor, 1)
 
-    assert slot.ends - slot.begins == pytest.approx(LATE, abs=0.01)
+    assert slot.ends - slot.begins == pytest.approx(START_TOLERANCE, abs=0.01)
 
 
 @pytest.mark.parametrize(("rate", "next_slot_in"), [(200, 0.6), (1, 1.0), (0.1, 9.0), (1000, 0.7)])
 def test_when_none_is_free_it_says_when_to_ask_again(rate: float, next_slot_in: float) -> None:
     database = Database(next_slot_in)
-    pace = FleetRateLimiter(rate)
-    pace.free_slots(database.cursor)
+    limiter = FleetRateLimiter(rate)
+    limiter.free_slots(database.cursor)
 
-    waits = pace.resume_at - time.monotonic()
-    handful = min(AHEAD / 4, 10 * spacing(rate))
-    assert waits == pytest.approx(next_slot_in - AHEAD + handful, abs=0.05)
+    waits = limiter.resume_at - time.monotonic()
+    handful = min(LOOKAHEAD / 4, 10 * spacing(rate))
+    assert waits == pytest.approx(next_slot_in - LOOKAHEAD + handful, abs=0.05)
 
 
 @pytest.mark.parametrize("rate", [10, 50, 200, 1000])
 @pytest.mark.parametrize("seed", range(5))
 def test_however_late_and_however_slow_within_bounds_no_second_holds_more_than_the_rate(rate: int, seed: int) -> None:
     random = Random(seed)
-    latest = LATE - 1e-6  # the end of a slot is not in it
+    latest = START_TOLERANCE - 1e-6  # the end of a slot is not in it
     arrivals = sorted(
-        number * spacing(rate) + random.choice([0.0, latest, random.uniform(0, latest)]) + random.choice([0.0, TRAVEL])
+        number * spacing(rate)
+        + random.choice([0.0, latest, random.uniform(0, latest)])
+        + random.choice([0.0, NETWORK_JITTER])
         for number in range(4 * rate)
     )
 
@@ -173,7 +177,7 @@ def test_no_more_than_a_fortieth_of_the_rate_is_given_away(rate: int) -> None:
 
 def test_a_slot_that_may_be_over_by_the_time_it_is_known_is_not_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Stalls(monkeypatch, *[0.3] * 5)
-    pace = FleetRateLimiter(200)
-    pace.free_slots(database.cursor)
+    limiter = FleetRateLimiter(200)
+    limiter.free_slots(database.cursor)
 
-    assert all(slot.ends < slot.begins for slot in pace.take(database.cursor, 3))
+    assert all(slot.ends < slot.begins for slot in limiter.take(database.cursor, 3))

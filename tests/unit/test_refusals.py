@@ -1,19 +1,34 @@
-"""Whether a refusal of the account is a message's own: told by the answers to other messages."""
+"""Whether a refusal of the account is a message's own: told by the results of other messages."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from shared.domain.statuses import OnUnknown, Outcome
-from worker.answers import SubmitResult
+from shared.domain.reasons import ReasonCode
+from shared.domain.results import OF_THE_ACCOUNT, Result
+from shared.domain.statuses import OnUnknown
+from shared.gateways.base import SubmitResult
+from shared.gateways.gonets import GonetsAdapter
+from tests.submitted import Answer, submitted
 from worker.delivery import AttemptResult, Claim, ClaimedMessage
-from worker.lanes.account_refusals import FEW, KNOWN, OWN, TIMES, WINDOW_SECONDS, Earlier, Refusals
+from worker.lanes.account_refusals import (
+    FEW_MESSAGES,
+    REFUSALS_OF_FEW,
+    WINDOW_SECONDS,
+    AccountRefusals,
+    EarlierRefusals,
+)
 
-ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
+ACCEPTED = submitted(Result.ACCEPTED, 200)
+OWN = ReasonCode.ONLY_THIS_MESSAGE_REFUSED
 
 
-def refused(status: int = 403, words: str | None = None) -> SubmitResult:
-    return SubmitResult(Outcome.UNAUTHORIZED, status, "the gateway refuses us", words=words)
+def refused(status: int = 403, message: str = "") -> SubmitResult:
+    """As the specification's gateway refuses the account."""
+    body = json.dumps({"code": 4, "message": message}).encode() if message else b""
+    return GonetsAdapter().read(Answer(status, {}, body))
 
 
 def attempted(
@@ -28,8 +43,8 @@ class Worker:
     """Keeps the attempts that refused the account, as the ledger does."""
 
     def __init__(self) -> None:
-        self.refusals = Refusals()
-        self.ledger: dict[int, Earlier] = {}
+        self.refusals = AccountRefusals()
+        self.ledger: dict[int, EarlierRefusals] = {}
         self.takes = 0.0
         """Seconds that each request takes."""
 
@@ -37,8 +52,9 @@ class Worker:
         """The answer to a request that started then, in its context."""
         one = attempted(message_id, answer, at, takes=self.takes)
         self.refusals.put_in_context([one], self.ledger)
-        if one.answer.outcome is Outcome.UNAUTHORIZED:
-            self.ledger[message_id] = Earlier(self.ledger.get(message_id, Earlier(at, at, 0.0)).first, at, self.takes)
+        if one.answer.result in OF_THE_ACCOUNT:
+            earlier = self.ledger.get(message_id)
+            self.ledger[message_id] = EarlierRefusals(earlier.first if earlier else at, at, self.takes)
         return one.answer
 
     def sends_all_well(self, since: float, until: float) -> None:
@@ -58,7 +74,7 @@ def worker() -> Worker:
 def test_a_first_refusal_is_the_account_s(status: int, worker: Worker) -> None:
     worker.sends_all_well(0.0, 5.0)
 
-    assert worker.gets(1, refused(status), 5.0).outcome is Outcome.UNAUTHORIZED
+    assert worker.gets(1, refused(status), 5.0).result in OF_THE_ACCOUNT
 
 
 @pytest.mark.parametrize("status", [402, 403, 404])
@@ -68,8 +84,8 @@ def test_a_second_refusal_is_the_message_s_own_when_others_were_accepted_after_t
     worker.gets(1, refused(status), 0.0)
     worker.sends_all_well(0.1, 3.0)
 
-    assert worker.gets(1, refused(status, "code 4: blocked"), 3.0) == SubmitResult(
-        Outcome.REFUSED, status, f"{OWN} (code 4: blocked)", final=True, words="code 4: blocked"
+    assert worker.gets(1, refused(status, "blocked"), 3.0) == submitted(
+        Result.REFUSED, status, "code 4: blocked", OWN, perhaps_recipient=True
     )
 
 
@@ -78,14 +94,14 @@ def test_what_is_said_of_accounts_alone_may_be_repeated_even_so(status: int, wor
     worker.gets(1, refused(status), 0.0)
     worker.sends_all_well(0.1, 3.0)
 
-    assert worker.gets(1, refused(status), 3.0) == SubmitResult(Outcome.REFUSED, status, OWN)
+    assert worker.gets(1, refused(status), 3.0) == submitted(Result.RETRIABLE, status, reason=OWN)
 
 
 def test_acceptances_of_requests_that_started_before_the_refused_one_tell_nothing(worker: Worker) -> None:
     worker.gets(1, refused(), 5.0)
     worker.sends_all_well(0.0, 5.0)
 
-    assert worker.gets(1, refused(), 6.0).outcome is Outcome.UNAUTHORIZED
+    assert worker.gets(1, refused(), 6.0).result in OF_THE_ACCOUNT
 
 
 @pytest.mark.parametrize(("after", "own"), [(WINDOW_SECONDS, True), (WINDOW_SECONDS + 0.1, False)])
@@ -94,7 +110,7 @@ def test_an_acceptance_long_after_a_refusal_tells_nothing_of_it(after: float, ow
     worker.gets(1, refused(), 0.0)
     worker.sends_all_well(after, after + 5.0)
 
-    assert (worker.gets(1, refused(), after + 5.0).outcome is Outcome.REFUSED) is own
+    assert (worker.gets(1, refused(), after + 5.0).result is Result.REFUSED) is own
 
 
 def test_it_does_not_matter_how_long_requests_take_if_they_go_one_by_one(worker: Worker) -> None:
@@ -102,14 +118,14 @@ def test_it_does_not_matter_how_long_requests_take_if_they_go_one_by_one(worker:
     worker.gets(1, refused(), 0.0)
     worker.gets(2, ACCEPTED, 30.1)
 
-    assert worker.gets(1, refused(), 60.2).outcome is Outcome.REFUSED
+    assert worker.gets(1, refused(), 60.2).result is Result.REFUSED
 
 
 def test_a_fault_of_the_account_that_comes_back_ends_no_message(worker: Worker) -> None:
     for begin in (10.0, 40.0, 70.0):
         worker.sends_all_well(begin - 10.0, begin - 0.5)
         for message_id in range(300):
-            assert worker.gets(message_id, refused(), begin).outcome is Outcome.UNAUTHORIZED
+            assert worker.gets(message_id, refused(), begin).result in OF_THE_ACCOUNT
 
 
 def test_a_later_pause_takes_nothing_back_of_what_was_known(worker: Worker) -> None:
@@ -117,7 +133,7 @@ def test_a_later_pause_takes_nothing_back_of_what_was_known(worker: Worker) -> N
     worker.sends_all_well(1.0, 3.0)
     worker.sends_all_well(500.0, 503.0)
 
-    assert worker.gets(1, refused(), 504.0).outcome is Outcome.REFUSED
+    assert worker.gets(1, refused(), 504.0).result is Result.REFUSED
 
 
 def test_many_messages_that_are_refused_again_after_all_else_was_sent_are_refused_themselves(worker: Worker) -> None:
@@ -125,51 +141,51 @@ def test_many_messages_that_are_refused_again_after_all_else_was_sent_are_refuse
         worker.gets(message_id, refused(), message_id / 100)
     worker.sends_all_well(1.5, 3.0)
 
-    assert {worker.gets(message_id, refused(), 4.0).outcome for message_id in range(100)} == {Outcome.REFUSED}
+    assert {worker.gets(message_id, refused(), 4.0).result for message_id in range(100)} == {Result.REFUSED}
 
 
 def test_the_last_messages_of_all_are_refused_themselves_if_they_are_few_and_refused_often_enough(
     worker: Worker,
 ) -> None:
     worker.sends_all_well(0.0, 5.0)
-    outcomes = [worker.gets(1, refused(404), 5.5 + at).outcome for at in range(TIMES)]
+    outcomes = [worker.gets(1, refused(404), 5.5 + at).result for at in range(REFUSALS_OF_FEW)]
 
-    assert outcomes == [Outcome.UNAUTHORIZED] * (TIMES - 1) + [Outcome.REFUSED]
+    assert outcomes == [Result.MISCONFIGURED] * (REFUSALS_OF_FEW - 1) + [Result.REFUSED]
 
 
 def test_so_they_are_if_the_first_refusal_was_before_anything_was_accepted(worker: Worker) -> None:
     worker.gets(1, refused(404), 0.0)
     worker.sends_all_well(20.0, 21.0)
-    outcomes = [worker.gets(1, refused(404), 21.5 + at).outcome for at in range(TIMES)]
+    outcomes = [worker.gets(1, refused(404), 21.5 + at).result for at in range(REFUSALS_OF_FEW)]
 
-    assert outcomes == [Outcome.UNAUTHORIZED] * (TIMES - 1) + [Outcome.REFUSED]
+    assert outcomes == [Result.MISCONFIGURED] * (REFUSALS_OF_FEW - 1) + [Result.REFUSED]
 
 
 def test_the_last_messages_of_all_may_be_waiting_for_the_account_if_they_are_more_than_a_few(worker: Worker) -> None:
     worker.sends_all_well(0.0, 5.0)
     for at in range(10):
-        for message_id in range(FEW):
-            assert worker.gets(message_id, refused(402), 5.5 + at).outcome is Outcome.UNAUTHORIZED
+        for message_id in range(FEW_MESSAGES):
+            assert worker.gets(message_id, refused(402), 5.5 + at).result in OF_THE_ACCOUNT
 
 
 @pytest.mark.parametrize("status", [401, 407])
 def test_a_token_that_is_refused_to_the_last_message_ends_it_not(status: int, worker: Worker) -> None:
     worker.sends_all_well(0.0, 5.0)
 
-    assert {worker.gets(1, refused(status), 5.5 + at).outcome for at in range(20)} == {Outcome.UNAUTHORIZED}
+    assert {worker.gets(1, refused(status), 5.5 + at).result for at in range(20)} == {Result.MISCONFIGURED}
 
 
 def test_nothing_is_a_message_s_own_while_nothing_has_been_accepted(worker: Worker) -> None:
-    assert {worker.gets(1, refused(404), float(at)).outcome for at in range(20)} == {Outcome.UNAUTHORIZED}
+    assert {worker.gets(1, refused(404), float(at)).result for at in range(20)} == {Result.MISCONFIGURED}
 
 
 @pytest.mark.parametrize("in_doubt", [True, False])
 def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(in_doubt: bool) -> None:
-    conflict = SubmitResult(Outcome.REFUSED, 409, "code 409: same id", final=True)
+    conflict = submitted(Result.REFUSED, 409, "same id", perhaps_duplicate=True)
     one = attempted(1, conflict, 0.0, in_doubt=in_doubt)
-    Refusals().put_in_context([one], {})
+    AccountRefusals().put_in_context([one], {})
 
-    known = SubmitResult(Outcome.ACCEPTED, 409, f"{KNOWN} (code 409: same id)")
+    known = submitted(Result.DUPLICATE, 409, "same id", ReasonCode.ALREADY_ACCEPTED, perhaps_duplicate=True)
     assert one.answer == (known if in_doubt else conflict)
 
 
@@ -177,12 +193,12 @@ def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(i
     "answer",
     [
         ACCEPTED,
-        SubmitResult(Outcome.REFUSED, 400, final=True),
-        SubmitResult(Outcome.REFUSED, 200, "code 7"),
-        SubmitResult(Outcome.AMBIGUOUS, 200),
-        SubmitResult(Outcome.AMBIGUOUS),
-        SubmitResult(Outcome.THROTTLED, 429),
-        SubmitResult(Outcome.UNREACHABLE),
+        submitted(Result.REFUSED, 400),
+        submitted(Result.RETRIABLE, 200, "code 7"),
+        submitted(Result.AMBIGUOUS, 200, not_understood=True),
+        submitted(Result.AMBIGUOUS),
+        submitted(Result.THROTTLED, 429),
+        submitted(Result.UNREACHABLE),
     ],
 )
 def test_all_other_answers_mean_what_they_mean(answer: SubmitResult, worker: Worker) -> None:

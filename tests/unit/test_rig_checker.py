@@ -42,8 +42,8 @@ def clean() -> Facts:
             _message(20.5, "sent", 2, in_doubt=True),
         ],
         attempts=[
-            Attempt(1, 1, 11.0, None, "ambiguous", None, "the lease ran out", WORKER),
-            Attempt(1, 2, 20.1, 0.2, "accepted", 200, None, WORKER),
+            Attempt(1, 1, 11.0, None, "ambiguous", None, None, WORKER),
+            Attempt(1, 2, 20.1, 0.2, "accepted", "200", None, WORKER),
         ],
         texts={(1, 1): "Hello"},
         requests=[_request(1, 11.1, answered_at=None, status=None), _request(2, 20.1)],
@@ -67,8 +67,8 @@ def test_a_suspect_becomes_due_with_an_answer_that_came_late_and_not_otherwise(a
         *facts.messages[3:],
     ]
     if answered:
-        late = "the lease ran out; the answer came after all: ambiguous timed out"
-        _append(facts, "attempts", Attempt(1, 1, 11.0, 7.9, "ambiguous", None, late, WORKER, committed_at=19.0))
+        late = Attempt(1, 1, 11.0, 7.9, "ambiguous", None, "ambiguous", WORKER, committed_at=19.0)
+        _append(facts, "attempts", late)
     assert ("lawful moves" in {violation.invariant for violation in check(facts)}) is not answered
 
 
@@ -94,7 +94,7 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("conservation", lambda facts: _append(facts, "calls", _list_of(audience=2)), "by the API's account"),
         expect("sent was accepted", lambda facts: _no_accepts(facts), "never"),
         expect("sent was accepted", lambda facts: _accept_late(facts), "later"),
-        expect("repeats explained", lambda facts: _put(facts, "attempts", 0, outcome="unreachable"), "no doubt"),
+        expect("repeats explained", lambda facts: _put(facts, "attempts", 0, result="unreachable"), "no doubt"),
         expect("same body", lambda facts: _put(facts, "requests", 1, body_hash="other"), "a repeat with another"),
         expect("same body", lambda facts: _rewrite(facts), "not the ledger's"),
         expect("same body", lambda facts: _put(facts, "messages", 3, text_revision=2), "another text"),
@@ -132,9 +132,9 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("attempts kept", lambda facts: _append(facts, "attempts", _attempt(3)), "one too many"),
         expect("attempts kept", lambda facts: _append(facts, "attempts", _attempt(2)), "one is changed"),
         expect("attempts kept", lambda facts: _put(facts, "attempts", 1, present=False), "one is removed"),
-        expect("answers read", lambda facts: _read_wrongly(facts, outcome="refused"), "an acceptance as a refusal"),
-        expect("answers read", lambda facts: _read_wrongly(facts, http_status=500), "another status"),
-        expect("answers read", lambda facts: _read_wrongly(facts, outcome="unreachable"), "a request that came"),
+        expect("answers read", lambda facts: _read_wrongly(facts, result="refused"), "an acceptance as a refusal"),
+        expect("answers read", lambda facts: _read_wrongly(facts, provider_code="500"), "another status"),
+        expect("answers read", lambda facts: _read_wrongly(facts, result="unreachable"), "a request that came"),
         expect("acceptance kept", lambda facts: _end_as(facts, "unknown"), "an acceptance, and it is unknown"),
         expect("acceptance kept", lambda facts: _accept(facts, at=19.0), "a late one that changed nothing"),
         expect("doubt told", lambda facts: _end_as(facts, "failed"), "failed, and the gateway accepted it"),
@@ -174,7 +174,7 @@ def test_a_request_that_its_worker_had_begun_before_it_was_stopped_may_come_late
 def test_one_that_it_began_only_when_it_came_to_may_not() -> None:
     facts = clean()
     _put(facts, "requests", 0, started_at=19.0, accepted_at=19.0)
-    _put(facts, "attempts", 0, duration=0.2, detail="the lease ran out; the answer came after all: accepted")
+    _put(facts, "attempts", 0, duration=0.2, late_result="accepted")
     facts.events = [Event(11.05, "stop", "rig-1-10-"), Event(18.9, "continue", "rig-1-10-")]
     assert "lease respected" in {violation.invariant for violation in check(facts)}
 
@@ -255,7 +255,7 @@ def _request(sequence: int, at: float, **given: Any) -> Entry:
 
 
 def _attempt(number: int) -> Attempt:
-    return Attempt(1, number, 20.1, 0.2, "refused", 200, None, WORKER)
+    return Attempt(1, number, 20.1, 0.2, "retriable", "200", None, WORKER)
 
 
 def _act(action: str) -> Call:
@@ -376,13 +376,13 @@ def _settle(facts: Facts, at: float) -> None:
 def _read_wrongly(facts: Facts, **given: Any) -> None:
     """The message is sent at once, and its one attempt says something else."""
     facts.messages = [facts.messages[0], facts.messages[1], _message(12.0, "sent", 1)]
-    facts.attempts = [Attempt(1, 1, 11.0, 0.2, "accepted", 200, None, WORKER)._replace(**given)]
+    facts.attempts = [Attempt(1, 1, 11.0, 0.2, "accepted", "200", None, WORKER)._replace(**given)]
     facts.requests = [_request(1, 11.1)]
 
 
 def _accept(facts: Facts, at: float) -> None:
     """The first attempt's answer comes late."""
-    late = facts.attempts[0]._replace(duration=7.9, detail="; the answer came after all: accepted", committed_at=at)
+    late = facts.attempts[0]._replace(duration=7.9, late_result="accepted", committed_at=at)
     _insert(facts, "attempts", 1, late)
 
 

@@ -1,4 +1,4 @@
-"""Those who make the requests, threads and loop alike, with a gateway that answers when a test lets it."""
+"""The sender, with a gateway that answers when a test lets it."""
 
 from __future__ import annotations
 
@@ -15,29 +15,33 @@ from time import monotonic
 
 import pytest
 
-from shared.domain.statuses import OnUnknown, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import OnUnknown
+from shared.gateways.gonets import GonetsAdapter
 from tests.raw_server import Peer, RawServer, always, response
+from tests.submitted import submitted
 from tests.waiting import eventually
-from worker.answers import SubmitResult
 from worker.delivery import AttemptResult, Claim, ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes.curl_sender import CurlSender
-from worker.lanes.gateway_client import Adapter, Gateway
-from worker.lanes.message_sender import MessageSender, SendingThreads
+from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.message_sender import MessageSender
 from worker.lanes.send_permits import Permit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
-OK = SubmitResult(Outcome.ACCEPTED, 200)
+OK = submitted(Result.ACCEPTED, 200)
+
+OpenSender = Callable[[int], MessageSender]
 
 
 class SlowGateway:
     """Answers nothing until `let_go`; it is a real one, with a server of its own."""
 
-    def __init__(self, server: RawServer, answers: threading.Semaphore, adapter: Adapter) -> None:
+    def __init__(self, server: RawServer, answers: threading.Semaphore) -> None:
         self._answers = answers
         self._server = server
-        self.client = Gateway(
-            server.url, Token("token"), connect_timeout=5, timeout=20, pool_size=8, retry_after_cap=1, adapter=adapter
+        self.client = GatewayClient(
+            server.url, Token("token"), GonetsAdapter(), connect_timeout=5, timeout=20, retry_after_cap=1
         )
 
     @property
@@ -70,9 +74,8 @@ def delivery(
     )
 
 
-@pytest.fixture(params=Adapter)
-def gateway(request: pytest.FixtureRequest) -> Iterator[SlowGateway]:
-    """One for the threads, one for the loop."""
+@pytest.fixture
+def gateway() -> Iterator[SlowGateway]:
     answers = threading.Semaphore(0)
 
     def serve(peer: Peer) -> None:
@@ -81,44 +84,37 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[SlowGateway]:
             peer.send(response())
 
     with RawServer(serve) as server:
-        slow = SlowGateway(server, answers, Adapter(request.param))
-        yield slow
-        slow.client.close()
+        yield SlowGateway(server, answers)
 
 
 @pytest.fixture
-def something_done() -> threading.Event:
+def results_ready() -> threading.Event:
     return threading.Event()
 
 
 @pytest.fixture
-def hire(
-    gateway: SlowGateway, something_done: threading.Event, request: pytest.FixtureRequest
-) -> Iterator[Callable[[int], MessageSender]]:
-    hired: list[MessageSender] = []
+def open_sender(gateway: SlowGateway, results_ready: threading.Event) -> Iterator[OpenSender]:
+    opened: list[MessageSender] = []
 
     def make(limit: int) -> MessageSender:
-        if request.node.callspec.params["gateway"] is Adapter.STANDARD:
-            hired.append(SendingThreads(gateway.client, limit, something_done))
-        else:
-            hired.append(CurlSender(gateway.client, limit, 8, something_done))
-        return hired[-1]
+        opened.append(CurlSender(gateway.client, limit, 8, results_ready))
+        return opened[-1]
 
     yield make
     gateway.let_go()
-    for senders in hired:
-        senders.stop()
-        collected(senders, attempted=senders.in_hand)
+    for sender in opened:
+        sender.stop()
+        collected(sender, attempted=sender.in_flight)
 
 
 def collected(
-    senders: MessageSender, attempted: int = 0, unstarted: int = 0
+    sender: MessageSender, attempted: int = 0, unstarted: int = 0
 ) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
     """Collects until there have been so many of each."""
     done: tuple[list[AttemptResult], list[ClaimedMessage]] = ([], [])
 
     def enough() -> bool:
-        some, others = senders.collect()
+        some, others = sender.collect()
         done[0].extend(some)
         done[1].extend(others)
         return len(done[0]) >= attempted and len(done[1]) >= unstarted
@@ -127,13 +123,13 @@ def collected(
     return done
 
 
-def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
-    senders = hire(1)
+def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(1)
     gateway.let_go()
     one = delivery(7)
-    senders.submit([one])
+    sender.submit([one])
 
-    [attempted], _ = collected(senders, attempted=1)
+    [attempted], _ = collected(sender, attempted=1)
 
     assert gateway.asked == [7]
     assert attempted.delivery is one
@@ -142,116 +138,110 @@ def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, hire: Callable[[int
     assert attempted.duration >= 0
 
 
-def test_an_attempt_is_dated_by_the_database_clock(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
-    senders = hire(1)
+def test_an_attempt_is_dated_by_the_database_clock(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(1)
     gateway.let_go()
-    senders.submit([delivery(1, claimed_ago=100.0)])
+    sender.submit([delivery(1, claimed_ago=100.0)])
 
-    [attempted], _ = collected(senders, attempted=1)
+    [attempted], _ = collected(sender, attempted=1)
 
     assert NOON + 100 <= attempted.started_at < NOON + 110
 
 
-def test_no_more_are_on_their_way_than_the_limit_allows(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender]
-) -> None:
-    senders = hire(3)
-    senders.submit(delivery(n) for n in range(10))
+def test_no_more_are_at_the_gateway_than_the_limit_allows(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(3)
+    sender.submit(delivery(n) for n in range(10))
     eventually(lambda: len(gateway.asked) == 3)
 
     gateway.let_go(2)
-    collected(senders, attempted=2)
+    collected(sender, attempted=2)
 
     eventually(lambda: len(gateway.asked) == 5)
-    assert senders.in_hand == 8
+    assert sender.in_flight == 8
 
 
-def test_the_limit_may_change(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
-    senders = hire(1)
-    senders.submit(delivery(n) for n in range(10))
+def test_the_limit_may_change(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(1)
+    sender.submit(delivery(n) for n in range(10))
     eventually(lambda: len(gateway.asked) == 1)
-    senders.limit = 4
+    sender.limit = 4
     gateway.let_go(1)
-    collected(senders, attempted=1)
+    collected(sender, attempted=1)
     eventually(lambda: len(gateway.asked) == 5)
 
-    senders.limit = 2
+    sender.limit = 2
     gateway.let_go(3)
-    collected(senders, attempted=3)
+    collected(sender, attempted=3)
 
     eventually(lambda: len(gateway.asked) == 6)
     gateway.let_go(1)
-    collected(senders, attempted=1)
+    collected(sender, attempted=1)
     eventually(lambda: len(gateway.asked) == 7)
 
 
-def test_a_delivery_whose_time_is_to_come_waits_for_it(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender]
-) -> None:
-    senders = hire(4)
+def test_a_delivery_whose_time_is_to_come_waits_for_it(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(4)
     gateway.let_go()
     one = delivery(1, start_in=0.2)
-    senders.submit([delivery(0), one])
+    sender.submit([delivery(0), one])
 
-    attempted, _ = collected(senders, attempted=2)
+    attempted, _ = collected(sender, attempted=2)
 
     assert attempted[1].started is not None
     assert one.start_from <= attempted[1].started
 
 
 def test_a_message_that_trips_the_code_up_harms_no_other(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender], caplog: pytest.LogCaptureFixture
+    gateway: SlowGateway, open_sender: OpenSender, caplog: pytest.LogCaptureFixture
 ) -> None:
-    senders = hire(4)
+    sender = open_sender(4)
     gateway.let_go()
-    senders.submit([delivery(1), replace(delivery(2), phone_number=None), delivery(3)])  # type: ignore[arg-type]
+    sender.submit([delivery(1), replace(delivery(2), phone_number=None), delivery(3)])  # type: ignore[arg-type]
 
-    attempted, _ = collected(senders, attempted=3)
+    attempted, _ = collected(sender, attempted=3)
 
-    outcomes = {one.delivery.message_id: one.answer.outcome for one in attempted}
-    assert outcomes == {1: Outcome.ACCEPTED, 2: Outcome.AMBIGUOUS, 3: Outcome.ACCEPTED}
-    assert "a message can't be handled" in caplog.messages
+    outcomes = {one.delivery.message_id: one.answer.result for one in attempted}
+    assert outcomes == {1: Result.ACCEPTED, 2: Result.AMBIGUOUS, 3: Result.ACCEPTED}
+    assert "attempt.internal_error" in caplog.messages
 
 
-def test_a_delivery_is_in_hand_until_it_is_collected(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender]
-) -> None:
-    senders = hire(2)
-    assert senders.in_hand == 0
-    senders.submit([delivery(1), delivery(2)])
-    assert senders.in_hand == 2
-    assert senders.collect() == ([], [])
+def test_a_message_is_in_flight_until_it_is_collected(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(2)
+    assert sender.in_flight == 0
+    sender.submit([delivery(1), delivery(2)])
+    assert sender.in_flight == 2
+    assert sender.collect() == ([], [])
 
     gateway.let_go()
-    collected(senders, attempted=2)
+    collected(sender, attempted=2)
 
-    assert senders.in_hand == 0
+    assert sender.in_flight == 0
 
 
-def test_first_come_first_served(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
-    senders = hire(1)
+def test_first_come_first_served(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(1)
     gateway.let_go()
-    senders.submit([delivery(3), delivery(1)])
-    senders.submit([delivery(2)])
+    sender.submit([delivery(3), delivery(1)])
+    sender.submit([delivery(2)])
 
-    attempted, _ = collected(senders, attempted=3)
+    attempted, _ = collected(sender, attempted=3)
 
     assert [one.delivery.message_id for one in attempted] == [3, 1, 2]
 
 
 def test_what_is_too_late_to_start_comes_back_unattempted(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender], something_done: threading.Event
+    gateway: SlowGateway, open_sender: OpenSender, results_ready: threading.Event
 ) -> None:
-    senders = hire(1)
+    sender = open_sender(1)
     late = delivery(1, start_within=0.0)
-    senders.submit([late])
+    sender.submit([late])
 
-    attempted, unstarted = collected(senders, unstarted=1)
+    attempted, unstarted = collected(sender, unstarted=1)
 
     assert (attempted, unstarted) == ([], [late])
     assert gateway.asked == []
-    assert senders.in_hand == 0
-    assert something_done.wait(10)
+    assert sender.in_flight == 0
+    assert results_ready.wait(10)
 
 
 @dataclass
@@ -260,11 +250,11 @@ class SlowToConnect:
 
     server: RawServer
     may_connect: threading.Event
-    senders: MessageSender
+    sender: MessageSender
 
 
-@pytest.fixture(params=Adapter)
-def slow_to_connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SlowToConnect]:
+@pytest.fixture
+def slow_to_connect(tmp_path: Path) -> Iterator[SlowToConnect]:
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "2", "-subj", "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -278,48 +268,53 @@ def slow_to_connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
         return context.wrap_socket(sock, server_side=True)
 
     with RawServer(always(response()), connect) as server:
-        limits = {"connect_timeout": 30.0, "timeout": 30.0, "pool_size": 8, "retry_after_cap": 1.0}
-        gateway = Gateway(server.url, token, ca_file=str(certificate), adapter=Adapter(request.param), **limits)  # type: ignore[arg-type]
-        loop = request.param is Adapter.LIBCURL
-        senders = CurlSender(gateway, 2, 8, Event()) if loop else SendingThreads(gateway, 2, Event())
-        yield SlowToConnect(server, may_connect, senders)
+        client = GatewayClient(
+            server.url,
+            token,
+            GonetsAdapter(),
+            connect_timeout=30.0,
+            timeout=30.0,
+            retry_after_cap=1.0,
+            ca_file=str(certificate),
+        )
+        sender = CurlSender(client, 2, 8, Event())
+        yield SlowToConnect(server, may_connect, sender)
         may_connect.set()
-        senders.stop()
-        gateway.close()
+        sender.stop()
 
 
 def test_what_is_too_late_when_its_connection_stands_does_not_leave(slow_to_connect: SlowToConnect) -> None:
     late = delivery(1, start_within=0.3)
-    slow_to_connect.senders.submit([late])
+    slow_to_connect.sender.submit([late])
     eventually(lambda: slow_to_connect.server.connections == 1)
     eventually(lambda: monotonic() > late.start_by)
 
     slow_to_connect.may_connect.set()
 
-    assert collected(slow_to_connect.senders, unstarted=1) == ([], [late])
+    assert collected(slow_to_connect.sender, unstarted=1) == ([], [late])
     assert slow_to_connect.server.requests == []
 
 
 def test_what_is_forbidden_while_its_connection_is_made_does_not_leave(slow_to_connect: SlowToConnect) -> None:
     one = replace(delivery(1), permit=Permit(monotonic() + 60))
-    slow_to_connect.senders.submit([one])
+    slow_to_connect.sender.submit([one])
     eventually(lambda: slow_to_connect.server.connections == 1)
     one.permit.until = 0.0
 
     slow_to_connect.may_connect.set()
 
-    assert collected(slow_to_connect.senders, unstarted=1) == ([], [one])
+    assert collected(slow_to_connect.sender, unstarted=1) == ([], [one])
     assert slow_to_connect.server.requests == []
 
 
 def test_an_attempt_is_dated_by_when_its_request_left(slow_to_connect: SlowToConnect) -> None:
     one = delivery(1)
-    slow_to_connect.senders.submit([one])
+    slow_to_connect.sender.submit([one])
     eventually(lambda: slow_to_connect.server.connections == 1)
     connected_at = monotonic()
     slow_to_connect.may_connect.set()
 
-    [attempted], _ = collected(slow_to_connect.senders, attempted=1)
+    [attempted], _ = collected(slow_to_connect.sender, attempted=1)
 
     assert attempted.answer == OK
     assert attempted.started is not None
@@ -329,100 +324,98 @@ def test_an_attempt_is_dated_by_when_its_request_left(slow_to_connect: SlowToCon
 
 def test_a_slot_is_for_the_beginning_and_not_for_the_connection(slow_to_connect: SlowToConnect) -> None:
     one = replace(delivery(1), begin_by=monotonic() + 5)
-    slow_to_connect.senders.submit([one, replace(delivery(2), begin_by=monotonic())])
+    slow_to_connect.sender.submit([one, replace(delivery(2), begin_by=monotonic())])
     eventually(lambda: slow_to_connect.server.connections == 1)
     one.begin_by = 0.0
     slow_to_connect.may_connect.set()
 
-    attempted, unstarted = collected(slow_to_connect.senders, attempted=1, unstarted=1)
+    attempted, unstarted = collected(slow_to_connect.sender, attempted=1, unstarted=1)
 
     assert [each.delivery.message_id for each in attempted] == [1]
     assert [each.message_id for each in unstarted] == [2]
 
 
 def test_what_is_forbidden_is_taken_back_and_the_rest_goes_in_order(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender]
+    gateway: SlowGateway, open_sender: OpenSender
 ) -> None:
-    senders = hire(1)
+    sender = open_sender(1)
     forbidden = Permit(monotonic() + 60)
-    senders.submit([delivery(0), *(replace(delivery(n), permit=forbidden) for n in (1, 3)), delivery(2), delivery(4)])
+    sender.submit([delivery(0), *(replace(delivery(n), permit=forbidden) for n in (1, 3)), delivery(2), delivery(4)])
     eventually(lambda: gateway.asked == [0])
-    assert senders.recall_forbidden() == []
+    assert sender.take_back_forbidden() == []
 
     forbidden.until = 0.0
 
-    assert [one.message_id for one in senders.recall_forbidden()] == [1, 3]
-    assert senders.in_hand == 3
+    assert [one.message_id for one in sender.take_back_forbidden()] == [1, 3]
+    assert sender.in_flight == 3
     gateway.let_go()
-    collected(senders, attempted=3)
+    collected(sender, attempted=3)
     assert gateway.asked == [0, 2, 4]
 
 
-def test_an_answer_is_something_done(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender], something_done: threading.Event
+def test_an_answer_is_results_ready(
+    gateway: SlowGateway, open_sender: OpenSender, results_ready: threading.Event
 ) -> None:
-    senders = hire(1)
-    senders.submit([delivery(1)])
+    sender = open_sender(1)
+    sender.submit([delivery(1)])
     eventually(lambda: len(gateway.asked) == 1)
-    assert not something_done.is_set()
+    assert not results_ready.is_set()
 
     gateway.let_go()
 
-    assert something_done.wait(10)
+    assert results_ready.wait(10)
 
 
-def test_recall_takes_back_what_no_thread_has_begun(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
-    senders = hire(2)
-    senders.submit(delivery(n) for n in range(5))
+def test_what_has_not_begun_can_be_taken_back(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(2)
+    sender.submit(delivery(n) for n in range(5))
     eventually(lambda: len(gateway.asked) == 2)
 
-    recalled = senders.recall()
+    recalled = sender.take_back_queued()
 
     assert [one.message_id for one in recalled] == [2, 3, 4]
-    assert senders.in_hand == 2
+    assert sender.in_flight == 2
     gateway.let_go()
-    collected(senders, attempted=2)
+    collected(sender, attempted=2)
     assert len(gateway.asked) == 2
 
 
-def test_a_recall_may_take_back_only_what_came_last(gateway: SlowGateway, hire: Callable[[int], MessageSender]) -> None:
-    senders = hire(1)
-    senders.submit(delivery(n) for n in range(5))
+def test_only_what_came_last_may_be_taken_back(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(1)
+    sender.submit(delivery(n) for n in range(5))
     eventually(lambda: gateway.asked == [0])
 
-    assert {one.message_id for one in senders.recall(2)} == {3, 4}
-    assert senders.in_hand == 3
+    assert {one.message_id for one in sender.take_back_queued(2)} == {3, 4}
+    assert sender.in_flight == 3
     gateway.let_go()
-    collected(senders, attempted=3)
+    collected(sender, attempted=3)
     assert gateway.asked == [0, 1, 2]
 
 
 def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender]
+    gateway: SlowGateway, open_sender: OpenSender
 ) -> None:
-    senders = hire(2)
-    senders.submit(delivery(n) for n in range(5))
+    sender = open_sender(2)
+    sender.submit(delivery(n) for n in range(5))
     eventually(lambda: len(gateway.asked) == 2)
 
-    unstarted = senders.stop()
+    unstarted = sender.stop()
 
     assert [one.message_id for one in unstarted] == [2, 3, 4]
-    assert senders.in_hand == 2
+    assert sender.in_flight == 2
     gateway.let_go()
-    attempted, _ = collected(senders, attempted=2)
+    attempted, _ = collected(sender, attempted=2)
     assert {one.delivery.message_id for one in attempted} == {0, 1}
-    assert senders.in_hand == 0
+    assert sender.in_flight == 0
 
 
-def test_after_a_stop_nothing_is_begun_and_the_threads_end(
-    gateway: SlowGateway, hire: Callable[[int], MessageSender]
-) -> None:
+def test_after_a_stop_nothing_is_begun_and_the_thread_ends(gateway: SlowGateway, open_sender: OpenSender) -> None:
     others = set(threading.enumerate())
-    senders = hire(3)
-    senders.stop()
-    assert senders.recall() == []
-    senders.submit([delivery(1)])
+    sender = open_sender(3)
+    sender.stop()
+    assert sender.take_back_queued() == []
+    sender.submit([delivery(1)])
 
     eventually(lambda: not set(threading.enumerate()) - others)
     assert gateway.asked == []
-    senders.recall()
+    sender.take_back_queued()

@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import ConfigurationError
 from tests.database import ROOT
-from worker.settings import WorkerSettings
+from worker.settings import WorkerSettings, obsolete_settings
 
 Environment = pytest.MonkeyPatch
 
@@ -60,7 +60,6 @@ def test_everything_that_is_wrong_is_named_at_once(environment: Environment) -> 
         ("GATEWAY_CONNECT_TIMEOUT", "0"),
         ("GATEWAY_TIMEOUT", "-1"),
         ("GATEWAY_TIMEOUT", "nan"),
-        ("GATEWAY_ADAPTER", "carrier pigeon"),
         ("WORKER_CONCURRENCY", "0"),
         ("WORKER_CONCURRENCY", "2.5"),
         ("WORKER_POLL_SECONDS", "0"),
@@ -80,6 +79,14 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str, e
 
     with pytest.raises(ConfigurationError, match=f"^{name}"):
         WorkerSettings.from_environment()
+
+
+def test_a_setting_of_an_earlier_version_is_named_with_what_to_do(environment: Environment) -> None:
+    environment.setenv("GATEWAY_ADAPTER", "")
+    assert obsolete_settings() == {}
+
+    environment.setenv("GATEWAY_ADAPTER", "standard")
+    assert "Remove the setting" in obsolete_settings()["GATEWAY_ADAPTER"]
 
 
 @pytest.mark.parametrize(("timeout", "lease", "fits"), [("25", "30", True), ("25.1", "30", False), ("1", "6", True)])

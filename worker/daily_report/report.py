@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.domain.statuses import MessageStatus, Outcome
+from shared.domain.results import TAKEN, Result
+from shared.domain.statuses import MessageStatus
 from worker.daily_report.mail_settings import MailSettings
 from worker.database import NOT_MIGRATED, TROUBLE, Database
 
@@ -49,7 +50,7 @@ RETURNING day
 MARK_SENT = "UPDATE daily_report SET sent_at = now() WHERE day = %s AND sent_at IS NULL"
 
 COUNT_ATTEMPTS = """
-SELECT outcome, count(*) FROM attempt WHERE started_at >= %(begins)s AND started_at < %(ends)s GROUP BY outcome
+SELECT result, count(*) FROM attempt WHERE started_at >= %(begins)s AND started_at < %(ends)s GROUP BY result
 """
 
 # The mailings that were under way on that day, the largest first, with what has become of their messages until now.
@@ -158,7 +159,7 @@ def day_before(now: datetime, at: time, zone: ZoneInfo) -> Day:
 def compose(day: Day, summary: Summary, settings: MailSettings) -> EmailMessage:
     """The report as an e-mail in plain text. It has no phone numbers and no texts."""
     message = EmailMessage()
-    accepted = summary.attempts.get(Outcome.ACCEPTED, 0)
+    accepted = sum(summary.attempts.get(result, 0) for result in TAKEN)
     message["Subject"] = f"Gonets on {day.day}: {accepted:,} messages accepted"
     message["From"] = settings.sender
     message["To"] = settings.to
@@ -180,7 +181,7 @@ def _summary(cursor: Cursor, day: Day) -> Summary:
 
 def _lines(day: Day, summary: Summary, settings: MailSettings) -> list[str]:
     lines = [f"Gonets on {day.day} ({settings.timezone})", "", "Requests to the gateway, by what came of them"]
-    lines += [f"  {outcome.value:<14}{summary.attempts.get(outcome, 0):>12,}" for outcome in Outcome]
+    lines += [f"  {result.value:<14}{summary.attempts.get(result, 0):>12,}" for result in Result]
     lines += ["", "Mailings under way that day, and their messages until now"]
     for mailing in summary.mailings:
         lines.append(f"  {mailing.id}, {mailing.mark}: {mailing.status}, audience {mailing.audience:,}")

@@ -1,10 +1,10 @@
-"""How much a worker may ask of the gateway just now. Pure: `now` is passed in, in seconds of a monotonic clock.
+"""How much a worker may submit to a gateway just now. Pure: `now` is passed in, in seconds of a monotonic clock.
 
-Two things in one object, since they read the same answers: the limit of what is on its way at once
-(worker/lanes/concurrency_limit.py), and a breaker that stops asking a gateway that is down, refuses the account, or
-answers what nobody understands. After a stop, one message is tried (the probe): its answer closes the breaker, or opens
-it for longer. While nothing is known of the gateway, at the start and after a long silence, the first message goes
-alone, too.
+Two things in one object, since they learn from the same results: the limit of requests in flight at once
+(worker/lanes/concurrency_limit.py), and a circuit breaker that stops submitting to a gateway that is down, refuses the
+account, or gives responses that are not understood. While the circuit is open, one message at a time is tried (the
+probe): its result closes the circuit, or keeps it open for longer. While nothing is known of the gateway, at the start
+and after a long silence, the first message goes alone, too.
 """
 
 from __future__ import annotations
@@ -13,43 +13,47 @@ import enum
 import math
 from random import Random
 
-from shared.domain.statuses import Outcome
+from shared.domain.results import OF_THE_ACCOUNT, TAKEN, Result
 from shared.domain.worker_status import STOPPED_FOR_THE_ACCOUNT, GatewayHealth
-from worker.answers import SubmitResult
+from shared.gateways.base import SubmitResult
 from worker.lanes.concurrency_limit import AdaptiveConcurrencyLimit
 
 AHEAD_SECONDS = 0.1
-"""How long messages may wait in hand for their turn: longer than a claim takes, so that a sender never waits for the
+"""How long claimed messages may wait for their turn: longer than a claim takes, so that a sender never waits for the
 database, and short enough for a "pause" to be one."""
 
-TROUBLES_IN_A_ROW = 10
-"""Answers from which on the gateway, and not the message, is taken to be the trouble."""
+FAILURE_THRESHOLD = 10
+"""Failures in a row from which on the gateway, and not the messages, is taken to be the cause."""
 
-REFUSALS_IN_A_ROW = 5
+ACCOUNT_REFUSAL_THRESHOLD = 5
 """Messages for which the account was refused, with no acceptance between them, from which on it is the account's. Such
 requests cost nothing. With 5 % of numbers refused, five in a row come by chance once in three million messages."""
 
-NOT_UNDERSTOOD_IN_A_ROW = 3
-"""Success answers that nobody understands from which on nothing more is sent: each may have been a text to somebody."""
+NOT_UNDERSTOOD_THRESHOLD = 3
+"""Results in a row that are not understood from which on nothing more is sent: each may have been taken."""
 
 UNKNOWN_AFTER = 60.0
-"""Seconds without an answer after which nothing is known of the gateway any more."""
+"""Seconds without a response after which nothing is known of the gateway any more."""
 
 PAUSE_BASE = 1.0
 PAUSE_CAP = 30.0
 """Seconds between probes: doubling from the base to the cap, with full jitter above half, so that workers spread."""
 
 NOT_UNDERSTOOD_PAUSE_CAP = 300.0
-"""The same while answers are not understood: each probe may be a text, so there are few, some 20 in an hour."""
+"""The same while responses are not understood: each probe may be a text, so there are few, some 20 in an hour."""
+
+
+FAILURES = frozenset({Result.AMBIGUOUS, Result.UNREACHABLE, Result.THROTTLED})
+"""Results that make it doubtful that the gateway is up, if they are understood. A refusal does not."""
 
 
 class State(enum.StrEnum):
     CLOSED = "closed"
-    """All is well."""
+    """Messages are sent."""
     OPEN = "open"
     """Nothing is sent before the pause is over."""
-    HALF_OPEN = "probing"
-    """One message is on its way to find out."""
+    HALF_OPEN = "half_open"
+    """One message is in flight to find out."""
 
 
 class Pick(enum.Enum):
@@ -64,21 +68,21 @@ class Pick(enum.Enum):
 
 
 class CircuitBreaker:
-    """Learns from answers; tells how many messages may be in hand."""
+    """Records results, and says how many messages may be in flight."""
 
     def __init__(self, concurrency: int, random: Random, *, ahead: int | None = None) -> None:
-        """`ahead` messages may wait their turn besides those on their way; by default, what soon gets its turn."""
+        """`ahead` messages may be claimed besides those at the gateway; by default, as many as soon get their turn."""
         self._limit = AdaptiveConcurrencyLimit(concurrency)
         self._ahead = ahead
         self._random = random
         self._good = 0
-        self._troubles = 0
-        self._refusals = 0
+        self._failures = 0
+        self._account_refusals = 0
         self._not_understood = 0
         self._pauses = 0
         self._resume_at = 0.0
         self._answered_at = -math.inf
-        """When the gateway last answered, other than by refusing the account or in words that nobody understands."""
+        """When the gateway last gave a response that was understood and did not refuse the account."""
         self._first_alone = False
         """Whether one message is tried alone since nothing is known of the gateway."""
         self._cause = GatewayHealth.OK
@@ -87,19 +91,19 @@ class CircuitBreaker:
 
     @property
     def limit(self) -> int:
-        """How many messages may be on their way at once."""
+        """How many requests may be in flight at the gateway at once."""
         return self._limit.value
 
     @property
     def health(self) -> GatewayHealth:
-        """The gateway, as these answers show it."""
+        """The gateway, as these results show it."""
         if self._cause is not GatewayHealth.OK:
             return self._cause
         return GatewayHealth.SLOWING if self._limit.cautious else GatewayHealth.OK
 
     @property
-    def unauthorized(self) -> bool:
-        """Whether it is our account (or the gateway's address) that is refused."""
+    def account_refused(self) -> bool:
+        """Whether the circuit is open because our account or its address is refused."""
         return self._cause in STOPPED_FOR_THE_ACCOUNT
 
     @property
@@ -111,72 +115,73 @@ class CircuitBreaker:
         """
         if self.state is State.CLOSED:
             return Pick.FIRST
-        if self.unauthorized:
+        if self.account_refused:
             return Pick.ANY
         return Pick.LAST if self._pauses % 2 else Pick.FIRST
 
     def allowed(self) -> int:
-        """How many messages may be in hand while all is well: those on their way, and some that wait their turn."""
+        """How many messages may be in flight while the circuit is closed: at the gateway, and waiting their turn."""
         return self._limit.value + self._allowed_ahead()
 
-    def room(self, now: float, in_hand: int) -> int:
-        """How many more messages may be claimed. Asking after a pause is over makes the next one the probe."""
+    def capacity(self, now: float, in_flight: int) -> int:
+        """How many more messages may be claimed. After a pause it is one, the probe."""
         if self.state is State.CLOSED:
-            if in_hand == 0:
+            if in_flight == 0:
                 self._first_alone = now - self._answered_at > UNKNOWN_AFTER
             if self._first_alone:
-                return 0 if in_hand else 1
-            return max(0, self.allowed() - in_hand)
-        if self.state is State.OPEN and now >= self._resume_at and in_hand == 0:
+                return 0 if in_flight else 1
+            return max(0, self.allowed() - in_flight)
+        if self.state is State.OPEN and now >= self._resume_at and in_flight == 0:
             return 1
         return 0
 
-    def probe(self) -> None:
-        """The one message that `room` allowed for after a pause is on its way."""
+    def start_probe(self) -> None:
+        """The one message that `capacity` allowed for after a pause is in flight."""
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN
 
     def cancel_probe(self) -> None:
-        """The probe came back unattempted: it told nothing."""
+        """The probe came back unattempted: nothing was learned."""
         if self.state is State.HALF_OPEN:
             self.state = State.OPEN
 
-    def learn(self, answer: SubmitResult, now: float) -> None:
-        """Takes in what one request brought, in its context (worker/lanes/account_refusals.py)."""
-        if answer.outcome is Outcome.ACCEPTED and self.state is State.CLOSED:  # nearly all
+    def record(self, submitted: SubmitResult, now: float) -> None:
+        """Takes in the result of one submission, in its context (worker/lanes/account_refusals.py)."""
+        result = submitted.result
+        if result in TAKEN and self.state is State.CLOSED:  # nearly all
             self._good += 1
             self._answered_at = now
             self._first_alone = False
-            self._troubles = self._refusals = self._not_understood = self._pauses = 0
+            self._failures = self._account_refusals = self._not_understood = self._pauses = 0
             return
         if self.state is State.OPEN:
-            return  # an answer to what was under way before the pause: the probe will tell
+            return  # of what was in flight before the pause: the probe will tell
         alone = self.state is State.HALF_OPEN or self._first_alone
         self._first_alone = False
-        if answer.outcome is Outcome.UNAUTHORIZED:
-            self._refusals += 1
-            if alone or self._refusals >= REFUSALS_IN_A_ROW:
-                self._open(now, GatewayHealth.NO_CREDIT if answer.http_status == 402 else GatewayHealth.REFUSED)
-        elif answer.not_understood:
+        if result in OF_THE_ACCOUNT:
+            self._account_refusals += 1
+            if alone or self._account_refusals >= ACCOUNT_REFUSAL_THRESHOLD:
+                self._open(now, GatewayHealth.NO_CREDIT if result is Result.NO_CREDIT else GatewayHealth.MISCONFIGURED)
+        elif submitted.not_understood:
             self._not_understood += 1
-            if alone or self._not_understood >= NOT_UNDERSTOOD_IN_A_ROW:
+            if alone or self._not_understood >= NOT_UNDERSTOOD_THRESHOLD:
                 self._open(now, GatewayHealth.NOT_UNDERSTOOD)
-        elif _is_trouble(answer):
-            self._troubles += 1
-            self._answered_at = now  # if it was sent alone: such an answer is no reason to go on so
-            if answer.outcome is Outcome.THROTTLED:
+        elif result in FAILURES:
+            self._failures += 1
+            self._answered_at = now  # if it was sent alone: such a result is no reason to go on so
+            if result is Result.THROTTLED:
                 self._limit.on_throttled()
-            if self.state is State.HALF_OPEN or self._troubles >= TROUBLES_IN_A_ROW:
-                self._open(now, GatewayHealth.OPEN, at_least=answer.retry_after or 0.0)
+            if self.state is State.HALF_OPEN or self._failures >= FAILURE_THRESHOLD:
+                self._open(now, GatewayHealth.CIRCUIT_OPEN, at_least=submitted.retry_after or 0.0)
         else:
             self._good += 1
-            if answer.outcome is Outcome.ACCEPTED:
-                self._refusals = 0
+            if result in TAKEN:
+                self._account_refusals = 0
             self._close(now)
 
     def end_batch(self, now: float, *, full: bool) -> None:
-        """After what came in at once has been learned; `full` says that as many were on their way as may be."""
-        self._limit.learn(self._good, now, full=full)
+        """After the results of one batch have been recorded; `full` says that as many were in flight as may be."""
+        self._limit.record(self._good, now, full=full)
         self._good = 0
 
     def seconds_until_probe(self, now: float) -> float:
@@ -198,22 +203,15 @@ class CircuitBreaker:
         pause = self._random.uniform(pause / 2, pause)
         self._pauses += 1
         self._resume_at = now + max(pause, min(at_least, PAUSE_CAP))
-        self._troubles = 0
+        self._failures = 0
         self._cause = cause
         self.state = State.OPEN
 
     def _close(self, now: float) -> None:
-        if self.state is State.HALF_OPEN and self._cause in (GatewayHealth.OPEN, GatewayHealth.NOT_UNDERSTOOD):
+        if self.state is State.HALF_OPEN and self._cause in (GatewayHealth.CIRCUIT_OPEN, GatewayHealth.NOT_UNDERSTOOD):
             self._limit.restart()
         self.state = State.CLOSED
         self._cause = GatewayHealth.OK
         self._answered_at = now
-        self._troubles = self._not_understood = 0
+        self._failures = self._not_understood = 0
         self._pauses = 0
-
-
-def _is_trouble(answer: SubmitResult) -> bool:
-    """Whether the answer makes one doubt that the gateway is up: none, a 5xx, "slower". A refusal does not."""
-    if answer.outcome is Outcome.AMBIGUOUS:
-        return answer.http_status is None or answer.http_status >= 500
-    return answer.outcome in (Outcome.UNREACHABLE, Outcome.THROTTLED)

@@ -1,6 +1,7 @@
-"""One thread that keeps many requests on their way at once, with libcurl's multi interface (libcurl-multi(3)).
+"""One thread that keeps many requests in flight at once, with libcurl's multi interface (libcurl-multi(3)).
 
-It costs a tenth of a thread for each request: nothing waits for a lock, and what comes in together is read together.
+It costs a tenth of what a thread for each request does: nothing waits for a lock, and responses that come in together
+are read together.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from typing import Any
 
 import pycurl
 
-from worker.answers import SubmitResult
+from shared.gateways.base import SubmitResult
 from worker.delivery import AttemptResult, ClaimedMessage
-from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_IN_A_ROW
-from worker.lanes.curl_transfer import Transfer
-from worker.lanes.gateway_client import Gateway
-from worker.lanes.message_sender import MessageSender, Start, attempt, internal_error_result, may_begin
+from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
+from worker.lanes.curl_transfer import CurlTransfer
+from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.message_sender import DepartureCheck, MessageSender, attempt, internal_error_result, may_begin
 
-Flight = tuple[ClaimedMessage, Transfer, tuple[str, ...], Start]
-"""A request on its way: its delivery, what carries it, what must not be told of it, and its start."""
+ActiveRequest = tuple[ClaimedMessage, CurlTransfer, tuple[str, ...], DepartureCheck]
+"""A request in flight: its message, what carries it, its secrets, and when it left."""
 
 
 _EVENTS = {
@@ -41,24 +42,24 @@ def _new_poll() -> tuple[Any, float]:
 
 
 class CurlSender(MessageSender):
-    """Takes deliveries and makes attempts of them."""
+    """Submits messages to a gateway over HTTP."""
 
-    def __init__(self, gateway: Gateway, limit: int, most: int, something_done: threading.Event) -> None:
-        """`limit` may be changed, up to `most`; `something_done` is set whenever there is something to collect."""
-        super().__init__(something_done)
+    def __init__(self, client: GatewayClient, limit: int, max_limit: int, results_ready: threading.Event) -> None:
+        """`limit` may be changed, up to `max_limit`; `results_ready` is set whenever there is something to collect."""
+        super().__init__(results_ready)
         self.limit = limit
-        self._gateway = gateway
+        self._client = client
         self._stopped = False
         self._failure: BaseException | None = None
-        self._idle: list[Transfer] = []
-        self._flying: dict[pycurl.Curl, Flight] = {}
-        self._resting: set[int] = set()
+        self._idle: list[CurlTransfer] = []
+        self._active: dict[pycurl.Curl, ActiveRequest] = {}
+        self._idle_sockets: set[int] = set()
         """Sockets that carry no request just now."""
         self._poll, self._second = _new_poll()
         self._multi = pycurl.CurlMulti()
         for option, value in (
-            (pycurl.M_MAXCONNECTS, most),
-            (pycurl.M_MAX_TOTAL_CONNECTIONS, most),
+            (pycurl.M_MAXCONNECTS, max_limit),
+            (pycurl.M_MAX_TOTAL_CONNECTIONS, max_limit),
             (pycurl.M_SOCKETFUNCTION, self._watch),
         ):
             self._multi.setopt(option, value)
@@ -69,22 +70,22 @@ class CurlSender(MessageSender):
         self._poll.register(self._woken_fd, select.POLLIN)
         threading.Thread(target=self._run, name="sender", daemon=True).start()
 
-    def submit(self, deliveries: Iterable[ClaimedMessage]) -> None:
-        """Takes deliveries, first come, first served."""
-        super().submit(deliveries)
+    def submit(self, messages: Iterable[ClaimedMessage]) -> None:
+        """Takes messages, first come, first served."""
+        super().submit(messages)
         self._wake()
 
     def collect(self) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
         """What has been attempted, and what came back unattempted, since the last time. Does not wait.
 
-        Raises what has ended the loop, if anything ever does: what was in flight is left to its leases.
+        Raises what has ended this thread, if anything does: what was in flight is left to its leases.
         """
         if self._failure is not None:
             raise self._failure
         return super().collect()
 
     def allow_probe(self) -> None:
-        """The breaker has opened: what is submitted from now on is a probe, and may start."""
+        """The circuit breaker has opened: what is submitted from now on is a probe, and may start."""
         if self._not_understood:
             super().allow_probe()
             self._wake()
@@ -93,50 +94,51 @@ class CurlSender(MessageSender):
         """Starts no more requests, and takes back what has not begun. Those in flight go on."""
         self._stopped = True
         self._wake()
-        return self.recall()
+        return self.take_back_queued()
 
     def _run(self) -> None:
         try:
-            while not self._stopped or self._flying:
+            while not self._stopped or self._active:
                 start_at = self._start()
                 self._wait(start_at)
                 self._finish()
-        except BaseException as error:  # noqa: BLE001  the daemon is to hear of it
+        except BaseException as error:  # noqa: BLE001  `collect` raises it
             self._failure = error
         else:
             self._close()
-        self._something_done.set()
+        self._results_ready.set()
 
     def _start(self) -> float:
-        """Starts what may start; answers the monotonic time at which the next one may, if its time is to come."""
+        """Starts what may start; returns the monotonic time before which the next one may not."""
         waiting = self._waiting
-        while len(self._flying) < self.limit and self._not_understood < NOT_UNDERSTOOD_IN_A_ROW and not self._stopped:
+        while len(self._active) < self.limit and self._not_understood < NOT_UNDERSTOOD_THRESHOLD and not self._stopped:
             now = time.monotonic()
             try:
                 if (start_from := waiting[0].start_from) > now:
                     return start_from
-                delivery = waiting.popleft()
-            except IndexError:  # there is none, or it has been recalled just now
+                message = waiting.popleft()
+            except IndexError:  # there is none, or it has been taken back just now
                 return math.inf
-            if may_begin(delivery, now):
-                self._send(delivery, now)
+            if may_begin(message, now):
+                self._send(message, now)
             else:
-                self._return(delivery)
+                self._return(message)
         return math.inf
 
-    def _send(self, delivery: ClaimedMessage, now: float) -> None:
+    def _send(self, message: ClaimedMessage, now: float) -> None:
         try:
-            prepared = self._gateway.prepare(delivery.message_id, delivery.phone_number, delivery.text)
+            prepared = self._client.prepare(message)
             if isinstance(prepared, SubmitResult):
-                self._end(delivery, prepared, now)
+                self._end(message, prepared, now)
                 return
-            transfer = self._idle.pop() if self._idle else self._gateway.transfer()
-            start = Start(delivery, now)
-            self._gateway.begin(transfer, prepared.request, start)
-        except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and the loop is there for all
-            self._end(delivery, internal_error_result(delivery, error), now)
+            request, secrets = prepared
+            transfer = self._idle.pop() if self._idle else self._client.transfer()
+            check = DepartureCheck(message, now)
+            self._client.begin(transfer, request, check)
+        except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and this thread serves them all
+            self._end(message, internal_error_result(message, error), now)
             return
-        self._flying[transfer.handle] = delivery, transfer, prepared.hide, start
+        self._active[transfer.handle] = message, transfer, secrets, check
         self._multi.add_handle(transfer.handle)
 
     def _wait(self, start_at: float) -> None:
@@ -148,8 +150,8 @@ class CurlSender(MessageSender):
             if fd == self._woken_fd:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(4096)
-            elif fd in self._resting:
-                # The gateway has closed an idle connection, and nobody waits for that.
+            elif fd in self._idle_sockets:
+                # The gateway has closed an idle connection, and no request waits for that.
                 with contextlib.suppress(OSError, KeyError):
                     self._poll.unregister(fd)
             else:
@@ -168,33 +170,33 @@ class CurlSender(MessageSender):
                 self._finish_one(handle, code)
 
     def _finish_one(self, handle: pycurl.Curl, code: int) -> None:
-        delivery, transfer, hide, start = self._flying[handle]
-        answer = None
+        message, transfer, secrets, check = self._active[handle]
+        result = None
         try:
             if transfer.end(code):  # before libcurl lets go of it: afterwards, its connection is not known
-                answer = self._gateway.read(transfer, hide)
+                result = self._client.read(transfer, secrets)
         except Exception as error:  # noqa: BLE001
-            answer = internal_error_result(delivery, error)
+            result = internal_error_result(message, error)
         self._multi.remove_handle(handle)
-        if answer is None:
+        if result is None:
             self._multi.add_handle(handle)
             return
-        del self._flying[handle]
+        del self._active[handle]
         self._idle.append(transfer)
-        if start.refused:
-            self._return(delivery)
+        if check.refused:
+            self._return(message)
         else:
-            self._end(delivery, answer, start.at)
+            self._end(message, result, check.at)
 
-    def _return(self, delivery: ClaimedMessage) -> None:
-        self._unstarted.append(delivery)
-        self._something_done.set()
+    def _return(self, message: ClaimedMessage) -> None:
+        self._unstarted.append(message)
+        self._results_ready.set()
 
-    def _end(self, delivery: ClaimedMessage, answer: SubmitResult, started: float) -> None:
-        self._note(answer)
-        self._attempted.append(attempt(delivery, answer, started))
-        if not self._something_done.is_set():
-            self._something_done.set()
+    def _end(self, message: ClaimedMessage, result: SubmitResult, started: float) -> None:
+        self._count_not_understood(result)
+        self._attempted.append(attempt(message, result, started))
+        if not self._results_ready.is_set():
+            self._results_ready.set()
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # it has been woken more than enough, or has come to its end
@@ -204,9 +206,9 @@ class CurlSender(MessageSender):
         # A connection stays watched between two requests, which saves half of what the watching costs. Should it have
         # been closed meanwhile, and the new one been given its number, the kernel knows nothing of it.
         if what == pycurl.POLL_REMOVE:
-            self._resting.add(fd)
+            self._idle_sockets.add(fd)
             return
-        self._resting.discard(fd)
+        self._idle_sockets.discard(fd)
         try:
             self._poll.modify(fd, _EVENTS[what])
         except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Until when requests of a mailing may leave: as long as the database has lately said that the mailing runs.
+"""Until when requests of a mailing may leave: for as long as the database has lately said that the mailing runs.
 
 A claim knows the mailing as it was when it was claimed. What changes afterwards (a pause, a cancellation, an earlier
 end) must reach the messages that are claimed and whose requests have not left. So what the database says of a mailing
-holds for VALID_SECONDS. While a worker has messages in hand it asks again before that; if it cannot, nothing leaves.
+holds for VALID_SECONDS. While a worker has messages in flight it asks again before that; if it cannot, nothing leaves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SELECT id, extract(epoch FROM end_datetime - now())::float8 FROM mailing WHERE i
 
 
 class Permit:
-    """Until when requests of one mailing may leave. The daemon's thread writes it, and senders read it."""
+    """Until when requests of one mailing may leave. The loop's thread writes it, and senders read it."""
 
     __slots__ = ("__weakref__", "until")
 
@@ -42,7 +42,7 @@ ALWAYS = Permit(math.inf)
 
 
 class Permits:
-    """The permits of the mailings that this worker has deliveries of: each lives as long as its deliveries do."""
+    """The permits of the mailings that this worker has claimed messages of: each lives as long as those do."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class Permits:
         return permits
 
     def seconds_until_look(self) -> float:
-        """How long the next look may wait; it is of use only while there are deliveries."""
+        """How long the next look may wait; it is of use only while there are claimed messages."""
         return max(0.0, self._looked_at + LOOK_SECONDS - time.monotonic()) if self._permits else math.inf
 
     def look(self) -> bool:

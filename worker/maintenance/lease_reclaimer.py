@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.domain.statuses import Outcome
+from shared.domain.reasons import Reason, ReasonCode
+from shared.domain.results import Result
+from shared.gateways.base import SubmitResult
 from shared.sql import claims
-from worker.answers import SubmitResult
 from worker.attempt_recorder import AttemptRecorder
 from worker.claim_cursor import LOOK_BACK_SHARE
 from worker.claim_rows import LeasedRow, leased_message
@@ -32,7 +33,7 @@ LATE = timedelta(seconds=5)
 
 FROM_THE_START = "-infinity"
 
-LEASE_EXPIRED = SubmitResult(Outcome.AMBIGUOUS, detail="the lease ran out before the worker told what came of it")
+LEASE_EXPIRED = SubmitResult(Result.AMBIGUOUS, reason=Reason(ReasonCode.LEASE_EXPIRED))
 
 
 class Now(NamedTuple):

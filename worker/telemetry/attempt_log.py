@@ -1,4 +1,4 @@
-"""What the log says of attempts: enough to find a mailing, a message or a client in it. The ledger says the rest."""
+"""What the log says of attempts: enough to find a mailing, a message or a client in it. The ledger has the rest."""
 
 from __future__ import annotations
 
@@ -6,57 +6,56 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from shared.domain.statuses import Outcome
+from shared.domain.results import Result
 from worker.delivery import AttemptResult
 
 log = logging.getLogger(__name__)
 
-TOLD = frozenset({Outcome.REFUSED, Outcome.AMBIGUOUS})
-"""Outcomes that speak of the message. Of the others, those that speak of the gateway are the breaker's to tell."""
+LOGGED = frozenset({Result.REFUSED, Result.RETRIABLE, Result.OPTED_OUT, Result.AMBIGUOUS})
+"""Results that speak of the message. Those that speak of the gateway are logged when its circuit breaker opens."""
 
-MOST = 100
-"""Lines a second: a gateway that refuses everything must not fill the disk."""
+LINES_PER_SECOND = 100
+"""A gateway that refuses everything must not fill the disk."""
 
 
 class AttemptLog:
-    """A line for each attempt that did not end well; for every attempt at level DEBUG. For one thread."""
+    """A line for each attempt whose result speaks of the message; at level DEBUG, for every attempt. For one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells seconds."""
+        """`clock` returns seconds."""
         self._clock = clock
         self._second = clock()
-        self._told = 0
-        self._left_out = 0
+        self._lines = 0
+        self._suppressed = 0
 
-    def tell(self, attempted: Sequence[AttemptResult]) -> None:
-        """Takes in a batch of recorded attempts."""
+    def write(self, gateway: str, attempted: Sequence[AttemptResult]) -> None:
+        """Takes in a batch of recorded attempts at a gateway."""
         self._begin_second()
         everything = log.isEnabledFor(logging.DEBUG)
-        for one in attempted:
+        for attempt in attempted:
             if everything:
-                log.debug("an attempt", extra=_said(one))
-            elif one.answer.outcome in TOLD:
-                self._tell(one)
+                log.debug("attempt.ended", extra=_fields(gateway, attempt))
+            elif attempt.answer.result in LOGGED:
+                self._write(gateway, attempt)
 
-    def _tell(self, one: AttemptResult) -> None:
-        if self._told < MOST:
-            self._told += 1
-            log.info("an attempt did not end well", extra=_said(one))
+    def _write(self, gateway: str, attempt: AttemptResult) -> None:
+        if self._lines < LINES_PER_SECOND:
+            self._lines += 1
+            log.info("attempt.failed", extra=_fields(gateway, attempt))
         else:
-            self._left_out += 1
+            self._suppressed += 1
 
     def _begin_second(self) -> None:
         now = self._clock()
         if now - self._second < 1.0:
             return
-        if self._left_out:
-            log.info("more attempts did not end well: see the ledger", extra={"left_out": self._left_out})
-        self._second, self._told, self._left_out = now, 0, 0
+        if self._suppressed:
+            log.info("attempt.log_suppressed", extra={"attempts": self._suppressed})  # the ledger has them
+        self._second, self._lines, self._suppressed = now, 0, 0
 
 
-def _said(one: AttemptResult) -> dict[str, object]:
-    return {
-        **one.delivery.named(),
-        "outcome": one.answer.outcome.value,
-        "http_status": one.answer.http_status,
-    }
+def _fields(gateway: str, attempt: AttemptResult) -> dict[str, object]:
+    # Not what the gateway said: it may be about a person.
+    result = attempt.answer.log_fields()
+    del result["detail"]
+    return {**attempt.delivery.named(), "gateway": gateway, **result}

@@ -1,13 +1,13 @@
 """What Prometheus reads from a worker. docs/operations.md says what each metric means.
 
-Counted in batches and put into Prometheus's form only when somebody asks: a message costs two additions here.
+Counted in batches and put into Prometheus's form only when it asks: a message costs two additions here.
 """
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
@@ -16,84 +16,106 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from shared.domain.statuses import Outcome
+from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
 from shared.version import VERSION
 from worker.delivery import AttemptResult
-from worker.telemetry.status_reporter import WorkerStatus
+from worker.telemetry.status_reporter import LaneStatus
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """The histogram's bounds: from a gateway next door to the longest that a request may take by default, and beyond."""
 
+LABELS = ["worker", "gateway"]
+
+
+class _LaneCounts:
+    """What was attempted at one gateway."""
+
+    def __init__(self) -> None:
+        self.results: Counter[Result] = Counter()
+        self.buckets = [0] * (len(SECONDS) + 1)
+        self.seconds = 0.0
+
+    def count(self, attempted: Sequence[AttemptResult]) -> None:
+        for attempt in attempted:
+            self.results[attempt.answer.result] += 1
+            seconds = attempt.duration or 0.0
+            self.buckets[bisect_left(SECONDS, seconds)] += 1
+            self.seconds += seconds
+
 
 class Metrics(Collector):
-    """Counts for one worker. Written by the threads that do the work, read by the one that answers a scrape.
+    """Counts for one worker. Written by the threads that do the work, read by the one that serves a scrape.
 
     Each figure has one writer, and a scrape that comes in between is at most one batch behind.
     """
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
-        self._outcomes: Counter[Outcome] = Counter()
-        self._buckets = [0] * (len(SECONDS) + 1)
-        self._seconds = 0.0
-        self._taken_back = 0
-        self._troubles = 0
+        self._counts: defaultdict[str, _LaneCounts] = defaultdict(_LaneCounts)
+        self._reclaimed = 0
+        self._retries = 0
         self._ticked_at = time.time()
-        self.standing: Callable[[], WorkerStatus] = lambda: WorkerStatus(GatewayHealth.OK, 0, 0)
-        """How the worker stands: asked at each scrape."""
+        self.statuses: Callable[[], Sequence[LaneStatus]] = list
+        """How the lanes are: called at each scrape."""
 
     def tick(self) -> None:
         """The loop went round."""
         self._ticked_at = time.time()
 
-    def count(self, attempted: Sequence[AttemptResult]) -> None:
-        """Takes in a batch of recorded attempts."""
-        for one in attempted:
-            self._outcomes[one.answer.outcome] += 1
-            seconds = one.duration or 0.0
-            self._buckets[bisect_left(SECONDS, seconds)] += 1
-            self._seconds += seconds
+    def count(self, gateway: str, attempted: Sequence[AttemptResult]) -> None:
+        """Takes in a batch of recorded attempts at a gateway."""
+        self._counts[gateway].count(attempted)
 
     def count_reclaimed(self, claims: int) -> None:
-        """Claims were taken back whose leases had run out."""
-        self._taken_back += claims
+        """Claims were taken back whose leases had expired."""
+        self._reclaimed += claims
 
-    def trouble(self) -> None:
+    def count_retry(self) -> None:
         """A transaction had to be tried again."""
-        self._troubles += 1
+        self._retries += 1
 
     def collect(self) -> Iterator[Metric]:
-        standing = self.standing()
-        attempts = CounterMetricFamily("gonets_attempts", "Requests to the gateway.", labels=["worker", "outcome"])
-        for outcome in Outcome:
-            attempts.add_metric([self._worker, outcome], self._outcomes[outcome])
-        seconds = HistogramMetricFamily("gonets_attempt_seconds", "From a request to its answer.", labels=["worker"])
-        bounds = [*(str(bound) for bound in SECONDS), "+Inf"]
-        reached = zip(bounds, map(float, accumulate(self._buckets)), strict=True)
-        seconds.add_metric([self._worker], list(reached), self._seconds)
-        state = GaugeMetricFamily("gonets_gateway_state", "1 for the state it is in.", labels=["worker", "state"])
-        for health in GatewayHealth:
-            state.add_metric([self._worker, health], float(health is standing.gateway))
+        statuses = self.statuses()
+        yield from self._attempts([status.gateway for status in statuses])
+        state = GaugeMetricFamily("gonets_gateway_state", "1 for the state it is in.", labels=[*LABELS, "state"])
+        in_flight = GaugeMetricFamily("gonets_in_flight", "Messages claimed and not recorded yet.", labels=LABELS)
+        limit = GaugeMetricFamily("gonets_concurrency_limit", "Requests at a time, just now.", labels=LABELS)
+        for status in statuses:
+            labels = [self._worker, status.gateway]
+            for health in GatewayHealth:
+                state.add_metric([*labels, health], float(health is status.state))
+            in_flight.add_metric(labels, status.in_flight)
+            limit.add_metric(labels, status.concurrency_limit)
         build = GaugeMetricFamily("gonets_build_info", "1, labelled with the version.", labels=["worker", "version"])
         build.add_metric([self._worker, VERSION], 1.0)
-        yield from (attempts, seconds, state, build)
-        yield self._gauge("gonets_in_hand", "Messages claimed and not recorded yet.", standing.in_hand)
-        yield self._gauge("gonets_send_limit", "Requests at a time, just now.", standing.send_limit)
-        yield self._gauge("gonets_last_tick_timestamp_seconds", "When the loop last went round.", self._ticked_at)
-        yield self._counter("gonets_leases_taken_back", "Claims taken back from lost workers.", self._taken_back)
-        yield self._counter("gonets_database_troubles", "Transactions that were tried again.", self._troubles)
+        yield from (state, in_flight, limit, build)
+        ticked = GaugeMetricFamily(
+            "gonets_last_tick_timestamp_seconds", "When the loop last went round.", labels=["worker"]
+        )
+        ticked.add_metric([self._worker], self._ticked_at)
+        yield ticked
+        yield self._counter("gonets_leases_reclaimed", "Claims taken back from lost workers.", self._reclaimed)
+        yield self._counter("gonets_database_retries", "Transactions that were tried again.", self._retries)
 
     def serve(self, address: str, port: int) -> None:
-        """Answers scrapes at `/metrics` from a thread of its own. Raises OSError when the port is taken."""
+        """Serves scrapes at `/metrics` from a thread of its own. Raises OSError when the port is taken."""
         registry = CollectorRegistry()
         registry.register(self)
         start_http_server(port, address, registry)
 
-    def _gauge(self, name: str, says: str, value: float) -> GaugeMetricFamily:
-        gauge = GaugeMetricFamily(name, says, labels=["worker"])
-        gauge.add_metric([self._worker], value)
-        return gauge
+    def _attempts(self, gateways: Sequence[str]) -> Iterator[Metric]:
+        attempts = CounterMetricFamily("gonets_attempts", "Submissions, by their results.", labels=[*LABELS, "result"])
+        seconds = HistogramMetricFamily("gonets_attempt_seconds", "From a request to its response.", labels=LABELS)
+        for gateway in gateways:
+            counts = self._counts[gateway]
+            labels = [self._worker, gateway]
+            for result in Result:
+                attempts.add_metric([*labels, result], counts.results[result])
+            bounds = [*(str(bound) for bound in SECONDS), "+Inf"]
+            reached = zip(bounds, map(float, accumulate(counts.buckets)), strict=True)
+            seconds.add_metric(labels, list(reached), counts.seconds)
+        yield from (attempts, seconds)
 
     def _counter(self, name: str, says: str, value: float) -> CounterMetricFamily:
         counter = CounterMetricFamily(name, says, labels=["worker"])

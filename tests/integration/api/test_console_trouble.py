@@ -59,7 +59,7 @@ def test_an_idle_gateway_is_well_only_as_long_as_it_has_answered_lately(api: Cal
 
 def test_a_last_request_without_an_answer_is_said(api: Caller, sent: Connection) -> None:
     add_report(sent)
-    add_contact(sent, asked=60, answered=7200, outcome="unreachable", detail="Connection refused")
+    add_contact(sent, asked=60, answered=7200, result="unreachable", words="Connection refused")
     page = text_of(api, "/")
     assert "No problem" not in page
     assert "The gateway did not respond to the last request." in page
@@ -77,22 +77,22 @@ def test_a_worker_that_has_stopped_tells_nothing_of_the_gateway(api: Caller, sen
 
 
 @pytest.mark.parametrize(
-    ("gateway", "told"),
+    ("state", "told"),
     [
-        ("open", "The gateway is failing."),
-        ("refused", "The gateway refuses us. Nothing is sent."),
+        ("circuit_open", "The gateway is failing."),
+        ("misconfigured", "The gateway rejects our settings. Nothing is sent."),
         ("no_credit", "the account has no credit"),
         ("not_understood", "answers are not understood"),
     ],
 )
 def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_when(
-    api: Caller, connection: Connection, gateway: str, told: str
+    api: Caller, connection: Connection, state: str, told: str
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     add_report(connection, ago=30)
     for ago in (15, 1):
-        add_report(connection, ago=ago, gateway=gateway, detail="HTTP 401: bad token")
-    add_contact(connection, asked=2, answered=600, outcome="unauthorized")
+        add_report(connection, ago=ago, state=state, provider_code="401", reason_code="token_rejected")
+    add_contact(connection, asked=2, answered=600, result="misconfigured")
     draft = api.post("/mailings/new/", data=DRAFT).headers["Location"]
     since = re.compile(r"Started at:\s*<time datetime=\"([^\"]*)\"")
     for path in ("/", "/mailings/", f"/mailings/{mailing_id}/", "/ledger/1/", draft, f"/mailings/{mailing_id}/test/"):
@@ -100,7 +100,7 @@ def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_
         assert told in page, path
         assert page.count(GRAVE) == 1, path
         assert "Last response from the gateway:" in page, path
-        assert "HTTP 401: bad token" in page, path
+        assert "code 401: The gateway does not accept the token" in page, path
         assert len(since.findall(page)) == 1, path
         assert "No problem" not in page, path
 
@@ -112,8 +112,8 @@ def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_
 
 def test_trouble_began_with_the_first_report_of_it_without_another_since(api: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 1)
-    for ago, gateway in ((300, "open"), (200, "ok"), (100, "open"), (1, "open")):
-        add_report(connection, ago=ago, gateway=gateway)
+    for ago, state in ((300, "circuit_open"), (200, "ok"), (100, "circuit_open"), (1, "circuit_open")):
+        add_report(connection, ago=ago, state=state)
     execute(connection, "UPDATE worker_report SET at = date_trunc('second', at) WHERE at < now() - interval '90 s'")
     began = re.findall(r'Started at:\s*<time datetime="([^"]*)"', api.get("/mailings/1/").text)
     with connection.cursor() as cursor:
@@ -122,7 +122,7 @@ def test_trouble_began_with_the_first_report_of_it_without_another_since(api: Ca
             " WHERE at > now() - interval '150 s'"
         )
         assert [(one,) for one in began] == cursor.fetchall()
-    execute(connection, "DELETE FROM worker_report WHERE gateway = 'ok'")
+    execute(connection, "DELETE FROM worker_report WHERE gateway_state = 'ok'")
     assert "Started at or before:" in text_of(api, "/mailings/1/")
 
 
@@ -169,8 +169,10 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
     add_running_mailing(connection, 3)
     execute(
         connection,
-        "INSERT INTO attempt (message_id, number, started_at, duration, outcome, detail, worker)"
-        " SELECT id, 1, now(), 1, 'ambiguous', 'timed out', 'w' FROM message",
+        "INSERT INTO attempt"
+        " (message_id, number, started_at, duration, gateway, result, reason_code, reason_params, worker)"
+        " SELECT id, 1, now(), 1, 'default', 'ambiguous', 'connection_failed', '{\"words\": \"timed out\"}', 'w'"
+        " FROM message",
     )
     reason = "reason_code = 'connection_failed', reason_params = jsonb_build_object('words', 'timed out')"
     execute(connection, f"UPDATE message SET {reason}, attempts = 1, in_doubt = true")  # noqa: S608
@@ -179,7 +181,7 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
     for message_id in (1, 2):
         page = text_of(api, f"/ledger/{message_id}/")
         assert "Reason:" not in page
-        assert "The last attempt: unclear response, timed out." in page
+        assert "The last attempt: unclear response, No answer from the gateway (timed out)." in page
         assert "Reason:" not in text_of(api, f"/clients/{message_id}/")
     assert "Reason: No answer from the gateway (timed out)." in text_of(api, "/ledger/3/")
     page = text_of(api, "/mailings/1/")

@@ -99,10 +99,13 @@ def test_a_message_is_read_with_its_attempts(api: Caller, connection: Connection
     factories.execute(
         connection,
         """
-        INSERT INTO attempt (message_id, number, started_at, duration, outcome, http_status, detail, worker) VALUES
-            (5, 2, '2026-01-15 12:00:02Z', 0.25, 'refused', 422, 'no such phone', 'w2'),
-            (5, 1, '2026-01-15 12:00:00Z', NULL, 'ambiguous', NULL, NULL, 'w1'),
-            (6, 1, '2026-01-15 12:00:00Z', 0.1, 'accepted', 200, NULL, 'w1')
+        INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, reason_code,
+            reason_params, provider_message_id, worker)
+        VALUES
+            (5, 2, '2026-01-15 12:00:02Z', 0.25, 'default', 'refused', '422', 'provider_said',
+                '{"words": "no such phone"}', 'm-1', 'w2'),
+            (5, 1, '2026-01-15 12:00:00Z', NULL, 'default', 'ambiguous', NULL, NULL, NULL, NULL, 'w1'),
+            (6, 1, '2026-01-15 12:00:00Z', 0.1, 'default', 'accepted', '200', NULL, NULL, NULL, 'w1')
         """,
     )
     response = api.get(f"/v1/message/5{slash}")
@@ -113,18 +116,26 @@ def test_a_message_is_read_with_its_attempts(api: Caller, connection: Connection
             "number": 1,
             "started_at": "2026-01-15T12:00:00.000Z",
             "duration": None,
-            "outcome": "ambiguous",
-            "http_status": None,
-            "detail": None,
+            "gateway": "default",
+            "result": "ambiguous",
+            "provider_code": None,
+            "provider_message_id": None,
+            "reason": None,
+            "reason_code": None,
+            "reason_params": None,
             "worker": "w1",
         },
         {
             "number": 2,
             "started_at": "2026-01-15T12:00:02.000Z",
             "duration": 0.25,
-            "outcome": "refused",
-            "http_status": 422,
-            "detail": "no such phone",
+            "gateway": "default",
+            "result": "refused",
+            "provider_code": "422",
+            "provider_message_id": "m-1",
+            "reason": "The gateway said: no such phone",
+            "reason_code": "provider_said",
+            "reason_params": {"words": "no such phone"},
             "worker": "w2",
         },
     ]

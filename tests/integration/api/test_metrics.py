@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from tests.factories import add_running_mailing, change_mailing, change_message, execute
+from tests.factories import add_report, add_running_mailing, change_mailing, change_message
 from tests.integration.api.calls import Caller, caller, unused_port
 
 
@@ -73,17 +73,7 @@ def test_workers_are_alive_while_they_report_and_have_not_said_farewell(fresh: C
     # The last one's report is from before the clock was put back.
     reports = (("here", 1, False), ("gone", 1, True), ("gone", 6, False), ("silent", 60, False), ("ahead", -60, False))
     for worker, ago, stopped in reports:
-        execute(
-            connection,
-            """
-            INSERT INTO worker_report (worker, at, seconds, accepted, refused, throttled, unreachable, unauthorized,
-                ambiguous, in_hand, send_limit, gateway, stopped)
-            VALUES (%s, now() - %s * interval '1 second', 5, 0, 0, 0, 0, 0, 0, 0, 16, 'ok', %s)
-            """,
-            worker,
-            ago,
-            stopped,
-        )
+        add_report(connection, worker, ago=ago, stopped=stopped)
 
     assert scrape(fresh)["gonets_workers_alive",] == 1
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domain.statuses import Outcome
-from worker.answers import SubmitResult
+from shared.domain.reasons import ReasonCode
+from shared.domain.results import Result
+from tests.submitted import submitted
 from worker.claim_cursor import ClaimCursor
 from worker.delivery import AttemptResult, ClaimedMessage
 
@@ -20,14 +22,14 @@ CLAIM_ONE_HUNDRED = {
 """Parameters of CLAIM."""
 
 ANSWERS = {
-    "accepted": SubmitResult(Outcome.ACCEPTED, 200),
-    "refused": SubmitResult(Outcome.REFUSED, 200, "code 7: blocked"),
-    "refused for good": SubmitResult(Outcome.REFUSED, 400, "code 1: no such phone", final=True),
-    "throttled": SubmitResult(Outcome.THROTTLED, 429, "slower", retry_after=60.0),
-    "unreachable": SubmitResult(Outcome.UNREACHABLE, detail="Connection refused"),
-    "unauthorized": SubmitResult(Outcome.UNAUTHORIZED, 401, "the gateway does not accept the token"),
-    "ambiguous": SubmitResult(Outcome.AMBIGUOUS, 500, "oops"),
-    "lost": SubmitResult(Outcome.AMBIGUOUS, detail="timed out"),
+    "accepted": submitted(Result.ACCEPTED, 200),
+    "refused": submitted(Result.RETRIABLE, 200, "code 7: blocked"),
+    "refused for good": submitted(Result.REFUSED, 400, "code 1: no such phone"),
+    "throttled": submitted(Result.THROTTLED, 429, "slower", retry_after=60.0),
+    "unreachable": submitted(Result.UNREACHABLE, words="Connection refused"),
+    "unauthorized": submitted(Result.MISCONFIGURED, 401, reason=ReasonCode.TOKEN_REJECTED),
+    "ambiguous": submitted(Result.AMBIGUOUS, 500, "oops"),
+    "lost": submitted(Result.AMBIGUOUS, words="timed out"),
 }
 
 
@@ -35,7 +37,7 @@ def answer(delivery: ClaimedMessage, name: str, **given: Any) -> AttemptResult:
     """The attempt of a delivery that brought this answer, half a second after the claim and within 0.25 s."""
     answered = ANSWERS[name]
     if given:
-        answered = SubmitResult(**{**{field: getattr(answered, field) for field in SubmitResult.__slots__}, **given})
+        answered = replace(answered, **given)
     return AttemptResult(delivery, answered, delivery.claim.at + 0.5, 0.25)
 
 

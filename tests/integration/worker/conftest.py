@@ -47,6 +47,7 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
         max_attempts: int = 3,
         retry_seconds: float = 0.0,
         pace: FleetRateLimiter | None = None,
+        gateway: str = "default",
     ) -> Queue:
         return Queue(
             open_database(),
@@ -56,6 +57,7 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
             retries=Retries(max_attempts, base=retry_seconds, cap=300.0),
             random=Random(1),
             pace=pace,
+            gateway=gateway,
         )
 
     return open_one

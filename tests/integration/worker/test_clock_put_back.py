@@ -15,15 +15,12 @@ from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim, reclaimer_of
 from tests.waiting import PATIENCE, in_background
-from worker.lanes.fleet_rate_limiter import AHEAD, CLOCK_STEP, FleetRateLimiter
+from worker.lanes.fleet_rate_limiter import CLOCK_STEP, LOOKAHEAD, FleetRateLimiter
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 from worker.time_budget import TimeBudget
 
-PACE_BEGINS_ANEW = (
-    "the next slot of GATEWAY_RATE is too far in the future: the database's clock was put back, "
-    "and the pace begins anew"
-)
+RATE_LIMIT_RESTARTED = "rate_limit.restarted"
 LEASES_BEGIN_ANEW = "leases.renewed"
 DUE_NOW = "messages.due_advanced"
 
@@ -31,7 +28,7 @@ SPACING = 1.025 / 200
 
 
 def set_next_slot(connection: Connection, ahead: str) -> None:
-    execute(connection, "UPDATE pace SET next_slot = clock_timestamp() + %s::interval", ahead)
+    execute(connection, "UPDATE rate_limit SET next_slot_at = clock_timestamp() + %s::interval", ahead)
 
 
 def put_a_day_ahead(connection: Connection) -> None:
@@ -43,13 +40,15 @@ def put_a_day_ahead(connection: Connection) -> None:
 
 
 def slot_ahead(connection: Connection) -> float:
-    return float(value(connection, "SELECT extract(epoch FROM next_slot - clock_timestamp())::float8 FROM pace"))
+    return float(
+        value(connection, "SELECT extract(epoch FROM next_slot_at - clock_timestamp())::float8 FROM rate_limit")
+    )
 
 
 @pytest.fixture(autouse=True)
 def _free_slot(connection: Connection) -> None:
-    """The row of the pace outlives a test."""
-    execute(connection, "UPDATE pace SET next_slot = now()")
+    """The row of the rate limit outlives a test."""
+    execute(connection, "UPDATE rate_limit SET next_slot_at = now()")
 
 
 @pytest.mark.parametrize("ahead", ["7 s", "1 day", "30 years"])
@@ -61,27 +60,27 @@ def test_a_next_slot_in_the_far_future_begins_anew_and_says_so(
     queue = open_queue(pace=FleetRateLimiter(200))
 
     assert queue.claim(5) == []
-    assert PACE_BEGINS_ANEW in caplog.messages
-    # No slot that was taken before the clock was put back can be used twice: all lie within AHEAD.
-    assert slot_ahead(connection) <= AHEAD + SPACING
-    assert queue.claimable_at <= time.monotonic() + AHEAD + SPACING
-    execute(connection, "UPDATE pace SET next_slot = now()")
+    assert RATE_LIMIT_RESTARTED in caplog.messages
+    # No slot that was taken before the clock was put back can be used twice: all lie within LOOKAHEAD.
+    assert slot_ahead(connection) <= LOOKAHEAD + SPACING
+    assert queue.claimable_at <= time.monotonic() + LOOKAHEAD + SPACING
+    execute(connection, "UPDATE rate_limit SET next_slot_at = now()")
     assert len(queue.claim(5)) == 5
-    assert caplog.messages.count(PACE_BEGINS_ANEW) == 1
+    assert caplog.messages.count(RATE_LIMIT_RESTARTED) == 1
 
 
-@pytest.mark.parametrize("ahead", [AHEAD, AHEAD + CLOCK_STEP / 2])
+@pytest.mark.parametrize("ahead", [LOOKAHEAD, LOOKAHEAD + CLOCK_STEP / 2])
 def test_a_step_of_the_clock_that_is_small_is_waited_out(
     ahead: float, connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_running_mailing(connection, 5)
     set_next_slot(connection, f"{ahead} s")
-    before = value(connection, "SELECT next_slot FROM pace")
+    before = value(connection, "SELECT next_slot_at FROM rate_limit")
 
     open_queue(pace=FleetRateLimiter(0.1)).claim(5)
 
-    assert value(connection, "SELECT next_slot FROM pace") >= before
-    assert PACE_BEGINS_ANEW not in caplog.messages
+    assert value(connection, "SELECT next_slot_at FROM rate_limit") >= before
+    assert RATE_LIMIT_RESTARTED not in caplog.messages
 
 
 def test_a_slow_rate_s_next_slot_is_no_clock_that_was_put_back(
@@ -93,8 +92,8 @@ def test_a_slow_rate_s_next_slot_is_no_clock_that_was_put_back(
 
     assert open_queue("other", pace=FleetRateLimiter(0.01)).claim(5) == []
     assert slot_ahead(connection) > 90
-    execute(connection, "UPDATE pace SET next_slot = now()")
-    assert PACE_BEGINS_ANEW not in caplog.messages
+    execute(connection, "UPDATE rate_limit SET next_slot_at = now()")
+    assert RATE_LIMIT_RESTARTED not in caplog.messages
 
 
 def test_a_lease_that_was_dated_in_the_future_lasts_for_a_whole_lease_from_now_on(
@@ -112,7 +111,7 @@ def test_a_lease_that_was_dated_in_the_future_lasts_for_a_whole_lease_from_now_o
     caplog.clear()
     execute(connection, "UPDATE message SET lease_until = now() - interval '1 s'")
     assert reclaim(alive, 10) == 1
-    assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
+    assert [one["result"] for one in attempts_of(connection, 1)] == ["ambiguous"]
     assert caplog.messages == ["lease.expired"]
 
 

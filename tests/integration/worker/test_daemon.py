@@ -16,6 +16,8 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
+from shared.domain.results import Result
+from shared.gateways.gonets import GonetsAdapter
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -28,13 +30,15 @@ from tests.factories import (
     value,
 )
 from tests.raw_server import Peer, RawServer, response
+from tests.submitted import submitted
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.database import Database
 from worker.delivery import ClaimedMessage, Retries
 from worker.gateway_token import Token
-from worker.lanes.circuit_breaker import REFUSALS_IN_A_ROW, CircuitBreaker
+from worker.lanes.circuit_breaker import ACCOUNT_REFUSAL_THRESHOLD, CircuitBreaker
 from worker.lanes.curl_sender import CurlSender
-from worker.lanes.gateway_client import ACCEPTED, Gateway
+from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.lane import Lane
 from worker.loop import WorkerLoop
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.maintenance.round import Maintenance
@@ -94,15 +98,15 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         token: Token | None = None,
         url: str = gateway.url,
         maintenance: type[Maintenance] | None = None,
-        senders: type[CurlSender] = CurlSender,
+        sender: type[CurlSender] = CurlSender,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
         token = token or Token(gateway.token)
-        client = Gateway(url, token, connect_timeout=1, timeout=timeout, pool_size=concurrency, retry_after_cap=60)
+        client = GatewayClient(url, token, GonetsAdapter(), connect_timeout=1, timeout=timeout, retry_after_cap=60)
         ticks: list[float] = []
         breaker = CircuitBreaker(concurrency, Random(1))
-        breaker.learn(ACCEPTED, time.monotonic())  # else the first message would go alone
+        breaker.record(submitted(Result.ACCEPTED, 200), time.monotonic())  # else the first message would go alone
 
         def queue_on(database: Database) -> Queue:
             return Queue(
@@ -114,32 +118,38 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
                 random=Random(1),
             )
 
-        keepers = Database(clean_database, stop, "gonets test maintenance")
-        keeper = MaintenanceThread(
-            database=keepers,
-            lease_reclaimer=LeaseReclaimer(keepers, queue_on(keepers).recorder, lease_seconds=timeout + 20),
-            maintenance=(maintenance or Maintenance)(keepers, launch_chunk=100),
+        maintenance_database = Database(clean_database, stop, "gonets test maintenance")
+        recorder = queue_on(maintenance_database).recorder
+        maintenance_thread = MaintenanceThread(
+            database=maintenance_database,
+            lease_reclaimer=LeaseReclaimer(maintenance_database, recorder, lease_seconds=timeout + 20),
+            maintenance=(maintenance or Maintenance)(maintenance_database, launch_chunk=100),
             stop=stop,
             tell=wake.set,
             metrics=Metrics("w"),
             poll_seconds=poll_seconds,
         )
-        daemon = WorkerLoop(
+        loop = WorkerLoop(
             database=database,
-            queue=queue_on(database),
-            keeper=keeper,
-            senders=senders(client, concurrency, concurrency, wake),
-            breaker=breaker,
+            lanes=[
+                Lane(
+                    gateway="default",
+                    queue=queue_on(database),
+                    sender=sender(client, concurrency, concurrency, wake),
+                    breaker=breaker,
+                    token=token,
+                )
+            ],
+            maintenance=maintenance_thread,
             reporter=StatusReporter(database, "w"),
             metrics=Metrics("w"),
-            token=token,
             stop=stop,
             wake=wake,
             poll_seconds=poll_seconds,
             stop_seconds=stop_seconds,
             heartbeat=lambda: ticks.append(time.monotonic()),
         )
-        running.append(Running(stop, wake, in_background(daemon.run), ticks))
+        running.append(Running(stop, wake, in_background(loop.run), ticks))
         return running[-1]
 
     yield start
@@ -271,7 +281,7 @@ def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
     gateway.faults(statuses={"500": 1.0})
     add_running_mailing(connection, 100)
     run(concurrency=4, timeout=0.5, poll_seconds=0.1)
-    eventually(lambda: "the gateway is in trouble: nothing is sent for a while" in caplog.messages)
+    eventually(lambda: "circuit_breaker.opened" in caplog.messages)
     eventually(lambda: messages(connection, "sending") == 0)
     gateway.faults(hang=1.0)
     gateway.forget()
@@ -284,7 +294,7 @@ def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
 
     gateway.faults()
     eventually(lambda: messages(connection, "sent") == 100)
-    assert "the gateway answers again" in caplog.messages
+    assert "circuit_breaker.closed" in caplog.messages
 
 
 def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
@@ -302,8 +312,8 @@ def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
 
     gateway.faults(statuses={"500": 1.0})
     add_running_mailing(connection, 30)
-    run(senders=Stalling, poll_seconds=0.1)
-    eventually(lambda: "the gateway is in trouble: nothing is sent for a while" in caplog.messages)
+    run(sender=Stalling, poll_seconds=0.1)
+    eventually(lambda: "circuit_breaker.opened" in caplog.messages)
     gateway.faults()
     stall.set()
 
@@ -318,7 +328,7 @@ def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back
 
     def answer_the_first_ones_only(peer: Peer) -> None:
         while peer.read_request():
-            if next(numbers) > REFUSALS_IN_A_ROW:
+            if next(numbers) > ACCOUNT_REFUSAL_THRESHOLD:
                 let_go.wait(PATIENCE)
             peer.send(response("401 Unauthorized"))
 
@@ -326,16 +336,16 @@ def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back
     with RawServer(answer_the_first_ones_only) as server:
         worker = run(concurrency=4, url=server.url)
         # Four requests wait for their answers: they may have begun before those of the first ones were understood.
-        refused = "SELECT count(*) FROM attempt WHERE outcome = 'unauthorized'"
-        eventually(lambda: value(connection, refused) == REFUSALS_IN_A_ROW)
-        eventually(lambda: messages(connection, "sending") == len(server.requests) - REFUSALS_IN_A_ROW)
+        refused = "SELECT count(*) FROM attempt WHERE result = 'misconfigured'"
+        eventually(lambda: value(connection, refused) == ACCOUNT_REFUSAL_THRESHOLD)
+        eventually(lambda: messages(connection, "sending") == len(server.requests) - ACCOUNT_REFUSAL_THRESHOLD)
         begun = len(server.requests)
         given_back = value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0")
         let_go.set()
         worker.stop()
 
     assert given_back == 20 - begun
-    assert len(server.requests) == begun <= REFUSALS_IN_A_ROW + 4
+    assert len(server.requests) == begun <= ACCOUNT_REFUSAL_THRESHOLD + 4
 
 
 def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
@@ -351,7 +361,7 @@ def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
     gateway.wait_until_up()
     assert gateway.summary().repeats == 0
     assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
-    assert {outcome for (outcome,) in rows(connection, "SELECT outcome FROM attempt")} == {"unreachable", "accepted"}
+    assert {result for (result,) in rows(connection, "SELECT result FROM attempt")} == {"unreachable", "accepted"}
 
 
 def test_a_gateway_that_says_slower_is_asked_more_slowly_and_every_message_gets_there(
@@ -366,7 +376,7 @@ def test_a_gateway_that_says_slower_is_asked_more_slowly_and_every_message_gets_
     assert gateway.summary().repeats == 0
     assert value(connection, "SELECT count(*) FROM message WHERE attempts - uncounted_attempts <> 1") == 0
     assert gateway.summary().by_status["429"] == value(
-        connection, "SELECT count(*) FROM attempt WHERE outcome = 'throttled'"
+        connection, "SELECT count(*) FROM attempt WHERE result = 'throttled'"
     )
 
 
@@ -384,7 +394,7 @@ def test_a_token_that_is_refused_stops_everything_until_its_file_changes(
     file.write_text(gateway.token)
 
     eventually(lambda: messages(connection, "sent") == 50)
-    assert "the gateway's token has been read again, and is another one" in caplog.messages
+    assert "gateway.token_reloaded" in caplog.messages
     refused = gateway.summary().by_status["401"]
     assert refused < 16
     assert value(connection, "SELECT sum(uncounted_attempts) FROM message") == refused
@@ -437,5 +447,5 @@ def test_what_a_dead_worker_had_in_hand_is_sent_by_another(
     run(poll_seconds=0.1)
 
     eventually(lambda: messages(connection, "sent") == 10)
-    ambiguous = rows(connection, "SELECT message_id, worker FROM attempt WHERE outcome = 'ambiguous' ORDER BY 1")
+    ambiguous = rows(connection, "SELECT message_id, worker FROM attempt WHERE result = 'ambiguous' ORDER BY 1")
     assert ambiguous == [(1, "dead"), (2, "dead"), (3, "dead")]

@@ -89,16 +89,16 @@ def open_report(open_database: OpenDatabase, port: int) -> OpenReport:
     return open_one
 
 
-def add_attempt(connection: Connection, message_id: int, outcome: str, at: str) -> None:
+def add_attempt(connection: Connection, message_id: int, result: str, at: str) -> None:
     execute(
         connection,
         f"""
-        INSERT INTO attempt (message_id, number, started_at, outcome, worker)
-        VALUES (%s, (SELECT count(*) + 1 FROM attempt WHERE message_id = %s), {at}, %s, 'left')
+        INSERT INTO attempt (message_id, number, started_at, gateway, result, worker)
+        VALUES (%s, (SELECT count(*) + 1 FROM attempt WHERE message_id = %s), {at}, 'default', %s, 'left')
         """,  # noqa: S608  a moment of this file's own
         message_id,
         message_id,
-        outcome,
+        result,
     )
 
 

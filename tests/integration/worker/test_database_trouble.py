@@ -454,6 +454,6 @@ def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgr
     # As a claim that was committed late: only a look from the beginning finds it.
     execute(connection, "UPDATE message SET lease_until = now() - interval '1 hour'")
     eventually(lambda: reclaim(queue, 10) == 1)
-    assert [one["outcome"] for one in attempts_of(connection, 1)] == ["ambiguous"]
+    assert [one["result"] for one in attempts_of(connection, 1)] == ["ambiguous"]
     connection.close()
     database.close()

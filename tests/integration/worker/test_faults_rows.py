@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.domain.statuses import Outcome
+from shared.gateways.base import OutgoingMessage, Submission, SubmitResult
+from shared.gateways.gonets import GonetsAdapter
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -28,13 +29,15 @@ from tests.factories import (
 from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
+from tests.raw_server import RawServer, always, response
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.answers import SubmitResult
 from worker.database import Database
 from worker.delivery import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
-from worker.lanes.message_sender import SendingThreads
+from worker.lanes.curl_sender import CurlSender
+from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.lane import Lane
 from worker.loop import WorkerLoop
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.maintenance.round import Maintenance
@@ -46,49 +49,57 @@ from worker.telemetry.status_reporter import StatusReporter
 BAD_PHONE = FIRST_PHONE + 500
 
 
-class GatewayWithABug:
-    """Accepts everything, and trips over one phone number."""
+class AdapterWithABug(GonetsAdapter):
+    """Cannot prepare a message to one phone number."""
 
-    def send(self, message_id: int, phone_number: int, text: str, may_leave: Callable[[], bool]) -> SubmitResult:
-        assert may_leave()
-        if phone_number == BAD_PHONE:
-            raise ZeroDivisionError(f"{text} to {phone_number}")
-        return SubmitResult(Outcome.ACCEPTED, 200)
+    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
+        if message.phone_number == BAD_PHONE:
+            raise ZeroDivisionError(f"{message.text} to {message.phone_number}")
+        return super().prepare(message)
 
 
 @contextmanager
-def at_work(database: Database, keepers: Database) -> Iterator[None]:
-    """A worker at work whose gateway has a bug."""
+def at_work(database: Database, maintenance_database: Database, url: str) -> Iterator[None]:
+    """A worker at work whose adapter has a bug."""
+    token = Token("token")
+    client = GatewayClient(url, token, AdapterWithABug(), connect_timeout=5, timeout=5, retry_after_cap=1)
     stop, wake = threading.Event(), threading.Event()
     retries = Retries(3, base=0.01, cap=0.01)
 
     def queue_on(database: Database) -> Queue:
         return Queue(database, worker="w", lease_seconds=60, delivery_seconds=5, retries=retries, random=Random(1))
 
-    daemon = WorkerLoop(
+    loop = WorkerLoop(
         database=database,
-        queue=queue_on(database),
-        keeper=MaintenanceThread(
-            database=keepers,
-            lease_reclaimer=LeaseReclaimer(keepers, queue_on(keepers).recorder, lease_seconds=60),
-            maintenance=Maintenance(keepers, launch_chunk=1000),
+        lanes=[
+            Lane(
+                gateway="default",
+                queue=queue_on(database),
+                sender=CurlSender(client, 2, 2, wake),
+                breaker=CircuitBreaker(2, Random(1)),
+                token=token,
+            )
+        ],
+        maintenance=MaintenanceThread(
+            database=maintenance_database,
+            lease_reclaimer=LeaseReclaimer(
+                maintenance_database, queue_on(maintenance_database).recorder, lease_seconds=60
+            ),
+            maintenance=Maintenance(maintenance_database, launch_chunk=1000),
             stop=stop,
             tell=wake.set,
             metrics=Metrics("w"),
             poll_seconds=0.1,
         ),
-        senders=SendingThreads(GatewayWithABug(), 2, wake),
-        breaker=CircuitBreaker(2, Random(1)),
         reporter=StatusReporter(database, "w"),
         metrics=Metrics("w"),
-        token=Token("token"),
         stop=stop,
         wake=wake,
         poll_seconds=0.1,
         stop_seconds=5,
         heartbeat=lambda: None,
     )
-    running = in_background(daemon.run)
+    running = in_background(loop.run)
     yield
     stop.set()
     wake.set()
@@ -100,7 +111,7 @@ def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
 ) -> None:
     mailing_id = add_running_mailing(connection, 1001, text="a secret")
 
-    with at_work(open_database(), open_database()):
+    with RawServer(always(response())) as server, at_work(open_database(), open_database(), server.url):
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "unknown": 1}
@@ -108,7 +119,7 @@ def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
         connection, "SELECT phone_number, attempts, reason_code, reason_params FROM message WHERE status = 'unknown'"
     ) == [(BAD_PHONE, 3, "internal_error", {"words": "ZeroDivisionError"})]
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert [record.getMessage() for record in told] == ["a message can't be handled"] * 3
+    assert [record.getMessage() for record in told] == ["attempt.internal_error"] * 3
     assert "raise ZeroDivisionError" in vars(told[0])["where"]
     assert "a secret" not in str([vars(record) for record in told])
 
@@ -120,7 +131,7 @@ def test_an_answer_that_the_database_does_not_take_does_not_hold_up_a_thousand_o
     claimed = queue.claim(1001)
 
     queue.record(
-        [answer(one, "accepted", http_status=99_999 if one.phone_number == BAD_PHONE else 200) for one in claimed]
+        [answer(one, "accepted", code="nul \x00" if one.phone_number == BAD_PHONE else 200) for one in claimed]
     )
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "sending": 1}

@@ -25,7 +25,7 @@ from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 from worker.time_budget import TimeBudget
 
-DETAIL = "the lease ran out before the worker told what came of it"
+REASON = "The lease expired before the worker recorded a result"
 
 
 def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_its_holder(
@@ -51,9 +51,13 @@ def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_
             "number": 1,
             "started_at": claimed_at(delivery),
             "duration": None,
-            "outcome": "ambiguous",
-            "http_status": None,
-            "detail": DETAIL,
+            "gateway": "default",
+            "result": "ambiguous",
+            "provider_code": None,
+            "reason_code": "lease_expired",
+            "reason_params": None,
+            "provider_message_id": None,
+            "reason": REASON,
             "worker": "dead",
         }
     ]

@@ -18,18 +18,19 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.addresses import free_port
 from sandbox.gateway_client import SandboxGateway
-from shared.domain.statuses import OnUnknown, Outcome
+from shared.domain.results import Result
+from shared.domain.statuses import OnUnknown
 from shared.domain.worker_status import GatewayHealth
+from shared.gateways.base import SubmitResult
 from shared.version import VERSION
 from tests.acceptance.worker_process import QUICK, WorkerProcess
 from tests.database import ROOT
 from tests.factories import add_running_mailing, value
 from tests.integration.api.calls import caller
 from tests.waiting import eventually
-from worker.answers import SubmitResult
 from worker.delivery import AttemptResult, Claim, ClaimedMessage
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import WorkerStatus
+from worker.telemetry.status_reporter import LaneStatus
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONITORING = ROOT / "docs" / "monitoring"
@@ -37,7 +38,7 @@ NAME = re.compile(r"\bgonets_[a-z_]+")
 Samples = dict[tuple[str, ...], float]
 
 
-def attempted(outcome: Outcome, seconds: float) -> AttemptResult:
+def attempted(result: Result, seconds: float) -> AttemptResult:
     delivery = ClaimedMessage(
         message_id=1,
         number=1,
@@ -53,7 +54,7 @@ def attempted(outcome: Outcome, seconds: float) -> AttemptResult:
         start_from=0.0,
         start_by=1.0,
     )
-    return AttemptResult(delivery, SubmitResult(outcome), started_at=NOON.timestamp(), duration=seconds)
+    return AttemptResult(delivery, SubmitResult(result), started_at=NOON.timestamp(), duration=seconds)
 
 
 def scrape(port: int) -> Samples:
@@ -72,7 +73,9 @@ def samples(text: str) -> Samples:
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics("w")
+    made = Metrics("w")
+    made.statuses = lambda: [LaneStatus("default", GatewayHealth.OK, 0, 16)]
+    return made
 
 
 @pytest.fixture
@@ -83,32 +86,39 @@ def port(metrics: Metrics) -> int:
     return number
 
 
-def test_attempts_are_counted_by_outcome_and_by_how_long_they_took(metrics: Metrics, port: int) -> None:
-    metrics.count([attempted(Outcome.ACCEPTED, 0.02), attempted(Outcome.ACCEPTED, 0.2)])
-    metrics.count([attempted(Outcome.AMBIGUOUS, 60.0)])
+def test_attempts_are_counted_by_result_and_by_how_long_they_took(metrics: Metrics, port: int) -> None:
+    metrics.count("default", [attempted(Result.ACCEPTED, 0.02), attempted(Result.ACCEPTED, 0.2)])
+    metrics.count("default", [attempted(Result.AMBIGUOUS, 60.0)])
 
     scraped = scrape(port)
 
-    assert scraped["gonets_attempts_total", "accepted"] == 2
-    assert scraped["gonets_attempts_total", "ambiguous"] == 1
-    assert scraped["gonets_attempts_total", "refused"] == 0
-    buckets = [scraped["gonets_attempt_seconds_bucket", bound] for bound in ("0.01", "0.025", "0.25", "30.0", "+Inf")]
+    assert scraped["gonets_attempts_total", "default", "accepted"] == 2
+    assert scraped["gonets_attempts_total", "default", "ambiguous"] == 1
+    assert scraped["gonets_attempts_total", "default", "refused"] == 0
+    buckets = [
+        scraped["gonets_attempt_seconds_bucket", "default", bound]
+        for bound in ("0.01", "0.025", "0.25", "30.0", "+Inf")
+    ]
     assert buckets == [0, 1, 2, 2, 3]
-    assert scraped["gonets_attempt_seconds_sum",] == pytest.approx(60.22)
+    assert scraped["gonets_attempt_seconds_sum", "default"] == pytest.approx(60.22)
 
 
 def test_how_the_worker_stands_is_asked_at_each_scrape(metrics: Metrics, port: int) -> None:
-    metrics.standing = lambda: WorkerStatus(GatewayHealth.REFUSED, in_hand=3, send_limit=7)
+    metrics.statuses = lambda: [
+        LaneStatus("default", GatewayHealth.MISCONFIGURED, in_flight=3, concurrency_limit=7),
+        LaneStatus("other", GatewayHealth.OK, in_flight=1, concurrency_limit=16),
+    ]
     metrics.count_reclaimed(2)
-    metrics.trouble()
+    metrics.count_retry()
 
     scraped = scrape(port)
 
     assert scraped["gonets_build_info", VERSION] == 1
-    states = {state: scraped["gonets_gateway_state", state] for state in GatewayHealth}
-    assert states == {state: float(state is GatewayHealth.REFUSED) for state in GatewayHealth}
-    assert (scraped["gonets_in_hand",], scraped["gonets_send_limit",]) == (3, 7)
-    assert (scraped["gonets_leases_taken_back_total",], scraped["gonets_database_troubles_total",]) == (2, 1)
+    states = {state: scraped["gonets_gateway_state", "default", state] for state in GatewayHealth}
+    assert states == {state: float(state is GatewayHealth.MISCONFIGURED) for state in GatewayHealth}
+    assert (scraped["gonets_in_flight", "default"], scraped["gonets_concurrency_limit", "default"]) == (3, 7)
+    assert (scraped["gonets_in_flight", "other"], scraped["gonets_gateway_state", "other", "ok"]) == (1, 1)
+    assert (scraped["gonets_leases_reclaimed_total",], scraped["gonets_database_retries_total",]) == (2, 1)
 
 
 def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean_database: str, tmp_path: Path) -> None:
@@ -126,9 +136,9 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
         )
         try:
             eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 50)
-            eventually(lambda: scrape(port)["gonets_attempts_total", "accepted"] == 50)
-            refused = value(connection, "SELECT count(*) FROM attempt WHERE outcome = 'refused'")
-            assert scrape(port)["gonets_attempts_total", "refused"] == refused > 0
+            eventually(lambda: scrape(port)["gonets_attempts_total", "default", "accepted"] == 50)
+            refused = value(connection, "SELECT count(*) FROM attempt WHERE result = 'retriable'")
+            assert scrape(port)["gonets_attempts_total", "default", "retriable"] == refused > 0
         finally:
             worker.stop()
 

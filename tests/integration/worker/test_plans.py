@@ -29,7 +29,7 @@ from worker.maintenance import count_compactor, retention
 from worker.maintenance import round as maintenance_round
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
-from worker.telemetry.status_reporter import StatusReporter, WorkerStatus
+from worker.telemetry.status_reporter import LaneStatus, StatusReporter
 
 AT_ONCE = 1000
 
@@ -104,7 +104,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     suspect = queue.claim_poison_message()
     assert suspect
     queue.record([answer(suspect, "refused")])
-    StatusReporter(database, "left").report(WorkerStatus(GatewayHealth.OK, 0, 1))
+    StatusReporter(database, "left").report([LaneStatus("default", GatewayHealth.OK, 0, 1)])
     return ExplainingCursor.plans
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.domain.reasons import Reason, ReasonCode
 from tests.factories import (
     add_running_mailing,
     attempts_of,
@@ -22,7 +23,7 @@ from tests.factories import (
 from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
-from worker.delivery import AttemptResult, ClaimedMessage, reason_of
+from worker.delivery import AttemptResult, ClaimedMessage
 from worker.maintenance.lease_reclaimer import LEASE_EXPIRED
 from worker.queue import Queue
 
@@ -71,7 +72,7 @@ def test_what_an_answer_means(
 
     assert (now["status"], now["in_doubt"]) == (status, in_doubt)
     assert (now["attempts"], now["uncounted_attempts"]) == (1, spared)
-    reason = reason_of(ANSWERS[name])
+    reason = ANSWERS[name].reason
     expected = (None, None) if reason is None else (reason.code, reason.parameters or None)
     assert (now["reason_code"], now["reason_params"]) == expected
     assert (now["claimed_at"], now["lease_until"], now["lease_worker"]) == (None, None, None)
@@ -90,15 +91,20 @@ def test_every_attempt_is_written_down(name: str, connection: Connection, queue:
 
     queue.record([answer(delivery, name)])
 
+    said = ANSWERS[name]
     assert attempts_of(connection, 1) == [
         {
             "message_id": 1,
             "number": 1,
             "started_at": claimed_at(delivery) + timedelta(seconds=0.5),
             "duration": 0.25,
-            "outcome": ANSWERS[name].outcome,
-            "http_status": ANSWERS[name].http_status,
-            "detail": ANSWERS[name].detail,
+            "gateway": "default",
+            "result": said.result,
+            "provider_code": said.code,
+            "reason_code": said.reason and said.reason.code,
+            "reason_params": (said.reason and said.reason.parameters) or None,
+            "provider_message_id": None,
+            "reason": said.reason and said.reason.sentence,
             "worker": "left",
         }
     ]
@@ -139,7 +145,7 @@ def test_what_three_attempts_at_most_end_in(
 
     assert (now["status"], now["in_doubt"], now["attempts"]) == (status, in_doubt, len(names))
     assert [one["number"] for one in attempts_of(connection, 1)] == list(range(1, len(names) + 1))
-    assert [one["outcome"] for one in attempts_of(connection, 1)] == [ANSWERS[name].outcome for name in names]
+    assert [one["result"] for one in attempts_of(connection, 1)] == [ANSWERS[name].result for name in names]
 
 
 @pytest.mark.parametrize(
@@ -247,11 +253,10 @@ def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
 
     assert message(connection, 1) == before
     [lost] = attempts_of(connection, 1)
-    assert (lost["outcome"], lost["duration"], lost["http_status"]) == ("ambiguous", 0.25, ANSWERS[name].http_status)
-    assert lost["detail"] == (
-        "the lease ran out before the worker told what came of it; the answer came after all: "
-        f"{ANSWERS[name].outcome} {ANSWERS[name].detail}"
-    )
+    assert (lost["result"], lost["duration"], lost["provider_code"]) == ("ambiguous", 0.25, ANSWERS[name].code)
+    assert lost["reason_code"] == "lease_expired"
+    late = {"late_result": ANSWERS[name].result, "late_words": ANSWERS[name].words}
+    assert lost["reason_params"] == {key: value for key, value in late.items() if value}
 
 
 @pytest.mark.parametrize(
@@ -277,8 +282,8 @@ def test_a_success_is_recorded_whatever_has_happened_since(
     assert (now["status"], now["reason_code"], now["lease_until"]) == ("sent", None, None)
     assert now["sent_at"] == now["ended_at"]
     lost = attempts_of(connection, 1)[0]
-    assert (lost["outcome"], lost["http_status"], lost["duration"]) == ("ambiguous", 200, 0.25)
-    assert lost["detail"].endswith("; the answer came after all: accepted")
+    assert (lost["result"], lost["provider_code"], lost["duration"]) == ("ambiguous", "200", 0.25)
+    assert lost["reason_params"] == {"late_result": "accepted"}
 
 
 def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_nothing(
@@ -294,7 +299,7 @@ def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_noth
     right.record([answer(repeat, "ambiguous")])
 
     assert message(connection, 1) == before
-    assert [(one["number"], one["outcome"]) for one in attempts_of(connection, 1)] == [
+    assert [(one["number"], one["result"]) for one in attempts_of(connection, 1)] == [
         (1, "ambiguous"),
         (2, "ambiguous"),
     ]
@@ -325,7 +330,14 @@ def test_an_attempt_that_was_written_down_is_never_rewritten(connection: Connect
     assert attempts_of(connection, 1) == before
 
 
-@pytest.mark.parametrize("bad", [{"detail": "nul \x00"}, {"detail": "half a \ud83d"}, {"http_status": 99_999}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"reason": Reason(ReasonCode.PROVIDER_SAID, {"words": "nul \x00"})},
+        {"reason": Reason(ReasonCode.PROVIDER_SAID, {"words": "half a \ud83d"})},
+        {"code": "nul \x00"},
+    ],
+)
 def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     bad: dict[str, Any], connection: Connection, queue: Queue
 ) -> None:

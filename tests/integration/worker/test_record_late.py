@@ -16,7 +16,7 @@ from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.delivery import AttemptResult, ClaimedMessage
 from worker.queue import Queue
 
-TURNED_OUT = "the message turned out to be sent"
+TURNED_OUT = "An earlier attempt turned out to be accepted while this one was in flight"
 
 
 class Repeat(NamedTuple):
@@ -47,15 +47,15 @@ def repeat(lost: tuple[Queue, AttemptResult], open_queue: OpenQueue) -> Repeat:
     return Repeat(*lost, right, claimed)
 
 
-def outcomes(connection: Connection) -> list[tuple[int, str, str, float | None, str | None]]:
-    """Number, worker, outcome, duration, and the end of the detail of each attempt."""
+def results(connection: Connection) -> list[tuple[int, str, str, float | None, str | None]]:
+    """Number, worker, result, duration, and the end of the reason of each attempt."""
     return [
-        (one["number"], one["worker"], one["outcome"], one["duration"], (one["detail"] or "").split("; ")[-1])
+        (one["number"], one["worker"], one["result"], one["duration"], (one["reason"] or "").split("; ")[-1])
         for one in attempts_of(connection, 1)
     ]
 
 
-FIRST = (1, "left", "ambiguous", 0.25, "the answer came after all: accepted")
+FIRST = (1, "left", "ambiguous", 0.25, "the result came later: accepted")
 
 
 def test_the_other_claim_is_in_the_ledger_even_if_nobody_lives_to_tell_of_it(
@@ -65,7 +65,7 @@ def test_the_other_claim_is_in_the_ledger_even_if_nobody_lives_to_tell_of_it(
 
     now = message(connection, 1)
     assert (now["status"], now["attempts"], now["lease_until"], now["lease_worker"]) == ("sent", 2, None, "right")
-    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
+    assert results(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
     assert attempts_of(connection, 1)[1]["started_at"] == claimed_at(repeat.claimed)
 
 
@@ -87,21 +87,21 @@ def test_an_acceptance_that_is_recorded_again_adds_nothing(connection: Connectio
 
 
 @pytest.mark.parametrize(
-    ("name", "detail"),
+    ("name", "reason"),
     [
-        ("accepted", "the answer came after all: accepted"),
-        ("lost", "the answer came after all: ambiguous timed out"),
-        ("unreachable", "the answer came after all: unreachable Connection refused"),
+        ("accepted", "the result came later: accepted"),
+        ("lost", "the result came later: ambiguous (timed out)"),
+        ("unreachable", "the result came later: unreachable (Connection refused)"),
     ],
 )
-def test_its_holder_completes_it(name: str, detail: str, connection: Connection, repeat: Repeat) -> None:
+def test_its_holder_completes_it(name: str, reason: str, connection: Connection, repeat: Repeat) -> None:
     repeat.left.record([repeat.accepted])
     before = message(connection, 1)
 
     repeat.right.record([answer(repeat.claimed, name)])
 
     assert message(connection, 1) == before
-    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", 0.25, detail)]
+    assert results(connection) == [FIRST, (2, "right", "ambiguous", 0.25, reason)]
 
 
 def test_its_holder_gives_it_back_unsent_and_the_ledger_says_so(connection: Connection, repeat: Repeat) -> None:
@@ -112,8 +112,8 @@ def test_its_holder_gives_it_back_unsent_and_the_ledger_says_so(connection: Conn
         repeat.right.release([repeat.claimed])
 
     assert message(connection, 1) == before
-    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")]
-    assert attempts_of(connection, 1)[1]["detail"].count("no request left") == 1
+    assert results(connection) == [FIRST, (2, "right", "ambiguous", 0.0, "the result came later: not_submitted")]
+    assert attempts_of(connection, 1)[1]["reason"].count("not_submitted") == 1
 
 
 def test_a_release_that_came_first_leaves_no_attempt(connection: Connection, repeat: Repeat) -> None:
@@ -122,7 +122,7 @@ def test_a_release_that_came_first_leaves_no_attempt(connection: Connection, rep
     repeat.left.record([repeat.accepted])
 
     assert (message(connection, 1)["status"], message(connection, 1)["attempts"]) == ("sent", 1)
-    assert outcomes(connection) == [FIRST]
+    assert results(connection) == [FIRST]
 
 
 def test_an_answer_that_came_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
@@ -131,7 +131,7 @@ def test_an_answer_that_came_first_is_left_as_it_is(connection: Connection, repe
     repeat.left.record([repeat.accepted])
 
     assert message(connection, 1)["status"] == "sent"
-    assert outcomes(connection) == [FIRST, (2, "right", "refused", 0.25, "code 7: blocked")]
+    assert results(connection) == [FIRST, (2, "right", "retriable", 0.25, "The gateway said: code 7: blocked")]
 
 
 def test_a_lease_that_ran_out_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
@@ -176,7 +176,7 @@ def test_a_claim_that_is_committed_while_the_acceptance_waits_for_it_is_in_the_l
 
     recorded.result(PATIENCE)
     assert message(connection, 1)["status"] == "sent"
-    assert outcomes(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
+    assert results(connection) == [FIRST, (2, "right", "ambiguous", None, TURNED_OUT)]
 
 
 def test_a_release_that_waits_for_the_acceptance_says_that_no_request_left(
@@ -193,7 +193,7 @@ def test_a_release_that_waits_for_the_acceptance_says_that_no_request_left(
 
     released.result(PATIENCE)
     assert message(connection, 1)["status"] == "sent"
-    assert outcomes(connection)[1] == (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")
+    assert results(connection)[1] == (2, "right", "ambiguous", 0.0, "the result came later: not_submitted")
 
 
 def test_an_acceptance_that_waits_for_a_release_leaves_no_attempt(
@@ -210,7 +210,7 @@ def test_an_acceptance_that_waits_for_a_release_leaves_no_attempt(
 
     recorded.result(PATIENCE)
     assert (message(connection, 1)["status"], message(connection, 1)["attempts"]) == ("sent", 1)
-    assert outcomes(connection) == [FIRST]
+    assert results(connection) == [FIRST]
 
 
 def test_a_claim_that_its_holder_gives_back_when_its_lease_has_run_out_says_that_no_request_left(
@@ -222,4 +222,4 @@ def test_a_claim_that_its_holder_gives_back_when_its_lease_has_run_out_says_that
     repeat.right.release([repeat.claimed])
 
     assert (message(connection, 1)["status"], message(connection, 1)["in_doubt"]) == ("pending", True)
-    assert outcomes(connection)[1] == (2, "right", "ambiguous", 0.0, "the answer came after all: no request left")
+    assert results(connection)[1] == (2, "right", "ambiguous", 0.0, "the result came later: not_submitted")

@@ -7,19 +7,21 @@ import time
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.domain.statuses import Outcome
-from shared.domain.worker_status import EVERY, GatewayHealth
+from shared.domain.reasons import ReasonCode
+from shared.domain.results import Result
+from shared.domain.worker_status import REPORT_INTERVAL, GatewayHealth
+from shared.gateways.base import SubmitResult
 from tests.factories import execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
-from worker.answers import SubmitResult
-from worker.telemetry.status_reporter import Contact, StatusReporter, WorkerStatus
+from tests.submitted import submitted
+from worker.telemetry.status_reporter import Contact, LaneStatus, StatusReporter
 
-GOOD = WorkerStatus(GatewayHealth.OK, in_hand=3, send_limit=16)
-BAD = WorkerStatus(GatewayHealth.REFUSED, in_hand=0, send_limit=16)
+GOOD = LaneStatus("default", GatewayHealth.OK, in_flight=3, concurrency_limit=16)
+BAD = LaneStatus("default", GatewayHealth.MISCONFIGURED, in_flight=0, concurrency_limit=16)
 
-ACCEPTED = SubmitResult(Outcome.ACCEPTED, 200)
-TIMED_OUT = SubmitResult(Outcome.AMBIGUOUS, None, "timed out")
-REFUSED = SubmitResult(Outcome.UNAUTHORIZED, 401, "the gateway does not accept the token")
+ACCEPTED = submitted(Result.ACCEPTED, 200)
+TIMED_OUT = submitted(Result.AMBIGUOUS, None, "timed out")
+REFUSED = submitted(Result.MISCONFIGURED, 401, "code 12", ReasonCode.TOKEN_REJECTED)
 
 
 @pytest.fixture
@@ -28,20 +30,34 @@ def reporter(open_database: OpenDatabase) -> StatusReporter:
 
 
 def test_a_report_says_what_was_done_and_how_things_stand(reporter: StatusReporter, connection: Connection) -> None:
-    reporter.count([ACCEPTED, ACCEPTED, REFUSED])
-    reporter.report(GOOD)
+    reporter.count("default", [ACCEPTED, ACCEPTED, REFUSED])
+    reporter.report([GOOD])
 
-    question = (
-        "SELECT worker, accepted, unauthorized, ambiguous, in_hand, send_limit, gateway, detail FROM worker_report"
-    )
-    assert rows(connection, question) == [("left", 2, 1, 0, 3, 16, "ok", None)]
+    question = """
+        SELECT worker, gateway, accepted, misconfigured, ambiguous, in_flight, concurrency_limit, gateway_state,
+            provider_code, reason_code, reason_params
+        FROM worker_report
+        """
+    assert rows(connection, question) == [("left", "default", 2, 1, 0, 3, 16, "ok", None, None, None)]
+
+
+def test_each_gateway_has_a_report_of_its_own(reporter: StatusReporter, connection: Connection) -> None:
+    reporter.count("default", [ACCEPTED])
+    reporter.count("other", [TIMED_OUT, TIMED_OUT])
+    reporter.report([GOOD, BAD._replace(gateway="other", state=GatewayHealth.CIRCUIT_OPEN)])
+
+    question = "SELECT gateway, accepted, ambiguous, gateway_state, reason_code FROM worker_report ORDER BY gateway"
+    expected = [("default", 1, 0, "ok", None), ("other", 0, 2, "circuit_open", "connection_failed")]
+    assert rows(connection, question) == expected
+    contacts = rows(connection, "SELECT gateway, result::text FROM gateway_contact ORDER BY gateway")
+    assert contacts == [("default", "accepted"), ("other", "ambiguous")]
 
 
 def test_what_was_reported_is_not_reported_again(reporter: StatusReporter, connection: Connection) -> None:
-    reporter.count([ACCEPTED])
-    reporter.report(GOOD)
-    reporter.count([ACCEPTED, ACCEPTED])
-    reporter.report(GOOD, stopped=True)
+    reporter.count("default", [ACCEPTED])
+    reporter.report([GOOD])
+    reporter.count("default", [ACCEPTED, ACCEPTED])
+    reporter.report([GOOD], stopped=True)
 
     assert rows(connection, "SELECT accepted, stopped FROM worker_report ORDER BY at") == [(1, False), (2, True)]
 
@@ -49,37 +65,38 @@ def test_what_was_reported_is_not_reported_again(reporter: StatusReporter, conne
 def test_reports_are_written_when_they_are_due_and_no_sooner(reporter: StatusReporter, connection: Connection) -> None:
     assert reporter.seconds_until_due() == 0.0
     for _ in range(3):
-        reporter.report(GOOD)
+        reporter.report([GOOD])
 
     assert value(connection, "SELECT count(*) FROM worker_report") == 1
-    assert EVERY - 2 < reporter.seconds_until_due() <= EVERY
+    assert REPORT_INTERVAL - 2 < reporter.seconds_until_due() <= REPORT_INTERVAL
 
 
 def test_trouble_is_said_in_the_gateway_s_words(reporter: StatusReporter, connection: Connection) -> None:
-    reporter.count([REFUSED])
-    reporter.report(BAD)
+    reporter.count("default", [REFUSED])
+    reporter.report([BAD])
 
-    told = rows(connection, "SELECT gateway, detail FROM worker_report")
-    assert told == [("refused", "HTTP 401: the gateway does not accept the token")]
+    told = rows(connection, "SELECT gateway_state, provider_code, reason_code, reason_params FROM worker_report")
+    assert told == [("misconfigured", "401", "token_rejected", {"words": "code 12"})]
 
 
 def test_old_reports_are_removed_in_passing(reporter: StatusReporter, connection: Connection) -> None:
-    reporter.report(GOOD)
+    reporter.report([GOOD])
     execute(connection, "UPDATE worker_report SET at = now() - interval '61 min', worker = 'gone'")
-    reporter.report(GOOD, stopped=True)
+    reporter.report([GOOD], stopped=True)
 
     assert rows(connection, "SELECT worker FROM worker_report") == [("left",)]
 
 
 CONTACT = """
-SELECT outcome::text, detail, answered_at IS NOT NULL, accepted_at IS NOT NULL, asked_at > now() - interval '1 min'
+SELECT result::text, provider_code, reason_code, answered_at IS NOT NULL, accepted_at IS NOT NULL,
+    asked_at > now() - interval '1 min'
 FROM gateway_contact
 """
 
 
-def report_again(reporter: StatusReporter, *answers: SubmitResult) -> None:
-    reporter.count(answers)
-    reporter.report(GOOD, stopped=True)  # it is not due
+def report_again(reporter: StatusReporter, *results: SubmitResult) -> None:
+    reporter.count("default", results)
+    reporter.report([GOOD], stopped=True)  # it is not due
 
 
 def test_the_last_request_and_the_last_answer_are_kept_for_good(
@@ -88,10 +105,9 @@ def test_the_last_request_and_the_last_answer_are_kept_for_good(
     report_again(reporter)
     assert rows(connection, CONTACT) == []
     report_again(reporter, TIMED_OUT)
-    assert rows(connection, CONTACT) == [("ambiguous", "timed out", False, False, True)]
+    assert rows(connection, CONTACT) == [("ambiguous", None, "connection_failed", False, False, True)]
     report_again(reporter, ACCEPTED, REFUSED)
-    told = "HTTP 401: the gateway does not accept the token"
-    assert rows(connection, CONTACT) == [("unauthorized", told, True, True, True)]
+    assert rows(connection, CONTACT) == [("misconfigured", "401", "token_rejected", True, True, True)]
     assert value(connection, "SELECT asked_at = answered_at AND answered_at = accepted_at FROM gateway_contact")
     report_again(reporter, TIMED_OUT)
     assert value(connection, "SELECT asked_at > answered_at FROM gateway_contact")
@@ -107,11 +123,11 @@ def test_of_two_workers_the_later_contact_counts_and_none_of_the_future(
     seen = rows(connection, CONTACT)
     for ahead in ("-1 hour", "1 hour"):
         moved = "UPDATE gateway_contact SET asked_at = now() + %s::interval, answered_at = now() + %s::interval"
-        execute(connection, f"{moved}, outcome = 'refused'", ahead, ahead)
+        execute(connection, f"{moved}, result = 'refused'", ahead, ahead)
         report_again(reporter, ACCEPTED)
         assert rows(connection, CONTACT) == seen, ahead
     earlier = Contact()
     earlier.note([TIMED_OUT], time.monotonic() - 60)
     with connection.cursor() as cursor:
-        earlier.write(cursor)
+        earlier.write(cursor, "default")
     assert rows(connection, CONTACT) == seen

@@ -30,8 +30,9 @@ from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 MAKE_SUSPECTS = """
-INSERT INTO attempt (message_id, number, started_at, outcome, worker)
-SELECT id, number, now(), 'ambiguous', 'lost' FROM message, generate_series(1, 2) AS number WHERE mailing_id = %(id)s;
+INSERT INTO attempt (message_id, number, started_at, gateway, result, worker)
+SELECT id, number, now(), 'default', 'ambiguous', 'lost'
+FROM message, generate_series(1, 2) AS number WHERE mailing_id = %(id)s;
 UPDATE message SET attempts = 2, in_doubt = true, due_at = 'infinity', text_revision = 1 WHERE mailing_id = %(id)s;
 """
 
@@ -244,11 +245,11 @@ def test_claims_cost_the_same_however_many_suspects_are_at_the_head_of_the_queue
 def test_a_suspect_takes_its_slot_of_the_pace_when_it_is_sent(connection: Connection, open_queue: OpenQueue) -> None:
     add_suspects(connection, 1)
     queue = open_queue(pace=FleetRateLimiter(10.0))
-    before = value(connection, "SELECT next_slot FROM pace")
+    before = value(connection, "SELECT next_slot_at FROM rate_limit")
     claimed = suspect(queue)
-    assert value(connection, "SELECT next_slot FROM pace") == before
+    assert value(connection, "SELECT next_slot_at FROM rate_limit") == before
 
     assert queue.take_slot(claimed)
 
-    assert value(connection, "SELECT next_slot FROM pace") > before
+    assert value(connection, "SELECT next_slot_at FROM rate_limit") > before
     assert 0.0 < claimed.start_from < claimed.begin_by < claimed.start_from + 1.0

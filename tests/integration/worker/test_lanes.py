@@ -1,0 +1,110 @@
+"""A lane for each gateway: its circuit breaker, its rate limit and its figures are its own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from random import Random
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from shared.gateways.gonets import GonetsAdapter
+from tests.factories import add_running_mailing, counted, execute, rows, value
+from tests.integration.worker.conftest import OpenDatabase
+from tests.raw_server import RawServer, always, response
+from tests.waiting import PATIENCE, eventually, in_background
+from worker.attempt_recorder import AttemptRecorder
+from worker.delivery import Retries
+from worker.gateway_token import Token
+from worker.lanes.circuit_breaker import CircuitBreaker
+from worker.lanes.curl_sender import CurlSender
+from worker.lanes.fleet_rate_limiter import FleetRateLimiter
+from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.lane import Lane
+from worker.loop import WorkerLoop
+from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.round import Maintenance
+from worker.maintenance.thread import MaintenanceThread
+from worker.queue import Queue
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status_reporter import StatusReporter
+
+RETRIES = Retries(10, base=0.01, cap=0.01)
+
+
+def test_trouble_at_one_gateway_stops_its_lane_and_no_other(
+    connection: Connection, open_database: OpenDatabase
+) -> None:
+    stop, wake, metrics = threading.Event(), threading.Event(), Metrics("w")
+    database, maintenance_database, token = open_database(), open_database(), Token("token")
+
+    def lane(gateway: str, url: str) -> Lane:
+        client = GatewayClient(url, token, GonetsAdapter(), connect_timeout=5, timeout=5, retry_after_cap=1)
+        return Lane(
+            gateway=gateway,
+            queue=Queue(
+                database,
+                worker="w",
+                lease_seconds=60,
+                delivery_seconds=5,
+                retries=RETRIES,
+                random=Random(1),
+                gateway=gateway,
+            ),
+            sender=CurlSender(client, 2, 2, wake),
+            breaker=CircuitBreaker(2, Random(1)),
+            token=token,
+        )
+
+    with ExitStack() as stack:
+        refusing = stack.enter_context(RawServer(always(response("401 Unauthorized", b""))))
+        accepting = stack.enter_context(RawServer(always(response())))
+        lanes = [lane("refusing", refusing.url), lane("accepting", accepting.url)]
+        loop = WorkerLoop(
+            database=database,
+            lanes=lanes,
+            maintenance=MaintenanceThread(
+                database=maintenance_database,
+                lease_reclaimer=LeaseReclaimer(
+                    maintenance_database,
+                    AttemptRecorder(lease_seconds=60, retries=RETRIES, random=Random(1)),
+                    lease_seconds=60,
+                ),
+                maintenance=Maintenance(maintenance_database, launch_chunk=100),
+                stop=stop,
+                tell=wake.set,
+                metrics=metrics,
+                poll_seconds=0.1,
+            ),
+            reporter=StatusReporter(database, "w"),
+            metrics=metrics,
+            stop=stop,
+            wake=wake,
+            poll_seconds=0.1,
+            stop_seconds=5,
+            heartbeat=lambda: None,
+        )
+        running = in_background(loop.run)
+        mailing_id = add_running_mailing(connection, 50)
+        eventually(lambda: counted(connection, mailing_id) == {"sent": 50})
+        stop.set()
+        wake.set()
+        running.result(PATIENCE)
+
+    by_gateway = dict(rows(connection, "SELECT gateway, array_agg(DISTINCT result::text) FROM attempt GROUP BY 1"))
+    assert by_gateway == {"refusing": ["misconfigured"], "accepting": ["accepted"]}
+    states = "SELECT gateway, gateway_state FROM worker_report WHERE stopped ORDER BY gateway"
+    assert rows(connection, states) == [("accepting", "ok"), ("refusing", "misconfigured")]
+
+
+def test_each_gateway_has_a_rate_limit_of_its_own(connection: Connection, open_database: OpenDatabase) -> None:
+    database = open_database()
+    one, other = FleetRateLimiter(0.01, "one"), FleetRateLimiter(0.01, "other")  # a slot every 102 seconds
+
+    taken = database.transaction(lambda cursor: one.take(cursor, one.free_slots(cursor)))
+
+    assert len(taken) == 1
+    assert database.transaction(one.free_slots) == 0
+    assert database.transaction(other.free_slots) == 1
+    assert value(connection, "SELECT count(*) FROM rate_limit WHERE gateway IN ('one', 'other')") == 2
+    execute(connection, "DELETE FROM rate_limit WHERE gateway IN ('one', 'other')")

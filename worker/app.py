@@ -1,0 +1,146 @@
+"""Puts a worker together from its settings: one database, one lane for each gateway, maintenance, telemetry."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import threading
+from random import Random, SystemRandom
+
+from shared.errors import ConfigurationError
+from shared.gateways.base import DEFAULT_GATEWAY
+from shared.gateways.registry import adapter_for
+from worker.attempt_recorder import AttemptRecorder
+from worker.daily_report.mail_settings import MailSettings
+from worker.daily_report.report import DailyReport
+from worker.database import Database
+from worker.delivery import Retries
+from worker.gateway_token import Token
+from worker.lanes.circuit_breaker import CircuitBreaker
+from worker.lanes.concurrency_limit import FLOOR
+from worker.lanes.curl_sender import CurlSender
+from worker.lanes.fleet_rate_limiter import FleetRateLimiter
+from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.lane import Lane
+from worker.loop import WorkerLoop
+from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.round import Maintenance
+from worker.maintenance.thread import MaintenanceThread
+from worker.queue import Queue
+from worker.settings import WorkerSettings
+from worker.telemetry.heartbeat import Heartbeat
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status_reporter import StatusReporter
+
+PROVIDER = "gonets"
+"""Whose contract the gateway of GATEWAY_URL speaks."""
+
+
+def assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> WorkerLoop:
+    """A worker that is ready to run. Raises ConfigurationError for a setting that can't work."""
+    random = SystemRandom()
+    metrics = _metrics(settings)
+    database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}", metrics.count_retry)
+    return WorkerLoop(
+        database=database,
+        lanes=[_lane(settings, database, token, wake, random)],
+        maintenance=_maintenance(settings, stop, wake, random, metrics),
+        reporter=StatusReporter(database, settings.name),
+        metrics=metrics,
+        stop=stop,
+        wake=wake,
+        poll_seconds=settings.poll_seconds,
+        stop_seconds=settings.stop_seconds,
+        heartbeat=Heartbeat(settings.heartbeat_file).beat,
+    )
+
+
+def daily_report(settings: WorkerSettings, stop: threading.Event) -> DailyReport | None:
+    """The report about the day before, if it is to be sent. Raises ConfigurationError for a setting that is wrong."""
+    mail = MailSettings.from_environment()
+    if mail is None:
+        return None
+    return DailyReport(Database(settings.database_dsn, stop, f"gonets report {settings.name}"), mail, stop)
+
+
+def raise_open_file_limit(concurrency: int) -> None:
+    """Raises the limit of open files, which is 1024 on most systems, as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = concurrency + 100  # the database, the logs, the loop's own
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _lane(settings: WorkerSettings, database: Database, token: Token, wake: threading.Event, random: Random) -> Lane:
+    """The lane of the gateway that GATEWAY_URL names."""
+    client = GatewayClient(
+        settings.gateway_url,
+        token,
+        adapter_for(PROVIDER),
+        connect_timeout=settings.gateway_connect_timeout,
+        timeout=settings.gateway_timeout,
+        retry_after_cap=settings.retry_after_max_seconds,
+        ca_file=settings.gateway_ca_file,
+        proxy=settings.gateway_proxy,
+    )
+    limiter = FleetRateLimiter(settings.gateway_rate, DEFAULT_GATEWAY) if settings.gateway_rate else None
+    return Lane(
+        gateway=DEFAULT_GATEWAY,
+        queue=_queue(settings, database, random, limiter),
+        sender=CurlSender(client, FLOOR, settings.concurrency, wake),
+        breaker=CircuitBreaker(settings.concurrency, random, ahead=limiter.slots_ahead if limiter else None),
+        token=token,
+    )
+
+
+def _queue(settings: WorkerSettings, database: Database, random: Random, limiter: FleetRateLimiter | None) -> Queue:
+    return Queue(
+        database,
+        worker=settings.name,
+        lease_seconds=settings.lease_seconds,
+        delivery_seconds=settings.gateway_timeout,
+        retries=_retries(settings),
+        random=random,
+        pace=limiter,
+        gateway=DEFAULT_GATEWAY,
+    )
+
+
+def _retries(settings: WorkerSettings) -> Retries:
+    return Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds)
+
+
+def _maintenance(
+    settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random, metrics: Metrics
+) -> MaintenanceThread:
+    database = Database(settings.database_dsn, stop, f"gonets maintenance {settings.name}", metrics.count_retry)
+    recorder = AttemptRecorder(lease_seconds=settings.lease_seconds, retries=_retries(settings), random=random)
+    return MaintenanceThread(
+        database=database,
+        lease_reclaimer=LeaseReclaimer(database, recorder, lease_seconds=settings.lease_seconds),
+        maintenance=Maintenance(
+            database,
+            launch_chunk=settings.launch_chunk,
+            retention_days=settings.retention_days,
+            lease_seconds=settings.lease_seconds,
+            longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
+        ),
+        stop=stop,
+        tell=wake.set,
+        metrics=metrics,
+        poll_seconds=settings.poll_seconds,
+    )
+
+
+def _metrics(settings: WorkerSettings) -> Metrics:
+    metrics = Metrics(settings.name)
+    if settings.metrics_port:
+        try:
+            metrics.serve(settings.metrics_host, settings.metrics_port)
+        except (socket.gaierror, UnicodeError):
+            raise ConfigurationError("WORKER_METRICS_HOST: must be an address of this machine.") from None
+        except OSError as error:
+            where = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise ConfigurationError(f"WORKER_METRICS_PORT: cannot listen on {where}: {error.strerror}") from error
+    return metrics

@@ -1,0 +1,156 @@
+"""A lane: everything that this worker needs to send to one gateway, and the order in which it is used.
+
+Each gateway has a sender, a circuit breaker with a concurrency limit, a rate limit (in its queue) and a token of its
+own, so trouble at one delays no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from shared.domain.results import OF_THE_ACCOUNT
+from shared.domain.worker_status import GatewayHealth
+from shared.gateways.base import SubmitResult
+from worker.delivery import AttemptResult, ClaimedMessage
+from worker.gateway_token import Token
+from worker.lanes.account_refusals import AccountRefusals
+from worker.lanes.circuit_breaker import CircuitBreaker, State
+from worker.lanes.message_sender import MessageSender
+from worker.lanes.poison_messages import PoisonMessages
+from worker.queue import Queue
+from worker.telemetry.status_reporter import LaneStatus
+
+log = logging.getLogger(__name__)
+
+Observe = Callable[[str, Sequence[AttemptResult]], None]
+"""Takes a gateway's name and attempts that have been recorded."""
+
+STALL_WAIT_SECONDS = 0.25
+"""How long the loop waits for a result while there is more in flight than the gateway may be given at once."""
+
+STOPPED = {
+    GatewayHealth.CIRCUIT_OPEN: (logging.WARNING, "circuit_breaker.opened"),
+    GatewayHealth.MISCONFIGURED: (logging.ERROR, "gateway.misconfigured"),
+    GatewayHealth.NO_CREDIT: (logging.ERROR, "gateway.no_credit"),
+    GatewayHealth.NOT_UNDERSTOOD: (logging.ERROR, "gateway.not_understood"),
+}
+"""The event in the log when a lane stops sending, by what it stops for."""
+
+
+class Lane:
+    """One gateway as one worker uses it. For one thread."""
+
+    def __init__(
+        self, *, gateway: str, queue: Queue, sender: MessageSender, breaker: CircuitBreaker, token: Token
+    ) -> None:
+        """`gateway` is its name; `queue` claims messages for it, under its rate limit."""
+        self.gateway = gateway
+        self._queue = queue
+        self._sender = sender
+        self._breaker = breaker
+        self._token = token
+        self._poison = PoisonMessages(queue, sender)
+        self._refusals = AccountRefusals()
+
+    @property
+    def in_flight(self) -> int:
+        """Messages claimed and not recorded yet."""
+        return self._sender.in_flight
+
+    @property
+    def status(self) -> LaneStatus:
+        """How it is, for reports and metrics."""
+        return LaneStatus(self.gateway, self._breaker.health, self.in_flight, self._breaker.limit)
+
+    @property
+    def has_many_waiting(self) -> bool:
+        """Whether more than half of what may wait for its turn does so."""
+        return self._sender.waiting > (self._breaker.allowed() - self._breaker.limit) / 2
+
+    def record_results(self, observe: Observe) -> bool:
+        """Records what has been attempted, and releases what came back unattempted. Returns whether there was any."""
+        full = self.in_flight >= self._breaker.limit
+        attempted, unstarted = self._sender.collect()
+        self._release(unstarted)
+        self._put_in_context(attempted)
+        self._queue.record(attempted)
+        observe(self.gateway, attempted)
+        now = time.monotonic()
+        for attempt in attempted:
+            self._learn(attempt.answer, now)
+        self._breaker.end_batch(now, full=full)
+        self._sender.limit = self._breaker.limit
+        if self._breaker.state is not State.CLOSED:
+            # Not before: results that it has not learned of yet may be what stops the sender.
+            self._sender.allow_probe()
+        return bool(attempted or unstarted)
+
+    def release_forbidden(self) -> None:
+        """Releases what belongs to mailings that are paused, cancelled or over by now, and has not begun."""
+        if self._queue.look_at_mailings():
+            self._release(self._sender.take_back_forbidden())
+
+    def release_surplus(self) -> None:
+        """After the gateway has become slower: releases what would wait for too long now, the last first."""
+        allowed = self._breaker.allowed()
+        if self.in_flight > 2 * allowed:
+            self._release(self._sender.take_back_queued(self.in_flight - allowed))
+
+    def claim_and_submit(self) -> bool:
+        """Claims what is due, as much as the gateway may be given, and submits it. Returns whether there was any."""
+        if self._poison.active:
+            return self._poison.submit_claimed()
+        now = time.monotonic()
+        closed = self._breaker.state is State.CLOSED
+        if closed and self._poison.claim(idle=False):
+            return True
+        capacity = self._breaker.capacity(now, self.in_flight)
+        claimable = capacity and now >= self._queue.claimable_at
+        messages = self._queue.claim(capacity, alone=not self.in_flight, pick=self._breaker.pick) if claimable else []
+        if not messages:
+            return closed and not self.in_flight and self._poison.claim(idle=True)
+        if self._breaker.account_refused and self._token.refresh():
+            log.info("gateway.token_reloaded", extra={"gateway": self.gateway})
+        self._breaker.start_probe()
+        self.release_forbidden()  # it may be time to, after a claim that took long
+        self._sender.submit(messages)
+        return True
+
+    def seconds_until_due(self, now: float) -> float:
+        """How long it needs no attention, unless a result comes; `now` is monotonic."""
+        seconds = self._queue.seconds_until_look()
+        if pause := self._breaker.seconds_until_probe(now):
+            seconds = min(seconds, pause)
+        if (claimable_at := self._queue.claimable_at) > now:
+            seconds = min(seconds, claimable_at - now)
+        # Should no result come, what waits is released.
+        return min(seconds, STALL_WAIT_SECONDS if self.in_flight > self._breaker.limit else math.inf)
+
+    def stop(self) -> None:
+        """Starts nothing more, and releases what has not begun."""
+        self._release(self._sender.stop() + self._poison.take_back())
+
+    def _put_in_context(self, attempted: list[AttemptResult]) -> None:
+        refused = [attempt.delivery for attempt in attempted if attempt.answer.result in OF_THE_ACCOUNT]
+        self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
+
+    def _learn(self, submitted: SubmitResult, now: float) -> None:
+        before, health = self._breaker.state, self._breaker.health
+        self._breaker.record(submitted, now)
+        if self._breaker.state is before:
+            return
+        if self._breaker.state is State.CLOSED:
+            if health in STOPPED:
+                log.info("circuit_breaker.closed", extra={"gateway": self.gateway})
+            return
+        level, event = STOPPED[self._breaker.health]
+        log.log(level, event, extra={"gateway": self.gateway, **submitted.log_fields()})
+        self._release(self._sender.take_back_queued() + self._poison.take_back())
+
+    def _release(self, unstarted: list[ClaimedMessage]) -> None:
+        if unstarted:
+            self._queue.release(unstarted)
+            self._breaker.cancel_probe()
