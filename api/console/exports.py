@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import marshmallow as ma
 from flask import Response, render_template, request, stream_with_context, url_for
@@ -13,7 +12,7 @@ from api.console.blueprint import blp
 from api.console.preferences import language
 from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_answer
 from api.mailings.queries import check_mailing
-from api.messages.queries import ledger_pages
+from api.messages.queries import AttemptRow, MessageRow, ledger_pages
 from api.permissions import requires
 from shared.domain.roles import Role
 
@@ -76,7 +75,7 @@ def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
         yield form.lines([cell(value) for value in _columns(message, attempt)] for message, attempt in rows)
 
 
-def _columns(message: Any, attempt: Any) -> tuple[object, ...]:
+def _columns(message: MessageRow, attempt: AttemptRow | None) -> tuple[object, ...]:
     return (
         message.id,
         message.client_id,
@@ -89,7 +88,8 @@ def _columns(message: Any, attempt: Any) -> tuple[object, ...]:
         message.created_at,
         message.sent_at,
         message.ended_at,
-        attempt and attempt.outcome.value,
-        attempt and attempt.http_status,
-        attempt and attempt.detail,
+        attempt and attempt.result.value,
+        attempt and attempt.provider_code,
+        attempt and attempt.reason_code,
+        attempt and attempt.reason,
     )

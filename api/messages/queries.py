@@ -13,6 +13,10 @@ from api.messages.keyset import KeysetPage, message_page
 from shared.errors import NotFound
 from shared.schema import INFINITY, Attempt, Mailing, MailingText, Message
 
+MessageRow = Message
+AttemptRow = Attempt
+"""A message and an attempt, as the queries return them."""
+
 LEDGER_PAGE = 1000
 """Messages read in one statement of an export."""
 

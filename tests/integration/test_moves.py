@@ -39,7 +39,8 @@ class MessageStatement(NamedTuple):
 
 def recorded(status: str, *causes: MessageCause) -> MessageStatement:
     """The statement that records an attempt which brings its message into a status."""
-    attempt = {"message_id": 1, "number": 1, "started_at": 0, "duration": 1, "outcome": "ambiguous", "worker": "left"}
+    attempt = {"message_id": 1, "number": 1, "started_at": 0, "duration": 1, "worker": "left"}
+    attempt |= {"gateway": "default", "result": "ambiguous"}
     given = json.dumps([{**attempt, "status": status, "delay": 0.0, "in_doubt": status == "unknown"}])
     return MessageStatement(messages.RECORD, set(causes), {"attempted": given})
 
