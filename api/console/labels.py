@@ -58,7 +58,7 @@ GATEWAY_LABELS = {
     GatewayState.NO_ANSWER: lazy_gettext("no response"),
     GatewayState.LAST_REFUSED: lazy_gettext("account refused"),
     GatewayState.SLOWING: lazy_gettext("slowing down"),
-    GatewayState.CIRCUIT_OPEN: lazy_gettext("not responding"),
+    GatewayState.CIRCUIT_OPEN: lazy_gettext("failing"),
     GatewayState.MISCONFIGURED: lazy_gettext("misconfigured"),
     GatewayState.NO_CREDIT: lazy_gettext("no credit"),
     GatewayState.NOT_UNDERSTOOD: lazy_gettext("answers not understood"),

@@ -233,7 +233,8 @@ def _codes() -> str:
         SET reason_code = coalesce(
                 known.code,
                 CASE WHEN starts_with(self.reason, {_text(INTERNAL_ERROR)}) THEN 'internal_error'
-                    WHEN attempt.reason_code = 'connection_failed' THEN 'connection_failed' ELSE 'provider_said' END),
+                    WHEN attempt.result IN ('unreachable', 'ambiguous') AND attempt.provider_code IS NULL
+                    THEN 'connection_failed' ELSE 'provider_said' END),
             reason_params = CASE
                 WHEN known.code IS NULL
                 THEN jsonb_build_object('words', CASE WHEN starts_with(self.reason, {_text(INTERNAL_ERROR)})

@@ -110,7 +110,7 @@ def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_i
     facts = problem.facts
     moments = facts["answered_at"], facts["asked_at"], facts["trouble_since"].at
     assert moments == (ago(900), ago(3), ago(600))
-    assert (facts["workers"], facts["of"], facts["detail"]) == (1, 2, "HTTP 401")
+    assert (facts["workers"], facts["of"], facts["gateway"].provider_code) == (1, 2, "401")
 
 
 def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_trouble() -> None:
@@ -170,7 +170,7 @@ def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code:
         (mailing(5), ["misconfigured"]),
         (mailing(0, messages={"pending": 0, "sending": 1}), ["misconfigured"]),
         (mailing(0), []),
-        (mailing(0, launched_at=None), ["token_refused"]),
+        (mailing(0, launched_at=None), ["misconfigured"]),
         (mailing(5, status="paused", ends_in=7200), []),
         (mailing(0, status="finished"), []),
         (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END)), ["misconfigured"]),
