@@ -43,7 +43,7 @@ def connected(url: str) -> Iterator[Connection]:
         yield connection
 
 
-class Housekeeper:
+class DatabaseCleaner:
     """Tidies one database between tests. It keeps its connection: a new one costs more than all that it is asked."""
 
     def __init__(self, url: str) -> None:

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.stage import Stage
+from tests.browser.service import Service
 
 CREATE = "#operations-Clients-createClient"
 
@@ -28,7 +28,7 @@ def try_out(page: Page) -> str:
     return page.locator(f"{CREATE} .live-responses-table tbody .response-col_status").inner_text()
 
 
-def test_a_signed_in_browser_tries_a_post_out_in_dark(at: Open, service: Stage) -> None:
+def test_a_signed_in_browser_tries_a_post_out_in_dark(at: Open, service: Service) -> None:
     page = at("/docs/")
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html")).to_have_class("dark-mode")
@@ -43,7 +43,7 @@ def test_a_signed_in_browser_tries_a_post_out_in_dark(at: Open, service: Stage) 
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_the_choice_of_colours_goes_before_the_systems(at: Open, service: Stage, theme: str) -> None:
+def test_the_choice_of_colours_goes_before_the_systems(at: Open, service: Service, theme: str) -> None:
     page = at("/login/", key=None)
     page.context.add_cookies([{"name": "theme", "value": theme, "url": service.url}])
     page.emulate_media(color_scheme="light" if theme == "dark" else "dark")

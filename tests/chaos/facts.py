@@ -1,6 +1,6 @@
 """What a run leaves behind: both ledgers, the history of every row, and what was done from outside.
 
-All moments are seconds since the epoch. The database, the gateway and the rig share one machine and so one clock.
+All moments are seconds since the epoch. The database, the gateway and the tests share one machine and so one clock.
 """
 
 from __future__ import annotations
@@ -109,17 +109,17 @@ class Attempt(NamedTuple):
 
     @property
     def lost(self) -> bool:
-        """Whether its lease ran out before anybody told what came of it."""
+        """Whether its lease expired before its result was recorded."""
         return self.duration is None or self.came_late
 
     @property
     def came_late(self) -> bool:
-        """Whether its answer came when it had been given up."""
+        """Whether its answer came after its lease had expired."""
         return "the answer came after all" in (self.detail or "")
 
     @property
     def accepted(self) -> bool:
-        """Whether the worker had an acceptance in its hands, in time or late."""
+        """Whether the worker received an acceptance, in time or late."""
         return self.outcome == "accepted" or "came after all: accepted" in (self.detail or "")
 
 
@@ -181,8 +181,8 @@ class Facts:
     """The gateway's ledger, refused requests included."""
     samples: Sequence[Sample] = ()
     """Those that differ from the one before of the same mailing."""
-    looks: int = 0
-    """How often the mailings were looked at."""
+    snapshots: int = 0
+    """How many snapshots were taken."""
     calls: Sequence[Call] = ()
     events: Sequence[Event] = ()
 

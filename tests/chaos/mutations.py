@@ -1,6 +1,6 @@
-"""Faults for a worker: each a small change of its code, of the kind that a tired person makes.
+"""Mutations of a worker: each a small fault in its code, of the kind that people make.
 
-They are made of the worker's own code as that is: what does not fit any more fails loudly.
+They edit the worker's own code; an edit that no longer fits raises AssertionError.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from worker.maintenance import upkeep
 Work = Callable[..., Any]
 
 
-def sound() -> None:
+def unmodified() -> None:
     """The worker as it is."""
 
 
@@ -99,7 +99,7 @@ def cancel_ignored() -> None:
     _edit(upkeep, "CLOSE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
-def changes_ignored_in_hand() -> None:
+def changes_ignored_in_flight() -> None:
     """What has been claimed is sent, whatever has become of its mailing since."""
     make = queue._delivery
     queue._delivery = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
@@ -230,7 +230,7 @@ def phone_kept_when_given_back() -> None:
     _edit(queue, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
 
 
-def leaver_written_to() -> None:
+def removed_client_written_to() -> None:
     """A client's removal ends the messages that wait, and forgets those that are on their way."""
     _edit(queue, "END_ORPHANS", "status = 'pending'", "FALSE")
 
@@ -260,8 +260,8 @@ def sent_twice_at_once() -> None:
     CurlSender.submit = submit_twice  # type: ignore[method-assign,assignment]
 
 
-def pace_ignored() -> None:
-    """GATEWAY_RATE is set, and nobody asks the database for slots."""
+def rate_limit_ignored() -> None:
+    """GATEWAY_RATE is set, and no slots are taken in the database."""
     FleetRateLimiter.free_slots = lambda self, cursor: 1000  # type: ignore[method-assign]
     FleetRateLimiter.take = lambda self, cursor, slots: [ANY_TIME] * slots  # type: ignore[method-assign]
 

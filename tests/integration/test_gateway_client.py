@@ -22,7 +22,7 @@ import pytest
 from shared.domain.statuses import Outcome
 from shared.errors import ConfigurationError
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
-from tests.unit.test_senders import delivery
+from tests.unit.test_message_sender import delivery
 from worker import transport
 from worker.answers import SubmitResult
 from worker.delivery import ClaimedMessage

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.conftest import PATIENCE
 from tests.browser.forms import waiting
-from tests.browser.stage import Stage
+from tests.browser.service import Service
 from tests.factories import execute
 
 expect.set_options(timeout=PATIENCE)
@@ -33,7 +33,7 @@ LIVE = "**/*part=live*"
 
 
 @pytest.fixture
-def watcher(browser: Browser, service: Stage) -> Iterator[Page]:
+def watcher(browser: Browser, service: Service) -> Iterator[Page]:
     """A browser of its own, on whose line things happen."""
     context = browser.new_context(base_url=service.url, locale="en-GB", timezone_id="Europe/Moscow")
     page = context.new_page()
