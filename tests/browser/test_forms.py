@@ -75,7 +75,7 @@ def two_clicks_do_it_once(browser: BrowserContext, ledger: Connection, name: str
     assert value(ledger, WRITTEN) == before + 1
 
 
-@pytest.mark.parametrize("name", few_of(FORMS, "new client", "review"))
+@pytest.mark.parametrize("name", few_of(FORMS, "new client"))
 def test_two_clicks_do_it_once(context: BrowserContext, ledger: Connection, name: str) -> None:
     two_clicks_do_it_once(context, ledger, name)
 

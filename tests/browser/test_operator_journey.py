@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.browser.conftest import PATIENCE, Open
 from tests.browser.service import Service
 from tests.factories import add_clients, value
+from tests.variations import few_of
 
 expect.set_options(timeout=PATIENCE)
 
@@ -127,19 +128,6 @@ def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Ser
     does(page, "Resume", "The mailing goes on.")
     does(page, "Cancel the mailing", "The mailing is cancelled.")
     does(page, "Remove", "The mailing is removed.")
-
-
-def test_an_edit_keeps_the_window_whatever_the_viewer_s_time_zone(
-    at: Open, service: Service, ledger: Connection
-) -> None:
-    mailing_id = add_mailing(service, "patient", starts_in=5)
-    question = "SELECT date_trunc('second', start_datetime) FROM mailing WHERE id = %s"
-    before = value(ledger, question, mailing_id)
-    page = at(f"/mailings/{mailing_id}/edit/")
-    page.get_by_label("Text").fill("Other words")
-    page.get_by_role("button", name="Save").click()
-    sees(page, "The change is saved.")
-    assert value(ledger, question, mailing_id) == before
 
 
 def test_what_failed_is_explained_and_tried_again(at: Open, service: Service, ledger: Connection) -> None:
@@ -276,7 +264,9 @@ def test_the_ledger_is_searched(at: Open, service: Service, ledger: Connection) 
     sees(page, "are numbers")
 
 
-@pytest.mark.parametrize(("locale", "heading"), [("en-GB", "Dashboard"), ("ru-RU", "Обзор")])
+@pytest.mark.parametrize(
+    ("locale", "heading"), few_of([("en-GB", "Dashboard"), ("ru-RU", "Обзор")], ("en-GB", "Dashboard"))
+)
 def test_the_language_is_the_browser_s_until_another_is_chosen(at: Open, locale: str, heading: str) -> None:
     page = at("/", locale)
     expect(page.get_by_role("heading", level=1)).to_have_text(heading)

@@ -74,7 +74,6 @@ MUTANTS = {
 DEFAULT_MUTANTS = (
     "lease-check-dropped",
     "claim-committed-late",
-    "new-id-on-repeat",
     "body-changed-on-repeat",
     "window-forgotten",
     "pause-ignored",
@@ -93,10 +92,9 @@ DEFAULT_MUTANTS = (
     "success-taken-for-refusal",
     "client-skipped",
     "audience-counted-twice",
-    "settled-by-an-old-snapshot",
     "crash-on-garbage",
 )
-"""One for each invariant that workers can violate, and the faults that are made most easily."""
+"""One for each invariant that workers can violate."""
 
 
 def shorten_intervals() -> None:
