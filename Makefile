@@ -4,18 +4,18 @@ PYTHON ?= python3
 # Three processes for two cores: a third of the time is spent waiting for what the tests wait for. In the order of their
 # names, the files that take longest come first: those of tests/acceptance and tests/browser.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
-TORTURE_ARGS ?=
+CHAOS_ARGS ?=
 
 BIN := .venv/bin
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 
-.PHONY: help run check unit test test-long clients tests coverage torture rig benchmark screenshots lint audit licences lock
+.PHONY: help run check unit test test-long clients tests coverage chaos chaos-selfcheck benchmark screenshots lint audit licences lock
 .PHONY: schema format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
 	@exec $(BIN)/python -m sandbox
@@ -45,15 +45,15 @@ coverage: $(READY_TO_TEST) ## tell which lines the unit and integration tests ru
 	@$(BIN)/python -m coverage html --quiet
 	@$(BIN)/python -m coverage report
 
-torture: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
+chaos: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledgers (SEED=…, SECONDS=600, WORKERS=4, RATE=0)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) --workers $(or $(WORKERS),4) \
-	    $(if $(RATE),--rate $(RATE)) $(TORTURE_ARGS)
+	    $(if $(RATE),--rate $(RATE)) $(CHAOS_ARGS)
 
 clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the OpenAPI document and test every call with them (needs Java)
 	@$(BIN)/python -m pytest -q -m generated tests/generated
 
-rig: $(READY_TO_TEST) ## check the rig itself: more short runs, and all mutants of the worker, each of which it must catch
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "rig or not rig" tests/acceptance/test_rig.py tests/acceptance/test_rig_mutants.py
+chaos-selfcheck: $(READY_TO_TEST) ## check the chaos tests themselves: more short runs, and every mutant of the worker, which they must catch
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "chaos or not chaos" tests/acceptance/test_chaos.py tests/acceptance/test_chaos_mutants.py
 
 benchmark: $(READY_TO_RUN) ## measure what docs/performance.md says (all of it, or NAME=dispatch; ARGS='--messages 5000')
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)

@@ -17,7 +17,7 @@ from sandbox.data_directory import create_data_directory
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.database import libpq_url
 from tests import tools
-from tests.database import Housekeeper, migrate
+from tests.database import DatabaseCleaner, migrate
 
 Connect = Callable[[], Connection]
 CopyDataFolder = Callable[[Path], Path]
@@ -90,22 +90,22 @@ def database_url(make_database: MakeDatabase) -> str:
 
 
 @pytest.fixture(scope="session")
-def housekeeper(database_url: str) -> Iterator[Housekeeper]:
+def database_cleaner(database_url: str) -> Iterator[DatabaseCleaner]:
     """Tidies the migrated database."""
-    keeper = Housekeeper(database_url)
+    keeper = DatabaseCleaner(database_url)
     yield keeper
     keeper.close()
 
 
 @pytest.fixture
-def clean_database(database_url: str, housekeeper: Housekeeper) -> str:
+def clean_database(database_url: str, database_cleaner: DatabaseCleaner) -> str:
     """The migrated database, empty."""
-    housekeeper.empty()
+    database_cleaner.empty()
     return database_url
 
 
 @pytest.fixture
-def connect(clean_database: str, housekeeper: Housekeeper) -> Iterator[Connect]:
+def connect(clean_database: str, database_cleaner: DatabaseCleaner) -> Iterator[Connect]:
     """Opens connections to the clean database, in autocommit; closes them all after the test."""
     opened: list[Connection] = []
 
@@ -116,7 +116,7 @@ def connect(clean_database: str, housekeeper: Housekeeper) -> Iterator[Connect]:
         return connection
 
     yield open_one
-    housekeeper.end_connections()
+    database_cleaner.end_connections()
     for connection in opened:
         connection.close()
 

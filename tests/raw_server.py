@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.listening import Listening, shut
+from tests.fault_proxy import Listener, shut_down
 
 OK = b'{"code": 0, "message": "OK"}'
 
@@ -74,7 +74,7 @@ Serve = Callable[[Peer], None]
 Connect = Callable[[socket.socket], socket.socket]
 
 
-class RawServer(Listening):
+class RawServer(Listener):
     """Listens while it is entered; serves every connection in a thread of its own."""
 
     def __init__(self, serve: Serve, tls: ssl.SSLContext | Connect | None = None) -> None:
@@ -90,13 +90,13 @@ class RawServer(Listening):
         self._lock = threading.Lock()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
-    def _take(self, client: socket.socket) -> None:
+    def _connected(self, client: socket.socket) -> None:
         self._start(self._converse, client)
 
-    def _let_go(self) -> None:
+    def _close_connections(self) -> None:
         self._closing.set()
         with self._lock:
-            shut(*self._open)
+            shut_down(*self._open)
 
     def _converse(self, sock: socket.socket) -> None:
         with self._lock:

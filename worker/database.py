@@ -46,7 +46,7 @@ SERVER_LIMITS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout
 
 NO_JIT = "-c jit=off"
 """Compiling takes longer than any statement here. A pooler may ignore this, so the planner's estimates stay below
-jit_above_cost as well (tests/integration/worker/test_plans.py)."""
+jit_above_cost as well (tests/integration/worker/test_query_plans.py)."""
 
 STOPPING_PATIENCE = 5.0
 """Seconds that a transaction is still tried for when the worker is being stopped."""

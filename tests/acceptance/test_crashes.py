@@ -220,23 +220,23 @@ def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_
 
 
 @pytest.mark.parametrize("workers", few_of([1, 2], 2))
-def test_three_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent_themselves(
+def test_a_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent_themselves(
     workers: int, connection: Connection, clean_database: str, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    suspected = add_running_mailing(connection, 300)
-    lose_twice(connection, clean_database, 300)
-    other = add_running_mailing(connection, 3_000)
+    suspected = add_running_mailing(connection, 100)
+    lose_twice(connection, clean_database, 100)
+    other = add_running_mailing(connection, 1_000)
 
     for _ in range(workers):
         fleet.start(WORKER_CONCURRENCY=16)
 
     eventually(lambda: settled(connection, other))
-    order = [entry.id <= 300 for entry in gateway.ledger()]
-    # Nobody else's message was held up: they were all sent while most of the three hundred waited.
-    assert order.count(False) == 3_000
-    assert sum(order) < 150
+    order = [entry.id <= 100 for entry in gateway.ledger()]
+    # Nobody else's message was held up: they were all sent while most of the hundred waited.
+    assert order.count(False) == 1_000
+    assert sum(order) < 50
     eventually(lambda: settled(connection, suspected), within=4 * PATIENCE)
-    assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 300}
+    assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 100}
     assert gateway.summary().repeats == 0
     assert disagreements(connection, gateway) == []
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSi
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.chromium import chromium
-from tests.browser.stage import Stage, stage
-from tests.database import Housekeeper
+from tests.browser.service import Service, start_service
+from tests.database import DatabaseCleaner
 from tests.tools import CHROMIUM, need
 
 Open = Callable[..., Page]
@@ -30,16 +30,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def service(
-    browser: Browser, database_url: str, housekeeper: Housekeeper, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+    browser: Browser, database_url: str, database_cleaner: DatabaseCleaner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """The whole service, on an empty database, for the tests of one file."""
-    housekeeper.empty()
-    with stage(tmp_path_factory.mktemp("stage"), database_url) as running:
+    database_cleaner.empty()
+    with start_service(tmp_path_factory.mktemp("service"), database_url) as running:
         yield running
 
 
 @pytest.fixture
-def ledger(service: Stage) -> Iterator[Connection]:
+def ledger(service: Service) -> Iterator[Connection]:
     """A connection to the service's database, in autocommit."""
     connection = psycopg2.connect(service.database_url)
     connection.autocommit = True
@@ -48,13 +48,13 @@ def ledger(service: Stage) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="module")
-def operator(service: Stage) -> str:
+def operator(service: Service) -> str:
     """The key of an operator."""
     return service.key("operator")
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser, service: Stage) -> Iterator[Windows]:
+def windows(browser: Browser, service: Service) -> Iterator[Windows]:
     """A window for each language, which all tests of a file look through: a new one costs as much as five pages."""
     opened: dict[str, Page] = {}
 
@@ -74,7 +74,7 @@ def windows(browser: Browser, service: Stage) -> Iterator[Windows]:
 
 
 @pytest.fixture
-def at(service: Stage, operator: str, windows: Windows) -> Iterator[Open]:
+def at(service: Service, operator: str, windows: Windows) -> Iterator[Open]:
     """Opens a page as an operator in Moscow sees it, in a browser of their language that knows nothing yet.
 
     Unless a `key` tells who is signed in, it is an operator; without a key it is nobody.

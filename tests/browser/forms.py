@@ -167,4 +167,4 @@ FORMS: dict[str, Callable[[Connection], Filled]] = {
     "retry unknown": retried("unknown"),
     "decide": a_decision,
 }
-"""Every form that writes; tests/integration/api/test_forms_once.py sees that there are no others."""
+"""Every form that writes; tests/integration/api/test_single_submit.py sees that there are no others."""

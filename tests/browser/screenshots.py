@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from sandbox.postgres import embedded_postgres
 from tests.browser.chromium import chromium
-from tests.browser.stage import Stage, stage
+from tests.browser.service import Service, start_service
 from tests.database import ROOT, migrate
 from tests.factories import add_clients, execute, value
 from tests.tools import CHROMIUM
@@ -53,18 +53,18 @@ def main() -> None:
 
 
 @contextmanager
-def at_work() -> Iterator[Stage]:
+def at_work() -> Iterator[Service]:
     """A service that has finished one mailing with some trouble and is in the middle of another."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may have to run as another user
         with embedded_postgres(Path(folder) / "postgres" / "data", durable=False) as url:
             migrate(url)
-            with stage(Path(folder), url, GATEWAY_RATE=RATE, WORKER_NAME="worker", MAX_ATTEMPTS="2") as service:
+            with start_service(Path(folder), url, GATEWAY_RATE=RATE, WORKER_NAME="worker", MAX_ATTEMPTS="2") as service:
                 fill(service)
                 yield service
 
 
-def fill(service: Stage) -> None:
+def fill(service: Service) -> None:
     with closing(psycopg2.connect(service.database_url)) as connection:
         connection.autocommit = True
         add_clients(connection, 600, tag="customers")
@@ -78,20 +78,20 @@ def fill(service: Stage) -> None:
     time.sleep(25)  # a plot wants something to show
 
 
-def a_retried_message(service: Stage) -> int:
+def a_retried_message(service: Service) -> int:
     """One that was sent by its second attempt."""
     with closing(psycopg2.connect(service.database_url)) as connection:
         return int(value(connection, "SELECT min(id) FROM message WHERE status = 'sent' AND attempts = 2"))
 
 
-def add(service: Stage, mark: str, text: str, starts_in: int = 0) -> int:
+def add(service: Service, mark: str, text: str, starts_in: int = 0) -> int:
     start = datetime.now(UTC) + timedelta(hours=starts_in)
     window = {"start_datetime": start.isoformat(), "end_datetime": (start + timedelta(hours=9)).isoformat()}
     return int(service.post("/v1/mailing/create/", mark=mark, text=text, **window)["id"])
 
 
 def picture(
-    browser: Browser, service: Stage, path: str, file: Path, locale: str, colours: str, width: int, height: int
+    browser: Browser, service: Service, path: str, file: Path, locale: str, colours: str, width: int, height: int
 ) -> None:
     context = browser.new_context(
         locale=locale,

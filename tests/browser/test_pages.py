@@ -10,8 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from tests.browser.stage import Stage
-from tests.database import Housekeeper
+from tests.browser.service import Service
+from tests.database import DatabaseCleaner
 from tests.factories import add_clients, add_mailing, execute
 
 PAGES = (
@@ -114,9 +114,11 @@ class KeysetPage:
         pytest.param(("ru-RU", "dark"), id="Russian, dark", marks=pytest.mark.long),
     ],
 )
-def walk(request: pytest.FixtureRequest, service: Stage, housekeeper: Housekeeper, browser: Browser) -> KeysetPage:
+def walk(
+    request: pytest.FixtureRequest, service: Service, database_cleaner: DatabaseCleaner, browser: Browser
+) -> KeysetPage:
     """A walk over all pages, each opened once in each language: on a desk, and then as narrow as a phone."""
-    housekeeper.empty()
+    database_cleaner.empty()
     fill(service.database_url)
     locale, colours = request.param
     rules = {"resultTypes": ["violations"]}

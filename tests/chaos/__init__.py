@@ -1,6 +1,7 @@
-"""The rig: the whole service as real processes, driven at random from a seed, and checked over both ledgers.
+"""Chaos tests: the whole service as real processes, faults at random from a seed, and a check of both ledgers.
 
-stage.py runs the processes, driver.py is what happens to them, observer.py watches while it does, history.py has the
-database write down every move of a row, gateway.py what was sent. checker.py judges the facts afterwards, kept.py keeps
-them, mutants.py proves in scenes.py that the checker can fail.
+environment.py runs the processes. driver.py lets things happen: workload.py calls the API, fault_driver.py injects
+faults. observer.py takes snapshots meanwhile; row_history.py has the database record every change of a row, gateway.py
+every request. checker.py checks the facts afterwards, and facts_files.py stores them. mutants.py runs faulty workers in
+scenarios.py, which the checker must catch.
 """

@@ -12,22 +12,22 @@ from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.checker import check
-from tests.chaos.kept import keep, recall
+from tests.chaos.facts_files import load_facts, save_facts
 from tests.chaos.run import run
 
 
 def main() -> int:
     """Exit status: 0 when every invariant held, 1 when one did not."""
     options = _options()
-    if options.judge:
-        return _judge(options.judge)
+    if options.check:
+        return _check(options.check)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    again = f"make torture SEED={seed} SECONDS={options.seconds:g} WORKERS={options.workers}"
+    again = f"make chaos SEED={seed} SECONDS={options.seconds:g} WORKERS={options.workers}"
     if options.rate:
         again += f" RATE={options.rate:g}"
-    folder = Path(tempfile.mkdtemp(prefix=f"gonets-rig-{seed}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"gonets-chaos-{seed}-"))
     print(
-        f"seed {seed}: {options.seconds:g} seconds of trouble for {options.workers} workers; logs in {folder}",
+        f"seed {seed}: {options.seconds:g} seconds of faults for {options.workers} workers; logs in {folder}",
         flush=True,
     )
     command = ("-m", "tests.chaos.mutants", options.mutant) if options.mutant else ("-m", "worker")
@@ -35,12 +35,12 @@ def main() -> int:
     began = time.monotonic()
     facts = run(folder, seed=seed, worker_command=command, **size)
     lasted = time.monotonic() - began
-    keep(facts, folder / "facts")
+    save_facts(facts, folder / "facts")
     violations = check(facts)
     figures = {"seconds": round(lasted), **report.figures(facts, violations)}
-    print(report.tell(figures, facts, violations, again))
+    print(report.as_text(figures, facts, violations, again))
     if violations:
-        print(f"  facts and logs: {folder}; after a change of the checker: python -m tests.chaos --judge {folder}")
+        print(f"  facts and logs: {folder}; after a change of the checker: python -m tests.chaos --check {folder}")
     if options.json:
         report.write(options.json, figures, violations, seed=seed, **size)
     if not (violations or options.keep):
@@ -48,24 +48,26 @@ def main() -> int:
     return 1 if violations else 0
 
 
-def _judge(folder: Path) -> int:
-    facts = recall(folder / "facts")
+def _check(folder: Path) -> int:
+    facts = load_facts(folder / "facts")
     violations = check(facts)
-    print(report.tell(report.figures(facts, violations), facts, violations, f"python -m tests.chaos --judge {folder}"))
+    print(
+        report.as_text(report.figures(facts, violations), facts, violations, f"python -m tests.chaos --check {folder}")
+    )
     return 1 if violations else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, help="of the dice; a random one is printed")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of trouble, after which all comes to rest")
+    parser.add_argument("--seed", type=int, help="of the random choices; a random one is printed")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of faults; then the service finishes its work")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=0.0, help="GATEWAY_RATE; 0 is no limit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the logs and the data also of a run without violations"
+        "--keep", action="store_true", help="keep the logs and the facts of a run without violations too"
     )
-    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="judge the kept facts of an earlier run again")
+    parser.add_argument("--check", type=Path, metavar="FOLDER", help="check the stored facts of an earlier run again")
     parser.add_argument("--mutant", help="the fault that the workers are given (tests/chaos/mutants.py)")
     return parser.parse_args()
 

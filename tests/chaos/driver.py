@@ -1,7 +1,7 @@
-"""What happens in a run: people at the API, and trouble, at random from a seed.
+"""What happens in a run: calls of the API and faults, at random from a seed.
 
-Step number n draws from dice of its own, made from the seed and n: whatever came of the steps before, the same seed
-does the same things. When exactly they meet the workers is up to the machine.
+Step number n has a random generator of its own, seeded with the seed and n: the same seed makes the same choices,
+whatever the steps before have led to. When exactly the workers notice depends on the machine.
 """
 
 from __future__ import annotations
@@ -12,56 +12,56 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from tests.chaos.api_users import ApiUsers
+from tests.chaos.environment import Environment
+from tests.chaos.fault_driver import FaultDriver
 from tests.chaos.observer import Observer
-from tests.chaos.people import People
-from tests.chaos.public import Public
-from tests.chaos.stage import Stage
-from tests.chaos.trouble import Trouble
+from tests.chaos.workload import Workload
 
 Action = Callable[[Random], None]
 
 STEP = 0.02, 0.3
 """Seconds between two steps, at least and at most."""
-BACKLOG = 1500
-"""Open messages from which on no mailing is added: a run is meant to end."""
+MAX_BACKLOG = 1500
+"""Open messages from which on no mailing is added, so that a run comes to its end."""
 
 
-class Later:
-    """What has to be done at a later time: to thaw what is frozen, to start what was killed."""
+class DelayedActions:
+    """Actions for a later time: thawing what is frozen, starting what was killed."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
 
-    def do(self, seconds: float, what: Callable[[], None]) -> None:
-        """Does it in so many seconds."""
-        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._count), what))
+    def schedule(self, seconds: float, action: Callable[[], None]) -> None:
+        """Runs `action` in so many seconds."""
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._count), action))
 
-    def catch_up(self, everything: bool = False) -> None:
-        """Does what is due, or everything at once."""
+    def run_due(self, everything: bool = False) -> None:
+        """Runs what is due, or everything at once."""
         while self._due and (everything or self._due[0][0] <= time.monotonic()):
             heapq.heappop(self._due)[2]()
             if everything:
-                time.sleep(0.01)  # some of it puts itself off until what it waits for has come
+                time.sleep(0.01)  # some schedule themselves again until what they wait for has happened
 
 
 class Driver:
-    """Drives the stage for some seconds. The stage's thread runs it."""
+    """Runs the random steps. To be used from the thread that made the environment."""
 
-    def __init__(self, stage: Stage, people: People, observer: Observer, seed: int) -> None:
+    def __init__(self, environment: Environment, users: ApiUsers, observer: Observer, seed: int) -> None:
         self._seed = seed
         self._observer = observer
-        self._later = Later()
-        self.public = Public(people)
-        self.trouble = Trouble(stage, self._later)
+        self._delayed = DelayedActions()
+        self.workload = Workload(users)
+        self.faults = FaultDriver(environment, self._delayed)
         self._actions: list[tuple[float, Action]] = [
             (20, self._create_mailing),
-            *self.public.actions(),
-            *self.trouble.actions(),
+            *self.workload.actions(),
+            *self.faults.actions(),
         ]
 
     def drive(self, seconds: float) -> None:
-        """One step after another."""
+        """Runs one step after another for so many seconds."""
         end = time.monotonic() + seconds
         for step in itertools.count():
             random = Random(f"{self._seed}/{step}")
@@ -69,19 +69,19 @@ class Driver:
             action(random)
             pause = min(time.monotonic() + random.uniform(*STEP), end)
             while True:
-                self._later.catch_up()
-                self.trouble.supervise()
+                self._delayed.run_due()
+                self.faults.supervise()
                 if (left := pause - time.monotonic()) <= 0:
                     break
                 time.sleep(min(left, 0.05))
             if pause >= end:
                 return
 
-    def calm(self) -> None:
-        """Ends all trouble: whatever was killed, frozen, cut off or changed is as it was."""
-        self._later.catch_up(everything=True)
-        self.trouble.end()
+    def end_faults(self) -> None:
+        """Ends every fault: whatever was killed, frozen, cut off or changed is as it was."""
+        self._delayed.run_due(everything=True)
+        self.faults.end()
 
     def _create_mailing(self, random: Random) -> None:
-        if self._observer.open_messages < BACKLOG:
-            self.public.create_mailing(random)
+        if self._observer.open_messages < MAX_BACKLOG:
+            self.workload.create_mailing(random)

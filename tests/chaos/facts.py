@@ -1,6 +1,6 @@
 """What a run leaves behind: both ledgers, the history of every row, and what was done from outside.
 
-All moments are seconds since the epoch. The database, the gateway and the rig share one machine and so one clock.
+All moments are seconds since the epoch. The database, the gateway and the tests share one machine and so one clock.
 """
 
 from __future__ import annotations
@@ -181,8 +181,8 @@ class Facts:
     """The gateway's ledger, refused requests included."""
     samples: Sequence[Sample] = ()
     """Those that differ from the one before of the same mailing."""
-    looks: int = 0
-    """How often the mailings were looked at."""
+    snapshots: int = 0
+    """How many snapshots were taken."""
     calls: Sequence[Call] = ()
     events: Sequence[Event] = ()
 

@@ -1,6 +1,6 @@
-"""Faults for a worker: each a small change of its code, of the kind that a tired person makes.
+"""Mutations of a worker: each a small fault in its code, of the kind that people make.
 
-They are made of the worker's own code as that is: what does not fit any more fails loudly.
+They edit the worker's own code; an edit that no longer fits raises AssertionError.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from worker.maintenance import lease_reclaimer
 Work = Callable[..., Any]
 
 
-def sound() -> None:
+def unmodified() -> None:
     """The worker as it is."""
 
 
@@ -104,7 +104,7 @@ def cancel_ignored() -> None:
     _edit(messages, "EXPIRE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
-def changes_ignored_in_hand() -> None:
+def changes_ignored_in_flight() -> None:
     """What has been claimed is sent, whatever has become of its mailing since."""
     make = claim_rows.claimed_message
     vars(queue)["claimed_message"] = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
@@ -235,7 +235,7 @@ def phone_kept_when_given_back() -> None:
     _edit(claims, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
 
 
-def leaver_written_to() -> None:
+def removed_client_written_to() -> None:
     """A client's removal ends the messages that wait, and forgets those that are on their way."""
     _edit(messages, "CANCEL_WITHOUT_CLIENT", "status = 'pending'", "FALSE")
 
@@ -265,8 +265,8 @@ def sent_twice_at_once() -> None:
     CurlSender.submit = submit_twice  # type: ignore[method-assign,assignment]
 
 
-def pace_ignored() -> None:
-    """GATEWAY_RATE is set, and nobody asks the database for slots."""
+def rate_limit_ignored() -> None:
+    """GATEWAY_RATE is set, and no slots are taken in the database."""
     FleetRateLimiter.free_slots = lambda self, cursor: 1000  # type: ignore[method-assign]
     FleetRateLimiter.take = lambda self, cursor, slots: [ANY_TIME] * slots  # type: ignore[method-assign]
 

@@ -1,4 +1,4 @@
-"""Watches conservation while things happen: every mailing, again and again, each time in one snapshot."""
+"""Takes snapshots of every mailing's counts during a run, to check conservation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.chaos.facts import Sample
 
-# One statement is one snapshot. Settled mailings are looked at now and then: nothing may happen to them any more.
-LOOK = """
+# One statement is one snapshot. Settled mailings are included now and then: they must not change any more.
+SNAPSHOT = """
 SELECT extract(epoch FROM clock_timestamp())::float8, mailing.id, audience,
     (SELECT coalesce(jsonb_object_agg(status, messages), '{}') FROM (
         SELECT status, sum(delta)::bigint AS messages FROM message_count_delta
@@ -25,46 +25,46 @@ WHERE launch_started_at IS NOT NULL AND (settled_at IS NULL OR settled_at > now(
 """
 
 PAUSE = 0.05
-"""Seconds between two looks."""
-EVERYTHING_EVERY = 40
-"""Looks, one of which is at the settled mailings too."""
+"""Seconds between two snapshots."""
+FULL_EVERY = 40
+"""Snapshots, one of which includes the settled mailings."""
 
 
 class Observer:
-    """A thread that looks, from `start` to `stop`, through restarts of the database. Keeps what has changed."""
+    """Takes snapshots from `start` to `stop` in a thread, through restarts of the database; keeps those that differ."""
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._stop = threading.Event()
         self._last: dict[int, Sample] = {}
-        self._thread = threading.Thread(target=self._look_on, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self.samples: list[Sample] = []
-        self.looks = 0
+        self.snapshots = 0
         self.open_messages = 0
-        """Pending and sending ones, at the last look."""
+        """Pending and sending ones, in the last snapshot."""
 
     def start(self) -> None:
-        """Begins to look."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Ends the thread."""
         self._stop.set()
         self._thread.join()
 
-    def _look_on(self) -> None:
+    def _run(self) -> None:
         while not self._stop.is_set():
             # The database is being restarted, or this connection was killed with the workers'.
             with contextlib.suppress(psycopg2.Error):
-                self._look_until_it_breaks()
+                self._observe_until_disconnected()
             self._stop.wait(PAUSE)
 
-    def _look_until_it_breaks(self) -> None:
+    def _observe_until_disconnected(self) -> None:
         with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
             while not self._stop.is_set():
-                cursor.execute(LOOK, (self.looks % EVERYTHING_EVERY == 0,))
+                cursor.execute(SNAPSHOT, (self.snapshots % FULL_EVERY == 0,))
                 samples = [Sample(*row) for row in cursor.fetchall()]
-                self.looks += 1
+                self.snapshots += 1
                 self.open_messages = sum(
                     sample.counted.get(status, 0) for sample in samples for status in ("pending", "sending")
                 )

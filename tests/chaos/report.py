@@ -1,4 +1,4 @@
-"""What a run came to: a table for a person, JSON for a program."""
+"""The report of a run: a table to read, or JSON."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 
 from tests.chaos.checker import INVARIANTS, lost, summary, unexplained_repeats
 from tests.chaos.facts import Facts, Violation
-from tests.chaos.story import Ledgers
+from tests.chaos.message_history import Ledgers
 
-OTHERS = ("api", "gateway")
+OTHER_PROGRAMS = ("api", "gateway")
 """Who may be killed, besides workers."""
 
 SHOWN = 20
-"""Violations told in full; the first of each invariant with everything that is known of its message."""
+"""Violations described in full; the first of each invariant with everything that is known of its message."""
 
 
 def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
     """The figures of a run. Durations are in seconds."""
     events = Counter(event.what for event in facts.events)
     ledgers = Ledgers(facts)
-    ends = Counter(story.last.status for story in ledgers.stories.values())
+    ends = Counter(history.last.status for history in ledgers.histories.values())
     outcomes = Counter(request.outcome for request in facts.requests)
     accepts = sum(request.accepted_at is not None for request in facts.requests)
     recovery = sorted(recovery_times(ledgers))
     return {
-        "workers killed": sum(event.what == "kill" and event.who not in OTHERS for event in facts.events),
+        "workers killed": sum(event.what == "kill" and event.who not in OTHER_PROGRAMS for event in facts.events),
         "workers frozen": events["stop"],
         "workers stopped and started": sum(e.what == "terminate" and e.who != "api" for e in facts.events),
         "API killed or restarted": sum(e.what in ("kill", "terminate") and e.who == "api" for e in facts.events),
@@ -43,14 +43,14 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         "API calls": len(facts.calls),
         "API calls without an answer, or 5xx": sum(call.status is None or call.status >= 500 for call in facts.calls),
         "mailings": len(ledgers.mailings),
-        "messages": len(ledgers.stories),
+        "messages": len(ledgers.histories),
         **{f"  {status}": ends[status] for status in sorted(ends)},
         "requests": len(facts.requests),
         "accepted": accepts,
         "accepted again, explained": accepts
         - len({request.id for request in facts.requests if request.accepted_at is not None})
         - unexplained_repeats(violations),
-        "snapshots checked": facts.looks,
+        "snapshots checked": facts.snapshots,
         "recovery after a kill, median": round(median(recovery), 2) if recovery else None,
         "recovery after a kill, longest": round(recovery[-1], 2) if recovery else None,
         "longest way to the gateway": round(max(travels(ledgers), default=0.0), 3),
@@ -61,14 +61,14 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
 
 
 def recovery_times(ledgers: Ledgers) -> list[float]:
-    """For each kill of a worker that had messages in hand, the seconds until the last of them was out of its hands."""
+    """For each kill of a worker with claimed messages, the seconds until the last of its claims was ended."""
     times = []
     for event in ledgers.facts.events:
-        if event.what == "kill" and event.who not in OTHERS:
+        if event.what == "kill" and event.who not in OTHER_PROGRAMS:
             ends = [
                 claim.ended.committed_at
-                for story in ledgers.stories.values()
-                for claim in story.claims
+                for history in ledgers.histories.values()
+                for claim in history.claims
                 if claim.worker.startswith(event.who) and claim.ended and claim.ended.committed_at > event.at
             ]
             if ends:
@@ -77,16 +77,16 @@ def recovery_times(ledgers: Ledgers) -> list[float]:
 
 
 def travels(ledgers: Ledgers) -> list[float]:
-    """Seconds from a worker's last look at the clock to the gateway's first, where both are known."""
+    """Seconds from a worker's last reading of the clock to the gateway's first, where both are known."""
     return [
         request.started_at - attempt.started_at
-        for story in ledgers.stories.values()
-        for request, claim in story.pairs
-        if claim and (attempt := story.attempts.get(claim.number)) and not attempt.lost
+        for history in ledgers.histories.values()
+        for request, claim in history.pairs
+        if claim and (attempt := history.attempts.get(claim.number)) and not attempt.lost
     ]
 
 
-def tell(figures: dict[str, Any], facts: Facts, violations: list[Violation], again: str) -> str:
+def as_text(figures: dict[str, Any], facts: Facts, violations: list[Violation], again: str) -> str:
     """The report as text; `again` is the command that repeats the run."""
     width = max(len(name) for name in figures)
     lines = [f"  {name:<{width}}  {value:>9}" for name, value in figures.items() if value is not None]
@@ -94,7 +94,7 @@ def tell(figures: dict[str, Any], facts: Facts, violations: list[Violation], aga
     for invariant, meaning in INVARIANTS.items():
         verdict = f"VIOLATED {counted[invariant]} times" if counted[invariant] else "holds"
         lines.append(f"  {invariant:<{width}}  {verdict:>9}  {meaning}")
-    lines += _told(facts, violations)
+    lines += _described_violations(facts, violations)
     return "\n".join([*lines, f"  again: {again}"])
 
 
@@ -104,7 +104,7 @@ def write(file: Path, figures: dict[str, Any], violations: list[Violation], **ab
     file.write_text(json.dumps({**about, "figures": figures, "violations": said}, indent=2, ensure_ascii=False) + "\n")
 
 
-def _told(facts: Facts, violations: list[Violation]) -> list[str]:
+def _described_violations(facts: Facts, violations: list[Violation]) -> list[str]:
     ledgers = Ledgers(facts) if violations else None
     lines: list[str] = []
     told: set[str] = set()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from shared.domain.transitions import Actor, message_moves
 from tests.chaos.facts import DELETED, Attempt, MailingMove, MessageMove, Violation
-from tests.chaos.story import CLOCK, Ledgers, Story
+from tests.chaos.message_history import CLOCK, Ledgers, MessageHistory
 
 CERTAIN = ("failed", "expired", "cancelled")
 """Ends that mean: not delivered."""
@@ -16,41 +16,43 @@ API = "gonets-api"
 """How its connections call themselves."""
 
 
-def begins_pending(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def begins_pending(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A message comes into being pending and never attempted."""
-    first = story.moves[0]
+    first = history.moves[0]
     if (first.status, first.attempts) != ("pending", 0):
-        yield _unlawful(story, f"it began as {first.status} with {first.attempts} attempts")
+        yield _illegal(history, f"it began as {first.status} with {first.attempts} attempts")
 
 
-def moves_lawfully(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def makes_legal_transitions(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """Only the lease's holder moves a message on, along the lines of the state machine."""
-    for before, move in zip(story.moves, story.moves[1:], strict=False):
-        if (wrong := _what_is_wrong(before, move, ledgers)) and not _is_cleared(story, before, move):
-            yield _unlawful(story, f"{before.status} → {move.status} by {move.by}: {wrong}")
+    for before, move in zip(history.moves, history.moves[1:], strict=False):
+        if (wrong := _transition_error(before, move, ledgers)) and not _is_cleared(history, before, move):
+            yield _illegal(history, f"{before.status} → {move.status} by {move.by}: {wrong}")
         given_up = before.status == "sending" != move.status and move.attempts == before.attempts
-        attempt = story.attempts.get(before.attempts)
+        attempt = history.attempts.get(before.attempts)
         if given_up and move.status != "sent" and attempt and attempt.lost:
             early = (before.lease_until or 0.0) - move.began_at
             if early > CLOCK:
-                yield _unlawful(story, f"attempt {before.attempts} was given up {early:.3f} s before its lease ran out")
+                yield _illegal(
+                    history, f"attempt {before.attempts} was given up {early:.3f} s before its lease ran out"
+                )
 
 
-def keeps_its_text(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def keeps_its_text(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A message that was attempted keeps its text and its phone number."""
-    for before, move in zip(story.moves, story.moves[1:], strict=False):
+    for before, move in zip(history.moves, history.moves[1:], strict=False):
         if before.attempts and move.attempts and move.text_revision != before.text_revision:
             said = f"the text of an attempted message went from {before.text_revision} to {move.text_revision}"
-            yield Violation("same body", said, story.message_id, story.mailing_id)
+            yield Violation("same body", said, history.message_id, history.mailing_id)
         if before.attempts and move.attempts and move.phone_number != before.phone_number:
             said = "the phone number of an attempted message was changed"
-            yield Violation("same body", said, story.message_id, story.mailing_id)
+            yield Violation("same body", said, history.message_id, history.mailing_id)
 
 
-def is_claimed_rightly(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def is_claimed_when_due(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A claim takes what is due, of a running mailing, in its window, and counts the attempt."""
-    about = story.message_id, story.mailing_id
-    for before, move in zip(story.moves, story.moves[1:], strict=False):
+    about = history.message_id, history.mailing_id
+    for before, move in zip(history.moves, history.moves[1:], strict=False):
         if (before.status, move.status) != ("pending", "sending"):
             continue
         if move.attempts != before.attempts + 1:
@@ -61,69 +63,69 @@ def is_claimed_rightly(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
             yield Violation("attempts limited", said, *about)
         # A suspect, which is claimed by itself, has no time at which it is due.
         if move.began_at < before.due_at - CLOCK and before.due_at != math.inf:
-            yield _unlawful(story, f"it was claimed {before.due_at - move.began_at:.3f} s before it was due")
-        if mailing := ledgers.mailing_at(story.mailing_id, move.committed_at):
+            yield _illegal(history, f"it was claimed {before.due_at - move.began_at:.3f} s before it was due")
+        if mailing := ledgers.mailing_at(history.mailing_id, move.committed_at):
             yield from _claims_of(mailing, move, about)
 
 
-def gets_the_edits(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def carries_edits(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A first attempt carries what the mailing and the client say then; a client who has left gets none at all."""
-    about = story.message_id, story.mailing_id
-    for before, move in zip(story.moves, story.moves[1:], strict=False):
+    about = history.message_id, history.mailing_id
+    for before, move in zip(history.moves, history.moves[1:], strict=False):
         if (before.status, move.status) != ("pending", "sending"):
             continue
         client = ledgers.client_at(move.client_id, move.committed_at)
-        mailing = ledgers.mailing_at(story.mailing_id, move.committed_at)
+        mailing = ledgers.mailing_at(history.mailing_id, move.committed_at)
         if client is None or not client.present:
-            yield Violation("stopped is stopped", "it was claimed when its client had been removed", *about)
+            yield Violation("nothing claimed when stopped", "it was claimed when its client had been removed", *about)
         elif before.attempts == 0 and move.phone_number != client.phone_number:
-            yield Violation("edits reach", "it was first claimed with an old phone number", *about)
+            yield Violation("edits applied", "it was first claimed with an old phone number", *about)
         if mailing and before.attempts == 0 and move.text_revision != mailing.text_revision:
             said = f"it was first claimed with text {move.text_revision}, and {mailing.text_revision} was the newest"
-            yield Violation("edits reach", said, *about)
+            yield Violation("edits applied", said, *about)
 
 
-def has_an_end(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def reaches_a_final_status(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """At the end of a run, every message has an end."""
-    if story.last.status in ("pending", "sending"):
-        yield Violation("an end", f"it is still {story.last.status}", story.message_id, story.mailing_id)
+    if history.last.status in ("pending", "sending"):
+        yield Violation("final status", f"it is still {history.last.status}", history.message_id, history.mailing_id)
 
 
-def keeps_attempts(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def numbers_attempts(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """The attempts are numbered from 1 to the message's own count."""
-    numbers = set(story.attempts)
-    wanted = set(range(1, story.last.attempts + 1))
+    numbers = set(history.attempts)
+    wanted = set(range(1, history.last.attempts + 1))
     if numbers != wanted:
-        said = f"it counts {story.last.attempts} attempts, and the ledger has {sorted(numbers)}"
-        yield Violation("attempts kept", said, story.message_id, story.mailing_id)
+        said = f"it counts {history.last.attempts} attempts, and the ledger has {sorted(numbers)}"
+        yield Violation("attempts recorded", said, history.message_id, history.mailing_id)
 
 
-def tells_its_doubt(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def records_doubt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """What may have landed is never said not to have."""
-    if story.last.status not in CERTAIN:
+    if history.last.status not in CERTAIN:
         return
-    about = story.message_id, story.mailing_id
-    if story.accepts:
-        yield Violation("doubt told", f"it is {story.last.status}, and the gateway accepted it", *about)
-    elif any(attempt.result == "ambiguous" for attempt in story.attempts.values()):
-        yield Violation("doubt told", f"it is {story.last.status}, and one of its attempts is ambiguous", *about)
+    about = history.message_id, history.mailing_id
+    if history.accepts:
+        yield Violation("doubt recorded", f"it is {history.last.status}, and the gateway accepted it", *about)
+    elif any(attempt.result == "ambiguous" for attempt in history.attempts.values()):
+        yield Violation("doubt recorded", f"it is {history.last.status}, and one of its attempts is ambiguous", *about)
 
 
-def keeps_an_acceptance(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def records_acceptance(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A 2xx in hand is recorded as sent whatever has happened since, in the same transaction."""
-    for attempt in story.written:
+    for attempt in history.written:
         if attempt.accepted and not any(
-            move.status == "sent" and move.committed_at <= attempt.committed_at for move in story.moves
+            move.status == "sent" and move.committed_at <= attempt.committed_at for move in history.moves
         ):
-            status = [move.status for move in story.moves if move.committed_at <= attempt.committed_at][-1:]
+            status = [move.status for move in history.moves if move.committed_at <= attempt.committed_at][-1:]
             said = f"attempt {attempt.number} was accepted, and the message was {', '.join(status)} then"
-            yield Violation("acceptance kept", said, story.message_id, story.mailing_id)
+            yield Violation("acceptance recorded", said, history.message_id, history.mailing_id)
 
 
-def changes_no_attempt(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def changes_no_attempt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """An attempt, once written, is at most completed, with an answer that came when it had been given up."""
     known: dict[int, Attempt] = {}
-    for attempt in story.written:
+    for attempt in history.written:
         before = known.get(attempt.number)
         known[attempt.number] = attempt
         if before is None:
@@ -135,45 +137,47 @@ def changes_no_attempt(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
         )
         if not (kept and attempt.present and before.duration is None and attempt.came_late):
             said = f"attempt {attempt.number} was changed or removed"
-            yield Violation("attempts kept", said, story.message_id, story.mailing_id)
+            yield Violation("attempts recorded", said, history.message_id, history.mailing_id)
 
 
-def is_held(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def respects_hold(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """With hold, an ambiguous attempt is the last one, unless a person decides otherwise."""
-    if any(mailing.on_unknown != "hold" for mailing in ledgers.mailings[story.mailing_id]):
+    if any(mailing.on_unknown != "hold" for mailing in ledgers.mailings[history.mailing_id]):
         return
-    doubtful = [attempt.number for attempt in story.attempts.values() if attempt.result == "ambiguous"]
-    last = max((claim.number for claim in story.claims if not claim.released), default=0)
-    if doubtful and last > min(doubtful) and not _retried(story, story.last):
+    doubtful = [attempt.number for attempt in history.attempts.values() if attempt.result == "ambiguous"]
+    last = max((claim.number for claim in history.claims if not claim.released), default=0)
+    if doubtful and last > min(doubtful) and not _retried(history, history.last):
         said = f"attempt {min(doubtful)} was ambiguous, and attempt {last} followed"
-        yield Violation("hold held", said, story.message_id, story.mailing_id)
+        yield Violation("hold respected", said, history.message_id, history.mailing_id)
 
 
 RULES = (
     begins_pending,
-    moves_lawfully,
+    makes_legal_transitions,
     keeps_its_text,
-    is_claimed_rightly,
-    gets_the_edits,
-    has_an_end,
-    keeps_attempts,
+    is_claimed_when_due,
+    carries_edits,
+    reaches_a_final_status,
+    numbers_attempts,
     changes_no_attempt,
-    tells_its_doubt,
-    keeps_an_acceptance,
-    is_held,
+    records_doubt,
+    records_acceptance,
+    respects_hold,
 )
 
 
 def _claims_of(mailing: MailingMove, move: MessageMove, about: tuple[int, int]) -> Iterator[Violation]:
     if mailing.status != "running" or not mailing.launch_started:
-        yield Violation("stopped is stopped", f"it was claimed while its mailing was {mailing.status}", *about)
+        yield Violation(
+            "nothing claimed when stopped", f"it was claimed while its mailing was {mailing.status}", *about
+        )
     late = move.began_at - mailing.end_datetime
     if late >= CLOCK or move.began_at < mailing.start_datetime - CLOCK:
         said = f"it was claimed {late:.3f} s after the end of its window" if late >= 0 else "it was claimed too early"
         yield Violation("inside the window", said, *about)
 
 
-def _what_is_wrong(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> str | None:
+def _transition_error(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> str | None:
     if DELETED in (before.status, move.status):
         return "the ledger forgets nothing"
     if before.in_doubt and not move.in_doubt and move.status != "sent" and not _by_person(move):
@@ -234,17 +238,17 @@ def _from_pending(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> s
             return None if stopped and not move.in_doubt else "nobody cancelled it, or it is in doubt"
 
 
-def _is_cleared(story: Story, before: MessageMove, move: MessageMove) -> bool:
+def _is_cleared(history: MessageHistory, before: MessageMove, move: MessageMove) -> bool:
     """Whether a suspect becomes due, and nothing else about it changes, with an answer that came after its lease."""
-    answered = any(attempt.came_late and attempt.committed_at == move.committed_at for attempt in story.written)
+    answered = any(attempt.came_late and attempt.committed_at == move.committed_at for attempt in history.written)
     same = before._replace(due_at=move.due_at, began_at=move.began_at, committed_at=move.committed_at, by=move.by)
     return before.status == "pending" and before.due_at == math.inf and move == same and answered
 
 
-def _retried(story: Story, until: MessageMove) -> bool:
+def _retried(history: MessageHistory, until: MessageMove) -> bool:
     """Whether a person has started it again before that."""
     ended = False
-    for move in story.moves:
+    for move in history.moves:
         if ended and move.status == "pending" and _by_person(move):
             return True
         ended = move.status not in ("pending", "sending", "sent")
@@ -257,5 +261,5 @@ def _by_person(move: MessageMove) -> bool:
     return move.by == API
 
 
-def _unlawful(story: Story, said: str) -> Violation:
-    return Violation("lawful moves", said, story.message_id, story.mailing_id)
+def _illegal(history: MessageHistory, said: str) -> Violation:
+    return Violation("legal transitions", said, history.message_id, history.mailing_id)

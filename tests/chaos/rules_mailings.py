@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from shared.domain.transitions import mailing_moves
 from tests.chaos.facts import Call, ClientMove, MailingMove, Violation
-from tests.chaos.story import Ledgers
+from tests.chaos.message_history import Ledgers
 
 Condition = Callable[[MailingMove], bool]
 Move = TypeVar("Move", ClientMove, MailingMove)
@@ -18,8 +18,8 @@ Move = TypeVar("Move", ClientMove, MailingMove)
 def reaches_its_audience(ledgers: Ledgers) -> Iterator[Violation]:
     """Each client of the audience has exactly one message; nobody else has one."""
     messages: dict[int, Counter[int]] = defaultdict(Counter)
-    for story in ledgers.stories.values():
-        messages[story.mailing_id][story.moves[0].client_id] += 1
+    for history in ledgers.histories.values():
+        messages[history.mailing_id][history.moves[0].client_id] += 1
     for mailing_id, moves in ledgers.mailings.items():
         start = next((move for move in moves if move.launch_started), None)
         if start is None:
@@ -41,10 +41,10 @@ def settles(ledgers: Ledgers) -> Iterator[Violation]:
     for mailing_id, moves in ledgers.mailings.items():
         last = moves[-1]
         if last.present and last.status in ("scheduled", "running", "paused"):
-            yield Violation("an end", f"the mailing is still {last.status}", None, mailing_id)
+            yield Violation("final status", f"the mailing is still {last.status}", None, mailing_id)
         elif last.present and last.launch_started and not (last.launched and last.settled):
             said = f"it is {last.status}, and {'not settled' if last.launched else 'its launch has not ended'}"
-            yield Violation("an end", said, None, mailing_id)
+            yield Violation("final status", said, None, mailing_id)
 
 
 def moves_lawfully(ledgers: Ledgers) -> Iterator[Violation]:
@@ -71,7 +71,7 @@ def conserves(ledgers: Ledgers) -> Iterator[Violation]:
             if mailing["audience"] != sum(mailing["messages"].values()):
                 said = f"the API says: an audience of {mailing['audience']}, and {mailing['messages']}"
                 yield Violation("conservation", said, None, mailing["id"])
-    messages = Counter(story.mailing_id for story in ledgers.stories.values())
+    messages = Counter(history.mailing_id for history in ledgers.histories.values())
     for mailing_id, moves in ledgers.mailings.items():
         if moves[-1].present and moves[-1].audience != messages[mailing_id]:
             said = f"at the end: an audience of {moves[-1].audience}, and {messages[mailing_id]} messages"
@@ -81,15 +81,15 @@ def conserves(ledgers: Ledgers) -> Iterator[Violation]:
 def settles_last(ledgers: Ledgers) -> Iterator[Violation]:
     """A mailing is settled when all its messages have an end, and not before."""
     settled = {mailing_id: list(_settlements(moves)) for mailing_id, moves in ledgers.mailings.items()}
-    for story in ledgers.stories.values():
-        for moment in settled.get(story.mailing_id, ()):
-            before = [move for move in story.moves if move.committed_at <= moment]
+    for history in ledgers.histories.values():
+        for moment in settled.get(history.mailing_id, ()):
+            before = [move for move in history.moves if move.committed_at <= moment]
             if not before or before[-1].status in ("pending", "sending"):
                 said = "its mailing was settled while it had no end"
-                yield Violation("lawful moves", said, story.message_id, story.mailing_id)
+                yield Violation("legal transitions", said, history.message_id, history.mailing_id)
 
 
-def keeps_its_word(ledgers: Ledgers) -> Iterator[Violation]:
+def does_what_the_api_acknowledged(ledgers: Ledgers) -> Iterator[Violation]:
     """What the API acknowledged was so at some moment between the question and the answer."""
     for call in ledgers.facts.calls:
         if call.status in (200, 201, 204) and call.method != "GET":
@@ -100,7 +100,7 @@ def keeps_its_word(ledgers: Ledgers) -> Iterator[Violation]:
                 yield Violation("acknowledged", said)
 
 
-def does_it_once(ledgers: Ledgers) -> Iterator[Violation]:
+def is_idempotent(ledgers: Ledgers) -> Iterator[Violation]:
     """A creation that was repeated with its Idempotency-Key has happened once. (No two have the same text.)"""
     first_texts = Counter(text for (_, revision), text in ledgers.facts.texts.items() if revision == 1)
     answers: dict[str, set[int]] = defaultdict(set)
@@ -108,19 +108,21 @@ def does_it_once(ledgers: Ledgers) -> Iterator[Violation]:
         if call.key and call.status == 201:
             answers[call.key].add(call.said["id"])
         if call.key and first_texts[(call.body or {}).get("text", "")] > 1:
-            yield Violation("once", f"{call.method} {call.path} with the key {call.key} has happened more than once")
+            yield Violation(
+                "idempotent", f"{call.method} {call.path} with the key {call.key} has happened more than once"
+            )
     for key, ids in answers.items():
         if len(ids) > 1:
-            yield Violation("once", f"the key {key} was answered with {sorted(ids)}")
+            yield Violation("idempotent", f"the key {key} was answered with {sorted(ids)}")
 
 
-def stays_alive(ledgers: Ledgers) -> Iterator[Violation]:
+def does_not_crash(ledgers: Ledgers) -> Iterator[Violation]:
     """No process ends by itself, and one that is asked to stop exits with 0."""
     for event in ledgers.facts.events:
         if event.what == "died":
-            yield Violation("stayed alive", f"{event.who} ended by itself: {event.detail}")
+            yield Violation("no crash", f"{event.who} ended by itself: {event.detail}")
         elif event.what == "exit" and event.detail != "0":
-            yield Violation("stayed alive", f"{event.who} was asked to stop, and ended with {event.detail}")
+            yield Violation("no crash", f"{event.who} was asked to stop, and ended with {event.detail}")
 
 
 RULES = (
@@ -129,9 +131,9 @@ RULES = (
     moves_lawfully,
     conserves,
     settles_last,
-    keeps_its_word,
-    does_it_once,
-    stays_alive,
+    does_what_the_api_acknowledged,
+    is_idempotent,
+    does_not_crash,
 )
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from sandbox.gateway_ledger import Entry
 from tests.chaos.facts import Violation
-from tests.chaos.story import CLOCK, Claim, Ledgers, Story
+from tests.chaos.message_history import CLOCK, Claim, Ledgers, MessageHistory
 from worker.lanes.send_permits import VALID_SECONDS
 
 MORE_THAN_THE_PACE = 1.02
@@ -22,99 +22,99 @@ NOT_TAKEN = ("refused", "retriable", "throttled", "misconfigured", "no_credit", 
 """Results that say: the gateway did not take it."""
 
 
-def was_accepted_if_sent(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def was_accepted_if_sent(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """`sent` implies that the gateway accepted it, and had before the ledger said so."""
-    if story.last.status != "sent":
+    if history.last.status != "sent":
         return
-    sent_at = next(move.committed_at for move in story.moves if move.status == "sent")
-    accepted_at = min((entry.accepted_at for entry in story.accepts if entry.accepted_at), default=None)
+    sent_at = next(move.committed_at for move in history.moves if move.status == "sent")
+    accepted_at = min((entry.accepted_at for entry in history.accepts if entry.accepted_at), default=None)
     if accepted_at is None:
-        yield _about(story, "sent was accepted", "it is sent, and the gateway never accepted it")
+        yield _about(history, "sent was accepted", "it is sent, and the gateway never accepted it")
     elif accepted_at > sent_at + CLOCK:
         said = f"it was recorded as sent {accepted_at - sent_at:.3f} s before the gateway accepted it"
-        yield _about(story, "sent was accepted", said)
+        yield _about(history, "sent was accepted", said)
 
 
-def explains_repeats(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def explains_repeats(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """Every extra accept matches an ambiguous attempt."""
-    ambiguous = sum(attempt.result == "ambiguous" for attempt in story.attempts.values())
-    extra = len(story.accepts) - 1
+    ambiguous = sum(attempt.result == "ambiguous" for attempt in history.attempts.values())
+    extra = len(history.accepts) - 1
     if extra > ambiguous:
         said = f"accepted {extra + 1} times, with {ambiguous} ambiguous attempts"
-        yield _about(story, "repeats explained", said)
+        yield _about(history, "repeats explained", said)
 
 
-def has_one_body(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def has_one_body(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """The same id always had the same body: that of its text and its phone number, byte for byte."""
-    hashes = {request.body_hash for request, _ in story.pairs}
+    hashes = {request.body_hash for request, _ in history.pairs}
     if len(hashes) > 1:
-        yield _about(story, "same body", f"{len(hashes)} bodies were sent")
+        yield _about(history, "same body", f"{len(hashes)} bodies were sent")
         return
-    for request, claim in story.pairs:
-        if claim is not None and request.body_hash != _expected_hash(story, claim, ledgers):
-            yield _about(story, "same body", "its body is not that of its text and its phone number")
+    for request, claim in history.pairs:
+        if claim is not None and request.body_hash != _expected_hash(history, claim, ledgers):
+            yield _about(history, "same body", "its body is not that of its text and its phone number")
             return
 
 
-def has_claims(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def has_claims(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """Every request has a committed claim of its own before it."""
-    for request, claim in story.pairs:
+    for request, claim in history.pairs:
         if claim is None:
             said = f"request {request.sequence} started without a claim that was committed before"
-            yield _about(story, "claimed first", said)
+            yield _about(history, "claimed first", said)
 
 
-def starts_in_time(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def starts_in_time(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A request starts inside the window, and while there is lease enough for it, as they were when it was claimed."""
     travel = ledgers.settings.travel
-    for request, claim in story.pairs:
+    for request, claim in history.pairs:
         if claim is None:
             continue
-        for invariant, latest in _latest_starts(story, claim, ledgers):
+        for invariant, latest in _latest_starts(history, claim, ledgers):
             late = request.started_at - latest
-            if late > travel and not ledgers.stalled_underway(story, claim, request):
+            if late > travel and not ledgers.stalled_in_flight(history, claim, request):
                 said = f"request {request.sequence} of attempt {claim.number} started {late:.3f} s too late"
-                yield _about(story, invariant, said)
+                yield _about(history, invariant, said)
 
 
-def says_it_started_in_time(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def says_it_started_in_time(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """By the ledger's own account it is exact: a worker looks at the clock before each request."""
-    for claim in story.claims:
-        attempt = story.attempts.get(claim.number)
+    for claim in history.claims:
+        attempt = history.attempts.get(claim.number)
         if claim.released or attempt is None or attempt.lost:
             continue
-        for invariant, latest in _latest_starts(story, claim, ledgers):
+        for invariant, latest in _latest_starts(history, claim, ledgers):
             if attempt.started_at > latest + CLOCK:
                 said = f"attempt {claim.number} says it started {attempt.started_at - latest:.3f} s too late"
-                yield _about(story, invariant, said)
+                yield _about(history, invariant, said)
 
 
-def heeds_changes(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def respects_changes(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """A request leaves only if its mailing ran, and its window was open, at some moment of the second before."""
     travel = ledgers.settings.travel
-    for request, claim in story.pairs:
-        if claim is None or ledgers.stalled_underway(story, claim, request):
+    for request, claim in history.pairs:
+        if claim is None or ledgers.stalled_in_flight(history, claim, request):
             continue
         seen = ledgers.mailing_between(
-            story.mailing_id, request.started_at - VALID_SECONDS - travel, request.started_at + CLOCK
+            history.mailing_id, request.started_at - VALID_SECONDS - travel, request.started_at + CLOCK
         )
         left_at = request.started_at - travel
         if not any(move.present and move.status == "running" and move.end_datetime > left_at for move in seen):
             said = f"request {request.sequence} started more than {VALID_SECONDS:g} s after its mailing had stopped"
-            yield _about(story, "changes reach", said)
+            yield _about(history, "changes take effect", said)
 
 
-def overlaps_nothing(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def overlaps_nothing(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """While one request is under way, another starts only if the first one's lease has run out, or its own had."""
-    for place, (later, later_claim) in enumerate(story.pairs):
-        for earlier, earlier_claim in story.pairs[:place]:
-            over = later.started_at >= _end(story, earlier, earlier_claim) - CLOCK
+    for place, (later, later_claim) in enumerate(history.pairs):
+        for earlier, earlier_claim in history.pairs[:place]:
+            over = later.started_at >= _end(history, earlier, earlier_claim) - CLOCK
             if not over and not any(
-                claim and story.is_lost(claim) and claim.lease_until <= later.started_at + CLOCK
+                claim and history.is_lost(claim) and claim.lease_until <= later.started_at + CLOCK
                 for claim in (earlier_claim, later_claim)
             ):
                 said = f"request {later.sequence} started while request {earlier.sequence} was under way"
-                yield _about(story, "no overlap", said)
+                yield _about(history, "no overlap", said)
 
 
 def _codes_of(request: Entry) -> tuple[str, ...]:
@@ -122,31 +122,33 @@ def _codes_of(request: Entry) -> tuple[str, ...]:
     return (str(request.status), "7") if request.outcome == "refused" else (str(request.status),)
 
 
-def reads_answers(story: Story, ledgers: Ledgers) -> Iterator[Violation]:
+def reads_answers(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """What the ledger says of an attempt is what the gateway did."""
-    numbers = {claim.number for claim in story.claims if not claim.released}
-    unreachable = sum(attempt.result == "unreachable" for attempt in story.attempts.values())
-    if len(story.pairs) > len(numbers) - unreachable >= 0:
-        yield _about(story, "answers read", f"{unreachable} attempts are unreachable, and a request of theirs came")
-    if any(story.is_lost(claim) for claim in story.claims):
+    numbers = {claim.number for claim in history.claims if not claim.released}
+    unreachable = sum(attempt.result == "unreachable" for attempt in history.attempts.values())
+    if len(history.pairs) > len(numbers) - unreachable >= 0:
+        yield _about(
+            history, "answers recorded", f"{unreachable} attempts are unreachable, and a request of theirs came"
+        )
+    if any(history.is_lost(claim) for claim in history.claims):
         return  # which request belongs to which claim is a guess then
-    for request, claim in story.pairs:
-        attempt = story.attempts.get(claim.number) if claim else None
+    for request, claim in history.pairs:
+        attempt = history.attempts.get(claim.number) if claim else None
         if attempt is None:
             continue
         taken = request.accepted_at is not None
         if (attempt.result == "accepted") > taken or (attempt.result in NOT_TAKEN and taken):
             said = f"attempt {attempt.number} is {attempt.result}, and the gateway had it as {request.outcome}"
-            yield _about(story, "answers read", said)
+            yield _about(history, "answers recorded", said)
         elif request.status is not None and attempt.provider_code not in (None, *_codes_of(request)):
             said = f"attempt {attempt.number} was answered {attempt.provider_code}, the gateway said {request.status}"
-            yield _about(story, "answers read", said)
+            yield _about(history, "answers recorded", said)
 
 
 def is_known(ledgers: Ledgers) -> Iterator[Violation]:
     """No request carries an id that is no message's."""
     for request in ledgers.facts.requests:
-        if request.id not in ledgers.stories:
+        if request.id not in ledgers.histories:
             said = f"request {request.sequence} carries the id {request.id}, which is no message's"
             yield Violation("claimed first", said)
 
@@ -160,7 +162,7 @@ def keeps_the_pace(ledgers: Ledgers) -> Iterator[Violation]:
     seconds = ((bisect_left(moments, at + 1.0) - place, at) for place, at in enumerate(moments))
     count, first = max(seconds, default=(0, 0.0))
     if count > rate * MORE_THAN_THE_PACE:
-        yield Violation("paced", f"{count} requests came in the second from {first:.3f} on, and {rate:g} may")
+        yield Violation("rate limited", f"{count} requests came in the second from {first:.3f} on, and {rate:g} may")
 
 
 RULES = (
@@ -170,7 +172,7 @@ RULES = (
     has_claims,
     starts_in_time,
     says_it_started_in_time,
-    heeds_changes,
+    respects_changes,
     overlaps_nothing,
     reads_answers,
 )
@@ -179,25 +181,25 @@ RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (is_known, 
 
 def _arrivals(ledgers: Ledgers) -> Iterator[float]:
     """When each request came to the gateway, if none was held up on its way by the machine longer than WAY."""
-    for story in ledgers.stories.values():
-        for request, claim in story.pairs:
-            attempt = story.attempts.get(claim.number) if claim else None
+    for history in ledgers.histories.values():
+        for request, claim in history.pairs:
+            attempt = history.attempts.get(claim.number) if claim else None
             if attempt and not attempt.lost:
                 yield min(request.started_at, attempt.started_at + WAY)
-            elif not (claim and ledgers.stalled_underway(story, claim, request)):
+            elif not (claim and ledgers.stalled_in_flight(history, claim, request)):
                 yield request.started_at
 
 
-def _latest_starts(story: Story, claim: Claim, ledgers: Ledgers) -> Iterator[tuple[str, float]]:
+def _latest_starts(history: MessageHistory, claim: Claim, ledgers: Ledgers) -> Iterator[tuple[str, float]]:
     yield "lease respected", claim.lease_until - ledgers.settings.gateway_timeout
-    if mailing := ledgers.mailing_at(story.mailing_id, claim.committed_at):
+    if mailing := ledgers.mailing_at(history.mailing_id, claim.committed_at):
         yield "inside the window", mailing.end_datetime
 
 
-def _end(story: Story, request: Entry, claim: Claim | None) -> float:
+def _end(history: MessageHistory, request: Entry, claim: Claim | None) -> float:
     """When a request was over, by the gateway or by the worker, who may leave before; never, if both are silent."""
     answered_at = float("inf") if request.answered_at is None else request.answered_at
-    attempt = story.attempts.get(claim.number) if claim else None
+    attempt = history.attempts.get(claim.number) if claim else None
     if claim is None or attempt is None or attempt.duration is None or attempt.came_late:
         return answered_at
     # Reckoned from the moment before the claim was asked for, it may come out a little late; told is over.
@@ -205,11 +207,11 @@ def _end(story: Story, request: Entry, claim: Claim | None) -> float:
     return min(answered_at, attempt.started_at + attempt.duration, told_at)
 
 
-def _expected_hash(story: Story, claim: Claim, ledgers: Ledgers) -> str:
-    text = ledgers.facts.texts.get((story.mailing_id, claim.text_revision or 0))
-    body = {"id": story.message_id, "phone": claim.phone_number, "text": text}
+def _expected_hash(history: MessageHistory, claim: Claim, ledgers: Ledgers) -> str:
+    text = ledgers.facts.texts.get((history.mailing_id, claim.text_revision or 0))
+    body = {"id": history.message_id, "phone": claim.phone_number, "text": text}
     return sha256(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def _about(story: Story, invariant: str, said: str) -> Violation:
-    return Violation(invariant, said, story.message_id, story.mailing_id)
+def _about(history: MessageHistory, invariant: str, said: str) -> Violation:
+    return Violation(invariant, said, history.message_id, history.mailing_id)

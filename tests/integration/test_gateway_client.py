@@ -26,7 +26,7 @@ from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.submitted import submitted
-from tests.unit.test_senders import delivery
+from tests.unit.test_message_sender import delivery
 from worker.delivery import ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes import curl_transfer

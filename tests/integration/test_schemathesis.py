@@ -22,7 +22,7 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from shared.domain.client_rules import TIMEZONES
 from tests import factories
-from tests.database import Housekeeper, connected
+from tests.database import DatabaseCleaner, connected
 from tests.integration.api.calls import API_KEY
 
 CONFIG = {
@@ -115,12 +115,12 @@ def nodeid(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def begin(database_url: str, housekeeper: Housekeeper) -> Iterator[Callable[[], None]]:
+def begin(database_url: str, database_cleaner: DatabaseCleaner) -> Iterator[Callable[[], None]]:
     """Leaves nothing in the database but three clients, and a launched mailing to them."""
     with connected(database_url) as connection:
 
         def begin() -> None:
-            housekeeper.empty()
+            database_cleaner.empty()
             fill(connection)
 
         begin()

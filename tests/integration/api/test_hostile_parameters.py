@@ -202,7 +202,7 @@ def test_no_review_fails_whatever_it_is_confirmed_with(api: Caller) -> None:
             assert answer.status_code == 422, (name, value[:100])
 
 
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("zone", few_of(ZONES, "Etc/GMT-14", "Etc/GMT%2B12"))
 def test_no_time_fails_in_any_zone(api: Caller, zone: str) -> None:
     for value in MOMENTS:
         for name in ("since", "until"):
@@ -262,7 +262,13 @@ IN_HEADERS = ("", "\xff", '"', ",,,;=", "gonets=\xff; language=\xff", "Bearer \x
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/"), ("GET", "/v1/client/1/"), ("PUT", "/v1/client/1/"), ("POST", "/login/")]
+    ("method", "path"),
+    few_of(
+        [("GET", "/"), ("GET", "/v1/client/1/"), ("PUT", "/v1/client/1/"), ("POST", "/login/")],
+        ("GET", "/"),
+        ("PUT", "/v1/client/1/"),
+        ("POST", "/login/"),
+    ),
 )
 def test_no_header_makes_anything_fail(app: Flask, api: Caller, method: str, path: str) -> None:
     for name in HEADERS:

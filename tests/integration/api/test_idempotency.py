@@ -9,13 +9,12 @@ from functools import partial
 import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extensions import parse_dsn
 
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from tests.cutting_proxy import CuttingProxy, Moment
 from tests.factories import add_running_mailing, execute, rows, value
+from tests.fault_proxy import CommitMoment, FaultProxy
 from tests.integration.api.calls import (
     Answer,
     Caller,
@@ -44,17 +43,15 @@ def is_replay(answer: Answer) -> bool:
 
 
 @pytest.fixture
-def proxy(clean_database: str) -> Iterator[CuttingProxy]:
-    with CuttingProxy(clean_database) as proxy:
+def proxy(clean_database: str) -> Iterator[FaultProxy]:
+    with FaultProxy(clean_database) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def proxied(proxy: CuttingProxy) -> Iterator[Caller]:
+def proxied(proxy: FaultProxy) -> Iterator[Caller]:
     """A caller of an application whose connections the proxy can cut."""
-    way = parse_dsn(proxy.dsn)
-    url = f"postgresql://{way['user']}@{way['host']}:{way['port']}/{way['dbname']}"
-    app = create_app(ApiSettings(database_url=parse_database_url(url)))
+    app = create_app(ApiSettings(database_url=parse_database_url(proxy.url)))
     yield caller(app)
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
@@ -221,10 +218,10 @@ def test_answers_past_their_time_are_swept_by_who_comes_next(api: Caller, connec
 
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_what_was_done_and_its_answer_are_written_together_or_not_at_all(
-    moment: Moment, proxied: Caller, proxy: CuttingProxy, connection: Connection
+    moment: CommitMoment, proxied: Caller, proxy: FaultProxy, connection: Connection
 ) -> None:
     proxied.get("/v1/client/")  # so that the next commit is that of the request
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     assert add(proxied).status_code == 503
 

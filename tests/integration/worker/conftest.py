@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from tests.database import Housekeeper
+from tests.database import DatabaseCleaner
 from worker.database import Database
 from worker.delivery import Retries
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
@@ -21,7 +21,7 @@ OpenMaintenance = Callable[..., Maintenance]
 
 
 @pytest.fixture
-def open_database(clean_database: str, housekeeper: Housekeeper) -> Iterator[OpenDatabase]:
+def open_database(clean_database: str, database_cleaner: DatabaseCleaner) -> Iterator[OpenDatabase]:
     """Opens the worker's kind of connection to the clean database."""
     opened: list[Database] = []
 
@@ -30,7 +30,7 @@ def open_database(clean_database: str, housekeeper: Housekeeper) -> Iterator[Ope
         return opened[-1]
 
     yield open_one
-    housekeeper.end_connections()
+    database_cleaner.end_connections()
     for database in opened:
         database.close()
 

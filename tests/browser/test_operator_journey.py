@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.conftest import PATIENCE, Open
-from tests.browser.stage import Stage
+from tests.browser.service import Service
 from tests.factories import add_clients, value
+from tests.variations import few_of
 
 expect.set_options(timeout=PATIENCE)
 
@@ -29,13 +30,13 @@ def does(page: Page, action: str, then: str) -> None:
     sees(page, then)
 
 
-def add_mailing(service: Stage, mark: str, text: str = "Hello", starts_in: int = 0) -> int:
+def add_mailing(service: Service, mark: str, text: str = "Hello", starts_in: int = 0) -> int:
     start = datetime.now(UTC) + timedelta(hours=starts_in)
     window = {"start_datetime": start.isoformat(), "end_datetime": (start + timedelta(hours=2)).isoformat()}
     return int(service.post("/v1/mailing/create/", mark=mark, text=text, **window)["id"])
 
 
-def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation(at: Open, service: Stage) -> None:
+def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation(at: Open, service: Service) -> None:
     page = at("/")
     sees(page, "Three steps to the first mailing")
     sees(page, "1 worker is running")
@@ -75,7 +76,7 @@ def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation
     expect(page.get_by_role("img", name="Requests per second")).to_be_visible()
 
 
-def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Stage) -> None:
+def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Service) -> None:
     page = at("/clients/?tag=vip", key=None)
     expect(page.get_by_role("navigation", name="Main")).to_have_count(0)
     expect(page.get_by_label("Key")).to_be_focused()
@@ -92,7 +93,7 @@ def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Stage) ->
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_a_viewer_looks_and_is_offered_nothing_else(at: Open, service: Stage, ledger: Connection) -> None:
+def test_a_viewer_looks_and_is_offered_nothing_else(at: Open, service: Service, ledger: Connection) -> None:
     (client_id,) = add_clients(ledger, 1, tag="looked at")
     mailing_id = add_mailing(service, "looked at", starts_in=24)
     page = at("/", key=service.key("viewer"))
@@ -111,7 +112,7 @@ def test_a_viewer_looks_and_is_offered_nothing_else(at: Open, service: Stage, le
     sees(page, "Your role does not allow that")
 
 
-def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Stage, ledger: Connection) -> None:
+def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Service, ledger: Connection) -> None:
     add_clients(ledger, 20, tag="patient")
     page = at(f"/mailings/{add_mailing(service, 'patient', starts_in=1)}/")
     does(page, "Pause", "The mailing is paused.")
@@ -129,18 +130,7 @@ def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Sta
     does(page, "Remove", "The mailing is removed.")
 
 
-def test_an_edit_keeps_the_window_whatever_the_viewer_s_time_zone(at: Open, service: Stage, ledger: Connection) -> None:
-    mailing_id = add_mailing(service, "patient", starts_in=5)
-    question = "SELECT date_trunc('second', start_datetime) FROM mailing WHERE id = %s"
-    before = value(ledger, question, mailing_id)
-    page = at(f"/mailings/{mailing_id}/edit/")
-    page.get_by_label("Text").fill("Other words")
-    page.get_by_role("button", name="Save").click()
-    sees(page, "The change is saved.")
-    assert value(ledger, question, mailing_id) == before
-
-
-def test_what_failed_is_explained_and_tried_again(at: Open, service: Stage, ledger: Connection) -> None:
+def test_what_failed_is_explained_and_tried_again(at: Open, service: Service, ledger: Connection) -> None:
     add_clients(ledger, 5, tag="unlucky")
     service.gateway.faults(statuses={"422": 1.0})
     page = at(f"/mailings/{add_mailing(service, 'unlucky')}/")
@@ -162,7 +152,7 @@ def test_what_failed_is_explained_and_tried_again(at: Open, service: Stage, ledg
 
 
 def test_the_ledger_of_a_mailing_is_saved_as_a_file(
-    at: Open, service: Stage, ledger: Connection, tmp_path: Path
+    at: Open, service: Service, ledger: Connection, tmp_path: Path
 ) -> None:
     add_clients(ledger, 3, tag="archived")
     page = at(f"/mailings/{add_mailing(service, 'archived')}/")
@@ -175,7 +165,7 @@ def test_the_ledger_of_a_mailing_is_saved_as_a_file(
         assert [row["last_result"] for row in csv.DictReader(file)] == ["accepted"] * 3
 
 
-def test_a_test_goes_to_one_client(at: Open, service: Stage, ledger: Connection) -> None:
+def test_a_test_goes_to_one_client(at: Open, service: Service, ledger: Connection) -> None:
     (client_id,) = add_clients(ledger, 1, tag="tester")
     phone = value(ledger, "SELECT phone_number FROM client WHERE id = %s", client_id)
     page = at(f"/mailings/{add_mailing(service, 'somebody else', 'Only a test', starts_in=24)}/")
@@ -258,7 +248,7 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     assert download.value.path().read_bytes().startswith("\ufeffphone_number;operator_code;".encode())
 
 
-def test_the_ledger_is_searched(at: Open, service: Stage, ledger: Connection) -> None:
+def test_the_ledger_is_searched(at: Open, service: Service, ledger: Connection) -> None:
     add_clients(ledger, 3, tag="sought")
     mailing_id = add_mailing(service, "sought")
     page = at(f"/mailings/{mailing_id}/")
@@ -274,7 +264,9 @@ def test_the_ledger_is_searched(at: Open, service: Stage, ledger: Connection) ->
     sees(page, "must be numbers")
 
 
-@pytest.mark.parametrize(("locale", "heading"), [("en-GB", "Dashboard"), ("ru-RU", "Обзор")])
+@pytest.mark.parametrize(
+    ("locale", "heading"), few_of([("en-GB", "Dashboard"), ("ru-RU", "Обзор")], ("en-GB", "Dashboard"))
+)
 def test_the_language_is_the_browser_s_until_another_is_chosen(at: Open, locale: str, heading: str) -> None:
     page = at("/", locale)
     expect(page.get_by_role("heading", level=1)).to_have_text(heading)
@@ -299,7 +291,7 @@ def test_a_page_is_walked_by_keyboard(at: Open) -> None:
     expect(page.get_by_label("Phone number")).to_be_focused()
 
 
-def test_a_refused_token_is_said_with_what_to_do_about_it(at: Open, service: Stage, ledger: Connection) -> None:
+def test_a_refused_token_is_said_with_what_to_do_about_it(at: Open, service: Service, ledger: Connection) -> None:
     # The last of this file: the worker is left to wait before it tries the token again.
     add_clients(ledger, 2, tag="waiting")
     service.gateway.faults(token="another")

@@ -1,4 +1,4 @@
-"""People who use the API, several at once. What they asked, and what they were told and when, is kept."""
+"""Several users of the API at once. Every call is recorded, with its times and its answer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import requests
 
 from tests.chaos.facts import Call
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds for an answer."""
-API_KEY = "the-key-of-everybody-in-the-rig"
-AGAIN = 4
+API_KEY = "the-api-key-of-the-chaos-tests"
+MAX_REPEATS = 4
 """How often a call with an Idempotency-Key is repeated while it gets no answer."""
 
 
-class People:
-    """Their calls go out at once, up to `count` together; the rest wait."""
+class ApiUsers:
+    """Calls the API in the background, `count` calls at a time."""
 
     def __init__(self, url: str, count: int = 3) -> None:
         self._url = url
@@ -30,7 +30,7 @@ class People:
         self._own = threading.local()
         self.calls: list[Call] = []
 
-    def ask(
+    def call(
         self,
         method: str,
         path: str,
@@ -38,11 +38,12 @@ class People:
         then: Callable[[Call], None] = lambda call: None,
         key: str | None = None,
     ) -> Future[Call]:
-        """Makes a call; `then` is told, in another thread, how it went. With an Idempotency-Key, it is insisted on."""
+        """Makes a call; `then` gets it in another thread once it is over. With an Idempotency-Key, it is
+        repeated while it gets no answer."""
 
         def work() -> Call:
             call = self._call(method, path, body, key)
-            for _ in range(AGAIN if key else 0):
+            for _ in range(MAX_REPEATS if key else 0):
                 if call.status is not None and call.status < 500:
                     break
                 time.sleep(0.3)
@@ -52,7 +53,7 @@ class People:
 
         return self._pool.submit(work)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Returns when every call is over."""
         self._pool.shutdown()
 
@@ -66,7 +67,7 @@ class People:
         sent_at = time.time()
         with contextlib.suppress(requests.RequestException, ValueError):
             url = self._url + path
-            response = self._own.session.request(method, url, json=body, headers=headers, timeout=PATIENCE)
+            response = self._own.session.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
             said = response.json() if response.content else None
             status = response.status_code
         call = Call(method, path, body, sent_at, time.time(), status, said, key)

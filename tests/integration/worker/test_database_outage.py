@@ -14,9 +14,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.postgres import EmbeddedPostgres, StopMode
-from tests.black_hole import BlackHole
 from tests.conftest import Connect
-from tests.cutting_proxy import CuttingProxy, Moment
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -34,6 +32,7 @@ from tests.factories import (
     tally,
     value,
 )
+from tests.fault_proxy import CommitMoment, FaultProxy
 from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
@@ -72,15 +71,15 @@ def database(open_database: OpenDatabase) -> Database:
 
 
 @pytest.fixture
-def proxy(clean_database: str) -> Iterator[CuttingProxy]:
-    with CuttingProxy(clean_database) as proxy:
+def proxy(clean_database: str) -> Iterator[FaultProxy]:
+    with FaultProxy(clean_database) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def proxied(proxy: CuttingProxy) -> Iterator[Database]:
+def proxied(proxy: FaultProxy) -> Iterator[Database]:
     """A connection that the proxy can cut."""
-    database = Database(proxy.dsn, threading.Event(), "gonets test")
+    database = Database(proxy.url, threading.Event(), "gonets test")
     yield database
     database.close()
 
@@ -168,15 +167,15 @@ def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
     clean_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("worker.database.ANSWER_SECONDS", 0.5)
-    with BlackHole(clean_database) as hole:
-        database = Database(hole.url, threading.Event(), "gonets test")
+    with FaultProxy(clean_database) as proxy:
+        database = Database(proxy.url, threading.Event(), "gonets test")
         before = backend(database)
-        hole.swallow()
+        proxy.swallow()
         asking = in_background(lambda: backend(database))
         eventually(lambda: "the database is away, trying again" in caplog.messages)
         assert not asking.done()
 
-        hole.heal()
+        proxy.restore()
 
         assert asking.result(PATIENCE) != before
         database.close()
@@ -283,11 +282,11 @@ def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pyte
 
 @MOMENTS
 def test_a_claim_that_was_cut_holds_no_more_than_it_tells(
-    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+    moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 10)
     in_hand = left.claim(2)
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     claimed = left.claim(3)
 
@@ -300,7 +299,7 @@ def test_a_claim_that_was_cut_holds_no_more_than_it_tells(
 
 
 def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
-    connection: Connection, left: Queue, open_database: OpenDatabase, proxy: CuttingProxy
+    connection: Connection, left: Queue, open_database: OpenDatabase, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 10)
     retries = Retries(3, base=0.0, cap=1.0)
@@ -308,7 +307,7 @@ def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
         open_database(), worker="right", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1)
     )
     right.claim(4)
-    proxy.cut("after the commit")
+    proxy.cut_at_commit("after the commit")
 
     left.claim(3)
 
@@ -316,20 +315,20 @@ def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
 
 
 def test_a_claim_that_was_cut_is_told_from_one_of_the_same_message_before_it(
-    connection: Connection, left: Queue, open_queue: OpenQueue, proxy: CuttingProxy
+    connection: Connection, left: Queue, open_queue: OpenQueue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 1)
     left.claim(1)
     run_leases_out(connection)
     reclaim(open_queue("right"), 1)
     make_due(connection)
-    proxy.cut("after the commit")
+    proxy.cut_at_commit("after the commit")
 
     assert [delivery.number for delivery in left.claim(1)] == [2]
 
 
 def test_what_a_claim_that_was_cut_gives_back_is_as_good_as_new(
-    connection: Connection, left: Queue, proxy: CuttingProxy
+    connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     mailing_id = add_running_mailing(connection, 3, text="old")
 
@@ -338,7 +337,7 @@ def test_what_a_claim_that_was_cut_gives_back_is_as_good_as_new(
         execute(connection, "UPDATE client SET phone_number = 79990000000 + id, operator_code = '999'")
         execute(connection, "DELETE FROM client WHERE id = 3")
 
-    proxy.cut("after the commit", meanwhile=change_everything)
+    proxy.cut_at_commit("after the commit", meanwhile=change_everything)
 
     claimed = left.claim(10)
 
@@ -351,11 +350,11 @@ def test_what_a_claim_that_was_cut_gives_back_is_as_good_as_new(
 
 @MOMENTS
 def test_a_claim_is_dated_by_the_try_that_succeeded(
-    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+    moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 1)
     asked = time.monotonic()
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     [delivery] = left.claim(1)
 
@@ -368,11 +367,11 @@ def test_a_claim_is_dated_by_the_try_that_succeeded(
 @MOMENTS
 @pytest.mark.parametrize("name", ["accepted", "refused", "throttled", "ambiguous"])
 def test_a_record_that_was_cut_is_written_once(
-    moment: Moment, name: str, connection: Connection, left: Queue, proxy: CuttingProxy
+    moment: CommitMoment, name: str, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     mailing_id = add_running_mailing(connection, 5)
     claimed = left.claim(5)
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     left.record([answer(delivery, name) for delivery in claimed])
 
@@ -386,11 +385,11 @@ def test_a_record_that_was_cut_is_written_once(
 
 @MOMENTS
 def test_what_was_given_back_when_the_connection_was_cut_is_given_back_once(
-    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+    moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 5)
     claimed = left.claim(5)
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     left.release(claimed)
 
@@ -400,12 +399,12 @@ def test_what_was_given_back_when_the_connection_was_cut_is_given_back_once(
 
 @MOMENTS
 def test_a_lease_that_ran_out_is_written_down_once(
-    moment: Moment, connection: Connection, left: Queue, proxy: CuttingProxy
+    moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 5)
     left.claim(5)
     run_leases_out(connection)
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     reclaim(left, 10)
 
@@ -416,16 +415,16 @@ def test_a_lease_that_ran_out_is_written_down_once(
 
 @MOMENTS
 def test_a_chunk_that_was_cut_is_launched_once(
-    moment: Moment, connection: Connection, proxied: Database, proxy: CuttingProxy
+    moment: CommitMoment, connection: Connection, proxied: Database, proxy: FaultProxy
 ) -> None:
     add_clients(connection, 30)
     mailing_id = add_mailing(connection)
     maintenance = Maintenance(proxied, launch_chunk=10)
     maintenance.run()
-    proxy.cut(moment)
+    proxy.cut_at_commit(moment)
 
     while maintenance.run():
-        proxy.cut(moment)
+        proxy.cut_at_commit(moment)
 
     assert proxy.cuts > 3
     assert mailing(connection, mailing_id)["audience"] == 30

@@ -23,12 +23,12 @@ from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
 from tests.acceptance.launcher import free_port
-from tests.chaos import history
+from tests.chaos import row_history
+from tests.chaos.api_users import API_KEY
 from tests.chaos.facts import Event, Settings
 from tests.chaos.gateway import read
-from tests.chaos.people import API_KEY
-from tests.chaos.proxy import Proxy
-from tests.database import Housekeeper, migrate
+from tests.database import DatabaseCleaner, migrate
+from tests.fault_proxy import FaultProxy
 
 TOKEN = "right"
 HOST = "127.0.0.1"
@@ -45,8 +45,8 @@ class Program:
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
-        self._ordered_to_end = False
-        self._said_before = 0
+        self._stop_requested = False
+        self._log_start = 0
         self.frozen = False
 
     @property
@@ -66,28 +66,28 @@ class Program:
         return self._process is not None and self._process.poll() is None
 
     @property
-    def has_started(self) -> bool:
-        """Whether it has said that it is ready."""
-        return b"worker.started" in self.log.read_bytes()[self._said_before :]
+    def is_ready(self) -> bool:
+        """Whether it has logged that it is ready."""
+        return b"worker.started" in self.log.read_bytes()[self._log_start :]
 
     @property
-    def at_work(self) -> bool:
-        """Whether it runs, and nothing has been done to it."""
-        return self.runs and not self.frozen and not self._ordered_to_end
+    def available(self) -> bool:
+        """Whether it runs, is not frozen and has not been asked to stop."""
+        return self.runs and not self.frozen and not self._stop_requested
 
     @property
     def ended_by_itself(self) -> int | None:
-        """The exit status of a process that nobody had told to end."""
-        if self._process is None or self._ordered_to_end:
+        """The exit status of a process that ended without having been asked to stop."""
+        if self._process is None or self._stop_requested:
             return None
         return self._process.poll()
 
     def start(self) -> None:
         """Starts it. It must not run."""
         assert not self.runs, f"{self.name} runs already"
-        self.frozen = self._ordered_to_end = False
+        self.frozen = self._stop_requested = False
         with self.log.open("ab") as log:
-            self._said_before = log.tell()
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 die_with_parent(self._command, signal.SIGKILL),
                 cwd=ROOT,
@@ -99,25 +99,25 @@ class Program:
             )
 
     def freeze(self) -> None:
-        """Stops it as a machine that hangs does: it knows nothing of it."""
+        """SIGSTOP: it stands still and does not know it."""
         self.frozen = True
         os.killpg(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Lets it go on."""
+        """SIGCONT."""
         self.frozen = False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
-        """Asks it to stop."""
-        self._ordered_to_end = True
+        """SIGTERM."""
+        self._stop_requested = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends it here and now, with all its children."""
-        self._ordered_to_end = True
+        """SIGKILL, for its children too."""
+        self._stop_requested = True
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -129,10 +129,10 @@ class Program:
         return self._process.wait(seconds)
 
 
-class Stage:
-    """Starts everything but the API and the workers; as a context manager, it ends everything.
+class Environment:
+    """Starts everything but the API and the workers; as a context manager, it stops everything at the end.
 
-    To be used from the thread that makes it: Linux ends the processes when that one ends.
+    To be used from the thread that makes it: Linux kills the processes when that thread ends.
     """
 
     def __init__(
@@ -155,20 +155,21 @@ class Stage:
         self.api_url = f"http://{HOST}:{self._api_port}"
         self._worker_command = worker_command
         self._count = workers
-        self.proxies: list[Proxy] = []
+        self.proxies: list[FaultProxy] = []
+        self._opened = contextlib.ExitStack()
         self.workers: list[Program] = []
 
     def __enter__(self) -> Self:
         try:
             self.postgres.start()
-            history.keep_commit_times(self.postgres.url)
+            row_history.track_commit_times(self.postgres.url)
             self.postgres.restart()
             migrate(self.postgres.url)
-            history.install(self.postgres.url)
+            row_history.install(self.postgres.url)
             self._gateway_port = _hold_port()
             self.start_gateway(TOKEN)
             self.write_token(TOKEN)
-            self.proxies = [Proxy(self.postgres.url) for _ in range(self._count)]
+            self.proxies = [self._opened.enter_context(FaultProxy(self.postgres.url)) for _ in range(self._count)]
             self.workers = self.make_workers(self._worker_command)
             self.api = Program("api", self._api_command(), self._environment(), self.folder / "api.log")
         except BaseException:
@@ -181,8 +182,7 @@ class Stage:
     ) -> None:
         for program in (*self.workers, *([self.api] if hasattr(self, "api") else [])):
             program.kill()
-        for proxy in self.proxies:
-            proxy.close()
+        self._opened.close()
         if hasattr(self, "gateway"):
             self.gateway.kill()
         if hasattr(self, "_gateway_port"):
@@ -190,24 +190,24 @@ class Stage:
         self.postgres.stop("immediate")
 
     def make_workers(self, command: Sequence[str], settings: Settings | None = None) -> list[Program]:
-        """Workers that run this command, one behind each proxy; not started yet."""
+        """Workers that run this command, each behind a proxy of its own; not started yet."""
         return [
             Program(
-                f"rig-{number}",
+                f"chaos-{number}",
                 [sys.executable, *command],
-                self._worker_environment(f"rig-{number}", proxy, settings or self.settings),
+                self._worker_environment(f"chaos-{number}", proxy, settings or self.settings),
                 self.folder / f"worker-{number}.log",
             )
             for number, proxy in enumerate(self.proxies, 1)
         ]
 
     def start_gateway(self, token: str) -> None:
-        """Starts the gateway, on the port that it had before; it behaves. Another one must not run."""
+        """Starts a gateway without faults on the same port as before. None may be running."""
         program = ("-m", "tests.chaos.gateway", "--ledger", str(self.ledger_file))
         self.gateway = SandboxGateway.start(token, self._gateway_port.getsockname()[1], program)
 
     def requests(self) -> list[Entry]:
-        """What the gateway has seen, refused requests included, whether it runs or not."""
+        """The requests that the gateway has received, refused ones included, whether it runs or not."""
         return read(self.ledger_file)
 
     def start_api(self) -> None:
@@ -222,7 +222,7 @@ class Stage:
             time.sleep(0.05)
 
     def api_answers(self) -> bool:
-        """Whether the API is there."""
+        """Whether the API accepts connections."""
         try:
             with socket.create_connection((HOST, self._api_port), timeout=5):
                 return True
@@ -230,29 +230,29 @@ class Stage:
             return False
 
     def write_token(self, token: str) -> None:
-        """Gives the workers a token, when they read it the next time."""
+        """Writes the token that workers read next."""
         self.token_file.write_text(token)
 
-    def connect(self, name: str = "rig") -> Connection:
-        """A connection to the database, in autocommit, that calls itself `name`."""
+    def connect(self, name: str = "chaos") -> Connection:
+        """A connection to the database, in autocommit, with `name` as its application_name."""
         connection = psycopg2.connect(self.postgres.url, application_name=name, connect_timeout=5)
         connection.autocommit = True
         return connection
 
     def note(self, what: str, who: str = "", detail: str = "") -> None:
-        """Writes down what happens now."""
+        """Records an event that happens now."""
         event = Event(time.time(), what, who, detail)
         self.events.append(event)
         with (self.folder / "driver.log").open("a") as log:
             print(*event, file=log)
 
-    def forget(self) -> None:
-        """As if nothing had happened: empty tables and ledgers. No worker may run."""
-        with contextlib.closing(Housekeeper(self.postgres.url)) as housekeeper:
-            housekeeper.empty()
-        history.start_over(self.postgres.url)
+    def reset(self) -> None:
+        """Empties the tables and both ledgers and ends every fault. No worker may run."""
+        with contextlib.closing(DatabaseCleaner(self.postgres.url)) as cleaner:
+            cleaner.empty()
+        row_history.clear(self.postgres.url)
         for proxy in self.proxies:
-            proxy.mend()
+            proxy.restore()
         self.write_token(TOKEN)
         self.gateway.clear()
         os.truncate(self.ledger_file, 0)
@@ -263,7 +263,7 @@ class Stage:
         gunicorn = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         return [*gunicorn, "--workers", "1", "api:create_app()"]
 
-    def _worker_environment(self, name: str, proxy: Proxy, settings: Settings) -> dict[str, str]:
+    def _worker_environment(self, name: str, proxy: FaultProxy, settings: Settings) -> dict[str, str]:
         seconds = {
             "GATEWAY_CONNECT_TIMEOUT": min(1.0, settings.gateway_timeout),
             "GATEWAY_TIMEOUT": settings.gateway_timeout,

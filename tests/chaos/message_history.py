@@ -1,4 +1,4 @@
-"""The facts put in order: what happened to one message on both sides, and how a mailing stood at a given moment."""
+"""The facts in order: what happened to one message on both sides, and the state of a mailing at a given moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOCK = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A message in a worker's hands, from the commit that put it there to the one that took it out."""
+    """A message under a worker's lease, from the commit of the claim to the one that ended it."""
 
     number: int
     worker: str
@@ -30,12 +30,12 @@ class Claim:
 
     @property
     def released(self) -> bool:
-        """Whether it was given back as if it had not been made."""
+        """Whether it was released, and its attempt not counted."""
         return self.ended is not None and self.ended.status == "pending" and self.ended.attempts < self.number
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class MessageHistory:
     """One message. Each request is paired with the claim that it belongs to, if there is one."""
 
     message_id: int
@@ -58,7 +58,7 @@ class Story:
         return [request for request, _ in self.pairs if request.accepted_at is not None]
 
     def is_lost(self, claim: Claim | None) -> bool:
-        """Whether the claim's lease ran out before its holder told what came of it."""
+        """Whether the claim's lease expired before its holder recorded a result."""
         attempt = self.attempts.get(claim.number) if claim else None
         return attempt is not None and attempt.lost
 
@@ -75,7 +75,7 @@ class Ledgers:
         self.clients: dict[int, list[ClientMove]] = defaultdict(list)
         for client in facts.clients:
             self.clients[client.client_id].append(client)
-        self.stories = _stories(facts)
+        self.histories = _histories(facts)
         self._stalls = facts.stalls()
 
     def mailing_at(self, mailing_id: int, moment: float) -> MailingMove | None:
@@ -96,12 +96,12 @@ class Ledgers:
         place = bisect_right(moves, moment, key=attrgetter("committed_at"))
         return moves[place - 1] if place else None
 
-    def stalled_underway(self, story: Story, claim: Claim, request: Entry) -> Stall | None:
+    def stalled_in_flight(self, history: MessageHistory, claim: Claim, request: Entry) -> Stall | None:
         """The stall that held up a request which its worker had begun before: it can't look at its clock meanwhile.
 
         If the worker has told how long the request took, the stall must lie within.
         """
-        attempt = story.attempts.get(claim.number)
+        attempt = history.attempts.get(claim.number)
         for stall in self._stalls:
             between = claim.committed_at - 0.05 <= stall.until <= request.started_at + CLOCK
             if claim.worker.startswith(stall.who) and between and claim.committed_at <= stall.until:
@@ -112,20 +112,20 @@ class Ledgers:
 
     def timeline(self, message_id: int) -> list[str]:
         """Everything that is known of one message, in order, a line each: to see what went wrong."""
-        story = self.stories[message_id]
-        lines = [(move.committed_at, f"ledger   {_described(move)}") for move in story.moves]
-        for request, claim in story.pairs:
+        history = self.histories[message_id]
+        lines = [(move.committed_at, f"ledger   {_described(move)}") for move in history.moves]
+        for request, claim in history.pairs:
             number = claim.number if claim else "no claim"
             lines.append((request.started_at, f"gateway  request of {number}: {request.outcome} {request.status}"))
             if request.answered_at:
                 lines.append((request.answered_at, f"gateway  answered {request.status}"))
-        for attempt in story.attempts.values():
+        for attempt in history.attempts.values():
             lines.append((attempt.started_at, f"attempt  {' '.join(str(value) for value in attempt[1:8])}"))
         first = min(at for at, _ in lines)
         return [f"{at - first:9.3f} {said}" for at, said in sorted(lines)]
 
 
-def _stories(facts: Facts) -> dict[int, Story]:
+def _histories(facts: Facts) -> dict[int, MessageHistory]:
     moves: dict[int, list[MessageMove]] = defaultdict(list)
     for move in facts.messages:
         moves[move.message_id].append(move)
@@ -136,17 +136,17 @@ def _stories(facts: Facts) -> dict[int, Story]:
     for request in facts.requests:
         requests[request.id].append(request)
     return {
-        message_id: _story(its, attempts[message_id], sorted(requests[message_id], key=attrgetter("started_at")))
+        message_id: _history(its, attempts[message_id], sorted(requests[message_id], key=attrgetter("started_at")))
         for message_id, its in moves.items()
     }
 
 
-def _story(moves: list[MessageMove], written: list[Attempt], requests: list[Entry]) -> Story:
+def _history(moves: list[MessageMove], written: list[Attempt], requests: list[Entry]) -> MessageHistory:
     claims = list(_claims(moves))
     last = {attempt.number: attempt for attempt in written}
     attempts = {number: attempt for number, attempt in last.items() if attempt.present}
     pairs = _pairs(claims, attempts, requests)
-    return Story(moves[0].message_id, moves[0].mailing_id, moves, claims, written, attempts, pairs)
+    return MessageHistory(moves[0].message_id, moves[0].mailing_id, moves, claims, written, attempts, pairs)
 
 
 def _claims(moves: list[MessageMove]) -> Iterator[Claim]:

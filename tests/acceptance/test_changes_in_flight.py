@@ -10,8 +10,8 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.acceptance.fleet import Fleet
-from tests.black_hole import BlackHole
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, counted, mailing, value
+from tests.fault_proxy import FaultProxy
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import eventually
 from worker.lanes.send_permits import VALID_SECONDS
@@ -112,20 +112,20 @@ def test_what_is_given_back_by_a_pause_is_sent_after_it(waiting: int, connection
 def test_a_worker_that_cannot_ask_the_database_starts_nothing(
     connection: Connection, clean_database: str, fleet: Fleet, slow: Slow
 ) -> None:
-    with BlackHole(clean_database) as hole:
-        fleet.start(DATABASE_URL=hole.url, GATEWAY_URL=slow.server.url, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
+    with FaultProxy(clean_database) as proxy:
+        fleet.start(DATABASE_URL=proxy.url, GATEWAY_URL=slow.server.url, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
         make_known(connection, slow)
         mailing_id = add_running_mailing(connection, MESSAGES)
         eventually(lambda: slow.asked == CONCURRENCY and held(connection) > CONCURRENCY)
 
-        hole.swallow()
+        proxy.swallow()
         cancel(connection, mailing_id)
         time.sleep(VALID_SECONDS + 0.1)
         slow.may_answer.set()
         time.sleep(1.0)
         assert slow.asked == CONCURRENCY
 
-        hole.heal()
+        proxy.restore()
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
     assert slow.asked == CONCURRENCY
     assert counted(connection, mailing_id) == {"sent": CONCURRENCY, "cancelled": MESSAGES - CONCURRENCY}

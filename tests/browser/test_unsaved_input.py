@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.conftest import PATIENCE, Open
 from tests.browser.forms import add_draft, waiting
-from tests.browser.stage import Stage
+from tests.browser.service import Service
 from tests.factories import add_clients, value
 
 expect.set_options(timeout=PATIENCE)
@@ -39,7 +39,7 @@ def sign_in(page: Page, key: str) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def opened(browser: Browser, service: Stage, *, scripts: bool) -> Iterator[Page]:
+def opened(browser: Browser, service: Service, *, scripts: bool) -> Iterator[Page]:
     context = browser.new_context(
         base_url=service.url, locale="en-GB", timezone_id="Europe/Moscow", java_script_enabled=scripts
     )
@@ -51,13 +51,13 @@ def opened(browser: Browser, service: Stage, *, scripts: bool) -> Iterator[Page]
 
 
 @pytest.fixture
-def writer(browser: Browser, service: Stage) -> Iterator[Page]:
+def writer(browser: Browser, service: Service) -> Iterator[Page]:
     """A new mailing in a browser of its own."""
     yield from opened(browser, service, scripts=True)
 
 
 @pytest.fixture
-def plain(browser: Browser, service: Stage) -> Iterator[Page]:
+def plain(browser: Browser, service: Service) -> Iterator[Page]:
     """The same in a browser that runs no scripts."""
     yield from opened(browser, service, scripts=False)
 

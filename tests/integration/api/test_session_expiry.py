@@ -15,7 +15,7 @@ from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
 from tests.integration.api.clock import Clock
 from tests.integration.api.pages import fields_of, posting_forms
-from tests.integration.api.test_forms_once import FORMS, MAILING, Prepared, Written, fill_in
+from tests.integration.api.test_single_submit import FORMS, MAILING, Prepared, Written, fill_in
 from tests.variations import few_of
 
 TOKENS = {"csrf_token", "form_token"}

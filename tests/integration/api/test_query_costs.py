@@ -16,7 +16,7 @@ from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.settings import ApiSettings
 from tests import factories
-from tests.database import Housekeeper, connected
+from tests.database import DatabaseCleaner, connected
 from tests.integration.api.calls import caller
 
 # 10,000 clients, ten mailings to all of them (the ids of messages go up with those of mailings), 3,000 to nobody.
@@ -42,13 +42,13 @@ A_PAGE = 40
 
 
 @pytest.fixture(scope="module")
-def ledger(database_url: str, housekeeper: Housekeeper) -> Iterator[Connection]:
+def ledger(database_url: str, database_cleaner: DatabaseCleaner) -> Iterator[Connection]:
     """A connection to the database with 100,000 messages in it, which are gone afterwards."""
-    housekeeper.empty()
+    database_cleaner.empty()
     with connected(database_url) as connection:
         factories.execute(connection, FILL)
         yield connection
-    housekeeper.empty()
+    database_cleaner.empty()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The rig's checker: a clean run passes, and each invariant is found violated in facts that violate it."""
+"""The checker of chaos runs: a clean run passes, and each invariant is found violated in facts that violate it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = TypeVar("Row", bound=NamedTuple)
 Change = Callable[[Facts], None]
 
 PHONE = 79161234567
-WORKER = "rig-1-10-abc"
+WORKER = "chaos-1-10-abc"
 BODY = json.dumps({"id": 1, "phone": PHONE, "text": "Hello"}, separators=(",", ":")).encode()
 SETTLED = 3
 """The mailing's last move; its first is its creation, then it is launched."""
@@ -37,7 +37,7 @@ def clean() -> Facts:
         messages=[
             _message(10.1, "pending", 0),
             _message(11.0, "sending", 1),
-            _message(18.0, "pending", 1, in_doubt=True, by="gonets worker rig-2-11-def"),
+            _message(18.0, "pending", 1, in_doubt=True, by="gonets worker chaos-2-11-def"),
             _message(20.0, "sending", 2, in_doubt=True),
             _message(20.5, "sent", 2, in_doubt=True),
         ],
@@ -49,7 +49,7 @@ def clean() -> Facts:
         requests=[_request(1, 11.1, answered_at=None, status=None), _request(2, 20.1)],
         samples=[Sample(15.0, 1, 1, {"sending": 1}, {"sending": 1})],
         calls=[Call("POST", "/v1/mailing/create/", {"text": "Hello"}, 1.9, 2.1, 201, {"id": 1})],
-        events=[Event(40.0, "exit", "rig-1-10-", "0")],
+        events=[Event(40.0, "exit", "chaos-1-10-", "0")],
     )
 
 
@@ -69,7 +69,7 @@ def test_a_suspect_becomes_due_with_an_answer_that_came_late_and_not_otherwise(a
     if answered:
         late = Attempt(1, 1, 11.0, 7.9, "ambiguous", None, "ambiguous", WORKER, committed_at=19.0)
         _append(facts, "attempts", late)
-    assert ("lawful moves" in {violation.invariant for violation in check(facts)}) is not answered
+    assert ("legal transitions" in {violation.invariant for violation in check(facts)}) is not answered
 
 
 def expect(invariant: str, change: Change, what: str) -> Any:
@@ -85,9 +85,11 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect(
             "one message", lambda facts: _put(facts, "clients", 0, began_at=10.05, committed_at=10.06), "a newcomer"
         ),
-        expect("an end", lambda facts: _cut(facts, "messages", 4), "a message is still on its way"),
-        expect("an end", lambda facts: _cut(facts, "mailings", SETTLED), "a mailing still runs"),
-        expect("an end", lambda facts: _put(facts, "mailings", SETTLED, settled=False), "a mailing is not settled"),
+        expect("final status", lambda facts: _cut(facts, "messages", 4), "a message is still on its way"),
+        expect("final status", lambda facts: _cut(facts, "mailings", SETTLED), "a mailing still runs"),
+        expect(
+            "final status", lambda facts: _put(facts, "mailings", SETTLED, settled=False), "a mailing is not settled"
+        ),
         expect("conservation", lambda facts: _put(facts, "samples", 0, audience=2), "one of the audience is missing"),
         expect("conservation", lambda facts: _put(facts, "samples", 0, tallied={"sent": 1}), "the tally is wrong"),
         expect("conservation", lambda facts: _put(facts, "mailings", SETTLED, audience=2), "at the end"),
@@ -99,46 +101,50 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("same body", lambda facts: _rewrite(facts), "not the ledger's"),
         expect("same body", lambda facts: _put(facts, "messages", 3, text_revision=2), "another text"),
         expect("same body", lambda facts: _put(facts, "messages", 3, phone_number=1), "another phone number"),
-        expect("edits reach", lambda facts: _put(facts, "mailings", 2, text_revision=2), "an old text"),
-        expect("edits reach", lambda facts: _put(facts, "clients", 0, phone_number=1), "an old phone number"),
+        expect("edits applied", lambda facts: _put(facts, "mailings", 2, text_revision=2), "an old text"),
+        expect("edits applied", lambda facts: _put(facts, "clients", 0, phone_number=1), "an old phone number"),
         expect("inside the window", lambda facts: _window(facts, end=19.0), "claimed after its end"),
         expect("inside the window", lambda facts: _window(facts, start=19.0), "claimed before its start"),
         expect("inside the window", lambda facts: _window(facts, end=20.05), "begun after its end, as it says itself"),
         expect("inside the window", lambda facts: _late_request(facts, 20.01), "begun after its end"),
-        expect("changes reach", lambda facts: _stop(facts, status="paused"), "sent seconds after a pause"),
-        expect("changes reach", lambda facts: _stop(facts, status="cancelled"), "after a cancellation"),
-        expect("changes reach", lambda facts: _stop(facts, end_datetime=20.2), "after an earlier end"),
-        expect("stopped is stopped", lambda facts: _pause(facts), "claimed while paused"),
-        expect("stopped is stopped", lambda facts: _leave(facts, at=19.0), "claimed for somebody who has left"),
+        expect("changes take effect", lambda facts: _stop(facts, status="paused"), "sent seconds after a pause"),
+        expect("changes take effect", lambda facts: _stop(facts, status="cancelled"), "after a cancellation"),
+        expect("changes take effect", lambda facts: _stop(facts, end_datetime=20.2), "after an earlier end"),
+        expect("nothing claimed when stopped", lambda facts: _pause(facts), "claimed while paused"),
+        expect(
+            "nothing claimed when stopped", lambda facts: _leave(facts, at=19.0), "claimed for somebody who has left"
+        ),
         expect("lease respected", lambda facts: _late_request(facts, 3600.0), "begun when the lease was nearly over"),
-        expect("paced", lambda facts: _hurry(facts), "more in a second than the rate"),
+        expect("rate limited", lambda facts: _hurry(facts), "more in a second than the rate"),
         expect("no overlap", lambda facts: _overlap(facts), "the first is still under way"),
         expect("claimed first", lambda facts: _put(facts, "requests", 0, started_at=10.9), "the claim came later"),
         expect("claimed first", lambda facts: _append(facts, "requests", _request(3, 20.3)), "no claim is left for it"),
         expect("claimed first", lambda facts: _put(facts, "requests", 1, id=7), "an id that is no message's"),
         expect("claimed first", lambda facts: _put(facts, "messages", 3, attempts=1), "the attempt was not counted"),
-        expect("lawful moves", lambda facts: _put(facts, "messages", 2, began_at=12.0), "taken back too early"),
-        expect("lawful moves", lambda facts: _give_up(facts, at=12.0), "given up too early, by its own holder"),
-        expect("lawful moves", lambda facts: _put(facts, "messages", 2, in_doubt=False), "lost without a doubt"),
-        expect("lawful moves", lambda facts: _claim_twice(facts), "claimed while in somebody's hands"),
-        expect("lawful moves", lambda facts: _put(facts, "messages", 2, due_at=25.0), "claimed before it was due"),
-        expect("lawful moves", lambda facts: _put(facts, "messages", 3, in_doubt=False), "the doubt is forgotten"),
-        expect("lawful moves", lambda facts: _end_as(facts, "expired"), "expired while in somebody's hands"),
-        expect("lawful moves", lambda facts: _append(facts, "messages", _message(25.0, "pending", 2)), "sent no more"),
-        expect("lawful moves", lambda facts: _append(facts, "messages", _message(25.0, "deleted", 2)), "deleted"),
-        expect("lawful moves", lambda facts: _put(facts, "messages", 0, attempts=1), "not new when it began"),
-        expect("lawful moves", lambda facts: _settle(facts, at=19.0), "settled too early"),
-        expect("attempts kept", lambda facts: _cut(facts, "attempts", 1), "one is not written down"),
-        expect("attempts kept", lambda facts: _append(facts, "attempts", _attempt(3)), "one too many"),
-        expect("attempts kept", lambda facts: _append(facts, "attempts", _attempt(2)), "one is changed"),
-        expect("attempts kept", lambda facts: _put(facts, "attempts", 1, present=False), "one is removed"),
-        expect("answers read", lambda facts: _read_wrongly(facts, result="refused"), "an acceptance as a refusal"),
-        expect("answers read", lambda facts: _read_wrongly(facts, provider_code="500"), "another status"),
-        expect("answers read", lambda facts: _read_wrongly(facts, result="unreachable"), "a request that came"),
-        expect("acceptance kept", lambda facts: _end_as(facts, "unknown"), "an acceptance, and it is unknown"),
-        expect("acceptance kept", lambda facts: _accept(facts, at=19.0), "a late one that changed nothing"),
-        expect("doubt told", lambda facts: _end_as(facts, "failed"), "failed, and the gateway accepted it"),
-        expect("hold held", lambda facts: _hold(facts), "tried again"),
+        expect("legal transitions", lambda facts: _put(facts, "messages", 2, began_at=12.0), "taken back too early"),
+        expect("legal transitions", lambda facts: _give_up(facts, at=12.0), "given up too early, by its own holder"),
+        expect("legal transitions", lambda facts: _put(facts, "messages", 2, in_doubt=False), "lost without a doubt"),
+        expect("legal transitions", lambda facts: _claim_twice(facts), "claimed while in somebody's hands"),
+        expect("legal transitions", lambda facts: _put(facts, "messages", 2, due_at=25.0), "claimed before it was due"),
+        expect("legal transitions", lambda facts: _put(facts, "messages", 3, in_doubt=False), "the doubt is forgotten"),
+        expect("legal transitions", lambda facts: _end_as(facts, "expired"), "expired while in somebody's hands"),
+        expect(
+            "legal transitions", lambda facts: _append(facts, "messages", _message(25.0, "pending", 2)), "sent no more"
+        ),
+        expect("legal transitions", lambda facts: _append(facts, "messages", _message(25.0, "deleted", 2)), "deleted"),
+        expect("legal transitions", lambda facts: _put(facts, "messages", 0, attempts=1), "not new when it began"),
+        expect("legal transitions", lambda facts: _settle(facts, at=19.0), "settled too early"),
+        expect("attempts recorded", lambda facts: _cut(facts, "attempts", 1), "one is not written down"),
+        expect("attempts recorded", lambda facts: _append(facts, "attempts", _attempt(3)), "one too many"),
+        expect("attempts recorded", lambda facts: _append(facts, "attempts", _attempt(2)), "one is changed"),
+        expect("attempts recorded", lambda facts: _put(facts, "attempts", 1, present=False), "one is removed"),
+        expect("answers recorded", lambda facts: _read_wrongly(facts, result="refused"), "an acceptance as a refusal"),
+        expect("answers recorded", lambda facts: _read_wrongly(facts, provider_code="500"), "another status"),
+        expect("answers recorded", lambda facts: _read_wrongly(facts, result="unreachable"), "a request that came"),
+        expect("acceptance recorded", lambda facts: _end_as(facts, "unknown"), "an acceptance, and it is unknown"),
+        expect("acceptance recorded", lambda facts: _accept(facts, at=19.0), "a late one that changed nothing"),
+        expect("doubt recorded", lambda facts: _end_as(facts, "failed"), "failed, and the gateway accepted it"),
+        expect("hold respected", lambda facts: _hold(facts), "tried again"),
         expect("attempts limited", lambda facts: _limit(facts, 1), "one more"),
         expect("acknowledged", lambda facts: _append(facts, "calls", _act("pause")), "a pause"),
         expect("acknowledged", lambda facts: _append(facts, "calls", _act("cancel")), "a cancellation"),
@@ -146,10 +152,10 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("acknowledged", lambda facts: _append(facts, "calls", _remove("client")), "a client's removal"),
         expect("acknowledged", lambda facts: _put(facts, "calls", 0, body={"text": "Bye"}), "a text"),
         expect("acknowledged", lambda facts: _put(facts, "calls", 0, said={"id": 9}), "a mailing that is not there"),
-        expect("once", lambda facts: _repeat(facts), "a mailing twice"),
-        expect("once", lambda facts: _answer_twice(facts), "two answers"),
-        expect("stayed alive", lambda facts: _append(facts, "events", Event(1.0, "died", "rig-1-10-")), "one died"),
-        expect("stayed alive", lambda facts: _put(facts, "events", 0, detail="1"), "one did not stop well"),
+        expect("idempotent", lambda facts: _repeat(facts), "a mailing twice"),
+        expect("idempotent", lambda facts: _answer_twice(facts), "two answers"),
+        expect("no crash", lambda facts: _append(facts, "events", Event(1.0, "died", "chaos-1-10-")), "one died"),
+        expect("no crash", lambda facts: _put(facts, "events", 0, detail="1"), "one did not stop well"),
     ],
 )
 def test_a_violation_is_found(invariant: str, change: Change) -> None:
@@ -167,7 +173,7 @@ def test_a_request_that_its_worker_had_begun_before_it_was_stopped_may_come_late
     facts = clean()
     _put(facts, "requests", 0, started_at=19.0, accepted_at=19.0)
     assert "lease respected" in {violation.invariant for violation in check(facts)}
-    facts.events = [Event(11.05, "stop", "rig-1-10-"), Event(18.9, "continue", "rig-1-10-")]
+    facts.events = [Event(11.05, "stop", "chaos-1-10-"), Event(18.9, "continue", "chaos-1-10-")]
     assert check(facts) == []
 
 
@@ -175,7 +181,7 @@ def test_one_that_it_began_only_when_it_came_to_may_not() -> None:
     facts = clean()
     _put(facts, "requests", 0, started_at=19.0, accepted_at=19.0)
     _put(facts, "attempts", 0, duration=0.2, late_result="accepted")
-    facts.events = [Event(11.05, "stop", "rig-1-10-"), Event(18.9, "continue", "rig-1-10-")]
+    facts.events = [Event(11.05, "stop", "chaos-1-10-"), Event(18.9, "continue", "chaos-1-10-")]
     assert "lease respected" in {violation.invariant for violation in check(facts)}
 
 
@@ -358,7 +364,7 @@ def _overlap(facts: Facts) -> None:
 
 
 def _claim_twice(facts: Facts) -> None:
-    _insert(facts, "messages", 2, _message(12.0, "sending", 2, worker="rig-2-11-def"))
+    _insert(facts, "messages", 2, _message(12.0, "sending", 2, worker="chaos-2-11-def"))
 
 
 def _give_up(facts: Facts, at: float) -> None:

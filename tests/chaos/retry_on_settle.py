@@ -1,4 +1,4 @@
-"""A program that retries in the worst moment: when nothing of a mailing waits, and workers look whether it is over."""
+"""Retries at the worst moment: when nothing of a mailing is open any more, and workers are about to settle it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.chaos.people import People
+from tests.chaos.api_users import ApiUsers
 
 PAUSE = 0.01
-"""Seconds between two looks."""
-RETRIES = 6
-"""Of one mailing at most: a run is meant to end."""
+"""Seconds between two queries."""
+MAX_RETRIES = 6
+"""Of one mailing at most, so that a run comes to its end."""
 
 READY = """
 SELECT id FROM mailing
@@ -26,18 +26,18 @@ WHERE status = 'running' AND launched_at IS NOT NULL AND settled_at IS NULL AND 
 """
 
 
-class Retrier:
+class RetryOnSettle:
     """A thread that retries what failed, from `start` to `stop`, through restarts of the database and the API."""
 
-    def __init__(self, connect: Callable[[], Connection], people: People) -> None:
+    def __init__(self, connect: Callable[[], Connection], users: ApiUsers) -> None:
         self._connect = connect
-        self._people = people
+        self._users = users
         self._stop = threading.Event()
         self._retries: Counter[int] = Counter()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Begins to look."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -48,15 +48,15 @@ class Retrier:
     def _run(self) -> None:
         while not self._stop.is_set():
             with contextlib.suppress(psycopg2.Error):
-                self._look_until_it_breaks()
+                self._retry_until_disconnected()
             self._stop.wait(PAUSE)
 
-    def _look_until_it_breaks(self) -> None:
+    def _retry_until_disconnected(self) -> None:
         with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
             while not self._stop.is_set():
                 cursor.execute(READY)
                 for (mailing_id,) in cursor.fetchall():
-                    if self._retries[mailing_id] < RETRIES:
+                    if self._retries[mailing_id] < MAX_RETRIES:
                         self._retries[mailing_id] += 1
-                        self._people.ask("POST", f"/v1/mailing/{mailing_id}/retry/", {"status": "failed"}).result()
+                        self._users.call("POST", f"/v1/mailing/{mailing_id}/retry/", {"status": "failed"}).result()
                 self._stop.wait(PAUSE)

@@ -1,7 +1,7 @@
-"""The history of every row, written by the database itself, and how the facts are read from it.
+"""The history of every row, recorded by triggers of the database, and how the facts are read from it.
 
-Triggers add each state of a message, an attempt, a mailing and a client to tables of the rig's own, in the transaction
-that makes it, and the server keeps the time of each commit (track_commit_timestamp). So no moment needs to be caught.
+Triggers add each state of a message, an attempt, a mailing and a client to tables in the schema `chaos`, in the
+transaction that makes it, and the server keeps the time of each commit (track_commit_timestamp). So no state is missed.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.chaos.facts import Attempt, ClientMove, MailingMove, MessageMove
 
 INSTALL = """
-CREATE SCHEMA rig;
+CREATE SCHEMA chaos;
 """
 
 # One table of moves for each table; `whole` is the row as the transaction leaves it, or as it was when it goes.
 WATCH = """
-CREATE TABLE rig.{table}_move (
+CREATE TABLE chaos.{table}_move (
     seq bigint GENERATED ALWAYS AS IDENTITY,
     xid xid, began_at timestamptz, by text, present bool, whole {table}
 );
-CREATE FUNCTION rig.watch_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chaos.watch_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO rig.{table}_move (xid, began_at, by, present, whole) VALUES (
+    INSERT INTO chaos.{table}_move (xid, began_at, by, present, whole) VALUES (
         pg_current_xact_id()::xid, now(), current_setting('application_name'), TG_OP <> 'DELETE', coalesce(NEW, OLD));
     RETURN NULL;
 END $$;
-CREATE TRIGGER rig AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION rig.watch_{table}();
+CREATE TRIGGER chaos AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION chaos.watch_{table}();
 """
 WATCHED = ("message", "attempt", "mailing", "client")
 
 # A mutant may have dropped the constraint.
-START_OVER = """
-TRUNCATE rig.message_move, rig.attempt_move, rig.mailing_move, rig.client_move;
+CLEAR = """
+TRUNCATE chaos.message_move, chaos.attempt_move, chaos.mailing_move, chaos.client_move;
 CREATE UNIQUE INDEX IF NOT EXISTS message_client_id_mailing_id_key ON message (client_id, mailing_id)
 """
 
@@ -46,7 +46,7 @@ SELECT (whole).id, (whole).mailing_id, (whole).client_id, (whole).phone_number,
     extract(epoch FROM (whole).due_at)::float8, extract(epoch FROM (whole).lease_until)::float8, (whole).lease_worker,
     (whole).reason_code, extract(epoch FROM began_at)::float8,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
-FROM rig.message_move ORDER BY seq
+FROM chaos.message_move ORDER BY seq
 """
 
 READ_MAILINGS = """
@@ -56,38 +56,38 @@ SELECT (whole).id, (whole).mark, extract(epoch FROM (whole).start_datetime)::flo
     (whole).launched_at IS NOT NULL, (whole).settled_at IS NOT NULL, (whole).deleted_at IS NOT NULL,
     present, extract(epoch FROM began_at)::float8,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
-FROM rig.mailing_move ORDER BY seq
+FROM chaos.mailing_move ORDER BY seq
 """
 
 READ_CLIENTS = """
 SELECT (whole).id, (whole).phone_number, (whole).operator_code, (whole).tag, present,
     extract(epoch FROM began_at)::float8, extract(epoch FROM pg_xact_commit_timestamp(xid))::float8
-FROM rig.client_move ORDER BY seq
+FROM chaos.client_move ORDER BY seq
 """
 
 READ_ATTEMPTS = """
 SELECT (whole).message_id, (whole).number, extract(epoch FROM (whole).started_at)::float8, (whole).duration,
     (whole).result::text, (whole).provider_code, (whole).reason_params ->> 'late_result', (whole).worker, present,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8
-FROM rig.attempt_move ORDER BY seq
+FROM chaos.attempt_move ORDER BY seq
 """
 
 READ_TEXTS = "SELECT mailing_id, revision, text FROM mailing_text"
 
 
-def keep_commit_times(url: str) -> None:
+def track_commit_times(url: str) -> None:
     """Has the server keep the time of each commit, from its next start on."""
     _execute(url, "ALTER SYSTEM SET track_commit_timestamp = on")
 
 
 def install(url: str) -> None:
-    """From now on every move is written down."""
+    """From now on every change of a row is recorded."""
     _execute(url, INSTALL + "".join(WATCH.format(table=table) for table in WATCHED))
 
 
-def start_over(url: str) -> None:
-    """Forgets the moves so far."""
-    _execute(url, START_OVER)
+def clear(url: str) -> None:
+    """Deletes what has been recorded so far."""
+    _execute(url, CLEAR)
 
 
 def read(connection: Connection) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
 
 
 def _execute(url: str, statements: str) -> None:
-    connection = psycopg2.connect(url, application_name="rig")
+    connection = psycopg2.connect(url, application_name="chaos")
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(statements)

@@ -1,4 +1,4 @@
-"""What people do: they add, change and remove clients and mailings, and pause, resume and cancel these."""
+"""The calls of a run: clients and mailings are added, changed and removed; mailings are paused, resumed, cancelled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from tests.chaos.api_users import ApiUsers, moment
 from tests.chaos.facts import Call
-from tests.chaos.people import People, moment
 
 AUDIENCES = {"one": 1, "few": 7, "some": 40, "many": 150, "crowd": 420}
 """Clients by tag at the beginning."""
@@ -19,7 +19,7 @@ CODES = ("900", "916")
 """Their operator codes, in turn."""
 FIRST_PHONE = 79_009_160_000
 NEW_PHONES = 79_160_000_000
-FAR = 3600.0
+LONG = 3600.0
 """Seconds until the end of a window that is not meant to close during a run."""
 
 FILL = """
@@ -36,11 +36,11 @@ def fill_directory(connection: Connection) -> None:
             cursor.execute(FILL, (FIRST_PHONE + place * 1000, list(CODES), tag, count))
 
 
-class Public:
-    """Makes calls and does not wait for what comes of them."""
+class Workload:
+    """Makes calls and does not wait for their answers."""
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(self, users: ApiUsers) -> None:
+        self._users = users
         self._mailings: list[dict[str, Any]] = []
         self._clients: list[dict[str, Any]] = []
         self._phones = itertools.count(NEW_PHONES)
@@ -57,17 +57,17 @@ class Public:
             (2, self.cancel),
             (2, self.remove_mailing),
             (3, self.retry),
-            (1, self.look),
+            (1, self.list_mailings),
             (6, self.add_client),
             (4, self.change_client),
             (3, self.remove_client),
         ]
 
     def create_mailing(self, random: Random) -> None:
-        """Starts soon, or has started; some windows close while the run lasts; some hold what is in doubt."""
+        """A mailing that starts soon or has started; some windows close during the run; some mailings use `hold`."""
         now = time.time()
         starts_in = random.choice((-60.0, -1.0, 0.3, 2.0))
-        ends_in = random.choice((FAR, FAR, FAR, random.uniform(2.5, 8.0)))
+        ends_in = random.choice((LONG, LONG, LONG, random.uniform(2.5, 8.0)))
         mark = random.choices([*AUDIENCES, *CODES], [4, 5, 6, 5, 3, 0.3, 0.3])[0]
         body = {
             "start_datetime": moment(now + starts_in),
@@ -77,7 +77,7 @@ class Public:
             "on_unknown": random.choice(("resend", "resend", "resend", "hold")),
         }
         key = random.choice((None, f"mailing-{next(self._keys)}"))
-        self._people.ask("POST", "/v1/mailing/create/", body, self._know_mailing, key)
+        self._users.call("POST", "/v1/mailing/create/", body, self._remember_mailing, key)
 
     def edit_text(self, random: Random) -> None:
         """A new text for one of the latest mailings."""
@@ -85,7 +85,7 @@ class Public:
 
     def edit_end(self, random: Random) -> None:
         """A window that closes sooner or later than was said."""
-        self._edit(random, {"end_datetime": moment(time.time() + random.choice((0.05, 0.3, 1.0, 3.0, FAR)))})
+        self._edit(random, {"end_datetime": moment(time.time() + random.choice((0.05, 0.3, 1.0, 3.0, LONG)))})
 
     def pause(self, random: Random) -> None:
         """Pauses one of the latest mailings."""
@@ -100,23 +100,23 @@ class Public:
         self._act(random, "cancel")
 
     def retry(self, random: Random) -> None:
-        """Has the messages of one of the latest mailings tried again that failed, or of which nobody knows."""
+        """Retries the failed or the unknown messages of one of the latest mailings."""
         if mailing := _one_of_the_latest(random, self._mailings):
             body = {"status": random.choice(("failed", "unknown"))}
-            self._people.ask("POST", f"/v1/mailing/{mailing['id']}/retry/", body)
+            self._users.call("POST", f"/v1/mailing/{mailing['id']}/retry/", body)
 
     def remove_mailing(self, random: Random) -> None:
         """Removes one of the latest mailings."""
         if mailing := _one_of_the_latest(random, self._mailings):
-            self._people.ask("DELETE", f"/v1/mailing/{mailing['id']}/")
+            self._users.call("DELETE", f"/v1/mailing/{mailing['id']}/")
 
-    def look(self, random: Random) -> None:
+    def list_mailings(self, random: Random) -> None:
         """Reads the list of mailings, as a console does."""
-        self._people.ask("GET", "/v1/mailing/?limit=1000")
+        self._users.call("GET", "/v1/mailing/?limit=1000")
 
     def add_client(self, random: Random) -> None:
-        """Somebody new, in one of the audiences."""
-        self._people.ask("POST", "/v1/client/create/", self._new_client(random), self._know_client)
+        """A new client in one of the audiences."""
+        self._users.call("POST", "/v1/client/create/", self._new_client(random), self._remember_client)
 
     def change_client(self, random: Random) -> None:
         """Another phone number, and sometimes another tag."""
@@ -124,37 +124,37 @@ class Public:
             body = self._new_client(random)
             if random.random() < 0.5:
                 body["tag"] = client["tag"]
-            self._people.ask("PUT", f"/v1/client/{client['id']}/", body)
+            self._users.call("PUT", f"/v1/client/{client['id']}/", body)
 
     def remove_client(self, random: Random) -> None:
-        """Somebody who was added in this run leaves."""
+        """Removes a client that was added in this run."""
         if client := _one_of_the_latest(random, self._clients):
-            self._people.ask("DELETE", f"/v1/client/{client['id']}/")
+            self._users.call("DELETE", f"/v1/client/{client['id']}/")
 
     def _edit(self, random: Random, change: dict[str, Any]) -> None:
         if mailing := _one_of_the_latest(random, self._mailings):
             names = ("start_datetime", "end_datetime", "text", "mark")
             mailing |= change  # what is refused is asked for again with the next edit, and refused again
-            self._people.ask("PUT", f"/v1/mailing/{mailing['id']}/", {name: mailing[name] for name in names})
+            self._users.call("PUT", f"/v1/mailing/{mailing['id']}/", {name: mailing[name] for name in names})
 
     def _act(self, random: Random, action: str) -> None:
         if mailing := _one_of_the_latest(random, self._mailings):
-            self._people.ask("POST", f"/v1/mailing/{mailing['id']}/{action}/")
+            self._users.call("POST", f"/v1/mailing/{mailing['id']}/{action}/")
 
     def _new_text(self, random: Random) -> str:
         return f"Text {next(self._texts)} " + random.choice(
-            ("of the rig", '«ёлки» \\ "и" палки', "line\nline", "🌲" * 70)
+            ("of a chaos run", '«ёлки» \\ "и" палки', "line\nline", "🌲" * 70)
         )
 
     def _new_client(self, random: Random) -> dict[str, Any]:
         code, tag = random.choice(("916", "79")), random.choice([*AUDIENCES, "nobody"])
         return {"phone_number": next(self._phones), "operator_code": code, "tag": tag, "timezone": "Asia/Tokyo"}
 
-    def _know_mailing(self, call: Call) -> None:
+    def _remember_mailing(self, call: Call) -> None:
         if call.status == 201:
             self._mailings.append({**call.said, **(call.body or {})})
 
-    def _know_client(self, call: Call) -> None:
+    def _remember_client(self, call: Call) -> None:
         if call.status == 201:
             self._clients.append(call.said)
 

@@ -28,7 +28,7 @@ SETTINGS["SEND_GRACE_SECONDS"] = "2"
 
 
 @dataclass(frozen=True)
-class Stage:
+class Service:
     """Where things are."""
 
     url: str
@@ -61,7 +61,7 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, database_url: str, **settings: str) -> Iterator[Stage]:
+def start_service(folder: Path, database_url: str, **settings: str) -> Iterator[Service]:
     """The service, for as long as the block lasts. Logs go to `folder`; `settings` are the worker's and the API's."""
     port = free_port()
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ def stage(folder: Path, database_url: str, **settings: str) -> Iterator[Stage]:
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(f"{url}/readyz"))
         fleet.start(**settings)
-        yield Stage(url, database_url, gateway, fleet)
+        yield Service(url, database_url, gateway, fleet)
 
 
 def _answers(url: str) -> bool:

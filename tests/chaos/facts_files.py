@@ -1,4 +1,4 @@
-"""The facts of a run on disk, to look at and to judge again: a file for each kind of them, a JSON object a line."""
+"""The facts of a run on disk, to read and to check again: a file for each kind, a JSON object a line."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ KINDS: Mapping[str, Callable[..., Any]] = {
 """By the name that they have in Facts."""
 
 
-def keep(facts: Facts, folder: Path) -> None:
+def save_facts(facts: Facts, folder: Path) -> None:
     """Writes the facts to files in `folder`, which is made if there is none."""
     folder.mkdir(exist_ok=True)
     for name in KINDS:
         _write(folder / f"{name}.jsonl", (fact._asdict() for fact in getattr(facts, name)))
     texts = [{"mailing_id": key[0], "revision": key[1], "text": text} for key, text in facts.texts.items()]
     _write(folder / "texts.jsonl", texts)
-    _write(folder / "run.jsonl", [{"settings": asdict(facts.settings), "looks": facts.looks}])
+    _write(folder / "run.jsonl", [{"settings": asdict(facts.settings), "snapshots": facts.snapshots}])
 
 
-def recall(folder: Path) -> Facts:
-    """The facts that are kept in `folder`."""
+def load_facts(folder: Path) -> Facts:
+    """The facts that are stored in `folder`."""
     (about,) = _read(folder / "run.jsonl")
     given: dict[str, Any] = {
         name: [kind(**fact) for fact in _read(folder / f"{name}.jsonl")] for name, kind in KINDS.items()
     }
     texts = {(text["mailing_id"], text["revision"]): text["text"] for text in _read(folder / "texts.jsonl")}
-    return Facts(settings=Settings(**about["settings"]), looks=about["looks"], texts=texts, **given)
+    return Facts(settings=Settings(**about["settings"]), snapshots=about["snapshots"], texts=texts, **given)
 
 
 def _write(file: Path, objects: Iterable[Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.integration.api.test_plans import app, cost, ledger
+from tests.integration.api.test_query_costs import app, cost, ledger
 
 __all__ = ["app", "ledger"]
 

@@ -1,0 +1,368 @@
+"""Short scenarios for two workers, each of which exposes some mutants. What the API would do is done by SQL here."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.chaos.checker import check
+from tests.chaos.environment import Environment, Program
+from tests.chaos.facts import Facts, Settings, Violation
+from tests.chaos.observer import Observer
+from tests.chaos.rules_ledger import API
+from tests.chaos.run import UNSETTLED, gather, stop
+from tests.factories import add_clients, add_mailing, begin_launch, execute, revise_text, value
+from tests.waiting import eventually
+
+# What a worker does in chunks, at once, and with messages that become due one after another.
+LAUNCH = """
+INSERT INTO message (mailing_id, client_id, phone_number, due_at)
+SELECT %s, id, phone_number, now() + row_number() OVER (ORDER BY id) * %s * interval '1 second'
+FROM client WHERE tag = %s
+"""
+
+SET_STATUS = "UPDATE mailing SET status = %s, ended_at = CASE WHEN %s = 'cancelled' THEN now() END WHERE id = %s"
+
+# What the API does to messages when it changes and when it removes clients.
+GIVE_NEW_PHONES = """
+UPDATE message SET phone_number = client.phone_number FROM client
+WHERE client.id = client_id AND status = 'pending' AND attempts = 0
+"""
+END_MESSAGES = """
+UPDATE message SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'cancelled' END::message_status, ended_at = now()
+WHERE status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id)
+"""
+
+# What it does when messages are retried.
+TRY_AGAIN = """
+UPDATE message SET status = 'pending', due_at = now(), ended_at = NULL, reason_code = NULL, reason_params = NULL,
+    uncounted_attempts = attempts
+WHERE mailing_id = %s AND status = 'failed'
+"""
+RUN_AGAIN = """
+UPDATE mailing SET status = CASE status WHEN 'finished' THEN 'running' ELSE status END, ended_at = NULL,
+    settled_at = NULL
+WHERE id = %s
+"""
+COUNT_FAILED = "SELECT count(*) FROM message WHERE mailing_id = %s AND status = 'failed'"
+
+QUICK = Settings(
+    gateway_timeout=0.6,
+    lease_seconds=1.0,
+    poll_seconds=0.05,
+    retry_base_seconds=0.1,
+    retry_max_seconds=0.2,
+    retry_after_max_seconds=0.3,
+    stop_seconds=2.0,
+    max_attempts=4,
+    concurrency=4,
+    launch_chunk=4,
+)
+"""For workers with short intervals (tests/chaos/mutants.py)."""
+
+SETTINGS = {
+    "rate limit": replace(QUICK, gateway_rate=60.0, lease_seconds=2.0),
+    "change in flight": replace(QUICK, gateway_timeout=6.0, lease_seconds=12.0),
+}
+"""Of the scenarios that do not run with QUICK. Slots are taken half a second ahead, and the lease must allow for it.
+What waits for a slow gateway must wait for longer than a change takes to reach it."""
+
+
+class Scenario:
+    """Two workers that run one mutant, and a connection that acts as the API does."""
+
+    def __init__(self, environment: Environment, mutant: str, settings: Settings, timeout: float) -> None:
+        self.environment = environment
+        self._settings = settings
+        self.first, self.second = environment.make_workers(
+            ["-m", "tests.chaos.mutants", mutant, "--short-intervals"], settings
+        )
+        self.api = environment.connect(API)
+        self._timeout = timeout
+        self._tags = itertools.count(1)
+
+    def start(self, *workers: Program) -> None:
+        """Starts these workers; returns when they are ready."""
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            _wait_until_ready(worker)
+
+    def add_mailing(self, messages: int, **given: Any) -> int:
+        """A mailing whose time has come, to so many new clients of its own."""
+        mark = self.add_audience(messages)
+        with self.at_once() as connection:
+            return add_mailing(connection, mark=mark, **given)
+
+    def add_launched(self, messages: int, seconds: float, *, paused: bool = False, **given: Any) -> int:
+        """A mailing that is launched already, whose messages become due one after another for so many seconds."""
+        mark = self.add_audience(messages)
+        with self.at_once() as connection:
+            mailing_id = add_mailing(connection, mark=mark, **given)
+            begin_launch(connection, mailing_id)
+            execute(connection, LAUNCH, mailing_id, seconds / messages, mark)
+            execute(
+                connection, "UPDATE mailing SET launched_at = now(), audience = %s WHERE id = %s", messages, mailing_id
+            )
+            if paused:
+                execute(connection, "UPDATE mailing SET status = 'paused' WHERE id = %s", mailing_id)
+        return mailing_id
+
+    def add_audience(self, clients: int) -> str:
+        """So many new clients; answers their tag."""
+        tag = f"tag {next(self._tags)}"
+        add_clients(self.api, clients, tag=tag)
+        return tag
+
+    @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """A connection whose statements become visible together, at the end of the block."""
+        with contextlib.closing(self.environment.connect(API)) as connection:
+            connection.autocommit = False
+            with connection:
+                yield connection
+
+    def set_status(self, mailing_id: int, status: str) -> None:
+        """Pauses, resumes or cancels."""
+        execute(self.api, SET_STATUS, status, status, mailing_id)
+
+    def until_requests(self, count: int) -> None:
+        """Waits until the gateway has received so many requests, or all that it will ever receive."""
+        self.until(lambda: len(self.environment.requests()) >= count)
+
+    def until(self, true: Callable[[], object]) -> None:
+        """Waits until that is true, or nothing is left to do: a busy machine may have missed the moment."""
+        eventually(lambda: true() or not self._unsettled())
+
+    def end(self) -> Facts:
+        """Waits until nothing is left to do, stops the workers, and gathers the facts."""
+        deadline = time.monotonic() + self._timeout
+        workers = [worker for worker in (self.first, self.second) if worker.runs or worker.ended_by_itself is not None]
+        while time.monotonic() < deadline and self._unsettled() and all(worker.runs for worker in workers):
+            time.sleep(0.02)
+        for worker in workers:
+            if (status := worker.ended_by_itself) is not None:
+                self.environment.note("died", worker.signature, f"exit status {status}")
+        stop(self.environment, [worker for worker in workers if worker.runs])
+        facts = gather(self.environment)
+        facts.settings = self._settings
+        return facts
+
+    def close(self) -> None:
+        """Kills the workers that are left."""
+        for worker in (self.first, self.second):
+            worker.kill()
+        self.api.close()
+
+    def _unsettled(self) -> bool:
+        with self.api.cursor() as cursor:
+            cursor.execute(UNSETTLED)
+            return cursor.fetchone() is not None
+
+
+def claim_race(scenario: Scenario) -> None:
+    """Both workers try to claim the same messages, which are locked for a moment; then there are many."""
+    scenario.start(scenario.first, scenario.second)
+    mailing_id = scenario.add_launched(8, 0.0, ends_in=60.0, paused=True)
+    with scenario.at_once() as connection:
+        execute(connection, "SELECT FROM message FOR UPDATE")
+        scenario.set_status(mailing_id, "running")
+        time.sleep(0.3)
+    scenario.add_mailing(80)
+
+
+def stalled_worker(scenario: Scenario) -> None:
+    """A worker is frozen with requests in flight; another one sends them again; meanwhile the first one continues."""
+    scenario.environment.gateway.faults(latency=0.5)
+    scenario.start(scenario.first)
+    scenario.add_mailing(4)
+    scenario.until_requests(4)
+    _freeze(scenario, scenario.first)
+    scenario.start(scenario.second)
+    scenario.until_requests(8)
+    _thaw(scenario, scenario.first)
+
+
+def killed_worker(scenario: Scenario) -> None:
+    """One of two workers is killed with requests in flight."""
+    scenario.environment.gateway.faults(latency=0.5)
+    scenario.start(scenario.first, scenario.second)
+    _freeze(scenario, scenario.second)
+    scenario.add_mailing(4)
+    scenario.until_requests(4)
+    _thaw(scenario, scenario.second)
+    time.sleep(0.3)
+    scenario.environment.note("kill", scenario.first.signature)
+    scenario.first.kill()
+    scenario.environment.gateway.faults()
+
+
+def late_answer(scenario: Scenario) -> None:
+    """A worker has received answers and can't reach the database before its leases have expired."""
+    scenario.environment.gateway.faults(latency=0.3)
+    scenario.start(scenario.first, scenario.second)
+    _freeze(scenario, scenario.second)
+    scenario.add_mailing(4, on_unknown="hold")
+    scenario.until_requests(4)
+    scenario.environment.proxies[0].swallow("requests")
+    _thaw(scenario, scenario.second)
+    scenario.until(lambda: value(scenario.api, "SELECT count(*) FROM attempt") == 4)
+    scenario.environment.proxies[0].restore()
+    time.sleep(0.5)
+
+
+def window_closes(scenario: Scenario) -> None:
+    """A window closes while claimed messages wait for a slow gateway, and while others become due."""
+    scenario.environment.gateway.faults(latency=1.2)
+    scenario.start(scenario.first)
+    scenario.add_launched(40, 2.0, ends_in=1.0)
+
+
+def change_in_flight(scenario: Scenario) -> None:
+    """A mailing is cancelled, and another one's window ends, while claimed messages wait for a slow gateway."""
+    scenario.environment.gateway.faults(latency=3.0)
+    scenario.start(scenario.first)
+    cancelled, ended = (scenario.add_launched(20, 0.0) for _ in range(2))
+    scenario.until_requests(4)
+    scenario.set_status(cancelled, "cancelled")
+    execute(scenario.api, "UPDATE mailing SET end_datetime = now() WHERE id = %s", ended)
+    scenario.environment.gateway.faults()
+
+
+def pause(scenario: Scenario) -> None:
+    """Two mailings are paused and cancelled while their messages become due."""
+    scenario.start(scenario.first, scenario.second)
+    paused, cancelled = (scenario.add_launched(40, 1.0) for _ in range(2))
+    scenario.until_requests(5)
+    scenario.set_status(paused, "paused")
+    scenario.set_status(cancelled, "cancelled")
+    time.sleep(0.5)
+    scenario.set_status(paused, "running")
+
+
+def retry(scenario: Scenario) -> None:
+    """What failed is tried again while workers look whether its mailing is over."""
+    scenario.environment.gateway.faults(statuses={400: 1.0})
+    scenario.start(scenario.first, scenario.second)
+    mailing_id = scenario.add_launched(20, 0.1)
+    scenario.until(lambda: value(scenario.api, COUNT_FAILED, mailing_id) == 20)
+    scenario.environment.gateway.faults()
+    with scenario.at_once() as connection:
+        execute(connection, "SELECT FROM mailing WHERE id = %s FOR UPDATE", mailing_id)
+        execute(connection, TRY_AGAIN, mailing_id)
+        execute(connection, RUN_AGAIN, mailing_id)
+        time.sleep(0.6)  # longer than a round of maintenance
+
+
+def mixed_answers(scenario: Scenario) -> None:
+    """The gateway refuses, garbles and resets; between attempts the text is edited and some clients are removed."""
+    scenario.environment.gateway.faults(
+        bodies={"refused": 0.25, "garbage": 0.1},
+        reset_before_accept=0.25,
+        reset_after_accept=0.2,
+        statuses={429: 0.1},
+        retry_after="1",
+        latency=0.1,
+        seed=7,
+    )
+    scenario.start(scenario.first, scenario.second)
+    mailings = [scenario.add_mailing(25), scenario.add_mailing(12, on_unknown="hold")]
+    scenario.until_requests(10)
+    for mailing_id in mailings:
+        with scenario.at_once() as connection:
+            revise_text(connection, mailing_id, "Another text")
+    with scenario.at_once() as connection:
+        execute(connection, "DELETE FROM client WHERE id %% 2 = 0")
+        execute(connection, END_MESSAGES)
+    time.sleep(0.3)
+
+
+def launch(scenario: Scenario) -> None:
+    """A launch in several chunks is held up while clients are added."""
+    scenario.start(scenario.first, scenario.second)
+    clients = add_clients(scenario.api, 14, tag="crowd")
+    with scenario.at_once() as connection:
+        execute(connection, "SELECT FROM client WHERE id = %s FOR UPDATE", clients[6])
+        with scenario.at_once() as another:
+            mailing_id = add_mailing(another, mark="crowd")
+        eventually(lambda: value(scenario.api, "SELECT audience FROM mailing WHERE id = %s", mailing_id))
+        add_clients(scenario.api, 3, tag="crowd")
+
+
+def stop_in_flight(scenario: Scenario) -> None:
+    """A worker is asked to stop while requests are in flight and others wait, whose text and phone numbers have just
+    been changed; then another one starts.
+    """
+    scenario.environment.gateway.faults(latency=0.5)
+    scenario.start(scenario.first)
+    mailing_id = scenario.add_mailing(12)
+    scenario.until(
+        lambda: value(scenario.api, "SELECT count(*) FROM message WHERE status = 'sending'") > QUICK.concurrency
+    )
+    with scenario.at_once() as connection:
+        revise_text(connection, mailing_id, "Another text")
+        execute(connection, "UPDATE client SET phone_number = phone_number + 1000")
+        execute(connection, GIVE_NEW_PHONES)
+    scenario.first.terminate()
+    scenario.environment.note("exit", scenario.first.signature, str(scenario.first.wait(10)))
+    scenario.start(scenario.second)
+
+
+def rate_limit(scenario: Scenario) -> None:
+    """The whole fleet may send so many messages a second, and there is more to send than that."""
+    scenario.start(scenario.first, scenario.second)
+    scenario.add_mailing(150)
+
+
+SCENARIOS: dict[str, Callable[[Scenario], None]] = {
+    "claim race": claim_race,
+    "stalled worker": stalled_worker,
+    "killed worker": killed_worker,
+    "late answer": late_answer,
+    "window closes": window_closes,
+    "change in flight": change_in_flight,
+    "pause": pause,
+    "retry": retry,
+    "mixed answers": mixed_answers,
+    "launch": launch,
+    "stop": stop_in_flight,
+    "rate limit": rate_limit,
+}
+"""By name."""
+
+
+def run_scenario(environment: Environment, name: str, mutant: str, timeout: float) -> tuple[Facts, list[Violation]]:
+    """Runs a scenario in an emptied environment for `timeout` seconds at most, and checks its facts."""
+    environment.reset()
+    observer = Observer(environment.connect)
+    observer.start()
+    scenario = Scenario(environment, mutant, SETTINGS.get(name, QUICK), timeout)
+    try:
+        SCENARIOS[name](scenario)
+        facts = scenario.end()
+    finally:
+        scenario.close()
+        observer.stop()
+    facts.samples, facts.snapshots = observer.samples, observer.snapshots
+    return facts, check(facts)
+
+
+def _wait_until_ready(worker: Program) -> None:
+    eventually(lambda: worker.is_ready or not worker.runs)
+
+
+def _freeze(scenario: Scenario, worker: Program) -> None:
+    scenario.environment.note("stop", worker.signature)
+    worker.freeze()
+
+
+def _thaw(scenario: Scenario, worker: Program) -> None:
+    scenario.environment.note("continue", worker.signature)
+    worker.thaw()
