@@ -86,6 +86,7 @@ DEFAULT_MUTANTS = (
     "attempts-unlimited",
     "text-kept-when-given-back",
     "lost-claim-kept",
+    "lease-forgotten-by-senders",
     "sent-twice-at-once",
     "rate-limit-ignored",
     "refusals-not-kept",
