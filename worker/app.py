@@ -14,7 +14,7 @@ from worker.attempt_recorder import AttemptRecorder
 from worker.daily_report.mail_settings import MailSettings
 from worker.daily_report.report import DailyReport
 from worker.database import Database
-from worker.delivery import Retries
+from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.concurrency_limit import FLOOR

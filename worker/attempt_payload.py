@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from shared.domain.results import Result
 from shared.gateways.base import SubmitResult
-from worker.delivery import SENT, AttemptResult, Transition
+from worker.claimed_message import AttemptResult
+from worker.decision import SENT, Transition
 
 # Nearly all entries are of this kind, and what json.dumps makes of a dict takes four times as long.
 _ACCEPTED = (
@@ -25,7 +26,7 @@ def entries(judged: Iterable[tuple[AttemptResult, Transition]], now: float) -> l
     """
     parts: list[dict[int, str]] = []
     for attempted, verdict in judged:
-        message_id = attempted.delivery.message_id
+        message_id = attempted.message.message_id
         for part in parts:
             if message_id not in part:
                 break
@@ -37,7 +38,7 @@ def entries(judged: Iterable[tuple[AttemptResult, Transition]], now: float) -> l
 
 def _entry(attempted: AttemptResult, verdict: Transition, now: float) -> str:
     """Times are in whole microseconds; what is null or false is left out (RECORD says why)."""
-    delivery, answer = attempted.delivery, attempted.answer
+    delivery, answer = attempted.message, attempted.submitted
     started_at = round(attempted.started_at * 1e6)
     ago = None if attempted.started is None else round((now - attempted.started) * 1e6)
     duration = None if attempted.duration is None else round(attempted.duration * 1e6)
@@ -63,7 +64,7 @@ def _entry(attempted: AttemptResult, verdict: Transition, now: float) -> str:
         "status_reason_params": (verdict.reason and verdict.reason.parameters) or None,
         "delay": verdict.delay,
         "in_doubt": verdict.in_doubt or None,
-        "uncounted": verdict.spared or None,
+        "uncounted": verdict.uncounted or None,
     }
     return json.dumps({key: value for key, value in entry.items() if value is not None})
 

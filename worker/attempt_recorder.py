@@ -12,7 +12,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.statuses import MessageStatus
 from shared.sql import messages
 from worker.attempt_payload import entries
-from worker.delivery import AttemptResult, ClaimedMessage, Retries, decide
+from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.decision import Retries, decide
 
 
 class AttemptRecorder:
@@ -25,8 +26,8 @@ class AttemptRecorder:
 
     def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat."""
-        decided = [(one, decide(one.delivery, one.answer, self._retries, self._random)) for one in attempted]
-        again = [one.delivery for one, transition in decided if transition.status is MessageStatus.PENDING]
+        decided = [(one, decide(one.message, one.submitted, self._retries, self._random)) for one in attempted]
+        again = [one.message for one, transition in decided if transition.status is MessageStatus.PENDING]
         with clients_locked(cursor, again):
             for part in entries(decided, time.monotonic()):
                 cursor.execute(messages.RECORD, {"attempted": part})
@@ -35,7 +36,7 @@ class AttemptRecorder:
     def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """Of answers that came after their lease had expired: the message was perhaps taken for a poison message."""
         expired = time.monotonic() - self._lease_seconds
-        late = [one.delivery for one in attempted if one.delivery.claim.monotonic < expired and one.duration]
+        late = [one.message for one in attempted if one.message.claim.monotonic < expired and one.duration]
         if late:
             given = {"ids": [one.message_id for one in late], "numbers": [one.number for one in late]}
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)

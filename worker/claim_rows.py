@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared.domain.statuses import OnUnknown
 from shared.gateways.base import DEFAULT_GATEWAY
-from worker.delivery import Claim, ClaimedMessage
+from worker.claimed_message import Claim, ClaimedMessage
 from worker.lanes.send_permits import ALWAYS, Permit
 
 ON_UNKNOWN = {one.value: one for one in OnUnknown}
@@ -68,7 +68,7 @@ def claimed_message(
         client_id=row.client_id,
         phone_number=row.phone_number,
         text=text,
-        spared=row.uncounted_attempts,
+        uncounted=row.uncounted_attempts,
         in_doubt=row.in_doubt,
         on_unknown=ON_UNKNOWN[row.on_unknown],
         worker=worker,

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 # What passes by itself: a lost connection, a server that restarts, a deadlock, a full disk (the manual's SQLSTATE
 # classes 08, 40, 53, 57 and 58 are all subclasses of OperationalError in psycopg2). And of class 25: a server that has
 # become a standby, and a transaction that the server has ended because we stood still in the middle of it.
-TROUBLE = (
+TRANSIENT_ERRORS = (
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
     errors.ReadOnlySqlTransaction,
@@ -88,11 +88,11 @@ class Database:
         trouble is raised after STOPPING_PATIENCE seconds.
         """
         retrying = Retrying(
-            retry=retry_if_exception_type(TROUBLE),
+            retry=retry_if_exception_type(TRANSIENT_ERRORS),
             wait=wait_random_exponential(multiplier=0.1, max=5.0),
             sleep=self._wait,
-            stop=self._out_of_patience,
-            before_sleep=self._tell,
+            stop=self._shutdown_deadline_passed,
+            before_sleep=self._log_retry,
             reraise=True,
         )
         result: Result = retrying(self._once, work)
@@ -117,8 +117,8 @@ class Database:
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
                 result = work(cursor)
-        except TROUBLE:
-            # A deadlock would leave a good connection, but trouble is rare and a new connection is always right.
+        except TRANSIENT_ERRORS:
+            # A deadlock would leave a good connection, but errors are rare and a new connection is always right.
             self.close()
             raise
         except psycopg2.DatabaseError as error:
@@ -134,12 +134,12 @@ class Database:
         if self._stop.wait(seconds):
             time.sleep(0.1)
 
-    def _out_of_patience(self, state: RetryCallState) -> bool:
+    def _shutdown_deadline_passed(self, state: RetryCallState) -> bool:
         return self._stop.is_set() and (state.seconds_since_start or 0.0) > STOPPING_PATIENCE
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _log_retry(self, state: RetryCallState) -> None:
         if self._on_trouble is not None:
             self._on_trouble()
         error = state.outcome.exception() if state.outcome else None
         said = explain(error) if error else None
-        log.warning("the database is away, trying again", extra={"tries": state.attempt_number, "trouble": said})
+        log.warning("database.unavailable", extra={"tries": state.attempt_number, "error": said})

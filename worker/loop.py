@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from worker.database import TROUBLE, Database
-from worker.delivery import AttemptResult
+from worker.claimed_message import AttemptResult
+from worker.database import TRANSIENT_ERRORS, Database
 from worker.lanes.lane import Lane
 from worker.maintenance.thread import MaintenanceThread
 from worker.telemetry.attempt_log import AttemptLog
@@ -66,7 +66,7 @@ class WorkerLoop:
                     self._wait()
                 self._batch_delay()
             self._shutdown()
-        except TROUBLE:
+        except TRANSIENT_ERRORS:
             if not self._stop.is_set():
                 raise
             # Other workers take over when the leases expire.
@@ -100,7 +100,7 @@ class WorkerLoop:
         return any(recorded)
 
     def _observe(self, gateway: str, attempted: Sequence[AttemptResult]) -> None:
-        self._reporter.count(gateway, [attempt.answer for attempt in attempted])
+        self._reporter.count(gateway, [attempt.submitted for attempt in attempted])
         self._metrics.count(gateway, attempted)
         self._attempt_log.write(gateway, attempted)
 

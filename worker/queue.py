@@ -23,8 +23,9 @@ from shared.sql import claims
 from worker.attempt_recorder import AttemptRecorder, clients_locked
 from worker.claim_cursor import ClaimCursor, Place, as_parameters
 from worker.claim_rows import ClaimedRow, LeasedRow, claimed_message, leased_message
+from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.database import Database
-from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries
+from worker.decision import Retries
 from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
@@ -152,10 +153,10 @@ class Queue:
             return
         try:
             self._database.transaction(lambda cursor: self.recorder.record(cursor, attempted))
-            self._held.difference_update(_key(one.delivery) for one in attempted)
+            self._held.difference_update(_key(one.message) for one in attempted)
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
-                log.exception("attempt.not_recorded", extra=attempted[0].delivery.named())
+                log.exception("attempt.not_recorded", extra=attempted[0].message.log_fields())
                 return
             log.warning("attempts.batch_split", extra={"attempts": len(attempted), "error": type(error).__name__})
             middle = len(attempted) // 2
@@ -225,7 +226,7 @@ class Queue:
     def _end_without_text(self, claimed: Sequence[ClaimedMessage]) -> None:
         """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
         for one in claimed:
-            log.error("message.text_missing", extra=one.named())
+            log.error("message.text_missing", extra=one.log_fields())
         self.record([AttemptResult(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in claimed])
 
     def _release_unacknowledged(self, cursor: Cursor) -> None:

@@ -31,8 +31,8 @@ def show_bootstrap_key(app: Flask) -> None:
         except SQLAlchemyError as error:
             db.session.rollback()
             log.warning(
-                "no first key: the database is unavailable; the next start makes one, or `flask --app api key create`",
-                extra={"error": explain(error)},
+                "bootstrap_key.postponed",
+                extra={"error": explain(error), "hint": "The next start creates one, or `flask --app api key create`."},
             )
             return
         finally:

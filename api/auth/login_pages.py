@@ -186,7 +186,7 @@ def _refuse(error: str, **how: str | None) -> tuple[str, int]:
     db.session.rollback()
     known = {name: value for name, value in how.items() if value}
     if rate_limiter.by_sign_in_address.acquire(*_tries()) or rate_limiter.by_sign_in_address.acquire(*RECORDED):
-        log.warning("a failed sign-in is not in the audit: there are too many", extra=known)
+        log.warning("sign_in.not_audited", extra=known)
     else:
         add_entry("signInFailed", None, detail=known)
         db.session.commit()

@@ -113,4 +113,4 @@ def _note_use(prefix: str) -> None:
                 update(ApiKey).where(ApiKey.id.in_(unnoted.scalar_subquery())).values(last_used_at=func.now())
             )
     except SQLAlchemyError:
-        log.warning("the use of a key could not be noted", extra={"key": prefix})
+        log.warning("key.use_not_noted", extra={"key": prefix})

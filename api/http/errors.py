@@ -82,7 +82,7 @@ def answer_database(error: DBAPIError) -> Response:
     sqlstate = getattr(cause, "pgcode", None)
     constraint = _constraint(error)
     if sqlstate in CONFLICTING:
-        log.warning("a statement gave up", extra={"sqlstate": sqlstate})
+        log.warning("statement.gave_up", extra={"sqlstate": sqlstate})
         return _unavailable("Conflicting concurrent request; please retry.", RETRY_SOON)
     # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
     closed = type(cause) is psycopg2.DatabaseError
@@ -101,13 +101,13 @@ def broken_rule(error: DBAPIError) -> FieldError | None:
 
 def answer_unavailable(error: Exception) -> Response:
     """A database that cannot be reached, restarts, or has no connection left."""
-    log.warning("database unavailable", extra={"error": explain(error)})
+    log.warning("database.unavailable", extra={"error": explain(error)})
     return _unavailable("The database is unavailable; please retry.", RETRY_LATER)
 
 
 def answer_unexpected(error: Exception) -> Response:
     """A bug: logged in full, and not described to the caller."""
-    log.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
+    log.error("request.failed", exc_info=error, extra={"request_id": g.get("request_id")})
     return _answer(500, "Internal error. It has been logged.")
 
 

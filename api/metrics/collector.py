@@ -44,7 +44,7 @@ class LedgerCollector(Collector):
             read = self._read()
         except SQLAlchemyError as error:
             db.session.rollback()
-            log.warning("database unavailable for metrics", extra={"error": type(error).__name__})
+            log.warning("metrics.database_unavailable", extra={"error": type(error).__name__})
             read = []
         yield _gauge("gonets_database_up", "Whether the database answers.", float(bool(read)))
         yield from read

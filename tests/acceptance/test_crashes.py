@@ -30,7 +30,7 @@ from tests.integration.worker.leases import reclaim
 from tests.variations import few_of
 from tests.waiting import PATIENCE, eventually
 from worker.database import Database
-from worker.delivery import Retries
+from worker.decision import Retries
 from worker.queue import Queue
 
 LOST = ("ambiguous", None)

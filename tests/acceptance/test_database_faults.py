@@ -180,7 +180,7 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
     proxy.drop_packets()
     fleet.start()
     # docs/database.md says 15 s: half as much again is the busy machine's, and still far from ANSWER_SECONDS.
-    cut_off.wait_until_it_says("the database is away, trying again", within=22.5)
+    cut_off.wait_until_it_says("database.unavailable", within=22.5)
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
 

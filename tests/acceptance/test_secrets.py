@@ -220,7 +220,7 @@ def test_the_run_left_the_traces_that_are_searched(run: Run) -> None:
     assert b"Traceback" in run.written["logs/api.log"]
     assert b"gonets_messages" in run.answers["/metrics"]
     assert b"gonets_attempts_total" in run.answers["worker's metrics"]
-    assert b"the daily report could not be sent" in run.written["logs/worker-1.log"]
+    assert b"daily_report.failed" in run.written["logs/worker-1.log"]
     assert {f"table {name}" for name in ("attempt", "audit_entry", "api_key", "idempotency_key")} <= run.tables.keys()
     assert b"***" in run.tables["table attempt"]
     assert b"sandbox" in run.written["command lines"]

@@ -196,7 +196,7 @@ def test_the_database_may_be_away_at_the_start_and_go_away_in_the_middle(
         mailing_id = add_mailing(connection)
     own_postgres.stop()
     worker = start_worker(DATABASE_URL=own_postgres.url, WORKER_CONCURRENCY="4")
-    worker.event("the database is away, trying again")
+    worker.event("database.unavailable")
     own_postgres.start()
     eventually(lambda: gateway.summary().accepted >= 50)
 

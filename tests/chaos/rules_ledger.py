@@ -59,7 +59,7 @@ def is_claimed_when_due(history: MessageHistory, ledgers: Ledgers) -> Iterator[V
             said = f"a claim took the attempts from {before.attempts} to {move.attempts}"
             yield Violation("claimed first", said, *about)
         if before.attempts - before.uncounted_attempts >= ledgers.settings.max_attempts:
-            said = f"it was claimed after {before.attempts} attempts, {before.uncounted_attempts} of them spared"
+            said = f"it was claimed after {before.attempts} attempts, {before.uncounted_attempts} of them uncounted"
             yield Violation("attempts limited", said, *about)
         # A suspect, which is claimed by itself, has no time at which it is due.
         if move.began_at < before.due_at - CLOCK and before.due_at != math.inf:

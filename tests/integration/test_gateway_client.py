@@ -27,7 +27,7 @@ from shared.gateways.gonets import GonetsAdapter
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.submitted import submitted
 from tests.unit.test_message_sender import delivery
-from worker.delivery import ClaimedMessage
+from worker.claimed_message import ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes import curl_transfer
 from worker.lanes.curl_sender import CurlSender
@@ -60,7 +60,7 @@ class SingleSender:
             self._sender.submit([message])
         while True:
             with self._lock:
-                self._results.update((done.delivery, done.answer) for done in self._sender.collect()[0])
+                self._results.update((done.message, done.submitted) for done in self._sender.collect()[0])
                 if message in self._results:
                     return self._results[message]
             time.sleep(0.001)

@@ -42,7 +42,7 @@ from tests.factories import (
 from tests.integration.api.calls import caller
 from tests.waiting import eventually
 from worker.database import Database
-from worker.delivery import Retries
+from worker.decision import Retries
 from worker.queue import Queue
 
 

@@ -12,7 +12,7 @@ from shared.domain.statuses import OnUnknown
 from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
 from tests.submitted import Answer, submitted
-from worker.delivery import AttemptResult, Claim, ClaimedMessage
+from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.lanes.account_refusals import (
     FEW_MESSAGES,
     REFUSALS_OF_FEW,
@@ -52,10 +52,10 @@ class Worker:
         """The answer to a request that started then, in its context."""
         one = attempted(message_id, answer, at, takes=self.takes)
         self.refusals.put_in_context([one], self.ledger)
-        if one.answer.result in OF_THE_ACCOUNT:
+        if one.submitted.result in OF_THE_ACCOUNT:
             earlier = self.ledger.get(message_id)
             self.ledger[message_id] = EarlierRefusals(earlier.first if earlier else at, at, self.takes)
-        return one.answer
+        return one.submitted
 
     def sends_all_well(self, since: float, until: float) -> None:
         """Requests of other messages, accepted, one a second."""
@@ -186,7 +186,7 @@ def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(i
     AccountRefusals().put_in_context([one], {})
 
     known = submitted(Result.DUPLICATE, 409, "same id", ReasonCode.ALREADY_ACCEPTED, perhaps_duplicate=True)
-    assert one.answer == (known if in_doubt else conflict)
+    assert one.submitted == (known if in_doubt else conflict)
 
 
 @pytest.mark.parametrize(

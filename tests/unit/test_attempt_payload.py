@@ -11,9 +11,10 @@ from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus
 from shared.gateways.base import SubmitResult
 from tests.submitted import submitted
-from tests.unit.test_delivery import delivery
+from tests.unit.test_decision import delivery
 from worker.attempt_payload import entries
-from worker.delivery import SENT, SENT_IN_DOUBT, AttemptResult, Transition
+from worker.claimed_message import AttemptResult
+from worker.decision import SENT, SENT_IN_DOUBT, Transition
 
 NOW = 1000.0
 WORKER = 'a "quoted" name'
@@ -54,7 +55,9 @@ def attempted(answer: SubmitResult = ACCEPTED, *, message_id: int = 7, seen: boo
         ),
         (
             attempted(submitted(Result.RETRIABLE, 200, "code 5")),
-            Transition(MessageStatus.PENDING, Reason(ReasonCode.PROVIDER_SAID, {"words": "code 5"}), 2.5, spared=True),
+            Transition(
+                MessageStatus.PENDING, Reason(ReasonCode.PROVIDER_SAID, {"words": "code 5"}), 2.5, uncounted=True
+            ),
             {
                 **TIMES,
                 "gateway": "default",

@@ -16,7 +16,7 @@ from shared.gateways.gonets import STATUSES, GonetsAdapter
 from shared.gateways.registry import PROVIDERS, adapter_for
 from shared.gateways.words import CODE_LIMIT, WORDS_LIMIT
 from tests.submitted import Answer, submitted
-from tests.unit.test_delivery import delivery
+from tests.unit.test_decision import delivery
 
 NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 """37 seconds before the example date of RFC 9110 5.6.7."""

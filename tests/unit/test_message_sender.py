@@ -21,7 +21,7 @@ from shared.gateways.gonets import GonetsAdapter
 from tests.raw_server import Peer, RawServer, always, response
 from tests.submitted import submitted
 from tests.waiting import eventually
-from worker.delivery import AttemptResult, Claim, ClaimedMessage
+from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
@@ -64,7 +64,7 @@ def delivery(
         client_id=message_id,
         phone_number=79000000000 + message_id,
         text=text,
-        spared=0,
+        uncounted=0,
         in_doubt=False,
         on_unknown=OnUnknown.RESEND,
         worker="somebody",
@@ -132,8 +132,8 @@ def test_a_delivery_becomes_an_attempt(gateway: SlowGateway, open_sender: OpenSe
     [attempted], _ = collected(sender, attempted=1)
 
     assert gateway.asked == [7]
-    assert attempted.delivery is one
-    assert attempted.answer == OK
+    assert attempted.message is one
+    assert attempted.submitted == OK
     assert attempted.duration is not None
     assert attempted.duration >= 0
 
@@ -200,7 +200,7 @@ def test_a_message_that_trips_the_code_up_harms_no_other(
 
     attempted, _ = collected(sender, attempted=3)
 
-    outcomes = {one.delivery.message_id: one.answer.result for one in attempted}
+    outcomes = {one.message.message_id: one.submitted.result for one in attempted}
     assert outcomes == {1: Result.ACCEPTED, 2: Result.AMBIGUOUS, 3: Result.ACCEPTED}
     assert "attempt.internal_error" in caplog.messages
 
@@ -226,7 +226,7 @@ def test_first_come_first_served(gateway: SlowGateway, open_sender: OpenSender) 
 
     attempted, _ = collected(sender, attempted=3)
 
-    assert [one.delivery.message_id for one in attempted] == [3, 1, 2]
+    assert [one.message.message_id for one in attempted] == [3, 1, 2]
 
 
 def test_what_is_too_late_to_start_comes_back_unattempted(
@@ -316,7 +316,7 @@ def test_an_attempt_is_dated_by_when_its_request_left(slow_to_connect: SlowToCon
 
     [attempted], _ = collected(slow_to_connect.sender, attempted=1)
 
-    assert attempted.answer == OK
+    assert attempted.submitted == OK
     assert attempted.started is not None
     assert attempted.started >= connected_at
     assert attempted.started_at == one.claim.database_time(attempted.started)
@@ -331,7 +331,7 @@ def test_a_slot_is_for_the_beginning_and_not_for_the_connection(slow_to_connect:
 
     attempted, unstarted = collected(slow_to_connect.sender, attempted=1, unstarted=1)
 
-    assert [each.delivery.message_id for each in attempted] == [1]
+    assert [each.message.message_id for each in attempted] == [1]
     assert [each.message_id for each in unstarted] == [2]
 
 
@@ -405,7 +405,7 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
     assert sender.in_flight == 2
     gateway.let_go()
     attempted, _ = collected(sender, attempted=2)
-    assert {one.delivery.message_id for one in attempted} == {0, 1}
+    assert {one.message.message_id for one in attempted} == {0, 1}
     assert sender.in_flight == 0
 
 

@@ -22,7 +22,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.results import TAKEN, Result
 from shared.domain.statuses import MessageStatus
 from worker.daily_report.mail_settings import MailSettings
-from worker.database import NOT_MIGRATED, TROUBLE, Database
+from worker.database import NOT_MIGRATED, TRANSIENT_ERRORS, Database
 
 log = logging.getLogger(__name__)
 
@@ -112,9 +112,9 @@ class DailyReport:
                 try:
                     self.send_if_due()
                 except NOT_MIGRATED:
-                    log.warning("the database is not migrated to this version yet: no daily report")
+                    log.warning("daily_report.not_migrated")
                 self._stop.wait(LOOK_SECONDS)
-        except TROUBLE:
+        except TRANSIENT_ERRORS:
             if not self._stop.is_set():
                 raise
         finally:
@@ -130,11 +130,11 @@ class DailyReport:
             refused = _send(compose(day, summary, self._settings), self._settings)
         except (OSError, smtplib.SMTPException) as error:
             # Not its text: a server may quote addresses, or what was said to it.
-            said = {"day": str(day.day), "trouble": type(error).__name__, "code": getattr(error, "smtp_code", None)}
-            log.warning("the daily report could not be sent, and will be tried again", extra=said)
+            fields = {"day": str(day.day), "error": type(error).__name__, "code": getattr(error, "smtp_code", None)}
+            log.warning("daily_report.failed", extra=fields)
             return False
         self._database.transaction(lambda cursor: cursor.execute(MARK_SENT, (day.day,)))
-        log.info("the daily report is sent", extra={"day": str(day.day), "recipients_refused": refused})
+        log.info("daily_report.sent", extra={"day": str(day.day), "recipients_refused": refused})
         return True
 
     def _claim(self, cursor: Cursor) -> Day | None:

@@ -22,7 +22,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import OF_THE_ACCOUNT, TAKEN, Result
 from shared.gateways.base import SubmitResult
 from shared.gateways.words import reason_of
-from worker.delivery import AttemptResult
+from worker.claimed_message import AttemptResult
 
 WINDOW_SECONDS = 3.0
 """How long after a refused request has ended the start of an accepted one still tells that the account was well then.
@@ -65,20 +65,20 @@ class AccountRefusals:
         `earlier` is by message, for the messages of this batch whose account was refused.
         """
         for attempt in attempted:
-            if attempt.answer.result not in TAKEN:
-                attempt.answer = self._in_context(attempt, earlier.get(attempt.delivery.message_id))
-            if attempt.answer.result in TAKEN:
+            if attempt.submitted.result not in TAKEN:
+                attempt.submitted = self._in_context(attempt, earlier.get(attempt.message.message_id))
+            if attempt.submitted.result in TAKEN:
                 self._record_acceptance(attempt.started_at, attempt.duration or 0.0)
 
     def _in_context(self, attempt: AttemptResult, earlier: EarlierRefusals | None) -> SubmitResult:
-        submitted = attempt.answer
-        if submitted.perhaps_duplicate and attempt.delivery.in_doubt:
+        submitted = attempt.submitted
+        if submitted.perhaps_duplicate and attempt.message.in_doubt:
             # An earlier request, whose response was lost, got there.
             reason = reason_of(ReasonCode.ALREADY_ACCEPTED, submitted.words)
             return replace(submitted, result=Result.DUPLICATE, reason=reason)
         if submitted.result not in OF_THE_ACCOUNT:
             return submitted
-        message_id = attempt.delivery.message_id
+        message_id = attempt.message.message_id
         if len(self._refused) < FEW_MESSAGES or message_id in self._refused:
             self._refused.setdefault(message_id, []).append(attempt.started_at)
         if earlier is None or not self._is_own(submitted, earlier, self._refused.get(message_id, [])):

@@ -18,7 +18,7 @@ from typing import Any
 import pycurl
 
 from shared.gateways.base import SubmitResult
-from worker.delivery import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
 from worker.lanes.curl_transfer import CurlTransfer
 from worker.lanes.gateway_client import GatewayClient

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from shared.domain.results import OF_THE_ACCOUNT
 from shared.domain.worker_status import GatewayHealth
 from shared.gateways.base import SubmitResult
-from worker.delivery import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes.account_refusals import AccountRefusals
 from worker.lanes.circuit_breaker import CircuitBreaker, State
@@ -80,7 +80,7 @@ class Lane:
         observe(self.gateway, attempted)
         now = time.monotonic()
         for attempt in attempted:
-            self._learn(attempt.answer, now)
+            self._learn(attempt.submitted, now)
         self._breaker.end_batch(now, full=full)
         self._sender.limit = self._breaker.limit
         if self._breaker.state is not State.CLOSED:
@@ -134,7 +134,7 @@ class Lane:
         self._release(self._sender.stop() + self._poison.take_back())
 
     def _put_in_context(self, attempted: list[AttemptResult]) -> None:
-        refused = [attempt.delivery for attempt in attempted if attempt.answer.result in OF_THE_ACCOUNT]
+        refused = [attempt.message for attempt in attempted if attempt.submitted.result in OF_THE_ACCOUNT]
         self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
 
     def _learn(self, submitted: SubmitResult, now: float) -> None:

@@ -19,7 +19,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import SubmitResult
 from shared.gateways.words import reason_of
-from worker.delivery import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def internal_error_result(message: ClaimedMessage, error: Exception) -> SubmitRe
     """The result of a message that our own code failed on: nobody can say how far its request got."""
     # Only where it was: an error's own words may quote the text or the token.
     where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("attempt.internal_error", extra={**message.named(), "error": type(error).__name__, "where": where})
+    log.error("attempt.internal_error", extra={**message.log_fields(), "error": type(error).__name__, "where": where})
     return SubmitResult(Result.AMBIGUOUS, reason=reason_of(ReasonCode.INTERNAL_ERROR, type(error).__name__))
 
 

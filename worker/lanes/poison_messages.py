@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 
-from worker.delivery import ClaimedMessage
+from worker.claimed_message import ClaimedMessage
 from worker.lanes.message_sender import MessageSender
 from worker.queue import Queue
 
@@ -55,7 +55,7 @@ class PoisonMessages:
             return False
         if self._drained_at is None:
             self._drained_at = time.monotonic()
-        log.warning("poison_message.submitted", extra=self._claimed.named())
+        log.warning("poison_message.submitted", extra=self._claimed.log_fields())
         self._sender.submit([self._claimed])
         self._claimed, self._submitted = None, True
         return True

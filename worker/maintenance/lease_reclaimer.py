@@ -15,8 +15,8 @@ from shared.sql import claims
 from worker.attempt_recorder import AttemptRecorder
 from worker.claim_cursor import LOOK_BACK_SHARE
 from worker.claim_rows import LeasedRow, leased_message
+from worker.claimed_message import AttemptResult
 from worker.database import Database
-from worker.delivery import AttemptResult
 from worker.rows import fetch_all
 from worker.time_budget import TimeBudget
 
@@ -66,7 +66,7 @@ class LeaseReclaimer:
         if look_back:
             self._look_back.spend(self._database.seconds - before)
         for attempt in expired:
-            log.warning("lease.expired", extra={**attempt.delivery.named(), "holder": attempt.delivery.worker})
+            log.warning("lease.expired", extra={**attempt.message.log_fields(), "holder": attempt.message.worker})
         return len(expired)
 
     def _reclaim(self, cursor: Cursor, limit: int) -> list[AttemptResult]:

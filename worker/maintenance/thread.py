@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from worker.database import TROUBLE, Database
+from worker.database import TRANSIENT_ERRORS, Database
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.maintenance.round import Maintenance
 from worker.telemetry.metrics import Metrics
@@ -77,7 +77,7 @@ class MaintenanceThread:
                     self._moved.wait(self._poll_seconds)
                     self._stop.wait(begun + ROUND_SECONDS - time.monotonic())
         except BaseException as error:  # noqa: BLE001  the loop raises it
-            if not (self._stop.is_set() and isinstance(error, TROUBLE)):
+            if not (self._stop.is_set() and isinstance(error, TRANSIENT_ERRORS)):
                 self._failure = error
                 self._tell()
         finally:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.domain.results import Result
-from worker.delivery import AttemptResult
+from worker.claimed_message import AttemptResult
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class AttemptLog:
         for attempt in attempted:
             if everything:
                 log.debug("attempt.ended", extra=_fields(gateway, attempt))
-            elif attempt.answer.result in LOGGED:
+            elif attempt.submitted.result in LOGGED:
                 self._write(gateway, attempt)
 
     def _write(self, gateway: str, attempt: AttemptResult) -> None:
@@ -56,6 +56,6 @@ class AttemptLog:
 
 def _fields(gateway: str, attempt: AttemptResult) -> dict[str, object]:
     # Not what the gateway said: it may be about a person.
-    result = attempt.answer.log_fields()
+    result = attempt.submitted.log_fields()
     del result["detail"]
-    return {**attempt.delivery.named(), "gateway": gateway, **result}
+    return {**attempt.message.log_fields(), "gateway": gateway, **result}

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
 from shared.version import VERSION
-from worker.delivery import AttemptResult
+from worker.claimed_message import AttemptResult
 from worker.telemetry.status_reporter import LaneStatus
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -38,7 +38,7 @@ class _LaneCounts:
 
     def count(self, attempted: Sequence[AttemptResult]) -> None:
         for attempt in attempted:
-            self.results[attempt.answer.result] += 1
+            self.results[attempt.submitted.result] += 1
             seconds = attempt.duration or 0.0
             self.buckets[bisect_left(SECONDS, seconds)] += 1
             self.seconds += seconds

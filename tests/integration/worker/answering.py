@@ -10,7 +10,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from tests.submitted import submitted
 from worker.claim_cursor import ClaimCursor
-from worker.delivery import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage
 
 CLAIM_ONE_HUNDRED = {
     "limit": 100,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.database import DatabaseCleaner
 from worker.database import Database
-from worker.delivery import Retries
+from worker.decision import Retries
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue

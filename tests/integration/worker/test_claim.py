@@ -31,7 +31,7 @@ from tests.factories import (
 from tests.integration.worker.answering import CLAIM_ONE_HUNDRED, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import ClaimedMessage
+from worker.claimed_message import ClaimedMessage
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.queue import Queue
 
@@ -47,7 +47,7 @@ def test_a_due_message_is_claimed_with_all_that_its_request_needs(connection: Co
 
     assert (delivery.message_id, delivery.number, delivery.mailing_id, delivery.client_id) == (1, 1, mailing_id, 1)
     assert (delivery.phone_number, delivery.text) == (FIRST_PHONE + 1, "Привет 👋")
-    assert (delivery.spared, delivery.in_doubt, delivery.on_unknown) == (0, False, OnUnknown.HOLD)
+    assert (delivery.uncounted, delivery.in_doubt, delivery.on_unknown) == (0, False, OnUnknown.HOLD)
     assert delivery.worker == "left"
 
 

@@ -22,7 +22,7 @@ from tests.factories import (
 from tests.integration.worker.answering import answer
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import ClaimedMessage
+from worker.claimed_message import ClaimedMessage
 from worker.queue import Queue
 
 NEW_PHONE = 79990001122

@@ -38,7 +38,7 @@ from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 from worker.database import Database
-from worker.delivery import Retries
+from worker.decision import Retries
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
@@ -172,7 +172,7 @@ def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
         before = backend(database)
         proxy.swallow()
         asking = in_background(lambda: backend(database))
-        eventually(lambda: "the database is away, trying again" in caplog.messages)
+        eventually(lambda: "database.unavailable" in caplog.messages)
         assert not asking.done()
 
         proxy.restore()
@@ -230,9 +230,9 @@ def test_a_server_that_takes_no_writes_any_more_is_waited_for(
 
     try:
         writing = in_background(lambda: database.transaction(work))
-        eventually(lambda: caplog.messages.count("the database is away, trying again") >= 2)
+        eventually(lambda: caplog.messages.count("database.unavailable") >= 2)
         assert not writing.done()
-        assert "session is read-only" in vars(caplog.records[-1])["trouble"]
+        assert "session is read-only" in vars(caplog.records[-1])["error"]
     finally:
         execute(connection, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
 

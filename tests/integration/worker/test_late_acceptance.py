@@ -13,7 +13,7 @@ from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.queue import Queue
 
 TURNED_OUT = "An earlier attempt turned out to be accepted while this one was in flight"

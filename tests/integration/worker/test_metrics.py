@@ -28,7 +28,7 @@ from tests.database import ROOT
 from tests.factories import add_running_mailing, value
 from tests.integration.api.calls import caller
 from tests.waiting import eventually
-from worker.delivery import AttemptResult, Claim, ClaimedMessage
+from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import LaneStatus
 
@@ -46,7 +46,7 @@ def attempted(result: Result, seconds: float) -> AttemptResult:
         client_id=1,
         phone_number=79161234567,
         text="Hello",
-        spared=0,
+        uncounted=0,
         in_doubt=False,
         on_unknown=OnUnknown.RESEND,
         worker="w",

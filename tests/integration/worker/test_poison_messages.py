@@ -24,7 +24,7 @@ from tests.integration.worker.answering import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.integration.worker.test_claim_plans import pages_of_a_claim
-from worker.delivery import ClaimedMessage
+from worker.claimed_message import ClaimedMessage
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue

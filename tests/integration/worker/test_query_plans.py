@@ -24,7 +24,7 @@ from tests.integration.worker.answering import answer
 from tests.integration.worker.leases import reclaim
 from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
 from worker.database import Database
-from worker.delivery import Retries
+from worker.decision import Retries
 from worker.maintenance import count_compactor, retention
 from worker.maintenance import round as maintenance_round
 from worker.maintenance.round import Maintenance

@@ -23,7 +23,7 @@ from tests.factories import (
 from tests.integration.worker.answering import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
-from worker.delivery import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.maintenance.lease_reclaimer import LEASE_EXPIRED
 from worker.queue import Queue
 
@@ -44,7 +44,7 @@ def attempt(connection: Connection, queue: Queue, *names: str) -> dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "in_doubt", "spared", "waits"),
+    ("name", "status", "in_doubt", "uncounted", "waits"),
     [
         ("accepted", "sent", False, 0, None),
         ("refused", "pending", False, 0, (0.0, RETRY_SECONDS)),
@@ -60,7 +60,7 @@ def test_what_an_answer_means(
     name: str,
     status: str,
     in_doubt: bool,
-    spared: int,
+    uncounted: int,
     waits: tuple[float, float] | None,
     connection: Connection,
     open_queue: OpenQueue,
@@ -71,7 +71,7 @@ def test_what_an_answer_means(
     now = attempt(connection, open_queue(retry_seconds=RETRY_SECONDS), name)
 
     assert (now["status"], now["in_doubt"]) == (status, in_doubt)
-    assert (now["attempts"], now["uncounted_attempts"]) == (1, spared)
+    assert (now["attempts"], now["uncounted_attempts"]) == (1, uncounted)
     reason = ANSWERS[name].reason
     expected = (None, None) if reason is None else (reason.code, reason.parameters or None)
     assert (now["reason_code"], now["reason_params"]) == expected

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, execute
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
-from worker.delivery import ClaimedMessage
+from worker.claimed_message import ClaimedMessage
 from worker.lanes import send_permits
 from worker.queue import Queue
 

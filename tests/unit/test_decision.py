@@ -14,7 +14,8 @@ from shared.domain.statuses import MessageStatus, OnUnknown
 from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
 from tests.submitted import Answer, submitted
-from worker.delivery import AttemptResult, Claim, ClaimedMessage, Retries, Transition, decide
+from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
+from worker.decision import Retries, Transition, decide
 from worker.lanes.account_refusals import AccountRefusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -37,7 +38,7 @@ def delivery(number: int = 1, **given: Any) -> ClaimedMessage:
         "client_id": 1,
         "phone_number": 79001234567,
         "text": "Hello",
-        "spared": 0,
+        "uncounted": 0,
         "in_doubt": False,
         "on_unknown": OnUnknown.RESEND,
         "worker": "somebody",
@@ -53,7 +54,7 @@ def verdict(answer: SubmitResult, number: int = 1, **given: Any) -> Transition:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "in_doubt", "spared"),
+    ("answer", "status", "in_doubt", "uncounted"),
     [
         (ACCEPTED, "sent", False, False),
         (REFUSED, "pending", False, False),
@@ -64,10 +65,10 @@ def verdict(answer: SubmitResult, number: int = 1, **given: Any) -> Transition:
         (AMBIGUOUS, "pending", True, False),
     ],
 )
-def test_a_first_attempt(answer: SubmitResult, status: str, in_doubt: bool, spared: bool) -> None:
+def test_a_first_attempt(answer: SubmitResult, status: str, in_doubt: bool, uncounted: bool) -> None:
     came = verdict(answer)
 
-    assert (came.status, came.in_doubt, came.spared) == (status, in_doubt, spared)
+    assert (came.status, came.in_doubt, came.uncounted) == (status, in_doubt, uncounted)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +112,8 @@ def test_a_409_to_the_repeat_of_what_may_have_landed_says_that_it_has() -> None:
     repeat = AttemptResult(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
     AccountRefusals().put_in_context([first, repeat], {})
 
-    assert verdict(first.answer).status == "failed"
-    assert verdict(repeat.answer, 2, in_doubt=True) == Transition(MessageStatus.SENT, in_doubt=True)
+    assert verdict(first.submitted).status == "failed"
+    assert verdict(repeat.submitted, 2, in_doubt=True) == Transition(MessageStatus.SENT, in_doubt=True)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +133,11 @@ def test_hold_ends_a_message_after_any_doubt_and_changes_nothing_else(answer: Su
 
 
 @pytest.mark.parametrize(
-    ("number", "spared", "status"),
+    ("number", "uncounted", "status"),
     [(2, 0, "pending"), (3, 0, "failed"), (3, 1, "pending"), (4, 1, "failed"), (50, 48, "pending"), (50, 47, "failed")],
 )
-def test_spared_attempts_do_not_count_towards_the_limit(number: int, spared: int, status: str) -> None:
-    assert verdict(REFUSED, number, spared=spared).status == status
+def test_spared_attempts_do_not_count_towards_the_limit(number: int, uncounted: int, status: str) -> None:
+    assert verdict(REFUSED, number, uncounted=uncounted).status == status
 
 
 def test_what_the_gateway_said_becomes_the_reason() -> None:
@@ -160,7 +161,7 @@ def test_the_jitter_is_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "spared", "least", "most"),
+    ("answer", "uncounted", "least", "most"),
     [
         (REFUSED, 0, 0.0, 2.0 * 2**9),
         (AMBIGUOUS, 0, 0.0, 2.0 * 2**9),
@@ -175,10 +176,10 @@ def test_the_jitter_is_full() -> None:
         (NOT_UNDERSTOOD, 7, 0.0, 2.0 * 2**8),  # the third that counts, as if it were the ninth
     ],
 )
-def test_the_delay_after_the_tenth_attempt(answer: SubmitResult, spared: int, least: float, most: float) -> None:
+def test_the_delay_after_the_tenth_attempt(answer: SubmitResult, uncounted: int, least: float, most: float) -> None:
     patient = Retries(max_attempts=20, base=2.0, cap=100_000.0)
 
-    delays = [decide(delivery(10, spared=spared), answer, patient, Random(seed)).delay for seed in range(300)]
+    delays = [decide(delivery(10, uncounted=uncounted), answer, patient, Random(seed)).delay for seed in range(300)]
 
     assert least <= min(delays) <= least + 0.05 * (most - least)
     assert most - 0.05 * (most - least) <= max(delays) <= most
