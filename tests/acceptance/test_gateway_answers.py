@@ -164,8 +164,10 @@ def test_what_strikes_single_messages_ends_them_and_holds_up_no_other(
     assert {
         int(number) for (number,) in rows(connection, "SELECT phone_number FROM message WHERE status = 'failed'")
     } == {*phones}
-    reasons = rows(connection, "SELECT DISTINCT reason FROM message WHERE status = 'failed'")
-    assert reasons == [(f"The gateway refuses this message and accepts others (code {status}: simulated)",)]
+    reasons = rows(
+        connection, "SELECT DISTINCT reason_code, reason_params->>'words' FROM message WHERE status = 'failed'"
+    )
+    assert reasons == [("only_this_message_refused", f"code {status}: simulated")]
     assert value(connection, "SELECT avg(attempts) FROM message WHERE status = 'failed'") <= 3
 
 

@@ -135,7 +135,7 @@ def test_after_the_database_s_clock_was_put_back_by_a_day_the_fleet_goes_on_and_
 
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 60}
     said = "".join(worker.said() for worker in fleet.workers)
-    assert said.count("the next slot of GATEWAY_RATE is too far in the future") == 1
+    assert said.count("rate_limit.restarted") == 1
     assert "messages.due_advanced" in said
     moments = sorted(entry.started_at for entry in gateway.ledger(everything=True))
     # Nine of ten gaps are those of the rate: no slot was given out twice.

@@ -190,6 +190,7 @@ def test_a_click_elsewhere_loses_nothing_and_signing_out_forgets_it(
     expect(page.get_by_text(BACK)).to_be_hidden()
     write(page)
     page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     sign_in(page, operator)
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     page.goto(path)

@@ -47,13 +47,13 @@ def settles(ledgers: Ledgers) -> Iterator[Violation]:
             yield Violation("final status", said, None, mailing_id)
 
 
-def moves_lawfully(ledgers: Ledgers) -> Iterator[Violation]:
+def makes_legal_transitions(ledgers: Ledgers) -> Iterator[Violation]:
     """A mailing moves along the lines of the state machine."""
     for mailing_id, moves in ledgers.mailings.items():
         statuses = [None, *(move.status if move.present else None for move in moves)]
         for before, after in pairwise(statuses):
             if before != after and not mailing_moves(before, after):
-                yield Violation("lawful moves", f"the mailing went from {before} to {after}", None, mailing_id)
+                yield Violation("legal transitions", f"the mailing went from {before} to {after}", None, mailing_id)
 
 
 def conserves(ledgers: Ledgers) -> Iterator[Violation]:
@@ -128,7 +128,7 @@ def does_not_crash(ledgers: Ledgers) -> Iterator[Violation]:
 RULES = (
     reaches_its_audience,
     settles,
-    moves_lawfully,
+    makes_legal_transitions,
     conserves,
     settles_last,
     does_what_the_api_acknowledged,

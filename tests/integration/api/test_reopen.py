@@ -129,7 +129,7 @@ def test_they_are_told_of_in_the_metrics_and_with_the_mailing(
 def add_launched(connection: Connection) -> int:
     """A running mailing with two messages, by the names that columns had before 0014."""
     mailing_id = add_mailing(connection)
-    running = "status = 'running', launch_started_at = now(), launched_at = now(), max_client_id = 0"
+    running = "status = 'running', launch_started_at = now(), launched_at = now(), launch_ceiling = 0"
     change_mailing(connection, mailing_id, running)
     add_messages(connection, mailing_id, 2)
     return mailing_id
