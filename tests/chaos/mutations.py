@@ -153,8 +153,8 @@ def refusal_taken_for_success() -> None:
 
 
 def ambiguity_taken_for_refusal() -> None:
-    """A request that got no answer is taken to have failed."""
-    _read_as(Result.AMBIGUOUS, Result.REFUSED)
+    """A request that got no answer is taken for one that was refused for now."""
+    _read_as(Result.AMBIGUOUS, Result.RETRIABLE)
 
 
 def doubt_forgotten() -> None:
