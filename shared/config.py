@@ -33,7 +33,9 @@ def environment() -> Iterator[environs.Env]:
     except environs.EnvValidationError as error:
         # With eager=False the messages are always keyed by variable.
         wrong = dict(error.error_messages)  # type: ignore[arg-type]
-        raise ConfigurationError("\n".join(f"{name}: {' '.join(said)}" for name, said in wrong.items())) from None
+        raise ConfigurationError(
+            "\n".join(f"{name}: {' '.join(messages)}" for name, messages in wrong.items())
+        ) from None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ REPAIR = "docker compose exec db psql --username=gonets --command='ALTER ROLE go
 
 
 class _Meaning(NamedTuple):
-    signs: str
+    pattern: str
     """A pattern of what libpq or the server says in English."""
     advice: str
 
@@ -55,6 +55,6 @@ def explain(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(getattr(error, "orig", None) or error).splitlines() if line.strip()]
     # A host with several addresses has an error for each. What a server says tells more than that another is not there.
-    said = next((line for line in lines if "FATAL" in line), lines[0] if lines else type(error).__name__)
-    advice = next((meaning.advice for meaning in _MEANINGS if re.search(meaning.signs, said)), None)
-    return said if advice is None else f"{said.rstrip('.')}. {advice}"
+    line = next((line for line in lines if "FATAL" in line), lines[0] if lines else type(error).__name__)
+    advice = next((meaning.advice for meaning in _MEANINGS if re.search(meaning.pattern, line)), None)
+    return line if advice is None else f"{line.rstrip('.')}. {advice}"

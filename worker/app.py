@@ -17,7 +17,7 @@ from worker.database import Database
 from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
-from worker.lanes.concurrency_limit import FLOOR
+from worker.lanes.concurrency_limit import INITIAL_LIMIT
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import GatewayClient
@@ -88,8 +88,8 @@ def _lane(settings: WorkerSettings, database: Database, token: Token, wake: thre
     return Lane(
         gateway=DEFAULT_GATEWAY,
         queue=_queue(settings, database, random, limiter),
-        sender=CurlSender(client, FLOOR, settings.concurrency, wake),
-        breaker=CircuitBreaker(settings.concurrency, random, ahead=limiter.slots_ahead if limiter else None),
+        sender=CurlSender(client, INITIAL_LIMIT, settings.concurrency, wake),
+        breaker=CircuitBreaker(settings.concurrency, random, prefetch=limiter.slots_ahead if limiter else None),
         token=token,
     )
 
@@ -99,10 +99,10 @@ def _queue(settings: WorkerSettings, database: Database, random: Random, limiter
         database,
         worker=settings.name,
         lease_seconds=settings.lease_seconds,
-        delivery_seconds=settings.gateway_timeout,
+        request_timeout=settings.gateway_timeout,
         retries=_retries(settings),
         random=random,
-        pace=limiter,
+        rate_limiter=limiter,
         gateway=DEFAULT_GATEWAY,
     )
 
@@ -127,7 +127,7 @@ def _maintenance(
             longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
         ),
         stop=stop,
-        tell=wake.set,
+        on_work_found=wake.set,
         metrics=metrics,
         poll_seconds=settings.poll_seconds,
     )

@@ -26,8 +26,10 @@ class AttemptRecorder:
 
     def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """Writes down attempts and moves their messages on. Safe to repeat."""
-        decided = [(one, decide(one.message, one.submitted, self._retries, self._random)) for one in attempted]
-        again = [one.message for one, transition in decided if transition.status is MessageStatus.PENDING]
+        decided = [
+            (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
+        ]
+        again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
         with clients_locked(cursor, again):
             for part in entries(decided, time.monotonic()):
                 cursor.execute(messages.RECORD, {"attempted": part})
@@ -36,9 +38,11 @@ class AttemptRecorder:
     def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """Of answers that came after their lease had expired: the message was perhaps taken for a poison message."""
         expired = time.monotonic() - self._lease_seconds
-        late = [one.message for one in attempted if one.message.claim.monotonic < expired and one.duration]
+        late = [
+            attempt.message for attempt in attempted if attempt.message.claim.monotonic < expired and attempt.duration
+        ]
         if late:
-            given = {"ids": [one.message_id for one in late], "numbers": [one.number for one in late]}
+            given = {"ids": [message.message_id for message in late], "numbers": [message.number for message in late]}
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
 
 
@@ -46,7 +50,7 @@ class AttemptRecorder:
 def clients_locked(cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> Iterator[None]:
     """Around what sends messages back to pending: ends those whose client has been removed meanwhile."""
     if claimed:
-        cursor.execute(messages.LOCK_CLIENTS, {"clients": [one.client_id for one in claimed]})
+        cursor.execute(messages.LOCK_CLIENTS, {"clients": [message.client_id for message in claimed]})
     yield
     if claimed:
-        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": [one.message_id for one in claimed]})
+        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": [message.message_id for message in claimed]})

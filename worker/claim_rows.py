@@ -10,7 +10,7 @@ from shared.gateways.base import DEFAULT_GATEWAY
 from worker.claimed_message import Claim, ClaimedMessage
 from worker.lanes.send_permits import ALWAYS, Permit
 
-ON_UNKNOWN = {one.value: one for one in OnUnknown}
+ON_UNKNOWN = {member.value: member for member in OnUnknown}
 """By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
 
 

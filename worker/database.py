@@ -36,19 +36,19 @@ TRANSIENT_ERRORS = (
 NOT_MIGRATED = (errors.UndefinedColumn, errors.UndefinedTable)
 """What a worker meets that is newer than the database: what it can do without waits for the migration."""
 
-ANSWER_SECONDS = 60.0
+TRANSACTION_TIMEOUT = 60.0
 """How long a transaction may take before its connection is given up: the longest are some seconds of work."""
 
 # The server gives up too. A statement, a little before us: only it can tell a statement that is slow from one that is
 # lost, and says so. And a worker that stands still between two statements, or whose machine is gone: what it has locked
 # (the fleet's pace, a mailing) is not to be kept from everybody else.
-SERVER_LIMITS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
+SERVER_TIMEOUTS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
 
 NO_JIT = "-c jit=off"
 """Compiling takes longer than any statement here. A pooler may ignore this, so the planner's estimates stay below
 jit_above_cost as well (tests/integration/worker/test_query_plans.py)."""
 
-STOPPING_PATIENCE = 5.0
+SHUTDOWN_TIMEOUT = 5.0
 """Seconds that a transaction is still tried for when the worker is being stopped."""
 
 
@@ -64,14 +64,14 @@ class Database:
         dsn: str,
         stop: threading.Event,
         application_name: str,
-        on_trouble: Callable[[], None] | None = None,
+        on_retry: Callable[[], None] | None = None,
     ) -> None:
-        """`on_trouble` is called whenever a transaction has to be tried again."""
+        """`on_retry` is called whenever a transaction has to be tried again."""
         self._dsn = dsn
         self._stop = stop
-        self._on_trouble = on_trouble
+        self._on_retry = on_retry
         # Options in the URL come last, and so have the last word.
-        options = f"{NO_JIT} {SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
+        options = f"{NO_JIT} {SERVER_TIMEOUTS} {parse_dsn(dsn).get('options', '')}".strip()
         name = application_name[:63]
         self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": options}
         self._connection: Connection | None = None
@@ -85,7 +85,7 @@ class Database:
 
         In trouble that passes, `work` is run again on a new connection until it succeeds: it must be repeatable,
         also when its commit went through and only the answer was lost. Once the worker is being stopped, the
-        trouble is raised after STOPPING_PATIENCE seconds.
+        trouble is raised after SHUTDOWN_TIMEOUT seconds.
         """
         retrying = Retrying(
             retry=retry_if_exception_type(TRANSIENT_ERRORS),
@@ -112,7 +112,7 @@ class Database:
             self._connection = psycopg2.connect(self._dsn, **self._options)
             # Whatever the database's default is: what is decided after a lock needs a snapshot that is newer than it.
             self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
-            self._watchdog = ConnectionWatchdog(self._connection, ANSWER_SECONDS)
+            self._watchdog = ConnectionWatchdog(self._connection, TRANSACTION_TIMEOUT)
         begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
@@ -135,11 +135,11 @@ class Database:
             time.sleep(0.1)
 
     def _shutdown_deadline_passed(self, state: RetryCallState) -> bool:
-        return self._stop.is_set() and (state.seconds_since_start or 0.0) > STOPPING_PATIENCE
+        return self._stop.is_set() and (state.seconds_since_start or 0.0) > SHUTDOWN_TIMEOUT
 
     def _log_retry(self, state: RetryCallState) -> None:
-        if self._on_trouble is not None:
-            self._on_trouble()
+        if self._on_retry is not None:
+            self._on_retry()
         error = state.outcome.exception() if state.outcome else None
-        said = explain(error) if error else None
-        log.warning("database.unavailable", extra={"tries": state.attempt_number, "error": said})
+        reason = explain(error) if error else None
+        log.warning("database.unavailable", extra={"tries": state.attempt_number, "error": reason})

@@ -46,55 +46,55 @@ class Transition:
     """This attempt does not count towards the limit."""
 
 
-MOST_REFUSAL_DELAYS = 4
+MAX_REFUSAL_DOUBLINGS = 4
 """How often the delay is doubled, at most, after the account was refused: a probe's pause is no longer than that."""
 
-NOT_UNDERSTOOD_PATIENCE = 3
+NOT_UNDERSTOOD_FACTOR = 3
 """After a success that is not understood the delay is doubled so many times as often as after a refusal."""
 
 SENT = Transition(MessageStatus.SENT)
 SENT_IN_DOUBT = Transition(MessageStatus.SENT, in_doubt=True)
 
 
-def decide(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
+def decide(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, random: Random) -> Transition:
     """The table "What an answer means" of the design, for the message's side of it."""
-    if answer.result in TAKEN:
-        return SENT_IN_DOUBT if delivery.in_doubt else SENT
-    uncounted = answer.result in UNCOUNTED
-    ambiguous = answer.result is Result.AMBIGUOUS
-    in_doubt = delivery.in_doubt or ambiguous
-    counted = delivery.number - delivery.uncounted - uncounted
-    held = ambiguous and delivery.on_unknown is OnUnknown.HOLD
-    if answer.result in FINAL or held or (counted >= retries.max_attempts and not uncounted):
+    if submitted.result in TAKEN:
+        return SENT_IN_DOUBT if message.in_doubt else SENT
+    uncounted = submitted.result in UNCOUNTED
+    ambiguous = submitted.result is Result.AMBIGUOUS
+    in_doubt = message.in_doubt or ambiguous
+    counted = message.number - message.uncounted - uncounted
+    held = ambiguous and message.on_unknown is OnUnknown.HOLD
+    if submitted.result in FINAL or held or (counted >= retries.max_attempts and not uncounted):
         end = end_unless_in_doubt(MessageStatus.FAILED, in_doubt=in_doubt)
-        return Transition(end, answer.reason, in_doubt=in_doubt, uncounted=uncounted)
+        return Transition(end, submitted.reason, in_doubt=in_doubt, uncounted=uncounted)
     return Transition(
         MessageStatus.PENDING,
-        answer.reason,
-        _delay(delivery, answer, retries, random),
+        submitted.reason,
+        _delay(message, submitted, retries, random),
         in_doubt=in_doubt,
         uncounted=uncounted,
     )
 
 
-def _delay(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> float:
-    match answer.result:
+def _delay(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, random: Random) -> float:
+    match submitted.result:
         case Result.MISCONFIGURED | Result.NO_CREDIT:
             # Short, since nothing may be wrong with the message; and long enough for other messages to be tried first,
             # whose answers tell whether it is this one that is refused.
-            return retries.delay(min(delivery.uncounted + 1, MOST_REFUSAL_DELAYS), random)
+            return retries.delay(min(message.uncounted + 1, MAX_REFUSAL_DOUBLINGS), random)
         case Result.UNREACHABLE:
             # The breaker waits for the gateway to come back; the message need not wait longer than that.
             return retries.delay(1, random)
-        case Result.THROTTLED if answer.retry_after is not None:
+        case Result.THROTTLED if submitted.retry_after is not None:
             # Not before the gateway said, and not all at that very moment.
-            return answer.retry_after + retries.delay(1, random)
+            return submitted.retry_after + retries.delay(1, random)
         case Result.THROTTLED:
             # What the gateway's troubles have cost so far says how patient to be with it.
-            return retries.delay(delivery.uncounted + 1, random)
-        case Result.AMBIGUOUS if answer.not_understood:
+            return retries.delay(message.uncounted + 1, random)
+        case Result.AMBIGUOUS if submitted.not_understood:
             # Most likely it was taken, and the repeat is a second text to the same person.
-            return retries.delay(NOT_UNDERSTOOD_PATIENCE * (delivery.number - delivery.uncounted), random)
+            return retries.delay(NOT_UNDERSTOOD_FACTOR * (message.number - message.uncounted), random)
         case _:
             # They say nothing about how patient to be with the message.
-            return retries.delay(delivery.number - delivery.uncounted, random)
+            return retries.delay(message.number - message.uncounted, random)

@@ -79,7 +79,7 @@ class WorkerLoop:
         """One round. Returns whether it did anything, so that the next should follow at once."""
         self._heartbeat()
         self._metrics.tick()
-        self._maintenance.check()
+        self._maintenance.raise_if_failed()
         moved = self._record_results()
         for lane in self._lanes:
             lane.release_forbidden()
@@ -87,7 +87,7 @@ class WorkerLoop:
         for lane in self._lanes:
             moved |= lane.claim_and_submit()
         if moved:
-            self._maintenance.moved()
+            self._maintenance.notify_progress()
         self._reporter.report(self._statuses())
         return moved
 

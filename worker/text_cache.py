@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from worker.database import Database
 
-REMEMBERED = 1000
+MAX_ENTRIES = 1000
 """TextCache kept: of up to 1,600 characters each, so a few megabytes at most."""
 
 READ_TEXTS = """
@@ -26,7 +26,7 @@ class TextCache:
         self._database = database
         self._known: OrderedDict[Key, str] = OrderedDict()
 
-    def of(self, keys: set[Key]) -> dict[Key, str]:
+    def get_many(self, keys: set[Key]) -> dict[Key, str]:
         """The texts of these revisions, as far as there are any."""
         missing = keys - self._known.keys()
         if missing:
@@ -34,7 +34,7 @@ class TextCache:
         texts = {key: self._known[key] for key in keys if key in self._known}
         for key in texts:
             self._known.move_to_end(key)
-        while len(self._known) > max(REMEMBERED, len(keys)):
+        while len(self._known) > max(MAX_ENTRIES, len(keys)):
             self._known.popitem(last=False)
         return texts
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from math import ceil
 from typing import NamedTuple
 
-from shared.domain.mailing_rules import NOBODY_MATCHES, WINDOW_CLOSED, MailingWarning
+from shared.domain.mailing_rules import NO_CLIENT_MATCHES, WINDOW_CLOSED, MailingWarning
 from shared.domain.text_segments import Segments
 
 
@@ -37,7 +37,7 @@ class Backlog(NamedTuple):
             others = len(ascending) - place
             step = (messages - level) * others
             if step > left:
-                return Backlog(tuple(ceil(one - level - left / others) for one in ascending[place:]))
+                return Backlog(tuple(ceil(count - level - left / others) for count in ascending[place:]))
             left, level = left - step, float(messages)
         return NO_BACKLOG
 
@@ -104,7 +104,7 @@ def plan_warnings(draft: EstimateInput) -> list[MailingWarning]:
     ):
         warnings.append(TOO_SLOW if draft.is_measured else TOO_SHORT)
     if draft.mark and not draft.audience:
-        warnings.append(NOBODY_MATCHES)
+        warnings.append(NO_CLIENT_MATCHES)
     if draft.similar_tags:
         warnings.append(CASE_DIFFERS)
     return warnings

@@ -20,21 +20,21 @@ _WHITE_SPACE = re.compile(f"[{WHITE_SPACE}]+")
 _ZERO_WIDTH = re.compile(f"[{ZERO_WIDTH}]")
 
 
-_SHORT = 200
+_MAX_CACHED_LENGTH = 200
 """Characters up to which a label is remembered: one that is too long to be kept is not to fill the memory either."""
 
 
 def normal(label: str) -> str:
     """The label as it is kept. What is normal already comes back as it is."""
-    return _remembered(label) if len(label) <= _SHORT else _normalised(label)
+    return _cached_normal(label) if len(label) <= _MAX_CACHED_LENGTH else _compute_normal(label)
 
 
-def _normalised(label: str) -> str:
+def _compute_normal(label: str) -> str:
     composed = unicodedata.normalize("NFC", _ZERO_WIDTH.sub("", label))
     return _WHITE_SPACE.sub(" ", composed).strip(" ")
 
 
-_remembered = lru_cache(maxsize=4096)(_normalised)  # a file of clients has the same few tags in all of its rows
+_cached_normal = lru_cache(maxsize=4096)(_compute_normal)  # a file of clients has the same few tags in all of its rows
 
 
 def case_variants(label: str) -> set[str]:

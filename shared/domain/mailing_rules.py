@@ -77,7 +77,7 @@ UNENDED_MESSAGES = MailingWarning(
     "unended_messages",
     "It has ended, but some of its messages have not. An administrator can reopen it: flask ledger reopen.",
 )
-NOBODY_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
+NO_CLIENT_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
 
 
 def check_fields(terms: MailingFields) -> None:
@@ -144,18 +144,18 @@ def check_retry(mailing: Mailing, now: datetime) -> None:
 
 
 def warnings_about(
-    mailing: Mailing, *, somebody_matches: bool, open_messages: int = 0, now: datetime
+    mailing: Mailing, *, has_matching_client: bool, open_messages: int = 0, now: datetime
 ) -> list[MailingWarning]:
     """What its author should look at.
 
-    `somebody_matches` says whether the directory has a client for its mark; it counts until the launch begins.
+    `has_matching_client` says whether the directory has a client for its mark; it counts until the launch begins.
     `open_messages` are those that have no end yet.
     """
     warnings = []
     if mailing.status not in ENDED and mailing.end_datetime <= now:
         warnings.append(WINDOW_CLOSED)
-    if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
-        warnings.append(NOBODY_MATCHES)
+    if _audience_will_be_empty(mailing, has_matching_client) or _audience_was_empty(mailing):
+        warnings.append(NO_CLIENT_MATCHES)
     if mailing.settled_at is not None and open_messages:
         warnings.append(UNENDED_MESSAGES)
     if mailing.purge_started_at is not None:
@@ -163,9 +163,9 @@ def warnings_about(
     return warnings
 
 
-def _will_reach_nobody(mailing: Mailing, somebody_matches: bool) -> bool:
-    return not mailing.launch_began and mailing.status not in ENDED and not somebody_matches
+def _audience_will_be_empty(mailing: Mailing, has_matching_client: bool) -> bool:
+    return not mailing.launch_began and mailing.status not in ENDED and not has_matching_client
 
 
-def _reached_nobody(mailing: Mailing) -> bool:
+def _audience_was_empty(mailing: Mailing) -> bool:
     return mailing.launched_at is not None and mailing.audience == 0

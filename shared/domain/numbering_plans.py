@@ -64,7 +64,7 @@ class Country:
         self._national = _pattern(metadata.general_desc)
         self._mobile = _pattern(metadata.mobile)
         before = metadata.national_prefix_for_parsing or self.trunk
-        self._before = re.compile(before or "(?!)")
+        self._prefix = re.compile(before or "(?!)")
         # What is dialled before a number is these digits and nothing else.
         self._simple = before == self.trunk and not metadata.national_prefix_transform_rule
         apart = self._simple and not self.code.startswith(before or "-")
@@ -72,11 +72,11 @@ class Country:
         self._certain = {len(self.code) + length for length in self.lengths}.difference(within) if apart else set()
         """Lengths by which a number with the country's code is known from one without."""
 
-    def is_plainly_its(self, digits: str) -> bool:
+    def is_unambiguous(self, digits: str) -> bool:
         """Whether these digits are one of its numbers with the country's code, and can be none without it."""
         return digits.startswith(self.code) and (
             len(digits) in self._certain
-            or (fits_a_country(digits) and not self._national.fullmatch(digits) and not self._before.match(digits))
+            or (fits_a_country(digits) and not self._national.fullmatch(digits) and not self._prefix.match(digits))
         )
 
     def mobile(self, digits: str) -> str | None:
@@ -96,14 +96,14 @@ class Country:
         Without the trunk prefix they may be a number of another country in international form, and only mobile numbers
         are written so much that they are not.
         """
-        if self.is_plainly_its(digits):
+        if self.is_unambiguous(digits):
             return digits
         if mobile := self.mobile(digits):
             return mobile
         number = _parsed(digits, self._region)
         if number is None:
             return None
-        if fits_a_country(digits) and not self._before.match(digits):
+        if fits_a_country(digits) and not self._prefix.match(digits):
             return _digits_of(number) if phonenumbers.number_type(number) in _MOBILE else None
         return _digits_of(number)
 

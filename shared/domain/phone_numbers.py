@@ -50,7 +50,7 @@ _WHOLE = re.compile(r"(\+?[0-9]+)[.,]0+")
 _FRACTION = re.compile(r"\+?[0-9]+[.,][0-9]*")
 _EXTENSION = re.compile(r"[0-9)] ?(?:;? ?ext|x ?[0-9]|#|\*|доб)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[;,|/&]|(?<=[0-9] )(?=\+)")
-_PERSONS = re.compile(r"[ (]*+(\+?)[ (]*+([0-9](?:[ ().-]*+[0-9])*+)[ )]*")
+_GROUPED = re.compile(r"[ (]*+(\+?)[ (]*+([0-9](?:[ ().-]*+[0-9])*+)[ )]*")
 _NOT_DIGITS = str.maketrans("", "", " ().-")
 _QUOTES = "'\"`´\u2018\u2019\u201c\u201d"
 _DASHES = "\u2212\u30fc\uff0d"
@@ -70,7 +70,7 @@ class PhoneNumbers:
         if not _DIGITS.fullmatch(text):
             return False
         if self._country:
-            return self._country.is_plainly_its(text)
+            return self._country.is_unambiguous(text)
         return len(text) in self._lengths.get(text[:3], ())
 
     def read(self, text: str, *, doubtful: bool = False) -> int:
@@ -144,7 +144,7 @@ def plain_code(text: str) -> str:
 def beginnings(text: str, region: str | None) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Between which numbers those lie that begin as somebody has typed: in international form, and as it is dialled
     within the region, or within any country if there is none. None for what is no beginning of a number."""
-    digits = "".join(str(unicodedata.digit(one)) for one in text if one.isdecimal())
+    digits = "".join(str(unicodedata.digit(character)) for character in text if character.isdecimal())
     if not digits:
         return [], []
     typed = normal(text).lstrip("(")
@@ -152,9 +152,9 @@ def beginnings(text: str, region: str | None) -> tuple[list[tuple[int, int]], li
         return _ranges(digits.removeprefix("00"), range(MIN_DIGITS, MAX_DIGITS + 1)), []
     national = [
         bounds
-        for one in ([country(region)] if region else countries())
-        if (rest := _after_trunk(digits, one)) is not None
-        for bounds in _ranges(one.code + rest, {len(one.code) + length for length in one.lengths})
+        for origin in ([country(region)] if region else countries())
+        if (rest := _after_trunk(digits, origin)) is not None
+        for bounds in _ranges(origin.code + rest, {len(origin.code) + length for length in origin.lengths})
     ]
     return _ranges(digits, range(MIN_DIGITS, MAX_DIGITS + 1)), national
 
@@ -169,7 +169,7 @@ def _ranges(prefix: str, lengths: range | set[int]) -> list[tuple[int, int]]:
     if prefix.startswith("0"):
         return []
     more = sorted(length - len(prefix) for length in lengths if MIN_DIGITS <= length <= MAX_DIGITS)
-    return [(int(prefix) * 10**one, (int(prefix) + 1) * 10**one - 1) for one in more if one >= 0]
+    return [(int(prefix) * 10**missing, (int(prefix) + 1) * 10**missing - 1) for missing in more if missing >= 0]
 
 
 def _after_trunk(digits: str, dialled_in: Country) -> str | None:
@@ -189,9 +189,9 @@ def _with_country_code(digits: str) -> str:
 
 def _plus_and_digits(text: str) -> tuple[bool, str]:
     """Whether there is a plus sign, and the digits. Raises Invalid for what is not the way to write one number."""
-    if "." in text or not (text.isascii() and (found := _PERSONS.fullmatch(text))):
-        text = _without_dress(text)
-        found = None if _FRACTION.fullmatch(text) else _PERSONS.fullmatch(text)
+    if "." in text or not (text.isascii() and (found := _GROUPED.fullmatch(text))):
+        text = _without_formatting(text)
+        found = None if _FRACTION.fullmatch(text) else _GROUPED.fullmatch(text)
     if found is None:
         raise Invalid("phone_number", WRITTEN)
     digits = found[2].translate(_NOT_DIGITS)
@@ -200,7 +200,7 @@ def _plus_and_digits(text: str) -> tuple[bool, str]:
     return bool(found[1]), digits
 
 
-def _without_dress(text: str) -> str:
+def _without_formatting(text: str) -> str:
     """The text without what a spreadsheet or a link puts around a number. Raises Invalid if it has no one number."""
     written = _unwrapped(_in_ascii(text))
     if written[:4].lower() == "tel:":
@@ -218,7 +218,7 @@ def _without_dress(text: str) -> str:
 
 def _in_ascii(text: str) -> str:
     """The text with ASCII's digits, dashes, brackets and blanks for those of other scripts."""
-    return normal("".join(one if one.isascii() else _ascii_for(one) for one in text))
+    return normal("".join(character if character.isascii() else _ascii_for(character) for character in text))
 
 
 def _ascii_for(character: str) -> str:

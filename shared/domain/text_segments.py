@@ -29,10 +29,10 @@ class Encoding(enum.StrEnum):
     UCS_2 = "ucs2"
 
 
-SINGLE = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
+SINGLE_SEGMENT_UNITS = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
 """Units of a message that is one segment: septets, or UTF-16 code units of two octets."""
 
-PART = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
+MULTIPART_SEGMENT_UNITS = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
 """Units of each segment of a longer one."""
 
 
@@ -67,18 +67,25 @@ class Segments:
 
 def segments_of(text: str) -> Segments:
     """How many segments a text takes, and why."""
-    culprit = _culprit(text)
-    encoding = Encoding.UCS_2 if culprit else Encoding.GSM_7
+    non_gsm = _first_non_gsm(text)
+    encoding = Encoding.UCS_2 if non_gsm else Encoding.GSM_7
     sizes = [_size(character, encoding) for character in text]
-    units, count, left = sum(sizes), 1, SINGLE[encoding] - sum(sizes)
+    units, count, left = sum(sizes), 1, SINGLE_SEGMENT_UNITS[encoding] - sum(sizes)
     if left < 0:
-        count, left = _pack(sizes, PART[encoding])
-    return Segments(encoding, len(text), units, count if text else 0, left, culprit)
+        count, left = _pack(sizes, MULTIPART_SEGMENT_UNITS[encoding])
+    return Segments(encoding, len(text), units, count if text else 0, left, non_gsm)
 
 
-def _culprit(text: str) -> NonGsmCharacter | None:
-    known = DEFAULT_ALPHABET | EXTENSION
-    return next((NonGsmCharacter(one, place) for place, one in enumerate(text, 1) if one not in known), None)
+def _first_non_gsm(text: str) -> NonGsmCharacter | None:
+    alphabet = DEFAULT_ALPHABET | EXTENSION
+    return next(
+        (
+            NonGsmCharacter(character, position)
+            for position, character in enumerate(text, 1)
+            if character not in alphabet
+        ),
+        None,
+    )
 
 
 def _size(character: str, encoding: Encoding) -> int:

@@ -87,13 +87,13 @@ class GonetsAdapter:
             raise ValueError("a response without a status is none")
         if status == 200 and body == self._accepted[0]:
             return self._accepted[1]
-        said = _json_object(body)
+        payload = _json_object(body)
         if 200 <= status < 300:
-            result = _read_success(status, said, secrets)
+            result = _read_success(status, payload, secrets)
             if status == 200 and result.result is Result.ACCEPTED:
                 self._accepted = body, result
             return result
-        return _read_error(status, response, redact(_words_of(said), secrets))
+        return _read_error(status, response, redact(_words_of(payload), secrets))
 
 
 @lru_cache(maxsize=100)
@@ -102,15 +102,15 @@ def _encode_text(text: str) -> bytes:
     return json.dumps(text, ensure_ascii=False).encode()
 
 
-def _read_success(status: int, said: Mapping[str, object] | None, secrets: Collection[str]) -> SubmitResult:
+def _read_success(status: int, payload: Mapping[str, object] | None, secrets: Collection[str]) -> SubmitResult:
     # The contract: 200 {"code": 0, "message": "OK"}. A bool is an int to Python, and no code.
-    code = None if said is None else said.get("code")
+    code = None if payload is None else payload.get("code")
     if type(code) is not int:
         reason = reason_of(ReasonCode.UNEXPECTED_BODY)
         return SubmitResult(Result.AMBIGUOUS, str(status), reason, not_understood=True)
     if code == 0:
         return SubmitResult(Result.ACCEPTED, str(status))
-    reason = reason_of(ReasonCode.PROVIDER_SAID, redact(_words_of(said), secrets))
+    reason = reason_of(ReasonCode.PROVIDER_SAID, redact(_words_of(payload), secrets))
     return SubmitResult(Result.RETRIABLE, shorten(str(code), CODE_LIMIT), reason)
 
 
@@ -133,16 +133,16 @@ def _read_error(status: int, response: Response, words: str) -> SubmitResult:
 
 def _json_object(body: bytes) -> dict[str, object] | None:
     try:
-        said = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, an endless number; nested past the stack
         return None
-    return said if isinstance(said, dict) else None
+    return payload if isinstance(payload, dict) else None
 
 
-def _words_of(said: Mapping[str, object] | None) -> str:
+def _words_of(payload: Mapping[str, object] | None) -> str:
     """What the gateway itself says: its code and message, as far as there are any."""
-    said = said or {}
-    code, message = said.get("code"), said.get("message")
+    payload = payload or {}
+    code, message = payload.get("code"), payload.get("message")
     words = [f"code {code}"] if isinstance(code, int | str) else []
     if isinstance(message, str):
         words.append(message)

@@ -52,8 +52,8 @@ class MailSettings:
         if not host:
             raise ConfigurationError("SMTP_HOST: DAILY_REPORT_TO is set, so a mail server must be.")
         _check_host(host)
-        given = [one for one in to.split(",") if one.strip()] or [to]
-        recipients = tuple(_address("DAILY_REPORT_TO", one) for one in given)
+        given = [part for part in to.split(",") if part.strip()] or [to]
+        recipients = tuple(_address("DAILY_REPORT_TO", recipient) for recipient in given)
         return cls(
             to=recipients,
             sender=_address("DAILY_REPORT_FROM", sender) if sender else recipients[0],

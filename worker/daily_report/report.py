@@ -26,7 +26,7 @@ from worker.database import NOT_MIGRATED, TRANSIENT_ERRORS, Database
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 60.0
+CHECK_INTERVAL = 60.0
 """Between two looks whether it is time."""
 
 SMTP_TIMEOUT = 30.0
@@ -113,7 +113,7 @@ class DailyReport:
                     self.send_if_due()
                 except NOT_MIGRATED:
                     log.warning("daily_report.not_migrated")
-                self._stop.wait(LOOK_SECONDS)
+                self._stop.wait(CHECK_INTERVAL)
         except TRANSIENT_ERRORS:
             if not self._stop.is_set():
                 raise
@@ -152,7 +152,7 @@ def day_before(now: datetime, at: time, zone: ZoneInfo) -> Day:
     """
     local = now.astimezone(zone).replace(tzinfo=None)
     day = (local - timedelta(hours=at.hour, minutes=at.minute)).date() - timedelta(days=1)
-    begins, ends = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    begins, ends = (datetime.combine(date_, time(), zone).astimezone(UTC) for date_ in (day, day + timedelta(days=1)))
     return Day(day, begins, ends, now)
 
 

@@ -93,7 +93,7 @@ class AccountRefusals:
     def _is_own(self, submitted: SubmitResult, earlier: EarlierRefusals, since: Sequence[float]) -> bool:
         """`since` is when this message's requests started since the last acceptance, this one included."""
         window = earlier.longest + WINDOW_SECONDS
-        if self._was_well(earlier.first, window) or self._was_well(earlier.last, window):
+        if self._accepted_after(earlier.first, window) or self._accepted_after(earlier.last, window):
             return True
         return (
             submitted.perhaps_recipient
@@ -102,7 +102,7 @@ class AccountRefusals:
             and since[0] <= self._last_ended + WINDOW_SECONDS
         )
 
-    def _was_well(self, moment: float, window: float) -> bool:
+    def _accepted_after(self, moment: float, window: float) -> bool:
         """Whether a request was accepted that started after that moment, and within so many seconds."""
         series = bisect_right(self._last_starts, moment)
         return series < len(self._last_starts) and self._first_starts[series] - window <= moment

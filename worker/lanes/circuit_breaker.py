@@ -18,7 +18,7 @@ from shared.domain.worker_status import STOPPED_FOR_THE_ACCOUNT, GatewayHealth
 from shared.gateways.base import SubmitResult
 from worker.lanes.concurrency_limit import AdaptiveConcurrencyLimit
 
-AHEAD_SECONDS = 0.1
+PREFETCH_SECONDS = 0.1
 """How long claimed messages may wait for their turn: longer than a claim takes, so that a sender never waits for the
 database, and short enough for a "pause" to be one."""
 
@@ -70,10 +70,13 @@ class Pick(enum.Enum):
 class CircuitBreaker:
     """Records results, and says how many messages may be in flight."""
 
-    def __init__(self, concurrency: int, random: Random, *, ahead: int | None = None) -> None:
-        """`ahead` messages may be claimed besides those at the gateway; by default, as many as soon get their turn."""
+    def __init__(self, concurrency: int, random: Random, *, prefetch: int | None = None) -> None:
+        """`prefetch` messages may be claimed in addition to those at the gateway.
+
+        By default, as many as are submitted in PREFETCH_SECONDS.
+        """
         self._limit = AdaptiveConcurrencyLimit(concurrency)
-        self._ahead = ahead
+        self._prefetch = prefetch
         self._random = random
         self._good = 0
         self._failures = 0
@@ -121,7 +124,7 @@ class CircuitBreaker:
 
     def allowed(self) -> int:
         """How many messages may be in flight while the circuit is closed: at the gateway, and waiting their turn."""
-        return self._limit.value + self._allowed_ahead()
+        return self._limit.value + self._prefetch_limit()
 
     def capacity(self, now: float, in_flight: int) -> int:
         """How many more messages may be claimed. After a pause it is one, the probe."""
@@ -188,14 +191,14 @@ class CircuitBreaker:
         """How long the pause still lasts; 0 when there is none."""
         return max(0.0, self._resume_at - now) if self.state is State.OPEN else 0.0
 
-    def _allowed_ahead(self) -> int:
-        if self._ahead is not None:
-            return self._ahead
+    def _prefetch_limit(self) -> int:
+        if self._prefetch is not None:
+            return self._prefetch
         if self._limit.cautious:
             return 0  # to a gateway that has asked for less, what waits here is what waits too long
         if not self._limit.rate:
             return self._limit.value  # nothing is known yet: as many again
-        return int(self._limit.rate * AHEAD_SECONDS)
+        return int(self._limit.rate * PREFETCH_SECONDS)
 
     def _open(self, now: float, cause: GatewayHealth, *, at_least: float = 0.0) -> None:
         cap = NOT_UNDERSTOOD_PAUSE_CAP if cause is GatewayHealth.NOT_UNDERSTOOD else PAUSE_CAP

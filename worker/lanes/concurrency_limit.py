@@ -8,7 +8,7 @@ bit (additive increase, multiplicative decrease: D. Chiu and R. Jain, 1989).
 
 from __future__ import annotations
 
-FLOOR = 16
+INITIAL_LIMIT = 16
 """Where the limit begins, unless the configured concurrency is lower."""
 
 GROWTH = 2.0
@@ -35,7 +35,7 @@ class AdaptiveConcurrencyLimit:
 
     def __init__(self, maximum: int) -> None:
         self._max = float(maximum)
-        self._limit = min(float(FLOOR), self._max)
+        self._limit = min(float(INITIAL_LIMIT), self._max)
         self._before: tuple[float, float] | None = None
         """The limit before it was raised, and the responses a second that it brought."""
         self._hold_until = 0.0
@@ -75,7 +75,7 @@ class AdaptiveConcurrencyLimit:
 
     def restart(self) -> None:
         """The gateway has come back: it is not hit with everything at once."""
-        self._restored_at = min(float(FLOOR), self._max)
+        self._restored_at = min(float(INITIAL_LIMIT), self._max)
         self._limit = 1.0
         self._stale_responses = 0
         self._start_over()

@@ -80,7 +80,7 @@ class Lane:
         observe(self.gateway, attempted)
         now = time.monotonic()
         for attempt in attempted:
-            self._learn(attempt.submitted, now)
+            self._record_result(attempt.submitted, now)
         self._breaker.end_batch(now, full=full)
         self._sender.limit = self._breaker.limit
         if self._breaker.state is not State.CLOSED:
@@ -90,7 +90,7 @@ class Lane:
 
     def release_forbidden(self) -> None:
         """Releases what belongs to mailings that are paused, cancelled or over by now, and has not begun."""
-        if self._queue.look_at_mailings():
+        if self._queue.refresh_permits():
             self._release(self._sender.take_back_forbidden())
 
     def release_surplus(self) -> None:
@@ -109,7 +109,7 @@ class Lane:
             return True
         capacity = self._breaker.capacity(now, self.in_flight)
         claimable = capacity and now >= self._queue.claimable_at
-        messages = self._queue.claim(capacity, alone=not self.in_flight, pick=self._breaker.pick) if claimable else []
+        messages = self._queue.claim(capacity, idle=not self.in_flight, pick=self._breaker.pick) if claimable else []
         if not messages:
             return closed and not self.in_flight and self._poison.claim(idle=True)
         if self._breaker.account_refused and self._token.refresh():
@@ -121,7 +121,7 @@ class Lane:
 
     def seconds_until_due(self, now: float) -> float:
         """How long it needs no attention, unless a result comes; `now` is monotonic."""
-        seconds = self._queue.seconds_until_look()
+        seconds = self._queue.seconds_until_refresh()
         if pause := self._breaker.seconds_until_probe(now):
             seconds = min(seconds, pause)
         if (claimable_at := self._queue.claimable_at) > now:
@@ -137,7 +137,7 @@ class Lane:
         refused = [attempt.message for attempt in attempted if attempt.submitted.result in OF_THE_ACCOUNT]
         self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
 
-    def _learn(self, submitted: SubmitResult, now: float) -> None:
+    def _record_result(self, submitted: SubmitResult, now: float) -> None:
         before, health = self._breaker.state, self._breaker.health
         self._breaker.record(submitted, now)
         if self._breaker.state is before:

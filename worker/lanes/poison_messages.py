@@ -24,7 +24,7 @@ TURN_SECONDS = 1.0
 """How long a worker with other messages to send sends one poison message after another, once its other claims have
 ended."""
 
-LOOK_SECONDS = 1.0
+CHECK_INTERVAL = 1.0
 """Until the next look for poison messages after one that has found none that may be claimed."""
 
 
@@ -41,8 +41,8 @@ class PoisonMessages:
         """When this turn began."""
         self._drained_at: float | None = None
         """When nothing else that the worker had claimed was left."""
-        self._next_look_at = 0.0
-        self._next_turn_at = time.monotonic() + LOOK_SECONDS
+        self._next_check_at = 0.0
+        self._next_turn_at = time.monotonic() + CHECK_INTERVAL
 
     @property
     def active(self) -> bool:
@@ -66,11 +66,11 @@ class PoisonMessages:
         self._submitted = False
         if self._drained_at is not None and now - self._drained_at >= TURN_SECONDS:
             self._end_turn(now)
-        if now < self._next_look_at or not (idle or now >= self._next_turn_at):
+        if now < self._next_check_at or not (idle or now >= self._next_turn_at):
             return False
         self._claimed = self._queue.claim_poison_message()
         if self._claimed is None:
-            self._next_look_at = now + LOOK_SECONDS
+            self._next_check_at = now + CHECK_INTERVAL
             self._end_turn(now)
         elif self._turn_began_at is None:
             self._turn_began_at = now

@@ -19,7 +19,7 @@ from worker.database import Database
 VALID_SECONDS = 1.0
 """How long a request may still leave after a pause, a cancellation or an earlier end has been acknowledged."""
 
-LOOK_SECONDS = 0.4
+REFRESH_SECONDS = 0.4
 """Between two looks: one may be late, or slow, before anything is held up."""
 
 # Mailings that run, with the seconds until their windows close.
@@ -47,29 +47,29 @@ class Permits:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._permits: WeakValueDictionary[int, Permit] = WeakValueDictionary()
-        self._looked_at = 0.0
+        self._refreshed_at = 0.0
 
-    def grant(self, closing: Mapping[int, float], seen_at: float) -> dict[int, Permit]:
+    def grant(self, closing: Mapping[int, float], read_at: float) -> dict[int, Permit]:
         """Permits for mailings that run, with the monotonic time at which their windows close. They were seen when
-        nobody could have changed them since `seen_at`, a monotonic time too.
+        nobody could have changed them since `read_at`, a monotonic time too.
         """
         permits = {}
         for mailing_id, closes_at in closing.items():
             permits[mailing_id] = permit = self._permits.get(mailing_id) or Permit(0.0)
-            permit.until = min(closes_at, seen_at + VALID_SECONDS)
+            permit.until = min(closes_at, read_at + VALID_SECONDS)
             self._permits[mailing_id] = permit
         return permits
 
-    def seconds_until_look(self) -> float:
+    def seconds_until_refresh(self) -> float:
         """How long the next look may wait; it is of use only while there are claimed messages."""
-        return max(0.0, self._looked_at + LOOK_SECONDS - time.monotonic()) if self._permits else math.inf
+        return max(0.0, self._refreshed_at + REFRESH_SECONDS - time.monotonic()) if self._permits else math.inf
 
-    def look(self) -> bool:
+    def refresh(self) -> bool:
         """Asks about the mailings, when it is time to. Returns whether any of them does not run, or has no time left.
 
         A mailing that does not run has a permit that is over. So have all of them while the database is away.
         """
-        if self.seconds_until_look() > 0.0:
+        if self.seconds_until_refresh() > 0.0:
             return False
         permits = dict(self._permits)
         asked: list[float] = []  # once for each time that the database had to be asked
@@ -80,7 +80,7 @@ class Permits:
             return dict(cursor.fetchall())
 
         left = self._database.transaction(work)
-        self._looked_at = asked[-1]
+        self._refreshed_at = asked[-1]
         for mailing_id, permit in permits.items():
-            permit.until = self._looked_at + min(VALID_SECONDS, left.get(mailing_id, -math.inf))
+            permit.until = self._refreshed_at + min(VALID_SECONDS, left.get(mailing_id, -math.inf))
         return any(left.get(mailing_id, 0.0) <= 0.0 for mailing_id in permits)

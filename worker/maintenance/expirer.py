@@ -7,7 +7,7 @@ import logging
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.sql import messages
-from worker.claim_cursor import ClaimCursor, Place
+from worker.claim_cursor import ClaimCursor, Position
 from worker.database import Database
 from worker.rows import fetch_all
 
@@ -28,9 +28,9 @@ class Expirer:
     def run(self) -> bool:
         """Ends the next messages. Returns whether there are more."""
 
-        def work(cursor: Cursor) -> list[Place]:
-            cursor.execute(messages.EXPIRE_MESSAGES, {"limit": EXPIRE_LIMIT, **self._cursor.places()})
-            return fetch_all(cursor, Place)
+        def work(cursor: Cursor) -> list[Position]:
+            cursor.execute(messages.EXPIRE_MESSAGES, {"limit": EXPIRE_LIMIT, **self._cursor.positions()})
+            return fetch_all(cursor, Position)
 
         before = self._database.seconds
         self._cursor.reset_if_due()
@@ -41,5 +41,5 @@ class Expirer:
         if more:
             self._cursor.extend(ended, self._database.seconds - before)
         else:
-            self._cursor.forget()
+            self._cursor.reset()
         return more

@@ -13,7 +13,7 @@ from shared.domain.results import Result
 from shared.gateways.base import SubmitResult
 from shared.sql import claims
 from worker.attempt_recorder import AttemptRecorder
-from worker.claim_cursor import LOOK_BACK_SHARE
+from worker.claim_cursor import RESCAN_TIME_SHARE
 from worker.claim_rows import LeasedRow, leased_message
 from worker.claimed_message import AttemptResult
 from worker.database import Database
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 RECLAIM_LIMIT = 1000
 """Leases reclaimed in one transaction."""
 
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 """Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
 
-LATE = timedelta(seconds=5)
+COMMIT_DELAY = timedelta(seconds=5)
 """How much later than it says a lease may have been committed, or had its row locked, and be found in the next look."""
 
 FROM_THE_START = "-infinity"
@@ -55,16 +55,16 @@ class LeaseReclaimer:
         from time to time."""
         self._looked_at = datetime.min.replace(tzinfo=UTC)
         """When they were last looked for, by the database's clock."""
-        self._look_back = TimeBudget(LOOK_BACK_SHARE, min(LONGEST_PAUSE, lease_seconds))
+        self._rescan = TimeBudget(RESCAN_TIME_SHARE, min(MAX_PAUSE, lease_seconds))
 
     def run(self, limit: int = RECLAIM_LIMIT) -> int:
         """Ends claims whose lease has expired, as attempts that may have been accepted. Returns how many there were."""
-        if look_back := self._look_back.is_due:
+        if rescan := self._rescan.is_due:
             self._since = FROM_THE_START
         before = self._database.seconds
         expired = self._database.transaction(lambda cursor: self._reclaim(cursor, limit))
-        if look_back:
-            self._look_back.spend(self._database.seconds - before)
+        if rescan:
+            self._rescan.spend(self._database.seconds - before)
         for attempt in expired:
             log.warning("lease.expired", extra={**attempt.message.log_fields(), "holder": attempt.message.worker})
         return len(expired)
@@ -81,7 +81,9 @@ class LeaseReclaimer:
         cursor.execute(claims.FIND_EXPIRED_LEASES, {"since": self._since, "limit": limit})
         claimed = [leased_message(row) for row in fetch_all(cursor, LeasedRow)]
         if len(claimed) < limit:
-            self._since = looked_at - LATE
-        expired = [AttemptResult(one, LEASE_EXPIRED, started_at=one.claim.at, duration=None) for one in claimed]
+            self._since = looked_at - COMMIT_DELAY
+        expired = [
+            AttemptResult(message, LEASE_EXPIRED, started_at=message.claim.at, duration=None) for message in claimed
+        ]
         self._recorder.record(cursor, expired)
         return expired

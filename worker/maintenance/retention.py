@@ -21,13 +21,13 @@ from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
-STEP = 2000
+PURGE_LIMIT = 2000
 """Messages deleted in one transaction: some tens of milliseconds of work."""
 
-SHARE = 0.05
+TIME_SHARE = 0.05
 """How much of the time may go into steps."""
 
-REST_SECONDS = 60.0
+IDLE_SECONDS = 60.0
 """After a look that has found nothing to remove; and the longest pause between two steps."""
 
 
@@ -56,7 +56,7 @@ class Retention:
         """`days` after a mailing is settled its messages are purged; 0 is never."""
         self._database = database
         self._days = days
-        self._budget = TimeBudget(SHARE, REST_SECONDS)
+        self._budget = TimeBudget(TIME_SHARE, IDLE_SECONDS)
         self._reached: dict[int, PurgedMessage] = {}
         """Of the mailing whose messages are being purged: the last one that was."""
 
@@ -71,11 +71,11 @@ class Retention:
         if removed:
             self._budget.spend(self._database.seconds - before)
         else:
-            self._budget.wait(REST_SECONDS)
+            self._budget.wait(IDLE_SECONDS)
 
     def _delete_idempotency_keys(self) -> bool:
         def work(cursor: Cursor) -> bool:
-            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": STEP})
+            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": PURGE_LIMIT})
             return cursor.rowcount > 0
 
         return self._database.transaction(work)
@@ -95,7 +95,7 @@ class Retention:
     def _purge_messages(self, cursor: Cursor, mailing_id: int) -> bool:
         """Returns whether there were any."""
         reached = self._reached.get(mailing_id, FROM_THE_START)
-        given = {"mailing_id": mailing_id, "status": reached.status, "id": reached.id, "limit": STEP}
+        given = {"mailing_id": mailing_id, "status": reached.status, "id": reached.id, "limit": PURGE_LIMIT}
         cursor.execute(retention.PURGE_MESSAGES, given)
         purged = fetch_all(cursor, PurgedMessage)
         # Should this step be undone, it is only skipped until the mailing is looked at once more from the start.

@@ -25,10 +25,10 @@ SETTLE_SHARE = 0.1
 """How much of the time may go into settling and compacting. While a transaction somewhere still sees compacted rows,
 both step over every one of them, and get slower with each message that is sent."""
 
-BETWEEN_ROUNDS = 1.0
+ROUND_INTERVAL = 1.0
 """Seconds that rounds are apart anyway, while there is sending to do."""
 
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 """Seconds by which settling, or a look from the beginning for what to expire, is put off at most: the default of
 LEASE_SECONDS."""
 
@@ -42,21 +42,21 @@ class Maintenance:
         *,
         launch_chunk: int,
         retention_days: float = 0,
-        lease_seconds: float = LONGEST_PAUSE,
+        lease_seconds: float = MAX_PAUSE,
         longest_retry: float = LONGEST_RETRY,
     ) -> None:
         """`retention_days`: how long the messages of a settled mailing are kept; 0 is for ever. Nothing but retention
         is put off by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
         """
-        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        max_pause = min(MAX_PAUSE, lease_seconds)
         self._database = database
         self._launcher = Launcher(database, launch_chunk)
-        self._expirer = Expirer(database, longest_pause)
+        self._expirer = Expirer(database, max_pause)
         self._due_advancer = DueAdvancer(database, longest_retry)
         self._finalizer = Finalizer(database)
         self._count_compactor = CountCompactor(database)
         self._retention = Retention(database, retention_days)
-        self._budget = TimeBudget(SETTLE_SHARE, longest_pause)
+        self._budget = TimeBudget(SETTLE_SHARE, max_pause)
 
     @property
     def launching(self) -> bool:
@@ -73,7 +73,7 @@ class Maintenance:
             self._due_advancer.run()
             self._finalizer.run()
             self._compact_and_purge()
-            self._budget.spend(self._database.seconds - before - SETTLE_SHARE * BETWEEN_ROUNDS)
+            self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
         return launching or expiring
 
     def _compact_and_purge(self) -> None:

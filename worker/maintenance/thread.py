@@ -25,22 +25,22 @@ class MaintenanceThread:
         lease_reclaimer: LeaseReclaimer,
         maintenance: Maintenance,
         stop: threading.Event,
-        tell: Callable[[], None],
+        on_work_found: Callable[[], None],
         metrics: Metrics,
         poll_seconds: float,
     ) -> None:
         """No other thread may use `database`, `lease_reclaimer` and `maintenance`.
 
-        `tell` is called when there is more to send.
+        `on_work_found` is called when there is more to send.
         """
         self._database = database
         self._lease_reclaimer = lease_reclaimer
         self._maintenance = maintenance
         self._stop = stop
-        self._tell = tell
+        self._on_work_found = on_work_found
         self._metrics = metrics
         self._poll_seconds = poll_seconds
-        self._moved = threading.Event()
+        self._progress = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
@@ -48,11 +48,11 @@ class MaintenanceThread:
         """Begins with a round at once."""
         self._thread.start()
 
-    def moved(self) -> None:
+    def notify_progress(self) -> None:
         """Messages have moved: the last of a mailing, perhaps, which need not wait for the next poll to be finished."""
-        self._moved.set()
+        self._progress.set()
 
-    def check(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raises what has ended the thread, if anything has."""
         if self._failure is not None:
             raise self._failure
@@ -64,7 +64,7 @@ class MaintenanceThread:
 
     def join(self, seconds: float) -> None:
         """Waits until the round under way is over, once the worker has been told to stop; at most so long."""
-        self._moved.set()
+        self._progress.set()
         self._thread.join(seconds)
 
     def _run(self) -> None:
@@ -72,20 +72,20 @@ class MaintenanceThread:
             while not self._stop.is_set():
                 begun = time.monotonic()
                 if self._round():
-                    self._tell()
+                    self._on_work_found()
                 else:
-                    self._moved.wait(self._poll_seconds)
+                    self._progress.wait(self._poll_seconds)
                     self._stop.wait(begun + ROUND_SECONDS - time.monotonic())
         except BaseException as error:  # noqa: BLE001  the loop raises it
             if not (self._stop.is_set() and isinstance(error, TRANSIENT_ERRORS)):
                 self._failure = error
-                self._tell()
+                self._on_work_found()
         finally:
             self._database.close()
 
     def _round(self) -> bool:
         """One round. Returns whether it did something that others should follow up."""
-        self._moved.clear()
+        self._progress.clear()
         expired = self._lease_reclaimer.run()
         self._metrics.count_reclaimed(expired)
         return self._maintenance.run() or expired > 0

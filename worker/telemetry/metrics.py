@@ -117,7 +117,7 @@ class Metrics(Collector):
             seconds.add_metric(labels, list(reached), counts.seconds)
         yield from (attempts, seconds)
 
-    def _counter(self, name: str, says: str, value: float) -> CounterMetricFamily:
-        counter = CounterMetricFamily(name, says, labels=["worker"])
+    def _counter(self, name: str, documentation: str, value: float) -> CounterMetricFamily:
+        counter = CounterMetricFamily(name, documentation, labels=["worker"])
         counter.add_metric([self._worker], value)
         return counter
