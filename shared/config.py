@@ -21,7 +21,7 @@ Number = TypeVar("Number", int, float)
 
 @contextmanager
 def environment() -> Iterator[environs.Env]:
-    """Reads settings; on leaving, raises one ConfigurationError that names every variable that is wrong.
+    """Reads settings; on exit, raises one ConfigurationError that names every variable with a wrong value.
 
     with environment() as env:
         port = env.int("API_PORT", 8000, validate=between(1, 65535))

@@ -1,4 +1,4 @@
-"""What RECORD reads of attempts: JSON, in parts that one statement can take."""
+"""Attempts as JSON for RECORD, in parts that one statement accepts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.gateways.base import SubmitResult
 from worker.claimed_message import AttemptResult
 from worker.decision import SENT, Transition
 
-# Nearly all entries are of this kind, and what json.dumps makes of a dict takes four times as long.
+# Nearly all entries have this form, and json.dumps of a dict takes four times as long.
 _ACCEPTED = (
     '{"message_id":%d,"number":%d,"started_at":%d,"ago":%d,"duration":%d,"gateway":%s,"result":"accepted",'
     '"provider_code":%s,"worker":%s,"status":"sent"}'
@@ -19,10 +19,10 @@ _ACCEPTED = (
 
 
 def entries(decided: Iterable[tuple[AttemptResult, Transition]], now: float) -> list[str]:
-    """The attempts in order, as JSON arrays in which no message is twice: seldom more than one.
+    """The attempts in order, as JSON arrays without duplicate messages: rarely more than one array.
 
-    `now` is the monotonic time. A worker has two attempts of one message in hand when it claims again what it lost
-    while it stood still.
+    `now` is the monotonic time. A worker has two attempts of one message if it stalled until the lease expired, and
+    then claimed the message again.
     """
     parts: list[dict[int, str]] = []
     for attempt, transition in decided:
@@ -37,7 +37,7 @@ def entries(decided: Iterable[tuple[AttemptResult, Transition]], now: float) -> 
 
 
 def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:
-    """Times are in whole microseconds; what is null or false is left out (RECORD says why)."""
+    """Times are in whole microseconds; null and false values are left out (see RECORD for the reason)."""
     message, submitted = attempt.message, attempt.submitted
     started_at = round(attempt.started_at * 1e6)
     ago = None if attempt.started is None else round((now - attempt.started) * 1e6)

@@ -1,7 +1,7 @@
-"""The queue: claiming due messages under a lease, recording what came of them, giving back what was not sent.
+"""The queue: claiming due messages under a lease, recording their attempts, releasing what was not sent.
 
-Every method here is a transaction of its own. `(message id, attempt number)` names a claim: the number is counted up by
-each claim, so whoever moves a message on names the pair, and a claim that was lost moves nothing.
+Every method is a transaction of its own. `(message id, attempt number)` identifies a claim: each claim increments the
+number, so a claim that has ended moves nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Claimed = tuple[list[ClaimedRow], list[Slot]]
 """The claimed rows, and the slots of their requests."""
 
 MAX_PAUSE = 30.0
-"""Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
+"""Seconds by which a rescan is delayed at most; a lease, if that is shorter. The default of LEASE_SECONDS."""
 
 NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
 
@@ -53,10 +53,10 @@ class Granted(NamedTuple):
 
     rows: list[ClaimedRow]
     slots: list[Slot]
-    asked_at: float
-    """Before the database was asked."""
+    requested_at: float
+    """Before the statement was sent."""
     read_at: float
-    """When it had answered: until then nobody could change the mailings."""
+    """When the result came: until then the mailings were locked against changes."""
 
 
 class EarlierRow(NamedTuple):
@@ -99,14 +99,14 @@ class Queue:
 
     @property
     def claimable_at(self) -> float:
-        """Monotonic time before which the fleet's pace leaves nothing to claim."""
+        """Monotonic time before which the rate limit allows no claim."""
         return 0.0 if self._rate_limiter is None else self._rate_limiter.resume_at
 
     def claim(self, limit: int, *, idle: bool = True, pick: Pick = Pick.FIRST) -> list[ClaimedMessage]:
-        """Takes at most `limit` due messages, under a lease that is committed before this returns.
+        """Claims at most `limit` due messages, under a lease that is committed before this returns.
 
-        `idle` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
-        changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
+        `idle` means that nothing is in flight: then, if all due messages belong to mailings that a change has locked,
+        those locks are waited for. `pick` selects which of the due messages of a mailing are claimed.
         """
         self._cursor.reset_if_due()
         before = self._database.seconds
@@ -117,14 +117,14 @@ class Queue:
         return self._messages(granted)
 
     def claim_poison_message(self) -> ClaimedMessage | None:
-        """Takes a message whose last two attempts both ended with a lapsed lease, unless the fleet is sending one.
+        """Claims a message whose last two attempts both ended with an expired lease, unless the fleet is sending one.
 
-        It is to be sent alone. It has no slot of the fleet's pace: `take_slot` gives it one when it is to be sent.
+        It is to be sent alone. It has no slot of the rate limit: `take_slot` assigns one when it is to be sent.
         """
         return next(iter(self._messages(self._make_claim(self._claim_poison_message))), None)
 
     def take_slot(self, claimed: ClaimedMessage) -> bool:
-        """Gives a message a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
+        """Assigns a slot of the rate limit to a message, if there is a limit. Returns whether it may be sent."""
         if self._rate_limiter is None:
             return True
         rate_limiter = self._rate_limiter
@@ -148,10 +148,10 @@ class Queue:
         return {row.message_id: EarlierRefusals(first=row.first, last=row.last, longest=row.longest) for row in rows}
 
     def record(self, attempted: Sequence[AttemptResult]) -> None:
-        """Writes down attempts and moves their messages on. Safe to repeat.
+        """Records attempts and moves their messages. Safe to repeat.
 
-        A row that the database will not take is recorded alone, and left to its lease if that fails too: one bad row
-        does not hold up the good ones.
+        An attempt that the database rejects is recorded alone, and left until its lease expires if that fails too: one
+        invalid row does not block the others.
         """
         if not attempted:
             return
@@ -168,7 +168,7 @@ class Queue:
             self.record(attempted[middle:])
 
     def release(self, claimed: Iterable[ClaimedMessage]) -> None:
-        """Gives back claims whose request certainly never left."""
+        """Releases claims whose request certainly never left."""
         released = list(claimed)
         if released:
             self._database.transaction(lambda cursor: self._release(cursor, released))
@@ -176,38 +176,38 @@ class Queue:
             self._cursor.reset()
 
     def refresh_permits(self) -> bool:
-        """Asks, when it is time to, whether the mailings of claimed messages run. Returns whether any does not."""
+        """Reads, when it is due, whether the mailings of claimed messages run. Returns whether any does not."""
         return self._permits.refresh()
 
     def seconds_until_refresh(self) -> float:
-        """How long that may wait."""
+        """Seconds until the next refresh is due."""
         return self._permits.seconds_until_refresh()
 
     def _make_claim(self, work: Callable[[Cursor], Claimed]) -> Granted:
-        """Makes a claim, once for each time that the database had to be asked."""
-        asked: list[float] = []
+        """Executes a claim; after a retry, first releases claims whose acknowledgement was lost."""
+        tried_at: list[float] = []
 
-        def ask(cursor: Cursor) -> Granted:
-            asked.append(time.monotonic())
-            if len(asked) > 1:
+        def claim_and_time(cursor: Cursor) -> Granted:
+            tried_at.append(time.monotonic())
+            if len(tried_at) > 1:
                 self._release_unacknowledged(cursor)
             rows, slots = work(cursor)
-            return Granted(rows, slots, asked[-1], time.monotonic())
+            return Granted(rows, slots, tried_at[-1], time.monotonic())
 
-        granted = self._database.transaction(ask)
+        granted = self._database.transaction(claim_and_time)
         self._unrecorded.update([(row.id, row.attempts) for row in granted.rows])
         return granted
 
     def _messages(self, granted: Granted) -> list[ClaimedMessage]:
-        """The messages of a claim, but for those that have no text."""
+        """The messages of a claim, except those without a text."""
         rows = granted.rows
         if not rows:
             return []
-        claim = Claim(rows[0].claimed_at, granted.asked_at)
+        claim = Claim(rows[0].claimed_at, granted.requested_at)
         closing = {row.mailing_id: claim.monotonic + row.window_left for row in rows}
         permits = self._permits.grant(closing, granted.read_at)
         texts = self._texts.get_many({(row.mailing_id, row.text_revision) for row in rows})
-        # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
+        # The lease and the window are computed from before the claim was requested, so that they never end too late.
         lease_ends = claim.monotonic + self._lease_seconds - self._request_timeout
         claimed = [
             claimed_message(
@@ -228,7 +228,7 @@ class Queue:
         return [message for message in claimed if message.text] if without_text else claimed
 
     def _end_without_text(self, claimed: Sequence[ClaimedMessage]) -> None:
-        """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
+        """Ends messages without a text. The text was deleted by hand, so a retry would not find it either."""
         for message in claimed:
             log.error("message.text_missing", extra=message.log_fields())
         self.record([AttemptResult(message, NO_TEXT, started_at=message.claim.at, duration=0.0) for message in claimed])
@@ -243,8 +243,8 @@ class Queue:
             limit = min(limit, self._rate_limiter.free_slots(cursor))
         if limit == 0:
             return [], []
-        # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
-        # not with the fleet's pace in hand, which would wait with us.
+        # First the mailings that are not locked. When nothing is in flight there is time to wait for the others, and a
+        # poll is longer; but not while this transaction holds the lock of the rate limit, or the fleet would wait too.
         for wait in (False, True) if idle and self._rate_limiter is None else (False,):
             for positions in self._positions(cursor, pick):
                 rows = self._execute_claim(cursor, claims.CLAIM, limit, positions, wait=wait)
@@ -253,7 +253,7 @@ class Queue:
         return [], []
 
     def _positions(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
-        """Where a claim may begin in each mailing: where `pick` says; if nothing is to be had there, as any claim."""
+        """Where a claim starts in each mailing: as `pick` says; if that finds nothing, as for any other claim."""
         if pick is not Pick.FIRST:
             cursor.execute(PROBE_POSITIONS, {"any": pick is Pick.ANY})
             yield as_parameters(fetch_all(cursor, Position))

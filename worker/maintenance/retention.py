@@ -1,8 +1,8 @@
 """Retention: purging the messages of mailings that have been settled for long enough, in small steps.
 
-What remains of such a mailing is itself: its text, its history, its final counts. One that was removed goes altogether.
-It delays nothing: one worker at a time takes a step, which locks only rows that nothing else needs any more, and then
-rests for twenty times as long.
+The mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Retention
+delays nothing else: one worker at a time takes a step, which locks only rows that are not used any more, and then
+pauses for twenty times as long.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ PURGE_LIMIT = 2000
 """Messages deleted in one transaction: some tens of milliseconds of work."""
 
 TIME_SHARE = 0.05
-"""How much of the time may go into steps."""
+"""Share of the time for steps."""
 
 IDLE_SECONDS = 60.0
-"""After a look that has found nothing to remove; and the longest pause between two steps."""
+"""Seconds of pause after a step that deleted nothing, and between two steps at most."""
 
 
 class PurgedMailing(NamedTuple):
@@ -50,18 +50,18 @@ FROM_THE_START = PurgedMessage(MessageStatus.PENDING, 0)
 
 
 class Retention:
-    """One worker's part in it. For one thread."""
+    """Deletes old messages and idempotency keys. For one thread."""
 
     def __init__(self, database: Database, days: float) -> None:
-        """`days` after a mailing is settled its messages are purged; 0 is never."""
+        """`days` after a mailing is settled its messages are purged; 0 means never."""
         self._database = database
         self._days = days
         self._budget = TimeBudget(TIME_SHARE, IDLE_SECONDS)
         self._reached: dict[int, PurgedMessage] = {}
-        """Of the mailing whose messages are being purged: the last one that was."""
+        """By the mailing that is being purged, the last message that was deleted."""
 
     def run(self) -> None:
-        """Takes a step when it is time for one."""
+        """Takes a step when one is due."""
         if not self._budget.is_due:
             return
         before = self._database.seconds
@@ -98,7 +98,7 @@ class Retention:
         given = {"mailing_id": mailing_id, "status": reached.status, "id": reached.id, "limit": PURGE_LIMIT}
         cursor.execute(retention.PURGE_MESSAGES, given)
         purged = fetch_all(cursor, PurgedMessage)
-        # Should this step be undone, it is only skipped until the mailing is looked at once more from the start.
+        # If this step is rolled back, its messages are skipped until the purge of the mailing starts again.
         self._reached = {mailing_id: purged[-1]} if purged else {}
         return bool(purged) or reached.id > 0
 

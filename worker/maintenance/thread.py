@@ -1,4 +1,4 @@
-"""The thread of maintenance, with a connection of its own: launching a million messages does not delay the sending."""
+"""The maintenance thread, with a connection of its own: launching a million messages does not delay sending."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from worker.maintenance.round import Maintenance
 from worker.telemetry.metrics import Metrics
 
 ROUND_SECONDS = 1.0
-"""Between rounds while there is sending to do. An idle worker does one a poll."""
+"""Seconds between rounds while messages are being sent. An idle worker does one round per poll."""
 
 
 class MaintenanceThread:
-    """Reclaims expired leases and keeps mailings moving, at every poll, and soon after there was sending."""
+    """Reclaims expired leases and runs maintenance, at every poll, and soon after messages were sent."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class MaintenanceThread:
     ) -> None:
         """No other thread may use `database`, `lease_reclaimer` and `maintenance`.
 
-        `on_work_found` is called when there is more to send.
+        `on_work_found` is called when there may be new messages to send, and when the thread fails.
         """
         self._database = database
         self._lease_reclaimer = lease_reclaimer
@@ -45,25 +45,25 @@ class MaintenanceThread:
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
     def start(self) -> None:
-        """Begins with a round at once."""
+        """Starts the thread, which begins with a round at once."""
         self._thread.start()
 
     def notify_progress(self) -> None:
-        """Messages have moved: the last of a mailing, perhaps, which need not wait for the next poll to be finished."""
+        """Starts the next round early: the loop has moved messages, and their mailing may be finished."""
         self._progress.set()
 
     def raise_if_failed(self) -> None:
-        """Raises what has ended the thread, if anything has."""
+        """Raises the error that ended the thread, if there is one."""
         if self._failure is not None:
             raise self._failure
 
     @property
     def launching(self) -> bool:
-        """Whether a mailing was being launched when it was last looked, by whichever worker."""
+        """Whether a mailing was being launched at the last check, by any worker."""
         return self._maintenance.launching
 
     def join(self, seconds: float) -> None:
-        """Waits until the round under way is over, once the worker has been told to stop; at most so long."""
+        """Waits for the end of the current round, at most `seconds`. To be called once `stop` is set."""
         self._progress.set()
         self._thread.join(seconds)
 
@@ -84,7 +84,7 @@ class MaintenanceThread:
             self._database.close()
 
     def _round(self) -> bool:
-        """One round. Returns whether it did something that others should follow up."""
+        """One round. Returns whether the loop or the next round should follow at once."""
         self._progress.clear()
         expired = self._lease_reclaimer.run()
         self._metrics.count_reclaimed(expired)

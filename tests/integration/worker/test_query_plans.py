@@ -74,7 +74,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round of maintenance settles, folds and removes."""
     monkeypatch.setattr(maintenance_round, "ROUND_INTERVAL", float("inf"))
     monkeypatch.setattr(count_compactor, "COMPACT_ABOVE", 0)
-    monkeypatch.setattr(retention, "SHARE", float("inf"))
+    monkeypatch.setattr(retention, "TIME_SHARE", float("inf"))
 
 
 def work(connection: Connection, database: Database) -> list[Plan]:
