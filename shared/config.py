@@ -21,7 +21,7 @@ Number = TypeVar("Number", int, float)
 
 @contextmanager
 def environment() -> Iterator[environs.Env]:
-    """Reads settings; on leaving, raises one ConfigurationError that names every variable that is wrong.
+    """Reads settings; on exit, raises one ConfigurationError that names every variable with a wrong value.
 
     with environment() as env:
         port = env.int("API_PORT", 8000, validate=between(1, 65535))
@@ -33,7 +33,9 @@ def environment() -> Iterator[environs.Env]:
     except environs.EnvValidationError as error:
         # With eager=False the messages are always keyed by variable.
         wrong = dict(error.error_messages)  # type: ignore[arg-type]
-        raise ConfigurationError("\n".join(f"{name}: {' '.join(said)}" for name, said in wrong.items())) from None
+        raise ConfigurationError(
+            "\n".join(f"{name}: {' '.join(messages)}" for name, messages in wrong.items())
+        ) from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How Gonets connects to PostgreSQL: one URL, and the options that notice a database that has gone silent."""
+"""How Gonets connects to PostgreSQL: one URL, and the options that detect a database that no longer responds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from shared.errors import ConfigurationError
 
 CONNECT_OPTIONS: dict[str, str | int] = {
     "connect_timeout": 5,
-    # Of several hosts the one that takes writes: the others are standbys, or were the primary yesterday.
+    # Of several hosts, the one that accepts writes: the others are standbys, or former primaries.
     "target_session_attrs": "read-write",
-    # TextCache are Unicode, whatever encoding the database was made with.
+    # Texts are Unicode, whatever encoding the database was created with.
     "client_encoding": "UTF8",
-    # A peer that stops answering (a black hole, a half-open socket) is given up after about 15 seconds in either
-    # direction: unacknowledged data by tcp_user_timeout, silence by keepalives (PostgreSQL manual, 32.1.2).
+    # A connection to a peer that stops responding (dropped packets, a half-open socket) is closed after some 15 seconds
+    # in either direction: unacknowledged data by tcp_user_timeout, idleness by keepalives (PostgreSQL manual, 32.1.2).
     "tcp_user_timeout": 15_000,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -34,7 +34,7 @@ _SCHEME = re.compile(r"([\w+.-]*)://")
 
 
 def libpq_url(value: str) -> str:
-    """A `DATABASE_URL` as people write it (`postgres://`, `postgresql+psycopg2://`), as libpq takes it.
+    """A `DATABASE_URL` in the forms in use (`postgres://`, `postgresql+psycopg2://`), as libpq accepts it.
 
     Raises ConfigurationError when it is not the URL of a PostgreSQL database; the message never shows a password.
     """
@@ -42,12 +42,12 @@ def libpq_url(value: str) -> str:
     if scheme and scheme[1].partition("+")[0] not in ("postgresql", "postgres"):
         raise ConfigurationError("DATABASE_URL must begin with postgresql://: Gonets keeps its ledger in PostgreSQL.")
     rest = value[scheme.end() :] if scheme else ""
-    # libpq takes what comes before the first @ for user and password, unless there is a / before it.
+    # libpq reads what precedes the first @ as user and password, unless there is a / before it.
     credentials, at, place = rest.partition("@") if "/" not in rest.partition("@")[0] else ("", "", rest)
     address, mark, query = place.partition("?")
-    # Frameworks write a space in the query as "+", which libpq takes for a plus.
+    # Frameworks write a space in the query as "+", which libpq reads as a plus.
     url = f"postgresql://{credentials}{at}{address}{mark}{query.replace('+', '%20')}"
-    # A second @ is a password's: what follows the first would be taken for the host's name, and shown in errors.
+    # A second @ belongs to a password: what follows the first would be read as the host name, and shown in errors.
     if not scheme or "@" in address or not _is_understood(url):
         raise ConfigurationError(NOT_A_URL)
     return url

@@ -1,4 +1,4 @@
-"""What an error on the way to PostgreSQL means, in one line for the operator."""
+"""What a connection error of PostgreSQL means, in one line for the operator."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 REPAIR = "docker compose exec db psql --username=gonets --command='ALTER ROLE gonets PASSWORD $$…$$'"
-"""Gives the database of docker-compose.yml another password: the one to be written in the place of the dots."""
+"""Changes the password of the database of docker-compose.yml. The new password replaces the dots."""
 
 
 class _Meaning(NamedTuple):
-    signs: str
-    """A pattern of what libpq or the server says in English."""
+    pattern: str
+    """A regular expression for the English message of libpq or the server."""
     advice: str
 
 
-# A failed connection has no SQLSTATE in psycopg2, so there is only the text to go by. A server that speaks another
-# language is quoted without advice.
+# A failed connection has no SQLSTATE in psycopg2, so only the text can be matched. Messages in other languages are
+# shown without advice.
 _MEANINGS: Sequence[_Meaning] = (
     _Meaning(
         "password authentication failed|no password supplied",
@@ -48,13 +48,13 @@ _MEANINGS: Sequence[_Meaning] = (
 
 
 def explain(error: BaseException) -> str:
-    """The error of psycopg2 (or of SQLAlchemy over it) in one line, with what to do about it where that is known.
+    """The error of psycopg2 (or of SQLAlchemy over it) in one line, with a remedy where one is known.
 
-    What libpq and the server say names host, port, role and database, and never a password (shared/database.py refuses
-    the URLs in which a part of one would be taken for a host).
+    The messages of libpq and the server name host, port, role and database, and never a password (shared/database.py
+    rejects the URLs in which a part of one would be read as a host).
     """
     lines = [line.strip() for line in str(getattr(error, "orig", None) or error).splitlines() if line.strip()]
-    # A host with several addresses has an error for each. What a server says tells more than that another is not there.
-    said = next((line for line in lines if "FATAL" in line), lines[0] if lines else type(error).__name__)
-    advice = next((meaning.advice for meaning in _MEANINGS if re.search(meaning.signs, said)), None)
-    return said if advice is None else f"{said.rstrip('.')}. {advice}"
+    # A host with several addresses has an error for each. A server's own message says more than a failed connection.
+    line = next((line for line in lines if "FATAL" in line), lines[0] if lines else type(error).__name__)
+    advice = next((meaning.advice for meaning in _MEANINGS if re.search(meaning.pattern, line)), None)
+    return line if advice is None else f"{line.rstrip('.')}. {advice}"

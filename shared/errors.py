@@ -11,7 +11,7 @@ class GonetsError(Exception):
 
 
 class ConfigurationError(GonetsError):
-    """A setting is missing or wrong: tell the operator which, and stop."""
+    """A setting is missing or wrong. The program reports it to the operator and exits."""
 
 
 class NotFound(GonetsError):
@@ -30,8 +30,8 @@ class FieldError(GonetsError):
 
 
 class Invalid(FieldError):
-    """The value can't be accepted, whatever the state of things: correct it and send again."""
+    """The value can't be accepted in any state: correct it and send it again."""
 
 
 class Conflict(FieldError):
-    """The value can't be accepted as things stand: another record or the ledger's history is in its way."""
+    """The value can't be accepted in the current state: it conflicts with another record or with the history."""

@@ -4,11 +4,11 @@ PostgreSQL has two key spaces for advisory locks that never meet: one bigint, an
 
 The space of one bigint:
 
-- a mailing's id (positive): shared by claims, exclusive for whoever changes the mailing (pause, cancel, edit, retry,
-  the last step of each chunk of a launch);
+- a mailing's id (positive): shared by claims, exclusive for changes of the mailing (pause, cancel, edit, retry, the
+  last step of each chunk of a launch);
 - a mailing's id, negated: the launch of that mailing, so that one worker at a time launches it;
 - a 64-bit hash of an Idempotency-Key: a request waits for another one with the same key. It may be any number, so two
-  keys, or a key and a mailing, may share a lock by chance: one then waits for the other for a moment, and no more.
+  keys, or a key and a mailing, may share a lock by chance: one then waits briefly for the other.
 
 The space of two ints: a class below, and what is locked within it.
 """
@@ -19,7 +19,7 @@ RETENTION = (1, 1)
 """One worker at a time removes old ledgers."""
 
 POISON_MESSAGES = (1, 2)
-"""One worker at a time looks whether a poison message is in flight, and claims one."""
+"""One worker at a time checks whether a poison message is in flight, and claims one."""
 
 MIGRATIONS = (2, 1)
 """One process at a time migrates."""

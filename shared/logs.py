@@ -26,12 +26,12 @@ def configure_logs(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # urllib3 tells of every connection and retry; the attempts in the ledger say it better.
+    # urllib3 logs every connection and retry; the attempts in the ledger have the same with more detail.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def mask_phone(phone_number: int) -> str:
-    """A phone number that can be recognised by who knows it, and by nobody else: 7***4567."""
+    """A masked phone number, which only a reader who knows the number can recognise: 7***4567."""
     digits = str(phone_number)
     return f"{digits[0]}***{digits[-4:]}"
 

@@ -1,1 +1,1 @@
-"""The worker: finds the messages that are due, hands each to the gateway, keeps the ledger of what came of it."""
+"""The worker: claims the messages that are due, submits them to gateways, and records the results."""

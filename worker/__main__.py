@@ -1,4 +1,4 @@
-"""`python -m worker`: starts a worker, and runs it until SIGTERM or SIGINT. worker/app.py puts it together."""
+"""`python -m worker`: runs a worker until SIGTERM or SIGINT. worker/app.py assembles it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 
 if __name__ == "__main__":
-    # The imports below take a moment, and there is nothing to clean up yet. An exception could be lost in an import.
+    # The imports below take time, and there is nothing to clean up yet. An import could swallow an exception.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 import gc
@@ -24,7 +24,7 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Exit status: 0 after a signal, 2 for a setting that is missing or wrong, 130 for Ctrl-C at the question."""
+    """Exit status: 0 after a signal, 2 for a missing or wrong setting, 130 for Ctrl-C at the prompt for the token."""
     stop, wake = threading.Event(), threading.Event()
     try:
         settings = WorkerSettings.from_environment()
@@ -32,8 +32,8 @@ def main() -> int:
         for setting, hint in obsolete_settings().items():
             log.warning("setting.obsolete", extra={"setting": setting, "hint": hint})
         token = Token(settings.gateway_token, settings.gateway_token_file)
-        # After the question for a token, which Ctrl-C may answer, and before any thread starts: all inherit the mask,
-        # and only the thread that waits for these signals ever sees them.
+        # After the prompt for a token, which Ctrl-C may end, and before any thread starts: all threads inherit the
+        # mask, and only the one that waits for these signals receives them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         raise_open_file_limit(settings.concurrency)
         loop = assemble(settings, token, stop, wake)
@@ -41,9 +41,9 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201  a sentence for the person who started it
+        print(error, file=sys.stderr)  # noqa: T201  for the person who started it
         return 2
-    gc.freeze()  # what has been loaded stays: the collector need not look at it again and again
+    gc.freeze()  # loaded modules stay in memory: the garbage collector need not scan them
     threading.Thread(target=_stop_on_signal, args=(stop, wake), name="signals", daemon=True).start()
     if report is not None:
         threading.Thread(target=report.run, name="daily report", daemon=True).start()
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _stop_on_signal(stop: threading.Event, wake: threading.Event) -> None:
-    """Waits for the signal in a thread: a handler would run inside whatever the main thread holds locked."""
+    """Waits for the signal in a thread: a handler could run while the main thread holds a lock."""
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     stop.set()
     wake.set()

@@ -1,4 +1,4 @@
-"""Puts a worker together from its settings: one database, one lane for each gateway, maintenance, telemetry."""
+"""Assembles a worker from its settings: one database, one lane for each gateway, maintenance, telemetry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.database import Database
 from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
-from worker.lanes.concurrency_limit import FLOOR
+from worker.lanes.concurrency_limit import INITIAL_LIMIT
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import GatewayClient
@@ -33,11 +33,11 @@ from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
 
 PROVIDER = "gonets"
-"""Whose contract the gateway of GATEWAY_URL speaks."""
+"""The provider of the gateway of GATEWAY_URL."""
 
 
 def assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> WorkerLoop:
-    """A worker that is ready to run. Raises ConfigurationError for a setting that can't work."""
+    """A worker that is ready to run. Raises ConfigurationError for a setting that cannot be used."""
     random = SystemRandom()
     metrics = _metrics(settings)
     database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}", metrics.count_retry)
@@ -56,7 +56,7 @@ def assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake
 
 
 def daily_report(settings: WorkerSettings, stop: threading.Event) -> DailyReport | None:
-    """The report about the day before, if it is to be sent. Raises ConfigurationError for a setting that is wrong."""
+    """The report about the previous day, if configured. Raises ConfigurationError for a wrong setting."""
     mail = MailSettings.from_environment()
     if mail is None:
         return None
@@ -64,7 +64,7 @@ def daily_report(settings: WorkerSettings, stop: threading.Event) -> DailyReport
 
 
 def raise_open_file_limit(concurrency: int) -> None:
-    """Raises the limit of open files, which is 1024 on most systems, as far as it may be."""
+    """Raises the limit of open files, which is 1024 on most systems, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = concurrency + 100  # the database, the logs, the loop's own
     if soft != resource.RLIM_INFINITY and soft < needed:
@@ -88,8 +88,8 @@ def _lane(settings: WorkerSettings, database: Database, token: Token, wake: thre
     return Lane(
         gateway=DEFAULT_GATEWAY,
         queue=_queue(settings, database, random, limiter),
-        sender=CurlSender(client, FLOOR, settings.concurrency, wake),
-        breaker=CircuitBreaker(settings.concurrency, random, ahead=limiter.slots_ahead if limiter else None),
+        sender=CurlSender(client, INITIAL_LIMIT, settings.concurrency, wake),
+        breaker=CircuitBreaker(settings.concurrency, random, prefetch=limiter.slots_ahead if limiter else None),
         token=token,
     )
 
@@ -99,10 +99,10 @@ def _queue(settings: WorkerSettings, database: Database, random: Random, limiter
         database,
         worker=settings.name,
         lease_seconds=settings.lease_seconds,
-        delivery_seconds=settings.gateway_timeout,
+        request_timeout=settings.gateway_timeout,
         retries=_retries(settings),
         random=random,
-        pace=limiter,
+        rate_limiter=limiter,
         gateway=DEFAULT_GATEWAY,
     )
 
@@ -127,7 +127,7 @@ def _maintenance(
             longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
         ),
         stop=stop,
-        tell=wake.set,
+        on_work_found=wake.set,
         metrics=metrics,
         poll_seconds=settings.poll_seconds,
     )

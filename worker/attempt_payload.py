@@ -1,4 +1,4 @@
-"""What RECORD reads of attempts: JSON, in parts that one statement can take."""
+"""Attempts as JSON for RECORD, in parts that one statement accepts."""
 
 from __future__ import annotations
 
@@ -11,60 +11,60 @@ from shared.gateways.base import SubmitResult
 from worker.claimed_message import AttemptResult
 from worker.decision import SENT, Transition
 
-# Nearly all entries are of this kind, and what json.dumps makes of a dict takes four times as long.
+# Nearly all entries have this form, and json.dumps of a dict takes four times as long.
 _ACCEPTED = (
     '{"message_id":%d,"number":%d,"started_at":%d,"ago":%d,"duration":%d,"gateway":%s,"result":"accepted",'
     '"provider_code":%s,"worker":%s,"status":"sent"}'
 )
 
 
-def entries(judged: Iterable[tuple[AttemptResult, Transition]], now: float) -> list[str]:
-    """The attempts in order, as JSON arrays in which no message is twice: seldom more than one.
+def entries(decided: Iterable[tuple[AttemptResult, Transition]], now: float) -> list[str]:
+    """The attempts in order, as JSON arrays without duplicate messages: rarely more than one array.
 
-    `now` is the monotonic time. A worker has two attempts of one message in hand when it claims again what it lost
-    while it stood still.
+    `now` is the monotonic time. A worker has two attempts of one message if it stalled until the lease expired, and
+    then claimed the message again.
     """
     parts: list[dict[int, str]] = []
-    for attempted, verdict in judged:
-        message_id = attempted.message.message_id
+    for attempt, transition in decided:
+        message_id = attempt.message.message_id
         for part in parts:
             if message_id not in part:
                 break
         else:
             parts.append(part := {})
-        part[message_id] = _entry(attempted, verdict, now)
+        part[message_id] = _entry(attempt, transition, now)
     return [f"[{','.join(part.values())}]" for part in parts]
 
 
-def _entry(attempted: AttemptResult, verdict: Transition, now: float) -> str:
-    """Times are in whole microseconds; what is null or false is left out (RECORD says why)."""
-    delivery, answer = attempted.message, attempted.submitted
-    started_at = round(attempted.started_at * 1e6)
-    ago = None if attempted.started is None else round((now - attempted.started) * 1e6)
-    duration = None if attempted.duration is None else round(attempted.duration * 1e6)
-    if verdict is SENT and _is_plain(answer) and None not in (ago, duration):
-        claim = delivery.message_id, delivery.number
-        quoted = _quoted(delivery.gateway), _quoted(answer.code or ""), _quoted(delivery.worker)
+def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:
+    """Times are in whole microseconds; null and false values are left out (see RECORD for the reason)."""
+    message, submitted = attempt.message, attempt.submitted
+    started_at = round(attempt.started_at * 1e6)
+    ago = None if attempt.started is None else round((now - attempt.started) * 1e6)
+    duration = None if attempt.duration is None else round(attempt.duration * 1e6)
+    if transition is SENT and _is_plain(submitted) and None not in (ago, duration):
+        claim = message.message_id, message.number
+        quoted = _quoted(message.gateway), _quoted(submitted.code or ""), _quoted(message.worker)
         return _ACCEPTED % (*claim, started_at, ago, duration, *quoted)
     entry = {
-        "message_id": delivery.message_id,
-        "number": delivery.number,
+        "message_id": message.message_id,
+        "number": message.number,
         "started_at": started_at,
         "ago": ago,
         "duration": duration,
-        "gateway": delivery.gateway,
-        "result": answer.result,
-        "provider_code": answer.code,
-        "reason_code": answer.reason and answer.reason.code,
-        "reason_params": (answer.reason and answer.reason.parameters) or None,
-        "provider_message_id": answer.provider_message_id,
-        "worker": delivery.worker,
-        "status": verdict.status,
-        "status_reason_code": verdict.reason and verdict.reason.code,
-        "status_reason_params": (verdict.reason and verdict.reason.parameters) or None,
-        "delay": verdict.delay,
-        "in_doubt": verdict.in_doubt or None,
-        "uncounted": verdict.uncounted or None,
+        "gateway": message.gateway,
+        "result": submitted.result,
+        "provider_code": submitted.code,
+        "reason_code": submitted.reason and submitted.reason.code,
+        "reason_params": (submitted.reason and submitted.reason.parameters) or None,
+        "provider_message_id": submitted.provider_message_id,
+        "worker": message.worker,
+        "status": transition.status,
+        "status_reason_code": transition.reason and transition.reason.code,
+        "status_reason_params": (transition.reason and transition.reason.parameters) or None,
+        "delay": transition.delay,
+        "in_doubt": transition.in_doubt or None,
+        "uncounted": transition.uncounted or None,
     }
     return json.dumps({key: value for key, value in entry.items() if value is not None})
 

@@ -1,4 +1,4 @@
-"""Recording attempts: what came of each, and where its message goes."""
+"""Recording attempts: the result of each, and the transition of its message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.decision import Retries, decide
 
 
 class AttemptRecorder:
-    """Records attempts within a transaction of the caller's. For one thread."""
+    """Records attempts within the caller's transaction. For one thread."""
 
     def __init__(self, *, lease_seconds: float, retries: Retries, random: Random) -> None:
         self._lease_seconds = lease_seconds
@@ -25,28 +25,32 @@ class AttemptRecorder:
         self._random = random
 
     def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
-        """Writes down attempts and moves their messages on. Safe to repeat."""
-        decided = [(one, decide(one.message, one.submitted, self._retries, self._random)) for one in attempted]
-        again = [one.message for one, transition in decided if transition.status is MessageStatus.PENDING]
+        """Records attempts and moves their messages. Safe to repeat."""
+        decided = [
+            (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
+        ]
+        again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
         with clients_locked(cursor, again):
             for part in entries(decided, time.monotonic()):
                 cursor.execute(messages.RECORD, {"attempted": part})
             self._clear_poison_messages(cursor, attempted)
 
     def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
-        """Of answers that came after their lease had expired: the message was perhaps taken for a poison message."""
+        """For responses that came after the lease had expired: the message may have become a poison message."""
         expired = time.monotonic() - self._lease_seconds
-        late = [one.message for one in attempted if one.message.claim.monotonic < expired and one.duration]
+        late = [
+            attempt.message for attempt in attempted if attempt.message.claim.monotonic < expired and attempt.duration
+        ]
         if late:
-            given = {"ids": [one.message_id for one in late], "numbers": [one.number for one in late]}
+            given = {"ids": [message.message_id for message in late], "numbers": [message.number for message in late]}
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
 
 
 @contextmanager
 def clients_locked(cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> Iterator[None]:
-    """Around what sends messages back to pending: ends those whose client has been removed meanwhile."""
+    """Wraps statements that make messages pending again: ends those whose client has been removed meanwhile."""
     if claimed:
-        cursor.execute(messages.LOCK_CLIENTS, {"clients": [one.client_id for one in claimed]})
+        cursor.execute(messages.LOCK_CLIENTS, {"clients": [message.client_id for message in claimed]})
     yield
     if claimed:
-        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": [one.message_id for one in claimed]})
+        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": [message.message_id for message in claimed]})

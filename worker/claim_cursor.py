@@ -1,4 +1,4 @@
-"""How far into its mailings a worker has claimed, so that its next claim begins there and not at the beginning."""
+"""The position that a worker's claims have reached in each mailing, so that the next claim starts there."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from typing import Any, NamedTuple
 
 from worker.time_budget import TimeBudget
 
-REMEMBERED = 100
-"""Mailings whose place is known at most: those that were claimed from last, which are the busy ones."""
+MAX_MAILINGS = 100
+"""Mailings whose position is kept at most: those that were claimed from last, which are the busy ones."""
 
-LOOK_BACK_SHARE = 0.01
-"""How much of the time may go into claims that begin at the beginning. Messages can get behind the place that was
-reached (given back, or committed late by another worker), and must not wait long for such a look. It costs next to
-nothing until a snapshot is held open; with three million messages sent since, a fifth of a second: three a minute."""
+RESCAN_TIME_SHARE = 0.01
+"""Share of the time for claims that start from the beginning. Messages can appear behind the position (released, or
+committed late by another worker), and must not wait long for such a rescan. It costs very little unless a snapshot is
+held open: with three million messages sent since, a rescan takes a fifth of a second, so there are three a minute."""
 
 
-class Place(NamedTuple):
-    """A message's place in the order of claims: its mailing, when it was due, and its id."""
+class Position(NamedTuple):
+    """A message's position in the order of claims: its mailing, its due time, and its id."""
 
     mailing_id: int
     due_at: datetime
     id: int
 
 
-def as_parameters(places: Sequence[Place]) -> dict[str, list[Any]]:
-    """Places, one a mailing, as the parameters of CLAIM and EXPIRE_MESSAGES."""
+def as_parameters(positions: Sequence[Position]) -> dict[str, list[Any]]:
+    """Positions, one per mailing, as the parameters of CLAIM and EXPIRE_MESSAGES."""
     return {
-        "mailings": [place.mailing_id for place in places],
-        "due_ats": [place.due_at for place in places],
-        "ids": [place.id for place in places],
+        "mailings": [position.mailing_id for position in positions],
+        "due_ats": [position.due_at for position in positions],
+        "ids": [position.id for position in positions],
     }
 
 
 class ClaimCursor:
-    """The places that the claims of one worker have reached. For one thread."""
+    """The positions that the claims of one worker have reached. For one thread."""
 
     def __init__(self, max_pause: float) -> None:
-        """A look back is never put off by more than `max_pause` seconds."""
-        self._places: dict[int, Place] = {}
-        self._look_back = TimeBudget(LOOK_BACK_SHARE, max_pause)
+        """A rescan is never delayed by more than `max_pause` seconds."""
+        self._positions: dict[int, Position] = {}
+        self._rescan = TimeBudget(RESCAN_TIME_SHARE, max_pause)
 
-    def places(self) -> dict[str, list[Any]]:
-        """The known places, as CLAIM takes them."""
-        return as_parameters(list(self._places.values()))
+    def positions(self) -> dict[str, list[Any]]:
+        """The known positions, as parameters of CLAIM."""
+        return as_parameters(list(self._positions.values()))
 
-    def forget(self) -> None:
-        """Lets the next claim begin at the beginning."""
-        self._places.clear()
+    def reset(self) -> None:
+        """Makes the next claim start from the beginning."""
+        self._positions.clear()
 
     def reset_if_due(self) -> None:
-        """Does so when it is time to look back."""
-        if self._look_back.is_due:
-            self.forget()
+        """Resets when a rescan is due."""
+        if self._rescan.is_due:
+            self.reset()
 
-    def extend(self, claimed: Iterable[Place], seconds: float) -> None:
-        """Takes in the places of what a claim, which took so many seconds, has claimed."""
-        if not self._places:
-            self._look_back.spend(seconds)
-        for place in claimed:
-            known = self._places.pop(place.mailing_id, place)
-            self._places[place.mailing_id] = max(known, place)
-        while len(self._places) > REMEMBERED:
-            del self._places[next(iter(self._places))]
+    def extend(self, claimed: Iterable[Position], seconds: float) -> None:
+        """Adds the positions of the messages of a claim that took `seconds`."""
+        if not self._positions:
+            self._rescan.spend(seconds)
+        for position in claimed:
+            known = self._positions.pop(position.mailing_id, position)
+            self._positions[position.mailing_id] = max(known, position)
+        while len(self._positions) > MAX_MAILINGS:
+            del self._positions[next(iter(self._positions))]

@@ -1,4 +1,4 @@
-"""The rows of claims, and the claimed messages that are made of them."""
+"""The rows of claims, and their conversion to claimed messages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from shared.gateways.base import DEFAULT_GATEWAY
 from worker.claimed_message import Claim, ClaimedMessage
 from worker.lanes.send_permits import ALWAYS, Permit
 
-ON_UNKNOWN = {one.value: one for one in OnUnknown}
-"""By their names in the database: OnUnknown(name) takes ten times as long, once a message."""
+ON_UNKNOWN = {member.value: member for member in OnUnknown}
+"""By their values in the database: OnUnknown(value) for each message takes ten times as long."""
 
 
 class ClaimedRow(NamedTuple):
@@ -60,7 +60,7 @@ def claimed_message(
     permit: Permit = ALWAYS,
     gateway: str = DEFAULT_GATEWAY,
 ) -> ClaimedMessage:
-    """The message of a row, held by `worker`. Times are monotonic."""
+    """The message of a row, leased by `worker`. Times are monotonic."""
     return ClaimedMessage(
         message_id=row.id,
         number=row.attempts,
@@ -82,5 +82,5 @@ def claimed_message(
 
 
 def leased_message(row: LeasedRow) -> ClaimedMessage:
-    """The message of a row that is not to be sent by this worker any more."""
+    """The message of a row that this worker will not send."""
     return claimed_message(row, row.lease_worker, Claim(row.claimed_at, 0.0))

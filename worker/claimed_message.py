@@ -1,4 +1,4 @@
-"""A claimed message, and what came of the attempt at it."""
+"""A claimed message, and the result of its attempt."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from worker.lanes.send_permits import ALWAYS, Permit
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The moment of a claim, on two clocks: one for all that was claimed at once.
+    """The time of a claim on two clocks. All messages of one claim share it.
 
-    The database's is the one that the ledger knows; the monotonic one is this process's, and was read before the
-    claim was asked for, so that what is reckoned from it is never too late.
+    The ledger uses the database's clock. The monotonic clock is this process's, and is read before the claim is
+    requested, so that deadlines computed from it are never too late.
     """
 
     at: float
@@ -23,15 +23,15 @@ class Claim:
     monotonic: float
 
     def database_time(self, monotonic: float) -> float:
-        """What the database's clock showed when this process's monotonic clock showed `monotonic`."""
+        """The time of the database's clock at the monotonic time `monotonic` of this process."""
         return self.at + (monotonic - self.monotonic)
 
 
-# Nobody changes a ClaimedMessage or an AttemptResult. They are not frozen because there is one of each for every
-# message, and frozen ones take five times as long to make.
+# They are not frozen because there is one of each for every message, and frozen dataclasses take five times as long to
+# create.
 @dataclass(slots=True, eq=False)
 class ClaimedMessage:
-    """A message under a lease. `(message_id, number)` names the claim."""
+    """A message under a lease. `(message_id, number)` identifies the claim."""
 
     message_id: int
     number: int
@@ -43,19 +43,20 @@ class ClaimedMessage:
     uncounted: int
     """Earlier attempts that do not count towards the limit."""
     in_doubt: bool
-    """An earlier attempt may have landed."""
+    """An earlier attempt may have been accepted."""
     on_unknown: OnUnknown
     worker: str
-    """Who holds the lease."""
+    """The holder of the lease."""
     claim: Claim
     start_from: float
-    """Monotonic time before which its request must not start: its slot of the fleet's pace."""
+    """Monotonic time before which its request must not start: its slot of the fleet's rate limit."""
     start_by: float
-    """Monotonic time after which its request must not leave: the window's end, or too little left of the lease."""
+    """Monotonic time after which its request must not leave: the end of the window, or the latest start within the
+    lease."""
     begin_by: float = math.inf
-    """Monotonic time after which it must not begin, which may be with a connection: the slot's end."""
+    """Monotonic time after which its submission must not begin, perhaps by connecting: the slot's end."""
     permit: Permit = ALWAYS
-    """The mailing's: whether it still runs."""
+    """The permit of its mailing: until when requests may leave."""
     gateway: str = DEFAULT_GATEWAY
     """The name of the gateway that it was claimed for."""
 
@@ -64,7 +65,7 @@ class ClaimedMessage:
         return now < self.start_by and now < self.permit.until
 
     def log_fields(self) -> dict[str, int]:
-        """What the log calls it."""
+        """The fields of a log record."""
         return {
             "mailing_id": self.mailing_id,
             "message_id": self.message_id,
@@ -75,14 +76,14 @@ class ClaimedMessage:
 
 @dataclass(slots=True)
 class AttemptResult:
-    """A delivery whose request has ended, one way or another."""
+    """A claimed message whose attempt has ended, and the result."""
 
     message: ClaimedMessage
     submitted: SubmitResult
     started_at: float
-    """Seconds since 1970 (UTC) by the database's clock: not before the request's start, and later by as long as the
-    claim took to be granted."""
+    """Seconds since 1970 (UTC) by the database's clock: not before the request's start, and later by
+    the duration of the claim."""
     duration: float | None
-    """Seconds from the request's start to its answer; none when nobody lived to see one."""
+    """Seconds from the request's start to its result; None if its worker recorded none."""
     started: float | None = None
-    """The request's start by the monotonic clock of whoever made it."""
+    """The request's start by the monotonic clock; None if this process made no request."""

@@ -1,4 +1,4 @@
-"""A watchdog over one connection to the database: cuts it off when an answer is too long in coming."""
+"""A watchdog for one connection to the database: shuts it down when a response takes too long."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 
 class ConnectionWatchdog:
-    """Watches while it is entered. Has a thread of its own, until it is closed.
+    """A context manager that limits the time of its block. It has a thread of its own until it is closed.
 
-    To TCP, a peer that takes a question and never answers is alive: neither keepalives nor tcp_user_timeout end it, and
-    libpq waits for ever. Cut off, it takes the server for gone.
+    To TCP, a peer that receives a statement and never responds is alive: neither keepalives nor tcp_user_timeout end
+    the connection, and libpq waits without a limit. After the shutdown of the socket, libpq reports a lost connection.
     """
 
     def __init__(self, connection: Connection, seconds: float) -> None:
-        """`seconds` is how long the connection may be watched before it is cut off."""
+        """`seconds` is how long a block may take before the connection is shut down."""
         self._seconds = seconds
         self._until = math.inf
-        # A descriptor of our own: libpq may close its own at any moment, and the number be given to another socket.
+        # A duplicate descriptor: libpq may close its own at any time, and another socket may get the number.
         self._socket = os.dup(connection.fileno())
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -39,7 +39,7 @@ class ConnectionWatchdog:
         self._until = math.inf
 
     def close(self) -> None:
-        """Lets the connection be."""
+        """Ends the thread. The connection stays open."""
         self._closed.set()
         self._thread.join()
         os.close(self._socket)

@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL, and short transactions on it that outlive a database that goes away."""
+"""One connection to PostgreSQL, and short transactions on it that are retried while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# What passes by itself: a lost connection, a server that restarts, a deadlock, a full disk (the manual's SQLSTATE
-# classes 08, 40, 53, 57 and 58 are all subclasses of OperationalError in psycopg2). And of class 25: a server that has
-# become a standby, and a transaction that the server has ended because we stood still in the middle of it.
+# Errors that may pass without a change here: a lost connection, a server restart, a deadlock, a full disk (SQLSTATE
+# classes 08, 40, 53, 57 and 58 are all subclasses of OperationalError in psycopg2). From class 25: a server that has
+# become a standby, and a transaction that the server ended because this process stalled within it.
 TRANSIENT_ERRORS = (
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
@@ -34,29 +34,29 @@ TRANSIENT_ERRORS = (
 )
 
 NOT_MIGRATED = (errors.UndefinedColumn, errors.UndefinedTable)
-"""What a worker meets that is newer than the database: what it can do without waits for the migration."""
+"""Errors of a worker that is newer than the database: optional work waits for the migration."""
 
-ANSWER_SECONDS = 60.0
-"""How long a transaction may take before its connection is given up: the longest are some seconds of work."""
+TRANSACTION_TIMEOUT = 60.0
+"""Seconds that a transaction may take before its connection is closed. The longest take a few seconds."""
 
-# The server gives up too. A statement, a little before us: only it can tell a statement that is slow from one that is
-# lost, and says so. And a worker that stands still between two statements, or whose machine is gone: what it has locked
-# (the fleet's pace, a mailing) is not to be kept from everybody else.
-SERVER_LIMITS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
+# The server has timeouts too. That of a statement is a little shorter than ours: only the server can distinguish a slow
+# statement from a lost one, and reports it. That of an idle transaction releases the locks (the rate limit, a mailing)
+# of a worker that stalled between two statements, or whose machine failed.
+SERVER_TIMEOUTS = "-c statement_timeout=50s -c idle_in_transaction_session_timeout=10s"
 
 NO_JIT = "-c jit=off"
 """Compiling takes longer than any statement here. A pooler may ignore this, so the planner's estimates stay below
 jit_above_cost as well (tests/integration/worker/test_query_plans.py)."""
 
-STOPPING_PATIENCE = 5.0
-"""Seconds that a transaction is still tried for when the worker is being stopped."""
+SHUTDOWN_TIMEOUT = 5.0
+"""Seconds for which a transaction is still retried while the worker is stopping."""
 
 
 class Database:
     """Runs units of work, each in a transaction of its own. For one thread.
 
-    There is never a transaction open between two units: no HTTP request happens inside one, and a pooler in
-    transaction mode can sit in between.
+    No transaction is open between two units: none is open during an HTTP request, and a pooler in transaction mode can
+    be used.
     """
 
     def __init__(
@@ -64,28 +64,28 @@ class Database:
         dsn: str,
         stop: threading.Event,
         application_name: str,
-        on_trouble: Callable[[], None] | None = None,
+        on_retry: Callable[[], None] | None = None,
     ) -> None:
-        """`on_trouble` is called whenever a transaction has to be tried again."""
+        """`on_retry` is called before each retry of a transaction."""
         self._dsn = dsn
         self._stop = stop
-        self._on_trouble = on_trouble
-        # Options in the URL come last, and so have the last word.
-        options = f"{NO_JIT} {SERVER_LIMITS} {parse_dsn(dsn).get('options', '')}".strip()
+        self._on_retry = on_retry
+        # Options in the URL come last, so they take precedence.
+        options = f"{NO_JIT} {SERVER_TIMEOUTS} {parse_dsn(dsn).get('options', '')}".strip()
         name = application_name[:63]
         self._options: dict[str, Any] = {**CONNECT_OPTIONS, "application_name": name, "options": options}
         self._connection: Connection | None = None
         self._watchdog: ConnectionWatchdog | None = None
         self.seconds = 0.0
-        """Time in all transactions that have succeeded, commits included: without the tries that failed before, the
-        pauses between tries, and the connecting."""
+        """Total time of the transactions that succeeded, commits included; without failed tries, the pauses between
+        them, and connecting."""
 
     def transaction(self, work: Callable[[Cursor], Result]) -> Result:
         """Commits what `work` did and returns what it returned.
 
-        In trouble that passes, `work` is run again on a new connection until it succeeds: it must be repeatable,
-        also when its commit went through and only the answer was lost. Once the worker is being stopped, the
-        trouble is raised after STOPPING_PATIENCE seconds.
+        After a transient error, `work` is run again on a new connection until it succeeds. It must be repeatable, also
+        if its commit succeeded and only the acknowledgement was lost. Once the worker is stopping, the error is raised
+        after SHUTDOWN_TIMEOUT seconds.
         """
         retrying = Retrying(
             retry=retry_if_exception_type(TRANSIENT_ERRORS),
@@ -110,19 +110,20 @@ class Database:
     def _once(self, work: Callable[[Cursor], Result]) -> Result:
         if self._connection is None or self._watchdog is None:
             self._connection = psycopg2.connect(self._dsn, **self._options)
-            # Whatever the database's default is: what is decided after a lock needs a snapshot that is newer than it.
+            # Independent of the database's default: decisions after a lock need a snapshot that is newer than the lock.
             self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
-            self._watchdog = ConnectionWatchdog(self._connection, ANSWER_SECONDS)
+            self._watchdog = ConnectionWatchdog(self._connection, TRANSACTION_TIMEOUT)
         begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:
                 result = work(cursor)
         except TRANSIENT_ERRORS:
-            # A deadlock would leave a good connection, but errors are rare and a new connection is always right.
+            # After a deadlock the connection would still be usable, but errors are rare and a new connection is always
+            # safe.
             self.close()
             raise
         except psycopg2.DatabaseError as error:
-            # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
+            # psycopg2 has no narrower type for libpq's own "server closed the connection unexpectedly".
             if type(error) is not psycopg2.DatabaseError:
                 raise
             self.close()
@@ -135,11 +136,11 @@ class Database:
             time.sleep(0.1)
 
     def _shutdown_deadline_passed(self, state: RetryCallState) -> bool:
-        return self._stop.is_set() and (state.seconds_since_start or 0.0) > STOPPING_PATIENCE
+        return self._stop.is_set() and (state.seconds_since_start or 0.0) > SHUTDOWN_TIMEOUT
 
     def _log_retry(self, state: RetryCallState) -> None:
-        if self._on_trouble is not None:
-            self._on_trouble()
+        if self._on_retry is not None:
+            self._on_retry()
         error = state.outcome.exception() if state.outcome else None
-        said = explain(error) if error else None
-        log.warning("database.unavailable", extra={"tries": state.attempt_number, "error": said})
+        reason = explain(error) if error else None
+        log.warning("database.unavailable", extra={"tries": state.attempt_number, "error": reason})

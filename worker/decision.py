@@ -1,6 +1,6 @@
-"""What becomes of a message after an attempt: which state, when it is due again, and whether the attempt counts.
+"""The transition of a message after an attempt: its status, when it is due again, and whether the attempt counts.
 
-Pure: no clock, no session, no chance but what is passed in.
+Pure: no clock, no session; the source of randomness is passed in.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from worker.claimed_message import ClaimedMessage
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often and how soon. Durations are in seconds."""
+    """The limit of attempts, and the backoff. Durations are in seconds."""
 
     max_attempts: int
     base: float
     cap: float
 
     def delay(self, number: int, random: Random) -> float:
-        """Before the attempt that follows attempt `number`: exponential, with full jitter.
+        """Seconds before the attempt that follows attempt `number`: exponential backoff with full jitter.
 
-        Full jitter spreads a herd best (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+        Full jitter spreads retries best (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
         """
         ceiling = min(self.cap, self.base * 2.0 ** min(number - 1, 60))
         return random.uniform(0.0, ceiling)
@@ -35,7 +35,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What becomes of the message now."""
+    """The new state of the message."""
 
     status: MessageStatus
     reason: Reason | None = None
@@ -46,55 +46,55 @@ class Transition:
     """This attempt does not count towards the limit."""
 
 
-MOST_REFUSAL_DELAYS = 4
-"""How often the delay is doubled, at most, after the account was refused: a probe's pause is no longer than that."""
+MAX_REFUSAL_DOUBLINGS = 4
+"""How often the delay is doubled at most after the account was refused: probes do not pause longer than that."""
 
-NOT_UNDERSTOOD_PATIENCE = 3
-"""After a success that is not understood the delay is doubled so many times as often as after a refusal."""
+NOT_UNDERSTOOD_FACTOR = 3
+"""Factor of the number of doublings after a result that is not understood, compared with a refusal."""
 
 SENT = Transition(MessageStatus.SENT)
 SENT_IN_DOUBT = Transition(MessageStatus.SENT, in_doubt=True)
 
 
-def decide(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
-    """The table "What an answer means" of the design, for the message's side of it."""
-    if answer.result in TAKEN:
-        return SENT_IN_DOUBT if delivery.in_doubt else SENT
-    uncounted = answer.result in UNCOUNTED
-    ambiguous = answer.result is Result.AMBIGUOUS
-    in_doubt = delivery.in_doubt or ambiguous
-    counted = delivery.number - delivery.uncounted - uncounted
-    held = ambiguous and delivery.on_unknown is OnUnknown.HOLD
-    if answer.result in FINAL or held or (counted >= retries.max_attempts and not uncounted):
+def decide(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, random: Random) -> Transition:
+    """The effect of a result on its message, as docs/state-machine.md lists it."""
+    if submitted.result in TAKEN:
+        return SENT_IN_DOUBT if message.in_doubt else SENT
+    uncounted = submitted.result in UNCOUNTED
+    ambiguous = submitted.result is Result.AMBIGUOUS
+    in_doubt = message.in_doubt or ambiguous
+    counted = message.number - message.uncounted - uncounted
+    held = ambiguous and message.on_unknown is OnUnknown.HOLD
+    if submitted.result in FINAL or held or (counted >= retries.max_attempts and not uncounted):
         end = end_unless_in_doubt(MessageStatus.FAILED, in_doubt=in_doubt)
-        return Transition(end, answer.reason, in_doubt=in_doubt, uncounted=uncounted)
+        return Transition(end, submitted.reason, in_doubt=in_doubt, uncounted=uncounted)
     return Transition(
         MessageStatus.PENDING,
-        answer.reason,
-        _delay(delivery, answer, retries, random),
+        submitted.reason,
+        _delay(message, submitted, retries, random),
         in_doubt=in_doubt,
         uncounted=uncounted,
     )
 
 
-def _delay(delivery: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> float:
-    match answer.result:
+def _delay(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, random: Random) -> float:
+    match submitted.result:
         case Result.MISCONFIGURED | Result.NO_CREDIT:
-            # Short, since nothing may be wrong with the message; and long enough for other messages to be tried first,
-            # whose answers tell whether it is this one that is refused.
-            return retries.delay(min(delivery.uncounted + 1, MOST_REFUSAL_DELAYS), random)
+            # Short, since the message may be in order; long enough for other messages to be tried first, whose results
+            # show whether only this one is refused.
+            return retries.delay(min(message.uncounted + 1, MAX_REFUSAL_DOUBLINGS), random)
         case Result.UNREACHABLE:
-            # The breaker waits for the gateway to come back; the message need not wait longer than that.
+            # The circuit breaker waits for the gateway; the message need not wait longer than that.
             return retries.delay(1, random)
-        case Result.THROTTLED if answer.retry_after is not None:
-            # Not before the gateway said, and not all at that very moment.
-            return answer.retry_after + retries.delay(1, random)
+        case Result.THROTTLED if submitted.retry_after is not None:
+            # Not before the time that the gateway gave, and with jitter, so that retries do not come all at once.
+            return submitted.retry_after + retries.delay(1, random)
         case Result.THROTTLED:
-            # What the gateway's troubles have cost so far says how patient to be with it.
-            return retries.delay(delivery.uncounted + 1, random)
-        case Result.AMBIGUOUS if answer.not_understood:
-            # Most likely it was taken, and the repeat is a second text to the same person.
-            return retries.delay(NOT_UNDERSTOOD_PATIENCE * (delivery.number - delivery.uncounted), random)
+            # Backoff by the number of attempts that the gateway, and not the message, made fail.
+            return retries.delay(message.uncounted + 1, random)
+        case Result.AMBIGUOUS if submitted.not_understood:
+            # Most likely it was accepted, and the repeat is a second text to the same person.
+            return retries.delay(NOT_UNDERSTOOD_FACTOR * (message.number - message.uncounted), random)
         case _:
-            # They say nothing about how patient to be with the message.
-            return retries.delay(delivery.number - delivery.uncounted, random)
+            # Attempts that do not count do not affect the backoff of the message.
+            return retries.delay(message.number - message.uncounted, random)

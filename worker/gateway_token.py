@@ -1,4 +1,4 @@
-"""Where the gateway's token comes from."""
+"""Reading the gateway's token."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from shared.errors import ConfigurationError
 
 
 class Token:
-    """The gateway's bearer token: given, kept in a file that may be replaced, or asked for at the terminal.
+    """The gateway's bearer token: from a setting, from a file that may be replaced, or from a prompt.
 
-    It shows itself only as `value`: neither `str` nor `repr` tells it, nor any error.
+    Only `value` reveals it: `str`, `repr` and errors do not contain it.
     """
 
     def __init__(self, value: str | None = None, file: str | Path | None = None) -> None:
-        """Takes the token from `value` (GATEWAY_TOKEN), else from `file` (GATEWAY_TOKEN_FILE), else asks for it.
+        """Reads the token from `value` (GATEWAY_TOKEN), else from `file` (GATEWAY_TOKEN_FILE), else prompts for it.
 
-        What is empty counts as not set: that is how a compose file passes a variable that nobody gave.
-        Raises ConfigurationError when there is none to be had, and when it can't be one.
+        An empty value counts as not set: a compose file passes an unset variable as empty.
+        Raises ConfigurationError if there is no token, or an invalid one.
         """
         if value and file:
             raise ConfigurationError("GATEWAY_TOKEN and GATEWAY_TOKEN_FILE are both set: which one is it?")
@@ -28,13 +28,13 @@ class Token:
 
     @property
     def value(self) -> str:
-        """The token as it goes into the Authorization header."""
+        """The token for the Authorization header."""
         return self._value
 
     def refresh(self) -> bool:
-        """Reads the file again, if the token came from one. True when it is another now.
+        """Reads the file again, if the token came from one. Returns whether it has changed.
 
-        A file that is missing, empty or half written leaves the token as it was: whoever replaces it may not be done.
+        If the file is missing, empty or incomplete, the token stays: the replacement may be in progress.
         """
         if self._file is None:
             return False
@@ -57,7 +57,7 @@ def _read(file: Path) -> str:
     except OSError as error:
         raise ConfigurationError(f"GATEWAY_TOKEN_FILE: cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError:
-        # From None: the error carries what it could not decode, and that is the token.
+        # From None: the error contains the bytes that it could not decode, which are the token.
         raise ConfigurationError(f"GATEWAY_TOKEN_FILE: {file} is not text") from None
     return _checked(value, "GATEWAY_TOKEN_FILE")
 
@@ -76,8 +76,8 @@ def _ask() -> str:
 def _checked(value: str, source: str) -> str:
     """The token without the white space around it.
 
-    RFC 6750 2.1 allows letters, digits and -._~+/= only. Gateways are not that strict, so neither are we: any visible
-    ASCII, which can neither end the header nor begin another one.
+    RFC 6750 2.1 allows letters, digits and -._~+/= only. Gateways are less strict, so any visible ASCII is accepted: it
+    can neither end the header nor begin another one.
     """
     value = value.strip()
     if not value:

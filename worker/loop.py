@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 
 BATCH_DELAY_SECONDS = 0.05
 SHORT_BATCH_DELAY_SECONDS = 0.005
-"""How long results may gather, so that they are recorded together: a transaction costs PostgreSQL as much as a hundred
-messages in it. The long one while plenty of claimed messages wait to be sent, the short one after a wait."""
+"""Seconds for which results are collected into one batch: a transaction costs PostgreSQL as much as a hundred messages
+in it. The long delay applies while many claimed messages wait to be sent, the short one after a wait."""
 
 BATCH_STEP_SECONDS = 0.01
-"""How often it is looked whether plenty of them wait still."""
+"""Seconds between checks whether many of them still wait."""
 
 
 class WorkerLoop:
-    """One worker. `run` returns when `stop` is set and nothing is in flight any more, or the time for that is over."""
+    """One worker. `run` returns once `stop` is set and nothing is in flight, or `stop_seconds` have passed."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class WorkerLoop:
         """One round. Returns whether it did anything, so that the next should follow at once."""
         self._heartbeat()
         self._metrics.tick()
-        self._maintenance.check()
+        self._maintenance.raise_if_failed()
         moved = self._record_results()
         for lane in self._lanes:
             lane.release_forbidden()
@@ -87,7 +87,7 @@ class WorkerLoop:
         for lane in self._lanes:
             moved |= lane.claim_and_submit()
         if moved:
-            self._maintenance.moved()
+            self._maintenance.notify_progress()
         self._reporter.report(self._statuses())
         return moved
 
@@ -105,7 +105,7 @@ class WorkerLoop:
         self._attempt_log.write(gateway, attempted)
 
     def _wait(self) -> None:
-        """Until there is a result or a signal, at the longest until the next poll, or until a lane needs attention."""
+        """Waits for a result, a signal, the next poll, or the next due time of a lane."""
         now = time.monotonic()
         due = (lane.seconds_until_due(now) for lane in self._lanes)
         if self._wake.wait(min(self._poll_seconds, self._reporter.seconds_until_due(), *due)):
@@ -114,9 +114,9 @@ class WorkerLoop:
                 self._stop.wait(SHORT_BATCH_DELAY_SECONDS)
 
     def _batch_delay(self) -> None:
-        """Lets results gather while plenty of claimed messages wait to be sent.
+        """Waits for more results while many claimed messages wait to be sent.
 
-        Longer beside a launch, which needs the database too, and makes work for every worker.
+        Longer during a launch, which needs the database too, and creates work for every worker.
         """
         if self._maintenance.launching:
             self._stop.wait(BATCH_DELAY_SECONDS)
@@ -126,9 +126,9 @@ class WorkerLoop:
                 break
 
     def _shutdown(self) -> None:
-        """Starts nothing more, finishes what is in flight, releases the rest."""
+        """Starts no more requests, finishes those in flight, releases the rest."""
         log.info("worker.stopping", extra={"in_flight": self._in_flight})
-        # Before anything is waited for: what is in flight may take longer than the wait, and the rest must not be lost.
+        # First of all: the requests in flight may take longer than the wait, and the other messages must be released.
         for lane in self._lanes:
             lane.stop()
         deadline = time.monotonic() + self._stop_seconds

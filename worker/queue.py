@@ -1,7 +1,7 @@
-"""The queue: claiming due messages under a lease, recording what came of them, giving back what was not sent.
+"""The queue: claiming due messages under a lease, recording their attempts, releasing what was not sent.
 
-Every method here is a transaction of its own. `(message id, attempt number)` names a claim: the number is counted up by
-each claim, so whoever moves a message on names the pair, and a claim that was lost moves nothing.
+Every method is a transaction of its own. `(message id, attempt number)` identifies a claim: each claim increments the
+number, so a claim that has ended moves nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shared.domain.results import Result
 from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
 from shared.sql import claims
 from worker.attempt_recorder import AttemptRecorder, clients_locked
-from worker.claim_cursor import ClaimCursor, Place, as_parameters
+from worker.claim_cursor import ClaimCursor, Position, as_parameters
 from worker.claim_rows import ClaimedRow, LeasedRow, claimed_message, leased_message
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.database import Database
@@ -30,7 +30,7 @@ from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import Permits
-from worker.queue_queries import EARLIER_REFUSALS, PROBE_PLACES
+from worker.queue_queries import EARLIER_REFUSALS, PROBE_POSITIONS
 from worker.rows import fetch_all
 from worker.text_cache import TextCache
 
@@ -42,8 +42,8 @@ ClaimKey = tuple[int, int]
 Claimed = tuple[list[ClaimedRow], list[Slot]]
 """The claimed rows, and the slots of their requests."""
 
-LONGEST_PAUSE = 30.0
-"""Seconds by which a look back is put off at most, or by a lease, if that is shorter: the default of LEASE_SECONDS."""
+MAX_PAUSE = 30.0
+"""Seconds by which a rescan is delayed at most; a lease, if that is shorter. The default of LEASE_SECONDS."""
 
 NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
 
@@ -53,10 +53,10 @@ class Granted(NamedTuple):
 
     rows: list[ClaimedRow]
     slots: list[Slot]
-    asked_at: float
-    """Before the database was asked."""
-    seen_at: float
-    """When it had answered: until then nobody could change the mailings."""
+    requested_at: float
+    """Before the statement was sent."""
+    read_at: float
+    """When the result came: until then the mailings were locked against changes."""
 
 
 class EarlierRow(NamedTuple):
@@ -77,58 +77,60 @@ class Queue:
         *,
         worker: str,
         lease_seconds: float,
-        delivery_seconds: float,
+        request_timeout: float,
         retries: Retries,
         random: Random,
-        pace: FleetRateLimiter | None = None,
+        rate_limiter: FleetRateLimiter | None = None,
         gateway: str = DEFAULT_GATEWAY,
     ) -> None:
-        """Durations are in seconds; `delivery_seconds` is the total deadline of one request."""
+        """Durations are in seconds; `request_timeout` is the total deadline of one request."""
         self._database = database
         self._texts = TextCache(database)
         self._worker = worker
         self._lease_seconds = lease_seconds
-        self._delivery_seconds = delivery_seconds
+        self._request_timeout = request_timeout
         self.recorder = AttemptRecorder(lease_seconds=lease_seconds, retries=retries, random=random)
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._gateway = gateway
         self._permits = Permits(database)
-        self._held: set[ClaimKey] = set()
+        self._unrecorded: set[ClaimKey] = set()
         """Claims not yet recorded or released."""
-        self._cursor = ClaimCursor(min(LONGEST_PAUSE, lease_seconds))
+        self._cursor = ClaimCursor(min(MAX_PAUSE, lease_seconds))
 
     @property
     def claimable_at(self) -> float:
-        """Monotonic time before which the fleet's pace leaves nothing to claim."""
-        return 0.0 if self._pace is None else self._pace.resume_at
+        """Monotonic time before which the rate limit allows no claim."""
+        return 0.0 if self._rate_limiter is None else self._rate_limiter.resume_at
 
-    def claim(self, limit: int, *, alone: bool = True, pick: Pick = Pick.FIRST) -> list[ClaimedMessage]:
-        """Takes at most `limit` due messages, under a lease that is committed before this returns.
+    def claim(self, limit: int, *, idle: bool = True, pick: Pick = Pick.FIRST) -> list[ClaimedMessage]:
+        """Claims at most `limit` due messages, under a lease that is committed before this returns.
 
-        `alone` says that there is nothing else in hand: then, if all there is belongs to mailings that somebody is just
-        changing, those are waited for. `pick` says which of the due messages of a mailing are taken.
+        `idle` means that nothing is in flight: then, if all due messages belong to mailings that a change has locked,
+        those locks are waited for. `pick` selects which of the due messages of a mailing are claimed.
         """
         self._cursor.reset_if_due()
         before = self._database.seconds
-        granted = self._make_claim(partial(self._claim, limit=limit, alone=alone, pick=pick))
+        granted = self._make_claim(partial(self._claim, limit=limit, idle=idle, pick=pick))
         if pick is Pick.FIRST:
-            places = [Place(row.mailing_id, row.due_at, row.id) for row in granted.rows]
-            self._cursor.extend(places, self._database.seconds - before)
+            positions = [Position(row.mailing_id, row.due_at, row.id) for row in granted.rows]
+            self._cursor.extend(positions, self._database.seconds - before)
         return self._messages(granted)
 
     def claim_poison_message(self) -> ClaimedMessage | None:
-        """Takes a message whose last two attempts both ended with a lapsed lease, unless the fleet is sending one.
+        """Claims a message whose last two attempts both ended with an expired lease, unless the fleet is sending one.
 
-        It is to be sent alone. It has no slot of the fleet's pace: `take_slot` gives it one when it is to be sent.
+        It is to be sent alone. It has no slot of the rate limit: `take_slot` assigns one when it is to be sent.
         """
         return next(iter(self._messages(self._make_claim(self._claim_poison_message))), None)
 
     def take_slot(self, claimed: ClaimedMessage) -> bool:
-        """Gives a message a slot of the fleet's pace, if there is a pace. Returns whether it may be sent."""
-        if self._pace is None:
+        """Assigns a slot of the rate limit to a message, if there is a limit. Returns whether it may be sent."""
+        if self._rate_limiter is None:
             return True
-        pace = self._pace
-        for slot in self._database.transaction(lambda cursor: pace.take(cursor, min(1, pace.free_slots(cursor)))):
+        rate_limiter = self._rate_limiter
+        for slot in self._database.transaction(
+            lambda cursor: rate_limiter.take(cursor, min(1, rate_limiter.free_slots(cursor)))
+        ):
             claimed.start_from, claimed.begin_by = slot.begins, slot.ends
             return True
         return False
@@ -137,23 +139,25 @@ class Queue:
         """By message, the earlier attempts at this gateway that refused the account, by any worker."""
 
         def work(cursor: Cursor) -> list[EarlierRow]:
-            cursor.execute(EARLIER_REFUSALS, {"ids": [one.message_id for one in claimed], "gateway": self._gateway})
+            cursor.execute(
+                EARLIER_REFUSALS, {"ids": [message.message_id for message in claimed], "gateway": self._gateway}
+            )
             return fetch_all(cursor, EarlierRow)
 
         rows = self._database.transaction(work)
         return {row.message_id: EarlierRefusals(first=row.first, last=row.last, longest=row.longest) for row in rows}
 
     def record(self, attempted: Sequence[AttemptResult]) -> None:
-        """Writes down attempts and moves their messages on. Safe to repeat.
+        """Records attempts and moves their messages. Safe to repeat.
 
-        A row that the database will not take is written alone, and left to its lease if that fails too: one bad row
-        does not hold up the good ones.
+        An attempt that the database rejects is recorded alone, and left until its lease expires if that fails too: one
+        invalid row does not block the others.
         """
         if not attempted:
             return
         try:
             self._database.transaction(lambda cursor: self.recorder.record(cursor, attempted))
-            self._held.difference_update(_key(one.message) for one in attempted)
+            self._unrecorded.difference_update(_key(attempt.message) for attempt in attempted)
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
                 log.exception("attempt.not_recorded", extra=attempted[0].message.log_fields())
@@ -164,47 +168,47 @@ class Queue:
             self.record(attempted[middle:])
 
     def release(self, claimed: Iterable[ClaimedMessage]) -> None:
-        """Gives back claims whose request certainly never left."""
+        """Releases claims whose request certainly never left."""
         released = list(claimed)
         if released:
             self._database.transaction(lambda cursor: self._release(cursor, released))
-            self._held.difference_update(_key(one) for one in released)
-            self._cursor.forget()
+            self._unrecorded.difference_update(_key(message) for message in released)
+            self._cursor.reset()
 
-    def look_at_mailings(self) -> bool:
-        """Asks, when it is time to, whether the mailings of claimed messages run. Returns whether any does not."""
-        return self._permits.look()
+    def refresh_permits(self) -> bool:
+        """Reads, when it is due, whether the mailings of claimed messages run. Returns whether any does not."""
+        return self._permits.refresh()
 
-    def seconds_until_look(self) -> float:
-        """How long that may wait."""
-        return self._permits.seconds_until_look()
+    def seconds_until_refresh(self) -> float:
+        """Seconds until the next refresh is due."""
+        return self._permits.seconds_until_refresh()
 
     def _make_claim(self, work: Callable[[Cursor], Claimed]) -> Granted:
-        """Makes a claim, once for each time that the database had to be asked."""
-        asked: list[float] = []
+        """Executes a claim; after a retry, first releases claims whose acknowledgement was lost."""
+        tried_at: list[float] = []
 
-        def ask(cursor: Cursor) -> Granted:
-            asked.append(time.monotonic())
-            if len(asked) > 1:
+        def claim_and_time(cursor: Cursor) -> Granted:
+            tried_at.append(time.monotonic())
+            if len(tried_at) > 1:
                 self._release_unacknowledged(cursor)
             rows, slots = work(cursor)
-            return Granted(rows, slots, asked[-1], time.monotonic())
+            return Granted(rows, slots, tried_at[-1], time.monotonic())
 
-        granted = self._database.transaction(ask)
-        self._held.update([(row.id, row.attempts) for row in granted.rows])
+        granted = self._database.transaction(claim_and_time)
+        self._unrecorded.update([(row.id, row.attempts) for row in granted.rows])
         return granted
 
     def _messages(self, granted: Granted) -> list[ClaimedMessage]:
-        """The messages of a claim, but for those that have no text."""
+        """The messages of a claim, except those without a text."""
         rows = granted.rows
         if not rows:
             return []
-        claim = Claim(rows[0].claimed_at, granted.asked_at)
+        claim = Claim(rows[0].claimed_at, granted.requested_at)
         closing = {row.mailing_id: claim.monotonic + row.window_left for row in rows}
-        permits = self._permits.grant(closing, granted.seen_at)
-        texts = self._texts.of({(row.mailing_id, row.text_revision) for row in rows})
-        # The lease and the window are reckoned from before the claim was asked for: on the safe side by its duration.
-        lease_ends = claim.monotonic + self._lease_seconds - self._delivery_seconds
+        permits = self._permits.grant(closing, granted.read_at)
+        texts = self._texts.get_many({(row.mailing_id, row.text_revision) for row in rows})
+        # The lease and the window are computed from before the claim was requested, so that they never end too late.
+        lease_ends = claim.monotonic + self._lease_seconds - self._request_timeout
         claimed = [
             claimed_message(
                 row,
@@ -219,64 +223,64 @@ class Queue:
             )
             for row, slot in zip(rows, granted.slots, strict=True)
         ]
-        without_text = [one for one in claimed if not one.text]
+        without_text = [message for message in claimed if not message.text]
         self._end_without_text(without_text)
-        return [one for one in claimed if one.text] if without_text else claimed
+        return [message for message in claimed if message.text] if without_text else claimed
 
     def _end_without_text(self, claimed: Sequence[ClaimedMessage]) -> None:
-        """Ends what has nothing to say. Somebody has removed texts by hand, and no repeat would find them again."""
-        for one in claimed:
-            log.error("message.text_missing", extra=one.log_fields())
-        self.record([AttemptResult(one, NO_TEXT, started_at=one.claim.at, duration=0.0) for one in claimed])
+        """Ends messages without a text. The text was deleted by hand, so a retry would not find it either."""
+        for message in claimed:
+            log.error("message.text_missing", extra=message.log_fields())
+        self.record([AttemptResult(message, NO_TEXT, started_at=message.claim.at, duration=0.0) for message in claimed])
 
     def _release_unacknowledged(self, cursor: Cursor) -> None:
-        ids, numbers = [message_id for message_id, _ in self._held], [number for _, number in self._held]
+        ids, numbers = [message_id for message_id, _ in self._unrecorded], [number for _, number in self._unrecorded]
         cursor.execute(claims.FIND_UNACKNOWLEDGED, {"worker": self._worker, "ids": ids, "numbers": numbers})
         self._release(cursor, [leased_message(row) for row in fetch_all(cursor, LeasedRow)])
 
-    def _claim(self, cursor: Cursor, limit: int, *, alone: bool, pick: Pick = Pick.FIRST) -> Claimed:
-        if self._pace is not None:
-            limit = min(limit, self._pace.free_slots(cursor))
+    def _claim(self, cursor: Cursor, limit: int, *, idle: bool, pick: Pick = Pick.FIRST) -> Claimed:
+        if self._rate_limiter is not None:
+            limit = min(limit, self._rate_limiter.free_slots(cursor))
         if limit == 0:
             return [], []
-        # First what nobody holds up. With nothing in hand there is time to wait for the rest, and a poll is longer; but
-        # not with the fleet's pace in hand, which would wait with us.
-        for wait in (False, True) if alone and self._pace is None else (False,):
-            for places in self._places(cursor, pick):
-                rows = self._ask_for_claim(cursor, claims.CLAIM, limit, places, wait=wait)
+        # First the mailings that are not locked. When nothing is in flight there is time to wait for the others, and a
+        # poll is longer; but not while this transaction holds the lock of the rate limit, or the fleet would wait too.
+        for wait in (False, True) if idle and self._rate_limiter is None else (False,):
+            for positions in self._positions(cursor, pick):
+                rows = self._execute_claim(cursor, claims.CLAIM, limit, positions, wait=wait)
                 if rows:
                     return rows, self._slots(cursor, len(rows))
         return [], []
 
-    def _places(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
-        """Where a claim may begin in each mailing: where `pick` says; if nothing is to be had there, as any claim."""
+    def _positions(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
+        """Where a claim starts in each mailing: as `pick` says; if that finds nothing, as for any other claim."""
         if pick is not Pick.FIRST:
-            cursor.execute(PROBE_PLACES, {"any": pick is Pick.ANY})
-            yield as_parameters(fetch_all(cursor, Place))
-        yield self._cursor.places()
+            cursor.execute(PROBE_POSITIONS, {"any": pick is Pick.ANY})
+            yield as_parameters(fetch_all(cursor, Position))
+        yield self._cursor.positions()
 
     def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
-        return [ANY_TIME] * number if self._pace is None else self._pace.take(cursor, number)
+        return [ANY_TIME] * number if self._rate_limiter is None else self._rate_limiter.take(cursor, number)
 
     def _claim_poison_message(self, cursor: Cursor) -> Claimed:
         cursor.execute(claims.LOCK_POISON_MESSAGES)
         locked = cursor.fetchone() == (True,)
         from_the_start = as_parameters([])
-        rows = self._ask_for_claim(cursor, claims.CLAIM_POISON_MESSAGE, 1, from_the_start, wait=False) if locked else []
+        rows = self._execute_claim(cursor, claims.CLAIM_POISON_MESSAGE, 1, from_the_start, wait=False) if locked else []
         return rows, [ANY_TIME] * len(rows)
 
-    def _ask_for_claim(
-        self, cursor: Cursor, statement: str, limit: int, places: dict[str, list[Any]], *, wait: bool
+    def _execute_claim(
+        self, cursor: Cursor, statement: str, limit: int, positions: dict[str, list[Any]], *, wait: bool
     ) -> list[ClaimedRow]:
         given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "wait": wait}
-        cursor.execute(statement, {**given, **places})
+        cursor.execute(statement, {**given, **positions})
         return fetch_all(cursor, ClaimedRow)
 
     def _release(self, cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> None:
         given = {
-            "ids": [one.message_id for one in claimed],
-            "numbers": [one.number for one in claimed],
-            "clients": [one.client_id for one in claimed],
+            "ids": [message.message_id for message in claimed],
+            "numbers": [message.number for message in claimed],
+            "clients": [message.client_id for message in claimed],
             "worker": self._worker,
         }
         with clients_locked(cursor, claimed):

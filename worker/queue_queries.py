@@ -1,11 +1,11 @@
-"""What the queue asks without moving anything."""
+"""Queries of the queue that only read."""
 
 from __future__ import annotations
 
-# Where a probe looks for its message, as CLAIM takes it: per mailing, the place of the message that became due last, or
-# any place among the messages that became due together with the first; then mailings that have only messages tried
-# before are passed over, by a place behind all that is due. Each is a look at one end of an index.
-PROBE_PLACES = """
+# Positions for the claim of a probe: per mailing, that of the message that became due last or, with `any`, a random one
+# among the messages that became due together with the first. With `any`, mailings that have only messages tried before
+# are skipped, by a position after all due messages. Each subquery reads one end of an index.
+PROBE_POSITIONS = """
 SELECT mailing.id AS mailing_id,
     CASE WHEN %(any)s AND first_due.attempts > 0 THEN now() + interval '1 day' ELSE place.due_at END
         AS due_at,

@@ -1,4 +1,4 @@
-"""Rows by name: each statement that is read has a NamedTuple with the names of its columns."""
+"""Rows by name: each query has a NamedTuple with the names of its columns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Row = TypeVar("Row", bound=NamedTuple)
 
 
 def fetch_all(cursor: Cursor, row_type: type[Row]) -> list[Row]:
-    """The rows of the statement that the cursor has executed.
+    """The rows of the last statement of the cursor.
 
-    Raises TypeError unless its columns have the names of the fields, in their order: a column that is added to a
-    statement, or changes its place, never becomes another one's value.
+    Raises TypeError unless the columns have the names of the fields, in the same order: a column that is added or moved
+    is never read as another one.
     """
     names = tuple(column.name for column in cursor.description or ())
     if names != row_type._fields:

@@ -13,7 +13,7 @@ from shared.database import libpq_url
 from shared.errors import ConfigurationError
 
 LEASE_MARGIN = 5.0
-"""Seconds by which a lease must outlast the deadline of one request: for its result to be recorded in."""
+"""Seconds by which a lease must outlast the deadline of one request: time to record its result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +40,17 @@ class WorkerSettings:
     retry_after_max_seconds: float
     launch_chunk: int
     retention_days: float
-    """How long the ledger of a settled mailing is kept; 0 is for ever."""
+    """Days that the messages of a settled mailing are kept; 0 means without a limit."""
     name: str
     heartbeat_file: str | None
     metrics_host: str
     metrics_port: int
-    """Where Prometheus may scrape; 0 is nowhere."""
+    """The port of the Prometheus endpoint; 0 means none."""
     log_level: str
     log_format: str
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError for settings that are each right, and wrong together."""
+        """Raises ConfigurationError for settings that are valid alone but not together."""
         if self.lease_seconds < self.gateway_timeout + LEASE_MARGIN:
             raise ConfigurationError(
                 f"LEASE_SECONDS: must be at least GATEWAY_TIMEOUT + {LEASE_MARGIN:g} "
@@ -92,17 +92,17 @@ class WorkerSettings:
 
 
 OBSOLETE = {"GATEWAY_ADAPTER": "It has no effect: every request goes over libcurl. Remove the setting."}
-"""Settings of earlier versions, and what to do about them."""
+"""Settings of earlier versions, and a hint for each."""
 
 
 def obsolete_settings() -> dict[str, str]:
-    """Those of them that are set, with what to do. What is empty counts as not set."""
+    """Those that are set, with the hint. An empty value counts as not set."""
     return {name: hint for name, hint in OBSOLETE.items() if os.environ.get(name)}
 
 
 def _unique_name(name: str) -> str:
-    """The name, made nobody else's: a worker finds what it has claimed by it, and replicas are all given the same one.
+    """The name with a unique suffix: claims are found by it, and all replicas have the same setting.
 
-    Process and chance: containers all run as process 1, and a host may start the same pid again.
+    The suffix is the pid and a random part: containers all run as pid 1, and a host reuses pids.
     """
     return f"{name}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""The texts of mailings, remembered: a revision never changes, so it is read once and not once a message."""
+"""A cache of the texts of mailings: a revision never changes, so it is read once, not once per message."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from worker.database import Database
 
-REMEMBERED = 1000
-"""TextCache kept: of up to 1,600 characters each, so a few megabytes at most."""
+MAX_ENTRIES = 1000
+"""Texts in the cache: of up to 1,600 characters each, so a few megabytes at most."""
 
 READ_TEXTS = """
 SELECT mailing_id, revision, text
@@ -20,21 +20,21 @@ Key = tuple[int, int]
 
 
 class TextCache:
-    """TextCache by (mailing id, revision)."""
+    """Texts by (mailing id, revision); the least recently used are dropped."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: OrderedDict[Key, str] = OrderedDict()
 
-    def of(self, keys: set[Key]) -> dict[Key, str]:
-        """The texts of these revisions, as far as there are any."""
+    def get_many(self, keys: set[Key]) -> dict[Key, str]:
+        """The texts of these revisions; those that do not exist are left out."""
         missing = keys - self._known.keys()
         if missing:
             self._known.update(self._read(missing))
         texts = {key: self._known[key] for key in keys if key in self._known}
         for key in texts:
             self._known.move_to_end(key)
-        while len(self._known) > max(REMEMBERED, len(keys)):
+        while len(self._known) > max(MAX_ENTRIES, len(keys)):
             self._known.popitem(last=False)
         return texts
 

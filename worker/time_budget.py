@@ -1,4 +1,4 @@
-"""A recurring piece of work that may take only a share of the time, and is never put off for long."""
+"""A limit for recurring work: it may take only a share of the time, and its delay is bounded."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 
 class TimeBudget:
-    """Tells when a piece of work may be done again: after a pause in proportion to what it took, within a bound.
+    """Decides when a piece of work may run again: after a pause in proportion to its duration, within a bound.
 
-    What is spent is the time in transactions that succeeded (`Database.seconds`), not the wall time of the call: a
-    time in which the database was away says nothing about what the work costs. Nor does a lock or a stopped server that
-    a transaction waited for, which is why the pause has an upper bound too. For one thread.
+    Callers spend the time of transactions that succeeded (`Database.seconds`), not the wall time of the call: a time in
+    which the database was unavailable is not a cost of the work. Nor is the wait for a lock or a stopped server within
+    a transaction, which is why the pause is bounded too. For one thread.
     """
 
     def __init__(self, share: float, max_pause: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`share` of the time may go into the work; it is never put off by more than `max_pause` seconds."""
+        """`share` is the part of the time for the work; it is never delayed by more than `max_pause` seconds."""
         self._share = share
         self._max_pause = max_pause
         self._clock = clock
@@ -23,13 +23,13 @@ class TimeBudget:
 
     @property
     def is_due(self) -> bool:
-        """Whether the work may be done now."""
+        """Whether the work may run now."""
         return self._clock() >= self._due_at
 
     def spend(self, seconds: float) -> None:
-        """The work is done now, and has taken so many seconds."""
+        """Records that the work has just ended and took so many seconds."""
         self.wait(seconds / self._share)
 
     def wait(self, seconds: float) -> None:
-        """Puts the work off by so many seconds, and by no more than the bound."""
+        """Delays the work by so many seconds, at most by the bound."""
         self._due_at = self._clock() + min(seconds, self._max_pause)

@@ -149,13 +149,15 @@ def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str])
     return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery()
 
 
-def _summary(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> MailingSummary:
+def _summary(
+    mailing: Mailing, text: str, has_matching_client: bool | None, now: datetime, *counts: int
+) -> MailingSummary:
     # All columns have just been read: access by mapped attributes would take a third of a page's time.
     loaded = vars(mailing)
     return {name: loaded[name] for name in _COLUMNS} | {
         "text": text,
         "messages": dict(zip(_STATUSES, counts, strict=True)),
         "warnings": warnings_about(
-            mailing, somebody_matches=bool(somebody_matches), open_messages=_count_open(counts), now=now
+            mailing, has_matching_client=bool(has_matching_client), open_messages=_count_open(counts), now=now
         ),
     }

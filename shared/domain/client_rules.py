@@ -1,4 +1,4 @@
-"""The rules of a client: pure, and the same whoever asks."""
+"""The rules of a client, as pure functions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_LABEL = 100
 """Characters of a tag, and of a mailing's mark, which is compared with it."""
 
 TIMEZONES = frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
-"""The IANA names. What is taken out names no place but a setting of the machine."""
+"""The IANA names, without those that name a setting of the machine and no place."""
 
 
 class ClientWarning(NamedTuple):
-    """Something about a client that is legal and probably not meant."""
+    """Something about a client that is legal but probably not intended."""
 
     code: str
     message: str
@@ -32,7 +32,7 @@ DOUBTFUL_NUMBER = ClientWarning(
 
 
 def warnings_about(phone_number: int) -> list[ClientWarning]:
-    """What whoever adds a client should look at."""
+    """What the author of a client should check."""
     return [DOUBTFUL_NUMBER] if is_doubtful(phone_number) else []
 
 

@@ -1,4 +1,4 @@
-"""What a mailing that is still being written would come to: pure rules, without a clock and without a session."""
+"""Estimates for a mailing that is not created yet: pure functions, without a clock and without a session."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from decimal import Decimal
 from math import ceil
 from typing import NamedTuple
 
-from shared.domain.mailing_rules import NOBODY_MATCHES, WINDOW_CLOSED, MailingWarning
+from shared.domain.mailing_rules import NO_CLIENT_MATCHES, WINDOW_CLOSED, MailingWarning
 from shared.domain.text_segments import Segments
 
 
 class Backlog(NamedTuple):
-    """What waits to be sent already, by mailing: each takes its share of the rate."""
+    """The messages that already wait to be sent, by mailing. Each mailing gets an equal share of the rate."""
 
     waiting: tuple[int, ...]
     """Messages of each mailing that has any."""
 
     @property
     def messages(self) -> int:
-        """Of all of them."""
+        """The number of waiting messages of all mailings."""
         return sum(self.waiting)
 
     @property
     def mailings(self) -> int:
-        """How many."""
+        """The number of mailings."""
         return len(self.waiting)
 
     def after(self, sent: float) -> Backlog:
-        """What is left of it once that many messages have been sent, of each mailing the same number."""
+        """What remains once that many messages have been sent, the same number of each mailing."""
         left, level = sent, 0.0
         ascending = sorted(self.waiting)
         for place, messages in enumerate(ascending):
             others = len(ascending) - place
             step = (messages - level) * others
             if step > left:
-                return Backlog(tuple(ceil(one - level - left / others) for one in ascending[place:]))
+                return Backlog(tuple(ceil(count - level - left / others) for count in ascending[place:]))
             left, level = left - step, float(messages)
         return NO_BACKLOG
 
@@ -53,27 +53,27 @@ CASE_DIFFERS = MailingWarning(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateInput:
-    """What is known of the mailing so far, and of the world that it would meet."""
+    """What is known of the mailing so far, and of the conditions that it would be sent under."""
 
     mark: str
     start: datetime | None
     end: datetime | None
     audience: int
     similar_tags: Sequence[str] = ()
-    """Those that some clients have, and that differ from the mark only in upper and lower case."""
+    """Tags of clients that differ from the mark only in upper and lower case."""
     rate: float
-    """Messages a second that the gateway takes of all workers; 0 is not known."""
+    """Messages a second that the gateway accepts from all workers; 0 if not known."""
     is_measured: bool = False
-    """Whether that is the present speed, and not the rate limit."""
+    """Whether `rate` is the measured current speed, and not the rate limit."""
     now: datetime
     backlog: Backlog = NO_BACKLOG
 
 
 def seconds_needed(messages: int, rate: float, others: Backlog = NO_BACKLOG) -> float | None:
-    """How long it takes to send so many messages at `rate` a second; none when that is not known (0).
+    """Seconds to send so many messages at `rate` a second; None if the rate is not known (0).
 
-    Other mailings have even shares of the rate until they are done: by the end, as many of each have been sent as of
-    this one, or all.
+    Other mailings get equal shares of the rate until they are finished: at the end, either as many of each have been
+    sent as of this one, or all of them.
     """
     if not rate:
         return None
@@ -86,12 +86,12 @@ def backlog_at(start: datetime | None, now: datetime, rate: float, backlog: Back
 
 
 def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
-    """What the gateway will charge; none when the price of a segment is not known."""
+    """The gateway's price for the mailing; None if the price of a segment is not known."""
     return audience * segments.count * price if price else None
 
 
 def plan_warnings(draft: EstimateInput) -> list[MailingWarning]:
-    """What its author should look at before adding it."""
+    """What the author should check before creating the mailing."""
     warnings = []
     start = max(filter(None, (draft.start, draft.now)))
     if draft.start and draft.end and draft.end <= draft.start:
@@ -104,7 +104,7 @@ def plan_warnings(draft: EstimateInput) -> list[MailingWarning]:
     ):
         warnings.append(TOO_SLOW if draft.is_measured else TOO_SHORT)
     if draft.mark and not draft.audience:
-        warnings.append(NOBODY_MATCHES)
+        warnings.append(NO_CLIENT_MATCHES)
     if draft.similar_tags:
         warnings.append(CASE_DIFFERS)
     return warnings

@@ -12,7 +12,7 @@ from shared.domain.transitions import MailingCause, mailing_destinations, mailin
 from shared.errors import Conflict, Invalid
 
 MAX_TEXT = 1600
-"""Characters of a text: what gateways commonly take as one message of several parts."""
+"""Characters of a text: what gateways commonly accept as one message of several segments."""
 
 ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
 """The states that a mailing never leaves."""
@@ -41,7 +41,7 @@ class Mailing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailingFields:
-    """What a person decides about a mailing. All else of it is its history."""
+    """The fields of a mailing that a person sets. All other fields are its history."""
 
     mark: str
     text: str
@@ -66,7 +66,7 @@ CAUSES = {
 
 
 class MailingWarning(NamedTuple):
-    """Something about a mailing that is legal and probably not meant."""
+    """Something about a mailing that is legal but probably not intended."""
 
     code: str
     message: str
@@ -77,7 +77,7 @@ UNENDED_MESSAGES = MailingWarning(
     "unended_messages",
     "It has ended, but some of its messages have not. An administrator can reopen it: flask ledger reopen.",
 )
-NOBODY_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
+NO_CLIENT_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
 
 
 def check_fields(terms: MailingFields) -> None:
@@ -87,10 +87,10 @@ def check_fields(terms: MailingFields) -> None:
 
 
 def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) -> list[str]:
-    """The names of the terms that change, in the order of MailingFields.
+    """The names of the fields that change, in the order of MailingFields.
 
-    Raises Invalid for terms that no mailing can have, and Conflict for a change that comes too late: once the launch
-    has begun, the mark and the start are history; once the mailing has ended, everything is.
+    Raises Invalid for values that no mailing can have, and Conflict for a change that comes too late: once the launch
+    has begun, the mark and the start are fixed; once the mailing has ended, everything is.
     """
     check_fields(after)
     changed = [term.name for term in fields(MailingFields) if getattr(before, term.name) != getattr(after, term.name)]
@@ -112,7 +112,7 @@ def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) 
 
 
 def status_after(mailing: Mailing, action: Action) -> MailingStatus:
-    """The status that an action leads to; where it has led already, it changes nothing.
+    """The status that an action leads to. Repeating an action changes nothing.
 
     Raises Conflict for a mailing that is over.
     """
@@ -144,18 +144,18 @@ def check_retry(mailing: Mailing, now: datetime) -> None:
 
 
 def warnings_about(
-    mailing: Mailing, *, somebody_matches: bool, open_messages: int = 0, now: datetime
+    mailing: Mailing, *, has_matching_client: bool, open_messages: int = 0, now: datetime
 ) -> list[MailingWarning]:
-    """What its author should look at.
+    """What the author should check.
 
-    `somebody_matches` says whether the directory has a client for its mark; it counts until the launch begins.
-    `open_messages` are those that have no end yet.
+    `has_matching_client`: whether any client matches the mark; used until the launch begins.
+    `open_messages`: the number of messages that have not ended yet.
     """
     warnings = []
     if mailing.status not in ENDED and mailing.end_datetime <= now:
         warnings.append(WINDOW_CLOSED)
-    if _will_reach_nobody(mailing, somebody_matches) or _reached_nobody(mailing):
-        warnings.append(NOBODY_MATCHES)
+    if _audience_will_be_empty(mailing, has_matching_client) or _audience_was_empty(mailing):
+        warnings.append(NO_CLIENT_MATCHES)
     if mailing.settled_at is not None and open_messages:
         warnings.append(UNENDED_MESSAGES)
     if mailing.purge_started_at is not None:
@@ -163,9 +163,9 @@ def warnings_about(
     return warnings
 
 
-def _will_reach_nobody(mailing: Mailing, somebody_matches: bool) -> bool:
-    return not mailing.launch_began and mailing.status not in ENDED and not somebody_matches
+def _audience_will_be_empty(mailing: Mailing, has_matching_client: bool) -> bool:
+    return not mailing.launch_began and mailing.status not in ENDED and not has_matching_client
 
 
-def _reached_nobody(mailing: Mailing) -> bool:
+def _audience_was_empty(mailing: Mailing) -> bool:
     return mailing.launched_at is not None and mailing.audience == 0

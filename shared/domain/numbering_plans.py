@@ -1,4 +1,4 @@
-"""What telephone numbers the countries have, by Google's libphonenumber (the package phonenumbers)."""
+"""The numbering plans of countries, from Google's libphonenumber (the package phonenumbers)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phonenumbers import (
 )
 
 MIN_DIGITS, MAX_DIGITS = 7, 15
-"""Of a number in international form: ITU-T E.164 allows no more than 15, and no country's are shorter than 7."""
+"""Digits of a number in international form: ITU-T E.164 allows at most 15, and no country has shorter ones than 7."""
 
 REGIONS = tuple(sorted(phonenumbers.SUPPORTED_REGIONS))
 """The countries and territories that have numbers, by the two letters of ISO 3166-1."""
@@ -29,26 +29,26 @@ _NO_COUNTRY = "001"
 
 
 def fits_a_country(digits: str) -> bool:
-    """Whether a number in international form begins with a country's code, and is as long as its numbers are."""
+    """Whether a number in international form begins with a country code and has a length that the country uses."""
     return len(digits) in possible_lengths().get(digits[:3], ())
 
 
 def has_country_code(digits: str) -> bool:
-    """Whether a number in international form begins with a code that some country has."""
+    """Whether a number in international form begins with the code of a country."""
     return digits[:3] in possible_lengths()
 
 
 def international(written: str, region: str | None) -> str | None:
-    """The digits of a number in international form, for one that is dialled so in the region; none if it has no such.
+    """The digits in international form of a number as dialled in the region; None if the region has no such number.
 
-    With a plus sign before it, the region does not matter, and a prefix that is dialled only within a country goes.
+    With a plus sign before it, the region does not matter, and a national prefix is removed.
     """
     number = _parsed(written, region)
     return None if number is None else _digits_of(number)
 
 
 class Country:
-    """How the numbers of one region look.
+    """The format of the numbers of one region.
 
     `code` is the country's code, `trunk` what is dialled before a number within the country: 8 in Russia, 0 in most.
     """
@@ -64,23 +64,23 @@ class Country:
         self._national = _pattern(metadata.general_desc)
         self._mobile = _pattern(metadata.mobile)
         before = metadata.national_prefix_for_parsing or self.trunk
-        self._before = re.compile(before or "(?!)")
-        # What is dialled before a number is these digits and nothing else.
+        self._prefix = re.compile(before or "(?!)")
+        # The national prefix is these digits and nothing else.
         self._simple = before == self.trunk and not metadata.national_prefix_transform_rule
         apart = self._simple and not self.code.startswith(before or "-")
         within = metadata.general_desc.possible_length if metadata.general_desc else ()
         self._certain = {len(self.code) + length for length in self.lengths}.difference(within) if apart else set()
-        """Lengths by which a number with the country's code is known from one without."""
+        """Lengths that only a number with the country code has."""
 
-    def is_plainly_its(self, digits: str) -> bool:
-        """Whether these digits are one of its numbers with the country's code, and can be none without it."""
+    def is_unambiguous(self, digits: str) -> bool:
+        """Whether these digits are a number of the country with its code, and cannot be one without it."""
         return digits.startswith(self.code) and (
             len(digits) in self._certain
-            or (fits_a_country(digits) and not self._national.fullmatch(digits) and not self._before.match(digits))
+            or (fits_a_country(digits) and not self._national.fullmatch(digits) and not self._prefix.match(digits))
         )
 
     def mobile(self, digits: str) -> str | None:
-        """A mobile number in international form, of how it is dialled within the country, where that is plain to see.
+        """The international form of a mobile number as dialled within the country; None where that is not certain.
 
         The same as `international`, in a twentieth of the time.
         """
@@ -91,19 +91,19 @@ class Country:
         return self.code + number if self._mobile.fullmatch(number) else None
 
     def dialled(self, digits: str) -> str | None:
-        """A number in international form, of digits that are dialled so within the country; none if they are not.
+        """The international form of digits as dialled within the country; None if they are no number of it.
 
-        Without the trunk prefix they may be a number of another country in international form, and only mobile numbers
-        are written so much that they are not.
+        Without the trunk prefix they may also be a number of another country in international form. Then only mobile
+        numbers are read as national, since people usually write those without the prefix.
         """
-        if self.is_plainly_its(digits):
+        if self.is_unambiguous(digits):
             return digits
         if mobile := self.mobile(digits):
             return mobile
         number = _parsed(digits, self._region)
         if number is None:
             return None
-        if fits_a_country(digits) and not self._before.match(digits):
+        if fits_a_country(digits) and not self._prefix.match(digits):
             return _digits_of(number) if phonenumbers.number_type(number) in _MOBILE else None
         return _digits_of(number)
 
@@ -150,7 +150,7 @@ def _pattern(kind: PhoneNumberDesc | None) -> re.Pattern[str]:
 
 
 def _lengths_of(metadata: PhoneMetadata) -> frozenset[int]:
-    """The digits after the country's code in a number that one person has: a mobile or a fixed line."""
+    """The number of digits after the country code of mobile and fixed-line numbers."""
     of_persons = (metadata.mobile, metadata.fixed_line)
     given = {length for kind in of_persons if kind for length in kind.possible_length if length > 0}
     return frozenset(given or (metadata.general_desc.possible_length if metadata.general_desc else ()))
@@ -158,9 +158,9 @@ def _lengths_of(metadata: PhoneMetadata) -> frozenset[int]:
 
 @cache
 def possible_lengths() -> dict[str, frozenset[int]]:
-    """How many digits a number may have whose first three are these; a code that no country has is missing.
+    """The lengths that a number may have, by its first three digits. Codes that no country has are absent.
 
-    Three are as many as the longest country code has.
+    The longest country code has three digits.
     """
     found: dict[str, set[int]] = {}
     for code, metadata in _metadata():

@@ -46,15 +46,16 @@ _STRICT = re.compile("[ \xa0\u2009\u202f]*+(\\+?)((?:[ \xa0\u2009\u202f]*+[0-9])
 _AS_FORMULA = re.compile('="(.*)"')
 _ROUNDED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)? ?[eE] ?[+-]?[0-9]+")
 _WHOLE = re.compile(r"(\+?[0-9]+)[.,]0+")
-"""A whole number as a spreadsheet or a data frame writes a fraction: no digit is lost, other than with an exponent."""
+"""A whole number written with a decimal fraction by a spreadsheet or a data frame. Unlike with an exponent, no digit is
+lost."""
 _FRACTION = re.compile(r"\+?[0-9]+[.,][0-9]*")
 _EXTENSION = re.compile(r"[0-9)] ?(?:;? ?ext|x ?[0-9]|#|\*|доб)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[;,|/&]|(?<=[0-9] )(?=\+)")
-_PERSONS = re.compile(r"[ (]*+(\+?)[ (]*+([0-9](?:[ ().-]*+[0-9])*+)[ )]*")
+_GROUPED = re.compile(r"[ (]*+(\+?)[ (]*+([0-9](?:[ ().-]*+[0-9])*+)[ )]*")
 _NOT_DIGITS = str.maketrans("", "", " ().-")
 _QUOTES = "'\"`´\u2018\u2019\u201c\u201d"
 _DASHES = "\u2212\u30fc\uff0d"
-"""Beside those of Unicode's category Pd: the minus sign, and what Japanese keyboards put for a dash."""
+"""In addition to Unicode's category Pd: the minus sign, and the dashes of Japanese keyboards."""
 
 
 class PhoneNumbers:
@@ -66,19 +67,18 @@ class PhoneNumbers:
         self._lengths = possible_lengths()
 
     def is_plain(self, text: str) -> bool:
-        """Whether a text is digits that `read` takes as they are. Quick; no settles nothing."""
+        """Whether a text is digits that `read` returns unchanged. A quick check: False does not mean invalid."""
         if not _DIGITS.fullmatch(text):
             return False
         if self._country:
-            return self._country.is_plainly_its(text)
+            return self._country.is_unambiguous(text)
         return len(text) in self._lengths.get(text[:3], ())
 
     def read(self, text: str, *, doubtful: bool = False) -> int:
-        """The number that a person or a spreadsheet means. Raises Invalid, which says what to do.
+        """The number that a person or a spreadsheet means. Raises Invalid with a remedy.
 
-        Digits without a plus sign are a number of the region, if it has such a number, and else in international form.
-        What no country has is refused, unless it may be `doubtful`: it would make a second client of somebody who is
-        there already.
+        Digits without a plus sign are a number of the region if it has such a number, otherwise in international form.
+        A number that no country has is rejected unless `doubtful` is set: it could duplicate an existing client.
         """
         if self.is_plain(text):
             return int(text)
@@ -92,7 +92,7 @@ class PhoneNumbers:
     def exactly(self, number: int | str) -> int:
         """The number that a program means by an integer, or by digits with or without a plus sign. Raises Invalid.
 
-        As `read`, but what no country has is taken for what it is.
+        As `read`, but a number that no country has is accepted unchanged.
         """
         found = _STRICT.fullmatch(str(number))
         if found is None:
@@ -105,7 +105,7 @@ class PhoneNumbers:
         return int(digits)
 
     def _read(self, text: str) -> tuple[str, str]:
-        """The digits in international form, and what there is to complain of."""
+        """The digits in international form, and an error message or an empty string."""
         plus, digits = _plus_and_digits(text)
         if plus:
             digits = _with_country_code(digits)
@@ -124,7 +124,7 @@ class PhoneNumbers:
 
 @lru_cache(maxsize=64)
 def numbers_of(region: str | None) -> PhoneNumbers:
-    """What reads numbers of that region."""
+    """The PhoneNumbers of that region, cached."""
     return PhoneNumbers(region)
 
 
@@ -142,9 +142,11 @@ def plain_code(text: str) -> str:
 
 
 def beginnings(text: str, region: str | None) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Between which numbers those lie that begin as somebody has typed: in international form, and as it is dialled
-    within the region, or within any country if there is none. None for what is no beginning of a number."""
-    digits = "".join(str(unicodedata.digit(one)) for one in text if one.isdecimal())
+    """Ranges (low, high) of the numbers that begin with what was typed, in international form and as dialled.
+
+    Dialled within the region, or within any country if there is no region. Empty if it is no beginning of a number.
+    """
+    digits = "".join(str(unicodedata.digit(character)) for character in text if character.isdecimal())
     if not digits:
         return [], []
     typed = normal(text).lstrip("(")
@@ -152,15 +154,15 @@ def beginnings(text: str, region: str | None) -> tuple[list[tuple[int, int]], li
         return _ranges(digits.removeprefix("00"), range(MIN_DIGITS, MAX_DIGITS + 1)), []
     national = [
         bounds
-        for one in ([country(region)] if region else countries())
-        if (rest := _after_trunk(digits, one)) is not None
-        for bounds in _ranges(one.code + rest, {len(one.code) + length for length in one.lengths})
+        for origin in ([country(region)] if region else countries())
+        if (rest := _after_trunk(digits, origin)) is not None
+        for bounds in _ranges(origin.code + rest, {len(origin.code) + length for length in origin.lengths})
     ]
     return _ranges(digits, range(MIN_DIGITS, MAX_DIGITS + 1)), national
 
 
 def numbers_like(text: str, region: str | None) -> list[int]:
-    """The numbers that somebody may mean by one that is typed, in international form or as it is dialled."""
+    """The numbers that a typed one may mean, in international form or as dialled."""
     international, national = beginnings(text, region)
     return [low for low, high in international + national if low == high]
 
@@ -169,29 +171,29 @@ def _ranges(prefix: str, lengths: range | set[int]) -> list[tuple[int, int]]:
     if prefix.startswith("0"):
         return []
     more = sorted(length - len(prefix) for length in lengths if MIN_DIGITS <= length <= MAX_DIGITS)
-    return [(int(prefix) * 10**one, (int(prefix) + 1) * 10**one - 1) for one in more if one >= 0]
+    return [(int(prefix) * 10**missing, (int(prefix) + 1) * 10**missing - 1) for missing in more if missing >= 0]
 
 
 def _after_trunk(digits: str, dialled_in: Country) -> str | None:
-    """The digits without what is dialled before a number; none for what can't be dialled in that country."""
+    """The digits without the trunk prefix; None if they can't be dialled in that country."""
     if dialled_in.trunk and digits.startswith(dialled_in.trunk):
         return digits.removeprefix(dialled_in.trunk)
     return None if digits.startswith("0") else digits
 
 
 def _with_country_code(digits: str) -> str:
-    """The digits of a number in international form, of those after its plus sign."""
+    """The digits in international form, from those after a plus sign."""
     if fits_a_country(digits):
         return digits
-    # Such as +44 (0)20 7946 0958, with a prefix that is dialled only within the country.
+    # Such as +44 (0)20 7946 0958, with a national prefix.
     return international(f"+{digits}", None) or digits
 
 
 def _plus_and_digits(text: str) -> tuple[bool, str]:
-    """Whether there is a plus sign, and the digits. Raises Invalid for what is not the way to write one number."""
-    if "." in text or not (text.isascii() and (found := _PERSONS.fullmatch(text))):
-        text = _without_dress(text)
-        found = None if _FRACTION.fullmatch(text) else _PERSONS.fullmatch(text)
+    """Whether there is a plus sign, and the digits. Raises Invalid if the text is not one number."""
+    if "." in text or not (text.isascii() and (found := _GROUPED.fullmatch(text))):
+        text = _without_formatting(text)
+        found = None if _FRACTION.fullmatch(text) else _GROUPED.fullmatch(text)
     if found is None:
         raise Invalid("phone_number", WRITTEN)
     digits = found[2].translate(_NOT_DIGITS)
@@ -200,8 +202,8 @@ def _plus_and_digits(text: str) -> tuple[bool, str]:
     return bool(found[1]), digits
 
 
-def _without_dress(text: str) -> str:
-    """The text without what a spreadsheet or a link puts around a number. Raises Invalid if it has no one number."""
+def _without_formatting(text: str) -> str:
+    """The text without the formatting of spreadsheets and links. Raises Invalid if it is not one number."""
     written = _unwrapped(_in_ascii(text))
     if written[:4].lower() == "tel:":
         written = written[4:]
@@ -217,8 +219,8 @@ def _without_dress(text: str) -> str:
 
 
 def _in_ascii(text: str) -> str:
-    """The text with ASCII's digits, dashes, brackets and blanks for those of other scripts."""
-    return normal("".join(one if one.isascii() else _ascii_for(one) for one in text))
+    """The text with digits, dashes, brackets and blanks of other scripts replaced by those of ASCII."""
+    return normal("".join(character if character.isascii() else _ascii_for(character) for character in text))
 
 
 def _ascii_for(character: str) -> str:
@@ -231,6 +233,6 @@ def _ascii_for(character: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """The text without what makes a spreadsheet keep a number as text: an apostrophe before it, or ="…" around it."""
+    """The text without the marks by which a spreadsheet stores a number as text: an apostrophe before it, or ="…"."""
     formula = _AS_FORMULA.fullmatch(text)
     return (formula[1] if formula else text).strip(_QUOTES + " ")

@@ -1,9 +1,9 @@
 """Why a message or an attempt is where it is: codes with parameters, and the English sentence of each.
 
-A code is what is kept, compared and translated; a sentence is only shown. Codes are never renamed or removed, since
-rows keep them. What a provider or the system said in its own words is the parameter `words`: one printable line of at
-most 200 characters, without the message's text, its phone number or a credential. `late_result` and `late_words` are
-of a result that came after the lease had expired.
+Codes are stored, compared and translated; sentences are only shown. Codes are never renamed or removed, since rows
+contain them. The parameter `words` is the original message of the provider or the system: one printable line of at most
+200 characters, without the message's text, its phone number or a credential. `late_result` and `late_words` belong to
+a result that came after the lease had expired.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Parameters = Mapping[str, str | int]
 
 
 class ReasonCode(enum.StrEnum):
-    """What the columns `reason_code` of `message` and `attempt` hold. By who decides: the provider's answer first."""
+    """The values of `reason_code` in `message` and `attempt`, those from the provider's response first."""
 
     PROVIDER_SAID = "provider_said"
-    """The answer is the provider's own; `words` has what it said."""
+    """The reason is the provider's own message, in `words`."""
     UNEXPECTED_BODY = "unexpected_body"
     REDIRECTED = "redirected"
     TOKEN_REJECTED = "token_rejected"  # noqa: S105  a code, no token
@@ -33,7 +33,7 @@ class ReasonCode(enum.StrEnum):
     ONLY_THIS_MESSAGE_REFUSED = "only_this_message_refused"
     ALREADY_ACCEPTED = "already_accepted"
     CONNECTION_FAILED = "connection_failed"
-    """No answer, or half of one; `words` has the system's error."""
+    """No response, or an incomplete one; `words` has the system's error."""
     TEXT_NOT_ENCODABLE = "text_not_encodable"
     TEXT_MISSING = "text_missing"
     INTERNAL_ERROR = "internal_error"
@@ -90,7 +90,7 @@ class Reason(NamedTuple):
 
 
 def sentence(code: str, parameters: Parameters | None) -> str:
-    """The English sentence of a code; of a code of a later version, the code itself."""
+    """The English sentence of a code; for a code of a later version, the code itself."""
     words = (parameters or {}).get("words")
     try:
         text = SENTENCES[ReasonCode(code)]

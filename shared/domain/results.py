@@ -1,4 +1,4 @@
-"""What came of one submission of one message, whatever the provider: the words that every adapter maps its codes to."""
+"""The results of submissions, independent of the provider: each adapter maps its codes to them."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import enum
 
 
 class Result(enum.StrEnum):
-    """The result of an attempt. The design's table says what each does to the message and to the gateway."""
+    """The result of one submission of one message. Its effects are in docs/state-machine.md."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
-    """The provider has it already, by our id."""
+    """The provider already has this message, under our id."""
     REFUSED = "refused"
-    """About this message, for good."""
+    """A permanent refusal of this message."""
     RETRIABLE = "retriable"
-    """About this message, for now."""
+    """A temporary refusal of this message."""
     OPTED_OUT = "opted_out"
-    """The recipient has refused at the provider."""
+    """The recipient has opted out at the provider."""
     THROTTLED = "throttled"
     UNREACHABLE = "unreachable"
     """Certainly not submitted."""
     MISCONFIGURED = "misconfigured"
-    """About our account or its address: no message can be taken until a person puts it right."""
+    """A refusal of our account or a wrong address: no message is accepted until a person corrects it."""
     NO_CREDIT = "no_credit"
     AMBIGUOUS = "ambiguous"
-    """It may have been taken, and nothing tells."""
+    """The message may have been accepted: the response does not say, or there is none."""
 
 
 TAKEN = frozenset({Result.ACCEPTED, Result.DUPLICATE})
-"""The message is the provider's now: it is `sent`."""
+"""The provider has the message: it becomes `sent`."""
 
 UNCOUNTED = frozenset({Result.THROTTLED, Result.UNREACHABLE, Result.MISCONFIGURED, Result.NO_CREDIT})
-"""Results that speak of the gateway and not of the message: they do not count towards its limit of attempts."""
+"""Results that concern the gateway and not the message: they do not count towards its limit of attempts."""
 
 OF_THE_ACCOUNT = frozenset({Result.MISCONFIGURED, Result.NO_CREDIT})
-"""No message can be taken until a person puts it right, at the provider or in the settings."""
+"""No message is accepted until a person corrects the account or the settings."""
 
 FINAL = frozenset({Result.REFUSED, Result.OPTED_OUT})
-"""No repeat can change it."""
+"""Repeating the submission cannot change the result."""

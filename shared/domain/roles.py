@@ -1,4 +1,4 @@
-"""What somebody may do: each role may do what the one before it may, and more."""
+"""Roles: each includes the permissions of the one before it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ class Role(enum.StrEnum):
     """The role of a key or a person, the weakest first."""
 
     VIEWER = "viewer"
-    """Reads everything but keys and audit; phone numbers too, which is what the ledger is searched by."""
+    """Reads everything except keys and the audit, phone numbers included: the ledger is searched by them."""
     OPERATOR = "operator"
     """Also writes clients and mailings, and pauses, resumes, cancels and retries."""
     ADMIN = "admin"
-    """Also makes and revokes keys, and reads the audit."""
+    """Also creates and revokes keys, and reads the audit."""
 
     def covers(self, needed: Role) -> bool:
-        """Whether this role may do what `needed` is needed for."""
+        """Whether this role includes the permissions of `needed`."""
         return _ORDER[self] >= _ORDER[needed]
 
 

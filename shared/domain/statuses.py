@@ -1,4 +1,4 @@
-"""The states of the ledger: what a mailing and a message can be.
+"""The statuses of mailings and messages.
 
 Each enum here has a PostgreSQL enum of the same members (a test compares them).
 """
@@ -9,7 +9,7 @@ import enum
 
 
 class MailingStatus(enum.StrEnum):
-    """Where a mailing is in its life."""
+    """The status of a mailing."""
 
     SCHEDULED = "scheduled"
     RUNNING = "running"
@@ -19,7 +19,7 @@ class MailingStatus(enum.StrEnum):
 
 
 class MessageStatus(enum.StrEnum):
-    """What became, or is to become, of one message."""
+    """The status of a message."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -31,11 +31,11 @@ class MessageStatus(enum.StrEnum):
 
 
 class OnUnknown(enum.StrEnum):
-    """What to do after an attempt that may have landed."""
+    """What to do after an attempt that may have been accepted."""
 
     RESEND = "resend"
     HOLD = "hold"
 
 
 OPEN_STATUSES = (MessageStatus.PENDING, MessageStatus.SENDING)
-"""The message states that something will still become of."""
+"""The statuses of messages that have not ended."""

@@ -1,8 +1,8 @@
-"""How a text is cut into short messages: pure rules, from 3GPP TS 23.038 (alphabets) and TS 23.040 (concatenation).
+"""How a text is split into segments: pure functions, from 3GPP TS 23.038 (alphabets) and TS 23.040 (concatenation).
 
 A short message holds 140 octets: 160 septets of the GSM 7-bit default alphabet (TS 23.038, 6.1.2.1), or 70 code units
-of UCS-2. A longer text goes in segments, each of which spends 6 octets on saying which one it is (TS 23.040, 9.2.3.24.1
-with an 8-bit reference): 153 septets, or 67 code units. One character outside the GSM alphabet makes all of it UCS-2.
+of UCS-2. A longer text is sent in segments, each with a header of 6 octets (TS 23.040, 9.2.3.24.1, with an 8-bit
+reference), which leaves 153 septets, or 67 code units. One character outside the GSM alphabet makes all of it UCS-2.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ EXTENSION = frozenset("\f^{}\\[~]|€")
 
 
 class Encoding(enum.StrEnum):
-    """How a text travels."""
+    """The encoding of a text."""
 
     GSM_7 = "gsm7"
     UCS_2 = "ucs2"
 
 
-SINGLE = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
-"""Units of a message that is one segment: septets, or UTF-16 code units of two octets."""
+SINGLE_SEGMENT_UNITS = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
+"""Units of a text that fits into one segment: septets, or UTF-16 code units of two octets."""
 
-PART = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
-"""Units of each segment of a longer one."""
+MULTIPART_SEGMENT_UNITS = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
+"""Units of each segment of a longer text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +46,57 @@ class NonGsmCharacter:
 
     @property
     def name(self) -> str:
-        """What Unicode calls it, such as CYRILLIC CAPITAL LETTER PE."""
+        """Its Unicode name, such as CYRILLIC CAPITAL LETTER PE."""
         return unicodedata.name(self.character, f"U+{ord(self.character):04X}")
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a text comes to."""
+    """The segments of a text."""
 
     encoding: Encoding
     characters: int
     units: int
-    """Septets or UTF-16 code units, without what segments spend on themselves."""
+    """Septets or UTF-16 code units, without the headers of segments."""
     count: int
-    """Segments; an empty text is none."""
+    """Number of segments; 0 for an empty text."""
     left: int
     """Units that still fit without another segment."""
     forced_by: NonGsmCharacter | None
 
 
 def segments_of(text: str) -> Segments:
-    """How many segments a text takes, and why."""
-    culprit = _culprit(text)
-    encoding = Encoding.UCS_2 if culprit else Encoding.GSM_7
+    """The number of segments of a text, with its encoding and the cause of it."""
+    non_gsm = _first_non_gsm(text)
+    encoding = Encoding.UCS_2 if non_gsm else Encoding.GSM_7
     sizes = [_size(character, encoding) for character in text]
-    units, count, left = sum(sizes), 1, SINGLE[encoding] - sum(sizes)
+    units, count, left = sum(sizes), 1, SINGLE_SEGMENT_UNITS[encoding] - sum(sizes)
     if left < 0:
-        count, left = _pack(sizes, PART[encoding])
-    return Segments(encoding, len(text), units, count if text else 0, left, culprit)
+        count, left = _pack(sizes, MULTIPART_SEGMENT_UNITS[encoding])
+    return Segments(encoding, len(text), units, count if text else 0, left, non_gsm)
 
 
-def _culprit(text: str) -> NonGsmCharacter | None:
-    known = DEFAULT_ALPHABET | EXTENSION
-    return next((NonGsmCharacter(one, place) for place, one in enumerate(text, 1) if one not in known), None)
+def _first_non_gsm(text: str) -> NonGsmCharacter | None:
+    alphabet = DEFAULT_ALPHABET | EXTENSION
+    return next(
+        (
+            NonGsmCharacter(character, position)
+            for position, character in enumerate(text, 1)
+            if character not in alphabet
+        ),
+        None,
+    )
 
 
 def _size(character: str, encoding: Encoding) -> int:
     if encoding is Encoding.GSM_7:
         return 2 if character in EXTENSION else 1
-    # Handsets read UCS-2 as UTF-16: what lies beyond the basic plane takes a pair of surrogates.
+    # Handsets read UCS-2 as UTF-16: a character beyond the basic plane takes a pair of surrogates.
     return 2 if ord(character) > 0xFFFF else 1
 
 
 def _pack(sizes: Iterable[int], part: int) -> tuple[int, int]:
-    """Segments, and what is left in the last one. A character is never torn in two, so a unit may stay unused."""
+    """Number of segments, and units left in the last one. A character is never split, so a unit may stay unused."""
     count, left = 1, part
     for size in sizes:
         if size > left:

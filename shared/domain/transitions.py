@@ -1,7 +1,7 @@
-"""The state machine: every legal move of a message and of a mailing, with who makes it and why.
+"""The state machine: every legal move of a message and of a mailing, with its actor and its cause.
 
-It is data: what a service may do, what a worker decides, what the chaos tests accept and what docs/state-machine.md
-shows is this table. The statements that make the moves are in shared/sql/.
+The table is data, shared by services, workers, the checker of the chaos tests and docs/state-machine.md. The statements
+that make the moves are in shared/sql/.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _message_moves() -> Iterable[MessageMove]:
     yield MessageMove(None, pending, worker, MessageCause.LAUNCHED)
     yield MessageMove(None, pending, person, MessageCause.TEST_SENT)
     yield MessageMove(pending, sending, worker, MessageCause.CLAIMED)
-    # A claim that was lost moves nothing: only its holder, or any worker once the lease has expired.
+    # Only the holder of a claim moves its message, or any worker once the lease has expired.
     yield MessageMove(sending, pending, holder, MessageCause.RELEASED)
     yield MessageMove(sending, pending, holder, MessageCause.RETRIED_LATER)
     yield MessageMove(sending, sent, holder, MessageCause.ACCEPTED)
@@ -98,7 +98,7 @@ def _message_moves() -> Iterable[MessageMove]:
     # An acceptance is true whatever has happened since.
     for before in (pending, sending, failed, expired, cancelled, unknown):
         yield MessageMove(before, sent, worker, MessageCause.ACCEPTED_LATE)
-    # What may have been sent is neither expired nor cancelled: `end_unless_in_doubt`.
+    # A message that may have been sent neither expires nor is cancelled: `end_unless_in_doubt`.
     for cause, end in ((MessageCause.WINDOW_CLOSED, expired), (MessageCause.MAILING_CANCELLED, cancelled)):
         yield MessageMove(pending, end, worker, cause)
         yield MessageMove(pending, unknown, worker, cause)
@@ -125,7 +125,7 @@ def _mailing_moves() -> Iterable[MailingMove]:
     for before in (scheduled, running):
         yield MailingMove(before, paused, person, MailingCause.PAUSED)
         yield MailingMove(before, paused, operator, MailingCause.RESTORED)
-    # To where it was when it was paused: scheduled until its launch has begun.
+    # Back to the status before the pause: scheduled until the launch has begun.
     yield MailingMove(paused, scheduled, person, MailingCause.RESUMED)
     yield MailingMove(paused, running, person, MailingCause.RESUMED)
     for before in (scheduled, running, paused):
@@ -136,9 +136,9 @@ def _mailing_moves() -> Iterable[MailingMove]:
         yield MailingMove(before, cancelled, person, MailingCause.REMOVED)
     yield MailingMove(finished, running, person, MailingCause.MESSAGES_RETRIED)
     yield MailingMove(finished, running, operator, MailingCause.REOPENED)
-    # One that was removed: the rest of its messages is cancelled, and not sent.
+    # A removed mailing: the rest of its messages is cancelled, not sent.
     yield MailingMove(finished, cancelled, operator, MailingCause.REOPENED)
-    # Before its launch nothing of it is kept.
+    # A mailing that was not launched is deleted with everything that belongs to it.
     for before in (scheduled, paused, cancelled):
         yield MailingMove(before, None, person, MailingCause.REMOVED)
     for before in (finished, cancelled):
@@ -172,14 +172,14 @@ def mailing_destinations(before: MailingStatus, cause: MailingCause) -> frozense
 
 
 def mailing_ends(cause: MailingCause) -> frozenset[MailingStatus]:
-    """The statuses that the cause leads to, from wherever."""
+    """The statuses that the cause leads to, from any status."""
     return frozenset(move.after for move in MAILING_MOVES if move.cause is cause and move.after is not None)
 
 
 def end_unless_in_doubt(end: MessageStatus, *, in_doubt: bool) -> MessageStatus:
     """The status in which a message ends: `end`, or `unknown` if it is in doubt.
 
-    Of what may have reached the provider nobody can say that it was not sent. (The same rule in SQL:
+    A message that may have reached the provider must not be reported as not sent. (The same rule in SQL:
     shared/sql/fragments.py.)
     """
     return MessageStatus.UNKNOWN if in_doubt else end

@@ -1,4 +1,4 @@
-"""What workers report of themselves every few seconds: the worker writes it, the console shows it."""
+"""The status that workers report every few seconds: the worker writes it, the console shows it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ REPORT_INTERVAL = 5.0
 """Seconds between two reports of a worker."""
 
 ALIVE_TIMEOUT = 20.0
-"""Seconds after its last report in which a worker is taken to be alive: two reports may be late."""
+"""Seconds after its last report during which a worker counts as alive: two reports may be late."""
 
 REPORT_RETENTION = 3600.0
-"""Seconds that a report is kept."""
+"""Seconds after which a report is deleted."""
 
 
 class GatewayHealth(enum.StrEnum):
@@ -19,16 +19,16 @@ class GatewayHealth(enum.StrEnum):
 
     OK = "ok"
     SLOWING = "slowing"
-    """It asks for fewer requests at a time."""
+    """It throttles: fewer concurrent requests are sent."""
     CIRCUIT_OPEN = "circuit_open"
-    """It does not respond, or with errors: one message at a time finds out whether it is back."""
+    """It does not respond, or responds with errors: one message at a time is sent as a probe."""
     MISCONFIGURED = "misconfigured"
-    """It refuses our token or our account, or it is not at this address."""
+    """It rejects our token or our account, or the address is wrong."""
     NO_CREDIT = "no_credit"
-    """It says that the account has no credit."""
+    """It reports that the account has no credit."""
     NOT_UNDERSTOOD = "not_understood"
-    """Its responses are no errors, and not what the contract says: messages may be taken or not."""
+    """Its responses are no errors, but do not follow the contract: messages may have been accepted or not."""
 
 
 STOPPED_FOR_THE_ACCOUNT = frozenset({GatewayHealth.MISCONFIGURED, GatewayHealth.NO_CREDIT})
-"""What a person must put right at the gateway or in the settings; no message was taken meanwhile."""
+"""States that a person must correct, at the gateway or in the settings. No message was accepted in them."""

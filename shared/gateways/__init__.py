@@ -1,1 +1,1 @@
-"""The contracts of providers: one adapter a file. Pure: no adapter knows a socket, a clock or the database."""
+"""The contracts of providers: one adapter a file. Pure: no adapter uses a socket, a clock or the database."""

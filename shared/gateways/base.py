@@ -1,7 +1,7 @@
-"""What every adapter has in common: what it is given, what it returns, and what it declares.
+"""The interface of adapters: their input, their results, and the capabilities that they declare.
 
-An adapter turns a message into a submission, and a provider's response into a result. It knows no socket and no clock,
-so the worker submits with the module that the API may read callbacks with.
+An adapter turns a message into a submission, and a provider's response into a result. It uses no socket and no clock,
+so the API can read callbacks with the same module that the worker submits with.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ DEFAULT_GATEWAY = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider can do. What is not said it cannot."""
+    """What a provider supports. By default, nothing."""
 
     deduplicates: bool = False
     """A repeat with the same id is not delivered twice."""
     looks_up: bool = False
-    """It tells what became of a submission, asked by our id."""
+    """The status of a submission can be looked up by our id."""
     reference: bool = False
-    """It takes our id of the message, and gives it back."""
+    """It accepts our id of the message, and returns it."""
     batch: int = 1
-    """Messages that one submission may carry."""
+    """Messages in one submission at most."""
     receipts: bool = False
     """It reports deliveries later."""
     inbound: bool = False
-    """It passes on what recipients write."""
+    """It forwards the messages of recipients."""
     max_text: int | None = None
     """Characters of a text at most; None when the contract names no limit."""
 
 
 class OutgoingMessage(Protocol):
-    """What an adapter needs to know of a message."""
+    """The fields of a message that an adapter reads."""
 
     @property
     def message_id(self) -> int: ...
@@ -52,20 +52,20 @@ class OutgoingMessage(Protocol):
 
 
 class Submission(NamedTuple):
-    """A request for one message, without the credentials, which whoever sends it adds."""
+    """A request for one message, without the credentials, which the sender adds."""
 
     method: str
     path: str
     """Appended to the gateway's address; begins with a slash."""
     headers: Mapping[str, str]
-    """The same object for every message, so that it is prepared once."""
+    """The same object for every message, so that headers are prepared only once."""
     body: bytes
     secrets: tuple[str, ...]
-    """What of it must not be shown or logged: the text, the phone number."""
+    """Parts of the body that must not be shown or logged: the text, the phone number."""
 
 
 class Response(Protocol):
-    """What a provider has answered, over HTTP."""
+    """A provider's response over HTTP."""
 
     @property
     def status(self) -> int | None: ...
@@ -78,40 +78,40 @@ class Response(Protocol):
 
     @property
     def received_at(self) -> datetime:
-        """By our clock: for a moment that the provider names without telling its own."""
+        """By our clock. Used for a date in a response that has no Date header."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
-    """What one submission brought, in words that no provider's contract is needed to understand."""
+    """The result of one submission, independent of the provider's contract."""
 
     result: Result
     code: str | None = None
-    """The provider's own, as text: a status of HTTP, a code of its contract. None when there was no answer."""
+    """The provider's code as text: an HTTP status, or a code of its contract. None without a response."""
     reason: Reason | None = None
     provider_message_id: str | None = None
     retry_after: float | None = None
-    """Seconds; only when throttled, and only if the provider said so."""
+    """Seconds to wait, if the provider throttled and gave a time."""
     not_understood: bool = False
-    """An answer, and no error, that the contract does not know. Most likely an acceptance, in other words."""
+    """A response that is no error but does not follow the contract. Most likely the message was accepted."""
     perhaps_recipient: bool = False
-    """The refusal of our account may mean this recipient alone, and is final if it does."""
+    """The refusal of our account may concern this recipient alone, and is final then."""
     perhaps_duplicate: bool = False
-    """The refusal means that they have it already, if an earlier submission may have reached them."""
+    """The refusal means that the provider already has the message, if an earlier submission may have reached it."""
 
     @property
     def answered(self) -> bool:
-        """Whether the provider said anything."""
+        """Whether there was a response."""
         return self.code is not None
 
     @property
     def words(self) -> str | None:
-        """The provider's own words, or the system's."""
+        """The message of the provider or the system."""
         words = self.reason.parameters.get("words") if self.reason else None
         return None if words is None else str(words)
 
     def log_fields(self) -> dict[str, str | None]:
-        """What the log says of it."""
+        """The fields of a log record."""
         return {
             "result": self.result.value,
             "provider_code": self.code,
@@ -132,4 +132,4 @@ class Adapter(Protocol):
         """
 
     def read(self, response: Response, secrets: Collection[str] = ()) -> SubmitResult:
-        """The result that a response means. `secrets` are masked in what is kept of the provider's words."""
+        """The result of a response. `secrets` are masked in the stored part of the provider's message."""

@@ -1,4 +1,4 @@
-"""Which adapter speaks which provider's contract."""
+"""The adapters by provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROVIDERS: Mapping[str, Callable[[], Adapter]] = {"gonets": GonetsAdapter}
 
 
 def adapter_for(provider: str) -> Adapter:
-    """A new adapter of this provider. Raises ConfigurationError for one that is not known."""
+    """A new adapter of this provider. Raises ConfigurationError for an unknown provider."""
     try:
         return PROVIDERS[provider]()
     except KeyError:

@@ -11,9 +11,9 @@ _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait, 0 or more, perhaps infinite; None if the field is missing or neither of the two.
+    """Seconds to wait, 0 or more, perhaps infinite; None if the field is missing or invalid.
 
-    `now` is our clock, for a date in a response that has no date of its own.
+    `now` is the time by our clock, for a response without a Date header.
     """
     value = _field(headers, "retry-after")
     if _SECONDS.fullmatch(value):
@@ -21,7 +21,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     until = _http_date(value)
     if until is None:
         return None
-    # Their date against their clock: ours may be wrong.
+    # The server's date minus the server's clock: our clock may be wrong.
     since = _http_date(_field(headers, "date")) or now
     return max((until - since).total_seconds(), 0.0)
 
@@ -31,7 +31,7 @@ def _field(headers: Mapping[str, str], name: str) -> str:
 
 
 def _http_date(value: str) -> datetime | None:
-    """A date in any of the three forms of RFC 9110 5.6.7, which the parser of mail dates reads as well."""
+    """A date in any of the three forms of RFC 9110 5.6.7. The parser of mail dates accepts all of them."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,4 +1,4 @@
-"""What may be kept of a provider's words: one printable line, short, and without secrets."""
+"""Cleaning a provider's message before it is stored: one short printable line without secrets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterable
 from shared.domain.reasons import Reason, ReasonCode
 
 WORDS_LIMIT = 200
-"""Characters of a provider's words that are kept: a line of the ledger, not a page."""
+"""Characters of a provider's message that are stored."""
 
 CODE_LIMIT = 40
-"""Characters of a provider's code that are kept."""
+"""Characters of a provider's code that are stored."""
 
 
 def redact(text: str, secrets: Collection[str] = ()) -> str:
-    """The text as words of a reason: `secrets` masked, one line, printable, at most WORDS_LIMIT characters."""
-    # The longest first: a text may hold the phone number, and would no longer be found once that is masked.
+    """The text in one printable line of at most WORDS_LIMIT characters, with `secrets` masked."""
+    # The longest first: a text may contain the phone number, and would not be found after that is masked.
     spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
     for spelling in sorted(spellings, key=len, reverse=True):
         text = text.replace(spelling, "***")
@@ -25,15 +25,15 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def shorten(line: str, limit: int) -> str:
-    """At most so many characters, the last one an ellipsis if it was longer."""
+    """At most `limit` characters, the last one an ellipsis if the line was longer."""
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def reason_of(code: ReasonCode, words: str | None = None) -> Reason:
-    """The reason with the provider's or the system's words, if there are any."""
+    """The reason with the message of the provider or the system, if there is one."""
     return Reason(code, {"words": words}) if words else Reason(code)
 
 
 def _spellings(secret: str) -> Iterable[str]:
-    """As it is, and as it stands in JSON, should the provider repeat the body of the request."""
+    """The secret as it is, and in JSON, in case the provider quotes the body of the request."""
     return secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]

@@ -1,4 +1,4 @@
-"""The tables, by area. Only the API and the migrations import it: the worker knows no SQLAlchemy."""
+"""The tables, by area. Only the API and the migrations import it: the worker does not use SQLAlchemy."""
 
 from shared.schema.access import ApiKey, AuditEntry, BrowserSession, CookieSecret, IdempotencyRecord, SignInLink
 from shared.schema.base import (

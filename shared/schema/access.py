@@ -1,4 +1,4 @@
-"""Who may do what, and who did what: keys, sessions, the audit, repeated requests."""
+"""Access: keys, sessions, the audit, idempotency keys."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from shared.schema.base import (
 
 
 class ApiKey(Base):
-    """A key to the API. What is kept of it is enough to recognise it, and not to use it. Never deleted."""
+    """A key to the API. Only its hash is stored: enough to verify it, not to use it. Never deleted."""
 
     __tablename__ = "api_key"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     prefix: Mapped[str]
-    """The part of the key that everybody may see."""
+    """The public part of the key."""
     key_hash: Mapped[bytes]
     """SHA-256 of the whole key."""
     name: Mapped[str]
@@ -46,7 +46,7 @@ class ApiKey(Base):
 
 
 class SignInLink(Base):
-    """A link that signs a browser in, once and soon."""
+    """A link that signs a browser in, once and within a short time."""
 
     __tablename__ = "sign_in_link"
 
@@ -57,7 +57,7 @@ class SignInLink(Base):
 
 
 class BrowserSession(Base):
-    """Somebody who is signed in with a browser: its cookie holds the token."""
+    """A session of a person in a browser. The cookie holds its token."""
 
     __tablename__ = "browser_session"
 
@@ -66,16 +66,16 @@ class BrowserSession(Base):
     """Who it is, as in the audit."""
     name: Mapped[str]
     role: Mapped[Role | None] = mapped_column(ROLE)
-    """What the provider said at the sign-in; none for a key, whose role is looked up."""
+    """The role that the identity provider gave at sign-in; None for a key, whose role is read from api_key."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
-    """When it is over unless it is used before."""
+    """When it expires unless it is used before."""
 
     __table_args__ = (Index("browser_session_expires_at_idx", "expires_at"),)
 
 
 class CookieSecret(Base):
-    """What cookies are signed with when the environment has no SECRET_KEY: one row, made by the migration."""
+    """The secret that signs cookies when SECRET_KEY is not set: one row, added by the migration."""
 
     __tablename__ = "cookie_secret"
 
@@ -86,7 +86,7 @@ class CookieSecret(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, from where, to what. Written with what was done, in one commit; triggers refuse all but adding."""
+    """One entry of the audit, written in the same commit as the action. Triggers allow only inserts."""
 
     __tablename__ = "audit_entry"
 
@@ -99,11 +99,11 @@ class AuditEntry(Base):
     role: Mapped[Role | None] = mapped_column(ROLE)
     address: Mapped[str | None]
     operation: Mapped[str]
-    """The operationId of the OpenAPI document, or what a sign-in or a command did."""
+    """The operationId of the OpenAPI document, or the name of a sign-in event or a command."""
     object: Mapped[str | None]
     object_id: Mapped[int | None]
     detail: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    """What changed, from what to what; no texts and no whole phone numbers, since nothing here can be erased."""
+    """What changed, with old and new values; no texts and no whole phone numbers, since entries cannot be deleted."""
     request_id: Mapped[str | None]
 
     __table_args__ = (
@@ -115,14 +115,14 @@ class AuditEntry(Base):
 
 
 class IdempotencyRecord(Base):
-    """The answer to a request that carried an Idempotency-Key, written with what the request did, in one commit."""
+    """The response to a request with an Idempotency-Key, written in the same commit as the effects of the request."""
 
     __tablename__ = "idempotency_key"
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    """Who sent it, and the Idempotency-Key: two people's are two."""
+    """The principal and the Idempotency-Key: equal keys of two principals are different."""
     request_hash: Mapped[bytes]
-    """Of method, path and body: the same key with another one is a mistake."""
+    """Hash of method, path and body: the same key with a different hash is an error."""
     status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str]] = mapped_column(JSONB)
     body: Mapped[bytes]

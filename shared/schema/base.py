@@ -24,7 +24,7 @@ INFINITY = datetime.max.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
-    """A plain declarative base, so that the worker needs no Flask; the API binds it to flask-sqlalchemy."""
+    """A plain declarative base, so that migrations need no Flask; the API binds it to flask-sqlalchemy."""
 
     registry = registry(
         type_annotation_map={int: BigInteger, str: Text, datetime: DateTime(timezone=True), float: Double}

@@ -46,5 +46,5 @@ class Client(Base):
 
     @property
     def warnings(self) -> list[ClientWarning]:
-        """What is legal and probably not meant."""
+        """What is legal but probably not intended."""
         return warnings_about(self.phone_number)

@@ -28,7 +28,7 @@ from shared.schema.base import (
 
 
 class Mailing(Base):
-    """One text to everybody whom `mark` matches, inside the window [start_datetime, end_datetime)."""
+    """One text to all clients that `mark` matches, inside the window [start_datetime, end_datetime)."""
 
     __tablename__ = "mailing"
 
@@ -40,22 +40,22 @@ class Mailing(Base):
     on_unknown: Mapped[OnUnknown] = mapped_column(ON_UNKNOWN, server_default=OnUnknown.RESEND)
     text_revision: Mapped[int] = mapped_column(Integer, server_default="1")
     audience: Mapped[int] = mapped_column(server_default="0")
-    """Clients turned into messages so far: counted by the launch, so that it can be compared with the messages."""
+    """Clients turned into messages so far. The launch counts them, so that they can be compared with the messages."""
     launch_started_at: Mapped[datetime | None]
     last_client_id: Mapped[int] = mapped_column(server_default="0")
     """The last client id that the launch has passed."""
     max_client_id: Mapped[int | None]
-    """The last client id that existed when the launch began: who joins the directory later is not in the audience."""
+    """The last client id that existed when the launch began: later clients are not in the audience."""
     launched_at: Mapped[datetime | None]
     """When the whole audience had become messages."""
     ended_at: Mapped[datetime | None]
     """When it was finished or cancelled."""
     settled_at: Mapped[datetime | None]
-    """When the last of its messages had an end: there is nothing left for a worker to do."""
+    """When the last of its messages ended: there is nothing left for a worker to do."""
     deleted_at: Mapped[datetime | None]
     """Since when it is hidden from the API. The ledger keeps it."""
     purge_started_at: Mapped[datetime | None]
-    """Since when its ledger is being removed, since it is older than RETENTION_DAYS: its counts are what remains."""
+    """When the purge of its messages began, after RETENTION_DAYS: only its counts remain."""
     purged_at: Mapped[datetime | None]
     """When none of its messages and attempts were left."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -75,7 +75,7 @@ class Mailing(Base):
             "(launch_started_at IS NULL) = (max_client_id IS NULL)", name="mailing_launch_has_a_max_client_id"
         ),
         CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name="mailing_settled_after_its_end"),
-        # What a worker looks at in every tick: few rows, however many mailings there have been.
+        # For the queries of every tick: few rows, however many mailings there have been.
         Index("mailing_scheduled_idx", "start_datetime", postgresql_where=text("status = 'scheduled'")),
         Index(
             "mailing_unsettled_idx",
@@ -94,7 +94,7 @@ class Mailing(Base):
 
     @property
     def launch_began(self) -> bool:
-        """Whether its audience has begun to become messages: from then on its mark and start are history."""
+        """Whether the launch has begun: from then on its mark and start cannot be changed."""
         return self.launch_started_at is not None
 
 
@@ -115,21 +115,21 @@ class MailingText(Base):
 
 
 class MailingDraft(Base):
-    """A mailing that is being written in the console: it may be incomplete, and no worker knows of it.
+    """A mailing that is being written in the console: it may be incomplete, and workers do not read it.
 
-    One that was sent names its mailing and keeps no fields: to undo the sending, the mailing becomes this draft again.
+    A submitted draft refers to its mailing and has no fields: if that is undone, the mailing becomes this draft again.
     """
 
     __tablename__ = "mailing_draft"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     fields: Mapped[dict[str, str]] = mapped_column(JSONB)
-    """What was typed, by the names of a mailing's terms; dates in UTC, as RFC 3339 writes them."""
+    """What was typed, by the names of a mailing's fields; dates in UTC, in the format of RFC 3339."""
     created_by: Mapped[str]
-    """Who wrote it, as in the audit."""
+    """The author, as in the audit."""
     created_by_name: Mapped[str]
     updated_by_name: Mapped[str | None]
-    """Who wrote what stands in it now; none as long as nobody has changed it."""
+    """The author of the current contents; None until the draft is changed for the first time."""
     mailing_id: Mapped[int | None] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -141,12 +141,12 @@ class MailingDraft(Base):
 
     @property
     def written_by_name(self) -> str:
-        """Who wrote what stands in it now."""
+        """The author of the current contents."""
         return self.updated_by_name or self.created_by_name
 
 
 class MailingDraftVersion(Base):
-    """What stood in a draft before a change, with who had written it and when. It goes with the draft."""
+    """The contents of a draft before a change, with their author and date. Deleted with the draft."""
 
     __tablename__ = "mailing_draft_version"
 
@@ -160,7 +160,7 @@ class MailingDraftVersion(Base):
 
 
 class MailingEvent(Base):
-    """What a person did to a mailing: edited, paused, resumed, cancelled, retried. Only ever added to."""
+    """An action of a person on a mailing: edited, paused, resumed, cancelled, retried. Rows are only added."""
 
     __tablename__ = "mailing_event"
 
@@ -170,8 +170,8 @@ class MailingEvent(Base):
     action: Mapped[str]
     detail: Mapped[str | None]
     actor_name: Mapped[str | None]
-    """Their name then; none for a command, and for what was done before this was kept."""
+    """The actor's name at that time; None for a command, and for events from before names were stored."""
     changes: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    """Of an edit: the terms that it changed, each before and after; of the text, the two revisions."""
+    """For an edit: the changed fields with old and new values; for the text, the two revisions."""
 
     __table_args__ = (Index("mailing_event_mailing_id_id_idx", "mailing_id", "id"),)

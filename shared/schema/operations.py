@@ -1,4 +1,4 @@
-"""What workers share and report."""
+"""Rate limits, workers' reports, gateway contacts, daily reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.schema.base import (
 
 
 class RateLimit(Base):
-    """A gateway's rate limit: from when on the next slot for a request to it is free."""
+    """A gateway's rate limit: when the next slot for a request to it begins."""
 
     __tablename__ = "rate_limit"
 
@@ -38,7 +38,7 @@ class RateLimit(Base):
 
 
 class WorkerReport(Base):
-    """What a worker did at a gateway since its last report, and how it is. Kept for an hour."""
+    """What a worker did at a gateway since its last report, and its status. Deleted after an hour."""
 
     __tablename__ = "worker_report"
 
@@ -47,7 +47,7 @@ class WorkerReport(Base):
     gateway: Mapped[str] = mapped_column(primary_key=True)
     """The gateway's name."""
     interval_seconds: Mapped[float]
-    """How long a time the counts are of."""
+    """Seconds that the counts cover."""
     accepted: Mapped[int] = mapped_column(Integer)
     duplicate: Mapped[int] = mapped_column(Integer)
     refused: Mapped[int] = mapped_column(Integer)
@@ -61,14 +61,14 @@ class WorkerReport(Base):
     in_flight: Mapped[int] = mapped_column(Integer)
     """Messages claimed and not recorded yet."""
     concurrency_limit: Mapped[int] = mapped_column(Integer)
-    """Requests at a time that the worker allows itself just now."""
+    """The current limit of concurrent requests."""
     gateway_state: Mapped[GatewayHealth] = mapped_column(GATEWAY_HEALTH)
     provider_code: Mapped[str | None]
     reason_code: Mapped[str | None]
     reason_params: Mapped[Parameters | None] = mapped_column(JSONB(none_as_null=True))
-    """What the gateway or the network last said, unless all is well."""
+    """The reason of the last failure; None while the gateway is in order."""
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Whether this is the last one: the worker was told to stop."""
+    """Whether this is the last report of a worker that was stopped."""
 
 
 class GatewayContact(Base):
@@ -83,7 +83,7 @@ class GatewayContact(Base):
     asked_at: Mapped[datetime]
     """When the last request ended, with a response or without."""
     answered_at: Mapped[datetime | None]
-    """When one last ended with a response, whatever it said."""
+    """When a request last ended with any response."""
     accepted_at: Mapped[datetime | None]
     """When it last accepted a message."""
     result: Mapped[Result] = mapped_column(ATTEMPT_RESULT)
@@ -91,7 +91,7 @@ class GatewayContact(Base):
     provider_code: Mapped[str | None]
     reason_code: Mapped[str | None]
     reason_params: Mapped[Parameters | None] = mapped_column(JSONB(none_as_null=True))
-    """What was said of it, if it was not accepted."""
+    """The reason, if it was not accepted."""
 
     __table_args__ = (
         # Changed every few seconds, in place.
@@ -100,7 +100,7 @@ class GatewayContact(Base):
 
 
 class DailyReport(Base):
-    """The daily report on a day: who sends it holds it until `lease_until`."""
+    """The daily report about one day: the worker that sends it has a lease until `lease_until`."""
 
     __tablename__ = "daily_report"
 

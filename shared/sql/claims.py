@@ -1,35 +1,34 @@
-"""Claims: taking messages under a lease, giving them back, and finding leases that have expired.
+"""Claims: leasing messages, releasing them, and finding expired leases.
 
-`(message id, attempt number)` names a claim: the number is counted up by each claim, so whoever moves a message on
-names the pair, and a claim that was lost moves nothing.
+`(message id, attempt number)` identifies a claim: each claim increments the number. Statements that move a claimed
+message name the pair, so a claim that has ended moves nothing.
 """
 
 from __future__ import annotations
 
 from shared import locks
 
-# Take due messages of the running mailings whose window is open, each mailing its share of the limit, and lease them.
+# Lease due messages of the running mailings whose window is open, an equal share of the limit for each mailing.
 #
-# Pause, cancel and edit wait for claims under way: once such a change is acknowledged, no claim that knew the old state
-# can still be committed. FOR SHARE alone would see to that, but it does not queue: claim after claim joins those that
-# hold the row, and a change may wait for ever. So a claim first takes the mailing's advisory lock, shared, and a change
-# takes it exclusively: once that is asked for, no claim gets it any more. Mailings whose lock is not available are left
-# out, or waited for, if `wait`. The lock is asked for only when it is
-# settled which mailings are taken; FOR SHARE comes after it, and looks at the mailing as it is by then. (A mailing's
-# lock is its id: see shared/locks.py.) No more than 100 mailings, since the server's table of locks is small.
+# Pause, cancel and edit wait for claims under way: once such a change is acknowledged, no claim that read the old state
+# can still be committed. FOR SHARE alone would ensure that, but it does not queue: new claims keep joining those that
+# hold the row, and the change may starve. So a claim first takes the mailing's advisory lock, shared, and a change
+# takes it exclusively: once the change has requested the lock, no claim gets it any more. Mailings whose lock is not
+# available are skipped, or waited for, if `wait`. The lock is requested only once the mailings are chosen. FOR SHARE
+# comes after it, and reads the mailing as it is by then. (A mailing's lock is its id: see shared/locks.py.) At most 100
+# mailings, since the server's lock table is small.
 #
-# The ids go through an array because the planner knows nothing of a computed LIMIT: joined with the CTE, it would read
-# the whole table. It would also do so for an EXISTS, which it may turn into a join; what has an order and a limit it
-# leaves to the index. The "+ 0" keeps it from looking a mailing's messages up by their mailing, all of them, beside the
-# few by their ids.
+# The ids go through an array because the planner cannot estimate a computed LIMIT: joined with the CTE, it would read
+# the whole table. It would also do so for an EXISTS, which it may turn into a join; for a query with ORDER BY and LIMIT
+# it uses the index. The "+ 0" keeps it from looking up all messages of a mailing in addition to the few by their ids.
 #
-# Of a computed LIMIT the planner also expects a tenth of all there is, and estimates the cost accordingly: with some
-# hundred thousand pending it would compile the statement (jit_above_cost, 100,000), for longer than a claim takes. So
-# each mailing's share is taken of a scan whose LIMIT is a constant, and all of them together have that limit as well.
-# Rows are locked one by one as the outer limit asks for them.
+# For a computed LIMIT the planner also expects a tenth of all rows: with some hundred thousand pending messages the
+# estimated cost would exceed jit_above_cost (100,000), and compiling takes longer than the claim. So each mailing's
+# share is read from a scan with a constant LIMIT, and all of them together have that limit as well. Rows are locked one
+# by one as the outer limit needs them.
 #
-# `reached` is how far the claims before got. Index entries of messages that have moved on stay where they were while
-# any transaction still sees the old rows, and a claim that begins at the beginning steps over every one of them.
+# `reached` is the position that earlier claims reached. Index entries of moved messages remain while any transaction
+# still sees the old rows, and a claim that starts from the beginning steps over every one of them.
 _CLAIM = """
 WITH running AS MATERIALIZED (
     SELECT mailing.id, reached_due_at, reached_id
@@ -92,13 +91,13 @@ CLAIM = _CLAIM.format(
         """,
 )
 
-# Take one poison message: one whose last two attempts both ended with an expired lease, so that it may be what ends its
-# workers. It has `due_at` 'infinity', so that claims neither take it nor step over it, until an answer, or its end. One
-# at a time is sent in the whole fleet, by a worker that sends nothing else meanwhile. The lease says that one is: if it
-# ends its worker, no other worker follows for as long.
+# Lease one poison message: one whose last two attempts both ended with an expired lease, so that it may crash its
+# workers. Until a response or its end it has `due_at` 'infinity', so that claims neither take it nor step over it. Only
+# one is sent at a time in the whole fleet, by a worker that sends nothing else meanwhile. Its lease shows that one is
+# in flight: if it crashes its worker, no other worker claims one until the lease expires.
 #
-# Of the first hundred the one with the fewest attempts: what ends its workers comes after those that it took along. The
-# CASE keeps the look at what is sending, which may be much, for when there is such a message.
+# Of the first hundred, the one with the fewest attempts: messages that only shared a lease with the one that crashes
+# workers come before it. The CASE reads the messages in flight, which may be many, only if there is a poison message.
 CLAIM_POISON_MESSAGE = _CLAIM.format(
     due="due_at = 'infinity'",
     unless="""
@@ -126,11 +125,11 @@ CLAIM_POISON_MESSAGE = _CLAIM.format(
         """,
 )
 
-# To be held before CLAIM_POISON_MESSAGE, by a statement of its own: no other worker claims one between its look at what
-# is sending and its commit.
+# To be executed before CLAIM_POISON_MESSAGE, as a statement of its own: no other worker claims a poison message between
+# that statement's check and its commit.
 LOCK_POISON_MESSAGES = "SELECT pg_try_advisory_xact_lock({}, {})".format(*locks.POISON_MESSAGES)
 
-# Messages under a lease, with the columns of LeasedRow in worker/queue.py.
+# Messages under a lease, with the columns of LeasedRow in worker/claim_rows.py.
 _LEASED = """
 SELECT message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, on_unknown,
     lease_worker, date_part('epoch', claimed_at) AS claimed_at
@@ -138,8 +137,8 @@ FROM message JOIN mailing ON mailing.id = mailing_id
 WHERE message.status = 'sending'
 """
 
-# Lock the messages whose lease has expired: since the last look, lest it step over the index entries of all that have
-# been sent, which stay while any transaction still sees the old rows.
+# Lock the messages whose lease has expired since the last check. A scan from the beginning would step over the index
+# entries of all messages sent, which remain while any transaction still sees the old rows.
 FIND_EXPIRED_LEASES = f"""{_LEASED}
   AND lease_until < now() AND lease_until >= %(since)s
 ORDER BY lease_until
@@ -147,9 +146,10 @@ LIMIT %(limit)s
 FOR UPDATE OF message SKIP LOCKED
 """
 
-# Leases of claims that lie in the future: they were dated before the database's clock was put back, and would hold for
-# as long as it was ahead. Their holders may live, so they get a whole lease from now on, and no more. `lease` is this
-# worker's; leases of others may be longer, and the claim's own date decides, by a clock that is read after the rows.
+# Renew leases of claims that are dated in the future: the database's clock was set back since, and they would last too
+# long by that difference. Their holders may be alive, so they get a whole lease from now on, and no more. `lease` is
+# this worker's. Leases of others may be longer, so the claim's own date decides, by a clock that is read after the
+# rows.
 RENEW_LEASES = """
 UPDATE message
 SET claimed_at = now(),
@@ -164,9 +164,9 @@ WHERE id = ANY(ARRAY(
 ))
 """
 
-# Give back claims whose request certainly never left: as if they had not been claimed, so what has changed for messages
-# never attempted has changed for them. The next claim has the same number, so the holder is named too: should this be
-# repeated because its answer was lost, that claim may be another's.
+# Release claims whose request certainly never left. They become as if never claimed, and changes for messages without
+# an attempt apply to them. The next claim has the same number, so the holder is compared too: if this statement is
+# repeated because its acknowledgement was lost, that claim may be another worker's.
 RELEASE = """
 UPDATE message
 SET status = 'pending',
@@ -182,7 +182,7 @@ FROM unnest(%(ids)s::bigint[], %(numbers)s::int[], %(clients)s::bigint[]) AS giv
 WHERE message.id = given.id AND status = 'sending' AND attempts = given.number AND lease_worker = %(worker)s
 """
 
-# Of those, claims that RECORD has ended for them meanwhile: their attempts say that there was no request after all.
+# Complete the attempts of released claims that RECORD has ended meanwhile: there was no request.
 RELEASE_ATTEMPTS = """
 UPDATE attempt
 SET duration = 0,
@@ -191,8 +191,8 @@ FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS given(id, number)
 WHERE message_id = given.id AND attempt.number = given.number AND worker = %(worker)s AND duration IS NULL
 """
 
-# What this worker has claimed without knowing it: a claim was committed and the answer was lost with the connection.
-# Nobody sends these, and only their holder can tell.
+# Find claims of this worker that were committed but whose acknowledgement was lost with the connection. They are not
+# being sent, and only their holder can detect that.
 FIND_UNACKNOWLEDGED = f"""{_LEASED}
   AND lease_worker = %(worker)s
   AND (message.id, attempts) NOT IN (SELECT * FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# Compact the rows of a mailing once they are many: sums stay, rows go. Those of a settled mailing become its final
-# counts, and are added to the total, however few: what is summed up for the figures of everything, and what this looks
-# at, is the rows that are not compacted. (Should its messages be retried, the changes are added later.)
+# Compact the rows of a mailing once there are many: their sum replaces them. Those of a settled mailing become its
+# final counts, and are added to the total, however few they are: only rows that are not compacted are summed up for the
+# totals, and read here. (If its messages are retried, the changes are added later.)
 COMPACT_COUNTS = """
 WITH counted AS (
     SELECT message_count_delta.id, settled_at IS NOT NULL AS settled, count(*) OVER (PARTITION BY mailing_id) AS rows

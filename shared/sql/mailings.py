@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Start the mailings whose start has come; who joins the directory after this moment is not in the audience.
+# Start the mailings whose start has come. Clients that are added after this moment are not in the audience.
 START_MAILINGS = """
 UPDATE mailing
 SET status = 'running',
@@ -18,7 +18,7 @@ WHERE id IN (
 RETURNING id
 """
 
-# Mailings that are being launched, the one that has got least far first: a small one never waits for a large one.
+# Mailings that are being launched, the one with the fewest messages first: a small one never waits for a large one.
 # Paused and cancelled ones too: once a mailing has started, each client in its audience has a message.
 FIND_LAUNCHING = """
 SELECT id FROM mailing
@@ -30,16 +30,16 @@ ORDER BY audience, id
 # the whole chunk. (shared/locks.py has the space of such locks.)
 LOCK_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%(mailing_id)s) AS locked"
 
-# Where its launch stands. To be read once the launch is locked: before that, another worker may be moving it.
+# The progress of a launch. To be read once the launch is locked: before that, another worker may change it.
 READ_LAUNCH = """
 SELECT mark, last_client_id, max_client_id FROM mailing WHERE id = %(mailing_id)s AND launched_at IS NULL
 """
 
 # Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
 # a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
-# of phone number wait for this chunk's commit, and then find the messages. Last of all the mailing's own row: with its
-# advisory lock, as everybody who changes it, or claims that share the row would never let go of it (see CLAIM). Not
-# before the count of what was added, or claims would wait for the whole chunk.
+# of phone number wait for this chunk's commit, and then find the messages. The mailing's own row comes last, under its
+# advisory lock like every change of it: otherwise claims that share the row could make this wait without end (see
+# CLAIM). The lock comes after the count of the added messages, or claims would wait for the whole chunk.
 LAUNCH_CHUNK = """
 WITH chunk AS (
     SELECT id FROM (
@@ -69,14 +69,14 @@ WHERE id = %(mailing_id)s
 RETURNING id AS mailing_id, (SELECT count(*) FROM added) AS added, launched_at IS NOT NULL AS launched, audience
 """
 
-# The same for an audience of which some have their messages already. A launch commits a chunk and how far it has got
-# together, so this is needed only where somebody has set `last_client_id` back by hand; and to be ready for it in every
-# row costs a fifth of a launch.
+# The same for an audience in which some clients already have a message. A launch commits each chunk together with its
+# progress, so this is needed only if `last_client_id` was set back by hand. ON CONFLICT in every chunk would cost a
+# fifth of a launch.
 LAUNCH_CHUNK_AGAIN = LAUNCH_CHUNK.replace(
     "FOR KEY SHARE", "FOR KEY SHARE\n    ON CONFLICT (client_id, mailing_id) DO NOTHING"
 )
 
-# Launch a test send as it is added: it runs, with one message, to a client whose row is locked as by a launch.
+# Launch a test send as it is added: it runs, with one message to a client whose row is locked as by a launch.
 LAUNCH_TEST = """
 WITH launched AS (
     UPDATE mailing
@@ -98,10 +98,10 @@ _ALL_ENDED = """NOT EXISTS (
     WHERE mailing_id = mailing.id AND status IN ('pending', 'sending')
     HAVING sum(delta) <> 0)"""  # in the two statements below
 
-# Lock the mailings all of whose messages seem to have an end. The counts that are read here may be older than the lock:
+# Lock the mailings all of whose messages seem to have ended. The counts that are read here may be older than the lock:
 # a retry may have made messages pending between this statement's snapshot and the moment when it locks the mailing.
-# Only a statement that begins while the lock is held sees them all. Mailings that others have locked are left for next
-# time.
+# Only a statement that begins while the lock is held sees them all. Mailings that others have locked are skipped until
+# the next round.
 LOCK_ENDED_MAILINGS = f"""
 SELECT id
 FROM mailing
@@ -109,7 +109,7 @@ WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NO
 FOR NO KEY UPDATE SKIP LOCKED
 """  # noqa: S608  put together of constants
 
-# Finish those whose messages do have an end (a cancelled one stays cancelled): they are settled. To be executed after
+# Settle those whose messages have ended, and finish them (a cancelled one stays cancelled). To be executed after
 # LOCK_ENDED_MAILINGS, in the same transaction: nothing makes messages pending without the lock of their mailing.
 SETTLE_MAILINGS = f"""
 UPDATE mailing
@@ -120,8 +120,8 @@ WHERE id = ANY(%(locked)s) AND settled_at IS NULL AND launched_at IS NOT NULL AN
 RETURNING id, status, audience
 """  # noqa: S608  put together of constants
 
-# Give a mailing the status that a person's action leads to. Ended is a cancelled one by the clock, and not by now(),
-# which is when the transaction began: it may have waited for the mailing's lock since.
+# Set the status that a person's action leads to. A cancelled mailing ends by the clock, and not by now(), which is when
+# the transaction began: it may have waited for the mailing's lock since.
 SET_STATUS = """
 UPDATE mailing
 SET status = %(status)s::mailing_status,
@@ -129,7 +129,7 @@ SET status = %(status)s::mailing_status,
 WHERE id = %(mailing_id)s
 """
 
-# Let a mailing run again that has pending messages again: it has not ended, and is not settled.
+# Let a mailing run again that has pending messages again: it is no longer ended or settled.
 RUN_AGAIN = """
 UPDATE mailing
 SET settled_at = NULL,
@@ -138,10 +138,10 @@ SET settled_at = NULL,
 WHERE id = %(mailing_id)s
 """
 
-# The same for one that was removed: the rest of its messages is cancelled, and not sent.
+# The same for a removed mailing: the rest of its messages is cancelled, not sent.
 CANCEL_AGAIN = "UPDATE mailing SET settled_at = NULL, status = 'cancelled' WHERE id = %(mailing_id)s"
 
-# Remove a mailing that has been launched: one that has not ended is cancelled, and it is hidden.
+# Remove a mailing that has been launched: it is hidden, and cancelled unless it has ended.
 HIDE_MAILING = """
 UPDATE mailing
 SET deleted_at = clock_timestamp(),
@@ -150,5 +150,5 @@ SET deleted_at = clock_timestamp(),
 WHERE id = %(mailing_id)s
 """
 
-# Remove a mailing that has not been launched, with its texts and what was done to it.
+# Remove a mailing that has not been launched, with its texts and its history.
 DELETE_MAILING = "DELETE FROM mailing WHERE id = %(mailing_id)s"

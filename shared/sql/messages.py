@@ -1,27 +1,27 @@
-"""Messages: what an attempt, a closed window, a removed client, a person or a restore makes of them."""
+"""Messages: changes by attempts, closed windows, removed clients, people and restores."""
 
 from __future__ import annotations
 
 from shared.domain.reasons import ReasonCode
 from shared.sql.fragments import end_unless_in_doubt
 
-# Write down what came of each attempt and move its message on: by the claim's holder only, with one exception, a 2xx
-# in hand, which is true whatever has happened since. No message may be in it twice: a statement moves a row once.
+# Record attempts and move their messages: for the claim's holder only, with one exception. An acceptance that was
+# received is recorded as `sent` whatever has happened since, because it is true. A message must not occur twice in the
+# parameter: a statement updates a row only once.
 #
-# That exception may take a message out of another worker's claim, whose request may be under way. The other claim's
-# attempt is written down here, so that it is in the ledger even if its holder does not live to tell; the message keeps
-# its holder's name to that end.
+# That exception may end another worker's claim, whose request may be in flight. The other claim's attempt is added
+# here, so that it is in the ledger even if its holder crashes. For this the message keeps its holder's name.
 #
-# An attempt, once written, is never changed. One that was given up when its lease ran out (no duration: nobody saw
-# its answer) is completed if the answer comes after all; it stays ambiguous: that is why the message was repeated.
+# A recorded attempt is never changed. One that was recorded when its lease expired (no duration: no response was seen)
+# is completed if the response comes later. It stays ambiguous: that is why the message was repeated.
 #
-# When an attempt started is reckoned twice, from its claim and from now (`ago`). Both are late by what their way to the
-# database took, so the earlier one is nearer.
+# The start of an attempt is computed twice, from its claim and from now (`ago`). Both are late by the time to the
+# database, so the earlier one is more exact.
 #
-# What comes back from an expired lease, and came back from one before, is a poison message (CLAIM_POISON_MESSAGE).
+# A message whose last two attempts both ended with an expired lease becomes a poison message (CLAIM_POISON_MESSAGE).
 #
-# Times are whole microseconds, `started_at` since 1970, and what is null or false is left out: reading and writing
-# whole rows with fractions would cost twice as much, here and in the worker.
+# Times are whole microseconds, `started_at` since 1970, and null or false values are left out: whole rows with
+# fractions would cost twice as much to write and read, here and in the worker.
 RECORD = """
 WITH attempted AS (
     SELECT * FROM json_to_recordset(%(attempted)s) AS attempted(
@@ -74,8 +74,8 @@ SET duration = excluded.duration,
 WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 """
 
-# Make due the poison messages of which an answer came after the lease had expired, if it is of one of the attempts that
-# they are taken for poison messages for.
+# Make poison messages due for which a response came after the lease had expired, if it belongs to one of the attempts
+# that made them poison messages.
 CLEAR_POISON_MESSAGES = """
 UPDATE message
 SET due_at = now()
@@ -83,11 +83,11 @@ FROM unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS answered(id, number)
 WHERE message.id = answered.id AND status = 'pending' AND due_at = 'infinity' AND answered.number > attempts - 2
 """
 
-# Lock the clients of messages that go back to pending, which must still have them: a removal then waits for this
-# commit, and finds the messages. One that came first is made good by CANCEL_WITHOUT_CLIENT.
+# Lock the clients of messages that become pending again: a removal then waits for this commit, and finds the messages.
+# After a removal that came first, CANCEL_WITHOUT_CLIENT ends them.
 LOCK_CLIENTS = "SELECT FROM client WHERE id = ANY(%(clients)s) ORDER BY id FOR KEY SHARE"
 
-# Of messages that went back to pending, end those whose client was removed meanwhile.
+# End those of the messages that became pending again whose client was removed meanwhile.
 CANCEL_WITHOUT_CLIENT = f"""
 UPDATE message
 SET status = {end_unless_in_doubt("'cancelled'")},
@@ -97,8 +97,8 @@ SET status = {end_unless_in_doubt("'cancelled'")},
 WHERE id = ANY(%(ids)s) AND status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id)
 """  # noqa: S608  put together of constants
 
-# End the pending messages of a client who is being removed. Locked in the order of their ids, as everywhere: there is
-# no deadlock.
+# End the pending messages of a client who is being removed. They are locked in the order of their ids, as everywhere,
+# so that there is no deadlock.
 CANCEL_FOR_CLIENT = f"""
 UPDATE message
 SET status = {end_unless_in_doubt("'cancelled'")},
@@ -108,7 +108,7 @@ SET status = {end_unless_in_doubt("'cancelled'")},
 WHERE id IN (SELECT id FROM message WHERE client_id = %(client_id)s AND status = 'pending' ORDER BY id FOR UPDATE)
 """  # noqa: S608  put together of constants
 
-# Give a client's new phone number to the messages that no attempt has been made for.
+# Set a client's new phone number on the messages without an attempt.
 CHANGE_PHONE_NUMBER = """
 UPDATE message
 SET phone_number = %(phone_number)s
@@ -120,8 +120,8 @@ WHERE id IN (
 )
 """
 
-# End the pending messages of mailings that are cancelled or whose window has closed. Each time goes on where the one
-# before got, as claims do.
+# End the pending messages of mailings that are cancelled or whose window has closed. Each call continues at the
+# position that the previous one reached, as claims do.
 EXPIRE_MESSAGES = f"""
 WITH over AS (
     SELECT mailing.id, status = 'cancelled' AS cancelled, coalesce(due_at, '-infinity') AS reached_due_at,
@@ -152,8 +152,8 @@ WHERE message.id = ANY(ARRAY(SELECT id FROM closing)) AND over.id = message.mail
 RETURNING mailing_id, due_at, message.id
 """  # noqa: S608  put together of constants
 
-# Make due the messages that are due later than any retry may be: they were dated before the database's clock was put
-# back. (Those that are due at infinity are poison messages: see CLAIM_POISON_MESSAGE.)
+# Make messages due that are due later than any retry can be: the database's clock was set back since. (Those that are
+# due at infinity are poison messages: see CLAIM_POISON_MESSAGE.)
 ADVANCE_DUE = """
 UPDATE message
 SET due_at = now()
@@ -173,8 +173,8 @@ WHERE id = ANY(ARRAY(
 ))
 """
 
-# Make messages in a status pending again, with the full number of attempts anew; those made so far stay in the ledger.
-# Not all that were found before: an acceptance may have come meanwhile.
+# Make messages pending again, with the full number of attempts. Those made so far stay in the ledger. The status is
+# compared again: an acceptance may have come since the messages were listed.
 RETRY_MESSAGES = """
 UPDATE message
 SET status = 'pending',
@@ -186,8 +186,8 @@ SET status = 'pending',
 WHERE id = ANY(%(ids)s::bigint[]) AND status = %(status)s::message_status
 """
 
-# A person says that an unknown message has arrived. (The clock and not now(), which is when the transaction began: it
-# may have waited for the mailing's lock since.)
+# A person confirms that an unknown message has arrived. (The clock and not now(), which is when the transaction began:
+# it may have waited for the mailing's lock since.)
 RESOLVE_AS_ARRIVED = f"""
 UPDATE message
 SET status = 'sent',
@@ -198,7 +198,7 @@ SET status = 'sent',
 WHERE id = %(id)s AND status = 'unknown'
 """  # noqa: S608  put together of constants
 
-# A person says that it has not arrived: there is no doubt any more.
+# A person confirms that it has not arrived: it is no longer in doubt.
 RESOLVE_AS_NOT_ARRIVED = f"""
 UPDATE message
 SET status = 'failed',

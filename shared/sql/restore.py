@@ -1,4 +1,4 @@
-"""What is done once to a database that was restored from a backup: requests may have left after the backup."""
+"""Statements for a database that was restored from a backup: requests may have been sent after the backup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NOT_SETTLED = "mailing_id IN (SELECT id FROM mailing WHERE launch_started_at IS
 
 _HAS_CLIENT = "EXISTS (SELECT FROM client WHERE client.id = message.client_id)"
 
-# Pause the mailings that are running, or would be as soon as a worker looks.
+# Pause the mailings that are running or due to start.
 PAUSE_MAILINGS = """
 UPDATE mailing
 SET status = 'paused'
@@ -22,8 +22,8 @@ WHERE id IN (
 RETURNING id
 """
 
-# Add the attempt under way of each message that was under a lease, as one that nothing tells of. Where the client was
-# removed meanwhile the lease is left alone: it has expired, and the next worker ends the message.
+# Add the attempt of each leased message, with an unknown result. Where the client was removed, the lease is left as it
+# is: it has expired, and the next worker ends the message.
 ADD_LEASED_ATTEMPTS = f"""
 INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
 SELECT id, attempts, claimed_at, '{DEFAULT_GATEWAY}', 'ambiguous', '{ReasonCode.RESTORED}', lease_worker
@@ -45,7 +45,7 @@ SET status = 'pending',
 WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
 """  # noqa: S608  put together of constants
 
-# Add an attempt that nothing tells of to each pending message that is not in doubt: it may have been claimed and sent.
+# Add an attempt with an unknown result to each pending message that is not in doubt: it may have been claimed and sent.
 ADD_POSSIBLE_ATTEMPTS = f"""
 INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
 SELECT id, attempts + 1, now(), '{DEFAULT_GATEWAY}', 'ambiguous', '{ReasonCode.RESTORED}', %(worker)s
@@ -53,8 +53,8 @@ FROM message
 WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
 """  # noqa: S608  put together of constants
 
-# Those messages are in doubt, with the text and the phone number that they had. The attempt was not of their making, so
-# it does not count towards their limit.
+# Those messages are in doubt, with the text and the phone number that they had. The added attempt does not count
+# towards their limit.
 MARK_PENDING_POSSIBLY_SENT = f"""
 UPDATE message
 SET in_doubt = TRUE,
@@ -65,7 +65,7 @@ SET in_doubt = TRUE,
 WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
 """  # noqa: S608  put together of constants
 
-# End the pending messages of mailings that hold when in doubt: all of them are, by now.
+# End the pending messages of mailings with `hold`: all of them are in doubt now.
 HOLD_MESSAGES = f"""
 UPDATE message
 SET status = 'unknown',

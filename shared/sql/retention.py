@@ -1,15 +1,15 @@
-"""Retention: removing what has been kept for long enough."""
+"""Retention: deleting what is older than its retention time."""
 
 from __future__ import annotations
 
 from shared import locks
 
-# Lock retention: one worker at a time removes messages.
+# Lock retention: one worker at a time deletes messages.
 LOCK_RETENTION = "SELECT pg_try_advisory_xact_lock({}, {}) AS locked".format(*locks.RETENTION)
 
-# Begin, or go on with, the purge of the mailing that is next. Its row is held for the step, so that a retry, which
-# would make its messages pending again, comes before the first step or is refused. Once the purge has begun, its counts
-# no longer follow what is deleted.
+# Begin or continue the purge of the next mailing. Its row stays locked for the step, so that a retry, which would make
+# its messages pending again, comes before the first step or is rejected. Once the purge has begun, deletions no longer
+# change its counts.
 BEGIN_PURGE = """
 UPDATE mailing
 SET purge_started_at = coalesce(purge_started_at, now())
@@ -25,9 +25,9 @@ WHERE id = (
 RETURNING id, deleted_at IS NOT NULL AS hidden
 """
 
-# Delete the next messages of a mailing, with their attempts. The ids go through an array, as in CLAIM: the planner
-# would read all attempts for what it takes for many messages. What has been deleted before is stepped over by beginning
-# where the step before ended: its index entries may stay.
+# Delete the next messages of a mailing, with their attempts. The ids go through an array, as in CLAIM: otherwise the
+# planner may read all attempts. Each step starts where the previous one ended: index entries of deleted messages may
+# remain, and stepping over them takes time.
 PURGE_MESSAGES = """
 WITH step AS (
     SELECT id, status FROM message
@@ -42,15 +42,15 @@ WITH step AS (
 SELECT status, id FROM step ORDER BY status, id
 """
 
-# Note that none of its messages are left.
+# Record that none of its messages are left.
 END_PURGE = "UPDATE mailing SET purged_at = now() WHERE id = %(mailing_id)s"
 
-# Of a mailing that a person has removed, its counts and itself go too.
+# Delete the counts and the row of a mailing that a person has removed.
 DELETE_COUNTS = "DELETE FROM message_count_delta WHERE mailing_id = %(mailing_id)s"
 DELETE_PURGED_MAILING = "DELETE FROM mailing WHERE id = %(mailing_id)s"
 
-# Delete answers to requests with an Idempotency-Key, whose time (IDEMPOTENCY_TTL) is over. The API deletes some with
-# each new one.
+# Delete stored responses to requests with an Idempotency-Key that are older than IDEMPOTENCY_TTL. The API deletes some
+# with each new one.
 DELETE_IDEMPOTENCY_KEYS = """
 DELETE FROM idempotency_key
 WHERE key IN (

@@ -58,7 +58,7 @@ def lose_twice(connection: Connection, url: str, messages: int) -> None:
         database,
         worker="victim",
         lease_seconds=30.0,
-        delivery_seconds=10.0,
+        request_timeout=10.0,
         retries=Retries(10, base=0.0, cap=1.0),
         random=Random(1),
     )

@@ -20,7 +20,7 @@ from tests.acceptance.worker_process import disagreements
 from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
 from tests.fault_proxy import FaultProxy
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.database import ANSWER_SECONDS, Database
+from worker.database import TRANSACTION_TIMEOUT, Database
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:
@@ -150,7 +150,7 @@ def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
     for name, quicker in (("tcp_user_timeout", 1500), ("keepalives_idle", 1), ("keepalives_interval", 1)):
         monkeypatch.setitem(CONNECT_OPTIONS, name, quicker)
     given_up = threading.Event()
-    database = Database(proxy.url, threading.Event(), "gonets test", on_trouble=given_up.set)
+    database = Database(proxy.url, threading.Event(), "gonets test", on_retry=given_up.set)
     ask(database, "SELECT 1")
     if len(questions) > 1:
         answer = in_background(lambda: ask(database, *questions))
@@ -160,8 +160,8 @@ def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
         proxy.drop_packets()
         answer = in_background(lambda: ask(database, *questions))
 
-    # Well before ANSWER_SECONDS: it is TCP that gives up.
-    assert given_up.wait(ANSWER_SECONDS / 2)
+    # Well before TRANSACTION_TIMEOUT: it is TCP that gives up.
+    assert given_up.wait(TRANSACTION_TIMEOUT / 2)
     assert not answer.done()
     proxy.restore()
 
@@ -179,7 +179,7 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
 
     proxy.drop_packets()
     fleet.start()
-    # docs/database.md says 15 s: half as much again is the busy machine's, and still far from ANSWER_SECONDS.
+    # docs/database.md says 15 s: half as much again is the busy machine's, and still far from TRANSACTION_TIMEOUT.
     cut_off.wait_until_it_says("database.unavailable", within=22.5)
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}

@@ -145,8 +145,8 @@ def refusal_taken_for_success() -> None:
     """A 200 is a 200, whatever its body says."""
     read = gonets._read_success
 
-    def read_status(status: int, said: Any, secrets: Any) -> SubmitResult:
-        submitted = read(status, said, secrets)
+    def read_status(status: int, payload: Any, secrets: Any) -> SubmitResult:
+        submitted = read(status, payload, secrets)
         return replace(submitted, result=Result.ACCEPTED) if submitted.result is Result.RETRIABLE else submitted
 
     gonets._read_success = read_status

@@ -219,7 +219,7 @@ def opened(make_database: MakeDatabase) -> Iterator[tuple[str, Connection]]:
 def open_queue(url: str) -> Queue:
     retries = Retries(3, base=0.0, cap=1.0)
     database = Database(url, threading.Event(), "gonets test")
-    return Queue(database, worker="w", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1))
+    return Queue(database, worker="w", lease_seconds=30, request_timeout=10, retries=retries, random=Random(1))
 
 
 def test_what_may_have_been_sent_keeps_its_text_and_its_number_whatever_happens_to_it(

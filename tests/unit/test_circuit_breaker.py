@@ -160,7 +160,7 @@ def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
 
 
 def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:
-    one = CircuitBreaker(16, Random(1), ahead=50)
+    one = CircuitBreaker(16, Random(1), prefetch=50)
     learn(one, ACCEPTED)
 
     assert one.capacity(0.0, 0) == 66

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.lanes.concurrency_limit import FLOOR, HOLD_SECONDS, AdaptiveConcurrencyLimit
+from worker.lanes.concurrency_limit import HOLD_SECONDS, INITIAL_LIMIT, AdaptiveConcurrencyLimit
 
 Way = Callable[[int], float]
 """How many answers a second so many requests at once bring."""
@@ -31,9 +31,9 @@ def capacity(rate: float, seconds: float) -> Way:
     return lambda limit: min(rate, limit / seconds)
 
 
-@pytest.mark.parametrize("most", [1, 3, FLOOR, 1000])
+@pytest.mark.parametrize("most", [1, 3, INITIAL_LIMIT, 1000])
 def test_it_begins_at_the_floor_and_never_above_the_concurrency(most: int) -> None:
-    assert AdaptiveConcurrencyLimit(most).value == min(FLOOR, most)
+    assert AdaptiveConcurrencyLimit(most).value == min(INITIAL_LIMIT, most)
 
 
 @pytest.mark.parametrize(("seconds", "within"), [(0.1, 1.0), (1.0, 8.0)])
@@ -53,16 +53,16 @@ def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_se
 
 
 def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
-    limit = AdaptiveConcurrencyLimit(2 * FLOOR)
+    limit = AdaptiveConcurrencyLimit(2 * INITIAL_LIMIT)
     for step in range(4):
-        limit.record(FLOOR, step / 100, full=True)
-    assert limit.value == 2 * FLOOR
+        limit.record(INITIAL_LIMIT, step / 100, full=True)
+    assert limit.value == 2 * INITIAL_LIMIT
 
-    limit.record(2 * FLOOR, 0.07, full=True)  # no faster, for these 40 ms
+    limit.record(2 * INITIAL_LIMIT, 0.07, full=True)  # no faster, for these 40 ms
     for step in range(8, 18):
-        limit.record(6 * FLOOR, step / 100, full=True)
+        limit.record(6 * INITIAL_LIMIT, step / 100, full=True)
 
-    assert limit.value == 2 * FLOOR
+    assert limit.value == 2 * INITIAL_LIMIT
 
 
 def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> None:
@@ -91,7 +91,7 @@ def test_it_is_not_raised_while_it_is_not_reached() -> None:
     for step in range(1000):
         limit.record(100, step / 10, full=False)
 
-    assert limit.value == FLOOR
+    assert limit.value == INITIAL_LIMIT
 
 
 def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -> None:
@@ -144,7 +144,7 @@ def test_a_gateway_that_is_back_begins_with_one_and_is_soon_at_the_floor() -> No
     assert limit.value == 1
     assert limit.cautious
 
-    limit.record(FLOOR * FLOOR, 3.0, full=True)
+    limit.record(INITIAL_LIMIT * INITIAL_LIMIT, 3.0, full=True)
 
-    assert limit.value == FLOOR
+    assert limit.value == INITIAL_LIMIT
     assert not limit.cautious

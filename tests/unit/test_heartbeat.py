@@ -104,4 +104,4 @@ def test_the_health_check_says_when_it_does_not_know_where_to_look(none: str | N
     done = look(none)
 
     assert done.returncode == 1
-    assert done.stderr == "WORKER_HEARTBEAT_FILE is not set: there is no sign of life to look at.\n"
+    assert done.stderr == "WORKER_HEARTBEAT_FILE is not set: there is no heartbeat to check.\n"

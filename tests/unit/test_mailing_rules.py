@@ -100,7 +100,7 @@ LAUNCHED = {"launch_started_at": NOON, "launched_at": NOON}
 
 
 @pytest.mark.parametrize(
-    ("status", "columns", "somebody_matches", "now", "codes"),
+    ("status", "columns", "has_matching_client", "now", "codes"),
     [
         (MailingStatus.SCHEDULED, {}, True, BEFORE_ITS_END, []),
         (MailingStatus.SCHEDULED, {}, True, TERMS.end_datetime, ["window_closed"]),
@@ -116,9 +116,9 @@ LAUNCHED = {"launch_started_at": NOON, "launched_at": NOON}
     ],
 )
 def test_what_is_probably_not_meant_is_said(
-    status: MailingStatus, columns: dict[str, Any], somebody_matches: bool, now: datetime, codes: list[str]
+    status: MailingStatus, columns: dict[str, Any], has_matching_client: bool, now: datetime, codes: list[str]
 ) -> None:
-    warnings = warnings_about(mailing(status, **columns), somebody_matches=somebody_matches, now=now)
+    warnings = warnings_about(mailing(status, **columns), has_matching_client=has_matching_client, now=now)
     assert [warning.code for warning in warnings] == codes
 
 
@@ -131,10 +131,10 @@ def test_open_messages_are_told_of_only_once_the_mailing_is_settled(
     finished = Mailing(
         status=MailingStatus.FINISHED, end_datetime=TERMS.end_datetime, audience=1, settled_at=settled_at, **LAUNCHED
     )
-    warnings = warnings_about(finished, somebody_matches=True, open_messages=open_messages, now=NOON)
+    warnings = warnings_about(finished, has_matching_client=True, open_messages=open_messages, now=NOON)
     assert [warning.code for warning in warnings] == codes
 
 
 def test_a_launched_mailing_with_an_audience_has_nothing_to_be_warned_of() -> None:
     launched = Mailing(status=MailingStatus.RUNNING, end_datetime=TERMS.end_datetime, audience=1, **LAUNCHED)
-    assert warnings_about(launched, somebody_matches=False, now=NOON) == []
+    assert warnings_about(launched, has_matching_client=False, now=NOON) == []

@@ -147,7 +147,7 @@ def test_what_is_plain_to_see_is_what_the_library_says() -> None:
                 for digits in (national, found.trunk + national, found.code + national):
                     said = international(digits, region)
                     assert found.mobile(digits) in (None, said), (region, digits)
-                    if found.is_plainly_its(digits):
+                    if found.is_unambiguous(digits):
                         assert said in (None, digits), (region, digits)
                     plain += said in (found.mobile(digits), digits)
     assert plain > 5000

@@ -91,6 +91,6 @@ def test_segments_and_what_is_left_in_the_last(text: str, encoding: str, units: 
     ],
 )
 def test_the_first_character_outside_the_alphabet_is_named(text: str, character: str, position: int, name: str) -> None:
-    culprit = segments_of(text).forced_by
-    assert culprit
-    assert (culprit.character, culprit.position, culprit.name) == (character, position, name)
+    non_gsm = segments_of(text).forced_by
+    assert non_gsm
+    assert (non_gsm.character, non_gsm.position, non_gsm.name) == (character, position, name)

@@ -19,12 +19,12 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSettings:
-    """Who gets the daily report, when, and through which server."""
+    """The recipients and the time of the daily report, and the mail server."""
 
     to: tuple[Address, ...]
     sender: Address
     at: time
-    """When it is sent, in its time zone: the report is on the day before."""
+    """When it is sent, in `timezone`: the report is about the previous day."""
     timezone: str
     host: str
     port: int
@@ -35,7 +35,7 @@ class MailSettings:
 
     @classmethod
     def from_environment(cls) -> MailSettings | None:
-        """None when nobody wants the report. Raises ConfigurationError that names what is missing or wrong."""
+        """None if no recipient is set. Raises ConfigurationError that names what is missing or wrong."""
         with environment() as env:
             to = env.str("DAILY_REPORT_TO", "")
             sender = env.str("DAILY_REPORT_FROM", "")
@@ -52,8 +52,8 @@ class MailSettings:
         if not host:
             raise ConfigurationError("SMTP_HOST: DAILY_REPORT_TO is set, so a mail server must be.")
         _check_host(host)
-        given = [one for one in to.split(",") if one.strip()] or [to]
-        recipients = tuple(_address("DAILY_REPORT_TO", one) for one in given)
+        given = [part for part in to.split(",") if part.strip()] or [to]
+        recipients = tuple(_address("DAILY_REPORT_TO", recipient) for recipient in given)
         return cls(
             to=recipients,
             sender=_address("DAILY_REPORT_FROM", sender) if sender else recipients[0],
@@ -92,7 +92,7 @@ def _time(given: str) -> time:
         at = time.fromisoformat(given)
     except ValueError:
         at = time(tzinfo=UTC)
-    if at.tzinfo is not None:  # it has a time zone, and that is DAILY_REPORT_TIMEZONE's to say
+    if at.tzinfo is not None:  # a time zone is set by DAILY_REPORT_TIMEZONE only
         raise ConfigurationError("DAILY_REPORT_AT: must be a time of day such as 06:00.")
     return at.replace(second=0, microsecond=0)
 
@@ -113,7 +113,7 @@ def _password(given: str, file: str, user: str, security: str) -> str | None:
             raise ConfigurationError(f"SMTP_PASSWORD_FILE: cannot read {file}.") from None
     if bool(given) != bool(user):
         raise ConfigurationError("SMTP_USER: a user and a password go together: set both, or neither.")
-    if not (given.isascii() and user.isascii()):  # smtplib cannot send another one (AUTH PLAIN, RFC 4616, can)
+    if not (given.isascii() and user.isascii()):  # smtplib supports ASCII only (AUTH PLAIN, RFC 4616, would allow more)
         name = "SMTP_USER" if given.isascii() else "SMTP_PASSWORD_FILE" if file else "SMTP_PASSWORD"
         raise ConfigurationError(f"{name}: must consist of ASCII characters.")
     if given and security == "none":

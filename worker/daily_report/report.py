@@ -1,8 +1,8 @@
-"""The daily report: what was sent yesterday, by e-mail, once, whatever the number of workers.
+"""The daily report: an e-mail about the previous day, sent once by the whole fleet.
 
-Any worker may send it. Who does holds the day under a lease, as with a message: a mail server that is away, or a worker
-that dies, is tried again by whoever comes next. Should one die between the server's "accepted" and the commit, the
-report goes out a second time, with the same Message-ID.
+Any worker may send it, under a lease of the day, as for a message: after a failure of the mail server or the worker,
+any worker retries. If a worker crashes between the server's acceptance and the commit, the report is sent a second
+time, with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from worker.database import NOT_MIGRATED, TRANSIENT_ERRORS, Database
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 60.0
-"""Between two looks whether it is time."""
+CHECK_INTERVAL = 60.0
+"""Seconds between two checks whether a report is due."""
 
 SMTP_TIMEOUT = 30.0
-"""Seconds that each step of the talk with the mail server may take."""
+"""Seconds that each step of the SMTP dialogue may take."""
 
 MAILINGS_SHOWN = 50
 """Mailings with a line of their own."""
 
-# Take the day whose report is due, if nobody has sent it or is at it. After each failure it rests longer, at most an
-# hour. (A lease that ends later is from before the database's clock was put back.)
+# Lease the day whose report is due, unless it is sent or leased. The lease is longer after each failure, at most an
+# hour. (One that ends later is from before the database's clock was set back.)
 CLAIM_DAY = """
 INSERT INTO daily_report AS report (day, lease_until)
 VALUES (%s, now() + interval '5 minutes')
@@ -53,7 +53,7 @@ COUNT_ATTEMPTS = """
 SELECT result, count(*) FROM attempt WHERE started_at >= %(begins)s AND started_at < %(ends)s GROUP BY result
 """
 
-# The mailings that were under way on that day, the largest first, with what has become of their messages until now.
+# The mailings that were under way on that day, the largest first, with the current counts of their messages.
 LIST_MAILINGS = """
 SELECT mailing.id, mark, mailing.status, audience, counts.by_status, count(*) OVER ()
 FROM mailing CROSS JOIN LATERAL (
@@ -70,7 +70,7 @@ LIMIT %(limit)s
 
 
 class Day(NamedTuple):
-    """A day to report on: it begins and ends at these moments, and was claimed at that one."""
+    """A day to report on, with its bounds and the time of its claim."""
 
     day: date
     begins: datetime
@@ -91,14 +91,14 @@ class MailingLine(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the report tells."""
+    """The contents of the report."""
 
     attempts: dict[str, int]
     mailings: list[MailingLine]
 
 
 class DailyReport:
-    """Sends the report on each day. Runs in a thread of its own: a mail server may take its time."""
+    """Sends the report about each day. Runs in a thread of its own: a mail server may be slow."""
 
     def __init__(self, database: Database, settings: MailSettings, stop: threading.Event) -> None:
         self._database = database
@@ -106,14 +106,14 @@ class DailyReport:
         self._stop = stop
 
     def run(self) -> None:
-        """Looks once a minute, until stopped."""
+        """Checks once a minute, until stopped."""
         try:
             while not self._stop.is_set():
                 try:
                     self.send_if_due()
                 except NOT_MIGRATED:
                     log.warning("daily_report.not_migrated")
-                self._stop.wait(LOOK_SECONDS)
+                self._stop.wait(CHECK_INTERVAL)
         except TRANSIENT_ERRORS:
             if not self._stop.is_set():
                 raise
@@ -121,7 +121,7 @@ class DailyReport:
             self._database.close()
 
     def send_if_due(self) -> bool:
-        """Sends yesterday's report if it is time and nobody has. Returns whether it did."""
+        """Sends the report about the previous day if it is due and not sent. Returns whether it did."""
         day = self._database.transaction(self._claim)
         if day is None:
             return False
@@ -129,7 +129,7 @@ class DailyReport:
         try:
             refused = _send(compose(day, summary, self._settings), self._settings)
         except (OSError, smtplib.SMTPException) as error:
-            # Not its text: a server may quote addresses, or what was said to it.
+            # Not its text: a server may quote addresses or commands.
             fields = {"day": str(day.day), "error": type(error).__name__, "code": getattr(error, "smtp_code", None)}
             log.warning("daily_report.failed", extra=fields)
             return False
@@ -148,11 +148,11 @@ class DailyReport:
 def day_before(now: datetime, at: time, zone: ZoneInfo) -> Day:
     """The day whose report is due, which is sent from `at` on the day after it.
 
-    Its bounds are reckoned here, by the time zones that the settings were checked with: the database may know others.
+    Its bounds are computed here, with the time zones that the settings were checked with: the database may have others.
     """
     local = now.astimezone(zone).replace(tzinfo=None)
     day = (local - timedelta(hours=at.hour, minutes=at.minute)).date() - timedelta(days=1)
-    begins, ends = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    begins, ends = (datetime.combine(date_, time(), zone).astimezone(UTC) for date_ in (day, day + timedelta(days=1)))
     return Day(day, begins, ends, now)
 
 
@@ -164,9 +164,9 @@ def compose(day: Day, summary: Summary, settings: MailSettings) -> EmailMessage:
     message["From"] = settings.sender
     message["To"] = settings.to
     message["Date"] = format_datetime(day.claimed_at)
-    # The same for every try, so that whoever gets it twice can tell.
+    # The same for every try, so that recipients can recognise a duplicate.
     message["Message-ID"] = f"<daily-report-{day.day}@{settings.sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody on holiday shall answer
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     message.set_content("\n".join(_lines(day, summary, settings)))
     return message
 
@@ -195,7 +195,7 @@ def _lines(day: Day, summary: Summary, settings: MailSettings) -> list[str]:
 
 
 def _send(message: EmailMessage, settings: MailSettings) -> int:
-    """Hands the e-mail to the server. Returns how many recipients were refused; raises when all were."""
+    """Submits the e-mail. Returns how many recipients were refused; raises SMTPRecipientsRefused if all were."""
     tls = ssl.create_default_context()
     if settings.security == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=SMTP_TIMEOUT, context=tls)

@@ -1,12 +1,12 @@
-"""Whether a refusal of our account or address is the message's own, and what else the context of a result tells.
+"""Distinguishes refusals of the account from refusals of one message, by the context of a result.
 
 Pure: times are in seconds since 1970 by the database's clock, so that workers can compare them.
 
-Gateways refuse the account, which concerns every message, with the same codes as one recipient (Kannel's 403 is
-"Authorization failed" or "Not routable. Do not try again."). One result does not tell which it is. The results of other
-messages do: a message that was refused, while requests that started after its own were accepted
-within `WINDOW_SECONDS`, and that is refused again, is refused itself. During a fault of the account nothing is
-accepted, so one that lasts longer than the window ends no message, not even if it comes back.
+Gateways use the same codes to refuse the account, which concerns every message, and to refuse one recipient (Kannel's
+403 is "Authorization failed" or "Not routable. Do not try again."). One result does not show which it is. The results
+of other messages do: if requests were accepted that started after a refused one, and within `WINDOW_SECONDS` of its
+end, and its message is refused again, the refusal concerns the message. During a fault of the account nothing is
+accepted, so a fault that lasts longer than the window ends no message, not even if it recurs.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from shared.gateways.words import reason_of
 from worker.claimed_message import AttemptResult
 
 WINDOW_SECONDS = 3.0
-"""How long after a refused request has ended the start of an accepted one still tells that the account was well then.
-The first two probes after a stop fit into it; a person who replaces a token or pays takes longer."""
+"""Seconds after the end of a refused request in which the start of an accepted one still shows that the account was in
+order. The first two probes after a stop fit into it; replacing a token or paying takes longer."""
 
 MAX_SERIES = 1000
-"""Series of acceptances at most, of which there is one in `WINDOW_SECONDS` at most: more than an hour."""
+"""Series of acceptances that are kept at most. One begins per `WINDOW_SECONDS` at most, so they cover at
+least 50 minutes."""
 
 FEW_MESSAGES = 5
 REFUSALS_OF_FEW = 3
-"""Fewer messages than FEW_MESSAGES, refused REFUSALS_OF_FEW times and nothing else with them, are refused themselves:
-the last ones of a mailing, after which no other message can be accepted."""
+"""If fewer than FEW_MESSAGES messages are refused REFUSALS_OF_FEW times, with no other results in between, the refusals
+concern the messages: they are the last ones of a mailing, after which no other message can be accepted."""
 
 
 class EarlierRefusals(NamedTuple):
-    """The earlier attempts of a message that refused the account: when the first and the last one started.
+    """The earlier attempts of a message whose result was a refusal of the account.
 
-    `longest` is the seconds that the longest one took.
+    `first` and `last` are their starts, `longest` is the longest duration in seconds.
     """
 
     first: float
@@ -49,20 +50,21 @@ class EarlierRefusals(NamedTuple):
 
 
 class AccountRefusals:
-    """What the results of one worker's messages at one gateway tell of each other. For one thread."""
+    """The recent results of one worker at one gateway, as context for further ones. For one thread."""
 
     def __init__(self) -> None:
         self._first_starts: deque[float] = deque(maxlen=MAX_SERIES)
         self._last_starts: deque[float] = deque(maxlen=MAX_SERIES)
-        """Series of accepted requests, between whose starts the window never passed: the first and the last start."""
+        """Series of accepted requests with no gap longer than the window between starts: the first and the last
+        start."""
         self._last = self._last_ended = -math.inf
         self._refused: dict[int, list[float]] = {}
-        """When requests started that refused the account since the last acceptance, by message; no more than matter."""
+        """By message, the starts of requests refused since the last acceptance; at most FEW_MESSAGES messages."""
 
     def put_in_context(self, attempted: Sequence[AttemptResult], earlier: Mapping[int, EarlierRefusals]) -> None:
-        """Changes those results, in the order in which they came, that mean something else in their context.
+        """Replaces the results that have another meaning in their context, in the order in which they came.
 
-        `earlier` is by message, for the messages of this batch whose account was refused.
+        `earlier` is by message id, for the messages of this batch with a refusal of the account.
         """
         for attempt in attempted:
             if attempt.submitted.result not in TAKEN:
@@ -73,7 +75,7 @@ class AccountRefusals:
     def _in_context(self, attempt: AttemptResult, earlier: EarlierRefusals | None) -> SubmitResult:
         submitted = attempt.submitted
         if submitted.perhaps_duplicate and attempt.message.in_doubt:
-            # An earlier request, whose response was lost, got there.
+            # An earlier request, whose response was lost, was accepted.
             reason = reason_of(ReasonCode.ALREADY_ACCEPTED, submitted.words)
             return replace(submitted, result=Result.DUPLICATE, reason=reason)
         if submitted.result not in OF_THE_ACCOUNT:
@@ -84,16 +86,16 @@ class AccountRefusals:
         if earlier is None or not self._is_own(submitted, earlier, self._refused.get(message_id, [])):
             return submitted
         self._refused.pop(message_id, None)
-        # What can only be said of an account is inconsistent if it is said of single messages: those are tried as often
-        # as after any refusal.
+        # A code that can only concern the account is inconsistent if it is used for single messages: those are retried,
+        # up to the limit of attempts.
         result = Result.REFUSED if submitted.perhaps_recipient else Result.RETRIABLE
         reason = reason_of(ReasonCode.ONLY_THIS_MESSAGE_REFUSED, submitted.words)
         return replace(submitted, result=result, reason=reason)
 
     def _is_own(self, submitted: SubmitResult, earlier: EarlierRefusals, since: Sequence[float]) -> bool:
-        """`since` is when this message's requests started since the last acceptance, this one included."""
+        """`since`: the starts of this message's requests since the last acceptance, this one included."""
         window = earlier.longest + WINDOW_SECONDS
-        if self._was_well(earlier.first, window) or self._was_well(earlier.last, window):
+        if self._accepted_after(earlier.first, window) or self._accepted_after(earlier.last, window):
             return True
         return (
             submitted.perhaps_recipient
@@ -102,8 +104,8 @@ class AccountRefusals:
             and since[0] <= self._last_ended + WINDOW_SECONDS
         )
 
-    def _was_well(self, moment: float, window: float) -> bool:
-        """Whether a request was accepted that started after that moment, and within so many seconds."""
+    def _accepted_after(self, moment: float, window: float) -> bool:
+        """Whether a request was accepted that started within `window` seconds after `moment`."""
         series = bisect_right(self._last_starts, moment)
         return series < len(self._last_starts) and self._first_starts[series] - window <= moment
 

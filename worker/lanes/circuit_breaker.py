@@ -1,10 +1,10 @@
-"""How much a worker may submit to a gateway just now. Pure: `now` is passed in, in seconds of a monotonic clock.
+"""How many messages a worker may submit to a gateway. Pure: `now` is passed in, in seconds of a monotonic clock.
 
-Two things in one object, since they learn from the same results: the limit of requests in flight at once
+It combines two mechanisms that use the same results: the limit of requests in flight
 (worker/lanes/concurrency_limit.py), and a circuit breaker that stops submitting to a gateway that is down, refuses the
-account, or gives responses that are not understood. While the circuit is open, one message at a time is tried (the
-probe): its result closes the circuit, or keeps it open for longer. While nothing is known of the gateway, at the start
-and after a long silence, the first message goes alone, too.
+account, or returns responses that are not understood. While the circuit is open, one message at a time is sent (the
+probe): its result closes the circuit, or keeps it open for longer. While the state of the gateway is unknown, at the
+start and after a long time without a response, the first message is sent alone too.
 """
 
 from __future__ import annotations
@@ -18,42 +18,43 @@ from shared.domain.worker_status import STOPPED_FOR_THE_ACCOUNT, GatewayHealth
 from shared.gateways.base import SubmitResult
 from worker.lanes.concurrency_limit import AdaptiveConcurrencyLimit
 
-AHEAD_SECONDS = 0.1
-"""How long claimed messages may wait for their turn: longer than a claim takes, so that a sender never waits for the
-database, and short enough for a "pause" to be one."""
+PREFETCH_SECONDS = 0.1
+"""How long claimed messages may wait to be submitted: longer than a claim takes, so that a sender never waits for the
+database, and short, so that a pause of the mailing takes effect soon."""
 
 FAILURE_THRESHOLD = 10
-"""Failures in a row from which on the gateway, and not the messages, is taken to be the cause."""
+"""Consecutive failures after which the gateway, and not the messages, is considered the cause."""
 
 ACCOUNT_REFUSAL_THRESHOLD = 5
-"""Messages for which the account was refused, with no acceptance between them, from which on it is the account's. Such
-requests cost nothing. With 5 % of numbers refused, five in a row come by chance once in three million messages."""
+"""Consecutive refusals of the account, without an acceptance in between, after which the account is considered refused.
+Such requests cost nothing. With 5 % of numbers refused, five in a row occur by chance once in three million
+messages."""
 
 NOT_UNDERSTOOD_THRESHOLD = 3
-"""Results in a row that are not understood from which on nothing more is sent: each may have been taken."""
+"""Consecutive results that are not understood after which nothing more is sent: each may have been accepted."""
 
 UNKNOWN_AFTER = 60.0
-"""Seconds without a response after which nothing is known of the gateway any more."""
+"""Seconds without a response after which the state of the gateway is unknown."""
 
 PAUSE_BASE = 1.0
 PAUSE_CAP = 30.0
 """Seconds between probes: doubling from the base to the cap, with full jitter above half, so that workers spread."""
 
 NOT_UNDERSTOOD_PAUSE_CAP = 300.0
-"""The same while responses are not understood: each probe may be a text, so there are few, some 20 in an hour."""
+"""The same while responses are not understood: each probe may be delivered, so there are only some 20 an hour."""
 
 
 FAILURES = frozenset({Result.AMBIGUOUS, Result.UNREACHABLE, Result.THROTTLED})
-"""Results that make it doubtful that the gateway is up, if they are understood. A refusal does not."""
+"""Results that may mean that the gateway is down, if they are understood. A refusal does not."""
 
 
 class State(enum.StrEnum):
     CLOSED = "closed"
     """Messages are sent."""
     OPEN = "open"
-    """Nothing is sent before the pause is over."""
+    """Nothing is sent until the pause ends."""
     HALF_OPEN = "half_open"
-    """One message is in flight to find out."""
+    """One message is in flight as a probe."""
 
 
 class Pick(enum.Enum):
@@ -62,18 +63,21 @@ class Pick(enum.Enum):
     FIRST = enum.auto()
     """Those that have been due longest."""
     LAST = enum.auto()
-    """The one that became due last: one that was tried before, if such a one is due."""
+    """The one that became due last: a retry, if one is due."""
     ANY = enum.auto()
-    """Any one. Messages that lie side by side may all be refused for the same reason."""
+    """A random one. Adjacent messages may all be refused for the same reason."""
 
 
 class CircuitBreaker:
-    """Records results, and says how many messages may be in flight."""
+    """Records results, and determines how many messages may be in flight."""
 
-    def __init__(self, concurrency: int, random: Random, *, ahead: int | None = None) -> None:
-        """`ahead` messages may be claimed besides those at the gateway; by default, as many as soon get their turn."""
+    def __init__(self, concurrency: int, random: Random, *, prefetch: int | None = None) -> None:
+        """`prefetch` messages may be claimed in addition to those at the gateway.
+
+        By default, as many as are submitted in PREFETCH_SECONDS.
+        """
         self._limit = AdaptiveConcurrencyLimit(concurrency)
-        self._ahead = ahead
+        self._prefetch = prefetch
         self._random = random
         self._good = 0
         self._failures = 0
@@ -82,21 +86,21 @@ class CircuitBreaker:
         self._pauses = 0
         self._resume_at = 0.0
         self._answered_at = -math.inf
-        """When the gateway last gave a response that was understood and did not refuse the account."""
+        """When the gateway last returned a response that was understood and did not refuse the account."""
         self._first_alone = False
-        """Whether one message is tried alone since nothing is known of the gateway."""
+        """Whether one message is sent alone because the state of the gateway is unknown."""
         self._cause = GatewayHealth.OK
-        """Why it is not closed."""
+        """Why the circuit is not closed."""
         self.state = State.CLOSED
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight at the gateway at once."""
+        """Requests that may be in flight at the gateway at once."""
         return self._limit.value
 
     @property
     def health(self) -> GatewayHealth:
-        """The gateway, as these results show it."""
+        """The state of the gateway according to the results."""
         if self._cause is not GatewayHealth.OK:
             return self._cause
         return GatewayHealth.SLOWING if self._limit.cautious else GatewayHealth.OK
@@ -108,10 +112,10 @@ class CircuitBreaker:
 
     @property
     def pick(self) -> Pick:
-        """Which message to try.
+        """Which message to claim.
 
-        If the account was refused, any one: no harm is done, and the first ones may be what is refused. Else by turns
-        one that was tried before, whose repeat may settle it, and the first one, lest the same one is tried every time.
+        If the account is refused, a random one: nothing is delivered, and the first ones may be the ones refused. Else
+        alternately a retry, which may resolve its doubt, and the first one, so that it is not always the same message.
         """
         if self.state is State.CLOSED:
             return Pick.FIRST
@@ -120,11 +124,11 @@ class CircuitBreaker:
         return Pick.LAST if self._pauses % 2 else Pick.FIRST
 
     def allowed(self) -> int:
-        """How many messages may be in flight while the circuit is closed: at the gateway, and waiting their turn."""
-        return self._limit.value + self._allowed_ahead()
+        """Messages that may be in flight while the circuit is closed: at the gateway, and waiting to be submitted."""
+        return self._limit.value + self._prefetch_limit()
 
     def capacity(self, now: float, in_flight: int) -> int:
-        """How many more messages may be claimed. After a pause it is one, the probe."""
+        """How many more messages may be claimed; after a pause one, the probe."""
         if self.state is State.CLOSED:
             if in_flight == 0:
                 self._first_alone = now - self._answered_at > UNKNOWN_AFTER
@@ -136,17 +140,17 @@ class CircuitBreaker:
         return 0
 
     def start_probe(self) -> None:
-        """The one message that `capacity` allowed for after a pause is in flight."""
+        """To be called when the message that `capacity` allowed after a pause has been claimed."""
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN
 
     def cancel_probe(self) -> None:
-        """The probe came back unattempted: nothing was learned."""
+        """To be called when the probe was released without an attempt."""
         if self.state is State.HALF_OPEN:
             self.state = State.OPEN
 
     def record(self, submitted: SubmitResult, now: float) -> None:
-        """Takes in the result of one submission, in its context (worker/lanes/account_refusals.py)."""
+        """Records the result of one submission, after worker/lanes/account_refusals.py put it in context."""
         result = submitted.result
         if result in TAKEN and self.state is State.CLOSED:  # nearly all
             self._good += 1
@@ -155,7 +159,7 @@ class CircuitBreaker:
             self._failures = self._account_refusals = self._not_understood = self._pauses = 0
             return
         if self.state is State.OPEN:
-            return  # of what was in flight before the pause: the probe will tell
+            return  # a request from before the pause: only the probe decides
         alone = self.state is State.HALF_OPEN or self._first_alone
         self._first_alone = False
         if result in OF_THE_ACCOUNT:
@@ -168,7 +172,7 @@ class CircuitBreaker:
                 self._open(now, GatewayHealth.NOT_UNDERSTOOD)
         elif result in FAILURES:
             self._failures += 1
-            self._answered_at = now  # if it was sent alone: such a result is no reason to go on so
+            self._answered_at = now  # the state is known: if it was sent alone, the next ones need not be
             if result is Result.THROTTLED:
                 self._limit.on_throttled()
             if self.state is State.HALF_OPEN or self._failures >= FAILURE_THRESHOLD:
@@ -180,22 +184,22 @@ class CircuitBreaker:
             self._close(now)
 
     def end_batch(self, now: float, *, full: bool) -> None:
-        """After the results of one batch have been recorded; `full` says that as many were in flight as may be."""
+        """To be called after the results of one batch; `full` means that the limit of requests was reached."""
         self._limit.record(self._good, now, full=full)
         self._good = 0
 
     def seconds_until_probe(self, now: float) -> float:
-        """How long the pause still lasts; 0 when there is none."""
+        """Seconds until the pause ends; 0 without a pause."""
         return max(0.0, self._resume_at - now) if self.state is State.OPEN else 0.0
 
-    def _allowed_ahead(self) -> int:
-        if self._ahead is not None:
-            return self._ahead
+    def _prefetch_limit(self) -> int:
+        if self._prefetch is not None:
+            return self._prefetch
         if self._limit.cautious:
-            return 0  # to a gateway that has asked for less, what waits here is what waits too long
+            return 0  # the gateway has throttled: claimed messages would wait too long
         if not self._limit.rate:
-            return self._limit.value  # nothing is known yet: as many again
-        return int(self._limit.rate * AHEAD_SECONDS)
+            return self._limit.value  # the rate is not known yet: as many again
+        return int(self._limit.rate * PREFETCH_SECONDS)
 
     def _open(self, now: float, cause: GatewayHealth, *, at_least: float = 0.0) -> None:
         cap = NOT_UNDERSTOOD_PAUSE_CAP if cause is GatewayHealth.NOT_UNDERSTOOD else PAUSE_CAP

@@ -1,55 +1,55 @@
-"""How many requests may be in flight at once: found out, between a floor and the configured concurrency.
+"""An adaptive limit of the requests in flight, up to the configured concurrency.
 
-Pure: `now` is passed in, in seconds of a monotonic clock. More requests at once are tried, and kept if they pay: if
-responses come in faster for it. So the limit finds what the gateway can take, whether its latency is a millisecond or a
-second, without knowing it. When the gateway throttles, the limit is halved, and comes back bit by
-bit (additive increase, multiplicative decrease: D. Chiu and R. Jain, 1989).
+Pure: `now` is passed in, in seconds of a monotonic clock. The limit is raised by steps, and a step is kept if responses
+come faster with it. So it adapts to the capacity of the gateway, whether its latency is a millisecond or a second,
+without measuring the latency. When the gateway throttles, the limit is halved, and then raised gradually (additive
+increase, multiplicative decrease: D. Chiu and R. Jain, 1989).
 """
 
 from __future__ import annotations
 
-FLOOR = 16
-"""Where the limit begins, unless the configured concurrency is lower."""
+INITIAL_LIMIT = 16
+"""The limit at the start, unless the configured concurrency is lower."""
 
 GROWTH = 2.0
-"""By how much a limit that pays is raised."""
+"""The factor of a step up."""
 
 MIN_GAIN = 0.25
-"""What part of the growth must come out as faster responses for it to pay."""
+"""The part of the increase by which responses must come faster for a step to be kept."""
 
 ROUND_SECONDS = 0.1
-"""A round is what is learned from: as many responses as the limit, and at least so long."""
+"""A round, which decides about a step, has as many responses as the limit, and takes at least so long."""
 
 FAST_ROUND_SECONDS = 0.02
-"""Long enough for a round that pays already: responses that come faster are believed."""
+"""The minimum for a round in which responses already come faster: that is decisive earlier."""
 
 HOLD_SECONDS = 10.0
-"""Between trying for more, once more has not paid."""
+"""Seconds until the next step up after one that was not kept."""
 
 SILENCE_SECONDS = 10.0
-"""Without any response, after which nothing is known of their rate any more."""
+"""Seconds without any response after which their rate is unknown."""
 
 
 class AdaptiveConcurrencyLimit:
-    """Learns from the responses to one worker."""
+    """The limit of one worker at one gateway, adjusted by responses."""
 
     def __init__(self, maximum: int) -> None:
         self._max = float(maximum)
-        self._limit = min(float(FLOOR), self._max)
+        self._limit = min(float(INITIAL_LIMIT), self._max)
         self._before: tuple[float, float] | None = None
-        """The limit before it was raised, and the responses a second that it brought."""
+        """The limit before the last step up, and its responses a second."""
         self._hold_until = 0.0
         self._restored_at = 0.0
-        """The limit at which the caution after throttling ends."""
+        """The limit at which the recovery after throttling ends."""
         self._stale_responses = 0
-        """Responses still to come to what was in flight when the gateway last throttled."""
+        """Responses still expected to requests that were in flight when the gateway last throttled."""
         self._begun: float | None = None
         self._responses = 0
         self._slice_begun: float | None = None
         self._slice = 0
         self._last_response_at = 0.0
         self.rate = 0.0
-        """Responses a second, lately; 0 when nothing is known of it."""
+        """Recent responses a second; 0 if unknown."""
 
     @property
     def value(self) -> int:
@@ -58,12 +58,13 @@ class AdaptiveConcurrencyLimit:
 
     @property
     def cautious(self) -> bool:
-        """Whether the gateway has asked for less lately."""
+        """Whether the limit is still recovering from throttling or an outage."""
         return self._limit < self._restored_at
 
     def on_throttled(self) -> None:
-        """The gateway asks for less. What was in flight when it last did so was sent before that, and says nothing new:
-        one halving for each round (as in TCP, RFC 6582).
+        """Halves the limit, once per round (as in TCP, RFC 6582).
+
+        Requests that were in flight at the last halving were sent before it: throttling of those is ignored.
         """
         if self._stale_responses:
             self._stale_responses -= 1
@@ -74,14 +75,14 @@ class AdaptiveConcurrencyLimit:
         self._start_over()
 
     def restart(self) -> None:
-        """The gateway has come back: it is not hit with everything at once."""
-        self._restored_at = min(float(FLOOR), self._max)
+        """Starts at 1 after an outage, so that the gateway does not get all requests at once."""
+        self._restored_at = min(float(INITIAL_LIMIT), self._max)
         self._limit = 1.0
         self._stale_responses = 0
         self._start_over()
 
     def record(self, responses: int, now: float, *, full: bool) -> None:
-        """Takes in so many good responses; `full` says that as many were in flight as may be, all the time."""
+        """Records so many good responses; `full` means that the limit was reached all the time."""
         self._stale_responses = max(0, self._stale_responses - responses)
         self._measure(responses, now)
         if self.cautious:
@@ -102,7 +103,7 @@ class AdaptiveConcurrencyLimit:
             self._begun, self._responses = now, 0
 
     def _pays(self, rate: float) -> bool:
-        """Whether what the limit was raised to brings enough more than the one before. One that was not raised does."""
+        """Whether responses come enough faster than before the last step up; True if there was none."""
         if self._before is None:
             return True
         limit, brought = self._before
@@ -123,7 +124,7 @@ class AdaptiveConcurrencyLimit:
         elif now - self._last_response_at >= SILENCE_SECONDS:
             self.rate, self._slice_begun = 0.0, None
         if self._slice_begun is None:
-            if responses:  # over what time these came is not known
+            if responses:  # the time in which these came is not known
                 self._slice_begun, self._slice = now, 0
             return
         self._slice += responses
@@ -132,7 +133,7 @@ class AdaptiveConcurrencyLimit:
             return
         rate = self._slice / seconds
         if rate > self.rate or seconds >= ROUND_SECONDS:
-            # Half of what is new: steady enough, and after a second nothing is left of what was.
+            # The mean of old and new rate: smooth, and without the influence of the old rate after a second.
             self.rate = (self.rate + rate) / 2 if self.rate else rate
             self._slice_begun, self._slice = now, 0
 

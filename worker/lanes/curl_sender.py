@@ -1,7 +1,7 @@
 """One thread that keeps many requests in flight at once, with libcurl's multi interface (libcurl-multi(3)).
 
-It costs a tenth of what a thread for each request does: nothing waits for a lock, and responses that come in together
-are read together.
+It costs a tenth of a thread for each request: nothing waits for a lock, and responses that arrive together are read
+together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.message_sender import DepartureCheck, MessageSender, attempt, internal_error_result, may_begin
 
 ActiveRequest = tuple[ClaimedMessage, CurlTransfer, tuple[str, ...], DepartureCheck]
-"""A request in flight: its message, what carries it, its secrets, and when it left."""
+"""A request in flight: its message, its transfer, its secrets, and its departure check."""
 
 
 _EVENTS = {
@@ -37,7 +37,8 @@ _EVENTS = {
 
 
 def _new_poll() -> tuple[Any, float]:
-    """The best there is on this system, and its unit of time: epoll(7) has poll(2)'s events, and takes seconds."""
+    """The best polling object of this system, and its units per second: epoll(7) has poll(2)'s events, and takes
+    seconds."""
     return (select.epoll(), 1.0) if hasattr(select, "epoll") else (select.poll(), 1000.0)
 
 
@@ -54,7 +55,7 @@ class CurlSender(MessageSender):
         self._idle: list[CurlTransfer] = []
         self._active: dict[pycurl.Curl, ActiveRequest] = {}
         self._idle_sockets: set[int] = set()
-        """Sockets that carry no request just now."""
+        """Sockets without a request."""
         self._poll, self._second = _new_poll()
         self._multi = pycurl.CurlMulti()
         for option, value in (
@@ -71,27 +72,27 @@ class CurlSender(MessageSender):
         threading.Thread(target=self._run, name="sender", daemon=True).start()
 
     def submit(self, messages: Iterable[ClaimedMessage]) -> None:
-        """Takes messages, first come, first served."""
+        """Queues messages, in the order of submission."""
         super().submit(messages)
         self._wake()
 
     def collect(self) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
-        """What has been attempted, and what came back unattempted, since the last time. Does not wait.
+        """The attempts and the unattempted messages since the last call. Does not wait.
 
-        Raises what has ended this thread, if anything does: what was in flight is left to its leases.
+        Raises the error that ended the thread, if there is one: messages in flight stay leased until they expire.
         """
         if self._failure is not None:
             raise self._failure
         return super().collect()
 
     def allow_probe(self) -> None:
-        """The circuit breaker has opened: what is submitted from now on is a probe, and may start."""
+        """To be called once the circuit breaker has opened: the next message is a probe, and may start."""
         if self._not_understood:
             super().allow_probe()
             self._wake()
 
     def stop(self) -> list[ClaimedMessage]:
-        """Starts no more requests, and takes back what has not begun. Those in flight go on."""
+        """Starts no more requests, and takes back the waiting messages. Those in flight continue."""
         self._stopped = True
         self._wake()
         return self.take_back_queued()
@@ -109,7 +110,7 @@ class CurlSender(MessageSender):
         self._results_ready.set()
 
     def _start(self) -> float:
-        """Starts what may start; returns the monotonic time before which the next one may not."""
+        """Starts the requests that may start; returns the monotonic time before which the next one may not."""
         waiting = self._waiting
         while len(self._active) < self.limit and self._not_understood < NOT_UNDERSTOOD_THRESHOLD and not self._stopped:
             now = time.monotonic()
@@ -117,7 +118,7 @@ class CurlSender(MessageSender):
                 if (start_from := waiting[0].start_from) > now:
                     return start_from
                 message = waiting.popleft()
-            except IndexError:  # there is none, or it has been taken back just now
+            except IndexError:  # empty, or emptied by the other thread
                 return math.inf
             if may_begin(message, now):
                 self._send(message, now)
@@ -135,14 +136,14 @@ class CurlSender(MessageSender):
             transfer = self._idle.pop() if self._idle else self._client.transfer()
             check = DepartureCheck(message, now)
             self._client.begin(transfer, request, check)
-        except Exception as error:  # noqa: BLE001  a bug: one message may meet it, and this thread serves them all
+        except Exception as error:  # noqa: BLE001  a bug must fail one message, and not the thread for all of them
             self._end(message, internal_error_result(message, error), now)
             return
         self._active[transfer.handle] = message, transfer, secrets, check
         self._multi.add_handle(transfer.handle)
 
     def _wait(self, start_at: float) -> None:
-        """Lets libcurl work on what the network has to say, and waits for that at most until then."""
+        """Waits for events until `start_at` at most, and lets libcurl handle them."""
         milliseconds = self._multi.timeout()  # negative when libcurl has nothing to wait for
         seconds = min(start_at - time.monotonic(), math.inf if milliseconds < 0 else milliseconds / 1000)
         events = self._poll.poll(None if seconds == math.inf else max(0.0, seconds) * self._second)
@@ -151,7 +152,7 @@ class CurlSender(MessageSender):
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(4096)
             elif fd in self._idle_sockets:
-                # The gateway has closed an idle connection, and no request waits for that.
+                # The gateway has closed an idle connection: no request is affected.
                 with contextlib.suppress(OSError, KeyError):
                     self._poll.unregister(fd)
             else:
@@ -173,7 +174,7 @@ class CurlSender(MessageSender):
         message, transfer, secrets, check = self._active[handle]
         result = None
         try:
-            if transfer.end(code):  # before libcurl lets go of it: afterwards, its connection is not known
+            if transfer.end(code):  # before it is removed: afterwards, its connection is not known
                 result = self._client.read(transfer, secrets)
         except Exception as error:  # noqa: BLE001
             result = internal_error_result(message, error)
@@ -199,12 +200,12 @@ class CurlSender(MessageSender):
             self._results_ready.set()
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # it has been woken more than enough, or has come to its end
+        with contextlib.suppress(OSError):  # the buffer is full of wake-ups, or the thread has ended
             self._wake_up.send(b"!")
 
     def _watch(self, what: int, fd: int, *_: object) -> None:
-        # A connection stays watched between two requests, which saves half of what the watching costs. Should it have
-        # been closed meanwhile, and the new one been given its number, the kernel knows nothing of it.
+        # A connection stays registered between two requests, which saves half of the cost. If it was closed meanwhile,
+        # and a new one has its descriptor number, that one is not registered yet.
         if what == pycurl.POLL_REMOVE:
             self._idle_sockets.add(fd)
             return

@@ -1,10 +1,10 @@
-"""One request over libcurl, at about a tenth of the cost of requests' own transport.
+"""One request over libcurl, at about a tenth of the cost of the transport of requests.
 
 One thread keeps any number of transfers under way at once (worker/lanes/curl_sender.py).
 
-What libcurl would do of its own accord and a ledger cannot have is switched off. Above all, it repeats a request whose
-reused connection closes before the first byte of a response: each transfer lets one request leave, and no second. And
-it may take a connection that has been closed for one that stands (it looks once a second): so we look, each time.
+Features of libcurl that would break the ledger's guarantees are disabled. Above all, libcurl repeats a request whose
+reused connection closes before the first byte of a response: a transfer allows one request only. And libcurl may reuse
+a connection that has been closed (it checks once a second): the transfer checks each time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 BODY_LIMIT = 64 * 1024
-"""Bytes of a response that are read. The success body has 27; what is this much longer is no response to us."""
+"""Bytes of a response that are read. The success body has 27; one that is much longer is an error."""
 
 IDLE_LIMIT = 1.0
-"""Seconds after which an idle connection is not used again.
+"""Seconds after which an idle connection is not reused.
 
 Servers close idle connections after 2 to 5 seconds (gunicorn 2, Node.js, Apache and uvicorn 5) and workers look for
 messages every 5: a request sent just as the server closes gets no response, which leaves its message in doubt.
@@ -33,7 +33,7 @@ messages every 5: a request sent just as the server closes gets no response, whi
 HEADER_LINES = 100
 """Header lines of one response that are read: as many as http.client takes. libcurl bounds their size (300 KiB)."""
 
-# What libcurl's error codes mean, in words of ours: its own may quote the response (libcurl-errors(3)).
+# Messages for libcurl's error codes: its own messages may quote the response (libcurl-errors(3)).
 _WORDS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: "not an HTTP answer",
     pycurl.E_COULDNT_RESOLVE_PROXY: "the proxy's name cannot be looked up",
@@ -52,19 +52,19 @@ _WORDS = {
 
 MAX_IDLE_SECONDS = 2
 CLOSED_AFTER_SECONDS = MAX_IDLE_SECONDS + 1.0
-"""Whole seconds after which libcurl closes an idle connection, and seconds after which it certainly has."""
+"""Whole seconds after which libcurl closes an idle connection, and seconds after which it has certainly done so."""
 
 Connections = dict[int, "Connection"]
-"""Our connections by their ports on this side."""
+"""Connections by their local ports."""
 
 
 class Connection:
-    """What we know of a connection that libcurl keeps."""
+    """The state of a connection in libcurl's pool."""
 
     __slots__ = ("_poll", "last_used")
 
     def __init__(self, fd: int) -> None:
-        """`fd` is negative when it has been closed already."""
+        """`fd` is negative if it is already closed."""
         self.last_used = 0.0
         """By the monotonic clock."""
         self._poll = select.poll()
@@ -73,12 +73,10 @@ class Connection:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it may carry another request: not when something waits to be read on it, which is its end, or what
-        cannot be a response.
-        """
+        """Whether it may be reused: not if there is something to read, which is its end or data that is no response."""
         idle = time.monotonic() - self.last_used
         if idle >= IDLE_LIMIT:
-            return idle > CLOSED_AFTER_SECONDS  # that was another connection, which had this port before
+            return idle > CLOSED_AFTER_SECONDS  # an earlier connection with the same port
         return not self._poll.poll(0)
 
 
@@ -114,7 +112,7 @@ class CurlTransfer:
         self._fields: Mapping[str, str] | None = None
         self._timeouts: tuple[int, int] | None = None
         self.status: int | None = None
-        """Of a response whose headers are complete."""
+        """The status of a response whose headers are complete."""
         self.body = b""
         self.error: OSError | None = None
         """Why there is no response, or only part of one."""
@@ -122,7 +120,7 @@ class CurlTransfer:
         for option, value in _options(ca_file, proxy).items():
             handle.setopt(option, value)
         for option in (pycurl.CAPATH, pycurl.PROXY_CAPATH):
-            handle.unsetopt(option)  # the system's authorities would be trusted beside ours
+            handle.unsetopt(option)  # the system's authorities would be trusted in addition
         handle.setopt(pycurl.PREREQFUNCTION, self._before_send)
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
@@ -134,7 +132,7 @@ class CurlTransfer:
 
     @property
     def headers(self) -> CaseInsensitiveDict[str]:
-        """Of the response, and not of a 1xx before it."""
+        """The headers of the response, without those of a 1xx response before it."""
         headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         for line in self._lines:
             text = line.decode("latin-1").strip()
@@ -147,7 +145,7 @@ class CurlTransfer:
 
     @property
     def received_at(self) -> datetime:
-        """When it ended. To be asked for at once."""
+        """The current time. To be read right after the end."""
         return datetime.now(UTC)
 
     def begin(
@@ -157,9 +155,9 @@ class CurlTransfer:
         timeout: float,
         may_leave: Callable[[], bool],
     ) -> None:
-        """Gets ready for a request. Seconds: for a connection to stand, and for everything together.
+        """Prepares a request. `connect_timeout` and `timeout` (for everything together) are in seconds.
 
-        `may_leave` is asked when the connection stands, right before the request leaves.
+        `may_leave` is called once the connection is established, right before the request leaves.
         """
         handle = self.handle
         self._may_leave = may_leave
@@ -182,9 +180,9 @@ class CurlTransfer:
             self._timeouts = timeouts
 
     def end(self, code: int = pycurl.E_OK) -> bool:
-        """Takes in what libcurl says at the end of the request, by its code.
+        """Reads the outcome of the request; `code` is libcurl's error code.
 
-        Returns whether it is over. If not, nothing has left: the connection was closed, and another is to be tried.
+        Returns whether it has ended. If not, nothing was sent: the connection was closed, and a new one is to be used.
         """
         if self._stale:
             self._connect_anew(True)
@@ -202,11 +200,11 @@ class CurlTransfer:
         return True
 
     def close(self) -> None:
-        """Closes the handle, and the connection that it has made by itself."""
+        """Closes the handle, and a connection of its own."""
         self.handle.close()
 
     def _before_send(self, _: str, __: str, ___: int, port: int) -> int:
-        # Called right before the request leaves, whatever the connection. A second time would be a repeat.
+        # Called right before the request leaves, on any connection. A second call would be a repeat.
         if self._requests:
             return pycurl.PREREQFUNC_ABORT
         connection = self._connections.get(port)
@@ -215,7 +213,7 @@ class CurlTransfer:
             return pycurl.PREREQFUNC_ABORT
         if self._may_leave is None or not self._may_leave():
             return pycurl.PREREQFUNC_ABORT
-        self._lines.clear()  # a proxy's, should it have opened a tunnel
+        self._lines.clear()  # headers of a proxy that opened a tunnel
         self._requests = 1
         self._port = port
         return pycurl.PREREQFUNC_OK
@@ -259,7 +257,7 @@ def _options(ca_file: str, proxy: str) -> dict[int, Any]:
         pycurl.PATH_AS_IS: 1,
         pycurl.CAINFO: ca_file,
         pycurl.PROXY_CAINFO: ca_file,
-        # Set in any case, or libcurl would read the environment.
+        # Always set, or libcurl would read the environment.
         pycurl.PROXY: proxy,
         pycurl.NOPROXY: "",
         pycurl.MAXAGE_CONN: MAX_IDLE_SECONDS,

@@ -1,7 +1,7 @@
-"""The client of a gateway that speaks HTTP: prepares requests, and reads what came of them, whatever the network does.
+"""The client of an HTTP gateway: prepares requests, and reads their results, including network errors.
 
-The provider's adapter says what is asked and what a response means. requests prepares the request and authenticates it.
-libcurl carries it, many at once in one thread (worker/lanes/curl_sender.py).
+The provider's adapter creates submissions and reads responses. The library requests prepares and authenticates
+requests. libcurl transfers them, many at once in one thread (worker/lanes/curl_sender.py).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from worker.lanes.curl_transfer import Connections, CurlTransfer
 
 _HEADERS = {
     "User-Agent": "gonets",
-    # Nothing compressed: a few bytes could unpack to gigabytes.
+    # No compression: a few bytes could decompress to gigabytes.
     "Accept-Encoding": "identity",
 }
 
 
 Prepared = tuple[requests.PreparedRequest, tuple[str, ...]]
-"""A request that may go, and what of it must not be shown or logged."""
+"""A prepared request, and the parts of it that must not be shown or logged."""
 
 
 class Exchange(Response, Protocol):
-    """A request that is over, and what it has brought."""
+    """A request that has ended, and its response."""
 
     @property
     def has_left(self) -> bool:
@@ -45,7 +45,7 @@ class Exchange(Response, Protocol):
 
     @property
     def error(self) -> OSError | None:
-        """Why there is no response, or only part of one. Its `status` is None when not even that has come."""
+        """Why there is no response, or only part of one. `status` is None without complete headers."""
 
 
 class GatewayClient:
@@ -65,10 +65,10 @@ class GatewayClient:
     ) -> None:
         """Connects to nothing yet.
 
-        `connect_timeout` (seconds) is for a connection to stand, TLS included; `timeout` is for everything together,
-        up to the last byte of the response. `retry_after_cap` (seconds) bounds what the gateway may ask us to wait.
-        `ca_file` replaces the well-known certificate authorities. A `proxy` is used only when it is given here: the
-        environment is not asked. Raises ConfigurationError for a setting that can't work.
+        `connect_timeout` (seconds) is for the connection, TLS included; `timeout` is for everything together, up to the
+        last byte of the response. `retry_after_cap` (seconds) bounds the Retry-After of the gateway. `ca_file` replaces
+        the well-known certificate authorities. A `proxy` is used only if given here: the environment is not read.
+        Raises ConfigurationError for a setting that cannot be used.
         """
         _check_address("GATEWAY_URL", url)
         if proxy:
@@ -88,7 +88,7 @@ class GatewayClient:
     def prepare(self, message: OutgoingMessage) -> Prepared | SubmitResult:
         """The request for a message; the result, if it cannot be submitted at all.
 
-        The same message always gives the same body, byte for byte: the ledger promises that of a repeat.
+        The same message always gives the same body, byte for byte: repeats must be identical.
         """
         submission = self._adapter.prepare(message)
         if isinstance(submission, SubmitResult):
@@ -97,7 +97,7 @@ class GatewayClient:
         template = self._template
         if template is None or template.token != token or template.headers is not submission.headers:
             self._template = template = self._prepare_template(submission, token)
-        # What a copy of the template would be, at a tenth of its cost.
+        # Equal to a copy of the template, at a tenth of the cost.
         request = requests.PreparedRequest()
         request.method = submission.method
         request.url = f"{template.url}{submission.path}"
@@ -107,14 +107,14 @@ class GatewayClient:
         return request, (token, *submission.secrets)
 
     def transfer(self) -> CurlTransfer:
-        """A transfer to make requests with, one after the other."""
+        """A transfer for consecutive requests."""
         return CurlTransfer(self._ca_file, self._proxy, self._connections)
 
     def begin(self, transfer: CurlTransfer, request: requests.PreparedRequest, may_leave: Callable[[], bool]) -> None:
-        """Gets a transfer ready for a request.
+        """Prepares a transfer for a request.
 
-        `may_leave` is asked when the connection stands, right before the request leaves, which it does not if the
-        answer is no.
+        `may_leave` is called once the connection is established, right before the request leaves. If it returns False,
+        the request is not sent.
         """
         transfer.begin(request, self._connect_timeout, self._timeout, may_leave)
 
@@ -125,7 +125,7 @@ class GatewayClient:
         if status is None or exchange.error is not None:
             if status is None or 200 <= status < 300:
                 return _without_response(exchange, status)
-            # The status says enough: only a success needs its body to tell.
+            # The status is enough: only a success depends on the body.
             response = _Head(status, exchange.headers, b"", exchange.received_at)
         result = self._adapter.read(response, secrets)
         if result.retry_after is not None and result.retry_after > self._retry_after_cap:
@@ -140,7 +140,7 @@ class GatewayClient:
 
 
 class BearerToken(AuthBase):
-    """Authenticates a request as RFC 6750 2.1 has it."""
+    """Authenticates a request by RFC 6750 2.1."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -151,7 +151,7 @@ class BearerToken(AuthBase):
 
 
 class _Template(NamedTuple):
-    """A prepared request, and what it was prepared from."""
+    """A prepared request, and the values that it was prepared from."""
 
     token: str
     headers: Mapping[str, str]
@@ -160,7 +160,7 @@ class _Template(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """A response whose body has not come whole."""
+    """A response whose body is incomplete."""
 
     status: int
     headers: Mapping[str, str]
@@ -169,7 +169,7 @@ class _Head(NamedTuple):
 
 
 def _without_response(exchange: Exchange, status: int | None) -> SubmitResult:
-    # Whatever the error is, what counts is whether the request had begun to leave.
+    # The kind of error does not matter, only whether the request had begun to leave.
     return SubmitResult(
         Result.AMBIGUOUS if exchange.has_left else Result.UNREACHABLE,
         None if status is None else str(status),
@@ -179,12 +179,12 @@ def _without_response(exchange: Exchange, status: int | None) -> SubmitResult:
 
 
 def _words_of(error: OSError | None) -> str:
-    """The system's words, or libcurl's in words of ours: never the gateway's, which may quote the request."""
+    """The message of the system, or ours for an error of libcurl; never the gateway's, which may quote the request."""
     return "" if error is None else str(error.strerror or error)
 
 
 def _check_address(setting: str, url: str) -> None:
-    """Raises ConfigurationError, without the address: it may hold a password."""
+    """Raises ConfigurationError, without the address: it may contain a password."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
@@ -197,7 +197,7 @@ def _check_address(setting: str, url: str) -> None:
 
 
 def _check_authorities(ca_file: str | None) -> None:
-    """Raises ConfigurationError for a file that libcurl could not use either: it would say so with each request."""
+    """Raises ConfigurationError at the start for a file that libcurl could not use: each request would fail."""
     try:
         ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
     except OSError as error:

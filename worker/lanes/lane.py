@@ -1,7 +1,7 @@
-"""A lane: everything that this worker needs to send to one gateway, and the order in which it is used.
+"""A lane: the components that this worker needs to send to one gateway, and the order of their use.
 
-Each gateway has a sender, a circuit breaker with a concurrency limit, a rate limit (in its queue) and a token of its
-own, so trouble at one delays no other.
+Each gateway has its own sender, circuit breaker with a concurrency limit, rate limit (in its queue) and token, so a
+failure of one gateway delays no other.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from worker.telemetry.status_reporter import LaneStatus
 log = logging.getLogger(__name__)
 
 Observe = Callable[[str, Sequence[AttemptResult]], None]
-"""Takes a gateway's name and attempts that have been recorded."""
+"""Called with a gateway's name and attempts that have been recorded."""
 
 STALL_WAIT_SECONDS = 0.25
-"""How long the loop waits for a result while there is more in flight than the gateway may be given at once."""
+"""Seconds that the loop waits for a result while more messages are in flight than the concurrency limit."""
 
 STOPPED = {
     GatewayHealth.CIRCUIT_OPEN: (logging.WARNING, "circuit_breaker.opened"),
@@ -37,7 +37,7 @@ STOPPED = {
     GatewayHealth.NO_CREDIT: (logging.ERROR, "gateway.no_credit"),
     GatewayHealth.NOT_UNDERSTOOD: (logging.ERROR, "gateway.not_understood"),
 }
-"""The event in the log when a lane stops sending, by what it stops for."""
+"""The log event when a lane stops sending, by its cause."""
 
 
 class Lane:
@@ -62,16 +62,16 @@ class Lane:
 
     @property
     def status(self) -> LaneStatus:
-        """How it is, for reports and metrics."""
+        """The status for reports and metrics."""
         return LaneStatus(self.gateway, self._breaker.health, self.in_flight, self._breaker.limit)
 
     @property
     def has_many_waiting(self) -> bool:
-        """Whether more than half of what may wait for its turn does so."""
+        """Whether more than half of the messages that may wait to be submitted do so."""
         return self._sender.waiting > (self._breaker.allowed() - self._breaker.limit) / 2
 
     def record_results(self, observe: Observe) -> bool:
-        """Records what has been attempted, and releases what came back unattempted. Returns whether there was any."""
+        """Records attempts, and releases messages that were not attempted. Returns whether there were any."""
         full = self.in_flight >= self._breaker.limit
         attempted, unstarted = self._sender.collect()
         self._release(unstarted)
@@ -80,27 +80,27 @@ class Lane:
         observe(self.gateway, attempted)
         now = time.monotonic()
         for attempt in attempted:
-            self._learn(attempt.submitted, now)
+            self._record_result(attempt.submitted, now)
         self._breaker.end_batch(now, full=full)
         self._sender.limit = self._breaker.limit
         if self._breaker.state is not State.CLOSED:
-            # Not before: results that it has not learned of yet may be what stops the sender.
+            # Not earlier: the sender may have stopped for results that the circuit breaker has recorded only now.
             self._sender.allow_probe()
         return bool(attempted or unstarted)
 
     def release_forbidden(self) -> None:
-        """Releases what belongs to mailings that are paused, cancelled or over by now, and has not begun."""
-        if self._queue.look_at_mailings():
+        """Releases waiting messages of mailings that are now paused, cancelled or past their end."""
+        if self._queue.refresh_permits():
             self._release(self._sender.take_back_forbidden())
 
     def release_surplus(self) -> None:
-        """After the gateway has become slower: releases what would wait for too long now, the last first."""
+        """After the gateway has become slower: releases messages that would wait too long, the last ones first."""
         allowed = self._breaker.allowed()
         if self.in_flight > 2 * allowed:
             self._release(self._sender.take_back_queued(self.in_flight - allowed))
 
     def claim_and_submit(self) -> bool:
-        """Claims what is due, as much as the gateway may be given, and submits it. Returns whether there was any."""
+        """Claims due messages, as many as the gateway may get, and submits them. Returns whether there were any."""
         if self._poison.active:
             return self._poison.submit_claimed()
         now = time.monotonic()
@@ -109,35 +109,35 @@ class Lane:
             return True
         capacity = self._breaker.capacity(now, self.in_flight)
         claimable = capacity and now >= self._queue.claimable_at
-        messages = self._queue.claim(capacity, alone=not self.in_flight, pick=self._breaker.pick) if claimable else []
+        messages = self._queue.claim(capacity, idle=not self.in_flight, pick=self._breaker.pick) if claimable else []
         if not messages:
             return closed and not self.in_flight and self._poison.claim(idle=True)
         if self._breaker.account_refused and self._token.refresh():
             log.info("gateway.token_reloaded", extra={"gateway": self.gateway})
         self._breaker.start_probe()
-        self.release_forbidden()  # it may be time to, after a claim that took long
+        self.release_forbidden()  # permits may be due for a refresh after a slow claim
         self._sender.submit(messages)
         return True
 
     def seconds_until_due(self, now: float) -> float:
-        """How long it needs no attention, unless a result comes; `now` is monotonic."""
-        seconds = self._queue.seconds_until_look()
+        """Seconds until the lane has something to do, unless a result comes; `now` is monotonic."""
+        seconds = self._queue.seconds_until_refresh()
         if pause := self._breaker.seconds_until_probe(now):
             seconds = min(seconds, pause)
         if (claimable_at := self._queue.claimable_at) > now:
             seconds = min(seconds, claimable_at - now)
-        # Should no result come, what waits is released.
+        # If no result comes, waiting messages are released.
         return min(seconds, STALL_WAIT_SECONDS if self.in_flight > self._breaker.limit else math.inf)
 
     def stop(self) -> None:
-        """Starts nothing more, and releases what has not begun."""
+        """Starts no more requests, and releases the messages that wait."""
         self._release(self._sender.stop() + self._poison.take_back())
 
     def _put_in_context(self, attempted: list[AttemptResult]) -> None:
         refused = [attempt.message for attempt in attempted if attempt.submitted.result in OF_THE_ACCOUNT]
         self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
 
-    def _learn(self, submitted: SubmitResult, now: float) -> None:
+    def _record_result(self, submitted: SubmitResult, now: float) -> None:
         before, health = self._breaker.state, self._breaker.health
         self._breaker.record(submitted, now)
         if self._breaker.state is before:

@@ -1,4 +1,4 @@
-"""What a lane hands claimed messages to, and takes results from. It knows no database.
+"""The interface of senders, which submit claimed messages and collect the results. They use no database.
 
 worker/lanes/curl_sender.py is the sender for gateways over HTTP.
 """
@@ -27,14 +27,14 @@ Item = TypeVar("Item")
 
 
 class MessageSender(ABC):
-    """Submits messages, as many at once as `limit` says, and keeps the results until they are collected.
+    """Submits messages, at most `limit` at once, and keeps the results until they are collected.
 
-    A message that may not leave any more when its turn comes, or when its connection stands, or whose turn comes after
-    `stop`, is not attempted: it comes back as it was, and its request certainly never left.
+    Before a request starts, and again once its connection is established, it is checked whether it may still leave. If
+    not, or after `stop`, the message is returned without an attempt: its request certainly never left.
     """
 
     limit: int
-    """How many requests may be in flight at the gateway at once."""
+    """Requests that may be in flight at the gateway at once."""
 
     def __init__(self, results_ready: threading.Event) -> None:
         """`results_ready` is set whenever there is something to collect."""
@@ -44,7 +44,7 @@ class MessageSender(ABC):
         self._unstarted: deque[ClaimedMessage] = deque()
         self._in_flight = 0
         self._not_understood = 0
-        """Results in a row that were not understood: from NOT_UNDERSTOOD_THRESHOLD on nothing starts."""
+        """Consecutive results that were not understood: from NOT_UNDERSTOOD_THRESHOLD on nothing starts."""
 
     @property
     def in_flight(self) -> int:
@@ -53,58 +53,58 @@ class MessageSender(ABC):
 
     @property
     def waiting(self) -> int:
-        """Those of them that have not begun."""
+        """Those of them whose submission has not begun."""
         return len(self._waiting)
 
     def submit(self, messages: Iterable[ClaimedMessage]) -> None:
-        """Takes messages, first come, first served."""
+        """Queues messages, in the order of submission."""
         added = list(messages)
         self._in_flight += len(added)
         self._waiting.extend(added)
 
     def collect(self) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
-        """What has been attempted, and what came back unattempted, since the last time. Does not wait."""
+        """The attempts and the unattempted messages since the last call. Does not wait."""
         attempted, unstarted = _drain(self._attempted), _drain(self._unstarted)
         self._in_flight -= len(attempted) + len(unstarted)
         return attempted, unstarted
 
     def take_back_queued(self, limit: int | None = None) -> list[ClaimedMessage]:
-        """Takes back what has not begun: all of it, or at most `limit` of those that came last."""
+        """Takes back waiting messages: all of them, or at most `limit`, the last ones first."""
         taken = _drain(self._waiting) if limit is None else _drain(self._waiting, limit, last=True)
         self._in_flight -= len(taken)
         return taken
 
     def take_back_forbidden(self) -> list[ClaimedMessage]:
-        """Takes back what has not begun and may not leave any more."""
+        """Takes back waiting messages that may not leave any more."""
         now = time.monotonic()
         taken = self.take_back_queued()
         self.submit([message for message in taken if message.may_leave(now)])
         return [message for message in taken if not message.may_leave(now)]
 
     def allow_probe(self) -> None:
-        """The circuit breaker has opened: what is submitted from now on is a probe, and may start."""
+        """To be called once the circuit breaker has opened: the next message is a probe, and may start."""
         self._not_understood = 0
 
     @abstractmethod
     def stop(self) -> list[ClaimedMessage]:
-        """Starts no more requests, and takes back what has not begun. Those in flight go on."""
+        """Starts no more requests, and takes back the waiting messages. Those in flight continue."""
 
     def _count_not_understood(self, result: SubmitResult) -> None:
         self._not_understood = self._not_understood + 1 if result.not_understood else 0
 
 
 class DepartureCheck:
-    """Decides right before a request leaves whether it still may, and keeps when it left."""
+    """Checks right before a request leaves whether it still may, and keeps the time."""
 
     __slots__ = ("_message", "at", "refused")
 
     def __init__(self, message: ClaimedMessage, now: float) -> None:
-        """`now` is the monotonic time at which it begins, perhaps with a connection."""
+        """`now` is the monotonic time at which the submission begins, perhaps by connecting."""
         self._message = message
         self.at = now
-        """Monotonic time at which the request left; until then, at which it began."""
+        """Monotonic time at which the request left; before that, at which the submission began."""
         self.refused = False
-        """Whether it was too late: the request has not left, and does not leave."""
+        """Whether the check failed: the request is not sent."""
 
     def __call__(self) -> bool:
         now = time.monotonic()
@@ -116,18 +116,18 @@ class DepartureCheck:
 
 
 def may_begin(message: ClaimedMessage, now: float) -> bool:
-    """Whether the submission of a message may begin at that monotonic time, perhaps with a connection."""
+    """Whether the submission of a message may begin at that monotonic time, perhaps by connecting."""
     return now < message.begin_by and message.may_leave(now)
 
 
 def attempt(message: ClaimedMessage, result: SubmitResult, started: float) -> AttemptResult:
-    """The attempt that has just ended, having started at that monotonic time."""
+    """The attempt that has just ended; `started` is its monotonic start."""
     return AttemptResult(message, result, message.claim.database_time(started), time.monotonic() - started, started)
 
 
 def internal_error_result(message: ClaimedMessage, error: Exception) -> SubmitResult:
-    """The result of a message that our own code failed on: nobody can say how far its request got."""
-    # Only where it was: an error's own words may quote the text or the token.
+    """The result after an error in our own code: the request may have been sent."""
+    # Only the traceback: the message of an error may quote the text or the token.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("attempt.internal_error", extra={**message.log_fields(), "error": type(error).__name__, "where": where})
     return SubmitResult(Result.AMBIGUOUS, reason=reason_of(ReasonCode.INTERNAL_ERROR, type(error).__name__))

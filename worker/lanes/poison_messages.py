@@ -1,9 +1,9 @@
-"""Sending poison messages: those whose last two attempts both ended with an expired lease, so that one of them may be
-what ends its workers.
+"""Sending poison messages: those whose last two attempts both ended with an expired lease, so that they may crash their
+workers.
 
-A poison message is sent alone, so that no other message is lost with it; one at a time in the whole fleet, so that it
-ends one worker at most in the time of a lease. A worker that has claimed one finishes what it has claimed before, sends
-it, and claims nothing else meanwhile. A response, whatever it says, makes it an ordinary message again.
+A poison message is sent alone, so that a crash affects no other message; one at a time in the whole fleet, so that it
+crashes at most one worker per lease time. A worker that has claimed one finishes its other messages first, then sends
+it, and claims nothing else meanwhile. Any response makes it an ordinary message again.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from worker.queue import Queue
 log = logging.getLogger(__name__)
 
 TIME_SHARE = 0.2
-"""What part of a worker's time may go into poison messages while there are others to send."""
+"""Share of a worker's time for poison messages while there are others to send."""
 
 TURN_SECONDS = 1.0
-"""How long a worker with other messages to send sends one poison message after another, once its other claims have
-ended."""
+"""Seconds for which a worker with other messages to send sends poison messages, one after the other, once its other
+claims have ended."""
 
-LOOK_SECONDS = 1.0
-"""Until the next look for poison messages after one that has found none that may be claimed."""
+CHECK_INTERVAL = 1.0
+"""Seconds until the next check for poison messages after one that has found none to claim."""
 
 
 class PoisonMessages:
-    """One lane's part in it. For one thread."""
+    """The poison messages of one lane. For one thread."""
 
     def __init__(self, queue: Queue, sender: MessageSender) -> None:
         self._queue = queue
         self._sender = sender
         self._claimed: ClaimedMessage | None = None
-        """Not submitted yet: what was claimed before is finished first."""
+        """Not submitted yet: messages claimed before are finished first."""
         self._submitted = False
         self._turn_began_at: float | None = None
         """When this turn began."""
         self._drained_at: float | None = None
-        """When nothing else that the worker had claimed was left."""
-        self._next_look_at = 0.0
-        self._next_turn_at = time.monotonic() + LOOK_SECONDS
+        """When the last other claim of the worker ended."""
+        self._next_check_at = 0.0
+        self._next_turn_at = time.monotonic() + CHECK_INTERVAL
 
     @property
     def active(self) -> bool:
-        """Whether one is claimed and has no result yet: nothing else may be claimed."""
+        """Whether one is claimed and has no result yet. Meanwhile nothing else may be claimed."""
         return self._claimed is not None or (self._submitted and self._sender.in_flight > 0)
 
     def submit_claimed(self) -> bool:
-        """Submits the claimed one once nothing else that the worker has claimed is left. Returns whether it has."""
+        """Submits the claimed one once the worker has no other claim left. Returns whether it did."""
         if self._claimed is None or self._sender.in_flight or not self._queue.take_slot(self._claimed):
             return False
         if self._drained_at is None:
@@ -61,16 +61,16 @@ class PoisonMessages:
         return True
 
     def claim(self, *, idle: bool) -> bool:
-        """Claims one if it is time to; `idle` says that there is nothing else to send. Not while one is active."""
+        """Claims one if it is due; `idle` means that there is nothing else to send. Not while one is active."""
         now = time.monotonic()
         self._submitted = False
         if self._drained_at is not None and now - self._drained_at >= TURN_SECONDS:
             self._end_turn(now)
-        if now < self._next_look_at or not (idle or now >= self._next_turn_at):
+        if now < self._next_check_at or not (idle or now >= self._next_turn_at):
             return False
         self._claimed = self._queue.claim_poison_message()
         if self._claimed is None:
-            self._next_look_at = now + LOOK_SECONDS
+            self._next_check_at = now + CHECK_INTERVAL
             self._end_turn(now)
         elif self._turn_began_at is None:
             self._turn_began_at = now

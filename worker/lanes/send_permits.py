@@ -1,8 +1,8 @@
-"""Until when requests of a mailing may leave: for as long as the database has lately said that the mailing runs.
+"""Permits: until when requests of a mailing may leave, by the last state of the mailing that was read.
 
-A claim knows the mailing as it was when it was claimed. What changes afterwards (a pause, a cancellation, an earlier
-end) must reach the messages that are claimed and whose requests have not left. So what the database says of a mailing
-holds for VALID_SECONDS. While a worker has messages in flight it asks again before that; if it cannot, nothing leaves.
+A claim reads the state of the mailing. Later changes (a pause, a cancellation, an earlier end) must apply to claimed
+messages whose requests have not left. So the state that was read is valid for VALID_SECONDS. While a worker has
+messages in flight it reads the state again before that; if it cannot, no requests leave.
 """
 
 from __future__ import annotations
@@ -19,68 +19,71 @@ from worker.database import Database
 VALID_SECONDS = 1.0
 """How long a request may still leave after a pause, a cancellation or an earlier end has been acknowledged."""
 
-LOOK_SECONDS = 0.4
-"""Between two looks: one may be late, or slow, before anything is held up."""
+REFRESH_SECONDS = 0.4
+"""Seconds between two refreshes: one may be late or slow without delaying requests."""
 
-# Mailings that run, with the seconds until their windows close.
+# Running mailings, with the seconds until their windows close.
 READ_RUNNING = """
 SELECT id, extract(epoch FROM end_datetime - now())::float8 FROM mailing WHERE id = ANY(%s) AND status = 'running'
 """
 
 
 class Permit:
-    """Until when requests of one mailing may leave. The loop's thread writes it, and senders read it."""
+    """Until when requests of one mailing may leave. Written by the loop's thread, read by senders."""
 
     __slots__ = ("__weakref__", "until")
 
     def __init__(self, until: float) -> None:
         self.until = until
-        """By the monotonic clock."""
+        """Monotonic time."""
 
 
 ALWAYS = Permit(math.inf)
 
 
 class Permits:
-    """The permits of the mailings that this worker has claimed messages of: each lives as long as those do."""
+    """The permits of the mailings that this worker has claimed messages of, for as long as it has them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._permits: WeakValueDictionary[int, Permit] = WeakValueDictionary()
-        self._looked_at = 0.0
+        self._refreshed_at = 0.0
 
-    def grant(self, closing: Mapping[int, float], seen_at: float) -> dict[int, Permit]:
-        """Permits for mailings that run, with the monotonic time at which their windows close. They were seen when
-        nobody could have changed them since `seen_at`, a monotonic time too.
+    def grant(self, closing: Mapping[int, float], read_at: float) -> dict[int, Permit]:
+        """Permits for running mailings.
+
+        `closing` has the monotonic times at which their windows close. `read_at` is the monotonic time until which the
+        claim had locked them against changes.
         """
         permits = {}
         for mailing_id, closes_at in closing.items():
             permits[mailing_id] = permit = self._permits.get(mailing_id) or Permit(0.0)
-            permit.until = min(closes_at, seen_at + VALID_SECONDS)
+            permit.until = min(closes_at, read_at + VALID_SECONDS)
             self._permits[mailing_id] = permit
         return permits
 
-    def seconds_until_look(self) -> float:
-        """How long the next look may wait; it is of use only while there are claimed messages."""
-        return max(0.0, self._looked_at + LOOK_SECONDS - time.monotonic()) if self._permits else math.inf
+    def seconds_until_refresh(self) -> float:
+        """Seconds until the next refresh is due; infinite while there are no claimed messages."""
+        return max(0.0, self._refreshed_at + REFRESH_SECONDS - time.monotonic()) if self._permits else math.inf
 
-    def look(self) -> bool:
-        """Asks about the mailings, when it is time to. Returns whether any of them does not run, or has no time left.
+    def refresh(self) -> bool:
+        """Reads the mailings when a refresh is due. Returns whether any of them does not run, or has no time left.
 
-        A mailing that does not run has a permit that is over. So have all of them while the database is away.
+        The permit of a mailing that does not run has expired, and so have all permits while the database is
+        unavailable.
         """
-        if self.seconds_until_look() > 0.0:
+        if self.seconds_until_refresh() > 0.0:
             return False
         permits = dict(self._permits)
-        asked: list[float] = []  # once for each time that the database had to be asked
+        tried_at: list[float] = []  # once for each try of the transaction
 
         def work(cursor: Cursor) -> dict[int, float]:
-            asked.append(time.monotonic())
+            tried_at.append(time.monotonic())
             cursor.execute(READ_RUNNING, (list(permits),))
             return dict(cursor.fetchall())
 
         left = self._database.transaction(work)
-        self._looked_at = asked[-1]
+        self._refreshed_at = tried_at[-1]
         for mailing_id, permit in permits.items():
-            permit.until = self._looked_at + min(VALID_SECONDS, left.get(mailing_id, -math.inf))
+            permit.until = self._refreshed_at + min(VALID_SECONDS, left.get(mailing_id, -math.inf))
         return any(left.get(mailing_id, 0.0) <= 0.0 for mailing_id in permits)

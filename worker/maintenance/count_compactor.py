@@ -1,4 +1,4 @@
-"""Compacting the counts of messages, which are sums of many rows."""
+"""Compaction of the counts of messages, which are sums of many rows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from shared.sql import counts
 from worker.database import Database
 
 COMPACT_ABOVE = 100
-"""Rows of one mailing from which compacting is worth its writes."""
+"""Rows of one mailing from which on compaction is worth its writes."""
 
 
 class CountCompactor:
-    """One worker's part in it. For one thread."""
+    """Compacts counts. For one thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

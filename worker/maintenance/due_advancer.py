@@ -1,4 +1,4 @@
-"""Making due what is due later than any retry: it was dated before the database's clock was put back."""
+"""Making messages due that are due later than any retry can be: the database's clock was set back since."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from worker.database import Database
 log = logging.getLogger(__name__)
 
 CLOCK_STEP = 60.0
-"""Seconds by which the database's clock may be put back without anything said: messages wait for so long then."""
+"""Seconds by which the database's clock may be set back without a correction: messages then wait for so long."""
 
 ADVANCE_LIMIT = 5000
 """Messages made due in one transaction: some tens of milliseconds of work."""
 
 
 class DueAdvancer:
-    """One worker's part in it. For one thread."""
+    """Advances due times. For one thread."""
 
     def __init__(self, database: Database, longest_retry: float) -> None:
         """`longest_retry`: seconds until a retry at most."""
@@ -27,7 +27,7 @@ class DueAdvancer:
         self._wait = longest_retry + CLOCK_STEP
 
     def run(self) -> None:
-        """Makes the next messages due."""
+        """Makes at most ADVANCE_LIMIT messages due."""
 
         def work(cursor: Cursor) -> int:
             cursor.execute(messages.ADVANCE_DUE, {"wait": self._wait, "limit": ADVANCE_LIMIT})

@@ -1,4 +1,4 @@
-"""Ending what waits of mailings whose window has closed, or that are cancelled."""
+"""Ending the pending messages of mailings whose window has closed, or that are cancelled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.sql import messages
-from worker.claim_cursor import ClaimCursor, Place
+from worker.claim_cursor import ClaimCursor, Position
 from worker.database import Database
 from worker.rows import fetch_all
 
@@ -18,19 +18,19 @@ EXPIRE_LIMIT = 5000
 
 
 class Expirer:
-    """One worker's part in it. For one thread."""
+    """Expires and cancels messages. For one thread."""
 
     def __init__(self, database: Database, max_pause: float) -> None:
-        """A look from the beginning is put off by no more than `max_pause` seconds."""
+        """A rescan is delayed by at most `max_pause` seconds."""
         self._database = database
         self._cursor = ClaimCursor(max_pause)
 
     def run(self) -> bool:
-        """Ends the next messages. Returns whether there are more."""
+        """Ends at most EXPIRE_LIMIT messages. Returns whether there may be more."""
 
-        def work(cursor: Cursor) -> list[Place]:
-            cursor.execute(messages.EXPIRE_MESSAGES, {"limit": EXPIRE_LIMIT, **self._cursor.places()})
-            return fetch_all(cursor, Place)
+        def work(cursor: Cursor) -> list[Position]:
+            cursor.execute(messages.EXPIRE_MESSAGES, {"limit": EXPIRE_LIMIT, **self._cursor.positions()})
+            return fetch_all(cursor, Position)
 
         before = self._database.seconds
         self._cursor.reset_if_due()
@@ -41,5 +41,5 @@ class Expirer:
         if more:
             self._cursor.extend(ended, self._database.seconds - before)
         else:
-            self._cursor.forget()
+            self._cursor.reset()
         return more

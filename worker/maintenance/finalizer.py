@@ -1,4 +1,4 @@
-"""Finishing the mailings all of whose messages have an end."""
+"""Settling and finishing the mailings all of whose messages have ended."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class SettledMailing(NamedTuple):
 
 
 class Finalizer:
-    """One worker's part in it. For one thread."""
+    """Settles mailings. For one thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def run(self) -> None:
-        """Settles the mailings that have nothing left to do; those that others have locked, next time."""
+        """Settles the mailings without open messages; those that others have locked, in the next round."""
 
         def work(cursor: Cursor) -> list[SettledMailing]:
             cursor.execute(mailings.LOCK_ENDED_MAILINGS)

@@ -1,6 +1,6 @@
 """Starting mailings, and launching them: turning their audiences into messages, one chunk a transaction.
 
-Any number of workers do this at the same time: one launches a mailing, and others launch others.
+Any number of workers can do this at the same time: one launches a mailing, and others launch others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Progress(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A row of LAUNCH_CHUNK: what launching one chunk came to."""
+    """A row of LAUNCH_CHUNK: the result of launching one chunk."""
 
     mailing_id: int
     added: int
@@ -43,14 +43,14 @@ class Chunk(NamedTuple):
 
 
 class Launcher:
-    """One worker's part in it. For one thread."""
+    """Starts and launches mailings. For one thread."""
 
     def __init__(self, database: Database, chunk: int) -> None:
         """`chunk`: clients turned into messages in one transaction."""
         self._database = database
         self._chunk = chunk
         self.launching = False
-        """Whether a mailing was being launched when it was last looked, here or by another worker."""
+        """Whether a mailing was being launched at the last check, here or by another worker."""
 
     def start_mailings(self) -> None:
         """Starts the mailings whose start has come."""
@@ -67,7 +67,7 @@ class Launcher:
         try:
             chunk = self._database.transaction(self._launch_next)
         except UniqueViolation:
-            log.warning("launch.repeated")  # last_client_id was set back by hand
+            log.warning("launch.repeated")  # last_client_id was decreased by hand
             again = partial(self._launch_next, statement=mailings.LAUNCH_CHUNK_AGAIN)
             chunk = self._database.transaction(again)
         if chunk is None:
@@ -90,7 +90,7 @@ class Launcher:
     def _launch_chunk(self, cursor: Cursor, mailing_id: int, statement: str) -> Chunk | None:
         cursor.execute(mailings.READ_LAUNCH, {"mailing_id": mailing_id})
         progress = fetch_one(cursor, Progress)
-        if progress is None:  # another worker has just launched the last of it
+        if progress is None:  # another worker has just launched the last chunk
             return None
         cursor.execute(statement, {"mailing_id": mailing_id, "chunk": self._chunk, **progress._asdict()})
         return fetch_one(cursor, Chunk)

@@ -1,8 +1,8 @@
 """Retention: purging the messages of mailings that have been settled for long enough, in small steps.
 
-What remains of such a mailing is itself: its text, its history, its final counts. One that was removed goes altogether.
-It delays nothing: one worker at a time takes a step, which locks only rows that nothing else needs any more, and then
-rests for twenty times as long.
+The mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Retention
+delays nothing else: one worker at a time takes a step, which locks only rows that are not used any more, and then
+pauses for twenty times as long.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
-STEP = 2000
+PURGE_LIMIT = 2000
 """Messages deleted in one transaction: some tens of milliseconds of work."""
 
-SHARE = 0.05
-"""How much of the time may go into steps."""
+TIME_SHARE = 0.05
+"""Share of the time for steps."""
 
-REST_SECONDS = 60.0
-"""After a look that has found nothing to remove; and the longest pause between two steps."""
+IDLE_SECONDS = 60.0
+"""Seconds of pause after a step that deleted nothing, and between two steps at most."""
 
 
 class PurgedMailing(NamedTuple):
@@ -50,18 +50,18 @@ FROM_THE_START = PurgedMessage(MessageStatus.PENDING, 0)
 
 
 class Retention:
-    """One worker's part in it. For one thread."""
+    """Deletes old messages and idempotency keys. For one thread."""
 
     def __init__(self, database: Database, days: float) -> None:
-        """`days` after a mailing is settled its messages are purged; 0 is never."""
+        """`days` after a mailing is settled its messages are purged; 0 means never."""
         self._database = database
         self._days = days
-        self._budget = TimeBudget(SHARE, REST_SECONDS)
+        self._budget = TimeBudget(TIME_SHARE, IDLE_SECONDS)
         self._reached: dict[int, PurgedMessage] = {}
-        """Of the mailing whose messages are being purged: the last one that was."""
+        """By the mailing that is being purged, the last message that was deleted."""
 
     def run(self) -> None:
-        """Takes a step when it is time for one."""
+        """Takes a step when one is due."""
         if not self._budget.is_due:
             return
         before = self._database.seconds
@@ -71,11 +71,11 @@ class Retention:
         if removed:
             self._budget.spend(self._database.seconds - before)
         else:
-            self._budget.wait(REST_SECONDS)
+            self._budget.wait(IDLE_SECONDS)
 
     def _delete_idempotency_keys(self) -> bool:
         def work(cursor: Cursor) -> bool:
-            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": STEP})
+            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": PURGE_LIMIT})
             return cursor.rowcount > 0
 
         return self._database.transaction(work)
@@ -95,10 +95,10 @@ class Retention:
     def _purge_messages(self, cursor: Cursor, mailing_id: int) -> bool:
         """Returns whether there were any."""
         reached = self._reached.get(mailing_id, FROM_THE_START)
-        given = {"mailing_id": mailing_id, "status": reached.status, "id": reached.id, "limit": STEP}
+        given = {"mailing_id": mailing_id, "status": reached.status, "id": reached.id, "limit": PURGE_LIMIT}
         cursor.execute(retention.PURGE_MESSAGES, given)
         purged = fetch_all(cursor, PurgedMessage)
-        # Should this step be undone, it is only skipped until the mailing is looked at once more from the start.
+        # If this step is rolled back, its messages are skipped until the purge of the mailing starts again.
         self._reached = {mailing_id: purged[-1]} if purged else {}
         return bool(purged) or reached.id > 0
 

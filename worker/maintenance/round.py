@@ -1,6 +1,6 @@
-"""One round of maintenance: what keeps mailings moving besides sending. Each duty has a file of its own.
+"""One round of maintenance: everything except sending that mailings need. Each duty has a file of its own.
 
-Any number of workers do this at the same time; every statement leaves to the others what they have locked.
+Any number of workers can do this at the same time: every statement skips rows that others have locked.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ LONGEST_RETRY = 2 * 86400.0
 """Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
 
 SETTLE_SHARE = 0.1
-"""How much of the time may go into settling and compacting. While a transaction somewhere still sees compacted rows,
-both step over every one of them, and get slower with each message that is sent."""
+"""Share of the time for settling and compaction. While any transaction still sees compacted rows, both step over every
+one of them, and get slower with each message that is sent."""
 
-BETWEEN_ROUNDS = 1.0
-"""Seconds that rounds are apart anyway, while there is sending to do."""
+ROUND_INTERVAL = 1.0
+"""Seconds between rounds while messages are being sent."""
 
-LONGEST_PAUSE = 30.0
-"""Seconds by which settling, or a look from the beginning for what to expire, is put off at most: the default of
-LEASE_SECONDS."""
+MAX_PAUSE = 30.0
+"""Seconds by which settling, or a rescan for messages to expire, is delayed at most: the default of LEASE_SECONDS."""
 
 
 class Maintenance:
@@ -42,25 +41,25 @@ class Maintenance:
         *,
         launch_chunk: int,
         retention_days: float = 0,
-        lease_seconds: float = LONGEST_PAUSE,
+        lease_seconds: float = MAX_PAUSE,
         longest_retry: float = LONGEST_RETRY,
     ) -> None:
-        """`retention_days`: how long the messages of a settled mailing are kept; 0 is for ever. Nothing but retention
-        is put off by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
+        """`retention_days`: how long the messages of a settled mailing are kept; 0 means without a limit. Only
+        retention is delayed by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
         """
-        longest_pause = min(LONGEST_PAUSE, lease_seconds)
+        max_pause = min(MAX_PAUSE, lease_seconds)
         self._database = database
         self._launcher = Launcher(database, launch_chunk)
-        self._expirer = Expirer(database, longest_pause)
+        self._expirer = Expirer(database, max_pause)
         self._due_advancer = DueAdvancer(database, longest_retry)
         self._finalizer = Finalizer(database)
         self._count_compactor = CountCompactor(database)
         self._retention = Retention(database, retention_days)
-        self._budget = TimeBudget(SETTLE_SHARE, longest_pause)
+        self._budget = TimeBudget(SETTLE_SHARE, max_pause)
 
     @property
     def launching(self) -> bool:
-        """Whether a mailing was being launched when it was last looked, here or by another worker."""
+        """Whether a mailing was being launched at the last check, here or by another worker."""
         return self._launcher.launching
 
     def run(self) -> bool:
@@ -73,11 +72,11 @@ class Maintenance:
             self._due_advancer.run()
             self._finalizer.run()
             self._compact_and_purge()
-            self._budget.spend(self._database.seconds - before - SETTLE_SHARE * BETWEEN_ROUNDS)
+            self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
         return launching or expiring
 
     def _compact_and_purge(self) -> None:
-        """What a database that is about to be migrated can wait for."""
+        """The duties that can wait while the database is not migrated yet."""
         try:
             self._count_compactor.run()
             self._retention.run()

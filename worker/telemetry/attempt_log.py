@@ -1,4 +1,4 @@
-"""What the log says of attempts: enough to find a mailing, a message or a client in it. The ledger has the rest."""
+"""Log records of attempts: enough to find a mailing, a message or a client. The ledger has the details."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from worker.claimed_message import AttemptResult
 log = logging.getLogger(__name__)
 
 LOGGED = frozenset({Result.REFUSED, Result.RETRIABLE, Result.OPTED_OUT, Result.AMBIGUOUS})
-"""Results that speak of the message. Those that speak of the gateway are logged when its circuit breaker opens."""
+"""Results that concern the message. Those that concern the gateway are logged when its circuit breaker opens."""
 
 LINES_PER_SECOND = 100
-"""A gateway that refuses everything must not fill the disk."""
+"""Lines at most: a gateway that refuses everything must not fill the disk."""
 
 
 class AttemptLog:
-    """A line for each attempt whose result speaks of the message; at level DEBUG, for every attempt. For one thread."""
+    """A line for each attempt whose result concerns the message; at level DEBUG, for every attempt. For one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` returns seconds."""
@@ -29,7 +29,7 @@ class AttemptLog:
         self._suppressed = 0
 
     def write(self, gateway: str, attempted: Sequence[AttemptResult]) -> None:
-        """Takes in a batch of recorded attempts at a gateway."""
+        """Logs a batch of recorded attempts at a gateway."""
         self._begin_second()
         everything = log.isEnabledFor(logging.DEBUG)
         for attempt in attempted:
@@ -55,7 +55,7 @@ class AttemptLog:
 
 
 def _fields(gateway: str, attempt: AttemptResult) -> dict[str, object]:
-    # Not what the gateway said: it may be about a person.
+    # Not the gateway's message: it may contain personal data.
     result = attempt.submitted.log_fields()
     del result["detail"]
     return {**attempt.message.log_fields(), "gateway": gateway, **result}

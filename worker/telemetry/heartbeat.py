@@ -1,7 +1,7 @@
-"""A sign of life: a file that each tick touches, for a container's health check.
+"""A heartbeat: a file that each tick touches, for a container's health check.
 
 `python -m worker.telemetry.heartbeat` exits with 0 while the file named by WORKER_HEARTBEAT_FILE is fresh, and with 1
-when the worker's loop has stood still (it also does while the database is away).
+when the worker's loop has stalled (which it also does while the database is unavailable).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from shared.errors import ConfigurationError
 
 FRESH_SECONDS = 90.0
-"""Longer than the longest poll (60 s) with a slow tick after it."""
+"""Longer than the longest poll (60 s) followed by a slow tick."""
 
 
 class Heartbeat:
@@ -32,29 +32,29 @@ class Heartbeat:
                 raise ConfigurationError(f"WORKER_HEARTBEAT_FILE: cannot write {file}: {error.strerror}") from error
 
     def beat(self) -> None:
-        """Says that the loop is alive."""
+        """Touches the file, at most once a second."""
         now = time.monotonic()
         if self._file is not None and now >= self._next:
-            # A disk that is full is told by the file growing old; it is no reason to stop sending.
+            # A full disk shows in the age of the file, and is no reason to stop sending.
             with contextlib.suppress(OSError):
                 self._file.touch()
             self._next = now + 1.0
 
 
 def is_fresh(file: Path) -> bool:
-    """Whether the loop has beaten lately."""
+    """Whether the file was touched in the last FRESH_SECONDS."""
     try:
-        # A time in the future is from before the clock was put back.
+        # A time in the future is from before the clock was set back.
         return abs(time.time() - file.stat().st_mtime) < FRESH_SECONDS
     except OSError:
         return False
 
 
 def main() -> int:
-    """Exit status: 0 while the worker is alive, 1 when it has stood still or nobody can tell."""
+    """Exit status: 0 while the worker is alive, 1 if it has stalled or the file is not set."""
     file = os.environ.get("WORKER_HEARTBEAT_FILE")
     if not file:
-        print("WORKER_HEARTBEAT_FILE is not set: there is no sign of life to look at.", file=sys.stderr)  # noqa: T201
+        print("WORKER_HEARTBEAT_FILE is not set: there is no heartbeat to check.", file=sys.stderr)  # noqa: T201
         return 1
     return 0 if is_fresh(Path(file)) else 1
 

@@ -1,6 +1,6 @@
-"""What Prometheus reads from a worker. docs/operations.md says what each metric means.
+"""Prometheus metrics of a worker. docs/operations.md describes each.
 
-Counted in batches and put into Prometheus's form only when it asks: a message costs two additions here.
+Counts are updated in batches, and converted to the Prometheus format only for a scrape: a message costs two additions.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from worker.claimed_message import AttemptResult
 from worker.telemetry.status_reporter import LaneStatus
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""The histogram's bounds: from a gateway next door to the longest that a request may take by default, and beyond."""
+"""The histogram's bounds: from a gateway in the same network to more than the default GATEWAY_TIMEOUT."""
 
 LABELS = ["worker", "gateway"]
 
 
 class _LaneCounts:
-    """What was attempted at one gateway."""
+    """Counts of the attempts at one gateway."""
 
     def __init__(self) -> None:
         self.results: Counter[Result] = Counter()
@@ -45,9 +45,9 @@ class _LaneCounts:
 
 
 class Metrics(Collector):
-    """Counts for one worker. Written by the threads that do the work, read by the one that serves a scrape.
+    """The metrics of one worker. Written by its threads, read by the one that serves a scrape.
 
-    Each figure has one writer, and a scrape that comes in between is at most one batch behind.
+    Each value has one writer, and a scrape is at most one batch behind.
     """
 
     def __init__(self, worker: str) -> None:
@@ -57,22 +57,22 @@ class Metrics(Collector):
         self._retries = 0
         self._ticked_at = time.time()
         self.statuses: Callable[[], Sequence[LaneStatus]] = list
-        """How the lanes are: called at each scrape."""
+        """The statuses of the lanes; called at each scrape."""
 
     def tick(self) -> None:
-        """The loop went round."""
+        """Records a tick of the loop."""
         self._ticked_at = time.time()
 
     def count(self, gateway: str, attempted: Sequence[AttemptResult]) -> None:
-        """Takes in a batch of recorded attempts at a gateway."""
+        """Counts a batch of recorded attempts at a gateway."""
         self._counts[gateway].count(attempted)
 
     def count_reclaimed(self, claims: int) -> None:
-        """Claims were taken back whose leases had expired."""
+        """Counts claims that were reclaimed after their leases expired."""
         self._reclaimed += claims
 
     def count_retry(self) -> None:
-        """A transaction had to be tried again."""
+        """Counts a retry of a transaction."""
         self._retries += 1
 
     def collect(self) -> Iterator[Metric]:
@@ -95,7 +95,7 @@ class Metrics(Collector):
         )
         ticked.add_metric([self._worker], self._ticked_at)
         yield ticked
-        yield self._counter("gonets_leases_reclaimed", "Claims taken back from lost workers.", self._reclaimed)
+        yield self._counter("gonets_leases_reclaimed", "Claims reclaimed after their leases expired.", self._reclaimed)
         yield self._counter("gonets_database_retries", "Transactions that were tried again.", self._retries)
 
     def serve(self, address: str, port: int) -> None:
@@ -117,7 +117,7 @@ class Metrics(Collector):
             seconds.add_metric(labels, list(reached), counts.seconds)
         yield from (attempts, seconds)
 
-    def _counter(self, name: str, says: str, value: float) -> CounterMetricFamily:
-        counter = CounterMetricFamily(name, says, labels=["worker"])
+    def _counter(self, name: str, documentation: str, value: float) -> CounterMetricFamily:
+        counter = CounterMetricFamily(name, documentation, labels=["worker"])
         counter.add_metric([self._worker], value)
         return counter

@@ -1,6 +1,6 @@
-"""The worker's report on each gateway: what it did and how it is, written every few seconds for the console.
+"""The worker's report on each gateway: counts of results and its status, written every few seconds for the console.
 
-The loop counts what it records and offers the lanes' statuses in every tick; rows are written when it is time to.
+The loop counts the recorded results and passes the lanes' statuses in every tick; rows are written when due.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _LAST_RESULT = ("result", "provider_code", "reason_code", "reason_params")
 
 _KNOWN_IS_LATER = "known.asked_at > excluded.asked_at AND known.asked_at <= clock_timestamp()"
 
-# The last contact of the whole fleet with a gateway: the latest of each moment. One of the future was written before
-# the database's clock was put back, and is overwritten. The clock is not that of the transaction's start: a worker's
-# later contact is later here too, however long either took to be written.
+# The last contact of the whole fleet with a gateway: the latest of each time. One in the future was written before the
+# database's clock was set back, and is overwritten. The clock is not that of the transaction's start, so that a later
+# contact of a worker is later here too, however long the writes took.
 WRITE_CONTACT = f"""
 INSERT INTO gateway_contact AS known (gateway, asked_at, answered_at, accepted_at, {", ".join(_LAST_RESULT)})
 SELECT %(gateway)s, at - %(asked)s * interval '1 second', at - %(answered)s * interval '1 second',
@@ -55,7 +55,7 @@ SET asked_at = greatest(CASE WHEN known.asked_at <= clock_timestamp() THEN known
 }
 """  # noqa: S608  put together of constants
 
-# In passing, by whichever worker writes: a few rows each time, and what another worker is just deleting is skipped.
+# Executed with each report: a few rows each time. Rows that another worker is deleting are skipped.
 DELETE_OLD_REPORTS = """
 DELETE FROM worker_report WHERE (at, worker, gateway) IN (
     SELECT at, worker, gateway FROM worker_report WHERE at < now() - %s * interval '1 second'
@@ -64,7 +64,7 @@ DELETE FROM worker_report WHERE (at, worker, gateway) IN (
 
 
 class LaneStatus(NamedTuple):
-    """How one gateway is, as this worker sees it."""
+    """The status of one gateway according to this worker."""
 
     gateway: str
     state: GatewayHealth
@@ -73,7 +73,7 @@ class LaneStatus(NamedTuple):
 
 
 class Contact:
-    """The last requests of one worker to one gateway, by its monotonic clock, that are not written down yet."""
+    """The last requests of one worker to one gateway that are not written yet. Times are monotonic."""
 
     def __init__(self) -> None:
         self._last: SubmitResult | None = None
@@ -82,7 +82,7 @@ class Contact:
         self._accepted: float | None = None
 
     def note(self, results: Sequence[SubmitResult], now: float) -> None:
-        """Takes in requests that have ended by now, in the order of their ends."""
+        """Records requests that have ended by `now`, in the order of their ends."""
         if results:
             self._last, self._asked = results[-1], now
             if any(result.answered for result in results):
@@ -91,7 +91,7 @@ class Contact:
                 self._accepted = now
 
     def write(self, cursor: Cursor, gateway: str) -> None:
-        """Writes what there is, as ages: the database has a clock of its own."""
+        """Writes the times as ages, since the database has its own clock."""
         if self._last is None:
             return
         now = time.monotonic()
@@ -107,7 +107,7 @@ class Contact:
 
 
 class _LaneCounts:
-    """What was attempted at one gateway since the last report."""
+    """Counts of the attempts at one gateway since the last report."""
 
     def __init__(self) -> None:
         self.results: Counter[Result] = Counter()
@@ -115,7 +115,7 @@ class _LaneCounts:
 
 
 class StatusReporter:
-    """Counts for one worker, and writes. For one thread."""
+    """Counts results of one worker, and writes reports. For one thread."""
 
     def __init__(self, database: Database, worker: str) -> None:
         self._database = database
@@ -127,7 +127,7 @@ class StatusReporter:
         self._due = 0.0
 
     def count(self, gateway: str, results: Sequence[SubmitResult]) -> None:
-        """Takes in the results of a batch. To be called once the attempts are recorded."""
+        """Counts the results of a batch. To be called once the attempts are recorded."""
         counts = self._counts[gateway]
         counts.results.update(result.result for result in results)
         counts.contact.note(results, time.monotonic())
@@ -136,13 +136,13 @@ class StatusReporter:
                 self._last_failures[gateway] = result
 
     def seconds_until_due(self) -> float:
-        """How long the loop may wait without being late with the next report."""
+        """Seconds until the next report is due."""
         return max(0.0, self._due - time.monotonic())
 
     def report(self, statuses: Sequence[LaneStatus], *, stopped: bool = False) -> None:
-        """Writes a row for each lane, if it is time to or this is the last one. Counts are kept until the commit.
+        """Writes a row for each lane, if a report is due or this is the last one. Counts are kept until the commit.
 
-        After a commit whose acknowledgement was lost a row may be there twice: it is for a screen, not for the ledger.
+        After a commit whose acknowledgement was lost a row may exist twice, which is acceptable: it is only displayed.
         """
         now = time.monotonic()
         if now < self._due and not stopped:
@@ -177,7 +177,7 @@ class StatusReporter:
 
 
 def _reason_columns(submitted: SubmitResult | None) -> dict[str, Any]:
-    """What the gateway or the network said, as columns."""
+    """The columns of the code and reason of a result."""
     reason = submitted.reason if submitted else None
     return {
         "provider_code": submitted.code if submitted else None,

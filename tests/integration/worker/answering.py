@@ -17,7 +17,7 @@ CLAIM_ONE_HUNDRED = {
     "lease": 30.0,
     "worker": "somebody",
     "wait": False,
-    **ClaimCursor(30.0).places(),
+    **ClaimCursor(30.0).positions(),
 }
 """Parameters of CLAIM."""
 

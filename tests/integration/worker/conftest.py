@@ -43,20 +43,20 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
         worker: str = "left",
         *,
         lease_seconds: float = 30.0,
-        delivery_seconds: float = 10.0,
+        request_timeout: float = 10.0,
         max_attempts: int = 3,
         retry_seconds: float = 0.0,
-        pace: FleetRateLimiter | None = None,
+        rate_limiter: FleetRateLimiter | None = None,
         gateway: str = "default",
     ) -> Queue:
         return Queue(
             open_database(),
             worker=worker,
             lease_seconds=lease_seconds,
-            delivery_seconds=delivery_seconds,
+            request_timeout=request_timeout,
             retries=Retries(max_attempts, base=retry_seconds, cap=300.0),
             random=Random(1),
-            pace=pace,
+            rate_limiter=rate_limiter,
             gateway=gateway,
         )
 

@@ -169,7 +169,7 @@ def test_a_request_does_not_start_with_less_lease_left_than_it_may_take(
     add_running_mailing(connection, 1)
     asked = time.monotonic()
 
-    [delivery] = open_queue(lease_seconds=30.0, delivery_seconds=10.0).claim(1)
+    [delivery] = open_queue(lease_seconds=30.0, request_timeout=10.0).claim(1)
 
     assert asked + 20.0 <= delivery.start_by <= time.monotonic() + 20.0
 
@@ -269,8 +269,8 @@ def test_a_worker_with_nothing_in_hand_waits_for_who_changes_the_only_mailing_an
     editor = connect()
     execute(editor, "SELECT pg_advisory_lock(%s)", mailing_id)
 
-    assert open_queue("busy").claim(100, alone=False) == []
-    assert open_queue("paced", pace=FleetRateLimiter(1000)).claim(100) == []  # the fleet would wait with it
+    assert open_queue("busy").claim(100, idle=False) == []
+    assert open_queue("paced", rate_limiter=FleetRateLimiter(1000)).claim(100) == []  # the fleet would wait with it
     claim = in_background(lambda: queue.claim(100))
     until_somebody_waits(connection)
     execute(editor, "SELECT pg_advisory_unlock(%s)", mailing_id)
@@ -289,7 +289,7 @@ def test_claims_one_after_another_do_not_keep_a_change_waiting(
     until_somebody_waits(connection)
 
     # There is a message, and its mailing runs; but somebody is waiting.
-    assert open_queue("next").claim(1, alone=False) == []
+    assert open_queue("next").claim(1, idle=False) == []
 
     claiming.commit()
     change.result(PATIENCE)

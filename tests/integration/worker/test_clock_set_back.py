@@ -57,7 +57,7 @@ def test_a_next_slot_in_the_far_future_begins_anew_and_says_so(
 ) -> None:
     add_running_mailing(connection, 5)
     set_next_slot(connection, ahead)
-    queue = open_queue(pace=FleetRateLimiter(200))
+    queue = open_queue(rate_limiter=FleetRateLimiter(200))
 
     assert queue.claim(5) == []
     assert RATE_LIMIT_RESTARTED in caplog.messages
@@ -77,7 +77,7 @@ def test_a_step_of_the_clock_that_is_small_is_waited_out(
     set_next_slot(connection, f"{ahead} s")
     before = value(connection, "SELECT next_slot_at FROM rate_limit")
 
-    open_queue(pace=FleetRateLimiter(0.1)).claim(5)
+    open_queue(rate_limiter=FleetRateLimiter(0.1)).claim(5)
 
     assert value(connection, "SELECT next_slot_at FROM rate_limit") >= before
     assert RATE_LIMIT_RESTARTED not in caplog.messages
@@ -87,10 +87,10 @@ def test_a_slow_rate_s_next_slot_is_no_clock_that_was_put_back(
     connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_running_mailing(connection, 5)
-    queue = open_queue(pace=FleetRateLimiter(0.01))  # a slot every 102 seconds
+    queue = open_queue(rate_limiter=FleetRateLimiter(0.01))  # a slot every 102 seconds
     assert len(queue.claim(5)) == 1
 
-    assert open_queue("other", pace=FleetRateLimiter(0.01)).claim(5) == []
+    assert open_queue("other", rate_limiter=FleetRateLimiter(0.01)).claim(5) == []
     assert slot_ahead(connection) > 90
     execute(connection, "UPDATE rate_limit SET next_slot_at = now()")
     assert RATE_LIMIT_RESTARTED not in caplog.messages
@@ -135,7 +135,7 @@ def test_leases_of_workers_that_hold_for_longer_are_left_alone(
     open_queue("long", lease_seconds=3600.0).claim(1)
     before = rows(connection, "SELECT claimed_at, lease_until FROM message")
 
-    assert reclaim(open_queue("short", lease_seconds=6.0, delivery_seconds=1.0), 10) == 0
+    assert reclaim(open_queue("short", lease_seconds=6.0, request_timeout=1.0), 10) == 0
 
     assert rows(connection, "SELECT claimed_at, lease_until FROM message") == before
     assert LEASES_BEGIN_ANEW not in caplog.messages
@@ -179,7 +179,7 @@ def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
     not_due = TimeBudget(0.01, 30.0)
     not_due.wait(30.0)
     reclaimer = reclaimer_of(queue)
-    monkeypatch.setattr(reclaimer, "_look_back", not_due)
+    monkeypatch.setattr(reclaimer, "_rescan", not_due)
     # As left by a look before the clock was put back by an hour.
     monkeypatch.setattr(reclaimer, "_since", value(connection, "SELECT now() + interval '1 hour'"))
     monkeypatch.setattr(reclaimer, "_looked_at", value(connection, "SELECT now() + interval '1 hour'"))

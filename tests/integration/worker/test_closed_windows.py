@@ -208,7 +208,7 @@ def test_closing_reads_only_what_it_closes_however_large_the_table(connection: C
     execute(connection, "ANALYZE message")
 
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {EXPIRE_MESSAGES}", {"limit": 5000, **ClaimCursor(30.0).places()})
+        cursor.execute(f"EXPLAIN {EXPIRE_MESSAGES}", {"limit": 5000, **ClaimCursor(30.0).positions()})
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert "Index Scan using message_due_idx on message" in plan

@@ -220,7 +220,7 @@ def test_it_waits_for_a_database_that_is_not_migrated_yet(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("worker.daily_report.report.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("worker.daily_report.report.CHECK_INTERVAL", 0.05)
     report = open_report()
     execute(connection, "ALTER TABLE daily_report RENAME TO still_to_come")
     try:

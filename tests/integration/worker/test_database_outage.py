@@ -88,7 +88,7 @@ def proxied(proxy: FaultProxy) -> Iterator[Database]:
 def left(proxied: Database) -> Queue:
     """The queue of a worker whose connection the proxy can cut."""
     retries = Retries(3, base=0.0, cap=1.0)
-    return Queue(proxied, worker="left", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1))
+    return Queue(proxied, worker="left", lease_seconds=30, request_timeout=10, retries=retries, random=Random(1))
 
 
 def test_a_connection_that_was_cut_while_idle_is_replaced(connection: Connection, database: Database) -> None:
@@ -166,7 +166,7 @@ def test_a_server_that_is_stopped_is_waited_for_whichever_way_it_went(own_postgr
 def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
     clean_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("worker.database.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 0.5)
     with FaultProxy(clean_database) as proxy:
         database = Database(proxy.url, threading.Event(), "gonets test")
         before = backend(database)
@@ -184,7 +184,7 @@ def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
 def test_a_connection_that_rests_for_longer_than_an_answer_may_take_is_kept(
     open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.database.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 0.2)
     database = open_database()
     before = backend(database)
 
@@ -196,7 +196,7 @@ def test_a_connection_that_rests_for_longer_than_an_answer_may_take_is_kept(
 def test_a_transaction_that_stood_still_lets_go_of_what_it_had_locked_and_is_done_again(
     connection: Connection, open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.database.SERVER_LIMITS", "-c idle_in_transaction_session_timeout=200ms")
+    monkeypatch.setattr("worker.database.SERVER_TIMEOUTS", "-c idle_in_transaction_session_timeout=200ms")
     add_running_mailing(connection, 1)
     tries: list[int] = []
 
@@ -267,7 +267,7 @@ def test_each_statement_sees_what_was_committed_before_it_whatever_the_database_
 
 
 def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.database.STOPPING_PATIENCE", 0.2)
+    monkeypatch.setattr("worker.database.SHUTDOWN_TIMEOUT", 0.2)
     stop = threading.Event()
     database = Database("postgresql://nobody@127.0.0.1:1/nothing", stop, "gonets test")
     asking = in_background(lambda: ask(database))
@@ -304,7 +304,7 @@ def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
     add_running_mailing(connection, 10)
     retries = Retries(3, base=0.0, cap=1.0)
     right = Queue(
-        open_database(), worker="right", lease_seconds=30, delivery_seconds=10, retries=retries, random=Random(1)
+        open_database(), worker="right", lease_seconds=30, request_timeout=10, retries=retries, random=Random(1)
     )
     right.claim(4)
     proxy.cut_at_commit("after the commit")
@@ -437,7 +437,7 @@ def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgr
     add_running_mailing(connection)
     database = Database(own_postgres.url, threading.Event(), "gonets test")
     retries = Retries(3, base=0.0, cap=1.0)
-    queue = Queue(database, worker="left", lease_seconds=6, delivery_seconds=1, retries=retries, random=Random(1))
+    queue = Queue(database, worker="left", lease_seconds=6, request_timeout=1, retries=retries, random=Random(1))
     assert len(queue.claim(1)) == 1
     execute(connection, "UPDATE message SET lease_until = now() + interval '1 hour'")
     connection.close()

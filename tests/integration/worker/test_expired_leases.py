@@ -162,7 +162,7 @@ def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(
     change_message(connection, 4, "lease_until = now() - interval '1 hour'")
     not_due = TimeBudget(0.01, PATIENCE)
     not_due.wait(PATIENCE)
-    monkeypatch.setattr(reclaimer_of(queue), "_look_back", not_due)
+    monkeypatch.setattr(reclaimer_of(queue), "_rescan", not_due)
 
     assert [reclaim(queue, 1), reclaim(queue, 3)] == [1, 3]
 

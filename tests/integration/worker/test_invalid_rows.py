@@ -67,7 +67,7 @@ def at_work(database: Database, maintenance_database: Database, url: str) -> Ite
     retries = Retries(3, base=0.01, cap=0.01)
 
     def queue_on(database: Database) -> Queue:
-        return Queue(database, worker="w", lease_seconds=60, delivery_seconds=5, retries=retries, random=Random(1))
+        return Queue(database, worker="w", lease_seconds=60, request_timeout=5, retries=retries, random=Random(1))
 
     loop = WorkerLoop(
         database=database,
@@ -87,7 +87,7 @@ def at_work(database: Database, maintenance_database: Database, url: str) -> Ite
             ),
             maintenance=Maintenance(maintenance_database, launch_chunk=1000),
             stop=stop,
-            tell=wake.set,
+            on_work_found=wake.set,
             metrics=Metrics("w"),
             poll_seconds=0.1,
         ),

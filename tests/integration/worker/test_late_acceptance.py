@@ -168,7 +168,7 @@ def test_a_claim_that_is_committed_while_the_acceptance_waits_for_it_is_in_the_l
     claiming = connect()
     claiming.autocommit = False
     with claiming.cursor() as cursor:
-        open_queue("right")._claim(cursor, 1, alone=True)
+        open_queue("right")._claim(cursor, 1, idle=True)
     recorded = in_background(lambda: left.record([accepted]))
     until_somebody_waits(connection)
 

@@ -270,17 +270,17 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
     claiming = connect()
     claiming.autocommit = False
     with claiming.cursor() as cursor:
-        open_queue("claiming")._claim(cursor, 1, alone=True)
+        open_queue("claiming")._claim(cursor, 1, idle=True)
     round_ = in_background(maintenance.run)
     until_somebody_waits(connection)
 
     # There are messages, and the mailing runs; but its launch is waiting.
-    assert open_queue("next").claim(1, alone=False) == []
+    assert open_queue("next").claim(1, idle=False) == []
 
     claiming.commit()
     round_.result(PATIENCE)
     assert value(connection, "SELECT audience FROM mailing") == 20
-    assert len(open_queue("after").claim(1, alone=False)) == 1
+    assert len(open_queue("after").claim(1, idle=False)) == 1
 
 
 def test_a_chunk_that_waits_for_a_client_does_not_keep_claims_waiting(
@@ -294,7 +294,7 @@ def test_a_chunk_that_waits_for_a_client_does_not_keep_claims_waiting(
     round_ = in_background(maintenance.run)
     until_somebody_waits(connection)
 
-    assert len(open_queue("claiming").claim(1, alone=False)) == 1
+    assert len(open_queue("claiming").claim(1, idle=False)) == 1
 
     editor.rollback()
     round_.result(PATIENCE)

@@ -44,5 +44,5 @@ def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
 
 def _pages_of_a_claim(connection: Connection, queue: Queue) -> int:
     """How many pages the worker's next claim would read, if it were made for one message."""
-    given = {"limit": 1, "lease": 30.0, "worker": "left", "wait": False, **queue._cursor.places()}
+    given = {"limit": 1, "lease": 30.0, "worker": "left", "wait": False, **queue._cursor.positions()}
     return pages_touched(connection, CLAIM, given)

@@ -114,7 +114,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
                 database,
                 worker=f"worker {len(running)}",
                 lease_seconds=timeout + 20,
-                delivery_seconds=timeout,
+                request_timeout=timeout,
                 retries=Retries(10, base=0.05, cap=0.05),
                 random=Random(1),
             )
@@ -126,7 +126,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             lease_reclaimer=LeaseReclaimer(maintenance_database, recorder, lease_seconds=timeout + 20),
             maintenance=(maintenance or Maintenance)(maintenance_database, launch_chunk=100),
             stop=stop,
-            tell=wake.set,
+            on_work_found=wake.set,
             metrics=Metrics("w"),
             poll_seconds=poll_seconds,
         )

@@ -79,8 +79,8 @@ def suspects(connection: Connection, open_queue: OpenQueue) -> int:
 def test_a_claim_takes_the_others_and_no_suspect_whether_or_not_something_is_in_hand(open_queue: OpenQueue) -> None:
     queue = open_queue("heir")
 
-    assert ids(queue.claim(10, alone=False)) == [3]
-    assert queue.claim(10, alone=True) == []
+    assert ids(queue.claim(10, idle=False)) == [3]
+    assert queue.claim(10, idle=True) == []
 
 
 @pytest.mark.usefixtures("suspects")
@@ -151,7 +151,7 @@ def test_an_answer_clears_the_suspicion(name: str, connection: Connection, open_
     queue.record([answer(suspect(queue), name)])
     make_due(connection)  # of all, which clears the other one too
 
-    assert ids(queue.claim(10, alone=False)) == [1, 2, 3]
+    assert ids(queue.claim(10, idle=False)) == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("suspects")
@@ -244,7 +244,7 @@ def test_claims_cost_the_same_however_many_suspects_are_at_the_head_of_the_queue
 
 def test_a_suspect_takes_its_slot_of_the_pace_when_it_is_sent(connection: Connection, open_queue: OpenQueue) -> None:
     add_suspects(connection, 1)
-    queue = open_queue(pace=FleetRateLimiter(10.0))
+    queue = open_queue(rate_limiter=FleetRateLimiter(10.0))
     before = value(connection, "SELECT next_slot_at FROM rate_limit")
     claimed = suspect(queue)
     assert value(connection, "SELECT next_slot_at FROM rate_limit") == before

@@ -72,9 +72,9 @@ def explained(make_database: MakeDatabase) -> Iterator[tuple[Connection, Databas
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round of maintenance settles, folds and removes."""
-    monkeypatch.setattr(maintenance_round, "BETWEEN_ROUNDS", float("inf"))
+    monkeypatch.setattr(maintenance_round, "ROUND_INTERVAL", float("inf"))
     monkeypatch.setattr(count_compactor, "COMPACT_ABOVE", 0)
-    monkeypatch.setattr(retention, "SHARE", float("inf"))
+    monkeypatch.setattr(retention, "TIME_SHARE", float("inf"))
 
 
 def work(connection: Connection, database: Database) -> list[Plan]:
@@ -83,7 +83,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
         database,
         worker="left",
         lease_seconds=0.0,
-        delivery_seconds=0.0,
+        request_timeout=0.0,
         retries=Retries(5, 0.0, 0.0),
         random=Random(1),
     )
@@ -99,7 +99,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     run_leases_out(connection)
     assert reclaim(queue, AT_ONCE) == 10
     assert queue.claim(AT_ONCE)
-    queue._held.clear()
+    queue._unrecorded.clear()
     database.transaction(queue._release_unacknowledged)
     suspect = queue.claim_poison_message()
     assert suspect

@@ -35,9 +35,9 @@ OpenRetention = Callable[[], Retention]
 @pytest.fixture
 def open_retention(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> OpenRetention:
     """Opens one worker's part in retention: 30 days, three messages a step, no rest between steps."""
-    monkeypatch.setattr(retention, "STEP", 3)
-    monkeypatch.setattr(retention, "SHARE", float("inf"))
-    monkeypatch.setattr(retention, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(retention, "PURGE_LIMIT", 3)
+    monkeypatch.setattr(retention, "TIME_SHARE", float("inf"))
+    monkeypatch.setattr(retention, "IDLE_SECONDS", 0.0)
     return lambda: Retention(open_database(), 30)
 
 

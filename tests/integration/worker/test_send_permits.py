@@ -17,7 +17,7 @@ from worker.queue import Queue
 
 @pytest.fixture(autouse=True)
 def _always_time_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send_permits, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(send_permits, "REFRESH_SECONDS", 0.0)
 
 
 def may_leave(delivery: ClaimedMessage) -> bool:
@@ -33,7 +33,7 @@ def test_a_claim_is_good_for_a_second_and_a_look_for_another(connection: Connect
     assert not delivery.may_leave(claimed)
 
     looking = time.monotonic()
-    assert not queue.look_at_mailings()
+    assert not queue.refresh_permits()
 
     assert (
         looking + send_permits.VALID_SECONDS <= delivery.permit.until <= time.monotonic() + send_permits.VALID_SECONDS
@@ -49,7 +49,7 @@ def test_nothing_of_a_mailing_that_does_not_run_may_leave(status: str, connectio
     else:
         change_mailing(connection, stopped, "status = 'paused'")
 
-    assert queue.look_at_mailings()
+    assert queue.refresh_permits()
 
     assert [may_leave(one) for one in deliveries] == [one.mailing_id == other for one in deliveries]
 
@@ -59,12 +59,12 @@ def test_an_earlier_end_is_heeded_before_and_after_it_has_come(connection: Conne
     [delivery] = queue.claim(1)
     change_mailing(connection, mailing_id, "end_datetime = now() + interval '0.5 s'")
     asked = time.monotonic()
-    queue.look_at_mailings()
+    queue.refresh_permits()
     assert delivery.permit.until <= asked + 0.5 + (time.monotonic() - asked)
 
     close_window(connection, mailing_id)
 
-    assert queue.look_at_mailings()
+    assert queue.refresh_permits()
     assert not may_leave(delivery)
 
 
@@ -73,7 +73,7 @@ def test_a_later_end_does_not_outlast_what_the_claim_knew(connection: Connection
     change_mailing(connection, mailing_id, "end_datetime = now() + interval '0.5 s'")
     [delivery] = queue.claim(1)
     change_mailing(connection, mailing_id, "end_datetime = now() + interval '1 hour'")
-    queue.look_at_mailings()
+    queue.refresh_permits()
 
     assert delivery.start_by < delivery.permit.until
     assert not delivery.may_leave(delivery.start_by)
@@ -83,10 +83,10 @@ def test_a_mailing_that_runs_again_lets_its_messages_leave(connection: Connectio
     mailing_id = add_running_mailing(connection)
     [delivery] = queue.claim(1)
     change_mailing(connection, mailing_id, "status = 'paused'")
-    queue.look_at_mailings()
+    queue.refresh_permits()
     change_mailing(connection, mailing_id, "status = 'running'")
 
-    assert not queue.look_at_mailings()
+    assert not queue.refresh_permits()
     assert may_leave(delivery)
 
 
@@ -113,23 +113,23 @@ def test_there_is_nothing_to_ask_without_messages_in_hand(
 ) -> None:
     mailing_id = add_running_mailing(connection)
     deliveries = queue.claim(1)
-    assert queue.seconds_until_look() == 0.0
+    assert queue.seconds_until_refresh() == 0.0
     queue.release(deliveries)
     deliveries.clear()
     change_mailing(connection, mailing_id, "status = 'paused'")
 
-    assert queue.seconds_until_look() == float("inf")
-    assert not queue.look_at_mailings()
+    assert queue.seconds_until_refresh() == float("inf")
+    assert not queue.refresh_permits()
 
 
 def test_it_is_not_asked_more_often_than_needed(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send_permits, "LOOK_SECONDS", 1000.0)
+    monkeypatch.setattr(send_permits, "REFRESH_SECONDS", 1000.0)
     mailing_id = add_running_mailing(connection)
     deliveries = queue.claim(1)
-    queue.look_at_mailings()
+    queue.refresh_permits()
     change_mailing(connection, mailing_id, "status = 'paused'")
 
-    assert not queue.look_at_mailings()
+    assert not queue.refresh_permits()
     assert deliveries

@@ -26,55 +26,55 @@ def test_each_revision_has_its_text(connection: Connection, texts: TextCache) ->
 
     keys = {(mailing_id, 1), (mailing_id, 2), (another, 1)}
 
-    assert texts.of(keys) == {(mailing_id, 1): "old", (mailing_id, 2): "new", (another, 1): "another"}
+    assert texts.get_many(keys) == {(mailing_id, 1): "old", (mailing_id, 2): "new", (another, 1): "another"}
 
 
 def test_none_are_read_when_none_are_wanted(texts: TextCache) -> None:
-    assert texts.of(set()) == {}
+    assert texts.get_many(set()) == {}
 
 
 def test_a_text_is_read_once(connection: Connection, texts: TextCache) -> None:
     mailing_id = add_mailing(connection, text="Привет")
-    texts.of({(mailing_id, 1)})
+    texts.get_many({(mailing_id, 1)})
     forget(connection)
 
-    assert texts.of({(mailing_id, 1)}) == {(mailing_id, 1): "Привет"}
+    assert texts.get_many({(mailing_id, 1)}) == {(mailing_id, 1): "Привет"}
 
 
 def test_only_what_is_not_known_is_read(connection: Connection, texts: TextCache) -> None:
     known = add_mailing(connection, text="known")
-    texts.of({(known, 1)})
+    texts.get_many({(known, 1)})
     forget(connection)
     another = add_mailing(connection, text="another")
 
-    assert texts.of({(known, 1), (another, 1)}) == {(known, 1): "known", (another, 1): "another"}
+    assert texts.get_many({(known, 1), (another, 1)}) == {(known, 1): "known", (another, 1): "another"}
 
 
 def test_what_was_not_used_for_longest_is_forgotten_first(
     connection: Connection, texts: TextCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.text_cache.REMEMBERED", 2)
+    monkeypatch.setattr("worker.text_cache.MAX_ENTRIES", 2)
     first, second, third = (add_mailing(connection, text=text) for text in ("first", "second", "third"))
-    texts.of({(first, 1)})
-    texts.of({(second, 1)})
-    texts.of({(first, 1)})
-    texts.of({(third, 1)})
+    texts.get_many({(first, 1)})
+    texts.get_many({(second, 1)})
+    texts.get_many({(first, 1)})
+    texts.get_many({(third, 1)})
     forget(connection)
 
-    assert texts.of({(first, 1), (third, 1)}) == {(first, 1): "first", (third, 1): "third"}
-    assert texts.of({(second, 1)}) == {}
+    assert texts.get_many({(first, 1), (third, 1)}) == {(first, 1): "first", (third, 1): "third"}
+    assert texts.get_many({(second, 1)}) == {}
 
 
 def test_more_than_are_remembered_can_be_wanted_at_once(
     connection: Connection, texts: TextCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.text_cache.REMEMBERED", 2)
+    monkeypatch.setattr("worker.text_cache.MAX_ENTRIES", 2)
     keys = {(add_mailing(connection, text=f"text {n}"), 1) for n in range(5)}
 
-    assert sorted(texts.of(keys).values()) == [f"text {n}" for n in range(5)]
+    assert sorted(texts.get_many(keys).values()) == [f"text {n}" for n in range(5)]
 
 
 def test_one_that_is_not_there_is_left_out(connection: Connection, texts: TextCache) -> None:
     mailing_id = add_mailing(connection, text="there")
 
-    assert texts.of({(mailing_id, 1), (mailing_id, 2), (mailing_id + 1, 1)}) == {(mailing_id, 1): "there"}
+    assert texts.get_many({(mailing_id, 1), (mailing_id, 2), (mailing_id + 1, 1)}) == {(mailing_id, 1): "there"}
