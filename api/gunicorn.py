@@ -9,7 +9,7 @@ from typing import Any
 
 from api.app import create_app
 from api.auth.bootstrap_key import show_bootstrap_key
-from api.server.worker import ApiWorker
+from api.server.gunicorn_worker import ApiWorker
 from shared.config import between, environment, exit_if_wrong
 
 with exit_if_wrong(), environment() as env:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import SubmitResult
-from shared.gateways.words import reason_of
+from shared.gateways.sanitize import reason_of
 
 
 class Answer(NamedTuple):

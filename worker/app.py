@@ -10,11 +10,11 @@ from random import Random, SystemRandom
 from shared.errors import ConfigurationError
 from shared.gateways.base import DEFAULT_GATEWAY
 from shared.gateways.registry import adapter_for
+from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder
 from worker.daily_report.mail_settings import MailSettings
 from worker.daily_report.report import DailyReport
 from worker.database import Database
-from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.concurrency_limit import INITIAL_LIMIT

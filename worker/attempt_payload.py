@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from shared.domain.results import Result
 from shared.gateways.base import SubmitResult
+from worker.attempt_decision import SENT, Transition
 from worker.claimed_message import AttemptResult
-from worker.decision import SENT, Transition
 
 # Nearly all entries have this form, and json.dumps of a dict takes four times as long.
 _ACCEPTED = (

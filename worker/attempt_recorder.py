@@ -11,9 +11,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.statuses import MessageStatus
 from shared.sql import messages
+from worker.attempt_decision import Retries, decide
 from worker.attempt_payload import entries
 from worker.claimed_message import AttemptResult, ClaimedMessage
-from worker.decision import Retries, decide
 
 
 class AttemptRecorder:

@@ -20,12 +20,12 @@ from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
 from shared.sql import claims
+from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder, clients_locked
 from worker.claim_cursor import ClaimCursor, Position, as_parameters
 from worker.claim_rows import ClaimedRow, LeasedRow, claimed_message, leased_message
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.database import Database
-from worker.decision import Retries
 from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot

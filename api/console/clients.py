@@ -14,8 +14,8 @@ from api.clients.queries import ClientRow
 from api.clients.schemas import ClientBody, WrittenClientBody
 from api.clients.search import find_clients, has_digits, ranges_of
 from api.console.blueprint import blp
+from api.console.flash_messages import Notice, set_notice, take_notice
 from api.console.forms import Form, check_unchanged, untouched
-from api.console.notices import Notice, set_notice, take_notice
 from api.console.paging import Page, paged
 from api.console.regions import default_region_name
 from api.http.fields import MAX_ID

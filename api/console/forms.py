@@ -13,7 +13,7 @@ from werkzeug import Response
 
 from api.audit.recorder import nothing_changed, set_operation
 from api.auth.saved_form import ReshowReason, reshow_reason
-from api.console import notices
+from api.console import flash_messages
 from api.console.labels import translate
 from api.console.single_submit import Earlier, Submission
 from api.http.schemas import load_present
@@ -134,7 +134,7 @@ class Form:
             return earlier.repeat()
         address = work() if earlier is None else self._amend(earlier, amend)
         response = redirect(address)
-        notices.attach(response, address)
+        flash_messages.attach(response, address)
         submission.keep(response)
         return response
 

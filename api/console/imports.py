@@ -13,9 +13,9 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from api.audit.recorder import set_operation
 from api.clients.encodings import CHOICES
 from api.clients.file_columns import COLUMNS, MISSING, TWICE, UNKNOWN
-from api.clients.import_parser import open_upload
 from api.clients.import_report import imported_file, rejected_as_csv
 from api.clients.staging import Reason
+from api.clients.upload_reader import open_upload
 from api.console.blueprint import blp
 from api.console.labels import translate
 from api.console.regions import regions

@@ -7,10 +7,10 @@ from werkzeug import Response
 
 from api.clock import now
 from api.console.blueprint import blp
+from api.console.flash_messages import Notice, set_notice
 from api.console.forms import Form
 from api.console.load import hindrances
 from api.console.mailing_actions import RETRIED, MailingAction, refusal_of
-from api.console.notices import Notice, set_notice
 from api.mailings import services
 from api.mailings.queries import mailing_by_id, mailing_row
 from api.mailings.test_send import TestSendBody, send_test_message

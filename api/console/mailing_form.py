@@ -13,8 +13,8 @@ from werkzeug import Response
 from api.clock import now
 from api.console.blueprint import blp
 from api.console.datetimes import read_moments, shown, written
+from api.console.flash_messages import Notice, set_notice
 from api.console.forms import Form, check_unchanged, untouched
-from api.console.notices import Notice, set_notice
 from api.console.review import estimate_of
 from api.drafts.queries import Draft
 from api.drafts.schemas import DraftBody

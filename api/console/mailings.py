@@ -9,9 +9,9 @@ from flask import request
 from api.console.alerts import DANGER, is_overdue, problems_about
 from api.console.blueprint import blp, page
 from api.console.charts import timeline
+from api.console.flash_messages import take_notice
 from api.console.load import hindrances, load_of, rate_limit, seconds_left
 from api.console.mailing_actions import available_actions, is_still_so, starts_in
-from api.console.notices import take_notice
 from api.console.paging import address_of, paged
 from api.console.preferences import may
 from api.drafts.queries import unsent_drafts

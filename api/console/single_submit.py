@@ -40,7 +40,7 @@ class Earlier(NamedTuple):
     at: datetime
     has_same_content: bool
     notice: str | None
-    """The cookie with the notice for the next page, if any (api/console/notices.py)."""
+    """The cookie with the notice for the next page, if any (api/console/flash_messages.py)."""
 
     def repeat(self) -> Response:
         """The same response again."""

@@ -32,7 +32,7 @@ KEY = re.compile(r"[!-~]{1,255}")
 """Visible ASCII, as a header takes it."""
 
 STORED_HEADERS = ("Content-Type", "Location", "ETag", "Set-Cookie")
-"""The last one is for forms: the cookie with the notice for the next page (api/console/notices.py)."""
+"""The last one is for forms: the cookie with the notice for the next page (api/console/flash_messages.py)."""
 CLEANUP_BATCH = 1000
 """Expired records that one request removes at most."""
 

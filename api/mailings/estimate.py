@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import current_app
 
 from api.clock import now
-from api.mailings.audience import Audience, count_audience, similar_tags_of
+from api.mailings.audience_count import Audience, count_audience, similar_tags_of
 from api.mailings.backlog import backlog_of, waiting_messages
 from shared.domain.estimates import Backlog, EstimateInput, backlog_at, cost, plan_warnings, seconds_needed
 from shared.domain.text_segments import segments_of

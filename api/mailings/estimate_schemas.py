@@ -7,7 +7,7 @@ import marshmallow as ma
 from api.clients.schemas import ClientSchema
 from api.http.fields import ObjectOrNull
 from api.http.schemas import ResponseSchema, WarningSchema
-from api.mailings.audience import COUNT_LIMIT
+from api.mailings.audience_count import COUNT_LIMIT
 from api.mailings.schemas import MailingBody
 from shared.domain.text_segments import Encoding
 

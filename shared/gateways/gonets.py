@@ -14,7 +14,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import Capabilities, OutgoingMessage, Response, Submission, SubmitResult
 from shared.gateways.retry_after import retry_after
-from shared.gateways.words import CODE_LIMIT, reason_of, redact, shorten
+from shared.gateways.sanitize import CODE_LIMIT, reason_of, redact, shorten
 
 HEADERS: Mapping[str, str] = {"Content-Type": "application/json", "Accept": "application/json"}
 

@@ -29,8 +29,8 @@ from tests.factories import (
 from tests.integration.worker.leases import reclaim
 from tests.variations import few_of
 from tests.waiting import PATIENCE, eventually
+from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.decision import Retries
 from worker.queue import Queue
 
 LOST = ("ambiguous", None)

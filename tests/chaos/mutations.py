@@ -20,10 +20,10 @@ from shared.domain.statuses import OnUnknown
 from shared.gateways import gonets
 from shared.gateways.base import SubmitResult
 from shared.sql import claims, mailings, messages
-from worker import attempt_recorder, claim_rows, decision, loop, queue
+from worker import attempt_decision, attempt_recorder, claim_rows, loop, queue
+from worker.attempt_decision import Retries, Transition
 from worker.claimed_message import ClaimedMessage
 from worker.database import Database
-from worker.decision import Retries, Transition
 from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter
@@ -159,7 +159,7 @@ def ambiguity_taken_for_refusal() -> None:
 
 def doubt_forgotten() -> None:
     """An ambiguous attempt is written down, and does not mark its message."""
-    decide = decision.decide
+    decide = attempt_decision.decide
 
     def decide_boldly(*given: Any) -> Transition:
         return replace(decide(*given), in_doubt=False)
@@ -196,7 +196,7 @@ def repeated_in_the_transport() -> None:
 
 def attempts_unlimited() -> None:
     """No number of attempts is too many."""
-    decide = decision.decide
+    decide = attempt_decision.decide
 
     def decide_on(one: ClaimedMessage, answer: SubmitResult, retries: Retries, random: Random) -> Transition:
         return decide(one, answer, replace(retries, max_attempts=1000), random)

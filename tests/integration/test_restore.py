@@ -41,8 +41,8 @@ from tests.factories import (
 )
 from tests.integration.api.calls import caller
 from tests.waiting import eventually
+from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.decision import Retries
 from worker.queue import Queue
 
 

@@ -11,7 +11,7 @@ from shared.domain.results import Result
 from shared.logs import JsonFormatter
 from tests.database import ROOT
 from tests.submitted import submitted
-from tests.unit.test_decision import delivery
+from tests.unit.test_attempt_decision import delivery
 from worker.claimed_message import AttemptResult
 from worker.telemetry.attempt_log import LINES_PER_SECOND, LOGGED, AttemptLog
 

@@ -11,10 +11,10 @@ from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus
 from shared.gateways.base import SubmitResult
 from tests.submitted import submitted
-from tests.unit.test_decision import delivery
+from tests.unit.test_attempt_decision import delivery
+from worker.attempt_decision import SENT, SENT_IN_DOUBT, Transition
 from worker.attempt_payload import entries
 from worker.claimed_message import AttemptResult
-from worker.decision import SENT, SENT_IN_DOUBT, Transition
 
 NOW = 1000.0
 WORKER = 'a "quoted" name'

@@ -14,7 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import api.console
-from api.clients import csv_reader, encodings, file_rows, import_parser, lines, row_validation, staging
+from api.clients import csv_reader, encodings, file_rows, lines, row_validation, staging, upload_reader
 from api.console.reasons import reason_text
 from api.http.errors import CONSTRAINTS
 from api.messages.schemas import MEANINGS
@@ -117,7 +117,7 @@ def written(node: ast.AST) -> Iterator[str]:
 
 def said_of_files() -> set[str]:
     """Why a file or its rows are refused: the sentences of the modules that read them, with # for numbers."""
-    sources = (csv_reader, encodings, lines, file_rows, staging, import_parser, row_validation)
+    sources = (csv_reader, encodings, lines, file_rows, staging, upload_reader, row_validation)
     found = {text for module in sources for text in written(ast.parse(Path(str(module.__file__)).read_text()))}
     found |= {f"Is not {encodings.Encoding(name, known=True).title}." for name in encodings.CHOICES}
     numbers = re.compile(r"\d+")

@@ -14,9 +14,9 @@ from shared.errors import ConfigurationError
 from shared.gateways.base import Submission, SubmitResult
 from shared.gateways.gonets import STATUSES, GonetsAdapter
 from shared.gateways.registry import PROVIDERS, adapter_for
-from shared.gateways.words import CODE_LIMIT, WORDS_LIMIT
+from shared.gateways.sanitize import CODE_LIMIT, WORDS_LIMIT
 from tests.submitted import Answer, submitted
-from tests.unit.test_decision import delivery
+from tests.unit.test_attempt_decision import delivery
 
 NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 """37 seconds before the example date of RFC 9110 5.6.7."""

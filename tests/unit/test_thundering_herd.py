@@ -15,8 +15,8 @@ import pytest
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus, OnUnknown
 from tests.submitted import submitted
-from tests.unit.test_decision import delivery
-from worker.decision import Retries, decide
+from tests.unit.test_attempt_decision import delivery
+from worker.attempt_decision import Retries, decide
 from worker.lanes.circuit_breaker import PAUSE_CAP, CircuitBreaker, State
 
 OK = submitted(Result.ACCEPTED, 200)

@@ -21,8 +21,8 @@ from shared.domain.transitions import (
 from shared.sql.fragments import end_unless_in_doubt as end_in_sql
 from tests.database import ROOT
 from tests.integration.worker.answering import ANSWERS
-from tests.unit.test_decision import delivery
-from worker.decision import Retries, decide
+from tests.unit.test_attempt_decision import delivery
+from worker.attempt_decision import Retries, decide
 
 PAGE = (ROOT / "docs" / "state-machine.md").read_text()
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import OF_THE_ACCOUNT, TAKEN, Result
 from shared.gateways.base import SubmitResult
-from shared.gateways.words import reason_of
+from shared.gateways.sanitize import reason_of
 from worker.claimed_message import AttemptResult
 
 WINDOW_SECONDS = 3.0

@@ -21,7 +21,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
 from shared.gateways.base import Adapter, OutgoingMessage, Response, Submission, SubmitResult
-from shared.gateways.words import reason_of, redact
+from shared.gateways.sanitize import reason_of, redact
 from worker.gateway_token import Token
 from worker.lanes.curl_transfer import Connections, CurlTransfer
 

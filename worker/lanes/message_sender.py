@@ -18,7 +18,7 @@ from typing import TypeVar
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import SubmitResult
-from shared.gateways.words import reason_of
+from shared.gateways.sanitize import reason_of
 from worker.claimed_message import AttemptResult, ClaimedMessage
 
 log = logging.getLogger(__name__)

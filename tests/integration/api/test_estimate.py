@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.database_url import database_url as parse_database_url
-from api.mailings import audience
+from api.mailings import audience_count
 from api.settings import ApiSettings
 from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import Caller, add_client, caller, mailing_body, wrong_fields
@@ -82,8 +82,8 @@ def test_a_large_audience_is_estimated(
 ) -> None:
     add_clients(connection, 2000, tag="many")
     execute(connection, "ANALYZE client")
-    monkeypatch.setattr(audience, "COUNT_LIMIT", 100)
+    monkeypatch.setattr(audience_count, "COUNT_LIMIT", 100)
     plan = api.post(PATH, json={"mark": "many"}).json
     assert not plan["audience_is_exact"]
     assert 1800 <= plan["audience"] <= 2200
-    assert len(plan["sample"]) == audience.SAMPLE
+    assert len(plan["sample"]) == audience_count.SAMPLE

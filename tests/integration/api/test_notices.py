@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.console import notices
+from api.console import flash_messages
 from tests.factories import add_running_mailing, change_mailing, execute
 from tests.integration.api.calls import API_KEY, Caller, add_client, add_mailing
 from tests.integration.api.pages import fields_of
@@ -98,7 +98,7 @@ def test_a_form_that_is_sent_twice_is_told_of_once(api: Caller, mailing_id: int)
 
 def test_what_is_old_is_not_told(api: Caller, mailing_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
     address = address_after(api, f"/mailings/{mailing_id}/pause/")
-    monkeypatch.setattr(notices, "FRESH", -1)
+    monkeypatch.setattr(flash_messages, "FRESH", -1)
     assert SUCCESS not in api.get(address).text
 
 
@@ -121,7 +121,7 @@ def test_a_notice_is_its_receiver_s_and_its_page_s_and_can_t_be_made_up(
     assert not shown(cookie, f"/mailings/{other}/")
     # Not the last character, some bits of which nobody reads, and certainly another one.
     assert not shown(f"{cookie[:-9]}{'y' if cookie[-9] == 'x' else 'x'}{cookie[-8:]}")
-    assert not shown(f"{notices.COOKIE}=pause")
+    assert not shown(f"{flash_messages.COOKIE}=pause")
 
 
 def test_a_retry_says_when_there_are_more(api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

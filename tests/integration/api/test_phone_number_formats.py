@@ -146,7 +146,7 @@ def test_a_plan_warns_of_tags_that_differ_only_in_case(api: Caller, connection: 
 def test_of_very_many_tags_those_in_usual_cases_are_found(
     api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.mailings.audience.TAGS", 3)
+    monkeypatch.setattr("api.mailings.audience_count.TAGS", 3)
     execute(
         connection,
         "INSERT INTO client (phone_number, operator_code, tag, timezone)"

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from tests.database import DatabaseCleaner
+from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.decision import Retries
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue

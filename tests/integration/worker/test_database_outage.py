@@ -37,8 +37,8 @@ from tests.integration.worker.answering import answer, claimed_at
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
+from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.decision import Retries
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 

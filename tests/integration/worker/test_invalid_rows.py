@@ -31,8 +31,8 @@ from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.raw_server import RawServer, always, response
 from tests.waiting import PATIENCE, eventually, in_background
+from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.curl_sender import CurlSender

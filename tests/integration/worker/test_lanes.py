@@ -13,8 +13,8 @@ from tests.factories import add_running_mailing, counted, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
 from tests.raw_server import RawServer, always, response
 from tests.waiting import PATIENCE, eventually, in_background
+from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder
-from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.curl_sender import CurlSender

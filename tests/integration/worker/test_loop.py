@@ -32,9 +32,9 @@ from tests.factories import (
 from tests.raw_server import Peer, RawServer, response
 from tests.submitted import submitted
 from tests.waiting import PATIENCE, eventually, in_background
+from worker.attempt_decision import Retries
 from worker.claimed_message import ClaimedMessage
 from worker.database import Database
-from worker.decision import Retries
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import ACCOUNT_REFUSAL_THRESHOLD, CircuitBreaker
 from worker.lanes.curl_sender import CurlSender

@@ -23,8 +23,8 @@ from tests.factories import add_mailing, execute, run_leases_out, value
 from tests.integration.worker.answering import answer
 from tests.integration.worker.leases import reclaim
 from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
+from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.decision import Retries
 from worker.maintenance import count_compactor, retention
 from worker.maintenance import round as maintenance_round
 from worker.maintenance.round import Maintenance

@@ -14,8 +14,8 @@ from shared.domain.statuses import MessageStatus, OnUnknown
 from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
 from tests.submitted import Answer, submitted
+from worker.attempt_decision import Retries, Transition, decide
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
-from worker.decision import Retries, Transition, decide
 from worker.lanes.account_refusals import AccountRefusals
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
