@@ -60,9 +60,9 @@ class Gonets(Flask):
 
 
 def create_app(settings: ApiSettings | None = None) -> Flask:
-    """The application. Without settings it is a process of its own: they and its logs come from the environment.
+    """Creates the application. Without settings, they and the log configuration come from the environment.
 
-    Connects to nothing yet. Without settings, an environment that is wrong ends the process with a sentence.
+    Opens no connection. Without settings, an invalid environment ends the process with an error message.
     """
     if settings is None:
         with exit_if_wrong():
@@ -86,7 +86,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     app.register_blueprint(health.blp)
     register_docs(app)
     register_sign_in(app, _provider(app, settings.provider))
-    # Not before: as it is imported, prometheus_client looks for the folder that gunicorn's settings make.
+    # Imported here: on import, prometheus_client looks for the folder that gunicorn's settings create.
     from api.metrics import register_metrics
 
     register_metrics(app)
@@ -102,7 +102,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
 def _provider(app: Flask, settings: ProviderSettings | None) -> Provider | None:
     if settings is None:
         return None
-    # Not before: what it needs is a sixth of all that there is to import, and many sign in with keys alone.
+    # Imported here: its dependencies are a sixth of all import time, and many installations use keys alone.
     from api.auth.oidc import Provider
 
     return Provider(app, settings)

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from api.extensions import db
 
 CLOCK = func.clock_timestamp()
-"""The time at this moment, where now() is that of the transaction's start, which may have waited for a lock since."""
+"""The current time. now() is the time of the transaction's start, which may have waited for a lock since."""
 
 
 def now() -> datetime:
-    """The database's time at this moment."""
+    """The database's current time."""
     time: datetime = db.session.scalars(select(CLOCK)).one()
     return time

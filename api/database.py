@@ -14,7 +14,7 @@ from shared.schema import Base
 def execute(statement: str, parameters: Mapping[str, Any], changes: Iterable[Base] = ()) -> CursorResult[Any]:
     """Executes a statement with psycopg2's parameters by name.
 
-    `changes` are loaded objects whose rows it changes: what they have is read again at the next access.
+    `changes` are loaded objects whose rows it changes: their attributes are reloaded at the next access.
     """
     db.session.flush()
     result = db.session.connection().exec_driver_sql(statement, dict(parameters))

@@ -1,4 +1,4 @@
-"""Pooled connections, given to requests with no round trip that tells nothing: no ping, no empty BEGIN and ROLLBACK."""
+"""Checkout of pooled connections without extra round trips: no ping, no empty BEGIN and ROLLBACK."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sqlalchemy.exc import DisconnectionError
 READING = ("GET", "HEAD")
 """Methods whose requests only read. Under READ COMMITTED each of their statements has a snapshot of its own anyway."""
 WRITING = "sign_in"
-"""The blueprint that also writes in a GET: a link that is opened, a provider's way back."""
+"""The blueprint that also writes in a GET: opening a link, the redirect back from a provider."""
 
 
 def prepare(connection: Any, *_: Any) -> None:
-    """Makes a connection from the pool ready for a request: one that only reads goes without transactions.
+    """Prepares a pooled connection for a request: one that only reads uses autocommit.
 
     Raises DisconnectionError for a connection that its server has ended; then the pool opens a new one.
     """
@@ -28,10 +28,10 @@ def prepare(connection: Any, *_: Any) -> None:
 
 
 def _ended(connection: Any) -> bool:
-    """Whether there is something to read, as between two requests there is only when the server has gone.
+    """Whether the socket is readable: between two requests, only because the server has closed it.
 
-    The system knows that without asking the server. A machine that vanished without a word is noticed by the next
-    statement, as it would be by a ping.
+    This needs no round trip. A server that vanished without closing is noticed by the next statement, as it would be
+    by a ping.
     """
     try:
         idle = select.poll()

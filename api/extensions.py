@@ -1,4 +1,4 @@
-"""The extensions that the application is made of, made once and bound to it by create_app."""
+"""The Flask extensions, created once and bound to the application by create_app."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from flask_sqlalchemy import SQLAlchemy
 
 from shared.schema import Base
 
-# Nothing is read again after a commit: another request may have removed the row by then.
+# Objects are not reloaded after a commit: another request may have removed the row by then.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate()

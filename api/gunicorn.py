@@ -23,28 +23,28 @@ with exit_if_wrong(), environment() as env:
 bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 worker_class = ApiWorker
 ApiWorker.front_options = {"max_body": max_body_bytes, "threads": threads, "timeout": stall_timeout}
-# Of one process. Within the 1024 open files that a process may have by default, with its other files.
+# Per process. With its other files, within the default limit of 1024 open files.
 worker_connections = 500
 keepalive = 5
-# Newer versions would make a socket for commands in the home folder, which a container's user does not have.
+# Newer versions would create a control socket in the home directory, which a container's user does not have.
 control_socket_disable = True
-# Requests end within API_STATEMENT_TIMEOUT; what still runs then is cut off.
+# Requests end within API_STATEMENT_TIMEOUT; those that still run after this are aborted.
 graceful_timeout = 20
-# No access log: its lines would carry the phone numbers that people filter by.
+# No access log: its lines would contain phone numbers from query strings.
 accesslog = None
 
 
-# Where the processes add up their metrics: a new folder with each start, or figures of before would go on counting.
-# It must be known before prometheus_client is imported.
+# The directory of the processes' shared metrics: a new one at each start, so that old counts are not continued.
+# It must be set before prometheus_client is imported.
 _metrics_folder = tempfile.mkdtemp(prefix="gonets-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder
 
 
 def on_starting(_server: Any) -> None:
-    """Before there are processes to serve: an installation without a key gets one."""
+    """Before the serving processes are forked: creates the bootstrap key if there is none."""
     show_bootstrap_key(create_app())
 
 
 def on_exit(_server: Any) -> None:
-    """Leaves nothing behind."""
+    """Removes the directory of metrics."""
     shutil.rmtree(_metrics_folder, ignore_errors=True)

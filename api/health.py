@@ -1,4 +1,4 @@
-"""Whether the API lives and whether it can serve: for load balancers and container engines."""
+"""Liveness and readiness of the API, for load balancers and container engines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ blp = Blueprint("health", __name__)
 @blp.get("/healthz")
 @public
 def alive() -> dict[str, str]:
-    """The process answers. Says nothing of the database, which a restart of this process would not mend."""
+    """Liveness: the process responds. Without the database, which a restart of this process would not repair."""
     return {"status": "alive"}
 
 
 @blp.get("/readyz")
 @public
 def ready() -> dict[str, str]:
-    """The database answers too; 503 when it doesn't."""
+    """Readiness: the database responds too; 503 if it does not."""
     db.session.execute(select(1))
     return {"status": "ready"}

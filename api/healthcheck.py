@@ -1,4 +1,4 @@
-"""`python -m api.healthcheck`: whether the API on this machine answers, for a container's health check."""
+"""`python -m api.healthcheck`: a container's health check of the API on this machine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from http.client import HTTPConnection, HTTPException
 TIMEOUT = 2.0
 
 
-def answers(port: int) -> bool:
-    """Whether `GET /healthz` on this port is answered with 200 within two seconds."""
+def is_healthy(port: int) -> bool:
+    """Whether `GET /healthz` on this port returns 200 within two seconds."""
     connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/healthz")
@@ -22,4 +22,4 @@ def answers(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if answers(int(os.environ.get("API_PORT", "8000"))) else 1)
+    sys.exit(0 if is_healthy(int(os.environ.get("API_PORT", "8000"))) else 1)

@@ -1,4 +1,4 @@
-"""The OpenID Connect provider, as the environment describes it. docs/settings.md has the table."""
+"""The settings of the OpenID Connect provider, from the environment. docs/settings.md has the table."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from shared.config import one_of
 from shared.domain.roles import Role
 from shared.errors import ConfigurationError
 
-HERE = ("127.0.0.1", "::1", "localhost")
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSettings:
-    """Who the provider is, who we are to it, and which of its words is which role."""
+    """The provider's address, our client credentials, and the mapping of its values to roles."""
 
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
     role_claim: str = "roles"
-    """The claim that holds the words, or the way to it: `realm_access.roles`."""
+    """The claim with the values, or its path: `realm_access.roles`."""
     roles: Mapping[str, Role] = field(default_factory=lambda: {role.value: role for role in Role})
     """Role by word."""
 
     @classmethod
     def read(cls, env: Env) -> dict[str, Any]:
-        """What `env` says, to be given to `of` once it is known to be well-formed."""
+        """Reads the variables of `env`, to be passed to `of` once all are well-formed."""
         words: dict[str, str] = env.dict("OIDC_ROLES", {}, subcast_values=str, validate=_roles)
         return {
             "issuer": env.str("OIDC_ISSUER", ""),
@@ -42,7 +42,7 @@ class ProviderSettings:
 
     @classmethod
     def of(cls, read: dict[str, Any]) -> Self | None:
-        """The provider; none when there is no OIDC_ISSUER. Raises ConfigurationError."""
+        """The settings; None without OIDC_ISSUER. Raises ConfigurationError."""
         if not read["issuer"]:
             return None
         missing = [name for name in ("client_id", "client_secret") if not read[name]]
@@ -53,8 +53,8 @@ class ProviderSettings:
             sound = bool(address.hostname) and address.port != 0
         except ValueError:
             raise ConfigurationError("OIDC_ISSUER: must be an address such as https://id.example.") from None
-        if not sound or (address.scheme != "https" and address.hostname not in HERE):
-            raise ConfigurationError("OIDC_ISSUER: must begin with https://, since what it answers opens the door.")
+        if not sound or (address.scheme != "https" and address.hostname not in LOOPBACK_HOSTS):
+            raise ConfigurationError("OIDC_ISSUER: must begin with https://, since its responses authenticate people.")
         return cls(**{**read, "roles": {word: Role(role) for word, role in read["roles"].items()}})
 
 

@@ -1,6 +1,6 @@
-"""Which role a view needs. The view says it by a decorator, `@requires(Role.OPERATOR)` or `@public`.
+"""The role that a view requires, declared by a decorator: `@requires(Role.OPERATOR)` or `@public`.
 
-A view that says nothing is refused for everybody (api/auth/authentication.py). docs/access.md lists all routes.
+A view without a declaration is refused for every caller (api/auth/authentication.py). docs/access.md lists all routes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from flask import Flask
 from shared.domain.roles import Role
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""They change nothing (RFC 9110, section 9.2.1)."""
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 _DECLARED = "_access"
-"""The attribute of a view that holds what its decorator says. functools.wraps hands it on to what wraps the view."""
+"""The attribute of a view with its declaration. functools.wraps copies it to wrappers of the view."""
 
 
 class Access(Enum):
@@ -28,7 +28,7 @@ class Access(Enum):
     PUBLIC = "public"
     """No key is needed."""
     UNDECLARED = "undeclared"
-    """Nothing was declared: nobody may."""
+    """Nothing is declared: no caller is allowed."""
 
 
 def requires(role: Role) -> Callable[[View], View]:
@@ -48,20 +48,20 @@ def public(view: View) -> View:
 
 
 def declared_access(view: Callable[..., Any]) -> Role | Access:
-    """What a view's decorator says."""
+    """The declaration of a view."""
     declared: Role | Access = getattr(view, _DECLARED, Access.UNDECLARED)
     return declared
 
 
 def is_allowed(role: Role, access: Role | Access) -> bool:
-    """Whether who has the role may call what declares the access."""
+    """Whether the role may call a view with this declaration."""
     return access is Access.PUBLIC or (isinstance(access, Role) and role.covers(access))
 
 
 def access_to(app: Flask, endpoint: str, method: str) -> Role | Access:
-    """What the view behind an endpoint and a method declares.
+    """The declaration of the view of an endpoint and a method.
 
-    OPTIONS, and a method that the endpoint does not have, tell no more than which methods there are: any role will do.
+    For OPTIONS and for unknown methods, which reveal only the allowed methods, any role is sufficient.
     """
     view = app.view_functions[endpoint]
     methods = getattr(view, "view_class", None)

@@ -17,25 +17,25 @@ from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS
 
-CHOSEN_KEY = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
-"""So long that nobody guesses it at the rate that requests are answered."""
+API_KEY_FORMAT = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
+"""Long enough that it can't be guessed over the network."""
 
-A_REGION = validate.OneOf(("", *REGIONS), error="must be the two letters of a country (ISO 3166-1), such as RU.")
+REGION = validate.OneOf(("", *REGIONS), error="must be the two letters of a country (ISO 3166-1), such as RU.")
 
 METRICS = ("loopback", "key", "open")
-"""Who reads /metrics without a key: programs on this machine, nobody, or anybody."""
+"""Callers that may read /metrics without a key: those on this machine, none, or all."""
 
 POOL_TIMEOUT = 5.0
-"""Seconds a request waits for a connection while all are taken."""
+"""Seconds that a request waits for a database connection while all are in use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """What the API is told from outside. The defaults are those of a test or a first try."""
+    """The settings of the API. The defaults are for tests and for a first try."""
 
     database_url: URL
     threads: int = 4
-    """That answer requests at a time, in one process."""
+    """Threads for requests, per process."""
     max_body_bytes: int = 65_536
     max_import_bytes: int = 2**30
     statement_timeout: float = 15.0
@@ -43,24 +43,24 @@ class ApiSettings:
     api_key: str | None = field(default=None, repr=False)
     """An admin's key, besides those in the database."""
     secret_key: str | None = field(default=None, repr=False)
-    """What cookies are signed with; the database has one of its own."""
+    """The secret that cookies are signed with; by default, one in the database."""
     rate: float = 1000.0
     """Requests a second of one key or one person; 0: no limit."""
     anonymous_rate: float = 50.0
-    """Requests a second from one address that nobody's key comes with; 0: no limit."""
+    """Requests a second from one address without a valid key; 0: no limit."""
     trusted_proxies: int = 0
-    """How many proxies in front say the truth in X-Forwarded-For and the like."""
+    """The number of proxies whose X-Forwarded-* headers are trusted."""
     metrics: str = "loopback"
-    """Who reads /metrics without a key: one of METRICS."""
+    """Callers that may read /metrics without a key: one of METRICS."""
     provider: ProviderSettings | None = None
     gateway_rate: float = 0.0
-    """Requests a second of the whole fleet, as the workers are told too; 0 is no limit. Plans reckon with it."""
+    """Requests a second of all workers together, as in the workers' settings; 0: no limit. Used in estimates."""
     price_per_segment: Decimal = Decimal(0)
-    """What one segment of a text costs; 0 is not known."""
+    """The price of one segment of a text; 0: unknown."""
     price_currency: str = ""
-    """What the price is in, as people are to read it."""
+    """The currency of the price, as it is displayed."""
     default_region: str | None = None
-    """Whose phone numbers may come without the country's code, by the two letters of ISO 3166-1."""
+    """The country (ISO 3166-1) whose phone numbers may omit the country code."""
     send_grace: float = 30.0
     """Seconds from the click that sends a mailing in the console to its start; until then, it can be undone."""
     log_level: str = "INFO"
@@ -68,7 +68,7 @@ class ApiSettings:
 
     @classmethod
     def from_environment(cls) -> ApiSettings:
-        """Raises ConfigurationError that names every variable that is wrong."""
+        """Raises a ConfigurationError that names every invalid variable."""
         with environment() as env:
             read: dict[str, Any] = {
                 "database_url": env.str("DATABASE_URL", DEFAULT_DATABASE_URL),
@@ -76,8 +76,8 @@ class ApiSettings:
                 "max_body_bytes": env.int("API_MAX_BODY_BYTES", 65_536, validate=between(1024, 2**30)),
                 "max_import_bytes": env.int("API_MAX_IMPORT_BYTES", 2**30, validate=between(1024, 2**40)),
                 "statement_timeout": env.float("API_STATEMENT_TIMEOUT", 15.0, validate=between(0.1, 3600.0)),
-                "api_key": env.str("API_KEY", "", validate=CHOSEN_KEY) or None,
-                "secret_key": env.str("SECRET_KEY", "", validate=CHOSEN_KEY) or None,
+                "api_key": env.str("API_KEY", "", validate=API_KEY_FORMAT) or None,
+                "secret_key": env.str("SECRET_KEY", "", validate=API_KEY_FORMAT) or None,
                 "rate": env.float("API_RATE", 1000.0, validate=between(0.0, 1e6)),
                 "anonymous_rate": env.float("API_ANONYMOUS_RATE", 50.0, validate=between(0.0, 1e6)),
                 "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=between(0, 10)),
@@ -85,7 +85,7 @@ class ApiSettings:
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
                 "price_currency": env.str("PRICE_CURRENCY", ""),
-                "default_region": env.str("DEFAULT_REGION", "", validate=A_REGION) or None,
+                "default_region": env.str("DEFAULT_REGION", "", validate=REGION) or None,
                 "send_grace": env.float("SEND_GRACE_SECONDS", 30.0, validate=between(0.0, 3600.0)),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
@@ -95,7 +95,7 @@ class ApiSettings:
         return cls(**read)
 
     def flask_config(self) -> dict[str, Any]:
-        """The same in the words of Flask and its extensions."""
+        """The settings in the names of Flask and its extensions."""
         return {
             "MAX_CONTENT_LENGTH": self.max_body_bytes,
             "SECRET_KEY": self.secret_key,
@@ -112,14 +112,14 @@ class ApiSettings:
                     "application_name": "gonets-api",
                     "options": f"{self._given_options()} {self._own_options()}".strip(),
                 },
-                # Whatever the database's default is: what is decided after a lock needs a snapshot newer than it.
+                # Whatever the database's default is: decisions after a lock need a snapshot newer than the lock.
                 "isolation_level": "READ COMMITTED",
                 "pool_events": [(prepare, "checkout")],
-                # One for each thread that may need one, kept open; as many again for a moment.
+                # One for each thread, kept open; as many again for peaks.
                 "pool_size": self.threads + UPLOADS + DOWNLOAD_THREADS,
                 "max_overflow": self.threads + UPLOADS + DOWNLOAD_THREADS,
                 "pool_timeout": POOL_TIMEOUT,
-                # Statements appear in logs, phone numbers and texts don't.
+                # Logs contain statements, but not their parameters (phone numbers, texts).
                 "hide_parameters": True,
             },
         }
@@ -129,7 +129,7 @@ class ApiSettings:
         return given if isinstance(given, str) else " ".join(given)
 
     def _own_options(self) -> str:
-        # UTC: a server's own time zone could push a late date out of the years that Python knows.
+        # UTC: the server's time zone could move a late date beyond the years that Python supports.
         # No jit: compiling takes longer than any query here.
         # Idle: a request that hangs between two statements must not keep a mailing locked from the workers.
         milliseconds = int(self.statement_timeout * 1000)

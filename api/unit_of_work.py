@@ -1,4 +1,4 @@
-"""The transaction of a form: what it did and the answer to it are committed together, or nothing is."""
+"""The transaction of a form: its effect and its response are committed together."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shared.errors import FieldError
 
 @contextmanager
 def unit_of_work() -> Iterator[None]:
-    """Commits what the block has done; rolls it back when the block raises what a form can show.
+    """Commits the block's changes; rolls back if the block raises an error that a form can show.
 
-    That is ValidationError, FieldError, and the FieldError that stands for a constraint that a row has broken. Any
-    other error ends the request, and its transaction with it.
+    Such errors are ValidationError and FieldError, also the FieldError for a violated constraint. Any other error ends
+    the request and its transaction.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs the migrations inside the Flask application that flask-migrate hands over."""
+"""Runs the migrations within the Flask application that flask-migrate provides."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shared import locks
 from shared.database_errors import explain
 
 OLDEST_SERVER = 15
-"""The major version of PostgreSQL that the migrations need at least."""
+"""The minimum major version of PostgreSQL."""
 
-# Of the database, and not of a migration: an error that is none of these is a bug, and shows its traceback.
+# Errors of the database. Any other error is a bug in a migration, and shows its traceback.
 EXPECTED = (psycopg2.OperationalError, errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
 
 
@@ -31,19 +31,19 @@ def migrate(connection: Connection) -> None:
         **migrate_extension.configure_args,
     )
     with context.begin_transaction():
-        # Whoever migrates at the same time waits here for the first to be done.
+        # A concurrent migration waits here until the first one has finished.
         connection.execute(select(func.pg_advisory_xact_lock(*locks.MIGRATIONS)))
         if is_newer(context.get_context().get_current_heads()):
             return
-        # A migration may take as long as its data needs, whatever the limit for requests is.
+        # A migration may take as long as its data needs: the statement timeout of requests does not apply.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         context.run_migrations()
 
 
 def is_newer(revisions: tuple[str, ...]) -> bool:
-    """Whether the tables are those of a later version of Gonets, which this one leaves as they are.
+    """Whether the tables are those of a later version of Gonets, which are not changed.
 
-    Our revisions are counted. Raises SystemExit for one that is not ours.
+    Revisions are numbered. Raises SystemExit for a revision of another application.
     """
     ours = {script.revision for script in context.script.walk_revisions()}
     unknown = [revision for revision in revisions if revision not in ours]

@@ -1,1 +1,1 @@
-"""The audit: who did what, and when. Written in one commit with what was done; never changed."""
+"""The audit of operations and their actors. Each entry is committed with its change, and never changed."""

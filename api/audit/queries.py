@@ -12,7 +12,7 @@ from shared.schema import AuditEntry
 
 
 def entries_about(kind: str, object_id: int, limit: int, *operations: str) -> Sequence[AuditEntry]:
-    """The entries about one object, the latest first: of these operations, or of any."""
+    """The entries about one object, latest first; only of the given operations, if any are given."""
     about = [AuditEntry.object == kind, AuditEntry.object_id == object_id]
     about += [AuditEntry.operation.in_(operations)] if operations else []
     return db.session.scalars(select(AuditEntry).where(*about).order_by(AuditEntry.id.desc()).limit(limit)).all()
@@ -25,7 +25,7 @@ def entries_after(
     until: datetime | None = None,
     **equal: str | int,
 ) -> Sequence[AuditEntry]:
-    """The entries with a greater id that pass every filter given, in order; `equal` is by column."""
+    """The entries with a greater id that pass every filter given, in order; `equal` maps columns to values."""
     found = select(AuditEntry).where(AuditEntry.id > after)
     for column, value in equal.items():
         found = found.where(getattr(AuditEntry, column) == value)

@@ -1,7 +1,7 @@
-"""The audit's recorder: what a request does and the entry about it are one commit, never one without the other.
+"""The audit recorder: a change and the audit entry about it are written in one commit.
 
-Authentication begins the entry; it is completed and added when the session commits. Views need not know of it, except
-for one that finds nothing to change, and one that commits on a connection of its own.
+Authentication begins the entry; it is completed and added when the session commits. Views call it only
+when there is nothing to change, or when they commit on a connection of their own.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ class _Entry:
 
 
 def begin_entry(principal: Principal) -> None:
-    """Begins the entry of this request, which is added if it commits something: `principal` is who did it."""
+    """Begins the entry of this request; it is added if the request commits something. `principal` is its actor."""
     kind, object_id = _object_of_path()
     g.audit = _Entry(principal, object=kind, object_id=object_id)
 
 
 def set_operation(operation: str) -> None:
-    """Sets the operationId of this request: the console's pages do the API's operations by other paths."""
+    """Sets the operationId of this request: the console performs the API's operations under other paths."""
     entry: _Entry | None = g.get("audit")
     if entry is not None:
         entry.operation = operation
 
 
 def name_object(kind: str, object_id: int, **detail: Any) -> None:
-    """Sets what this request's entry is about, where that is neither in the path nor a row that is added."""
+    """Sets the object of this request's entry, if it is neither in the path nor a row that is added."""
     entry: _Entry | None = g.get("audit") if has_request_context() else None
     if entry is not None:
         entry.object, entry.object_id = kind, object_id
@@ -67,7 +67,7 @@ def nothing_changed() -> None:
 def record_on(connection: Connection, detail: Mapping[str, Any]) -> None:
     """Adds an entry for this request to the transaction of a connection that is not the session's.
 
-    For a request that commits in several transactions: each of them has an entry of its own.
+    For a request that commits in several transactions, each with its own entry.
     """
     entry: _Entry | None = g.get("audit") if has_request_context() else None
     if entry is not None:
@@ -83,7 +83,7 @@ def record_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
 
 
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The fields that differ, each before and after, as they may be stored: of a text only that it differs."""
+    """The fields that differ, each before and after, as they may be stored. A text is masked."""
     differ = [name for name in after if name in before and before[name] != after[name]]
     return {name: [_storable(name, before[name]), _storable(name, after[name])] for name in differ}
 
@@ -91,12 +91,12 @@ def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 def add_entry(
     operation: str, who: Principal | None, *, what: tuple[str, int] | None = None, detail: Mapping[str, Any] = {}
 ) -> None:
-    """Adds an entry to what is being committed, for what is not an operation of the API: a sign-in, a command."""
+    """Adds an entry to the current transaction, for what is not an API operation: a sign-in, a command."""
     db.session.add(AuditEntry(**_columns(operation, who, what, detail)))
 
 
 @event.listens_for(db.session, "after_flush")
-def _set_object_of_what_is_added(session: Session, _: UOWTransaction) -> None:
+def _set_object_from_new_rows(session: Session, _: UOWTransaction) -> None:
     entry: _Entry | None = g.get("audit") if has_request_context() else None
     if entry is not None:
         for added in session.new:

@@ -11,14 +11,16 @@ from shared.domain.roles import Role
 
 
 class AuditEntrySchema(ResponseSchema):
-    """One operation: who did what, when, from where, to what."""
+    """One operation: actor, time, address and object."""
 
     id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Sequential id.", "example": 1})
-    at = Instant(required=True, metadata={"description": "When it was done.", "example": "2022-06-02T18:25:43.511Z"})
+    at = Instant(
+        required=True, metadata={"description": "Time of the operation.", "example": "2022-06-02T18:25:43.511Z"}
+    )
     actor = ma.fields.String(
         required=True,
         metadata={
-            "description": "Who did it: `key:` and the key's prefix, `oidc:` and the provider's subject, "
+            "description": "The actor: `key:` and the key's prefix, `oidc:` and the provider's subject, "
             "`environment:` and a fingerprint of API_KEY, `system:` and the user who ran a command; `nobody` for a "
             "sign-in that failed.",
             "example": "key:3f9a51c07be2",

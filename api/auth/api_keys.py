@@ -1,8 +1,8 @@
-"""What a key looks like, and what is kept of it.
+"""The format of an API key, and the hash that is stored of it.
 
-`gonets_<prefix>_<secret>`: everybody may see the prefix, which tells one key from another; the secret is 256 random
-bits. Of the whole, its SHA-256 is kept and nothing else. A fast hash is right here: slow ones (OWASP, Password Storage
-Cheat Sheet) make up for what people choose, and nobody guesses 256 bits however fast a guess is.
+`gonets_<prefix>_<secret>`: the prefix is public and identifies the key; the secret is 256 random bits. Only the SHA-256
+of the whole key is stored. A fast hash is sufficient: slow hashes (OWASP, Password Storage Cheat Sheet) protect secrets
+that people choose, and 256 random bits cannot be guessed.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ def make_key() -> NewKey:
 
 
 def prefix_of(key: str) -> str | None:
-    """The prefix of what looks like a key; none for what doesn't."""
+    """The prefix of a well-formed key; None for any other text."""
     match = _KEY.fullmatch(key)
     return match[1] if match else None
 
 
 def hash_of(secret: str) -> bytes:
-    """What is kept of a secret that was drawn at random."""
+    """The stored hash of a randomly generated secret."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 @functools.lru_cache(maxsize=8)
 def fingerprint(chosen: str) -> str:
-    """48 bits to recognise a secret by that a person may have chosen, so slow to guess it from (RFC 7914)."""
+    """48 bits that identify a secret. Computed slowly (scrypt, RFC 7914), since a person may have chosen it."""
     return hashlib.scrypt(chosen.encode(), salt=b"gonets", n=2**14, r=8, p=1, dklen=6).hex()

@@ -1,4 +1,4 @@
-"""Authentication: before anything else looks at a request, whose it is, whether they may, and not too often."""
+"""Authentication, authorisation and rate limits. They run before any other handler of a request."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from api.auth import csrf, rate_limiter, saved_form
 from api.auth.api_keys import fingerprint, hash_of, prefix_of
 from api.auth.credential_cache import CredentialCache
 from api.auth.queries import Credential, KnownKey, known_key
-from api.auth.saved_form import Again
-from api.auth.sessions import SignedIn, Visit, cookie_token_hash, signed_in
+from api.auth.saved_form import ReshowReason
+from api.auth.sessions import SessionLookup, SignedIn, cookie_token_hash, signed_in
 from api.permissions import SAFE_METHODS, Access, access_to, is_allowed
 from api.principal import ENVIRONMENT, KEY, Principal
 from api.settings import ApiSettings
@@ -31,7 +31,7 @@ FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
 
 
 def register_authentication(app: Flask, settings: ApiSettings) -> None:
-    """Has every request authenticated before anything else looks at it."""
+    """Authenticates every request before any other handler runs."""
     authenticator = Authenticator(settings)
     app.extensions["authenticator"] = authenticator
     app.before_request(authenticator.check)
@@ -58,7 +58,7 @@ class Authenticator:
         self._rate, self._anonymous_rate = settings.rate, settings.anonymous_rate
         self._metrics, self._trusted_proxies = settings.metrics, settings.trusted_proxies
         self._keys: CredentialCache[Credential, KnownKey] = CredentialCache(known_key)
-        self._sessions: CredentialCache[Visit, SignedIn] = CredentialCache(signed_in)
+        self._sessions: CredentialCache[SessionLookup, SignedIn] = CredentialCache(signed_in)
 
     def check(self) -> Response | None:
         """Accepts a request and sets `g.principal`, or sends a browser that is not signed in to the sign-in page.
@@ -67,8 +67,8 @@ class Authenticator:
         """
         endpoint = request.endpoint
         if endpoint is None and not request.path.startswith(API_PATH):
-            return None  # 404 or 405, to anybody
-        # At an unknown path of the API, and for a method that it does not take, there is a 404 or a 405 to read.
+            return None  # 404 or 405, without a key
+        # Any key may read the 404 of an unknown path and the 405 of a wrong method.
         access = Role.VIEWER if endpoint is None else access_to(current_app, endpoint, request.method)
         if access is Access.PUBLIC or (endpoint == METRICS_ENDPOINT and self._metrics_are_open()):
             return None
@@ -77,7 +77,7 @@ class Authenticator:
         if principal is None:
             return self._reject(by_key)
         g.principal = principal
-        _check_rate(rate_limiter.by_principal, principal.actor, self._rate)
+        _check_rate_limit(rate_limiter.by_principal, principal.actor, self._rate)
         if not is_allowed(principal.role, access):
             raise _forbidden(principal, access)
         if request.method not in SAFE_METHODS:
@@ -87,7 +87,7 @@ class Authenticator:
         return None
 
     def principal_from_key(self, key: str) -> Principal | None:
-        """Whose key this is; None if it is unknown, expired or revoked."""
+        """The holder of the key; None if it is unknown, expired or revoked."""
         environment_key = self.environment_key
         key_hash = hash_of(key)
         if environment_key and hmac.compare_digest(environment_key.key_hash, key_hash):
@@ -97,16 +97,18 @@ class Authenticator:
         return _principal(known) if known else None
 
     def principal_of_actor(self, actor: str) -> Principal | None:
-        """The holder of the key that the actor is named by, if it is still valid."""
+        """The holder of the key that the actor's name refers to, if the key is still valid."""
         if self.environment_key and actor == self.environment_key.principal.actor:
             return self.environment_key.principal
         known = self._keys.get(Credential(actor.removeprefix(KEY))) if actor.startswith(KEY) else None
         return _principal(known) if known else None
 
     def principal_from_cookie(self) -> Principal | None:
-        """Who is signed in with this browser."""
+        """The principal that is signed in with this browser."""
         token_hash = cookie_token_hash()
-        session = self._sessions.get(Visit(token_hash, in_use=not _asks_by_itself())) if token_hash else None
+        session = (
+            self._sessions.get(SessionLookup(token_hash, in_use=not _is_background_refresh())) if token_hash else None
+        )
         if session is None:
             return None
         if session.role is None:
@@ -114,40 +116,40 @@ class Authenticator:
         return Principal(session.actor, session.name, session.role)
 
     def forget_session(self, token_hash: bytes) -> None:
-        """Looks a browser's session up again the next time."""
+        """Removes a browser's session from the cache."""
         for in_use in (False, True):
-            self._sessions.forget(Visit(token_hash, in_use))
+            self._sessions.forget(SessionLookup(token_hash, in_use))
 
     def _metrics_are_open(self) -> bool:
         if self._metrics == "loopback":
-            # Behind a proxy that TRUSTED_PROXIES does not count, every address is the proxy's.
+            # Behind a proxy that TRUSTED_PROXIES does not count, every client address is the proxy's.
             return is_loopback(request.remote_addr) and (
                 self._trusted_proxies > 0 or not any(name in request.headers for name in FORWARDED)
             )
         return self._metrics == "open"
 
     def _reject(self, by_key: bool) -> Response:
-        _check_rate(rate_limiter.by_address, address_block(request.remote_addr), self._anonymous_rate)
-        for_programs = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
-        if for_programs or by_key or request.method not in SAFE_METHODS:
+        _check_rate_limit(rate_limiter.by_address, address_block(request.remote_addr), self._anonymous_rate)
+        expects_json = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
+        if expects_json or by_key or request.method not in SAFE_METHODS:
             raise _unauthorized(by_key)
         return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
 
 
 def _check_page() -> None:
-    """Raises Forbidden unless a page of ours has sent the request. A form from before the sign-in is shown again."""
-    if saved_form.is_form() and saved_form.take_back():
+    """Raises Forbidden for a cross-site request. A form that was rendered before the sign-in is shown again."""
+    if saved_form.is_form() and saved_form.restore():
         return
     try:
         csrf.check()
     except Forbidden:
         if not saved_form.is_form() or csrf.FIELD not in request.form:
             raise
-        saved_form.show_again(Again.STALE)
+        saved_form.show_again(ReshowReason.STALE)
 
 
 def address_block(address: str | None) -> str:
-    """What an address is counted as: of IPv6 the /64, which is what one household or one server has."""
+    """The block that an address is counted by: of IPv6 the /64, which one household or one server has."""
     try:
         parsed = ip_address(address or "")
     except ValueError:
@@ -173,13 +175,13 @@ def too_many(seconds: float) -> HTTPException:
     )
 
 
-def _asks_by_itself() -> bool:
-    """Whether a page refreshes its live part: it does so for as long as it is open, used or not."""
+def _is_background_refresh() -> bool:
+    """Whether a page refreshes its live part. It does so while it is open, whether it is used or not."""
     return request.args.get("part") == "live"
 
 
-def _check_rate(table: rate_limiter.RateLimiter, who: str, rate: float) -> None:
-    if seconds := table.acquire(who, rate):
+def _check_rate_limit(table: rate_limiter.RateLimiter, caller: str, rate: float) -> None:
+    if seconds := table.acquire(caller, rate):
         raise too_many(seconds)
 
 
@@ -199,7 +201,7 @@ def _forbidden(principal: Principal, access: Role | Access) -> Forbidden:
 
 
 def _unauthorized(by_key: bool) -> Unauthorized:
-    # RFC 6750, section 3.1: a request without a key is told of no error.
+    # RFC 6750, section 3.1: the challenge to a request without a key has no error code.
     challenge: dict[str, str | None] = {"realm": "gonets"}
     if by_key:
         challenge["error"] = "invalid_token"

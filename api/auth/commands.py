@@ -12,7 +12,7 @@ from flask.cli import AppGroup
 from sqlalchemy import func, select
 
 from api.audit.recorder import add_entry
-from api.auth import queries
+from api.auth import queries, services
 from api.auth.schemas import KeyBody
 from api.extensions import db
 from api.principal import SYSTEM, Principal
@@ -36,7 +36,7 @@ def create(name: str, role: str, days: int | None) -> None:
     except ma.ValidationError as error:
         raise click.ClickException(f"NAME: {error}") from error
     principal = current_os_principal()
-    added, new = queries.add_key(fields, created_by=principal.actor)
+    added, new = services.add_key(fields, created_by=principal.actor)
     add_entry("createKey", principal, what=("key", added.id))
     db.session.commit()
     click.echo(new.key)
@@ -58,9 +58,9 @@ def list_keys() -> None:
 @key.command("revoke")
 @click.argument("key_id", type=click.IntRange(1))
 def revoke(key_id: int) -> None:
-    """Revokes a key for good; it is refused everywhere within 5 seconds."""
+    """Revokes a key permanently; it is refused everywhere within 5 seconds."""
     try:
-        revoked, changed = queries.revoke_key(key_id)
+        revoked, changed = services.revoke_key(key_id)
     except NotFound as error:
         raise click.ClickException(str(error)) from error
     if changed:
@@ -70,7 +70,7 @@ def revoke(key_id: int) -> None:
 
 
 def current_os_principal() -> Principal:
-    """The operating system's user who runs the command: with access to the database, they may do everything."""
+    """The operating system's user that runs the command, as an admin: it has access to the database."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user has no name

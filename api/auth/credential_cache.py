@@ -1,4 +1,4 @@
-"""Credentials that were looked up a moment ago, so that requests do not pay a query each for whose they are."""
+"""A cache of looked-up credentials, so that authentication does not cost a query per request."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Generic, NamedTuple, TypeVar
 from cachetools import TLRUCache
 
 TTL_SECONDS = 5.0
-"""Until a revocation has reached every process."""
+"""The time in which a revocation takes effect in every process."""
 MAX_ENTRIES = 10_000
-"""Beyond that, the one that was used least recently goes."""
+"""Beyond that, the least recently used entry is evicted."""
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
 class Cached(NamedTuple, Generic[Value]):
-    """What was found, and for how many seconds it may hold."""
+    """A result, and for how many seconds it is valid at most."""
 
     value: Value
     seconds: float
 
 
 class CredentialCache(Generic[Key, Value]):
-    """Calls `look_up`, again only after TTL_SECONDS. What was not found is not cached: it may come to be."""
+    """Caches the results of `look_up` for TTL_SECONDS. A miss is not cached: the credential may be created later."""
 
     def __init__(self, look_up: Callable[[Key], Cached[Value] | None]) -> None:
         self._look_up = look_up
         self._cache: TLRUCache[Key, Cached[Value]] = TLRUCache(MAX_ENTRIES, _expiry, timer=lambda: time.monotonic())
-        # Reading moves an entry to the end: several threads may not do so at once.
+        # Reading moves an entry to the end, so it needs the lock too.
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
@@ -39,7 +39,7 @@ class CredentialCache(Generic[Key, Value]):
         with self._lock:
             found = self._cache.get(key)
         if found is None:
-            # Without the lock: nobody waits for another one's query.
+            # Without the lock: no thread waits for another thread's query.
             found = self._look_up(key)
             if found is None or found.seconds <= 0:
                 return None
@@ -48,12 +48,12 @@ class CredentialCache(Generic[Key, Value]):
         return found.value
 
     def forget(self, key: Key) -> None:
-        """Looks it up again the next time."""
+        """Removes one entry."""
         with self._lock:
             self._cache.pop(key, None)
 
     def clear(self) -> None:
-        """Looks everything up again the next time."""
+        """Removes all entries."""
         with self._lock:
             self._cache.clear()
 

@@ -1,4 +1,4 @@
-"""Requests that a browser was tricked into by another site: what a cookie vouches for must come from our own pages."""
+"""Protection from cross-site request forgery: a request authenticated by a cookie must come from our own pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def token() -> str:
 
 
 def check() -> None:
-    """Raises Forbidden unless the request comes from our own origin and carries this browser's token."""
+    """Raises Forbidden unless the request comes from our own origin and has this browser's token."""
     if is_foreign():
         raise Forbidden("This came from another site.")
     given = request.headers.get(HEADER) or request.form.get(FIELD, "")
@@ -30,7 +30,7 @@ def check() -> None:
 
 def is_foreign() -> bool:
     """Whether another site's page has sent the request."""
-    # What the browser says of itself (Fetch Metadata) is true behind any proxy; older ones say only the origin.
+    # Fetch Metadata is right behind any proxy; older browsers send only the origin.
     if site := request.headers.get("Sec-Fetch-Site"):
         return site != "same-origin"
     origin = request.headers.get("Origin")

@@ -1,4 +1,4 @@
-"""What goes wrong in a sign-in."""
+"""Errors of a sign-in."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from shared.errors import GonetsError
 
 
 class ProviderError(GonetsError):
-    """The identity provider does not respond, or its response lets nobody in. The message is for the person."""
+    """The identity provider does not respond, or its response is invalid. The message is shown to the person."""

@@ -1,4 +1,4 @@
-"""The pages: sign in by key, link or provider, and sign out."""
+"""The sign-in pages (by key, link or provider) and the sign-out."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
 HOME = "/"
 """Where a sign-in leads when the request names no address."""
 
-FAILURES, FAILURES_A_SECOND = 10, 1 / 6
-"""Sign-ins that may fail from one address: so many at once, and then one every so often. There is no limit over all
-addresses: keys are too long to be guessed from everywhere, and it would let anybody lock everybody out."""
+MAX_FAILURES, FAILURES_PER_SECOND = 10, 1 / 6
+"""The burst and the rate of failed sign-ins from one address. There is no limit over all addresses: keys are too long
+to be guessed from many addresses, and such a limit would allow denial of service."""
 
-RECORDED = "everybody", 1 / 6, 100
-"""Failed sign-ins of all addresses that the audit takes: so many at once, and then one every so often. An address costs
-little, and the audit can't be erased: the rest are in the log, and in the metric of requests answered 401."""
+AUDIT_LIMIT = "all addresses", 1 / 6, 100
+"""The rate limit (caller, rate, burst) of failed sign-ins in the audit, over all addresses, since the audit can't be
+erased. The others are in the log, and in the metric of responses with 401."""
 
 LINK_INVALID = "This link was already used, or has expired. Sign in with a key."
 
 log = logging.getLogger(__name__)
 
-# The page is one of the console's: it extends its template, and looks and speaks like it.
+# The page extends the console's template.
 blp = Blueprint("sign_in", __name__, template_folder="templates")
 
 
-class Offer(NamedTuple):
-    """A link that would sign in somebody else than who is signed in."""
+class LinkOffer(NamedTuple):
+    """A link that would replace the principal that is signed in by another one."""
 
     link: str
     who: Principal
 
 
 def show_sign_in() -> str:
-    """The form, for a request that nobody is signed in for: what it has typed is carried through the sign-in."""
-    kept = saved_form.kept_of_request()
-    return _form(following=saved_form.page_of_request(), kept=kept, is_over=True)[0]
+    """The sign-in form, in response to a request without a session. It preserves the form that the request sent."""
+    kept = saved_form.serialize_request()
+    return _form(following=saved_form.page_address(), kept=kept, is_over=True)[0]
 
 
 def register_sign_in(app: Flask, provider: Provider | None) -> None:
@@ -66,9 +66,9 @@ def register_sign_in(app: Flask, provider: Provider | None) -> None:
 @blp.get("/login/")
 @public
 def page() -> Response | tuple[str, int]:
-    """The form, or what a link leads to."""
+    """The form, or the result of opening a link."""
     link = request.args.get("link")
-    # What a browser fetches to be quick, or a program to look at the headers, is nobody's opening the link.
+    # A prefetch and a HEAD request do not use the link up.
     if link is None or request.method == "HEAD" or "Sec-Purpose" in request.headers:
         return _form()
     if limited := _too_many_failures():
@@ -77,14 +77,14 @@ def page() -> Response | tuple[str, int]:
     if signed_in is None or offered is None or offered == signed_in.actor:
         return _open(link)
     who = _authenticator().principal_of_actor(offered)
-    # Whoever is signed in has asked for nothing yet: another site may have sent them here.
-    return _form(offer=Offer(link, who)) if who else _refuse(LINK_INVALID, how="link")
+    # The person has to confirm: another site may have sent the browser here.
+    return _form(offer=LinkOffer(link, who)) if who else _refuse(LINK_INVALID, how="link")
 
 
 @blp.post("/login/")
 @public
 def login() -> Response | tuple[str, int]:
-    """Signs in whoever has a key, or a link that is to replace who is signed in."""
+    """Signs in by a key, or by a confirmed link."""
     try:
         csrf.check()
     except Forbidden:
@@ -104,7 +104,7 @@ def login() -> Response | tuple[str, int]:
 @blp.post("/logout/")
 @public
 def logout() -> Response:
-    """Signs out; whoever is not signed in already is."""
+    """Signs out; does nothing without a session."""
     csrf.check()
     if who := _authenticator().principal_from_cookie():
         sign_out(who)
@@ -128,11 +128,11 @@ def to_provider() -> Response | tuple[str, int]:
 @blp.get("/login/provider/back/")
 @public
 def from_provider() -> Response | tuple[str, int]:
-    """Signs in whom the provider sends back."""
+    """Signs in after the provider has redirected the browser back."""
     if limited := _too_many_failures():
         return limited
     try:
-        who, following = _provider().welcome_back()
+        who, following = _provider().complete_sign_in()
     except ProviderError as error:
         return _refuse(str(error), how="provider")
     sign_in(who, "provider", who.role)
@@ -140,7 +140,7 @@ def from_provider() -> Response | tuple[str, int]:
 
 
 def _open(link: str) -> Response | tuple[str, int]:
-    """Uses the link up."""
+    """Signs in by the link, which then can't be used again."""
     actor = magic_links.redeem(link)
     who = _authenticator().principal_of_actor(actor) if actor else None
     return _log_in(who, "link") if who else _refuse(LINK_INVALID, how="link")
@@ -150,7 +150,7 @@ def _form(
     error: str | None = None,
     status: int = 200,
     *,
-    offer: Offer | None = None,
+    offer: LinkOffer | None = None,
     following: str | None = None,
     kept: str | None = None,
     is_over: bool = False,
@@ -159,7 +159,7 @@ def _form(
     form = saved_form.read(kept)
     shown = {
         "error": error,
-        "following": following or _following(),
+        "following": following or _next_url(),
         "signed_in": _authenticator().principal_from_cookie() if request.method == "GET" else None,
         "provider": current_app.extensions["provider"] is not None,
         "offer": offer,
@@ -175,17 +175,18 @@ def _log_in(who: Principal, how: str) -> Response | tuple[str, int]:
     kept = request.form.get(saved_form.FIELD)
     if form := saved_form.read(kept):
         return render_template("auth/go_on.html", kept=kept, form_address=form.address), 200
-    return redirect(_following(), 303)
+    return redirect(_next_url(), 303)
 
 
-def _following() -> str:
+def _next_url() -> str:
     return local_address(request.values.get("next"), HOME)
 
 
 def _refuse(error: str, **how: str | None) -> tuple[str, int]:
     db.session.rollback()
     known = {name: value for name, value in how.items() if value}
-    if rate_limiter.by_sign_in_address.acquire(*_tries()) or rate_limiter.by_sign_in_address.acquire(*RECORDED):
+    failures = rate_limiter.by_sign_in_address
+    if failures.acquire(*_failure_limit()) or failures.acquire(*AUDIT_LIMIT):
         log.warning("sign_in.not_audited", extra=known)
     else:
         add_entry("signInFailed", None, detail=known)
@@ -194,15 +195,15 @@ def _refuse(error: str, **how: str | None) -> tuple[str, int]:
 
 
 def _too_many_failures() -> Response | None:
-    seconds = math.ceil(rate_limiter.by_sign_in_address.seconds_to_wait(*_tries()))
+    seconds = math.ceil(rate_limiter.by_sign_in_address.seconds_to_wait(*_failure_limit()))
     if not seconds:
         return None
     page, status = _form(f"Too many failed sign-ins from this address. Try again in {seconds} s.", 429)
     return Response(page, status, {"Retry-After": str(seconds)}, content_type="text/html; charset=utf-8")
 
 
-def _tries() -> tuple[str, float, float]:
-    return address_block(request.remote_addr), FAILURES_A_SECOND, FAILURES
+def _failure_limit() -> tuple[str, float, float]:
+    return address_block(request.remote_addr), FAILURES_PER_SECOND, MAX_FAILURES
 
 
 def _authenticator() -> Authenticator:

@@ -1,4 +1,4 @@
-"""Links that sign a browser in: each once, and soon. A key in an address would stay in histories and logs for ever."""
+"""Single-use links that sign a browser in. A key in an address would stay in histories and logs permanently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIFETIME = timedelta(minutes=10)
 
 
 def add_link(actor: str) -> tuple[str, datetime]:
-    """The token of a new link, and until when it works; those that are over are removed."""
+    """Adds a link; returns its token and its expiry time. Removes expired links."""
     db.session.execute(delete(SignInLink).where(SignInLink.expires_at <= func.now()))
     token = secrets.token_urlsafe(32)
     link = {"token_hash": hash_of(token), "actor": actor, "expires_at": func.now() + LIFETIME}
@@ -24,13 +24,13 @@ def add_link(actor: str) -> tuple[str, datetime]:
 
 
 def actor_of(token: str) -> str | None:
-    """Whom the link would sign in, without using it up."""
+    """The actor that the link would sign in, without using it up."""
     works = SignInLink.token_hash == hash_of(token), SignInLink.expires_at > func.now()
     return db.session.scalars(select(SignInLink.actor).where(*works)).one_or_none()
 
 
 def redeem(token: str) -> str | None:
-    """Whom the link signs in; from then on nobody. Of two at once one gets it."""
+    """Uses the link up, and returns the actor that it signs in. Of two concurrent calls, one gets it."""
     over = SignInLink.expires_at > func.now()
     used = delete(SignInLink).where(SignInLink.token_hash == hash_of(token), over).returning(SignInLink.actor)
     return db.session.scalars(used, execution_options={"synchronize_session": False}).one_or_none()

@@ -1,4 +1,4 @@
-"""The operations on keys, and the link that a key's owner signs a browser in with."""
+"""The operations on keys and sign-in links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 
-from api.auth import magic_links, queries
+from api.auth import magic_links, queries, services
 from api.auth.schemas import KeyBody, KeySchema, NewKeySchema, SignInLinkSchema
 from api.extensions import db
 from api.http.blueprint import Blueprint
@@ -35,7 +35,7 @@ class NewKey(MethodView):
 
         The secret is shown only once, in this response. An `Idempotency-Key` is ignored: the response is not stored.
         """
-        added, new = queries.add_key(fields, created_by=current_principal().actor)
+        added, new = services.add_key(fields, created_by=current_principal().actor)
         db.session.commit()
         return row_to_dict(added, key=new.key), {"Location": url_for("Keys.KeyById", key_id=added.id)}
 
@@ -68,7 +68,7 @@ class KeyById(MethodView):
 
         This cannot be undone. Within 5 seconds the key is refused everywhere, and its sessions in browsers end.
         """
-        queries.revoke_key(key_id)
+        services.revoke_key(key_id)
         db.session.commit()
 
 

@@ -25,7 +25,7 @@ class KeySchema(ResponseSchema):
     name = PlainText(
         required=True,
         validate=[validate.Length(min=1), MaxLength(MAX_NAME), validate.Regexp(NOT_BLANK, error="Must not be blank.")],
-        metadata={"description": "Who uses the key, or what for.", "pattern": NOT_BLANK, "example": "billing"},
+        metadata={"description": "The user or the purpose of the key.", "pattern": NOT_BLANK, "example": "billing"},
     )
     role = ma.fields.Enum(
         Role,
@@ -77,10 +77,10 @@ class NewKeySchema(KeySchema):
 
 
 class KeyBody(RequestSchema, KeySchema):
-    """A key, as a person asks for one."""
+    """The fields of a key that a caller sets."""
 
     class Meta(RequestSchema.Meta):
-        """What a person decides about a key."""
+        """The fields that a caller sets."""
 
         fields = ("name", "role", "expires_at")
 

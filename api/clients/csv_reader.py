@@ -1,8 +1,8 @@
-"""CSV as programs write it: whatever the delimiter, and with every row accounted for, whatever quotes there are.
+"""A CSV reader for any common delimiter, which accounts for every row even if quotes are wrong.
 
-A row ends with its line, unless a quoted cell goes on in the next one (RFC 4180). A quote that is in the wrong place
-would take the rows after it into its cell; so a cell may go on only while what it takes in does not look like rows. If
-it does, or never ends well, the one line with the quote is rejected, and the next line is a row again.
+A row ends with its line, unless a quoted cell continues in the next line (RFC 4180). A misplaced quote would absorb the
+rows after it; so a cell may continue only while the following lines do not look like rows. If they do, or the quote is
+never closed, only the line with the quote is rejected, and the next line is a row again.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from operator import itemgetter
 
 from werkzeug.exceptions import BadRequest
 
-from api.clients.file_columns import COLUMNS, count_known, places_of
+from api.clients.file_columns import COLUMNS, column_indexes, count_known
 from api.clients.file_rows import EMPTY_FILE, Row, UnparsableRow
 from api.clients.lines import END_OF_FILE, MAX_LINE, Line, Lines
 from api.http.csv_files import unescape_formula
 from shared.domain.client_rules import MAX_LABEL
 
 DELIMITERS = (",", ";", "\t", "|")
-"""What is looked for, in this order, when the first line doesn't say it."""
+"""The delimiters to detect, in this order, if the first line does not declare one."""
 
 NOT_CLOSED = "A quote is not closed, or not where its cell ends."
 NOT_CSV = "Is not CSV: a quote is inside of a cell in quotes, and not there twice."
 HEADER_FAULT = "The first line, which names the columns: {fault}"
 
 _BLANK = f" \t\r\n\ufeff{END_OF_FILE}"
-# Excel writes it, and reads it, as a first line that is no row.
+# A first line that declares the delimiter; Excel reads and writes it.
 _SEPARATOR = re.compile('"?sep=([^"\\w\\s]|\t)"?[\r\n]*', re.IGNORECASE)
 _PHONE_LIKE = re.compile(r"[\s\"'+(\-]*(?:[0-9][\s\-().]*){7,15}[\s\"']*")
-# What no program writes, and people do: `a, "b, c"`.
+# Written by people, not by programs: `a, "b, c"`.
 _BLANK_BEFORE_QUOTE = re.compile('[,;\t|] +"')
 
 
@@ -44,20 +44,20 @@ class CsvFile:
     delimiter: str
     names: Sequence[str]
     """The columns as the file names them."""
-    places: tuple[int, ...]
+    indexes: tuple[int, ...]
     """Where each of COLUMNS is."""
     blank_lines: int = 0
-    """Lines so far that hold nothing and are no rows."""
+    """Blank lines so far."""
 
     @property
     def ignored(self) -> Sequence[str]:
-        """The columns that no client has."""
-        return [name for place, name in enumerate(self.names) if place not in self.places]
+        """The columns that are not fields of a client."""
+        return [name for index, name in enumerate(self.names) if index not in self.indexes]
 
     def rows(self) -> Iterator[Row]:
         """The rows, each with its cells as they are in the file."""
         lines, delimiter, size = self.lines, self.delimiter, len(self.names)
-        pick = itemgetter(*self.places)
+        pick = itemgetter(*self.indexes)
         for line in lines:
             number, fault = lines.number, lines.fault
             cells: list[str] = []
@@ -79,14 +79,14 @@ class CsvFile:
                 yield number, UnparsableRow(fault), cells or line.rstrip("\r\n").split(delimiter)
 
     def _quoted(self, first: Line) -> tuple[list[str], str, str]:
-        """The cells of a row that has quotes, its text, and what is wrong with it."""
+        """The cells of a row with quotes, its text, and its error."""
         text, delimiter = first.text, self.delimiter
         skip_blanks = ' "' in text and _BLANK_BEFORE_QUOTE.search(text) is not None
         cells, fault = _parse((text,), delimiter, skip_blanks)
         if not fault:
             return cells, text, ""
         taken = [first]
-        cells, fault = _parse(self._going_on(taken), delimiter, skip_blanks)
+        cells, fault = _parse(self._continuation(taken), delimiter, skip_blanks)
         if len(taken) > 1 and (fault or len(cells) != len(self.names)):
             self.lines.give_back(taken[1:])
             return [], text, NOT_CLOSED
@@ -94,8 +94,8 @@ class CsvFile:
             fault = NOT_CLOSED
         return cells, "".join(line.text for line in taken), fault
 
-    def _going_on(self, taken: list[Line]) -> Iterator[str]:
-        """The lines of a row, as long as they may be one row; those after the first are added to `taken`."""
+    def _continuation(self, taken: list[Line]) -> Iterator[str]:
+        """Yields the lines of a row while they may be one row; adds those after the first to `taken`."""
         yield taken[0].text
         like_rows = int(self._looks_like_a_row(taken[0].text))
         length = len(taken[0].text)
@@ -110,16 +110,16 @@ class CsvFile:
 
     def _looks_like_a_row(self, text: str) -> bool:
         cells = text.split(self.delimiter, len(self.names))
-        place = self.places[0]
+        index = self.indexes[0]
         return len(cells) >= len(self.names) or (
-            1 < len(cells) > place and _PHONE_LIKE.fullmatch(cells[place]) is not None
+            1 < len(cells) > index and _PHONE_LIKE.fullmatch(cells[index]) is not None
         )
 
 
 def csv_file(lines: Lines) -> CsvFile:
-    """The file whose lines these are.
+    """Reads the header and returns the file.
 
-    Raises BadRequest when it is empty or its first line can't be read; answers 422 when that names other columns.
+    Raises BadRequest when it is empty or its first line can't be read; responds with 422 when that names other columns.
     """
     first = next((line for line in lines if lines.fault or line.strip(_BLANK)), "")
     if not lines.number:
@@ -132,11 +132,11 @@ def csv_file(lines: Lines) -> CsvFile:
     if lines.fault:
         raise BadRequest(HEADER_FAULT.format(fault=lines.fault))
     delimiter, names = _header(_whole_header(first, lines), (delimiter,) if delimiter else DELIMITERS)
-    return CsvFile(lines, delimiter, names, places_of(names), blank_lines)
+    return CsvFile(lines, delimiter, names, column_indexes(names), blank_lines)
 
 
 def _whole_header(first: str, lines: Lines) -> list[str]:
-    """The lines of the first row: a column's name may go on in the next one."""
+    """The lines of the first row: a column's name may continue in the next line."""
     taken = [Line(lines.number, first, "")]
     quotes, length = first.count('"'), len(first)
     while quotes % 2 and length < MAX_LINE and len(taken) <= MAX_LABEL and (text := next(lines, None)) is not None:
@@ -159,7 +159,7 @@ def _header(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[str, list[
 
 
 def _parse(lines: Iterable[str], delimiter: str, skip_blanks: bool = False) -> tuple[list[str], str]:
-    """The cells of the first row, and what is wrong with it."""
+    """The cells of the first row, and its error."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=skip_blanks)
     try:
         return next(reader, []), ""

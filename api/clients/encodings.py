@@ -1,10 +1,9 @@
-"""Which encoding a file is in, found out while it is read: nothing is held back to look at the end first.
+"""Detection of a file's encoding while the file is read, without buffering it.
 
-A byte order mark tells, and so do the zero bytes of UTF-16. What has neither is read as UTF-8 line by line, and the
-first lines with a byte that UTF-8 can't have decide: the file is in Windows-1251 if it has been in ASCII until there.
-What could be read in two ways, or as neither, is guessed by nobody: the line is left out where it is one line's, and
-the file is refused, before anything has changed, where the lines contradict each other. A caller who knows better says
-the encoding.
+A byte order mark decides, and so do the zero bytes of UTF-16. A file with neither is read as UTF-8 line by line, and
+the first line that is not valid UTF-8 decides: the file is Windows-1251 if all before it was ASCII. Nothing is guessed:
+a single ambiguous line is rejected, and a file whose lines contradict each other is refused before anything has
+changed. The caller can declare the encoding instead.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 UTF_8, UTF_16LE, UTF_16BE, WINDOWS_1251 = "utf-8", "utf-16le", "utf-16be", "windows-1251"
 CHOICES = (UTF_8, WINDOWS_1251, UTF_16LE, UTF_16BE, "windows-1252", "koi8-r", "ibm866")
-"""What a caller may say, in the names of the WHATWG Encoding Standard, which HTTP's `charset` uses."""
+"""The encodings that a caller may declare, by their names in the WHATWG Encoding Standard, which HTTP uses."""
 ALIASES = {
     **{"utf8": UTF_8, "utf-16": UTF_16LE, "utf16": UTF_16LE, "utf-16-le": UTF_16LE, "utf-16-be": UTF_16BE},
     **{"us-ascii": UTF_8, "ascii": UTF_8, "cp1251": WINDOWS_1251, "win-1251": WINDOWS_1251, "cp1252": "windows-1252"},
     **{"cp866": "ibm866", "866": "ibm866"},
 }
 HEAD = 4096
-"""Bytes at the beginning that are looked at."""
+"""Bytes at the beginning that are inspected."""
 
-UNTELLABLE = (
+UNDETECTABLE = (
     "The encoding can't be told: line {line} is neither UTF-8 nor plain Windows-1251. "
     "Save the file as CSV UTF-8, or say which encoding it is in."
 )
@@ -51,55 +50,55 @@ _NOT_TEXT = (
 )
 _MARKS = ((b"\xef\xbb\xbf", UTF_8), (b"\xff\xfe", UTF_16LE), (b"\xfe\xff", UTF_16BE))
 
-_CLEAR = 4
-"""Characters beyond ASCII that are UTF-8 without a fault, from which on it is no chance: in Windows-1251 each would be
-a capital letter followed by a sign such as ё or №."""
+_CERTAIN = 4
+"""Valid UTF-8 characters beyond ASCII after which the encoding is certain: in Windows-1251 each would be a capital
+letter followed by a sign such as ё or №."""
 
-# How bytes that are not UTF-8 look after decoding with surrogateescape (PEP 383), and what else does not decode.
+# Bytes that are not UTF-8, decoded with surrogateescape (PEP 383); and the replacement character.
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _REPLACED = re.compile("\ufffd")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 
-# What text in another encoding looks like when it is read as Windows-1251: signs and letters that no Russian word has
-# (IBM866); a Cyrillic letter or two inside of a Latin word, or what é becomes at its end (Windows-1252); words in which
-# only the first letter is small (KOI8-R).
+# Signs that text read as Windows-1251 is in another encoding: signs and letters that no Russian word has (IBM866);
+# Cyrillic letters within a Latin word, or é at its end (Windows-1252); words in which only the first letter is small
+# (KOI8-R).
 _NOT_1251 = re.compile(
     "[ЂЃѓ†‡‰Љ‹ЊЌЋЏђљ›њќћџЈ¤¦¬\xad\x98]|[©®]\\w|[A-Za-z][А-яЁё]{1,2}[A-Za-z]|[a-z]й\\b|\\b[а-яё][А-ЯЁ]{2,}\\b"
 )
 
 
 class Undecodable(Exception):
-    """A line is not text in the file's encoding; the message is a sentence."""
+    """A line can't be decoded in the file's encoding. The message is shown to the caller."""
 
 
 @dataclass(slots=True)
 class Encoding:
-    """The encoding of a file, as far as it is known yet."""
+    """The encoding of a file, as far as it has been detected."""
 
     name: str
     """One of CHOICES."""
     known: bool
-    """Whether a mark or the caller says so. If not, `text` looks at what comes."""
+    """Whether it is declared by a byte order mark or the caller. If not, `text` detects it."""
     seen: int = 0
-    """Characters beyond ASCII that were UTF-8."""
+    """Valid UTF-8 characters beyond ASCII so far."""
     first: int = 0
     """The first line with a character beyond ASCII."""
 
     @property
     def title(self) -> str:
-        """Its name for a person."""
+        """Its display name."""
         return self.name.upper().replace("WINDOWS", "Windows")
 
     @property
     def read_as(self) -> tuple[str, str]:
-        """The codec that its bytes are read with, and what that does with those that it can't."""
+        """The codec to decode its bytes with, and the codec's error handler."""
         if self.name.startswith("utf-16"):
             return self.name, "replace"
-        # What is not known yet is read as UTF-8, from which the bytes can be had back.
+        # Until it is known, it is read as UTF-8 in a way from which the bytes can be recovered.
         return (self.name if self.known else UTF_8), "surrogateescape"
 
     def text(self, line: str, number: int) -> str:
-        """A line that was read so and has characters beyond ASCII, as what it is.
+        """Decodes a line that was read with `read_as` and has characters beyond ASCII.
 
         Raises Undecodable, and BadRequest when lines contradict each other.
         """
@@ -107,13 +106,13 @@ class Encoding:
             if (_REPLACED if self.name.startswith("utf-16") else _UNDECODED).search(line):
                 raise Undecodable(f"Is not {self.title}.")
             return line
-        return self._find_out(line, number)
+        return self._detect(line, number)
 
-    def _find_out(self, line: str, number: int) -> str:
+    def _detect(self, line: str, number: int) -> str:
         wrong = len(_UNDECODED.findall(line))
         right = len(_BEYOND_ASCII.findall(line)) - wrong
         if self.name == WINDOWS_1251:
-            if right >= _CLEAR and right >= wrong:
+            if right >= _CERTAIN and right >= wrong:
                 raise BadRequest(CONTRADICTION.format(first=self.first, line=number))
             if not wrong:
                 raise Undecodable(EITHER)
@@ -122,28 +121,28 @@ class Encoding:
             self.first, self.name = number, WINDOWS_1251
             return self._as_1251(line, number)
         if wrong:
-            if wrong > right and self.seen < _CLEAR:
+            if wrong > right and self.seen < _CERTAIN:
                 raise BadRequest(CONTRADICTION.format(first=self.first, line=number))
             raise Undecodable("Is not UTF-8.")
         self.first = self.first or number
         self.seen += right
-        self.known = self.seen >= _CLEAR
+        self.known = self.seen >= _CERTAIN
         return line
 
     @staticmethod
     def _as_1251(line: str, number: int) -> str:
         text = line.encode(errors="surrogateescape").decode("cp1251", errors="replace")
         if "\ufffd" in text or _NOT_1251.search(text):
-            raise BadRequest(UNTELLABLE.format(line=number))
+            raise BadRequest(UNDETECTABLE.format(line=number))
         return text
 
 
 def encoding_of(head: bytes, declared: str) -> tuple[Encoding, bytes]:
-    """The encoding of a file with that beginning, and the beginning without its byte order mark.
+    """Detects the encoding from the beginning of a file; returns it and the beginning without its byte order mark.
 
     `declared` is the charset of the request, or empty. A byte order mark takes precedence.
 
-    Raises UnsupportedMediaType for what is no text, and for an encoding that is not one of CHOICES.
+    Raises UnsupportedMediaType for a file that is not text, and for an encoding that is not one of CHOICES.
     """
     for mark, reason in _NOT_TEXT:
         if head.startswith(mark):
@@ -154,7 +153,7 @@ def encoding_of(head: bytes, declared: str) -> tuple[Encoding, bytes]:
     for mark, marked in _MARKS:
         if head.startswith(mark):
             return Encoding(marked, known=True), head.removeprefix(mark)
-    # Software that announces all texts as UTF-8 does not look at them.
+    # Some software declares every text as UTF-8 without checking.
     if name in ("", UTF_8) and (found := _utf_16_without_mark(head)):
         return Encoding(found, known=True), head
     if not name and head.lstrip()[:1] == b"<":
@@ -163,7 +162,7 @@ def encoding_of(head: bytes, declared: str) -> tuple[Encoding, bytes]:
 
 
 def _utf_16_without_mark(head: bytes) -> str | None:
-    """Digits and delimiters have a zero byte each, always on the same side."""
+    """In UTF-16, digits and delimiters have one zero byte each, always on the same side."""
     first, second = head[::2].count(0), head[1::2].count(0)
     many = 2 + len(head) // 8
     if second > many and not first:

@@ -1,4 +1,4 @@
-"""The columns of a file of clients, by the names that people give them."""
+"""The columns of a file of clients, and their accepted names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {
     "tag": ("tag", "метка", "тег"),
     "timezone": ("timezone", "часовойпояс"),
 }
-"""What each may be called, in small letters and without blanks: the API's names, and the console's in each language."""
+"""The accepted names, in lower case without separators: those of the API, and of the console in each language."""
 
 MISSING = "Missing column: the first line names all four."
 UNKNOWN = "Unknown column."
@@ -31,25 +31,25 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 def column_called(name: str) -> str | None:
-    """The column that a cell of the first line names, in whatever case and with whatever between its words."""
+    """The column that a header cell names, in any case and with any separators; None if it names none."""
     return _COLUMNS.get(_BETWEEN_WORDS.sub("", name).lower())
 
 
 def count_known(names: Iterable[str]) -> int:
-    """How many of the columns these cells of a first line name."""
+    """How many of these header cells name a column."""
     return len({column_called(name) for name in names} - {None})
 
 
-def places_of(names: Sequence[str]) -> tuple[int, ...]:
-    """Where in a row each of COLUMNS stands. Answers 422 for a first line that does not name each of them once.
+def column_indexes(names: Sequence[str]) -> tuple[int, ...]:
+    """The index of each of COLUMNS in a row. Responds with 422 for a header that does not name each of them once.
 
-    Other columns are ignored; where one of COLUMNS is missing, they are named too, since one may be a misspelt name.
+    Other columns are ignored; if one of COLUMNS is missing, the response names them, since one may be misspelt.
     """
     found: dict[str, int] = {}
     times: Counter[str] = Counter()
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if column := column_called(name):
-            found.setdefault(column, place)
+            found.setdefault(column, index)
             times[column] += 1
     wrong = {column: [MISSING] for column in COLUMNS if column not in found}
     if wrong:

@@ -1,4 +1,4 @@
-"""The rows of a file, whatever its format."""
+"""The rows of a file, common to all formats."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ EMPTY_FILE = "The file is empty."
 
 @dataclass(frozen=True, slots=True)
 class UnparsableRow:
-    """A row that has no fields to look at, and why."""
+    """A row that can't be parsed into fields, and why."""
 
     reason: str
 
 
 Row = tuple[int, Any, Sequence[str] | None]
-"""The number of the line where a row begins, counted from 1; its fields by name, or what else was there; and its cells
-as they are in the file, if it has cells."""
+"""The number of the line where a row begins, counted from 1; its fields by name, or another JSON value; and its
+cells as they are in the file, if it has cells."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class NdjsonFile:
     blank_lines: int = 0
 
     def rows(self) -> Iterator[Row]:
-        """The rows. Raises BadRequest when there is not even a blank line."""
+        """The rows. Raises BadRequest if the file is empty."""
         lines = self.lines
         for line in lines:
             if lines.fault:

@@ -1,4 +1,4 @@
-"""The directory as a file: what comes in, and what goes out."""
+"""Import and export of the directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = 1_000
 
 
 class Imported(NamedTuple):
-    """How many rows of a file were new clients, changes, nothing new, and wrong."""
+    """Counts of a file's rows: added, changed, unchanged and rejected clients."""
 
     added: int
     changed: int
@@ -47,12 +47,12 @@ class Imported(NamedTuple):
 def import_clients(
     staging: Staging, rows: Iterable[Row], numbers: PhoneNumbers, *, keeps_cells: bool = False, dry_run: bool = False
 ) -> Imported:
-    """Reads all rows, then takes the good ones into the directory; what was wrong stays in `staging`.
+    """Reads all rows, then merges the valid ones into the directory; rejected rows stay in `staging`.
 
-    `numbers` reads their phone numbers. `keeps_cells` is for files with more columns than a client has: they stay with
-    a row that is rejected later.
+    `numbers` reads their phone numbers. `keeps_cells` keeps the cells of each row, for files with more
+    columns than a client has: a row that is rejected later is returned with all its columns.
 
-    A failure before the last row was read has changed nothing; one after that may have taken over a part. Each
+    A failure before the last row was read has changed nothing; a later one may have merged a part. Each
     transaction that changes the directory has an entry in the audit, with the counts since the entry before it. A dry
     run returns the same counts and changes nothing.
     """
@@ -79,29 +79,29 @@ def cells_of(row: Row) -> Sequence[str]:
 
 
 def _stage(staging: Staging, rows: Iterable[Row], validate: RowValidator, keeps_cells: bool) -> int:
-    """Stages all rows; how many were wrong."""
+    """Stages all rows; returns how many were rejected."""
     rejected = 0
     for line, row, cells in rows:
         result = validate(row)
         if isinstance(result, tuple):
-            # A number that was written in another way stays as it was with a row that repeats it.
+            # Keeps the phone number as it was written, for a row that is rejected later because it repeats one.
             kept = keeps_cells or (cells is not None and row["phone_number"] != result[0])
             staging.add(line, result, cells if kept else None)
         else:
             rejected += 1
-            staging.refuse(line, result, cells_of((line, row, cells)))
+            staging.reject(line, result, cells_of((line, row, cells)))
     return rejected
 
 
 def clients_as_csv(pages: Iterable[Sequence[Any]], form: CsvForm) -> Iterator[str]:
-    """The directory as a CSV file in pieces, which an import takes again."""
+    """The directory as a CSV file in chunks, which can be imported."""
     yield form.beginning + form.lines([COLUMNS])
     for page in pages:
         yield form.lines((phone, code, escape_formula(tag), timezone) for _, phone, code, tag, timezone in page)
 
 
 def clients_as_ndjson(pages: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The directory as one JSON object a line, which an import takes again."""
+    """The directory as one JSON object a line, which can be imported."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     for page in pages:
         yield "".join([encode(dict(zip(COLUMNS, client[1:], strict=True))) + "\n" for client in page])
@@ -110,7 +110,7 @@ def clients_as_ndjson(pages: Iterable[Sequence[Any]]) -> Iterator[str]:
 def pages_of_clients(engine: Engine) -> Iterator[Sequence[Any]]:
     """All clients by their ids, each with its id before the columns of a file.
 
-    No transaction is open between two pages, however slowly the caller reads: each page is of its own moment.
+    No transaction is open between two pages, however slowly the caller reads; each page has its own snapshot.
     """
     last = 0
     wanted = select(Client.id, *(getattr(Client, name) for name in COLUMNS)).order_by(Client.id).limit(PAGE)

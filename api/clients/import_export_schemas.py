@@ -12,11 +12,11 @@ from api.http.schemas import ResponseSchema
 
 
 class ImportArguments(CsvFormArguments):
-    """How a file is to be imported, and its rejected rows are to be written."""
+    """Options of an import, and of the file of its rejected rows."""
 
     default_region = Region(
         metadata={
-            "description": "The country whose phone numbers may come without its code, as they are dialled there; "
+            "description": "The country whose phone numbers may omit the country code, in national format; "
             "empty for none. Left out: `DEFAULT_REGION`.",
             "example": "RU",
         }
@@ -41,7 +41,7 @@ def _texts(description: str, example: list[str]) -> ma.fields.List[Any]:
 
 
 def _field() -> ma.fields.String:
-    metadata = {"description": "Which field; null when it is the row as a whole.", "example": "timezone"}
+    metadata = {"description": "The field; null for an error of the whole row.", "example": "timezone"}
     return ma.fields.String(required=True, allow_none=True, metadata=metadata)
 
 
@@ -51,18 +51,18 @@ def _reason(description: str) -> ma.fields.String:
 
 
 class RowFault(ResponseSchema):
-    """What is wrong with a row of an import."""
+    """An error in a row of an import."""
 
     line = _count("Where the row begins, from 1.", 3)
     field = _field()
-    reason = _reason("Why.")
+    reason = _reason("The reason.")
 
 
 class RowReason(ResponseSchema):
-    """Something that is wrong with several rows of an import."""
+    """An error that several rows of an import have."""
 
     field = _field()
-    reason = _reason("Why, with `…` in place of numbers where these differ.")
+    reason = _reason("The reason, with `…` in place of numbers that differ.")
     rows = _count("How many rows.", 1)
     lines = ma.fields.List(
         ma.fields.Integer(metadata={"format": "int64"}),
@@ -79,17 +79,17 @@ class SampleRow(ResponseSchema):
 
 
 class ImportedSchema(ResponseSchema):
-    """What an import came to, in rows, and how the file was understood."""
+    """The result of an import: counts of rows, and how the file was read."""
 
     dry_run = ma.fields.Boolean(
         required=True, metadata={"description": "Whether nothing was changed.", "example": False}
     )
     rows = _count("Rows of the file: the sum of the next four.", 1000)
-    added = _count("New clients.", 990)
-    changed = _count("Clients that were different.", 7)
-    unchanged = _count("Clients that were the same.", 2)
-    rejected = _count("Rows that changed nothing.", 1)
-    blank_lines = _count("Lines that hold nothing, and are no rows.", 0)
+    added = _count("Clients that were added.", 990)
+    changed = _count("Clients that were changed.", 7)
+    unchanged = _count("Clients that were equal already.", 2)
+    rejected = _count("Rows with errors. They changed nothing.", 1)
+    blank_lines = _count("Blank lines, which are not rows.", 0)
     encoding = ma.fields.String(
         required=True,
         metadata={"description": "The encoding that was detected or declared.", "example": "windows-1251"},
@@ -97,24 +97,26 @@ class ImportedSchema(ResponseSchema):
     delimiter = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "What stands between the cells of CSV; null for JSON lines.", "example": ";"},
+        metadata={"description": "The delimiter of CSV; null for JSON lines.", "example": ";"},
     )
     columns = _texts("The columns, as the file names them.", ["phone_number", "operator_code", "tag", "timezone"])
-    ignored_columns = _texts("Those that no client has. They are not read.", [])
+    ignored_columns = _texts("Columns that are not fields of a client. They are ignored.", [])
     sample = ma.fields.List(
         ma.fields.Nested(SampleRow),
         required=True,
-        metadata={"description": "The first five rows, cells cut after 200."},
+        metadata={"description": "The first five rows; cells are cut after 200 characters."},
     )
     reasons = ma.fields.List(
         ma.fields.Nested(RowReason),
         required=True,
-        metadata={"description": "What is wrong with how many rows, the most frequent first: the first 100."},
+        metadata={"description": "The 100 most frequent errors, with how many rows have each."},
     )
     reasons_left_out = _count("Reasons beyond those.", 0)
     errors = ma.fields.List(
         ma.fields.Nested(RowFault),
         required=True,
-        metadata={"description": "What is wrong with which row, by line, for the first 1,000. All as `text/csv`."},
+        metadata={
+            "description": "The errors of the first 1,000 rejected rows, by line. `Accept: text/csv` returns all."
+        },
     )
     errors_left_out = _count("Rejected rows beyond those.", 0)

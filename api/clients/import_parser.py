@@ -1,8 +1,7 @@
-"""An upload, read as it arrives: in pieces of bounded size, from bytes to lines to rows, whatever is in it.
+"""The parser of an upload, which reads it as it arrives: in chunks of bounded size, from bytes to lines to rows.
 
-What is wrong with one row is that row's. The whole file is refused, before anything has changed, only when it can't be
-told what it is: no text, an encoding that nobody can tell, a first line that names no columns, a broken gzip, an early
-end.
+An error in one row rejects that row. The whole file is refused, before anything has changed, only if it can't be read
+at all: it is not text, its encoding can't be detected, its header names no columns, gzip is broken, or it ends early.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from werkzeug.exceptions import (
 
 from api.clients.csv_reader import CsvFile, csv_file
 from api.clients.file_rows import NdjsonFile
-from api.clients.lines import PIECE, Lines
+from api.clients.lines import CHUNK_BYTES, Lines
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
 UPLOAD_TIMEOUT = 3600.0
-"""Seconds from an upload's first byte to its last: it holds a thread of the API, though nothing in the database."""
+"""Seconds from an upload's first byte to its last: it occupies a thread of the API, but nothing in the database."""
 
 _CUT_OFF = "The body ended early, or did not go on. Nothing has changed."
 
@@ -37,12 +36,12 @@ ClientsFile = CsvFile | NdjsonFile
 
 
 def open_upload(request: Request, max_bytes: int) -> ClientsFile:
-    """The file that a request's body is, CSV or NDJSON, plain or compressed with gzip; of CSV, the first line is read.
+    """Opens a request's body as CSV or NDJSON, plain or compressed with gzip; of CSV, the header is read.
 
-    Raises UnsupportedMediaType for what is not announced as such a file, or is none, and BadRequest or 422 for a first
-    line that names other columns. Reading the rows raises BadRequest when nobody can tell the encoding,
-    RequestEntityTooLarge beyond `max_bytes` (unpacked, too), ClientDisconnected when the body ends early and
-    RequestTimeout when it goes on for longer than UPLOAD_TIMEOUT.
+    Raises UnsupportedMediaType for a body that is not declared as such a file, or is not one, and BadRequest or 422 for
+    a header that names other columns. Reading the rows raises BadRequest if the encoding can't be detected,
+    RequestEntityTooLarge beyond `max_bytes` (also uncompressed), ClientDisconnected when the body ends early and
+    RequestTimeout when it takes longer than UPLOAD_TIMEOUT.
     """
     if request.mimetype not in (CSV, NDJSON):
         raise UnsupportedMediaType(f"Send the clients as Content-Type: {CSV} or {NDJSON}.")
@@ -64,7 +63,7 @@ def open_upload(request: Request, max_bytes: int) -> ClientsFile:
 
 
 class _Body(io.RawIOBase):
-    """A request's body, piece by piece. An early end is no end: what came by then is not what was meant."""
+    """A request's body, chunk by chunk. An early end is an error: the file would be incomplete."""
 
     def __init__(self, request: Request) -> None:
         self._stream = request.stream
@@ -90,10 +89,10 @@ class _Body(io.RawIOBase):
 
 
 class _GunzipReader(io.RawIOBase):
-    """What gzip packed, up to `limit` bytes: a few packed ones can stand for very many."""
+    """Decompresses gzip, up to `limit` bytes: few compressed bytes can expand to very many."""
 
-    def __init__(self, packed: io.RawIOBase, limit: int) -> None:
-        self._file = gzip.GzipFile(fileobj=io.BufferedReader(packed, PIECE))
+    def __init__(self, compressed: io.RawIOBase, limit: int) -> None:
+        self._file = gzip.GzipFile(fileobj=io.BufferedReader(compressed, CHUNK_BYTES))
         self._left = limit
 
     def readable(self) -> bool:

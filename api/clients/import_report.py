@@ -18,14 +18,14 @@ from api.http.csv_files import CsvForm, escape_formula, unescape_formula
 from shared.domain.phone_numbers import PhoneNumbers
 
 MAX_REJECTED = 1000
-"""Rejected rows that a JSON answer names one by one."""
+"""Rejected rows that a JSON response lists individually."""
 SAMPLE = 5
 """Rows that a report shows."""
 MAX_REASONS, MAX_LINES = 100, 5
-"""Reasons that a report names, and lines that it names for each."""
+"""Reasons in a report, and lines given for each."""
 
 OUR_COLUMNS = ("line", "reason")
-"""What a file of rejected rows has before the file's own columns."""
+"""The columns that a file of rejected rows has before the file's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Report:
     reasons: Sequence[Reason]
     """The most frequent first."""
     all_reasons: int
-    """How many there are; `reasons` has MAX_REASONS at most."""
+    """The number of all reasons; `reasons` has MAX_REASONS at most."""
     dry_run: bool
 
     def as_json(self, rejected: Sequence[RejectedRow]) -> dict[str, Any]:
-        """The report as ImportedSchema has it, with the first rejected rows one by one."""
+        """The report as ImportedSchema has it, with the first rejected rows."""
         file = self.file
         return {
             **{"dry_run": self.dry_run, "rows": self.imported.rows, **self.imported._asdict()},
@@ -74,7 +74,7 @@ class Report:
 
 @contextmanager
 def imported_file(file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool) -> Iterator[tuple[Report, Staging]]:
-    """Imports a file, or only compares it with the directory; in the block, the rejected rows are there still.
+    """Imports a file, or only compares it with the directory. Within the block, the rejected rows can be read.
 
     `numbers` reads the phone numbers.
 
@@ -90,23 +90,24 @@ def imported_file(file: ClientsFile, numbers: PhoneNumbers, *, dry_run: bool) ->
 
 
 def rejected_as_csv(
-    file: ClientsFile, rows: Iterable[RejectedRow], form: CsvForm, say: Callable[[str], str] = str
+    file: ClientsFile, rows: Iterable[RejectedRow], form: CsvForm, translate: Callable[[str], str] = str
 ) -> Iterator[str]:
-    """The rejected rows as a CSV file in pieces, which an import takes again as it is.
+    """The rejected rows as a CSV file in chunks, which can be corrected and imported.
 
     It has the columns that the file has, each row in one line, and before them OUR_COLUMNS, which an import ignores.
-    `say` puts a reason into the reader's language.
+    `translate` translates a reason.
     """
-    # Of a file of rejected rows that is rejected again, the columns of the first time are over.
+    # If the file is itself a file of rejected rows, OUR_COLUMNS of the first time are replaced.
     own = len(OUR_COLUMNS) if tuple(file.names[: len(OUR_COLUMNS)]) == OUR_COLUMNS else 0
     names = file.names[own:]
     yield form.beginning + form.lines([(*OUR_COLUMNS, *map(escape_formula, names))])
     for row in rows:
         reason = " ".join(
-            f"{fault.field}: {say(fault.reason)}" if fault.field else say(fault.reason) for fault in row.faults
+            f"{fault.field}: {translate(fault.reason)}" if fault.field else translate(fault.reason)
+            for fault in row.faults
         )
         if isinstance(row.cells, list):
-            # As they are in the file: what is escaped there already must not be escaped once more.
+            # Cells as they are in the file: unescaped first, so that they are not escaped twice.
             cells = [unescape_formula(cell) for cell in row.cells[own:]]
         else:
             cells = [row.cells.get(column_called(name) or "", "") for name in names]
@@ -114,6 +115,6 @@ def rejected_as_csv(
 
 
 def _shown(cell: str) -> str:
-    # A half of a surrogate pair is nothing that an answer can have.
+    # A response can't contain half of a surrogate pair.
     shown = cell if len(cell) <= MAX_SHOWN else cell[:MAX_SHOWN] + "…"
     return shown.encode(errors="replace").decode()

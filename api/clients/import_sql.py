@@ -1,6 +1,6 @@
-"""The SQL of imports. `{name}` is the name of an import's own tables: it is never taken from a request."""
+"""The SQL of imports. `{name}` is the name of an import's own tables, never from a request."""
 
-# The age of a leftover is in its name, by the database's clock.
+# The name has the time of creation, by the database's clock, to find orphaned tables.
 NEW_NAME = "SELECT format('client_import_%%s_%%s', extract(epoch FROM now())::bigint, %(chance)s)"
 
 CREATE_TABLES = """
@@ -15,7 +15,7 @@ CREATE UNLOGGED TABLE {name}_faults (
 
 DROP_TABLES = "DROP TABLE IF EXISTS {name}, {name}_faults"
 
-# Of imports that began more than a day ago: none takes that long. (UPLOAD_TIMEOUT is an hour.)
+# The tables of imports that began more than a day ago: no import takes that long (UPLOAD_TIMEOUT is an hour).
 LEFTOVERS = """
 SELECT relname FROM pg_class
 WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ '^client_import_[0-9]+_[0-9a-f]+$'
@@ -24,18 +24,18 @@ WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ '^client_import_[
 
 LIMITS = "SELECT set_config('statement_timeout', %(timeout)s, true)"
 
-# `cells` is a row as it is in the file, where that has more columns than a client.
+# `cells` is the row as it is in the file, if the file has more columns than a client.
 COPY_CLIENTS = "COPY {name} (line, phone_number, operator_code, tag, timezone) FROM STDIN"
 COPY_CLIENTS_AND_CELLS = "COPY {name} FROM STDIN"
 COPY_FAULTS = "COPY {name}_faults FROM STDIN"
 
 INDEX_CLIENTS = "CREATE INDEX ON {name} (phone_number, line); SELECT count(*) FROM {name}"
 
-# Row by row through the indexes: what else the planner might think of reads the whole directory for each statement.
+# Row by row through the indexes: any other plan reads the whole directory for each statement.
 MERGE_LIMITS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
 
 # The next rows, in an order that all imports share, so that two of them can't deadlock. A row
-# that is in the directory as it is given is only read.
+# that equals its client is only read.
 _GIVEN = """
 WITH given AS MATERIALIZED (
     SELECT line, phone_number, operator_code, tag, timezone, cells,
@@ -68,7 +68,7 @@ FROM given, counts ORDER BY phone_number DESC, line DESC LIMIT 1
 """
 
 # The phone number is never changed: the locks are FOR NO KEY UPDATE, which neither a launch nor a worker waits for.
-# A client that another transaction adds at the same moment is changed; one that is removed meanwhile stays removed.
+# A client that another transaction adds concurrently is changed; one that is removed concurrently stays removed.
 MERGE = f"""{_GIVEN}, changed AS (
     UPDATE client SET operator_code = known.operator_code, tag = known.tag, timezone = known.timezone,
         updated_at = now()
@@ -98,7 +98,7 @@ COMPARE = f"""{_GIVEN}, counts AS (
 )
 {_SUMS}"""  # noqa: S608  put together of constants
 
-# The rejected rows by what is wrong with them, where reasons that differ in numbers only are one.
+# The rejected rows grouped by reason; reasons that differ in numbers only are one.
 REASONS = """
 SELECT field, kind, CASE WHEN min(reason) = max(reason) THEN min(reason) ELSE replace(kind, '#', '…') END,
     count(*), (array_agg(line ORDER BY line))[:%(lines)s], count(*) OVER ()

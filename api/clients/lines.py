@@ -1,4 +1,4 @@
-"""The lines of a file as text, read piece by piece, whatever is in it."""
+"""The lines of a file as text, read in chunks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, NamedTuple
 
 from api.clients.encodings import HEAD, Encoding, Undecodable, encoding_of
 
-PIECE = 65_536
+CHUNK_BYTES = 65_536
 """Bytes that are read at a time."""
 MAX_LINE = 65_536
-"""Characters. A row has some 150; what has no line ends is not a file of rows."""
+"""Characters. A row has some 150; the limit rejects files without line ends."""
 MAX_SHOWN = 200
-"""Characters of a longer line that are kept, to know it by."""
+"""Characters that are kept of a longer line, to identify it."""
 
 LINE_ENDS = ("\n", "\r")
 END_OF_FILE = "\x1a"
-"""Ctrl-Z, with which programs of DOS end a text."""
+"""Ctrl-Z, the end of a text file in DOS."""
 
 
 class Line(NamedTuple):
-    """A line that was read, with its number from 1 and what is wrong with it as a whole."""
+    """A line that was read, with its number from 1 and its error, if any."""
 
     number: int
     text: str
@@ -30,20 +30,20 @@ class Line(NamedTuple):
 
 
 class Lines:
-    """The lines of a file, each with its end as it is in the file; it may be LF, CR LF or CR.
+    """The lines of a file, each with its line end (LF, CR LF or CR).
 
-    Of the last one, `number` is the number from 1, and `fault` says why it can't be read, or is empty. Reading raises
-    BadRequest when the encoding can't be told, and UnsupportedMediaType at once for what is no text.
+    `number` is the number of the last line read, from 1; `fault` says why it can't be read, or is empty. Reading raises
+    BadRequest if the encoding can't be detected; creating raises UnsupportedMediaType for a file that is not text.
     """
 
     def __init__(self, stream: io.RawIOBase | io.BytesIO, encoding: str = "") -> None:
-        """`encoding` is what the caller says; empty: it is to be found out."""
+        """`encoding` is the declared one; if empty, it is detected."""
         head = _read(stream, HEAD)
         self.encoding: Encoding
         self.encoding, head = encoding_of(head, encoding)
         codec, errors = self.encoding.read_as
-        # newline="": lines end as they do in the file, which tells a line end from one inside quotes.
-        whole = io.BufferedReader(_Rejoined(head, stream), PIECE)
+        # newline="" keeps line ends unchanged, so that those within quotes are preserved.
+        whole = io.BufferedReader(_Rejoined(head, stream), CHUNK_BYTES)
         self._text = io.TextIOWrapper(whole, codec, errors, newline="")
         self._readline = self._text.readline
         self._again: deque[Line] = deque()
@@ -67,18 +67,18 @@ class Lines:
         return self._look_at(line)
 
     def give_back(self, lines: Sequence[Line]) -> None:
-        """Lets lines that were read come again, before all others."""
+        """Pushes lines back, to be read again before all others."""
         self._again.extendleft(reversed(lines))
 
     def _look_at(self, line: str) -> str:
         if line[-1] not in LINE_ENDS:
             if len(line) == MAX_LINE:
                 return self._skip(line)
-            # The last line of all.
+            # The last line of the file.
             line = line.rstrip(END_OF_FILE)
         if not line.isascii():
             try:
-                # Files that were joined have a byte order mark where each begins.
+                # Concatenated files have a byte order mark at the beginning of each.
                 line = self.encoding.text(line, self.number).lstrip("\ufeff")
             except Undecodable as error:
                 self.fault = str(error)
@@ -93,7 +93,7 @@ class Lines:
 
 
 class _Rejoined(io.RawIOBase):
-    """A stream whose beginning has been read already."""
+    """A stream together with its beginning, which was read already."""
 
     def __init__(self, head: bytes, rest: io.RawIOBase | io.BytesIO) -> None:
         self._head = memoryview(head)
@@ -112,7 +112,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def _read(stream: io.RawIOBase | io.BytesIO, size: int) -> bytes:
-    """So many bytes, or fewer at the end of the stream."""
+    """Reads `size` bytes, or fewer at the end of the stream."""
     pieces: list[bytes] = []
     while size > 0 and (piece := stream.read(size)):
         pieces.append(piece)

@@ -1,4 +1,4 @@
-"""What is read of the directory."""
+"""Reads of the directory."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def clients_after(after: int, limit: int, **wanted: Any) -> Sequence[Client]:
     if not walked:
         found = select(Client).where(Client.id > after).order_by(Client.id)
     else:
-        # Of this order only the index of the column and the id is of use, so the planner can't walk the primary key
-        # instead, and filter its way to a rare value.
+        # Only the index of the column and the id supports this order, so the planner can't scan the primary key and
+        # filter for a rare value.
         column = getattr(Client, walked)
         given = literal(equal.pop(walked), column.type)
         beyond = tuple_(column, Client.id) > tuple_(given, literal(after, Client.id.type))
@@ -45,12 +45,12 @@ def client_by_id(client_id: int) -> Client:
 
 
 def find_client(client_id: int) -> Client | None:
-    """The client; none if there is none with that id any more."""
+    """The client; None if it does not exist."""
     return db.session.get(Client, client_id)
 
 
 def last_changed_by(client: Client) -> str | None:
-    """The name of who last changed the client; none if an import did."""
+    """The name of the principal that last changed the client; None if an import did."""
     changes = entries_about("client", client.id, 1)
     return changes[0].actor_name if changes and changes[0].at >= client.updated_at else None
 
@@ -61,10 +61,10 @@ def has_clients() -> bool:
 
 
 def count_waiting(client: Client) -> int:
-    """How many messages wait to be sent to a client: what removing it would end."""
+    """How many messages to a client are pending; removing the client would end them."""
     return db.session.scalars(select(func.count()).select_from(Message).where(is_waiting_for(client))).one()
 
 
 def is_waiting_for(client: Client) -> ColumnElement[bool]:
-    """Says that a message waits to be sent to the client."""
+    """The condition that a message to the client is pending."""
     return and_(Message.client_id == client.id, Message.status == MessageStatus.PENDING)

@@ -1,4 +1,4 @@
-"""Validation of the rows of an import: by the rules of adding a client, with cells read as people write them."""
+"""Validation of the rows of an import: the rules of adding a client, for cells as spreadsheets write them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _fields_of = itemgetter(*COLUMNS)
 
 
 class RowError(NamedTuple):
-    """An error of a row; `field` is empty when it is about the row as a whole."""
+    """An error of a row; `field` is empty for an error of the whole row."""
 
     field: str
     reason: str
@@ -64,7 +64,7 @@ class RowValidator:
             except Invalid:
                 return None
         tag = normal(tag)
-        # Neither NUL nor surrogates are printable; a tag with something else that is not is left to the schema.
+        # `isprintable` excludes NUL and surrogates; a tag with other unprintable characters is left to the schema.
         if operator_code in phone_number and len(tag) <= MAX_LABEL and tag.isprintable():
             return phone_number, operator_code, tag, timezone
         return None

@@ -35,7 +35,7 @@ class ClientSchema(ResponseSchema):
         required=True,
         metadata={
             **PHONE_NUMBER,
-            "description": "In international form, 7 to 15 digits (E.164). No two clients have the same.",
+            "description": "In international format, 7 to 15 digits (E.164). Unique.",
             "example": 79161234567,
         },
     )
@@ -52,8 +52,8 @@ class ClientSchema(ResponseSchema):
         required=True,
         validate=MaxLength(MAX_LABEL),
         metadata={
-            "description": "Any label, by which a mailing's `mark` selects clients. May be empty. Kept with accents "
-            "composed (NFC), one plain space for any white space, and without characters that have no width.",
+            "description": "Any label, by which a mailing's `mark` selects clients. May be empty. Stored with accents "
+            "composed (NFC), one plain space for any white space, and without zero-width characters.",
             "pattern": NO_NUL,
             "example": "vip",
         },
@@ -82,10 +82,10 @@ class ClientSchema(ResponseSchema):
 
 
 class ClientBody(RequestSchema, ClientSchema):
-    """A client, as a person writes it."""
+    """The fields of a client that a caller sets."""
 
     class Meta(RequestSchema.Meta):
-        """What a person decides about a client."""
+        """The fields that a caller sets."""
 
         fields = ("phone_number", "operator_code", "tag", "timezone")
 
@@ -93,17 +93,17 @@ class ClientBody(RequestSchema, ClientSchema):
         required=True,
         metadata={
             **PHONE_NUMBER_OR_DIGITS,
-            "description": "In international form, 7 to 15 digits (E.164): an integer, or digits with or without `+` "
-            "and blanks. With `DEFAULT_REGION`, one of that country may come as it is dialled there.",
+            "description": "In international format, 7 to 15 digits (E.164): an integer, or digits with or without `+` "
+            "and blanks. With `DEFAULT_REGION`, numbers of that country may be in national format.",
             "example": 79161234567,
         },
     )
 
 
 class WrittenClientBody(ClientBody):
-    """A client, as a person or a spreadsheet writes it.
+    """The fields of a client in the form that a person or a spreadsheet writes them.
 
-    `numbers` reads its phone number; the one that is `kept` is taken as it is.
+    `numbers` reads its phone number; a number equal to `kept` is accepted unchanged.
     """
 
     phone_number = WrittenPhoneNumber(required=True)
@@ -116,7 +116,7 @@ class WrittenClientBody(ClientBody):
 
     @ma.pre_load
     def _take_off(self, data: Any, **_: Any) -> Any:
-        """Takes off what a spreadsheet puts around an operator code, and blanks around a time zone."""
+        """Removes what a spreadsheet adds to an operator code, and blanks around a time zone."""
         if not isinstance(data, dict):
             return data
         plain: dict[str, Callable[[str], str]] = {"operator_code": plain_code, "timezone": normal}
@@ -124,7 +124,7 @@ class WrittenClientBody(ClientBody):
 
 
 class ClientsArguments(PageArguments):
-    """Which clients."""
+    """Filters of the list of clients."""
 
     phone_number = WrittenPhoneNumber(
         doubtful=True,

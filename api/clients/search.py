@@ -1,4 +1,4 @@
-"""What operators search the directory for, in pages whose cost does not grow with it."""
+"""The console's search of the directory, in pages whose cost does not grow with the directory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from shared.domain.phone_numbers import beginnings
 from shared.schema import Client
 
 Ranges = list[tuple[int, int]]
-"""From the first phone number to the last."""
+"""Pairs of the first and the last phone number."""
 
 
 def find_clients(
     after: int, limit: int, *, ranges: Ranges | None = None, tag: str = "", operator_code: str = ""
 ) -> Sequence[Client]:
-    """The clients whose number is in one of the ranges and who have this tag and this code, beyond `after` in order.
+    """The clients whose number is in one of the ranges, with this tag and this code, after `after` in order.
 
-    That is the order of phone numbers when there are ranges, of ids otherwise.
+    Ordered by phone number if there are ranges, by id otherwise.
     """
     given = {Client.tag: tag, Client.operator_code: operator_code}
     wanted = [column == value for column, value in given.items() if value]
@@ -30,7 +30,7 @@ def find_clients(
         return db.session.scalars(found).all()
     if not ranges:
         return ()
-    # A page of each range, merged: so the planner can't read the whole directory instead.
+    # A page of each range, merged, so that the planner can't read the whole directory.
     bounds = _bounds(ranges)
     within = Client.phone_number.between(bounds.c.low, bounds.c.high)
     of_each = select(Client).where(*wanted, within, Client.phone_number > after).order_by(Client.phone_number)
@@ -40,14 +40,14 @@ def find_clients(
 
 
 def has_digits(typed: str) -> bool:
-    """Whether it may be a phone number, or a part of one."""
+    """Whether it may be a phone number or a part of one."""
     return any(map(str.isdecimal, typed))
 
 
 def ranges_of(typed: str, region: str | None) -> Ranges | None:
-    """The ranges of numbers that begin as typed, with the country's code or without; none if nothing is typed.
+    """The ranges of numbers that begin as typed, with or without the country code; None if nothing is typed.
 
-    Without a region, numbers of all countries are looked through only when none begins so in international form.
+    Without a region, national numbers of all countries are searched only if no client matches in international format.
     """
     if not typed:
         return None
@@ -66,7 +66,7 @@ def _has_clients_in(ranges: Ranges) -> bool:
 
 
 def _merge_nested(ranges: Ranges) -> Ranges:
-    """The ranges without those that lie within another one: no client is to be found twice."""
+    """The ranges without those that lie within another one, so that no client is found twice."""
     kept: Ranges = []
     for low, high in sorted(ranges, key=lambda bounds: (bounds[0], -bounds[1])):
         if not kept or high > kept[-1][1]:

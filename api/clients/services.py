@@ -1,4 +1,4 @@
-"""What is written of clients: adding, changing and removing them, with what follows for their messages."""
+"""Writes of clients: adding, changing and removing them, with the effects on their messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_client(fields: Mapping[str, Any]) -> Client:
 
 
 def change_client(client: Client, fields: Mapping[str, Any]) -> Client:
-    """Changes a locked client; a new phone number reaches its messages never attempted.
+    """Changes a locked client; a new phone number applies to its messages that were never attempted.
 
     Raises Invalid, and IntegrityError for a phone number that is taken.
     """

@@ -1,8 +1,8 @@
-"""Two tables that an import has of its own: the clients of a file, and what is wrong with its other rows.
+"""The staging tables of one import: the valid clients of a file, and its rejected rows.
 
-They are unlogged tables and not temporary ones, so that no transaction is open while a caller uploads: one would keep
-the workers' tables from being vacuumed, and a pooler in transaction mode keeps no temporary table. What a process that
-was killed leaves behind, the next import after a day removes.
+They are unlogged and not temporary, so that no transaction is open during an upload: it would prevent vacuum of the
+workers' tables, and a pooler in transaction mode does not preserve temporary tables. Tables orphaned by a killed
+process are removed by an import at least a day later.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from api.http.errors import CONFLICTING
 
 COPY_BATCH, MERGE_BATCH, READ_BATCH = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
-MAX_KEPT = 2**20
-"""Characters of rows as they are in the file that wait for a COPY: a row may have as many as MAX_LINE of them."""
+MAX_BUFFERED = 2**20
+"""Characters of rows, as they are in the file, that are buffered for a COPY: a row may have MAX_LINE of them."""
 STATEMENT_TIMEOUT = "10min"
-"""How long one statement may take; each is for a bounded number of rows, but for building the index."""
+"""The time limit of one statement. Each handles a bounded number of rows, except building the index."""
 MAX_ROW_ERRORS = 20
-"""Errors of one row that are named: a JSON object may have thousands of unknown fields."""
+"""Errors of one row that are reported: a JSON object may have thousands of unknown fields."""
 MAX_REASON = 500
 """Characters that are kept of a reason, and of the name of an unknown field."""
 MAX_TRIES = 5
@@ -53,7 +53,7 @@ MAX_TRIES = 5
 
 
 class RejectedRow(NamedTuple):
-    """A row that was left out: its line, what is wrong with it, and its cells or fields as they came."""
+    """A rejected row: its line, its errors, and its cells or fields as they are in the file."""
 
     line: int
     faults: Sequence[RowError]
@@ -61,21 +61,21 @@ class RejectedRow(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Something that is wrong with several rows."""
+    """A reason for which rows were rejected."""
 
     field: str
-    """Empty when it is the rows as a whole."""
+    """Empty for errors of whole rows."""
     kind: str
     """The sentence with `#` for each number: rows whose reasons differ in numbers only count as one."""
     reason: str
     """The sentence, with `…` for the numbers if they differ."""
     rows: int
     lines: Sequence[int]
-    """Where the first of them are."""
+    """The lines of the first of them."""
 
 
 class Merged(NamedTuple):
-    """What the rows of a statement came to; `phone_number` and `line` are those of the last one."""
+    """The result of one merging statement; `phone_number` and `line` are those of its last row."""
 
     phone_number: int
     line: int
@@ -86,8 +86,8 @@ class Merged(NamedTuple):
 
 
 Record = Callable[[Connection, Merged], None]
-"""Adds to the transaction of a merging statement what is to be committed with it. May be called again in another one,
-when the first was rolled back."""
+"""Adds to the transaction of a merging statement. It is called again in a new transaction if the first was rolled
+back."""
 
 
 class Staging:
@@ -99,46 +99,46 @@ class Staging:
         self._clients: list[str] = []
         self._with_cells: list[str] = []
         self._faults: list[str] = []
-        self._kept = 0
+        self._buffered = 0
         self._staged = 0
 
     def add(self, line: int, client: ValidRow, cells: Sequence[str] | None = None) -> None:
-        """Stages a client; `cells` are kept for the case that the row is rejected after all."""
+        """Stages a client; `cells` are kept in case the row is rejected by the merge."""
         phone_number, operator_code, tag, timezone = client
         row = f"{line}\t{phone_number}\t{operator_code}\t{tag.translate(_ESCAPES)}\t{timezone}"
         if cells is None:
             self._clients.append(row + "\n")
             if len(self._clients) >= COPY_BATCH:
-                self._put_clients()
+                self._flush_clients()
         else:
-            self._with_cells.append(f"{row}\t{self._written(cells)}\n")
-            self._put_if_many()
+            self._with_cells.append(f"{row}\t{self._encoded(cells)}\n")
+            self._flush_if_full()
 
-    def refuse(self, line: int, faults: Sequence[RowError], cells: Sequence[str]) -> None:
-        """Writes down a row that is wrong."""
+    def reject(self, line: int, faults: Sequence[RowError], cells: Sequence[str]) -> None:
+        """Stages a rejected row."""
         more = len(faults) - MAX_ROW_ERRORS
         if more > 0:
             faults = [*faults[:MAX_ROW_ERRORS], RowError("", f"Has {more} more errors.")]
-        reasons = self._written([[_storable(text) for text in fault] for fault in faults])
-        self._faults.append(f"{line}\t{reasons}\t{self._written(cells)}\n")
-        self._put_if_many()
+        reasons = self._encoded([[_storable(text) for text in fault] for fault in faults])
+        self._faults.append(f"{line}\t{reasons}\t{self._encoded(cells)}\n")
+        self._flush_if_full()
 
     def merge(self, record: Record | None) -> Iterator[Merged]:
-        """Takes what is staged into the directory, some rows a transaction, in the order of their phone numbers.
+        """Merges the staged clients into the directory, in batches, ordered by phone number.
 
-        Of several rows with one phone number the first counts, and the others are refused. Without `record` the
-        directory is only compared with what is staged, and nothing is taken.
+        Of several rows with one phone number the first is merged, and the others are rejected. Without `record` the
+        directory is only compared, and not changed.
         """
-        self._put_all()
+        self._flush()
         with self._transaction() as connection:
             (found,) = connection.exec_driver_sql(INDEX_CLIENTS.format(name=self._name)).one()
         if found != self._staged:
             # PostgreSQL empties unlogged tables when it recovers from a crash.
-            lost = psycopg2.OperationalError("what was staged is gone")
+            lost = psycopg2.OperationalError("the staged rows are lost")
             raise OperationalError(None, None, lost)
-        passed = Merged(0, 0, 0, 0, 0, 0)
-        while merged := self._merge_after(passed, record):
-            passed = merged
+        last = Merged(0, 0, 0, 0, 0, 0)
+        while merged := self._merge_after(last, record):
+            last = merged
             yield merged
 
     def rejected(self) -> Iterator[RejectedRow]:
@@ -159,23 +159,23 @@ class Staging:
             return [row._replace(cells=[]) for row in islice(rows, count)]
 
     def reasons(self, count: int, lines: int) -> tuple[Sequence[Reason], int]:
-        """What is wrong with how many rows, the most frequent first, each with its first lines; and how many reasons
-        there are, of which `count` at most are named."""
+        """The `count` most frequent reasons, each with its number of rows and its first lines; and the number of all
+        reasons."""
         with self._transaction() as connection:
             parameters = {"limit": count, "lines": lines}
             rows = connection.exec_driver_sql(REASONS.format(name=self._name), parameters).all()
         return [Reason(*row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
-    def _merge_after(self, passed: Merged, record: Record | None) -> Merged | None:
-        """Merges the next rows; none when there are no more. Tries again after a conflict with another transaction."""
-        parameters = {"phone_number": passed.phone_number, "line": passed.line, "limit": MERGE_BATCH}
+    def _merge_after(self, last: Merged, record: Record | None) -> Merged | None:
+        """Merges the next rows; None when there are no more. Retries after a conflict with another transaction."""
+        parameters = {"phone_number": last.phone_number, "line": last.line, "limit": MERGE_BATCH}
         for left in reversed(range(MAX_TRIES)):
             try:
                 return self._merge_once(parameters, record)
             except DBAPIError as error:
                 if not left or getattr(error.orig, "pgcode", None) not in CONFLICTING:
                     raise
-        raise AssertionError("the last try answers or raises")
+        raise AssertionError("the last try returns or raises")
 
     def _merge_once(self, parameters: dict[str, int], record: Record | None) -> Merged | None:
         with self._transaction() as connection:
@@ -187,29 +187,29 @@ class Staging:
                 record(connection, merged)
         return merged
 
-    def _put_clients(self) -> None:
+    def _flush_clients(self) -> None:
         self._staged += len(self._clients) + len(self._with_cells)
         self._copy(COPY_CLIENTS, self._clients)
         self._copy(COPY_CLIENTS_AND_CELLS, self._with_cells)
 
-    def _put_if_many(self) -> None:
-        if self._kept > MAX_KEPT or max(len(self._with_cells), len(self._faults)) >= COPY_BATCH:
-            self._put_all()
+    def _flush_if_full(self) -> None:
+        if self._buffered > MAX_BUFFERED or max(len(self._with_cells), len(self._faults)) >= COPY_BATCH:
+            self._flush()
 
-    def _put_all(self) -> None:
-        self._put_clients()
+    def _flush(self) -> None:
+        self._flush_clients()
         self._copy(COPY_FAULTS, self._faults)
-        self._kept = 0
+        self._buffered = 0
 
-    def _written(self, content: object) -> str:
-        written: str = _ENCODE(content).translate(_ESCAPES)
-        self._kept += len(written)
-        return written
+    def _encoded(self, content: object) -> str:
+        encoded: str = _ENCODE(content).translate(_ESCAPES)
+        self._buffered += len(encoded)
+        return encoded
 
     def _copy(self, statement: str, rows: list[str]) -> None:
         if not rows:
             return
-        # A half of a surrogate pair, which only a rejected row can have, becomes a question mark.
+        # Half of a surrogate pair, which only a rejected row can have, becomes a question mark.
         data = io.BytesIO("".join(rows).encode(errors="replace"))
         rows.clear()
         with self._transaction() as connection, closing(connection.connection.cursor()) as cursor:
@@ -227,7 +227,7 @@ class Staging:
 
 @contextmanager
 def staged(engine: Engine) -> Iterator[Staging]:
-    """The tables of an import, for as long as the block lasts."""
+    """Creates the tables of an import, and drops them after the block."""
     with engine.begin() as connection:
         for (leftover,) in connection.exec_driver_sql(LEFTOVERS).all():
             connection.exec_driver_sql(DROP_TABLES.format(name=leftover))
@@ -236,7 +236,7 @@ def staged(engine: Engine) -> Iterator[Staging]:
     try:
         yield Staging(engine, name)
     finally:
-        # A database that is away keeps them for the next import to remove.
+        # If the database is unavailable, a later import removes them.
         with suppress(DBAPIError), engine.begin() as connection:
             connection.exec_driver_sql(DROP_TABLES.format(name=name))
 

@@ -1,7 +1,7 @@
-"""The console: web pages from which an operator runs mailings. Server-rendered; scripts only make them livelier.
+"""The console: web pages with which an operator runs mailings. Server-rendered; scripts are optional.
 
-It calls the same rules and queries as the API, never the API over HTTP. Authentication
-and roles are decided before (api/auth): pages offer what `may` allows, and each form carries `csrf_token()`.
+It calls the same rules and queries as the API, not the API over HTTP. api/auth checks authentication and roles before:
+pages show what `may` allows, and each form has a `csrf_token()`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def register_console(app: Flask) -> None:
-    """Serves the console at `/`. To be called after the error handlers of the API, of which it takes the pages'."""
+    """Serves the console at `/`. Call it after registering the API's error handlers, which it wraps for pages."""
     register_preferences(app)
     register_template_filters(app)
     register_error_pages(app)

@@ -1,4 +1,4 @@
-"""Problems, the worst first. Pure: the templates have the sentences."""
+"""Problems, most severe first. Pure: the templates have the sentences."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from api.workers.queries import Fleet
 from shared.domain.estimates import seconds_needed
 from shared.domain.statuses import MailingStatus
 
-IDLE_END = 3600.0
-"""Seconds before its end from which on a mailing that nothing is sent of is a problem; before its start, from which on
-it concerns a mailing that nothing could be sent."""
+IDLE_WARNING_SECONDS = 3600.0
+"""Seconds before its end for which a mailing that is not being sent is a problem; and seconds before its start for
+which problems of the gateway or the workers are shown for it."""
 
-LATE = 30.0
-"""Seconds after its start in which a worker that lives will have started a mailing: six polls."""
+START_TOLERANCE = 30.0
+"""Seconds after its start within which a live worker starts a mailing: six polls."""
 
-GRAVE, WORTH_A_LOOK = "danger", "warning"
+DANGER, WARNING = "danger", "warning"
 
 OF_GATEWAY = {
-    GatewayState.MISCONFIGURED: ("misconfigured", GRAVE),
-    GatewayState.NO_CREDIT: ("no_credit", GRAVE),
-    GatewayState.NOT_UNDERSTOOD: ("not_understood", GRAVE),
-    GatewayState.CIRCUIT_OPEN: ("gateway_away", GRAVE),
-    GatewayState.NO_ANSWER: ("no_answer", WORTH_A_LOOK),
-    GatewayState.LAST_REFUSED: ("last_refused", WORTH_A_LOOK),
-    GatewayState.SLOWING: ("gateway_slowing", WORTH_A_LOOK),
+    GatewayState.MISCONFIGURED: ("misconfigured", DANGER),
+    GatewayState.NO_CREDIT: ("no_credit", DANGER),
+    GatewayState.NOT_UNDERSTOOD: ("not_understood", DANGER),
+    GatewayState.CIRCUIT_OPEN: ("gateway_away", DANGER),
+    GatewayState.NO_ANSWER: ("no_answer", WARNING),
+    GatewayState.LAST_REFUSED: ("last_refused", WARNING),
+    GatewayState.SLOWING: ("gateway_slowing", WARNING),
 }
 
 
 class Problem(NamedTuple):
-    """Something that a person should do something about."""
+    """A problem that needs a person's action."""
 
     code: str
     level: str
@@ -43,36 +43,36 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What there is to do."""
+    """The pending work."""
 
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
-    """The messages that wait in running mailings."""
+    """The pending messages of running mailings, by mailing id."""
     overdue: Overdue = NONE_OVERDUE
     overdue_clients: Mapping[int, int] = field(default_factory=dict)
-    """About how many clients the first of the overdue mailings are for."""
+    """The approximate audience of the first overdue mailings, by mailing id."""
 
     @property
     def due(self) -> int:
-        """Messages that wait in running mailings."""
+        """The number of pending messages of running mailings."""
         return sum(mailing.messages for mailing in self.waiting.values())
 
 
 def problems_of(fleet: Fleet, mailings: Sequence[Mapping[str, Any]], load: Load, *, rate: float) -> list[Problem]:
-    """What is wrong anywhere, these mailings included, with a rate limit of `rate` a second (0: none)."""
+    """All problems, including those of these mailings, with a rate limit of `rate` a second (0: none)."""
     found = [*fleet_problems(fleet, load), *_of_silent_workers(fleet)]
     found.extend(_of_mailings(mailings, fleet, load, rate))
     return _worst_first(found)
 
 
 def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: Load, *, rate: float) -> list[Problem]:
-    """What concerns one mailing: of the gateway and the workers only while it has something to send, or soon will.
+    """The problems of one mailing, with those of the gateway and the workers if it has something to send now or soon.
 
     Without `nobody_matches`, which is among the mailing's own warnings.
     """
     own_id = mailing["id"]
-    own = Load({one: waiting for one, waiting in load.waiting.items() if one == own_id})
+    own = Load({other_id: waiting for other_id, waiting in load.waiting.items() if other_id == own_id})
     if is_overdue(mailing, fleet.now):
-        clients = {one: count for one, count in load.overdue_clients.items() if one == own_id}
+        clients = {other_id: count for other_id, count in load.overdue_clients.items() if other_id == own_id}
         own = Load(own.waiting, Overdue(1, mailing["start_datetime"], {own_id: mailing["mark"]}), clients)
     found = list(fleet_problems(fleet, own)) if has_to_be_sent(mailing, fleet.now) else []
     of_mailing = (problem for problem in _of_mailings([mailing], fleet, load, rate) if problem.code != "nobody_matches")
@@ -80,10 +80,10 @@ def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: Load, *, rate
 
 
 def fleet_problems(fleet: Fleet, load: Load) -> Iterable[Problem]:
-    """What keeps everything from being sent."""
+    """The problems that affect all mailings."""
     yield from _of_gateway(fleet)
     overdue = load.overdue
-    late = overdue.since is not None and (fleet.now - overdue.since).total_seconds() > LATE
+    late = overdue.since is not None and (fleet.now - overdue.since).total_seconds() > START_TOLERANCE
     facts = {
         "due": load.due,
         "late": overdue.mailings,
@@ -91,28 +91,28 @@ def fleet_problems(fleet: Fleet, load: Load) -> Iterable[Problem]:
         "clients": sum(load.overdue_clients.values()),
     }
     if not fleet.alive:
-        level = GRAVE if load.due or overdue.mailings else WORTH_A_LOOK  # with nothing to do, one need not be there
+        level = DANGER if load.due or overdue.mailings else WARNING  # without work, no worker is needed
         yield Problem("no_worker", level, facts | {"last": fleet.last_report})
     elif late:
-        yield Problem("not_started", GRAVE, facts)
+        yield Problem("not_started", DANGER, facts)
 
 
 def is_overdue(mailing: Mapping[str, Any], now: datetime) -> bool:
-    """Whether its start has come, and no worker has started it."""
+    """Whether its start has passed, but no worker has started it."""
     return mailing["status"] is MailingStatus.SCHEDULED and mailing["start_datetime"] <= now
 
 
 def has_to_be_sent(mailing: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a mailing has something to send now or within IDLE_END."""
+    """Whether a mailing has something to send now or within IDLE_WARNING_SECONDS."""
     if mailing["status"] is MailingStatus.SCHEDULED:
-        return bool((mailing["start_datetime"] - now).total_seconds() <= IDLE_END)
+        return bool((mailing["start_datetime"] - now).total_seconds() <= IDLE_WARNING_SECONDS)
     messages = mailing["messages"]
     has_messages = messages["pending"] or messages.get("sending") or not mailing["launched_at"]
     return mailing["status"] is MailingStatus.RUNNING and bool(has_messages)
 
 
 def _worst_first(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda problem: problem.level != GRAVE)
+    return sorted(problems, key=lambda problem: problem.level != DANGER)
 
 
 def _of_gateway(fleet: Fleet) -> Iterable[Problem]:
@@ -120,15 +120,15 @@ def _of_gateway(fleet: Fleet) -> Iterable[Problem]:
     if gateway.state not in OF_GATEWAY:
         return
     code, level = OF_GATEWAY[gateway.state]
-    since = fleet.trouble_since if gateway.workers else None
+    since = fleet.state_since if gateway.workers else None
     facts = {"gateway": gateway, "answered_at": gateway.answered_at, "asked_at": gateway.asked_at}
-    yield Problem(code, level, facts | {"trouble_since": since, "workers": gateway.workers, "of": len(fleet.alive)})
+    yield Problem(code, level, facts | {"state_since": since, "workers": gateway.workers, "of": len(fleet.alive)})
 
 
 def _of_silent_workers(fleet: Fleet) -> Iterable[Problem]:
     for report in fleet.reports if fleet.alive else ():
         if not report.stopped and not fleet.is_alive(report):
-            yield Problem("worker_silent", WORTH_A_LOOK, {"worker": report.worker, "at": report.at})
+            yield Problem("worker_silent", WARNING, {"worker": report.worker, "at": report.at})
 
 
 def _of_mailings(mailings: Sequence[Mapping[str, Any]], fleet: Fleet, load: Load, limit: float) -> Iterable[Problem]:
@@ -136,14 +136,14 @@ def _of_mailings(mailings: Sequence[Mapping[str, Any]], fleet: Fleet, load: Load
     for mailing in mailings:
         facts = {"id": mailing["id"], "end": mailing["end_datetime"]}
         if any(warning.code == "nobody_matches" for warning in mailing["warnings"]):
-            yield Problem("nobody_matches", WORTH_A_LOOK, facts | {"mark": mailing["mark"]})
+            yield Problem("nobody_matches", WARNING, facts | {"mark": mailing["mark"]})
         pending = mailing["messages"]["pending"]
         remaining = (mailing["end_datetime"] - fleet.now).total_seconds()
         if not pending or remaining <= 0:
             continue
         needed = seconds_needed(pending, speed, backlog_of(load.waiting, apart_from=mailing["id"]))
         if mailing["status"] is MailingStatus.PAUSED:
-            if remaining < IDLE_END:
-                yield Problem("paused_near_end", WORTH_A_LOOK, facts | {"pending": pending})
-        elif (needed is None and remaining < IDLE_END) or (needed or 0.0) > remaining:
-            yield Problem("end_is_near", WORTH_A_LOOK, facts | {"pending": pending, "needed": needed})
+            if remaining < IDLE_WARNING_SECONDS:
+                yield Problem("paused_near_end", WARNING, facts | {"pending": pending})
+        elif (needed is None and remaining < IDLE_WARNING_SECONDS) or (needed or 0.0) > remaining:
+            yield Problem("end_is_near", WARNING, facts | {"pending": pending, "needed": needed})

@@ -1,4 +1,4 @@
-"""Styles, scripts and icons, all served from here: Bootstrap's out of an installed package, the rest our own."""
+"""Styles, scripts and icons, all served by the API: Bootstrap from an installed package, the rest from this package."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ assets = Assets(
 @public
 def static(name: str, version: str | None) -> Response:
     """One of our own files, Bootstrap's styles, or the icons that pages use, as one SVG of symbols."""
-    return assets.answer(name, version)
+    return assets.serve(name, version)
 
 
 @blp.app_template_global()
 def asset(name: str) -> str:
-    """The address of one of them; another one when any of them changes."""
+    """The address of an asset, with a version that changes when any asset changes."""
     return url_for("console.static", version=assets.version, name=name)
 
 
 @blp.app_template_global()
 def icon(name: str) -> Markup:
-    """An icon that says nothing by itself: there are words beside it."""
+    """A decorative icon, hidden from screen readers."""
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(asset(SPRITE), name)

@@ -1,4 +1,4 @@
-"""The console's blueprint, and how its views render."""
+"""The console's blueprint and the rendering of its pages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ASSETS = ("console.static",)
 
 
 def page(name: str, **values: Any) -> str:
-    """The page of that name; for `?part=live` only its live part, `NAME_live.html`."""
+    """Renders a page; for `?part=live` only its live part, `NAME_live.html`."""
     live = request.args.get("part") == "live"
     return render_template(f"console/{name}_live.html" if live else f"console/{name}.html", **values)
 
 
 @blp.before_request
 def refuse_nul() -> None:
-    """Raises BadRequest for a query with a NUL, which PostgreSQL's texts can't have.
+    """Raises BadRequest for a query with a NUL, which PostgreSQL can't store.
 
     A form's fields are checked by the schemas that load them, which name the field.
     """
@@ -30,7 +30,7 @@ def refuse_nul() -> None:
 
 @blp.after_request
 def set_cache_headers(response: Response) -> Response:
-    """Pages hold personal data and live figures: no cache may keep them. Assets have headers of their own."""
+    """Pages contain personal and live data: no cache may store them. Assets have headers of their own."""
     if request.endpoint not in ASSETS:
         response.cache_control.no_store = True
         response.vary.update(("Cookie", "Accept-Language"))

@@ -1,4 +1,4 @@
-"""Plots as plain figures, for the templates to draw as SVG. Pure."""
+"""The data of charts, which templates draw as SVG. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMELINE_COLUMNS = 60
 
 
 class Column(NamedTuple):
-    """One column of a plot: the height of each of its parts, from the bottom up, as shares of the plot's top."""
+    """One column of a plot: the height of each of its parts, from the bottom up, as fractions of the plot's height."""
 
     at: datetime
     values: tuple[float, ...]
@@ -28,13 +28,13 @@ class Plot:
 
     columns: Sequence[Column]
     top: float
-    """What the full height stands for."""
+    """The value of the full height."""
     peak: float
     """The highest column."""
     seconds: float
     """Of one column."""
     per: float
-    """Seconds of the unit of time that the figures are for: of a second, or of a minute."""
+    """Seconds of the rate's time unit: 1 or 60."""
 
 
 class Timeline(NamedTuple):
@@ -42,16 +42,16 @@ class Timeline(NamedTuple):
 
     plot: Plot
     exact: bool
-    """Whether `plot` is of all messages; if not, it is estimated from some of them."""
+    """Whether `plot` is of all messages; otherwise it is estimated from a sample."""
 
 
 def rate_plot(spans: Iterable[Span], now: datetime, *, seconds: float, columns: int, kinds: int = 2) -> Plot:
-    """How many a second there were of each kind, over the last `columns` times `seconds`."""
+    """The rate a second of each kind, over the last `columns` times `seconds`."""
     counts = [[0.0] * kinds for _ in range(columns)]
     for span in spans:
         length = max(span.seconds, 0.001)
         first, last = span.ago, span.ago + length
-        # Each column takes its part of the span: reports of 5 seconds don't fall evenly into columns.
+        # A span is divided among the columns that it overlaps.
         for place in range(max(0, int(first / seconds)), min(columns - 1, int(last / seconds)) + 1):
             share = (min(last, (place + 1) * seconds) - max(first, place * seconds)) / length
             for kind in range(kinds):
@@ -61,10 +61,10 @@ def rate_plot(spans: Iterable[Span], now: datetime, *, seconds: float, columns: 
 
 
 def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> Plot | None:
-    """How many there were between the first and the last moment, each of which stands for `each`.
+    """The rate between the first and the last of these times, each of which counts as `each` messages.
 
-    At most so many columns, of a second at least. The figures are for a minute where a column is that long or less than
-    one a second is the most there was, and for a second otherwise: 60 a minute would be wrong for what took a second.
+    At most `columns` columns, of at least a second each. Rates are per minute if a column is at least that long or the
+    highest rate is below one a second, and per second otherwise: a minute would be wrong for what took a second.
     """
     if not moments:
         return None
@@ -83,7 +83,7 @@ def moments_plot(moments: Sequence[datetime], each: float, *, columns: int) -> P
 def timeline(moments: Sequence[datetime], sent: int) -> Timeline | None:
     """How fast the messages of a mailing were sent, from the first to the last; none before the first.
 
-    `moments` are when some or all of the `sent` messages were sent.
+    `moments` are the times of some or all of the `sent` messages.
     """
     plot = moments_plot(moments, sent / len(moments) if moments else 0.0, columns=TIMELINE_COLUMNS)
     return Timeline(plot, exact=sent <= len(moments)) if plot else None
@@ -98,7 +98,7 @@ def _plot(counted: Iterable[tuple[datetime, list[float]]], *, per: float, second
 
 
 def round_up(value: float) -> float:
-    """What an axis ends with: the next of 1, 2, 3, 4, 5, 6, 8, 10, 20, …"""
+    """The end of an axis: the next of 1, 2, 3, 4, 5, 6, 8, 10, 20, …"""
     if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

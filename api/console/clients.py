@@ -1,4 +1,4 @@
-"""The directory: search, one client and what was sent to them, adding, changing, removing."""
+"""The directory: search, one client and the messages to it, adding, changing, removing."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from shared.domain.phone_numbers import plain_code
 from shared.domain.roles import Role
 
 EDITS = 20
-"""Changes to a client that its page shows, the latest ones; the audit has all."""
+"""The latest changes to a client, which its page shows; the audit has all."""
 
 
 @blp.get("/clients/")
 @requires(Role.VIEWER)
 def clients() -> str:
-    """The clients, or those that are searched for."""
+    """The list of clients, or a search."""
     wanted = {name: request.args.get(name, "").strip() for name in ("phone", "tag", "operator_code")}
     wrong = bool(wanted["phone"]) and not has_digits(wanted["phone"])
     ranges = ranges_of(wanted["phone"], current_app.config["DEFAULT_REGION"])
@@ -51,7 +51,7 @@ def clients() -> str:
 @blp.route("/clients/new/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def new_client() -> str | Response | tuple[str, int]:
-    """A new client."""
+    """Adds a client."""
     form = Form(request.form or {"phone_number": request.args.get("phone", "")})
 
     def add() -> str:
@@ -66,7 +66,7 @@ def new_client() -> str | Response | tuple[str, int]:
 @blp.get("/clients/<id:client_id>/")
 @requires(Role.VIEWER)
 def client(client_id: int) -> str:
-    """One client: what was sent to them, and why what did not arrive did not."""
+    """One client, with its messages and the reasons of those that were not sent."""
     found = queries.client_by_id(client_id)
     messages = paged(lambda before, limit: find_messages(before, limit, {"client_id": client_id}), _id_of, MAX_ID)
     return render_template(
@@ -84,7 +84,7 @@ def client(client_id: int) -> str:
 @blp.route("/clients/<id:client_id>/edit/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def edit_client(client_id: int) -> str | Response | tuple[str, int]:
-    """A change to a client."""
+    """Changes a client."""
     found = queries.client_by_id(client_id)
     if request.method != "POST":
         return _show(Form(_values_of(found)), found)
@@ -110,7 +110,7 @@ def edit_client(client_id: int) -> str | Response | tuple[str, int]:
 @blp.route("/clients/<id:client_id>/remove/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def remove_client(client_id: int) -> str | Response | tuple[str, int]:
-    """Says what removing a client does, and does it when that is confirmed."""
+    """Asks for confirmation and removes a client."""
     form = Form({})
 
     def remove() -> str:

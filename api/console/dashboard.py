@@ -1,4 +1,4 @@
-"""The dashboard: what is wrong, what is under way, how fast it goes."""
+"""The dashboard: problems, current mailings, sending speed."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from api.console.load import load_of, rate_limit, seconds_left
 from api.mailings.queries import mailings_starting_next, mailings_under_way
 from api.permissions import requires
 from api.statistics.queries import mailings_by_status, messages_by_status
-from api.workers.queries import WATCHED, fleet, spans
+from api.workers.queries import DASHBOARD_PERIOD, fleet, spans
 from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus
 
 COLUMN_SECONDS = 10.0
 LISTED = 20
-"""Mailings under way that are shown; the next ones to start are a quarter of that."""
+"""Current mailings that are shown, and a quarter as many of those that start next."""
 
 
 @blp.get("/")
 @requires(Role.VIEWER)
 def dashboard() -> str:
-    """What an operator looks at first."""
+    """The start page."""
     workers, mailings = fleet(), mailings_by_status()
     found, next_ones = mailings_under_way(LISTED + 1), mailings_starting_next(LISTED // 4)
     under_way, load = found[:LISTED], load_of(workers)
     left = {mailing["id"]: seconds_left(mailing, workers, load) for mailing in under_way}
-    columns = int(WATCHED.total_seconds() / COLUMN_SECONDS)
+    columns = int(DASHBOARD_PERIOD.total_seconds() / COLUMN_SECONDS)
     values: dict[str, Any] = {
         "fleet": workers,
         "plot": rate_plot(spans(workers.now), workers.now, seconds=COLUMN_SECONDS, columns=columns),
         "messages": messages_by_status(),
         "mailings": mailings,
-        # Each list is cut. Ended mailings are under way too until their last message has an end.
+        # Each list is limited. Ended mailings are listed until their last message is final.
         "more": len(found) > LISTED or mailings[MailingStatus.SCHEDULED.value] > len(next_ones),
         "under_way": under_way,
         "next_ones": next_ones,

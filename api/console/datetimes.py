@@ -1,8 +1,8 @@
-"""Date fields: from a moment to what a field shows in the viewer's time zone, and back without a change.
+"""Date fields: conversion between times and a field's local time, without changing a time that was not edited.
 
-A field shows a moment to the second, in local time: it can't hold what is finer, nor say which of two equal hours is
-meant when clocks go back. So two hidden fields go with it: the exact moment (`NAME_was`), and what the field showed of
-it at first (`NAME_shown`). A field that still shows the same means that moment; only what was typed is read as a time.
+A field has a local time to the second: it can't hold fractions, nor distinguish the two equal hours when clocks go
+back. So it has two hidden fields: the exact time (`NAME_was`), and the field's initial value (`NAME_shown`). A field
+that still has its initial value means the exact time; only an edited value is parsed.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ NAMES = ("start_datetime", "end_datetime")
 
 @dataclass
 class Moments:
-    """What the date fields of a form say."""
+    """The parsed date fields of a form."""
 
     values: dict[str, str] = field(default_factory=dict)
-    """In UTC as the API wants it; what is no date stays as it was typed."""
+    """In UTC, as the API expects; an invalid date stays as typed."""
     errors: dict[str, list[str]] = field(default_factory=dict)
     choices: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """For a time that comes twice: `NAME_fold` to choose it by, and what it is called."""
+    """For a time that occurs twice: the values of `NAME_fold` to choose from, with their labels."""
 
 
 def written(moment: datetime) -> str:
-    """The moment exactly, in UTC."""
+    """The exact time in UTC, as text."""
     return rfc_3339(moment, "auto")
 
 
 def shown(exact: str) -> str:
-    """What a date field shows of an exact moment before a script has made it the viewer's time: UTC, to the second.
+    """A date field's value of an exact time before a script converts it to the viewer's time zone: UTC, to the second.
 
-    What was typed and is no moment stays.
+    An invalid value is returned unchanged.
     """
     return exact.removesuffix("Z")[:19] if exact.endswith("Z") else exact
 
 
 def read_moments(form: Mapping[str, str]) -> Moments:
-    """Those of the date fields that the form has."""
+    """Parses those of the date fields that the form has."""
     found = Moments()
     for name in NAMES:
         if name in form:
@@ -58,7 +58,7 @@ def read_moments(form: Mapping[str, str]) -> Moments:
 
 
 def _is_same(typed: str, shown_at_first: str) -> bool:
-    # A browser leaves out seconds that are none.
+    # A browser leaves out seconds of zero.
     try:
         return datetime.fromisoformat(typed) == datetime.fromisoformat(shown_at_first)
     except (ValueError, TypeError):
@@ -72,7 +72,7 @@ def _read(found: Moments, name: str, typed: str, zone: str, fold: str) -> None:
     try:
         local = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone))
     except ValueError:
-        return  # the schema says what is wrong with it
+        return  # the schema reports the error
     both = [local.replace(fold=0), local.replace(fold=1)]
     try:
         found.values[name] = written(in_utc(both[fold == "1"]))

@@ -1,4 +1,4 @@
-"""Drafts of mailings: writing one, the review before it is sent, sending it, and undoing that."""
+"""Drafts of mailings: adding, changing, reviewing, sending and removing one, and undoing a sending."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from shared.domain.roles import Role
 @blp.route("/mailings/new/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def new_mailing() -> str | Response | tuple[str, int]:
-    """A new mailing; one that is begun with `?like=` an old one has its text and mark. It becomes a draft."""
+    """The form of a new mailing, which is saved as a draft. With `?like=`, it has the text and mark of that mailing."""
     form = read_form()
 
     def add() -> str:
         return _next_address(services.add_draft(_checked(form)))
 
     def amend(earlier: Earlier) -> str | None:
-        """Sends the form again with other content: changes the draft, unless it was sent or changed since."""
+        """Handles a repeated form with other content: changes the draft, unless it was sent or changed since."""
         draft_id = _draft_of(earlier)
         draft = services.lock_draft(draft_id) if draft_id else None
         if draft is None or draft.mailing_id is not None or draft.updated_at > earlier.at:
@@ -53,7 +53,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
 @blp.route("/mailings/drafts/<id:draft_id>/edit/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
-    """A change to a draft."""
+    """Changes a draft."""
     draft = draft_by_id(draft_id)
     if request.method != "POST":
         return _redirect_if_sent(draft) or show_form(Form(draft.fields), draft=draft)
@@ -77,7 +77,7 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
 @blp.route("/mailings/drafts/<id:draft_id>/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
-    """What sending the draft would do, exactly; and sends it, when that is confirmed."""
+    """Shows the review of a draft, and sends it when that is confirmed."""
     form = Form(request.form)
 
     def send() -> str:
@@ -102,7 +102,7 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
 @blp.route("/mailings/drafts/<id:draft_id>/remove/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
-    """Asks whether to delete the draft, and deletes it."""
+    """Asks for confirmation and deletes the draft."""
     form = Form({})
 
     def remove() -> str:
@@ -142,13 +142,13 @@ def _show_review(form: Form, draft: Draft, review: Review) -> tuple[str, int]:
 
 
 def _redirect_if_sent(draft: Draft) -> Response | None:
-    """The redirect to the mailing that the draft has become, if it was sent."""
+    """The redirect to the draft's mailing, if it was sent."""
     return redirect(url_for("console.mailing", mailing_id=draft.mailing_id)) if draft.mailing_id else None
 
 
 def _checked(form: Form) -> dict[str, str]:
-    """The fields of the form as a draft keeps them. Raises ValidationError and Invalid: if it goes on to the review,
-    for all that keeps it from being sent."""
+    """The fields of the form as a draft stores them. Raises ValidationError and Invalid: if the review follows, for
+    everything that prevents sending."""
     fields = draft_fields(form)
     if not _only_kept():
         fields_to_send(fields)
@@ -166,6 +166,6 @@ def _next_address(draft_id: int) -> str:
 
 
 def _draft_of(earlier: Earlier) -> int | None:
-    """The draft that an earlier submission has made."""
+    """The id of the draft that an earlier submission has added; None if it added none."""
     found = re.fullmatch(r".*(?:/mailings/drafts/|#draft-)([0-9]+)/?", earlier.address)
     return int(found[1]) if found else None

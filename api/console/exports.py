@@ -1,4 +1,4 @@
-"""Exports: how a file is to be written, and a mailing's ledger, streamed: memory stays flat however long it is."""
+"""Exports: the choice of format, and a mailing's ledger, streamed with bounded memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from api.console.blueprint import blp
 from api.console.preferences import language
-from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_answer
+from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_response
 from api.mailings.queries import check_mailing
 from api.messages.queries import AttemptRow, MessageRow, ledger_pages
 from api.permissions import requires
@@ -38,14 +38,14 @@ COLUMNS = (
 @blp.get("/clients/export/")
 @requires(Role.VIEWER)
 def export_clients() -> str:
-    """In which form the directory is to be saved."""
+    """The choice of format for the directory."""
     return _choices("/v1/client/export/", url_for("console.clients"))
 
 
 @blp.get("/mailings/<id:mailing_id>/export/")
 @requires(Role.VIEWER)
 def export_ledger(mailing_id: int) -> str:
-    """In which form a mailing's ledger is to be saved."""
+    """The choice of format for a mailing's ledger."""
     check_mailing(mailing_id)
     address = url_for("console.mailing_ledger", mailing_id=mailing_id)
     return _choices(address, url_for("console.mailing", mailing_id=mailing_id), mailing_id)
@@ -60,11 +60,11 @@ def mailing_ledger(mailing_id: int) -> Response:
         form = CsvForm.of(**CsvFormArguments().load(request.args.to_dict(), unknown=ma.EXCLUDE))
     except ma.ValidationError:
         raise BadRequest("There is no such choice.") from None
-    return csv_answer(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
+    return csv_response(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 
 def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
-    # What Excel in the viewer's language most probably expects.
+    # The delimiter that Excel probably expects in the viewer's language.
     usual = "semicolon" if language() == "ru" else "comma"
     return render_template("console/export.html", address=address, back=back, mailing_id=mailing_id, usual=usual)
 

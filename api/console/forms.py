@@ -1,4 +1,4 @@
-"""Forms: what a person typed, checked by the schemas and rules that the API goes by, and what was wrong with it."""
+"""Forms: typed values, validated by the schemas and rules of the API, with their errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_babel import gettext
 from werkzeug import Response
 
 from api.audit.recorder import nothing_changed, set_operation
-from api.auth.saved_form import Again, why_again
+from api.auth.saved_form import ReshowReason, reshow_reason
 from api.console import notices
 from api.console.labels import translate
 from api.console.single_submit import Earlier, Submission
@@ -21,14 +21,14 @@ from api.unit_of_work import unit_of_work
 from shared.errors import FieldError
 
 Work = Callable[[], str]
-"""What a form does; it returns the address of the page that follows."""
+"""The action of a form; returns the address of the next page."""
 
 Amend = Callable[[Earlier], str | None]
-"""The same, for a form that was sent before. None when what it made can't be changed any more."""
+"""Handles a form that was sent before with other content. Returns None if its result can't be changed any more."""
 
 
 class ChangedMeanwhile(FieldError):
-    """Another person has changed the thing since the form was opened."""
+    """Another person has changed the object since the form was opened."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -37,26 +37,26 @@ class ChangedMeanwhile(FieldError):
 
 
 class AlreadySent(FieldError):
-    """The form was sent before, with another content."""
+    """The form was sent before, with other content."""
 
     def __init__(self, address: str) -> None:
         super().__init__("", gettext("This form has already been submitted with other content."))
         self.address = address
-        """Where the earlier submission led to."""
+        """The address of the earlier submission's result."""
 
 
 class Versioned(Protocol):
-    """What a form can change."""
+    """An object that a form can change."""
 
     @property
     def updated_at(self) -> datetime: ...
 
 
 class Theirs(NamedTuple):
-    """What another person has saved, in the fields that differ from the form's."""
+    """The values that another person has saved, in the fields that differ from the form's."""
 
     by: str | None
-    """Their name; none if it is not known."""
+    """Their name; None if unknown."""
     at: datetime
     values: dict[str, Any]
 
@@ -70,31 +70,31 @@ class Form:
         self.values = dict(values)
         self.errors = dict(errors)
         self.refused_with = refused_with
-        """The status of an answer that shows errors."""
+        """The status of a response that shows errors."""
         self.choices: Mapping[str, list[tuple[str, str]]] = {}
-        """By date field: what to choose from, where the time comes twice."""
+        """The choices by date field, for times that occur twice."""
         self.sent_as: str | None = None
-        """Where an earlier submission of this form led to, when it had another content: now, nothing was done."""
+        """The address of an earlier submission's result, if it had other content: this one had no effect."""
         self.is_in_conflict = False
         self.theirs: Theirs | None = None
-        """To be compared with the values, if another person has saved since the form was opened."""
+        """The other person's values, if they have saved since the form was opened."""
 
     @property
     def status(self) -> int:
-        """Of the answer that shows the form again."""
-        if why_again() is Again.STALE:
+        """The status of the response that shows the form again."""
+        if reshow_reason() is ReshowReason.STALE:
             return 403
         return 409 if self.sent_as else self.refused_with if self.errors else 200
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is shown again with what was typed before a sign-in."""
-        return why_again() in (Again.SIGNED_IN, Again.STALE)
+        """Whether it is shown again with the values from before a sign-in."""
+        return reshow_reason() in (ReshowReason.SIGNED_IN, ReshowReason.STALE)
 
     def compare(self, values: Mapping[str, Any], at: datetime, by: str | None) -> None:
-        """Shows the present values beside those that were typed, field by field, where they differ.
+        """Shows the present values beside the typed ones, in the fields where they differ.
 
-        The form names the version that is shown: if it is sent again, it replaces that one and no later one.
+        The form has the version that is shown: if it is sent again, it replaces only that version.
         """
         typed = {name: value for name, value in self.values.items() if name in values}
         differ = {name for name, value in typed.items() if str(value).strip() != str(values[name])}
@@ -105,13 +105,13 @@ class Form:
         return load_present(schema, self.values)
 
     def submit(self, work: Work, *, operation: str, amend: Amend | None = None) -> Response | None:
-        """Does the work, once however often the form is sent, commits, and leads to the address that the work returns.
+        """Does the work once, however often the form is sent, commits, and redirects to the address that it returns.
 
-        The audit names it by the API's `operation`. None, with `errors`, when a rule or another row forbids it, or when
-        the form was sent before with another content. Then `amend`, if given, may take the new content into what the
-        earlier submission made. None as well for a form that is only to be shown again.
+        The audit records it as the API's `operation`. Returns None and sets `errors` if a rule or another row forbids
+        it, or if the form was sent before with other content. In that case `amend`, if given, may apply the new content
+        to the earlier result. Also returns None for a form that is only to be shown again.
         """
-        if self.errors or why_again():
+        if self.errors or reshow_reason():
             return None
         set_operation(operation)
         try:
@@ -133,10 +133,10 @@ class Form:
             nothing_changed()
             return earlier.repeat()
         address = work() if earlier is None else self._amend(earlier, amend)
-        answer = redirect(address)
-        notices.attach(answer, address)
-        submission.keep(answer)
-        return answer
+        response = redirect(address)
+        notices.attach(response, address)
+        submission.keep(response)
+        return response
 
     @staticmethod
     def _amend(earlier: Earlier, amend: Amend | None) -> str:
@@ -147,8 +147,8 @@ class Form:
 
 
 def untouched(typed: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values before that a form sent back as it had shown them: a browser's field drops line ends, and a
-    text area makes LF of all of them, so a value that was not edited may come back in other characters."""
+    """The values that a form sent back unedited. A browser's field removes line ends, and a text area converts them to
+    LF, so an unedited value may come back in other characters."""
     return {
         name: value
         for name, value in before.items()
@@ -161,6 +161,6 @@ def _in_area(text: str) -> str:
 
 
 def check_unchanged(thing: Versioned) -> None:
-    """Raises ChangedMeanwhile if another person has changed the thing since the form was opened."""
+    """Raises ChangedMeanwhile if another person has changed the object since the form was opened."""
     if thing.updated_at.isoformat() != request.form.get("updated_at"):
         raise ChangedMeanwhile

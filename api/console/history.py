@@ -1,4 +1,4 @@
-"""The history of a mailing and of a draft: their earlier texts, with who wrote them and when."""
+"""The history of a mailing and of a draft: their earlier texts, with authors and times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.domain.roles import Role
 @blp.get("/mailings/<id:mailing_id>/texts/")
 @requires(Role.VIEWER)
 def mailing_texts(mailing_id: int) -> str:
-    """The texts of a mailing, the latest first."""
+    """The texts of a mailing, latest first."""
     found = paged(partial(revisions_before, mailing_id), lambda revision: int(revision.number), MAX_ID)
     return render_template("console/mailing_texts.html", mailing=mailing_by_id(mailing_id), found=found)
 
@@ -27,6 +27,6 @@ def mailing_texts(mailing_id: int) -> str:
 @blp.get("/mailings/drafts/<id:draft_id>/versions/")
 @requires(Role.OPERATOR)
 def draft_versions(draft_id: int) -> str:
-    """The versions of a draft, the latest first."""
+    """The versions of a draft, latest first."""
     draft = draft_by_id(draft_id)
     return render_template("console/draft_versions.html", draft=draft, versions=versions_of(draft))

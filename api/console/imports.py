@@ -1,4 +1,4 @@
-"""Importing clients from a file: a script of the page sends it, first to check it, then to import it."""
+"""Importing clients from a file: the page's script sends it twice, to check it and to import it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from api.clients.staging import Reason
 from api.console.blueprint import blp
 from api.console.labels import translate
 from api.console.regions import regions
-from api.http.csv_files import CsvForm, csv_answer
+from api.http.csv_files import CsvForm, csv_response
 from api.permissions import requires
 from shared.domain.numbering_plans import REGIONS
 from shared.domain.phone_numbers import PhoneNumbers, numbers_of
 from shared.domain.roles import Role
 
 CHECK, IMPORT, REJECTED = "check", "import", "rejected"
-"""What is done with a file: a dry run; an import; a dry run whose answer is the file of rejected rows."""
+"""The steps: a dry run; an import; a dry run that returns the file of rejected rows."""
 
 COLUMN_LABELS = {
     "phone_number": lazy_gettext("Phone number"),
@@ -45,7 +45,7 @@ DELIMITER_LABELS = {
 @blp.get("/clients/import/")
 @requires(Role.OPERATOR)
 def import_clients() -> str:
-    """Choose a file."""
+    """The page to choose a file."""
     default_region = current_app.config["DEFAULT_REGION"]
     return render_template(
         "console/import.html", encodings=CHOICES, columns=COLUMNS, regions=regions(), default_region=default_region
@@ -55,9 +55,9 @@ def import_clients() -> str:
 @blp.post("/clients/import/")
 @requires(Role.OPERATOR)
 def import_file() -> Response | str:
-    """Does the step with the file that is the body, and returns the part of a page that reports on it.
+    """Executes the step with the file in the body, and returns its report as a part of the page.
 
-    Also for a file that is refused. It needs no token against being sent twice: the same file again changes nothing.
+    Also for a file that is refused. It needs no form token: importing the same file again changes nothing.
     """
     step, numbers = _requested()
     set_operation("importClients")
@@ -66,12 +66,12 @@ def import_file() -> Response | str:
         with ExitStack() as stack:
             report, staging = stack.enter_context(imported_file(file, numbers, dry_run=step != IMPORT))
             if step == REJECTED:
-                # For a spreadsheet, as the file that was sent probably is.
+                # For a spreadsheet, which the file is probably from.
                 form = CsvForm(file.delimiter or ",", bom=True)
                 pieces = rejected_as_csv(file, staging.rejected(), form, translate_reason)
-                answer = csv_answer(stream_with_context(pieces), "rejected.csv")
-                answer.call_on_close(stack.pop_all().close)
-                return answer
+                response = csv_response(stream_with_context(pieces), "rejected.csv")
+                response.call_on_close(stack.pop_all().close)
+                return response
             labels = {"columns": COLUMN_LABELS, "delimiters": DELIMITER_LABELS, "reason": translate_reasons}
             return render_template("console/import_report.html", report=report, file=file, labels=labels)
     except HTTPException as error:
@@ -79,9 +79,9 @@ def import_file() -> Response | str:
 
 
 def translate_reason(reason: str) -> str:
-    """Why a row or a file is refused, in the viewer's language, as far as it is known.
+    """The reason for which a row or a file is refused, in the viewer's language, if it has a translation.
 
-    Of one that ends in something found in the file, what stands before the colon.
+    If the reason ends with content of the file, the part before the colon is translated.
     """
     known = translate(reason)
     beginning, colon, end = reason.partition(": ")
@@ -89,12 +89,12 @@ def translate_reason(reason: str) -> str:
 
 
 def translate_reasons(reason: Reason) -> str:
-    """The reason of several rows, where `…` stands for numbers that differ."""
+    """The reason of several rows, with `…` in place of numbers that differ."""
     return translate_reason(reason.reason) if "…" not in reason.reason else gettext(reason.kind).replace("#", "…")
 
 
 def _requested() -> tuple[str, PhoneNumbers]:
-    """The step, and what reads the phone numbers. Raises BadRequest for choices that the page does not offer."""
+    """The step, and the parser of phone numbers. Raises BadRequest for invalid choices."""
     step, region = (request.args.get(name, "") for name in ("step", "default_region"))
     if step not in (CHECK, IMPORT, REJECTED) or region not in ("", *REGIONS):
         raise BadRequest("There is no such choice.")
@@ -102,7 +102,7 @@ def _requested() -> tuple[str, PhoneNumbers]:
 
 
 def _refusal(error: HTTPException) -> dict[str, Any]:
-    """Why the whole file was refused: a sentence, and the columns of the first line that are wrong."""
+    """Why the whole file was refused: a sentence, and the errors of header columns."""
     wrong: dict[str, list[str]] = getattr(error, "data", {}).get("errors", {}).get("csv", {})
     columns = {
         kind: [name for name, messages in wrong.items() if kind in messages] for kind in (MISSING, TWICE, UNKNOWN)

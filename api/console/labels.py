@@ -79,26 +79,26 @@ FIELDS = {
 """The labels of the fields of a mailing and of a client."""
 
 MEANINGS = {status: lazy_gettext(meaning) for status, meaning in messages.MEANINGS.items()}
-"""What each state of a message means."""
+"""The meaning of each status of a message."""
 
 COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
-"""Sentences whose numbers count something; in others they are names, which are not grouped."""
+"""Sentences whose numbers are counts, which are grouped; in others they are ids."""
 
 _NUMBER = re.compile(r"\d+")
 
 
 def label(name: str) -> str:
-    """The label of a state, an result or an action; the name itself where there is none."""
+    """The label of a state, a result or an action; the name itself if there is none."""
     return str(LABELS.get(name, name))
 
 
 def gateway_label(state: str) -> str:
-    """The label of a state of the gateway, by one worker's report or by all that is known."""
+    """The label of a state of the gateway, as reported by one worker or as derived from all."""
     return str(GATEWAY_LABELS[GatewayState(state)])
 
 
 def translate(sentence: str) -> str:
-    """An English sentence of a rule or of the ledger in the viewer's language; as it is where the catalogue lacks it.
+    """An English sentence of a rule or of the ledger in the viewer's language; unchanged if it has no translation.
 
     Catalogues have `#` in place of each number: "Mailing # is cancelled."
     """

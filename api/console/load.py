@@ -1,4 +1,4 @@
-"""What waits to be sent, and what keeps it from being sent."""
+"""The pending work, and the problems that prevent sending."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import current_app
 
-from api.console.alerts import LATE, Load, Problem, fleet_problems
+from api.console.alerts import START_TOLERANCE, Load, Problem, fleet_problems
 from api.mailings.audience import count_audience
 from api.mailings.backlog import backlog_of, overdue_mailings, waiting_messages
 from api.workers.queries import Fleet
@@ -15,20 +15,22 @@ from shared.domain.estimates import seconds_needed
 
 
 def load_of(fleet: Fleet) -> Load:
-    """What waits, and what should have started. Whom the overdue mailings are for is counted if they are late."""
+    """Pending messages and overdue mailings. The audience of overdue mailings is counted if they are late."""
     overdue = overdue_mailings()
-    late = overdue.since is not None and (not fleet.alive or (fleet.now - overdue.since).total_seconds() > LATE)
+    late = overdue.since is not None and (
+        not fleet.alive or (fleet.now - overdue.since).total_seconds() > START_TOLERANCE
+    )
     clients = {mailing_id: count_audience(mark).clients for mailing_id, mark in overdue.marks.items()} if late else {}
     return Load(waiting_messages(), overdue, clients)
 
 
 def hindrances(fleet: Fleet) -> list[Problem]:
-    """What would keep a message from being sent now."""
+    """The problems that prevent sending now."""
     return list(fleet_problems(fleet, load_of(fleet)))
 
 
 def seconds_left(mailing: Mapping[str, Any], fleet: Fleet, load: Load) -> float | None:
-    """Seconds that sending a mailing will take at the current speed, alongside other mailings; none if unknown."""
+    """Seconds until a mailing is sent at the current speed, alongside other mailings; None if unknown."""
     others = backlog_of(load.waiting, apart_from=mailing["id"])
     return seconds_needed(mailing["messages"]["pending"], fleet.accepted_a_second, others)
 

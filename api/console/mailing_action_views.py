@@ -1,4 +1,4 @@
-"""What a person does to a mailing as a whole: first a page that says what the action would do, then the action."""
+"""Actions on a mailing as a whole: a confirmation page, then the action."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ OPERATIONS = {
 @blp.route(f"/mailings/<id:mailing_id>/<any({NAMES}):name>/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def mailing_action(mailing_id: int, name: str) -> str | Response | tuple[str, int]:
-    """Says what the action would do, and does it when that is confirmed."""
+    """Asks for confirmation and performs the action."""
     action = MailingAction(name)
     form = Form({}, refused_with=409)
 
-    def do() -> str:
-        set_notice(_do(mailing_id, action))
+    def perform() -> str:
+        set_notice(_perform(mailing_id, action))
         if action is MailingAction.REMOVE:
             return url_for("console.mailings")
         return url_for("console.mailing", mailing_id=mailing_id)
 
-    done = form.submit(do, operation=OPERATIONS[action]) if request.method == "POST" else None
+    done = form.submit(perform, operation=OPERATIONS[action]) if request.method == "POST" else None
     return done or ask_to_confirm(mailing_id, action, form)
 
 
@@ -67,15 +67,15 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
 
 
 def ask_to_confirm(mailing_id: int, action: MailingAction, form: Form) -> tuple[str, int]:
-    """The page that says what the action would do, and asks; if the rules forbid it, it says why, without a button."""
+    """The confirmation page; if the rules forbid the action, it shows why, without a button."""
     mailing = mailing_by_id(mailing_id)
     refusal = refusal_of(action, mailing_row(mailing_id), mailing["messages"], now())
     shown = {"mailing": mailing, "action": action, "limit": services.RETRY_LIMIT, "form": form, "refusal": refusal}
     return render_template("console/confirm.html", **shown), 409 if refusal else form.status
 
 
-def _do(mailing_id: int, action: MailingAction) -> Notice:
-    """Does it, and returns the notice for the page that follows."""
+def _perform(mailing_id: int, action: MailingAction) -> Notice:
+    """Performs the action, and returns the notice for the next page."""
     if status := RETRIED.get(action):
         result = services.retry(mailing_id, status)
         return Notice(action.value, result.retried, result.more)

@@ -1,4 +1,4 @@
-"""What a person can do to a mailing. Pure."""
+"""The actions that are available for a mailing. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.errors import Conflict
 
 
 class MailingAction(enum.StrEnum):
-    """Each has a page that says what it would do, and asks."""
+    """An action with a confirmation page."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -27,7 +27,7 @@ RETRIED = {MailingAction.RETRY_FAILED: MessageStatus.FAILED, MailingAction.RETRY
 
 
 def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[MailingAction]:
-    """The actions that a mailing in this state allows; the rules check again when one is done."""
+    """The actions that are allowed in this state; the rules check again when one is performed."""
     status, messages = mailing["status"], mailing["messages"]
     actions = []
     if status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING):
@@ -44,7 +44,7 @@ def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[Mailing
 
 
 def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
-    """Why the action would be refused, or would change nothing; none if neither.
+    """Why the action would be refused, or would change nothing; None if neither.
 
     `messages` are the counts by status.
     """
@@ -60,7 +60,7 @@ def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, i
 
 
 def is_still_so(done: str, mailing: Mapping[str, Any]) -> bool:
-    """Whether the mailing is still in the state that the action led to: another one may have changed it since."""
+    """Whether the mailing is still in the state that the action led to. Another action may have changed it since."""
     status = mailing["status"]
     match done:
         case MailingAction.PAUSE:
@@ -73,7 +73,7 @@ def is_still_so(done: str, mailing: Mapping[str, Any]) -> bool:
 
 
 def starts_in(mailing: Mapping[str, Any], now: datetime) -> int | None:
-    """Seconds until a mailing starts, and can be undone; none when it has started, or does not wait for its start."""
+    """Seconds until a scheduled mailing starts, during which it can be undone; None if it is not scheduled."""
     if mailing["status"] is not MailingStatus.SCHEDULED or mailing["launch_started_at"]:
         return None
     left = (mailing["start_datetime"] - now).total_seconds()

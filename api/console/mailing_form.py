@@ -1,4 +1,4 @@
-"""The form in which a mailing is written, with its estimate."""
+"""The form of a mailing, with its estimate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
 @blp.route("/mailings/<id:mailing_id>/edit/", methods=["GET", "POST"])
 @requires(Role.OPERATOR)
 def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
-    """A change to a mailing, as far as the rules still allow one."""
+    """Changes a mailing, as far as its state allows."""
     mailing = queries.mailing_by_id(mailing_id)
     if request.method != "POST" and mailing["status"] in ENDED:
         return render_template("console/mailing_ended.html", mailing=mailing), 409
@@ -55,7 +55,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
         if after.end_datetime != before.end_datetime:
             check_end(after.end_datetime, earliest)
         if after.start_datetime != before.start_datetime and not locked.launch_began:
-            # Moving the start to now can be undone for as long as sending a draft can.
+            # Moving the start to now can be undone for SEND_GRACE_SECONDS, like sending a draft.
             after = replace(after, start_datetime=max(after.start_datetime, earliest))
         services.change_mailing(locked, before, after)
         set_notice(Notice("changed"))
@@ -75,7 +75,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
 @blp.post("/mailings/estimate/")
 @requires(Role.VIEWER)
 def estimate_part() -> str:
-    """The estimate of a mailing, as the part of the form that a script updates while a person types."""
+    """The estimate of a mailing, as the part of the form that a script updates during typing."""
     mailing_id = whole_number(request.args.get("mailing", ""))
     mailing = queries.mailing_by_id(mailing_id) if mailing_id else None
     estimate = estimate_of(read_form().values, _existing(mailing))
@@ -83,9 +83,9 @@ def estimate_part() -> str:
 
 
 def read_form() -> Form:
-    """The request's form, or how a new mailing begins."""
+    """The request's form, or the initial values of a new mailing."""
     if request.method != "POST":
-        return Form(_beginning())
+        return Form(_initial_values())
     values: dict[str, Any] = {name: request.form[name] for name in FIELDS if name in request.form}
     moments = read_moments(request.form)
     if "text" in values:
@@ -97,7 +97,7 @@ def read_form() -> Form:
 
 
 def draft_fields(form: Form) -> dict[str, str]:
-    """What a draft keeps of the form. Raises ValidationError for what a text of PostgreSQL can't hold."""
+    """The fields of the form that a draft stores. Raises ValidationError for text that PostgreSQL can't store."""
     fields = load_present(DraftBody(), form.values)
     return {name: str(value) for name, value in fields.items()}
 
@@ -115,7 +115,7 @@ def _existing(mailing: Mapping[str, Any] | None) -> Existing | None:
     return Existing(mailing["id"], mailing["messages"]["pending"] if mailing["launch_started_at"] else None)
 
 
-def _beginning() -> dict[str, Any]:
+def _initial_values() -> dict[str, Any]:
     start = now().replace(second=0, microsecond=0)
     values: dict[str, Any] = {"on_unknown": OnUnknown.RESEND.value, "mark": request.args.get("mark", "")}
     like = whole_number(request.args.get("like", ""))

@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import request
 
-from api.console.alerts import GRAVE, is_overdue, problems_about
+from api.console.alerts import DANGER, is_overdue, problems_about
 from api.console.blueprint import blp, page
 from api.console.charts import timeline
 from api.console.load import hindrances, load_of, rate_limit, seconds_left
@@ -26,13 +26,13 @@ from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus
 
 DRAFTS = 20
-"""Drafts that are listed, the latest ones."""
+"""The latest drafts, which are listed."""
 
 
 @blp.get("/mailings/")
 @requires(Role.VIEWER)
 def mailings() -> str:
-    """All mailings, or those that are searched for."""
+    """The list of mailings, or a search."""
     words, status = request.args.get("words", "").strip(), request.args.get("status", "")
     wanted = MailingStatus(status) if status in list(MailingStatus) else None
     search = MailingSearchPage(read_search(words, request.args.get("zone", "UTC"), wanted))
@@ -53,14 +53,14 @@ def mailings() -> str:
         statuses=list(MailingStatus),
         notice=take_notice(),
         now=workers.now,
-        problems=[problem for problem in hindrances(workers) if problem.level == GRAVE],
+        problems=[problem for problem in hindrances(workers) if problem.level == DANGER],
     )
 
 
 @blp.get("/mailings/<id:mailing_id>/")
 @requires(Role.VIEWER)
 def mailing(mailing_id: int) -> str:
-    """One mailing: how far it is, why what was not sent was not, and what can be done about it."""
+    """One mailing: its progress, the reasons of messages that were not sent, and the available actions."""
     summary = mailing_by_id(mailing_id)
     workers, notice = fleet(), take_notice()
     load = load_of(workers)

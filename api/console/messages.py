@@ -36,7 +36,7 @@ SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
 @blp.get("/ledger/")
 @requires(Role.VIEWER)
 def ledger() -> str:
-    """The messages, or those that are searched for, the latest first."""
+    """The list of messages, or a search, latest first."""
     typed = {name: request.args.get(name, "").strip() for name in SEARCHED}
     wanted, wrong = _wanted(typed)
     found = Page((), None, None)
@@ -49,14 +49,14 @@ def ledger() -> str:
 @blp.get("/ledger/<id:message_id>/")
 @requires(Role.VIEWER)
 def message(message_id: int) -> str:
-    """One message: each request and its answer, from its launch to its end."""
+    """One message, with its attempts and their results."""
     return _show(message_id, Form({}))
 
 
 @blp.post("/ledger/<id:message_id>/resolve/")
 @requires(Role.OPERATOR)
 def resolve_message(message_id: int) -> Response | tuple[str, int]:
-    """Does with a message that is unknown what a person has decided."""
+    """Applies a person's decision about an unknown message."""
     form = Form(request.form, refused_with=409)
 
     def decide() -> str:
@@ -88,7 +88,7 @@ def _is_to_be_sent(message: Mapping[str, Any], mailing: MailingRow) -> bool:
 
 
 def _no_resend(mailing: MailingRow, client: ClientRow | None) -> str | None:
-    """Why a message of the mailing can't be sent again to the client; none if it can."""
+    """Why a message of the mailing can't be sent again to the client; None if it can."""
     try:
         check_resend(mailing, client.id if client else None, now())
     except Conflict as refusal:
@@ -97,7 +97,7 @@ def _no_resend(mailing: MailingRow, client: ClientRow | None) -> str | None:
 
 
 def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """What to find, and the fields that are not valid."""
+    """The search criteria, and the names of invalid fields."""
     wanted: dict[str, Any] = {}
     wrong = []
     if typed["phone"]:

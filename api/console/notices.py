@@ -1,7 +1,7 @@
-"""Notices: what a form has done, shown once by the page that follows, to the person who sent it.
+"""Notices: the result of a form, shown once on the next page to the person who sent it.
 
-The redirect carries the notice as a signed cookie for the following page's path alone, so two tabs that send forms at
-the same time neither lose nor swap theirs, and the address stays clean. The page deletes the cookie.
+The redirect sets the notice as a signed cookie for the next page's path only, so that forms sent from two tabs at the
+same time do not lose or swap notices, and the address has no parameters. The page deletes the cookie.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from api.principal import current_principal
 
 COOKIE = "gonets_notice"
 SALT = "notice"
-"""Keeps a notice from being taken for a session, which is signed with the same secret."""
+"""Distinguishes a notice from a session, which is signed with the same secret."""
 
-FRESH = 120
-"""Seconds in which the page must have been loaded: later, the notice may be out of date."""
+MAX_AGE_SECONDS = 120
+"""Seconds within which the page must be loaded. Later, the notice may be outdated."""
 
 
 class Notice(NamedTuple):
-    """What was done."""
+    """The result of a form."""
 
     name: str
-    """By which the page chooses its sentence."""
+    """The name of the notice's sentence."""
     messages: int | None = None
-    """How many messages it was done to, where the notice shows that."""
+    """The number of messages affected, if the notice shows it."""
     more: bool = False
-    """Whether there are more that it could be done to."""
+    """Whether there are more messages to apply the action to."""
 
 
 def set_notice(notice: Notice) -> None:
-    """Sets the notice for the page that follows, shown if the form's work is committed."""
+    """Sets the notice for the next page, shown if the form's work is committed."""
     g.notice = notice
 
 
-def attach(answer: BaseResponse, address: str) -> None:
+def attach(response: BaseResponse, address: str) -> None:
     """Adds the notice, if there is one, to the redirect to that address."""
     notice: Notice | None = g.pop("notice", None)
     if notice is not None:
@@ -49,17 +49,19 @@ def attach(answer: BaseResponse, address: str) -> None:
         signed = serializer().dumps([current_principal().actor, path, *notice], salt=SALT)
         text = signed if isinstance(signed, str) else signed.decode()
         secure = request.is_secure
-        answer.set_cookie(COOKIE, text, max_age=FRESH, path=path, secure=secure, httponly=True, samesite="Lax")
+        response.set_cookie(
+            COOKIE, text, max_age=MAX_AGE_SECONDS, path=path, secure=secure, httponly=True, samesite="Lax"
+        )
 
 
 def take_notice() -> Notice | None:
-    """The notice that this page is to show, once. The live part of a page shows none."""
+    """The notice to show once on this page. The live part of a page shows none."""
     if request.method != "GET" or request.args.get("part"):
         return None
-    # The browser also sends a cookie of the path above, under the same name.
+    # The browser also sends cookies of parent paths, under the same name.
     for cookie in request.cookies.getlist(COOKIE):
         try:
-            actor, path, name, messages, more = serializer().loads(cookie, max_age=FRESH, salt=SALT)
+            actor, path, name, messages, more = serializer().loads(cookie, max_age=MAX_AGE_SECONDS, salt=SALT)
         except (BadData, ValueError, TypeError):
             continue
         if (actor, path) == (current_principal().actor, request.path):
@@ -70,7 +72,7 @@ def take_notice() -> Notice | None:
 
 @blp.after_request
 def delete_shown_notice(response: Response) -> Response:
-    """A notice that was shown is not shown again."""
+    """Deletes the cookie of a notice that was shown."""
     if g.pop("notice_taken", False):
         response.delete_cookie(COOKIE, path=request.path)
     return response

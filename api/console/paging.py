@@ -1,4 +1,4 @@
-"""A page of a list, and the key from which the next one goes on."""
+"""Pagination of the console's lists."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from api.http.fields import whole_number
 from api.http.paging import first_of
 
 ROWS = 50
-OF_ONE_PAGE = ("from", "part")
-"""Parameters that say something of the page that was asked for, and nothing of the next."""
+PAGE_ONLY_PARAMETERS = ("from", "part")
+"""Query parameters of the present page only, which links to other pages leave out."""
 
 
 class Page(NamedTuple):
-    """Some rows, and where the next ones are; nowhere on the last page."""
+    """The rows of a page, and the addresses of the next and the first page, if any."""
 
     rows: Sequence[Any]
     next_address: str | None
@@ -26,9 +26,9 @@ class Page(NamedTuple):
 
 
 def paged(find: Callable[[int, int], Sequence[Any]], key: Callable[[Any], int], start: int) -> Page:
-    """The page that the request's `from` names of what `find(from, limit)` finds; the first one begins at `start`.
+    """The page of `find(from, limit)` at the request's parameter `from`; the first page begins at `start`.
 
-    A `from` that is no whole number is left out of account.
+    An invalid `from` is ignored.
     """
     given = whole_number(request.args.get("from", ""))
     begin = start if given is None else given
@@ -38,6 +38,6 @@ def paged(find: Callable[[int, int], Sequence[Any]], key: Callable[[Any], int], 
 
 
 def address_of(begin: int | None) -> str:
-    """This list from there on; from its beginning, if there is none."""
-    kept = {name: value for name, value in request.args.items() if name not in OF_ONE_PAGE and value}
+    """The address of this list from `begin` on; of its first page for None."""
+    kept = {name: value for name, value in request.args.items() if name not in PAGE_ONLY_PARAMETERS and value}
     return f"{request.path}?{urlencode(kept | ({'from': begin} if begin is not None else {}))}"

@@ -1,9 +1,9 @@
-"""The viewer of a page: who they are and what they may do, and their language and colours.
+"""The viewer of a page: identity, permissions, language and colours.
 
 Language and colours follow the browser's settings, unless the viewer has chosen others.
 
-Catalogues are kept as `.po` files and compiled in memory at their first use, some tens of milliseconds: there is no
-built file that a clone or an image could lack, or that could be older than its source.
+Catalogues are `.po` files, compiled in memory at their first use in some tens of milliseconds, so that there are no
+built files that could be missing or outdated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flask import Flask, Response, current_app, g, redirect, request
 from flask_babel import Babel, Domain, get_locale
 from werkzeug.exceptions import BadRequest
 
-from api.auth.saved_form import Again, is_form, page_of_request, show_again
+from api.auth.saved_form import ReshowReason, is_form, page_address, show_again
 from api.console.blueprint import blp
 from api.console.single_submit import new_token
 from api.console.template_filters import number
@@ -31,13 +31,13 @@ from api.principal import Principal
 LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
 CHOICES = {"language": tuple(LANGUAGES), "theme": THEMES}
-"""Names of cookies, and of parameters and buttons that choose; an empty value leaves it to the browser."""
+"""Names of cookies, parameters and buttons; an empty value means the browser's setting."""
 CATALOGUES = Path(__file__).parent / "translations"
 ONE_YEAR = 365 * 24 * 3600
 
 
 class _Grouped(NullTranslations):
-    """Puts the count of a plural as all figures are written: 20,000 and not 20000."""
+    """Formats the count in a plural with grouping: 20,000 and not 20000."""
 
     def ungettext(self, singular: str, plural: str, num: int) -> str:
         """The form for that number, with the number in it."""
@@ -53,18 +53,18 @@ class _Translated(_Grouped, Translations):
 
 
 class Catalogues(Domain):
-    """Our translations, compiled when they are first asked for."""
+    """The translations, compiled at their first use."""
 
     def get_translations(self) -> NullTranslations:
-        """Those for the viewer's language."""
+        """The translations for the viewer's language."""
         return _translations(str(get_locale()))
 
 
 def register_preferences(app: Flask) -> None:
     """Translates, and gives templates `language`, `languages`, `theme`, `here`, `person` and `may`.
 
-    `here` is the page's address; `person` is who is signed in, or None on public pages. `may` says
-    whether the viewer may open the page of an endpoint, by the rules of api/auth: pages offer nothing else.
+    `here` is the page's address; `person` is the principal, or None on public pages. `may` returns whether the viewer
+    may open the page of an endpoint, by the rules of api/auth: pages show no other links.
     """
     babel = Babel(app, locale_selector=language)
     babel.domain_instance = Catalogues()
@@ -74,13 +74,13 @@ def register_preferences(app: Flask) -> None:
     @app.context_processor
     def viewer() -> dict[str, object]:
         return {
-            **{"language": language(), "languages": LANGUAGES, "theme": theme(), "here": page_of_request()},
+            **{"language": language(), "languages": LANGUAGES, "theme": theme(), "here": page_address()},
             **{"person": person(), "may": may},
         }
 
 
 def language() -> str:
-    """The language that was chosen, or else the best match to the browser's."""
+    """The chosen language, or else the best match to the browser's."""
     chosen = chosen_now().get("language", request.cookies.get("language"))
     if chosen in LANGUAGES:
         return chosen
@@ -88,25 +88,25 @@ def language() -> str:
 
 
 def theme() -> str | None:
-    """The colours that were chosen; none leaves it to the system."""
+    """The chosen colours; None for the system's setting."""
     chosen = chosen_now().get("theme", request.cookies.get("theme"))
     return chosen if chosen in THEMES else None
 
 
 def chosen_now() -> dict[str, str]:
-    """What this request chooses, by the names of CHOICES."""
+    """The preferences that this request sets, by the names of CHOICES."""
     chosen: dict[str, str] = g.get("chosen", {})
     return chosen
 
 
 def person() -> Principal | None:
-    """Who is signed in, also where their role does not suffice; none if nobody is."""
+    """The principal, even if its role is not sufficient; None without a session."""
     found: Principal | None = g.get("principal")
     return found
 
 
 def may(endpoint: str) -> bool:
-    """Whether this person may open the page."""
+    """Whether the viewer may open the page."""
     viewer = person()
     return viewer is not None and is_allowed(viewer.role, access_to(current_app, endpoint, "GET"))
 
@@ -120,16 +120,16 @@ def set_preference() -> Response:
 
 @blp.before_request
 def read_preferences() -> Response | None:
-    """Takes the preference from a page's address or form, so that what is typed is not lost by switching.
+    """Reads a preference from a page's address or form, so that switching does not lose typed content.
 
-    The form is shown again as it is. Raises BadRequest for an unknown choice.
+    The form is shown again unchanged. Raises BadRequest for an unknown choice.
     """
     if not apply_preferences():
         raise BadRequest("There is no such choice.")
     if not g.chosen or request.endpoint == "console.set_preference":
         return None
     if is_form():
-        show_again(Again.SWITCHED)
+        show_again(ReshowReason.SWITCHED)
         return None
     others = [(name, text) for name, text in request.args.items(multi=True) if name not in CHOICES]
     return redirect(f"{request.path}?{urlencode(others)}".rstrip("?"))  # type: ignore[return-value]

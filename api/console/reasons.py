@@ -1,4 +1,4 @@
-"""Why a message or an attempt is where it is, in the viewer's language: by the reason's code and parameters."""
+"""The reasons of messages and attempts in the viewer's language, by code and parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reasoned(Protocol):
 
 
 def reason_text(code: str | None, parameters: Parameters | None) -> str:
-    """The sentence of a code, and after it what the gateway or the system said; nothing for no code."""
+    """The sentence of a code, followed by the text of the gateway or the system; empty without a code."""
     if code is None:
         return ""
     given = parameters or {}
@@ -44,15 +44,15 @@ def reason_text(code: str | None, parameters: Parameters | None) -> str:
 
 
 def reason(of: Reasoned) -> str:
-    """Of an attempt, or of anything else that has a reason."""
+    """The reason of an attempt, a report or a contact."""
     return reason_text(of.reason_code, of.reason_params)
 
 
 def provider_code(of: Reasoned) -> str:
-    """The provider's code, and that it is one; nothing if there was none."""
+    """The provider's code with its label; empty if there was none."""
     return gettext("code %(code)s", code=of.provider_code) if of.provider_code else ""
 
 
 def said_by_gateway(of: Reasoned) -> str:
-    """The provider's code and the reason, as far as there are any."""
+    """The provider's code and the reason, if any."""
     return ": ".join(filter(None, (provider_code(of), reason(of))))

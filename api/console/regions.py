@@ -1,4 +1,4 @@
-"""The countries that have phone numbers, by the names that they have in the viewer's language."""
+"""The countries that have phone numbers, with names in the viewer's language."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def regions() -> list[tuple[str, str]]:
 
 
 def region_name(code: str) -> str:
-    """The name of a country; the code where there is no name."""
+    """The name of a country; the code if there is no name."""
     locale = get_locale()
     return str(locale.territories.get(code, code)) if locale else code
 
 
 def default_region_name() -> str | None:
-    """The name of the country whose numbers may come without its code, by DEFAULT_REGION."""
+    """The name of the country DEFAULT_REGION, whose numbers may omit the country code."""
     code = current_app.config["DEFAULT_REGION"]
     return region_name(code) if code else None

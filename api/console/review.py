@@ -1,4 +1,4 @@
-"""What sending a draft would do, and whether it may be sent."""
+"""The review of a draft: the effect of sending it, and whether it can be sent."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Review:
 
     estimate: Mapping[str, Any]
     mailing: MailingFields | None
-    """With the start that it would get; none if something is wrong with it."""
+    """With the start that it would get; None if it is invalid."""
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     at_once: bool = False
-    """Whether sending starts as soon as the time to undo it is over."""
+    """Whether sending starts right after the time to undo it."""
     last: datetime | None = None
-    """About when the last message is sent; none if neither a rate limit nor a speed is known."""
+    """The estimated time of the last message; None if neither a rate limit nor a speed is known."""
 
     @property
     def warnings(self) -> list[MailingWarning]:
-        """What has to be confirmed one by one."""
+        """The warnings that must be confirmed one by one."""
         return list(self.estimate["warnings"])
 
 
 def review_of(fields: Mapping[str, str]) -> Review:
-    """What sending these fields now would do."""
+    """The review of a draft with these fields."""
     try:
         mailing, at_once = fields_to_send(fields)
     except ma.ValidationError as error:
@@ -55,9 +55,9 @@ def review_of(fields: Mapping[str, str]) -> Review:
 
 
 def estimate_of(values: Mapping[str, Any], existing: Existing | None = None) -> dict[str, Any]:
-    """The estimate of a mailing, or of a change of one, by the fields that are valid; others are left out.
+    """The estimate of a mailing, or of a change of one, by its valid fields; invalid ones are left out.
 
-    A text that is too long is counted all the same.
+    A text that is too long is still counted.
     """
     schema = MailingBody(partial=True)
     known = {name: values[name] for name in schema.fields if values.get(name)}

@@ -1,4 +1,4 @@
-"""How figures, moments, phone numbers and states are written for a person, in the viewer's language."""
+"""Template filters: formatting of numbers, times, phone numbers and states in the viewer's language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from api.console.reasons import provider_code, reason, reason_text, said_by_gate
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
-"""How moments are written; datetimes.js has the same."""
+"""Formats of times; datetimes.js has the same."""
 
 MEASURED, SAMPLED = 3, 2
 """Significant digits of a measured speed, and of one that is estimated from a sample."""
@@ -29,7 +29,7 @@ ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
 
 
 def register_template_filters(app: Flask) -> None:
-    """Adds them to templates as filters, `meanings` of a message's states, and `field_names`."""
+    """Adds the filters and the globals `meanings` (of a message's statuses) and `field_names` to templates."""
     filters: dict[str, Callable[..., str]] = {
         "number": number,
         "about": about,
@@ -57,7 +57,7 @@ def register_template_filters(app: Flask) -> None:
 
 
 def _anew(written: Callable[..., str]) -> Callable[..., str]:
-    """The filter, applied for each viewer: of a constant, Jinja would keep what the first one's language made of it."""
+    """The filter, evaluated at each rendering: Jinja would cache a constant's result in the first viewer's language."""
 
     @pass_context
     def filtered(_: Context, *given: object) -> str:
@@ -67,19 +67,19 @@ def _anew(written: Callable[..., str]) -> Callable[..., str]:
 
 
 def number(value: int | float) -> str:
-    """1234567 as 1,234,567; what is measured (a float) to the three digits that count: 22,800; 53.4; 0.25."""
+    """1234567 as 1,234,567; a float, which is measured, to three significant digits: 22,800; 53.4; 0.25."""
     if isinstance(value, float):
         value = _to_digits(value, MEASURED)
     return format_decimal(value)
 
 
 def about(value: float) -> str:
-    """An estimate from a sample: to two digits."""
+    """An estimate from a sample, to two significant digits."""
     return format_decimal(_to_digits(value, SAMPLED))
 
 
 def money(value: Decimal) -> str:
-    """An amount to the hundredth at least; smaller parts of a small price are kept."""
+    """An amount with at least two decimals; further ones of a small price are kept."""
     return format_decimal(value, format="#,##0.00######")
 
 
@@ -88,17 +88,17 @@ def _to_digits(value: float, digits: int) -> float:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, cut off and not rounded: 100 % only if it is all."""
+    """A percentage, rounded down: 100 % only if all."""
     return format_percent(int(1000 * part / whole) / 1000 if whole else 0, format=None if part == whole else "#,##0.0%")
 
 
 def phone(value: int) -> str:
-    """In international form."""
+    """A phone number in international format."""
     return f"+{value}"
 
 
 def duration(seconds: float) -> str:
-    """About how long: two units at most."""
+    """An approximate duration, in at most two units."""
     if seconds < 1:
         return gettext("%(number)s ms", number=round(seconds * 1000))
     if seconds < 60:
@@ -114,7 +114,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(value: datetime | None, style: str = "datetime") -> Markup:
-    """A moment in UTC; a script writes it in the viewer's own time. `style` is one of STYLES."""
+    """A time in UTC; a script converts it to the viewer's time zone. `style` is one of STYLES."""
     if value is None:
         return Markup("–")
     utc = value.astimezone(UTC)
@@ -123,19 +123,19 @@ def moment(value: datetime | None, style: str = "datetime") -> Markup:
 
 
 def term(value: object, name: str) -> str:
-    """A mailing's or a client's field, by its name, as a form or the history holds it."""
+    """The value of a mailing's or a client's field, as in a form or the history, by the field's name."""
     if value is None or value == "":
         return "–"
     if name.endswith("_datetime") and isinstance(value, str):
         try:
             return moment(datetime.fromisoformat(value))
         except ValueError:
-            return value  # what was typed and is no moment
+            return value  # an invalid time, as typed
     return label(str(value)) if name == "on_unknown" else str(value)
 
 
 def linked(text: str) -> Markup:
-    """A text whose web addresses can be followed, as on a phone."""
+    """A text with its web addresses as links, as on a phone."""
     link = Markup('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>')
     parts, end = [], 0
     for found in ADDRESS.finditer(text):
@@ -145,7 +145,7 @@ def linked(text: str) -> Markup:
 
 
 def isolated(text: str) -> Markup:
-    """What a person has written, in the direction of its own letters: whatever stands around it keeps its place."""
+    """A person's text, isolated so that its direction of writing does not affect the text around it."""
     return Markup('<bdi dir="auto">{}</bdi>').format(text)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document and Swagger UI at /docs/, all from installed packages: it opens with no internet."""
+"""The OpenAPI document and Swagger UI at /docs/, served from installed packages: no internet access is needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 
 
 def register_docs(app: Flask) -> None:
-    """Serves the document of what is registered by now: call it after the resources."""
+    """Serves the document of the resources registered so far: call it after them."""
     body = json.dumps(rest_api.spec.to_dict(), ensure_ascii=False).encode()
     files = [*(SWAGGER_UI / name for name in FILES), *OURS.iterdir()]
     assets = Assets({DOCUMENT: lambda: body} | {file.name: file.read_bytes for file in files})
@@ -34,7 +34,7 @@ def register_docs(app: Flask) -> None:
             return url_for("docs.asset", version=assets.version, name=name)
 
         document = url_for("docs.asset", name=DOCUMENT)
-        # Of somebody who is signed in, so that a request from here may write, like one of the console.
+        # With a session, so that requests from this page may write, like those of the console.
         token = csrf.token() if "token" in session else None
         response = make_response(render_template("docs/page.html", asset=address, document=document, csrf_token=token))
         response.cache_control.no_store = True
@@ -45,6 +45,6 @@ def register_docs(app: Flask) -> None:
     @blp.get("/<version>/<name>")
     @public
     def asset(name: str, version: str | None) -> Response:
-        return assets.answer(name, version)
+        return assets.serve(name, version)
 
     app.register_blueprint(blp)

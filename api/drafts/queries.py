@@ -1,4 +1,4 @@
-"""What is read of drafts."""
+"""Reads of drafts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Draft = MailingDraft
 
 
 def unsent_drafts(limit: int) -> tuple[Sequence[MailingDraft], int]:
-    """The latest drafts that were not sent, and how many there are in all."""
+    """The latest drafts that were not sent, and the number of all of them."""
     unsent = MailingDraft.mailing_id.is_(None)
     found = db.session.scalars(select(MailingDraft).where(unsent).order_by(MailingDraft.id.desc()).limit(limit)).all()
     return found, db.session.scalars(select(func.count()).select_from(MailingDraft).where(unsent)).one()

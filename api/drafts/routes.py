@@ -109,7 +109,9 @@ class DraftVersions(MethodView):
         """List the earlier versions of a draft, of which the last 50 are kept"""
         versions, headers = page(partial(queries.versions_after, queries.draft_by_id(draft_id)), arguments)
         names = ("id", "written_at", "written_by_name")
-        return [_fields(one.fields) | {name: getattr(one, name) for name in names} for one in versions], headers
+        return [
+            _fields(version.fields) | {name: getattr(version, name) for name in names} for version in versions
+        ], headers
 
 
 @blp.route("/<id:draft_id>/send/", parameters=DRAFT_ID)
@@ -122,9 +124,9 @@ class DraftSending(MethodView):
     def post(self, arguments: dict[str, Any], draft_id: int) -> tuple[dict[str, Any], dict[str, str]]:
         """Make a draft a mailing
 
-        A draft that is not a valid mailing is refused (409), with its `errors` by field. A mailing whose start has come
-        starts after `SEND_GRACE_SECONDS` (30): until then, `undoMailing` makes it a draft again. Every warning of
-        `planMailing` has to be confirmed.
+        A draft that is not a valid mailing is refused (409), with its `errors` by field. A mailing whose start has
+        passed starts after `SEND_GRACE_SECONDS` (30): until then, `undoMailing` makes it a draft again. Every
+        warning of `planMailing` must be confirmed.
         """
         draft = services.lock_draft(draft_id)
         services.check_unsent(draft)
@@ -143,13 +145,13 @@ class MailingUndo(MethodView):
     def post(self, mailing_id: int) -> dict[str, Any]:
         """Make a mailing that has not started a draft again
 
-        The mailing is removed. It is the draft that it was sent from, or else a new one.
+        The mailing is removed. The draft that it was sent from is restored; without one, a new draft is added.
         """
         return _as_json(queries.draft_by_id(services.undo_sending(mailing_id)))
 
 
 def _sendable(draft: Draft) -> MailingFields:
-    """The mailing that the draft makes. What is wrong is the draft, and not the request: 409."""
+    """The mailing that the draft makes. Responds with 409 for an invalid draft: the request itself is valid."""
     try:
         return fields_to_send(draft.fields)[0]
     except ma.ValidationError as error:

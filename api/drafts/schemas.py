@@ -13,7 +13,7 @@ OPTIONAL = {"nullable": True, "pattern": NO_NUL}
 
 
 class DraftFieldsSchema(ma.Schema):
-    """The part of a draft that a person writes: any of a mailing's fields, as typed."""
+    """The editable fields of a draft: any of a mailing's fields, as typed."""
 
     text = PlainText(
         allow_none=True, metadata={**OPTIONAL, "description": "The text, of any length.", "example": "Hello!"}
@@ -47,15 +47,15 @@ class DraftSchema(ResponseSchema, DraftFieldsSchema):
         allow_none=True,
         metadata={
             "format": "int64",
-            "description": "The mailing that it was sent as, which then has its fields; null before.",
+            "description": "The mailing that it was sent as, which then has its fields; null if it was not sent.",
             "example": None,
         },
     )
     created_by_name = ma.fields.String(
-        required=True, metadata={"description": "The name of who created it.", "example": "Anna"}
+        required=True, metadata={"description": "The name of its creator.", "example": "Anna"}
     )
     written_by_name = ma.fields.String(
-        required=True, metadata={"description": "The name of who wrote the present fields.", "example": "Anna"}
+        required=True, metadata={"description": "The name of the author of the present fields.", "example": "Anna"}
     )
     created_at = Instant(
         required=True, metadata={"description": "When it was created.", "example": "2022-06-01T09:00:00.000Z"}
@@ -73,28 +73,28 @@ class DraftVersionSchema(ResponseSchema, DraftFieldsSchema):
         required=True, metadata={"description": "When they were written.", "example": "2022-06-01T09:00:00.000Z"}
     )
     written_by_name = ma.fields.String(
-        required=True, metadata={"description": "The name of who wrote them.", "example": "Anna"}
+        required=True, metadata={"description": "The name of their author.", "example": "Anna"}
     )
 
 
 class SendDraftBody(RequestSchema):
-    """What the sender knows of the mailing, so that nothing else is sent."""
+    """What was reviewed: sending is refused if it has changed since."""
 
     audience = ma.fields.Integer(
         strict=True,
         validate=validate.Range(min=0, max=2**31 - 1),
         metadata={
             "format": "int64",
-            "description": "How many clients it is for, as `planMailing` estimates: refused if there are over 1 % more "
-            "by now. Optional.",
+            "description": "The audience that `planMailing` returned: refused if it has grown by over 1 % since. "
+            "Optional.",
             "example": 100,
         },
     )
     confirm = Codes(
         load_default=list,
         metadata={
-            "description": "The codes of the warnings that `planMailing` gives for the mailing: refused without one of "
-            "them.",
+            "description": "The codes of the warnings that `planMailing` returns for the mailing: refused if one is "
+            "missing.",
             "example": ["nobody_matches"],
         },
     )

@@ -1,4 +1,4 @@
-"""What a draft becomes when it is sent: the mailing, and when that starts."""
+"""Sending a draft: the mailing that it makes, its start, and the check of the review."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from shared.domain.mailing_rules import MailingFields, check_fields
 from shared.errors import Conflict, Invalid
 
 GROWTH = 0.01
-"""By what part an audience may have grown since it was shown: a directory in use changes all the time."""
+"""The share by which an audience may have grown since the review, since a directory in use changes constantly."""
 
 
 def fields_to_send(draft_fields: Mapping[str, str]) -> tuple[MailingFields, bool]:
-    """The mailing that the fields make if they are sent now, and whether it starts at once.
+    """The mailing that the fields make if they are sent now, and whether it starts immediately.
 
-    One that starts now starts when SEND_GRACE_SECONDS have passed. Raises ValidationError, and Invalid for a window
-    that would be over by then.
+    In that case it starts after SEND_GRACE_SECONDS. Raises ValidationError, and Invalid for a window that would be
+    closed by then.
     """
     fields = MailingFields(**load_present(MailingBody(), draft_fields))
     check_fields(fields)
@@ -42,9 +42,9 @@ def estimate_to_send(fields: MailingFields) -> dict[str, Any]:
 
 
 def check_review(estimated: Mapping[str, Any], audience: int | None, confirmed: Collection[str]) -> None:
-    """Raises Conflict unless what is sent is what was reviewed: about so many clients, and each warning confirmed.
+    """Raises Conflict unless the mailing is as it was reviewed: about that audience, and each warning confirmed.
 
-    Of an `audience` of None, any number of clients will do.
+    An `audience` of None is not checked.
     """
     if audience is not None and estimated["audience"] > audience * (1 + GROWTH):
         raise Conflict("audience", f"There are {estimated['audience']} clients now, and {audience} were shown before.")
@@ -53,11 +53,11 @@ def check_review(estimated: Mapping[str, Any], audience: int | None, confirmed: 
 
 
 def earliest_start() -> datetime:
-    """When a mailing that is sent now starts: until then, it can be undone."""
+    """The start of a mailing that is sent now: until then, it can be undone."""
     return now() + timedelta(seconds=current_app.config["SEND_GRACE_SECONDS"])
 
 
 def check_end(end: datetime, start: datetime) -> None:
-    """Raises Invalid for a window that is over before sending starts."""
+    """Raises Invalid for a window that closes before sending starts."""
     if end <= start:
         raise Invalid("end_datetime", "The end has passed, or will have when sending starts. Choose a later one.")

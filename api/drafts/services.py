@@ -1,4 +1,4 @@
-"""What is written of drafts: adding, changing, removing and sending them, and undoing a sending."""
+"""Writes of drafts: adding, changing, removing and sending them, and undoing a sending."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def lock_draft(draft_id: int) -> MailingDraft:
 
 
 def add_draft(fields: Mapping[str, str]) -> int:
-    """Adds a draft of the fields that there are, and returns its id."""
+    """Adds a draft with the given fields, and returns its id."""
     author = current_principal()
     draft = MailingDraft(fields=dict(fields), created_by=author.actor, created_by_name=author.name)
     db.session.add(draft)
@@ -108,7 +108,7 @@ def fields_of(fields: MailingFields) -> dict[str, str]:
 
 
 def _keep_version(draft: MailingDraft) -> None:
-    """Keeps the present content of a locked draft as a version, and the latest VERSIONS of them."""
+    """Adds the present content of a locked draft as a version, and deletes all but the latest VERSIONS."""
     before = {"fields": draft.fields, "written_at": draft.updated_at, "written_by_name": draft.written_by_name}
     db.session.add(MailingDraftVersion(draft_id=draft.id, **before))
     db.session.flush()

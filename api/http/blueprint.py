@@ -33,7 +33,7 @@ ROLE_SENTENCES: dict[Role | Access, str] = {
 
 
 class Blueprint(SmorestBlueprint):
-    """The operations on one resource. `editable` is the schema of what a person edits of it."""
+    """The operations on one resource. `editable` is the schema of its editable fields."""
 
     ARGUMENTS_PARSER = BodyParser()
 
@@ -59,7 +59,7 @@ class Blueprint(SmorestBlueprint):
         return register
 
     def operation(self, operation_id: str, *errors: int, **more: Any) -> Callable[[View], View]:
-        """Names a view in the OpenAPI document, with the errors, and more, that its other decorators don't show."""
+        """Sets a view's operationId in the OpenAPI document, and documents errors that other decorators don't."""
 
         def decorate(view: View) -> View:
             named: View = self.doc(operationId=operation_id, **more)(view)
@@ -97,14 +97,14 @@ class Blueprint(SmorestBlueprint):
         return tagged  # type: ignore[return-value]
 
     def once(self, view: View) -> View:
-        """Commits what the view did, together with its answer if the caller gave an Idempotency-Key.
+        """Commits what the view did, together with its response if the caller sent an Idempotency-Key.
 
-        For views that add something or set it off: they leave the commit to this.
+        For views that add or start something: they do not commit themselves.
         """
         return self.doc(parameters=["IDEMPOTENCY_KEY"])(idempotent(view))  # type: ignore[no-any-return]
 
     def check_etag(self, etag_data: Any, etag_schema: None = None) -> None:
-        """Raises PreconditionFailed (412) when the request has an If-Match that does not name the resource as it is.
+        """Raises PreconditionFailed (412) when the request has an If-Match that does not match the present resource.
 
         To be called under the row's lock: of two writers with the same tag, the second one then sees the first.
         """
@@ -113,7 +113,7 @@ class Blueprint(SmorestBlueprint):
 
     @property
     def _editable_schema(self) -> ma.Schema:
-        assert self._editable is not None, "a blueprint with ETags says what is editable"  # noqa: S101
+        assert self._editable is not None, "a blueprint with ETags needs a schema of editable fields"  # noqa: S101
         return self._editable
 
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:

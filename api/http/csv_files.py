@@ -1,8 +1,8 @@
-"""CSV files that the API and the console write: for programs, or for a spreadsheet.
+"""The writer of CSV files for the API and the console, with escaping against CSV injection.
 
-A spreadsheet takes a cell that begins with one of a few characters for a formula (OWASP, CSV Injection). Such a cell
-gets a quote before it; one that begins with quotes and then such a character gets one more, and reading takes one away.
-So every text comes back as it was, and an import reads what an export has written.
+A spreadsheet treats a cell that begins with one of a few characters as a formula (OWASP, CSV Injection). Such a cell
+gets a quote before it; one that begins with quotes and then such a character gets one more, and reading removes one. So
+an import restores every text that an export has written.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from api.http.fields import TrueOrFalse, rfc_3339
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 BYTE_ORDER_MARK = "\ufeff"
 
-# The full-width forms too: spreadsheets made for East Asian scripts take them for the others.
+# The full-width forms too: spreadsheets for East Asian scripts treat them like the others.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 
 
 class CsvFormArguments(ma.Schema):
-    """How CSV is to be written, in a query string."""
+    """Options of a CSV file, in a query string."""
 
     delimiter = ma.fields.String(
         load_default="comma",
         validate=validate.OneOf(DELIMITERS, error="Must be one of: comma, semicolon, tab."),
         metadata={
-            "description": "Between the cells of CSV. Excel expects the one of the regional settings, in Russia and "
+            "description": "The delimiter of CSV. Excel expects the one of the regional settings, in Russia and "
             "most of Europe a semicolon.",
             "example": "semicolon",
         },
@@ -43,7 +43,7 @@ class CsvFormArguments(ma.Schema):
     bom = TrueOrFalse(
         load_default=False,
         metadata={
-            "description": "Whether CSV begins with a byte order mark, by which Excel knows that it is UTF-8.",
+            "description": "Whether CSV begins with a byte order mark, by which Excel recognises UTF-8.",
             "example": True,
         },
     )
@@ -51,14 +51,14 @@ class CsvFormArguments(ma.Schema):
 
 @dataclass(frozen=True, slots=True)
 class CsvForm:
-    """The delimiter, and what stands before the first line."""
+    """The delimiter of a CSV file, and whether it has a byte order mark."""
 
     delimiter: str = ","
     bom: bool = False
 
     @classmethod
     def of(cls, delimiter: str, bom: bool) -> CsvForm:
-        """The form that CsvFormArguments ask for."""
+        """The form that CsvFormArguments describe."""
         return cls(DELIMITERS[delimiter], bom)
 
     @property
@@ -74,7 +74,7 @@ class CsvForm:
 
 
 def cell(value: object) -> object:
-    """A value as a cell: `yes` and `no`, moments in UTC, and no text that a spreadsheet would take for a formula."""
+    """A value as a cell: `yes` and `no`, times in UTC, and text escaped so that it is not a formula."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -87,12 +87,12 @@ def cell(value: object) -> object:
 
 
 def escape_formula(text: str) -> str:
-    """The text as a cell that is no formula."""
+    """The text as a cell that is not a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unescape_formula(written: str) -> str:
-    """The text that a cell stands for; what no `escape_formula` has written is taken as it is."""
+    """Reverses `escape_formula`; other cells are returned unchanged."""
     return written[1:] if written.startswith("'") and _FORMULA.match(written) else written
 
 
@@ -101,6 +101,6 @@ def saved_as(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename={name}"}
 
 
-def csv_answer(pieces: Iterable[str], name: str) -> Response:
+def csv_response(pieces: Iterable[str], name: str) -> Response:
     """A response with a CSV file that is written while it is sent."""
     return Response(pieces, content_type="text/csv; charset=utf-8", headers=saved_as(name))

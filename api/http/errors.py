@@ -1,4 +1,4 @@
-"""The one place where errors become responses: always the same JSON, and no internals in it."""
+"""The error handlers of the API: every error has the same JSON body, without internals."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ CONSTRAINTS: dict[str, FieldError] = {
     "mailing_window_ends_after_its_start": Invalid("end_datetime", "The end must be after the start."),
     "mailing_text_is_1_to_1600_characters": Invalid("text", "Must be 1 to 1600 characters."),
 }
-"""What a caller is told about a constraint of the database. The rules check first; two requests at once pass them."""
+"""The error for a violated database constraint. Rules are checked first, but two concurrent requests can pass."""
 
 RETRY_SOON, RETRY_LATER = 1, 5
 """Seconds: after two transactions in conflict, and while the database is unavailable."""
 
 # SQLSTATE (PostgreSQL manual, appendix A): deadlock, serialization failure, lock not available, statement timeout.
 CONFLICTING = frozenset({"40P01", "40001", "55P03", "57014"})
-# A standby that has not taken over yet.
+# A standby that has not been promoted yet.
 READ_ONLY = "25006"
 
 
 def register_error_handlers(app: Flask) -> None:
     """Handles everything that views, parsers, rules and the database raise."""
-    for error, answer in ANSWERS.items():
-        app.register_error_handler(error, answer)
+    for error, handler in ERROR_HANDLERS.items():
+        app.register_error_handler(error, handler)
 
 
-def answer_http(error: HTTPException) -> Response:
-    """What Flask, flask-smorest and webargs raise. The fields' errors, and a message to go with them, are in `data`."""
+def http_error_response(error: HTTPException) -> Response:
+    """The response to an error of Flask, flask-smorest or webargs, whose `data` has errors by field and a message."""
     data: Mapping[str, Any] = getattr(error, "data", {})
     errors = data.get("errors") or data.get("messages")
     if errors:
@@ -55,29 +55,29 @@ def answer_http(error: HTTPException) -> Response:
         message = "Not found."
     else:
         message = error.description or ""
-    response = _answer(error.code or 500, message, errors)
+    response = _error_response(error.code or 500, message, errors)
     # Such as Allow, which a 405 must have.
     response.headers.extend([(name, value) for name, value in error.get_headers() if name != "Content-Type"])
     return response
 
 
-def answer_rule(error: GonetsError) -> Response:
-    """What the rules in shared raise, as the status that says what the caller can do about it."""
+def rule_error_response(error: GonetsError) -> Response:
+    """The response to an error of the rules in shared."""
     match error:
         case NotFound():
-            return _answer(404, str(error))
+            return _error_response(404, str(error))
         case Conflict():
-            return _answer(409, str(error), {"json": {error.field: [str(error)]}})
+            return _error_response(409, str(error), {"json": {error.field: [str(error)]}})
         case FieldError():
-            return _answer(422, str(error), {"json": {error.field: [str(error)]}})
+            return _error_response(422, str(error), {"json": {error.field: [str(error)]}})
         case _:
-            return answer_unexpected(error)
+            return unexpected_error_response(error)
 
 
-def answer_database(error: DBAPIError) -> Response:
-    """What PostgreSQL or the connection to it raises: a broken constraint, a transient error, or a bug."""
+def database_error_response(error: DBAPIError) -> Response:
+    """The response to a database error: a violated constraint, a transient error, or a bug."""
     if rule := broken_rule(error):
-        return answer_rule(rule)
+        return rule_error_response(rule)
     cause = error.orig
     sqlstate = getattr(cause, "pgcode", None)
     constraint = _constraint(error)
@@ -88,35 +88,35 @@ def answer_database(error: DBAPIError) -> Response:
     closed = type(cause) is psycopg2.DatabaseError
     transient = closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
     if transient or error.connection_invalidated or sqlstate == READ_ONLY:
-        return answer_unavailable(error)
-    # Its text and its details hold values, which are sensitive.
+        return unavailable_response(error)
+    # Its text and details contain values, which are sensitive.
     hidden = GonetsError(f"{type(cause).__name__}, SQLSTATE {sqlstate}, constraint {constraint}")
-    return answer_unexpected(hidden.with_traceback(error.__traceback__))
+    return unexpected_error_response(hidden.with_traceback(error.__traceback__))
 
 
 def broken_rule(error: DBAPIError) -> FieldError | None:
-    """The rule behind the constraint that refused a row, if it was one."""
+    """The rule error for the constraint that was violated, if any."""
     return CONSTRAINTS.get(_constraint(error) or "")
 
 
-def answer_unavailable(error: Exception) -> Response:
-    """A database that cannot be reached, restarts, or has no connection left."""
+def unavailable_response(error: Exception) -> Response:
+    """The response while the database is unreachable, restarting or out of connections."""
     log.warning("database.unavailable", extra={"error": explain(error)})
     return _unavailable("The database is unavailable; please retry.", RETRY_LATER)
 
 
-def answer_unexpected(error: Exception) -> Response:
-    """A bug: logged in full, and not described to the caller."""
+def unexpected_error_response(error: Exception) -> Response:
+    """The response to a bug, which is logged in full and not described to the caller."""
     log.error("request.failed", exc_info=error, extra={"request_id": g.get("request_id")})
-    return _answer(500, "Internal error. It has been logged.")
+    return _error_response(500, "Internal error. It has been logged.")
 
 
-ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
-    HTTPException: answer_http,
-    GonetsError: answer_rule,
-    DBAPIError: answer_database,
-    PoolTimeout: answer_unavailable,
-    Exception: answer_unexpected,
+ERROR_HANDLERS: dict[type[Exception], Callable[[Any], Response]] = {
+    HTTPException: http_error_response,
+    GonetsError: rule_error_response,
+    DBAPIError: database_error_response,
+    PoolTimeout: unavailable_response,
+    Exception: unexpected_error_response,
 }
 """The handler for each kind of error; the nearest class counts."""
 
@@ -127,12 +127,12 @@ def _constraint(error: DBAPIError) -> str | None:
 
 
 def _unavailable(message: str, retry_after: int) -> Response:
-    response = _answer(503, message)
+    response = _error_response(503, message)
     response.headers["Retry-After"] = str(retry_after)
     return response
 
 
-def _answer(code: int, message: str, errors: object = None) -> Response:
+def _error_response(code: int, message: str, errors: object = None) -> Response:
     payload = {"code": code, "status": HTTPStatus(code).phrase, "message": message}
     response = jsonify(payload | ({"errors": errors} if errors else {}))
     response.status_code = code

@@ -1,7 +1,7 @@
-"""The entity tags of clients and mailings: how they are made, and how those that a caller sends back are read.
+"""The entity tags of clients and mailings.
 
-A tag is `"<hash of what a person edits>.<hash of the whole>"`. If-None-Match compares the whole; If-Match only the
-first part, since a running mailing's counts change all the time and must not spoil an editor's write.
+A tag is `"<hash of the editable fields>.<hash of the whole>"`. If-None-Match compares the whole; If-Match only the
+first part, since a running mailing's counts change constantly and must not fail an editor's write.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SEND = "Send the ETag that reading the resource answers, with its quotes, or le
 
 
 def tagged(response: Response, editable: Iterable[str]) -> Response:
-    """The answer with its tag, which is of its `editable` fields and of the whole; 304 if a GET named that tag.
+    """Adds the tag of the `editable` fields and of the whole to the response; 304 if a GET sent that tag.
 
-    Of If-None-Match a weak tag will do (RFC 9110, section 13.1.2).
+    If-None-Match also matches a weak tag (RFC 9110, section 13.1.2).
     """
     body = response.get_data()
     resource = json.loads(body)
@@ -36,10 +36,10 @@ def tagged(response: Response, editable: Iterable[str]) -> Response:
 
 
 def check_edited(edited: object, given: ETags) -> None:
-    """Raises PreconditionFailed (412), with the reason, when an If-Match names no tag of what is edited as it is.
+    """Raises PreconditionFailed (412), with the reason, unless If-Match has a tag of the present editable fields.
 
-    A weak tag counts, though section 13.1.1 has If-Match compare strong ones only. All that are given here are strong,
-    and one is weak on its way back because a proxy has compressed the answer, which changes nothing of what is edited.
+    A weak tag matches, though section 13.1.1 has If-Match compare strong tags only. All tags of this API are strong;
+    one becomes weak when a proxy compresses the response, which does not change the editable fields.
     """
     if given.star_tag:
         return
@@ -58,7 +58,7 @@ def check_edited(edited: object, given: ETags) -> None:
 
 
 def _ours(given: ETags) -> set[str]:
-    """The tags among these that look like ours.
+    """The tags among these that have our format.
 
     Compressing proxies make a tag weak (nginx, Envoy, Cloudflare) or append to it (`-gzip`: Apache, Caddy).
     """

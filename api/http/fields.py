@@ -1,4 +1,4 @@
-"""The fields that marshmallow does not have. Each rejects what the database could not store, and says why.
+"""Custom marshmallow fields. Each rejects what the database can't store, with a specific message.
 
 Each documents itself in OpenAPI: the `metadata` of a field is what apispec adds to its property.
 """
@@ -22,7 +22,7 @@ MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
 
 FIRST_YEAR, LAST_YEAR = MINYEAR + 1, MAXYEAR - 1
-"""Of a moment: a year of room on either side, for readers in another time zone."""
+"""The years of a time: one year of margin on either side, for conversion to other time zones."""
 
 PHONE_NUMBER = {
     "type": "integer",
@@ -34,15 +34,15 @@ PHONE_NUMBER_OR_DIGITS = {
     "anyOf": [PHONE_NUMBER, {"type": "string", "pattern": r"^ *\+? *[1-9]( *[0-9]){6,14} *$"}],
 }
 
-# What PlainText takes, as far as a pattern can say it (a surrogate is not a character to begin with).
+# What PlainText accepts, as far as a pattern can express it (a surrogate is not a character).
 NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 _DIGITS = re.compile("[0-9]{1,19}")
-"""Of a bigint: Python takes time by the square of a number's digits, and refuses more than 4,300."""
+"""The digits of a bigint. Parsing in Python is quadratic in the digits, and fails beyond 4,300."""
 
-# RFC 3339, section 5.6, with the blank that it allows in place of the T; and an offset without its colon, as strftime's
-# %z writes it in C and in Python, and so clients that OpenAPI Generator makes.
+# RFC 3339, section 5.6, also with a blank in place of the T; and an offset without a colon, as strftime's %z and
+# clients of OpenAPI Generator write it.
 _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
@@ -50,7 +50,7 @@ _INSTANT = re.compile(
 
 
 def whole_number(text: str) -> int | None:
-    """The number that is written in ASCII digits and nothing else, up to MAX_ID; None for all else."""
+    """The number in ASCII digits, up to MAX_ID; None for any other text."""
     return int(text) if _DIGITS.fullmatch(text) and int(text) <= MAX_ID else None
 
 
@@ -104,7 +104,7 @@ class TrueOrFalse(ma.fields.Boolean):
 
 
 class Codes(ma.fields.Field[list[str]]):
-    """An array of strings. Unlike marshmallow's List it says what is wrong of the field, and not of each element."""
+    """An array of strings. Unlike marshmallow's List it has one error for the field, not one for each element."""
 
     default_error_messages = {"invalid": "Must be an array of strings."}
 
@@ -112,7 +112,7 @@ class Codes(ma.fields.Field[list[str]]):
         super().__init__(metadata={"type": "array", "items": {"type": "string"}, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.make_error("invalid")
         return value
 
@@ -147,7 +147,7 @@ class WholeNumber(ma.fields.Field[int]):
 
 
 def default_numbers() -> PhoneNumbers:
-    """The reader of phone numbers for requests that name no region: that of DEFAULT_REGION."""
+    """The parser of phone numbers for requests without a region: by DEFAULT_REGION."""
     return numbers_of(current_app.config.get("DEFAULT_REGION") if current_app else None)
 
 
@@ -157,7 +157,7 @@ class PhoneNumber(ma.fields.Field[int]):
     default_error_messages = {"invalid": FORM}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        # A bool is an int to Python; a float has been through something lossy.
+        # A bool is an int in Python; a float may have lost digits.
         if isinstance(value, str) or (type(value) is int and MIN_PHONE_NUMBER <= value <= MAX_PHONE_NUMBER):
             return self._read(value)
         raise self.make_error("invalid")
@@ -172,7 +172,7 @@ class PhoneNumber(ma.fields.Field[int]):
 class WrittenPhoneNumber(PhoneNumber):
     """A phone number as a person or a spreadsheet writes it.
 
-    `numbers` reads it, those of DEFAULT_REGION unless given. The number that is `kept` is taken as it is; with
+    `numbers` parses it, by default with DEFAULT_REGION. A number equal to `kept` is accepted unchanged; with
     `doubtful`, so is any that no country has.
     """
 
@@ -195,8 +195,8 @@ class WrittenPhoneNumber(PhoneNumber):
 class ObjectOrNull(ma.fields.Field[Any]):
     """An object of a response schema, or null.
 
-    A Nested one would be documented as `anyOf` a reference and any object that is null: OpenAPI 3.0 has no other way to
-    say null beside a reference. Generators make a type of that which takes no null; so the object is written out.
+    A Nested one would be documented as `anyOf` a reference and any object that is null: OpenAPI 3.0 has no other way
+    to combine null with a reference. Generated clients reject null for that; so the object's schema is inlined.
     """
 
     def __init__(self, schema: ma.Schema, *, metadata: dict[str, Any], **kwargs: Any) -> None:
@@ -208,17 +208,17 @@ class ObjectOrNull(ma.fields.Field[Any]):
 
 
 def object_or_null_properties(converter: Any, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """What OpenAPI says of an ObjectOrNull: an attribute function of apispec's converter."""
+    """The OpenAPI schema of an ObjectOrNull: an attribute function of apispec's converter."""
     return converter.schema2jsonschema(field.schema) if isinstance(field, ObjectOrNull) else {}
 
 
 def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
-    """The moment in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
+    """The time in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
     return moment.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
 
 
 class Instant(ma.fields.Field[datetime]):
-    """A moment, as RFC 3339 writes it. It is stored to the microsecond and returned in UTC."""
+    """A time in RFC 3339 format. It is stored to the microsecond and returned in UTC."""
 
     default_error_messages = {
         "invalid": "Must be a date and time with its offset from UTC (RFC 3339), such as 2022-06-02T18:25:43.511Z.",
@@ -245,14 +245,14 @@ class Instant(ma.fields.Field[datetime]):
         if time.startswith("24"):  # Python 3.13 reads 24:00 as the next day
             raise self.make_error("impossible", reason="hour must be in 0..23")
         try:
-            # Finer than a microsecond is cut off: that is what PostgreSQL keeps.
+            # Digits beyond microseconds are cut off, as PostgreSQL stores no more.
             return in_utc(datetime.fromisoformat(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}"))
         except (ValueError, OverflowError) as error:
             raise self.make_error("impossible", reason=str(error)) from None
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The moment in UTC. Raises ValueError or OverflowError for one at the ends of the calendar."""
+    """The time in UTC. Raises ValueError or OverflowError at the ends of the calendar."""
     moment = moment.astimezone(UTC)
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"years go from {FIRST_YEAR} to {LAST_YEAR}")

@@ -1,6 +1,6 @@
-"""How large a form of the console may be: larger than a body of the API, so that a long text is counted and kept.
+"""The size limit of console forms: larger than a body of the API, so that a text that is too long is counted, not lost.
 
-The sign-in carries such a form (api/auth/saved_form.py).
+The sign-in also receives such a form (api/auth/saved_form.py).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Final
 from flask import Flask, current_app, request
 
 MAX_FORM: Final = 2**20
-"""Bytes. A Cyrillic letter takes six of them in a form: with the API's limit, a text of 10,900 would be lost."""
+"""Bytes. A Cyrillic letter takes six bytes in a form: the API's limit would reject a text of 10,900 letters."""
 
 
 def register_form_size(app: Flask) -> None:
-    """To be called before anything that reads forms."""
+    """Sets the limit. Call it before anything that reads forms."""
     app.before_request(_allow_long_texts)
 
 

@@ -1,4 +1,4 @@
-"""The headers of every response: the request's id, and what a browser may do with the response."""
+"""The headers of every response: the request's id, security headers and caching."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# Pages take everything from us and nothing inline, send forms only here, and are framed nowhere (CSP level 3).
+# Pages load everything from this origin and nothing inline, send forms only here, and can't be framed (CSP level 3).
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -18,13 +18,13 @@ CONTENT_SECURITY_POLICY = (
 SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    # No other site learns our addresses. ("no-referrer" would send forms without an origin.)
+    # Other sites get no referrer. ("no-referrer" would send forms without an origin.)
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 SECRET_PATHS = ("/v1/key", "/v1/sign-in-link", "/login", "/logout")
-"""Under which responses may hold a key or a token."""
+"""Path prefixes whose responses may contain a key or a token."""
 A_YEAR = 365 * 24 * 3600
 
 
@@ -40,7 +40,7 @@ def _name_request() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    # Only these two may have been said already. The rest is just added: to look for each first would cost more.
+    # Only these two may have been set already. The others are added without a check, which is faster.
     if "Content-Security-Policy" not in response.headers:
         response.headers.add("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     if (caching := _caching()) and "Cache-Control" not in response.headers:
@@ -57,5 +57,5 @@ def _add_headers(response: Response) -> Response:
 def _caching() -> str | None:
     if request.path.startswith(SECRET_PATHS):
         return "no-store"
-    # Personal data is cached by nothing but the browser itself, which revalidates each time.
+    # Personal data is cached only by the browser, which revalidates it each time.
     return "private, no-cache" if request.path.startswith("/v1/") else None

@@ -1,4 +1,4 @@
-"""Reading a request's body: strict JSON (RFC 8259), so that what is stored is what was meant."""
+"""Parsing of request bodies: strict JSON (RFC 8259), without ambiguity."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class BodyParser(FlaskParser):
 def strict_json(body: bytes, what: str = "The body") -> Any:
     """Parses JSON in UTF-8, with or without a byte order mark (section 8.1 of RFC 8259); `what` is what errors call it.
 
-    Raises BadRequest for all else that RFC 8259 forbids or warns of. Such as NaN, a name twice in one object (nobody
-    can know which one won), or a number or a depth without end.
+    Raises BadRequest for what RFC 8259 forbids or warns of: NaN, a repeated name in one object (which is ambiguous),
+    a number with too many digits, nesting that is too deep.
     """
     try:
         return _DECODER.decode(body.decode().removeprefix(_BYTE_ORDER_MARK))

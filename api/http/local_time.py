@@ -1,4 +1,4 @@
-"""Dates and times as a browser's field holds them: in the viewer's time zone."""
+"""Dates and times of a browser's input field, in the viewer's time zone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from shared.domain.client_rules import TIMEZONES
 
 
 def local_moment(typed: str, zone: str) -> datetime | None:
-    """The moment in UTC that a date field holds in that time zone; UTC is taken for an unknown zone.
+    """The time in UTC of a date field in that time zone; an unknown zone counts as UTC.
 
-    None for what is no date, or none within the years that the database takes.
+    None for an invalid date, or one outside the supported years.
     """
     try:
         return in_utc(datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(zone if zone in TIMEZONES else "UTC")))

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what flask-smorest does not find out by itself."""
+"""The parts of the OpenAPI document that flask-smorest does not generate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from api.http.schemas import ResponseSchema
 from shared.version import VERSION
 
 DESCRIPTION = """\
-Bulk text-message mailings to a directory of clients, with a ledger of what became of every message.
+Bulk text-message mailings to a directory of clients, with a ledger of the result of every message.
 
 A trailing slash is optional on every path. Every error has the same JSON body: `code`, `status`, `message`, and, where
 a field is wrong, `errors` by place (`json`, `csv`, `query`, `headers`) and field.
@@ -37,7 +37,7 @@ are imports, which change nothing when repeated, and `createKey` and `createSign
 SPEC = {
     "API_TITLE": "Gonets",
     "API_VERSION": VERSION,
-    # The version that most generators of clients know best.
+    # The version that most client generators support best.
     "OPENAPI_VERSION": "3.0.3",
     "API_SPEC_OPTIONS": {"info": {"description": DESCRIPTION}, "security": [{"key": []}]},
 }
@@ -72,7 +72,7 @@ ERRORS = {
 }
 """Status: the name of its response in the document, and when it happens."""
 
-SECURITY_SCHEME = {"type": "http", "scheme": "bearer", "description": "A key: `gonets_…`, or what API_KEY is set to."}
+SECURITY_SCHEME = {"type": "http", "scheme": "bearer", "description": "A key: `gonets_…`, or the value of API_KEY."}
 WWW_AUTHENTICATE = {"description": "That it takes a bearer token.", "schema": {"type": "string"}}
 RETRY_AFTER = {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
 ERROR_HEADERS = {
@@ -115,25 +115,25 @@ class ErrorSchema(ResponseSchema):
         required=True, metadata={"description": "The name of the status.", "example": "Unprocessable Entity"}
     )
     message = ma.fields.String(
-        required=True, metadata={"description": "What is wrong, as a sentence.", "example": "The request has errors."}
+        required=True, metadata={"description": "The error as a sentence.", "example": "The request has errors."}
     )
     errors = ma.fields.Dict(
         keys=ma.fields.String(),
         values=ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.List(ma.fields.String())),
         metadata={
-            "description": "What is wrong with which field, by place: `json` or `csv` (the body), `query`, `headers`.",
+            "description": "The errors by place and field: `json` or `csv` (the body), `query`, `headers`.",
             "example": {"json": {"operator_code": ["The operator code must occur in the phone number."]}},
         },
     )
 
 
 class RestApi(flask_smorest.Api):
-    """flask-smorest's API with Gonets's own responses and headers in its document."""
+    """flask-smorest's API, documented with the responses and headers of Gonets."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None  # type: ignore[assignment]
 
     def _register_error_handlers(self) -> None:
-        """Leaves errors to api.http.errors, which is the one place that maps them."""
+        """Registers none: api.http.errors handles all errors."""
 
     def _register_responses(self) -> None:
         converter = self.ma_plugin.converter
@@ -151,7 +151,7 @@ class RestApi(flask_smorest.Api):
         self.spec.components.response("NOT_MODIFIED", {"description": "Not modified since."}, lazy=True)
 
     def _register_pagination_header(self) -> None:
-        """None: pages are linked by `Link`."""
+        """Registers none: pages are linked by the header `Link`."""
 
     def _register_etag_headers(self) -> None:
         self.spec.components.parameter("IF_MATCH", "header", {"name": "If-Match", **IF_MATCH}, lazy=True)
@@ -163,23 +163,23 @@ class RestApi(flask_smorest.Api):
 
 
 rest_api = RestApi()
-"""What resources register their blueprints with; bound to the application by create_app."""
+"""The API that resources register their blueprints with; bound to the application by create_app."""
 
 
 class RowId(BaseConverter):
-    """An id in a path: a bigint as PostgreSQL counts them, written in the one shortest way. All else is 404."""
+    """An id in a path: a positive bigint without leading zeros. Anything else is 404."""
 
     regex = "[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
-        """Raises ValidationError, which makes the path an unknown one."""
+        """Raises ValidationError, on which the router responds with 404."""
         if int(value) > MAX_ID:
             raise ValidationError
         return int(value)
 
 
 def row_id_schema(_: RowId) -> dict[str, Any]:
-    """What OpenAPI says of a RowId."""
+    """The OpenAPI schema of a RowId."""
     return {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
 
 

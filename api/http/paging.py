@@ -1,4 +1,4 @@
-"""Lists in pages: by keyset, so that page 10,000 costs what page 1 does."""
+"""Keyset pagination of lists: the cost of a page does not depend on its position."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from api.http.openapi import LINK
 Row = TypeVar("Row")
 
 PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
-"""Rows of a page when the caller does not say, and at most."""
+"""Rows of a page by default, and at most."""
 PAGE_HEADERS = {"Link": LINK}
 
 
 class PageArguments(ma.Schema):
-    """Which part of a list."""
+    """The page of a list."""
 
     limit = WholeNumber(
         minimum=1,
@@ -31,12 +31,12 @@ class PageArguments(ma.Schema):
     )
     after = WholeNumber(
         load_default=0,
-        metadata={"description": "Only what has a greater id: the last one of the page before.", "example": 0},
+        metadata={"description": "Only rows with a greater id: the last id of the previous page.", "example": 0},
     )
 
 
 def first_of(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
-    """The rows of a page, of which one more was asked for, and the last of them if there is a next page."""
+    """The rows of a page, from a query for one row more, and the last row if there is a next page."""
     return (rows[:limit], rows[limit - 1]) if len(rows) > limit else (rows, None)
 
 

@@ -7,12 +7,12 @@ from werkzeug.exceptions import BadRequest
 
 
 def register_query_check(app: Flask) -> None:
-    """Puts the check before everything that reads a query."""
+    """Registers the check. Call it before anything that reads a query."""
     app.before_request(_check_query_string)
 
 
 def _check_query_string() -> None:
-    """Raises BadRequest for bytes that are not UTF-8. (Those that are percent-encoded stay so, and harm nothing.)"""
+    """Raises BadRequest for bytes that are not UTF-8. Percent-encoded bytes are harmless here."""
     try:
         request.query_string.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The body of a request, up to its limit: exactly so many bytes are taken, and one more is refused (413)."""
+"""The body of a request, up to its limit: a body of exactly the limit is accepted, one byte more is refused (413)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.wsgi import LimitedStream, get_content_length, get_input_stream
 
 
 class Request(FlaskRequest):
-    """A request whose body is read to its end, whether its length is announced or not."""
+    """A request whose body is limited with or without a Content-Length."""
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -19,13 +19,13 @@ class Request(FlaskRequest):
         limit = self.max_content_length
         if get_content_length(self.environ) is None and "wsgi.input_terminated" in self.environ and limit is not None:
             return cast(IO[bytes], _UpTo(self.environ["wsgi.input"], limit, is_max=True))
-        # With an announced length Werkzeug compares that, and the end of the input does not matter.
-        announced = {name: value for name, value in self.environ.items() if name != "wsgi.input_terminated"}
-        return get_input_stream(announced, max_content_length=limit)
+        # With a Content-Length, Werkzeug checks that, and not the end of the input.
+        environ = {name: value for name, value in self.environ.items() if name != "wsgi.input_terminated"}
+        return get_input_stream(environ, max_content_length=limit)
 
 
 class _UpTo(LimitedStream):
-    """Werkzeug's own refuses a body of exactly the limit when it is read to its end, and cuts off a longer one."""
+    """LimitedStream refuses a body of exactly the limit if it is read to its end, and truncates a longer one."""
 
     def on_exhausted(self) -> None:
         if self._stream.read(1):

@@ -10,5 +10,5 @@ from shared.schema import Base
 
 
 def row_to_dict(entity: Base, **more: Any) -> dict[str, Any]:
-    """The columns of a row, and more beside them."""
+    """The columns of a row, and additional fields."""
     return {column.key: getattr(entity, column.key) for column in inspect(type(entity)).column_attrs} | more

@@ -1,4 +1,4 @@
-"""Files that pages load: at an address with their version they are kept for a year, and they go out compressed."""
+"""Static files, compressed. At a versioned address they are cached for a year."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import PurePath
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-FOR_A_YEAR = "public, max-age=31536000, immutable"
-"""What is at an address with a version is never another thing (RFC 8246)."""
-FOR_MINUTES = "public, max-age=300"
-"""At one without, or with a version of before: a page of an older process may have named it."""
+CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
+"""The content of a versioned address never changes (RFC 8246)."""
+CACHE_FOR_MINUTES = "public, max-age=300"
+"""At an address without a version, or with an older one, which a page of an older process may link to."""
 
 KINDS = {
     ".css": "text/css; charset=utf-8",
@@ -24,43 +24,43 @@ KINDS = {
     ".png": "image/png",
     ".svg": "image/svg+xml; charset=utf-8",
 }
-COMPRESSED_ALREADY = frozenset({".png"})
+ALREADY_COMPRESSED = frozenset({".png"})
 
 
 class Assets:
-    """Files by name, each read when it is first asked for. They share one version: that of all of them together.
+    """Files by name, each read at its first request. They share one version, a hash of all of them.
 
-    So a script's relative imports lead to the same version, wherever its own address says one.
+    So relative imports of a versioned script lead to the same version.
     """
 
     def __init__(self, files: Mapping[str, Callable[[], bytes]]) -> None:
         self._files = files
         self._read = cache(lambda name: self._files[name]())
-        self._packed = cache(lambda name: gzip.compress(self._read(name), mtime=0))
+        self._compressed = cache(lambda name: gzip.compress(self._read(name), mtime=0))
 
     @cached_property
     def version(self) -> str:
-        """Another one when a file changes."""
+        """A hash of all files."""
         digest = hashlib.blake2b(digest_size=8)
         for name in sorted(self._files):
             digest.update(name.encode() + b"\0" + hashlib.blake2b(self._read(name)).digest())
         return digest.hexdigest()
 
-    def answer(self, name: str, version: str | None = None) -> Response:
+    def serve(self, name: str, version: str | None = None) -> Response:
         """The file, or 304. Raises NotFound when there is none of that name."""
         if name not in self._files:
             raise NotFound
         kind = PurePath(name).suffix
-        packable = kind not in COMPRESSED_ALREADY
-        packed = packable and request.accept_encodings["gzip"] > 0
-        response = Response(self._packed(name) if packed else self._read(name), content_type=KINDS[kind])
-        if packable:
+        compressible = kind not in ALREADY_COMPRESSED
+        compressed = compressible and request.accept_encodings["gzip"] > 0
+        response = Response(self._compressed(name) if compressed else self._read(name), content_type=KINDS[kind])
+        if compressible:
             response.vary.add("Accept-Encoding")
-        if packed:
+        if compressed:
             response.content_encoding = "gzip"
-        response.headers["Cache-Control"] = FOR_A_YEAR if version == self.version else FOR_MINUTES
+        response.headers["Cache-Control"] = CACHE_FOR_A_YEAR if version == self.version else CACHE_FOR_MINUTES
         response.add_etag()
         response.make_conditional(request)
-        # That is the server's to say, and two are none.
+        # The server sets this header; two would be invalid.
         response.headers.pop("Date", None)
         return response

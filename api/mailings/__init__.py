@@ -1,1 +1,1 @@
-"""Mailings, and what became of their messages."""
+"""Mailings, with the counts of their messages."""

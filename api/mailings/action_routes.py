@@ -32,8 +32,8 @@ class MailingPause(MethodView):
     def post(self, mailing_id: int) -> queries.MailingSummary:
         """Pause a mailing
 
-        After the response, no worker claims another message of it. Messages in flight are still sent. Its window stays
-        as it is.
+        After the response, no worker claims another message of it. Messages in flight are still sent. Its window does
+        not change.
         """
         services.apply_action(mailing_id, Action.PAUSE)
         return queries.mailing_by_id(mailing_id)
@@ -62,8 +62,8 @@ class MailingCancel(MethodView):
     def post(self, mailing_id: int) -> queries.MailingSummary:
         """Cancel a mailing
 
-        After the response, no worker claims another message of it. Within a poll, pending messages end as `cancelled`,
-        or as `unknown` if an attempt may have been delivered.
+        After the response, no worker claims another message of it. Within a polling interval, pending messages end as
+        `cancelled`, or as `unknown` if an attempt may have been delivered.
         """
         services.apply_action(mailing_id, Action.CANCEL)
         return queries.mailing_by_id(mailing_id)
@@ -97,7 +97,7 @@ class MailingTest(MethodView):
         """Send the text of a mailing to one client, as a test
 
         The test is a mailing of its own, which is sent at once, whatever the state of the mailing: follow it by the
-        `id` in the response. Only a client of the directory can be written to.
+        `id` in the response. Tests are sent only to clients of the directory.
         """
         test_id = send_test_message(mailing_id, fields["phone_number"])
         return queries.mailing_by_id(test_id), {"Location": url_for("Mailings.MailingById", mailing_id=test_id)}

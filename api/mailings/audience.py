@@ -12,14 +12,14 @@ from shared.domain.labels import case_variants
 from shared.schema import Client
 
 COUNT_LIMIT = 100_000
-"""Clients counted one by one, which takes some tens of milliseconds. For a larger audience the count is the planner's
+"""Clients that are counted exactly, in some tens of milliseconds. For a larger audience the count is the planner's
 estimate."""
 
 SAMPLE = 5
 
 TAGS = 1_000
-"""Tags among which those are looked for that differ from a mark only in case: most directories have fewer. Where there
-are more, the first ones, and those in the common cases (upper, lower, title): there is no index for others."""
+"""Tags that are compared with a mark without regard to case: most directories have fewer. If there are more, only the
+first ones and the common cases of the mark (upper, lower, title) are compared, for which there is an index."""
 
 
 class Audience(NamedTuple):
@@ -31,7 +31,7 @@ class Audience(NamedTuple):
 
 
 def count_audience(mark: str, *, exact: bool = False) -> Audience:
-    """The clients that a mark matches now, and some of them. Beyond COUNT_LIMIT they are counted only if `exact`."""
+    """The number of clients that a mark matches now, and a sample. Beyond COUNT_LIMIT it is exact only if `exact`."""
     count_limit = None if exact else COUNT_LIMIT
     if not mark:
         return Audience(0, True, ())
@@ -47,7 +47,7 @@ def count_audience(mark: str, *, exact: bool = False) -> Audience:
 
 
 def similar_tags_of(mark: str) -> list[str]:
-    """The tags that clients have and that differ from the mark only in case, in order; see TAGS."""
+    """The tags of clients that differ from the mark only in case, in order; see TAGS."""
     if not mark:
         return []
     first = select(Client.tag).order_by(Client.tag).limit(1).cte("tags", recursive=True)
@@ -59,7 +59,7 @@ def similar_tags_of(mark: str) -> list[str]:
 
 
 def _sample(mark: str) -> Sequence[Client]:
-    # The first of each index; an OR over both might walk the whole directory in the order of its ids.
+    # The first clients of each index; an OR over both might scan the whole directory in the order of its ids.
     by_each = (
         db.session.scalars(select(Client).where(column == mark).order_by(column, Client.id).limit(SAMPLE))
         for column in (Client.tag, Client.operator_code)
@@ -69,7 +69,7 @@ def _sample(mark: str) -> Sequence[Client]:
 
 
 def _estimate(mark: str) -> int:
-    """How many rows the planner expects: from the statistics that autovacuum keeps, at no cost."""
+    """The planner's estimate, from the statistics that autovacuum maintains."""
     matching = select(Client.id).where(or_(Client.tag == mark, Client.operator_code == mark))
     compiled = matching.compile(dialect=db.engine.dialect)
     ((plan,),) = db.session.connection().exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", compiled.params)

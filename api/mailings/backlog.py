@@ -1,4 +1,4 @@
-"""Messages that wait to be sent and mailings that are overdue: a new mailing shares the workers with both."""
+"""Pending messages and overdue mailings, with which a new mailing shares the workers."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from shared.schema import Mailing, MessageCountDelta
 
 
 class Waiting(NamedTuple):
-    """The messages of a running mailing that wait, and when its window closes."""
+    """The pending messages of a running mailing, and when its window closes."""
 
     messages: int
     end_datetime: datetime
 
 
 class Overdue(NamedTuple):
-    """Mailings whose start has passed and that no worker has started."""
+    """Mailings whose start has passed, but that no worker has started."""
 
     mailings: int
     since: datetime | None
     """When the first of them should have started."""
     marks: Mapping[int, str]
-    """Of the first few of them, by their ids."""
+    """The marks of the first few of them, by mailing id."""
 
 
 NONE_OVERDUE = Overdue(0, None, {})
 
 FIRST_OVERDUE = 5
-"""Overdue mailings whose clients are counted: each is some tens of milliseconds."""
+"""Overdue mailings whose clients are counted: each count takes some tens of milliseconds."""
 
 
 def waiting_messages() -> dict[int, Waiting]:
-    """What waits in each running mailing that has any, by its id."""
+    """The pending messages of running mailings that have any, by mailing id."""
     running = select(Mailing.id, Mailing.end_datetime).where(
         Mailing.status == MailingStatus.RUNNING, Mailing.settled_at.is_(None), Mailing.launch_started_at.is_not(None)
     )
@@ -54,12 +54,12 @@ def waiting_messages() -> dict[int, Waiting]:
 
 
 def backlog_of(waiting: Mapping[int, Waiting], *, apart_from: int | None = None) -> Backlog:
-    """The same without the ids, and without one mailing."""
+    """The backlog of these mailings, without the mailing `apart_from`."""
     return Backlog(tuple(left.messages for mailing_id, left in waiting.items() if mailing_id != apart_from))
 
 
 def overdue_mailings() -> Overdue:
-    """Those whose start has passed and that are not started, by an index of few rows."""
+    """The overdue mailings, by a partial index."""
     scheduled = Mailing.status == MailingStatus.SCHEDULED, Mailing.deleted_at.is_(None)
     overdue = *scheduled, Mailing.start_datetime <= func.now()
     count, since = db.session.execute(select(func.count(), func.min(Mailing.start_datetime)).where(*overdue)).one()

@@ -17,11 +17,11 @@ from shared.domain.text_segments import segments_of
 
 
 class Existing(NamedTuple):
-    """A mailing that exists, a change of which is estimated."""
+    """An existing mailing, a change of which is estimated."""
 
     id: int
     waiting: int | None
-    """Its messages that wait, once it has been launched: it gets no others."""
+    """Its pending messages, if it has been launched; None before."""
 
 
 def estimate(
@@ -29,8 +29,8 @@ def estimate(
 ) -> dict[str, Any]:
     """The estimate of a mailing with these fields, as PlanSchema has it, and whether its time `is_measured`.
 
-    `exact` counts every client, however many they are. `speed` is how many messages a second are sent at present: while
-    others are being sent that is what there is to share, if it is less than the rate limit.
+    `exact` counts every client, however many there are. `speed` is the present number of messages sent a second: while
+    other mailings are being sent it is the capacity to share, if it is less than the rate limit.
     """
     mark, config = fields.get("mark", ""), current_app.config
     if existing and existing.waiting is not None:
@@ -73,7 +73,11 @@ def estimate(
 
 
 def _backlog(start: datetime | None, *, apart_from: int | None) -> Backlog:
-    """What other mailings that run have waiting, those whose window closes before the start left out."""
+    """The pending messages of other running mailings, without those whose window closes before the start."""
     waiting = waiting_messages()
-    beside = {one: left for one, left in waiting.items() if start is None or left.end_datetime > start}
-    return backlog_of(beside, apart_from=apart_from)
+    others = {
+        mailing_id: messages
+        for mailing_id, messages in waiting.items()
+        if start is None or messages.end_datetime > start
+    }
+    return backlog_of(others, apart_from=apart_from)

@@ -12,7 +12,7 @@ from api.mailings.estimate_schemas import PlanBody, PlanSchema
 from api.permissions import requires
 from shared.domain.roles import Role
 
-blp = Blueprint("Plans", "/v1/mailing", "Estimates of mailings. Any key may ask: nothing is added.")
+blp = Blueprint("Plans", "/v1/mailing", "Estimates of mailings. Any role may request one: nothing is added.")
 
 
 @blp.route("/plan/")
@@ -24,7 +24,7 @@ class MailingPlan(MethodView):
     def post(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Plan a mailing
 
-        Estimates audience, segments, cost and duration. Adds nothing. Every field is optional: what is missing is left
-        out of the estimate.
+        Estimates audience, segments, cost and duration. Adds nothing. Every field is optional: the estimate
+        leaves out what needs a missing field.
         """
         return estimate(fields)

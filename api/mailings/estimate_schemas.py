@@ -13,14 +13,14 @@ from shared.domain.text_segments import Encoding
 
 
 class PlanBody(MailingBody):
-    """A mailing that is being written: any part of what a mailing's body takes."""
+    """The fields of a mailing that is being written, all optional."""
 
     def __init__(self) -> None:
         super().__init__(partial=True)
 
 
 class NonGsmCharacterSchema(ResponseSchema):
-    """The character that made the text UCS-2."""
+    """The character because of which the text needs UCS-2."""
 
     character = ma.fields.String(required=True, metadata={"description": "The character.", "example": "П"})
     name = ma.fields.String(
@@ -30,19 +30,20 @@ class NonGsmCharacterSchema(ResponseSchema):
 
 
 class SegmentsSchema(ResponseSchema):
-    """The short messages that one text is sent as."""
+    """The segments that one text is sent as."""
 
     encoding = ma.fields.Enum(
         Encoding,
         by_value=ma.fields.String,
         required=True,
-        metadata={"description": "GSM 7-bit, or UCS-2 for what is not in its alphabet.", "example": "ucs2"},
+        metadata={"description": "GSM 7-bit, or UCS-2 if a character is not in the GSM alphabet.", "example": "ucs2"},
     )
     characters = ma.fields.Integer(
         required=True, metadata={"description": "Number of characters in the text.", "example": 7}
     )
     units = ma.fields.Integer(
-        required=True, metadata={"description": "Septets, or UTF-16 code units, that they take.", "example": 7}
+        required=True,
+        metadata={"description": "Septets (GSM), or UTF-16 code units (UCS-2), of the text.", "example": 7},
     )
     count = ma.fields.Integer(
         required=True,
@@ -65,7 +66,8 @@ class PlanSchema(ResponseSchema):
         required=True, metadata={"format": "int64", "description": "Clients that its mark matches now.", "example": 100}
     )
     audience_is_exact = ma.fields.Boolean(
-        required=True, metadata={"description": f"Counted, not estimated: up to {COUNT_LIMIT:,}.", "example": True}
+        required=True,
+        metadata={"description": f"Whether it was counted, not estimated: up to {COUNT_LIMIT:,}.", "example": True},
     )
     sample = ma.fields.List(
         ma.fields.Nested(ClientSchema), required=True, metadata={"description": "A few of them, the oldest first."}
@@ -104,13 +106,13 @@ class PlanSchema(ResponseSchema):
     )
     other_mailings = ma.fields.Integer(
         required=True,
-        metadata={"description": "Running mailings that will not be finished when it starts.", "example": 1},
+        metadata={"description": "Running mailings that will not have finished when it starts.", "example": 1},
     )
     other_messages = ma.fields.Integer(
         required=True,
         metadata={
             "format": "int64",
-            "description": "Messages that they will still have to send by then.",
+            "description": "Messages that these will still have to send then.",
             "example": 1000,
         },
     )

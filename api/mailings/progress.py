@@ -1,4 +1,4 @@
-"""Figures of one mailing whose cost does not grow with it: of a large mailing only a part is read, and they say so."""
+"""Reasons and timeline of one mailing, at bounded cost: a large mailing is sampled, and the result says so."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shared.domain.reasons import Parameters
 from shared.domain.statuses import MessageStatus
 from shared.schema import Message
 
-LOOK = 2000
+MAX_SCANNED = 2000
 """Messages of each status whose reasons are read."""
 
 REASONS = 20
 """Reasons that are shown, the most frequent ones."""
 
 SAMPLE = 400
-"""Sent messages that are looked at for a timeline: all, or so many evenly spaced ones."""
+"""Sent messages that are read for a timeline: all, or an evenly spaced sample."""
 
 WITH_REASONS = (
     MessageStatus.FAILED,
@@ -33,14 +33,14 @@ WITH_REASONS = (
 
 
 class Reason(NamedTuple):
-    """Why so many messages are in a status."""
+    """A reason, and how many messages in a status have it."""
 
     status: MessageStatus
     reason_code: str
     reason_params: Parameters | None
     messages: int
     at_least: bool
-    """Whether there may be more: not all messages in that status were looked at."""
+    """Whether there may be more: not all messages in that status were read."""
 
 
 class Reasons(NamedTuple):
@@ -48,17 +48,17 @@ class Reasons(NamedTuple):
 
     ended: Sequence[Reason]
     waiting: Sequence[Reason]
-    """Why those that wait were not sent at their last attempt: they still may be."""
+    """Why pending messages were not sent at their last attempt. They may still be sent."""
     more: bool
     """Whether there are rarer reasons, which are left out."""
     looked_at: Mapping[str, tuple[int, int]]
-    """Of the statuses of which only a part was looked at: how many messages, and of how many."""
+    """For statuses of which only a part was read: messages read, and all messages."""
 
 
 def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
-    """The reasons of the first LOOK messages in each status; `messages` are the counts by status."""
+    """The reasons of the first MAX_SCANNED messages in each status; `messages` are the counts by status."""
     found = _reasons(mailing_id)
-    cut = {name: (LOOK, messages[name]) for name in WITH_REASONS if messages[name] > LOOK}
+    cut = {name: (MAX_SCANNED, messages[name]) for name in WITH_REASONS if messages[name] > MAX_SCANNED}
     rows = [
         Reason(row.status, row.reason_code, row.reason_params, row.messages, row.status in cut)
         for row in found[:REASONS]
@@ -72,15 +72,15 @@ def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
 
 
 def _reasons(mailing_id: int) -> Sequence[Row[Any]]:
-    looks = [
+    scans = [
         select(Message.status, Message.reason_code, Message.reason_params)
         .where(*_of(mailing_id, status))
         .order_by(Message.status, Message.id)
-        .limit(LOOK)
+        .limit(MAX_SCANNED)
         .subquery()
         for status in WITH_REASONS
     ]
-    found = union_all(*(select(look) for look in looks)).subquery()
+    found = union_all(*(select(scan) for scan in scans)).subquery()
     messages = func.count().label("messages")
     reason = found.c.status, found.c.reason_code, found.c.reason_params
     counted = select(*reason, messages).where(found.c.reason_code.is_not(None)).group_by(*reason)
@@ -89,9 +89,9 @@ def _reasons(mailing_id: int) -> Sequence[Row[Any]]:
 
 
 def sent_moments(mailing_id: int) -> Sequence[datetime]:
-    """When messages of a mailing were sent: of all of them, or of some SAMPLE that lie evenly among them."""
-    # Ids go up in the order of sending, by and large: messages that lie evenly among them lie so in time. Each is one
-    # step in the index of mailing, status and id.
+    """When messages of a mailing were sent: all of them, or about SAMPLE evenly spaced ones."""
+    # Ids are roughly in the order of sending, so messages evenly spaced by id are also spaced in time. Each is one step
+    # in the index of mailing, status and id.
     ids = select(Message.id).where(*_of(mailing_id, MessageStatus.SENT)).limit(1)
     low = db.session.scalar(ids.order_by(Message.status, Message.id))
     high = db.session.scalar(ids.order_by(Message.status.desc(), Message.id.desc()))

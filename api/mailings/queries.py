@@ -1,4 +1,4 @@
-"""What is read of mailings: their summaries, their history."""
+"""Reads of mailings: their summaries and their history."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def mailing_by_id(mailing_id: int) -> MailingSummary:
 
 
 def summaries_of(page: Select[Any], **parameters: Any) -> list[MailingSummary]:
-    """Those mailings with all that is reported of them, in the order of their ids."""
+    """The summaries of the selected mailings, in the order of their ids."""
     return [_summary(*row) for row in db.session.execute(_statement(page), parameters)]
 
 
@@ -72,7 +72,7 @@ def check_mailing(mailing_id: int) -> None:
 
 
 def mailings_under_way(limit: int) -> list[MailingSummary]:
-    """The latest `limit` mailings that are launched and have messages without an end, the latest first."""
+    """The latest `limit` mailings that are launched and have messages that are not final, latest first."""
     started = select(Mailing).where(
         Mailing.launch_started_at.is_not(None), Mailing.settled_at.is_(None), Mailing.deleted_at.is_(None)
     )
@@ -103,14 +103,14 @@ def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[Mailing
     return db.session.scalars(entries.order_by(MailingEvent.id.desc()).limit(limit)).all()
 
 
-@lru_cache(maxsize=16)  # to put it together takes longer than to execute it
+@lru_cache(maxsize=16)  # building it takes longer than executing it
 def _statement(page: Select[Any]) -> Select[Any]:
-    # One statement for the whole page, so that a mailing's audience and counts are of one moment and add up.
+    # One statement for the whole page, so that a mailing's audience and counts are of one snapshot and add up.
     mailing = aliased(Mailing, page.subquery("page"))
-    # What belongs to a row is looked up row by row: a join could read the whole of the other table.
+    # Looked up row by row: a join could read the whole other table.
     counts = _counts(mailing.id)
     return (
-        select(mailing, _text(mailing), _somebody_matches(mailing), CLOCK, *counts.c)
+        select(mailing, _text(mailing), _has_matching_clients(mailing), CLOCK, *counts.c)
         .join(counts, true())
         .order_by(mailing.id)
     )
@@ -133,29 +133,29 @@ def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
     )
 
 
-def _open(counts: Sequence[int]) -> int:
+def _count_open(counts: Sequence[int]) -> int:
     return sum(count for status, count in zip(MessageStatus, counts, strict=True) if status in OPEN_STATUSES)
 
 
-def _somebody_matches(mailing: type[Mailing]) -> ColumnElement[bool]:
+def _has_matching_clients(mailing: type[Mailing]) -> ColumnElement[bool]:
     waiting = and_(mailing.launch_started_at.is_(None), mailing.ended_at.is_(None))
     match = or_(*(_first(column, mailing.mark) == mailing.mark for column in (Client.operator_code, Client.tag)))
     return case((waiting, match), else_=false())
 
 
 def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str]) -> ScalarSelect[str]:
-    # The first value from `mark` on in the index's order, to be compared with it: one step in the index. An EXISTS
-    # for the value itself may read the whole table, where the planner takes it for a common one.
+    # The first value not less than `mark` in the index's order, to be compared with it: one step in the index. An
+    # EXISTS for the value may read the whole table, if the planner takes the value for a common one.
     return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery()
 
 
 def _summary(mailing: Mailing, text: str, somebody_matches: bool | None, now: datetime, *counts: int) -> MailingSummary:
-    # All columns have just been read: to ask the mapped attributes for each of them takes a third of a page's time.
+    # All columns have just been read: access by mapped attributes would take a third of a page's time.
     loaded = vars(mailing)
     return {name: loaded[name] for name in _COLUMNS} | {
         "text": text,
         "messages": dict(zip(_STATUSES, counts, strict=True)),
         "warnings": warnings_about(
-            mailing, somebody_matches=bool(somebody_matches), open_messages=_open(counts), now=now
+            mailing, somebody_matches=bool(somebody_matches), open_messages=_count_open(counts), now=now
         ),
     }

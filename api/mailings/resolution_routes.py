@@ -1,4 +1,4 @@
-"""A person's decision about a message that is unknown: the one operation that writes a message."""
+"""The operation that resolves an unknown message."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class MessageResolution(MethodView):
     def post(self, arguments: dict[str, Any], message_id: int) -> dict[str, Any]:
         """Resolve a message that is `unknown`
 
-        `arrived` makes it `sent`, `not_arrived` makes it `failed`. `resend` makes it wait again, inside the mailing's
-        window, with the same id and text: it may be delivered twice if it was delivered before.
+        `arrived` makes it `sent`, `not_arrived` makes it `failed`. `resend` makes it `pending` again, inside the
+        mailing's window, with the same id and text: it may be delivered twice if it was delivered before.
         """
         resolve(message_id, arguments["outcome"])
         return queries.message_by_id(message_id)

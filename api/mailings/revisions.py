@@ -1,4 +1,4 @@
-"""The texts of a mailing by revision, with who wrote them."""
+"""The texts of a mailing by revision, with their authors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Revision(NamedTuple):
     text: str
     at: datetime
     author: str | None
-    """Who wrote it; none if it is not known."""
+    """The author's name; None if unknown."""
 
 
 def revisions_before(mailing_id: int, before: int, limit: int) -> Sequence[Revision]:
-    """The texts of a mailing with a lesser number, the latest first."""
+    """The texts of a mailing with a smaller number, latest first."""
     of_mailing = MailingText.mailing_id == mailing_id, MailingText.revision < before
     found = select(MailingText).where(*of_mailing).order_by(MailingText.revision.desc()).limit(limit)
     texts = db.session.scalars(found).all()
@@ -42,14 +42,14 @@ def revisions_before(mailing_id: int, before: int, limit: int) -> Sequence[Revis
 
 
 def last_editor(mailing_id: int) -> str | None:
-    """Who last changed a mailing; none if it is not known."""
+    """The name of the last editor of a mailing; None if unknown."""
     edits = MailingEvent.mailing_id == mailing_id, MailingEvent.action == "edit"
     last = select(MailingEvent.actor_name).where(*edits).order_by(MailingEvent.id.desc()).limit(1)
     return db.session.scalar(last)
 
 
 def text_of_revision(mailing_id: int, revision: int) -> str:
-    """That text of a mailing."""
+    """The text of a mailing in that revision."""
     return db.session.get_one(MailingText, (mailing_id, revision)).text
 
 

@@ -71,8 +71,8 @@ class MailingById(MethodView):
     def put(self, fields: dict[str, Any], mailing_id: int) -> queries.MailingSummary:
         """Change a mailing
 
-        Every field, until its launch begins. After that the text (it applies to messages that have not been attempted
-        yet), the end, and `on_unknown`. Once the mailing has ended, nothing.
+        Until its launch begins, every field can be changed. After that only the text (for messages that have not been
+        attempted yet), the end, and `on_unknown`. An ended mailing can't be changed.
         """
         mailing, before = services.lock_mailing(mailing_id)
         blp.check_etag(before)

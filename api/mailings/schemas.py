@@ -21,7 +21,7 @@ def _not_blank(value: str) -> None:
 
 
 class MailingSchema(ResponseSchema):
-    """A mailing and what became of its messages, in a response."""
+    """A mailing with the counts of its messages, in a response."""
 
     id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
     start_datetime = Instant(
@@ -34,7 +34,7 @@ class MailingSchema(ResponseSchema):
     text = PlainText(
         required=True,
         validate=[_not_blank, MaxLength(MAX_TEXT)],
-        metadata={"description": "What is sent. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
+        metadata={"description": "The text to send. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
     )
     mark = Label(
         required=True,
@@ -48,7 +48,7 @@ class MailingSchema(ResponseSchema):
     end_datetime = Instant(
         required=True,
         metadata={
-            "description": "When sending stops. After the start.",
+            "description": "When sending stops. Must be after the start.",
             "example": "2022-06-03T18:25:43.511Z",
         },
     )
@@ -90,7 +90,7 @@ class MailingSchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "When its whole audience had become messages; null before.",
+            "description": "When all messages of its audience had been created; null before.",
             "example": "2022-06-02T18:25:44.902Z",
         },
     )
@@ -107,10 +107,10 @@ class MailingSchema(ResponseSchema):
 
 
 class MailingBody(RequestSchema, MailingSchema):
-    """A mailing, as a person writes it."""
+    """The fields of a mailing that a caller sets."""
 
     class Meta(RequestSchema.Meta):
-        """What a person decides about a mailing: shared.domain.mailing_rules.MailingFields."""
+        """The fields that a caller sets: shared.domain.mailing_rules.MailingFields."""
 
         fields = ("start_datetime", "text", "mark", "end_datetime", "on_unknown")
 
@@ -119,14 +119,14 @@ class MailingBody(RequestSchema, MailingSchema):
         by_value=ma.fields.String,
         metadata={
             "description": "After an attempt that may have been delivered: `resend` the same message, or `hold` it (it "
-            "ends as `unknown`, and a person decides). Left out: `resend` for a new mailing, as it was for another.",
+            "ends as `unknown`, and a person decides). If left out: `resend` for a new mailing, no change otherwise.",
             "example": "resend",
         },
     )
 
 
 class RetryBody(RequestSchema):
-    """Which messages of a mailing are to be tried again."""
+    """Which messages of a mailing to retry."""
 
     status = ma.fields.String(
         required=True,
@@ -157,7 +157,7 @@ class RetriedSchema(ResponseSchema):
     )
     more = ma.fields.Boolean(
         required=True,
-        metadata={"description": "There are more than one request retries: send another.", "example": False},
+        metadata={"description": "There are more messages than one request retries: send another.", "example": False},
     )
 
 
@@ -169,7 +169,8 @@ class JournalEntrySchema(ResponseSchema):
     action = ma.fields.String(
         required=True,
         metadata={
-            "description": "What: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`.",
+            "description": "The action: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test` or "
+            "`reopen`.",
             "example": "retry",
         },
     )

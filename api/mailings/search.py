@@ -1,8 +1,8 @@
-"""Mailings by number, date, words and state, the latest first: all of them are searched, however many there are.
+"""Search of mailings by number, date, words and status, latest first.
 
-Texts have no index: a part of a text can be found by one only with an extension (pg_trgm) that not every server has.
-Ten thousand mailings of 150 characters are looked through in some 50 ms on one core, a million in three to six seconds.
-A search that takes longer than BUDGET stops, and says how far it has got.
+Texts have no index: substring search by an index needs an extension (pg_trgm) that not every server has. Ten thousand
+mailings of 150 characters are scanned in some 50 ms on one core, a million in three to six seconds. A search that takes
+longer than BUDGET stops, and reports how far it has scanned.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ BUDGET = 5.0
 """Seconds after which a search stops at the end of a chunk, with what it has found so far."""
 
 FIRST_CHUNK, LAST_CHUNK = 2_000, 100_000
-"""Mailings looked through by one statement: few at first, since what is common is found soon; then five times as many
-each time, up to what takes some tenths of a second."""
+"""Mailings scanned by one statement: few at first, since common words are found soon; then five times as many each
+time, up to a statement of some tenths of a second."""
 
 _DATES = (
     re.compile(r"(?<!\d)(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?!\d)"),
@@ -38,21 +38,21 @@ _NUMBER = re.compile(r"(?:#|№|No\.?)?\s*(\d+)", re.IGNORECASE | re.ASCII)
 
 
 class Search(NamedTuple):
-    """What is searched for."""
+    """The parsed search."""
 
     words: str = ""
-    """As they were typed: a mailing matches that has them in its mark or its text."""
+    """As typed: a mailing matches if its mark or its text contains them."""
     number: int | None = None
-    """It also matches by this number."""
+    """A mailing also matches if it has this number."""
     day: tuple[datetime, datetime] | None = None
-    """It also matches if it starts within this day and has the `rest` of the words."""
+    """A mailing also matches if it starts within this day and contains `rest`."""
     rest: str = ""
     status: MailingStatus | None = None
-    """In any case it must be in this state."""
+    """A mailing must be in this status in any case."""
 
 
 def read_search(typed: str, zone: str, status: MailingStatus | None = None) -> Search:
-    """The search that a person in that time zone has typed: 30.11.2026 or 2026-11-30 is also a day, 7 also a number."""
+    """Parses the search of a person in that time zone: 30.11.2026 or 2026-11-30 is also a day, 7 also a number."""
     number = _NUMBER.fullmatch(typed)
     for pattern in _DATES:
         found = pattern.search(typed)
@@ -63,16 +63,16 @@ def read_search(typed: str, zone: str, status: MailingStatus | None = None) -> S
 
 
 class MailingSearchPage:
-    """Walks down the numbers of mailings, and finds a page of those that match. For one request."""
+    """Scans mailings by descending number for a page of matches. For one request."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
         self.reached: int | None = None
-        """Mailings with lesser numbers were not looked at: the time was over. None: there are none, or a page is
+        """Mailings with smaller numbers were not scanned, because of BUDGET. None if all were scanned, or the page is
         full."""
 
     def of_number(self) -> MailingSummary | None:
-        """The mailing whose number was typed; the walk leaves it out."""
+        """The mailing whose number was typed; `page` leaves it out."""
         number, status = self._search.number, self._search.status
         if number is None:
             return None
@@ -81,7 +81,7 @@ class MailingSearchPage:
         return summaries[0] if summaries else None
 
     def page(self, before: int, limit: int) -> list[MailingSummary]:
-        """The mailings with a lesser number that match, the latest first: at most `limit` of them."""
+        """The matching mailings with a smaller number, latest first, at most `limit`."""
         ids = self._matching(before, limit) if self._search.words else self._listed(before, limit)
         return summaries_of(select(Mailing).where(Mailing.id.in_(ids)))[::-1] if ids else []
 
@@ -123,7 +123,7 @@ class MailingSearchPage:
 
 
 def _has(words: str, low: int, high: int) -> ColumnElement[bool]:
-    # Of the chunk once, and not mailing by mailing: as a condition of its own, which is hashed.
+    # Evaluated once for the chunk, not per mailing: as a subquery, which is hashed.
     texts = select(MailingText.mailing_id, MailingText.revision).where(
         MailingText.mailing_id >= low, MailingText.mailing_id < high, MailingText.text.ilike(_containing(words))
     )

@@ -1,4 +1,4 @@
-"""What is written of mailings: adding, changing, removing, pausing, cancelling, retrying, and their history."""
+"""Writes of mailings: adding, changing, removing, pausing, cancelling, retrying, and their history."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class RetryResult(NamedTuple):
 def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, MailingFields]:
     """The mailing and its fields, locked against workers and all other writers until the end of the transaction.
 
-    Raises NotFound, also for one that is removed, unless `removed` says that it may be.
+    Raises NotFound, also for a removed one unless `removed` is set.
     """
-    # First the lock that claims take too: requests for it queue. The row's own lock would never be free, since claims
-    # hold it one after another (shared/sql/claims.py).
+    # First the lock that claims take too, for which requests queue. The row lock alone would never be free, since
+    # consecutive claims hold it (shared/sql/claims.py).
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
     if mailing is None or (mailing.deleted_at is not None and not removed):
         raise NotFound("mailing", mailing_id)
-    # Read only now: a join would not find a text that was written while this transaction waited for the lock.
+    # Read after the lock: a join would not see a text that was written while this transaction waited for it.
     text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
     return mailing, MailingFields(
         mark=mailing.mark,
@@ -120,7 +120,7 @@ def remove_mailing(mailing: Mailing) -> None:
 def add_history_entry(
     mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
 ) -> None:
-    """Adds to a mailing's history what was done to it, and by whom. `changes` are an edit's, as the model has them."""
+    """Adds an entry by the current principal to a mailing's history. `changes` are those of an edit."""
     entry = MailingEvent(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
     entry.changes = dict(changes) if changes else None
     db.session.add(entry)
@@ -133,7 +133,7 @@ def _write_text(mailing: Mailing, text: str) -> None:
 
 
 def apply_action(mailing_id: int, action: Action) -> None:
-    """Takes a mailing to where the action leads, and writes that down. Raises NotFound and Conflict."""
+    """Applies an action to a mailing, and adds it to the history. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
     status = status_after(mailing, action)
     if status is mailing.status:
@@ -144,13 +144,13 @@ def apply_action(mailing_id: int, action: Action) -> None:
 
 
 def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
-    """Makes the messages in a status pending again, and the mailing run. Raises NotFound and Conflict."""
+    """Makes the messages in a status pending again, and the mailing running. Raises NotFound and Conflict."""
     if status not in message_sources(MessageCause.RETRIED):
         raise Conflict("status", f"Messages that are {status.value} are not tried again.")
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, now())
     ids = _retriable(mailing, status)
-    # Not all that were found: an acceptance may have come meanwhile.
+    # May be fewer than were found: an acceptance may have been recorded since.
     retried = _make_pending(ids[:RETRY_LIMIT], status)
     if retried:
         _run_again(mailing)
@@ -161,11 +161,11 @@ def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
 
 
 def resolve(message_id: int, resolution: Resolution) -> None:
-    """Ends the doubt about a message that is `unknown`, by a person's word. Raises NotFound and Conflict."""
+    """Applies a person's decision about an `unknown` message. Raises NotFound and Conflict."""
     found = db.session.get(Message, message_id)
     if found is None:
         raise NotFound("message", message_id)
-    # The mailing first, as everybody who makes messages pending: a worker may be about to settle it.
+    # The mailing is locked first, as always before messages become pending: a worker may be about to settle it.
     mailing, _ = lock_mailing(found.mailing_id, removed=True)
     message = db.session.get(Message, message_id, with_for_update=True, populate_existing=True)
     if message is None:
@@ -184,7 +184,7 @@ def resolve(message_id: int, resolution: Resolution) -> None:
 
 
 def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
-    """Raises Conflict if no message of the mailing may be sent again to the client; none is one who was removed."""
+    """Raises Conflict if no message of the mailing may be sent again to the client; None is a removed client."""
     if mailing.deleted_at is not None:
         raise Conflict("outcome", f"Mailing {mailing.id} is removed: nothing of it is sent any more.")
     check_retry(mailing, now)
@@ -201,15 +201,15 @@ def _resend(mailing: Mailing, message: Message) -> None:
 
 
 def _run_again(mailing: Mailing) -> None:
-    """Messages of it are pending again: it has not ended, and is not settled."""
+    """Reopens a mailing whose messages are pending again."""
     execute(mailings.RUN_AGAIN, {"mailing_id": mailing.id}, changes=[mailing])
 
 
 def reopen_unended() -> Sequence[int]:
-    """Opens the mailings again that have ended although messages of theirs have not; returns their ids, in order.
+    """Reopens mailings that have ended but have messages that are not final; returns their ids, in order.
 
-    Workers then send what the window still allows, and end the rest. The messages of a mailing that is cancelled or
-    removed are cancelled.
+    Workers then send messages while the window is open, and expire the rest. The messages of a cancelled or removed
+    mailing are cancelled.
     """
     reopened: list[int] = []
     found = unended_mailings().subquery()
@@ -227,7 +227,7 @@ def reopen_unended() -> Sequence[int]:
 
 
 def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
-    # With their clients locked: a removal waits, and then finds the messages pending.
+    # The clients are locked, so that a removal waits, and then finds the messages pending.
     messages = select(Message.id).join(Client, Client.id == Message.client_id)
     of_status = messages.where(Message.mailing_id == mailing.id, Message.status == status).order_by(Message.id)
     return db.session.scalars(

@@ -1,7 +1,7 @@
 """A test send: a mailing's text to one client of the directory, now, as a small mailing of its own.
 
-It is a message like any other: workers send it, and the ledger keeps it. It is launched as it is added, with an
-audience of one, so that it needs no tag of its own.
+Its message is an ordinary one: workers send it, and the ledger keeps it. It is launched when it is added, with an
+audience of one, so that it needs no tag.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from shared.schema import Client, Mailing
 from shared.sql import mailings
 
 WINDOW = timedelta(minutes=15)
-"""How long a test may take: one that comes later would only confuse."""
+"""The window of a test: a later one would only confuse."""
 
 
 class TestSendBody(RequestSchema):
-    """The client to whom the test is sent."""
+    """The client that the test is sent to."""
 
     phone_number = WrittenPhoneNumber(
         doubtful=True,
@@ -38,7 +38,7 @@ class TestSendBody(RequestSchema):
 def send_test_message(mailing_id: int, phone_number: int) -> int:
     """Adds the test, launched, and returns its id. Raises NotFound, and Conflict for a number that no client has."""
     mailing, fields = lock_mailing(mailing_id)
-    # Locked as by a launch: a removal waits, and then finds the message.
+    # Locked as by a launch, so that a removal waits, and then finds the message.
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:

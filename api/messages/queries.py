@@ -1,4 +1,4 @@
-"""What is read of the ledger: messages, their attempts and texts."""
+"""Reads of the ledger: messages, their attempts and texts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def message_by_id(message_id: int) -> dict[str, Any]:
 
 
 def is_suspect(message: Mapping[str, Any]) -> bool:
-    """Whether a message of `message_by_id` is to be sent alone, since its last two leases expired."""
+    """Whether a message of `message_by_id` may be a poison message, to be sent alone: its last two leases expired."""
     return bool(message["due_at"] == INFINITY)
 
 

@@ -27,9 +27,9 @@ MEANINGS = {
     MessageStatus.CANCELLED: "The mailing was cancelled, or the client removed, before it was sent.",
     MessageStatus.UNKNOWN: "A request was sent, and no response shows whether the gateway accepted it.",
 }
-"""What each status means, in the API's document and, translated, in the console."""
+"""The meaning of each status, in the OpenAPI document and, translated, in the console."""
 
-# From the enum, and not as a class: marshmallow's own `unknown` is an attribute of every class of schemas.
+# Built from the enum: a class can't declare `unknown`, which marshmallow uses itself.
 MessageCounts = ResponseSchema.from_dict(
     {
         status.value: ma.fields.Integer(
@@ -42,7 +42,7 @@ MessageCounts = ResponseSchema.from_dict(
 
 
 class DueAt(Instant):
-    """When a message is due: null for a suspect, which has no such time."""
+    """When a message is due: null for a suspected poison message, which has no such time."""
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value == INFINITY else super()._serialize(value, attr, obj, **kwargs)
@@ -91,8 +91,8 @@ class AttemptSchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The parameters of the code. `words` is what the provider or the system said; "
-            "`late_result` is a result that came after the lease had expired."
+            "description": "The parameters of the code. `words` is the text of the provider or the system; "
+            "`late_result` is a result that arrived after the lease had expired."
         },
     )
     worker = ma.fields.String(
@@ -101,20 +101,20 @@ class AttemptSchema(ResponseSchema):
 
 
 class MessageSchema(ResponseSchema):
-    """One mailing to one client, as it is listed."""
+    """One mailing to one client."""
 
     id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "Also its `msgId` at the gateway, for ever.", "example": 1}
+        required=True, metadata={**ID, "description": "Permanent. Also its `msgId` at the gateway.", "example": 1}
     )
     mailing_id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "Whose text it carries.", "example": 1}
+        required=True, metadata={**ID, "description": "The mailing whose text it has.", "example": 1}
     )
     client_id = ma.fields.Integer(
         required=True, metadata={**ID, "description": "The client may have been removed since.", "example": 1}
     )
     phone_number = PhoneNumber(
         required=True,
-        metadata={**PHONE_NUMBER, "description": "The number it is, or was, sent to.", "example": 79161234567},
+        metadata={**PHONE_NUMBER, "description": "The number that it is sent to.", "example": 79161234567},
     )
     status = ma.fields.Enum(
         MessageStatus,
@@ -126,7 +126,7 @@ class MessageSchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Why it has this status, where that needs saying; while it waits, of its last attempt. The "
+            "description": "Why it has this status, if there is a reason; while pending, that of its last attempt. The "
             "English sentence of `reason_code`.",
             "example": "The window closed",
         },
@@ -147,7 +147,7 @@ class MessageSchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "What belongs to the code: `words` are what the provider or the system said.",
+            "description": "The parameters of the code: `words` is the text of the provider or the system.",
             "example": {"words": "code 7: blocked"},
         },
     )
@@ -155,19 +155,19 @@ class MessageSchema(ResponseSchema):
         attribute="attempts", required=True, metadata={"description": "Attempts so far.", "example": 1}
     )
     in_doubt = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether an attempt may have landed without an answer."}
+        required=True, metadata={"description": "Whether an attempt may have been delivered without a response."}
     )
     text_revision = ma.fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Which of the mailing's texts it carries; null before the first attempt."},
+        metadata={"description": "The revision of the mailing's text that it has; null before the first attempt."},
     )
     due_at = DueAt(
         required=True,
         allow_none=True,
         metadata={
-            "description": "When it may be sent, or may again; null for one that is to be sent alone, since its last "
-            "two leases lapsed.",
+            "description": "When it may be sent, or retried; null for one that is sent alone because its last "
+            "two leases expired.",
             "example": "2022-06-02T18:25:43.511Z",
         },
     )
@@ -180,7 +180,7 @@ class MessageSchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "When it came to its end, whichever; null before.",
+            "description": "When it became final, in whichever status; null before.",
             "example": "2022-06-02T18:25:45.273Z",
         },
     )
@@ -190,7 +190,7 @@ class MessageSchema(ResponseSchema):
 
 
 class MessageWithAttempts(MessageSchema):
-    """One mailing to one client, with everything that was tried."""
+    """One mailing to one client, with all attempts."""
 
     attempts = ma.fields.List(
         ma.fields.Nested(AttemptSchema),
@@ -201,7 +201,7 @@ class MessageWithAttempts(MessageSchema):
 
 
 class MailingMessagesArguments(PageArguments):
-    """Which of a mailing's messages."""
+    """Filters of a mailing's messages."""
 
     status = ma.fields.Enum(
         MessageStatus,
@@ -211,7 +211,7 @@ class MailingMessagesArguments(PageArguments):
 
 
 class MessagesArguments(MailingMessagesArguments):
-    """Which messages."""
+    """Filters of the list of messages."""
 
     mailing_id = WholeNumber(
         minimum=1, maximum=MAX_ID, metadata={"description": "Only messages of this mailing.", "example": 1}

@@ -1,4 +1,4 @@
-"""The search of the ledger, the latest messages first."""
+"""The console's search of the ledger, latest messages first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shared.schema import Message
 
 
 def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequence[Message]:
-    """The messages with a lesser id, the latest first.
+    """The messages with a smaller id, latest first.
 
-    `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, and `since` and `until`: between those
-    moments they were made by a launch. Of phone numbers there may be several, in a list.
+    `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, and `since` and `until`: the
+    time range in which a launch created them. `phone_number` may be a list.
     """
     equal = {name: value for name, value in wanted.items() if name in Message.__table__.c and value is not None}
     after = _first_made_at(wanted["since"]) - 1 if wanted.get("since") else 0
@@ -27,9 +27,9 @@ def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequenc
 
 
 def _first_made_at(moment: datetime) -> int:
-    """The id of the first message made at that moment or later, to within the seconds that a launch's chunk takes.
+    """The id of the first message created at that time or later, to within the seconds that a launch's chunk takes.
 
-    Ids go up with time, and there is no index on the time: so it is found by bisection, in some forty steps.
+    Ids increase with time, and the time has no index: found by bisection, in some forty steps.
     """
     low, high = 0, (db.session.scalar(select(func.max(Message.id))) or 0) + 1
     while low < high:

@@ -1,6 +1,6 @@
-"""What Prometheus reads from the API: the requests that its processes answered, and the state of the ledger.
+"""The metrics of the API for Prometheus: its requests, and the state of the ledger.
 
-docs/operations.md says what each metric means.
+docs/operations.md describes each metric.
 """
 
 from __future__ import annotations
@@ -25,23 +25,29 @@ from api.permissions import requires
 from shared.domain.roles import Role
 from shared.version import VERSION
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
-"""The histogram's bounds: from a read by its key to the longest that a statement may take."""
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+"""The histogram's bounds in seconds: from a read by key to the statement timeout."""
 
 
 def register_metrics(app: Flask) -> None:
-    """Counts the application's requests, and serves the figures at /metrics.
+    """Counts the application's requests, and serves the metrics at /metrics.
 
-    Several processes add theirs up in the folder PROMETHEUS_MULTIPROC_DIR, which api/gunicorn.py makes. A process
-    without it tells of itself alone.
+    Several processes share the directory PROMETHEUS_MULTIPROC_DIR, which api/gunicorn.py creates. Without it, a process
+    reports only its own requests.
     """
     disable_created_metrics()
     own = CollectorRegistry()
-    requests = Counter("gonets_http_requests", "Requests answered.", ["method", "path", "status"], registry=own)
-    seconds = Histogram(
-        "gonets_http_request_seconds", "Until the answer began.", ["path"], buckets=SECONDS, registry=own
+    requests = Counter(
+        "gonets_http_requests", "Requests that were handled.", ["method", "path", "status"], registry=own
     )
-    # Each process writes the same 1, and the sum of them would not be it.
+    seconds = Histogram(
+        "gonets_http_request_seconds",
+        "Seconds until the response began.",
+        ["path"],
+        buckets=DURATION_BUCKETS,
+        registry=own,
+    )
+    # Each process writes 1, so the maximum is needed, not the sum.
     build = Gauge(
         "gonets_build_info", "1, labelled with the version.", ["version"], registry=own, multiprocess_mode="max"
     )
@@ -53,7 +59,7 @@ def register_metrics(app: Flask) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        # The rule and not the path: ids and made-up paths would make a series each.
+        # The rule and not the path: each id or unknown path would create a series.
         path = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "none"
         method = request.method if request.method in _METHODS else "other"
         requests.labels(method, path, response.status_code).inc()

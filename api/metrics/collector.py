@@ -1,4 +1,4 @@
-"""The state of the ledger as metrics, asked of the database at each scrape."""
+"""The state of the ledger as metrics, read from the database at each scrape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.workers.queries import fleet
 
 log = logging.getLogger(__name__)
 
-# How long the message has waited that has been due longest, of mailings whose messages may be sent now.
+# The age of the message that has been due longest, among mailings whose messages may be sent now.
 READ_WAITING = text("""
 SELECT coalesce(extract(epoch FROM now() - min(first_due.due_at))::float8, 0.0)
 FROM mailing CROSS JOIN LATERAL (
@@ -28,8 +28,8 @@ FROM mailing CROSS JOIN LATERAL (
 WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND mailing.status = 'running' AND now() < end_datetime
 """)
 
-# Claims that nobody has taken back although their lease ran out, up to a thousand.
-COUNT_LOST = text("""
+# Expired leases that no worker has reclaimed, up to a thousand.
+COUNT_EXPIRED_LEASES = text("""
 SELECT count(*) FROM (
     SELECT FROM message WHERE status = 'sending' AND lease_until < now() LIMIT 1000
 ) AS lost
@@ -37,7 +37,7 @@ SELECT count(*) FROM (
 
 
 class LedgerCollector(Collector):
-    """A scrape never fails: while the database is unavailable it says so, and leaves the rest out."""
+    """A scrape never fails: while the database is unavailable, it returns only gonets_database_up."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
@@ -46,7 +46,7 @@ class LedgerCollector(Collector):
             db.session.rollback()
             log.warning("metrics.database_unavailable", extra={"error": type(error).__name__})
             read = []
-        yield _gauge("gonets_database_up", "Whether the database answers.", float(bool(read)))
+        yield _gauge("gonets_database_up", "Whether the database is available.", float(bool(read)))
         yield from read
 
     def _read(self) -> list[GaugeMetricFamily]:
@@ -59,16 +59,22 @@ class LedgerCollector(Collector):
         return [
             messages,
             mailings,
-            _gauge("gonets_due_oldest_seconds", "How long the oldest due message waits.", _number(READ_WAITING)),
-            _gauge("gonets_workers_alive", "Workers that have reported lately.", len(fleet().alive)),
-            _gauge("gonets_leases_run_out", "Claims past their lease that nobody took back.", _number(COUNT_LOST)),
-            _gauge("gonets_unended_messages", "Messages without an end of ended mailings.", float(unended_messages())),
+            _gauge(
+                "gonets_due_oldest_seconds", "Seconds since the oldest due message became due.", _number(READ_WAITING)
+            ),
+            _gauge("gonets_workers_alive", "Workers with a recent report.", len(fleet().alive)),
+            _gauge(
+                "gonets_leases_run_out", "Expired leases that no worker has reclaimed.", _number(COUNT_EXPIRED_LEASES)
+            ),
+            _gauge(
+                "gonets_unended_messages", "Messages of ended mailings that are not final.", float(unended_messages())
+            ),
         ]
 
 
-def _number(question: TextClause) -> float:
-    return float(db.session.execute(question).scalar_one())
+def _number(query: TextClause) -> float:
+    return float(db.session.execute(query).scalar_one())
 
 
-def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, says, value=value)
+def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, description, value=value)

@@ -1,4 +1,4 @@
-"""Commands for who operates Gonets: `flask --app api ledger …`."""
+"""Operator commands on the ledger: `flask --app api ledger …`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from api.mailings.services import reopen_unended
 from api.recovery import restore
 
 SKIP = 100_000_000
-"""Ids left out after a restore: more than were given out since any backup worth restoring, and of 2**63 a trifle."""
+"""Ids skipped after a restore: more than were assigned since any backup worth restoring, and few beside 2**63."""
 
-ledger = AppGroup("ledger", help="Keeps the ledger true.")
+ledger = AppGroup("ledger", help="Repairs the ledger.")
 
 
 @ledger.command("after-restore")
@@ -23,14 +23,14 @@ ledger = AppGroup("ledger", help="Keeps the ledger true.")
     type=click.IntRange(1, 10**15),
     default=SKIP,
     show_default=True,
-    help="How many ids to leave out: more than were given out since the backup.",
+    help="How many ids to skip: more than were assigned since the backup.",
 )
 def after_restore(skip: int) -> None:
-    """Makes a database that was restored from a backup safe to go on with.
+    """Prepares a database that was restored from a backup for use.
 
-    Run it before API and workers start. Ids that were given out since the backup are not given out again, mailings
-    that were under way are paused, and messages that may have been sent since are marked. Running it again changes
-    nothing that it has done, and advances the ids only if they have come nearer than --skip to the last one in use.
+    Run it before API and workers start. Ids that were assigned since the backup are not assigned again, mailings that
+    are running or due are paused, and messages that may have been sent since are marked. Running it again changes
+    nothing, and advances the ids only if they have come nearer than --skip to the last one in use.
     """
     restore.disable_statement_timeout()
     skipped = restore.advance_sequences(skip)
@@ -51,10 +51,10 @@ def after_restore(skip: int) -> None:
 
 @ledger.command("reopen")
 def reopen() -> None:
-    """Opens mailings again that have ended although messages of theirs have not.
+    """Reopens mailings that have ended but have messages that are not final.
 
-    A sound ledger has none of them, and this changes nothing. Workers send what their windows still allow, and end the
-    rest; the messages of a mailing that is cancelled or removed are cancelled.
+    A consistent ledger has none of them, and this changes nothing. Workers send messages while their windows are open,
+    and expire the rest; the messages of a cancelled or removed mailing are cancelled.
     """
     restore.disable_statement_timeout()
     reopened = reopen_unended()

@@ -1,4 +1,4 @@
-"""What a database restored from a backup needs, since things happened after the backup that it knows nothing of."""
+"""Repair of a database restored from a backup, which lacks what happened after the backup."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.schema import Client, Mailing, Message
 from shared.sql import restore
 
-WHY = "after a restore"
+HISTORY_DETAIL = "after a restore"
 
 UNKNOWN_WORKER = "before the restore"
-"""Named as the worker of an attempt that may have been made."""
+"""The worker's name in attempts that may have been made after the backup."""
 
 
 class Skipped(NamedTuple):
-    """The id that new rows of a table are above, and whether it had to be moved."""
+    """The id after which new ids of a table are assigned, and whether it was moved."""
 
     last: int
     moved: bool
 
 
 def disable_statement_timeout() -> None:
-    """Lifts the time limit that requests have, until the end of the transaction: these go through whole tables."""
+    """Disables the statement timeout until the end of the transaction: these statements read whole tables."""
     db.session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def advance_sequences(skip: int) -> dict[str, Skipped]:
-    """Moves the identities at least `skip` past the last id in use; returns them by table."""
+    """Moves the sequences at least `skip` past the last id in use; returns the results by table."""
     return {model.__tablename__: _skip_ids(model, skip) for model in (Message, Mailing, Client)}
 
 
 def pause_mailings() -> list[int]:
-    """Pauses the mailings that are running, or would be as soon as a worker looks, and writes that down.
+    """Pauses the mailings that are running, or due to start, and adds that to their history.
 
     Returns their ids.
     """
     paused = sorted(row.id for row in execute(restore.PAUSE_MAILINGS, {}))
     for mailing_id in paused:
-        add_history_entry(db.session.get_one(Mailing, mailing_id), Action.PAUSE.value, WHY)
+        add_history_entry(db.session.get_one(Mailing, mailing_id), Action.PAUSE.value, HISTORY_DETAIL)
     return paused
 
 
 def mark_possibly_sent() -> int:
-    """Gives each message that something was still to become of an attempt that nothing tells of.
+    """Adds an attempt with an unknown result to each message that was not final.
 
-    A request may have left after the backup. So from here on each is what any message is after such an attempt: in
-    doubt, with the text and the phone number that it had. Where the mailing holds when in doubt, it ends as unknown.
+    A request may have been sent after the backup. So each message is treated as after such an attempt: in doubt, with
+    its text and phone number fixed. If its mailing has `on_unknown` hold, it ends as unknown.
 
-    Under a lease at the time, it has its attempt already.
+    A message under a lease has its attempt already.
 
-    Returns how many messages were changed, those that ended as unknown counted again.
+    Returns how many changes of messages were made; a message that ended as unknown counts twice.
     """
     execute(restore.ADD_LEASED_ATTEMPTS, {})
     changed = execute(restore.MARK_LEASED_POSSIBLY_SENT, {}).rowcount
@@ -75,22 +75,22 @@ def paused_mailings() -> Sequence[int]:
 
 
 def messages_in_doubt() -> int:
-    """How many messages that something is still to become of may have been sent already."""
+    """How many messages that are not final may have been sent already."""
     doubtful = and_(_unsettled(), Message.status.in_(OPEN_STATUSES), Message.in_doubt)
     return db.session.scalars(select(func.count()).select_from(Message).where(doubtful)).one()
 
 
 def messages_held() -> int:
-    """How many messages have ended as unknown because their mailings hold when in doubt."""
+    """How many messages have ended as unknown because their mailings have `on_unknown` hold."""
     held = and_(Message.status == MessageStatus.UNKNOWN, Message.reason_code == ReasonCode.RESTORED)
     return db.session.scalars(select(func.count()).select_from(Message).where(held)).one()
 
 
 def _skip_ids(model: type[Message] | type[Mailing] | type[Client], skip: int) -> Skipped:
     sequence = func.pg_get_serial_sequence(model.__tablename__, "id")
-    given_out = func.coalesce(func.pg_sequence_last_value(func.to_regclass(sequence)), 0)
+    last_assigned = func.coalesce(func.pg_sequence_last_value(func.to_regclass(sequence)), 0)
     in_use = select(func.coalesce(func.max(model.id), 0)).scalar_subquery()
-    before, needed = db.session.execute(select(given_out, in_use + skip)).one()
+    before, needed = db.session.execute(select(last_assigned, in_use + skip)).one()
     if before >= needed:
         return Skipped(before, moved=False)
     return Skipped(db.session.scalars(select(func.setval(sequence, needed))).one(), moved=True)

@@ -1,4 +1,4 @@
-"""How the API is served: gunicorn keeps the processes, uvicorn reads requests, and a pool of threads answers them.
+"""The HTTP server: gunicorn supervises the processes, uvicorn reads requests, and a thread pool executes them.
 
-docs/adr/0001-read-requests-before-a-thread-is-spent.md says why.
+docs/adr/0001-read-requests-before-a-thread-is-spent.md has the reasons.
 """

@@ -1,4 +1,4 @@
-"""The connections of one process, and how long each may take: for a request to arrive, and for an answer to be read."""
+"""The connections of one process, with time limits for a request to arrive and for a response to be read."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from api.server.lingering import LingeringTransport
 from api.server.refusals import HEAD_TOO_LARGE, MAX_HEAD, NOT_HTTP, REQUEST_TIMEOUT
 
 MAX_UNSENT: Final = 131_072
-"""Bytes of an answer that the kernel keeps beyond what is on its way to the caller."""
+"""Bytes of a response that the kernel buffers unsent."""
 
-PIECE: Final = 65_536
-"""Bytes of a request that is answered already, which must come within the timeout for the rest to be drained too."""
+CHUNK_BYTES: Final = 65_536
+"""Bytes of a request that must arrive within the timeout while its rest is drained after the response."""
 
 MAX_DRAIN: Final = 3600.0
-"""Seconds for which the rest of such a request is drained: as long as an import may take."""
+"""Seconds for which such a request is drained at most: as long as an import may take."""
 
 
 class Connections:
-    """The open connections of one process. Not safe for threads: all of it happens in the event loop's."""
+    """The open connections of one process. Not thread-safe: used only in the event loop's thread."""
 
     def __init__(self, timeout: float, at_most: int) -> None:
         self.timeout = timeout
         """Seconds for a whole request to arrive, and for a full write buffer to be read."""
         self._at_most = at_most
         self._open: set[Connection] = set()
-        # In the order in which they began to wait: since when, by the event loop's clock.
+        # Since when each waits, by the event loop's clock, in that order.
         self._waiting: dict[Connection, float] = {}
         self._unread: dict[Connection, float] = {}
 
     def admit(self, connection: Connection) -> None:
-        """Takes in a new connection. Beyond the maximum, the one that has waited longest is closed for it."""
+        """Adds a new connection. Beyond the maximum, the one that has waited longest is closed."""
         if len(self._open) >= self._at_most:
             longest = next(iter(self._waiting), None) or next(iter(self._unread), connection)
             longest.abort()
@@ -45,41 +45,41 @@ class Connections:
         self.wait(connection)
 
     def wait(self, connection: Connection) -> None:
-        """The connection waits for a request, or for the rest of one."""
+        """Marks a connection as waiting for a request, or for the rest of one."""
         self._waiting[connection] = connection.loop.time()
 
     def serve(self, connection: Connection) -> None:
-        """The connection's request is being answered: this takes as long as it takes."""
+        """Marks a connection's request as being executed, for which there is no time limit here."""
         self._waiting.pop(connection, None)
 
     def block(self, connection: Connection) -> None:
-        """The caller does not read: the connection's write buffer is full."""
+        """Marks a connection's write buffer as full: the caller does not read."""
         self._unread[connection] = connection.loop.time()
 
     def unblock(self, connection: Connection) -> None:
-        """The caller has read most of the write buffer."""
+        """Marks a connection's write buffer as read."""
         self._unread.pop(connection, None)
 
     def remove(self, connection: Connection) -> None:
-        """The connection is closed."""
+        """Removes a closed connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
         self._unread.pop(connection, None)
 
     async def close_overdue(self) -> None:
-        """Closes, for ever, the connections that take longer than the timeout."""
+        """Runs until cancelled, and closes connections that exceed the timeout."""
         loop = asyncio.get_running_loop()
         while True:
             latest = loop.time() - self.timeout
-            for connection in [one for one, since in self._waiting.items() if since < latest]:
-                connection.give_up()
-            for connection in [one for one, since in self._unread.items() if since < latest]:
+            for connection in [connection for connection, since in self._waiting.items() if since < latest]:
+                connection.close_timed_out()
+            for connection in [connection for connection, since in self._unread.items() if since < latest]:
                 connection.abort()
             await asyncio.sleep(min(1.0, self.timeout / 4))
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 connection, with bounds on its time and on the size of a request's head.
+    """uvicorn's HTTP/1.1 connection, with limits on time and on the size of a request's head.
 
     Overrides only the callbacks of asyncio.Protocol and of httptools' parser.
     """
@@ -88,24 +88,24 @@ class Connection(HttpToolsProtocol):
         super().__init__(**options)
         self._all = connections
         self._head = 0
-        """Bytes of a head that has begun and has not ended."""
+        """Bytes so far of a head that is not complete."""
         self._in_head = False
         self._refused = False
-        """Whether all that is to come is thrown away."""
+        """Whether all further input is discarded."""
         self._begun = False
-        """Whether a part of a request has arrived that is not answered."""
+        """Whether a part of a request has arrived that has no response yet."""
         self._arriving = False
-        """Whether the body of a request is still to come, or the rest of what nobody understands."""
+        """Whether the body of a request, or the rest of a malformed one, is still arriving."""
         self._draining_since = math.inf
-        """Since when, by the event loop's clock, the rest of a request comes that is answered already."""
+        """Since when, by the event loop's clock, the rest of a request is drained."""
         self._drained = 0
-        """Bytes of the piece that comes just now."""
+        """Bytes drained of the present chunk."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The kernel has accepted a connection."""
         super().connection_made(LingeringTransport.around(transport, lambda: self._arriving, self._discard))
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux, macOS
-            # Or the kernel would take megabytes of a long answer that nobody reads.
+            # Otherwise the kernel would buffer megabytes of a long response that the caller does not read.
             wire = transport.get_extra_info("socket")
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_UNSENT)
         self._all.admit(self)
@@ -116,7 +116,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feeds the parser. A head that goes on beyond the maximum is refused."""
+        """Feeds the parser. A head beyond the maximum is refused."""
         if self._draining_since < math.inf:
             self._drain(len(data))
         if self._refused:
@@ -134,13 +134,13 @@ class Connection(HttpToolsProtocol):
         self._head = 0
 
     def on_headers_complete(self) -> None:
-        """The head is complete: the application is told how to call this connection."""
+        """The head is complete. Passes this connection to the application."""
         self._in_head = False
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
             self._refuse(HEAD_TOO_LARGE)
-            raise ValueError("the head is too large")  # which ends the parser's work
+            raise ValueError("the head is too large")  # which stops the parser
         if sum(name == b"host" for name, _ in self.headers) > 1:
-            raise ValueError("more than one Host")  # to be answered with 400 (RFC 9112, section 3.2)
+            raise ValueError("more than one Host")  # which leads to 400 (RFC 9112, section 3.2)
         self._arriving = True
         self.scope["state"]["connection"] = self
         super().on_headers_complete()
@@ -152,7 +152,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The answer is in the write buffer: the rest of the request, and the next one, may come."""
+        """The response is in the write buffer: waits for the rest of the request, and for the next one."""
         if not self.pipeline:
             self._begun = False
             self._wait_for_the_rest()
@@ -168,12 +168,12 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._all.unblock(self)
 
-    def begin_answer(self) -> None:
-        """The application has the request, or takes it as it comes: how long that may take is its own affair."""
+    def begin_response(self) -> None:
+        """The application executes the request or reads its body, with time limits of its own."""
         self._all.serve(self)
 
-    def give_up(self) -> None:
-        """Closes a connection on which a request has not come in time."""
+    def close_timed_out(self) -> None:
+        """Closes a connection on which a request has not arrived in time."""
         if self._refused or self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.abort()
         elif self._begun:
@@ -182,38 +182,38 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """Closes the connection at once. What is in the write buffers, the kernel's too, is dropped."""
+        """Closes the connection at once. Unsent data, also in the kernel's buffers, is dropped."""
         wire = self.transport.get_extra_info("socket")
-        with suppress(OSError):  # it is closed already
+        with suppress(OSError):  # already closed
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser does not understand is answered with 400, unless it has been answered already."""
+        """Responds to a malformed request with 400, unless a response was sent already."""
         if not self._refused:
             self._refuse(NOT_HTTP)
 
-    def _refuse(self, answer: bytes) -> None:
-        """Answers, and reads on without a look: to close now could take the answer from a caller who still sends."""
+    def _refuse(self, response: bytes) -> None:
+        """Responds, and discards further input: closing now could destroy the response while the caller still sends."""
         self._arriving = True
-        self.transport.write(answer)
+        self.transport.write(response)
         self.transport.close()
 
     def _discard(self) -> None:
-        """Whatever comes from now on belongs to what is answered."""
+        """Discards all further input."""
         self._refused = True
         self._wait_for_the_rest()
 
     def _wait_for_the_rest(self) -> None:
-        """An answer is in the write buffer, and the caller may still be sending what it answers."""
+        """Begins to drain: the response is written, and the caller may still be sending the request."""
         if self._arriving:
             self._draining_since = self.loop.time()
             self._drained = 0
         self._all.wait(self)
 
     def _drain(self, size: int) -> None:
-        """Waits anew when a piece is complete: many callers read the answer only when they have sent everything."""
+        """Restarts the timeout after each chunk: many callers read the response only after sending everything."""
         self._drained += size
-        if self._drained >= PIECE and self.loop.time() - self._draining_since < MAX_DRAIN:
+        if self._drained >= CHUNK_BYTES and self.loop.time() - self._draining_since < MAX_DRAIN:
             self._drained = 0
             self._all.wait(self)

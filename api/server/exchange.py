@@ -1,4 +1,4 @@
-"""One request to a WSGI application and its answer (PEP 3333), whose parts may run in different threads in turn."""
+"""One request to a WSGI application and its response (PEP 3333), whose parts may run in different threads in turn."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
 BLOCK: Final = 65_536
-"""Bytes of an answer that are collected at least, unless it ends, before a thread is free again."""
+"""Minimum bytes of a response that a thread collects, unless the response ends, before it is free again."""
 
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 
 class Exchange:
-    """Calls the application once. All of it runs in one context of context variables, as if in one thread."""
+    """Calls the application once. All parts run in one context of context variables, as in one thread."""
 
     def __init__(self, application: WSGIApplication, scope: dict[str, Any], body: Any) -> None:
         self._application = application
@@ -30,10 +30,10 @@ class Exchange:
         self.status = 500
         self.headers: list[tuple[bytes, bytes]] = []
         self.ended = False
-        """Whether the application has nothing more to say."""
+        """Whether the response is complete."""
 
     def begin(self) -> bytes:
-        """Calls the application; status and headers are known then. Returns the first block of the answer's body."""
+        """Calls the application; status and headers are known then. Returns the first block of the body."""
         return self._context.run(self._begin)
 
     def next_block(self) -> bytes:
@@ -41,7 +41,7 @@ class Exchange:
         return self._context.run(self._next_block)
 
     def close(self) -> None:
-        """Ends an answer that is not wanted any more. One that has ended is closed already."""
+        """Closes a response that is not needed any more. A complete one is closed already."""
         self._context.run(self._close)
 
     def _begin(self) -> bytes:
@@ -80,11 +80,11 @@ class Exchange:
 
 
 def environ_of(scope: dict[str, Any], body: Any) -> dict[str, Any]:
-    """The request as a WSGI application is told of it.
+    """The WSGI environment of a request.
 
-    Nothing that a caller sends says who it is, where it comes from, or under which path the application lies: that is
-    for the application's own proxy settings. So a header whose name has an underscore is left out, which would look
-    like another one, and `Proxy`, which programs take for their environment's HTTP_PROXY.
+    Headers do not affect the caller's identity, its address or the application's root path: those are for the
+    application's proxy settings. Headers with an underscore in their name are dropped, since they would be confused
+    with others, and so is `Proxy`, which programs would read as the environment variable HTTP_PROXY.
     """
     server, client = scope["server"], scope["client"]
     environ: dict[str, Any] = {
@@ -100,7 +100,7 @@ def environ_of(scope: dict[str, Any], body: Any) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": body,
-        # The input ends where the body does: Werkzeug asks before it reads a body in chunks.
+        # The input ends with the body: Werkzeug checks this before it reads a chunked body.
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

@@ -1,8 +1,8 @@
-"""An ASGI application that answers with a WSGI application (PEP 3333), and spends no thread on callers who are slow.
+"""An ASGI adapter for a WSGI application (PEP 3333) that occupies no thread while a caller is slow.
 
-A request's body is read before a thread is taken, if it is small; an answer goes out in blocks, and a thread makes one
-block and is free until the caller has read it. What remains is a large body: the application must wait for it, in one
-of the threads for uploads, of which only so many read at a time.
+A small body is read before a thread is taken. A response is sent in blocks: a thread generates one block, and is free
+until the caller has read it. For a large body the application must wait, in one of the upload threads, of which a
+limited number read at a time.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 """ASGI's `send`."""
 
 MAX_BUFFERED: Final = 2**20
-"""Bytes of a body that is read before it is answered, at most, whatever size a body may have."""
-PIECE: Final = 65_536
-"""Bytes of an answer that are handed on at a time: the slowest caller must read as many within the timeout."""
+"""Maximum bytes of a body that is read before a thread is taken."""
+CHUNK_BYTES: Final = 65_536
+"""Bytes of a response that are written at a time: a caller must read as many within the timeout."""
 UPLOADS: Final = 4
-"""Large bodies that are read at a time, in one process. Further ones are refused with 503."""
+"""Large bodies read at a time, per process. Further ones are refused with 503."""
 DOWNLOAD_THREADS: Final = 2
-"""For the blocks of long answers after the first one, in one process: they take turns, and short answers pass them."""
+"""For further blocks of long responses, per process: they take turns, and short responses are not delayed."""
 UPLOAD_THREADS: Final = 4 * UPLOADS
-"""More than may read: large bodies that are refused unread need a thread too, for a moment."""
+"""More than UPLOADS, since large bodies that are refused unread need a thread too, briefly."""
 
 
 class Front:
-    """The ASGI application. `timeout` is in seconds: for each piece of an upload."""
+    """The ASGI application. `timeout` is in seconds, for each chunk of an upload."""
 
     def __init__(self, application: WSGIApplication, *, max_body: int, threads: int, timeout: float) -> None:
         self._application = application
@@ -47,7 +47,7 @@ class Front:
         self._upload_slots = threading.BoundedSemaphore(UPLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Serves one request."""
         begun = bytearray()
         more = _has_body(scope)
         if _announced_length(scope) <= self._max_buffered:
@@ -57,7 +57,7 @@ class Front:
                     return
                 begun += message["body"]
                 more = message.get("more_body", False)
-        scope["state"]["connection"].begin_answer()
+        scope["state"]["connection"].begin_response()
         loop = asyncio.get_running_loop()
         if not more:
             body: io.BytesIO | Upload = io.BytesIO(begun)
@@ -72,7 +72,7 @@ class Front:
             body.close()
         unread = isinstance(body, Upload) and not body.ended
         if unread and _expects_continue(scope):
-            # The caller may not send the body any more, so nobody knows what its next bytes are (RFC 9110, 10.1.1).
+            # The caller may omit the body now, so its next bytes are ambiguous (RFC 9110, 10.1.1).
             exchange.headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": exchange.status, "headers": exchange.headers})
         if exchange.ended:
@@ -81,9 +81,9 @@ class Front:
         await self._stream(exchange, block, receive, send, watch=not unread)
 
     async def _stream(self, exchange: Exchange, block: bytes, receive: Receive, send: Send, *, watch: bool) -> None:
-        """Sends a long answer, whose next block is made when the caller has read the last one."""
+        """Sends a long response, whose next block is generated when the caller has read the last one."""
         loop = asyncio.get_running_loop()
-        # Of a caller who is gone, only `receive` knows.
+        # Only `receive` reports a caller that has disconnected.
         gone = loop.create_task(_until_gone(receive)) if watch else None
         try:
             await _send_block(send, block, more=True)
@@ -98,9 +98,9 @@ class Front:
 
 
 async def _send_block(send: Send, block: bytes, *, more: bool) -> None:
-    for start in range(0, len(block) - PIECE, PIECE):
-        await send({"type": "http.response.body", "body": block[start : start + PIECE], "more_body": True})
-    last = block[-(len(block) % PIECE or PIECE) :]
+    for start in range(0, len(block) - CHUNK_BYTES, CHUNK_BYTES):
+        await send({"type": "http.response.body", "body": block[start : start + CHUNK_BYTES], "more_body": True})
+    last = block[-(len(block) % CHUNK_BYTES or CHUNK_BYTES) :]
     await send({"type": "http.response.body", "body": last, "more_body": more})
 
 

@@ -1,7 +1,7 @@
-"""Closing a connection whose caller still sends (RFC 9112, section 9.6).
+"""Lingering close of a connection whose caller still sends (RFC 9112, section 9.6).
 
-A connection that is closed while bytes come in is reset, and the reset can reach the caller before it has read the
-answer. So only our side is closed, and what comes is thrown away until the caller closes too.
+A connection that is closed while input arrives is reset, and the reset can reach the caller before it has read the
+response. So only our side is closed, and input is discarded until the caller closes too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class LingeringTransport:
     """asyncio's transport, whose `close` lingers while a request is still arriving. A second `close` does not."""
 
     def __init__(self, transport: asyncio.Transport, is_arriving: Callable[[], bool], lingers: Callable[[], None]):
-        """`lingers` is called when it begins: from then on, what arrives is to be thrown away."""
+        """`lingers` is called when it begins: from then on, input must be discarded."""
         self._transport = transport
         self._is_arriving = is_arriving
         self._lingers = lingers
@@ -25,14 +25,14 @@ class LingeringTransport:
     def around(
         cls, transport: asyncio.Transport, is_arriving: Callable[[], bool], lingers: Callable[[], None]
     ) -> asyncio.Transport:
-        """One that passes for the transport: what it does not have itself is the transport's."""
+        """Wraps a transport: other attributes are those of the transport."""
         return cast(asyncio.Transport, cls(transport, is_arriving, lingers))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether nothing more is to be written."""
+        """Whether the connection is closing."""
         return self._lingering or self._transport.is_closing()
 
     def close(self) -> None:
@@ -46,6 +46,6 @@ class LingeringTransport:
         """Closes our side of the connection, once what has been written is sent."""
         self._lingering = True
         self._transport.write_eof()
-        # It may have been paused for a reader that is not to come.
+        # Reading may have been paused for an application that will not read.
         self._transport.resume_reading()
         self._lingers()

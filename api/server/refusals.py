@@ -1,4 +1,4 @@
-"""Answers to what never becomes a request. They are JSON like every other error's (api.http.errors)."""
+"""Responses to malformed or incomplete requests, as JSON like every other error (api.http.errors)."""
 
 from __future__ import annotations
 

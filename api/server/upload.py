@@ -1,4 +1,4 @@
-"""The body of a request that is too large to be read before it is answered: a thread reads it as it comes."""
+"""The body of a request that is too large to buffer: a thread reads it as it arrives."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from werkzeug.exceptions import ServiceUnavailable
 Receive = Callable[[], Awaitable[Any]]
 """ASGI's `receive`."""
 
-PIECE: Final = 65_536
-"""Bytes that a caller must send within the timeout: the slowest upload has that rate."""
+CHUNK_BYTES: Final = 65_536
+"""Bytes that a caller must send within the timeout: the minimum rate of an upload."""
 RETRY_AFTER = 10
-"""Seconds that a caller is told to wait when there are enough uploads."""
+"""Seconds in Retry-After when there are too many uploads."""
 
 
 class Upload(io.RawIOBase):
@@ -58,7 +58,7 @@ class Upload(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        """Gives the slot back."""
+        """Releases the slot."""
         if self._has_slot:
             self._has_slot = False
             self._slots.release()
@@ -71,13 +71,13 @@ class Upload(io.RawIOBase):
             self._has_slot = True
         try:
             return asyncio.run_coroutine_threadsafe(self._collect(), self._loop).result()
-        except (CancelledError, RuntimeError) as error:  # the process stops, and its event loop with it
+        except (CancelledError, RuntimeError) as error:  # the process and its event loop are stopping
             raise ConnectionAbortedError from error
 
     async def _collect(self) -> bytes:
         collected = bytearray()
         async with asyncio.timeout(self._timeout):
-            while len(collected) < PIECE and not self.ended:
+            while len(collected) < CHUNK_BYTES and not self.ended:
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
                     raise ConnectionResetError

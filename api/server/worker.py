@@ -1,4 +1,4 @@
-"""A process of gunicorn's that reads requests with uvicorn."""
+"""A gunicorn worker that reads requests with uvicorn."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from api.server.connections import Connection, Connections
 from api.server.front import Front
 
 ACCEPTED_AT_ONCE: Final = 4
-"""New connections taken in one turn of the event loop: the other processes are to get some of them too."""
+"""New connections accepted in one iteration of the event loop, so that other processes get some too."""
 
 
 class ApiWorker(Worker):  # type: ignore[misc]
     """Serves the WSGI application that gunicorn has loaded. Its settings are gunicorn's and `front_options`."""
 
     front_options: dict[str, Any]
-    """What `Front` is made with. api/gunicorn.py sets it."""
+    """The options of `Front`. api/gunicorn.py sets them."""
 
     def init_signals(self) -> None:
         """uvicorn handles SIGTERM and SIGINT while it serves."""
@@ -32,8 +32,8 @@ class ApiWorker(Worker):  # type: ignore[misc]
         signal.set_wakeup_fd(-1)
 
     def run(self) -> None:
-        """Serves until a signal, or until gunicorn's main process is gone."""
-        # Not a line for every request that nobody can understand: anybody could fill the log with them.
+        """Serves until a signal, or until gunicorn's main process has ended."""
+        # Malformed requests are not logged: any caller could fill the log with them.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         asyncio.run(self._serve())
 
@@ -55,7 +55,7 @@ class ApiWorker(Worker):  # type: ignore[misc]
             timeout_keep_alive=self.cfg.keepalive,
             timeout_graceful_shutdown=self.cfg.graceful_timeout,
             timeout_notify=1,
-            callback_notify=self._tell_main_process,
+            callback_notify=self._notify_main_process,
         )
         self._server = Server(config)
         closing = asyncio.create_task(connections.close_overdue())
@@ -66,13 +66,13 @@ class ApiWorker(Worker):  # type: ignore[misc]
         restoring.cancel()
 
     async def _restore_backlog(self, listeners: list[socket.socket]) -> None:
-        """asyncio has one number for two things: connections that the kernel keeps, and those taken at once."""
+        """asyncio has one setting for two values: the kernel's backlog, and connections accepted at a time."""
         while not self._server.started:
             await asyncio.sleep(0.01)
         for listener in listeners:
             listener.listen(self.cfg.backlog)
 
-    async def _tell_main_process(self) -> None:
+    async def _notify_main_process(self) -> None:
         self.notify()
         if self.ppid != os.getppid():
             self._server.should_exit = True

@@ -1,1 +1,1 @@
-"""Figures about everything."""
+"""Counts of mailings and messages."""

@@ -1,4 +1,4 @@
-"""Figures. Those of messages are from the tally: they cost what the mailings that are not settled yet do."""
+"""Counts. Those of messages are from message_count_delta: the cost depends on the mailings that are not settled yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.schema import Mailing, MessageCountDelta
 def mailings_by_status() -> dict[str, int]:
     """How many mailings that are not removed are in each status, zeros included.
 
-    It reads every mailing, which are few beside messages: 18 ms for 100,000 of them.
+    Reads all mailings: 18 ms for 100,000 of them.
     """
     counts = select(Mailing.status, func.count()).where(Mailing.deleted_at.is_(None)).group_by(Mailing.status)
     found = {status: int(count) for status, count in db.session.execute(counts)}
@@ -28,10 +28,10 @@ def messages_by_status() -> dict[str, int]:
 
 
 def unended_mailings() -> Select[int | None, int]:
-    """Mailings that have ended although messages of theirs have not, with how many: a sound ledger has none.
+    """Mailings that have ended but have messages that are not final, with their number. A consistent ledger has none.
 
-    Nothing sends, expires or cancels such messages until the mailing is reopened (`flask ledger reopen`). The tally is
-    read in two parts, each of which has an index of few rows: what is in the total, and what is not in it yet.
+    Nothing sends, expires or cancels such messages until the mailing is reopened (`flask ledger reopen`). The counts
+    are read in two parts, compacted and not, each by a partial index.
     """
     unended = MessageCountDelta.status.in_(OPEN_STATUSES)
     parts = (and_(MessageCountDelta.compacted, unended), and_(~MessageCountDelta.compacted, unended))
@@ -46,6 +46,6 @@ def unended_mailings() -> Select[int | None, int]:
 
 
 def unended_messages() -> int:
-    """How many messages without an end there are of mailings that have ended."""
+    """How many messages of ended mailings are not final."""
     found = unended_mailings().subquery()
     return int(db.session.scalars(select(func.coalesce(func.sum(found.c.messages), 0))).one())

@@ -1,4 +1,4 @@
-"""The one operation on figures."""
+"""The operation that counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.statistics import queries
 from api.statistics.schemas import StatisticsSchema
 from shared.domain.roles import Role
 
-blp = Blueprint("Statistics", "/v1/statistics", "How many there are of everything.")
+blp = Blueprint("Statistics", "/v1/statistics", "Counts of mailings and messages.")
 
 
 @blp.route("/")

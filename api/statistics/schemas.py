@@ -13,13 +13,13 @@ class MailingCounts(ResponseSchema):
 
     scheduled = ma.fields.Integer(required=True, metadata={"description": "Not started yet.", "example": 3})
     running = ma.fields.Integer(required=True, metadata={"description": "Being sent.", "example": 1})
-    paused = ma.fields.Integer(required=True, metadata={"description": "Held for now.", "example": 0})
-    finished = ma.fields.Integer(required=True, metadata={"description": "All messages have an end.", "example": 12})
-    cancelled = ma.fields.Integer(required=True, metadata={"description": "Stopped for good.", "example": 0})
+    paused = ma.fields.Integer(required=True, metadata={"description": "Paused.", "example": 0})
+    finished = ma.fields.Integer(required=True, metadata={"description": "All messages are final.", "example": 12})
+    cancelled = ma.fields.Integer(required=True, metadata={"description": "Cancelled.", "example": 0})
 
 
 class StatisticsSchema(ResponseSchema):
-    """How many there are of everything."""
+    """Counts of mailings and messages."""
 
     mailings = ma.fields.Nested(
         MailingCounts, required=True, metadata={"description": "Mailings by status; removed ones are not counted."}

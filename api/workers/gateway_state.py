@@ -1,6 +1,6 @@
-"""What is known of the gateway, and how old it is. Pure.
+"""The state of the gateway, by reports of workers and by the last request. Pure.
 
-Nobody asks an idle gateway anything: the contract has no such request. So nothing is called well that nobody has seen.
+The contract has no health check, so an idle gateway is never reported as working.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from shared.domain.results import OF_THE_ACCOUNT
 from shared.domain.worker_status import GatewayHealth
 from shared.schema import GatewayContact, WorkerReport
 
-FRESH = 60.0
-"""Seconds after its last answer in which a gateway is known to be well. After as long a worker knows nothing of it any
-more, and sends one message alone first (worker/lanes/circuit_breaker.py, UNKNOWN_AFTER)."""
+FRESH_SECONDS = 60.0
+"""Seconds after its last response for which a gateway counts as working. After the same time a worker treats its state
+as unknown, and sends one message alone first (worker/lanes/circuit_breaker.py, UNKNOWN_AFTER)."""
 
 
 class GatewayState(enum.StrEnum):
-    """The gateway, as far as anybody knows."""
+    """The state of the gateway, as far as it is known."""
 
     OK = "ok"
-    """It has answered lately, and no worker has trouble with it."""
+    """It has responded within FRESH_SECONDS, and no worker reports a problem."""
     IDLE = "idle"
-    """It answered when it was asked last, and that is a while ago."""
+    """It responded to the last request, longer than FRESH_SECONDS ago."""
     UNASKED = "unasked"
     """There has been no request to it."""
     NO_ANSWER = "no_answer"
-    """The last request had no answer."""
+    """The last request had no response."""
     LAST_REFUSED = "last_refused"
-    """The last request was refused for the account, and no worker that lives has seen more."""
+    """The last request was refused because of the account, and no live worker reports otherwise."""
     SLOWING = "slowing"
     CIRCUIT_OPEN = "circuit_open"
     MISCONFIGURED = "misconfigured"
@@ -44,25 +44,25 @@ class GatewayState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """What the workers and the last request tell of the gateway."""
+    """The state of the gateway by the workers' reports and the last request."""
 
     state: GatewayState
     provider_code: str | None = None
     reason_code: str | None = None
     reason_params: Parameters | None = None
-    """What it or the network last said, unless all is well."""
+    """The last error of the gateway or the network, if any."""
     asked_at: datetime | None = None
     answered_at: datetime | None = None
     workers: int = 0
-    """Workers that see this state; 0 if it is that of the last request."""
+    """Workers that report this state; 0 if it is from the last request."""
 
 
 def gateway_of(alive: Sequence[WorkerReport], contact: GatewayContact | None, now: datetime) -> Gateway:
-    """The gateway by the last reports of the workers that live and by the last request of all."""
+    """The gateway by the last reports of live workers and by the last request of any worker."""
     asked_at, answered_at = (contact.asked_at, contact.answered_at) if contact else (None, None)
-    fresh = answered_at is not None and (now - answered_at).total_seconds() <= FRESH
+    fresh = answered_at is not None and (now - answered_at).total_seconds() <= FRESH_SECONDS
     worst = worst_of(alive)
-    # To have asked for fewer requests some time ago is no trouble.
+    # Throttling some time ago is not a problem now.
     well = (GatewayHealth.OK,) if fresh else (GatewayHealth.OK, GatewayHealth.SLOWING)
     if worst is not None and worst.gateway_state not in well:
         seen = sum(report.gateway_state is worst.gateway_state for report in alive)
@@ -79,7 +79,7 @@ def gateway_of(alive: Sequence[WorkerReport], contact: GatewayContact | None, no
 
 
 def worst_of(alive: Sequence[WorkerReport]) -> WorkerReport | None:
-    """The report of the worker that has the most trouble with the gateway."""
+    """The report with the worst gateway state."""
     from_best = list(GatewayHealth)
     return max(alive, key=lambda report: from_best.index(report.gateway_state), default=None)
 

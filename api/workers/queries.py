@@ -1,4 +1,4 @@
-"""What the workers' reports say: who is alive, how the gateway is, and how fast messages go."""
+"""Reads of the workers' reports: the workers that are alive, the state of the gateway, the sending speed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from shared.domain.worker_status import ALIVE_TIMEOUT, GatewayHealth
 from shared.gateways.base import DEFAULT_GATEWAY
 from shared.schema import GatewayContact, WorkerReport
 
-WATCHED = timedelta(minutes=10)
-"""How far back the dashboard looks."""
+DASHBOARD_PERIOD = timedelta(minutes=10)
+"""The period that the dashboard shows."""
 
-LATELY = timedelta(seconds=20)
-"""Over which the present speed is reckoned: some four reports of each worker."""
+SPEED_PERIOD = timedelta(seconds=20)
+"""The period that the present speed is computed over: about four reports of each worker."""
 
 ACCEPTED = WorkerReport.accepted + WorkerReport.duplicate
 NOT_ACCEPTED = sum(
@@ -34,11 +34,11 @@ class Since(NamedTuple):
 
     at: datetime
     at_least: bool
-    """Whether it may have begun earlier: there are no reports of before."""
+    """Whether it may have begun earlier: older reports are not kept."""
 
 
 class Span(NamedTuple):
-    """So many of each kind, spread over some seconds, the last of which is `ago` seconds ago."""
+    """Counts by kind over a period of `seconds`, which ended `ago` seconds ago."""
 
     ago: float
     seconds: float
@@ -51,35 +51,35 @@ class Fleet:
 
     now: datetime
     reports: Sequence[WorkerReport]
-    """The last one of each worker on each gateway, of those that have reported within WATCHED, the liveliest first."""
+    """The last report of each worker on each gateway within DASHBOARD_PERIOD, running workers first."""
     accepted_a_second: float
-    """Over the time that the reports of LATELY are of."""
+    """Over the reports of SPEED_PERIOD."""
     contact: GatewayContact | None = None
     """The last requests to the gateway; none before the first."""
     last_report: datetime | None = None
-    """When a worker last reported, within the hour that reports are kept."""
-    trouble_since: Since | None = None
-    """Since when the worker that has the most trouble with the gateway reports it."""
+    """When a worker last reported. Reports are kept for an hour."""
+    state_since: Since | None = None
+    """Since when the worker with the worst gateway state has reported that state."""
 
     def is_alive(self, report: WorkerReport) -> bool:
-        """Whether its worker is still there, as far as anybody can tell."""
+        """Whether its worker is alive, by the age of the report."""
         return not report.stopped and (self.now - report.at).total_seconds() <= ALIVE_TIMEOUT
 
     @property
     def alive(self) -> list[WorkerReport]:
-        """The last reports of those that live."""
+        """The last reports of the workers that are alive."""
         return [report for report in self.reports if self.is_alive(report)]
 
     @property
     def gateway(self) -> Gateway:
-        """What is known of the gateway."""
+        """The state of the gateway."""
         return gateway_of(self.alive, self.contact, self.now)
 
 
 def fleet() -> Fleet:
     """The workers, by their reports of the last minutes."""
-    # A report from the future was written before the database's clock was put back: its worker may be dead.
-    recent = WorkerReport.at.between(func.now() - WATCHED, func.clock_timestamp())
+    # A report from the future was written before the database's clock was set back: its worker may have ended.
+    recent = WorkerReport.at.between(func.now() - DASHBOARD_PERIOD, func.clock_timestamp())
     last = (
         select(func.max(WorkerReport.at), WorkerReport.worker, WorkerReport.gateway)
         .where(recent)
@@ -93,24 +93,24 @@ def fleet() -> Fleet:
     ordered = sorted(reports, key=lambda report: (report.stopped, report.worker, report.gateway))
     seen = Fleet(now, ordered, speed or 0.0, db.session.get(GatewayContact, DEFAULT_GATEWAY), last_report)
     worst = worst_of(seen.alive)
-    in_trouble = worst is not None and worst.gateway_state is not GatewayHealth.OK
-    return replace(seen, trouble_since=_since(worst)) if worst and in_trouble else seen
+    is_impaired = worst is not None and worst.gateway_state is not GatewayHealth.OK
+    return replace(seen, state_since=_since(worst)) if worst and is_impaired else seen
 
 
 def present_speed() -> float:
-    """Messages a second that all workers have had accepted lately."""
+    """Messages a second that the gateway has accepted from all workers within SPEED_PERIOD."""
     return db.session.scalar(select(_speed())) or 0.0
 
 
 def _speed() -> ScalarSelect[float | None]:
     speeds = select((func.sum(ACCEPTED) / func.sum(WorkerReport.interval_seconds)).label("speed"))
-    lately = WorkerReport.at.between(func.now() - LATELY, func.clock_timestamp())
+    lately = WorkerReport.at.between(func.now() - SPEED_PERIOD, func.clock_timestamp())
     each = speeds.where(lately).group_by(WorkerReport.worker, WorkerReport.gateway).subquery()
     return select(func.sum(each.c.speed)).scalar_subquery()
 
 
 def _since(report: WorkerReport) -> Since:
-    """Since when the worker has reported of the gateway what it last did, and nothing else."""
+    """Since when the worker has reported its present gateway state without interruption."""
     of_worker = (
         WorkerReport.worker == report.worker,
         WorkerReport.gateway == report.gateway,
@@ -123,10 +123,10 @@ def _since(report: WorkerReport) -> Since:
 
 
 def spans(now: datetime) -> list[Span]:
-    """What was accepted and what was not, report by report, over the last minutes."""
+    """Accepted and other results by report, within DASHBOARD_PERIOD."""
     rows = db.session.execute(
         select(WorkerReport.at, WorkerReport.interval_seconds, ACCEPTED, NOT_ACCEPTED).where(
-            WorkerReport.at.between(now - WATCHED, now), ACCEPTED + NOT_ACCEPTED > 0
+            WorkerReport.at.between(now - DASHBOARD_PERIOD, now), ACCEPTED + NOT_ACCEPTED > 0
         )
     )
     return [Span((now - at).total_seconds(), seconds, (taken, other)) for at, seconds, taken, other in rows]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from api.console.alerts import IDLE_END, LATE, Load, Problem, problems_about, problems_of
+from api.console.alerts import IDLE_WARNING_SECONDS, START_TOLERANCE, Load, Problem, problems_about, problems_of
 from api.mailings.backlog import Overdue, Waiting
-from api.workers.gateway_state import FRESH, GatewayState, gateway_of
+from api.workers.gateway_state import FRESH_SECONDS, GatewayState, gateway_of
 from api.workers.queries import Fleet, Since
 from shared.domain.mailing_rules import MailingWarning
 from shared.domain.results import Result
@@ -82,10 +82,10 @@ def test_the_gateway_s_health_is_the_worst_that_a_worker_sees(state: str, code: 
     [
         (None, "unasked"),
         (contact(1, 1), "ok"),
-        (contact(1, FRESH), "ok"),
-        (contact(FRESH + 1, FRESH + 1), "idle"),
-        (contact(FRESH + 1, FRESH + 1, Result.REFUSED), "idle"),
-        (contact(1, FRESH + 1, Result.UNREACHABLE), "no_answer"),
+        (contact(1, FRESH_SECONDS), "ok"),
+        (contact(FRESH_SECONDS + 1, FRESH_SECONDS + 1), "idle"),
+        (contact(FRESH_SECONDS + 1, FRESH_SECONDS + 1, Result.REFUSED), "idle"),
+        (contact(1, FRESH_SECONDS + 1, Result.UNREACHABLE), "no_answer"),
         (contact(3600, None, Result.AMBIGUOUS), "no_answer"),
         (contact(3600, 3600, Result.MISCONFIGURED), "last_refused"),
     ],
@@ -100,15 +100,15 @@ def test_a_gateway_without_trouble_is_called_well_only_if_it_has_answered_lately
 def test_a_gateway_that_has_slowed_down_and_was_not_asked_since_is_idle() -> None:
     slow = [report(state="slowing")]
     assert gateway_of(slow, contact(1, 1), NOON).state is GatewayState.SLOWING
-    assert gateway_of(slow, contact(FRESH + 1, FRESH + 1), NOON).state is GatewayState.IDLE
+    assert gateway_of(slow, contact(FRESH_SECONDS + 1, FRESH_SECONDS + 1), NOON).state is GatewayState.IDLE
 
 
 def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_is_so() -> None:
     reports = [report(state="misconfigured"), report("two")]
-    fleet = Fleet(NOON, reports, 0.0, contact(3, 900), trouble_since=Since(ago(600), at_least=False))
+    fleet = Fleet(NOON, reports, 0.0, contact(3, 900), state_since=Since(ago(600), at_least=False))
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     facts = problem.facts
-    moments = facts["answered_at"], facts["asked_at"], facts["trouble_since"].at
+    moments = facts["answered_at"], facts["asked_at"], facts["state_since"].at
     assert moments == (ago(900), ago(3), ago(600))
     assert (facts["workers"], facts["of"], facts["gateway"].provider_code) == (1, 2, "401")
 
@@ -116,9 +116,9 @@ def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_i
 def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_trouble() -> None:
     # What a worker said that has stopped since is not since when it is so.
     since = Since(ago(600), at_least=False)
-    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Result.UNREACHABLE), trouble_since=since)
+    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Result.UNREACHABLE), state_since=since)
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
-    assert (problem.code, problem.facts["trouble_since"]) == ("no_answer", None)
+    assert (problem.code, problem.facts["state_since"]) == ("no_answer", None)
 
 
 def test_a_last_request_that_was_refused_is_worth_a_look() -> None:
@@ -137,7 +137,7 @@ def test_a_worker_that_has_said_farewell_is_not_missed() -> None:
     assert codes(report("one"), report("two", ago=60.0, stopped=True)) == []
 
 
-OVERDUE = Overdue(1, ago(LATE + 1), {7: "vip"})
+OVERDUE = Overdue(1, ago(START_TOLERANCE + 1), {7: "vip"})
 
 
 @pytest.mark.parametrize("reports", [[], [report(ago=60.0)], [report(stopped=True)]], ids=["none", "silent", "stopped"])
@@ -154,10 +154,10 @@ def test_nobody_alive_is_grave_when_something_waits(reports: list[WorkerReport],
 def test_nobody_alive_says_how_much_is_overdue_and_since_when() -> None:
     (problem,) = problems_of(Fleet(NOON, [], 0.0, WELL), [], load(overdue=OVERDUE), rate=0.0)
     facts = problem.facts
-    assert (facts["late"], facts["since"], facts["clients"]) == (1, ago(LATE + 1), 20_000)
+    assert (facts["late"], facts["since"], facts["clients"]) == (1, ago(START_TOLERANCE + 1), 20_000)
 
 
-@pytest.mark.parametrize(("late", "code"), [(LATE, []), (LATE + 1, ["not_started"])])
+@pytest.mark.parametrize(("late", "code"), [(START_TOLERANCE, []), (START_TOLERANCE + 1, ["not_started"])])
 def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code: list[str]) -> None:
     fleet = Fleet(NOON, [report()], 0.0, WELL)
     to_do = load(overdue=Overdue(1, ago(late), {7: "vip"}))
@@ -173,8 +173,8 @@ def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code:
         (mailing(0, launched_at=None), ["misconfigured"]),
         (mailing(5, status="paused", ends_in=7200), []),
         (mailing(0, status="finished"), []),
-        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END)), ["misconfigured"]),
-        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_END - 1), ends_in=9000), []),
+        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_WARNING_SECONDS)), ["misconfigured"]),
+        (mailing(0, status="scheduled", start_datetime=ago(-IDLE_WARNING_SECONDS - 1), ends_in=9000), []),
     ],
     ids=["waits", "under way", "done", "launching", "paused", "finished", "soon", "far"],
 )
@@ -218,13 +218,13 @@ def test_the_speed_is_shared_with_mailings_that_are_not_listed() -> None:
 
 
 def test_a_far_end_is_no_problem_while_nothing_is_sent_yet() -> None:
-    assert codes(report(), mailings=[mailing(100, ends_in=IDLE_END)], speed=0.0) == []
+    assert codes(report(), mailings=[mailing(100, ends_in=IDLE_WARNING_SECONDS)], speed=0.0) == []
 
 
 def test_a_paused_mailing_near_its_end_is_told_from_one_that_is_too_slow() -> None:
     (problem,) = found(report(), mailings=[mailing(100, status="paused")])
     assert (problem.code, problem.facts["id"], problem.facts["pending"]) == ("paused_near_end", 7, 100)
-    assert codes(report(), mailings=[mailing(100, status="paused", ends_in=IDLE_END)]) == []
+    assert codes(report(), mailings=[mailing(100, status="paused", ends_in=IDLE_WARNING_SECONDS)]) == []
 
 
 def test_a_mailing_that_nobody_matches_is_a_problem_before_it_starts() -> None:

@@ -453,7 +453,7 @@ def test_rows_that_a_crash_of_the_database_has_taken_are_missed(
     with (
         app.app_context(),
         staged(db.engine) as staging,
-        pytest.raises(OperationalError, match="what was staged is gone"),
+        pytest.raises(OperationalError, match="the staged rows are lost"),
     ):
         import_export.import_clients(staging, rows_and_a_crash(), PhoneNumbers())
     assert directory(api) == []
@@ -510,7 +510,7 @@ def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again
 def test_a_statement_that_gives_up_too_often_is_told_as_trouble_that_passes(
     api: Caller, connection: Connection, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "TRIES", 1)
+    monkeypatch.setattr(staging, "MAX_TRIES", 1)
     add_client(api, tag="old")
     holder = connect()
     holder.autocommit = False
