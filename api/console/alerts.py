@@ -122,7 +122,7 @@ def _of_gateway(fleet: Fleet) -> Iterable[Problem]:
     code, level = OF_GATEWAY[gateway.state]
     since = fleet.state_since if gateway.workers else None
     facts = {"gateway": gateway, "answered_at": gateway.answered_at, "asked_at": gateway.asked_at}
-    yield Problem(code, level, facts | {"trouble_since": since, "workers": gateway.workers, "of": len(fleet.alive)})
+    yield Problem(code, level, facts | {"state_since": since, "workers": gateway.workers, "of": len(fleet.alive)})
 
 
 def _of_silent_workers(fleet: Fleet) -> Iterable[Problem]:

@@ -108,7 +108,7 @@ def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_i
     fleet = Fleet(NOON, reports, 0.0, contact(3, 900), state_since=Since(ago(600), at_least=False))
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     facts = problem.facts
-    moments = facts["answered_at"], facts["asked_at"], facts["trouble_since"].at
+    moments = facts["answered_at"], facts["asked_at"], facts["state_since"].at
     assert moments == (ago(900), ago(3), ago(600))
     assert (facts["workers"], facts["of"], facts["gateway"].provider_code) == (1, 2, "401")
 
@@ -118,7 +118,7 @@ def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_tr
     since = Since(ago(600), at_least=False)
     fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Result.UNREACHABLE), state_since=since)
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
-    assert (problem.code, problem.facts["trouble_since"]) == ("no_answer", None)
+    assert (problem.code, problem.facts["state_since"]) == ("no_answer", None)
 
 
 def test_a_last_request_that_was_refused_is_worth_a_look() -> None:

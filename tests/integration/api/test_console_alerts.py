@@ -192,7 +192,7 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
 def test_reasons_of_a_part_say_of_how_many(
     api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.mailings.progress.LOOK", 20)
+    monkeypatch.setattr("api.mailings.progress.MAX_SCANNED", 20)
     monkeypatch.setattr("api.mailings.progress.REASONS", 2)
     add_running_mailing(connection, 30)
     execute(connection, "UPDATE message SET status = 'expired', ended_at = now(), reason_code = 'window_closed'")

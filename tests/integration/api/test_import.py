@@ -453,7 +453,7 @@ def test_rows_that_a_crash_of_the_database_has_taken_are_missed(
     with (
         app.app_context(),
         staged(db.engine) as staging,
-        pytest.raises(OperationalError, match="what was staged is gone"),
+        pytest.raises(OperationalError, match="the staged rows are lost"),
     ):
         import_export.import_clients(staging, rows_and_a_crash(), PhoneNumbers())
     assert directory(api) == []

@@ -98,7 +98,7 @@ def test_a_form_that_is_sent_twice_is_told_of_once(api: Caller, mailing_id: int)
 
 def test_what_is_old_is_not_told(api: Caller, mailing_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
     address = address_after(api, f"/mailings/{mailing_id}/pause/")
-    monkeypatch.setattr(flash_messages, "FRESH", -1)
+    monkeypatch.setattr(flash_messages, "MAX_AGE_SECONDS", -1)
     assert SUCCESS not in api.get(address).text
 
 
