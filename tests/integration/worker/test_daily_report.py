@@ -225,7 +225,7 @@ def test_it_waits_for_a_database_that_is_not_migrated_yet(
     execute(connection, "ALTER TABLE daily_report RENAME TO still_to_come")
     try:
         running = in_background(report.run)
-        eventually(lambda: "not migrated" in caplog.text)
+        eventually(lambda: "daily_report.not_migrated" in caplog.messages)
     finally:
         execute(connection, "ALTER TABLE still_to_come RENAME TO daily_report")
 
