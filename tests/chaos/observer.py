@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Callable
 
-import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from tests.chaos.facts import Sample
+from tests.chaos.reconnecting_thread import ReconnectingThread
 
 # One statement is one snapshot. Settled mailings are included now and then: they must not change any more.
 SNAPSHOT = """
@@ -30,47 +29,27 @@ FULL_EVERY = 40
 """Snapshots, one of which includes the settled mailings."""
 
 
-class Observer:
+class Observer(ReconnectingThread):
     """Takes snapshots from `start` to `stop` in a thread, through restarts of the database; keeps those that differ."""
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
-        self._connect = connect
-        self._stop = threading.Event()
+        super().__init__(connect, PAUSE)
         self._last: dict[int, Sample] = {}
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.samples: list[Sample] = []
         self.snapshots = 0
         self.open_messages = 0
         """Pending and sending ones, in the last snapshot."""
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            # The database is being restarted, or this connection was killed with the workers'.
-            with contextlib.suppress(psycopg2.Error):
-                self._observe_until_disconnected()
-            self._stop.wait(PAUSE)
-
-    def _observe_until_disconnected(self) -> None:
-        with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
-            while not self._stop.is_set():
-                cursor.execute(SNAPSHOT, (self.snapshots % FULL_EVERY == 0,))
-                samples = [Sample(*row) for row in cursor.fetchall()]
-                self.snapshots += 1
-                self.open_messages = sum(
-                    sample.counted.get(status, 0) for sample in samples for status in ("pending", "sending")
-                )
-                for sample in samples:
-                    self._keep(sample)
-                self._stop.wait(PAUSE)
+    def step(self, cursor: Cursor) -> None:
+        """Takes one snapshot."""
+        cursor.execute(SNAPSHOT, (self.snapshots % FULL_EVERY == 0,))
+        samples = [Sample(*row) for row in cursor.fetchall()]
+        self.snapshots += 1
+        self.open_messages = sum(
+            sample.counted.get(status, 0) for sample in samples for status in ("pending", "sending")
+        )
+        for sample in samples:
+            self._keep(sample)
 
     def _keep(self, sample: Sample) -> None:
         last = self._last.get(sample.mailing_id)

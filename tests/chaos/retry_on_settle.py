@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections import Counter
 from collections.abc import Callable
 
-import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from tests.chaos.api_users import ApiUsers
+from tests.chaos.reconnecting_thread import ReconnectingThread
 
 PAUSE = 0.01
 """Seconds between two queries."""
@@ -26,37 +25,18 @@ WHERE status = 'running' AND launched_at IS NOT NULL AND settled_at IS NULL AND 
 """
 
 
-class RetryOnSettle:
+class RetryOnSettle(ReconnectingThread):
     """A thread that retries what failed, from `start` to `stop`, through restarts of the database and the API."""
 
     def __init__(self, connect: Callable[[], Connection], users: ApiUsers) -> None:
-        self._connect = connect
+        super().__init__(connect, PAUSE)
         self._users = users
-        self._stop = threading.Event()
         self._retries: Counter[int] = Counter()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Retries nothing more."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            with contextlib.suppress(psycopg2.Error):
-                self._retry_until_disconnected()
-            self._stop.wait(PAUSE)
-
-    def _retry_until_disconnected(self) -> None:
-        with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
-            while not self._stop.is_set():
-                cursor.execute(READY)
-                for (mailing_id,) in cursor.fetchall():
-                    if self._retries[mailing_id] < MAX_RETRIES:
-                        self._retries[mailing_id] += 1
-                        self._users.call("POST", f"/v1/mailing/{mailing_id}/retry/", {"status": "failed"}).result()
-                self._stop.wait(PAUSE)
+    def step(self, cursor: Cursor) -> None:
+        """Retries what has just become ready."""
+        cursor.execute(READY)
+        for (mailing_id,) in cursor.fetchall():
+            if self._retries[mailing_id] < MAX_RETRIES:
+                self._retries[mailing_id] += 1
+                self._users.call("POST", f"/v1/mailing/{mailing_id}/retry/", {"status": "failed"}).result()
