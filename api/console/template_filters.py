@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from api.console.labels import FIELDS, MEANINGS, gateway_label, label, translate
-from api.console.reasons import provider_code, reason, reason_text, said_by_gateway
+from api.console.reasons import gateway_response, provider_code, reason, reason_text
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
@@ -48,7 +48,7 @@ def register_template_filters(app: Flask) -> None:
         "reason": reason,
         "reason_text": reason_text,
         "provider_code": provider_code,
-        "said_by_gateway": said_by_gateway,
+        "gateway_response": gateway_response,
     }
     for name, written in filters.items():
         app.add_template_filter(_anew(written), name)

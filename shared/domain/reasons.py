@@ -9,7 +9,7 @@ a result that came after the lease had expired.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 Parameters = Mapping[str, str | int]
@@ -77,6 +77,13 @@ SENTENCES = {
 """A sentence for each code, without its full stop: the parameter `words` may follow in brackets."""
 
 
+REFUSED_WITHOUT_WORDS = "The gateway refused it without a word"
+"""The sentence of PROVIDER_SAID if the provider said nothing."""
+
+RESULT_CAME_LATER = "the result came later: %(result)s"
+"""Follows the sentence of an attempt whose result came after its lease had expired."""
+
+
 class Reason(NamedTuple):
     """A code with its parameters."""
 
@@ -89,18 +96,27 @@ class Reason(NamedTuple):
         return sentence(self.code, self.parameters)
 
 
-def sentence(code: str, parameters: Parameters | None) -> str:
-    """The English sentence of a code; for a code of a later version, the code itself."""
-    words = (parameters or {}).get("words")
+def sentence(
+    code: str,
+    parameters: Parameters | None,
+    translate: Callable[[str], str] = str,
+    label_of: Callable[[str], str] = str,
+) -> str:
+    """The sentence of a code with its parameters; for a code of a later version, the code itself.
+
+    In English, unless `translate` gives the sentences, and `label_of` the names of results, in another language.
+    """
+    given = parameters or {}
+    words = given.get("words")
     try:
-        text = SENTENCES[ReasonCode(code)]
+        text = translate(SENTENCES[ReasonCode(code)])
     except ValueError:
         text = code
     if code == ReasonCode.PROVIDER_SAID:
-        text = f"{text} {words}" if words else "The gateway refused it without a word"
+        text = f"{text} {words}" if words else translate(REFUSED_WITHOUT_WORDS)
     elif words:
         text = f"{text} ({words})"
-    late_result, late_words = (parameters or {}).get("late_result"), (parameters or {}).get("late_words")
-    if not late_result:
-        return text
-    return f"{text}; the result came later: {late_result}" + (f" ({late_words})" if late_words else "")
+    if late := given.get("late_result"):
+        text += "; " + translate(RESULT_CAME_LATER) % {"result": label_of(str(late))}
+        text += f" ({given['late_words']})" if given.get("late_words") else ""
+    return text
