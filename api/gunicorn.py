@@ -22,7 +22,7 @@ with exit_if_wrong(), environment() as env:
 
 bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 worker_class = ApiWorker
-ApiWorker.front_options = {"max_body": max_body_bytes, "threads": threads, "timeout": stall_timeout}
+ApiWorker.adapter_options = {"max_body": max_body_bytes, "threads": threads, "timeout": stall_timeout}
 # Per process. With its other files, within the default limit of 1024 open files.
 worker_connections = 500
 keepalive = 5

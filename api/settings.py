@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from api.database_pool import prepare
 from api.database_url import database_url
 from api.oidc_settings import ProviderSettings
-from api.server.front import DOWNLOAD_THREADS, UPLOADS
+from api.server.wsgi_adapter import DOWNLOAD_THREADS, UPLOADS
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS

@@ -18,7 +18,7 @@ from benchmarks.callers import CALLS, TURN, WARM_UP, Call, speed, take_turn
 from benchmarks.environment import QUICK, Api, Environment
 from benchmarks.mailings import Mailing, add_clients
 from benchmarks.processes import Child
-from sandbox.addresses import free_port
+from sandbox.listen_addresses import free_port
 
 PROCESSES, THREADS = 2, 4
 """The API's defaults, and the bare application's."""

@@ -20,7 +20,7 @@ import requests
 from benchmarks import gateways, postgres
 from benchmarks.gateways import Gateway
 from benchmarks.processes import ROOT, Child, Meter
-from sandbox.addresses import free_port
+from sandbox.listen_addresses import free_port
 from sandbox.terminal import Terminal
 from shared.errors import GonetsError
 

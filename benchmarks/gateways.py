@@ -15,7 +15,7 @@ from typing import NamedTuple
 import requests
 
 from benchmarks.processes import Child
-from sandbox.addresses import free_port
+from sandbox.listen_addresses import free_port
 from shared.errors import ConfigurationError
 
 CONFIGURATION = """

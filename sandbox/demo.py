@@ -7,9 +7,9 @@ from typing import Any
 
 import requests
 
-from sandbox import queries, sample
+from sandbox import queries, sample_data
 from sandbox.api_client import ApiClient, ApiError, ApiUnavailable
-from sandbox.progress import has_ended, progress_line, summary
+from sandbox.mailing_progress import has_ended, progress_line, summary
 from sandbox.service import Service
 from sandbox.terminal import Terminal
 
@@ -36,12 +36,12 @@ def run_demo(service: Service, api: ApiClient, terminal: Terminal) -> None:
 
 
 def _add_sample(api: ApiClient, terminal: Terminal) -> int:
-    terminal.status_line(f"Adding a sample of {sample.SIZE:,} clients through the API…")
-    sample.add_clients(api)
-    mailing_id = sample.add_mailing(api, datetime.now(UTC))
+    terminal.status_line(f"Adding a sample of {sample_data.SIZE:,} clients through the API…")
+    sample_data.add_clients(api)
+    mailing_id = sample_data.add_mailing(api, datetime.now(UTC))
     terminal.done(
-        f"A sample to look at: {sample.SIZE:,} clients, and mailing {mailing_id} to all with the operator code "
-        f"{sample.OPERATOR_CODE}"
+        f"A sample to look at: {sample_data.SIZE:,} clients, and mailing {mailing_id} to all with the operator code "
+        f"{sample_data.OPERATOR_CODE}"
     )
     return mailing_id
 

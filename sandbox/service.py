@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg2
 import requests
 
-from sandbox.addresses import authority, free_port, is_free, reachable
 from sandbox.api_key import load_or_create_key
+from sandbox.listen_addresses import authority, free_port, is_free, reachable
 from sandbox.logs import reason_in, rotate_log
 from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres

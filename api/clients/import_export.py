@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 
 from api.audit.recorder import record_on
-from api.clients.file_columns import COLUMNS
-from api.clients.file_rows import Row
+from api.clients.import_columns import COLUMNS
+from api.clients.import_rows import Row
+from api.clients.import_staging import Merged, Staging
 from api.clients.row_validation import RowValidator
-from api.clients.staging import Merged, Staging
 from api.http.csv_files import CsvForm, escape_formula
 from shared.domain.phone_numbers import PhoneNumbers
 from shared.schema import Client

@@ -13,8 +13,8 @@ from webargs.flaskparser import abort
 from api.clients import import_export
 from api.clients.import_export_schemas import ImportArguments, ImportedSchema
 from api.clients.import_report import MAX_REJECTED, imported_file, rejected_as_csv
+from api.clients.import_upload import CSV, NDJSON, open_upload
 from api.clients.routes import blp
-from api.clients.upload_reader import CSV, NDJSON, open_upload
 from api.extensions import db
 from api.http.csv_files import CsvForm, CsvFormArguments, csv_response, saved_as
 from api.http.idempotency import HEADER

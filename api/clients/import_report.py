@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from api.clients.file_columns import column_called
+from api.clients.import_columns import column_called
 from api.clients.import_export import Imported, cells_of, import_clients
-from api.clients.lines import MAX_SHOWN
-from api.clients.staging import Reason, RejectedRow, Staging, staged
-from api.clients.upload_reader import ClientsFile
+from api.clients.import_staging import Reason, RejectedRow, Staging, staged
+from api.clients.import_upload import ClientsFile
+from api.clients.line_reader import MAX_SHOWN
 from api.extensions import db
 from api.http.csv_files import CsvForm, escape_formula, unescape_formula
 from shared.domain.phone_numbers import PhoneNumbers

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import marshmallow as ma
 
-from api.clients.file_columns import COLUMNS
-from api.clients.file_rows import UnparsableRow
+from api.clients.import_columns import COLUMNS
+from api.clients.import_rows import UnparsableRow
 from api.clients.schemas import WrittenClientBody
 from shared.domain.client_rules import MAX_LABEL, TIMEZONES, check_operator_code
-from shared.domain.labels import normal
 from shared.domain.phone_numbers import PhoneNumbers
+from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
 
 EMPTY_ROW = "The row is empty."

@@ -23,8 +23,8 @@ from api.http.paging import PageArguments
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.client_rules import MAX_LABEL
-from shared.domain.labels import normal
 from shared.domain.phone_numbers import PhoneNumbers, plain_code
+from shared.domain.tag_normalization import normal
 
 
 class ClientSchema(ResponseSchema):

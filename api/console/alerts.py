@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class PendingWork:
     """The pending work."""
 
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
@@ -57,29 +57,31 @@ class Load:
         return sum(mailing.messages for mailing in self.waiting.values())
 
 
-def problems_of(fleet: Fleet, mailings: Sequence[Mapping[str, Any]], load: Load, *, rate: float) -> list[Problem]:
+def problems_of(
+    fleet: Fleet, mailings: Sequence[Mapping[str, Any]], load: PendingWork, *, rate: float
+) -> list[Problem]:
     """All problems, including those of these mailings, with a rate limit of `rate` a second (0: none)."""
     found = [*fleet_problems(fleet, load), *_of_silent_workers(fleet)]
     found.extend(_of_mailings(mailings, fleet, load, rate))
     return _worst_first(found)
 
 
-def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: Load, *, rate: float) -> list[Problem]:
+def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: PendingWork, *, rate: float) -> list[Problem]:
     """The problems of one mailing, with those of the gateway and the workers if it has something to send now or soon.
 
     Without `nobody_matches`, which is among the mailing's own warnings.
     """
     own_id = mailing["id"]
-    own = Load({other_id: waiting for other_id, waiting in load.waiting.items() if other_id == own_id})
+    own = PendingWork({other_id: waiting for other_id, waiting in load.waiting.items() if other_id == own_id})
     if is_overdue(mailing, fleet.now):
         clients = {other_id: count for other_id, count in load.overdue_clients.items() if other_id == own_id}
-        own = Load(own.waiting, Overdue(1, mailing["start_datetime"], {own_id: mailing["mark"]}), clients)
+        own = PendingWork(own.waiting, Overdue(1, mailing["start_datetime"], {own_id: mailing["mark"]}), clients)
     found = list(fleet_problems(fleet, own)) if has_to_be_sent(mailing, fleet.now) else []
     of_mailing = (problem for problem in _of_mailings([mailing], fleet, load, rate) if problem.code != "nobody_matches")
     return _worst_first([*found, *of_mailing])
 
 
-def fleet_problems(fleet: Fleet, load: Load) -> Iterable[Problem]:
+def fleet_problems(fleet: Fleet, load: PendingWork) -> Iterable[Problem]:
     """The problems that affect all mailings."""
     yield from _of_gateway(fleet)
     overdue = load.overdue
@@ -131,7 +133,9 @@ def _of_silent_workers(fleet: Fleet) -> Iterable[Problem]:
             yield Problem("worker_silent", WARNING, {"worker": report.worker, "at": report.at})
 
 
-def _of_mailings(mailings: Sequence[Mapping[str, Any]], fleet: Fleet, load: Load, limit: float) -> Iterable[Problem]:
+def _of_mailings(
+    mailings: Sequence[Mapping[str, Any]], fleet: Fleet, load: PendingWork, limit: float
+) -> Iterable[Problem]:
     speed = min(filter(None, (fleet.accepted_a_second, limit)), default=0.0)
     for mailing in mailings:
         facts = {"id": mailing["id"], "end": mailing["end_datetime"]}

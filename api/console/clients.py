@@ -17,15 +17,15 @@ from api.console.blueprint import blp
 from api.console.flash_messages import Notice, set_notice, take_notice
 from api.console.forms import Form, check_unchanged, untouched
 from api.console.paging import Page, paged
-from api.console.regions import default_region_name
+from api.console.phone_regions import default_region_name
 from api.http.fields import MAX_ID
 from api.messages.queries import last_attempts_of, texts_of
 from api.messages.search import find_messages
 from api.permissions import requires
 from shared.domain.client_rules import TIMEZONES
-from shared.domain.labels import normal
 from shared.domain.phone_numbers import plain_code
 from shared.domain.roles import Role
+from shared.domain.tag_normalization import normal
 
 EDITS = 20
 """The latest changes to a client, which its page shows; the audit has all."""

@@ -8,7 +8,7 @@ from api.clients.queries import has_clients
 from api.console.alerts import problems_of
 from api.console.blueprint import blp, page
 from api.console.charts import rate_plot
-from api.console.load import load_of, rate_limit, seconds_left
+from api.console.pending_work import pending_work, rate_limit, seconds_left
 from api.mailings.queries import mailings_starting_next, mailings_under_way
 from api.permissions import requires
 from api.statistics.queries import mailings_by_status, messages_by_status
@@ -27,7 +27,7 @@ def dashboard() -> str:
     """The start page."""
     workers, mailings = fleet(), mailings_by_status()
     found, next_ones = mailings_under_way(LISTED + 1), mailings_starting_next(LISTED // 4)
-    under_way, load = found[:LISTED], load_of(workers)
+    under_way, load = found[:LISTED], pending_work(workers)
     left = {mailing["id"]: seconds_left(mailing, workers, load) for mailing in under_way}
     columns = int(DASHBOARD_PERIOD.total_seconds() / COLUMN_SECONDS)
     values: dict[str, Any] = {

@@ -10,10 +10,10 @@ from werkzeug import Response
 from api.audit.recorder import nothing_changed
 from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged
-from api.console.load import hindrances
 from api.console.mailing_action_views import ask_to_confirm
 from api.console.mailing_actions import MailingAction
 from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
+from api.console.pending_work import current_problems
 from api.console.review import Review, review_of
 from api.console.single_submit import Earlier
 from api.drafts import services
@@ -137,7 +137,7 @@ def _show_review(form: Form, draft: Draft, review: Review) -> tuple[str, int]:
     confirmed = set(request.form.getlist("confirm"))
     grace = current_app.config["SEND_GRACE_SECONDS"]
     shown = {"draft": draft, "review": review, "form": form, "confirmed": confirmed, "grace": grace}
-    shown["problems"] = hindrances(fleet())
+    shown["problems"] = current_problems(fleet())
     return render_template("console/review.html", **shown), form.status
 
 

@@ -11,14 +11,14 @@ from werkzeug import Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from api.audit.recorder import set_operation
-from api.clients.encodings import CHOICES
-from api.clients.file_columns import COLUMNS, MISSING, TWICE, UNKNOWN
+from api.clients.encoding_detection import CHOICES
+from api.clients.import_columns import COLUMNS, MISSING, TWICE, UNKNOWN
 from api.clients.import_report import imported_file, rejected_as_csv
-from api.clients.staging import Reason
-from api.clients.upload_reader import open_upload
+from api.clients.import_staging import Reason
+from api.clients.import_upload import open_upload
 from api.console.blueprint import blp
 from api.console.labels import translate
-from api.console.regions import regions
+from api.console.phone_regions import regions
 from api.http.csv_files import CsvForm, csv_response
 from api.permissions import requires
 from shared.domain.numbering_plans import REGIONS

@@ -9,8 +9,8 @@ from api.clock import now
 from api.console.blueprint import blp
 from api.console.flash_messages import Notice, set_notice
 from api.console.forms import Form
-from api.console.load import hindrances
 from api.console.mailing_actions import RETRIED, MailingAction, refusal_of
+from api.console.pending_work import current_problems
 from api.mailings import services
 from api.mailings.queries import mailing_by_id, mailing_row
 from api.mailings.test_send import TestSendBody, send_test_message
@@ -62,7 +62,7 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
     done = form.submit(send, operation="testMailing") if request.method == "POST" else None
     if done:
         return done
-    shown = {"mailing": mailing_by_id(mailing_id), "form": form, "problems": hindrances(fleet())}
+    shown = {"mailing": mailing_by_id(mailing_id), "form": form, "problems": current_problems(fleet())}
     return render_template("console/mailing_test.html", **shown), form.status
 
 

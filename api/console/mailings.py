@@ -10,9 +10,9 @@ from api.console.alerts import DANGER, is_overdue, problems_about
 from api.console.blueprint import blp, page
 from api.console.charts import timeline
 from api.console.flash_messages import take_notice
-from api.console.load import hindrances, load_of, rate_limit, seconds_left
 from api.console.mailing_actions import available_actions, is_still_so, starts_in
 from api.console.paging import address_of, paged
+from api.console.pending_work import current_problems, pending_work, rate_limit, seconds_left
 from api.console.preferences import may
 from api.drafts.queries import unsent_drafts
 from api.http.fields import MAX_ID
@@ -53,7 +53,7 @@ def mailings() -> str:
         statuses=list(MailingStatus),
         notice=take_notice(),
         now=workers.now,
-        problems=[problem for problem in hindrances(workers) if problem.level == DANGER],
+        problems=[problem for problem in current_problems(workers) if problem.level == DANGER],
     )
 
 
@@ -63,7 +63,7 @@ def mailing(mailing_id: int) -> str:
     """One mailing: its progress, the reasons of messages that were not sent, and the available actions."""
     summary = mailing_by_id(mailing_id)
     workers, notice = fleet(), take_notice()
-    load = load_of(workers)
+    load = pending_work(workers)
     return page(
         "mailing",
         mailing=summary,

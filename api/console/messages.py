@@ -13,8 +13,8 @@ from api.clients.search import has_digits
 from api.clock import now
 from api.console.blueprint import blp
 from api.console.forms import Form
-from api.console.load import hindrances
 from api.console.paging import Page, paged
+from api.console.pending_work import current_problems
 from api.http.fields import MAX_ID, whole_number
 from api.http.local_time import local_moment
 from api.mailings.queries import MailingRow, mailing_row
@@ -78,7 +78,7 @@ def _show(message_id: int, form: Form) -> str:
         mailing=mailing,
         client=client,
         no_resend=_no_resend(mailing, client),
-        problems=hindrances(fleet()) if _is_to_be_sent(found, mailing) else [],
+        problems=current_problems(fleet()) if _is_to_be_sent(found, mailing) else [],
         text=text_of_revision(mailing.id, found["text_revision"] or mailing.text_revision),
     )
 

@@ -13,9 +13,9 @@ import marshmallow as ma
 from flask import current_app
 
 from shared.domain.client_rules import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
-from shared.domain.labels import normal
 from shared.domain.numbering_plans import REGIONS
 from shared.domain.phone_numbers import FORM, PhoneNumbers, numbers_of
+from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
 
 MAX_ID = 2**63 - 1
@@ -74,7 +74,7 @@ class PlainText(ma.fields.String):
 
 
 class Label(PlainText):
-    """A tag or a mark: white space, characters without width and accents as `shared.domain.labels` has them."""
+    """A tag or a mark, in the form of `shared.domain.tag_normalization`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return normal(super()._deserialize(value, attr, data, **kwargs))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, literal_column, or_, select
 
 from api.extensions import db
-from shared.domain.labels import case_variants
+from shared.domain.tag_normalization import case_variants
 from shared.schema import Client
 
 COUNT_LIMIT = 100_000

@@ -19,8 +19,8 @@ from api.extensions import db
 from api.http.fields import whole_number
 from api.http.local_time import local_moment
 from api.mailings.queries import MailingSummary, summaries_of
-from shared.domain.labels import normal
 from shared.domain.statuses import MailingStatus
+from shared.domain.tag_normalization import normal
 from shared.schema import Mailing, MailingText
 
 BUDGET = 5.0

@@ -14,17 +14,17 @@ from gunicorn.workers.base import Worker
 from uvicorn import Config, Server
 
 from api.server.connections import Connection, Connections
-from api.server.front import Front
+from api.server.wsgi_adapter import WsgiAdapter
 
 ACCEPTED_AT_ONCE: Final = 4
 """New connections accepted in one iteration of the event loop, so that other processes get some too."""
 
 
 class ApiWorker(Worker):  # type: ignore[misc]
-    """Serves the WSGI application that gunicorn has loaded. Its settings are gunicorn's and `front_options`."""
+    """Serves the WSGI application that gunicorn has loaded. Its settings are gunicorn's and `adapter_options`."""
 
-    front_options: dict[str, Any]
-    """The options of `Front`. api/gunicorn.py sets them."""
+    adapter_options: dict[str, Any]
+    """The options of `WsgiAdapter`. api/gunicorn.py sets them."""
 
     def init_signals(self) -> None:
         """uvicorn handles SIGTERM and SIGINT while it serves."""
@@ -38,10 +38,10 @@ class ApiWorker(Worker):  # type: ignore[misc]
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        options = self.front_options
+        options = self.adapter_options
         connections = Connections(options["timeout"], self.cfg.worker_connections)
         config = Config(
-            app=cast(Any, Front(self.wsgi, **options)),
+            app=cast(Any, WsgiAdapter(self.wsgi, **options)),
             http=cast(Any, partial(Connection, connections)),
             ws="none",
             loop="asyncio",

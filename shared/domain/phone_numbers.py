@@ -6,7 +6,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from shared.domain.labels import normal
 from shared.domain.numbering_plans import (
     MAX_DIGITS,
     MIN_DIGITS,
@@ -18,6 +17,7 @@ from shared.domain.numbering_plans import (
     international,
     possible_lengths,
 )
+from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
 
 FORM = "Must be a phone number in international form: an integer of 7 to 15 digits, such as 79161234567."

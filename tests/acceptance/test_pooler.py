@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import make_url
 
 from api import create_app
-from api.clients.staging import COPY_BATCH
+from api.clients.import_staging import COPY_BATCH
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway

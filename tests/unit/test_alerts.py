@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.console.alerts import IDLE_WARNING_SECONDS, START_TOLERANCE, Load, Problem, problems_about, problems_of
+from api.console.alerts import IDLE_WARNING_SECONDS, START_TOLERANCE, PendingWork, Problem, problems_about, problems_of
 from api.mailings.backlog import Overdue, Waiting
 from api.workers.gateway_state import FRESH_SECONDS, GatewayState, gateway_of
 from api.workers.queries import Fleet, Since
@@ -47,10 +47,10 @@ def mailing(pending: int, *, ends_in: float = 60.0, status: str = "running", **m
     return given | {"end_datetime": NOON + timedelta(seconds=ends_in)} | more
 
 
-def load(*waiting: int, overdue: Overdue | None = None) -> Load:
+def load(*waiting: int, overdue: Overdue | None = None) -> PendingWork:
     """So much waits in mailings 7, 8 and so on."""
     left = {7 + place: Waiting(messages, NOON + timedelta(hours=1)) for place, messages in enumerate(waiting)}
-    return Load(left, overdue, dict.fromkeys(overdue.marks, 20000)) if overdue else Load(left)
+    return PendingWork(left, overdue, dict.fromkeys(overdue.marks, 20000)) if overdue else PendingWork(left)
 
 
 def found(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0) -> list[Problem]:
@@ -146,7 +146,9 @@ OVERDUE = Overdue(1, ago(START_TOLERANCE + 1), {7: "vip"})
     [(load(), "warning"), (load(5), "danger"), (load(overdue=Overdue(1, ago(1), {7: "vip"})), "danger")],
     ids=["idle", "messages wait", "a start has come"],
 )
-def test_nobody_alive_is_grave_when_something_waits(reports: list[WorkerReport], to_do: Load, level: str) -> None:
+def test_nobody_alive_is_grave_when_something_waits(
+    reports: list[WorkerReport], to_do: PendingWork, level: str
+) -> None:
     (problem,) = problems_of(Fleet(NOON, reports, 0.0, WELL, ago(60)), [], to_do, rate=0.0)
     assert (problem.code, problem.level, problem.facts["last"]) == ("no_worker", level, ago(60))
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
-from api.clients.csv_reader import NOT_CLOSED, NOT_CSV, CsvFile, csv_file
-from api.clients.encodings import EITHER, HEAD, encoding_of
-from api.clients.file_rows import UnparsableRow
-from api.clients.lines import MAX_LINE, Lines
+from api.clients.csv_parser import NOT_CLOSED, NOT_CSV, CsvFile, open_csv
+from api.clients.encoding_detection import EITHER, HEAD, encoding_of
+from api.clients.import_rows import UnparsableRow
+from api.clients.line_reader import MAX_LINE, LineReader
 
 NAMES = ("phone_number", "operator_code", "tag", "timezone")
 HEADER = "phone_number,operator_code,tag,timezone\r\n"
@@ -20,7 +20,7 @@ CYRILLIC = "Постоянные клиенты"
 
 
 def opened(data: str | bytes, encoding: str = "") -> CsvFile:
-    return csv_file(Lines(io.BytesIO(data.encode() if isinstance(data, str) else data), encoding))
+    return open_csv(LineReader(io.BytesIO(data.encode() if isinstance(data, str) else data), encoding))
 
 
 def rows_of(data: str | bytes, encoding: str = "") -> list[tuple[int, Any]]:
@@ -265,7 +265,7 @@ def test_what_begins_like_a_web_page_is_read_where_its_encoding_is_said() -> Non
 
 def test_no_more_of_a_file_is_looked_at_than_its_beginning() -> None:
     stream = io.BytesIO(b"x" * (3 * HEAD))
-    Lines(stream)
+    LineReader(stream)
     assert stream.tell() == HEAD
 
 

@@ -14,7 +14,16 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import api.console
-from api.clients import csv_reader, encodings, file_rows, lines, row_validation, staging, upload_reader
+from api.clients import (
+    csv_parser,
+    encoding_detection,
+    import_rows,
+    import_staging,
+    import_upload,
+    line_reader,
+    ndjson_parser,
+    row_validation,
+)
 from api.console.reasons import reason_text
 from api.http.errors import CONSTRAINTS
 from api.messages.schemas import MEANINGS
@@ -118,9 +127,18 @@ def written(node: ast.AST) -> Iterator[str]:
 
 def said_of_files() -> set[str]:
     """Why a file or its rows are refused: the sentences of the modules that read them, with # for numbers."""
-    sources = (csv_reader, encodings, lines, file_rows, staging, upload_reader, row_validation)
+    sources = (
+        csv_parser,
+        encoding_detection,
+        import_rows,
+        import_staging,
+        import_upload,
+        line_reader,
+        ndjson_parser,
+        row_validation,
+    )
     found = {text for module in sources for text in written(ast.parse(Path(str(module.__file__)).read_text()))}
-    found |= {f"Is not {encodings.Encoding(name, known=True).title}." for name in encodings.CHOICES}
+    found |= {f"Is not {encoding_detection.Encoding(name, known=True).title}." for name in encoding_detection.CHOICES}
     numbers = re.compile(r"\d+")
     # Of those that end in what was found in the file, what stands before it.
     told = {numbers.sub("#", text.removesuffix(" #")) for text in found if re.match("[A-Z].* .*[.:#]$", text)}

@@ -13,9 +13,9 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from api import create_app
-from api.clients.csv_reader import csv_file
-from api.clients.file_rows import NdjsonFile
-from api.clients.lines import Lines
+from api.clients.csv_parser import open_csv
+from api.clients.line_reader import LineReader
+from api.clients.ndjson_parser import NdjsonFile
 from api.clients.row_validation import RowValidator
 from api.clients.schemas import ClientBody
 from api.database_url import database_url
@@ -24,8 +24,8 @@ from api.http.json_body import strict_json
 from api.http.safe_redirect import local_address
 from api.mailings.schemas import MailingBody
 from api.settings import ApiSettings
-from shared.domain.labels import normal
 from shared.domain.phone_numbers import PhoneNumbers
+from shared.domain.tag_normalization import normal
 from shared.domain.text_segments import segments_of
 from tests.integration.api.calls import caller
 
@@ -56,13 +56,13 @@ def load(schema: ma.Schema) -> Check:
 
 def read_csv(text: str) -> None:
     with suppress(HTTPException):
-        for _, row, _ in csv_file(Lines(io.BytesIO((HEADER + text).encode()))).rows():
+        for _, row, _ in open_csv(LineReader(io.BytesIO((HEADER + text).encode()))).rows():
             judge(row)
 
 
 def read_ndjson(text: str) -> None:
     with suppress(HTTPException):
-        for _, row, _ in NdjsonFile(Lines(io.BytesIO(text.encode()), "utf-8")).rows():
+        for _, row, _ in NdjsonFile(LineReader(io.BytesIO(text.encode()), "utf-8")).rows():
             judge(row)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 
 from worker.database import NOT_MIGRATED, Database
-from worker.maintenance.count_compactor import CountCompactor
-from worker.maintenance.due_advancer import DueAdvancer
+from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
 from worker.maintenance.expirer import Expirer
 from worker.maintenance.finalizer import Finalizer
 from worker.maintenance.launcher import Launcher
+from worker.maintenance.message_count_compactor import MessageCountCompactor
 from worker.maintenance.retention import Retention
 from worker.time_budget import TimeBudget
 
@@ -51,9 +51,9 @@ class Maintenance:
         self._database = database
         self._launcher = Launcher(database, launch_chunk)
         self._expirer = Expirer(database, max_pause)
-        self._due_advancer = DueAdvancer(database, longest_retry)
+        self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
         self._finalizer = Finalizer(database)
-        self._count_compactor = CountCompactor(database)
+        self._message_count_compactor = MessageCountCompactor(database)
         self._retention = Retention(database, retention_days)
         self._budget = TimeBudget(SETTLE_SHARE, max_pause)
 
@@ -69,7 +69,7 @@ class Maintenance:
         expiring = self._expirer.run()
         if self._budget.is_due:
             before = self._database.seconds
-            self._due_advancer.run()
+            self._clock_step_rescheduler.run()
             self._finalizer.run()
             self._compact_and_purge()
             self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
@@ -78,7 +78,7 @@ class Maintenance:
     def _compact_and_purge(self) -> None:
         """The duties that can wait while the database is not migrated yet."""
         try:
-            self._count_compactor.run()
+            self._message_count_compactor.run()
             self._retention.run()
         except NOT_MIGRATED:
             log.warning("maintenance.not_migrated")

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.clients import staging
+from api.clients import import_staging
 from tests import factories
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, caller, client_body, mailing_body
 
@@ -113,7 +113,7 @@ def test_an_import_has_an_entry_with_its_counts(api: Caller, entries: Entries) -
 def test_each_transaction_of_an_import_has_an_entry_and_their_counts_add_up(
     api: Caller, entries: Entries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MERGE_BATCH", 2)
+    monkeypatch.setattr(import_staging, "MERGE_BATCH", 2)
     import_clients(api, 79160000003, 79160000004)
     answer = import_clients(api, *range(79160000001, 79160000008))
     found = [one["detail"] for one in entries("&operation=importClients")][1:]
@@ -124,7 +124,7 @@ def test_each_transaction_of_an_import_has_an_entry_and_their_counts_add_up(
 def test_an_import_that_fails_half_way_has_entries_of_what_it_changed(
     api: Caller, entries: Entries, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MERGE_BATCH", 2)
+    monkeypatch.setattr(import_staging, "MERGE_BATCH", 2)
     factories.execute(connection, "ALTER TABLE client ADD CONSTRAINT no_five CHECK (phone_number <> 79160000005)")
     try:
         assert import_clients(api, *range(79160000001, 79160000008)).status_code == 500

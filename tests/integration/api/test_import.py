@@ -14,9 +14,9 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.exc import OperationalError
 
-from api.clients import import_export, staging
-from api.clients.file_rows import Row
-from api.clients.staging import COPY_BATCH, staged
+from api.clients import import_export, import_staging
+from api.clients.import_rows import Row
+from api.clients.import_staging import COPY_BATCH, staged
 from api.extensions import db
 from shared.domain.phone_numbers import PhoneNumbers
 from tests import factories
@@ -510,7 +510,7 @@ def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again
 def test_a_statement_that_gives_up_too_often_is_told_as_trouble_that_passes(
     api: Caller, connection: Connection, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MAX_TRIES", 1)
+    monkeypatch.setattr(import_staging, "MAX_TRIES", 1)
     add_client(api, tag="old")
     holder = connect()
     holder.autocommit = False

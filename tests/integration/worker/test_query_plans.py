@@ -25,7 +25,7 @@ from tests.integration.worker.leases import reclaim
 from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
 from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.maintenance import count_compactor, retention
+from worker.maintenance import message_count_compactor, retention
 from worker.maintenance import round as maintenance_round
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
@@ -73,7 +73,7 @@ def explained(make_database: MakeDatabase) -> Iterator[tuple[Connection, Databas
 def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round of maintenance settles, folds and removes."""
     monkeypatch.setattr(maintenance_round, "ROUND_INTERVAL", float("inf"))
-    monkeypatch.setattr(count_compactor, "COMPACT_ABOVE", 0)
+    monkeypatch.setattr(message_count_compactor, "COMPACT_ABOVE", 0)
     monkeypatch.setattr(retention, "TIME_SHARE", float("inf"))
 
 

@@ -1,37 +1,23 @@
-"""The rows of a file, common to all formats."""
+"""The parser of an NDJSON file: one JSON object a line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from werkzeug.exceptions import BadRequest
 
-from api.clients.file_columns import COLUMNS
-from api.clients.lines import Lines
+from api.clients.import_columns import COLUMNS
+from api.clients.import_rows import EMPTY_FILE, Row, UnparsableRow
+from api.clients.line_reader import LineReader
 from api.http.json_body import strict_json
-
-EMPTY_FILE = "The file is empty."
-
-
-@dataclass(frozen=True, slots=True)
-class UnparsableRow:
-    """A row that can't be parsed into fields, and why."""
-
-    reason: str
-
-
-Row = tuple[int, Any, Sequence[str] | None]
-"""The number of the line where a row begins, counted from 1; its fields by name, or another JSON value; and its
-cells as they are in the file, if it has cells."""
 
 
 @dataclass(slots=True)
 class NdjsonFile:
     """A file with one JSON object a line, in UTF-8."""
 
-    lines: Lines
+    lines: LineReader
     names: Sequence[str] = COLUMNS
     ignored: Sequence[str] = ()
     delimiter: str | None = None

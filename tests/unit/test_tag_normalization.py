@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from shared.domain.labels import WHITE_SPACE, ZERO_WIDTH, case_variants, normal
+from shared.domain.tag_normalization import WHITE_SPACE, ZERO_WIDTH, case_variants, normal
 
 
 @pytest.mark.parametrize(

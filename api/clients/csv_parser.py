@@ -1,4 +1,4 @@
-"""A CSV reader for any common delimiter, which accounts for every row even if quotes are wrong.
+"""A CSV parser for any common delimiter, which accounts for every row even if quotes are wrong.
 
 A row ends with its line, unless a quoted cell continues in the next line (RFC 4180). A misplaced quote would absorb the
 rows after it; so a cell may continue only while the following lines do not look like rows. If they do, or the quote is
@@ -15,9 +15,9 @@ from operator import itemgetter
 
 from werkzeug.exceptions import BadRequest
 
-from api.clients.file_columns import COLUMNS, column_indexes, count_known
-from api.clients.file_rows import EMPTY_FILE, Row, UnparsableRow
-from api.clients.lines import END_OF_FILE, MAX_LINE, Line, Lines
+from api.clients.import_columns import COLUMNS, column_indexes, count_known
+from api.clients.import_rows import EMPTY_FILE, Row, UnparsableRow
+from api.clients.line_reader import END_OF_FILE, MAX_LINE, Line, LineReader
 from api.http.csv_files import unescape_formula
 from shared.domain.client_rules import MAX_LABEL
 
@@ -40,7 +40,7 @@ _BLANK_BEFORE_QUOTE = re.compile('[,;\t|] +"')
 class CsvFile:
     """A CSV file whose first line has been read."""
 
-    lines: Lines
+    lines: LineReader
     delimiter: str
     names: Sequence[str]
     """The columns as the file names them."""
@@ -116,7 +116,7 @@ class CsvFile:
         )
 
 
-def csv_file(lines: Lines) -> CsvFile:
+def open_csv(lines: LineReader) -> CsvFile:
     """Reads the header and returns the file.
 
     Raises BadRequest when it is empty or its first line can't be read; responds with 422 when that names other columns.
@@ -135,7 +135,7 @@ def csv_file(lines: Lines) -> CsvFile:
     return CsvFile(lines, delimiter, names, column_indexes(names), blank_lines)
 
 
-def _whole_header(first: str, lines: Lines) -> list[str]:
+def _whole_header(first: str, lines: LineReader) -> list[str]:
     """The lines of the first row: a column's name may continue in the next line."""
     taken = [Line(lines.number, first, "")]
     quotes, length = first.count('"'), len(first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from sandbox.sample import OPERATOR_CODE, SIZE, sample_clients, sample_mailing
+from sandbox.sample_data import OPERATOR_CODE, SIZE, sample_clients, sample_mailing
 
 CLIENTS = list(sample_clients())
 

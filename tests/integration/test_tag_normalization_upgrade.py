@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.domain.labels import normal
+from shared.domain.tag_normalization import normal
 from tests.conftest import MakeDatabase
 from tests.database import connected, downgrade, migrate
 from tests.factories import add_clients, add_mailing, change_mailing, execute, rows, value

@@ -16,7 +16,7 @@ BLOCK: Final = 65_536
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 
-class Exchange:
+class WsgiRequest:
     """Calls the application once. All parts run in one context of context variables, as in one thread."""
 
     def __init__(self, application: WSGIApplication, scope: dict[str, Any], body: Any) -> None:

@@ -9,7 +9,7 @@ COMPACT_ABOVE = 100
 """Rows of one mailing from which on compaction is worth its writes."""
 
 
-class CountCompactor:
+class MessageCountCompactor:
     """Compacts counts. For one thread."""
 
     def __init__(self, database: Database) -> None:

@@ -7,29 +7,29 @@ from typing import Any
 
 from flask import current_app
 
-from api.console.alerts import START_TOLERANCE, Load, Problem, fleet_problems
+from api.console.alerts import START_TOLERANCE, PendingWork, Problem, fleet_problems
 from api.mailings.audience_count import count_audience
 from api.mailings.backlog import backlog_of, overdue_mailings, waiting_messages
 from api.workers.queries import Fleet
 from shared.domain.estimates import seconds_needed
 
 
-def load_of(fleet: Fleet) -> Load:
+def pending_work(fleet: Fleet) -> PendingWork:
     """Pending messages and overdue mailings. The audience of overdue mailings is counted if they are late."""
     overdue = overdue_mailings()
     late = overdue.since is not None and (
         not fleet.alive or (fleet.now - overdue.since).total_seconds() > START_TOLERANCE
     )
     clients = {mailing_id: count_audience(mark).clients for mailing_id, mark in overdue.marks.items()} if late else {}
-    return Load(waiting_messages(), overdue, clients)
+    return PendingWork(waiting_messages(), overdue, clients)
 
 
-def hindrances(fleet: Fleet) -> list[Problem]:
+def current_problems(fleet: Fleet) -> list[Problem]:
     """The problems that prevent sending now."""
-    return list(fleet_problems(fleet, load_of(fleet)))
+    return list(fleet_problems(fleet, pending_work(fleet)))
 
 
-def seconds_left(mailing: Mapping[str, Any], fleet: Fleet, load: Load) -> float | None:
+def seconds_left(mailing: Mapping[str, Any], fleet: Fleet, load: PendingWork) -> float | None:
     """Seconds until a mailing is sent at the current speed, alongside other mailings; None if unknown."""
     others = backlog_of(load.waiting, apart_from=mailing["id"])
     return seconds_needed(mailing["messages"]["pending"], fleet.accepted_a_second, others)

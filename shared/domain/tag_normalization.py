@@ -1,4 +1,4 @@
-"""Tags and marks as they are stored: two that look the same on a screen are the same text.
+"""Normalization of tags and marks, as they are stored: two that look the same on a screen are the same text.
 
 White space of any kind becomes one plain space between words and none at the ends, characters that have no width are
 left out, and letters with accents are composed (Unicode's NFC, Standard Annex 15). Upper and lower case stay.

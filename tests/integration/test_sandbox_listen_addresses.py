@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from sandbox.addresses import authority, free_port, is_free, reachable
+from sandbox.listen_addresses import authority, free_port, is_free, reachable
 
 
 def test_a_port_is_free_until_somebody_listens_on_it() -> None:

@@ -20,7 +20,7 @@ RETRY_AFTER = 10
 """Seconds in Retry-After when there are too many uploads."""
 
 
-class Upload(io.RawIOBase):
+class StreamedBody(io.RawIOBase):
     """`wsgi.input` of such a request. Its `close` must be called.
 
     Reading raises TimeoutError and ConnectionError, and ServiceUnavailable (503) when too many uploads are being read.

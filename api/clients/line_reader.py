@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from api.clients.encodings import HEAD, Encoding, Undecodable, encoding_of
+from api.clients.encoding_detection import HEAD, Encoding, Undecodable, encoding_of
 
 CHUNK_BYTES = 65_536
 """Bytes that are read at a time."""
@@ -29,7 +29,7 @@ class Line(NamedTuple):
     fault: str
 
 
-class Lines:
+class LineReader:
     """The lines of a file, each with its line end (LF, CR LF or CR).
 
     `number` is the number of the last line read, from 1; `fault` says why it can't be read, or is empty. Reading raises

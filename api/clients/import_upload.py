@@ -1,4 +1,7 @@
-"""The parser of an upload, which reads it as it arrives: in chunks of bounded size, from bytes to lines to rows.
+"""The upload of an import file: a request's body as a CSV or NDJSON file, which is read as it arrives.
+
+It is read in chunks of bounded size, from bytes (here) to lines (line_reader.py) to rows (csv_parser.py,
+ndjson_parser.py).
 
 An error in one row rejects that row. The whole file is refused, before anything has changed, only if it can't be read
 at all: it is not text, its encoding can't be detected, its header names no columns, gzip is broken, or it ends early.
@@ -21,9 +24,9 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from api.clients.csv_reader import CsvFile, csv_file
-from api.clients.file_rows import NdjsonFile
-from api.clients.lines import CHUNK_BYTES, Lines
+from api.clients.csv_parser import CsvFile, open_csv
+from api.clients.line_reader import CHUNK_BYTES, LineReader
+from api.clients.ndjson_parser import NdjsonFile
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
@@ -55,11 +58,11 @@ def open_upload(request: Request, max_bytes: int) -> ClientsFile:
         case _:
             raise UnsupportedMediaType("The only Content-Encoding that is taken is gzip.")
     if request.mimetype == CSV:
-        return csv_file(Lines(stream, request.mimetype_params.get("charset", "")))
+        return open_csv(LineReader(stream, request.mimetype_params.get("charset", "")))
     # RFC 8259, section 8.1: JSON is in UTF-8.
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("Send JSON in UTF-8.")
-    return NdjsonFile(Lines(stream, "utf-8"))
+    return NdjsonFile(LineReader(stream, "utf-8"))
 
 
 class _Body(io.RawIOBase):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 
-class LingeringTransport:
+class LingeringCloseTransport:
     """asyncio's transport, whose `close` lingers while a request is still arriving. A second `close` does not."""
 
     def __init__(self, transport: asyncio.Transport, is_arriving: Callable[[], bool], lingers: Callable[[], None]):

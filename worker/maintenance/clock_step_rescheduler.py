@@ -1,4 +1,4 @@
-"""Making messages due that are due later than any retry can be: the database's clock was set back since."""
+"""Repair after a step of the database's clock: messages that are due later than any retry can be are made due now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADVANCE_LIMIT = 5000
 """Messages made due in one transaction: some tens of milliseconds of work."""
 
 
-class DueAdvancer:
+class ClockStepRescheduler:
     """Advances due times. For one thread."""
 
     def __init__(self, database: Database, longest_retry: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.progress import has_ended, progress_line, summary
+from sandbox.mailing_progress import has_ended, progress_line, summary
 
 
 def mailing(status: str, audience: int, **messages: int) -> dict[str, Any]:

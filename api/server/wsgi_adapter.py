@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from wsgiref.types import WSGIApplication
 
-from api.server.exchange import Exchange
-from api.server.upload import Receive, Upload
+from api.server.streamed_body import Receive, StreamedBody
+from api.server.wsgi_request import WsgiRequest
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -34,7 +34,7 @@ UPLOAD_THREADS: Final = 4 * UPLOADS
 """More than UPLOADS, since large bodies that are refused unread need a thread too, briefly."""
 
 
-class Front:
+class WsgiAdapter:
     """The ASGI application. `timeout` is in seconds, for each chunk of an upload."""
 
     def __init__(self, application: WSGIApplication, *, max_body: int, threads: int, timeout: float) -> None:
@@ -60,41 +60,41 @@ class Front:
         scope["state"]["connection"].begin_response()
         loop = asyncio.get_running_loop()
         if not more:
-            body: io.BytesIO | Upload = io.BytesIO(begun)
+            body: io.BytesIO | StreamedBody = io.BytesIO(begun)
             threads = self._threads
         else:
-            body = Upload(receive, bytes(begun), self._upload_slots, self._timeout, loop)
+            body = StreamedBody(receive, bytes(begun), self._upload_slots, self._timeout, loop)
             threads = self._upload_threads
-        exchange = Exchange(self._application, scope, body)
+        request = WsgiRequest(self._application, scope, body)
         try:
-            block = await loop.run_in_executor(threads, exchange.begin)
+            block = await loop.run_in_executor(threads, request.begin)
         finally:
             body.close()
-        unread = isinstance(body, Upload) and not body.ended
+        unread = isinstance(body, StreamedBody) and not body.ended
         if unread and _expects_continue(scope):
             # The caller may omit the body now, so its next bytes are ambiguous (RFC 9110, 10.1.1).
-            exchange.headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": exchange.status, "headers": exchange.headers})
-        if exchange.ended:
+            request.headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": request.status, "headers": request.headers})
+        if request.ended:
             await _send_block(send, block, more=False)
             return
-        await self._stream(exchange, block, receive, send, watch=not unread)
+        await self._stream(request, block, receive, send, watch=not unread)
 
-    async def _stream(self, exchange: Exchange, block: bytes, receive: Receive, send: Send, *, watch: bool) -> None:
+    async def _stream(self, request: WsgiRequest, block: bytes, receive: Receive, send: Send, *, watch: bool) -> None:
         """Sends a long response, whose next block is generated when the caller has read the last one."""
         loop = asyncio.get_running_loop()
         # Only `receive` reports a caller that has disconnected.
         gone = loop.create_task(_until_gone(receive)) if watch else None
         try:
             await _send_block(send, block, more=True)
-            while not exchange.ended and not (gone and gone.done()):
-                block = await loop.run_in_executor(self._download_threads, exchange.next_block)
-                await _send_block(send, block, more=not exchange.ended)
+            while not request.ended and not (gone and gone.done()):
+                block = await loop.run_in_executor(self._download_threads, request.next_block)
+                await _send_block(send, block, more=not request.ended)
         finally:
             if gone:
                 gone.cancel()
-            if not exchange.ended:
-                await loop.run_in_executor(self._download_threads, exchange.close)
+            if not request.ended:
+                await loop.run_in_executor(self._download_threads, request.close)
 
 
 async def _send_block(send: Send, block: bytes, *, more: bool) -> None:
