@@ -23,7 +23,7 @@ run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, work
 # The static checks keep one core busy for half a minute; the tests use the other one.
 test: $(READY_TO_TEST) ## run every check: lint, types, import rules, tests
 	@$(MAKE) --no-print-directory --jobs=2 lint tests
-	@$(BIN)/python -m tests.tools
+	@$(BIN)/python -m tests.required_tools
 
 check: $(READY_TO_TEST) ## run the quick checks: lint, types, import rules, unit tests (a minute)
 	@$(MAKE) --no-print-directory --jobs=2 lint unit
@@ -89,7 +89,7 @@ lock: .venv-lock/bin/uv ## write requirements/ from setup.cfg, keeping what stil
 	done
 
 schema: $(READY_TO_TEST) ## write migrations/schema.sql from what the migrations make
-	@$(BIN)/python -m tests.schema
+	@$(BIN)/python -m tests.schema_dump
 
 format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff check --quiet --fix-only .

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sandbox.data_directory import create_data_directory
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.database import libpq_url
-from tests import tools
+from tests import required_tools
 from tests.database import DatabaseCleaner, migrate
 
 Connect = Callable[[], Connection]
@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Keeps what was skipped for the last lines of `make test`."""
     if config.pluginmanager.hasplugin("cacheprovider"):
         assert config.cache is not None
-        config.cache.set(tools.KEPT, tools.reasons(terminalreporter.getreports("skipped")))
+        config.cache.set(required_tools.KEPT, required_tools.reasons(terminalreporter.getreports("skipped")))
 
 
 @pytest.fixture(scope="session")

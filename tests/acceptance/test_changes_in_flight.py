@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, counted, mailing, value
 from tests.fault_proxy import FaultProxy
 from tests.raw_server import Peer, RawServer, response

@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet, WorkerProcess
+from tests.acceptance.worker_fleet import Fleet, WorkerProcess
 from tests.acceptance.worker_process import disagreements
 from tests.factories import (
     FIRST_PHONE,
@@ -27,7 +27,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.leases import reclaim
-from tests.variations import few_of
+from tests.long_variations import few_of
 from tests.waiting import PATIENCE, eventually
 from worker.attempt_decision import Retries
 from worker.database import Database

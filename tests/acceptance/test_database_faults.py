@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
 from shared.database import CONNECT_OPTIONS
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
 from tests.fault_proxy import FaultProxy

@@ -16,7 +16,7 @@ from api.database_url import database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import migrate
 from tests.factories import add_clients, add_mailing, counted, mailing, tally, value

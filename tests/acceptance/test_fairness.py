@@ -5,7 +5,7 @@ from __future__ import annotations
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.factories import add_clients, add_mailing, add_running_mailing, mailing, tally
 from tests.waiting import eventually
 

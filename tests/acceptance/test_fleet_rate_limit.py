@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.factories import add_running_mailing, counted, mailing
 from tests.waiting import eventually
 from worker.lanes.fleet_rate_limiter import START_TOLERANCE

@@ -13,11 +13,11 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import attempts_by_result, disagreements
 from tests.factories import FIRST_PHONE, add_running_mailing, counted, mailing, rows, tally, value
+from tests.long_variations import few_of
 from tests.raw_server import Peer, RawServer, response
-from tests.variations import few_of
 from tests.waiting import eventually
 from worker.lanes.account_refusals import WINDOW_SECONDS
 

@@ -13,7 +13,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import attempts_by_result, disagreements
 from tests.factories import (
     FIRST_PHONE,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
-from tests.acceptance.launcher import PATIENCE, Launch, Launcher, launching, until
+from tests.acceptance.sandbox_launcher import PATIENCE, Launch, Launcher, launching, until
 
 
 def processes_of(data: Path) -> list[str]:

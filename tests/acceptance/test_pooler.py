@@ -21,10 +21,10 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
 from sandbox.parent_death_signal import Account, die_with_parent
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, tally
 from tests.integration.api.calls import caller, mailing_body
-from tests.tools import PGBOUNCER, need
+from tests.required_tools import PGBOUNCER, need
 from tests.waiting import eventually
 
 

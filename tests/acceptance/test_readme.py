@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sandbox.supervisor import ROOT
-from tests.acceptance.launcher import PATIENCE, Launcher, until
-from tests.tools import CURL, need
+from tests.acceptance.sandbox_launcher import PATIENCE, Launcher, until
+from tests.required_tools import CURL, need
 
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()

@@ -11,11 +11,11 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import ROOT, migrate
 from tests.factories import add_clients, add_mailing, counted, mailing, rows, tally
-from tests.tools import GIT, need
+from tests.required_tools import GIT, need
 from tests.waiting import eventually
 
 FIRST = "0001"

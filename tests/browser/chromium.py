@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.tools import CHROMIUM
+from tests.required_tools import CHROMIUM
 
 # All pages are of one server that is trusted, so they may share one process: a new process for each page, and one for a
 # graphics card that is not there, take a third of the browser's time.

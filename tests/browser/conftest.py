@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.browser.chromium import chromium
 from tests.browser.service import Service, start_service
 from tests.database import DatabaseCleaner
-from tests.tools import CHROMIUM, need
+from tests.required_tools import CHROMIUM, need
 
 Open = Callable[..., Page]
 Windows = Callable[[str], Page]

@@ -18,7 +18,7 @@ from tests.browser.chromium import chromium
 from tests.browser.service import Service, start_service
 from tests.database import ROOT, migrate
 from tests.factories import add_clients, execute, value
-from tests.tools import CHROMIUM
+from tests.required_tools import CHROMIUM
 from tests.waiting import eventually
 
 FOLDER = ROOT / "docs" / "img"

@@ -17,8 +17,8 @@ import requests
 
 from sandbox.gateway_client import SandboxGateway
 from sandbox.parent_death_signal import die_with_parent
-from tests.acceptance.fleet import Fleet
-from tests.acceptance.launcher import free_port
+from tests.acceptance.sandbox_launcher import free_port
+from tests.acceptance.worker_fleet import Fleet
 from tests.database import ROOT
 from tests.waiting import eventually
 

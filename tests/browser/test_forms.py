@@ -12,10 +12,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.browser.conftest import PATIENCE
 from tests.browser.forms import FORMS, Filled, a_client
+from tests.browser.latency_proxy import latency_proxy
 from tests.browser.service import Service
-from tests.browser.slow_line import slow_line
 from tests.factories import add_clients, execute, rows, value
-from tests.variations import few_of
+from tests.long_variations import few_of
 
 expect.set_options(timeout=PATIENCE)
 
@@ -32,7 +32,7 @@ RESTING = """() => document.querySelector("main form").addEventListener("submit"
 @pytest.fixture(scope="module")
 def line(service: Service) -> Iterator[str]:
     """The service's address at the end of a slow line."""
-    with slow_line(urlsplit(service.url).port or 0, DELAY) as port:
+    with latency_proxy(urlsplit(service.url).port or 0, DELAY) as port:
         yield f"http://127.0.0.1:{port}"
 
 

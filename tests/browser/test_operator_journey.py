@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.browser.conftest import PATIENCE, Open
 from tests.browser.service import Service
 from tests.factories import add_clients, value
-from tests.variations import few_of
+from tests.long_variations import few_of
 
 expect.set_options(timeout=PATIENCE)
 

@@ -1,11 +1,11 @@
-"""Which invariants the facts of a run violate. Pure functions; the rules are in rules_*.py."""
+"""Which invariants the facts of a run violate. Pure functions; the invariants are in invariants_*.py."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.chaos import rules_ledger, rules_mailings, rules_requests
+from tests.chaos import invariants_mailings, invariants_messages, invariants_requests
 from tests.chaos.facts import Facts, Violation
 from tests.chaos.message_history import Ledgers, MessageHistory
 
@@ -45,10 +45,10 @@ def check(facts: Facts) -> list[Violation]:
     violations = [
         violation
         for history in ledgers.histories.values()
-        for rule in (*rules_ledger.RULES, *rules_requests.RULES)
+        for rule in (*invariants_messages.RULES, *invariants_requests.RULES)
         for violation in rule(history, ledgers)
     ]
-    for rule_of_all in (*rules_mailings.RULES, *rules_requests.RULES_OF_ALL):
+    for rule_of_all in (*invariants_mailings.RULES, *invariants_requests.RULES_OF_ALL):
         violations.extend(rule_of_all(ledgers))
     assert all(violation.invariant in INVARIANTS for violation in violations)
     return violations

@@ -22,7 +22,7 @@ from sandbox.gateway_ledger import Entry
 from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
-from tests.acceptance.launcher import free_port
+from tests.acceptance.sandbox_launcher import free_port
 from tests.chaos import row_history
 from tests.chaos.api_users import API_KEY
 from tests.chaos.facts import Event, Settings

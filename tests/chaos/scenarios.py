@@ -15,8 +15,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.chaos.checker import check
 from tests.chaos.environment import Environment, Program
 from tests.chaos.facts import Facts, Settings, Violation
+from tests.chaos.invariants_messages import API
 from tests.chaos.observer import Observer
-from tests.chaos.rules_ledger import API
 from tests.chaos.run import UNSETTLED, gather, stop
 from tests.factories import add_clients, add_mailing, begin_launch, execute, revise_text, value
 from tests.waiting import eventually

@@ -14,14 +14,14 @@ import pytest
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests import tools
+from tests import required_tools
 from tests.database import ROOT
 from tests.factories import add_running_mailing
-from tests.generated import drive
+from tests.generated import client_driver
 from tests.generated.calls import CALLS
 from tests.integration.api.calls import API_KEY
-from tests.integration.api.serving import served
-from tests.integration.worker.answering import answer
+from tests.integration.api.running_server import served
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import open_database, open_queue, queue
 from tests.waiting import PATIENCE
 from worker.queue import Queue
@@ -46,7 +46,7 @@ def openapi_python_client(document: Path, into: Path) -> list[str]:
 
 
 def openapi_generator(document: Path, into: Path) -> list[str]:
-    tools.need(tools.JAVA)
+    required_tools.need(required_tools.JAVA)
     options = ["-g", "python", "-i", document, "-o", into, "--additional-properties", "packageName=made"]
     return [str(PYTHON.with_name("openapi-generator-cli")), "generate", *map(str, options)]
 
@@ -76,7 +76,7 @@ def test_every_call_is_made_and_every_answer_understood(url: str, generator: str
     described = json.loads(document.read_text())
     subprocess.run(GENERATORS[generator](document, tmp_path), check=True, cwd=tmp_path)
     made = subprocess.run(
-        [PYTHON, drive.__file__, generator, "made", url, API_KEY],
+        [PYTHON, client_driver.__file__, generator, "made", url, API_KEY],
         input=json.dumps(CALLS),
         stdout=subprocess.PIPE,
         check=True,

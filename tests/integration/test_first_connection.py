@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from sandbox.data_directory import socket_folder
 from sandbox.postgres import EmbeddedPostgres
 from shared.database import libpq_url
-from tests.compose import services
+from tests.compose_file import services
 from tests.conftest import CopyDataFolder, MakeDatabase
 from tests.database import ROOT, connected, migrate
 from tests.factories import execute, value

@@ -25,7 +25,7 @@ from shared.errors import ConfigurationError
 from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from tests.unit.test_message_sender import delivery
 from worker.claimed_message import ClaimedMessage
 from worker.gateway_token import Token

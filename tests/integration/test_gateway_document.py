@@ -17,7 +17,7 @@ from shared.gateways.gonets import GonetsAdapter
 from tests.database import ROOT
 from tests.integration.test_gateway_client import SingleSender
 from tests.raw_server import OK, Peer, RawServer, Request, response
-from tests.submitted import Answer
+from tests.submit_results import Answer
 from worker.gateway_token import Token
 from worker.lanes.gateway_client import GatewayClient
 from worker.settings import WorkerSettings

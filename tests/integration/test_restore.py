@@ -23,7 +23,7 @@ from api.extensions import db
 from api.settings import ApiSettings
 from sandbox.data_directory import program
 from sandbox.gateway_client import SandboxGateway
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.worker_fleet import Fleet
 from tests.conftest import MakeDatabase
 from tests.database import ROOT, connected, migrate
 from tests.factories import (

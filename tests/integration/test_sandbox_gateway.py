@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.gateway_client import SandboxGateway
-from tests.integration.gateway_talk import (
+from tests.integration.gateway_requests import (
     PHONE,
     TOKEN,
     ask,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.gateway_client import SandboxGateway
-from tests.integration.gateway_talk import (
+from tests.integration.gateway_requests import (
     TOKEN,
     ask,
     body_for,

@@ -27,7 +27,7 @@ from shared.schema import Base
 from tests.conftest import Connect, MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
 from tests.factories import add_clients, add_mailing, add_running_mailing, change_message, execute, rows, value
-from tests.schema import DOCUMENT, schema
+from tests.schema_dump import DOCUMENT, schema
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
 
 UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]

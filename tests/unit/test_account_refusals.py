@@ -11,7 +11,7 @@ from shared.domain.results import OF_THE_ACCOUNT, Result
 from shared.domain.statuses import OnUnknown
 from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
-from tests.submitted import Answer, submitted
+from tests.submit_results import Answer, submitted
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.lanes.account_refusals import (
     FEW_MESSAGES,

@@ -13,7 +13,7 @@ from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus, OnUnknown
 from shared.gateways.base import SubmitResult
 from shared.gateways.gonets import GonetsAdapter
-from tests.submitted import Answer, submitted
+from tests.submit_results import Answer, submitted
 from worker.attempt_decision import Retries, Transition, decide
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.lanes.account_refusals import AccountRefusals

@@ -10,7 +10,7 @@ import pytest
 from shared.domain.results import Result
 from shared.logs import JsonFormatter
 from tests.database import ROOT
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import delivery
 from worker.claimed_message import AttemptResult
 from worker.telemetry.attempt_log import LINES_PER_SECOND, LOGGED, AttemptLog

@@ -10,7 +10,7 @@ from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus
 from shared.gateways.base import SubmitResult
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import delivery
 from worker.attempt_decision import SENT, SENT_IN_DOUBT, Transition
 from worker.attempt_payload import entries

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
 from shared.gateways.base import SubmitResult
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from worker.lanes.circuit_breaker import (
     ACCOUNT_REFUSAL_THRESHOLD,
     FAILURE_THRESHOLD,

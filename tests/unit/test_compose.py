@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.compose import seconds, services
+from tests.compose_file import seconds, services
 from tests.database import ROOT
 
 OURS = ("migrate", "api", "worker", "gateway")

@@ -15,7 +15,7 @@ from shared.gateways.base import Submission, SubmitResult
 from shared.gateways.gonets import STATUSES, GonetsAdapter
 from shared.gateways.registry import PROVIDERS, adapter_for
 from shared.gateways.sanitize import CODE_LIMIT, WORDS_LIMIT
-from tests.submitted import Answer, submitted
+from tests.submit_results import Answer, submitted
 from tests.unit.test_attempt_decision import delivery
 
 NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
 from shared.gateways.gonets import GonetsAdapter
 from tests.raw_server import Peer, RawServer, always, response
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from tests.waiting import eventually
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.gateway_token import Token

@@ -14,7 +14,7 @@ import pytest
 
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus, OnUnknown
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import delivery
 from worker.attempt_decision import Retries, decide
 from worker.lanes.circuit_breaker import PAUSE_CAP, CircuitBreaker, State

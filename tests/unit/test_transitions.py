@@ -20,7 +20,7 @@ from shared.domain.transitions import (
 )
 from shared.sql.fragments import end_unless_in_doubt as end_in_sql
 from tests.database import ROOT
-from tests.integration.worker.answering import ANSWERS
+from tests.integration.worker.attempt_results import ANSWERS
 from tests.unit.test_attempt_decision import delivery
 from worker.attempt_decision import Retries, decide
 

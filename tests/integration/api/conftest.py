@@ -12,8 +12,8 @@ from api.auth import credential_cache, rate_limiter
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.integration.api.calls import Caller, caller
-from tests.integration.api.clock import Clock
-from tests.integration.api.documented import Document, every_answer_checked
+from tests.integration.api.fake_clock import Clock
+from tests.integration.api.openapi_validation import Document, every_answer_checked
 
 # What a worker does meanwhile is done by a worker's own parts.
 from tests.integration.worker.conftest import maintenance, open_database, open_maintenance, open_queue, queue

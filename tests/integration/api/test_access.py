@@ -20,8 +20,8 @@ from api.settings import ApiSettings
 from shared.domain.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
-from tests.integration.api.clock import Clock
-from tests.routes import ROLES, listed_path
+from tests.integration.api.fake_clock import Clock
+from tests.route_roles import ROLES, listed_path
 
 OPEN = re.compile(r"/(docs|healthz|readyz|metrics|login|logout|static|preferences)\b")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")

@@ -23,7 +23,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.api.calls import Answer, Caller, caller
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.maintenance.round import Maintenance

@@ -23,7 +23,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 FORM = {"text": "Hello", "mark": "vip", "on_unknown": "resend", "zone": "Europe/Moscow"}

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from shared.domain.roles import Role
 from tests.factories import add_clients, add_running_mailing, execute, mailing, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 FORM = {"text": "Bye", "mark": "vip", "on_unknown": "hold", "start_datetime": "2032-06-02T21:00"}
 CLIENT = {"phone_number": "79161234567", "operator_code": "916", "timezone": "UTC"}

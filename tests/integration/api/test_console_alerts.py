@@ -18,7 +18,7 @@ from tests.factories import (
     execute,
 )
 from tests.integration.api.calls import Caller
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 GRAVE = "alert-danger problem"
 DRAFT = {"text": "Hello", "mark": "vip", "start_datetime": "2032-06-02T21:00", "end_datetime": "2032-06-03T21:00"}

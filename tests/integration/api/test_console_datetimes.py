@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import execute, mailing, value
 from tests.integration.api.calls import Caller, add_client, add_mailing
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 BERLIN = "Europe/Berlin"
 WINDOWS = [

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api.console.mailing_actions import MailingAction
 from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute, value
 from tests.integration.api.calls import Caller, add_client, add_mailing
-from tests.integration.api.pages import posting_forms
+from tests.integration.api.html_forms import posting_forms
 
 FINISHED = "status = 'finished', ended_at = now()"
 

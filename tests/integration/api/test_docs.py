@@ -15,7 +15,7 @@ from api.http.headers import CONTENT_SECURITY_POLICY
 from api.mailings.schemas import MailingBody
 from shared.version import VERSION
 from tests.integration.api.calls import CLIENT, Caller, caller
-from tests.routes import ROLES
+from tests.route_roles import ROLES
 
 OPERATIONS = {
     "createClient": "POST /v1/client/create/",

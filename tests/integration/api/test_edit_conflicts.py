@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api.drafts.services import VERSIONS
 from tests.factories import execute, rows, value
 from tests.integration.api.calls import Caller, add_client, add_mailing, caller, mailing_body
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 DRAFT = {"text": "First", "mark": "vip", "then": "keep"}
 

@@ -21,8 +21,8 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, execute
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller
-from tests.integration.api.pages import fields_of, names_by_action
-from tests.variations import few_of
+from tests.integration.api.html_forms import fields_of, names_by_action
+from tests.long_variations import few_of
 
 TEXTS = (
     *("", "a%00b", "%ff", "%ed%a0%80", "x" * 3000, "%E2%80%AE%D9%85", "%25s%25n%25(x)d", "%7B0%7D%7B%7B7*7%7D%7D%25"),

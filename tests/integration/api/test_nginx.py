@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests import tools
+from tests import required_tools
 from tests.integration.api.calls import API_KEY, CLIENT, unused_port
-from tests.integration.api.serving import served
+from tests.integration.api.running_server import served
 from tests.waiting import PATIENCE, eventually
 
 CONFIGURATION = """
@@ -35,7 +35,7 @@ KEY = {"Authorization": f"Bearer {API_KEY}"}
 @pytest.fixture(scope="module")
 def addresses(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Of a server that reads a body to its end before it hands it on, and of one that hands it on as it comes."""
-    program, folder = tools.need(tools.NGINX), tmp_path_factory.mktemp("nginx")
+    program, folder = required_tools.need(required_tools.NGINX), tmp_path_factory.mktemp("nginx")
     ports = unused_port(), unused_port()
     with served(database_url, API_WORKERS="1") as api:
         configuration = CONFIGURATION.format(

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_clients, add_running_mailing, execute, rows, value
 from tests.integration.api.calls import CLIENT, Caller, add_client, add_mailing, client_body, wrong_fields
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 ROW = '<th scope="row">'
 NUMBER = 79161234567

@@ -18,7 +18,7 @@ from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import execute
 from tests.integration.api.calls import Caller, caller
-from tests.plans import NO_AUTOVACUUM, ROWS, Plan, change, fill, objections
+from tests.query_plans import NO_AUTOVACUUM, ROWS, Plan, change, fill, objections
 
 PATHS = (
     "/v1/client/",

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import pytest
 import requests
 
-from tests import tools
+from tests import required_tools
 from tests.integration.api.calls import API_KEY
-from tests.integration.api.serving import served
+from tests.integration.api.running_server import served
 from tests.waiting import PATIENCE
 
 SIZE = 50_000_000
@@ -113,7 +113,7 @@ def test_a_refusal_is_read_by_a_caller_that_sends_for_longer_than_one_may_stall(
 
 
 def test_curl_shows_the_refusal(api: Api, tmp_path: Path) -> None:
-    curl = tools.need(tools.CURL)
+    curl = required_tools.need(required_tools.CURL)
     upload = tmp_path / "upload"
     upload.write_bytes(b"x" * SIZE)
     for request in api.refused:

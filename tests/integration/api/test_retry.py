@@ -25,7 +25,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller, once_blocked
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue

@@ -13,7 +13,7 @@ import pytest
 
 from shared.version import VERSION
 from tests.integration.api.calls import API_KEY, CLIENT
-from tests.integration.api.serving import served
+from tests.integration.api.running_server import served
 from tests.waiting import PATIENCE
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}

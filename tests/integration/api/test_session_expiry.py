@@ -13,10 +13,10 @@ from api.auth import credential_cache, rate_limiter
 from api.http.form_size import MAX_FORM
 from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
-from tests.integration.api.clock import Clock
-from tests.integration.api.pages import fields_of, posting_forms
+from tests.integration.api.fake_clock import Clock
+from tests.integration.api.html_forms import fields_of, posting_forms
 from tests.integration.api.test_single_submit import FORMS, MAILING, Prepared, Written, fill_in
-from tests.variations import few_of
+from tests.long_variations import few_of
 
 TOKENS = {"csrf_token", "form_token"}
 SOME = (

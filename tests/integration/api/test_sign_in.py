@@ -23,8 +23,8 @@ from api.settings import ApiSettings
 from shared.domain.roles import Role
 from tests import factories
 from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_body
-from tests.integration.api.clock import Clock
-from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
+from tests.integration.api.fake_clock import Clock
+from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
 ORIGIN = "http://localhost"
 

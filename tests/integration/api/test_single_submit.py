@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.conftest import Connect
 from tests.factories import add_clients, add_running_mailing, execute, value
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, at_once, caller, once_blocked
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
 MAILING = {"text": "Hello", "mark": "vip", "start_datetime": "2032-06-02T21:00", "end_datetime": "2032-06-03T21:00"}

@@ -11,9 +11,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import execute
 from tests.integration.api.calls import API_KEY
-from tests.integration.api.serving import START_PATIENCE, served
+from tests.integration.api.running_server import START_PATIENCE, served
+from tests.long_variations import few_of
 from tests.slow_clients import SlowClients, Watch, kinds
-from tests.variations import few_of
 
 EACH = 30
 """Connections of each kind: 210 in all, where eight were enough to stop everything."""

@@ -28,7 +28,7 @@ from tests.factories import (
     revise_text,
     value,
 )
-from tests.integration.worker.answering import CLAIM_ONE_HUNDRED, answer, claimed_at
+from tests.integration.worker.attempt_results import CLAIM_ONE_HUNDRED, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.claimed_message import ClaimedMessage

@@ -15,8 +15,8 @@ from shared.sql.claims import CLAIM
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import add_running_mailing, execute
-from tests.integration.worker.answering import CLAIM_ONE_HUNDRED
-from tests.plans import NO_AUTOVACUUM, pages_touched
+from tests.integration.worker.attempt_results import CLAIM_ONE_HUNDRED
+from tests.query_plans import NO_AUTOVACUUM, pages_touched
 
 
 @pytest.fixture

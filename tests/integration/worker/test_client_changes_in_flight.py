@@ -19,7 +19,7 @@ from tests.factories import (
     message,
     run_leases_out,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.claimed_message import ClaimedMessage

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from shared.sql.claims import RENEW_LEASES
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, change_message, execute, message, rows, value
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim, reclaimer_of
 from tests.waiting import PATIENCE, in_background

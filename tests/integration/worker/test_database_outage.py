@@ -33,7 +33,7 @@ from tests.factories import (
     value,
 )
 from tests.fault_proxy import CommitMoment, FaultProxy
-from tests.integration.worker.answering import answer, claimed_at
+from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits

@@ -6,7 +6,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_running_mailing, make_due, value
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from worker.queue import Queue
 

@@ -18,7 +18,7 @@ from tests.factories import (
     run_leases_out,
     value,
 )
-from tests.integration.worker.answering import answer, claimed_at
+from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim, reclaimer_of
 from tests.waiting import PATIENCE, in_background

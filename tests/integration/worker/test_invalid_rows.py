@@ -26,7 +26,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.raw_server import RawServer, always, response

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, attempts_of, make_due, message, run_leases_out
-from tests.integration.worker.answering import answer, claimed_at
+from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, until_somebody_waits

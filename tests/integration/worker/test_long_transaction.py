@@ -7,9 +7,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from shared.sql.claims import CLAIM
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, counted, execute, mailing, tally, value
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
-from tests.plans import pages_touched
+from tests.query_plans import pages_touched
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 

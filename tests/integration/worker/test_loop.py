@@ -30,7 +30,7 @@ from tests.factories import (
     value,
 )
 from tests.raw_server import Peer, RawServer, response
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.attempt_decision import Retries
 from worker.claimed_message import ClaimedMessage

@@ -20,7 +20,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.integration.worker.test_claim_plans import pages_of_a_claim

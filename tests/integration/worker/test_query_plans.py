@@ -20,9 +20,9 @@ from shared.sql import retention as retention_sql
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import add_mailing, execute, run_leases_out, value
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.leases import reclaim
-from tests.plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
+from tests.query_plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
 from worker.attempt_decision import Retries
 from worker.database import Database
 from worker.maintenance import message_count_compactor, retention

@@ -16,7 +16,7 @@ from tests.factories import (
     run_leases_out,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background

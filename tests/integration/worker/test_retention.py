@@ -21,7 +21,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, in_background, until_somebody_waits
 from worker.maintenance import retention

@@ -19,7 +19,7 @@ from tests.factories import (
     rows,
     value,
 )
-from tests.integration.worker.answering import answer
+from tests.integration.worker.attempt_results import answer
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue

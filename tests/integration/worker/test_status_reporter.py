@@ -13,7 +13,7 @@ from shared.domain.worker_status import REPORT_INTERVAL, GatewayHealth
 from shared.gateways.base import SubmitResult
 from tests.factories import execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from worker.telemetry.status_reporter import Contact, LaneStatus, StatusReporter
 
 GOOD = LaneStatus("default", GatewayHealth.OK, in_flight=3, concurrency_limit=16)

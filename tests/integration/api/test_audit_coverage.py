@@ -27,8 +27,8 @@ from api.permissions import SAFE_METHODS
 from api.settings import ApiSettings
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
-from tests.integration.api.pages import fields_of
-from tests.provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
+from tests.integration.api.html_forms import fields_of
+from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 
 HEADER = "phone_number,operator_code,tag,timezone\n"
 NEW_ROW = "79161234567,916,vip,UTC\n"

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api.console import flash_messages
 from tests.factories import add_running_mailing, change_mailing, execute
 from tests.integration.api.calls import API_KEY, Caller, add_client, add_mailing
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
 SUCCESS = "alert-success"

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
-from tests.submitted import submitted
+from tests.submit_results import submitted
 from worker.claim_cursor import ClaimCursor
 from worker.claimed_message import AttemptResult, ClaimedMessage
 

@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import execute, value
 from tests.integration.api.calls import API_KEY, CLIENT, wait_until_blocked
-from tests.integration.api.serving import START_PATIENCE, Served, everything, served
+from tests.integration.api.running_server import START_PATIENCE, Served, everything, served
 from tests.waiting import PATIENCE, eventually
 
 KEY = f"Authorization: Bearer {API_KEY}\r\n".encode()

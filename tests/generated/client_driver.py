@@ -1,7 +1,7 @@
 """Makes calls with a generated client, and prints what it has understood of each answer as a line of JSON.
 
-`python drive.py GENERATOR PACKAGE URL KEY < CALLS`, in an environment that has what the generated package needs. This
-file knows nothing of the operations: it finds them by their names, and their bodies' models by their annotations.
+`python client_driver.py GENERATOR PACKAGE URL KEY < CALLS`, in an environment with what the generated package needs.
+This file knows nothing of the operations: it finds them by their names, and their bodies' models by their annotations.
 """
 
 from __future__ import annotations

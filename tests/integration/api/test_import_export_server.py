@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests import factories
 from tests.integration.api.calls import API_KEY
-from tests.integration.api.serving import served
+from tests.integration.api.running_server import served
 from tests.waiting import PATIENCE
 
 HEADER = b"phone_number,operator_code,tag,timezone\n"

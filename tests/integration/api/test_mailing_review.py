@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_clients, execute, mailing, rows, value
 from tests.integration.api.calls import Caller, add_mailing, caller
-from tests.integration.api.pages import fields_of
+from tests.integration.api.html_forms import fields_of
 
 PASTED = "".join(
     "Дорогие клиенты! Мы рады сообщить, что в эту субботу открывается новый магазин.\n" for _ in range(30)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import Tool, last_words, need
+from tests.required_tools import Tool, last_words, need
 
 NOWHERE = Tool("a-package", ("gonets-needs-no-such-program",))
 

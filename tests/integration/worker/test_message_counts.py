@@ -31,7 +31,7 @@ from tests.factories import (
     tally,
     value,
 )
-from tests.integration.worker.answering import ANSWERS, answer
+from tests.integration.worker.attempt_results import ANSWERS, answer
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background

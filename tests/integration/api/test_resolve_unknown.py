@@ -20,8 +20,8 @@ from tests.factories import (
     value,
 )
 from tests.integration.api.calls import Answer, Caller, caller, once_blocked
-from tests.integration.api.pages import fields_of
-from tests.integration.worker.answering import answer
+from tests.integration.api.html_forms import fields_of
+from tests.integration.worker.attempt_results import answer
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 

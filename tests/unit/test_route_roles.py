@@ -10,7 +10,7 @@ from api.database_url import database_url
 from api.permissions import Access, access_to
 from api.settings import ApiSettings
 from tests.database import ROOT
-from tests.routes import ROUTES, listed_path
+from tests.route_roles import ROUTES, listed_path
 
 API_KEY = "a-key-of-twenty-chars"
 

@@ -1,6 +1,6 @@
 """The programs that some tests need beside Python and make, and what the end of `make test` says of those left out.
 
-`python -m tests.tools` prints that, from what the last run of pytest has kept.
+`python -m tests.required_tools` prints that, from what the last run of pytest has kept.
 """
 
 from __future__ import annotations

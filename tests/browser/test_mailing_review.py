@@ -14,8 +14,8 @@ from tests.browser.conftest import PATIENCE, Open
 from tests.browser.service import Service
 from tests.factories import add_clients, value
 from tests.integration.api.test_console_datetimes import WINDOWS
-from tests.integration.api.test_review import PASTED
-from tests.variations import few_of
+from tests.integration.api.test_mailing_review import PASTED
+from tests.long_variations import few_of
 
 expect.set_options(timeout=PATIENCE)
 

@@ -16,7 +16,7 @@ from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.domain.transitions import MAILING_MOVES, MESSAGE_MOVES, MailingCause, MessageCause
 from shared.sql import claims, mailings, messages, restore, retention
 from tests.factories import add_running_mailing, execute, rows
-from tests.integration.worker.answering import CLAIM_ONE_HUNDRED
+from tests.integration.worker.attempt_results import CLAIM_ONE_HUNDRED
 
 NO_CLIENT = "DELETE FROM client"
 CLOSED = "UPDATE mailing SET start_datetime = now() - interval '2 h', end_datetime = now() - interval '1 h'"

@@ -20,7 +20,7 @@ from tests.factories import (
     run_leases_out,
     value,
 )
-from tests.integration.worker.answering import ANSWERS, answer, claimed_at
+from tests.integration.worker.attempt_results import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from worker.claimed_message import AttemptResult, ClaimedMessage

@@ -1,4 +1,4 @@
-"""A line with a delay: what a browser sends, and what it gets, arrives so much later."""
+"""A proxy that adds latency: what a browser sends, and what it gets, arrives so much later."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def slow_line(port: int, delay: float) -> Iterator[int]:
+def latency_proxy(port: int, delay: float) -> Iterator[int]:
     """A port of 127.0.0.1 that leads to another one; each direction takes `delay` seconds."""
-    line = _Line(port, delay)
-    thread = threading.Thread(target=asyncio.run, args=(line.run(),))
+    proxy = _LatencyProxy(port, delay)
+    thread = threading.Thread(target=asyncio.run, args=(proxy.run(),))
     thread.start()
-    loop, here = line.ready.result()
+    loop, here = proxy.ready.result()
     yield here
-    loop.call_soon_threadsafe(line.stop.set)
+    loop.call_soon_threadsafe(proxy.stop.set)
     thread.join()
 
 
-class _Line:
+class _LatencyProxy:
     def __init__(self, port: int, delay: float) -> None:
         self._port, self._delay = port, delay
         self._ends: set[asyncio.StreamWriter] = set()
