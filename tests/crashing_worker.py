@@ -24,17 +24,17 @@ class CrashingClient(GatewayClient):
     """A client during whose use the worker is killed."""
 
     def prepare(self, message: OutgoingMessage) -> Prepared | SubmitResult:
-        if deadly(str(message.phone_number)) and MOMENT == "before the send":
+        if is_crash_phone(str(message.phone_number)) and MOMENT == "before the send":
             os.kill(os.getpid(), signal.SIGKILL)
         return super().prepare(message)
 
     def read(self, exchange: Exchange, secrets: tuple[str, ...]) -> SubmitResult:
-        if any(deadly(secret) for secret in secrets) and MOMENT == "after the answer":
+        if any(is_crash_phone(secret) for secret in secrets) and MOMENT == "after the answer":
             os.kill(os.getpid(), signal.SIGKILL)
         return super().read(exchange, secrets)
 
 
-def deadly(phone: str) -> bool:
+def is_crash_phone(phone: str) -> bool:
     return "any" in PHONES or phone in PHONES
 
 

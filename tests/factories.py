@@ -207,7 +207,7 @@ def close_window(connection: Connection, mailing_id: int) -> None:
     )
 
 
-def run_leases_out(connection: Connection) -> None:
+def expire_leases(connection: Connection) -> None:
     """Lets the time of every lease pass, but for those that somebody is just ending."""
     execute(
         connection,
@@ -245,8 +245,8 @@ def _reason(attempt: dict[str, Any]) -> str | None:
     return None if code is None else sentence(code, attempt["reason_params"])
 
 
-def tally(connection: Connection, mailing_id: int) -> dict[str, int]:
-    """Messages by status as the tally has them, without zeros."""
+def message_counts(connection: Connection, mailing_id: int) -> dict[str, int]:
+    """Messages by status as the counts of the database have them, without zeros."""
     return {
         status: int(messages)
         for status, messages in rows(

@@ -109,7 +109,7 @@ class FaultProxy(Listener):
         self._meanwhile = meanwhile
         self._commit_moment = moment
 
-    def swallow(self, *directions: Direction) -> None:
+    def drop_data(self, *directions: Direction) -> None:
         """From now on what is sent in these directions, or in both, is acknowledged and not passed on."""
         self._swallowed = directions or BOTH
 

@@ -28,7 +28,7 @@ ALTER TABLE message_count_delta SET (autovacuum_enabled = off);
 """
 
 # Mailing 1 waits; mailing 2 has been sent, mailing 3 as well and long ago; mailing 4 is cancelled with messages that
-# wait; mailing 5 is about to be launched; mailing 6 is all suspects.
+# wait; mailing 5 is about to be launched; mailing 6 is all poison messages.
 FILL = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
 SELECT 79000000000 + n, '900', 'sample', 'UTC' FROM generate_series(1, %(rows)s) AS n;
@@ -124,7 +124,7 @@ def change(connection: Connection) -> None:
     _run(connection, CHANGE)
 
 
-def objections(plans: list[Plan]) -> list[str]:
+def plan_problems(plans: list[Plan]) -> list[str]:
     """What is wrong with plans: each says which statement it is about."""
     return [
         f"{said}: {plan.statement}"

@@ -60,7 +60,7 @@ def reasons(skipped: list[pytest.TestReport | pytest.CollectReport]) -> dict[str
     return dict(Counter(reason.removeprefix("Skipped: ") for reason in told))
 
 
-def last_words(skipped: Mapping[str, int]) -> str:
+def skip_summary(skipped: Mapping[str, int]) -> str:
     """What there is to say after a run in which nothing has failed."""
     if not skipped:
         return "Everything passes."
@@ -72,7 +72,7 @@ def last_words(skipped: Mapping[str, int]) -> str:
 def main() -> None:
     """Prints the last words."""
     kept = Path(__file__).parent.parent / ".pytest_cache" / "v" / KEPT
-    print(last_words(json.loads(kept.read_text())))
+    print(skip_summary(json.loads(kept.read_text())))
 
 
 if __name__ == "__main__":

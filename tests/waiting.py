@@ -38,11 +38,11 @@ def in_background(work: Callable[[], Result]) -> Future[Result]:
     return future
 
 
-def until_somebody_waits(connection: Connection) -> int:
+def wait_for_lock_waiter(connection: Connection) -> int:
     """Waits until a connection to this database waits for another one's lock; tells the process that serves it."""
     found: list[int] = []
 
-    def somebody_waits() -> bool:
+    def is_waiting() -> bool:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -50,5 +50,5 @@ def until_somebody_waits(connection: Connection) -> int:
             found.extend(pid for (pid,) in cursor.fetchall())
         return bool(found)
 
-    eventually(somebody_waits)
+    eventually(is_waiting)
     return found[0]

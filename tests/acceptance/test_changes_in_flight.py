@@ -19,7 +19,7 @@ from worker.lanes.send_permits import VALID_SECONDS
 MESSAGES = 40
 CONCURRENCY = 4
 LONG = {"GATEWAY_TIMEOUT": 100, "GATEWAY_CONNECT_TIMEOUT": 50, "LEASE_SECONDS": 300}
-"""Nothing times out, and no lease keeps what is in hand from leaving."""
+"""Nothing times out, and no lease keeps what is claimed from leaving."""
 
 
 class Slow:
@@ -48,7 +48,7 @@ def slow() -> Iterator[Slow]:
         gateway.may_answer.set()
 
 
-def make_known(connection: Connection, slow: Slow) -> None:
+def send_first_message(connection: Connection, slow: Slow) -> None:
     """Has a worker send one message that is answered at once: a gateway that it does not know gets one alone."""
     mailing_id = add_running_mailing(connection, 1)
     slow.may_answer.set()
@@ -73,14 +73,14 @@ def end_earlier(connection: Connection, mailing_id: int) -> None:
 def waiting(connection: Connection, fleet: Fleet, slow: Slow) -> int:
     """A mailing of whose messages some are at the gateway and others are claimed and wait."""
     fleet.start(GATEWAY_URL=slow.server.url, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
-    make_known(connection, slow)
+    send_first_message(connection, slow)
     mailing_id = add_running_mailing(connection, MESSAGES)
     eventually(lambda: slow.asked == CONCURRENCY and held(connection) > CONCURRENCY)
     return mailing_id
 
 
 @pytest.mark.parametrize("change", [pause, cancel, end_earlier])
-def test_what_waits_in_hand_is_given_back_and_only_what_has_left_is_sent(
+def test_claims_not_yet_submitted_are_released_and_only_submitted_ones_are_sent(
     change: object, waiting: int, connection: Connection, slow: Slow
 ) -> None:
     assert callable(change)
@@ -97,7 +97,7 @@ def test_what_waits_in_hand_is_given_back_and_only_what_has_left_is_sent(
     assert value(connection, attempted, waiting) == CONCURRENCY
 
 
-def test_what_is_given_back_by_a_pause_is_sent_after_it(waiting: int, connection: Connection, slow: Slow) -> None:
+def test_what_is_released_by_a_pause_is_sent_after_it(waiting: int, connection: Connection, slow: Slow) -> None:
     pause(connection, waiting)
     eventually(lambda: held(connection) == CONCURRENCY)
     slow.may_answer.set()
@@ -114,11 +114,11 @@ def test_a_worker_that_cannot_ask_the_database_starts_nothing(
 ) -> None:
     with FaultProxy(clean_database) as proxy:
         fleet.start(DATABASE_URL=proxy.url, GATEWAY_URL=slow.server.url, WORKER_CONCURRENCY=CONCURRENCY, **LONG)
-        make_known(connection, slow)
+        send_first_message(connection, slow)
         mailing_id = add_running_mailing(connection, MESSAGES)
         eventually(lambda: slow.asked == CONCURRENCY and held(connection) > CONCURRENCY)
 
-        proxy.swallow()
+        proxy.drop_data()
         cancel(connection, mailing_id)
         time.sleep(VALID_SECONDS + 0.1)
         slow.may_answer.set()

@@ -73,7 +73,7 @@ def test_the_facts_of_a_run_can_be_stored_and_checked_again(runner: ParallelRunn
     )
 
 
-def test_a_promise_of_the_api_that_it_does_not_keep_is_caught() -> None:
+def test_an_acknowledged_request_without_its_effect_is_caught() -> None:
     running = MailingMove(1, "tag", 0.0, 9.0, "running", "resend", 1, 0, True, True, False, False, True, 1.0, 1.0, "")
     paused = Call("POST", "/v1/mailing/1/pause/", None, 2.0, 3.0, 200, {"id": 1})
     violations = check(Facts(mailings=[running], calls=[paused]))

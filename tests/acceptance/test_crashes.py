@@ -19,11 +19,11 @@ from tests.factories import (
     add_running_mailing,
     attempts_of,
     counted,
+    expire_leases,
     mailing,
     message,
+    message_counts,
     rows,
-    run_leases_out,
-    tally,
     value,
 )
 from tests.integration.worker.leases import reclaim
@@ -39,7 +39,7 @@ LOST = ("ambiguous", None)
 ACCEPTED = ("accepted", "200")
 
 
-def die(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float) -> WorkerProcess:
+def start_until_crash(fleet: Fleet, moment: str, phones: str = "any", **settings: str | float) -> WorkerProcess:
     """A worker that has got to one of these phones, and died of it."""
     worker = fleet.start("tests.crashing_worker", CRASH_PHONES=phones, CRASH_MOMENT=moment, **settings)
     eventually(lambda: worker.status is not None)
@@ -51,7 +51,7 @@ def results(connection: Connection, message_id: int) -> list[tuple[str, str | No
     return [(attempt["result"], attempt["provider_code"]) for attempt in attempts_of(connection, message_id)]
 
 
-def lose_twice(connection: Connection, url: str, messages: int) -> None:
+def expire_leases_twice(connection: Connection, url: str, messages: int) -> None:
     """Two workers one after the other claim so many messages, and die."""
     database = Database(url, threading.Event(), "gonets test")
     queue = Queue(
@@ -64,7 +64,7 @@ def lose_twice(connection: Connection, url: str, messages: int) -> None:
     )
     for _ in range(2):
         assert len(queue.claim(messages)) == messages
-        run_leases_out(connection)
+        expire_leases(connection)
         assert reclaim(queue, messages) == messages
     database.close()
 
@@ -86,9 +86,9 @@ def test_a_crash_before_the_send_costs_an_attempt_and_the_message_is_delivered_o
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     mailing_id = add_running_mailing(connection)
-    die(fleet, "before the send")
+    start_until_crash(fleet, "before the send")
     assert message(connection, 1)["status"] == "sending"
-    run_leases_out(connection)
+    expire_leases(connection)
 
     fleet.start()
 
@@ -102,8 +102,8 @@ def test_after_a_crash_between_accept_and_record_the_repeat_has_the_same_id_and_
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     mailing_id = add_running_mailing(connection, text="Привет")
-    die(fleet, "after the answer")
-    run_leases_out(connection)
+    start_until_crash(fleet, "after the answer")
+    expire_leases(connection)
 
     fleet.start()
 
@@ -119,8 +119,8 @@ def test_a_mailing_that_holds_repeats_nothing_after_a_crash(
     moment: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     mailing_id = add_running_mailing(connection, on_unknown="hold")
-    die(fleet, moment)
-    run_leases_out(connection)
+    start_until_crash(fleet, moment)
+    expire_leases(connection)
 
     fleet.start()
 
@@ -130,7 +130,7 @@ def test_a_mailing_that_holds_repeats_nothing_after_a_crash(
     assert gateway.summary().accepted == (moment == "after the answer")
 
 
-def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_harm(
+def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_afterwards(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     # A minute or nine seconds: what matters is that it wakes when its leases are no longer its own.
@@ -151,8 +151,8 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_h
     assert [rescuer.stop(), sleeper.stop()] == [0, 0]
 
     assert held
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 60}
-    # What was on its way when it fell asleep may have landed, and was repeated; what it had not begun, it never began.
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 60}
+    # What was in flight when it was frozen may have been delivered, and was repeated; it submitted nothing afterwards.
     sent = Counter(entry.id for entry in gateway.ledger())
     assert set(sent) == {id_ for (id_,) in rows(connection, "SELECT id FROM message")}
     assert {id_ for id_, times in sent.items() if times > 1} <= begun & held
@@ -162,7 +162,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_wakes_and_does_no_h
 
 
 @pytest.mark.parametrize("first_to_answer", ["the late worker", "the rescuer"])
-def test_a_late_success_against_a_rescuer_is_a_success(
+def test_a_late_success_is_recorded_although_another_worker_sends_the_message_again(
     first_to_answer: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     # The lease runs out while the request runs, and the second worker sends the message again. It has to be started and
@@ -173,7 +173,7 @@ def test_a_late_success_against_a_rescuer_is_a_success(
     eventually(lambda: gateway.summary().in_flight == 1)
     if first_to_answer == "the rescuer":
         gateway.faults()
-    run_leases_out(connection)
+    expire_leases(connection)
     fleet.start(GATEWAY_TIMEOUT=10, LEASE_SECONDS=15)
 
     eventually(lambda: gateway.summary().accepted == 2 and gateway.summary().in_flight == 0)
@@ -190,15 +190,15 @@ def test_a_late_success_against_a_rescuer_is_a_success(
     assert len({entry.body_hash for entry in gateway.ledger_of(1)}) == 1
 
 
-def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_delivered(
+def test_a_message_that_crashes_its_worker_every_time_ends_and_all_others_are_delivered(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     mailing_id = add_running_mailing(connection, 100)
     gateway.faults(latency=0.02)
-    killer = FIRST_PHONE + 20
+    crash_phone = FIRST_PHONE + 20
     worker = fleet.start(
         "tests.crashing_worker",
-        CRASH_PHONES=killer,
+        CRASH_PHONES=crash_phone,
         CRASH_MOMENT="before the send",
         MAX_ATTEMPTS=4,
     )
@@ -207,24 +207,24 @@ def test_a_message_that_kills_its_worker_every_time_ends_and_all_the_others_are_
         if worker.status is not None:  # a supervisor starts it again, and time passes
             assert worker.status == -signal.SIGKILL
             deaths += 1
-            run_leases_out(connection)
+            expire_leases(connection)
             worker.start()
         time.sleep(0.02)
 
     assert deaths == 4
-    assert rows(connection, "SELECT phone_number, attempts FROM message WHERE status <> 'sent'") == [(killer, 4)]
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 99, "unknown": 1}
-    # What was in hand when it died was taken along. After the second time it goes alone, and takes nobody along.
+    assert rows(connection, "SELECT phone_number, attempts FROM message WHERE status <> 'sent'") == [(crash_phone, 4)]
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 99, "unknown": 1}
+    # What was in flight when it crashed was in doubt too. After the second crash it is sent alone.
     assert max(times for _, times in ambiguous_attempts(connection) if times < 4) <= 2
     assert disagreements(connection, gateway) == []
 
 
 @pytest.mark.parametrize("workers", few_of([1, 2], 2))
-def test_a_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent_themselves(
+def test_a_hundred_poison_messages_delay_no_other_mailing_and_are_sent(
     workers: int, connection: Connection, clean_database: str, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    suspected = add_running_mailing(connection, 100)
-    lose_twice(connection, clean_database, 100)
+    poison_mailing = add_running_mailing(connection, 100)
+    expire_leases_twice(connection, clean_database, 100)
     other = add_running_mailing(connection, 1_000)
 
     for _ in range(workers):
@@ -235,23 +235,23 @@ def test_a_hundred_messages_lost_twice_hold_up_no_other_mailing_and_are_sent_the
     # Nobody else's message was held up: they were all sent while most of the hundred waited.
     assert order.count(False) == 1_000
     assert sum(order) < 50
-    eventually(lambda: settled(connection, suspected), within=4 * PATIENCE)
-    assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 100}
+    eventually(lambda: settled(connection, poison_mailing), within=4 * PATIENCE)
+    assert counted(connection, poison_mailing) == message_counts(connection, poison_mailing) == {"sent": 100}
     assert gateway.summary().repeats == 0
     assert disagreements(connection, gateway) == []
 
 
-def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_them_along_again(
+def test_a_message_that_crashes_its_worker_does_so_to_a_hundred_others_once_at_most(
     connection: Connection, clean_database: str, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    suspected = add_running_mailing(connection, 100)
-    lose_twice(connection, clean_database, 100)
+    poison_mailing = add_running_mailing(connection, 100)
+    expire_leases_twice(connection, clean_database, 100)
     other = add_running_mailing(connection, 1_000)
-    killer = FIRST_PHONE + 20
+    crash_phone = FIRST_PHONE + 20
     workers = [
         fleet.start(
             "tests.crashing_worker",
-            CRASH_PHONES=killer,
+            CRASH_PHONES=crash_phone,
             CRASH_MOMENT="before the send",
             MAX_ATTEMPTS=4,
         )
@@ -259,7 +259,7 @@ def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_the
     ]
 
     deaths = 0
-    while not (settled(connection, suspected) and settled(connection, other)):
+    while not (settled(connection, poison_mailing) and settled(connection, other)):
         for worker in workers:
             if worker.status is not None:  # a supervisor starts it again; its lease lapses by itself
                 assert worker.status == -signal.SIGKILL
@@ -268,7 +268,9 @@ def test_a_message_that_ends_its_worker_among_a_hundred_others_takes_none_of_the
         time.sleep(0.02)
 
     assert deaths == 2
-    assert counted(connection, other) == tally(connection, other) == {"sent": 1_000}
-    assert counted(connection, suspected) == tally(connection, suspected) == {"sent": 99, "unknown": 1}
+    assert counted(connection, other) == message_counts(connection, other) == {"sent": 1_000}
+    assert (
+        counted(connection, poison_mailing) == message_counts(connection, poison_mailing) == {"sent": 99, "unknown": 1}
+    )
     assert dict(ambiguous_attempts(connection)) == {number: 4 if number == 20 else 2 for number in range(1, 101)}
     assert disagreements(connection, gateway) == []

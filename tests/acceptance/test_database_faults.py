@@ -1,4 +1,4 @@
-"""A database that crashes, is cut off, or lies behind a black hole, and real workers that go through it."""
+"""A database that crashes, is cut off, or drops all packets, and real workers that go through it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.postgres import EmbeddedPostgres
 from shared.database import CONNECT_OPTIONS
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
-from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, tally, value
+from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, message_counts, value
 from tests.fault_proxy import FaultProxy
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.database import TRANSACTION_TIMEOUT, Database
@@ -62,12 +62,12 @@ def test_a_database_that_crashes_again_and_again_during_launch_and_sending_loses
     connection.autocommit = True
     eventually(lambda: settled(connection, mailing_id))
     assert mailing(connection, mailing_id)["audience"] == 1000
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 1000}
     assert disagreements(connection, gateway) == []
     connection.close()
 
 
-def test_after_an_outage_of_the_database_what_a_dead_worker_held_is_taken_back_within_a_lease(
+def test_after_an_outage_of_the_database_the_claims_of_a_dead_worker_are_reclaimed_within_a_lease(
     own_postgres: EmbeddedPostgres, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(latency=5.0)
@@ -96,7 +96,7 @@ def test_after_an_outage_of_the_database_what_a_dead_worker_held_is_taken_back_w
             "UPDATE message SET lease_until = now() - interval '1 hour' WHERE lease_until > now() + interval '1 minute'"
         )
     eventually(lambda: settled(connection, mailing_id))
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 8}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 8}
     connection.close()
 
 
@@ -125,7 +125,7 @@ def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_on
 
     assert cuts > 4
     assert mailing(connection, mailing_id)["audience"] == 500
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 500}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 500}
     # A record whose answer was lost is written again; a claim whose answer was lost is given back: no request is made
     # twice, and no attempt is in doubt.
     assert gateway.summary().repeats == 0
@@ -144,7 +144,7 @@ def ask(database: Database, *questions: str) -> int:
 
 
 @pytest.mark.parametrize("questions", [("SELECT 1",), ("SELECT 2 FROM pg_sleep(60)", "SELECT 1")], ids=["ask", "wait"])
-def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
+def test_an_unresponsive_server_is_given_up_before_and_after_a_statement_is_sent(
     questions: tuple[str, ...], proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, quicker in (("tcp_user_timeout", 1500), ("keepalives_idle", 1), ("keepalives_interval", 1)):
@@ -169,7 +169,7 @@ def test_a_black_hole_is_given_up_whether_one_asks_it_or_waits_for_its_answer(
     database.close()
 
 
-def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
+def test_a_worker_whose_packets_are_dropped_is_replaced_and_comes_back(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet, proxy: FaultProxy
 ) -> None:
     gateway.faults(latency=0.05)
@@ -182,7 +182,7 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
     # docs/database.md says 15 s: half as much again is the busy machine's, and still far from TRANSACTION_TIMEOUT.
     cut_off.wait_until_it_says("database.unavailable", within=22.5)
     eventually(lambda: settled(connection, mailing_id))
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 400}
 
     proxy.restore()
     another = add_mailing(connection)
@@ -193,7 +193,7 @@ def test_a_worker_behind_a_black_hole_is_replaced_and_comes_back(
     assert disagreements(connection, gateway) == []
 
 
-def test_a_worker_whose_questions_are_taken_and_never_answered_shows_no_sign_of_life_until_it_is_cut_off(
+def test_a_worker_whose_database_does_not_answer_has_no_heartbeat_until_it_is_cut_off(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     # To TCP such a peer is alive. A worker waits for it as long as for one that is busy; meanwhile the heartbeat tells.
@@ -203,7 +203,7 @@ def test_a_worker_whose_questions_are_taken_and_never_answered_shows_no_sign_of_
     fleet.start(DATABASE_URL=proxy.url, WORKER_HEARTBEAT_FILE=str(sign))
     eventually(lambda: sent(connection) >= 20)
 
-    proxy.swallow()
+    proxy.drop_data()
     time.sleep(1.0)
     last = sign.stat().st_mtime_ns
     time.sleep(2.5)
@@ -211,5 +211,5 @@ def test_a_worker_whose_questions_are_taken_and_never_answered_shows_no_sign_of_
 
     proxy.restore()
     eventually(lambda: settled(connection, mailing_id))
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 200}
     assert disagreements(connection, gateway) == []

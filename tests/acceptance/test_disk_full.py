@@ -19,7 +19,7 @@ from sandbox.postgres import EmbeddedPostgres
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import migrate
-from tests.factories import add_clients, add_mailing, counted, mailing, tally, value
+from tests.factories import add_clients, add_mailing, counted, mailing, message_counts, value
 from tests.integration.api.calls import caller
 from tests.waiting import eventually
 
@@ -76,7 +76,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(small_disk: Path, gateway
 
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
         assert mailing(connection, mailing_id)["audience"] == 1200
-        assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1200}
+        assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 1200}
         assert value(connection, "SELECT count(*) FROM message WHERE in_doubt") == 0
         assert disagreements(connection, gateway) == []
         assert worker.stop() == 0

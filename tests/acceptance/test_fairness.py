@@ -6,7 +6,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
-from tests.factories import add_clients, add_mailing, add_running_mailing, mailing, tally
+from tests.factories import add_clients, add_mailing, add_running_mailing, mailing, message_counts
 from tests.waiting import eventually
 
 POLL = 2.0
@@ -25,8 +25,8 @@ def test_a_mailing_of_ten_is_finished_in_two_polls_while_one_of_a_hundred_thousa
     small = add_mailing(connection, mark="the few", starts_in=0.0)
 
     eventually(lambda: mailing(connection, small)["status"] == "finished", within=2 * POLL + 1.0)
-    assert tally(connection, small) == {"sent": 10}
-    assert tally(connection, large)["pending"] > 90_000
+    assert message_counts(connection, small) == {"sent": 10}
+    assert message_counts(connection, large)["pending"] > 90_000
 
 
 def test_a_mailing_of_ten_is_finished_in_two_polls_while_one_of_a_hundred_thousand_is_being_launched(
@@ -42,5 +42,5 @@ def test_a_mailing_of_ten_is_finished_in_two_polls_while_one_of_a_hundred_thousa
     small = add_mailing(connection, mark="the few", starts_in=0.0)
 
     eventually(lambda: mailing(connection, small)["status"] == "finished", within=2 * POLL + 1.0)
-    assert tally(connection, small) == {"sent": 10}
+    assert message_counts(connection, small) == {"sent": 10}
     assert mailing(connection, large)["launched_at"] is None

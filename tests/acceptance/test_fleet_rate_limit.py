@@ -20,7 +20,7 @@ RATE = 200
 MESSAGES = 1200
 
 
-def test_three_workers_together_keep_the_pace_and_use_it(
+def test_three_workers_together_keep_the_rate_limit_and_use_it(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     mailing_id = add_running_mailing(connection, MESSAGES)
@@ -28,7 +28,7 @@ def test_three_workers_together_keep_the_pace_and_use_it(
     for worker in workers:
         worker.wait_until_it_says('"worker.started"')
 
-    with witness(gateway) as stalls:
+    with gateway_stalls(gateway) as stalls:
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
     moments = sorted(entry.started_at for entry in gateway.ledger(everything=True))
     assert counted(connection, mailing_id) == {"sent": MESSAGES}
@@ -42,7 +42,7 @@ def test_three_workers_together_keep_the_pace_and_use_it(
 
 
 @contextmanager
-def witness(gateway: SandboxGateway) -> Iterator[list[float]]:
+def gateway_stalls(gateway: SandboxGateway) -> Iterator[list[float]]:
     """How many seconds the gateway took to answer, asked again and again: what its process waits for a core here."""
     stalls, over = [0.0], threading.Event()
 

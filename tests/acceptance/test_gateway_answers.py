@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import attempts_by_result, disagreements
-from tests.factories import FIRST_PHONE, add_running_mailing, counted, mailing, rows, tally, value
+from tests.factories import FIRST_PHONE, add_running_mailing, counted, mailing, message_counts, rows, value
 from tests.long_variations import few_of
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import eventually
@@ -62,7 +62,7 @@ def wait_for(connection: Connection, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("kind", few_of(["text_code", "queued", "created", "text", "garbage", "empty"], "text_code"))
-def test_successes_that_nobody_understands_stop_the_gateway_after_a_few(
+def test_successes_that_are_not_understood_stop_the_gateway_after_a_few(
     kind: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(bodies={kind: 1.0})
@@ -81,14 +81,14 @@ def test_successes_that_nobody_understands_stop_the_gateway_after_a_few(
 
     gateway.faults()
     eventually(lambda: settled(connection, mailing_id))
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 100}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 100}
     asked = attempts_by_result(connection)
     assert asked["accepted"] == 100
     assert value(connection, "SELECT sum(attempts - uncounted_attempts) FROM message") == 100 + asked["ambiguous"]
     assert disagreements(connection, gateway) == []
 
 
-def test_successes_that_nobody_understands_in_the_middle_of_a_mailing_stop_it_with_what_is_on_its_way(
+def test_successes_that_are_not_understood_in_the_middle_of_a_mailing_stop_it_with_what_is_in_flight(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(latency=0.02)
@@ -107,7 +107,7 @@ def test_successes_that_nobody_understands_in_the_middle_of_a_mailing_stop_it_wi
     assert counted(connection, mailing_id) == {"sent": 2000}
 
 
-def test_single_successes_that_nobody_understands_are_repeated_until_their_attempts_are_spent(
+def test_single_successes_that_are_not_understood_are_repeated_until_their_attempts_are_spent(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(bodies={"queued": 1.0}, only_phones=[FIRST_PHONE + n for n in range(10, 200, 40)])
@@ -121,7 +121,7 @@ def test_single_successes_that_nobody_understands_are_repeated_until_their_attem
 
 
 @pytest.mark.parametrize(("status", "health", "workers"), few_of(STRIKES, ("402", "no_credit", 1)))
-def test_what_strikes_all_messages_ends_none(
+def test_a_failure_of_all_messages_ends_none(
     status: str, health: str, workers: int, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(statuses={status: 1.0})
@@ -137,7 +137,7 @@ def test_what_strikes_all_messages_ends_none(
 
     gateway.faults()
     eventually(lambda: settled(connection, mailing_id))
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 100}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 100}
     assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
 
 
@@ -149,7 +149,7 @@ SINGLES = list(product(("402", "403", "404"), PHONES))
 
 
 @pytest.mark.parametrize(("status", "where"), few_of(SINGLES, ("403", "scattered"), ("404", "side by side")))
-def test_what_strikes_single_messages_ends_them_and_holds_up_no_other(
+def test_failures_of_single_messages_end_them_and_delay_no_other(
     status: str, where: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     phones = PHONES[where]
@@ -192,7 +192,7 @@ def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
 
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 3000}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 3000}
     assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
 
 

@@ -24,8 +24,8 @@ from tests.factories import (
     counted,
     mailing,
     message,
+    message_counts,
     rows,
-    tally,
     value,
 )
 from tests.raw_server import Peer, RawServer, response
@@ -93,13 +93,13 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
     file.write_text("a-new-one")
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 300}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 300}
     assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
     assert gateway.summary().by_status["401"] == attempts_by_result(connection)["misconfigured"] <= refused + 20
     assert gateway.summary().repeats == 0
 
 
-def test_after_an_outage_the_herd_comes_back_with_one_message_a_worker_and_never_with_more_than_it_may(
+def test_after_an_outage_each_worker_begins_with_one_message_and_never_exceeds_its_limit(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(statuses={"503": 1.0}, latency=0.02)
@@ -120,7 +120,7 @@ def test_after_an_outage_the_herd_comes_back_with_one_message_a_worker_and_never
     gateway.forget()
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 400}
     assert gateway.summary().max_in_flight <= 3 * 4
     assert disagreements(connection, gateway) == []
 
@@ -191,7 +191,7 @@ def test_a_retry_that_would_pass_the_end_is_not_made(
 
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {end: 3}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {end: 3}
     seen = gateway.ledger(everything=True)
     assert value(connection, "SELECT count(*) FROM attempt") == len(seen) >= 3
     closed = value(connection, "SELECT extract(epoch FROM end_datetime)::float8 FROM mailing")

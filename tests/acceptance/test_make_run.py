@@ -142,7 +142,7 @@ def test_a_taken_port_of_the_simulated_gateway_is_not_in_the_way(second: Second,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-def test_nothing_outlives_a_launcher_that_is_killed_and_the_next_one_starts(start: Launch, second: Second) -> None:
+def test_no_process_remains_of_a_launcher_that_is_killed_and_the_next_one_starts(start: Launch, second: Second) -> None:
     second.launcher.process.kill()
     second.launcher.process.wait()
     until(lambda: processes_of(second.launcher.data) == [])
@@ -171,14 +171,16 @@ def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(launch: Laun
     mine |= {"OIDC_ISSUER": "https://id.example", "OIDC_CLIENT_SECRET": "secret-6"}
     launcher = launch(**mine, OIDC_CLIENT_ID="gonets")
     launcher.wait_for("stop: Ctrl-C")
-    assert {module: set(told) & mine.keys() for module, told in told_to_children(launcher.process.pid).items()} == {
+    assert {
+        module: set(told) & mine.keys() for module, told in environment_of_children(launcher.process.pid).items()
+    } == {
         "sandbox.gateway": {"GATEWAY_TOKEN"},
         "gunicorn": {"DATABASE_URL", "API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET"},
         "worker": {"DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_PROXY", "SMTP_PASSWORD"},
     }
 
 
-def told_to_children(parent: int) -> dict[str, list[str]]:
+def environment_of_children(parent: int) -> dict[str, list[str]]:
     """The names in the environment of each child, by the module that it runs."""
     told = {}
     for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():

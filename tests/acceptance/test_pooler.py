@@ -22,7 +22,7 @@ from api.settings import ApiSettings
 from sandbox.gateway_client import SandboxGateway
 from sandbox.parent_death_signal import Account, die_with_parent
 from tests.acceptance.worker_fleet import Fleet
-from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, tally
+from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, message_counts
 from tests.integration.api.calls import caller, mailing_body
 from tests.required_tools import PGBOUNCER, need
 from tests.waiting import eventually
@@ -93,7 +93,7 @@ def test_three_workers_share_two_connections_and_send_each_message_once(
             fleet.start(LOG_LEVEL="INFO")
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 300}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 300}
     assert gateway.summary().accepted == gateway.summary().distinct == 300
 
 
@@ -113,7 +113,7 @@ def test_the_directory_comes_and_goes_through_it(pooler_url: str) -> None:
     assert api.get("/v1/client/export/").text == file
 
 
-def test_a_mailing_is_created_paused_edited_and_resumed_through_it_while_workers_keep_a_pace_through_it(
+def test_a_mailing_is_created_paused_edited_and_resumed_through_it_while_workers_keep_a_rate_limit_through_it(
     connection: Connection, gateway: SandboxGateway, pooler_url: str, tmp_path: Path
 ) -> None:
     gateway.faults(latency=0.01)
@@ -134,11 +134,11 @@ def test_a_mailing_is_created_paused_edited_and_resumed_through_it_while_workers
     assert [answer.status_code for answer in made] == [201, 201]
     assert made[0].data == made[1].data
     assert api.get(path).json["start_datetime"] == body["start_datetime"]
-    assert counted(connection, 1) == tally(connection, 1) == {"sent": 400}
+    assert counted(connection, 1) == message_counts(connection, 1) == {"sent": 400}
     assert gateway.summary().repeats == 0
 
 
-def test_connections_that_the_pooler_loses_are_replaced(
+def test_connections_that_the_pooler_closes_are_replaced(
     connection: Connection, gateway: SandboxGateway, pooler_url: str, tmp_path: Path
 ) -> None:
     gateway.faults(latency=0.02)
@@ -152,7 +152,7 @@ def test_connections_that_the_pooler_loses_are_replaced(
             eventually(lambda: api.get("/v1/client/").status_code == 200)
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 200}
     assert gateway.summary().repeats == 0
 
 

@@ -213,7 +213,7 @@ def files_in(data: Path) -> dict[str, bytes]:
     return {str(path.relative_to(data)): path.read_bytes() for path in files if path.name != "api-key"}
 
 
-def test_the_run_left_the_traces_that_are_searched(run: Run) -> None:
+def test_the_run_wrote_what_is_searched(run: Run) -> None:
     for log in ("api", "worker-1", "postgres", "migrations"):
         assert f"logs/{log}.log" in run.written
     assert b"token" in run.written["logs/worker-1.log"]
@@ -232,7 +232,7 @@ def test_secrets_are_nowhere(run: Run) -> None:
         assert run.where(secret) == set()
 
 
-def test_the_key_that_is_kept_is_for_its_owner_only(run: Run) -> None:
+def test_the_stored_key_is_readable_by_its_owner_only(run: Run) -> None:
     assert run.mode_of_key_file == 0o600
 
 

@@ -14,7 +14,7 @@ from sandbox.gateway_client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import ROOT, migrate
-from tests.factories import add_clients, add_mailing, counted, mailing, rows, tally
+from tests.factories import add_clients, add_mailing, counted, mailing, message_counts, rows
 from tests.required_tools import GIT, need
 from tests.waiting import eventually
 
@@ -83,7 +83,7 @@ def test_what_the_first_version_began_is_finished_after_an_upgrade(
 
     eventually(lambda: settled(old_connection, begun) and settled(old_connection, after))
     for mailing_id in (begun, after):
-        assert counted(old_connection, mailing_id) == tally(old_connection, mailing_id) == {"sent": 600}
+        assert counted(old_connection, mailing_id) == message_counts(old_connection, mailing_id) == {"sent": 600}
     by = rows(
         old_connection,
         """

@@ -30,11 +30,11 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    message_counts,
     rows,
-    tally,
     value,
 )
-from tests.waiting import PATIENCE, eventually, until_somebody_waits
+from tests.waiting import PATIENCE, eventually, wait_for_lock_waiter
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -99,7 +99,7 @@ def test_an_idle_worker_that_is_told_to_stop_does_not_wait_for_its_next_poll(
     assert worker.event("worker.stopped")
 
 
-def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
+def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_releases_the_rest(
     connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
 ) -> None:
     gateway.faults(latency=0.7)
@@ -117,7 +117,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_gives_back
     assert disagreements(connection, gateway) == []
 
 
-def test_what_a_killed_worker_had_in_hand_is_sent_by_another_and_every_repeat_is_explained(
+def test_the_claims_of_a_killed_worker_are_sent_by_another_and_every_repeat_is_explained(
     connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
 ) -> None:
     gateway.faults(latency=[0.0, 0.1], seed=1)
@@ -131,7 +131,7 @@ def test_what_a_killed_worker_had_in_hand_is_sent_by_another_and_every_repeat_is
     start_worker(WORKER_CONCURRENCY="8")
 
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 200}
     assert left_behind > 0
     ambiguous = rows(connection, "SELECT worker, duration FROM attempt WHERE result = 'ambiguous'")
     assert ambiguous == [(victim.name, None)] * left_behind
@@ -148,7 +148,7 @@ def test_a_launch_whose_worker_was_killed_in_the_middle_of_a_chunk_is_finished_b
     editor.autocommit = False
     execute(editor, "SELECT FROM client WHERE id = %s FOR UPDATE", audience[35])  # in the fourth chunk of ten
     victim = start_worker(LAUNCH_CHUNK="10")
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
     eventually(lambda: messages(connection, "sent") == 30)
 
     victim.kill()
@@ -160,7 +160,7 @@ def test_a_launch_whose_worker_was_killed_in_the_middle_of_a_chunk_is_finished_b
     launched = mailing(connection, mailing_id)
     assert (launched["audience"], launched["last_client_id"]) == (65, audience[-1])
     assert [client_id for (client_id,) in rows(connection, "SELECT client_id FROM message ORDER BY 1")] == audience
-    assert tally(connection, mailing_id) == {"sent": 65}
+    assert message_counts(connection, mailing_id) == {"sent": 65}
     assert (gateway.summary().accepted, gateway.summary().repeats) == (65, 0)
     assert disagreements(connection, gateway) == []
 
@@ -176,7 +176,7 @@ def test_three_workers_send_three_thousand_messages_once_each(
     mailings = [add_mailing(connection), add_mailing(connection, mark="nobody")]
 
     eventually(lambda: all(mailing(connection, mailing_id)["settled_at"] for mailing_id in mailings))
-    assert counted(connection, mailings[0]) == tally(connection, mailings[0]) == {"sent": 3000}
+    assert counted(connection, mailings[0]) == message_counts(connection, mailings[0]) == {"sent": 3000}
     assert mailing(connection, mailings[0])["audience"] == 3000
     summary = gateway.summary()
     assert (summary.requests, summary.accepted, summary.distinct) == (3000, 3000, 3000)
@@ -209,7 +209,7 @@ def test_the_database_may_be_away_at_the_start_and_go_away_in_the_middle(
         connection.autocommit = True
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
         assert accepted < 400
-        assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 400}
+        assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 400}
         assert disagreements(connection, gateway) == []
     assert worker.stop() == 0
 

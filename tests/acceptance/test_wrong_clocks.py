@@ -19,8 +19,8 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    message_counts,
     rows,
-    tally,
     value,
 )
 from tests.waiting import eventually
@@ -69,7 +69,7 @@ def test_whatever_the_workers_clocks_say_nothing_is_sent_outside_the_window_of_t
     counts = counted(connection, mailing_id)
     assert set(counts) == {"sent", "expired"}
     assert sum(counts.values()) == 2000
-    assert counted(connection, past) == tally(connection, past) == {"expired": 2000}
+    assert counted(connection, past) == message_counts(connection, past) == {"expired": 2000}
     assert len(rows(connection, "SELECT DISTINCT worker FROM attempt")) == 3
     assert disagreements(connection, gateway) == []
 
@@ -89,7 +89,7 @@ def test_the_ledger_dates_attempts_by_the_database_clock(
         assert abs(dated[entry.id] - entry.started_at) < 5
 
 
-def test_leases_neither_run_out_at_once_nor_last_an_hour(
+def test_leases_neither_expire_at_once_nor_last_an_hour(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     gateway.faults(latency=0.1)
@@ -120,7 +120,7 @@ def test_a_retry_after_that_is_a_date_can_be_misread_by_an_hour_and_no_more_than
     assert counted(connection, mailing_id) == {"sent": 1}
 
 
-def test_after_the_database_s_clock_was_put_back_by_a_day_the_fleet_goes_on_and_keeps_its_pace(
+def test_after_the_database_s_clock_was_set_back_by_a_day_the_fleet_goes_on_and_keeps_its_rate_limit(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
     # What a clock that is a day ahead leaves behind. (All processes of a machine share one clock: it stays as it is.)
@@ -133,7 +133,7 @@ def test_after_the_database_s_clock_was_put_back_by_a_day_the_fleet_goes_on_and_
 
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 60}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 60}
     said = "".join(worker.said() for worker in fleet.workers)
     assert said.count("rate_limit.restarted") == 1
     assert "messages.due_advanced" in said

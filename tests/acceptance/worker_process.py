@@ -37,7 +37,7 @@ PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFI
 
 
 class WorkerProcess:
-    """`python -m worker` with no settings but those that it is given; it dies with whoever started it."""
+    """`python -m worker` with no settings but those that it is given; it ends with the process that started it."""
 
     def __init__(self, log: Path, **environment: str) -> None:
         self.log = log

@@ -107,11 +107,11 @@ def a_test(ledger: Connection) -> Filled:
     )
 
 
-def an_undoing(ledger: Connection) -> Filled:
+def an_undo(ledger: Connection) -> Filled:
     return Filled(f"/mailings/{waiting(ledger)}/", "Undo: back to a draft")
 
 
-def deed(name: str, button: str) -> Callable[[Connection], Filled]:
+def action(name: str, button: str) -> Callable[[Connection], Filled]:
     def prepare(ledger: Connection) -> Filled:
         return Filled(f"/mailings/{waiting(ledger)}/{name}/", button)
 
@@ -158,11 +158,11 @@ FORMS: dict[str, Callable[[Connection], Filled]] = {
     "remove draft": a_removal_of_a_draft,
     "edit mailing": a_change_of_a_mailing,
     "test send": a_test,
-    "undo": an_undoing,
-    "pause": deed("pause", "Pause"),
+    "undo": an_undo,
+    "pause": action("pause", "Pause"),
     "resume": a_resumption,
-    "cancel": deed("cancel", "Cancel the mailing"),
-    "remove": deed("remove", "Remove"),
+    "cancel": action("cancel", "Cancel the mailing"),
+    "remove": action("remove", "Remove"),
     "retry failed": retried("failed"),
     "retry unknown": retried("unknown"),
     "decide": a_decision,

@@ -54,7 +54,7 @@ def main() -> None:
 
 @contextmanager
 def at_work() -> Iterator[Service]:
-    """A service that has finished one mailing with some trouble and is in the middle of another."""
+    """A service that has finished one mailing with some failures and is in the middle of another."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may have to run as another user
         with embedded_postgres(Path(folder) / "postgres" / "data", durable=False) as url:

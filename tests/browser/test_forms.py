@@ -105,7 +105,7 @@ def test_enter_twice_does_it_once(context: BrowserContext, ledger: Connection, n
     assert value(ledger, "SELECT count(*) FROM mailing") == mailings + (name == "test send")
 
 
-def test_a_button_rests_after_the_first_click(context: BrowserContext, ledger: Connection) -> None:
+def test_a_button_is_disabled_after_the_first_click(context: BrowserContext, ledger: Connection) -> None:
     form, page = a_client(ledger), context.pages[0]
     page.goto(form.path)
     form.fill(page)
@@ -166,7 +166,7 @@ def test_every_form_of_every_page_carries_a_token(context: BrowserContext, ledge
         assert len(set(tokens)) == len(tokens)
 
 
-def test_a_mailing_on_a_slow_line_reaches_everybody_once(
+def test_a_mailing_on_a_slow_network_is_sent_to_each_client_once(
     context: BrowserContext, service: Service, ledger: Connection
 ) -> None:
     add_clients(ledger, 20, tag="once")

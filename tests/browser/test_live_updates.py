@@ -113,22 +113,20 @@ def cut(page: Page, *, begin: bool) -> None:
     page.context.set_offline(begin)
 
 
-@pytest.mark.parametrize("trouble", [cut, hang])
-def test_what_is_old_says_since_when_and_goes_on(
-    watcher: Page, ledger: Connection, trouble: Callable[..., None]
-) -> None:
+@pytest.mark.parametrize("fault", [cut, hang])
+def test_what_is_old_says_since_when_and_goes_on(watcher: Page, ledger: Connection, fault: Callable[..., None]) -> None:
     mailing_id = waiting(ledger)
     watcher.goto(f"/mailings/{mailing_id}/")
     notice = watcher.locator("[data-stale]")
     expect(notice).to_be_hidden()
-    trouble(watcher, begin=True)
+    fault(watcher, begin=True)
     change(ledger, mailing_id, 1)
     for _ in range(5):
         watcher.clock.fast_forward(2000)
     expect(notice).to_be_visible()
     expect(notice).to_contain_text("Not updated since")
     assert notice.locator("time").inner_text().count(":") == 2
-    trouble(watcher, begin=False)
+    fault(watcher, begin=False)
     watcher.clock.fast_forward(10_000)
     expect(notice).to_be_hidden()
     expect(watcher.locator(".subtitle strong")).to_have_text("mark 1")

@@ -41,7 +41,7 @@ def test_places_and_preferences_are_behind_a_button(at: Open) -> None:
     expect(button).to_be_hidden()
 
 
-def test_what_a_mailing_comes_to_stands_before_its_button(at: Open) -> None:
+def test_the_estimate_of_a_mailing_is_above_its_button(at: Open) -> None:
     page = on_a_phone(at("/mailings/new/"))
     page.get_by_label("Text").fill(WORD)
     page.get_by_label("Recipients").fill("w" * 100)

@@ -18,7 +18,7 @@ from tests.long_variations import few_of
 expect.set_options(timeout=PATIENCE)
 
 
-def sees(page: Page, words: str) -> None:
+def expect_text(page: Page, words: str) -> None:
     expect(page.get_by_text(words).filter(visible=True).first).to_be_visible()
 
 
@@ -27,7 +27,7 @@ def does(page: Page, action: str, then: str) -> None:
     page.get_by_role("link", name=action, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("?")
     page.get_by_role("button", name=action, exact=True).click()
-    sees(page, then)
+    expect_text(page, then)
 
 
 def add_mailing(service: Service, mark: str, text: str = "Hello", starts_in: int = 0) -> int:
@@ -38,24 +38,24 @@ def add_mailing(service: Service, mark: str, text: str = "Hello", starts_in: int
 
 def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation(at: Open, service: Service) -> None:
     page = at("/")
-    sees(page, "Three steps to the first mailing")
-    sees(page, "1 worker is running")
+    expect_text(page, "Three steps to the first mailing")
+    expect_text(page, "1 worker is running")
     page.get_by_role("link", name="Add a client").click()
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Moscow")
     page.get_by_label("Phone number").fill("+79001234567")
     page.get_by_label("Operator code").fill("917")
     page.get_by_label("Tag").fill("first")
     page.get_by_role("button", name="Add the client").click()
-    sees(page, "The operator code must occur in the phone number.")
+    expect_text(page, "The operator code must occur in the phone number.")
     page.get_by_label("Operator code").fill("900")
     page.get_by_role("button", name="Add the client").click()
-    sees(page, "The client is added.")
+    expect_text(page, "The client is added.")
 
     page.get_by_role("link", name="Dashboard").click()
     page.get_by_role("link", name="Create a mailing").click()
     page.get_by_label("Text").fill("Привет")
     page.get_by_label("Recipients").fill("nobody")
-    sees(page, "No client has its mark")
+    expect_text(page, "No client has its mark")
     page.get_by_label("Recipients").fill("first")
     plan = page.locator("#estimate")
     expect(plan).to_contain_text("+79001234567")
@@ -64,15 +64,15 @@ def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation
     page.get_by_role("button", name="Continue to review").click()
     expect(page.locator(".bubble")).to_have_text("Привет")
     page.get_by_role("button", name="Send to 1 client now").click()
-    sees(page, "Starts in")
+    expect_text(page, "Starts in")
     # Nobody reloads the page.
-    sees(page, "1 of 1 sent")
-    sees(page, "The counts add up")
-    sees(page, "finished")
+    expect_text(page, "1 of 1 sent")
+    expect_text(page, "The counts add up")
+    expect_text(page, "finished")
     assert [entry.phone for entry in service.gateway.ledger()] == [79001234567]
 
     page.get_by_role("link", name="Dashboard").click()
-    sees(page, "No problems.")
+    expect_text(page, "No problems.")
     expect(page.get_by_role("img", name="Requests per second")).to_be_visible()
 
 
@@ -82,11 +82,11 @@ def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Service) 
     expect(page.get_by_label("Key")).to_be_focused()
     page.keyboard.type("not a key")
     page.keyboard.press("Enter")
-    sees(page, "Unknown, expired or revoked API key")
+    expect_text(page, "Unknown, expired or revoked API key")
     page.get_by_label("Key").fill(service.key("operator"))
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Tag")).to_have_value("vip")
-    sees(page, "operator in tests")
+    expect_text(page, "operator in tests")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     page.goto("/clients/")
@@ -109,7 +109,7 @@ def test_a_viewer_looks_and_is_offered_nothing_else(at: Open, service: Service, 
         offered = page.locator("main").locator("a.btn, button").all_inner_texts()
         assert set(map(str.strip, offered)) <= {"Search", "Export", "Messages and attempts", "Ledger as CSV"}
     page.goto(f"/mailings/{mailing_id}/pause/")
-    sees(page, "Your role does not allow that")
+    expect_text(page, "Your role does not allow that")
 
 
 def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Service, ledger: Connection) -> None:
@@ -117,14 +117,14 @@ def test_a_mailing_is_paused_edited_resumed_and_cancelled(at: Open, service: Ser
     page = at(f"/mailings/{add_mailing(service, 'patient', starts_in=1)}/")
     does(page, "Pause", "The mailing is paused.")
     page.reload()
-    sees(page, "paused")
+    expect_text(page, "paused")
     expect(page.get_by_text("The mailing is paused.")).to_have_count(0)
     page.get_by_role("link", name="Edit").click()
     expect(page.get_by_label("Text")).to_have_value("Hello")
     page.get_by_label("Text").fill("Goodbye")
     page.get_by_role("button", name="Save").click()
-    sees(page, "The change is saved.")
-    sees(page, "revision 2")
+    expect_text(page, "The change is saved.")
+    expect_text(page, "revision 2")
     does(page, "Resume", "The mailing is resumed.")
     does(page, "Cancel the mailing", "The mailing is cancelled.")
     does(page, "Remove", "The mailing is removed.")
@@ -137,18 +137,18 @@ def test_what_failed_is_explained_and_tried_again(at: Open, service: Service, le
     expect(page.get_by_role("link", name="5 failed")).to_be_visible()
     service.gateway.faults()
     page.get_by_role("link", name="Retry failed").click()
-    sees(page, "5 failed messages will be queued again")
+    expect_text(page, "5 failed messages will be queued again")
     page.get_by_role("button", name="Retry").click()
-    sees(page, "5 messages will be sent again.")
-    sees(page, "5 of 5 sent")
+    expect_text(page, "5 messages will be sent again.")
+    expect_text(page, "5 of 5 sent")
     page.get_by_role("link", name="Messages and attempts").click()
     page.get_by_role("table").get_by_role("link").first.click()
-    sees(page, "attempt 1: refused")
-    sees(page, "code 422")
-    sees(page, "attempt 2: accepted")
+    expect_text(page, "attempt 1: refused")
+    expect_text(page, "code 422")
+    expect_text(page, "attempt 2: accepted")
     page.get_by_role("link", name="+79").click()
-    sees(page, "Messages to this client")
-    sees(page, "Accepted by the gateway;")
+    expect_text(page, "Messages to this client")
+    expect_text(page, "Accepted by the gateway;")
 
 
 def test_the_ledger_of_a_mailing_is_saved_as_a_file(
@@ -156,7 +156,7 @@ def test_the_ledger_of_a_mailing_is_saved_as_a_file(
 ) -> None:
     add_clients(ledger, 3, tag="archived")
     page = at(f"/mailings/{add_mailing(service, 'archived')}/")
-    sees(page, "3 of 3 sent")
+    expect_text(page, "3 of 3 sent")
     page.get_by_role("link", name="Ledger as CSV").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save").click()
@@ -172,11 +172,11 @@ def test_a_test_goes_to_one_client(at: Open, service: Service, ledger: Connectio
     page.get_by_role("link", name="Test send").click()
     page.get_by_label("Phone number").fill("79990000000")
     page.get_by_role("button", name="Send test").click()
-    sees(page, "No client has this phone number.")
+    expect_text(page, "No client has this phone number.")
     page.get_by_label("Phone number").fill(str(phone))
     page.get_by_role("button", name="Send test").click()
-    sees(page, "The test message is queued.")
-    sees(page, "1 of 1 sent")
+    expect_text(page, "The test message is queued.")
+    expect_text(page, "1 of 1 sent")
     assert [entry.phone for entry in service.gateway.ledger()].count(phone) == 1
 
 
@@ -194,11 +194,11 @@ def test_a_client_is_found_changed_and_removed(at: Open, ledger: Connection) -> 
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("Tag").fill("gone soon")
     page.get_by_role("button", name="Save").click()
-    sees(page, "gone soon")
+    expect_text(page, "gone soon")
     page.get_by_role("link", name="Remove").click()
-    sees(page, "This client has no pending messages.")
+    expect_text(page, "This client has no pending messages.")
     page.get_by_role("button", name="Remove").click()
-    sees(page, "The client is removed.")
+    expect_text(page, "The client is removed.")
 
 
 def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
@@ -215,19 +215,19 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     wrong.write_bytes(header.replace("Tag", "Label").encode())
     page.get_by_label("File", exact=True).set_input_files(wrong)
     page.get_by_role("button", name="Check the file").click()
-    sees(page, "Columns missing in line 1:")
-    sees(page, "tag")
+    expect_text(page, "Columns missing in line 1:")
+    expect_text(page, "tag")
     file.write_bytes((header + rows).encode("cp1251"))
     page.get_by_label("File", exact=True).set_input_files(file)
     expect(page.get_by_text("Columns missing in line 1:")).to_have_count(0)
     page.get_by_label("Country of phone numbers without a country code").select_option(label="Russia")
     page.get_by_role("button", name="Check the file").click()
-    sees(page, "Nothing has been imported yet.")
-    sees(page, "Windows-1251")
-    sees(page, "The operator code must occur in the phone number.")
+    expect_text(page, "Nothing has been imported yet.")
+    expect_text(page, "Windows-1251")
+    expect_text(page, "The operator code must occur in the phone number.")
     assert value(ledger, "SELECT count(*) FROM client WHERE phone_number = 79000000777") == 0
     page.get_by_role("button", name="Import", exact=True).click()
-    sees(page, "The file is imported.")
+    expect_text(page, "The file is imported.")
     numbers = "SELECT array_agg(phone_number ORDER BY id) FROM client WHERE tag = 'imported'"
     assert value(ledger, numbers) == [79000000777, 79000000779]
     with page.expect_download() as download:
@@ -238,7 +238,7 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     page.get_by_label("File", exact=True).set_input_files(rejected)
     page.get_by_role("button", name="Check the file").click()
     page.get_by_role("button", name="Import", exact=True).click()
-    sees(page, "The file is imported.")
+    expect_text(page, "The file is imported.")
     assert value(ledger, "SELECT count(*) FROM client WHERE tag = 'отложенные'") == 1
     page.get_by_role("link", name="Go to the clients").click()
     page.get_by_role("link", name="Export").click()
@@ -252,7 +252,7 @@ def test_the_ledger_is_searched(at: Open, service: Service, ledger: Connection) 
     add_clients(ledger, 3, tag="sought")
     mailing_id = add_mailing(service, "sought")
     page = at(f"/mailings/{mailing_id}/")
-    sees(page, "3 of 3 sent")
+    expect_text(page, "3 of 3 sent")
     page.get_by_role("link", name="Ledger", exact=True).click()
     page.get_by_label("Mailing").fill(str(mailing_id))
     page.get_by_label("State").select_option("sent")
@@ -261,7 +261,7 @@ def test_the_ledger_is_searched(at: Open, service: Service, ledger: Connection) 
     expect(page.get_by_role("table").get_by_role("row")).to_have_count(4)
     page.get_by_label("Phone number").fill("no number")
     page.get_by_role("button", name="Search").click()
-    sees(page, "must be numbers")
+    expect_text(page, "must be numbers")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_the_colours_are_the_system_s_until_others_are_chosen(at: Open) -> None:
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")
 
 
-def test_a_page_is_walked_by_keyboard(at: Open) -> None:
+def test_a_page_is_used_by_keyboard(at: Open) -> None:
     page = at("/clients/new/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -297,6 +297,6 @@ def test_a_refused_token_is_said_with_what_to_do_about_it(at: Open, service: Ser
     service.gateway.faults(token="another")
     add_mailing(service, "waiting")
     page = at("/")
-    sees(page, "The gateway rejects our settings.")
-    sees(page, "GATEWAY_TOKEN_FILE")
-    sees(page, "The gateway does not accept the token")
+    expect_text(page, "The gateway rejects our settings.")
+    expect_text(page, "GATEWAY_TOKEN_FILE")
+    expect_text(page, "The gateway does not accept the token")

@@ -175,11 +175,11 @@ def test_the_header_is_one_row_on_a_phone(walk: KeysetPage) -> None:
     assert {path: height for path, height in walk.header.items() if height > ONE_ROW} == {}
 
 
-def test_what_people_write_has_the_direction_of_its_letters(walk: KeysetPage) -> None:
+def test_user_text_has_the_direction_of_its_script(walk: KeysetPage) -> None:
     assert {path: found for path, found in walk.undirected.items() if found} == {}
 
 
-def test_scripts_complain_of_nothing(walk: KeysetPage) -> None:
+def test_scripts_log_no_errors(walk: KeysetPage) -> None:
     assert walk.said == []
 
 

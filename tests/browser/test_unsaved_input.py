@@ -176,7 +176,7 @@ def test_leaving_a_file_that_was_chosen_is_asked_about(at: Open, tmp_path: Path)
     assert asked == ["beforeunload"]
 
 
-def test_a_click_elsewhere_loses_nothing_and_signing_out_forgets_it(
+def test_a_click_elsewhere_keeps_what_is_typed_and_signing_out_deletes_it(
     at: Open, operator: str, ledger: Connection
 ) -> None:
     path = f"/mailings/drafts/{add_draft(ledger)}/edit/"

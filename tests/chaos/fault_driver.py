@@ -66,7 +66,7 @@ class FaultDriver:
             (1, self.hang_database),
             (1, self.terminate_backends),
             (2, self.cut),
-            (1.5, self.swallow),
+            (1.5, self.drop_data),
             (5, self.cut_at_commit),
             (7, self.misbehave),
             (5, self.behave),
@@ -166,12 +166,12 @@ class FaultDriver:
         self._environment.note("cut at commit")
         random.choice(self._environment.proxies).cut_at_commit(random.choice(("before the commit", "after the commit")))
 
-    def swallow(self, random: Random) -> None:
+    def drop_data(self, random: Random) -> None:
         """A worker's requests to the database, or the responses, are swallowed, for longer than a lease or not; then
         its connections are cut."""
         proxy = random.choice(self._environment.proxies)
-        self._environment.note("black hole")
-        proxy.swallow(random.choice(("requests", "responses")))
+        self._environment.note("dropped data")
+        proxy.drop_data(random.choice(("requests", "responses")))
         self._delayed.schedule(random.choice((0.3, 2.0, self._environment.settings.lease_seconds + 1.0)), proxy.restore)
 
     def misbehave(self, random: Random) -> None:

@@ -57,7 +57,7 @@ def makes_legal_transitions(ledgers: Ledgers) -> Iterator[Violation]:
 
 
 def conserves(ledgers: Ledgers) -> Iterator[Violation]:
-    """audience = pending + … + unknown, as counted by the launch, by the tally, and one by one, in each snapshot."""
+    """audience = pending + … + unknown, as the launch, the message counts and the rows have it, in each snapshot."""
     for sample in ledgers.facts.samples:
         tallied, counted = sum(sample.tallied.values()), sum(sample.counted.values())
         if sample.tallied != sample.counted or sample.audience != counted:

@@ -61,7 +61,7 @@ def is_claimed_when_due(history: MessageHistory, ledgers: Ledgers) -> Iterator[V
         if before.attempts - before.uncounted_attempts >= ledgers.settings.max_attempts:
             said = f"it was claimed after {before.attempts} attempts, {before.uncounted_attempts} of them uncounted"
             yield Violation("attempts limited", said, *about)
-        # A suspect, which is claimed by itself, has no time at which it is due.
+        # A poison message, which is claimed by itself, has no time at which it is due.
         if move.began_at < before.due_at - CLOCK and before.due_at != math.inf:
             yield _illegal(history, f"it was claimed {before.due_at - move.began_at:.3f} s before it was due")
         if mailing := ledgers.mailing_at(history.mailing_id, move.committed_at):
@@ -101,7 +101,7 @@ def numbers_attempts(history: MessageHistory, ledgers: Ledgers) -> Iterator[Viol
 
 
 def records_doubt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """What may have landed is never said not to have."""
+    """A message that may have been delivered is never reported as not delivered."""
     if history.last.status not in CERTAIN:
         return
     about = history.message_id, history.mailing_id
@@ -112,7 +112,7 @@ def records_doubt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violati
 
 
 def records_acceptance(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """A 2xx in hand is recorded as sent whatever has happened since, in the same transaction."""
+    """An acceptance is recorded as sent whatever has happened since, in the same transaction."""
     for attempt in history.written:
         if attempt.accepted and not any(
             move.status == "sent" and move.committed_at <= attempt.committed_at for move in history.moves
@@ -239,7 +239,7 @@ def _from_pending(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> s
 
 
 def _is_cleared(history: MessageHistory, before: MessageMove, move: MessageMove) -> bool:
-    """Whether a suspect becomes due, and nothing else about it changes, with an answer that came after its lease."""
+    """Whether a poison message becomes due, and nothing else changes, with an answer that came after its lease."""
     answered = any(attempt.came_late and attempt.committed_at == move.committed_at for attempt in history.written)
     same = before._replace(due_at=move.due_at, began_at=move.began_at, committed_at=move.committed_at, by=move.by)
     return before.status == "pending" and before.due_at == math.inf and move == same and answered

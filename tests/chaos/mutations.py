@@ -218,12 +218,12 @@ def given_back_in_flight() -> None:
         submitted.extend(deliveries)
         submit(self, deliveries)
 
-    def give_back_all(self: loop.WorkerLoop) -> None:
+    def release_all(self: loop.WorkerLoop) -> None:
         self._lanes[0]._queue.release(submitted)
         wind_down(self)
 
     message_sender.MessageSender.submit = submit_and_remember  # type: ignore[method-assign,assignment]
-    loop.WorkerLoop._shutdown = give_back_all  # type: ignore[method-assign]
+    loop.WorkerLoop._shutdown = release_all  # type: ignore[method-assign]
 
 
 def text_kept_when_given_back() -> None:

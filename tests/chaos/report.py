@@ -35,7 +35,7 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         "database restarted or crashed": events["database"],
         "connections to it cut": sum(events[what] for what in ("cut", "cut at commit", "connections ended")),
         "database hung": events["database hangs"],
-        "black holes": events["black hole"],
+        "dropped data": events["dropped data"],
         "gateway killed": sum(event.what == "kill" and event.who == "gateway" for event in facts.events),
         "gateway outages": events["outage"],
         "token changes": events["token"],

@@ -211,7 +211,7 @@ def late_answer(scenario: Scenario) -> None:
     _freeze(scenario, scenario.second)
     scenario.add_mailing(4, on_unknown="hold")
     scenario.until_requests(4)
-    scenario.environment.proxies[0].swallow("requests")
+    scenario.environment.proxies[0].drop_data("requests")
     _thaw(scenario, scenario.second)
     scenario.until(lambda: value(scenario.api, "SELECT count(*) FROM attempt") == 4)
     scenario.environment.proxies[0].restore()

@@ -117,7 +117,7 @@ def closed_port() -> int:
 
 
 @contextlib.contextmanager
-def black_hole() -> Iterator[int]:
+def unaccepting_port() -> Iterator[int]:
     """A port that answers no attempt to connect: its backlog is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -185,7 +185,7 @@ def test_a_refreshed_token_is_used_for_the_next_message(open_gateway: Open, tmp_
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer old", "Bearer new"]
 
 
-def test_the_environment_has_no_say(open_gateway: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_is_ignored(open_gateway: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
@@ -208,7 +208,7 @@ def test_an_address_with_a_password_does_not_replace_the_token(open_gateway: Ope
     assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
 
 
-def test_cookies_are_not_given_back(open_gateway: Open) -> None:
+def test_cookies_are_not_sent_back(open_gateway: Open) -> None:
     with RawServer(always(response("200 OK", OK, "Set-Cookie: session=1; Path=/"))) as server:
         gateway = open_gateway(server.url)
         send(gateway)
@@ -329,7 +329,7 @@ def test_a_name_that_cannot_be_looked_up_is_unreachable(open_gateway: Open) -> N
 
 def test_a_connection_that_does_not_come_about_is_unreachable(open_gateway: Open) -> None:
     started = time.monotonic()
-    with black_hole() as port:
+    with unaccepting_port() as port:
         answer = send(open_gateway(f"http://127.0.0.1:{port}", connect_timeout=SHORT, timeout=60.0))
 
     assert answer == submitted(Result.UNREACHABLE, words="timed out")
@@ -365,7 +365,7 @@ def test_a_server_without_tls_is_unreachable_by_https(open_gateway: Open) -> Non
     assert answer.result is Result.UNREACHABLE
 
 
-def test_a_certificate_that_nobody_vouches_for_is_unreachable(open_gateway: Open, tls: ssl.SSLContext) -> None:
+def test_a_certificate_of_an_unknown_authority_is_unreachable(open_gateway: Open, tls: ssl.SSLContext) -> None:
     with RawServer(always(response()), tls) as server:
         answer = send(open_gateway(server.url))
 
@@ -423,7 +423,7 @@ def test_our_own_authority_replaces_the_well_known_ones(
     assert not server.requests
 
 
-# It may have landed: ambiguous
+# It may have been delivered: ambiguous
 
 
 def reset(peer: Peer) -> None:
@@ -508,13 +508,13 @@ def test_an_answer_may_be_odd_and_yet_tell(parts: list[bytes], open_gateway: Ope
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n" + OK,
     ],
 )
-def test_headers_that_are_none_leave_doubt(answer: bytes, open_gateway: Open) -> None:
+def test_malformed_headers_make_the_result_ambiguous(answer: bytes, open_gateway: Open) -> None:
     # libcurl takes such an answer for none.
     with RawServer(answering(answer)) as server:
         assert send(open_gateway(server.url)).result is Result.AMBIGUOUS
 
 
-def say_nothing(peer: Peer) -> None:
+def send_nothing(peer: Peer) -> None:
     peer.read_request()
     peer.wait_for_client_to_leave()
 
@@ -535,7 +535,7 @@ def trickle_hundreds(peer: Peer) -> None:
     peer.trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
-def never_end_the_chunks(peer: Peer) -> None:
+def send_endless_chunks(peer: Peer) -> None:
     peer.read_request()
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     peer.trickle(b"1\r\n{\r\n" * 100)
@@ -548,11 +548,11 @@ def read_nothing(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("serve", "status"),
     [
-        (say_nothing, None),
+        (send_nothing, None),
         (trickle_everything, None),
         (trickle_the_body, 200),
         (trickle_hundreds, None),
-        (never_end_the_chunks, 200),
+        (send_endless_chunks, 200),
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -704,7 +704,7 @@ def test_retry_after_is_capped_and_not_slept_through(open_gateway: Open) -> None
     assert time.monotonic() - started < LATE
 
 
-def test_a_gateway_that_echoes_the_request_gives_nothing_away(open_gateway: Open) -> None:
+def test_a_gateway_that_echoes_the_request_reveals_no_secret(open_gateway: Open) -> None:
     def echo(peer: Peer) -> None:
         while request := peer.read_request():
             said = f"{request.headers['authorization']} may not send {json.loads(request.body)['text']} to {PHONE}"

@@ -63,7 +63,7 @@ def test_a_program_that_is_not_there_is_a_sentence() -> None:
 
 
 @root_on_linux
-def test_root_becomes_the_user_without_any_capability() -> None:
+def test_root_switches_to_the_user_without_any_capability() -> None:
     done = run(["/bin/sh", "-c", "id -u; id -G; cat /proc/self/status"], nobody(Path("/")))
     account = pwd.getpwnam("nobody")
     assert done.stdout.splitlines()[:2] == [str(account.pw_uid), str(account.pw_gid)]

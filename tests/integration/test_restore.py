@@ -34,9 +34,9 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    message_counts,
     revise_text,
     rows,
-    tally,
     value,
 )
 from tests.integration.api.calls import caller
@@ -74,8 +74,8 @@ def restored_once(make_database: MakeDatabase, tmp_path_factory: pytest.TempPath
         add_clients(connection, 50, tag="planned")
         planned = add_mailing(connection, mark="planned", starts_in=1800.0)
         lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
-        in_hand = value(connection, "SELECT min(id) FROM message")
-        change_message(connection, in_hand, lease + "lease_until = now() + interval '0.5 s'")
+        in_flight = value(connection, "SELECT min(id) FROM message")
+        change_message(connection, in_flight, lease + "lease_until = now() + interval '0.5 s'")
         run("pg_dump", "--format=custom", f"--file={folder / 'gonets.dump'}", f"--dbname={origin}")
 
         execute(connection, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
@@ -142,7 +142,7 @@ def test_no_message_id_is_given_out_again(restored: Restored, reopened: Connecti
     assert new > 1000
 
 
-def test_what_was_under_way_waits_for_a_person(restored: Restored, reopened: Connection) -> None:
+def test_mailings_that_were_under_way_are_paused(restored: Restored, reopened: Connection) -> None:
     after_restore(restored.url)
 
     status = {one: mailing(reopened, one)["status"] for one in restored[1:4]}
@@ -151,7 +151,9 @@ def test_what_was_under_way_waits_for_a_person(restored: Restored, reopened: Con
     assert journal == [(one, "pause", "after a restore") for one in sorted((restored.small, restored.planned))]
 
 
-def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Restored, reopened: Connection) -> None:
+def test_messages_that_may_have_been_sent_since_are_pending_and_in_doubt(
+    restored: Restored, reopened: Connection
+) -> None:
     after_restore(restored.url)
 
     doubts = rows(reopened, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
@@ -161,7 +163,7 @@ def test_what_may_have_been_sent_since_is_in_doubt_and_out_of_hands(restored: Re
     # Only the one that was made counts towards the limit.
     counts = rows(reopened, "SELECT attempts, uncounted_attempts, count(*) FROM message GROUP BY 1, 2")
     assert sorted(counts) == [(1, 0, 1), (1, 1, 19)]
-    assert tally(reopened, restored.small) == counted(reopened, restored.small) == {"pending": 20}
+    assert message_counts(reopened, restored.small) == counted(reopened, restored.small) == {"pending": 20}
 
 
 def test_it_says_what_it_did_and_a_second_time_changes_nothing(restored: Restored, reopened: Connection) -> None:
@@ -258,7 +260,7 @@ def test_where_the_mailing_holds_what_may_have_been_sent_is_unknown_until_a_pers
 
     assert "Messages that ended as unknown, because their mailing holds when in doubt: 2." in said
     assert after_restore(url) == said
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1, "unknown": 2}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 1, "unknown": 2}
     assert counted(connection, other) == {"pending": 1}
     assert rows(
         connection,

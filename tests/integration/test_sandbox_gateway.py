@@ -187,7 +187,7 @@ def test_the_summary_counts_repeats_answers_and_requests_in_flight(gateway: Sand
     assert max(gateway.rate().values()) == summary.max_per_second
 
 
-def test_a_forgotten_ledger_starts_over_and_its_sequence_goes_on(gateway: SandboxGateway) -> None:
+def test_a_cleared_ledger_starts_over_and_its_sequence_goes_on(gateway: SandboxGateway) -> None:
     post(gateway, 1)
     [before] = gateway.ledger()
     gateway.forget()
@@ -223,7 +223,7 @@ def test_a_request_that_was_in_flight_when_the_ledger_was_forgotten_is_still_cou
         ("GET", "/_/else", b"", 404, "the paths are"),
     ],
 )
-def test_a_bad_order_is_refused_in_words_and_changes_nothing(
+def test_an_invalid_fault_request_is_refused_with_a_message_and_changes_nothing(
     gateway: SandboxGateway, method: str, path: str, body: bytes, status: int, words: str
 ) -> None:
     gateway.faults(latency=0.01, seed=3)
@@ -233,7 +233,7 @@ def test_a_bad_order_is_refused_in_words_and_changes_nothing(
     assert json.loads(ask(gateway, "GET", "/_/faults")[1]) == {"latency": 0.01, "seed": 3}
 
 
-def test_the_client_passes_on_what_the_gateway_says_about_a_bad_order(gateway: SandboxGateway) -> None:
+def test_the_client_passes_on_what_the_gateway_says_about_an_invalid_fault_request(gateway: SandboxGateway) -> None:
     with pytest.raises(ValueError, match=r"^hang: must be a probability from 0 to 1"):
         gateway.faults(hang=7)
 
@@ -279,7 +279,7 @@ def test_it_needs_only_the_standard_library_and_its_own_files(tmp_path: Path) ->
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=30).returncode == 0
 
 
-def test_a_gateway_dies_with_whoever_started_it() -> None:
+def test_a_gateway_ends_with_the_process_that_started_it() -> None:
     with subprocess.Popen([sys.executable, "-c", _PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         port = int(parent.stdout.readline())

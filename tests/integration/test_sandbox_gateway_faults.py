@@ -183,12 +183,12 @@ def test_another_token_is_the_right_one_until_the_faults_are_lifted(gateway: San
     assert post(gateway, 1) == 200
 
 
-def test_only_the_named_phones_and_ids_are_misbehaved_to(gateway: SandboxGateway) -> None:
+def test_only_the_named_phones_and_ids_get_faults(gateway: SandboxGateway) -> None:
     gateway.faults(statuses={"500": 1}, only_ids=[1], only_phones=[79990000000])
     assert [post(gateway, 1), post(gateway, 2), post(gateway, 3, phone=79990000000)] == [500, 200, 500]
 
 
-def test_only_the_first_requests_are_misbehaved_to(gateway: SandboxGateway) -> None:
+def test_only_the_first_requests_get_faults(gateway: SandboxGateway) -> None:
     gateway.faults(statuses={"503": 1}, first=2)
     assert [post(gateway, 1) for _ in range(4)] == [503, 503, 200, 200]
 

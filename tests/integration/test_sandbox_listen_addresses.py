@@ -33,6 +33,6 @@ def test_an_address_of_another_machine_is_an_error() -> None:
         ("localhost", "localhost", "localhost:80"),
     ],
 )
-def test_what_listens_everywhere_is_reached_at_home(host: str, reached: str, url_part: str) -> None:
+def test_a_listener_on_all_addresses_is_reached_at_the_loopback_address(host: str, reached: str, url_part: str) -> None:
     assert reachable(host) == reached
     assert authority(reachable(host), 80) == url_part

@@ -179,12 +179,12 @@ def test_a_killed_server_is_started_again_although_its_backends_are_still_busy(p
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 def test_a_server_shuts_down_when_its_starter_is_killed(postgres: EmbeddedPostgres) -> None:
-    pid = start_and_die(postgres.folder, signal.SIGINT)
+    pid = start_and_exit(postgres.folder, signal.SIGINT)
     assert eventually(lambda: not is_alive(pid))
 
 
-def test_a_server_that_outlived_its_starter_is_stopped_and_its_data_taken_up(postgres: EmbeddedPostgres) -> None:
-    leftover = start_and_die(postgres.folder, signal.SIGCONT)
+def test_an_orphaned_server_is_stopped_and_its_data_is_used(postgres: EmbeddedPostgres) -> None:
+    leftover = start_and_exit(postgres.folder, signal.SIGCONT)
     ask(postgres.url, "CREATE TABLE kept AS SELECT 42 AS value")
     postgres.start()
     assert postgres.pid != leftover
@@ -192,7 +192,7 @@ def test_a_server_that_outlived_its_starter_is_stopped_and_its_data_taken_up(pos
     assert ask(postgres.url, "SELECT value FROM kept") == 42
 
 
-def start_and_die(folder: Path, on_orphaned: signal.Signals) -> int:
+def start_and_exit(folder: Path, on_orphaned: signal.Signals) -> int:
     """Starts a server from a process that is killed then; returns the server's pid."""
     command = [sys.executable, "-c", KILLED_STARTER, str(folder), on_orphaned.name]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
@@ -258,7 +258,7 @@ def test_a_folder_of_something_else_is_refused_and_not_touched(new_postgres: Emb
     assert [path.name for path in new_postgres.folder.iterdir()] == ["letter.txt"]
 
 
-def test_a_server_that_does_not_start_is_quoted(postgres: EmbeddedPostgres) -> None:
+def test_the_error_of_a_server_that_does_not_start_is_shown(postgres: EmbeddedPostgres) -> None:
     postgres.start()
     postgres.stop()
     with (postgres.folder / "postgresql.auto.conf").open("a") as settings:

@@ -32,7 +32,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_no_moment_is_so_bad_that_the_launcher_does_not_hear_the_signal() -> None:
+def test_the_launcher_handles_a_signal_at_any_time() -> None:
     environment = {**os.environ, "API_PORT": str(free_port())}
 
     done = subprocess.run(

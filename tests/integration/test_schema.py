@@ -28,7 +28,7 @@ from tests.conftest import Connect, MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
 from tests.factories import add_clients, add_mailing, add_running_mailing, change_message, execute, rows, value
 from tests.schema_dump import DOCUMENT, schema
-from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
 
 UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
 """The command that everybody uses."""
@@ -328,7 +328,7 @@ def test_a_mailing_that_is_just_given_a_message_cannot_be_deleted(connection: Co
     launching.autocommit = False
     insert(launching, "message", {"client_id": "1"})
     deleting = in_background(lambda: execute(remover, "DELETE FROM mailing"))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     launching.commit()
 
@@ -383,7 +383,7 @@ def test_there_is_one_line_of_revisions() -> None:
     assert len(ScriptDirectory(str(ROOT / "migrations")).get_heads()) == 1
 
 
-def test_data_lives_through_every_revision_up_and_down_and_up_again(make_database: MakeDatabase) -> None:
+def test_data_is_kept_through_every_revision_up_and_down_and_up_again(make_database: MakeDatabase) -> None:
     url = make_database()
     with connected(url) as connection:
         migrate(url, REVISIONS[0])

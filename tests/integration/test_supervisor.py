@@ -34,19 +34,19 @@ os.kill(os.getpid(), SIGKILL)
 """
 
 
-class Said(list[str]):
-    """What the supervisor said."""
+class Messages(list[str]):
+    """What the supervisor messages."""
 
 
 @pytest.fixture
-def said() -> Said:
-    return Said()
+def messages() -> Messages:
+    return Messages()
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+def supervisor(tmp_path: Path, messages: Messages, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     monkeypatch.setattr(module, "MIN_RESTART_DELAY", 0.1)
-    supervisor = Supervisor(tmp_path, said.append)
+    supervisor = Supervisor(tmp_path, messages.append)
     yield supervisor
     supervisor.kill()
     supervisor.stop()
@@ -102,24 +102,26 @@ def test_a_child_leads_a_session_of_its_own(supervisor: Supervisor, tmp_path: Pa
     ("death", "words"), [("exit 3", "ended with exit code 3"), ("kill -KILL $$", "was killed by SIGKILL")]
 )
 def test_what_dies_is_started_again_and_it_is_said(
-    supervisor: Supervisor, said: Said, tmp_path: Path, death: str, words: str
+    supervisor: Supervisor, messages: Messages, tmp_path: Path, death: str, words: str
 ) -> None:
     supervisor.start(
         job("worker-1", f"echo started; test -e {tmp_path}/once && exec sleep 600; : > {tmp_path}/once; {death}")
     )
     until(lambda: lines(tmp_path / "worker-1.log") == ["started", "started"], supervisor)
-    assert len(said) == 1
-    assert said[0].startswith(f"worker-1 {words}; restarting in ")
+    assert len(messages) == 1
+    assert messages[0].startswith(f"worker-1 {words}; restarting in ")
 
 
-def test_a_crash_loop_slows_down(supervisor: Supervisor, said: Said) -> None:
+def test_a_crash_loop_slows_down(supervisor: Supervisor, messages: Messages) -> None:
     supervisor.start(job("worker-1", "exit 1"))
     began = time.monotonic()
-    until(lambda: len(said) == 4, supervisor)
+    until(lambda: len(messages) == 4, supervisor)
     assert time.monotonic() - began >= 0.1 + 0.2 + 0.4
 
 
-def test_a_child_that_refuses_its_settings_is_quoted_and_not_started_again(supervisor: Supervisor) -> None:
+def test_the_error_of_a_child_that_refuses_its_settings_is_shown_and_it_is_not_started_again(
+    supervisor: Supervisor,
+) -> None:
     supervisor.start(job("worker-1", "echo 'GATEWAY_URL: must be an address.' >&2; exit 2"))
     with pytest.raises(ConfigurationError, match=r"^GATEWAY_URL: must be an address\.$"):
         until(lambda: False, supervisor)
@@ -143,13 +145,13 @@ def test_the_last_started_role_stops_first_and_the_next_waits_for_it(supervisor:
 
 
 def test_what_does_not_stop_is_killed(
-    supervisor: Supervisor, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, messages: Messages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STOP_TIMEOUT", 0.3)
     supervisor.start(job("worker-1", STUBBORN))
     until(lambda: lines(tmp_path / "worker-1.log"))
     supervisor.stop()
-    assert said == ["worker-1 did not stop in time and was killed."]
+    assert messages == ["worker-1 did not stop in time and was killed."]
 
 
 def test_a_kill_ends_the_children_of_the_children_too(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -182,8 +184,8 @@ def test_what_can_not_be_run_says_so_in_its_log(supervisor: Supervisor, tmp_path
     assert (tmp_path / "api.log").read_text() == "/no/such/program cannot be started: No such file or directory.\n"
 
 
-def test_a_child_hears_the_signals_that_its_starter_has_blocked(
-    supervisor: Supervisor, said: Said, tmp_path: Path
+def test_a_child_receives_the_signals_that_its_starter_has_blocked(
+    supervisor: Supervisor, messages: Messages, tmp_path: Path
 ) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
@@ -193,4 +195,4 @@ def test_a_child_hears_the_signals_that_its_starter_has_blocked(
     until(lambda: lines(tmp_path / "worker-1.log"))
     supervisor.stop()
     assert lines(tmp_path / "worker-1.log") == ["started", "stopping"]
-    assert said == []
+    assert messages == []

@@ -71,7 +71,7 @@ def worker() -> Worker:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 402, 403, 404, 405, 407, 421, 426])
-def test_a_first_refusal_is_the_account_s(status: int, worker: Worker) -> None:
+def test_a_first_refusal_counts_as_one_of_the_account(status: int, worker: Worker) -> None:
     worker.sends_all_well(0.0, 5.0)
 
     assert worker.gets(1, refused(status), 5.0).result in OF_THE_ACCOUNT
@@ -121,7 +121,7 @@ def test_it_does_not_matter_how_long_requests_take_if_they_go_one_by_one(worker:
     assert worker.gets(1, refused(), 60.2).result is Result.REFUSED
 
 
-def test_a_fault_of_the_account_that_comes_back_ends_no_message(worker: Worker) -> None:
+def test_an_account_refusal_that_comes_back_ends_no_message(worker: Worker) -> None:
     for begin in (10.0, 40.0, 70.0):
         worker.sends_all_well(begin - 10.0, begin - 0.5)
         for message_id in range(300):
@@ -153,7 +153,7 @@ def test_the_last_messages_of_all_are_refused_themselves_if_they_are_few_and_ref
     assert outcomes == [Result.MISCONFIGURED] * (REFUSALS_OF_FEW - 1) + [Result.REFUSED]
 
 
-def test_so_they_are_if_the_first_refusal_was_before_anything_was_accepted(worker: Worker) -> None:
+def test_the_last_messages_are_refused_if_the_first_refusal_was_before_anything_was_accepted(worker: Worker) -> None:
     worker.gets(1, refused(404), 0.0)
     worker.sends_all_well(20.0, 21.0)
     outcomes = [worker.gets(1, refused(404), 21.5 + at).result for at in range(REFUSALS_OF_FEW)]
@@ -180,7 +180,7 @@ def test_nothing_is_a_message_s_own_while_nothing_has_been_accepted(worker: Work
 
 
 @pytest.mark.parametrize("in_doubt", [True, False])
-def test_the_same_id_is_an_acceptance_of_what_was_in_doubt_and_of_nothing_else(in_doubt: bool) -> None:
+def test_the_same_id_is_an_acceptance_of_messages_in_doubt_and_of_no_others(in_doubt: bool) -> None:
     conflict = submitted(Result.REFUSED, 409, "same id", perhaps_duplicate=True)
     one = attempted(1, conflict, 0.0, in_doubt=in_doubt)
     AccountRefusals().put_in_context([one], {})

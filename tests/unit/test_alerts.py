@@ -90,7 +90,7 @@ def test_the_gateway_s_health_is_the_worst_that_a_worker_sees(state: str, code: 
         (contact(3600, 3600, Result.MISCONFIGURED), "last_refused"),
     ],
 )
-def test_a_gateway_without_trouble_is_called_well_only_if_it_has_answered_lately(
+def test_a_gateway_without_errors_is_called_ok_only_if_it_has_answered_lately(
     last: GatewayContact | None, state: str
 ) -> None:
     for alive in ([report()], []):
@@ -113,7 +113,7 @@ def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_i
     assert (facts["workers"], facts["of"], facts["gateway"].provider_code) == (1, 2, "401")
 
 
-def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_trouble() -> None:
+def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_reports_one() -> None:
     # What a worker said that has stopped since is not since when it is so.
     since = Since(ago(600), at_least=False)
     fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Result.UNREACHABLE), state_since=since)
@@ -121,7 +121,7 @@ def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_has_tr
     assert (problem.code, problem.facts["state_since"]) == ("no_answer", None)
 
 
-def test_a_last_request_that_was_refused_is_worth_a_look() -> None:
+def test_a_last_request_that_was_refused_is_shown_as_a_warning() -> None:
     fleet = Fleet(NOON, [report()], 0.0, contact(3600, 3600, Result.MISCONFIGURED))
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     assert (problem.code, problem.level) == ("last_refused", "warning")
@@ -133,7 +133,7 @@ def test_a_worker_that_is_gone_says_nothing_of_the_gateway() -> None:
     assert (problem.code, problem.facts) == ("worker_silent", {"worker": "two", "at": gone.at})
 
 
-def test_a_worker_that_has_said_farewell_is_not_missed() -> None:
+def test_a_worker_that_has_reported_its_stop_is_not_missing() -> None:
     assert codes(report("one"), report("two", ago=60.0, stopped=True)) == []
 
 
@@ -146,14 +146,14 @@ OVERDUE = Overdue(1, ago(START_TOLERANCE + 1), {7: "vip"})
     [(load(), "warning"), (load(5), "danger"), (load(overdue=Overdue(1, ago(1), {7: "vip"})), "danger")],
     ids=["idle", "messages wait", "a start has come"],
 )
-def test_nobody_alive_is_grave_when_something_waits(
+def test_no_live_worker_is_severe_when_messages_are_pending(
     reports: list[WorkerReport], to_do: PendingWork, level: str
 ) -> None:
     (problem,) = problems_of(Fleet(NOON, reports, 0.0, WELL, ago(60)), [], to_do, rate=0.0)
     assert (problem.code, problem.level, problem.facts["last"]) == ("no_worker", level, ago(60))
 
 
-def test_nobody_alive_says_how_much_is_overdue_and_since_when() -> None:
+def test_no_live_worker_is_shown_with_what_is_overdue_and_since_when() -> None:
     (problem,) = problems_of(Fleet(NOON, [], 0.0, WELL), [], load(overdue=OVERDUE), rate=0.0)
     facts = problem.facts
     assert (facts["late"], facts["since"], facts["clients"]) == (1, ago(START_TOLERANCE + 1), 20_000)
@@ -235,6 +235,6 @@ def test_a_mailing_that_nobody_matches_is_a_problem_before_it_starts() -> None:
     assert (problem.code, problem.facts["mark"]) == ("nobody_matches", "vip")
 
 
-def test_grave_problems_come_first() -> None:
+def test_severe_problems_come_first() -> None:
     found = codes(report("one", state="circuit_open"), report("two", ago=60.0), mailings=[mailing(1000)])
     assert found == ["gateway_away", "worker_silent", "end_is_near"]

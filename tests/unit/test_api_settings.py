@@ -74,7 +74,7 @@ def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch, name: str, v
 PROVIDER = {"OIDC_ISSUER": "https://id.example", "OIDC_CLIENT_ID": "gonets", "OIDC_CLIENT_SECRET": "secret"}
 
 
-def test_a_provider_is_read_and_its_words_are_roles(environment: pytest.MonkeyPatch) -> None:
+def test_a_provider_is_read_and_its_claims_are_roles(environment: pytest.MonkeyPatch) -> None:
     for name, value in {**PROVIDER, "OIDC_ROLE_CLAIM": "groups", "OIDC_ROLES": "staff=viewer,ops=admin"}.items():
         environment.setenv(name, value)
     provider = ApiSettings.from_environment().provider

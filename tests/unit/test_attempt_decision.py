@@ -99,13 +99,13 @@ def test_the_last_attempt_that_the_limit_allows(answer: SubmitResult, status: st
         (AMBIGUOUS, "unknown"),
     ],
 )
-def test_a_message_that_may_have_landed_does_not_end_as_failed(answer: SubmitResult, status: str) -> None:
+def test_a_message_that_may_have_been_delivered_does_not_end_as_failed(answer: SubmitResult, status: str) -> None:
     came = verdict(answer, RETRIES.max_attempts, in_doubt=True)
 
     assert (came.status, came.in_doubt) == (status, True)
 
 
-def test_a_409_to_the_repeat_of_what_may_have_landed_says_that_it_has() -> None:
+def test_a_409_to_the_repeat_of_a_message_in_doubt_is_an_acceptance() -> None:
     # "I have had this id already", says a gateway that remembers ids.
     conflict = GonetsAdapter().read(Answer(409, {}, b'{"code": 9, "message": "duplicate"}'))
     first = AttemptResult(delivery(1), conflict, NOON.timestamp(), 0.1)
@@ -136,7 +136,7 @@ def test_hold_ends_a_message_after_any_doubt_and_changes_nothing_else(answer: Su
     ("number", "uncounted", "status"),
     [(2, 0, "pending"), (3, 0, "failed"), (3, 1, "pending"), (4, 1, "failed"), (50, 48, "pending"), (50, 47, "failed")],
 )
-def test_spared_attempts_do_not_count_towards_the_limit(number: int, uncounted: int, status: str) -> None:
+def test_uncounted_attempts_do_not_count_towards_the_limit(number: int, uncounted: int, status: str) -> None:
     assert verdict(REFUSED, number, uncounted=uncounted).status == status
 
 
@@ -190,7 +190,7 @@ def test_an_end_has_no_delay(answer: SubmitResult) -> None:
     assert verdict(answer).delay == 0.0
 
 
-def test_the_same_chance_gives_the_same_verdict() -> None:
+def test_the_same_seed_gives_the_same_result() -> None:
     assert verdict(AMBIGUOUS) == verdict(AMBIGUOUS)
     assert verdict(AMBIGUOUS).status is MessageStatus.PENDING
 

@@ -29,7 +29,7 @@ def _told_at_info(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("result", Result)
-def test_an_attempt_is_told_when_it_speaks_of_the_message_and_did_not_end_well(
+def test_an_attempt_is_logged_when_its_failure_is_about_the_message(
     result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
     AttemptLog().write("default", [attempted(result)])
@@ -38,9 +38,7 @@ def test_an_attempt_is_told_when_it_speaks_of_the_message_and_did_not_end_well(
 
 
 @pytest.mark.parametrize("result", Result)
-def test_every_attempt_is_told_to_who_wants_to_know_everything(
-    result: Result, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_every_attempt_is_logged_at_the_level_debug(result: Result, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     AttemptLog().write("default", [attempted(result)])
 

@@ -79,7 +79,7 @@ def attempted(answer: SubmitResult = ACCEPTED, *, message_id: int = 7, seen: boo
         ),
     ],
 )
-def test_an_attempt_is_told_with_what_became_of_its_message(
+def test_an_attempt_is_logged_with_what_became_of_its_message(
     one: AttemptResult, verdict: Transition, entry: dict[str, object]
 ) -> None:
     [part] = entries([(one, verdict)], NOW)

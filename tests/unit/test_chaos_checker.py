@@ -58,7 +58,7 @@ def test_a_clean_run_violates_nothing() -> None:
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_suspect_becomes_due_with_an_answer_that_came_late_and_not_otherwise(answered: bool) -> None:
+def test_a_poison_message_becomes_due_with_an_answer_that_came_late_and_not_otherwise(answered: bool) -> None:
     facts = clean()
     _put(facts, "messages", 2, due_at=float("inf"))
     facts.messages = [
@@ -185,13 +185,13 @@ def test_one_that_it_began_only_when_it_came_to_may_not() -> None:
     assert "lease respected" in {violation.invariant for violation in check(facts)}
 
 
-def test_requests_may_overlap_once_the_lease_has_run_out() -> None:
+def test_requests_may_overlap_once_the_lease_has_expired() -> None:
     facts = clean()
     _put(facts, "requests", 0, answered_at=20.2)
     assert check(facts) == []
 
 
-def test_a_claim_given_back_is_none() -> None:
+def test_a_released_claim_counts_as_none() -> None:
     facts = clean()
     _insert(facts, "messages", 1, _message(10.5, "sending", 1), _message(10.6, "pending", 0))
     assert check(facts) == []

@@ -24,12 +24,12 @@ def test_what_lies_before_the_first_column_is_left_out() -> None:
     assert plot.columns[0].values == (5.0, 0.0)
 
 
-def test_nothing_is_a_flat_line() -> None:
+def test_a_plot_without_data_is_a_flat_line() -> None:
     assert rate_plot([], NOON, seconds=10.0, columns=3).peak == 0.0
     assert moments_plot([], 1.0, columns=60) is None
 
 
-def test_a_sample_of_moments_stands_for_all() -> None:
+def test_a_sample_of_times_represents_all() -> None:
     moments = [NOON + timedelta(seconds=second) for second in range(121)]
     plot = moments_plot(moments, each=10.0, columns=60)
     assert plot

@@ -32,7 +32,7 @@ TIMEOUT = submitted(Result.AMBIGUOUS)
 UNREACHABLE = submitted(Result.UNREACHABLE)
 UNAUTHORIZED = submitted(Result.MISCONFIGURED, 401)
 
-TROUBLES = pytest.mark.parametrize("trouble", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED])
+FAILURES = pytest.mark.parametrize("failure", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED])
 NO_TROUBLES = pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
 NO_CREDIT = submitted(Result.NO_CREDIT, 402)
 FORBIDDEN = submitted(Result.MISCONFIGURED, 403)
@@ -84,20 +84,20 @@ def end_batch(breaker: CircuitBreaker, answers: int, now: float) -> None:
     breaker.end_batch(now, full=True)
 
 
-@pytest.mark.parametrize(("in_hand", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
-def test_once_it_has_answered_as_many_again_may_wait_as_are_on_their_way(in_hand: int, room: int) -> None:
-    assert known().capacity(0.0, in_hand) == room
+@pytest.mark.parametrize(("in_flight", "room"), [(0, 32), (10, 22), (32, 0), (40, 0)])
+def test_once_it_has_answered_as_many_again_may_wait_as_are_in_flight(in_flight: int, room: int) -> None:
+    assert known().capacity(0.0, in_flight) == room
 
 
 def test_to_begin_with_one_message_goes_alone() -> None:
     one = breaker()
 
-    assert [one.capacity(0.0, in_hand) for in_hand in (0, 1, 0)] == [1, 0, 1]
+    assert [one.capacity(0.0, in_flight) for in_flight in (0, 1, 0)] == [1, 0, 1]
     assert (one.state, one.health, one.pick) == (State.CLOSED, GatewayHealth.OK, Pick.FIRST)
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REFUSED, THROTTLED, ERROR, TIMEOUT, UNREACHABLE])
-def test_any_answer_but_those_that_strike_all_messages_ends_that(answer: SubmitResult) -> None:
+def test_any_answer_that_is_not_about_all_messages_ends_the_failures_in_a_row(answer: SubmitResult) -> None:
     one = breaker()
     one.capacity(0.0, 0)
     learn(one, answer)
@@ -119,17 +119,17 @@ def test_only_the_answer_to_the_one_that_went_alone_opens_it_at_once(
 
 
 @pytest.mark.parametrize(("silence", "alone"), [(UNKNOWN_AFTER, False), (UNKNOWN_AFTER + 1.0, True)])
-def test_after_a_long_silence_one_message_goes_alone_again(silence: float, alone: bool) -> None:
+def test_after_a_long_time_without_answers_one_message_goes_alone_again(silence: float, alone: bool) -> None:
     one = known()
 
     assert (one.capacity(silence, 0) == 1) is alone
 
 
-def test_what_is_on_its_way_for_long_is_no_silence() -> None:
+def test_a_request_in_flight_for_long_is_no_time_without_answers() -> None:
     assert known().capacity(1000.0, 3) == 29
 
 
-def test_what_gets_its_turn_within_a_tenth_of_a_second_may_wait_in_hand() -> None:
+def test_messages_that_start_within_a_tenth_of_a_second_may_be_claimed_in_advance() -> None:
     one = breaker(16)
     for step in range(30):
         end_batch(one, 1000, step / 10)
@@ -149,7 +149,7 @@ def test_what_waits_is_little_again_once_answers_are_slow_to_come() -> None:
     assert one.capacity(3.0, 0) == 16
 
 
-def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
+def test_after_a_time_without_answers_as_many_again_may_wait_as_to_begin_with() -> None:
     one = breaker(16)
     for step in range(5):
         end_batch(one, 1000, step / 10)
@@ -159,27 +159,27 @@ def test_after_a_silence_as_many_again_may_wait_as_to_begin_with() -> None:
     assert one.capacity(25.0, 0) == 32
 
 
-def test_slots_of_the_fleet_s_pace_may_be_taken_ahead() -> None:
+def test_slots_of_the_fleet_s_rate_limit_may_be_taken_ahead() -> None:
     one = CircuitBreaker(16, Random(1), prefetch=50)
     learn(one, ACCEPTED)
 
     assert one.capacity(0.0, 0) == 66
 
 
-@TROUBLES
-def test_troubles_in_a_row_open_it(trouble: SubmitResult) -> None:
+@FAILURES
+def test_failures_in_a_row_open_it(failure: SubmitResult) -> None:
     one = breaker()
-    learn(one, *[trouble] * (FAILURE_THRESHOLD - 1))
+    learn(one, *[failure] * (FAILURE_THRESHOLD - 1))
     assert one.capacity(0.0, 0) > 0
 
-    learn(one, trouble)
+    learn(one, failure)
 
     assert one.state is State.OPEN
     assert one.capacity(0.0, 0) == 0
 
 
 @NO_TROUBLES
-def test_an_answer_about_the_message_itself_breaks_the_row(answer: SubmitResult) -> None:
+def test_an_answer_about_the_message_itself_ends_the_failures_in_a_row(answer: SubmitResult) -> None:
     one = breaker()
     for _ in range(3):
         learn(one, *[ERROR] * (FAILURE_THRESHOLD - 1), answer)
@@ -188,7 +188,7 @@ def test_an_answer_about_the_message_itself_breaks_the_row(answer: SubmitResult)
 
 
 @STRIKES_ALL
-def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
+def test_a_failure_of_all_messages_opens_it_at_the_first_that_went_alone(
     answer: SubmitResult, in_a_row: int, health: GatewayHealth
 ) -> None:
     one = breaker()
@@ -200,7 +200,7 @@ def test_what_strikes_all_messages_opens_it_at_the_first_that_went_alone(
 
 
 @STRIKES_ALL
-def test_what_strikes_all_messages_opens_it_after_a_few_in_a_row(
+def test_failures_of_all_messages_open_it_after_a_few_in_a_row(
     answer: SubmitResult, in_a_row: int, health: GatewayHealth
 ) -> None:
     one = breaker()
@@ -212,7 +212,9 @@ def test_what_strikes_all_messages_opens_it_after_a_few_in_a_row(
 
 
 @STRIKES_ALL
-def test_after_a_good_probe_that_row_begins_anew(answer: SubmitResult, in_a_row: int, health: GatewayHealth) -> None:
+def test_after_a_successful_probe_the_failures_in_a_row_are_counted_anew(
+    answer: SubmitResult, in_a_row: int, health: GatewayHealth
+) -> None:
     one = opened(answer)
     now = fail_probe(one, ACCEPTED, 0.0)
 
@@ -267,14 +269,14 @@ def test_probes_that_may_put_a_message_in_doubt_take_one_that_is_and_the_first_o
 
 
 @pytest.mark.parametrize(("answer", "limit"), [(GARBAGE, 1), (UNAUTHORIZED, 16)])
-def test_an_account_that_is_well_again_is_sent_as_much_as_before(answer: SubmitResult, limit: int) -> None:
+def test_an_account_that_has_recovered_is_sent_as_much_as_before(answer: SubmitResult, limit: int) -> None:
     one = opened(answer)
     fail_probe(one, ACCEPTED, 0.0)
 
     assert one.limit == limit
 
 
-def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_hand() -> None:
+def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_flight() -> None:
     one = opened(now=100.0)
     over = 100.0 + one.seconds_until_probe(100.0)
 
@@ -286,7 +288,7 @@ def test_after_the_pause_one_message_is_tried_once_nothing_else_is_in_hand() -> 
     assert one.capacity(over + 1000, 0) == 0
 
 
-def test_asking_for_room_alone_starts_no_probe() -> None:
+def test_reading_the_capacity_starts_no_probe() -> None:
     one = opened()
 
     assert one.capacity(1000.0, 0) == 1
@@ -296,7 +298,7 @@ def test_asking_for_room_alone_starts_no_probe() -> None:
 
 
 @NO_TROUBLES
-def test_a_good_probe_closes_it(answer: SubmitResult) -> None:
+def test_a_successful_probe_closes_it(answer: SubmitResult) -> None:
     one = opened()
     fail_probe(one, answer, 0.0)
 
@@ -304,7 +306,7 @@ def test_a_good_probe_closes_it(answer: SubmitResult) -> None:
     assert one.seconds_until_probe(0.0) == 0.0
 
 
-def test_a_gateway_that_has_come_back_is_not_hit_with_everything_at_once() -> None:
+def test_the_load_on_a_gateway_that_has_recovered_rises_gradually() -> None:
     one = opened()
     now = fail_probe(one, ACCEPTED, 0.0)
     one.end_batch(now, full=True)
@@ -315,7 +317,7 @@ def test_a_gateway_that_has_come_back_is_not_hit_with_everything_at_once() -> No
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, THROTTLED, UNAUTHORIZED, GARBAGE])
-def test_a_bad_probe_opens_it_again(answer: SubmitResult) -> None:
+def test_a_failed_probe_opens_it_again(answer: SubmitResult) -> None:
     one = opened()
     now = fail_probe(one, answer, 0.0)
 
@@ -385,7 +387,7 @@ def test_the_pause_lasts_as_long_as_the_gateway_asks_within_reason(asked: float,
     assert least <= one.seconds_until_probe(0.0) <= max(least, PAUSE_BASE)
 
 
-def test_after_slower_nothing_waits_beyond_the_limit_until_it_has_come_back() -> None:
+def test_after_throttling_nothing_waits_beyond_the_limit_until_it_has_recovered() -> None:
     one = breaker(16)
     for step in range(30):
         end_batch(one, 1000, step / 10)
@@ -401,7 +403,7 @@ def test_after_slower_nothing_waits_beyond_the_limit_until_it_has_come_back() ->
 
 
 @pytest.mark.parametrize("answer", [ERROR, TIMEOUT, UNREACHABLE, REFUSED])
-def test_only_slower_lowers_the_limit(answer: SubmitResult) -> None:
+def test_only_throttling_lowers_the_limit(answer: SubmitResult) -> None:
     one = breaker(16)
     learn(one, answer, answer)
     one.end_batch(0.0, full=True)
@@ -410,7 +412,7 @@ def test_only_slower_lowers_the_limit(answer: SubmitResult) -> None:
 
 
 @pytest.mark.parametrize(("full", "limit"), [(True, 64), (False, 16)])
-def test_the_limit_is_raised_only_while_as_many_are_on_their_way_as_may_be(full: bool, limit: int) -> None:
+def test_the_limit_is_raised_only_while_as_many_are_in_flight_as_may_be(full: bool, limit: int) -> None:
     one = breaker(64)
     for step in range(30):
         learn(one, *[ACCEPTED] * 100 * one.limit)
@@ -426,5 +428,5 @@ def test_the_token_is_right_again_after_a_good_answer() -> None:
     assert not one.account_refused
 
 
-def test_there_is_no_pause_while_all_is_well() -> None:
+def test_there_is_no_pause_without_failures() -> None:
     assert breaker().seconds_until_probe(0.0) == 0.0

@@ -194,7 +194,7 @@ def test_a_line_damaged_in_the_middle_is_not_taken_for_windows_1251() -> None:
         table("é", *ASCII_ROWS).encode() + table(CYRILLIC).encode("cp1251"),
     ],
 )
-def test_lines_that_contradict_each_other_are_guessed_by_nobody(data: bytes) -> None:
+def test_lines_that_contradict_each_other_are_refused(data: bytes) -> None:
     assert "are in different ones" in refusal(data)
 
 
@@ -343,7 +343,7 @@ GOOD = [f"{','.join(client(number))}\r\n" for number in range(300)]
         ('"' + "x" * (3 * MAX_LINE) + "\r\n", "Is longer than 65,536 characters."),
     ],
 )
-def test_a_line_that_is_no_row_takes_no_other_with_it(wrong: str, reason: str) -> None:
+def test_a_line_that_is_no_row_rejects_no_other(wrong: str, reason: str) -> None:
     for place in (0, 150, 300):
         rows = rows_of(HEADER + "".join([*GOOD[:place], wrong, *GOOD[place:]]))
         assert rows[place] == (place + 2, reason)

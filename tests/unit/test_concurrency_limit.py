@@ -37,14 +37,14 @@ def test_it_begins_at_the_floor_and_never_above_the_concurrency(most: int) -> No
 
 
 @pytest.mark.parametrize(("seconds", "within"), [(0.1, 1.0), (1.0, 8.0)])
-def test_a_gateway_that_is_far_away_is_asked_for_as_much_at_once_as_may_be(seconds: float, within: float) -> None:
+def test_the_limit_for_a_gateway_with_high_latency_reaches_the_maximum(seconds: float, within: float) -> None:
     limit = AdaptiveConcurrencyLimit(1000)
     run(limit, latency(seconds), within)
 
     assert limit.value == 1000
 
 
-def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_second() -> None:
+def test_the_limit_for_a_gateway_with_low_latency_reaches_the_maximum_within_a_fifth_of_a_second() -> None:
     limit = AdaptiveConcurrencyLimit(256)
     run(limit, latency(0.005), 0.2)
 
@@ -52,7 +52,7 @@ def test_a_gateway_next_door_is_asked_for_all_it_can_take_within_a_fifth_of_a_se
     assert limit.rate > 256 / 0.005 / 2
 
 
-def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
+def test_one_slow_round_does_not_lower_the_limit() -> None:
     limit = AdaptiveConcurrencyLimit(2 * INITIAL_LIMIT)
     for step in range(4):
         limit.record(INITIAL_LIMIT, step / 100, full=True)
@@ -65,7 +65,7 @@ def test_one_poor_glimpse_is_not_yet_bad_news() -> None:
     assert limit.value == 2 * INITIAL_LIMIT
 
 
-def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> None:
+def test_the_limit_falls_when_more_requests_at_once_bring_no_more_throughput() -> None:
     limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
 
@@ -77,7 +77,7 @@ def test_a_gateway_that_is_no_faster_for_more_at_once_is_asked_for_less() -> Non
     assert limit.value <= 64
 
 
-def test_a_gateway_that_has_moved_away_is_asked_for_more_at_once_again() -> None:
+def test_the_limit_rises_again_when_the_latency_of_the_gateway_rises() -> None:
     limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
 
@@ -94,7 +94,7 @@ def test_it_is_not_raised_while_it_is_not_reached() -> None:
     assert limit.value == INITIAL_LIMIT
 
 
-def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -> None:
+def test_throttling_halves_it_and_it_recovers_by_one_for_each_round_of_answers() -> None:
     limit = AdaptiveConcurrencyLimit(16)
     limit.on_throttled()
     assert limit.value == 8
@@ -107,7 +107,7 @@ def test_slower_halves_it_and_it_comes_back_by_one_for_each_round_of_answers() -
     assert not limit.cautious
 
 
-def test_slower_in_answer_to_what_was_on_its_way_already_does_not_halve_it_again() -> None:
+def test_throttling_of_requests_already_in_flight_does_not_halve_it_again() -> None:
     limit = AdaptiveConcurrencyLimit(16)
     for _ in range(10):
         limit.on_throttled()
@@ -118,7 +118,7 @@ def test_slower_in_answer_to_what_was_on_its_way_already_does_not_halve_it_again
     assert limit.value == 4
 
 
-def test_slower_after_a_pause_is_news() -> None:
+def test_throttling_after_a_pause_lowers_the_limit() -> None:
     limit = AdaptiveConcurrencyLimit(16)
     limit.on_throttled()
     limit.restart()

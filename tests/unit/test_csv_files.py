@@ -26,5 +26,5 @@ def test_every_text_comes_back_as_it_was(text: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "vip", "'vip"])
-def test_a_cell_that_nobody_has_guarded_is_taken_as_it_is(cell: str) -> None:
+def test_a_cell_that_is_not_escaped_is_taken_as_it_is(cell: str) -> None:
     assert unescape_formula(cell) == cell

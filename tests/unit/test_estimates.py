@@ -78,7 +78,7 @@ def test_a_backlog_shrinks_by_even_shares(waiting: tuple[int, ...], sent: float,
     assert Backlog(waiting).after(sent) == Backlog(left)
 
 
-def test_a_mailing_meets_what_is_left_of_the_backlog_when_it_starts() -> None:
+def test_the_estimate_of_a_later_mailing_counts_the_backlog_that_is_left_at_its_start() -> None:
     backlog = Backlog((7200,))
     assert backlog_at(NOON + HOUR, NOON, 1.0, backlog) == Backlog((3600,))
     assert backlog_at(NOON - HOUR, NOON, 1.0, backlog) == backlog_at(None, NOON, 1.0, backlog) == backlog

@@ -84,7 +84,7 @@ def test_no_more_slots_are_free_than_lie_in_the_next_half_second(rate: float, ne
 
 
 @pytest.mark.parametrize("rate", [0.1, 1, 10, 200, 1000])
-def test_a_worker_never_finds_more_free_than_it_may_hold(rate: float) -> None:
+def test_a_worker_never_gets_more_free_slots_than_it_may_hold(rate: float) -> None:
     limiter = FleetRateLimiter(rate)
 
     assert limiter.free_slots(Database().cursor) <= limiter.slots_ahead
@@ -113,7 +113,7 @@ def test_slots_follow_each_other_over_all_workers() -> None:
         ([0.4, 0.3, 0.1, 0.2, 0.5], 1000.8),  # never quick: the quickest is the truest
     ],
 )
-def test_a_worker_that_stands_still_before_it_looks_at_its_clock_asks_again(
+def test_a_worker_that_is_frozen_before_it_reads_its_clock_asks_again(
     stalls: list[float], begins: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Stalls(monkeypatch, *stalls)
@@ -171,7 +171,7 @@ def test_however_late_and_however_slow_within_bounds_no_second_holds_more_than_t
 
 
 @pytest.mark.parametrize("rate", [10, 200, 1000])
-def test_no_more_than_a_fortieth_of_the_rate_is_given_away(rate: int) -> None:
+def test_no_more_than_a_fortieth_of_the_rate_is_unused(rate: int) -> None:
     assert 1 / spacing(rate) >= rate * 39 / 40
 
 

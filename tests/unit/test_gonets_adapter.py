@@ -49,7 +49,7 @@ def test_a_provider_is_found_by_its_name(provider: str) -> None:
         adapter_for("carrier pigeon")
 
 
-def test_a_body_that_was_read_before_means_the_same_again() -> None:
+def test_a_body_that_was_read_before_has_the_same_result_again() -> None:
     adapter = GonetsAdapter()
     good, other = Answer(200, {}, b'{"code": 0}'), Answer(200, {}, b'{"code": 9}')
     results = [adapter.read(answer).result for answer in (good, good, other, good, Answer(200))]
@@ -280,14 +280,14 @@ def test_a_refusal_without_words_has_no_reason(body: bytes) -> None:
     assert read(400, body).reason is None
 
 
-def test_words_are_one_printable_line() -> None:
+def test_the_gateway_s_message_is_one_printable_line() -> None:
     body = json.dumps({"code": 5, "message": "one\r\n two\t\x00three\u202e\ud800 четыре\u2028"}).encode()
 
     assert read(200, body).words == "code 5: one two three четыре"
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
-def test_words_are_few(status: int) -> None:
+def test_the_gateway_s_message_is_cut_to_a_limit(status: int) -> None:
     answer = read(status, json.dumps({"code": 10**4000, "message": "long " * 1000}).encode())
 
     assert answer.words is not None

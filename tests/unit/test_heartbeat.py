@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "heartbeat"
 
 
-def grow_old(file: Path, seconds: float) -> None:
+def set_age(file: Path, seconds: float) -> None:
     os.utime(file, (time.time() - seconds, time.time() - seconds))
 
 
@@ -31,9 +31,9 @@ def look(file: str | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_beat_makes_the_file_fresh(file: Path) -> None:
+def test_a_heartbeat_updates_the_file(file: Path) -> None:
     heartbeat = Heartbeat(str(file))
-    grow_old(file, 2 * FRESH_SECONDS)
+    set_age(file, 2 * FRESH_SECONDS)
     assert not is_fresh(file)
 
     heartbeat.beat()
@@ -57,9 +57,9 @@ def test_the_file_is_touched_at_most_once_a_second(file: Path, monkeypatch: pyte
     assert file.exists()
 
 
-def test_a_time_in_the_future_from_before_the_clock_was_put_back_is_no_sign_of_life(file: Path) -> None:
+def test_a_report_dated_in_the_future_does_not_make_a_worker_alive(file: Path) -> None:
     Heartbeat(str(file)).beat()
-    grow_old(file, -2 * FRESH_SECONDS)
+    set_age(file, -2 * FRESH_SECONDS)
 
     assert not is_fresh(file)
 
@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_written_any_more_does_not_stop_the_worker(tmp_pat
 @pytest.mark.parametrize(("age", "status"), [(0.0, 0), (FRESH_SECONDS / 2, 0), (FRESH_SECONDS + 1, 1)])
 def test_the_health_check_tells_by_the_age_of_the_file(age: float, status: int, file: Path) -> None:
     file.touch()
-    grow_old(file, age)
+    set_age(file, age)
 
     assert look(str(file)).returncode == status
 

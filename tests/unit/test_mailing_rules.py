@@ -50,7 +50,7 @@ def test_after_its_launch_the_text_the_end_and_what_to_do_in_doubt_can_be_change
 
 @pytest.mark.parametrize("term", ["mark", "start_datetime"])
 @pytest.mark.parametrize("launched", [RUNNING, PAUSED], ids=["running", "paused"])
-def test_after_its_launch_its_mark_and_start_are_history(launched: Mailing, term: str) -> None:
+def test_after_its_launch_its_mark_and_start_can_not_be_changed(launched: Mailing, term: str) -> None:
     with pytest.raises(Conflict, match=r"Cancel it \(POST /v1/mailing/7/cancel/\) and create a new mailing") as refused:
         check_change(launched, TERMS, replace(TERMS, **{term: CHANGES[term]}))
     assert refused.value.field == term
@@ -74,7 +74,7 @@ def test_a_start_written_in_another_time_zone_is_the_same_start() -> None:
     assert check_change(RUNNING, TERMS, replace(TERMS, start_datetime=in_moscow)) == []
 
 
-def test_several_changes_are_named_in_one_order() -> None:
+def test_several_faults_are_set_in_one_request() -> None:
     assert check_change(SCHEDULED, TERMS, replace(TERMS, **CHANGES)) == list(CHANGES)
 
 

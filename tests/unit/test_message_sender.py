@@ -191,7 +191,7 @@ def test_a_delivery_whose_time_is_to_come_waits_for_it(gateway: SlowGateway, ope
     assert one.start_from <= attempted[1].started
 
 
-def test_a_message_that_trips_the_code_up_harms_no_other(
+def test_a_message_that_raises_an_exception_affects_no_other(
     gateway: SlowGateway, open_sender: OpenSender, caplog: pytest.LogCaptureFixture
 ) -> None:
     sender = open_sender(4)
@@ -392,7 +392,7 @@ def test_only_what_came_last_may_be_taken_back(gateway: SlowGateway, open_sender
     assert gateway.asked == [0, 1, 2]
 
 
-def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest_at_once(
+def test_a_stop_finishes_what_is_in_flight_and_releases_the_rest_at_once(
     gateway: SlowGateway, open_sender: OpenSender
 ) -> None:
     sender = open_sender(2)

@@ -128,14 +128,14 @@ def test_a_program_may_not_send_what_people_write(written: str) -> None:
             numbers.exactly(written)
 
 
-def test_only_whole_numbers_as_their_country_has_them_are_plain() -> None:
+def test_only_complete_national_numbers_pass_the_fast_check() -> None:
     for numbers in (ANYWHERE, RUSSIA):
         assert numbers.is_plain(str(MEANT))
         for written in ("7916000040", "791600004044", "7916-000404", "7916 000404", "+7916000040", "07916000040", ""):
             assert not numbers.is_plain(written), written
 
 
-def test_what_is_plain_to_see_is_what_the_library_says() -> None:
+def test_the_fast_check_agrees_with_the_library() -> None:
     kinds = phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE
     plain = 0
     for region in REGIONS:

@@ -40,7 +40,7 @@ def test_ten_seconds_worth_may_come_at_once_and_then_as_many_as_the_rate(
     assert table.acquire("one", rate) > 0
 
 
-def test_looking_takes_nothing(clock: Clock) -> None:
+def test_reading_the_wait_acquires_nothing(clock: Clock) -> None:
     table = RateLimiter()
     assert [table.seconds_to_wait("one", 1.0, 1) for _ in range(3)] == [0, 0, 0]
     assert table.acquire("one", 1.0, 1) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.required_tools import Tool, last_words, need
+from tests.required_tools import Tool, need, skip_summary
 
 NOWHERE = Tool("a-package", ("gonets-needs-no-such-program",))
 
@@ -31,10 +31,10 @@ def test_where_everything_is_to_be_tested_a_missing_tool_is_a_failure(monkeypatc
 
 
 def test_the_last_lines_tell_each_reason_once_with_how_many_tests_it_kept_from_running() -> None:
-    assert last_words({"no pgbouncer": 5, "no root": 1}) == (
+    assert skip_summary({"no pgbouncer": 5, "no root": 1}) == (
         "Everything passes but what was not run:\n  5 skipped: no pgbouncer\n  1 skipped: no root"
     )
 
 
 def test_the_last_line_says_when_nothing_was_skipped() -> None:
-    assert last_words({}) == "Everything passes."
+    assert skip_summary({}) == "Everything passes."

@@ -45,7 +45,7 @@ def test_probabilities_may_add_up_to_exactly_one() -> None:
     assert len(Faults.from_json({"statuses": tenths}).statuses) == 10
 
 
-def test_no_faults_is_good_behaviour() -> None:
+def test_without_faults_none_is_injected() -> None:
     assert FaultInjector(Faults.from_json({})).pick(1, 79001234567) is NO_FAULT
 
 

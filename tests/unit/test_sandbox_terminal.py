@@ -23,7 +23,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> FakeTerminal:
     return FakeTerminal()
 
 
-def test_on_a_terminal_a_passing_line_gives_way_to_the_next(screen: FakeTerminal) -> None:
+def test_on_a_terminal_a_status_line_is_replaced_by_the_next(screen: FakeTerminal) -> None:
     terminal = Terminal(screen)
     terminal.status_line("1 of 2")
     terminal.status_line("2 of 2")
@@ -32,7 +32,7 @@ def test_on_a_terminal_a_passing_line_gives_way_to_the_next(screen: FakeTerminal
     assert screen.getvalue() == "\r\x1b[2K1 of 2\r\x1b[2K2 of 2\r\x1b[2Kdone\nmore\n"
 
 
-def test_a_passing_line_never_wraps(screen: FakeTerminal) -> None:
+def test_a_status_line_never_wraps(screen: FakeTerminal) -> None:
     Terminal(screen).status_line("x" * 100)
     assert screen.getvalue() == "\r\x1b[2K" + "x" * 39
 
@@ -48,7 +48,7 @@ def test_no_color_is_respected(screen: FakeTerminal, monkeypatch: pytest.MonkeyP
     assert screen.getvalue() == "done\n"
 
 
-def test_elsewhere_there_are_plain_lines_and_at_most_one_passing_line_a_second() -> None:
+def test_elsewhere_there_are_plain_lines_and_at_most_one_status_line_a_second() -> None:
     stream = io.StringIO()
     terminal = Terminal(stream)
     for number in range(100):
@@ -64,7 +64,7 @@ def test_what_the_encoding_can_not_say_is_replaced() -> None:
     assert stream.read() == "?? done\n"
 
 
-def test_a_reader_that_has_gone_is_no_reason_to_stop() -> None:
+def test_a_closed_output_does_not_stop_it() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as stream:

@@ -35,7 +35,7 @@ class Served(NamedTuple):
         """A new connection."""
         return socket.create_connection((self.host, self.port), timeout=START_PATIENCE)
 
-    def say(self, request: bytes) -> bytes:
+    def send(self, request: bytes) -> bytes:
         """All that the server answers to these very bytes until it closes the connection."""
         with self.connect() as wire:
             wire.sendall(request)

@@ -112,7 +112,7 @@ def test_what_there_is_not_is_401_to_nobody_and_404_to_who_has_a_key(app: Flask,
         "Bearer \xff",
     ],
 )
-def test_what_is_no_key_opens_nothing(app: Flask, api: Caller, sent: str) -> None:
+def test_an_unknown_key_is_refused(app: Flask, api: Caller, sent: str) -> None:
     for path in ("/v1/client/", "/clients/"):  # a page too: whoever sends a key is no browser to be sent to sign in
         answer = caller(app, None).get(path, headers={"Authorization": sent})
         assert answer.status_code == 401
@@ -125,7 +125,7 @@ def test_the_scheme_is_read_in_any_case_with_any_blanks_after_it(app: Flask, api
     assert caller(app, None).get("/v1/client/", headers={"Authorization": sent}).status_code == 200
 
 
-def test_another_secret_with_a_known_prefix_opens_nothing(app: Flask, api: Caller) -> None:
+def test_another_secret_with_a_known_prefix_is_refused(app: Flask, api: Caller) -> None:
     key = add_key(api)
     assert caller(app, key).get("/v1/client/").status_code == 200
     forged = key[:-1] + ("0" if key[-1] != "0" else "1")
@@ -155,7 +155,7 @@ def test_a_key_made_twice_with_an_idempotency_key_is_two_keys_and_neither_is_kep
     assert factories.value(connection, "SELECT count(*) FROM idempotency_key") == 0
 
 
-def test_a_revoked_key_opens_nothing_within_seconds(app: Flask, api: Caller, clock: Clock) -> None:
+def test_a_revoked_key_is_refused_within_seconds(app: Flask, api: Caller, clock: Clock) -> None:
     owner = caller(app, add_key(api))
     assert owner.get("/v1/client/").status_code == 200
     assert api.delete("/v1/key/1/").status_code == 204

@@ -15,7 +15,7 @@ YEAR = "public, max-age=31536000, immutable"
 PAGES = pytest.mark.parametrize("page", ["/login/", "/clients/", "/docs/"])
 
 
-def loaded_by(api: Caller, page: str) -> list[str]:
+def assets_of(api: Caller, page: str) -> list[str]:
     """The addresses of a page's styles, scripts and pictures."""
     found = re.findall(r'<(?:script|link|use)[^>]* (?:src|href)="([^"#]+)', api.get(page).text)
     assert found
@@ -24,7 +24,7 @@ def loaded_by(api: Caller, page: str) -> list[str]:
 
 @PAGES
 def test_what_a_page_loads_is_kept_for_a_year_and_compressed(api: Caller, page: str) -> None:
-    for address in loaded_by(api, page):
+    for address in assets_of(api, page):
         plain, packed = (api.get(address, headers={"Accept-Encoding": coding}) for coding in ("gzip;q=0", "br, gzip"))
         assert plain.headers["Cache-Control"] == packed.headers["Cache-Control"] == YEAR, address
         assert "Content-Encoding" not in plain.headers
@@ -42,7 +42,7 @@ def test_what_a_page_loads_is_kept_for_a_year_and_compressed(api: Caller, page: 
 @PAGES
 @pytest.mark.parametrize("version", ["", "0123456789abcdef/"], ids=["no version", "one of before"])
 def test_at_another_address_it_is_kept_for_minutes(api: Caller, page: str, version: str) -> None:
-    for address in loaded_by(api, page):
+    for address in assets_of(api, page):
         folder, _, name = address.lstrip("/").split("/")
         answer = api.get(f"/{folder}/{version}{name}")
         assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=300")

@@ -174,7 +174,7 @@ def test_nobody_can_rewrite_it(api: Caller, connection: Connection, statement: s
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nor_through_the_api(api: Caller, method: str) -> None:
+def test_the_api_can_not_rewrite_it(api: Caller, method: str) -> None:
     assert api.open("/v1/audit/", method=method).status_code == 405
 
 

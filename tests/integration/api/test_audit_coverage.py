@@ -48,7 +48,7 @@ NOT_DATA = frozenset({"db", "openapi"})
 
 
 @dataclass
-class World:
+class Service:
     """Two clients, a mailing that waits (1), one under way whose messages failed, are unknown and wait (2)."""
 
     app: Flask
@@ -78,7 +78,7 @@ class World:
         return [operation for (operation,) in found if operation != "signInFailed"]
 
 
-Act = Callable[[World], object]
+Act = Callable[[Service], object]
 
 
 @dataclass(frozen=True)
@@ -92,21 +92,21 @@ class Case:
 
 def send(method: str, path: str, **options: Any) -> Act:
     """A request with an admin's key."""
-    return lambda world: world.api.open(path, method=method, **options)
+    return lambda service: service.api.open(path, method=method, **options)
 
 
 def post(path: str, form: dict[str, str] | None = None) -> Act:
     """A form of the console."""
-    return lambda world: world.api.post(path, data=form or {})
+    return lambda service: service.api.post(path, data=form or {})
 
 
 def fill_in(path: str, **changes: str) -> Act:
     """A page's own form as a browser sends it, with these changes; twice, as by two clicks."""
 
-    def act(world: World) -> None:
-        form = fields_of(world.api.get(path)) | changes
+    def act(service: Service) -> None:
+        form = fields_of(service.api.get(path)) | changes
         for _ in range(2):
-            world.api.post(path, data=form)
+            service.api.post(path, data=form)
 
     return act
 
@@ -114,9 +114,9 @@ def fill_in(path: str, **changes: str) -> Act:
 def edit(table: str, path: str, form: dict[str, str]) -> Act:
     """A form of the console that was opened just now."""
 
-    def act(world: World) -> Answer:
-        moment = value(world.connection, f"SELECT updated_at FROM {table} WHERE id = 1")  # noqa: S608
-        return world.api.post(path, data=form | {"updated_at": moment.astimezone(UTC).isoformat()})
+    def act(service: Service) -> Answer:
+        moment = value(service.connection, f"SELECT updated_at FROM {table} WHERE id = 1")  # noqa: S608
+        return service.api.post(path, data=form | {"updated_at": moment.astimezone(UTC).isoformat()})
 
     return act
 
@@ -135,18 +135,18 @@ def send_file(step: str) -> Act:
 def run(*arguments: str) -> Act:
     """A command of `flask`."""
 
-    def act(world: World) -> None:
-        result = world.app.test_cli_runner().invoke(args=list(arguments))
+    def act(service: Service) -> None:
+        result = service.app.test_cli_runner().invoke(args=list(arguments))
         assert result.exit_code == 0, result.output
 
     return act
 
 
-def reopen_one(world: World) -> None:
+def reopen_one(service: Service) -> None:
     """The command, when there is a mailing that has ended although its messages have not."""
-    mailing_id = add_running_mailing(world.connection, 1)
-    change_mailing(world.connection, mailing_id, "status = 'finished', ended_at = now(), settled_at = now()")
-    run("ledger", "reopen")(world)
+    mailing_id = add_running_mailing(service.connection, 1)
+    change_mailing(service.connection, mailing_id, "status = 'finished', ended_at = now(), settled_at = now()")
+    run("ledger", "reopen")(service)
 
 
 def token_of(browser: Caller) -> str:
@@ -155,56 +155,56 @@ def token_of(browser: Caller) -> str:
     return found[1]
 
 
-def sign_in_with_key(world: World) -> None:
-    world.browser()
+def sign_in_with_key(service: Service) -> None:
+    service.browser()
 
 
-def sign_in_with_link_instead(world: World) -> Answer:
+def sign_in_with_link_instead(service: Service) -> Answer:
     """Opens another person's link in a browser that somebody is signed in with, and confirms."""
-    browser, token = world.browser()
-    key = world.api.post("/v1/key/create/", json={"name": "a viewer", "role": "viewer"}).json["key"]
-    path = caller(world.app, key).post("/v1/sign-in-link/create/").json["path"]
+    browser, token = service.browser()
+    key = service.api.post("/v1/key/create/", json={"name": "a viewer", "role": "viewer"}).json["key"]
+    path = caller(service.app, key).post("/v1/sign-in-link/create/").json["path"]
     return browser.post("/login/", data={"csrf_token": token, "link": path.partition("link=")[2]})
 
 
-def sign_out(world: World) -> Answer:
-    browser, token = world.browser()
+def sign_out(service: Service) -> Answer:
+    browser, token = service.browser()
     return browser.post("/logout/", data={"csrf_token": token})
 
 
-def open_link(world: World) -> Answer:
-    return caller(world.app, None).get(world.api.post("/v1/sign-in-link/create/").json["path"])
+def open_link(service: Service) -> Answer:
+    return caller(service.app, None).get(service.api.post("/v1/sign-in-link/create/").json["path"])
 
 
-def go_to_provider(world: World) -> Answer:
-    return caller(world.app, None).get("/login/provider/")
+def go_to_provider(service: Service) -> Answer:
+    return caller(service.app, None).get("/login/provider/")
 
 
-def come_back(world: World) -> Answer:
-    browser = caller(world.app, None)
+def return_from_provider(service: Service) -> Answer:
+    browser = caller(service.app, None)
     there = browser.get("/login/provider/").headers["Location"]
     back = urlsplit(requests.get(there, allow_redirects=False, timeout=10).headers["Location"])
     return browser.get(f"{back.path}?{back.query}")
 
 
-def sign_in_with_wrong_key(world: World) -> Answer:
-    browser = caller(world.app, None)
+def sign_in_with_wrong_key(service: Service) -> Answer:
+    browser = caller(service.app, None)
     return browser.post("/login/", data={"csrf_token": token_of(browser), "key": "wrong"})
 
 
-def pause_and_resume(world: World) -> None:
+def pause_and_resume(service: Service) -> None:
     for action in ("pause", "resume"):
-        world.api.post(f"/v1/mailing/1/{action}/")
+        service.api.post(f"/v1/mailing/1/{action}/")
 
 
-def send_test(world: World) -> Answer:
-    number = value(world.connection, "SELECT phone_number FROM client WHERE id = 1")
-    return world.api.post("/mailings/1/test/", data={"phone_number": number})
+def send_test(service: Service) -> Answer:
+    number = value(service.connection, "SELECT phone_number FROM client WHERE id = 1")
+    return service.api.post("/mailings/1/test/", data={"phone_number": number})
 
 
-def send_test_by_api(world: World) -> Answer:
-    number = value(world.connection, "SELECT phone_number FROM client WHERE id = 1")
-    return world.api.post(
+def send_test_by_api(service: Service) -> Answer:
+    number = value(service.connection, "SELECT phone_number FROM client WHERE id = 1")
+    return service.api.post(
         "/v1/mailing/1/test/", json={"phone_number": number}, headers={"Idempotency-Key": "test-send"}
     )
 
@@ -419,7 +419,7 @@ SIGN_IN_CASES = {
     ),
     "GET sign_in.to_provider": Case((), (go_to_provider,)),
     "GET sign_in.from_provider": Case(
-        ((come_back, ["signIn"]),), (send("GET", "/login/provider/back/?state=x&code=y"),)
+        ((return_from_provider, ["signIn"]),), (send("GET", "/login/provider/back/?state=x&code=y"),)
     ),
 }
 COMMAND_CASES = {
@@ -438,23 +438,25 @@ CASES = API_CASES | CONSOLE_CASES | SIGN_IN_CASES | COMMAND_CASES
 
 
 @pytest.fixture(scope="module")
-def walked_app(database_url: str) -> Iterator[Flask]:
+def audited_app(database_url: str) -> Iterator[Flask]:
     with OpenIdProvider() as provider:
         settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
         yield create_app(ApiSettings(database_url=parse_database_url(database_url), provider=settings))
 
 
 @pytest.fixture
-def world(walked_app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> World:
+def service(
+    audited_app: Flask, clean_database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> Service:
     monkeypatch.setattr(rate_limiter, "by_sign_in_address", rate_limiter.RateLimiter())
-    api = caller(walked_app)
+    api = caller(audited_app)
     add_clients(connection, 2)
     add_mailing(api)
     add_running_mailing(connection, 3)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE id = 1")
     execute(connection, "UPDATE message SET status = 'unknown', ended_at = now() WHERE id = 2")
     execute(connection, "UPDATE mailing SET launched_at = now() WHERE id = 2")
-    return World(walked_app, api, connection)
+    return Service(audited_app, api, connection)
 
 
 def operations(app: Flask) -> set[str]:
@@ -464,8 +466,8 @@ def operations(app: Flask) -> set[str]:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if method not in SAFE_METHODS or rule.endpoint.startswith("sign_in."):
                 found.add(f"{method} {rule.endpoint}")
-    deeds = {f"POST console.mailing_action {deed}" for deed in MailingAction}
-    return found - {"POST console.mailing_action"} | deeds
+    actions = {f"POST console.mailing_action {action}" for action in MailingAction}
+    return found - {"POST console.mailing_action"} | actions
 
 
 def commands(group: click.Group, *path: str) -> set[str]:
@@ -479,21 +481,21 @@ def commands(group: click.Group, *path: str) -> set[str]:
     return found
 
 
-def test_there_is_a_case_for_every_operation_and_every_command(walked_app: Flask) -> None:
-    own = {name for name in commands(walked_app.cli) if name.split()[1] not in NOT_DATA}
-    assert set(CASES) == operations(walked_app) | own
+def test_there_is_a_case_for_every_operation_and_every_command(audited_app: Flask) -> None:
+    own = {name for name in commands(audited_app.cli) if name.split()[1] not in NOT_DATA}
+    assert set(CASES) == operations(audited_app) | own
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_changes_something_has_one_entry_and_what_does_not_has_none(world: World, name: str) -> None:
+def test_what_changes_something_has_one_entry_and_what_does_not_has_none(service: Service, name: str) -> None:
     case = CASES[name]
     for act, expected in case.acts:
-        before, last = world.everything(), world.last_entry()
-        act(world)
-        assert world.operations_since(last) == expected
-        assert (world.everything() == before) is case.ends_as_it_began
+        before, last = service.everything(), service.last_entry()
+        act(service)
+        assert service.operations_since(last) == expected
+        assert (service.everything() == before) is case.ends_as_it_began
     for act in case.idle:
-        before, last = world.everything(), world.last_entry()
-        act(world)
-        assert world.operations_since(last) == []
-        assert world.everything() == before
+        before, last = service.everything(), service.last_entry()
+        act(service)
+        assert service.operations_since(last) == []
+        assert service.everything() == before

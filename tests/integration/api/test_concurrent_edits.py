@@ -18,8 +18,8 @@ from tests.factories import (
     counted,
     mailing,
     message,
+    message_counts,
     rows,
-    tally,
     value,
 )
 from tests.integration.api.calls import Answer, Caller, caller
@@ -69,7 +69,8 @@ def finish_launch(maintenance: Maintenance, connection: Connection, mailing_id: 
 def is_conserved(connection: Connection, mailing_id: int) -> bool:
     counts = counted(connection, mailing_id)
     return (
-        counts == tally(connection, mailing_id) and sum(counts.values()) == mailing(connection, mailing_id)["audience"]
+        counts == message_counts(connection, mailing_id)
+        and sum(counts.values()) == mailing(connection, mailing_id)["audience"]
     )
 
 
@@ -87,7 +88,7 @@ def test_an_edit_during_the_launch_reaches_every_message_not_attempted(
 
 
 @pytest.mark.parametrize("change", [{"mark": "other"}, {"start_datetime": "2021-01-01T00:00:00Z"}])
-def test_whom_a_launch_is_for_and_since_when_is_not_changed_under_it(
+def test_the_mark_and_start_of_a_mailing_are_not_changed_during_its_launch(
     change: dict[str, object], api: Caller, connection: Connection, launching: int, launcher: Maintenance
 ) -> None:
     assert edit(api, launching, **change).status_code == 409
@@ -190,17 +191,17 @@ def test_a_pause_before_the_start_is_kept_beyond_it(
     assert len(queue.claim(100)) == CLIENTS
 
 
-def test_a_text_that_is_edited_while_messages_are_on_their_way_reaches_only_those_that_never_were(
+def test_a_text_that_is_edited_while_messages_are_in_flight_reaches_only_those_never_attempted(
     api: Caller, connection: Connection, queue: Queue
 ) -> None:
     mailing_id = add_running_mailing(connection, 10, text="old")
-    on_their_way = queue.claim(4)
+    in_flight_requests = queue.claim(4)
     edit(api, mailing_id, text="new")
-    queue.record([answer(one, "ambiguous") for one in on_their_way])
+    queue.record([answer(one, "ambiguous") for one in in_flight_requests])
 
     texts = {one.message_id: one.text for one in queue.claim(10)}
 
-    assert {texts[one.message_id] for one in on_their_way} == {"old"}
+    assert {texts[one.message_id] for one in in_flight_requests} == {"old"}
     assert sorted(texts.values()) == ["new"] * 6 + ["old"] * 4
 
 
@@ -216,7 +217,7 @@ def test_a_text_that_is_edited_while_messages_are_on_their_way_reaches_only_thos
         ("unauthorized", "pending", "cancelled"),
     ],
 )
-def test_what_is_on_its_way_meanwhile_ends_as_its_answer_says(
+def test_what_is_in_flight_meanwhile_ends_as_its_answer_says(
     name: str,
     paused: str,
     over: str,
@@ -241,7 +242,7 @@ def test_what_is_on_its_way_meanwhile_ends_as_its_answer_says(
 
 
 @pytest.mark.parametrize("action", ["pause", "cancel", "delete"])
-def test_what_is_given_back_meanwhile_was_never_sent(
+def test_what_is_released_meanwhile_was_never_sent(
     action: str, api: Caller, connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 3)

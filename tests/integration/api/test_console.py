@@ -39,7 +39,7 @@ def mailing_form(**changes: str) -> dict[str, str]:
     return FORM | {"start_datetime": "2032-06-02T21:00:00", "end_datetime": "2032-06-03T21:00"} | changes
 
 
-def landing(answer: Answer) -> str:
+def redirect_target(answer: Answer) -> str:
     """Where a form leads to when all is well."""
     assert answer.status_code == 302, answer.text
     return answer.headers["Location"].partition("?")[0]
@@ -61,7 +61,7 @@ def test_each_viewer_s_language_is_their_own(api: Caller) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", ["//example.org/", "/\\example.org/", "https://example.org/"])
-def test_a_choice_leads_nowhere_else(api: Caller, elsewhere: str) -> None:
+def test_a_preference_does_not_redirect_to_another_site(api: Caller, elsewhere: str) -> None:
     assert api.get("/preferences/", query_string={"theme": "dark", "next": elsewhere}).headers["Location"] == "/"
 
 
@@ -76,14 +76,14 @@ def test_a_path_that_there_is_not_is_a_page_for_a_browser_and_json_for_a_program
     assert api.get("/v1/nowhere/", headers=BROWSER).json["code"] == 404
 
 
-def test_pages_are_kept_by_nobody(api: Caller) -> None:
+def test_pages_are_not_cached(api: Caller) -> None:
     assert api.get("/clients/").headers["Cache-Control"] == "no-store"
     assert 'id="people"' in api.get("/static/icons.svg").text
 
 
 def test_a_mailing_is_added_in_the_viewer_s_time_zone(api: Caller, connection: Connection) -> None:
-    draft = landing(api.post("/mailings/new/", data=mailing_form(text="Two\r\nlines")))
-    path = landing(api.post(draft, data=fields_of(api.get(draft)) | {"confirm": "nobody_matches"}))
+    draft = redirect_target(api.post("/mailings/new/", data=mailing_form(text="Two\r\nlines")))
+    path = redirect_target(api.post(draft, data=fields_of(api.get(draft)) | {"confirm": "nobody_matches"}))
     added = mailing(connection, int(path.split("/")[2]))
     assert added["start_datetime"] == datetime(2032, 6, 2, 18, tzinfo=UTC)
     assert value(connection, "SELECT text FROM mailing_text") == "Two\nlines"
@@ -111,13 +111,13 @@ def test_an_edit_of_what_somebody_else_has_edited_is_refused(api: Caller, connec
     mailing_id = add_mailing(api)
     seen = mailing(connection, mailing_id)["updated_at"].astimezone(UTC).isoformat()
     change = mailing_form(updated_at=seen)
-    landing(api.post(f"/mailings/{mailing_id}/edit/", data=change))
+    redirect_target(api.post(f"/mailings/{mailing_id}/edit/", data=change))
     answer = api.post(f"/mailings/{mailing_id}/edit/", data=change | {"text": "Lost"})
     assert answer.status_code == 409
     assert "Somebody else has changed this" in answer.text
 
 
-def test_what_is_history_is_said_and_not_changed(api: Caller, connection: Connection) -> None:
+def test_a_change_of_the_mark_after_the_launch_is_an_error(api: Caller, connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 1)
     seen = mailing(connection, mailing_id)["updated_at"].astimezone(UTC).isoformat()
     answer = api.post(f"/mailings/{mailing_id}/edit/", data=mailing_form(mark="others", updated_at=seen))
@@ -125,21 +125,21 @@ def test_what_is_history_is_said_and_not_changed(api: Caller, connection: Connec
     assert "can&#39;t be changed any more" in answer.text
 
 
-@pytest.mark.parametrize("deed", ["pause", "cancel", "remove"])
-def test_a_deed_is_asked_about_before_it_is_done(api: Caller, connection: Connection, deed: str) -> None:
+@pytest.mark.parametrize("action", ["pause", "cancel", "remove"])
+def test_an_action_is_confirmed_before_it_is_done(api: Caller, connection: Connection, action: str) -> None:
     mailing_id = add_running_mailing(connection, 2)
     before = mailing(connection, mailing_id)
-    asked = api.get(f"/mailings/{mailing_id}/{deed}/")
+    asked = api.get(f"/mailings/{mailing_id}/{action}/")
     assert "2 pending messages" in asked.text
     assert mailing(connection, mailing_id) == before
-    landing(api.post(f"/mailings/{mailing_id}/{deed}/"))
+    redirect_target(api.post(f"/mailings/{mailing_id}/{action}/"))
     assert mailing(connection, mailing_id) != before
-    assert value(connection, "SELECT action FROM mailing_event") == deed
+    assert value(connection, "SELECT action FROM mailing_event") == action
 
 
-def test_a_deed_that_comes_too_late_says_why(api: Caller, connection: Connection) -> None:
+def test_an_action_that_comes_too_late_says_why(api: Caller, connection: Connection) -> None:
     mailing_id = add_mailing(api)
-    landing(api.post(f"/mailings/{mailing_id}/cancel/"))
+    redirect_target(api.post(f"/mailings/{mailing_id}/cancel/"))
     answer = api.post(f"/mailings/{mailing_id}/resume/")
     assert answer.status_code == 409
     assert "there is nothing to resume" in answer.text
@@ -147,7 +147,7 @@ def test_a_deed_that_comes_too_late_says_why(api: Caller, connection: Connection
 
 def test_a_test_is_a_mailing_of_its_own_with_an_audience_of_one(api: Caller, connection: Connection) -> None:
     client_id, mailing_id = add_client(api), add_mailing(api, text="A test")
-    there = landing(api.post(f"/mailings/{mailing_id}/test/", data={"phone_number": "79161234567"}))
+    there = redirect_target(api.post(f"/mailings/{mailing_id}/test/", data={"phone_number": "79161234567"}))
     trial_id = int(there.split("/")[2])
     trial = mailing(connection, trial_id)
     assert (trial["status"], trial["audience"], trial["launched_at"] is not None) == ("running", 1, True)
@@ -158,7 +158,7 @@ def test_a_test_is_a_mailing_of_its_own_with_an_audience_of_one(api: Caller, con
 
 
 def test_a_client_is_added_once(api: Caller) -> None:
-    landing(api.post("/clients/new/", data=CLIENT))
+    redirect_target(api.post("/clients/new/", data=CLIENT))
     again = api.post("/clients/new/", data=CLIENT)
     assert again.status_code == 422
     assert "There is another client with this phone number." in again.text

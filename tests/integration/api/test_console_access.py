@@ -77,13 +77,13 @@ def test_every_link_on_a_viewer_s_pages_leads_somewhere_and_no_form_writes(
     assert {"/mailings/1/", "/mailings/2/", "/clients/1/", "/ledger/1/", "/mailings/2/ledger.csv"} <= set(seen)
 
 
-def test_an_operator_is_led_to_every_deed(app: Flask, api: Caller, filled: Connection) -> None:
+def test_every_action_is_linked_for_an_operator(app: Flask, api: Caller, filled: Connection) -> None:
     seen = {path for path, answer in walk(as_role(app, api, "operator")) if answer.status_code == 200}
     assert {
         *("/clients/new/", "/clients/import/", "/clients/1/edit/", "/clients/1/remove/", "/mailings/new/"),
         *("/mailings/1/edit/", "/mailings/1/test/", "/mailings/new/?like=1"),
         *("/mailings/drafts/1/", "/mailings/drafts/1/edit/", "/mailings/drafts/1/remove/"),
-        *(f"/mailings/2/{deed}/" for deed in ("pause", "cancel", "remove", "retry-failed")),
+        *(f"/mailings/2/{action}/" for action in ("pause", "cancel", "remove", "retry-failed")),
     } <= seen
 
 
@@ -147,7 +147,7 @@ def test_a_page_names_who_is_signed_in_and_signs_them_out(app: Flask, api: Calle
     assert browser.get("/clients/").status_code == 303
 
 
-def test_the_sign_in_speaks_the_browser_s_language(app: Flask, api: Caller) -> None:
+def test_the_sign_in_is_in_the_browser_s_language(app: Flask, api: Caller) -> None:
     nobody = caller(app, None)
     russian = {"Accept-Language": "ru"}
     page = nobody.get("/login/", headers=russian)
@@ -194,10 +194,10 @@ def test_the_audit_has_what_is_done_to_mailings_by_the_api_s_names(api: Caller, 
     changed = FORM | {"end_datetime": "2032-06-03T21:00", "mark": "others", "updated_at": seen}
     assert api.post(f"/mailings/{new_id}/edit/", data=changed).status_code == 302
     api.post(f"/mailings/{new_id}/test/", data={"phone_number": "79161234567"})
-    for deed in ("pause", "resume"):
-        api.post(f"/mailings/{new_id}/{deed}/")
-    for deed in ("retry-failed", "cancel", "remove"):
-        api.post(f"/mailings/2/{deed}/")
+    for action in ("pause", "resume"):
+        api.post(f"/mailings/{new_id}/{action}/")
+    for action in ("retry-failed", "cancel", "remove"):
+        api.post(f"/mailings/2/{action}/")
     assert audit() == [
         ("createDraft", "draft", 2, None),
         ("sendDraft", "mailing", new_id, None),

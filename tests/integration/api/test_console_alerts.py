@@ -20,7 +20,7 @@ from tests.factories import (
 from tests.integration.api.calls import Caller
 from tests.integration.api.html_forms import fields_of
 
-GRAVE = "alert-danger problem"
+SEVERE = "alert-danger problem"
 DRAFT = {"text": "Hello", "mark": "vip", "start_datetime": "2032-06-02T21:00", "end_datetime": "2032-06-03T21:00"}
 
 
@@ -38,7 +38,7 @@ def sent(connection: Connection) -> Connection:
     return connection
 
 
-def test_an_idle_gateway_is_well_only_as_long_as_it_has_answered_lately(api: Caller, sent: Connection) -> None:
+def test_an_idle_gateway_is_ok_only_as_long_as_it_has_answered_lately(api: Caller, sent: Connection) -> None:
     add_report(sent)
     page = text_of(api, "/")
     assert "No problems." not in page
@@ -85,7 +85,7 @@ def test_a_worker_that_has_stopped_tells_nothing_of_the_gateway(api: Caller, sen
         ("not_understood", "answers are not understood"),
     ],
 )
-def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_when(
+def test_every_page_with_pending_messages_shows_a_gateway_problem_and_since_when(
     api: Caller, connection: Connection, state: str, told: str
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
@@ -98,7 +98,7 @@ def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_
     for path in ("/", "/mailings/", f"/mailings/{mailing_id}/", "/ledger/1/", draft, f"/mailings/{mailing_id}/test/"):
         page = api.get(path).text
         assert told in page, path
-        assert page.count(GRAVE) == 1, path
+        assert page.count(SEVERE) == 1, path
         assert "Last response from the gateway:" in page, path
         assert "code 401: The gateway does not accept the token" in page, path
         assert len(since.findall(page)) == 1, path
@@ -110,7 +110,7 @@ def test_every_page_of_what_waits_says_that_the_gateway_is_in_trouble_and_since_
     assert told not in api.get(f"/mailings/{mailing_id}/").text
 
 
-def test_trouble_began_with_the_first_report_of_it_without_another_since(api: Caller, connection: Connection) -> None:
+def test_a_problem_started_with_the_first_report_of_it_since_the_last_ok(api: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 1)
     for ago, state in ((300, "circuit_open"), (200, "ok"), (100, "circuit_open"), (1, "circuit_open")):
         add_report(connection, ago=ago, state=state)
@@ -126,12 +126,12 @@ def test_trouble_began_with_the_first_report_of_it_without_another_since(api: Ca
     assert "Started at or before:" in text_of(api, "/mailings/1/")
 
 
-def test_what_is_overdue_with_no_worker_is_grave_and_counted(api: Caller, connection: Connection) -> None:
+def test_overdue_mailings_without_a_worker_are_severe_and_counted(api: Caller, connection: Connection) -> None:
     add_clients(connection, 20, tag="vip")
     mailing_id = add_mailing(connection, mark="vip", starts_in=-300)
     for path in ("/", "/mailings/", f"/mailings/{mailing_id}/"):
         page, words = api.get(path).text, text_of(api, path)
-        assert page.count(GRAVE) == 1, path
+        assert page.count(SEVERE) == 1, path
         assert "No worker is running. Nothing is sent." in words, path
         assert "1 mailing should have started:" in words, path
         assert "About 20 clients wait for that." in words, path
@@ -146,7 +146,9 @@ def test_what_is_overdue_with_no_worker_is_grave_and_counted(api: Caller, connec
     )
 
 
-def test_messages_that_wait_with_no_worker_are_grave_and_said_since_when(api: Caller, connection: Connection) -> None:
+def test_pending_messages_without_a_worker_are_severe_and_shown_with_their_time(
+    api: Caller, connection: Connection
+) -> None:
     mailing_id, other = add_running_mailing(connection, 7), add_running_mailing(connection, 5)
     add_report(connection, ago=1000)
     add_contact(connection, asked=1000, answered=1000)
@@ -209,7 +211,7 @@ def test_reasons_of_a_part_say_of_how_many(
     assert "Less frequent reasons are not shown" in page
 
 
-def test_a_fast_sending_is_not_told_in_minutes_nobody_has_seen(api: Caller, connection: Connection) -> None:
+def test_the_speed_of_a_short_sending_is_not_given_per_minute(api: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 1)
     change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now()")
     page = api.get("/mailings/1/").text

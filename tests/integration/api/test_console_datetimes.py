@@ -51,7 +51,7 @@ def test_an_edit_of_the_text_alone_leaves_the_window_as_it_was(
     assert found["text_revision"] == 2
 
 
-def test_a_form_that_was_refused_still_knows_the_moments_exactly(api: Caller, connection: Connection) -> None:
+def test_a_form_that_was_refused_still_knows_the_times_exactly(api: Caller, connection: Connection) -> None:
     start, end = WINDOWS[2]
     mailing_id = add_mailing(api, start_datetime=start, end_datetime=end)
     refused = api.post(f"/mailings/{mailing_id}/edit/", data=opened(api, mailing_id) | {"text": " "})
@@ -61,7 +61,7 @@ def test_a_form_that_was_refused_still_knows_the_moments_exactly(api: Caller, co
     assert mailing(connection, mailing_id)["start_datetime"] == datetime.fromisoformat(start)
 
 
-def test_a_draft_keeps_the_moments_of_what_it_was_exactly(api: Caller, connection: Connection) -> None:
+def test_a_draft_keeps_the_times_of_what_it_was_exactly(api: Caller, connection: Connection) -> None:
     start, end = WINDOWS[3]
     mailing_id = add_mailing(api, start_datetime=start, end_datetime=end)
     api.post(f"/mailings/{mailing_id}/undo/", data=fields_of(api.get(f"/mailings/{mailing_id}/")))

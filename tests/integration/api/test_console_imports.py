@@ -117,7 +117,7 @@ def test_reasons_of_json_lines_are_told_as_far_as_they_are_known(api: Caller, co
     assert wrong.status_code == 400
 
 
-def test_long_lists_are_cut_with_a_word(api: Caller) -> None:
+def test_long_lists_are_cut_with_a_note(api: Caller) -> None:
     header = b"phone," + b",".join(b"c%d" % number for number in range(50))
     assert "and 30 more" in words(send(api, header, language="en"))
     names = "".join(f'{{"{chr(97 + n % 26) * (n // 26 + 1)}": 1}}\n' for n in range(150)).encode()

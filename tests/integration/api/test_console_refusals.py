@@ -37,7 +37,7 @@ def test_an_edit_of_what_was_cancelled_meanwhile_keeps_the_text_and_can_t_be_sen
 
 
 @pytest.mark.parametrize(
-    ("deed", "change", "told"),
+    ("action", "change", "told"),
     [
         (MailingAction.PAUSE, "status = 'paused'", "is paused already."),
         (MailingAction.PAUSE, FINISHED, "there is nothing to pause."),
@@ -48,19 +48,19 @@ def test_an_edit_of_what_was_cancelled_meanwhile_keeps_the_text_and_can_t_be_sen
         (MailingAction.RETRY_UNKNOWN, "end_datetime = now()", "has closed: nothing is sent after it."),
     ],
 )
-def test_a_deed_that_would_be_refused_or_change_nothing_is_not_offered(
-    api: Caller, connection: Connection, deed: MailingAction, change: str, told: str
+def test_an_action_that_would_be_refused_or_change_nothing_is_not_offered(
+    api: Caller, connection: Connection, action: MailingAction, change: str, told: str
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     change_mailing(connection, mailing_id, change)
-    page = api.get(f"/mailings/{mailing_id}/{deed}/")
+    page = api.get(f"/mailings/{mailing_id}/{action}/")
     assert page.status_code == 409
     assert told in page.text
     assert len(posting_forms(page)) == 1
     assert 'class="consequences"' not in page.text
 
 
-def test_a_deed_that_was_refused_has_no_button_any_more(api: Caller, connection: Connection) -> None:
+def test_an_action_that_was_refused_has_no_button_any_more(api: Caller, connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 1)
     form = posting_forms(api.get(f"/mailings/{mailing_id}/pause/"))[-1]
     cancel(connection, mailing_id)

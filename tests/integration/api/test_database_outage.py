@@ -86,7 +86,7 @@ def test_a_database_that_is_away_is_said_and_when_to_try_again(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_the_process_lives_on_without_its_database(api_without_database: Caller) -> None:
+def test_the_process_goes_on_without_its_database(api_without_database: Caller) -> None:
     assert api_without_database.get("/healthz").status_code == 200
     assert api_without_database.get("/docs/").status_code == 200
     assert api_without_database.post("/v1/client/create/", json={}).status_code == 422
@@ -108,7 +108,7 @@ def test_connections_that_were_cut_between_requests_are_replaced(api: Caller, co
         assert api.get(f"/v1/client/{client_id}").status_code == 200
 
 
-def test_a_connection_that_is_cut_within_a_request_is_trouble_that_passes(
+def test_a_connection_that_is_cut_within_a_request_is_a_transient_error(
     app: Flask, api: Caller, connection: Connection, holder: Connection
 ) -> None:
     path = f"/v1/client/{add_client(api)}/"
@@ -132,7 +132,7 @@ def test_a_statement_that_takes_too_long_gives_up(clean_database: str, api: Call
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_no_connection_left_in_the_pool_is_trouble_that_passes(
+def test_no_connection_left_in_the_pool_is_a_transient_error(
     clean_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "POOL_TIMEOUT", 0.05)
@@ -231,10 +231,10 @@ def test_the_database_guards_what_a_rule_has_let_pass(
         "internal error",
     ],
 )
-def test_trouble_that_passes_is_told_from_a_bug(
+def test_a_transient_error_is_told_from_a_bug(
     api: Caller, monkeypatch: pytest.MonkeyPatch, sqlstate: str, status: int, retry_after: str | None
 ) -> None:
-    raising = f"DO $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = '{sqlstate}'; END $$"
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'an error' USING ERRCODE = '{sqlstate}'; END $$"
     monkeypatch.setattr(queries, "client_by_id", lambda _: db.session.execute(db.text(raising)))
     response = api.get("/v1/client/1/")
     assert (response.status_code, response.headers.get("Retry-After")) == (status, retry_after)

@@ -110,7 +110,7 @@ def test_the_page_does_not_send_the_document_to_a_validator(api: Caller) -> None
     assert "validatorUrl: null" in api.get("/docs/docs.js").text
 
 
-def test_the_page_keeps_to_the_policy_of_all_and_is_kept_by_nobody(api: Caller) -> None:
+def test_the_page_has_the_common_policy_and_is_not_cached(api: Caller) -> None:
     page = api.get("/docs/")
     assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert not re.search(r"<script>|<style|style=| on\w+=", page.text)

@@ -72,7 +72,7 @@ def test_of_two_editors_the_second_sees_both_and_replaces_what_was_shown(
     assert value(connection, what) == "of Anna"
 
 
-def test_a_conflict_shows_moments_as_moments(api: Caller, boris: Caller) -> None:
+def test_a_conflict_shows_times_as_times(api: Caller, boris: Caller) -> None:
     path = f"/mailings/{add_mailing(api)}/edit/"
     opened = fields_of(api.get(path)) | {"end_datetime": "2032-07-01T10:00"}
     later = fields_of(boris.get(path)) | {"end_datetime": "2032-08-01T10:00", "on_unknown": "hold"}

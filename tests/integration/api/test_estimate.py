@@ -43,7 +43,7 @@ def test_a_client_with_the_mark_as_tag_and_as_code_counts_once(api: Caller) -> N
     assert api.post(PATH, json={"mark": "916"}).json["audience"] == 3
 
 
-def test_nothing_need_be_known_yet(api: Caller) -> None:
+def test_an_empty_draft_is_estimated(api: Caller) -> None:
     plan = api.post(PATH, json={}).json
     assert (plan["audience"], plan["segments"]["count"], plan["total_segments"]) == (0, 0, 0)
     assert (plan["sample"], plan["warnings"]) == ([], [])

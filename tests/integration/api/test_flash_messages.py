@@ -31,7 +31,7 @@ def address_after(api: Caller, path: str, **data: str) -> str:
     return address
 
 
-def deeds(api: Caller, connection: Connection) -> Iterator[tuple[str, str]]:
+def actions(api: Caller, connection: Connection) -> Iterator[tuple[str, str]]:
     """The address after each form that tells something, and what is told there."""
     yield address_after(api, "/clients/new/", **CLIENT), "The client is added."
     edited = fields_of(api.get("/clients/1/edit/"))
@@ -51,8 +51,8 @@ def deeds(api: Caller, connection: Connection) -> Iterator[tuple[str, str]]:
     yield address_after(api, f"/mailings/{running}/retry-failed/"), "1,200 messages will be sent again."
 
 
-def test_each_deed_is_told_once_and_its_address_says_nothing(api: Caller, connection: Connection) -> None:
-    for address, told in deeds(api, connection):
+def test_each_action_is_reported_once_and_not_by_its_address(api: Caller, connection: Connection) -> None:
+    for address, told in actions(api, connection):
         assert told not in api.get(address, query_string={"part": "live"}).text
         assert api.head(address).status_code == 200
         page = api.get(address).text
@@ -61,7 +61,7 @@ def test_each_deed_is_told_once_and_its_address_says_nothing(api: Caller, connec
         assert SUCCESS not in api.get(address).text
 
 
-def test_an_address_can_t_make_a_page_say_anything(api: Caller, mailing_id: int) -> None:
+def test_a_parameter_can_not_put_text_into_a_page(api: Caller, mailing_id: int) -> None:
     add_client(api)
     for path in ("/mailings/", f"/mailings/{mailing_id}/", "/clients/", "/clients/1/"):
         for said in ("pause", "cancel", "changed", "test", "retry-failed", "added", "removed", "remove"):
@@ -78,9 +78,7 @@ def test_two_tabs_are_told_each_its_own(api: Caller, mailing_id: int) -> None:
     assert PAUSED in api.get(one).text
 
 
-def test_what_somebody_else_has_undone_meanwhile_is_not_told(
-    api: Caller, connection: Connection, mailing_id: int
-) -> None:
+def test_an_undo_by_another_user_is_not_reported_as_ours(api: Caller, connection: Connection, mailing_id: int) -> None:
     address = address_after(api, f"/mailings/{mailing_id}/pause/")
     change_mailing(connection, mailing_id, "status = 'scheduled'")
     assert SUCCESS not in api.get(address).text
@@ -102,7 +100,7 @@ def test_what_is_old_is_not_told(api: Caller, mailing_id: int, monkeypatch: pyte
     assert SUCCESS not in api.get(address).text
 
 
-def test_a_notice_is_its_receiver_s_and_its_page_s_and_can_t_be_made_up(
+def test_a_flash_message_is_for_one_user_and_one_page_and_can_not_be_forged(
     app: Flask, api: Caller, mailing_id: int
 ) -> None:
     other_key = api.post("/v1/key/create/", json={"name": "another", "role": "operator"}).json["key"]

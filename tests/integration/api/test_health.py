@@ -1,11 +1,11 @@
-"""Whether it lives, and whether it can serve."""
+"""Whether it is alive, and whether it can serve."""
 
 from __future__ import annotations
 
 from tests.integration.api.calls import Caller
 
 
-def test_it_lives(api: Caller) -> None:
+def test_it_is_alive(api: Caller) -> None:
     assert api.get("/healthz").json == {"status": "alive"}
 
 

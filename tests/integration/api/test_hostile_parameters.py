@@ -219,7 +219,7 @@ def test_no_time_fails_in_any_zone(api: Caller, zone: str) -> None:
         fine(api.get("/mailings/"), form)
 
 
-def test_a_time_at_the_end_of_the_calendar_is_said_to_be_wrong(api: Caller) -> None:
+def test_a_time_at_the_end_of_the_calendar_is_an_error(api: Caller) -> None:
     for value in ("0001-01-01T00:00", "9999-12-31T23:59"):
         page = api.get(f"/ledger/?since={value}&zone=Asia/Tokyo")
         assert page.status_code == 200

@@ -94,20 +94,20 @@ def test_nothing_that_a_caller_sends_says_where_it_comes_from_or_where_we_are(ap
         b"X-Forwarded-Host: elsewhere.example",
         b"Forwarded: proto=https;host=elsewhere.example",
     ):
-        answer = api.say(head(b"GET /healthz", b"Connection: close", header))
+        answer = api.send(head(b"GET /healthz", b"Connection: close", header))
         assert status_of(answer) == 200, header
         assert b"strict-transport-security" not in answer.lower(), header
         # Whoever hides /metrics by its path must be able to rely on it.
-        hidden = api.say(head(b"GET /metrics/metrics", b"Connection: close", header))
+        hidden = api.send(head(b"GET /metrics/metrics", b"Connection: close", header))
         assert status_of(hidden) == 404, header
-        page = api.say(head(b"GET /", b"Connection: close", header))
+        page = api.send(head(b"GET /", b"Connection: close", header))
         assert b"\r\nlocation: /login/?next=" in page, header
 
 
 def test_a_proxy_that_is_trusted_says_so_in_the_header_of_that_name_only(database_url: str) -> None:
     with served(database_url, TRUSTED_PROXIES="1", API_WORKERS="1") as api:
         for header, believed in ((b"X-Forwarded-Proto: https", True), (b"X_Forwarded_Proto: https", False)):
-            answer = api.say(head(b"GET /healthz", b"Connection: close", header))
+            answer = api.send(head(b"GET /healthz", b"Connection: close", header))
             assert (b"strict-transport-security" in answer) is believed
 
 
@@ -125,7 +125,7 @@ def test_a_proxy_that_is_trusted_says_so_in_the_header_of_that_name_only(databas
     ],
 )
 def test_a_request_that_two_servers_could_understand_differently_is_refused(api: Served, request_head: bytes) -> None:
-    assert status_of(answer := api.say(request_head)) == 400
+    assert status_of(answer := api.send(request_head)) == 400
     assert loads(answer.partition(b"\r\n\r\n")[2]).keys() == {"code", "status", "message"}
 
 
@@ -146,7 +146,7 @@ def test_a_head_has_a_size(api: Served, at_once: bool) -> None:
 def test_requests_that_are_sent_ahead_are_answered_in_their_order(api: Served) -> None:
     paths = [b"/healthz", b"/v1/client/", b"/nothing", b"/readyz"]
     requests = [head(b"GET " + path, KEY.strip()) for path in paths] + [head(b"GET /healthz", b"Connection: close")]
-    answer = api.say(b"".join(requests))
+    answer = api.send(b"".join(requests))
     assert [int(part.split()[0]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [200, 200, 404, 200, 200]
 
 
@@ -172,12 +172,12 @@ def test_a_caller_who_asks_first_is_told_to_go_on(api: Served) -> None:
 def test_a_caller_who_asks_first_is_refused_before_a_large_body_is_sent(api: Served) -> None:
     for key, length, status in ((b"X-None: 1", IMPORT_LIMIT, 401), (KEY.strip(), IMPORT_LIMIT + 1, 413)):
         expect = (b"Content-Type: text/csv", b"Expect: 100-continue", b"Content-Length: %d" % length)
-        answer = api.say(head(b"POST /v1/client/import/", key, *expect))
+        answer = api.send(head(b"POST /v1/client/import/", key, *expect))
         assert status_of(answer) == status
         assert b"\r\nconnection: close\r\n" in answer
 
 
-def test_a_refusal_reaches_a_caller_who_goes_on_sending(api: Served) -> None:
+def test_a_refusal_is_received_by_a_caller_who_goes_on_sending(api: Served) -> None:
     for key, status in ((b"X-None: 1", 401), (KEY.strip(), 413)):
         with api.connect() as wire:
             wire.sendall(head(b"POST /v1/client/import/", key, b"Content-Type: text/csv", b"Content-Length: 40000000"))
@@ -210,11 +210,11 @@ def test_uploads_beyond_the_slots_are_refused_and_short_requests_pass(
 
         assert not is_refused()
         eventually(is_refused)
-        assert status_of(api.say(head(b"GET /v1/client/", KEY.strip(), b"Connection: close"))) == 200
+        assert status_of(api.send(head(b"GET /v1/client/", KEY.strip(), b"Connection: close"))) == 200
 
 
 @pytest.mark.usefixtures("clean_database")
-def test_an_answer_that_is_not_read_is_given_up(database_url: str, connection: Connection) -> None:
+def test_an_answer_that_is_not_read_times_out(database_url: str, connection: Connection) -> None:
     execute(
         connection,
         "INSERT INTO client (phone_number, operator_code, tag, timezone)"
@@ -236,14 +236,14 @@ def test_an_answer_that_is_not_read_is_given_up(database_url: str, connection: C
 
 
 def test_no_answer_names_the_server(api: Served) -> None:
-    assert b"\r\nserver:" not in api.say(head(b"GET /healthz", b"Connection: close")).lower()
+    assert b"\r\nserver:" not in api.send(head(b"GET /healthz", b"Connection: close")).lower()
 
 
 def test_phone_numbers_in_addresses_are_not_logged(database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "api.log"
     with served(database_url, log, API_WORKERS="1") as api:
-        api.say(head(b"GET /v1/message/?phone_number=79161234567", KEY.strip(), b"Connection: close"))
-        api.say(b"GET /v1/message/?phone_number=79161234567 HTTP/9.9\r\nnonsense\r\n\r\n")
+        api.send(head(b"GET /v1/message/?phone_number=79161234567", KEY.strip(), b"Connection: close"))
+        api.send(b"GET /v1/message/?phone_number=79161234567 HTTP/9.9\r\nnonsense\r\n\r\n")
     assert "79161234567" not in log.read_text()
 
 
@@ -253,7 +253,7 @@ def test_it_listens_on_ipv6(database_url: str) -> None:
     except OSError:
         pytest.skip("this machine has no IPv6")
     with served(database_url, API_HOST="::1", API_WORKERS="1") as api:
-        assert status_of(api.say(head(b"GET /metrics", b"Connection: close"))) == 200
+        assert status_of(api.send(head(b"GET /metrics", b"Connection: close"))) == 200
 
 
 def test_a_process_that_dies_is_replaced(api: Served) -> None:
@@ -262,7 +262,7 @@ def test_a_process_that_dies_is_replaced(api: Served) -> None:
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: len(now := api.workers()) == 2 and victim not in now)
     for _ in range(20):
-        assert status_of(api.say(head(b"GET /healthz", b"Connection: close"))) == 200
+        assert status_of(api.send(head(b"GET /healthz", b"Connection: close"))) == 200
 
 
 def test_a_request_under_way_is_answered_when_it_is_asked_to_stop(database_url: str, connection: Connection) -> None:

@@ -169,7 +169,7 @@ def test_while_the_first_request_runs_the_second_is_told_so(
     assert (third.data, is_replay(third)) == (first.data, True)
 
 
-def test_of_many_at_the_same_moment_one_is_done(app: Flask, api: Caller, connection: Connection) -> None:
+def test_of_many_at_the_same_time_one_is_done(app: Flask, api: Caller, connection: Connection) -> None:
     body = mailing_body()
     answers = at_once(*[partial(caller(app).post, "/v1/mailing/create/", json=body, headers=KEY) for _ in range(4)])
 
@@ -252,7 +252,7 @@ def test_a_server_that_dies_within_a_request_has_done_nothing(
     assert (answer.json["status"], is_replay(answer)) == ("cancelled", False)
 
 
-def test_an_api_that_was_started_anew_knows_the_keys(api: Caller, clean_database: str) -> None:
+def test_a_restarted_api_accepts_the_keys(api: Caller, clean_database: str) -> None:
     first = add(api)
     restarted = create_app(ApiSettings(database_url=parse_database_url(clean_database)))
 

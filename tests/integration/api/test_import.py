@@ -21,7 +21,7 @@ from api.extensions import db
 from shared.domain.phone_numbers import PhoneNumbers
 from tests import factories
 from tests.integration.api.calls import CLIENT, Answer, Caller, add_client, once_blocked, wrong_fields
-from tests.waiting import eventually, until_somebody_waits
+from tests.waiting import eventually, wait_for_lock_waiter
 
 IMPORT = "/v1/client/import/"
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -95,7 +95,7 @@ def test_columns_come_in_any_order_and_lines_end_in_any_way(api: Caller) -> None
     assert directory(api) == [CLIENT]
 
 
-def test_a_packed_file_is_unpacked(api: Caller) -> None:
+def test_a_compressed_file_is_decompressed(api: Caller) -> None:
     assert counts(send(api, gzip.compress((HEADER + ROW).encode()), Content_Encoding="gzip")) == (1, 0, 0, 0)
 
 
@@ -176,7 +176,7 @@ def has_cells(client: dict[str, Any]) -> bool:
     return plain and len(client) == len(CLIENT) and not client["tag"].startswith("'=")
 
 
-def test_a_row_gets_the_verdict_that_it_would_get_alone(api: Caller, connection: Connection) -> None:
+def test_a_row_gets_the_result_that_it_would_get_alone(api: Caller, connection: Connection) -> None:
     def asked(how: Any) -> Any:
         factories.execute(connection, "DELETE FROM client")
         return verdict(how(), api)
@@ -209,7 +209,7 @@ def test_a_row_gets_the_verdict_that_it_would_get_alone(api: Caller, connection:
         ('{"tag": "\udcff"}', "Is not UTF-8."),
     ],
 )
-def test_a_line_that_is_no_client_spoils_no_other(api: Caller, row: str, reason: str) -> None:
+def test_a_line_that_is_no_client_rejects_no_other(api: Caller, row: str, reason: str) -> None:
     body = f"{json.dumps(CLIENT)}\n{row}\n{json.dumps(CLIENT)}\n".encode(errors="surrogateescape")
     answer = send(api, body, NDJSON)
     assert counts(answer) == (1, 0, 0, 2)
@@ -229,7 +229,7 @@ def test_a_line_that_is_no_client_spoils_no_other(api: Caller, row: str, reason:
         (",,,", "The row is empty."),
     ],
 )
-def test_a_row_that_is_not_csv_spoils_no_other(api: Caller, row: str, reason: str) -> None:
+def test_a_row_that_is_not_csv_rejects_no_other(api: Caller, row: str, reason: str) -> None:
     answer = send(api, f"{HEADER}{row}\n{ROW}".encode(errors="surrogateescape"), "text/csv; charset=utf-8")
     assert counts(answer) == (1, 0, 0, 1)
     assert faults(answer) == [(2, None)]
@@ -260,7 +260,7 @@ def test_a_header_that_can_not_be_read_is_refused(api: Caller, body: bytes) -> N
 
 
 @pytest.mark.parametrize("body", [b"x", gzip.compress(ROW.encode() * 1000)[:-20], HEADER.encode()])
-def test_a_packed_file_that_is_broken_is_refused(api: Caller, body: bytes) -> None:
+def test_a_compressed_file_that_is_damaged_is_refused(api: Caller, body: bytes) -> None:
     answer = send(api, body, NDJSON, Content_Encoding="gzip")
     assert (answer.status_code, directory(api)) == (400, [])
 
@@ -297,7 +297,7 @@ def test_an_import_takes_no_idempotency_key(api: Caller) -> None:
     assert wrong_fields(answer, "headers") == {"Idempotency-Key"}
 
 
-def test_an_import_has_a_limit_of_its_own_packed_or_not(
+def test_an_import_has_a_limit_of_its_own_compressed_or_not(
     api: Caller, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = (HEADER + ROW * 3000).encode()
@@ -470,9 +470,7 @@ def test_an_import_neither_waits_for_a_launch_nor_holds_one_up(
     launch.rollback()
 
 
-def test_a_client_that_is_added_at_the_same_moment_is_changed(
-    api: Caller, connection: Connection, connect: Any
-) -> None:
+def test_a_client_that_is_added_at_the_same_time_is_changed(api: Caller, connection: Connection, connect: Any) -> None:
     holder = connect()
     holder.autocommit = False
     factories.execute(
@@ -484,9 +482,7 @@ def test_a_client_that_is_added_at_the_same_moment_is_changed(
     assert directory(api) == [CLIENT]
 
 
-def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again(
-    api: Caller, connection: Connection, connect: Any
-) -> None:
+def test_a_statement_that_times_out_on_a_lock_is_tried_again(api: Caller, connection: Connection, connect: Any) -> None:
     add_client(api, tag="old")
     holder = connect()
     holder.autocommit = False
@@ -494,7 +490,7 @@ def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again
 
     def cancel_and_let_it_try_again() -> None:
         cancelled_at = factories.value(connection, "SELECT clock_timestamp()")
-        factories.execute(connection, "SELECT pg_cancel_backend(%s)", until_somebody_waits(connection))
+        factories.execute(connection, "SELECT pg_cancel_backend(%s)", wait_for_lock_waiter(connection))
         waiting_again = """
             SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query_start > %s
@@ -507,7 +503,7 @@ def test_a_statement_that_gives_up_because_somebody_is_in_its_way_is_tried_again
     assert directory(api) == [CLIENT]
 
 
-def test_a_statement_that_gives_up_too_often_is_told_as_trouble_that_passes(
+def test_a_statement_that_times_out_too_often_is_a_transient_error(
     api: Caller, connection: Connection, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_staging, "MAX_TRIES", 1)
@@ -517,7 +513,7 @@ def test_a_statement_that_gives_up_too_often_is_told_as_trouble_that_passes(
     factories.execute(holder, "SELECT FROM client FOR UPDATE")
 
     def cancel() -> None:
-        factories.execute(connection, "SELECT pg_cancel_backend(%s)", until_somebody_waits(connection))
+        factories.execute(connection, "SELECT pg_cancel_backend(%s)", wait_for_lock_waiter(connection))
 
     (answer,) = once_blocked(connection, cancel, lambda: send(api, HEADER + ROW))
     holder.rollback()
@@ -525,9 +521,7 @@ def test_a_statement_that_gives_up_too_often_is_told_as_trouble_that_passes(
     assert [client["tag"] for client in directory(api)] == ["old"]
 
 
-def test_a_client_that_is_removed_at_the_same_moment_stays_so(
-    api: Caller, connection: Connection, connect: Any
-) -> None:
+def test_a_client_that_is_removed_at_the_same_time_stays_so(api: Caller, connection: Connection, connect: Any) -> None:
     add_client(api)
     holder = connect()
     holder.autocommit = False

@@ -131,7 +131,7 @@ def test_a_caller_who_goes_away_has_changed_nothing(server: tuple[int, int], con
     assert factories.value(connection, "SELECT count(*) FROM client") == 0
 
 
-def test_a_caller_who_stops_sending_is_given_up(server: tuple[int, int], connection: Connection) -> None:
+def test_a_caller_who_stops_sending_times_out(server: tuple[int, int], connection: Connection) -> None:
     with begin(server[0], HEADER + rows(0, 10), b"Content-Length: 4000000") as wire:
         answer = HTTPResponse(wire)
         answer.begin()

@@ -102,7 +102,7 @@ def test_a_search_that_takes_too_long_says_where_it_has_stopped_and_goes_on_from
     assert (seen, looks) == ([oldest], 4)
 
 
-def test_a_phone_number_that_is_none_is_said_and_does_not_find_everybody(api: Caller) -> None:
+def test_an_invalid_phone_number_is_an_error_and_does_not_list_all_clients(api: Caller) -> None:
     page = api.get("/clients/?phone=абв").text
     assert "A phone number, or its beginning, must contain digits." in page
     assert "No clients yet" not in page

@@ -99,7 +99,7 @@ def test_a_mailing_that_there_is_not_is_not_found(api: Caller, method: str) -> N
     assert api.get("/v1/mailing/1/message/").status_code == 404
 
 
-def test_times_are_compared_as_moments_and_answered_in_utc(api: Caller) -> None:
+def test_times_are_compared_as_instants_and_answered_in_utc(api: Caller) -> None:
     mailing_id = add_mailing(api, start_datetime="2032-06-02T21:25:43.511000+03:00")
     mailing = api.get(f"/v1/mailing/{mailing_id}").json
     assert mailing["start_datetime"] == "2032-06-02T18:25:43.511Z"

@@ -61,7 +61,7 @@ def test_the_oldest_due_message_is_told_if_it_may_be_sent(
     assert scrape(fresh)["gonets_due_oldest_seconds",] == pytest.approx(waits, abs=30)
 
 
-def test_claims_that_nobody_takes_back_are_told(fresh: Caller, connection: Connection) -> None:
+def test_expired_leases_that_are_not_reclaimed_are_in_the_metrics(fresh: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 2)
     change_message(connection, 1, "status = 'sending', lease_until = now() - interval '1 minute'")
     change_message(connection, 2, "status = 'sending', lease_until = now() + interval '1 minute'")
@@ -69,7 +69,9 @@ def test_claims_that_nobody_takes_back_are_told(fresh: Caller, connection: Conne
     assert scrape(fresh)["gonets_leases_run_out",] == 1
 
 
-def test_workers_are_alive_while_they_report_and_have_not_said_farewell(fresh: Caller, connection: Connection) -> None:
+def test_workers_are_alive_while_they_report_and_have_not_reported_their_stop(
+    fresh: Caller, connection: Connection
+) -> None:
     # The last one's report is from before the clock was put back.
     reports = (("here", 1, False), ("gone", 1, True), ("gone", 6, False), ("silent", 60, False), ("ahead", -60, False))
     for worker, ago, stopped in reports:

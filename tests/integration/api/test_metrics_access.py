@@ -50,7 +50,7 @@ def test_metrics_are_closed_unless_they_are_asked_for_from_here(
 
 
 @pytest.mark.parametrize("metrics", ["loopback", "key", "open"])
-def test_a_key_opens_them_everywhere(clean_database: str, metrics: str) -> None:
+def test_a_key_gives_access_to_metrics_from_everywhere(clean_database: str, metrics: str) -> None:
     assert status(clean_database, ELSEWHERE, metrics, API_KEY) == 200
 
 

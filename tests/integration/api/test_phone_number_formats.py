@@ -28,7 +28,7 @@ def test_with_a_default_region_one_person_is_one_client(in_russia: Caller, writt
     assert (again.status_code, wrong_fields(again)) == (409, {"phone_number"})
 
 
-def test_without_one_what_no_country_has_is_taken_with_a_warning(api: Caller) -> None:
+def test_without_a_default_region_a_number_of_no_country_is_taken_with_a_warning(api: Caller) -> None:
     plain = api.post("/v1/client/create/", json=CLIENT).json
     doubtful = api.post("/v1/client/create/", json=client_body(phone_number=89161234567)).json
     assert plain["warnings"] == []

@@ -18,7 +18,7 @@ from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import execute
 from tests.integration.api.calls import Caller, caller
-from tests.query_plans import NO_AUTOVACUUM, ROWS, Plan, change, fill, objections
+from tests.query_plans import NO_AUTOVACUUM, ROWS, Plan, change, fill, plan_problems
 
 PATHS = (
     "/v1/client/",
@@ -72,20 +72,22 @@ def large(make_database: MakeDatabase) -> str:
     return url
 
 
-def test_what_is_asked_most_is_not_dear_enough_to_be_compiled_and_reads_no_large_table(large: str) -> None:
+def test_the_most_frequent_statements_are_not_expensive_enough_to_be_compiled_and_read_no_large_table(
+    large: str,
+) -> None:
     app = create_app(ApiSettings(database_url=parse_database_url(large)))
     with connected(large) as connection, app.app_context():
         api = caller(app)
         execute(connection, NO_AUTOVACUUM)
         fill(connection)
-        assert objections(explained(api, connection)) == []  # statistics are absent
+        assert plan_problems(explained(api, connection)) == []  # statistics are absent
 
         execute(connection, "ANALYZE client, mailing, message, message_count_delta")
-        assert objections(explained(api, connection)) == []  # they are absent for `attempt`
+        assert plan_problems(explained(api, connection)) == []  # they are absent for `attempt`
 
         execute(connection, "ANALYZE")
-        assert objections(explained(api, connection)) == []  # they are fresh
+        assert plan_problems(explained(api, connection)) == []  # they are fresh
 
         change(connection)
-        assert objections(explained(api, connection)) == []  # they are stale
+        assert plan_problems(explained(api, connection)) == []  # they are stale
         db.engine.dispose()

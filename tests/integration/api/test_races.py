@@ -101,7 +101,7 @@ def test_many_changes_at_once_all_succeed_one_after_the_other(app: Flask, api: C
     assert sorted(answer.json["text_revision"] for answer in answers) == list(range(2, 10))
 
 
-def test_a_mailing_that_is_launched_at_the_same_moment_keeps_its_mark(
+def test_a_mailing_that_is_launched_at_the_same_time_keeps_its_mark(
     app: Flask, api: Caller, connection: Connection, holder: Connection
 ) -> None:
     path = f"/v1/mailing/{add_mailing(api)}/"
@@ -113,7 +113,7 @@ def test_a_mailing_that_is_launched_at_the_same_moment_keeps_its_mark(
     assert api.get(path).json["mark"] == MAILING["mark"]
 
 
-def test_a_mailing_that_is_launched_at_the_same_moment_is_cancelled_and_not_deleted(
+def test_a_mailing_that_is_launched_at_the_same_time_is_cancelled_and_not_deleted(
     app: Flask, api: Caller, connection: Connection, holder: Connection
 ) -> None:
     path = f"/v1/mailing/{add_mailing(api)}/"
@@ -126,7 +126,7 @@ def test_a_mailing_that_is_launched_at_the_same_moment_is_cancelled_and_not_dele
     assert kept == {"status": "cancelled", "in_order": True}
 
 
-def test_a_text_that_is_written_at_the_same_moment_is_not_lost(
+def test_a_text_that_is_written_at_the_same_time_is_not_lost(
     app: Flask, api: Caller, connection: Connection, holder: Connection
 ) -> None:
     path = f"/v1/mailing/{add_mailing(api, text='one')}/"
@@ -169,7 +169,7 @@ def test_a_new_phone_number_waits_for_a_launch_and_then_reaches_its_message(
     assert [message["phone_number"] for message in api.get("/v1/message/").json] == [79169999999]
 
 
-def test_a_message_that_is_claimed_at_the_same_moment_keeps_the_number_it_is_sent_to(
+def test_a_message_that_is_claimed_at_the_same_time_keeps_the_number_it_is_sent_to(
     app: Flask, api: Caller, connection: Connection, holder: Connection
 ) -> None:
     path = f"/v1/client/{add_client(api)}/"

@@ -27,7 +27,7 @@ from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 
-def leave_behind(connection: Connection, mailing_id: int, status: str = "finished", **columns: Any) -> None:
+def end_with_open_messages(connection: Connection, mailing_id: int, status: str = "finished", **columns: Any) -> None:
     """Ends a mailing whose messages are pending, as versions before did when a retry was committed meanwhile."""
     change_mailing(connection, mailing_id, f"status = '{status}', ended_at = now(), settled_at = now()")
     for name, value in columns.items():  # as SQL
@@ -47,7 +47,7 @@ def test_its_messages_are_sent_once_it_is_opened_again(
     app: Flask, api: Caller, connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 3)
-    leave_behind(connection, mailing_id)
+    end_with_open_messages(connection, mailing_id)
     assert queue.claim(10) == []
 
     assert reopen(app) == f"Open again: mailing {mailing_id}.\n"
@@ -76,7 +76,7 @@ def test_its_messages_get_their_end_where_they_may_not_be_sent(
     maintenance: Maintenance,
 ) -> None:
     mailing_id = add_running_mailing(connection, 3)
-    leave_behind(connection, mailing_id, **columns)
+    end_with_open_messages(connection, mailing_id, **columns)
 
     reopen(app)
     assert queue.claim(10) == []
@@ -96,11 +96,11 @@ def test_where_nothing_is_left_behind_nothing_happens(
     maintenance.run()
     sound = add_running_mailing(connection, 1)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", sound)
-    leave_behind(connection, sound)
+    end_with_open_messages(connection, sound)
     assert unended(api) == 0
     # Its messages are no longer kept: there is nothing to send.
     closed = add_running_mailing(connection, 1)
-    leave_behind(connection, closed, purge_started_at="now()")
+    end_with_open_messages(connection, closed, purge_started_at="now()")
     before = [mailing(connection, one) for one in (running, finished, sound, closed)]
 
     assert reopen(app) == "Open again: none.\n"
@@ -108,13 +108,13 @@ def test_where_nothing_is_left_behind_nothing_happens(
     assert [mailing(connection, one) for one in (running, finished, sound, closed)] == before
 
 
-@pytest.mark.parametrize("folded", [False, True], ids=["at once", "when counts are final"])
-def test_they_are_told_of_in_the_metrics_and_with_the_mailing(
-    folded: bool, api: Caller, connection: Connection, maintenance: Maintenance
+@pytest.mark.parametrize("compacted", [False, True], ids=["at once", "when counts are final"])
+def test_ended_mailings_with_open_messages_are_in_the_metrics_and_in_the_mailing(
+    compacted: bool, api: Caller, connection: Connection, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 3)
-    leave_behind(connection, mailing_id)
-    if folded:
+    end_with_open_messages(connection, mailing_id)
+    if compacted:
         maintenance.run()
         assert rows(
             connection, "SELECT DISTINCT compacted FROM message_count_delta WHERE mailing_id = %s", mailing_id
@@ -135,15 +135,15 @@ def add_launched(connection: Connection) -> int:
     return mailing_id
 
 
-def test_an_upgrade_opens_them_again(make_database: MakeDatabase) -> None:
+def test_an_upgrade_reopens_them(make_database: MakeDatabase) -> None:
     url = make_database()
     migrate(url, "0006")
     with connected(url) as connection:
         behind, cancelled, sound = (add_launched(connection) for _ in range(3))
-        leave_behind(connection, behind)
-        leave_behind(connection, cancelled, "cancelled")
+        end_with_open_messages(connection, behind)
+        end_with_open_messages(connection, cancelled, "cancelled")
         execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", sound)
-        leave_behind(connection, sound)
+        end_with_open_messages(connection, sound)
         before = mailing(connection, sound)
 
         migrate(url)

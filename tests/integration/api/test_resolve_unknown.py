@@ -15,8 +15,8 @@ from tests.factories import (
     execute,
     mailing,
     message,
+    message_counts,
     rows,
-    tally,
     value,
 )
 from tests.integration.api.calls import Answer, Caller, caller, once_blocked
@@ -62,7 +62,7 @@ def test_what_a_person_knows_of_a_message_is_what_became_of_it(
     assert (now["sent_at"] is not None) == (status == "sent")
     assert [one["number"] for one in attempts_of(connection, 1)] == [1]
     maintenance.run()
-    assert counted(connection, held) == tally(connection, held)
+    assert counted(connection, held) == message_counts(connection, held)
     assert mailing(connection, held)["status"] == "finished"
     assert rows(connection, "SELECT action, detail FROM mailing_event") == [("resolve", f"message 1: {outcome}")]
     last = rows(connection, "SELECT operation, object, object_id FROM audit_entry ORDER BY id DESC LIMIT 1")
@@ -75,7 +75,7 @@ def test_one_message_is_sent_again(api: Caller, connection: Connection, held: in
     (claimed,) = queue.claim(10)
     assert (claimed.message_id, claimed.number) == (1, 2)
     queue.record([answer(claimed, "accepted")])
-    assert counted(connection, held) == tally(connection, held) == {"sent": 2}
+    assert counted(connection, held) == message_counts(connection, held) == {"sent": 2}
 
 
 def test_only_what_is_unknown_can_be_decided(api: Caller, connection: Connection, held: int) -> None:

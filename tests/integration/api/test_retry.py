@@ -19,9 +19,9 @@ from tests.factories import (
     execute,
     mailing,
     message,
+    message_counts,
     revise_text,
     rows,
-    tally,
     value,
 )
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller, once_blocked
@@ -61,7 +61,7 @@ def test_failed_messages_are_sent_with_the_ids_and_the_bodies_that_they_had(
     again = queue.claim(10)
     assert {one.message_id: one.phone_number for one in again} == before
     assert {(one.text, one.number) for one in again} == {("as it was", 2)}
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sending": 3}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sending": 3}
 
 
 @pytest.mark.parametrize("name", ["refused", "ambiguous"])
@@ -110,7 +110,7 @@ def test_a_client_who_was_removed_is_not_written_to(api: Caller, connection: Con
 
     assert retry(api, mailing_id).json == {"retried": 2, "more": False}
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"pending": 2, "failed": 1}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"pending": 2, "failed": 1}
     assert message(connection, 2)["status"] == "failed"
 
 
@@ -127,7 +127,7 @@ def test_a_finished_mailing_runs_again_and_finishes_again(
     assert (now["status"], now["ended_at"], now["settled_at"]) == ("running", None, None)
     fail(connection, queue, "accepted")
     end(connection, maintenance, mailing_id)
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 2}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 2}
 
 
 def test_a_paused_mailing_stays_paused(api: Caller, connection: Connection, queue: Queue) -> None:
@@ -165,7 +165,7 @@ def test_where_there_is_nothing_to_retry_nothing_happens(
 
 
 @pytest.mark.parametrize(("late", "retried"), [((1, 2), 0), ((1,), 1)], ids=["all", "one of two"])
-def test_what_turns_out_to_be_sent_at_the_same_moment_is_not_retried_and_not_counted(
+def test_what_turns_out_to_be_sent_at_the_same_time_is_not_retried_and_not_counted(
     late: tuple[int, ...],
     retried: int,
     app: Flask,

@@ -60,7 +60,7 @@ def test_a_body_in_chunks_has_a_size_too(port: int) -> None:
 
 
 @pytest.mark.parametrize("path", [b"/v1/client/\xff/", b"/v1/client/?limit=\xff", b"/v1/client/?\xff=1"])
-def test_bytes_that_are_not_utf_8_are_the_callers_fault(port: int, path: bytes) -> None:
+def test_bytes_that_are_not_utf_8_are_a_client_error(port: int, path: bytes) -> None:
     answer = ask_raw(port, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + AUTHORIZED)
     assert answer.split()[1] in (b"400", b"404", b"422")
 

@@ -142,7 +142,7 @@ def sign_in_in_another_tab(app: Flask, browser: Caller, connection: Connection) 
     assert sign_in(browser).status_code == 303
 
 
-def test_who_has_signed_in_in_another_tab_goes_on_from_the_sign_in_page(
+def test_a_user_who_has_signed_in_in_another_tab_goes_on_from_the_sign_in_page(
     app: Flask, browser: Caller, connection: Connection
 ) -> None:
     data = fields_of(browser.get("/clients/new/")) | NEW_CLIENT
@@ -179,7 +179,7 @@ def test_what_another_site_sends_is_never_shown_as_typed(app: Flask, browser: Ca
     assert written() == 0
 
 
-def test_what_carries_no_token_at_all_is_of_none_of_our_pages(browser: Caller) -> None:
+def test_a_form_without_a_token_is_refused_and_not_shown_again(browser: Caller) -> None:
     answer = browser.post("/clients/new/", data=NEW_CLIENT)
     assert answer.status_code == 403
     assert "Nothing has been done. What you typed is here" not in answer.text

@@ -98,7 +98,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_other_sites_and_plain_http(app: F
         assert API_KEY not in cookie.value
 
 
-def test_a_cookie_from_before_the_sign_in_is_worth_nothing_after_it(app: Flask, browser: Caller) -> None:
+def test_a_cookie_from_before_the_sign_in_is_invalid_after_it(app: Flask, browser: Caller) -> None:
     page = browser.get("/login/")
     planted, token = cookie_of(page)["gonets"].value, token_of(page)
     sign_in(browser)
@@ -457,7 +457,7 @@ def test_a_provider_signs_in_whom_it_gives_a_role(clean_database: str, api: Call
     assert (entry["actor"], entry["actor_name"], entry["role"]) == ("oidc:248289761001", "Jane Doe", "operator")
 
 
-def test_who_came_by_the_provider_is_out_soon_after_the_session_is_removed_from_the_database(
+def test_a_user_of_the_provider_is_signed_out_soon_after_the_session_is_deleted(
     clean_database: str, provider: OpenIdProvider, connection: Connection, clock: Clock
 ) -> None:
     browser = with_provider(clean_database, provider)
@@ -514,7 +514,7 @@ def test_a_role_may_come_with_the_userinfo(clean_database: str, provider: OpenId
     ],
     ids=str,
 )
-def test_a_provider_that_does_not_vouch_lets_nobody_in(
+def test_a_sign_in_that_the_provider_can_not_prove_is_refused(
     clean_database: str, api: Caller, provider: OpenIdProvider, cheat: dict[str, Any]
 ) -> None:
     if "key" in cheat:

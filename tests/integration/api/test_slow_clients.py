@@ -36,10 +36,10 @@ def test_health_is_answered_while_two_hundred_slow_clients_hold_on(database_url:
     with ExitStack() as stack:
         api = stack.enter_context(served(database_url))
         # How long the same takes where nobody is slow says how busy this machine is.
-        witness = stack.enter_context(served(database_url))
-        for running in (api, witness):  # until its processes have begun to answer
-            assert running.say(HEALTH).startswith(b"HTTP/1.1 200")
-        calm = stack.enter_context(Watch(witness.port, "/healthz", START_PATIENCE))
+        other_api = stack.enter_context(served(database_url))
+        for running in (api, other_api):  # until its processes have begun to answer
+            assert running.send(HEALTH).startswith(b"HTTP/1.1 200")
+        calm = stack.enter_context(Watch(other_api.port, "/healthz", START_PATIENCE))
         watch = stack.enter_context(Watch(api.port, "/healthz", START_PATIENCE))
         stack.enter_context(SlowClients(api.port, kinds(API_KEY), EACH))
         time.sleep(DURATION)
@@ -51,14 +51,14 @@ def test_health_is_answered_while_two_hundred_slow_clients_hold_on(database_url:
 
 @pytest.mark.usefixtures("clean_database")
 @pytest.mark.parametrize("kind", few_of(range(5), 0, 4))
-def test_a_request_that_does_not_come_is_given_up(database_url: str, kind: int) -> None:
+def test_a_request_that_does_not_come_times_out(database_url: str, kind: int) -> None:
     begins = kinds(API_KEY)[kind].begins
     with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
-        answer = api.say(begins)
+        answer = api.send(begins)
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
         assert loads(answer.partition(b"\r\n\r\n")[2])["code"] == 408
 
 
 def test_a_connection_on_which_nothing_comes_is_closed(database_url: str) -> None:
     with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
-        assert api.say(b"") == b""
+        assert api.send(b"") == b""

@@ -30,7 +30,7 @@ from tests.factories import (
 )
 from tests.integration.worker.attempt_results import CLAIM_ONE_HUNDRED, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.queue import Queue
@@ -51,7 +51,7 @@ def test_a_due_message_is_claimed_with_all_that_its_request_needs(connection: Co
     assert delivery.worker == "left"
 
 
-def test_the_attempt_is_counted_and_the_lease_committed_with_the_claim(
+def test_the_attempt_is_counted_and_the_lease_is_committed_with_the_claim(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     add_running_mailing(connection, 1)
@@ -69,7 +69,7 @@ def test_the_attempt_is_counted_and_the_lease_committed_with_the_claim(
     "change",
     [
         "status = 'sending', lease_until = now() + interval '1 hour'",
-        "status = 'sending', lease_until = now() - interval '1 hour'",  # the lost are taken back first
+        "status = 'sending', lease_until = now() - interval '1 hour'",  # expired leases are reclaimed first
         "status = 'sent', sent_at = now(), ended_at = now()",
         "status = 'failed', ended_at = now()",
         "status = 'expired', ended_at = now()",
@@ -132,7 +132,7 @@ def test_who_has_waited_longest_is_first(connection: Connection, queue: Queue) -
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 100])
-def test_no_more_are_claimed_than_there_is_room_for(limit: int, connection: Connection, queue: Queue) -> None:
+def test_no_more_are_claimed_than_the_capacity(limit: int, connection: Connection, queue: Queue) -> None:
     for _ in range(5):
         add_running_mailing(connection, 30)
 
@@ -147,7 +147,7 @@ def test_a_mailing_of_ten_does_not_wait_behind_one_of_ten_thousand(connection: C
     assert claimed == {large: 16, small: 10}
 
 
-def test_with_more_mailings_than_room_each_gets_its_turn(connection: Connection, queue: Queue) -> None:
+def test_with_more_mailings_than_capacity_each_gets_its_turn(connection: Connection, queue: Queue) -> None:
     mailings = {add_running_mailing(connection, 1) for _ in range(12)}
 
     turns = [[delivery.mailing_id for delivery in queue.claim(5)] for _ in range(3)]
@@ -156,7 +156,9 @@ def test_with_more_mailings_than_room_each_gets_its_turn(connection: Connection,
     assert {mailing_id for turn in turns for mailing_id in turn} == mailings
 
 
-def test_of_more_mailings_than_room_it_is_not_always_the_same_ones(connection: Connection, queue: Queue) -> None:
+def test_of_more_mailings_than_capacity_not_always_the_same_ones_are_claimed(
+    connection: Connection, queue: Queue
+) -> None:
     mailings = {add_running_mailing(connection, 40) for _ in range(3)}
 
     # Each claim takes of one of the three: 40 in a row leave one out once in four million times.
@@ -225,7 +227,7 @@ def test_a_claim_that_waited_takes_messages_as_they_are_now(
     editor.autocommit = False
     change_mailing(editor, mailing_id, "updated_at = now()")
     claim = in_background(lambda: queue.claim(100))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
     # All of this is committed after the claim has got its view of the messages.
     change_message(connection, 1, "phone_number = 79001112233")
     change_message(connection, 2, "status = 'cancelled', ended_at = now()")
@@ -245,7 +247,7 @@ def test_a_pause_waits_for_a_claim_under_way(connection: Connection, connect: Co
 
     pause = in_background(lambda: change_mailing(editor, mailing_id, "status = 'paused'"))
 
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
     with pytest.raises(StillWaiting):
         pause.result(0.05)
     claiming.commit()
@@ -262,7 +264,7 @@ def test_mailings_that_somebody_is_changing_are_passed_over_while_there_are_othe
     assert [one.mailing_id for one in queue.claim(100)] == [other]
 
 
-def test_a_worker_with_nothing_in_hand_waits_for_who_changes_the_only_mailing_and_another_does_not(
+def test_a_worker_with_nothing_in_flight_waits_for_a_lock_on_the_only_mailing_and_another_does_not(
     connection: Connection, connect: Connect, queue: Queue, open_queue: OpenQueue
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
@@ -272,7 +274,7 @@ def test_a_worker_with_nothing_in_hand_waits_for_who_changes_the_only_mailing_an
     assert open_queue("busy").claim(100, idle=False) == []
     assert open_queue("paced", rate_limiter=FleetRateLimiter(1000)).claim(100) == []  # the fleet would wait with it
     claim = in_background(lambda: queue.claim(100))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
     execute(editor, "SELECT pg_advisory_unlock(%s)", mailing_id)
 
     assert ids(claim.result(PATIENCE)) == [1]
@@ -286,7 +288,7 @@ def test_claims_one_after_another_do_not_keep_a_change_waiting(
     claiming.autocommit = False
     _claim_and_hold(claiming, 1)
     change = in_background(lambda: execute(editor, "SELECT pg_advisory_lock(%s)", mailing_id))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     # There is a message, and its mailing runs; but somebody is waiting.
     assert open_queue("next").claim(1, idle=False) == []
@@ -304,7 +306,7 @@ def test_a_claim_that_waited_for_a_pause_or_an_earlier_end_takes_nothing(
     editor.autocommit = False
     change_mailing(editor, mailing_id, change)
     claim = in_background(lambda: queue.claim(100))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 
@@ -319,7 +321,7 @@ def test_a_claim_that_waited_for_a_new_text_sends_the_new_text(
     editor.autocommit = False
     revise_text(editor, mailing_id, "new")
     claim = in_background(lambda: queue.claim(100))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 

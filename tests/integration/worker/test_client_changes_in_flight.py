@@ -1,4 +1,4 @@
-"""Clients that are removed or get another phone number while a worker has their message in hand."""
+"""Clients that are removed or get another phone number while their message is in flight."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.factories import (
     add_running_mailing,
     change_message,
     execute,
+    expire_leases,
     make_due,
     message,
-    run_leases_out,
 )
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.leases import reclaim
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
 from worker.queue import Queue
 
@@ -39,8 +39,8 @@ def release(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> N
     queue.release([delivery])
 
 
-def lose(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> None:
-    run_leases_out(connection)
+def expire_lease(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> None:
+    expire_leases(connection)
     reclaim(queue, 1)
 
 
@@ -73,7 +73,7 @@ def end_of(connection: Connection) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    ("put_down", "end"),
+    ("end_attempt", "end"),
     [
         (record("refused"), ("cancelled", REMOVED)),
         (record("throttled"), ("cancelled", REMOVED)),
@@ -82,16 +82,16 @@ def end_of(connection: Connection) -> tuple[Any, ...]:
         (record("accepted"), ("sent", None)),
         (record("refused for good"), ("failed", "provider_said")),
         (release, ("cancelled", REMOVED)),
-        (lose, ("unknown", REMOVED)),
+        (expire_lease, ("unknown", REMOVED)),
     ],
 )
 def test_the_message_of_a_client_that_was_removed_does_not_wait_again(
-    put_down: PutDown, end: tuple[str, str | None], connection: Connection, queue: Queue
+    end_attempt: PutDown, end: tuple[str, str | None], connection: Connection, queue: Queue
 ) -> None:
     delivery = claim(connection, queue)
     remove_client(connection)
 
-    put_down(queue, connection, delivery)
+    end_attempt(queue, connection, delivery)
 
     assert end_of(connection) == end
 
@@ -107,16 +107,16 @@ def test_a_message_that_was_in_doubt_before_ends_as_unknown(connection: Connecti
     assert end_of(connection) == ("unknown", REMOVED)
 
 
-@pytest.mark.parametrize("put_down", [record("refused"), release])
+@pytest.mark.parametrize("end_attempt", [record("refused"), release])
 def test_a_removal_under_way_is_waited_for(
-    put_down: PutDown, connection: Connection, connect: Connect, queue: Queue
+    end_attempt: PutDown, connection: Connection, connect: Connect, queue: Queue
 ) -> None:
     delivery = claim(connection, queue)
     remover = connect()
     remover.autocommit = False
     remove_client(remover)
-    putting_down = in_background(lambda: put_down(queue, connection, delivery))
-    until_somebody_waits(connection)
+    putting_down = in_background(lambda: end_attempt(queue, connection, delivery))
+    wait_for_lock_waiter(connection)
 
     remover.commit()
 
@@ -133,7 +133,7 @@ def test_a_removal_that_comes_second_waits_and_finds_the_message(
     # The record gets as far as the message, with the client locked, and waits there for the holder.
     execute(holder, "SELECT FROM message FOR UPDATE")
     recording = in_background(lambda: queue.record([answer(delivery, "refused")]))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
     removal = in_background(lambda: remove_client(remover))
     holder.rollback()
 
@@ -143,7 +143,7 @@ def test_a_removal_that_comes_second_waits_and_finds_the_message(
     assert end_of(connection) == ("cancelled", REMOVED)
 
 
-def test_a_new_phone_number_reaches_a_message_that_is_given_back_before_its_first_attempt(
+def test_a_new_phone_number_reaches_a_message_that_is_released_before_its_first_attempt(
     connection: Connection, queue: Queue
 ) -> None:
     delivery = claim(connection, queue)
@@ -162,7 +162,7 @@ def test_a_change_of_phone_number_under_way_is_waited_for(
     changer.autocommit = False
     change_phone(changer)
     releasing = in_background(lambda: queue.release([delivery]))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     changer.commit()
 
@@ -170,14 +170,14 @@ def test_a_change_of_phone_number_under_way_is_waited_for(
     assert message(connection, 1)["phone_number"] == NEW_PHONE
 
 
-@pytest.mark.parametrize("put_down", [record("refused"), record("ambiguous"), lose])
+@pytest.mark.parametrize("end_attempt", [record("refused"), record("ambiguous"), expire_lease])
 def test_a_message_that_was_attempted_keeps_its_phone_number(
-    put_down: PutDown, connection: Connection, queue: Queue
+    end_attempt: PutDown, connection: Connection, queue: Queue
 ) -> None:
     delivery = claim(connection, queue)
     change_phone(connection)
 
-    put_down(queue, connection, delivery)
+    end_attempt(queue, connection, delivery)
     make_due(connection)
     queue.release(queue.claim(1))
 

@@ -52,7 +52,7 @@ def _free_slot(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("ahead", ["7 s", "1 day", "30 years"])
-def test_a_next_slot_in_the_far_future_begins_anew_and_says_so(
+def test_a_next_slot_in_the_far_future_is_reset_and_logged(
     ahead: str, connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_running_mailing(connection, 5)
@@ -83,7 +83,7 @@ def test_a_step_of_the_clock_that_is_small_is_waited_out(
     assert RATE_LIMIT_RESTARTED not in caplog.messages
 
 
-def test_a_slow_rate_s_next_slot_is_no_clock_that_was_put_back(
+def test_the_next_slot_of_a_low_rate_is_not_taken_for_a_clock_that_was_set_back(
     connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_running_mailing(connection, 5)
@@ -171,7 +171,7 @@ def test_of_leases_that_were_dated_in_the_future_those_that_nobody_holds_begin_a
     assert value(connection, "SELECT claimed_at > now() FROM message WHERE id = 1")
 
 
-def test_a_look_for_lost_leases_that_was_dated_in_the_future_hides_none(
+def test_a_check_for_expired_leases_that_was_dated_in_the_future_hides_none(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_running_mailing(connection)
@@ -203,7 +203,7 @@ def test_messages_that_are_due_later_than_any_retry_are_due_now(
             "now() + interval '1 day'",  # launched while the clock was ahead
             "now() + interval '10 minutes'",  # a retry
             "now() + interval '20 minutes 30 s'",  # a retry before a small step of the clock
-            "'infinity'",  # a suspect
+            "'infinity'",  # a poison message
             "now() + interval '1 day', status = 'failed', ended_at = now()",
             "now() + interval '1 day'",  # in somebody's hands
         ],

@@ -18,11 +18,11 @@ from tests.factories import (
     counted,
     execute,
     message,
-    tally,
+    message_counts,
     value,
 )
 from tests.integration.worker.leases import reclaim
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claim_cursor import ClaimCursor
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
@@ -115,7 +115,7 @@ def test_while_the_window_is_open_nothing_is_closed(
         "status = 'sending', attempts = 1, claimed_at = now(), lease_until = now(), lease_worker = 'left'",
     ],
 )
-def test_what_has_an_end_or_is_on_its_way_is_left_alone(
+def test_what_has_an_end_or_is_in_flight_is_left_alone(
     change: str, connection: Connection, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection)
@@ -128,7 +128,7 @@ def test_what_has_an_end_or_is_on_its_way_is_left_alone(
     assert message(connection, 1) == before
 
 
-def test_a_message_whose_lease_runs_out_after_the_window_has_closed_ends_as_unknown(
+def test_a_message_whose_lease_expires_after_the_window_has_closed_ends_as_unknown(
     connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection)
@@ -165,7 +165,7 @@ def test_large_mailings_are_closed_over_several_rounds(
     left = []
     for more in (True, True, False):
         assert maintenance.run() == more
-        left.append(sum(tally(connection, mailing_id).get("pending", 0) for mailing_id in mailings))
+        left.append(sum(message_counts(connection, mailing_id).get("pending", 0) for mailing_id in mailings))
 
     assert left == [60, 20, 0]
 
@@ -179,7 +179,7 @@ def test_a_window_that_is_just_being_extended_is_not_closed(
     editor.autocommit = False
     change_mailing(editor, mailing_id, "end_datetime = now() + interval '1 hour'")
     closing = in_background(maintenance.run)
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 

@@ -106,7 +106,7 @@ def body(mail: EmailMessage) -> list[str]:
     return [" ".join(line.split()) for line in mail.get_content().splitlines()]
 
 
-def let_lease_run_out(connection: Connection) -> None:
+def let_lease_expire(connection: Connection) -> None:
     execute(connection, "UPDATE daily_report SET lease_until = now() - interval '1 second'")
 
 
@@ -168,7 +168,7 @@ def test_it_is_sent_once_whatever_the_number_of_workers(
 
     assert sorted(one.result(PATIENCE) for one in sending) == [False] * 7 + [True]
     assert len(mailbox.mails) == 1
-    let_lease_run_out(connection)
+    let_lease_expire(connection)
     assert not open_report().send_if_due()
 
 
@@ -179,7 +179,7 @@ def test_what_the_server_refuses_is_tried_again_later_and_is_the_same_mail(
     assert not open_report().send_if_due()
     mailbox.refusal = ""
     assert not open_report().send_if_due(), "it rests for a while"
-    let_lease_run_out(connection)
+    let_lease_expire(connection)
 
     assert open_report().send_if_due()
 
@@ -188,7 +188,7 @@ def test_what_the_server_refuses_is_tried_again_later_and_is_the_same_mail(
     assert mail["Message-ID"].startswith("<daily-report-20")
 
 
-def test_a_lease_in_the_far_future_from_before_the_clock_was_put_back_holds_nobody_up(
+def test_a_lease_in_the_far_future_from_before_the_clock_was_set_back_delays_no_other(
     connection: Connection, open_report: OpenReport, mailbox: Mailbox
 ) -> None:
     mailbox.refusal = "451 not now"
@@ -204,7 +204,7 @@ def test_a_server_without_tls_gets_nothing_when_tls_is_asked_for(open_report: Op
     assert not mailbox.mails
 
 
-def test_it_goes_to_all_and_says_that_nobody_need_answer(open_report: OpenReport, mailbox: Mailbox) -> None:
+def test_it_goes_to_all_recipients_and_says_that_no_reply_is_needed(open_report: OpenReport, mailbox: Mailbox) -> None:
     open_report().send_if_due()
 
     (mail,) = mailbox.mails

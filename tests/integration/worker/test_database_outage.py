@@ -23,20 +23,20 @@ from tests.factories import (
     change_message,
     counted,
     execute,
+    expire_leases,
     mailing,
     make_due,
     message,
+    message_counts,
     revise_text,
     rows,
-    run_leases_out,
-    tally,
     value,
 )
 from tests.fault_proxy import CommitMoment, FaultProxy
 from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
-from tests.waiting import PATIENCE, eventually, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
 from worker.attempt_decision import Retries
 from worker.database import Database
 from worker.maintenance.round import Maintenance
@@ -105,7 +105,7 @@ def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_done_ag
     holder.autocommit = False
     execute(holder, "UPDATE message SET reason_code = 'held' WHERE id = 1")
     work = in_background(lambda: ask(database, "UPDATE message SET attempts = attempts + 1 RETURNING attempts"))
-    execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
+    execute(connection, "SELECT pg_terminate_backend(%s)", wait_for_lock_waiter(connection))
     holder.commit()
 
     assert work.result(PATIENCE) == 1
@@ -120,7 +120,7 @@ def test_a_deadlock_is_done_again(connection: Connection, connect: Connect, data
     change_message(other, 2, "reason_code = 'theirs'")
     theirs: list[Future[None]] = []
 
-    def finish_theirs() -> None:
+    def commit_other() -> None:
         change_message(other, 1, "reason_code = 'theirs'")
         other.commit()
 
@@ -128,8 +128,8 @@ def test_a_deadlock_is_done_again(connection: Connection, connect: Connect, data
         cursor.execute("SET LOCAL deadlock_timeout = '10 ms'")
         cursor.execute("UPDATE message SET reason_code = 'ours' WHERE id = 1")
         if not theirs:
-            theirs.append(in_background(finish_theirs))
-            until_somebody_waits(connection)
+            theirs.append(in_background(commit_other))
+            wait_for_lock_waiter(connection)
         cursor.execute("UPDATE message SET reason_code = 'ours' WHERE id = 2")
 
     in_background(lambda: database.transaction(work)).result(PATIENCE)
@@ -163,14 +163,14 @@ def test_a_server_that_is_stopped_is_waited_for_whichever_way_it_went(own_postgr
     database.close()
 
 
-def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
+def test_a_server_that_takes_a_statement_and_never_answers_times_out(
     clean_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 0.5)
     with FaultProxy(clean_database) as proxy:
         database = Database(proxy.url, threading.Event(), "gonets test")
         before = backend(database)
-        proxy.swallow()
+        proxy.drop_data()
         asking = in_background(lambda: backend(database))
         eventually(lambda: "database.unavailable" in caplog.messages)
         assert not asking.done()
@@ -181,7 +181,7 @@ def test_a_server_that_takes_a_question_and_never_answers_is_given_up(
         database.close()
 
 
-def test_a_connection_that_rests_for_longer_than_an_answer_may_take_is_kept(
+def test_a_connection_that_is_idle_for_longer_than_the_timeout_is_kept(
     open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 0.2)
@@ -193,7 +193,7 @@ def test_a_connection_that_rests_for_longer_than_an_answer_may_take_is_kept(
     assert backend(database) == before
 
 
-def test_a_transaction_that_stood_still_lets_go_of_what_it_had_locked_and_is_done_again(
+def test_an_idle_transaction_loses_its_locks_and_is_done_again(
     connection: Connection, open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.database.SERVER_TIMEOUTS", "-c idle_in_transaction_session_timeout=200ms")
@@ -240,7 +240,7 @@ def test_a_server_that_takes_no_writes_any_more_is_waited_for(
     assert (message(connection, 1)["attempts"], len(tries)) == (1, 2)
 
 
-def test_the_server_gives_up_too_and_options_in_the_url_have_the_last_word(clean_database: str) -> None:
+def test_the_server_has_timeouts_too_and_options_in_the_url_override_them(clean_database: str) -> None:
     dsn = psycopg2.extensions.make_dsn(clean_database, options="-c statement_timeout=7s -c jit=off")
     shown = "SELECT setting FROM pg_settings WHERE name = "
     for address, name, milliseconds in (
@@ -266,7 +266,7 @@ def test_each_statement_sees_what_was_committed_before_it_whatever_the_database_
     assert level == "read committed"
 
 
-def test_a_worker_that_is_being_stopped_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_is_being_stopped_does_not_wait_indefinitely(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.database.SHUTDOWN_TIMEOUT", 0.2)
     stop = threading.Event()
     database = Database("postgresql://nobody@127.0.0.1:1/nothing", stop, "gonets test")
@@ -285,20 +285,20 @@ def test_a_claim_that_was_cut_holds_no_more_than_it_tells(
     moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 10)
-    in_hand = left.claim(2)
+    in_flight = left.claim(2)
     proxy.cut_at_commit(moment)
 
     claimed = left.claim(3)
 
     assert proxy.cuts == 1
     assert len(claimed) == 3
-    told = {delivery.message_id for delivery in in_hand + claimed}
+    told = {delivery.message_id for delivery in in_flight + claimed}
     leased = "SELECT id FROM message WHERE status = 'sending' AND lease_worker = 'left' AND attempts = 1"
     assert {message_id for (message_id,) in rows(connection, leased)} == told
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 5
 
 
-def test_a_claim_that_was_cut_gives_back_nothing_of_another_worker(
+def test_a_claim_that_was_cut_releases_nothing_of_another_worker(
     connection: Connection, left: Queue, open_database: OpenDatabase, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 10)
@@ -319,7 +319,7 @@ def test_a_claim_that_was_cut_is_told_from_one_of_the_same_message_before_it(
 ) -> None:
     add_running_mailing(connection, 1)
     left.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(open_queue("right"), 1)
     make_due(connection)
     proxy.cut_at_commit("after the commit")
@@ -327,7 +327,7 @@ def test_a_claim_that_was_cut_is_told_from_one_of_the_same_message_before_it(
     assert [delivery.number for delivery in left.claim(1)] == [2]
 
 
-def test_what_a_claim_that_was_cut_gives_back_is_as_good_as_new(
+def test_what_a_claim_that_was_cut_releases_is_as_before_the_claim(
     connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     mailing_id = add_running_mailing(connection, 3, text="old")
@@ -380,11 +380,11 @@ def test_a_record_that_was_cut_is_written_once(
     assert (now["status"], now["attempts"]) == ("sent" if name == "accepted" else "pending", 1)
     assert now["uncounted_attempts"] == (name == "throttled")
     assert [one["number"] for one in attempts_of(connection, 1)] == [1]
-    assert tally(connection, mailing_id) == counted(connection, mailing_id)
+    assert message_counts(connection, mailing_id) == counted(connection, mailing_id)
 
 
 @MOMENTS
-def test_what_was_given_back_when_the_connection_was_cut_is_given_back_once(
+def test_what_was_released_when_the_connection_was_cut_is_released_once(
     moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 5)
@@ -403,7 +403,7 @@ def test_a_lease_that_ran_out_is_written_down_once(
 ) -> None:
     add_running_mailing(connection, 5)
     left.claim(5)
-    run_leases_out(connection)
+    expire_leases(connection)
     proxy.cut_at_commit(moment)
 
     reclaim(left, 10)
@@ -428,10 +428,10 @@ def test_a_chunk_that_was_cut_is_launched_once(
 
     assert proxy.cuts > 3
     assert mailing(connection, mailing_id)["audience"] == 30
-    assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 30}
+    assert message_counts(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 30}
 
 
-def test_an_outage_is_not_taken_for_what_a_look_for_lost_leases_costs(own_postgres: EmbeddedPostgres) -> None:
+def test_an_outage_is_not_counted_as_the_cost_of_a_check_for_expired_leases(own_postgres: EmbeddedPostgres) -> None:
     connection = psycopg2.connect(own_postgres.url)
     connection.autocommit = True
     add_running_mailing(connection)

@@ -13,9 +13,9 @@ from tests.factories import (
     cancel,
     change_message,
     execute,
+    expire_leases,
     make_due,
     message,
-    run_leases_out,
     value,
 )
 from tests.integration.worker.attempt_results import answer, claimed_at
@@ -28,12 +28,12 @@ from worker.time_budget import TimeBudget
 REASON = "The lease expired before the worker recorded a result"
 
 
-def test_a_message_whose_lease_ran_out_is_taken_back_as_an_ambiguous_attempt_of_its_holder(
+def test_a_message_whose_lease_expired_is_reclaimed_as_an_ambiguous_attempt_of_its_holder(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     add_running_mailing(connection)
     [delivery] = open_queue("dead").claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
 
     assert reclaim(open_queue("alive"), 10) == 1
 
@@ -67,7 +67,7 @@ def test_it_waits_before_it_is_tried_again(connection: Connection, open_queue: O
     add_running_mailing(connection)
     queue = open_queue(retry_seconds=300.0)
     queue.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
 
     reclaim(queue, 10)
 
@@ -78,7 +78,7 @@ def test_it_waits_before_it_is_tried_again(connection: Connection, open_queue: O
 def test_the_next_attempt_has_the_next_number(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
     queue.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(queue, 10)
 
     [delivery] = queue.claim(1)
@@ -96,7 +96,7 @@ def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_aft
     queue = open_queue(max_attempts=3)
     for number in range(attempts):
         assert queue.claim(1) if number < 2 else queue.claim_poison_message()
-        run_leases_out(connection)
+        expire_leases(connection)
         assert reclaim(queue, 10) == 1
 
     now = message(connection, 1)
@@ -104,12 +104,12 @@ def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_aft
     assert (now["ended_at"] is not None) == (status == "unknown")
 
 
-def test_a_message_that_kills_its_worker_every_time_ends(connection: Connection, open_queue: OpenQueue) -> None:
+def test_a_message_that_crashes_its_worker_every_time_ends(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection)
     deaths = 0
     while (victim := open_queue(f"victim {deaths}")).claim(1) or victim.claim_poison_message():
         deaths += 1
-        run_leases_out(connection)
+        expire_leases(connection)
         reclaim(open_queue("heir"), 10)
 
     assert deaths == 3
@@ -117,12 +117,12 @@ def test_a_message_that_kills_its_worker_every_time_ends(connection: Connection,
     assert [one["worker"] for one in attempts_of(connection, 1)] == ["victim 0", "victim 1", "victim 2"]
 
 
-def test_spared_attempts_stay_spared(connection: Connection, queue: Queue) -> None:
+def test_uncounted_attempts_stay_uncounted(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
     for _ in range(3):
         queue.record([answer(one, "unauthorized") for one in queue.claim(1)])
     queue.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
 
     reclaim(queue, 10)
 
@@ -130,13 +130,13 @@ def test_spared_attempts_stay_spared(connection: Connection, queue: Queue) -> No
     assert (now["status"], now["attempts"], now["uncounted_attempts"]) == ("pending", 4, 3)
 
 
-def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_taken_back_too(
+def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_reclaimed_too(
     connection: Connection, queue: Queue
 ) -> None:
     mailing_id = add_running_mailing(connection)
     queue.claim(1)
     cancel(connection, mailing_id)
-    run_leases_out(connection)
+    expire_leases(connection)
 
     assert reclaim(queue, 10) == 1
     assert message(connection, 1)["status"] == "pending"
@@ -153,7 +153,7 @@ def test_a_lease_that_holds_is_left_alone(connection: Connection, open_queue: Op
     assert message(connection, 2)["status"] == "pending"
 
 
-def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(
+def test_the_oldest_are_reclaimed_first_and_no_more_than_asked_for(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_running_mailing(connection, 5)
@@ -170,12 +170,12 @@ def test_the_oldest_are_taken_back_first_and_no_more_than_asked_for(
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") == 4
 
 
-def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
+def test_what_another_is_just_reclaiming_is_skipped_without_waiting(
     connection: Connection, connect: Connect, open_queue: OpenQueue
 ) -> None:
     add_running_mailing(connection, 2)
     open_queue("dead").claim(2)
-    run_leases_out(connection)
+    expire_leases(connection)
     another = connect()
     another.autocommit = False
     with another.cursor() as cursor:
@@ -184,20 +184,20 @@ def test_what_another_is_just_taking_back_is_passed_over_without_waiting(
     assert in_background(lambda: reclaim(open_queue("heir"), 10)).result(PATIENCE) == 1
 
 
-def test_two_workers_take_back_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
+def test_two_workers_reclaim_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection, 500)
     open_queue("dead").claim(500)
-    run_leases_out(connection)
+    expire_leases(connection)
 
-    def take_back_all(queue: Queue) -> int:
+    def reclaim_all(queue: Queue) -> int:
         taken = 0
         while some := reclaim(queue, 20):
             taken += some
         return taken
 
     left, right = open_queue("left"), open_queue("right")
-    other = in_background(lambda: take_back_all(right))
-    taken = take_back_all(left) + other.result(PATIENCE)
+    other = in_background(lambda: reclaim_all(right))
+    taken = reclaim_all(left) + other.result(PATIENCE)
 
     assert taken == 500
     assert value(connection, "SELECT count(*) FROM attempt WHERE number = 1 AND worker = 'dead'") == 500
@@ -206,7 +206,7 @@ def test_two_workers_take_back_each_message_once(connection: Connection, open_qu
 def test_a_repeat_carries_the_same_text(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, text="as it was")
     queue.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(queue, 10)
     make_due(connection)
 

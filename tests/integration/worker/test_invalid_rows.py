@@ -19,11 +19,11 @@ from tests.factories import (
     add_running_mailing,
     counted,
     execute,
+    expire_leases,
     mailing,
     message,
+    message_counts,
     rows,
-    run_leases_out,
-    tally,
     value,
 )
 from tests.integration.worker.attempt_results import answer
@@ -106,7 +106,7 @@ def at_work(database: Database, maintenance_database: Database, url: str) -> Ite
     running.result(PATIENCE)
 
 
-def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
+def test_a_message_that_raises_an_exception_does_not_delay_a_thousand_others(
     connection: Connection, open_database: OpenDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     mailing_id = add_running_mailing(connection, 1001, text="a secret")
@@ -114,7 +114,7 @@ def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
     with RawServer(always(response())) as server, at_work(open_database(), open_database(), server.url):
         eventually(lambda: mailing(connection, mailing_id)["settled_at"])
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "unknown": 1}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 1000, "unknown": 1}
     assert rows(
         connection, "SELECT phone_number, attempts, reason_code, reason_params FROM message WHERE status = 'unknown'"
     ) == [(BAD_PHONE, 3, "internal_error", {"words": "ZeroDivisionError"})]
@@ -124,7 +124,7 @@ def test_a_message_that_trips_the_code_up_does_not_hold_up_a_thousand_others(
     assert "a secret" not in str([vars(record) for record in told])
 
 
-def test_an_answer_that_the_database_does_not_take_does_not_hold_up_a_thousand_others(
+def test_a_result_that_the_database_rejects_does_not_delay_a_thousand_others(
     connection: Connection, queue: Queue
 ) -> None:
     mailing_id = add_running_mailing(connection, 1001)
@@ -134,8 +134,8 @@ def test_an_answer_that_the_database_does_not_take_does_not_hold_up_a_thousand_o
         [answer(one, "accepted", code="nul \x00" if one.phone_number == BAD_PHONE else 200) for one in claimed]
     )
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 1000, "sending": 1}
-    run_leases_out(connection)
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 1000, "sending": 1}
+    expire_leases(connection)
     assert reclaim(queue, 10) == 1
     assert counted(connection, mailing_id) == {"sent": 1000, "pending": 1}
 
@@ -167,7 +167,7 @@ def test_what_is_behind_the_place_that_was_reached_is_found_soon(connection: Con
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") > 0
 
 
-def test_what_a_worker_itself_gives_back_it_finds_at_once(connection: Connection, queue: Queue) -> None:
+def test_what_a_worker_itself_releases_it_finds_at_once(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 100)
     claimed = queue.claim(60)
     queue.release([one for one in claimed if one.message_id <= 2])
@@ -175,7 +175,7 @@ def test_what_a_worker_itself_gives_back_it_finds_at_once(connection: Connection
     assert sorted(one.message_id for one in queue.claim(3)) == [1, 2, 61]
 
 
-def test_messages_whose_text_is_gone_end_and_hold_up_no_others(
+def test_messages_whose_text_is_gone_end_and_delay_no_others(
     connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     without_text = add_running_mailing(connection, 2)
@@ -187,6 +187,6 @@ def test_messages_whose_text_is_gone_end_and_hold_up_no_others(
     claimed = open_queue("second").claim(10)
 
     assert [one.mailing_id for one in claimed] == [other, other]
-    assert counted(connection, without_text) == tally(connection, without_text) == {"unknown": 1, "failed": 1}
+    assert counted(connection, without_text) == message_counts(connection, without_text) == {"unknown": 1, "failed": 1}
     assert message(connection, 2)["reason_code"] == "text_missing"
     assert caplog.messages.count("message.text_missing") == 2

@@ -32,7 +32,7 @@ from worker.telemetry.status_reporter import StatusReporter
 RETRIES = Retries(10, base=0.01, cap=0.01)
 
 
-def test_trouble_at_one_gateway_stops_its_lane_and_no_other(
+def test_failures_at_one_gateway_stop_its_lane_and_no_other(
     connection: Connection, open_database: OpenDatabase
 ) -> None:
     stop, wake, metrics = threading.Event(), threading.Event(), Metrics("w")

@@ -1,4 +1,4 @@
-"""A success that comes when another worker has the message in hand: in whatever order, no attempt is missing."""
+"""A success that comes when another worker has claimed the message: in whatever order, no attempt is missing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
-from tests.factories import add_running_mailing, attempts_of, make_due, message, run_leases_out
+from tests.factories import add_running_mailing, attempts_of, expire_leases, make_due, message
 from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.queue import Queue
 
@@ -34,7 +34,7 @@ def lost(connection: Connection, open_queue: OpenQueue) -> tuple[Queue, AttemptR
     add_running_mailing(connection)
     left = open_queue("left")
     [delivery] = left.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     assert reclaim(open_queue("heir"), 10) == 1
     make_due(connection)
     return left, answer(delivery, "accepted")
@@ -58,9 +58,7 @@ def results(connection: Connection) -> list[tuple[int, str, str, float | None, s
 FIRST = (1, "left", "ambiguous", 0.25, "the result came later: accepted")
 
 
-def test_the_other_claim_is_in_the_ledger_even_if_nobody_lives_to_tell_of_it(
-    connection: Connection, repeat: Repeat
-) -> None:
+def test_the_other_claim_is_in_the_ledger_even_if_its_worker_crashed(connection: Connection, repeat: Repeat) -> None:
     repeat.left.record([repeat.accepted])
 
     now = message(connection, 1)
@@ -69,9 +67,9 @@ def test_the_other_claim_is_in_the_ledger_even_if_nobody_lives_to_tell_of_it(
     assert attempts_of(connection, 1)[1]["started_at"] == claimed_at(repeat.claimed)
 
 
-def test_nobody_takes_it_back_or_claims_it_again(connection: Connection, repeat: Repeat) -> None:
+def test_no_worker_reclaims_it_or_claims_it_again(connection: Connection, repeat: Repeat) -> None:
     repeat.left.record([repeat.accepted])
-    run_leases_out(connection)
+    expire_leases(connection)
 
     assert reclaim(repeat.left, 10) == 0
     assert repeat.left.claim(10) == []
@@ -135,7 +133,7 @@ def test_an_answer_that_came_first_is_left_as_it_is(connection: Connection, repe
 
 
 def test_a_lease_that_ran_out_first_is_left_as_it_is(connection: Connection, repeat: Repeat) -> None:
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(repeat.right, 10)
     before = attempts_of(connection, 1)[1]
 
@@ -170,7 +168,7 @@ def test_a_claim_that_is_committed_while_the_acceptance_waits_for_it_is_in_the_l
     with claiming.cursor() as cursor:
         open_queue("right")._claim(cursor, 1, idle=True)
     recorded = in_background(lambda: left.record([accepted]))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     claiming.commit()
 
@@ -187,7 +185,7 @@ def test_a_release_that_waits_for_the_acceptance_says_that_no_request_left(
     with recording.cursor() as cursor:
         repeat.left.recorder.record(cursor, [repeat.accepted])
     released = in_background(lambda: repeat.right.release([repeat.claimed]))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     recording.commit()
 
@@ -204,7 +202,7 @@ def test_an_acceptance_that_waits_for_a_release_leaves_no_attempt(
     with releasing.cursor() as cursor:
         repeat.right._release(cursor, [repeat.claimed])
     recorded = in_background(lambda: repeat.left.record([repeat.accepted]))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     releasing.commit()
 
@@ -213,10 +211,10 @@ def test_an_acceptance_that_waits_for_a_release_leaves_no_attempt(
     assert results(connection) == [FIRST]
 
 
-def test_a_claim_that_its_holder_gives_back_when_its_lease_has_run_out_says_that_no_request_left(
+def test_a_claim_that_its_holder_releases_after_its_lease_has_expired_says_that_no_request_left(
     connection: Connection, repeat: Repeat
 ) -> None:
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(repeat.left, 10)
 
     repeat.right.release([repeat.claimed])

@@ -23,13 +23,13 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    message_counts,
     row,
     rows,
-    tally,
     value,
 )
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.round import Maintenance
 
 
@@ -175,7 +175,7 @@ def test_a_chunk_whose_connection_is_cut_is_launched_once(
     mailing_id = add_mailing(connection)
     execute(editor, "SELECT FROM client WHERE id = %s FOR UPDATE", audience[-1])
     launching = in_background(lambda: launch(maintenance))
-    execute(connection, "SELECT pg_terminate_backend(%s)", until_somebody_waits(connection))
+    execute(connection, "SELECT pg_terminate_backend(%s)", wait_for_lock_waiter(connection))
     editor.rollback()
 
     launching.result(PATIENCE)
@@ -184,7 +184,7 @@ def test_a_chunk_whose_connection_is_cut_is_launched_once(
     assert mailing(connection, mailing_id)["audience"] == 5
 
 
-def test_a_launch_that_was_set_back_by_hand_adds_who_is_missing_and_no_one_twice(
+def test_a_launch_that_was_set_back_by_hand_adds_missing_clients_and_no_client_twice(
     connection: Connection, open_maintenance: OpenMaintenance
 ) -> None:
     first = add_clients(connection, 25)
@@ -272,7 +272,7 @@ def test_claims_one_after_another_do_not_keep_a_launch_waiting(
     with claiming.cursor() as cursor:
         open_queue("claiming")._claim(cursor, 1, idle=True)
     round_ = in_background(maintenance.run)
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     # There are messages, and the mailing runs; but its launch is waiting.
     assert open_queue("next").claim(1, idle=False) == []
@@ -292,7 +292,7 @@ def test_a_chunk_that_waits_for_a_client_does_not_keep_claims_waiting(
     maintenance.run()
     execute(editor, "SELECT FROM client WHERE id = 20 FOR UPDATE")
     round_ = in_background(maintenance.run)
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     assert len(open_queue("claiming").claim(1, idle=False)) == 1
 
@@ -372,7 +372,7 @@ def test_after_its_launch_a_cancelled_mailing_has_only_cancelled_messages(
 
     launch(maintenance)
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"cancelled": 25}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"cancelled": 25}
     assert mailing(connection, mailing_id)["settled_at"] is not None
 
 
@@ -396,7 +396,7 @@ def test_a_client_whose_removal_is_under_way_is_waited_for_and_left_out(
     mailing_id = add_mailing(connection)
     execute(editor, "DELETE FROM client WHERE id = %s", goes)
     launching = in_background(lambda: launch(maintenance))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 
@@ -415,7 +415,7 @@ def test_a_client_whose_removal_comes_during_a_chunk_has_a_message_to_cancel(
     remover = connect()
     remover.autocommit = False
     removal = in_background(lambda: execute(remover, "DELETE FROM client WHERE id = %s", client_id))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 
@@ -432,7 +432,7 @@ def test_a_phone_number_whose_change_is_under_way_is_waited_for(
     add_mailing(connection)
     execute(editor, "UPDATE client SET phone_number = 79990001122, operator_code = '999' WHERE id = %s", client_id)
     launching = in_background(lambda: launch(maintenance))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 
@@ -451,7 +451,7 @@ def test_a_change_of_phone_number_that_comes_during_a_chunk_finds_the_message(
     changer.autocommit = False
     statement = "UPDATE client SET phone_number = 79990001122, operator_code = '999' WHERE id = %s"
     change = in_background(lambda: execute(changer, statement, client_id))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     editor.commit()
 

@@ -6,7 +6,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.sql.claims import CLAIM
 from tests.conftest import Connect
-from tests.factories import add_running_mailing, counted, execute, mailing, tally, value
+from tests.factories import add_running_mailing, counted, execute, mailing, message_counts, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.query_plans import pages_touched
@@ -16,7 +16,7 @@ from worker.queue import Queue
 MESSAGES, AT_ONCE = 30_000, 300
 
 
-def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
+def test_a_snapshot_that_prevents_vacuum_does_not_make_claims_ever_more_expensive(
     connection: Connection, connect: Connect, open_queue: OpenQueue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, MESSAGES)
@@ -34,8 +34,8 @@ def test_a_snapshot_that_pins_everything_does_not_make_claims_dearer_and_dearer(
             maintenance.run()
     maintenance.run()
 
-    assert counted(holder, mailing_id) == tally(holder, mailing_id) == {"pending": MESSAGES}
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": MESSAGES}
+    assert counted(holder, mailing_id) == message_counts(holder, mailing_id) == {"pending": MESSAGES}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": MESSAGES}
     assert value(connection, "SELECT count(*) FROM attempt") == MESSAGES
     assert mailing(connection, mailing_id)["status"] == "finished"
     # Without the place that the claim before it reached, each would step over all that have passed.

@@ -49,7 +49,7 @@ from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
 
 LONG = 1000.0
-"""Seconds between polls that no test lives to see: what happens, happens for another reason."""
+"""Seconds between polls that no test waits for: what happens, happens for another reason."""
 
 
 @dataclass
@@ -195,7 +195,7 @@ def test_a_mailing_goes_from_its_start_to_its_end_without_waiting_for_a_poll(
     assert gateway.summary().repeats == 0
 
 
-def test_an_answer_wakes_a_worker_that_has_its_hands_full(
+def test_a_result_wakes_a_worker_that_is_at_its_limit(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
     gateway.faults(latency=0.02)
@@ -207,7 +207,7 @@ def test_an_answer_wakes_a_worker_that_has_its_hands_full(
     assert gateway.summary().max_in_flight == 1
 
 
-def test_as_many_are_on_their_way_as_the_concurrency_allows(
+def test_as_many_are_in_flight_as_the_concurrency_allows(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
     gateway.faults(latency=0.5)
@@ -219,7 +219,7 @@ def test_as_many_are_on_their_way_as_the_concurrency_allows(
     assert gateway.summary().max_in_flight == 8
 
 
-def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
+def test_a_stop_finishes_what_is_in_flight_and_releases_the_rest(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
     gateway.faults(latency=0.6)
@@ -275,7 +275,7 @@ def test_nothing_starts_after_the_window_has_closed(connection: Connection, gate
     assert max(entry.started_at for entry in gateway.ledger()) < end + 0.1
 
 
-def test_a_gateway_in_trouble_is_left_alone_and_tried_with_one_message(
+def test_a_failing_gateway_gets_no_requests_but_a_probe_of_one_message(
     connection: Connection, gateway: SandboxGateway, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -322,7 +322,7 @@ def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
     eventually(lambda: messages(connection, "sent") == 30)
 
 
-def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_given_back_at_once(
+def test_when_the_gateway_refuses_us_what_is_claimed_and_not_begun_is_released_at_once(
     connection: Connection, run: Run
 ) -> None:
     numbers, let_go = itertools.count(1), threading.Event()
@@ -365,7 +365,7 @@ def test_a_gateway_that_is_down_costs_no_message_an_attempt_and_leaves_no_doubt(
     assert {result for (result,) in rows(connection, "SELECT result FROM attempt")} == {"unreachable", "accepted"}
 
 
-def test_a_gateway_that_says_slower_is_asked_more_slowly_and_every_message_gets_there(
+def test_a_gateway_that_throttles_gets_fewer_requests_and_every_message_is_delivered(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
     gateway.faults(statuses={"429": 0.3}, retry_after="0", seed=1)
@@ -403,7 +403,7 @@ def test_a_token_that_is_refused_stops_everything_until_its_file_changes(
     assert not any(token in caplog.text for token in ("an-old-one", gateway.token))
 
 
-def test_upkeep_that_takes_its_time_does_not_hold_up_the_sending(connection: Connection, run: Run) -> None:
+def test_slow_maintenance_does_not_delay_sending(connection: Connection, run: Run) -> None:
     let_go = threading.Event()
 
     class StuckMaintenance(Maintenance):
@@ -420,7 +420,7 @@ def test_upkeep_that_takes_its_time_does_not_hold_up_the_sending(connection: Con
     eventually(lambda: value(connection, "SELECT count(*) FROM mailing WHERE settled_at IS NOT NULL") == 1)
 
 
-def test_trouble_with_the_upkeep_that_does_not_pass_ends_the_worker(run: Run) -> None:
+def test_a_permanent_error_in_maintenance_ends_the_worker(run: Run) -> None:
     class BrokenMaintenance(Maintenance):
         def run(self) -> bool:
             raise ZeroDivisionError
@@ -432,7 +432,7 @@ def test_trouble_with_the_upkeep_that_does_not_pass_ends_the_worker(run: Run) ->
     worker.ended = in_background(lambda: None)
 
 
-def test_what_a_dead_worker_had_in_hand_is_sent_by_another(
+def test_the_claims_of_a_dead_worker_are_sent_by_another(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
     add_running_mailing(connection, 10)

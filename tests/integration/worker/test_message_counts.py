@@ -1,4 +1,4 @@
-"""The tally: how many messages are in which status, right at every moment, whatever workers do to them."""
+"""Message counts: how many messages are in which status, right at every moment, whatever workers do to them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tests.factories import (
     change_message,
     counted,
     execute,
+    expire_leases,
     make_due,
+    message_counts,
     rows,
-    run_leases_out,
-    tally,
     value,
 )
 from tests.integration.worker.attempt_results import ANSWERS, answer
@@ -39,7 +39,7 @@ from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 
-def fold(connection: Connection, above: int = 0) -> None:
+def compact(connection: Connection, above: int = 0) -> None:
     with connection.cursor() as cursor:
         cursor.execute(COMPACT_COUNTS, {"rows": above})
 
@@ -50,7 +50,7 @@ def total(connection: Connection) -> dict[str, int]:
     return {status: messages for status, messages in rows(connection, statement) if messages}
 
 
-def tally_rows(connection: Connection) -> int:
+def count_rows(connection: Connection) -> int:
     return int(value(connection, "SELECT count(*) FROM message_count_delta"))
 
 
@@ -63,33 +63,33 @@ def tally_rows(connection: Connection) -> int:
         ("due_at = now() + interval '1 hour'", {"pending": 3}),
     ],
 )
-def test_the_tally_follows_a_message(change: str, expected: dict[str, int], connection: Connection) -> None:
+def test_the_counts_follow_a_message(change: str, expected: dict[str, int], connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 3)
 
     change_message(connection, 2, change)
 
-    assert tally(connection, mailing_id) == expected
+    assert message_counts(connection, mailing_id) == expected
 
 
-def test_a_statement_is_tallied_by_mailing_and_status_and_not_by_row(connection: Connection) -> None:
+def test_a_statement_adds_a_count_for_each_mailing_and_status_and_not_for_each_row(connection: Connection) -> None:
     left, right = add_running_mailing(connection, 100), add_running_mailing(connection, 50)
-    before = tally_rows(connection)
+    before = count_rows(connection)
 
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mod(id, 2) = 0")
 
-    assert tally(connection, left) == {"pending": 50, "failed": 50}
-    assert tally(connection, right) == {"pending": 25, "failed": 25}
-    assert tally_rows(connection) == before + 4
+    assert message_counts(connection, left) == {"pending": 50, "failed": 50}
+    assert message_counts(connection, right) == {"pending": 25, "failed": 25}
+    assert count_rows(connection) == before + 4
 
 
 def test_a_change_that_moves_no_message_adds_nothing(connection: Connection) -> None:
     add_running_mailing(connection, 10)
-    before = tally_rows(connection)
+    before = count_rows(connection)
 
     make_due(connection)
     execute(connection, "UPDATE message SET reason_code = 'why not' WHERE id > 1000")
 
-    assert tally_rows(connection) == before
+    assert count_rows(connection) == before
 
 
 def test_messages_that_are_deleted_by_hand_are_no_longer_counted(connection: Connection) -> None:
@@ -98,7 +98,7 @@ def test_messages_that_are_deleted_by_hand_are_no_longer_counted(connection: Con
 
     execute(connection, "DELETE FROM message WHERE id <= 4")
 
-    assert tally(connection, mailing_id) == {"pending": 6}
+    assert message_counts(connection, mailing_id) == {"pending": 6}
 
 
 def test_what_is_rolled_back_was_never_counted(connection: Connection, connect: Connect) -> None:
@@ -106,12 +106,12 @@ def test_what_is_rolled_back_was_never_counted(connection: Connection, connect: 
     another = connect()
     another.autocommit = False
     change_message(another, 1, "status = 'failed', ended_at = now()")
-    assert tally(another, mailing_id) == {"pending": 2, "failed": 1}
-    assert tally(connection, mailing_id) == {"pending": 3}
+    assert message_counts(another, mailing_id) == {"pending": 2, "failed": 1}
+    assert message_counts(connection, mailing_id) == {"pending": 3}
 
     another.rollback()
 
-    assert tally(connection, mailing_id) == {"pending": 3}
+    assert message_counts(connection, mailing_id) == {"pending": 3}
 
 
 def test_two_transactions_that_count_the_same_do_not_wait_for_each_other(
@@ -125,65 +125,65 @@ def test_two_transactions_that_count_the_same_do_not_wait_for_each_other(
     in_background(lambda: change_message(connection, 2, "status = 'failed', ended_at = now()")).result(PATIENCE)
 
     another.commit()
-    assert tally(connection, mailing_id) == {"failed": 2}
+    assert message_counts(connection, mailing_id) == {"failed": 2}
 
 
-def test_folding_changes_no_sum_and_leaves_a_row_for_each(connection: Connection) -> None:
+def test_compaction_changes_no_sum_and_leaves_a_row_for_each(connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 60)
     for message_id in range(1, 41):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
-    assert tally_rows(connection) == 81
+    assert count_rows(connection) == 81
 
-    fold(connection)
+    compact(connection)
 
-    assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 20, "failed": 40}
-    assert tally_rows(connection) == 2
+    assert message_counts(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 20, "failed": 40}
+    assert count_rows(connection) == 2
 
 
-def test_a_tally_of_few_rows_is_not_worth_folding(connection: Connection) -> None:
+def test_a_count_of_few_rows_is_not_compacted(connection: Connection) -> None:
     add_running_mailing(connection, 10)
     cancelled = add_running_mailing(connection, 10)
     for message_id in (1, 11):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
     cancel(connection, cancelled)
-    before = tally_rows(connection)
+    before = count_rows(connection)
 
-    fold(connection, above=3)
+    compact(connection, above=3)
 
-    assert tally_rows(connection) == before
+    assert count_rows(connection) == before
 
 
-def test_folding_leaves_to_others_what_they_hold_and_what_they_have_not_committed(
-    connection: Connection, connect: Connect
-) -> None:
+def test_compaction_skips_rows_that_are_locked_or_not_committed(connection: Connection, connect: Connect) -> None:
     mailing_id = add_running_mailing(connection, 30)
     for message_id in range(1, 11):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
-    folding, moving = connect(), connect()
-    folding.autocommit = moving.autocommit = False
-    fold(folding)
+    compacting, moving = connect(), connect()
+    compacting.autocommit = moving.autocommit = False
+    compact(compacting)
     change_message(moving, 11, "status = 'failed', ended_at = now()")
 
-    in_background(lambda: fold(connection)).result(PATIENCE)
+    in_background(lambda: compact(connection)).result(PATIENCE)
 
-    assert tally(connection, mailing_id) == {"pending": 20, "failed": 10}
-    folding.commit()
+    assert message_counts(connection, mailing_id) == {"pending": 20, "failed": 10}
+    compacting.commit()
     moving.commit()
-    assert tally(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 19, "failed": 11}
+    assert message_counts(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 19, "failed": 11}
 
 
-def test_upkeep_folds_the_tally_of_a_busy_mailing(connection: Connection, maintenance: Maintenance) -> None:
+def test_maintenance_compacts_the_counts_of_a_busy_mailing(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 80)
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
 
     maintenance.run()
 
-    assert tally_rows(connection) == 2
-    assert tally(connection, mailing_id) == {"pending": 20, "failed": 60}
+    assert count_rows(connection) == 2
+    assert message_counts(connection, mailing_id) == {"pending": 20, "failed": 60}
 
 
-def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connection, maintenance: Maintenance) -> None:
+def test_the_counts_of_a_mailing_that_has_just_ended_are_compacted_a_last_time(
+    connection: Connection, maintenance: Maintenance
+) -> None:
     mailing_id = add_running_mailing(connection, 60)
     for message_id in range(1, 61):
         change_message(connection, message_id, "status = 'failed', ended_at = now()")
@@ -192,8 +192,8 @@ def test_a_mailing_that_has_just_ended_is_folded_a_last_time(connection: Connect
         maintenance.run()
 
         assert value(connection, "SELECT status FROM mailing") == "finished"
-        assert tally(connection, mailing_id) == total(connection) == {"failed": 60}
-        assert tally_rows(connection) == 2  # its final count, and the total
+        assert message_counts(connection, mailing_id) == total(connection) == {"failed": 60}
+        assert count_rows(connection) == 2  # its final count, and the total
 
 
 def test_what_changes_after_the_last_time_is_added_when_the_mailing_ends_again(
@@ -207,7 +207,7 @@ def test_what_changes_after_the_last_time_is_added_when_the_mailing_ends_again(
 
     maintenance.run()
 
-    assert tally(connection, mailing_id) == total(connection) == {"failed": 2, "sent": 1}
+    assert message_counts(connection, mailing_id) == total(connection) == {"failed": 2, "sent": 1}
 
 
 @contextmanager
@@ -215,11 +215,11 @@ def at_the_same_time(*jobs: Callable[[], object]) -> Iterator[None]:
     """Does each job again and again, in a thread of its own, until the block is left."""
     over = threading.Event()
 
-    def again_and_again(job: Callable[[], object]) -> None:
+    def repeat_until_stopped(job: Callable[[], object]) -> None:
         while not over.is_set():
             job()
 
-    workers = [in_background(partial(again_and_again, job)) for job in jobs]
+    workers = [in_background(partial(repeat_until_stopped, job)) for job in jobs]
     try:
         yield
     finally:
@@ -243,8 +243,8 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
         queue.release([one for one in claimed if one not in kept and dice.random() < 0.7])
         queue.record([answer(one, dice.choice(list(ANSWERS))) for one in kept])
 
-    def lose(queue: Queue, own: Connection) -> None:
-        run_leases_out(own)
+    def expire_and_reclaim(queue: Queue, own: Connection) -> None:
+        expire_leases(own)
         reclaim(queue, dice.randint(1, 50))
 
     workers = [open_queue(f"worker {n}", max_attempts=6) for n in range(2)]
@@ -259,14 +259,14 @@ def test_conservation_holds_at_every_moment_whatever_is_going_on(
     seen, deadline = 0, time.monotonic() + PATIENCE
     with at_the_same_time(
         *[partial(work, queue) for queue in workers],
-        partial(lose, loser, loser_connection),
+        partial(expire_and_reclaim, loser, loser_connection),
         maintenance.run,
-        partial(fold, folder),
+        partial(compact, folder),
     ):
         while seen < 100 or not {"sent", "failed", "unknown", "cancelled"} <= ends:
             assert time.monotonic() < deadline
             for mailing_id in mailings:
-                now = tally(observer, mailing_id)
+                now = message_counts(observer, mailing_id)
                 assert now == counted(observer, mailing_id)
                 assert sum(now.values()) == value(observer, "SELECT audience FROM mailing WHERE id = %s", mailing_id)
                 observer.commit()

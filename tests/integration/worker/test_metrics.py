@@ -103,7 +103,7 @@ def test_attempts_are_counted_by_result_and_by_how_long_they_took(metrics: Metri
     assert scraped["gonets_attempt_seconds_sum", "default"] == pytest.approx(60.22)
 
 
-def test_how_the_worker_stands_is_asked_at_each_scrape(metrics: Metrics, port: int) -> None:
+def test_the_state_of_the_worker_is_read_at_each_scrape(metrics: Metrics, port: int) -> None:
     metrics.statuses = lambda: [
         LaneStatus("default", GatewayHealth.MISCONFIGURED, in_flight=3, concurrency_limit=7),
         LaneStatus("other", GatewayHealth.OK, in_flight=1, concurrency_limit=16),

@@ -14,10 +14,10 @@ from tests.factories import (
     close_window,
     counted,
     execute,
+    expire_leases,
     make_due,
     message,
-    run_leases_out,
-    tally,
+    message_counts,
     value,
 )
 from tests.integration.worker.attempt_results import answer
@@ -37,10 +37,10 @@ UPDATE message SET attempts = 2, in_doubt = true, due_at = 'infinity', text_revi
 """
 
 
-def lose(connection: Connection, queue: Queue, limit: int = 100) -> list[ClaimedMessage]:
-    """Claims whose worker dies: their leases lapse."""
+def claim_and_expire(connection: Connection, queue: Queue, limit: int = 100) -> list[ClaimedMessage]:
+    """Claims whose worker crashes: their leases expire."""
     claimed = queue.claim(limit)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(queue, limit)
     return claimed
 
@@ -49,15 +49,15 @@ def ids(deliveries: list[ClaimedMessage]) -> list[int]:
     return sorted(delivery.message_id for delivery in deliveries)
 
 
-def suspect(queue: Queue) -> ClaimedMessage:
-    """The suspect that the queue claims."""
+def claim_poison_message(queue: Queue) -> ClaimedMessage:
+    """The poison_message that the queue claims."""
     claimed = queue.claim_poison_message()
     assert claimed
     return claimed
 
 
-def add_suspects(connection: Connection, count: int) -> int:
-    """A running mailing all of whose messages are suspects; its id."""
+def add_poison_messages(connection: Connection, count: int) -> int:
+    """A running mailing all of whose messages are poison_messages; its id."""
     mailing_id = add_running_mailing(connection, count)
     with connection.cursor() as cursor:
         cursor.execute(MAKE_SUSPECTS, {"id": mailing_id})
@@ -65,38 +65,40 @@ def add_suspects(connection: Connection, count: int) -> int:
 
 
 @pytest.fixture
-def suspects(connection: Connection, open_queue: OpenQueue) -> int:
+def poison_messages(connection: Connection, open_queue: OpenQueue) -> int:
     """Messages 1 and 2 have been lost with their worker twice, message 3 once; their mailing."""
     mailing_id = add_running_mailing(connection, 3)
     queue = open_queue("victim", max_attempts=10)
-    lose(connection, queue)
-    lose(connection, queue, 2)
+    claim_and_expire(connection, queue)
+    claim_and_expire(connection, queue, 2)
     assert [message(connection, number)["attempts"] for number in (1, 2, 3)] == [2, 2, 1]
     return mailing_id
 
 
-@pytest.mark.usefixtures("suspects")
-def test_a_claim_takes_the_others_and_no_suspect_whether_or_not_something_is_in_hand(open_queue: OpenQueue) -> None:
+@pytest.mark.usefixtures("poison_messages")
+def test_a_claim_takes_the_others_and_no_poison_message_whether_or_not_something_is_in_flight(
+    open_queue: OpenQueue,
+) -> None:
     queue = open_queue("heir")
 
     assert ids(queue.claim(10, idle=False)) == [3]
     assert queue.claim(10, idle=True) == []
 
 
-@pytest.mark.usefixtures("suspects")
-def test_one_suspect_is_claimed_at_a_time_in_the_whole_fleet(open_queue: OpenQueue) -> None:
+@pytest.mark.usefixtures("poison_messages")
+def test_one_poison_message_is_claimed_at_a_time_in_the_whole_fleet(open_queue: OpenQueue) -> None:
     left, right = open_queue("left"), open_queue("right")
 
-    first = suspect(left)
+    first = claim_poison_message(left)
     assert (first.message_id, first.number, first.in_doubt, first.text) == (1, 3, True, "Hello")
     assert right.claim_poison_message() is left.claim_poison_message() is None
     left.record([answer(first, "accepted")])
 
-    assert suspect(right).message_id == 2
+    assert claim_poison_message(right).message_id == 2
 
 
-@pytest.mark.usefixtures("suspects")
-def test_while_another_worker_is_just_claiming_a_suspect_none_is_claimed(
+@pytest.mark.usefixtures("poison_messages")
+def test_while_another_worker_is_just_claiming_a_poison_message_none_is_claimed(
     connect: Connect, open_queue: OpenQueue
 ) -> None:
     another = connect()
@@ -111,57 +113,57 @@ def test_while_another_worker_is_just_claiming_a_suspect_none_is_claimed(
     assert open_queue("right").claim_poison_message() is None
 
 
-@pytest.mark.usefixtures("suspects")
-def test_a_suspect_that_ended_its_worker_keeps_the_others_back_for_its_lease_and_comes_after_them(
+@pytest.mark.usefixtures("poison_messages")
+def test_a_poison_message_that_ended_its_worker_keeps_the_others_back_for_its_lease_and_comes_after_them(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     queue = open_queue("heir", max_attempts=10)
-    assert suspect(queue).message_id == 1
-    run_leases_out(connection)
+    assert claim_poison_message(queue).message_id == 1
+    expire_leases(connection)
     assert reclaim(queue, 10) == 1
 
-    assert suspect(queue).message_id == 2
-    run_leases_out(connection)
+    assert claim_poison_message(queue).message_id == 2
+    expire_leases(connection)
     assert reclaim(queue, 10) == 1
-    assert suspect(queue).message_id == 1
+    assert claim_poison_message(queue).message_id == 1
 
 
-def test_a_suspect_that_always_ends_its_worker_ends_as_unknown_when_its_attempts_are_spent(
+def test_a_poison_message_that_always_ends_its_worker_ends_as_unknown_when_its_attempts_are_spent(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     mailing_id = add_running_mailing(connection, 1)
     queue = open_queue(max_attempts=4)
-    lose(connection, queue)
-    lose(connection, queue)
+    claim_and_expire(connection, queue)
+    claim_and_expire(connection, queue)
     for _ in range(2):
         assert queue.claim(10) == []
-        assert suspect(queue)
-        run_leases_out(connection)
+        assert claim_poison_message(queue)
+        expire_leases(connection)
         reclaim(queue, 10)
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"unknown": 1}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"unknown": 1}
     assert len(attempts_of(connection, 1)) == 4
     assert value(connection, "SELECT due_at <= now() FROM message")
 
 
-@pytest.mark.usefixtures("suspects")
+@pytest.mark.usefixtures("poison_messages")
 @pytest.mark.parametrize("name", ["refused", "throttled", "ambiguous"])
 def test_an_answer_clears_the_suspicion(name: str, connection: Connection, open_queue: OpenQueue) -> None:
     queue = open_queue("heir", max_attempts=10)
-    queue.record([answer(suspect(queue), name)])
+    queue.record([answer(claim_poison_message(queue), name)])
     make_due(connection)  # of all, which clears the other one too
 
     assert ids(queue.claim(10, idle=False)) == [1, 2, 3]
 
 
-@pytest.mark.usefixtures("suspects")
+@pytest.mark.usefixtures("poison_messages")
 def test_an_attempt_before_the_last_that_brought_an_answer_is_no_suspicion(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     queue = open_queue("heir", max_attempts=10)
-    queue.record([answer(suspect(queue), "ambiguous")])
+    queue.record([answer(claim_poison_message(queue), "ambiguous")])
     execute(connection, "UPDATE message SET due_at = now() WHERE id = 1")
-    lose(connection, queue)
+    claim_and_expire(connection, queue)
 
     assert 1 in ids(queue.claim(10))
 
@@ -172,7 +174,7 @@ def test_an_answer_that_comes_after_all_clears_the_suspicion(
 ) -> None:
     add_running_mailing(connection, 1)
     queue = open_queue(lease_seconds=0.0, max_attempts=10)
-    lost = [lose(connection, queue)[0] for _ in range(2)]
+    lost = [claim_and_expire(connection, queue)[0] for _ in range(2)]
     assert queue.claim(10) == []
 
     queue.record([answer(lost[late], "refused")])
@@ -183,9 +185,9 @@ def test_an_answer_that_comes_after_all_clears_the_suspicion(
 def test_an_answer_to_an_attempt_long_before_does_not_clear_it(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection, 1)
     queue = open_queue(lease_seconds=0.0, max_attempts=10)
-    first, _ = [lose(connection, queue)[0] for _ in range(2)]
-    suspect(queue)
-    run_leases_out(connection)
+    first, _ = [claim_and_expire(connection, queue)[0] for _ in range(2)]
+    claim_poison_message(queue)
+    expire_leases(connection)
     reclaim(queue, 10)
 
     queue.record([answer(first, "refused")])
@@ -193,38 +195,38 @@ def test_an_answer_to_an_attempt_long_before_does_not_clear_it(connection: Conne
     assert queue.claim(10) == []
 
 
-@pytest.mark.usefixtures("suspects")
-def test_a_suspect_that_is_given_back_is_still_one(connection: Connection, open_queue: OpenQueue) -> None:
+@pytest.mark.usefixtures("poison_messages")
+def test_a_poison_message_that_is_released_is_still_one(connection: Connection, open_queue: OpenQueue) -> None:
     queue = open_queue("heir")
-    queue.release([suspect(queue)])
+    queue.release([claim_poison_message(queue)])
 
     assert ids(queue.claim(10)) == [3]
     assert message(connection, 1)["attempts"] == 2
-    assert suspect(queue).message_id == 1
+    assert claim_poison_message(queue).message_id == 1
 
 
-def test_suspects_of_a_paused_mailing_wait_and_those_of_a_running_one_do_not(
+def test_poison_messages_of_a_paused_mailing_wait_and_those_of_a_running_one_do_not(
     connection: Connection, queue: Queue
 ) -> None:
-    paused, running = add_suspects(connection, 2), add_suspects(connection, 1)
+    paused, running = add_poison_messages(connection, 2), add_poison_messages(connection, 1)
     change_mailing(connection, paused, "status = 'paused'")
 
-    assert suspect(queue).mailing_id == running
+    assert claim_poison_message(queue).mailing_id == running
 
 
 @pytest.mark.parametrize("close", [cancel, close_window])
-def test_a_suspect_whose_mailing_is_over_ends_as_unknown(
-    close: object, connection: Connection, suspects: int, maintenance: Maintenance, open_queue: OpenQueue
+def test_a_poison_message_whose_mailing_is_over_ends_as_unknown(
+    close: object, connection: Connection, poison_messages: int, maintenance: Maintenance, open_queue: OpenQueue
 ) -> None:
-    close(connection, suspects)  # type: ignore[operator]
+    close(connection, poison_messages)  # type: ignore[operator]
 
     assert open_queue("heir").claim_poison_message() is None
     maintenance.run()
 
-    assert counted(connection, suspects) == tally(connection, suspects) == {"unknown": 3}
+    assert counted(connection, poison_messages) == message_counts(connection, poison_messages) == {"unknown": 3}
 
 
-def test_claims_cost_the_same_however_many_suspects_are_at_the_head_of_the_queue(
+def test_claims_cost_the_same_however_many_poison_messages_are_at_the_head_of_the_queue(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     mailing_id = add_running_mailing(connection, 1_000)
@@ -237,16 +239,18 @@ def test_claims_cost_the_same_however_many_suspects_are_at_the_head_of_the_queue
         cursor.execute(MAKE_SUSPECTS, {"id": head})
     execute(connection, "VACUUM ANALYZE message")
 
-    # The suspects' mailing has nothing to claim: what is left of the cost is to see that.
+    # The poison_messages' mailing has nothing to claim: what is left of the cost is to see that.
     assert pages_of_a_claim(connection) <= few + 10
     assert {one.mailing_id for one in open_queue().claim(100)} == {mailing_id}
 
 
-def test_a_suspect_takes_its_slot_of_the_pace_when_it_is_sent(connection: Connection, open_queue: OpenQueue) -> None:
-    add_suspects(connection, 1)
+def test_a_poison_message_takes_its_slot_of_the_rate_limit_when_it_is_sent(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    add_poison_messages(connection, 1)
     queue = open_queue(rate_limiter=FleetRateLimiter(10.0))
     before = value(connection, "SELECT next_slot_at FROM rate_limit")
-    claimed = suspect(queue)
+    claimed = claim_poison_message(queue)
     assert value(connection, "SELECT next_slot_at FROM rate_limit") == before
 
     assert queue.take_slot(claimed)

@@ -9,26 +9,26 @@ from worker.lanes.circuit_breaker import Pick
 from worker.queue import Queue
 
 
-def probed(queue: Queue, pick: Pick) -> int:
+def claim_probe(queue: Queue, pick: Pick) -> int:
     """The message that a probe takes; it is given back."""
     [delivery] = queue.claim(1, pick=pick)
     queue.release([delivery])
     return delivery.message_id
 
 
-def spread_out(connection: Connection) -> None:
+def spread_due_times(connection: Connection) -> None:
     """Each message is due a second after the one before; the one with the highest id became due last."""
     execute(connection, "UPDATE message SET due_at = now() - interval '1 hour' + id * interval '1 second'")
 
 
 def test_the_last_is_the_one_that_became_due_last(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 10)
-    spread_out(connection)
+    spread_due_times(connection)
     change_message(connection, 4, "due_at = now() - interval '1 minute', attempts = 1")
     change_message(connection, 7, "due_at = now() + interval '1 minute', attempts = 1")
 
-    assert probed(queue, Pick.FIRST) == 1
-    assert probed(queue, Pick.LAST) == 4
+    assert claim_probe(queue, Pick.FIRST) == 1
+    assert claim_probe(queue, Pick.LAST) == 4
 
 
 def test_any_is_one_of_those_that_became_due_together_with_the_first(connection: Connection, queue: Queue) -> None:
@@ -37,7 +37,7 @@ def test_any_is_one_of_those_that_became_due_together_with_the_first(connection:
     execute(connection, "UPDATE message SET due_at = now() - interval '1 hour' WHERE id <= 5")
 
     # Of five: one of them is left out of forty picks once in 1,500 times, so all but one are asked for.
-    picked = {probed(queue, Pick.ANY) for _ in range(40)}
+    picked = {claim_probe(queue, Pick.ANY) for _ in range(40)}
 
     assert picked <= {1, 2, 3, 4, 5}
     assert len(picked) >= 4
@@ -58,7 +58,7 @@ def test_any_is_one_tried_before_if_there_is_no_other(connection: Connection, qu
     add_running_mailing(connection, 5)
     execute(connection, "UPDATE message SET attempts = 1")
 
-    assert probed(queue, Pick.ANY) == 1
+    assert claim_probe(queue, Pick.ANY) == 1
 
 
 def test_if_nothing_is_due_a_probe_takes_nothing(connection: Connection, queue: Queue) -> None:

@@ -19,10 +19,10 @@ from shared.sql import claims, counts, mailings, messages
 from shared.sql import retention as retention_sql
 from tests.conftest import MakeDatabase
 from tests.database import connected, migrate
-from tests.factories import add_mailing, execute, run_leases_out, value
+from tests.factories import add_mailing, execute, expire_leases, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.leases import reclaim
-from tests.query_plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, objections
+from tests.query_plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fill, plan_problems
 from worker.attempt_decision import Retries
 from worker.database import Database
 from worker.maintenance import message_count_compactor, retention
@@ -96,14 +96,14 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     names = ("accepted", "refused", "ambiguous")
     queue.record([answer(one, names[place % 3]) for place, one in enumerate(claimed[:-20])])
     queue.release(claimed[-20:-10])
-    run_leases_out(connection)
+    expire_leases(connection)
     assert reclaim(queue, AT_ONCE) == 10
     assert queue.claim(AT_ONCE)
     queue._unrecorded.clear()
     database.transaction(queue._release_unacknowledged)
-    suspect = queue.claim_poison_message()
-    assert suspect
-    queue.record([answer(suspect, "refused")])
+    poison_message = queue.claim_poison_message()
+    assert poison_message
+    queue.record([answer(poison_message, "refused")])
     StatusReporter(database, "left").report([LaneStatus("default", GatewayHealth.OK, 0, 1)])
     return ExplainingCursor.plans
 
@@ -112,12 +112,12 @@ def check(connection: Connection, database: Database) -> None:
     """Raises AssertionError with what is wrong with the plans of all that a worker does."""
     plans = work(connection, database)
     assert {plan.statement for plan in plans} >= EVERYTHING
-    assert objections(plans) == []
+    assert plan_problems(plans) == []
     plans.clear()
 
 
 @pytest.mark.usefixtures("steps")
-def test_no_statement_is_dear_enough_to_be_compiled_or_reads_a_large_table(
+def test_no_statement_is_expensive_enough_to_be_compiled_or_reads_a_large_table(
     explained: tuple[Connection, Database],
 ) -> None:
     connection, database = explained
@@ -136,7 +136,9 @@ def test_no_statement_is_dear_enough_to_be_compiled_or_reads_a_large_table(
 
 @pytest.mark.long
 @pytest.mark.usefixtures("steps")
-def test_nor_when_all_was_analyzed_while_it_was_empty(explained: tuple[Connection, Database]) -> None:
+def test_a_claim_reads_only_what_it_takes_when_all_was_analyzed_while_it_was_empty(
+    explained: tuple[Connection, Database],
+) -> None:
     connection, database = explained
     execute(connection, "ANALYZE")
     fill(connection)

@@ -15,9 +15,9 @@ from tests.factories import (
     add_running_mailing,
     attempts_of,
     change_message,
+    expire_leases,
     make_due,
     message,
-    run_leases_out,
     value,
 )
 from tests.integration.worker.attempt_results import ANSWERS, answer, claimed_at
@@ -158,7 +158,7 @@ def test_what_three_attempts_at_most_end_in(
         (["unreachable", "accepted"], "sent"),
     ],
 )
-def test_a_mailing_on_hold_after_doubt_repeats_only_what_certainly_did_not_land(
+def test_a_mailing_on_hold_after_doubt_repeats_only_what_was_certainly_not_delivered(
     names: list[str], status: str, connection: Connection, queue: Queue
 ) -> None:
     add_running_mailing(connection, on_unknown="hold")
@@ -233,11 +233,11 @@ def test_a_record_that_is_repeated_does_not_touch_the_claim_that_came_after_it(
     assert (message(connection, 1), attempts_of(connection, 1)) == before
 
 
-def lose(connection: Connection, open_queue: OpenQueue) -> ClaimedMessage:
+def claim_and_expire(connection: Connection, open_queue: OpenQueue) -> ClaimedMessage:
     """A claim of worker `left` whose lease runs out, so that worker `right` takes the message back."""
     add_running_mailing(connection)
     delivery = claim(open_queue("left"))
-    run_leases_out(connection)
+    expire_leases(connection)
     assert reclaim(open_queue("right"), 10) == 1
     return delivery
 
@@ -246,7 +246,7 @@ def lose(connection: Connection, open_queue: OpenQueue) -> ClaimedMessage:
 def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
     name: str, connection: Connection, open_queue: OpenQueue
 ) -> None:
-    delivery = lose(connection, open_queue)
+    delivery = claim_and_expire(connection, open_queue)
     before = message(connection, 1)
 
     open_queue("left").record([answer(delivery, name)])
@@ -273,7 +273,7 @@ def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
 def test_a_success_is_recorded_whatever_has_happened_since(
     since: str, connection: Connection, open_queue: OpenQueue
 ) -> None:
-    delivery = lose(connection, open_queue)
+    delivery = claim_and_expire(connection, open_queue)
     change_message(connection, 1, since)
 
     open_queue("left").record([answer(delivery, "accepted")])
@@ -289,7 +289,7 @@ def test_a_success_is_recorded_whatever_has_happened_since(
 def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_nothing(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
-    delivery = lose(connection, open_queue)
+    delivery = claim_and_expire(connection, open_queue)
     make_due(connection)
     left, right = open_queue("left"), open_queue("right")
     repeat = claim(right)
@@ -308,7 +308,7 @@ def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_noth
 def test_a_success_does_not_move_the_moment_at_which_the_message_was_sent(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
-    delivery = lose(connection, open_queue)
+    delivery = claim_and_expire(connection, open_queue)
     make_due(connection)
     right = open_queue("right")
     right.record([answer(claim(right), "accepted")])
@@ -320,7 +320,7 @@ def test_a_success_does_not_move_the_moment_at_which_the_message_was_sent(
 
 
 def test_an_attempt_that_was_written_down_is_never_rewritten(connection: Connection, open_queue: OpenQueue) -> None:
-    delivery = lose(connection, open_queue)
+    delivery = claim_and_expire(connection, open_queue)
     left = open_queue("left")
     left.record([answer(delivery, "lost")])
     before = attempts_of(connection, 1)
@@ -343,14 +343,14 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
 ) -> None:
     add_running_mailing(connection, 20)
 
-    def judged(delivery: ClaimedMessage) -> AttemptResult:
+    def result_of(delivery: ClaimedMessage) -> AttemptResult:
         return answer(delivery, "accepted", **(bad if delivery.message_id == 13 else {}))
 
-    queue.record([judged(delivery) for delivery in queue.claim(20)])
+    queue.record([result_of(delivery) for delivery in queue.claim(20)])
 
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 19
     assert value(connection, "SELECT count(*) FROM attempt") == 19
     assert message(connection, 13)["status"] == "sending"
-    run_leases_out(connection)
+    expire_leases(connection)
     assert reclaim(queue, 10) == 1
     assert message(connection, 13)["status"] == "pending"

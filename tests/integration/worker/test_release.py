@@ -10,10 +10,10 @@ from tests.factories import (
     attempts_of,
     change_message,
     execute,
+    expire_leases,
     make_due,
     message,
     revise_text,
-    run_leases_out,
     value,
 )
 from tests.integration.worker.attempt_results import answer
@@ -23,7 +23,7 @@ from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
 
 
-def test_a_message_that_is_given_back_is_as_it_was_before_its_claim(connection: Connection, queue: Queue) -> None:
+def test_a_message_that_is_released_is_as_it_was_before_its_claim(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
     before = message(connection, 1)
 
@@ -33,7 +33,7 @@ def test_a_message_that_is_given_back_is_as_it_was_before_its_claim(connection: 
     assert attempts_of(connection, 1) == []
 
 
-def test_another_worker_may_claim_it_at_once_under_the_same_number(
+def test_another_worker_may_claim_it_at_once_with_the_same_attempt_number(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     add_running_mailing(connection)
@@ -45,7 +45,7 @@ def test_another_worker_may_claim_it_at_once_under_the_same_number(
     assert (delivery.number, delivery.worker) == (1, "right")
 
 
-def test_the_text_is_given_back_too_if_it_was_never_sent(connection: Connection, queue: Queue) -> None:
+def test_a_release_clears_the_text_if_it_was_never_sent(connection: Connection, queue: Queue) -> None:
     mailing_id = add_running_mailing(connection, text="old")
     queue.release(queue.claim(1))
     revise_text(connection, mailing_id, "new")
@@ -67,7 +67,7 @@ def test_the_text_of_an_earlier_attempt_is_kept(connection: Connection, queue: Q
     assert (delivery.number, delivery.text, delivery.in_doubt) == (2, "old", True)
 
 
-def test_a_message_that_is_given_back_is_due_at_once(connection: Connection, open_queue: OpenQueue) -> None:
+def test_a_message_that_is_released_is_due_at_once(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection)
     queue = open_queue(retry_seconds=300.0)
     queue.release(queue.claim(1))
@@ -75,11 +75,11 @@ def test_a_message_that_is_given_back_is_due_at_once(connection: Connection, ope
     assert len(queue.claim(1)) == 1
 
 
-def test_a_claim_that_was_lost_gives_nothing_back(connection: Connection, open_queue: OpenQueue) -> None:
+def test_a_claim_that_was_lost_releases_nothing(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection)
     left, right = open_queue("left"), open_queue("right")
     lost = left.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(right, 10)
     right.claim(1)
     before = message(connection, 1)
@@ -89,12 +89,12 @@ def test_a_claim_that_was_lost_gives_nothing_back(connection: Connection, open_q
     assert message(connection, 1) == before
 
 
-def test_a_claim_that_was_lost_does_not_give_back_a_later_one_of_the_same_worker(
+def test_a_claim_that_was_lost_does_not_release_a_later_one_of_the_same_worker(
     connection: Connection, queue: Queue
 ) -> None:
     add_running_mailing(connection)
     lost = queue.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(queue, 10)
     make_due(connection)
     assert [one.number for one in queue.claim(1)] == [2]
@@ -120,7 +120,7 @@ def test_a_release_that_is_repeated_does_not_touch_the_claim_that_came_after_it(
     assert message(connection, 1) == before
 
 
-def test_what_has_ended_is_not_given_back(connection: Connection, queue: Queue) -> None:
+def test_what_has_ended_is_not_released(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
     claimed = queue.claim(1)
     change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now(), lease_until = NULL")
@@ -130,13 +130,13 @@ def test_what_has_ended_is_not_given_back(connection: Connection, queue: Queue) 
     assert message(connection, 1)["status"] == "sent"
 
 
-def test_of_attempts_whose_leases_ran_out_only_that_of_what_is_given_back_is_completed(
+def test_of_attempts_whose_leases_expired_only_that_of_what_is_released_is_completed(
     connection: Connection, open_queue: OpenQueue
 ) -> None:
     add_running_mailing(connection, 2)
     left, right = open_queue("left"), open_queue("right")
     given_back, kept = left.claim(2)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(right, 10)
 
     left.release([given_back])
@@ -145,7 +145,7 @@ def test_of_attempts_whose_leases_ran_out_only_that_of_what_is_given_back_is_com
     assert [one["duration"] for one in attempts_of(connection, kept.message_id)] == [None]
 
 
-def test_of_two_lost_claims_of_one_message_only_the_one_that_is_given_back_is_completed(
+def test_of_two_lost_claims_of_one_message_only_the_one_that_is_released_is_completed(
     connection: Connection, queue: Queue
 ) -> None:
     add_running_mailing(connection)
@@ -153,7 +153,7 @@ def test_of_two_lost_claims_of_one_message_only_the_one_that_is_given_back_is_co
     for _ in range(2):
         make_due(connection)
         claims += queue.claim(1)
-        run_leases_out(connection)
+        expire_leases(connection)
         reclaim(queue, 10)
 
     queue.release(claims[:1])
@@ -169,7 +169,7 @@ def test_a_release_that_is_repeated_does_not_complete_the_lost_claim_of_another_
     released = left.claim(1)
     left.release(released)
     right.claim(1)
-    run_leases_out(connection)
+    expire_leases(connection)
     reclaim(left, 10)
 
     left.release(released)
@@ -177,7 +177,7 @@ def test_a_release_that_is_repeated_does_not_complete_the_lost_claim_of_another_
     assert [(one["worker"], one["duration"]) for one in attempts_of(connection, 1)] == [("right", None)]
 
 
-def test_what_is_not_given_back_stays_in_hand(connection: Connection, queue: Queue) -> None:
+def test_what_is_not_released_stays_claimed(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 3)
     [given_back, *kept] = queue.claim(3)
 
@@ -202,7 +202,7 @@ def test_a_release_waits_for_no_other_client_and_for_no_change_but_of_a_phone_nu
     assert message(connection, given_back.message_id)["status"] == "pending"
 
 
-def test_many_are_given_back_together_and_nothing_of_nothing(connection: Connection, queue: Queue) -> None:
+def test_many_are_released_together_and_an_empty_list_releases_none(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 50)
 
     queue.release(queue.claim(30))

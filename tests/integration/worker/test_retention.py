@@ -17,13 +17,13 @@ from tests.factories import (
     counted,
     execute,
     mailing,
+    message_counts,
     rows,
-    tally,
     value,
 )
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance import retention
 from worker.maintenance.retention import Retention
 from worker.maintenance.round import Maintenance
@@ -70,8 +70,8 @@ def test_what_is_old_enough_goes_in_steps_and_the_mailing_stays_with_its_counts(
         closed_at.add(mailing(connection, old)["purge_started_at"])
 
     assert left == [(4, 4), (1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]
-    assert counted(connection, new) == tally(connection, new) == {"sent": 7}
-    assert tally(connection, old) == {"sent": mailing(connection, old)["audience"]} == {"sent": 7}
+    assert counted(connection, new) == message_counts(connection, new) == {"sent": 7}
+    assert message_counts(connection, old) == {"sent": mailing(connection, old)["audience"]} == {"sent": 7}
     assert mailing(connection, old)["purged_at"] is not None
     assert len(closed_at) == 1
     assert value(connection, "SELECT count(*) FROM mailing_text WHERE mailing_id = %s", old) == 1
@@ -114,7 +114,7 @@ def test_a_mailing_that_was_removed_goes_altogether(
         keeping.run()
 
     assert value(connection, "SELECT count(*) FROM mailing") == 0
-    assert tally(connection, mailing_id) == {}
+    assert message_counts(connection, mailing_id) == {}
 
 
 def test_a_worker_goes_on_where_one_that_died_has_stopped(
@@ -149,7 +149,7 @@ def test_a_step_that_was_undone_is_taken_again_before_the_ledger_ends(
     assert mailing(connection, mailing_id)["purged_at"] is not None
 
 
-def test_for_ever_is_for_ever(
+def test_retention_of_0_days_purges_nothing(
     connection: Connection, queue: Queue, maintenance: Maintenance, open_database: OpenDatabase
 ) -> None:
     mailing_id = add_settled(connection, queue, maintenance, days_ago=9999)
@@ -208,7 +208,7 @@ def test_sending_goes_on_beside_a_step_that_hangs(
     holder.autocommit = False
     execute(holder, f"SELECT FROM {hangs_at} FOR UPDATE")
     removing = in_background(open_retention().run)
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
 
     def send() -> None:
         while claimed := queue.claim(2):
@@ -242,8 +242,8 @@ def test_ledgers_are_removed_while_others_are_sent_and_every_sum_stays_right(
     over.set()
     removing.result(PATIENCE)
 
-    assert counted(connection, mailing_id) == tally(connection, mailing_id) == {"sent": 200}
-    assert [tally(connection, one) for one in old] == [{"sent": 40}] * 3
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 200}
+    assert [message_counts(connection, one) for one in old] == [{"sent": 40}] * 3
     assert attempts(connection) == 200
 
 

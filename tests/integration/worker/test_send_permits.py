@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, cancel, change_mailing, close_window, execute
-from tests.waiting import PATIENCE, in_background, until_somebody_waits
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
 from worker.lanes import send_permits
 from worker.queue import Queue
@@ -24,7 +24,7 @@ def may_leave(delivery: ClaimedMessage) -> bool:
     return delivery.may_leave(time.monotonic())
 
 
-def test_a_claim_is_good_for_a_second_and_a_look_for_another(connection: Connection, queue: Queue) -> None:
+def test_a_claim_is_valid_for_a_second_and_a_check_for_another(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection)
     begun = time.monotonic()
     [delivery] = queue.claim(1)
@@ -98,7 +98,7 @@ def test_a_claim_that_waited_for_a_change_knows_what_came_of_it(
     person.autocommit = False
     execute(person, "SELECT pg_advisory_xact_lock(%s)", mailing_id)
     claiming = in_background(lambda: queue.claim(1))
-    until_somebody_waits(connection)
+    wait_for_lock_waiter(connection)
     time.sleep(send_permits.VALID_SECONDS)
     let_go_at = time.monotonic()
     person.commit()
@@ -108,7 +108,7 @@ def test_a_claim_that_waited_for_a_change_knows_what_came_of_it(
     assert delivery.permit.until >= let_go_at + send_permits.VALID_SECONDS
 
 
-def test_there_is_nothing_to_ask_without_messages_in_hand(
+def test_nothing_is_asked_without_claimed_messages(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailing_id = add_running_mailing(connection)

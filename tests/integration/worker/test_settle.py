@@ -101,7 +101,7 @@ def test_a_cancelled_mailing_stays_cancelled_and_keeps_the_time_of_its_end(
     assert now["settled_at"] >= ended_at
 
 
-def test_a_cancelled_mailing_is_not_settled_while_a_request_is_on_its_way(
+def test_a_cancelled_mailing_is_not_settled_while_a_request_is_in_flight(
     connection: Connection, queue: Queue, maintenance: Maintenance
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
@@ -128,7 +128,7 @@ def test_a_paused_mailing_with_nothing_left_to_send_is_finished(
     assert mailing(connection, mailing_id)["status"] == "finished"
 
 
-def test_what_is_settled_rests(connection: Connection, maintenance: Maintenance) -> None:
+def test_a_settled_mailing_is_not_changed_again(connection: Connection, maintenance: Maintenance) -> None:
     mailing_id = add_running_mailing(connection, 1)
     end_messages(connection, "sent")
     maintenance.run()

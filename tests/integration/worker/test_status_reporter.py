@@ -71,7 +71,7 @@ def test_reports_are_written_when_they_are_due_and_no_sooner(reporter: StatusRep
     assert REPORT_INTERVAL - 2 < reporter.seconds_until_due() <= REPORT_INTERVAL
 
 
-def test_trouble_is_said_in_the_gateway_s_words(reporter: StatusReporter, connection: Connection) -> None:
+def test_a_problem_is_shown_with_the_gateway_s_message(reporter: StatusReporter, connection: Connection) -> None:
     reporter.count("default", [REFUSED])
     reporter.report([BAD])
 

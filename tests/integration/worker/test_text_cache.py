@@ -50,7 +50,7 @@ def test_only_what_is_not_known_is_read(connection: Connection, texts: TextCache
     assert texts.get_many({(known, 1), (another, 1)}) == {(known, 1): "known", (another, 1): "another"}
 
 
-def test_what_was_not_used_for_longest_is_forgotten_first(
+def test_the_least_recently_used_entry_is_removed_first(
     connection: Connection, texts: TextCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.text_cache.MAX_ENTRIES", 2)
