@@ -21,7 +21,7 @@ from api.mailings.queries import MailingRow, mailing_row
 from api.mailings.revisions import text_of_revision
 from api.mailings.schemas import ResolveBody
 from api.mailings.services import check_resend, resolve
-from api.messages.queries import is_suspect, last_attempts_of, message_by_id
+from api.messages.queries import is_poison_message, last_attempts_of, message_by_id
 from api.messages.search import find_messages
 from api.permissions import requires
 from api.workers.queries import fleet
@@ -74,7 +74,7 @@ def _show(message_id: int, form: Form) -> str:
         "console/message.html",
         form=form,
         message=found,
-        sent_alone=is_suspect(found),
+        sent_alone=is_poison_message(found),
         mailing=mailing,
         client=client,
         no_resend=_no_resend(mailing, client),

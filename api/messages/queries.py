@@ -39,7 +39,7 @@ def message_by_id(message_id: int) -> dict[str, Any]:
     return row_to_dict(message, reason=message.reason, made=db.session.scalars(attempts).all())
 
 
-def is_suspect(message: Mapping[str, Any]) -> bool:
+def is_poison_message(message: Mapping[str, Any]) -> bool:
     """Whether a message of `message_by_id` may be a poison message, to be sent alone: its last two leases expired."""
     return bool(message["due_at"] == INFINITY)
 
