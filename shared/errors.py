@@ -5,6 +5,8 @@ Domain code raises these; `api.http.errors` maps them to HTTP statuses, the work
 
 from __future__ import annotations
 
+from shared.domain.sentences import ErrorCode
+
 
 class GonetsError(Exception):
     """Base of everything that Gonets raises on purpose."""
@@ -14,18 +16,23 @@ class ConfigurationError(GonetsError):
     """A setting is missing or wrong. The program reports it to the operator and exits."""
 
 
-class NotFound(GonetsError):
+class CodedError(GonetsError):
+    """An error with a code and its parameters, which `sentence` has too."""
+
+    def __init__(self, code: ErrorCode, **parameters: str | int) -> None:
+        self.code, self.sentence = code, code(**parameters)
+        super().__init__(self.sentence)
+
+
+class NotFound(CodedError):
     """No such client, mailing or message."""
 
-    def __init__(self, what: str, id_: int) -> None:
-        super().__init__(f"There is no {what} {id_}.")
 
-
-class FieldError(GonetsError):
+class FieldError(CodedError):
     """A request that contradicts itself or the ledger in one of its fields; `field` names it."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, field: str, code: ErrorCode, **parameters: str | int) -> None:
+        super().__init__(code, **parameters)
         self.field = field
 
 

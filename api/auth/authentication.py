@@ -23,6 +23,7 @@ from api.permissions import SAFE_METHODS, Access, access_to, is_allowed
 from api.principal import ENVIRONMENT, KEY, Principal
 from api.settings import ApiSettings
 from shared.domain.roles import Role
+from shared.domain.sentences import ErrorCode
 
 API_PATH = "/v1/"
 METRICS_ENDPOINT = "metrics.scrape"
@@ -170,9 +171,8 @@ def is_loopback(address: str | None) -> bool:
 
 def too_many(seconds: float) -> HTTPException:
     """The error for a caller above its rate limit; `seconds` is when to try again."""
-    return TooManyRequests(
-        f"Too many requests. Try again in {math.ceil(seconds)} s.", retry_after=max(1, math.ceil(seconds))
-    )
+    whole = math.ceil(seconds)
+    return TooManyRequests(ErrorCode.TOO_MANY_REQUESTS(seconds=whole), retry_after=max(1, whole))
 
 
 def _is_background_refresh() -> bool:
@@ -196,8 +196,8 @@ def _principal(known: KnownKey) -> Principal:
 
 def _forbidden(principal: Principal, access: Role | Access) -> Forbidden:
     if isinstance(access, Access):
-        return Forbidden("This operation declares no role, so it is refused for everybody.")
-    return Forbidden(f"This needs the role {access}, and yours is {principal.role}.")
+        return Forbidden(ErrorCode.NO_ROLE_DECLARED())
+    return Forbidden(ErrorCode.ROLE_NEEDED(needed_role=access.value, role=principal.role.value))
 
 
 def _unauthorized(by_key: bool) -> Unauthorized:
@@ -205,5 +205,5 @@ def _unauthorized(by_key: bool) -> Unauthorized:
     challenge: dict[str, str | None] = {"realm": "gonets"}
     if by_key:
         challenge["error"] = "invalid_token"
-    message = "Unknown, expired or revoked API key." if by_key else "Send an API key as `Authorization: Bearer …`."
+    message = (ErrorCode.KEY_UNKNOWN if by_key else ErrorCode.KEY_MISSING)()
     return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", challenge))

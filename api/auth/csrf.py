@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from flask import request, session
 from werkzeug.exceptions import Forbidden
 
+from shared.domain.sentences import ErrorCode
+
 FIELD, HEADER = "csrf_token", "X-CSRF-Token"
 
 
@@ -22,10 +24,10 @@ def token() -> str:
 def check() -> None:
     """Raises Forbidden unless the request comes from our own origin and has this browser's token."""
     if is_foreign():
-        raise Forbidden("This came from another site.")
+        raise Forbidden(ErrorCode.FOREIGN_SITE())
     given = request.headers.get(HEADER) or request.form.get(FIELD, "")
     if not hmac.compare_digest(given.encode(), str(session.get("csrf", "")).encode()) or not given:
-        raise Forbidden(f"Send the page's token in the field {FIELD} or in the header {HEADER}.")
+        raise Forbidden(ErrorCode.PAGE_TOKEN_MISSING(field=FIELD, header=HEADER))
 
 
 def is_foreign() -> bool:

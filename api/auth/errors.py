@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.errors import GonetsError
+from shared.errors import CodedError
 
 
-class ProviderError(GonetsError):
+class ProviderError(CodedError):
     """The identity provider does not respond, or its response is invalid. The message is shown to the person."""

@@ -20,6 +20,7 @@ from api.extensions import db
 from api.http.safe_redirect import local_address
 from api.permissions import public
 from api.principal import Principal
+from shared.domain.sentences import ErrorCode
 
 if TYPE_CHECKING:
     from api.auth.oidc import Provider
@@ -35,7 +36,6 @@ AUDIT_LIMIT = "all addresses", 1 / 6, 100
 """The rate limit (caller, rate, burst) of failed sign-ins in the audit, over all addresses, since the audit can't be
 erased. The others are in the log, and in the metric of responses with 401."""
 
-LINK_INVALID = "This link was already used, or has expired. Sign in with a key."
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def page() -> Response | tuple[str, int]:
         return _open(link)
     who = _authenticator().principal_of_actor(offered)
     # The person has to confirm: another site may have sent the browser here.
-    return _form(offer=LinkOffer(link, who)) if who else _refuse(LINK_INVALID, how="link")
+    return _form(offer=LinkOffer(link, who)) if who else _refuse(ErrorCode.LINK_INVALID(), how="link")
 
 
 @blp.post("/login/")
@@ -88,7 +88,7 @@ def login() -> Response | tuple[str, int]:
     try:
         csrf.check()
     except Forbidden:
-        return _form("This form has expired. Please try again.", 403)
+        return _form(ErrorCode.FORM_EXPIRED(), 403)
     if limited := _too_many_failures():
         return limited
     link = request.form.get("link")
@@ -97,7 +97,7 @@ def login() -> Response | tuple[str, int]:
     key = request.form.get("key", "").strip()
     who = _authenticator().principal_from_key(key)
     if who is None:
-        return _refuse("Unknown, expired or revoked API key.", how="key", key=prefix_of(key))
+        return _refuse(ErrorCode.KEY_UNKNOWN(), how="key", key=prefix_of(key))
     return _log_in(who, "key")
 
 
@@ -122,7 +122,7 @@ def to_provider() -> Response | tuple[str, int]:
             url_for("sign_in.from_provider", _external=True), local_address(request.args.get("next"), HOME)
         )
     except ProviderError as error:
-        return _refuse(str(error), how="provider")
+        return _refuse(error.sentence, how="provider")
 
 
 @blp.get("/login/provider/back/")
@@ -134,7 +134,7 @@ def from_provider() -> Response | tuple[str, int]:
     try:
         who, following = _provider().complete_sign_in()
     except ProviderError as error:
-        return _refuse(str(error), how="provider")
+        return _refuse(error.sentence, how="provider")
     sign_in(who, "provider", who.role)
     return redirect(following, 303)
 
@@ -143,7 +143,7 @@ def _open(link: str) -> Response | tuple[str, int]:
     """Signs in by the link, which then can't be used again."""
     actor = magic_links.redeem(link)
     who = _authenticator().principal_of_actor(actor) if actor else None
-    return _log_in(who, "link") if who else _refuse(LINK_INVALID, how="link")
+    return _log_in(who, "link") if who else _refuse(ErrorCode.LINK_INVALID(), how="link")
 
 
 def _form(
@@ -198,7 +198,7 @@ def _too_many_failures() -> Response | None:
     seconds = math.ceil(rate_limiter.by_sign_in_address.seconds_to_wait(*_failure_limit()))
     if not seconds:
         return None
-    page, status = _form(f"Too many failed sign-ins from this address. Try again in {seconds} s.", 429)
+    page, status = _form(ErrorCode.TOO_MANY_FAILED_SIGN_INS(seconds=seconds), 429)
     return Response(page, status, {"Retry-After": str(seconds)}, content_type="text/html; charset=utf-8")
 
 

@@ -16,6 +16,7 @@ from api.auth.errors import ProviderError
 from api.oidc_settings import ProviderSettings
 from api.principal import PROVIDER, Principal
 from shared.domain.roles import Role
+from shared.domain.sentences import ErrorCode
 
 TIMEOUT = 10.0
 """Seconds for each response of the provider."""
@@ -49,7 +50,7 @@ class Provider:
             session[NEXT_URL] = next_url
             response: Response = self._client.authorize_redirect(callback_url)
         except (requests.RequestException, ValueError, RuntimeError) as error:
-            raise ProviderError("The identity provider did not respond. Try again, or sign in with a key.") from error
+            raise ProviderError(ErrorCode.PROVIDER_SILENT) from error
         return response
 
     def complete_sign_in(self) -> tuple[Principal, str]:
@@ -58,13 +59,13 @@ class Provider:
         try:
             claims = self._claims()
         except (AuthlibBaseError, JoseError, KeyError) as error:
-            raise ProviderError("The identity provider's response could not be verified. Try again.") from error
+            raise ProviderError(ErrorCode.PROVIDER_UNVERIFIED) from error
         except (requests.RequestException, ValueError, RuntimeError) as error:
-            raise ProviderError("The identity provider did not respond. Try again, or sign in with a key.") from error
+            raise ProviderError(ErrorCode.PROVIDER_SILENT) from error
         role = role_of(claims, self._settings)
         name = str(claims.get("name") or claims.get("email") or claims["sub"])
         if role is None:
-            raise ProviderError(f"{name} has no role here. The administrator of the identity provider can assign one.")
+            raise ProviderError(ErrorCode.PROVIDER_GAVE_NO_ROLE, name=name)
         return Principal(PROVIDER + str(claims["sub"]), name, role), next_url
 
     def _claims(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.auth.credential_cache import TTL_SECONDS, Cached
 from api.extensions import db
 from shared.domain.roles import Role
+from shared.domain.sentences import ErrorCode
 from shared.errors import NotFound
 from shared.schema import ApiKey
 
@@ -71,7 +72,7 @@ def key_by_id(key_id: int) -> ApiKey:
     """The key. Raises NotFound."""
     key = db.session.get(ApiKey, key_id)
     if key is None:
-        raise NotFound("key", key_id)
+        raise NotFound(ErrorCode.NO_SUCH_KEY, key=key_id)
     return key
 
 

@@ -16,17 +16,14 @@ from operator import itemgetter
 from werkzeug.exceptions import BadRequest
 
 from api.clients.import_columns import COLUMNS, column_indexes, count_known
-from api.clients.import_rows import EMPTY_FILE, Row, UnparsableRow
+from api.clients.import_rows import Row, UnparsableRow
 from api.clients.line_reader import END_OF_FILE, MAX_LINE, Line, LineReader
 from api.http.csv_files import unescape_formula
 from shared.domain.client_rules import MAX_LABEL
+from shared.domain.sentences import ErrorCode, Sentence
 
 DELIMITERS = (",", ";", "\t", "|")
 """The delimiters to detect, in this order, if the first line does not declare one."""
-
-NOT_CLOSED = "A quote is not closed, or not where its cell ends."
-NOT_CSV = "Is not CSV: a quote is inside of a cell in quotes, and not there twice."
-HEADER_FAULT = "The first line, which names the columns: {fault}"
 
 _BLANK = f" \t\r\n\ufeff{END_OF_FILE}"
 # A first line that declares the delimiter; Excel reads and writes it.
@@ -64,7 +61,7 @@ class CsvFile:
             if fault:
                 pass
             elif '"' in line:
-                cells, line, fault = self._quoted(Line(number, line, ""))
+                cells, line, fault = self._quoted(Line(number, line, None))
             else:
                 cells = line.rstrip("\r\n").split(delimiter)
             if len(cells) == size and not fault:
@@ -75,23 +72,23 @@ class CsvFile:
             elif not fault and not line.strip(_BLANK):
                 self.blank_lines += 1
             else:
-                fault = fault or f"Has {len(cells)} columns, and the header has {size}."
+                fault = fault or ErrorCode.WRONG_NUMBER_OF_COLUMNS(count=len(cells), expected=size)
                 yield number, UnparsableRow(fault), cells or line.rstrip("\r\n").split(delimiter)
 
-    def _quoted(self, first: Line) -> tuple[list[str], str, str]:
+    def _quoted(self, first: Line) -> tuple[list[str], str, Sentence | None]:
         """The cells of a row with quotes, its text, and its error."""
         text, delimiter = first.text, self.delimiter
         skip_blanks = ' "' in text and _BLANK_BEFORE_QUOTE.search(text) is not None
         cells, fault = _parse((text,), delimiter, skip_blanks)
         if not fault:
-            return cells, text, ""
+            return cells, text, None
         taken = [first]
         cells, fault = _parse(self._continuation(taken), delimiter, skip_blanks)
         if len(taken) > 1 and (fault or len(cells) != len(self.names)):
             self.lines.give_back(taken[1:])
-            return [], text, NOT_CLOSED
+            return [], text, ErrorCode.QUOTE_NOT_CLOSED()
         if fault and text.count('"') % 2:
-            fault = NOT_CLOSED
+            fault = ErrorCode.QUOTE_NOT_CLOSED()
         return cells, "".join(line.text for line in taken), fault
 
     def _continuation(self, taken: list[Line]) -> Iterator[str]:
@@ -123,21 +120,21 @@ def open_csv(lines: LineReader) -> CsvFile:
     """
     first = next((line for line in lines if lines.fault or line.strip(_BLANK)), "")
     if not lines.number:
-        raise BadRequest(EMPTY_FILE)
+        raise BadRequest(ErrorCode.FILE_EMPTY())
     blank_lines = lines.number - 1
     delimiter = ""
     if (separator := _SEPARATOR.fullmatch(first)) and not lines.fault:
         delimiter = separator[1]
         first = next(lines, "")
     if lines.fault:
-        raise BadRequest(HEADER_FAULT.format(fault=lines.fault))
+        raise BadRequest(ErrorCode.HEADER_UNREADABLE(fault=lines.fault))
     delimiter, names = _header(_whole_header(first, lines), (delimiter,) if delimiter else DELIMITERS)
     return CsvFile(lines, delimiter, names, column_indexes(names), blank_lines)
 
 
 def _whole_header(first: str, lines: LineReader) -> list[str]:
     """The lines of the first row: a column's name may continue in the next line."""
-    taken = [Line(lines.number, first, "")]
+    taken = [Line(lines.number, first, None)]
     quotes, length = first.count('"'), len(first)
     while quotes % 2 and length < MAX_LINE and len(taken) <= MAX_LABEL and (text := next(lines, None)) is not None:
         taken.append(Line(lines.number, text, lines.fault))
@@ -154,14 +151,14 @@ def _header(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[str, list[
     read = {delimiter: _parse(lines, delimiter) for delimiter in delimiters}
     best = max(read, key=lambda delimiter: (count_known(read[delimiter][0]), len(read[delimiter][0])))
     if faults := [fault for _, fault in read.values() if fault and not count_known(read[best][0])]:
-        raise BadRequest(HEADER_FAULT.format(fault=faults[0]))
+        raise BadRequest(ErrorCode.HEADER_UNREADABLE(fault=faults[0]))
     return best, read[best][0]
 
 
-def _parse(lines: Iterable[str], delimiter: str, skip_blanks: bool = False) -> tuple[list[str], str]:
+def _parse(lines: Iterable[str], delimiter: str, skip_blanks: bool = False) -> tuple[list[str], Sentence | None]:
     """The cells of the first row, and its error."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=skip_blanks)
     try:
-        return next(reader, []), ""
+        return next(reader, []), None
     except csv.Error:
-        return [], NOT_CSV
+        return [], ErrorCode.QUOTE_NOT_DOUBLED()

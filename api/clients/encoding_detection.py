@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from shared.domain.sentences import ErrorCode
+from shared.errors import CodedError
+
 UTF_8, UTF_16LE, UTF_16BE, WINDOWS_1251 = "utf-8", "utf-16le", "utf-16be", "windows-1251"
 CHOICES = (UTF_8, WINDOWS_1251, UTF_16LE, UTF_16BE, "windows-1252", "koi8-r", "ibm866")
 """The encodings that a caller may declare, by their names in the WHATWG Encoding Standard, which HTTP uses."""
@@ -24,29 +27,13 @@ ALIASES = {
 HEAD = 4096
 """Bytes at the beginning that are inspected."""
 
-UNDETECTABLE = (
-    "The encoding can't be told: line {line} is neither UTF-8 nor plain Windows-1251. "
-    "Save the file as CSV UTF-8, or say which encoding it is in."
-)
-CONTRADICTION = (
-    "The encoding can't be told: lines {first} and {line} are in different ones. "
-    "Save the file as CSV UTF-8, or say which encoding it is in."
-)
-EITHER = "Could be UTF-8 or Windows-1251: say which encoding the file is in."
-WORKBOOK = "This is a workbook or an archive, and not a text. Save the sheet as “CSV UTF-8”, and send that file."
-OLD_WORKBOOK = "This is a workbook of an old Excel, and not a text. Save the sheet as “CSV UTF-8”, and send that file."
-PACKED = "This is packed with gzip. Unpack it, or announce it as Content-Encoding: gzip."
-WEB_PAGE = "This is a web page or XML, and not CSV. Open it in Excel, save it as “CSV UTF-8”, and send that file."
-PDF = "This is a PDF, and not a text. Send the clients as CSV."
-UTF_32 = "This is UTF-32, which is not read. Save the file as UTF-8."
-
 _NOT_TEXT = (
-    (b"PK\x03\x04", WORKBOOK),
-    (b"\xd0\xcf\x11\xe0", OLD_WORKBOOK),
-    (b"\x1f\x8b", PACKED),
-    (b"%PDF-", PDF),
-    (b"\xff\xfe\0\0", UTF_32),
-    (b"\0\0\xfe\xff", UTF_32),
+    (b"PK\x03\x04", ErrorCode.WORKBOOK),
+    (b"\xd0\xcf\x11\xe0", ErrorCode.OLD_WORKBOOK),
+    (b"\x1f\x8b", ErrorCode.PACKED),
+    (b"%PDF-", ErrorCode.PDF),
+    (b"\xff\xfe\0\0", ErrorCode.UTF_32),
+    (b"\0\0\xfe\xff", ErrorCode.UTF_32),
 )
 _MARKS = ((b"\xef\xbb\xbf", UTF_8), (b"\xff\xfe", UTF_16LE), (b"\xfe\xff", UTF_16BE))
 
@@ -67,8 +54,8 @@ _NOT_1251 = re.compile(
 )
 
 
-class Undecodable(Exception):
-    """A line can't be decoded in the file's encoding. The message is shown to the caller."""
+class Undecodable(CodedError):
+    """A line can't be decoded in the file's encoding."""
 
 
 @dataclass(slots=True)
@@ -104,7 +91,7 @@ class Encoding:
         """
         if self.known:
             if (_REPLACED if self.name.startswith("utf-16") else _UNDECODED).search(line):
-                raise Undecodable(f"Is not {self.title}.")
+                raise Undecodable(ErrorCode.WRONG_ENCODING, encoding=self.title)
             return line
         return self._detect(line, number)
 
@@ -113,17 +100,17 @@ class Encoding:
         right = len(_BEYOND_ASCII.findall(line)) - wrong
         if self.name == WINDOWS_1251:
             if right >= _CERTAIN and right >= wrong:
-                raise BadRequest(CONTRADICTION.format(first=self.first, line=number))
+                raise BadRequest(ErrorCode.ENCODINGS_CONTRADICT(first=self.first, line=number))
             if not wrong:
-                raise Undecodable(EITHER)
+                raise Undecodable(ErrorCode.ENCODING_AMBIGUOUS)
             return self._as_1251(line, number)
         if not self.first and wrong > right:
             self.first, self.name = number, WINDOWS_1251
             return self._as_1251(line, number)
         if wrong:
             if wrong > right and self.seen < _CERTAIN:
-                raise BadRequest(CONTRADICTION.format(first=self.first, line=number))
-            raise Undecodable("Is not UTF-8.")
+                raise BadRequest(ErrorCode.ENCODINGS_CONTRADICT(first=self.first, line=number))
+            raise Undecodable(ErrorCode.WRONG_ENCODING, encoding="UTF-8")
         self.first = self.first or number
         self.seen += right
         self.known = self.seen >= _CERTAIN
@@ -133,7 +120,7 @@ class Encoding:
     def _as_1251(line: str, number: int) -> str:
         text = line.encode(errors="surrogateescape").decode("cp1251", errors="replace")
         if "\ufffd" in text or _NOT_1251.search(text):
-            raise BadRequest(UNDETECTABLE.format(line=number))
+            raise BadRequest(ErrorCode.ENCODING_UNDETECTABLE(line=number))
         return text
 
 
@@ -144,12 +131,12 @@ def encoding_of(head: bytes, declared: str) -> tuple[Encoding, bytes]:
 
     Raises UnsupportedMediaType for a file that is not text, and for an encoding that is not one of CHOICES.
     """
-    for mark, reason in _NOT_TEXT:
+    for mark, code in _NOT_TEXT:
         if head.startswith(mark):
-            raise UnsupportedMediaType(reason)
+            raise UnsupportedMediaType(code())
     name = ALIASES.get(declared.lower(), declared.lower())
     if name and name not in CHOICES:
-        raise UnsupportedMediaType(f"This encoding is not read. Those that are: {', '.join(CHOICES)}.")
+        raise UnsupportedMediaType(ErrorCode.ENCODING_UNKNOWN(choices=", ".join(CHOICES)))
     for mark, marked in _MARKS:
         if head.startswith(mark):
             return Encoding(marked, known=True), head.removeprefix(mark)
@@ -157,7 +144,7 @@ def encoding_of(head: bytes, declared: str) -> tuple[Encoding, bytes]:
     if name in ("", UTF_8) and (found := _utf_16_without_mark(head)):
         return Encoding(found, known=True), head
     if not name and head.lstrip()[:1] == b"<":
-        raise UnsupportedMediaType(WEB_PAGE)
+        raise UnsupportedMediaType(ErrorCode.WEB_PAGE())
     return Encoding(name or UTF_8, known=bool(name)), head
 
 

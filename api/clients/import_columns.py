@@ -10,6 +10,7 @@ from webargs.flaskparser import abort
 
 from api.clients.schemas import ClientBody
 from shared.domain.client_rules import MAX_LABEL
+from shared.domain.sentences import ErrorCode
 
 COLUMNS: tuple[str, ...] = tuple(ClientBody.Meta.fields)
 """The columns that a file must have, as the API names them."""
@@ -21,10 +22,6 @@ NAMES = {
     "timezone": ("timezone", "часовойпояс"),
 }
 """The accepted names, in lower case without separators: those of the API, and of the console in each language."""
-
-MISSING = "Missing column: the first line names all four."
-UNKNOWN = "Unknown column."
-TWICE = "Named more than once."
 
 _COLUMNS = {name: column for column, names in NAMES.items() for name in names}
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
@@ -51,10 +48,11 @@ def column_indexes(names: Sequence[str]) -> tuple[int, ...]:
         if column := column_called(name):
             found.setdefault(column, index)
             times[column] += 1
-    wrong = {column: [MISSING] for column in COLUMNS if column not in found}
+    wrong = {column: [ErrorCode.COLUMN_MISSING()] for column in COLUMNS if column not in found}
     if wrong:
-        wrong |= {name.strip()[:MAX_LABEL]: [UNKNOWN] for name in names if name.strip() and not column_called(name)}
-    wrong |= {column: [TWICE] for column, count in times.items() if count > 1}
+        unknown = (name.strip()[:MAX_LABEL] for name in names if name.strip() and not column_called(name))
+        wrong |= {name: [ErrorCode.COLUMN_UNKNOWN()] for name in unknown}
+    wrong |= {column: [ErrorCode.COLUMN_TWICE()] for column, count in times.items() if count > 1}
     if wrong:
         abort(422, errors={"csv": wrong})
     return tuple(found[column] for column in COLUMNS)

@@ -50,12 +50,21 @@ def _reason(description: str) -> ma.fields.String:
     return ma.fields.String(required=True, metadata={"description": description, "example": example})
 
 
+def _reason_code() -> ma.fields.String:
+    metadata = {
+        "description": "The reason as a code, which does not change; null if the field is missing or has another type.",
+        "example": "not_a_timezone",
+    }
+    return ma.fields.String(required=True, allow_none=True, metadata=metadata)
+
+
 class RowFault(ResponseSchema):
     """An error in a row of an import."""
 
     line = _count("Where the row begins, from 1.", 3)
     field = _field()
     reason = _reason("The reason.")
+    reason_code = _reason_code()
 
 
 class RowReason(ResponseSchema):
@@ -63,6 +72,7 @@ class RowReason(ResponseSchema):
 
     field = _field()
     reason = _reason("The reason, with `…` in place of numbers that differ.")
+    reason_code = _reason_code()
     rows = _count("How many rows.", 1)
     lines = ma.fields.List(
         ma.fields.Integer(metadata={"format": "int64"}),

@@ -16,6 +16,7 @@ from api.clients.line_reader import MAX_SHOWN
 from api.extensions import db
 from api.http.csv_files import CsvForm, escape_formula, unescape_formula
 from shared.domain.phone_numbers import PhoneNumbers
+from shared.domain.sentences import code_of
 
 MAX_REJECTED = 1000
 """Rejected rows that a JSON response lists individually."""
@@ -57,6 +58,7 @@ class Report:
                 {
                     "field": reason.field or None,
                     "reason": reason.reason,
+                    "reason_code": code_of(reason.reason),
                     "rows": reason.rows,
                     "lines": list(reason.lines),
                 }
@@ -64,7 +66,12 @@ class Report:
             ],
             "reasons_left_out": self.all_reasons - len(self.reasons),
             "errors": [
-                {"line": row.line, "field": fault.field or None, "reason": fault.reason}
+                {
+                    "line": row.line,
+                    "field": fault.field or None,
+                    "reason": fault.reason,
+                    "reason_code": code_of(fault.reason),
+                }
                 for row in rejected
                 for fault in row.faults
             ],

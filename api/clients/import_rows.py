@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-EMPTY_FILE = "The file is empty."
-
 
 @dataclass(frozen=True, slots=True)
 class UnparsableRow:

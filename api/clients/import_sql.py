@@ -53,9 +53,10 @@ WITH given AS MATERIALIZED (
     WHERE NOT given.again
 ), repeated AS (
     INSERT INTO {name}_faults
-    SELECT line, json_build_array(json_build_array('phone_number', 'The same phone number as in line ' || (
+    SELECT line, json_build_array(json_build_array('phone_number', 'number_in_file_twice', '{{}}'::json,
+        json_build_object('line', (
             SELECT first.line FROM {name} AS first WHERE first.phone_number = given.phone_number ORDER BY line LIMIT 1
-        ) || '.')),
+        )))),
         coalesce(cells, json_build_object('phone_number', phone_number::text, 'operator_code', operator_code,
             'tag', tag, 'timezone', timezone)::text)
     FROM given WHERE again
@@ -98,15 +99,17 @@ COMPARE = f"""{_GIVEN}, counts AS (
 )
 {_SUMS}"""  # noqa: S608  put together of constants
 
-# The rejected rows grouped by reason; reasons that differ in numbers only are one.
+# The rejected rows grouped by reason; reasons that differ in numbers only are one, without these numbers.
 REASONS = """
-SELECT field, kind, CASE WHEN min(reason) = max(reason) THEN min(reason) ELSE replace(kind, '#', '…') END,
-    count(*), (array_agg(line ORDER BY line))[:%(lines)s], count(*) OVER ()
+SELECT field, code, words::json AS words, CASE WHEN min(numbers) = max(numbers) THEN min(numbers)::json ELSE (
+        SELECT json_object_agg(key, '…') FROM json_object_keys(min(numbers)::json) AS key
+    ) END AS numbers,
+    count(*) AS rows, (array_agg(line ORDER BY line))[:%(lines)s] AS lines, count(*) OVER () AS reasons
 FROM (
-    SELECT line, fault->>0 AS field, fault->>1 AS reason, regexp_replace(fault->>1, '[0-9]+', '#', 'g') AS kind
+    SELECT line, fault->>0 AS field, fault->>1 AS code, fault->>2 AS words, fault->>3 AS numbers
     FROM {name}_faults, json_array_elements(faults) AS fault
 ) each
-GROUP BY field, kind
+GROUP BY field, code, words
 ORDER BY count(*) DESC, min(line), field
 LIMIT %(limit)s
 """

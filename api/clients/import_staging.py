@@ -37,6 +37,7 @@ from api.clients.import_sql import (
 )
 from api.clients.row_validation import RowError, ValidRow
 from api.http.errors import CONFLICTING
+from shared.domain.sentences import ErrorCode, Parameters, Sentence, code_of, sentence_of
 
 COPY_BATCH, MERGE_BATCH, READ_BATCH = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
@@ -65,10 +66,8 @@ class Reason(NamedTuple):
 
     field: str
     """Empty for errors of whole rows."""
-    kind: str
-    """The sentence with `#` for each number: rows whose reasons differ in numbers only count as one."""
     reason: str
-    """The sentence, with `…` for the numbers if they differ."""
+    """The sentence. Rows whose reasons differ in numbers only count as one, and it has `…` for these numbers."""
     rows: int
     lines: Sequence[int]
     """The lines of the first of them."""
@@ -118,8 +117,8 @@ class Staging:
         """Stages a rejected row."""
         more = len(faults) - MAX_ROW_ERRORS
         if more > 0:
-            faults = [*faults[:MAX_ROW_ERRORS], RowError("", f"Has {more} more errors.")]
-        reasons = self._encoded([[_storable(text) for text in fault] for fault in faults])
+            faults = [*faults[:MAX_ROW_ERRORS], RowError("", ErrorCode.MORE_ERRORS(count=more))]
+        reasons = self._encoded([_stored(fault) for fault in faults])
         self._faults.append(f"{line}\t{reasons}\t{self._encoded(cells)}\n")
         self._flush_if_full()
 
@@ -151,7 +150,7 @@ class Staging:
             if not rows:
                 return
             for line, faults, cells in rows:
-                yield RejectedRow(line, [RowError(*fault) for fault in faults], json.loads(cells))
+                yield RejectedRow(line, [_row_error(*fault) for fault in faults], json.loads(cells))
 
     def first_rejected(self, count: int) -> Sequence[RejectedRow]:
         """The first rejected rows in the order of the lines, without their cells, which may be long."""
@@ -164,7 +163,10 @@ class Staging:
         with self._transaction() as connection:
             parameters = {"limit": count, "lines": lines}
             rows = connection.exec_driver_sql(REASONS.format(name=self._name), parameters).all()
-        return [Reason(*row[:-1]) for row in rows], rows[0][-1] if rows else 0
+        reasons = [
+            Reason(*_row_error(row.field, row.code, row.words, row.numbers), row.rows, row.lines) for row in rows
+        ]
+        return reasons, rows[0].reasons if rows else 0
 
     def _merge_after(self, last: Merged, record: Record | None) -> Merged | None:
         """Merges the next rows; None when there are no more. Retries after a conflict with another transaction."""
@@ -244,6 +246,19 @@ def staged(engine: Engine) -> Iterator[Staging]:
 # The text format of COPY.
 _ESCAPES: dict[int, Any] = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _stored(fault: RowError) -> list[str | Parameters]:
+    """An error as JSON, with the parameters that are texts apart from the numbers. What has no code is its own."""
+    reason = fault.reason
+    parameters = reason.parameters if isinstance(reason, Sentence) else {}
+    words = {name: _storable(value) for name, value in parameters.items() if isinstance(value, str)}
+    numbers = {name: value for name, value in parameters.items() if isinstance(value, int)}
+    return [_storable(fault.field), code_of(reason) or _storable(reason), words, numbers]
+
+
+def _row_error(field: str, code: str, words: Parameters, numbers: Parameters) -> RowError:
+    return RowError(field, sentence_of(code, {**words, **numbers}))
 
 
 def _storable(text: str) -> str:

@@ -27,13 +27,12 @@ from werkzeug.exceptions import (
 from api.clients.csv_parser import CsvFile, open_csv
 from api.clients.line_reader import CHUNK_BYTES, LineReader
 from api.clients.ndjson_parser import NdjsonFile
+from shared.domain.sentences import ErrorCode
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
 UPLOAD_TIMEOUT = 3600.0
 """Seconds from an upload's first byte to its last: it occupies a thread of the API, but nothing in the database."""
-
-_CUT_OFF = "The body ended early, or did not go on. Nothing has changed."
 
 ClientsFile = CsvFile | NdjsonFile
 
@@ -47,7 +46,7 @@ def open_upload(request: Request, max_bytes: int) -> ClientsFile:
     RequestTimeout when it takes longer than UPLOAD_TIMEOUT.
     """
     if request.mimetype not in (CSV, NDJSON):
-        raise UnsupportedMediaType(f"Send the clients as Content-Type: {CSV} or {NDJSON}.")
+        raise UnsupportedMediaType(ErrorCode.FILE_TYPE_UNKNOWN(csv=CSV, ndjson=NDJSON))
     request.max_content_length = max_bytes
     stream: io.RawIOBase = _Body(request)
     match request.headers.get("Content-Encoding", "identity").lower():
@@ -56,12 +55,12 @@ def open_upload(request: Request, max_bytes: int) -> ClientsFile:
         case "identity":
             pass
         case _:
-            raise UnsupportedMediaType("The only Content-Encoding that is taken is gzip.")
+            raise UnsupportedMediaType(ErrorCode.CONTENT_ENCODING_UNKNOWN())
     if request.mimetype == CSV:
         return open_csv(LineReader(stream, request.mimetype_params.get("charset", "")))
     # RFC 8259, section 8.1: JSON is in UTF-8.
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType("Send JSON in UTF-8.")
+        raise UnsupportedMediaType(ErrorCode.FILE_JSON_NOT_UTF_8())
     return NdjsonFile(LineReader(stream, "utf-8"))
 
 
@@ -81,12 +80,12 @@ class _Body(io.RawIOBase):
         try:
             data = self._stream.read(len(buffer))
         except ClientDisconnected:
-            raise ClientDisconnected(_CUT_OFF) from None
+            raise ClientDisconnected(ErrorCode.FILE_CUT_OFF()) from None
         self._read += len(data)
         if not data and self._length is not None and self._read < self._length:
-            raise ClientDisconnected(_CUT_OFF)
+            raise ClientDisconnected(ErrorCode.FILE_CUT_OFF())
         if time.monotonic() > self._deadline:
-            raise RequestTimeout("The upload has taken too long.")
+            raise RequestTimeout(ErrorCode.UPLOAD_TOO_SLOW())
         buffer[: len(data)] = data
         return len(data)
 
@@ -105,7 +104,7 @@ class _GunzipReader(io.RawIOBase):
         try:
             data = self._file.read1(len(buffer))
         except (OSError, EOFError, zlib.error) as error:
-            raise BadRequest("The body is not gzip, or not the whole of it.") from error
+            raise BadRequest(ErrorCode.NOT_GZIP()) from error
         self._left -= len(data)
         if self._left < 0:
             raise RequestEntityTooLarge

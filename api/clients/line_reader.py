@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from api.clients.encoding_detection import HEAD, Encoding, Undecodable, encoding_of
+from shared.domain.sentences import ErrorCode, Sentence
 
 CHUNK_BYTES = 65_536
 """Bytes that are read at a time."""
@@ -26,13 +27,13 @@ class Line(NamedTuple):
 
     number: int
     text: str
-    fault: str
+    fault: Sentence | None
 
 
 class LineReader:
     """The lines of a file, each with its line end (LF, CR LF or CR).
 
-    `number` is the number of the last line read, from 1; `fault` says why it can't be read, or is empty. Reading raises
+    `number` is the number of the last line read, from 1; `fault` says why it can't be read, or is None. Reading raises
     BadRequest if the encoding can't be detected; creating raises UnsupportedMediaType for a file that is not text.
     """
 
@@ -48,7 +49,7 @@ class LineReader:
         self._readline = self._text.readline
         self._again: deque[Line] = deque()
         self.number = 0
-        self.fault = ""
+        self.fault: Sentence | None = None
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -61,7 +62,7 @@ class LineReader:
         if not line:
             raise StopIteration
         self.number += 1
-        self.fault = ""
+        self.fault = None
         if line[-1] in LINE_ENDS and line.isascii():
             return line
         return self._look_at(line)
@@ -81,11 +82,11 @@ class LineReader:
                 # Concatenated files have a byte order mark at the beginning of each.
                 line = self.encoding.text(line, self.number).lstrip("\ufeff")
             except Undecodable as error:
-                self.fault = str(error)
+                self.fault = error.sentence
         return line
 
     def _skip(self, line: str) -> str:
-        self.fault = f"Is longer than {MAX_LINE:,} characters."
+        self.fault = ErrorCode.LINE_TOO_LONG()
         shown = line[:MAX_SHOWN]
         while line and not line.endswith(LINE_ENDS):
             line = self._readline(MAX_LINE)

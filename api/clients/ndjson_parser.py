@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from werkzeug.exceptions import BadRequest
 
 from api.clients.import_columns import COLUMNS
-from api.clients.import_rows import EMPTY_FILE, Row, UnparsableRow
+from api.clients.import_rows import Row, UnparsableRow
 from api.clients.line_reader import LineReader
 from api.http.json_body import strict_json
+from shared.domain.sentences import ErrorCode
 
 
 @dataclass(slots=True)
@@ -33,8 +34,8 @@ class NdjsonFile:
                 self.blank_lines += 1
             else:
                 try:
-                    yield lines.number, strict_json(line.encode(), "The line"), None
+                    yield lines.number, strict_json(line.encode(), "line"), None
                 except BadRequest as error:
                     yield lines.number, UnparsableRow(error.description or ""), [line.rstrip("\r\n")]
         if not lines.number:
-            raise BadRequest(EMPTY_FILE)
+            raise BadRequest(ErrorCode.FILE_EMPTY())

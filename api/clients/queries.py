@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
 
 from api.audit.queries import entries_about
 from api.extensions import db
+from shared.domain.sentences import ErrorCode
 from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
 from shared.schema import Client, Message
@@ -40,7 +41,7 @@ def client_by_id(client_id: int) -> Client:
     """The client. Raises NotFound."""
     client = find_client(client_id)
     if client is None:
-        raise NotFound("client", client_id)
+        raise NotFound(ErrorCode.NO_SUCH_CLIENT, client=client_id)
     return client
 
 

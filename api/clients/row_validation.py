@@ -12,10 +12,9 @@ from api.clients.import_rows import UnparsableRow
 from api.clients.schemas import WrittenClientBody
 from shared.domain.client_rules import MAX_LABEL, TIMEZONES, check_operator_code
 from shared.domain.phone_numbers import PhoneNumbers
+from shared.domain.sentences import ErrorCode
 from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
-
-EMPTY_ROW = "The row is empty."
 
 _fields_of = itemgetter(*COLUMNS)
 
@@ -25,6 +24,7 @@ class RowError(NamedTuple):
 
     field: str
     reason: str
+    """A Sentence, or one of marshmallow's own."""
 
 
 ValidRow = tuple[str, str, str, str]
@@ -73,14 +73,14 @@ class RowValidator:
         if isinstance(row, UnparsableRow):
             return [RowError("", row.reason)]
         if isinstance(row, dict) and row and all(isinstance(cell, str) and not cell.strip() for cell in row.values()):
-            return [RowError("", EMPTY_ROW)]
+            return [RowError("", ErrorCode.ROW_EMPTY())]
         try:
             fields = self._body.load(row)
             check_operator_code(fields["phone_number"], fields["operator_code"])
         except ma.ValidationError as error:
             # `_schema` is marshmallow's name for the whole.
             wrong = error.normalized_messages().items()
-            return [RowError(field.replace("_schema", ""), " ".join(map(str, reasons))) for field, reasons in wrong]
+            return [RowError(field.replace("_schema", ""), reason) for field, reasons in wrong for reason in reasons]
         except Invalid as error:
-            return [RowError(error.field, str(error))]
+            return [RowError(error.field, error.sentence)]
         return (str(fields["phone_number"]), fields["operator_code"], fields["tag"], fields["timezone"])

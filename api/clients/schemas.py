@@ -24,6 +24,7 @@ from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.client_rules import MAX_LABEL
 from shared.domain.phone_numbers import PhoneNumbers, plain_code
+from shared.domain.sentences import ErrorCode
 from shared.domain.tag_normalization import normal
 
 
@@ -41,7 +42,7 @@ class ClientSchema(ResponseSchema):
     )
     operator_code = PlainText(
         required=True,
-        validate=validate.Regexp("^[0-9]{1,15}\\Z", error="Must be 1 to 15 digits."),
+        validate=validate.Regexp("^[0-9]{1,15}\\Z", error=ErrorCode.NOT_AN_OPERATOR_CODE()),
         metadata={
             "description": "Digits that occur in the phone number. A mailing's `mark` matches it or the tag.",
             "pattern": "^[0-9]{1,15}$",
@@ -139,7 +140,7 @@ class ClientsArguments(PageArguments):
         },
     )
     operator_code = PlainText(
-        validate=validate.Regexp("^[0-9]{1,15}\\Z", error="Must be 1 to 15 digits."),
+        validate=validate.Regexp("^[0-9]{1,15}\\Z", error=ErrorCode.NOT_AN_OPERATOR_CODE()),
         metadata={
             "description": "Only clients with this operator code.",
             "pattern": "^[0-9]{1,15}$",

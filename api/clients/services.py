@@ -12,6 +12,7 @@ from api.database import execute
 from api.extensions import db
 from api.http.serialization import row_to_dict
 from shared.domain.client_rules import check_operator_code
+from shared.domain.sentences import ErrorCode
 from shared.errors import NotFound
 from shared.schema import Client
 from shared.sql import messages
@@ -21,7 +22,7 @@ def lock_client(client_id: int) -> Client:
     """The client, locked against all other writers and launches until the end of the transaction. Raises NotFound."""
     client = db.session.get(Client, client_id, with_for_update=True, populate_existing=True)
     if client is None:
-        raise NotFound("client", client_id)
+        raise NotFound(ErrorCode.NO_SUCH_CLIENT, client=client_id)
     return client
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
+from shared.domain.sentences import ErrorCode
+
 blp = Blueprint("console", __name__, template_folder="templates")
 
 ASSETS = ("console.static",)
@@ -25,7 +27,7 @@ def refuse_nul() -> None:
     A form's fields are checked by the schemas that load them, which name the field.
     """
     if any("\0" in text for pair in request.args.items(multi=True) for text in pair):
-        raise BadRequest("The address holds a NUL character.")
+        raise BadRequest(ErrorCode.NUL_IN_ADDRESS())
 
 
 @blp.after_request

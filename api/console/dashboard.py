@@ -10,8 +10,9 @@ from api.console.blueprint import blp, page
 from api.console.charts import rate_plot
 from api.console.pending_work import pending_work, rate_limit, seconds_left
 from api.mailings.queries import mailings_starting_next, mailings_under_way
+from api.messages.counts import messages_by_status
 from api.permissions import requires
-from api.statistics.queries import mailings_by_status, messages_by_status
+from api.statistics.queries import mailings_by_status
 from api.workers.queries import DASHBOARD_PERIOD, fleet, spans
 from shared.domain.roles import Role
 from shared.domain.statuses import MailingStatus

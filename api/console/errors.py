@@ -13,6 +13,7 @@ from api.auth.saved_form import is_form, submitted_fields
 from api.console.blueprint import blp
 from api.console.preferences import apply_preferences
 from api.http.errors import ERROR_HANDLERS, http_error_response
+from shared.domain.sentences import sentence_of
 
 
 def register_error_pages(app: Flask) -> None:
@@ -30,7 +31,10 @@ def as_page(error_response: Response) -> Response:
         apply_preferences()
         response = make_response(show_sign_in())
     else:
-        shown = {"code": content["code"], "message": content["message"], "typed": submitted_fields()}
+        message = content["message"]
+        if "reason_code" in content:
+            message = sentence_of(content["reason_code"], content["reason_params"])
+        shown = {"code": content["code"], "message": message, "typed": submitted_fields()}
         response = make_response(render_template("console/error.html", **shown))
     response.status_code = error_response.status_code
     kept = (name for name in ("Allow", "Retry-After", "Location", "WWW-Authenticate") if name in error_response.headers)

@@ -15,6 +15,7 @@ from api.mailings.queries import check_mailing
 from api.messages.queries import AttemptRow, MessageRow, ledger_pages
 from api.permissions import requires
 from shared.domain.roles import Role
+from shared.domain.sentences import ErrorCode
 
 COLUMNS = (
     "message_id",
@@ -59,7 +60,7 @@ def mailing_ledger(mailing_id: int) -> Response:
     try:
         form = CsvForm.of(**CsvFormArguments().load(request.args.to_dict(), unknown=ma.EXCLUDE))
     except ma.ValidationError:
-        raise BadRequest("There is no such choice.") from None
+        raise BadRequest(ErrorCode.NO_SUCH_CHOICE()) from None
     return csv_response(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, Protocol
 
 import marshmallow as ma
 from flask import redirect, request
-from flask_babel import gettext
 from werkzeug import Response
 
 from api.audit.recorder import nothing_changed, set_operation
 from api.auth.saved_form import ReshowReason, reshow_reason
 from api.console import flash_messages
-from api.console.labels import translate
+from api.console.labels import translated, translated_errors
 from api.console.single_submit import Earlier, Submission
 from api.http.schemas import load_present
 from api.unit_of_work import unit_of_work
+from shared.domain.sentences import ErrorCode
 from shared.errors import FieldError
 
 Work = Callable[[], str]
@@ -31,16 +31,14 @@ class ChangedMeanwhile(FieldError):
     """Another person has changed the object since the form was opened."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "", gettext("Somebody else has changed this since you opened it. Compare both versions and save again.")
-        )
+        super().__init__("", ErrorCode.CHANGED_MEANWHILE)
 
 
 class AlreadySent(FieldError):
     """The form was sent before, with other content."""
 
     def __init__(self, address: str) -> None:
-        super().__init__("", gettext("This form has already been submitted with other content."))
+        super().__init__("", ErrorCode.SUBMITTED_BEFORE)
         self.address = address
         """The address of the earlier submission's result."""
 
@@ -118,10 +116,9 @@ class Form:
             with unit_of_work():
                 return self._submit(work, amend)
         except ma.ValidationError as error:
-            messages = error.normalized_messages()
-            self.errors = {name: [translate(text) for text in texts] for name, texts in messages.items()}
+            self.errors = translated_errors(error)
         except FieldError as error:
-            self.errors = {error.field: [translate(str(error))]}
+            self.errors = {error.field: [translated(error.sentence)]}
             self.is_in_conflict = isinstance(error, ChangedMeanwhile)
             self.sent_as = error.address if isinstance(error, AlreadySent) else None
         return None

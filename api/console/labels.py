@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+import marshmallow as ma
 from flask_babel import format_decimal, gettext, lazy_gettext
 
 from api.messages import schemas as messages
 from api.workers.gateway_state import GatewayState
+from shared.domain.sentences import Sentence
 
 LABELS = {
     "scheduled": lazy_gettext("scheduled"),
@@ -45,6 +45,10 @@ LABELS = {
     "test": lazy_gettext("test sent"),
     "resend": lazy_gettext("send again"),
     "hold": lazy_gettext("do not send again"),
+    "body": lazy_gettext("body"),
+    "line": lazy_gettext("line"),
+    "arrived": lazy_gettext("arrived"),
+    "not_arrived": lazy_gettext("not arrived"),
     "viewer": lazy_gettext("viewer"),
     "operator": lazy_gettext("operator"),
     "admin": lazy_gettext("admin"),
@@ -81,10 +85,11 @@ FIELDS = {
 MEANINGS = {status: lazy_gettext(meaning) for status, meaning in messages.MEANINGS.items()}
 """The meaning of each status of a message."""
 
-COUNTS = frozenset({"# failed", "# unknown", "There are # clients now, and # were shown before."})
-"""Sentences whose numbers are counts, which are grouped; in others they are ids."""
+COUNTS = frozenset({"count", "before"})
+"""Parameters whose numbers are grouped; others are ids, lines, seconds."""
 
-_NUMBER = re.compile(r"\d+")
+NAMES = frozenset({"status", "outcome", "role", "needed_role", "what"})
+"""Parameters that have a label."""
 
 
 def label(name: str) -> str:
@@ -97,15 +102,21 @@ def gateway_label(state: str) -> str:
     return str(GATEWAY_LABELS[GatewayState(state)])
 
 
-def translate(sentence: str) -> str:
-    """An English sentence of a rule or of the ledger in the viewer's language; unchanged if it has no translation.
+def translated(text: str) -> str:
+    """A sentence in the viewer's language, by its code; one of a library, which has none, by itself."""
+    if not isinstance(text, Sentence):
+        return gettext(text) if text else ""
+    return gettext(text.code.value) % {name: _shown(name, value) for name, value in text.parameters.items()}
 
-    Catalogues have `#` in place of each number: "Mailing # is cancelled."
-    """
-    bare = _NUMBER.sub("#", sentence)
-    numbers = iter(_NUMBER.findall(sentence))
-    known = gettext(bare)
-    if known.count("#") != len(_NUMBER.findall(sentence)):
-        return sentence
-    written = (format_decimal(int(digits)) for digits in numbers) if bare in COUNTS else numbers
-    return re.sub("#", lambda _: next(written), known)
+
+def translated_errors(error: ma.ValidationError) -> dict[str, list[str]]:
+    """The errors of fields in the viewer's language."""
+    return {field: [translated(text) for text in texts] for field, texts in error.normalized_messages().items()}
+
+
+def _shown(name: str, value: str | int) -> str:
+    if isinstance(value, Sentence):
+        return translated(value)
+    if isinstance(value, str):
+        return label(value) if name in NAMES else value
+    return format_decimal(value) if name in COUNTS else str(value)

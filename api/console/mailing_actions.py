@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.mailing_rules import ENDED, Action, Mailing, check_retry, status_after
+from shared.domain.sentences import ErrorCode, Sentence
 from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.errors import Conflict
 
@@ -43,7 +44,7 @@ def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[Mailing
     return [*actions, MailingAction.REMOVE]
 
 
-def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> str | None:
+def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> Sentence | None:
     """Why the action would be refused, or would change nothing; None if neither.
 
     `messages` are the counts by status.
@@ -51,11 +52,12 @@ def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, i
     try:
         if status := RETRIED.get(action):
             check_retry(mailing, now)
-            return None if messages[status] else f"Mailing {mailing.id} has no {status.value} messages."
+            none = ErrorCode.NO_MESSAGES_OF_STATUS(mailing=mailing.id, status=status.value)
+            return None if messages[status] else none
         if action is not MailingAction.REMOVE and status_after(mailing, Action(action.value)) is mailing.status:
-            return f"Mailing {mailing.id} is {mailing.status.value} already."
+            return ErrorCode.STATUS_ALREADY(mailing=mailing.id, status=mailing.status.value)
     except Conflict as refusal:
-        return str(refusal)
+        return refusal.sentence
     return None
 
 

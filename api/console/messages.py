@@ -27,6 +27,7 @@ from api.permissions import requires
 from api.workers.queries import fleet
 from shared.domain.phone_numbers import numbers_like
 from shared.domain.roles import Role
+from shared.domain.sentences import Sentence
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import Conflict
 
@@ -87,12 +88,12 @@ def _is_to_be_sent(message: Mapping[str, Any], mailing: MailingRow) -> bool:
     return message["status"] in OPEN_STATUSES and mailing.status is MailingStatus.RUNNING
 
 
-def _no_resend(mailing: MailingRow, client: ClientRow | None) -> str | None:
+def _no_resend(mailing: MailingRow, client: ClientRow | None) -> Sentence | None:
     """Why a message of the mailing can't be sent again to the client; None if it can."""
     try:
         check_resend(mailing, client.id if client else None, now())
     except Conflict as refusal:
-        return str(refusal)
+        return refusal.sentence
     return None
 
 

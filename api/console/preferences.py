@@ -27,6 +27,7 @@ from api.console.template_filters import number
 from api.http.safe_redirect import local_address
 from api.permissions import access_to, is_allowed, public
 from api.principal import Principal
+from shared.domain.sentences import ErrorCode
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
 THEMES = ("light", "dark")
@@ -125,7 +126,7 @@ def read_preferences() -> Response | None:
     The form is shown again unchanged. Raises BadRequest for an unknown choice.
     """
     if not apply_preferences():
-        raise BadRequest("There is no such choice.")
+        raise BadRequest(ErrorCode.NO_SUCH_CHOICE())
     if not g.chosen or request.endpoint == "console.set_preference":
         return None
     if is_form():

@@ -1,4 +1,4 @@
-"""The reasons of messages and attempts in the viewer's language, by code and parameters."""
+"""Reasons of messages and attempts, and details of a history, in the viewer's language, by code and parameters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Protocol
 
 from flask_babel import gettext
 
-from api.console.labels import label
+from api.console.labels import label, translated
 from shared.domain.reasons import Parameters, sentence
+from shared.domain.sentences import EventDetail, sentence_of
 
 
 class Reasoned(Protocol):
@@ -21,6 +22,26 @@ class Reasoned(Protocol):
 
     @property
     def reason_params(self) -> Parameters | None: ...
+
+
+class Event(Protocol):
+    """An entry of a mailing's history."""
+
+    @property
+    def detail(self) -> str | None: ...
+
+    @property
+    def detail_code(self) -> str | None: ...
+
+    @property
+    def detail_params(self) -> Parameters | None: ...
+
+
+def event_detail(of: Event) -> str:
+    """The detail of an entry; in English if it has no code."""
+    if of.detail_code is None:
+        return of.detail or ""
+    return translated(sentence_of(of.detail_code, of.detail_params or {}, EventDetail))
 
 
 def reason_text(code: str | None, parameters: Parameters | None) -> str:

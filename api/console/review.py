@@ -9,7 +9,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.console.labels import translate
+from api.console.labels import translated, translated_errors
 from api.drafts.sending import estimate_to_send, fields_to_send
 from api.http.schemas import load_present
 from api.mailings.estimate import Existing, estimate
@@ -43,11 +43,10 @@ def review_of(fields: Mapping[str, str]) -> Review:
     try:
         mailing, at_once = fields_to_send(fields)
     except ma.ValidationError as error:
-        messages = error.normalized_messages()
-        errors = {name: [translate(text) for text in texts] for name, texts in messages.items()}
-        return Review(estimate=estimate_of(fields), mailing=None, errors=errors)
+        return Review(estimate=estimate_of(fields), mailing=None, errors=translated_errors(error))
     except FieldError as error:
-        return Review(estimate=estimate_of(fields), mailing=None, errors={error.field: [translate(str(error))]})
+        errors = {error.field: [translated(error.sentence)]}
+        return Review(estimate=estimate_of(fields), mailing=None, errors=errors)
     estimated = estimate_to_send(mailing)
     seconds, window = estimated["seconds_needed"], (mailing.end_datetime - mailing.start_datetime).total_seconds()
     last = None if seconds is None else mailing.start_datetime + timedelta(seconds=min(seconds, window))

@@ -14,8 +14,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.labels import FIELDS, MEANINGS, gateway_label, label, translate
-from api.console.reasons import gateway_response, provider_code, reason, reason_text
+from api.console.labels import FIELDS, MEANINGS, gateway_label, label, translated
+from api.console.reasons import event_detail, gateway_response, provider_code, reason, reason_text
 from api.http.fields import rfc_3339
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
@@ -44,7 +44,8 @@ def register_template_filters(app: Flask) -> None:
         "isolated": isolated,
         "label": label,
         "gateway_label": gateway_label,
-        "translate": translate,
+        "translated": translated,
+        "event_detail": event_detail,
         "reason": reason,
         "reason_text": reason_text,
         "provider_code": provider_code,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, func, select
 
 from api.extensions import db
+from shared.domain.sentences import ErrorCode
 from shared.errors import NotFound
 from shared.schema import MailingDraft, MailingDraftVersion
 
@@ -31,7 +32,7 @@ def draft_by_id(draft_id: int) -> MailingDraft:
     """The draft, sent or not. Raises NotFound."""
     draft = db.session.get(MailingDraft, draft_id)
     if draft is None:
-        raise NotFound("draft", draft_id)
+        raise NotFound(ErrorCode.NO_SUCH_DRAFT, draft=draft_id)
     return draft
 
 

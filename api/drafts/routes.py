@@ -157,7 +157,7 @@ def _sendable(draft: Draft) -> MailingFields:
     except ma.ValidationError as error:
         abort(409, message="The draft has errors.", errors={"json": error.normalized_messages()})
     except Invalid as error:
-        raise Conflict(error.field, str(error)) from error
+        raise Conflict(error.field, error.code, **error.sentence.parameters) from error
 
 
 def _stored(fields: Mapping[str, str | None]) -> dict[str, str]:

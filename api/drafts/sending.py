@@ -15,6 +15,7 @@ from api.mailings.estimate import estimate
 from api.mailings.schemas import MailingBody
 from api.workers.queries import present_speed
 from shared.domain.mailing_rules import MailingFields, check_fields
+from shared.domain.sentences import ErrorCode
 from shared.errors import Conflict, Invalid
 
 GROWTH = 0.01
@@ -47,9 +48,9 @@ def check_review(estimated: Mapping[str, Any], audience: int | None, confirmed: 
     An `audience` of None is not checked.
     """
     if audience is not None and estimated["audience"] > audience * (1 + GROWTH):
-        raise Conflict("audience", f"There are {estimated['audience']} clients now, and {audience} were shown before.")
+        raise Conflict("audience", ErrorCode.AUDIENCE_HAS_GROWN, count=estimated["audience"], before=audience)
     if any(warning.code not in confirmed for warning in estimated["warnings"]):
-        raise Conflict("confirm", "Confirm each warning first.")
+        raise Conflict("confirm", ErrorCode.WARNINGS_UNCONFIRMED)
 
 
 def earliest_start() -> datetime:
@@ -60,4 +61,4 @@ def earliest_start() -> datetime:
 def check_end(end: datetime, start: datetime) -> None:
     """Raises Invalid for a window that closes before sending starts."""
     if end <= start:
-        raise Invalid("end_datetime", "The end has passed, or will have when sending starts. Choose a later one.")
+        raise Invalid("end_datetime", ErrorCode.END_HAS_PASSED)

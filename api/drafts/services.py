@@ -14,6 +14,7 @@ from api.http.fields import rfc_3339
 from api.mailings.services import add_mailing, lock_mailing, remove_mailing
 from api.principal import current_principal
 from shared.domain.mailing_rules import MailingFields
+from shared.domain.sentences import ErrorCode
 from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict, NotFound
 from shared.schema import MailingDraft, MailingDraftVersion
@@ -26,7 +27,7 @@ def lock_draft(draft_id: int) -> MailingDraft:
     """The draft, locked against all other writers until the end of the transaction. Raises NotFound."""
     draft = db.session.get(MailingDraft, draft_id, with_for_update=True, populate_existing=True)
     if draft is None:
-        raise NotFound("draft", draft_id)
+        raise NotFound(ErrorCode.NO_SUCH_DRAFT, draft=draft_id)
     return draft
 
 
@@ -43,7 +44,7 @@ def add_draft(fields: Mapping[str, str]) -> int:
 def check_unsent(draft: MailingDraft) -> None:
     """Raises Conflict for a draft that was sent."""
     if draft.mailing_id is not None:
-        raise Conflict("status", f"Draft {draft.id} has been sent already: it is mailing {draft.mailing_id}.")
+        raise Conflict("status", ErrorCode.DRAFT_IS_SENT, draft=draft.id, mailing=draft.mailing_id)
 
 
 def change_draft(draft: MailingDraft, fields: Mapping[str, str]) -> None:
@@ -80,9 +81,7 @@ def undo_sending(mailing_id: int) -> int:
     """Makes a mailing that has not started a draft again, and returns the draft's id. Raises NotFound and Conflict."""
     mailing, fields = lock_mailing(mailing_id)
     if mailing.launch_began or mailing.status not in (MailingStatus.SCHEDULED, MailingStatus.PAUSED):
-        raise Conflict(
-            "status", f"Mailing {mailing_id} is {mailing.status.value}: it is too late to make it a draft again."
-        )
+        raise Conflict("status", ErrorCode.TOO_LATE_TO_UNDO, mailing=mailing_id, status=mailing.status.value)
     draft = db.session.scalar(select(MailingDraft).where(MailingDraft.mailing_id == mailing_id).with_for_update())
     if draft is None:
         draft_id = add_draft(fields_of(fields))

@@ -15,18 +15,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoSuchPath
 
 from shared.database_errors import explain
+from shared.domain.sentences import ErrorCode, Sentence
 from shared.errors import Conflict, FieldError, GonetsError, Invalid, NotFound
 
 log = logging.getLogger(__name__)
 
 CONSTRAINTS: dict[str, FieldError] = {
-    "client_phone_number_key": Conflict("phone_number", "There is another client with this phone number."),
-    "client_phone_number_is_e164": Invalid("phone_number", "Must be a phone number of 7 to 15 digits."),
-    "client_operator_code_in_phone_number": Invalid(
-        "operator_code", "The operator code must be digits that occur in the phone number."
-    ),
-    "mailing_window_ends_after_its_start": Invalid("end_datetime", "The end must be after the start."),
-    "mailing_text_is_1_to_1600_characters": Invalid("text", "Must be 1 to 1600 characters."),
+    "client_phone_number_key": Conflict("phone_number", ErrorCode.PHONE_NUMBER_TAKEN),
+    "client_phone_number_is_e164": Invalid("phone_number", ErrorCode.PHONE_NUMBER_DIGITS),
+    "client_operator_code_in_phone_number": Invalid("operator_code", ErrorCode.OPERATOR_CODE_NOT_DIGITS),
+    "mailing_window_ends_after_its_start": Invalid("end_datetime", ErrorCode.END_NOT_AFTER_START),
+    "mailing_text_is_1_to_1600_characters": Invalid("text", ErrorCode.TEXT_LENGTH),
 }
 """The error for a violated database constraint. Rules are checked first, but two concurrent requests can pass."""
 
@@ -52,7 +51,7 @@ def http_error_response(error: HTTPException) -> Response:
     if errors:
         message = data.get("message", "The request has errors.")
     elif isinstance(error, NoSuchPath):
-        message = "Not found."
+        message = ErrorCode.NOT_FOUND()
     else:
         message = error.description or ""
     response = _error_response(error.code or 500, message, errors)
@@ -65,11 +64,11 @@ def rule_error_response(error: GonetsError) -> Response:
     """The response to an error of the rules in shared."""
     match error:
         case NotFound():
-            return _error_response(404, str(error))
+            return _error_response(404, error.sentence)
         case Conflict():
-            return _error_response(409, str(error), {"json": {error.field: [str(error)]}})
+            return _error_response(409, error.sentence, {"json": {error.field: [error.sentence]}})
         case FieldError():
-            return _error_response(422, str(error), {"json": {error.field: [str(error)]}})
+            return _error_response(422, error.sentence, {"json": {error.field: [error.sentence]}})
         case _:
             return unexpected_error_response(error)
 
@@ -83,7 +82,7 @@ def database_error_response(error: DBAPIError) -> Response:
     constraint = _constraint(error)
     if sqlstate in CONFLICTING:
         log.warning("statement.gave_up", extra={"sqlstate": sqlstate})
-        return _unavailable("Conflicting concurrent request; please retry.", RETRY_SOON)
+        return _unavailable(ErrorCode.CONCURRENT_REQUEST(), RETRY_SOON)
     # "server closed the connection unexpectedly" is libpq's own, and psycopg2 has no narrower type for it.
     closed = type(cause) is psycopg2.DatabaseError
     transient = closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError)
@@ -102,13 +101,13 @@ def broken_rule(error: DBAPIError) -> FieldError | None:
 def unavailable_response(error: Exception) -> Response:
     """The response while the database is unreachable, restarting or out of connections."""
     log.warning("database.unavailable", extra={"error": explain(error)})
-    return _unavailable("The database is unavailable; please retry.", RETRY_LATER)
+    return _unavailable(ErrorCode.DATABASE_UNAVAILABLE(), RETRY_LATER)
 
 
 def unexpected_error_response(error: Exception) -> Response:
     """The response to a bug, which is logged in full and not described to the caller."""
     log.error("request.failed", exc_info=error, extra={"request_id": g.get("request_id")})
-    return _error_response(500, "Internal error. It has been logged.")
+    return _error_response(500, ErrorCode.INTERNAL_ERROR())
 
 
 ERROR_HANDLERS: dict[type[Exception], Callable[[Any], Response]] = {
@@ -133,7 +132,9 @@ def _unavailable(message: str, retry_after: int) -> Response:
 
 
 def _error_response(code: int, message: str, errors: object = None) -> Response:
-    payload = {"code": code, "status": HTTPStatus(code).phrase, "message": message}
+    payload: dict[str, Any] = {"code": code, "status": HTTPStatus(code).phrase, "message": message}
+    if isinstance(message, Sentence):
+        payload |= {"reason_code": str(message.code), "reason_params": message.parameters}
     response = jsonify(payload | ({"errors": errors} if errors else {}))
     response.status_code = code
     return response

@@ -15,8 +15,9 @@ from shared.version import VERSION
 DESCRIPTION = """\
 Bulk text-message mailings to a directory of clients, with a ledger of the result of every message.
 
-A trailing slash is optional on every path. Every error has the same JSON body: `code`, `status`, `message`, and, where
-a field is wrong, `errors` by place (`json`, `csv`, `query`, `headers`) and field.
+A trailing slash is optional on every path. Every error has the same JSON body: `code`, `status`, `message`, mostly a
+`reason_code` with `reason_params`, and, where a field is wrong, `errors` by place (`json`, `csv`, `query`, `headers`)
+and field.
 
 Lists are arrays in the order of `id`. The `Link` header with `rel="next"` has the address of the next page; the last
 page has no such header.
@@ -116,6 +117,16 @@ class ErrorSchema(ResponseSchema):
     )
     message = ma.fields.String(
         required=True, metadata={"description": "The error as a sentence.", "example": "The request has errors."}
+    )
+    reason_code = ma.fields.String(
+        metadata={
+            "description": "The error as a code, which does not change: compare this. Absent if fields are malformed, "
+            "and in errors of HTTP itself.",
+            "example": "operator_code_elsewhere",
+        }
+    )
+    reason_params = ma.fields.Dict(
+        keys=ma.fields.String(), metadata={"description": "The parameters of the code.", "example": {}}
     )
     errors = ma.fields.Dict(
         keys=ma.fields.String(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Flask, request
 from werkzeug.exceptions import BadRequest
 
+from shared.domain.sentences import ErrorCode
+
 
 def register_query_check(app: Flask) -> None:
     """Registers the check. Call it before anything that reads a query."""
@@ -17,4 +19,4 @@ def _check_query_string() -> None:
         request.query_string.decode()
     except UnicodeDecodeError:
         request.query_string = b""
-        raise BadRequest("The query string is not UTF-8.") from None
+        raise BadRequest(ErrorCode.QUERY_NOT_UTF_8()) from None

@@ -7,6 +7,8 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from shared.domain.sentences import ErrorCode
+
 
 class MaxLength(validate.Length):
     """At most so many characters. OpenAPI documents it as `maxLength`."""
@@ -18,7 +20,6 @@ class MaxLength(validate.Length):
     def __call__(self, value: Any) -> Any:
         """The value. Raises ValidationError."""
         if len(value) > self._maximum:
-            raise ma.ValidationError(
-                f"Has {len(value)} characters, {len(value) - self._maximum} more than the {self._maximum} allowed."
-            )
+            excess = len(value) - self._maximum
+            raise ma.ValidationError(ErrorCode.TOO_LONG(length=len(value), excess=excess, limit=self._maximum))
         return value

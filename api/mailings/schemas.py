@@ -12,12 +12,13 @@ from api.mailings.services import Resolution
 from api.messages.schemas import MessageCounts
 from shared.domain.client_rules import MAX_LABEL
 from shared.domain.mailing_rules import MAX_TEXT
+from shared.domain.sentences import ErrorCode, EventDetail
 from shared.domain.statuses import MailingStatus, OnUnknown
 
 
 def _not_blank(value: str) -> None:
     if not value.strip():
-        raise ma.ValidationError("Must not be empty or only white space.")
+        raise ma.ValidationError(ErrorCode.BLANK())
 
 
 class MailingSchema(ResponseSchema):
@@ -176,6 +177,22 @@ class JournalEntrySchema(ResponseSchema):
     )
     detail = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "More about it.", "example": "12 failed"}
+    )
+    detail_code = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The same as a code, which does not change: "
+            + ", ".join(f"`{code}`" for code in EventDetail)
+            + ".",
+            "example": "retried",
+        },
+    )
+    detail_params = ma.fields.Dict(
+        keys=ma.fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "The parameters of the code.", "example": {"count": 12, "status": "failed"}},
     )
     actor_name = ma.fields.String(
         required=True,

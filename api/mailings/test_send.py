@@ -17,6 +17,7 @@ from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailings.services import add_history_entry, add_mailing, lock_mailing
 from shared.domain.mailing_rules import MailingFields
+from shared.domain.sentences import ErrorCode, EventDetail
 from shared.errors import Conflict
 from shared.schema import Client, Mailing
 from shared.sql import mailings
@@ -42,9 +43,7 @@ def send_test_message(mailing_id: int, phone_number: int) -> int:
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:
-        raise Conflict(
-            "phone_number", "No client has this phone number. Add the client first: messages are sent only to clients."
-        )
+        raise Conflict("phone_number", ErrorCode.PHONE_NUMBER_OF_NO_CLIENT)
     start = now()
     test_id = add_mailing(
         MailingFields(
@@ -57,5 +56,5 @@ def send_test_message(mailing_id: int, phone_number: int) -> int:
     )
     launched = {"mailing_id": test_id, "client_id": client.id, "phone_number": client.phone_number}
     execute(mailings.LAUNCH_TEST, launched, changes=[db.session.get_one(Mailing, test_id)])
-    add_history_entry(mailing, "test", f"mailing {test_id}")
+    add_history_entry(mailing, "test", EventDetail.TESTED(mailing=test_id))
     return test_id

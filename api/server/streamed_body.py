@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from werkzeug.exceptions import ServiceUnavailable
 
+from shared.domain.sentences import ErrorCode
+
 Receive = Callable[[], Awaitable[Any]]
 """ASGI's `receive`."""
 
@@ -67,7 +69,7 @@ class StreamedBody(io.RawIOBase):
     def _next_piece(self) -> bytes:
         if not self._has_slot:
             if not self._slots.acquire(blocking=False):
-                raise ServiceUnavailable("Too many uploads are under way. Try again.", retry_after=RETRY_AFTER)
+                raise ServiceUnavailable(ErrorCode.TOO_MANY_UPLOADS(), retry_after=RETRY_AFTER)
             self._has_slot = True
         try:
             return asyncio.run_coroutine_threadsafe(self._collect(), self._loop).result()

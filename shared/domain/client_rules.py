@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from shared.domain.numbering_plans import MAX_DIGITS, MIN_DIGITS
 from shared.domain.phone_numbers import is_doubtful
+from shared.domain.sentences import ErrorCode
 from shared.errors import Invalid
 
 MIN_PHONE_NUMBER, MAX_PHONE_NUMBER = 10 ** (MIN_DIGITS - 1), 10**MAX_DIGITS - 1
@@ -39,4 +40,4 @@ def warnings_about(phone_number: int) -> list[ClientWarning]:
 def check_operator_code(phone_number: int, operator_code: str) -> None:
     """Raises Invalid when the operator code doesn't occur in the phone number."""
     if operator_code not in str(phone_number):
-        raise Invalid("operator_code", "The operator code must occur in the phone number.")
+        raise Invalid("operator_code", ErrorCode.OPERATOR_CODE_ELSEWHERE)

@@ -44,6 +44,7 @@ class Backlog(NamedTuple):
 
 NO_BACKLOG = Backlog(())
 
+NO_WINDOW = MailingWarning("no_window", "The end must be after the start.")
 TOO_SHORT = MailingWarning("window_too_short", "At the rate limit, its window is too short: some will not be sent.")
 TOO_SLOW = MailingWarning("window_too_short", "At the present speed, its window is too short: some will not be sent.")
 CASE_DIFFERS = MailingWarning(
@@ -95,7 +96,7 @@ def plan_warnings(draft: EstimateInput) -> list[MailingWarning]:
     warnings = []
     start = max(filter(None, (draft.start, draft.now)))
     if draft.start and draft.end and draft.end <= draft.start:
-        warnings.append(MailingWarning("no_window", "The end must be after the start."))
+        warnings.append(NO_WINDOW)
     elif draft.end and draft.end <= draft.now:
         warnings.append(WINDOW_CLOSED)
     elif (

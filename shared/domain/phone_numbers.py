@@ -17,27 +17,9 @@ from shared.domain.numbering_plans import (
     international,
     possible_lengths,
 )
+from shared.domain.sentences import ErrorCode
 from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
-
-FORM = "Must be a phone number in international form: an integer of 7 to 15 digits, such as 79161234567."
-WRITTEN = (
-    "Must be a phone number of 7 to 15 digits in international form, such as 79161234567. "
-    "Blanks, brackets, dashes and a plus sign do no harm."
-)
-ROUNDED = (
-    "A spreadsheet has rounded it, and its last digits are lost. Format the column as text, and enter the number again."
-)
-SEVERAL = "There is more than one phone number here. Give one."
-EXTENSION = "An extension can't get text messages. Give a number without one."
-NATIONAL = (
-    "Is not in international form. Write it with the country's code, such as 79161234567, "
-    "or name the default region, whose numbers may come without it."
-)
-NO_COUNTRY = (
-    "No country has such numbers. Write it with the country's code, such as 79161234567, "
-    "or name the default region, whose numbers may come without it."
-)
 
 _DIGITS = re.compile("[1-9][0-9]{6,14}")
 _STRICT = re.compile("[ \xa0\u2009\u202f]*+(\\+?)((?:[ \xa0\u2009\u202f]*+[0-9])++)[ \xa0\u2009\u202f]*")
@@ -84,7 +66,8 @@ class PhoneNumbers:
             return int(text)
         digits, complaint = self._read(text)
         if not _DIGITS.fullmatch(digits):
-            raise Invalid("phone_number", complaint if complaint and digits.startswith("0") else WRITTEN)
+            national = complaint if digits.startswith("0") else None
+            raise Invalid("phone_number", national or ErrorCode.PHONE_NUMBER_UNREADABLE)
         if complaint and not doubtful:
             raise Invalid("phone_number", complaint)
         return int(digits)
@@ -96,27 +79,27 @@ class PhoneNumbers:
         """
         found = _STRICT.fullmatch(str(number))
         if found is None:
-            raise Invalid("phone_number", FORM)
+            raise Invalid("phone_number", ErrorCode.NOT_A_PHONE_NUMBER)
         digits = "".join(filter(str.isdigit, found[2]))
         if not found[1] and self.region:
             digits = self._of_region(digits) or digits
         if not _DIGITS.fullmatch(digits):
-            raise Invalid("phone_number", FORM)
+            raise Invalid("phone_number", ErrorCode.NOT_A_PHONE_NUMBER)
         return int(digits)
 
-    def _read(self, text: str) -> tuple[str, str]:
-        """The digits in international form, and an error message or an empty string."""
+    def _read(self, text: str) -> tuple[str, ErrorCode | None]:
+        """The digits in international form, and the error, if any."""
         plus, digits = _plus_and_digits(text)
         if plus:
             digits = _with_country_code(digits)
-            return digits, "" if has_country_code(digits) else NO_COUNTRY
+            return digits, None if has_country_code(digits) else ErrorCode.PHONE_NUMBER_OF_NO_COUNTRY
         if digits.startswith("00") and fits_a_country(digits[2:]):
-            return digits[2:], ""
+            return digits[2:], None
         if of_region := self._of_region(digits):
-            return of_region, ""
+            return of_region, None
         if digits.startswith("0"):
-            return digits, NATIONAL
-        return digits, "" if fits_a_country(digits) else NO_COUNTRY
+            return digits, ErrorCode.NATIONAL_PHONE_NUMBER
+        return digits, None if fits_a_country(digits) else ErrorCode.PHONE_NUMBER_OF_NO_COUNTRY
 
     def _of_region(self, digits: str) -> str | None:
         return self._country.dialled(digits) if self._country else None
@@ -195,10 +178,10 @@ def _plus_and_digits(text: str) -> tuple[bool, str]:
         text = _without_formatting(text)
         found = None if _FRACTION.fullmatch(text) else _GROUPED.fullmatch(text)
     if found is None:
-        raise Invalid("phone_number", WRITTEN)
+        raise Invalid("phone_number", ErrorCode.PHONE_NUMBER_UNREADABLE)
     digits = found[2].translate(_NOT_DIGITS)
     if len(digits) > MAX_DIGITS + len("00"):
-        raise Invalid("phone_number", SEVERAL)
+        raise Invalid("phone_number", ErrorCode.SEVERAL_PHONE_NUMBERS)
     return bool(found[1]), digits
 
 
@@ -208,13 +191,13 @@ def _without_formatting(text: str) -> str:
     if written[:4].lower() == "tel:":
         written = written[4:]
     if _ROUNDED.fullmatch(written):
-        raise Invalid("phone_number", ROUNDED)
+        raise Invalid("phone_number", ErrorCode.PHONE_NUMBER_ROUNDED)
     if whole := _WHOLE.fullmatch(written):
         return whole[1]
     if _EXTENSION.search(written):
-        raise Invalid("phone_number", EXTENSION)
+        raise Invalid("phone_number", ErrorCode.PHONE_EXTENSION)
     if sum(sum(map(str.isdigit, part)) >= MIN_DIGITS for part in _BETWEEN.split(written)) > 1:
-        raise Invalid("phone_number", SEVERAL)
+        raise Invalid("phone_number", ErrorCode.SEVERAL_PHONE_NUMBERS)
     return written
 
 

@@ -169,6 +169,10 @@ class MailingEvent(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     action: Mapped[str]
     detail: Mapped[str | None]
+    """The English sentence of `detail_code`; alone in entries that a version before 0015 has written since."""
+    detail_code: Mapped[str | None]
+    """One of EventDetail (shared/domain/sentences.py)."""
+    detail_params: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     actor_name: Mapped[str | None]
     """The actor's name at that time; None for a command, and for events from before names were stored."""
     changes: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

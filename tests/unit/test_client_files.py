@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
-from api.clients.csv_parser import NOT_CLOSED, NOT_CSV, CsvFile, open_csv
-from api.clients.encoding_detection import EITHER, HEAD, encoding_of
+from api.clients.csv_parser import CsvFile, open_csv
+from api.clients.encoding_detection import HEAD, encoding_of
 from api.clients.import_rows import UnparsableRow
 from api.clients.line_reader import MAX_LINE, LineReader
+from shared.domain.sentences import ErrorCode
 
 NAMES = ("phone_number", "operator_code", "tag", "timezone")
 HEADER = "phone_number,operator_code,tag,timezone\r\n"
@@ -214,7 +215,7 @@ def test_what_is_neither_utf_8_nor_windows_1251_is_refused_and_not_misread(tag: 
 
 def test_a_line_that_could_be_in_either_encoding_is_left_out_unless_it_is_said() -> None:
     data = table(CYRILLIC, "Её").encode("cp1251")
-    assert rows_of(data)[1] == (3, EITHER)
+    assert rows_of(data)[1] == (3, ErrorCode.ENCODING_AMBIGUOUS())
     assert rows_of(data, "windows-1251")[1] == (3, client(1, "Её"))
 
 
@@ -331,12 +332,12 @@ GOOD = [f"{','.join(client(number))}\r\n" for number in range(300)]
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ('79160001000,916,"vip,Europe/Moscow\r\n', NOT_CLOSED),
-        ('"79160001000,916,vip,Europe/Moscow\r\n', NOT_CLOSED),
-        ('79160001000,916,vip,"Europe/Moscow\r\n', NOT_CLOSED),
-        ('"\r\n', NOT_CLOSED),
-        ('79160001000,916,"a"b,UTC\r\n', NOT_CSV),
-        ('79160001000,916,"a \\"b\\" c",UTC\r\n', NOT_CSV),
+        ('79160001000,916,"vip,Europe/Moscow\r\n', ErrorCode.QUOTE_NOT_CLOSED()),
+        ('"79160001000,916,vip,Europe/Moscow\r\n', ErrorCode.QUOTE_NOT_CLOSED()),
+        ('79160001000,916,vip,"Europe/Moscow\r\n', ErrorCode.QUOTE_NOT_CLOSED()),
+        ('"\r\n', ErrorCode.QUOTE_NOT_CLOSED()),
+        ('79160001000,916,"a"b,UTC\r\n', ErrorCode.QUOTE_NOT_DOUBLED()),
+        ('79160001000,916,"a \\"b\\" c",UTC\r\n', ErrorCode.QUOTE_NOT_DOUBLED()),
         ("79160001000,916,vip\r\n", "Has 3 columns, and the header has 4."),
         ("79160001000,916,vip,UTC,more\r\n", "Has 5 columns, and the header has 4."),
         ("x" * (3 * MAX_LINE) + "\r\n", "Is longer than 65,536 characters."),
@@ -354,11 +355,11 @@ def test_two_quotes_with_rows_between_do_not_take_those_in() -> None:
     first, last = '79160001000,916,"vip,Europe/Moscow\r\n', '79160001001,916,vip",Europe/Moscow\r\n'
     rows = rows_of(HEADER + first + GOOD[0] + GOOD[1] + last + GOOD[2])
     assert [row for _, row in rows] == [
-        *(NOT_CLOSED, client(0), client(1)),
+        *(ErrorCode.QUOTE_NOT_CLOSED(), client(0), client(1)),
         *(("79160001001", "916", 'vip"', "Europe/Moscow"), client(2)),
     ]
     # A neighbour is enough, and so is a short one.
-    assert rows_of(HEADER + first + last)[0][1] == NOT_CLOSED
+    assert rows_of(HEADER + first + last)[0][1] == ErrorCode.QUOTE_NOT_CLOSED()
     assert rows_of(f'{HEADER}79160001000,"916,vip\r\n{GOOD[0]}79160001001,916",vip,UTC\r\n')[1][1] == client(0)
 
 
@@ -373,12 +374,12 @@ def test_two_quotes_with_rows_between_do_not_take_those_in() -> None:
 )
 def test_a_quoted_cell_takes_in_no_line_that_is_a_row_or_can_not_be_read(following: bytes, reason: str) -> None:
     data = table(CYRILLIC).encode() + b'79160001000,916,"vip\n' + following + b'vip",UTC\n'
-    assert rows_of(data)[1:3] == [(3, NOT_CLOSED), (4, reason)]
+    assert rows_of(data)[1:3] == [(3, ErrorCode.QUOTE_NOT_CLOSED()), (4, reason)]
 
 
 def test_a_quoted_cell_takes_in_no_more_than_a_line_may_have() -> None:
     half = "x" * 40_000
-    assert rows_of(f'{HEADER}79160001000,916,"{half}\n{half}\n",UTC\n')[0] == (2, NOT_CLOSED)
+    assert rows_of(f'{HEADER}79160001000,916,"{half}\n{half}\n",UTC\n')[0] == (2, ErrorCode.QUOTE_NOT_CLOSED())
 
 
 def test_whatever_quotes_a_file_has_every_line_is_accounted_for() -> None:
@@ -401,4 +402,4 @@ def test_whatever_quotes_a_file_has_every_line_is_accounted_for() -> None:
 
 def test_quotes_that_never_end_cost_no_more_than_what_they_may_take_in() -> None:
     data = HEADER + '"x\r\n' * 3000
-    assert [row for _, row in rows_of(data)] == [NOT_CLOSED] * 3000
+    assert [row for _, row in rows_of(data)] == [ErrorCode.QUOTE_NOT_CLOSED()] * 3000

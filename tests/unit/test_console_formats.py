@@ -9,9 +9,10 @@ import pytest
 from flask import Flask, render_template_string
 from flask_babel import Babel, force_locale, ngettext
 
-from api.console.labels import translate
+from api.console.labels import translated
 from api.console.preferences import Catalogues
 from api.console.template_filters import about, money, number
+from shared.domain.sentences import ErrorCode
 
 
 @pytest.fixture
@@ -55,6 +56,6 @@ def test_the_number_of_a_plural_is_written_like_any_other() -> None:
 
 @pytest.mark.usefixtures("in_english")
 def test_of_a_rule_s_numbers_only_counts_are_grouped() -> None:
-    assert translate("20000 failed") == "20,000 failed"
-    assert translate("There are 20000 clients now, and 5 were shown before.").startswith("There are 20,000 clients")
-    assert translate("Mailing 20000 is paused already.") == "Mailing 20000 is paused already."
+    grown = ErrorCode.AUDIENCE_HAS_GROWN(count=20_000, before=5)
+    assert translated(grown).startswith("There are 20,000 clients")
+    assert translated(ErrorCode.STATUS_ALREADY(mailing=20_000, status="paused")) == "Mailing 20000 is paused already."

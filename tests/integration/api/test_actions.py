@@ -62,7 +62,9 @@ def test_each_action_in_each_state(state: str, action: str, api: Caller, connect
     after = api.get(path)
     if leads_to is None:
         assert answer.status_code == 409
-        assert set(answer.json["errors"]["json"]) == {"status"}
+        assert answer.json["errors"] == {"json": {"status": [answer.json["message"]]}}
+        assert answer.json["reason_code"] == f"nothing_to_{action}"
+        assert answer.json["reason_params"] == {"mailing": 1, "status": before["status"]}
         assert (after.json, journal(api, 1)) == (before, [])
         return
     assert (answer.status_code, answer.json["status"]) == (200, leads_to)

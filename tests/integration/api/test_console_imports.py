@@ -108,7 +108,7 @@ def test_reasons_of_json_lines_are_told_as_far_as_they_are_known(api: Caller, co
     shown = words(send(api, body, content_type="application/x-ndjson"))
     for told in (
         "Это поле обязательно.",
-        "Строка — не JSON: Expecting",
+        "Строка — не JSON: Expecting value, строка 1, позиция 1.",
         "Это должен быть объект JSON.",
         "Не может быть null.",
     ):

@@ -372,6 +372,8 @@ def test_reasons_are_counted_and_those_that_differ_in_numbers_are_one(api: Calle
     assert [(one["field"], one["reason"], one["rows"]) for one in told["reasons"][1:]] == [
         ("phone_number", "The same phone number as in line ….", 30)
     ]
+    assert [one["reason_code"] for one in told["reasons"]] == ["phone_number_unreadable", "number_in_file_twice"]
+    assert {one["reason_code"] for one in told["errors"]} == {"phone_number_unreadable", "number_in_file_twice"}
     assert (told["reasons"][0]["rows"], told["reasons"][0]["lines"]) == (40, [34, 35, 36, 37, 38])
     assert told["reasons_left_out"] == 0
     fields = json.dumps(dict.fromkeys(map(str, range(3000))))

@@ -238,4 +238,5 @@ def test_a_method_that_a_path_does_not_have_is_told_which_it_has(
 def test_a_path_that_there_is_not_answers_in_the_same_format(api: Caller, path: str) -> None:
     response = api.get(path)
     assert response.status_code == 404
-    assert response.json == {"code": 404, "status": "Not Found", "message": "Not found."}
+    told = {"code": 404, "status": "Not Found", "message": "Not found."}
+    assert response.json == told | {"reason_code": "not_found", "reason_params": {}}

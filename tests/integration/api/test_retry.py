@@ -149,6 +149,11 @@ def test_what_is_written_down(api: Caller, connection: Connection, queue: Queue)
 
     entries = api.get(f"/v1/mailing/{mailing_id}/journal/").json
     assert [(entry["action"], entry["detail"]) for entry in entries] == [("retry", "3 failed")]
+    assert [(one["detail_code"], one["detail_params"]) for one in entries] == [
+        ("retried", {"count": 3, "status": "failed"})
+    ]
+    page = api.get(f"/mailings/{mailing_id}/", headers={"Accept-Language": "ru"}).text
+    assert "не отправлено: 3" in page
 
 
 def test_where_there_is_nothing_to_retry_nothing_happens(
