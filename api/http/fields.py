@@ -14,7 +14,8 @@ from flask import current_app
 
 from shared.domain.client_rules import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
 from shared.domain.numbering_plans import REGIONS
-from shared.domain.phone_numbers import FORM, PhoneNumbers, numbers_of
+from shared.domain.phone_numbers import PhoneNumbers, numbers_of
+from shared.domain.sentences import ErrorCode
 from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
 
@@ -58,8 +59,8 @@ class PlainText(ma.fields.String):
     """A string that PostgreSQL can store: no NUL, and no half of a surrogate pair."""
 
     default_error_messages = {
-        "nul": "Must not contain the NUL character.",
-        "surrogate": "Must not contain half of a surrogate pair.",
+        "nul": ErrorCode.NUL_CHARACTER(),
+        "surrogate": ErrorCode.HALF_A_SURROGATE_PAIR(),
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -120,7 +121,7 @@ class Codes(ma.fields.Field[list[str]]):
 class Timezone(PlainText):
     """The name of an IANA time zone."""
 
-    default_error_messages = {"unknown": "Must be the name of an IANA time zone, such as Europe/Moscow."}
+    default_error_messages = {"unknown": ErrorCode.NOT_A_TIMEZONE()}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         name = super()._deserialize(value, attr, data, **kwargs)
@@ -154,7 +155,7 @@ def default_numbers() -> PhoneNumbers:
 class PhoneNumber(ma.fields.Field[int]):
     """A phone number as a program writes it: an integer, or digits with or without a plus sign."""
 
-    default_error_messages = {"invalid": FORM}
+    default_error_messages = {"invalid": ErrorCode.NOT_A_PHONE_NUMBER()}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         # A bool is an int in Python; a float may have lost digits.
@@ -166,7 +167,7 @@ class PhoneNumber(ma.fields.Field[int]):
         try:
             return default_numbers().exactly(value)
         except Invalid as error:
-            raise ma.ValidationError(str(error)) from None
+            raise ma.ValidationError(error.sentence) from None
 
 
 class WrittenPhoneNumber(PhoneNumber):
@@ -189,7 +190,7 @@ class WrittenPhoneNumber(PhoneNumber):
         try:
             return (self.numbers or default_numbers()).read(text, doubtful=self._doubtful)
         except Invalid as error:
-            raise ma.ValidationError(str(error)) from None
+            raise ma.ValidationError(error.sentence) from None
 
 
 class ObjectOrNull(ma.fields.Field[Any]):
@@ -214,26 +215,27 @@ def object_or_null_properties(converter: Any, field: ma.fields.Field[Any], **_: 
 
 def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
     """The time in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
-    return moment.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+    return f"{moment.astimezone(UTC).isoformat(timespec=exact)[:-6]}Z"
+
+
+def written(moment: datetime) -> str:
+    """The time in RFC 3339 format, to the microsecond where it has any."""
+    return rfc_3339(moment, "microseconds" if moment.microsecond % 1000 else "milliseconds")
 
 
 class Instant(ma.fields.Field[datetime]):
     """A time in RFC 3339 format. It is stored to the microsecond and returned in UTC."""
 
     default_error_messages = {
-        "invalid": "Must be a date and time with its offset from UTC (RFC 3339), such as 2022-06-02T18:25:43.511Z.",
-        "naive": "Missing UTC offset; append Z or an offset such as +03:00.",
-        "impossible": "Not a valid moment: {reason}.",
+        "invalid": ErrorCode.NOT_A_MOMENT(),
+        "naive": ErrorCode.NO_UTC_OFFSET(),
     }
 
     def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(metadata={"type": "string", "format": "date-time", **metadata}, **kwargs)
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        exact = "microseconds" if value.microsecond % 1000 else "milliseconds"
-        return rfc_3339(value, exact)
+        return None if value is None else written(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
@@ -243,12 +245,12 @@ class Instant(ma.fields.Field[datetime]):
         if offset is None:
             raise self.make_error("naive")
         if time.startswith("24"):  # Python 3.13 reads 24:00 as the next day
-            raise self.make_error("impossible", reason="hour must be in 0..23")
+            raise ma.ValidationError(ErrorCode.IMPOSSIBLE_MOMENT(fault="hour must be in 0..23"))
         try:
             # Digits beyond microseconds are cut off, as PostgreSQL stores no more.
             return in_utc(datetime.fromisoformat(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}"))
         except (ValueError, OverflowError) as error:
-            raise self.make_error("impossible", reason=str(error)) from None
+            raise ma.ValidationError(ErrorCode.IMPOSSIBLE_MOMENT(fault=str(error))) from None
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any
 
 import marshmallow as ma
+
+from api.http.fields import Instant, written
+from shared.domain.sentences import ErrorCode
 
 Write = Callable[[Any], Any]
 
@@ -65,7 +69,7 @@ class RequestSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    error_messages = {"type": "Must be a JSON object."}
+    error_messages = {"type": ErrorCode.NOT_A_JSON_OBJECT()}
 
 
 def _writer(name: str, field: ma.fields.Field[Any]) -> Write:
@@ -77,6 +81,10 @@ def _writer(name: str, field: ma.fields.Field[Any]) -> Write:
         return lambda values: [inner(value) for value in values]
     if isinstance(field, ma.fields.Integer):
         return int
+    if type(field)._serialize is Instant._serialize:
+        return written
+    if isinstance(field, ma.fields.Enum) and type(field.field) is ma.fields.String:
+        return attrgetter("value")
     if type(field)._serialize is ma.fields.String._serialize:
         return str
     return lambda value: field._serialize(value, name, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from shared.domain.sentences import ErrorCode
 from shared.domain.statuses import MailingStatus, OnUnknown
 from shared.domain.transitions import MailingCause, mailing_destinations, mailing_ends
 from shared.errors import Conflict, Invalid
@@ -31,6 +32,8 @@ class Mailing(Protocol):
     def audience(self) -> int: ...
     @property
     def launch_began(self) -> bool: ...
+    @property
+    def launch_started_at(self) -> datetime | None: ...
     @property
     def launched_at(self) -> datetime | None: ...
     @property
@@ -64,6 +67,13 @@ CAUSES = {
     Action.CANCEL: MailingCause.CANCELLED,
 }
 
+NOTHING_TO = {
+    Action.PAUSE: ErrorCode.NOTHING_TO_PAUSE,
+    Action.RESUME: ErrorCode.NOTHING_TO_RESUME,
+    Action.CANCEL: ErrorCode.NOTHING_TO_CANCEL,
+}
+"""What is said of an action on a mailing that is over."""
+
 
 class MailingWarning(NamedTuple):
     """Something about a mailing that is legal but probably not intended."""
@@ -77,13 +87,14 @@ UNENDED_MESSAGES = MailingWarning(
     "unended_messages",
     "It has ended, but some of its messages have not. An administrator can reopen it: flask ledger reopen.",
 )
+LEDGER_REMOVED = MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain.")
 NO_CLIENT_MATCHES = MailingWarning("nobody_matches", "No client has its mark as operator code or as tag.")
 
 
 def check_fields(terms: MailingFields) -> None:
     """Raises Invalid when the window doesn't end after its start."""
     if terms.end_datetime <= terms.start_datetime:
-        raise Invalid("end_datetime", "The end must be after the start.")
+        raise Invalid("end_datetime", ErrorCode.END_NOT_AFTER_START)
 
 
 def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) -> list[str]:
@@ -95,19 +106,11 @@ def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) 
     check_fields(after)
     changed = [term.name for term in fields(MailingFields) if getattr(before, term.name) != getattr(after, term.name)]
     if changed and mailing.status in ENDED:
-        raise Conflict(
-            changed[0],
-            f"Mailing {mailing.id} is {mailing.status.value}, and what is over can't be changed. "
-            "Create a new mailing instead.",
-        )
+        raise Conflict(changed[0], ErrorCode.MAILING_IS_OVER, mailing=mailing.id, status=mailing.status.value)
     if mailing.launch_began:
-        for term, what in (("mark", "whom it is for"), ("start_datetime", "when it starts")):
+        for term, code in (("mark", ErrorCode.MARK_IS_FIXED), ("start_datetime", ErrorCode.START_IS_FIXED)):
             if term in changed:
-                raise Conflict(
-                    term,
-                    f"Mailing {mailing.id} has been launched, and {what} can't be changed any more. "
-                    f"Cancel it (POST /v1/mailing/{mailing.id}/cancel/) and create a new mailing instead.",
-                )
+                raise Conflict(term, code, mailing=mailing.id)
     return changed
 
 
@@ -121,7 +124,7 @@ def status_after(mailing: Mailing, action: Action) -> MailingStatus:
         return mailing.status
     possible = mailing_destinations(mailing.status, cause)
     if not possible:
-        raise Conflict("status", f"Mailing {mailing.id} is {mailing.status.value}: there is nothing to {action.value}.")
+        raise Conflict("status", NOTHING_TO[action], mailing=mailing.id, status=mailing.status.value)
     if action is Action.RESUME:
         return MailingStatus.RUNNING if mailing.launch_began else MailingStatus.SCHEDULED
     (status,) = possible
@@ -131,16 +134,13 @@ def status_after(mailing: Mailing, action: Action) -> MailingStatus:
 def check_retry(mailing: Mailing, now: datetime) -> None:
     """Raises Conflict for a mailing whose messages can't be tried again."""
     if mailing.status is MailingStatus.CANCELLED:
-        raise Conflict("status", f"Mailing {mailing.id} is cancelled. Create a new mailing instead.")
+        raise Conflict("status", ErrorCode.MAILING_IS_CANCELLED, mailing=mailing.id)
     if mailing.launched_at is None:
-        raise Conflict("status", f"Mailing {mailing.id} is not launched yet: there is nothing to retry.")
+        raise Conflict("status", ErrorCode.NOT_LAUNCHED, mailing=mailing.id)
     if mailing.purge_started_at is not None:
-        raise Conflict("status", f"The messages of mailing {mailing.id} are no longer kept. Create a new one instead.")
+        raise Conflict("status", ErrorCode.LEDGER_REMOVED, mailing=mailing.id)
     if mailing.end_datetime <= now:
-        raise Conflict(
-            "end_datetime",
-            f"The window of mailing {mailing.id} has closed: nothing is sent after it. Create a new one.",
-        )
+        raise Conflict("end_datetime", ErrorCode.WINDOW_CLOSED, mailing=mailing.id)
 
 
 def warnings_about(
@@ -159,12 +159,12 @@ def warnings_about(
     if mailing.settled_at is not None and open_messages:
         warnings.append(UNENDED_MESSAGES)
     if mailing.purge_started_at is not None:
-        warnings.append(MailingWarning("ledger_removed", "Its messages are no longer kept: these counts remain."))
+        warnings.append(LEDGER_REMOVED)
     return warnings
 
 
 def _audience_will_be_empty(mailing: Mailing, has_matching_client: bool) -> bool:
-    return not mailing.launch_began and mailing.status not in ENDED and not has_matching_client
+    return mailing.launch_started_at is None and mailing.status not in ENDED and not has_matching_client
 
 
 def _audience_was_empty(mailing: Mailing) -> bool:
