@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import locks
 from shared.database_errors import explain
+from shared.schema.base import is_modelled
 
 OLDEST_SERVER = 15
 """The minimum major version of PostgreSQL."""
@@ -28,6 +29,7 @@ def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=migrate_extension.db.metadata,
+        include_name=is_modelled,
         **migrate_extension.configure_args,
     )
     with context.begin_transaction():

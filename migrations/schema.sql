@@ -59,31 +59,66 @@ BEGIN
     RAISE EXCEPTION 'The audit can only be added to: % is refused.', TG_OP USING ERRCODE = 'insufficient_privilege';
 END $$;
 
+CREATE FUNCTION drop_ledger_partition(partition_number bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format('DROP TABLE message_%1$s, attempt_%1$s, message_unsent_%1$s', partition_number);
+    DELETE FROM ledger_partition WHERE number = partition_number;
+END $_$;
+
+CREATE FUNCTION ledger_partition_width() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$ SELECT 10000000::bigint $$;
+
 CREATE FUNCTION mailing_kept() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF EXISTS (SELECT FROM message WHERE mailing_id = OLD.id AND status <> 'sending')
-        OR EXISTS (SELECT FROM message WHERE mailing_id = OLD.id AND status = 'sending') THEN
+    IF EXISTS (SELECT FROM message WHERE mailing_id = OLD.id) THEN
         RAISE foreign_key_violation USING MESSAGE = 'a mailing that has messages cannot be deleted',
             CONSTRAINT = 'message_has_a_mailing', TABLE = 'mailing';
     END IF;
     RETURN OLD;
 END $$;
 
-CREATE FUNCTION message_counts_deleted() RETURNS trigger
+CREATE FUNCTION make_ledger_partition(number bigint) RETURNS boolean
     LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    first_id bigint := number * ledger_partition_width();
+    end_id bigint := first_id + ledger_partition_width();
+BEGIN
+    PERFORM pg_advisory_xact_lock(1, 3);
+    IF EXISTS (SELECT FROM ledger_partition WHERE first_message_id < end_id AND end_message_id > first_id) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE message_%1$s (LIKE message INCLUDING ALL EXCLUDING IDENTITY) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 2000);'
+        'CREATE UNIQUE INDEX message_%1$s_client_id_mailing_id_key ON message_%1$s (client_id, mailing_id);'
+        'CREATE TABLE attempt_%1$s (LIKE attempt INCLUDING ALL) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);'
+        'CREATE TABLE message_unsent_%1$s (LIKE message_unsent INCLUDING ALL);'
+        'ALTER TABLE message ATTACH PARTITION message_%1$s FOR VALUES FROM (%2$s) TO (%3$s);'
+        'ALTER TABLE attempt ATTACH PARTITION attempt_%1$s FOR VALUES FROM (%2$s) TO (%3$s);'
+        'ALTER TABLE message_unsent ATTACH PARTITION message_unsent_%1$s FOR VALUES FROM (%2$s) TO (%3$s)',
+        number, first_id, end_id);
+    INSERT INTO ledger_partition (number, first_message_id, end_message_id) VALUES (number, first_id, end_id);
+    RETURN true;
+END $_$;
+
+CREATE FUNCTION message_deleted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $$
 BEGIN
     INSERT INTO message_count_delta (mailing_id, status, delta)
-    SELECT mailing_id, status, -count(*)
-    FROM removed
-    WHERE NOT EXISTS (SELECT FROM mailing WHERE id = mailing_id AND purge_started_at IS NOT NULL)
-    GROUP BY mailing_id, status;
+    SELECT mailing_id, status, -count(*) FROM removed GROUP BY mailing_id, status;
+    DELETE FROM message_unsent
+    WHERE status IN ('failed', 'expired', 'cancelled', 'unknown') AND message_id = ANY(ARRAY(SELECT id FROM removed WHERE status IN ('failed', 'expired', 'cancelled', 'unknown')));
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION message_counts_inserted() RETURNS trigger
+CREATE FUNCTION message_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -96,18 +131,73 @@ BEGIN
     END IF;
     INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, count(*) FROM added GROUP BY mailing_id, status;
+    IF EXISTS (SELECT FROM added WHERE status = 'pending') THEN
+        INSERT INTO queue_batch (mailing_id, due_at, message_ids)
+        SELECT mailing_id, due_at, array_agg(id ORDER BY id)
+        FROM (
+            SELECT mailing_id, due_at, id, (row_number() OVER (PARTITION BY mailing_id, due_at ORDER BY id) - 1) / 200
+                AS batch
+            FROM (
+                SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
+                    ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
+                FROM (SELECT * FROM added WHERE status = 'pending') AS waiting
+            ) AS rounded
+        ) AS numbered
+        GROUP BY mailing_id, due_at, batch
+        ORDER BY mailing_id, due_at, batch;
+    END IF;
+    INSERT INTO message_unsent (mailing_id, status, message_id)
+    SELECT mailing_id, status, id FROM added WHERE status IN ('failed', 'expired', 'cancelled', 'unknown');
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION message_counts_updated() RETURNS trigger
+CREATE FUNCTION message_updated() RETURNS trigger
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $$
+DECLARE
+    became message_status[] := ARRAY(SELECT DISTINCT status FROM after);
+    was message_status[] := ARRAY(SELECT DISTINCT status FROM before);
+    ended message_status;
 BEGIN
     INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, sum(sign)
     FROM (SELECT mailing_id, status, 1 AS sign FROM after UNION ALL SELECT mailing_id, status, -1 FROM before) AS change
     GROUP BY mailing_id, status
     HAVING sum(sign) <> 0;
+    IF 'pending' = ANY(became) THEN
+        INSERT INTO queue_batch (mailing_id, due_at, message_ids)
+        SELECT mailing_id, due_at, array_agg(id ORDER BY id)
+        FROM (
+            SELECT mailing_id, due_at, id, (row_number() OVER (PARTITION BY mailing_id, due_at ORDER BY id) - 1) / 200
+                AS batch
+            FROM (
+                SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
+                    ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
+                FROM (
+                    SELECT mailing_id, id, due_at FROM after WHERE status = 'pending'
+                    EXCEPT
+                    SELECT mailing_id, id, due_at FROM before WHERE status = 'pending'
+                ) AS waiting
+            ) AS rounded
+        ) AS numbered
+        GROUP BY mailing_id, due_at, batch
+        ORDER BY mailing_id, due_at, batch;
+    END IF;
+    FOREACH ended IN ARRAY was LOOP
+        IF ended IN ('failed', 'expired', 'cancelled', 'unknown') THEN
+            DELETE FROM message_unsent
+            WHERE status = ended AND message_id = ANY(ARRAY(
+                SELECT id FROM before WHERE status = ended EXCEPT SELECT id FROM after WHERE status = ended
+            ));
+        END IF;
+    END LOOP;
+    IF became && '{failed,expired,cancelled,unknown}' THEN
+        INSERT INTO message_unsent (mailing_id, status, message_id)
+        SELECT mailing_id, status, id FROM after WHERE status IN ('failed', 'expired', 'cancelled', 'unknown')
+        EXCEPT
+        SELECT mailing_id, status, id FROM before;
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -127,6 +217,36 @@ CREATE TABLE api_key (
 ALTER TABLE api_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE attempt (
+    message_id bigint NOT NULL,
+    number integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    duration double precision,
+    gateway text NOT NULL,
+    result attempt_result NOT NULL,
+    provider_code text,
+    reason_code text,
+    reason_params jsonb,
+    provider_message_id text,
+    worker text NOT NULL
+)
+PARTITION BY RANGE (message_id);
+
+CREATE TABLE attempt_0 (
+    message_id bigint NOT NULL,
+    number integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    duration double precision,
+    gateway text NOT NULL,
+    result attempt_result NOT NULL,
+    provider_code text,
+    reason_code text,
+    reason_params jsonb,
+    provider_message_id text,
+    worker text NOT NULL
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
+
+CREATE TABLE attempt_1 (
     message_id bigint NOT NULL,
     number integer NOT NULL,
     started_at timestamp with time zone NOT NULL,
@@ -165,6 +285,19 @@ CREATE TABLE browser_session (
     expires_at timestamp with time zone NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+CREATE TABLE claim (
+    id bigint NOT NULL,
+    worker text NOT NULL,
+    gateway text NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    poison boolean DEFAULT false NOT NULL,
+    message_ids bigint[] NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500', toast_tuple_target='8160');
+
+ALTER TABLE claim ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE client (
     id bigint NOT NULL,
@@ -212,6 +345,14 @@ CREATE TABLE idempotency_key (
     headers jsonb NOT NULL,
     body bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE ledger_partition (
+    number bigint NOT NULL,
+    first_message_id bigint NOT NULL,
+    end_message_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ledger_partition_is_not_empty CHECK ((first_message_id < end_message_id))
 );
 
 CREATE TABLE mailing (
@@ -272,7 +413,9 @@ CREATE TABLE mailing_event (
     action text NOT NULL,
     detail text,
     actor_name text,
-    changes jsonb
+    changes jsonb,
+    detail_code text,
+    detail_params jsonb
 );
 
 ALTER TABLE mailing_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
@@ -298,20 +441,66 @@ CREATE TABLE message (
     in_doubt boolean DEFAULT false NOT NULL,
     text_revision integer,
     due_at timestamp with time zone DEFAULT now() NOT NULL,
-    claimed_at timestamp with time zone,
-    lease_until timestamp with time zone,
-    lease_worker text,
+    claim_id bigint,
     sent_at timestamp with time zone,
     ended_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     reason_code text,
     reason_params jsonb,
     CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
-    CONSTRAINT message_sending_has_a_lease CHECK (((status = 'sending'::message_status) = (lease_until IS NOT NULL))),
+    CONSTRAINT message_sending_has_a_claim CHECK (((status <> 'sending'::message_status) OR (claim_id IS NOT NULL))),
     CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
     CONSTRAINT message_uncounted_attempts_are_attempts CHECK (((uncounted_attempts >= 0) AND (uncounted_attempts <= attempts)))
 )
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
+PARTITION BY RANGE (id);
+
+CREATE TABLE message_0 (
+    id bigint NOT NULL,
+    mailing_id bigint NOT NULL,
+    client_id bigint NOT NULL,
+    phone_number bigint NOT NULL,
+    status message_status DEFAULT 'pending'::message_status NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    uncounted_attempts integer DEFAULT 0 NOT NULL,
+    in_doubt boolean DEFAULT false NOT NULL,
+    text_revision integer,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_id bigint,
+    sent_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    reason_code text,
+    reason_params jsonb,
+    CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
+    CONSTRAINT message_sending_has_a_claim CHECK (((status <> 'sending'::message_status) OR (claim_id IS NOT NULL))),
+    CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
+    CONSTRAINT message_uncounted_attempts_are_attempts CHECK (((uncounted_attempts >= 0) AND (uncounted_attempts <= attempts)))
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
+
+CREATE TABLE message_1 (
+    id bigint NOT NULL,
+    mailing_id bigint NOT NULL,
+    client_id bigint NOT NULL,
+    phone_number bigint NOT NULL,
+    status message_status DEFAULT 'pending'::message_status NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    uncounted_attempts integer DEFAULT 0 NOT NULL,
+    in_doubt boolean DEFAULT false NOT NULL,
+    text_revision integer,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_id bigint,
+    sent_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    reason_code text,
+    reason_params jsonb,
+    CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
+    CONSTRAINT message_sending_has_a_claim CHECK (((status <> 'sending'::message_status) OR (claim_id IS NOT NULL))),
+    CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
+    CONSTRAINT message_uncounted_attempts_are_attempts CHECK (((uncounted_attempts >= 0) AND (uncounted_attempts <= attempts)))
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
 
 CREATE TABLE message_count_delta (
     id bigint NOT NULL,
@@ -325,6 +514,36 @@ WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
 ALTER TABLE message_count_delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 ALTER TABLE message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+CREATE TABLE message_unsent (
+    mailing_id bigint NOT NULL,
+    status message_status NOT NULL,
+    message_id bigint NOT NULL
+)
+PARTITION BY RANGE (message_id);
+
+CREATE TABLE message_unsent_0 (
+    mailing_id bigint NOT NULL,
+    status message_status NOT NULL,
+    message_id bigint NOT NULL
+);
+
+CREATE TABLE message_unsent_1 (
+    mailing_id bigint NOT NULL,
+    status message_status NOT NULL,
+    message_id bigint NOT NULL
+);
+
+CREATE TABLE queue_batch (
+    id bigint NOT NULL,
+    mailing_id bigint NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    message_ids bigint[] NOT NULL,
+    CONSTRAINT queue_batch_is_not_empty CHECK ((cardinality(message_ids) > 0))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500', toast_tuple_target='8160');
+
+ALTER TABLE queue_batch ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE rate_limit (
     gateway text NOT NULL,
@@ -362,6 +581,18 @@ CREATE TABLE worker_report (
     stopped boolean DEFAULT false NOT NULL
 );
 
+ALTER TABLE ONLY attempt ATTACH PARTITION attempt_0 FOR VALUES FROM ('0') TO ('10000000');
+
+ALTER TABLE ONLY attempt ATTACH PARTITION attempt_1 FOR VALUES FROM ('10000000') TO ('20000000');
+
+ALTER TABLE ONLY message ATTACH PARTITION message_0 FOR VALUES FROM ('0') TO ('10000000');
+
+ALTER TABLE ONLY message ATTACH PARTITION message_1 FOR VALUES FROM ('10000000') TO ('20000000');
+
+ALTER TABLE ONLY message_unsent ATTACH PARTITION message_unsent_0 FOR VALUES FROM ('0') TO ('10000000');
+
+ALTER TABLE ONLY message_unsent ATTACH PARTITION message_unsent_1 FOR VALUES FROM ('10000000') TO ('20000000');
+
 ALTER TABLE ONLY api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
 
@@ -371,11 +602,20 @@ ALTER TABLE ONLY api_key
 ALTER TABLE ONLY attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (message_id, number);
 
+ALTER TABLE ONLY attempt_0
+    ADD CONSTRAINT attempt_0_pkey PRIMARY KEY (message_id, number);
+
+ALTER TABLE ONLY attempt_1
+    ADD CONSTRAINT attempt_1_pkey PRIMARY KEY (message_id, number);
+
 ALTER TABLE ONLY audit_entry
     ADD CONSTRAINT audit_entry_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY browser_session
     ADD CONSTRAINT browser_session_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY claim
+    ADD CONSTRAINT claim_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY client
     ADD CONSTRAINT client_phone_number_key UNIQUE (phone_number);
@@ -394,6 +634,9 @@ ALTER TABLE ONLY gateway_contact
 
 ALTER TABLE ONLY idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY ledger_partition
+    ADD CONSTRAINT ledger_partition_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY mailing_draft
     ADD CONSTRAINT mailing_draft_mailing_id_key UNIQUE (mailing_id);
@@ -414,13 +657,28 @@ ALTER TABLE ONLY mailing_text
     ADD CONSTRAINT mailing_text_pkey PRIMARY KEY (mailing_id, revision);
 
 ALTER TABLE ONLY message
-    ADD CONSTRAINT message_client_id_mailing_id_key UNIQUE (client_id, mailing_id);
+    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY message_0
+    ADD CONSTRAINT message_0_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY message_1
+    ADD CONSTRAINT message_1_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY message_count_delta
     ADD CONSTRAINT message_count_delta_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY message
-    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY message_unsent
+    ADD CONSTRAINT message_unsent_pkey PRIMARY KEY (mailing_id, status, message_id);
+
+ALTER TABLE ONLY message_unsent_0
+    ADD CONSTRAINT message_unsent_0_pkey PRIMARY KEY (mailing_id, status, message_id);
+
+ALTER TABLE ONLY message_unsent_1
+    ADD CONSTRAINT message_unsent_1_pkey PRIMARY KEY (mailing_id, status, message_id);
+
+ALTER TABLE ONLY queue_batch
+    ADD CONSTRAINT queue_batch_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY rate_limit
     ADD CONSTRAINT rate_limit_pkey PRIMARY KEY (gateway);
@@ -431,7 +689,11 @@ ALTER TABLE ONLY sign_in_link
 ALTER TABLE ONLY worker_report
     ADD CONSTRAINT worker_report_pkey PRIMARY KEY (at, worker, gateway);
 
-CREATE INDEX attempt_started_at_idx ON attempt USING brin (started_at) WITH (autosummarize='on');
+CREATE INDEX attempt_started_at_idx ON ONLY attempt USING brin (started_at) WITH (autosummarize='on');
+
+CREATE INDEX attempt_0_started_at_idx ON attempt_0 USING brin (started_at) WITH (autosummarize='on');
+
+CREATE INDEX attempt_1_started_at_idx ON attempt_1 USING brin (started_at) WITH (autosummarize='on');
 
 CREATE INDEX audit_entry_actor_id_idx ON audit_entry USING btree (actor, id);
 
@@ -463,21 +725,63 @@ CREATE INDEX mailing_unpurged_idx ON mailing USING btree (settled_at) WHERE ((se
 
 CREATE INDEX mailing_unsettled_idx ON mailing USING btree (id) WHERE ((launch_started_at IS NOT NULL) AND (settled_at IS NULL));
 
+CREATE UNIQUE INDEX message_0_client_id_mailing_id_key ON message_0 USING btree (client_id, mailing_id);
+
+CREATE INDEX message_mailing_id_id_idx ON ONLY message USING btree (mailing_id, id);
+
+CREATE INDEX message_0_mailing_id_id_idx ON message_0 USING btree (mailing_id, id);
+
+CREATE INDEX message_phone_number_idx ON ONLY message USING btree (phone_number, id);
+
+CREATE INDEX message_0_phone_number_id_idx ON message_0 USING btree (phone_number, id);
+
+CREATE UNIQUE INDEX message_1_client_id_mailing_id_key ON message_1 USING btree (client_id, mailing_id);
+
+CREATE INDEX message_1_mailing_id_id_idx ON message_1 USING btree (mailing_id, id);
+
+CREATE INDEX message_1_phone_number_id_idx ON message_1 USING btree (phone_number, id);
+
 CREATE INDEX message_count_delta_current_idx ON message_count_delta USING btree (mailing_id) WHERE (NOT compacted);
 
 CREATE INDEX message_count_delta_mailing_id_idx ON message_count_delta USING btree (mailing_id, status);
 
 CREATE INDEX message_count_delta_unended_idx ON message_count_delta USING btree (mailing_id) WHERE (compacted AND (status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])));
 
-CREATE INDEX message_due_idx ON message USING btree (mailing_id, due_at, id) WHERE (status = 'pending'::message_status);
+CREATE INDEX message_unsent_status_message_id_idx ON ONLY message_unsent USING btree (status, message_id);
 
-CREATE INDEX message_ended_idx ON message USING btree (status, id) WHERE (status <> ALL (ARRAY['pending'::message_status, 'sending'::message_status]));
+CREATE INDEX message_unsent_0_status_message_id_idx ON message_unsent_0 USING btree (status, message_id);
 
-CREATE INDEX message_lease_idx ON message USING btree (lease_until) WHERE (status = 'sending'::message_status);
+CREATE INDEX message_unsent_1_status_message_id_idx ON message_unsent_1 USING btree (status, message_id);
 
-CREATE INDEX message_listed_idx ON message USING btree (mailing_id, status, id) WHERE (status <> 'sending'::message_status);
+CREATE INDEX queue_batch_due_idx ON queue_batch USING btree (mailing_id, due_at, id);
 
-CREATE INDEX message_phone_number_idx ON message USING btree (phone_number, id);
+ALTER INDEX attempt_pkey ATTACH PARTITION attempt_0_pkey;
+
+ALTER INDEX attempt_started_at_idx ATTACH PARTITION attempt_0_started_at_idx;
+
+ALTER INDEX attempt_pkey ATTACH PARTITION attempt_1_pkey;
+
+ALTER INDEX attempt_started_at_idx ATTACH PARTITION attempt_1_started_at_idx;
+
+ALTER INDEX message_mailing_id_id_idx ATTACH PARTITION message_0_mailing_id_id_idx;
+
+ALTER INDEX message_phone_number_idx ATTACH PARTITION message_0_phone_number_id_idx;
+
+ALTER INDEX message_pkey ATTACH PARTITION message_0_pkey;
+
+ALTER INDEX message_mailing_id_id_idx ATTACH PARTITION message_1_mailing_id_id_idx;
+
+ALTER INDEX message_phone_number_idx ATTACH PARTITION message_1_phone_number_id_idx;
+
+ALTER INDEX message_pkey ATTACH PARTITION message_1_pkey;
+
+ALTER INDEX message_unsent_pkey ATTACH PARTITION message_unsent_0_pkey;
+
+ALTER INDEX message_unsent_status_message_id_idx ATTACH PARTITION message_unsent_0_status_message_id_idx;
+
+ALTER INDEX message_unsent_pkey ATTACH PARTITION message_unsent_1_pkey;
+
+ALTER INDEX message_unsent_status_message_id_idx ATTACH PARTITION message_unsent_1_status_message_id_idx;
 
 CREATE TRIGGER audit_entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_entry FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 
@@ -485,11 +789,11 @@ ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;
 
 CREATE TRIGGER mailing_kept BEFORE DELETE ON mailing FOR EACH ROW EXECUTE FUNCTION mailing_kept();
 
-CREATE TRIGGER message_counts_deleted AFTER DELETE ON message REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION message_counts_deleted();
+CREATE TRIGGER message_deleted AFTER DELETE ON message REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION message_deleted();
 
-CREATE TRIGGER message_counts_inserted AFTER INSERT ON message REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION message_counts_inserted();
+CREATE TRIGGER message_inserted AFTER INSERT ON message REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION message_inserted();
 
-CREATE TRIGGER message_counts_updated AFTER UPDATE ON message REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION message_counts_updated();
+CREATE TRIGGER message_updated AFTER UPDATE ON message REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION message_updated();
 
 ALTER TABLE ONLY mailing_draft
     ADD CONSTRAINT mailing_draft_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;

@@ -21,6 +21,9 @@ RETENTION = (1, 1)
 POISON_MESSAGES = (1, 2)
 """One worker at a time checks whether a poison message is in flight, and claims one."""
 
+LEDGER_PARTITIONS = (1, 3)
+"""One process at a time makes a partition of the ledger: taken by the function `make_ledger_partition`."""
+
 MIGRATIONS = (2, 1)
 """One process at a time migrates."""
 

@@ -51,7 +51,10 @@ class DatabaseCleaner:
         self._connection: Connection | None = None
 
     def empty(self) -> None:
-        """Removes every row and starts the ids again from 1. A table that nobody has used costs nothing."""
+        """Removes every row and starts the ids again from 1, with the ledger's partitions 0 and 1 and no other.
+
+        A table that nobody has used costs nothing.
+        """
         self._ask(
             """
             DO $$
@@ -60,10 +63,18 @@ class DatabaseCleaner:
                 SELECT string_agg(format('%I', tablename), ', ') INTO used FROM pg_tables
                 LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = tablename || '_id_seq'
                 WHERE pg_tables.schemaname = 'public'
-                    AND tablename NOT IN ('alembic_version', 'rate_limit', 'cookie_secret', 'audit_entry')
+                    AND tablename NOT IN
+                        ('alembic_version', 'rate_limit', 'cookie_secret', 'audit_entry', 'ledger_partition')
                     AND (pg_relation_size(format('%I', tablename)::regclass) > 0 OR last_value IS NOT NULL);
                 IF used IS NOT NULL THEN
                     EXECUTE 'TRUNCATE ' || used || ' RESTART IDENTITY CASCADE';
+                END IF;
+                IF (SELECT last_value FROM message_id_seq) <> 1 THEN  -- set, and nothing was added since
+                    PERFORM setval('message_id_seq', 1, false);
+                END IF;
+                IF ARRAY(SELECT number FROM ledger_partition ORDER BY number) <> '{0,1}' THEN
+                    PERFORM drop_ledger_partition(number) FROM ledger_partition WHERE number > 1;
+                    PERFORM make_ledger_partition(number) FROM generate_series(0, 1) AS number;
                 END IF;
             END $$;
             SELECT true

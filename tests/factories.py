@@ -212,10 +212,40 @@ def expire_leases(connection: Connection) -> None:
     execute(
         connection,
         """
-        UPDATE message SET lease_until = now() - interval '1 s'
-        WHERE id IN (SELECT id FROM message WHERE status = 'sending' FOR UPDATE SKIP LOCKED)
+        UPDATE claim SET lease_until = now() - interval '1 s'
+        WHERE id IN (SELECT id FROM claim FOR UPDATE SKIP LOCKED)
         """,
     )
+
+
+def lease(
+    connection: Connection, *message_ids: int, worker: str = "left", until: str = "now() + interval '1 hour'"
+) -> int:
+    """Lets a worker hold these messages, as after a claim of them. `until` is an expression of SQL. Returns the id of
+    the claim.
+    """
+    claim_id = value(
+        connection,
+        f"""
+        INSERT INTO claim (worker, gateway, claimed_at, lease_until, message_ids)
+        VALUES (%s, 'default', now(), {until}, %s)
+        RETURNING id
+        """,  # noqa: S608  put together of constants
+        worker,
+        list(message_ids),
+    )
+    execute(
+        connection,
+        """
+        UPDATE message
+        SET status = 'sending', attempts = attempts + 1, text_revision = coalesce(text_revision, 1), claim_id = %s
+        WHERE id = ANY(%s)
+        """,
+        claim_id,
+        list(message_ids),
+    )
+    assert isinstance(claim_id, int)
+    return claim_id
 
 
 def make_due(connection: Connection) -> None:
@@ -229,8 +259,16 @@ def mailing(connection: Connection, mailing_id: int) -> dict[str, Any]:
 
 
 def message(connection: Connection, message_id: int) -> dict[str, Any]:
-    """A message as it stands."""
-    return row(connection, "SELECT * FROM message WHERE id = %s", message_id)
+    """A message as it stands, with `claimed_at`, `lease_until` and `lease_worker` of the claim that holds it."""
+    return row(
+        connection,
+        """
+        SELECT message.*, claimed_at, lease_until, worker AS lease_worker
+        FROM message LEFT JOIN claim ON status = 'sending' AND claim.id = claim_id
+        WHERE message.id = %s
+        """,
+        message_id,
+    )
 
 
 def attempts_of(connection: Connection, message_id: int) -> list[dict[str, Any]]:

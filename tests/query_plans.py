@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared.sql.claims import CLAIM
+from shared.sql.queue import TAKE_DUE
+from worker.parameters import bigints
+
 JIT_ABOVE_COST = 100_000
 """PostgreSQL's default of jit_above_cost (manual, 20.7.2): what is estimated to cost more is compiled before it runs,
 which takes some hundred milliseconds."""
 
-LARGE = {"client", "message", "attempt"}
-"""Tables that no statement may read as a whole."""
+LARGE = re.compile("client|message_[01]|attempt_0|message_unsent_0")
+"""Tables that no statement may read as a whole. (The other partitions hold next to nothing, so that is right there.)"""
 
 ROWS = 200_000
 """Clients, and messages of a mailing, of a large ledger; and half as many attempts."""
@@ -22,13 +27,17 @@ ROWS = 200_000
 NO_AUTOVACUUM = """
 ALTER TABLE client SET (autovacuum_enabled = off);
 ALTER TABLE mailing SET (autovacuum_enabled = off);
-ALTER TABLE message SET (autovacuum_enabled = off);
-ALTER TABLE attempt SET (autovacuum_enabled = off);
+ALTER TABLE message_0 SET (autovacuum_enabled = off);
+ALTER TABLE attempt_0 SET (autovacuum_enabled = off);
+ALTER TABLE message_unsent_0 SET (autovacuum_enabled = off);
+ALTER TABLE queue_batch SET (autovacuum_enabled = off);
+ALTER TABLE claim SET (autovacuum_enabled = off);
 ALTER TABLE message_count_delta SET (autovacuum_enabled = off);
 """
 
-# Mailing 1 waits; mailing 2 has been sent, mailing 3 as well and long ago; mailing 4 is cancelled with messages that
-# wait; mailing 5 is about to be launched; mailing 6 is all poison messages.
+# All of it is in the first partition of the ledger, and what is added later is in the second. Mailing 1 waits; mailing
+# 2 has been sent, mailing 3 as well and long ago; mailing 4 is cancelled with messages that wait; mailing 5 is about to
+# be launched; mailing 6 is all poison messages.
 FILL = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
 SELECT 79000000000 + n, '900', 'sample', 'UTC' FROM generate_series(1, %(rows)s) AS n;
@@ -56,6 +65,7 @@ FROM mailing, LATERAL (
 WHERE mailing.id <> 5;
 INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker)
 SELECT id, 1, sent_at, 0.1, 'default', 'accepted', '200', 'somebody' FROM message WHERE status = 'sent';
+SELECT make_ledger_partition(1), setval('message_id_seq', 10000000, false);
 """
 
 # What was analyzed is no longer so: nearly all that waited in mailing 1 has been sent, and as much is new in mailing 6.
@@ -87,20 +97,34 @@ class Plan(NamedTuple):
         return {
             node["Relation Name"]
             for node in _nodes(self.root)
-            if node["Node Type"] == "Seq Scan" and node["Relation Name"] in LARGE
+            if node["Node Type"] == "Seq Scan" and LARGE.fullmatch(node["Relation Name"])
         }
+
+    @property
+    def indexes(self) -> set[str]:
+        """The indexes that it reads."""
+        return {node["Index Name"] for node in _nodes(self.root) if "Index Name" in node}
 
 
 class ExplainingCursor(Cursor):
-    """Asks for the plan of whatever it executes, with the parameters that it is executed with."""
+    """Asks for the plan of every query that it executes, with the parameters that it is executed with."""
 
     plans: ClassVar[list[Plan]] = []
 
     def execute(self, query: Any, parameters: Any = None) -> None:
-        super().execute(f"EXPLAIN (FORMAT JSON) {query}", parameters)
-        [((found,),)] = self.fetchall()
-        self.plans.append(Plan(str(query), found["Plan"]))
+        if not str(query).startswith("SET "):
+            super().execute(f"EXPLAIN (FORMAT JSON) {query}", parameters)
+            [((found,),)] = self.fetchall()
+            self.plans.append(Plan(str(query), found["Plan"]))
         super().execute(query, parameters)
+
+
+def plan(connection: Connection, statement: str, parameters: dict[str, Any]) -> Plan:
+    """The plan of a statement that is not executed."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+        [((found,),)] = cursor.fetchall()
+    return Plan(statement, found["Plan"])
 
 
 def pages_touched(connection: Connection, statement: str, parameters: dict[str, Any]) -> int:
@@ -112,6 +136,35 @@ def pages_touched(connection: Connection, statement: str, parameters: dict[str, 
         cursor.execute("ROLLBACK")
     plan = found["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def claim_parameters(connection: Connection, limit: int = 100) -> dict[str, Any]:
+    """The parameters of CLAIM for the messages that TAKE_DUE would take out of the queue."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(TAKE_DUE, {"limit": limit, "wait": False})
+        ids = [message_id for *_, message_ids in cursor.fetchall() for message_id in message_ids]
+        cursor.execute("ROLLBACK")
+    return {"ids": bigints(ids), "worker": "left", "gateway": "default", "lease": 30.0}
+
+
+def pages_of_a_claim(connection: Connection, limit: int = 100) -> int:
+    """The database pages that a claim touches, of both of its statements."""
+    given = claim_parameters(connection, limit)
+    taking = pages_touched(connection, TAKE_DUE, {"limit": limit, "wait": False})
+    return taking + pages_touched(connection, CLAIM, given)
+
+
+def tables_touched(connection: Connection) -> set[str]:
+    """The partitions of the ledger that this transaction has read or written so far, by triggers too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT relname FROM pg_stat_xact_user_tables
+            WHERE relname ~ '^(message|attempt|message_unsent)_[0-9]+$' AND seq_scan + idx_scan + n_tup_ins > 0
+            """
+        )
+        return {name for (name,) in cursor.fetchall()}
 
 
 def fill(connection: Connection) -> None:

@@ -6,14 +6,23 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
+from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.statuses import MessageStatus
 from shared.sql import messages
 from worker.attempt_decision import Retries, decide
-from worker.attempt_payload import entries
+from worker.attempt_payload import payloads
 from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.parameters import bigints
+from worker.rows import fetch_all
+
+
+class SentMessage(NamedTuple):
+    """A row of RECORD: a message that was accepted while another claim held it."""
+
+    id: int
 
 
 class AttemptRecorder:
@@ -31,8 +40,10 @@ class AttemptRecorder:
         ]
         again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
         with clients_locked(cursor, again):
-            for part in entries(decided, time.monotonic()):
-                cursor.execute(messages.RECORD, {"attempted": part})
+            for parameters in payloads(decided, time.monotonic()):
+                cursor.execute(messages.RECORD, parameters)
+                if others := [message.id for message in fetch_all(cursor, SentMessage)]:
+                    cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(others)})
             self._clear_poison_messages(cursor, attempted)
 
     def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
@@ -42,7 +53,10 @@ class AttemptRecorder:
             attempt.message for attempt in attempted if attempt.message.claim.monotonic < expired and attempt.duration
         ]
         if late:
-            given = {"ids": [message.message_id for message in late], "numbers": [message.number for message in late]}
+            given = {
+                "ids": bigints(message.message_id for message in late),
+                "numbers": bigints(message.number for message in late),
+            }
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
 
 
@@ -50,7 +64,7 @@ class AttemptRecorder:
 def clients_locked(cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> Iterator[None]:
     """Wraps statements that make messages pending again: ends those whose client has been removed meanwhile."""
     if claimed:
-        cursor.execute(messages.LOCK_CLIENTS, {"clients": [message.client_id for message in claimed]})
+        cursor.execute(messages.LOCK_CLIENTS, {"clients": bigints(message.client_id for message in claimed)})
     yield
     if claimed:
-        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": [message.message_id for message in claimed]})
+        cursor.execute(messages.CANCEL_WITHOUT_CLIENT, {"ids": bigints(message.message_id for message in claimed)})

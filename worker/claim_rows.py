@@ -1,17 +1,32 @@
-"""The rows of claims, and their conversion to claimed messages."""
+"""The rows of the statements of claims."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
 from shared.domain.statuses import OnUnknown
-from shared.gateways.base import DEFAULT_GATEWAY
+from shared.sql import claims
 from worker.claimed_message import Claim, ClaimedMessage
-from worker.lanes.send_permits import ALWAYS, Permit
+from worker.parameters import bigints
+from worker.rows import fetch_all
 
 ON_UNKNOWN = {member.value: member for member in OnUnknown}
 """By their values in the database: OnUnknown(value) for each message takes ten times as long."""
+
+
+class TakenRow(NamedTuple):
+    """A row of the statements that take messages out of the queue: messages of one mailing."""
+
+    mailing_id: int
+    on_unknown: str
+    window_left: float
+    """Seconds until the mailing's window closes."""
+    now: float
+    """The time of the transaction, in seconds since 1970 (UTC)."""
+    message_ids: list[int]
 
 
 class ClaimedRow(NamedTuple):
@@ -24,17 +39,12 @@ class ClaimedRow(NamedTuple):
     phone_number: int
     uncounted_attempts: int
     in_doubt: bool
-    on_unknown: str
     text_revision: int
-    due_at: datetime
-    window_left: float
-    """Seconds until the mailing's window closes."""
-    claimed_at: float
-    """Seconds since 1970 (UTC)."""
+    claim_id: int
 
 
 class LeasedRow(NamedTuple):
-    """A row of FIND_EXPIRED_LEASES and FIND_UNACKNOWLEDGED."""
+    """A row of LOCK_HELD: a message of a claim that nobody is sending any more."""
 
     id: int
     attempts: int
@@ -43,44 +53,53 @@ class LeasedRow(NamedTuple):
     phone_number: int
     uncounted_attempts: int
     in_doubt: bool
+    claim_id: int
     on_unknown: str
-    lease_worker: str
+    worker: str
     claimed_at: float
+    """Seconds since 1970 (UTC)."""
 
 
-def claimed_message(
-    row: ClaimedRow | LeasedRow,
-    worker: str,
-    claim: Claim,
-    *,
-    text: str = "",
-    start_from: float = 0.0,
-    start_by: float = 0.0,
-    begin_by: float = 0.0,
-    permit: Permit = ALWAYS,
-    gateway: str = DEFAULT_GATEWAY,
-) -> ClaimedMessage:
-    """The message of a row, leased by `worker`. Times are monotonic."""
+class ClaimRow(NamedTuple):
+    """A row of FIND_EXPIRED and FIND_UNACKNOWLEDGED."""
+
+    id: int
+    message_ids: list[int]
+
+
+def leased_message(row: LeasedRow) -> ClaimedMessage:
+    """The message of a row that this worker will not send."""
     return ClaimedMessage(
         message_id=row.id,
         number=row.attempts,
         mailing_id=row.mailing_id,
         client_id=row.client_id,
         phone_number=row.phone_number,
-        text=text,
+        text="",
         uncounted=row.uncounted_attempts,
         in_doubt=row.in_doubt,
         on_unknown=ON_UNKNOWN[row.on_unknown],
-        worker=worker,
-        claim=claim,
-        start_from=start_from,
-        start_by=start_by,
-        begin_by=begin_by,
-        permit=permit,
-        gateway=gateway,
+        worker=row.worker,
+        claim=Claim(row.claim_id, row.claimed_at, 0.0),
+        start_from=0.0,
+        start_by=0.0,
     )
 
 
-def leased_message(row: LeasedRow) -> ClaimedMessage:
-    """The message of a row that this worker will not send."""
-    return claimed_message(row, row.lease_worker, Claim(row.claimed_at, 0.0))
+def lock_held(cursor: Cursor, found: Sequence[ClaimRow]) -> list[ClaimedMessage]:
+    """Locks the messages that these claims hold, except those that somebody is recording."""
+    ids = [message_id for claim in found for message_id in claim.message_ids]
+    if not ids:
+        return []
+    cursor.execute(claims.LOCK_HELD, {"ids": bigints(ids), "claims": bigints(claim.id for claim in found)})
+    return [leased_message(row) for row in fetch_all(cursor, LeasedRow)]
+
+
+def delete_ended(cursor: Cursor, found: Sequence[ClaimRow]) -> None:
+    """Deletes those of the claims that hold no message any more. One whose message was skipped by `lock_held` stays."""
+    if found:
+        given = {
+            "claims": bigints(claim.id for claim in found),
+            "ids": bigints(message_id for claim in found for message_id in claim.message_ids),
+        }
+        cursor.execute(claims.DELETE_RECLAIMED, given)

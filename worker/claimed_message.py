@@ -18,6 +18,7 @@ class Claim:
     requested, so that deadlines computed from it are never too late.
     """
 
+    id: int
     at: float
     """Seconds since 1970 (UTC) by the database's clock."""
     monotonic: float

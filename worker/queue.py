@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -19,40 +19,54 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
-from shared.sql import claims
+from shared.sql import claims, queue
 from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder, clients_locked
-from worker.claim_cursor import ClaimCursor, Position, as_parameters
-from worker.claim_rows import ClaimedRow, LeasedRow, claimed_message, leased_message
+from worker.claim_rows import ON_UNKNOWN, ClaimedRow, ClaimRow, TakenRow, delete_ended, lock_held
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.database import Database
 from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import Permits
-from worker.queue_queries import EARLIER_REFUSALS, PROBE_POSITIONS
+from worker.open_claims import OpenClaims
+from worker.parameters import bigints
 from worker.rows import fetch_all
 from worker.text_cache import TextCache
 
 log = logging.getLogger(__name__)
 
-ClaimKey = tuple[int, int]
-"""A message's id and its attempt's number."""
-
-Claimed = tuple[list[ClaimedRow], list[Slot]]
-"""The claimed rows, and the slots of their requests."""
-
-MAX_PAUSE = 30.0
-"""Seconds by which a rescan is delayed at most; a lease, if that is shorter. The default of LEASE_SECONDS."""
-
 NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
+
+
+TAKE = {Pick.FIRST: queue.TAKE_DUE, Pick.LAST: queue.TAKE_LAST_DUE, Pick.ANY: queue.TAKE_ANY_UNTRIED}
+"""The statement that takes messages out of the queue; those of a probe take one."""
+
+# Earlier attempts at a gateway that refused the account, by message.
+EARLIER_REFUSALS = """
+SELECT message_id, date_part('epoch', min(started_at)) AS first, date_part('epoch', max(started_at)) AS last,
+    coalesce(max(duration), 0) AS longest
+FROM attempt
+WHERE message_id = ANY(%(ids)s) AND gateway = %(gateway)s AND result IN ('misconfigured', 'no_credit')
+GROUP BY message_id
+"""
+
+
+class Claimed(NamedTuple):
+    """What a claim has leased: rows of messages, their mailings, and the slots of their requests."""
+
+    rows: list[ClaimedRow]
+    mailings: dict[int, TakenRow]
+    slots: list[Slot]
+
+
+NOTHING = Claimed([], {}, [])
 
 
 class Granted(NamedTuple):
     """A claim that has been committed. Times are monotonic."""
 
-    rows: list[ClaimedRow]
-    slots: list[Slot]
+    claimed: Claimed
     requested_at: float
     """Before the statement was sent."""
     read_at: float
@@ -93,9 +107,7 @@ class Queue:
         self._rate_limiter = rate_limiter
         self._gateway = gateway
         self._permits = Permits(database)
-        self._unrecorded: set[ClaimKey] = set()
-        """Claims not yet recorded or released."""
-        self._cursor = ClaimCursor(min(MAX_PAUSE, lease_seconds))
+        self._open = OpenClaims()
 
     @property
     def claimable_at(self) -> float:
@@ -108,13 +120,7 @@ class Queue:
         `idle` means that nothing is in flight: then, if all due messages belong to mailings that a change has locked,
         those locks are waited for. `pick` selects which of the due messages of a mailing are claimed.
         """
-        self._cursor.reset_if_due()
-        before = self._database.seconds
-        granted = self._make_claim(partial(self._claim, limit=limit, idle=idle, pick=pick))
-        if pick is Pick.FIRST:
-            positions = [Position(row.mailing_id, row.due_at, row.id) for row in granted.rows]
-            self._cursor.extend(positions, self._database.seconds - before)
-        return self._messages(granted)
+        return self._messages(self._make_claim(partial(self._claim, limit=limit, idle=idle, pick=pick)))
 
     def claim_poison_message(self) -> ClaimedMessage | None:
         """Claims a message whose last two attempts both ended with an expired lease, unless the fleet is sending one.
@@ -140,7 +146,7 @@ class Queue:
 
         def work(cursor: Cursor) -> list[EarlierRow]:
             cursor.execute(
-                EARLIER_REFUSALS, {"ids": [message.message_id for message in claimed], "gateway": self._gateway}
+                EARLIER_REFUSALS, {"ids": bigints(message.message_id for message in claimed), "gateway": self._gateway}
             )
             return fetch_all(cursor, EarlierRow)
 
@@ -156,8 +162,8 @@ class Queue:
         if not attempted:
             return
         try:
-            self._database.transaction(lambda cursor: self.recorder.record(cursor, attempted))
-            self._unrecorded.difference_update(_key(attempt.message) for attempt in attempted)
+            messages = [attempt.message for attempt in attempted]
+            self._end(messages, lambda cursor: self.recorder.record(cursor, attempted))
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
                 log.exception("attempt.not_recorded", extra=attempted[0].message.log_fields())
@@ -171,9 +177,7 @@ class Queue:
         """Releases claims whose request certainly never left."""
         released = list(claimed)
         if released:
-            self._database.transaction(lambda cursor: self._release(cursor, released))
-            self._unrecorded.difference_update(_key(message) for message in released)
-            self._cursor.reset()
+            self._end(released, lambda cursor: self._release(cursor, released))
 
     def refresh_permits(self) -> bool:
         """Reads, when it is due, whether the mailings of claimed messages run. Returns whether any does not."""
@@ -183,6 +187,18 @@ class Queue:
         """Seconds until the next refresh is due."""
         return self._permits.seconds_until_refresh()
 
+    def _end(self, messages: Sequence[ClaimedMessage], work: Callable[[Cursor], None]) -> None:
+        """Executes what records or releases these messages, and deletes the claims that end with it."""
+        ended = self._open.ended_with(messages)
+
+        def work_and_delete(cursor: Cursor) -> None:
+            work(cursor)
+            if ended:
+                cursor.execute(claims.DELETE_CLAIMS, {"claims": bigints(ended)})
+
+        self._database.transaction(work_and_delete)
+        self._open.end(messages)
+
     def _make_claim(self, work: Callable[[Cursor], Claimed]) -> Granted:
         """Executes a claim; after a retry, first releases claims whose acknowledgement was lost."""
         tried_at: list[float] = []
@@ -191,37 +207,44 @@ class Queue:
             tried_at.append(time.monotonic())
             if len(tried_at) > 1:
                 self._release_unacknowledged(cursor)
-            rows, slots = work(cursor)
-            return Granted(rows, slots, tried_at[-1], time.monotonic())
+            return Granted(work(cursor), tried_at[-1], time.monotonic())
 
         granted = self._database.transaction(claim_and_time)
-        self._unrecorded.update([(row.id, row.attempts) for row in granted.rows])
+        if granted.claimed.rows:
+            self._open.add(granted.claimed.rows[0].claim_id, len(granted.claimed.rows))
         return granted
 
     def _messages(self, granted: Granted) -> list[ClaimedMessage]:
         """The messages of a claim, except those without a text."""
-        rows = granted.rows
+        rows, mailings, slots = granted.claimed
         if not rows:
             return []
-        claim = Claim(rows[0].claimed_at, granted.requested_at)
-        closing = {row.mailing_id: claim.monotonic + row.window_left for row in rows}
+        claim = Claim(rows[0].claim_id, mailings[rows[0].mailing_id].now, granted.requested_at)
+        closing = {mailing.mailing_id: claim.monotonic + mailing.window_left for mailing in mailings.values()}
         permits = self._permits.grant(closing, granted.read_at)
         texts = self._texts.get_many({(row.mailing_id, row.text_revision) for row in rows})
         # The lease and the window are computed from before the claim was requested, so that they never end too late.
         lease_ends = claim.monotonic + self._lease_seconds - self._request_timeout
         claimed = [
-            claimed_message(
-                row,
-                self._worker,
-                claim,
+            ClaimedMessage(
+                message_id=row.id,
+                number=row.attempts,
+                mailing_id=row.mailing_id,
+                client_id=row.client_id,
+                phone_number=row.phone_number,
                 text=texts.get((row.mailing_id, row.text_revision), ""),
+                uncounted=row.uncounted_attempts,
+                in_doubt=row.in_doubt,
+                on_unknown=ON_UNKNOWN[mailings[row.mailing_id].on_unknown],
+                worker=self._worker,
+                claim=claim,
                 start_from=slot.begins,
                 start_by=min(lease_ends, closing[row.mailing_id]),
                 begin_by=slot.ends,
                 permit=permits[row.mailing_id],
                 gateway=self._gateway,
             )
-            for row, slot in zip(rows, granted.slots, strict=True)
+            for row, slot in zip(rows, slots, strict=True)
         ]
         without_text = [message for message in claimed if not message.text]
         self._end_without_text(without_text)
@@ -234,60 +257,68 @@ class Queue:
         self.record([AttemptResult(message, NO_TEXT, started_at=message.claim.at, duration=0.0) for message in claimed])
 
     def _release_unacknowledged(self, cursor: Cursor) -> None:
-        ids, numbers = [message_id for message_id, _ in self._unrecorded], [number for _, number in self._unrecorded]
-        cursor.execute(claims.FIND_UNACKNOWLEDGED, {"worker": self._worker, "ids": ids, "numbers": numbers})
-        self._release(cursor, [leased_message(row) for row in fetch_all(cursor, LeasedRow)])
+        cursor.execute(claims.FIND_UNACKNOWLEDGED, {"worker": self._worker, "known": bigints(self._open.ids())})
+        found = fetch_all(cursor, ClaimRow)
+        self._release(cursor, lock_held(cursor, found))
+        delete_ended(cursor, found)
 
     def _claim(self, cursor: Cursor, limit: int, *, idle: bool, pick: Pick = Pick.FIRST) -> Claimed:
         if self._rate_limiter is not None:
             limit = min(limit, self._rate_limiter.free_slots(cursor))
         if limit == 0:
-            return [], []
+            return NOTHING
         # First the mailings that are not locked. When nothing is in flight there is time to wait for the others, and a
         # poll is longer; but not while this transaction holds the lock of the rate limit, or the fleet would wait too.
         for wait in (False, True) if idle and self._rate_limiter is None else (False,):
-            for positions in self._positions(cursor, pick):
-                rows = self._execute_claim(cursor, claims.CLAIM, limit, positions, wait=wait)
+            # A probe takes what it would like best; if there is none, what any claim takes.
+            for statement in dict.fromkeys((TAKE[pick], queue.TAKE_DUE)):
+                rows, mailings = self._take_and_lease(cursor, statement, claims.CLAIM, limit, wait=wait)
                 if rows:
-                    return rows, self._slots(cursor, len(rows))
-        return [], []
-
-    def _positions(self, cursor: Cursor, pick: Pick) -> Iterator[dict[str, list[Any]]]:
-        """Where a claim starts in each mailing: as `pick` says; if that finds nothing, as for any other claim."""
-        if pick is not Pick.FIRST:
-            cursor.execute(PROBE_POSITIONS, {"any": pick is Pick.ANY})
-            yield as_parameters(fetch_all(cursor, Position))
-        yield self._cursor.positions()
+                    return Claimed(rows, mailings, self._slots(cursor, len(rows)))
+        return NOTHING
 
     def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
         return [ANY_TIME] * number if self._rate_limiter is None else self._rate_limiter.take(cursor, number)
 
     def _claim_poison_message(self, cursor: Cursor) -> Claimed:
-        cursor.execute(claims.LOCK_POISON_MESSAGES)
-        locked = cursor.fetchone() == (True,)
-        from_the_start = as_parameters([])
-        rows = self._execute_claim(cursor, claims.CLAIM_POISON_MESSAGE, 1, from_the_start, wait=False) if locked else []
-        return rows, [ANY_TIME] * len(rows)
+        cursor.execute(queue.LOCK_POISON_MESSAGES)
+        if cursor.fetchone() != (True,):
+            return NOTHING
+        rows, mailings = self._take_and_lease(
+            cursor, queue.TAKE_POISON_MESSAGE, claims.CLAIM_POISON_MESSAGE, 1, wait=False
+        )
+        return Claimed(rows, mailings, [ANY_TIME] * len(rows))
 
-    def _execute_claim(
-        self, cursor: Cursor, statement: str, limit: int, positions: dict[str, list[Any]], *, wait: bool
-    ) -> list[ClaimedRow]:
-        given = {"limit": limit, "lease": self._lease_seconds, "worker": self._worker, "wait": wait}
-        cursor.execute(statement, {**given, **positions})
-        return fetch_all(cursor, ClaimedRow)
+    def _take_and_lease(
+        self, cursor: Cursor, take: str, lease: str, limit: int, *, wait: bool
+    ) -> tuple[list[ClaimedRow], dict[int, TakenRow]]:
+        """Takes messages out of the queue and leases them. Goes on while all that were taken have ended since."""
+        while True:
+            cursor.execute(take, {"limit": limit, "wait": wait})
+            taken = fetch_all(cursor, TakenRow)
+            if not taken:
+                return [], {}
+            given = {
+                "ids": bigints(message_id for row in taken for message_id in row.message_ids),
+                "worker": self._worker,
+                "gateway": self._gateway,
+                "lease": self._lease_seconds,
+            }
+            cursor.execute(lease, given)
+            if rows := fetch_all(cursor, ClaimedRow):
+                return rows, {row.mailing_id: row for row in taken}
+            cursor.execute(claims.DELETE_EMPTY)
 
     def _release(self, cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> None:
+        if not claimed:
+            return
         given = {
-            "ids": [message.message_id for message in claimed],
-            "numbers": [message.number for message in claimed],
-            "clients": [message.client_id for message in claimed],
-            "worker": self._worker,
+            "ids": bigints(message.message_id for message in claimed),
+            "claims": bigints(message.claim.id for message in claimed),
+            "clients": bigints(message.client_id for message in claimed),
         }
         with clients_locked(cursor, claimed):
             cursor.execute(claims.RELEASE, given)
             if cursor.rowcount < len(claimed):
-                cursor.execute(claims.RELEASE_ATTEMPTS, given)
-
-
-def _key(claimed: ClaimedMessage) -> ClaimKey:
-    return claimed.message_id, claimed.number
+                numbers = bigints(message.number for message in claimed)
+                cursor.execute(claims.RELEASE_ATTEMPTS, {**given, "numbers": numbers, "worker": self._worker})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Row, func, literal, select, true, union_all
+from sqlalchemy import BigInteger, func, literal, select, true
 
 from api.extensions import db
-from api.messages.keyset import status_range
+from api.messages.by_status import rows_in_status
+from api.messages.keyset import KeysetPage
 from shared.domain.reasons import Parameters
 from shared.domain.statuses import MessageStatus
 from shared.schema import Message
@@ -22,6 +25,9 @@ REASONS = 20
 
 SAMPLE = 400
 """Sent messages that are read for a timeline: all, or an evenly spaced sample."""
+
+NEIGHBOURS = 10
+"""Ids that are read for each message of a sample, to find one that was sent."""
 
 WITH_REASONS = (
     MessageStatus.FAILED,
@@ -57,12 +63,9 @@ class Reasons(NamedTuple):
 
 def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
     """The reasons of the first MAX_SCANNED messages in each status; `messages` are the counts by status."""
-    found = _reasons(mailing_id)
+    found = _reasons(mailing_id, messages)
     cut = {name: (MAX_SCANNED, messages[name]) for name in WITH_REASONS if messages[name] > MAX_SCANNED}
-    rows = [
-        Reason(row.status, row.reason_code, row.reason_params, row.messages, row.status in cut)
-        for row in found[:REASONS]
-    ]
+    rows = [reason._replace(at_least=reason.status in cut) for reason in found[:REASONS]]
     return Reasons(
         ended=[row for row in rows if row.status is not MessageStatus.PENDING],
         waiting=[row for row in rows if row.status is MessageStatus.PENDING],
@@ -71,32 +74,34 @@ def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
     )
 
 
-def _reasons(mailing_id: int) -> Sequence[Row[Any]]:
-    scans = [
-        select(Message.status, Message.reason_code, Message.reason_params)
-        .where(*_of(mailing_id, status))
-        .order_by(Message.status, Message.id)
-        .limit(MAX_SCANNED)
-        .subquery()
+def _reasons(mailing_id: int, messages: Mapping[str, int]) -> list[Reason]:
+    """The reasons by status, the most frequent one first."""
+    columns = select(Message.reason_code, Message.reason_params)
+    counted = Counter(
+        (status, row.reason_code, json.dumps(row.reason_params, sort_keys=True))
         for status in WITH_REASONS
+        if messages[status]
+        for row in rows_in_status(columns, KeysetPage(MAX_SCANNED), status, mailing_id)
+        if row.reason_code is not None
+    )
+    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0][1:]))
+    return [
+        Reason(status, code, json.loads(params), number, at_least=False) for (status, code, params), number in ordered
     ]
-    found = union_all(*(select(scan) for scan in scans)).subquery()
-    messages = func.count().label("messages")
-    reason = found.c.status, found.c.reason_code, found.c.reason_params
-    counted = select(*reason, messages).where(found.c.reason_code.is_not(None)).group_by(*reason)
-    ordered = counted.order_by(messages.desc(), found.c.reason_code, found.c.reason_params)
-    return db.session.execute(ordered.limit(REASONS + 1)).all()
 
 
 def sent_moments(mailing_id: int) -> Sequence[datetime]:
     """When messages of a mailing were sent: all of them, or about SAMPLE evenly spaced ones."""
-    # Ids are roughly in the order of sending, so messages evenly spaced by id are also spaced in time. Each is one step
-    # in the index of mailing, status and id.
-    ids = select(Message.id).where(*_of(mailing_id, MessageStatus.SENT)).limit(1)
-    low = db.session.scalar(ids.order_by(Message.status, Message.id))
-    high = db.session.scalar(ids.order_by(Message.status.desc(), Message.id.desc()))
-    if low is None or high is None:
-        return []
+    columns = select(Message.id, Message.sent_at)
+    first = rows_in_status(columns, KeysetPage(SAMPLE + 1), MessageStatus.SENT, mailing_id)
+    if len(first) <= SAMPLE:
+        return [row.sent_at for row in first]
+    last = rows_in_status(columns, KeysetPage(1, latest_first=True), MessageStatus.SENT, mailing_id)
+    return _sample(mailing_id, first[0].id, last[0].id)
+
+
+def _sample(mailing_id: int, low: int, high: int) -> Sequence[datetime]:
+    # Ids are roughly in the order of sending, so messages evenly spaced by id are also spaced in time.
     steps = (
         func.generate_series(
             literal(low, BigInteger), literal(high, BigInteger), literal((high - low) // SAMPLE + 1, BigInteger)
@@ -106,18 +111,15 @@ def sent_moments(mailing_id: int) -> Sequence[datetime]:
     )
     found = (
         select(Message.id, Message.sent_at)
-        .where(*_of(mailing_id, MessageStatus.SENT, steps.c.id - 1))
-        .order_by(Message.status, Message.id)
+        .where(
+            Message.id >= steps.c.id,
+            Message.id < steps.c.id + NEIGHBOURS,
+            Message.mailing_id == mailing_id,
+            Message.status == MessageStatus.SENT,
+        )
+        .order_by(Message.id)
         .limit(1)
         .lateral("found")
     )
     rows = db.session.execute(select(found.c.id, found.c.sent_at).distinct().select_from(steps).join(found, true()))
     return [row.sent_at for row in rows]
-
-
-def _of(
-    mailing_id: int, status: MessageStatus, after: ColumnElement[int] | None = None
-) -> tuple[ColumnElement[bool], ...]:
-    # A message in flight is not in the index of a mailing's messages by status.
-    in_index = Message.mailing_id == mailing_id, Message.status != MessageStatus.SENDING
-    return *in_index, status_range(status, after, None)

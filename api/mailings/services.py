@@ -24,11 +24,12 @@ from shared.domain.mailing_rules import (
     check_retry,
     status_after,
 )
+from shared.domain.sentences import ErrorCode, EventDetail, Sentence
 from shared.domain.statuses import MessageStatus
 from shared.domain.transitions import MessageCause, message_sources
 from shared.errors import Conflict, NotFound
-from shared.schema import Client, Mailing, MailingEvent, MailingText, Message
-from shared.sql import mailings, messages
+from shared.schema import Client, Mailing, MailingEvent, MailingText, Message, MessageUnsent
+from shared.sql import mailings, messages, queue
 
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
@@ -60,7 +61,7 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Ma
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
     if mailing is None or (mailing.deleted_at is not None and not removed):
-        raise NotFound("mailing", mailing_id)
+        raise NotFound(ErrorCode.NO_SUCH_MAILING, mailing=mailing_id)
     # Read after the lock: a join would not see a text that was written while this transaction waited for it.
     text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
     return mailing, MailingFields(
@@ -118,10 +119,12 @@ def remove_mailing(mailing: Mailing) -> None:
 
 
 def add_history_entry(
-    mailing: Mailing, action: str, detail: str | None = None, changes: Mapping[str, Any] | None = None
+    mailing: Mailing, action: str, detail: Sentence | None = None, changes: Mapping[str, Any] | None = None
 ) -> None:
     """Adds an entry by the current principal to a mailing's history. `changes` are those of an edit."""
-    entry = MailingEvent(mailing_id=mailing.id, action=action, detail=detail, actor_name=name_of_caller())
+    entry = MailingEvent(mailing_id=mailing.id, action=action, actor_name=name_of_caller())
+    if detail is not None:
+        entry.detail, entry.detail_code, entry.detail_params = str(detail), str(detail.code), dict(detail.parameters)
     entry.changes = dict(changes) if changes else None
     db.session.add(entry)
     db.session.flush()
@@ -146,7 +149,7 @@ def apply_action(mailing_id: int, action: Action) -> None:
 def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     """Makes the messages in a status pending again, and the mailing running. Raises NotFound and Conflict."""
     if status not in message_sources(MessageCause.RETRIED):
-        raise Conflict("status", f"Messages that are {status.value} are not tried again.")
+        raise Conflict("status", ErrorCode.STATUS_NOT_RETRIED, status=status.value)
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, now())
     ids = _retriable(mailing, status)
@@ -154,7 +157,7 @@ def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     retried = _make_pending(ids[:RETRY_LIMIT], status)
     if retried:
         _run_again(mailing)
-        add_history_entry(mailing, "retry", f"{retried} {status.value}")
+        add_history_entry(mailing, "retry", EventDetail.RETRIED(count=retried, status=status.value))
     else:
         nothing_changed()
     return RetryResult(retried, more=len(ids) > RETRY_LIMIT)
@@ -164,32 +167,30 @@ def resolve(message_id: int, resolution: Resolution) -> None:
     """Applies a person's decision about an `unknown` message. Raises NotFound and Conflict."""
     found = db.session.get(Message, message_id)
     if found is None:
-        raise NotFound("message", message_id)
+        raise NotFound(ErrorCode.NO_SUCH_MESSAGE, message=message_id)
     # The mailing is locked first, as always before messages become pending: a worker may be about to settle it.
     mailing, _ = lock_mailing(found.mailing_id, removed=True)
     message = db.session.get(Message, message_id, with_for_update=True, populate_existing=True)
     if message is None:
-        raise NotFound("message", message_id)
+        raise NotFound(ErrorCode.NO_SUCH_MESSAGE, message=message_id)
     if message.status not in message_sources(MessageCause.RESOLVED):
-        raise Conflict(
-            "status", f"Message {message_id} is {message.status.value}: only what is unknown can be decided."
-        )
+        raise Conflict("status", ErrorCode.MESSAGE_NOT_UNKNOWN, message=message_id, status=message.status.value)
     if resolution is Resolution.RESEND:
         _resend(mailing, message)
     elif resolution is Resolution.ARRIVED:
         execute(messages.RESOLVE_AS_ARRIVED, {"id": message_id}, changes=[message])
     else:
         execute(messages.RESOLVE_AS_NOT_ARRIVED, {"id": message_id}, changes=[message])
-    add_history_entry(mailing, "resolve", f"message {message_id}: {resolution.value}")
+    add_history_entry(mailing, "resolve", EventDetail.RESOLVED(message=message_id, outcome=resolution.value))
 
 
 def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
     """Raises Conflict if no message of the mailing may be sent again to the client; None is a removed client."""
     if mailing.deleted_at is not None:
-        raise Conflict("outcome", f"Mailing {mailing.id} is removed: nothing of it is sent any more.")
+        raise Conflict("outcome", ErrorCode.MAILING_IS_REMOVED, mailing=mailing.id)
     check_retry(mailing, now)
     if client_id is None:
-        raise Conflict("outcome", "The client was removed: nothing is sent to them any more.")
+        raise Conflict("outcome", ErrorCode.CLIENT_IS_REMOVED)
 
 
 def _resend(mailing: Mailing, message: Message) -> None:
@@ -221,18 +222,20 @@ def reopen_unended() -> Sequence[int]:
             execute(mailings.CANCEL_AGAIN, {"mailing_id": mailing_id}, changes=[mailing])
         else:
             _run_again(mailing)
-        add_history_entry(mailing, "reopen", "messages of it had no end")
+        execute(queue.QUEUE_AGAIN, {"mailing_id": mailing_id})
+        add_history_entry(mailing, "reopen", EventDetail.REOPENED())
         reopened.append(mailing_id)
     return sorted(reopened)
 
 
 def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
     # The clients are locked, so that a removal waits, and then finds the messages pending.
-    messages = select(Message.id).join(Client, Client.id == Message.client_id)
-    of_status = messages.where(Message.mailing_id == mailing.id, Message.status == status).order_by(Message.id)
-    return db.session.scalars(
-        of_status.limit(RETRY_LIMIT + 1).with_for_update(key_share=True, read=True, of=Client)
-    ).all()
+    unsent = select(MessageUnsent.message_id).where(
+        MessageUnsent.mailing_id == mailing.id, MessageUnsent.status == status
+    )
+    messages = unsent.join(Message, Message.id == MessageUnsent.message_id).join(Client, Client.id == Message.client_id)
+    first = messages.order_by(MessageUnsent.message_id).limit(RETRY_LIMIT + 1)
+    return db.session.scalars(first.with_for_update(key_share=True, read=True, of=Client)).all()
 
 
 def _make_pending(ids: Sequence[int], status: MessageStatus) -> int:

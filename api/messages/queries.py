@@ -9,9 +9,12 @@ from sqlalchemy import func, select, tuple_
 
 from api.extensions import db
 from api.http.serialization import row_to_dict
-from api.messages.keyset import KeysetPage, message_page
+from api.messages.keyset import KeysetPage
+from api.messages.pages import message_page
+from shared.domain.sentences import ErrorCode
+from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
-from shared.schema import INFINITY, Attempt, Mailing, MailingText, Message
+from shared.schema import INFINITY, Attempt, Claim, Mailing, MailingText, Message
 
 MessageRow = Message
 AttemptRow = Attempt
@@ -27,16 +30,19 @@ def messages_after(after: int, limit: int, **wanted: Any) -> Sequence[Message]:
     `wanted` may have `mailing_id`, `client_id`, `status` and `phone_number`.
     """
     equal = {name: value for name, value in wanted.items() if value is not None}
-    return db.session.scalars(message_page(KeysetPage(limit, after), equal)).all()
+    return message_page(KeysetPage(limit, after), equal)
 
 
 def message_by_id(message_id: int) -> dict[str, Any]:
-    """The columns of the message, its `reason` in words, and as `made` its attempts in order. Raises NotFound."""
+    """The columns of the message, its `reason` in words, its attempts in order as `made`, and as `claim` the claim that
+    holds it, or None. Raises NotFound.
+    """
     message = db.session.get(Message, message_id)
     if message is None:
-        raise NotFound("message", message_id)
+        raise NotFound(ErrorCode.NO_SUCH_MESSAGE, message=message_id)
     attempts = select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.number)
-    return row_to_dict(message, reason=message.reason, made=db.session.scalars(attempts).all())
+    claim = db.session.get(Claim, message.claim_id) if message.status is MessageStatus.SENDING else None
+    return row_to_dict(message, reason=message.reason, made=db.session.scalars(attempts).all(), claim=claim)
 
 
 def is_poison_message(message: Mapping[str, Any]) -> bool:

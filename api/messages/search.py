@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from api.extensions import db
-from api.messages.keyset import KeysetPage, message_page
+from api.messages.keyset import KeysetPage
+from api.messages.pages import message_page
 from shared.schema import Message
 
 
@@ -23,7 +24,7 @@ def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequenc
     after = _first_made_at(wanted["since"]) - 1 if wanted.get("since") else 0
     if wanted.get("until"):
         before = min(before, _first_made_at(wanted["until"]))
-    return db.session.scalars(message_page(KeysetPage(limit, after, before, latest_first=True), equal)).all()
+    return message_page(KeysetPage(limit, after, before, latest_first=True), equal)
 
 
 def _first_made_at(moment: datetime) -> int:

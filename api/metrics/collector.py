@@ -11,7 +11,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.extensions import db
-from api.statistics.queries import mailings_by_status, messages_by_status, unended_messages
+from api.messages.counts import messages_by_status
+from api.statistics.queries import mailings_by_status, unended_messages
 from api.workers.queries import fleet
 
 log = logging.getLogger(__name__)
@@ -20,18 +21,22 @@ log = logging.getLogger(__name__)
 READ_WAITING = text("""
 SELECT coalesce(extract(epoch FROM now() - min(first_due.due_at))::float8, 0.0)
 FROM mailing CROSS JOIN LATERAL (
-    SELECT due_at FROM message
-    WHERE mailing_id = mailing.id AND status = 'pending' AND due_at <= now()
-    ORDER BY due_at
+    SELECT due_at FROM queue_batch
+    WHERE mailing_id = mailing.id AND due_at <= now()
+    ORDER BY due_at, id
     LIMIT 1
 ) AS first_due
 WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND mailing.status = 'running' AND now() < end_datetime
 """)
 
-# Expired leases that no worker has reclaimed, up to a thousand.
+# Messages whose lease has expired and that no worker has reclaimed, up to a thousand.
 COUNT_EXPIRED_LEASES = text("""
 SELECT count(*) FROM (
-    SELECT FROM message WHERE status = 'sending' AND lease_until < now() LIMIT 1000
+    SELECT
+    FROM (SELECT id, message_ids FROM claim WHERE lease_until < now() LIMIT 1000) AS expired
+        CROSS JOIN LATERAL unnest(message_ids) AS held(id)
+        JOIN message ON message.id = held.id AND message.claim_id = expired.id AND status = 'sending'
+    LIMIT 1000
 ) AS lost
 """)
 

@@ -12,11 +12,10 @@ from api.extensions import db
 from api.mailings.services import add_history_entry
 from shared.domain.mailing_rules import Action
 from shared.domain.reasons import ReasonCode
+from shared.domain.sentences import EventDetail
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.schema import Client, Mailing, Message
-from shared.sql import restore
-
-HISTORY_DETAIL = "after a restore"
+from shared.sql import partitions, restore
 
 UNKNOWN_WORKER = "before the restore"
 """The worker's name in attempts that may have been made after the backup."""
@@ -35,8 +34,14 @@ def disable_statement_timeout() -> None:
 
 
 def advance_sequences(skip: int) -> dict[str, Skipped]:
-    """Moves the sequences at least `skip` past the last id in use; returns the results by table."""
-    return {model.__tablename__: _skip_ids(model, skip) for model in (Message, Mailing, Client)}
+    """Moves the sequences at least `skip` past the last id in use; returns the results by table.
+
+    Makes the partitions of the messages that come next.
+    """
+    skipped = {model.__tablename__: _skip_ids(model, skip) for model in (Message, Mailing, Client)}
+    for missing in execute(partitions.FIND_MISSING, {}).all():
+        execute(partitions.MAKE, {"number": missing.number})
+    return skipped
 
 
 def pause_mailings() -> list[int]:
@@ -46,7 +51,7 @@ def pause_mailings() -> list[int]:
     """
     paused = sorted(row.id for row in execute(restore.PAUSE_MAILINGS, {}))
     for mailing_id in paused:
-        add_history_entry(db.session.get_one(Mailing, mailing_id), Action.PAUSE.value, HISTORY_DETAIL)
+        add_history_entry(db.session.get_one(Mailing, mailing_id), Action.PAUSE.value, EventDetail.RESTORED())
     return paused
 
 

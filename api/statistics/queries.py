@@ -1,11 +1,11 @@
-"""Counts. Those of messages are from message_count_delta: the cost depends on the mailings that are not settled yet."""
+"""Counts of mailings, and of what is wrong with them."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
 
 from api.extensions import db
-from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
+from shared.domain.statuses import OPEN_STATUSES, MailingStatus
 from shared.schema import Mailing, MessageCountDelta
 
 
@@ -17,14 +17,6 @@ def mailings_by_status() -> dict[str, int]:
     counts = select(Mailing.status, func.count()).where(Mailing.deleted_at.is_(None)).group_by(Mailing.status)
     found = {status: int(count) for status, count in db.session.execute(counts)}
     return {status.value: found.get(status, 0) for status in MailingStatus}
-
-
-def messages_by_status() -> dict[str, int]:
-    """How many messages are in each status, zeros included; those that retention has removed are counted too."""
-    current = select(MessageCountDelta.status, func.sum(MessageCountDelta.delta)).where(~MessageCountDelta.compacted)
-    sums = current.group_by(MessageCountDelta.status)
-    found = {status: int(messages) for status, messages in db.session.execute(sums)}
-    return {status.value: found.get(status, 0) for status in MessageStatus}
 
 
 def unended_mailings() -> Select[int | None, int]:

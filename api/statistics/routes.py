@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask.views import MethodView
 
 from api.http.blueprint import Blueprint
+from api.messages.counts import messages_by_status
 from api.permissions import requires
 from api.statistics import queries
 from api.statistics.schemas import StatisticsSchema
@@ -20,4 +21,4 @@ class Statistics(MethodView):
     @blp.response(200, StatisticsSchema())
     def get(self) -> dict[str, dict[str, int]]:
         """Count mailings and messages by status"""
-        return {"mailings": queries.mailings_by_status(), "messages": queries.messages_by_status()}
+        return {"mailings": queries.mailings_by_status(), "messages": messages_by_status()}

@@ -13,8 +13,9 @@ from shared.schema.base import (
 )
 from shared.schema.directory import Client
 from shared.schema.mailings import Mailing, MailingDraft, MailingDraftVersion, MailingEvent, MailingText
-from shared.schema.messages import Attempt, Message, MessageCountDelta
+from shared.schema.messages import Attempt, LedgerPartition, Message, MessageCountDelta, MessageUnsent
 from shared.schema.operations import DailyReport, GatewayContact, RateLimit, WorkerReport
+from shared.schema.work import Claim, QueueBatch
 
 __all__ = [
     "ATTEMPT_RESULT",
@@ -29,11 +30,13 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BrowserSession",
+    "Claim",
     "Client",
     "CookieSecret",
     "DailyReport",
     "GatewayContact",
     "IdempotencyRecord",
+    "LedgerPartition",
     "Mailing",
     "MailingDraft",
     "MailingDraftVersion",
@@ -41,6 +44,8 @@ __all__ = [
     "MailingText",
     "Message",
     "MessageCountDelta",
+    "MessageUnsent",
+    "QueueBatch",
     "RateLimit",
     "SignInLink",
     "WorkerReport",

@@ -1,4 +1,4 @@
-"""The ledger: messages, attempts, and their counts."""
+"""The ledger: messages, attempts, and their counts. What is queued and claimed is in shared/schema/work.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    UniqueConstraint,
     func,
     text,
 )
@@ -52,9 +51,8 @@ class Message(Base):
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When it may be claimed; INFINITY for a poison message, whose last two attempts ended with expired leases: it is
     claimed alone (worker/lanes/poison_messages.py)."""
-    claimed_at: Mapped[datetime | None]
-    lease_until: Mapped[datetime | None]
-    lease_worker: Mapped[str | None]
+    claim_id: Mapped[int | None]
+    """The claim that holds it while it is sending; afterwards the last one that did."""
     sent_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     reason_code: Mapped[str | None]
@@ -63,29 +61,15 @@ class Message(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
-        # Client first: it also serves the list of messages to one client; the list of a mailing has its own index.
-        UniqueConstraint("client_id", "mailing_id", name="message_client_id_mailing_id_key"),
-        CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="message_sending_has_a_lease"),
+        CheckConstraint("status <> 'sending' OR claim_id IS NOT NULL", name="message_sending_has_a_claim"),
         CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="message_sent_has_a_timestamp"),
         CheckConstraint("(status IN ('pending', 'sending')) = (ended_at IS NULL)", name="message_end_has_a_timestamp"),
         CheckConstraint("uncounted_attempts BETWEEN 0 AND attempts", name="message_uncounted_attempts_are_attempts"),
-        Index("message_due_idx", "mailing_id", "due_at", "id", postgresql_where=text("status = 'pending'")),
-        Index("message_lease_idx", "lease_until", postgresql_where=text("status = 'sending'")),
-        # Every change of a message adds an entry to every index that contains its new state. So the indexes by status
-        # omit what they can: messages in flight, which are few, are found by their leases.
-        Index("message_listed_idx", "mailing_id", "status", "id", postgresql_where=text("status <> 'sending'")),
-        Index("message_ended_idx", "status", "id", postgresql_where=text("status NOT IN ('pending', 'sending')")),
+        # No index names a column that an attempt changes, so that the new version of a row needs no index entry (HOT).
+        # Each partition has one more, unique: (client_id, mailing_id). Across partitions the launch ensures that.
+        Index("message_mailing_id_id_idx", "mailing_id", "id"),
         Index("message_phone_number_idx", "phone_number", "id"),
-        # Half of each page is left free for the new versions of its rows: a message stays on its page through claim and
-        # result, and the write-ahead log gets only differences.
-        stored(
-            fillfactor=50,
-            autovacuum_vacuum_scale_factor=0.02,
-            autovacuum_vacuum_threshold=10000,
-            autovacuum_vacuum_insert_scale_factor=0.05,
-            autovacuum_analyze_scale_factor=0.02,
-            autovacuum_vacuum_cost_limit=2000,
-        ),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
 
     @property
@@ -124,9 +108,41 @@ class Attempt(Base):
     __table_args__ = (
         # Attempts are added roughly in order of time: a few bytes per hundred pages are enough to find those of a day.
         Index("attempt_started_at_idx", "started_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
-        # Only added to.
-        stored(autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.02),
+        {"postgresql_partition_by": "RANGE (message_id)"},
     )
+
+
+class MessageUnsent(Base):
+    """The messages that ended otherwise than sent, by mailing and status. A trigger on `message` keeps it."""
+
+    __tablename__ = "message_unsent"
+
+    mailing_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS, primary_key=True)
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+    __table_args__ = (
+        Index("message_unsent_status_message_id_idx", "status", "message_id"),
+        {"postgresql_partition_by": "RANGE (message_id)"},
+    )
+
+
+class LedgerPartition(Base):
+    """A partition of `message`, `attempt` and `message_unsent`: the messages with ids of one range.
+
+    `make_ledger_partition` adds the tables, which are named `message_{number}` and so on. Workers make partitions ahead
+    and drop old ones (worker/maintenance).
+    """
+
+    __tablename__ = "ledger_partition"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first_message_id: Mapped[int]
+    end_message_id: Mapped[int]
+    """The first id that is not in it any more."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (CheckConstraint("first_message_id < end_message_id", name="ledger_partition_is_not_empty"),)
 
 
 class MessageCountDelta(Base):

@@ -70,10 +70,13 @@ RETURNING id AS mailing_id, (SELECT count(*) FROM added) AS added, launched_at I
 """
 
 # The same for an audience in which some clients already have a message. A launch commits each chunk together with its
-# progress, so this is needed only if `last_client_id` was set back by hand. ON CONFLICT in every chunk would cost a
-# fifth of a launch.
+# progress, so this is needed only if `last_client_id` was set back by hand. Looking for them in every chunk would cost
+# a fifth of a launch.
 LAUNCH_CHUNK_AGAIN = LAUNCH_CHUNK.replace(
-    "FOR KEY SHARE", "FOR KEY SHARE\n    ON CONFLICT (client_id, mailing_id) DO NOTHING"
+    "    ORDER BY id\n    FOR KEY SHARE",
+    """      AND NOT EXISTS (SELECT FROM message WHERE message.client_id = client.id AND mailing_id = %(mailing_id)s)
+    ORDER BY id
+    FOR KEY SHARE""",
 )
 
 # Launch a test send as it is added: it runs, with one message to a client whose row is locked as by a launch.

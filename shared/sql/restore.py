@@ -5,6 +5,8 @@ from __future__ import annotations
 from shared.domain.reasons import ReasonCode
 from shared.gateways.base import DEFAULT_GATEWAY
 
+_LEASED = "message.id = ANY(ARRAY(SELECT unnest(message_ids) FROM claim)) AND message.status = 'sending'"
+
 _NOT_SETTLED = "mailing_id IN (SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL)"
 
 _HAS_CLIENT = "EXISTS (SELECT FROM client WHERE client.id = message.client_id)"
@@ -26,23 +28,20 @@ RETURNING id
 # is: it has expired, and the next worker ends the message.
 ADD_LEASED_ATTEMPTS = f"""
 INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
-SELECT id, attempts, claimed_at, '{DEFAULT_GATEWAY}', 'ambiguous', '{ReasonCode.RESTORED}', lease_worker
-FROM message
-WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
+SELECT message.id, attempts, claimed_at, gateway, 'ambiguous', '{ReasonCode.RESTORED}', worker
+FROM message JOIN claim ON claim.id = claim_id
+WHERE {_LEASED} AND {_NOT_SETTLED} AND {_HAS_CLIENT}
 """  # noqa: S608  put together of constants
 
 # Those messages are pending again, and in doubt.
 MARK_LEASED_POSSIBLY_SENT = f"""
 UPDATE message
 SET status = 'pending',
-    claimed_at = NULL,
-    lease_until = NULL,
-    lease_worker = NULL,
     in_doubt = TRUE,
     due_at = now(),
     reason_code = '{ReasonCode.RESTORED}',
     reason_params = NULL
-WHERE status = 'sending' AND {_NOT_SETTLED} AND {_HAS_CLIENT}
+WHERE {_LEASED} AND {_NOT_SETTLED} AND {_HAS_CLIENT}
 """  # noqa: S608  put together of constants
 
 # Add an attempt with an unknown result to each pending message that is not in doubt: it may have been claimed and sent.

@@ -33,6 +33,7 @@ from tests.factories import (
     change_message,
     counted,
     execute,
+    lease,
     mailing,
     message_counts,
     revise_text,
@@ -73,9 +74,8 @@ def restored_once(make_database: MakeDatabase, tmp_path_factory: pytest.TempPath
         small, later = add_running_mailing(connection, 20), add_mailing(connection, starts_in=1800.0)
         add_clients(connection, 50, tag="planned")
         planned = add_mailing(connection, mark="planned", starts_in=1800.0)
-        lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
         in_flight = value(connection, "SELECT min(id) FROM message")
-        change_message(connection, in_flight, lease + "lease_until = now() + interval '0.5 s'")
+        lease(connection, in_flight, worker="lost", until="now() + interval '0.5 s'")
         run("pg_dump", "--format=custom", f"--file={folder / 'gonets.dump'}", f"--dbname={origin}")
 
         execute(connection, "UPDATE mailing SET start_datetime = now() WHERE id = %s", planned)
@@ -142,6 +142,14 @@ def test_no_message_id_is_given_out_again(restored: Restored, reopened: Connecti
     assert new > 1000
 
 
+def test_the_partitions_of_the_next_messages_are_made(restored: Restored, reopened: Connection) -> None:
+    after_restore(restored.url)
+
+    assert rows(reopened, "SELECT number FROM ledger_partition ORDER BY number") == [(0,), (1,), (10,), (11,)]
+    new = add_running_mailing(reopened, 1)
+    assert value(reopened, "SELECT tableoid::regclass::text FROM message WHERE mailing_id = %s", new) == "message_10"
+
+
 def test_mailings_that_were_under_way_are_paused(restored: Restored, reopened: Connection) -> None:
     after_restore(restored.url)
 
@@ -156,8 +164,8 @@ def test_messages_that_may_have_been_sent_since_are_pending_and_in_doubt(
 ) -> None:
     after_restore(restored.url)
 
-    doubts = rows(reopened, "SELECT DISTINCT status, in_doubt, lease_until, text_revision FROM message")
-    assert doubts == [("pending", True, None, 1)]
+    doubts = rows(reopened, "SELECT DISTINCT status, in_doubt, text_revision FROM message")
+    assert doubts == [("pending", True, 1)]
     attempts = rows(reopened, "SELECT number, result, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4")
     assert sorted(attempts) == [(1, "ambiguous", None, "before the restore", 19), (1, "ambiguous", None, "lost", 1)]
     # Only the one that was made counts towards the limit.
@@ -252,8 +260,7 @@ def test_where_the_mailing_holds_what_may_have_been_sent_is_unknown_until_a_pers
     url, connection = opened
     mailing_id = add_running_mailing(connection, 3, on_unknown="hold")
     other = add_running_mailing(connection, 1)
-    lease = "status = 'sending', attempts = 1, text_revision = 1, claimed_at = now(), lease_worker = 'lost', "
-    change_message(connection, 1, lease + "lease_until = now() + interval '1 hour'")
+    lease(connection, 1, worker="lost")
     change_message(connection, 2, "status = 'sent', attempts = 1, sent_at = now(), ended_at = now()")
 
     said = after_restore(url)

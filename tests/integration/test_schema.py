@@ -21,12 +21,23 @@ from api.database_url import database_url as parse_database_url
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.domain.roles import Role
+from shared.domain.sentences import EventDetail, sentence_of
 from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown
 from shared.domain.worker_status import GatewayHealth
 from shared.schema import Base
+from shared.schema.base import is_modelled
 from tests.conftest import Connect, MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
-from tests.factories import add_clients, add_mailing, add_running_mailing, change_message, execute, rows, value
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_messages,
+    add_running_mailing,
+    change_message,
+    execute,
+    rows,
+    value,
+)
 from tests.schema_dump import DOCUMENT, schema
 from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
 
@@ -47,6 +58,8 @@ VALID: dict[str, dict[str, str]] = {
     "mailing_text": {"mailing_id": "1", "revision": "2", "text": "'Hello'"},
     "message": {"mailing_id": "1", "client_id": "7", "phone_number": "79001234567"},
     "cookie_secret": {"id": "2", "secret": "''"},
+    "queue_batch": {"mailing_id": "1", "due_at": NOW, "message_ids": "'{1}'"},
+    "ledger_partition": {"number": "7", "first_message_id": "70000000", "end_message_id": "80000000"},
 }
 """A row of each table, by column, in SQL; a mailing with one message to the client 1 is there already."""
 
@@ -69,8 +82,7 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("mailing_settled_after_its_end", "mailing", {"settled_at": NOW}),
     ("mailing_text_is_1_to_1600_characters", "mailing_text", {"text": "''"}),
     ("mailing_text_is_1_to_1600_characters", "mailing_text", {"text": "repeat('😀', 1600) || '!'"}),
-    ("message_sending_has_a_lease", "message", {"status": "'sending'"}),
-    ("message_sending_has_a_lease", "message", {"status": "'pending'", "lease_until": NOW}),
+    ("message_sending_has_a_claim", "message", {"status": "'sending'"}),
     ("message_sent_has_a_timestamp", "message", {"status": "'sent'", "ended_at": NOW}),
     ("message_sent_has_a_timestamp", "message", {"status": "'failed'", "ended_at": NOW, "sent_at": NOW}),
     *(("message_end_has_a_timestamp", "message", {"status": f"'{end}'"}) for end in ("failed", "expired", "unknown")),
@@ -81,29 +93,38 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("message_uncounted_attempts_are_attempts", "message", {"attempts": "1", "uncounted_attempts": "-1"}),
     ("message_uncounted_attempts_are_attempts", "message", {"attempts": "-1"}),
     ("cookie_secret_is_one_row", "cookie_secret", {}),
+    ("queue_batch_is_not_empty", "queue_batch", {"message_ids": "'{}'"}),
+    ("ledger_partition_is_not_empty", "ledger_partition", {"end_message_id": "70000000"}),
 ]
 
+# The models make no partitions of the ledger: `make_ledger_partition` does.
 CATALOGUE = {
     "columns": """
         SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default, is_identity,
             identity_generation
         FROM information_schema.columns
         WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+            AND NOT (SELECT relispartition FROM pg_class WHERE oid = table_name::regclass)
         """,
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
         FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('alembic_version'), 0)
+            AND contype <> 'n' AND NOT (SELECT relispartition FROM pg_class WHERE oid = conrelid)
         """,
     "indexes": """
         SELECT tablename, indexname, indexdef
         FROM pg_indexes
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+            AND NOT (SELECT relispartition FROM pg_class WHERE oid = tablename::regclass)
+        """,
+    "partitioned tables": """
+        SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid) FROM pg_partitioned_table
         """,
     "storage options": """
         SELECT oid::regclass::text, (SELECT array_agg(option ORDER BY option) FROM unnest(reloptions) AS option)
         FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL
+        WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL AND NOT relispartition
         """,
     "enums": """
         SELECT typname::text, string_agg(enumlabel, ' ' ORDER BY enumsortorder)
@@ -113,17 +134,21 @@ CATALOGUE = {
 }
 
 STORED: dict[str, dict[str, float]] = {
-    "message": {
-        "fillfactor": 50,
+    "message_0": {
+        "fillfactor": 40,
         "autovacuum_vacuum_scale_factor": 0.02,
         "autovacuum_vacuum_threshold": 10_000,
         "autovacuum_vacuum_insert_scale_factor": 0.05,
         "autovacuum_analyze_scale_factor": 0.02,
         "autovacuum_vacuum_cost_limit": 2000,
     },
-    "attempt": {"autovacuum_vacuum_insert_scale_factor": 0.05, "autovacuum_analyze_scale_factor": 0.02},
+    "attempt_0": {"autovacuum_vacuum_insert_scale_factor": 0.05, "autovacuum_analyze_scale_factor": 0.02},
     "mailing": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
     "message_count_delta": {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
+    **{
+        table: {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500, "toast_tuple_target": 8160}
+        for table in ("queue_batch", "claim")
+    },
     "rate_limit": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
     "gateway_contact": {"fillfactor": 10, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 500},
 }
@@ -143,9 +168,12 @@ SELECT status::text, now() - interval '2 h', now() - interval '1 h', status, now
 FROM unnest('{finished,cancelled}'::mailing_status[]) AS status;
 INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, n, 'Текст' FROM mailing, generate_series(1, 2) AS n;
 INSERT INTO message
-    (mailing_id, client_id, phone_number, status, attempts, text_revision, lease_until, sent_at, ended_at)
+    (mailing_id, client_id, phone_number, status, attempts, text_revision, claimed_at, lease_until, lease_worker,
+    sent_at, ended_at)
 SELECT mailing.id, client.id, phone_number, one, 1, 1,
+    CASE one WHEN 'sending' THEN now() - interval '1 s' END,
     CASE one WHEN 'sending' THEN now() END,
+    CASE one WHEN 'sending' THEN 'somebody' END,
     CASE one WHEN 'sent' THEN now() END,
     CASE WHEN one NOT IN ('pending', 'sending') THEN now() END
 FROM mailing, client JOIN (SELECT * FROM unnest(enum_range(NULL::message_status)) WITH ORDINALITY) AS each (one, n)
@@ -271,7 +299,7 @@ def test_the_database_guards_its_invariants(
         ("mailing", {"status": "'cancelled'", "ended_at": NOW, "settled_at": NOW}),
         ("mailing_text", {"text": "repeat('😀', 1600)"}),
         ("message", {}),
-        ("message", {"status": "'sending'", "lease_until": NOW, "attempts": "1", "uncounted_attempts": "1"}),
+        ("message", {"status": "'sending'", "claim_id": "1", "attempts": "1", "uncounted_attempts": "1"}),
         ("message", {"status": "'sent'", "sent_at": NOW, "ended_at": NOW}),
         *(
             ("message", {"status": f"'{end}'", "ended_at": NOW})
@@ -294,7 +322,7 @@ def test_every_check_is_violated_above(connection: Connection) -> None:
 def test_a_client_gets_one_message_of_a_mailing(connection: Connection) -> None:
     add_running_mailing(connection, 1)
 
-    with pytest.raises(psycopg2.errors.UniqueViolation, match="message_client_id_mailing_id_key"):
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="message_0_client_id_mailing_id_key"):
         insert(connection, "message", {"client_id": "1"})
 
 
@@ -305,7 +333,7 @@ def test_a_phone_number_belongs_to_one_client(connection: Connection) -> None:
         insert(connection, "client", {"tag": "'another'"})
 
 
-@pytest.mark.parametrize("change", ["status = 'pending'", "status = 'sending', lease_until = now()"])
+@pytest.mark.parametrize("change", ["status = 'pending'", "status = 'sending', claim_id = 1"])
 def test_a_mailing_that_has_messages_cannot_be_deleted(change: str, connection: Connection) -> None:
     add_running_mailing(connection, 1)
     change_message(connection, 1, change)
@@ -346,7 +374,8 @@ def test_ids_are_the_database_s_to_give(connection: Connection) -> None:
 def test_alembic_finds_nothing_to_migrate(database_url: str) -> None:
     engine = create_engine(parse_database_url(database_url))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        options = {"compare_type": True, "compare_server_default": True, "include_name": is_modelled}
+        context = MigrationContext.configure(connection, opts=options)
         difference = compare_metadata(context, Base.metadata)
     engine.dispose()
 
@@ -364,8 +393,11 @@ def test_models_and_migrations_make_the_same_schema(database_url: str, make_data
             assert catalogue(migrated)[kind] == expected, kind
 
 
-def test_the_document_of_the_schema_is_what_the_migrations_make(database_url: str) -> None:
-    assert schema(database_url) == DOCUMENT.read_text(), "make schema writes it anew"
+def test_the_document_of_the_schema_is_what_the_migrations_make(make_database: MakeDatabase) -> None:
+    url = make_database()  # other tests make partitions
+    migrate(url)
+
+    assert schema(url) == DOCUMENT.read_text(), "make schema writes it anew"
 
 
 @pytest.mark.parametrize("table", STORED)
@@ -414,6 +446,102 @@ def test_data_is_kept_through_every_revision_up_and_down_and_up_again(make_datab
 
         migrate(url)
         assert catalogue(connection) == at_head
+
+
+QUEUED = """
+INSERT INTO message (mailing_id, client_id, phone_number, status, due_at, reason_code)
+SELECT 2, 10 + n, 79000000010 + n, 'pending', due_at, 'connection_failed'
+FROM unnest('{2026-01-01,2040-01-01 12:00:00.123Z,infinity}'::timestamptz[]) WITH ORDINALITY AS each (due_at, n);
+INSERT INTO message (mailing_id, client_id, phone_number, status)
+SELECT 3, 20 + n, 79000000020 + n, 'pending' FROM generate_series(1, 450) AS n;
+INSERT INTO message (mailing_id, client_id, phone_number, status, claimed_at, lease_until, lease_worker)
+SELECT 3, 1000 + n, 79000001000 + n, 'sending', '2026-01-01', '2026-01-01 00:00:30', 'left'
+FROM generate_series(1, 3) AS n;
+INSERT INTO audit_entry (operation, actor, actor_name, object, object_id)
+VALUES ('pauseMailing', 'key:1', 'Anna', 'mailing', 2);
+"""
+"""More than the rows above, as 0014 has them: messages of different due times, and of one claim."""
+
+FACTS = {
+    "mailings": "SELECT * FROM mailing ORDER BY id",
+    "messages": """
+        SELECT id, mailing_id, client_id, phone_number, status, attempts, uncounted_attempts, in_doubt, text_revision,
+            due_at, sent_at, ended_at, created_at, reason_code, reason_params
+        FROM message ORDER BY id
+        """,
+    "attempts": "SELECT * FROM attempt ORDER BY message_id, number",
+    "counts": "SELECT * FROM message_count_delta ORDER BY id",
+    "audit": "SELECT * FROM audit_entry ORDER BY id",
+}
+
+LEASES = "SELECT id, claimed_at, lease_until, lease_worker FROM message WHERE status = 'sending' ORDER BY id"
+
+LEASES_OF_CLAIMS = """
+SELECT message.id, claimed_at, lease_until, worker
+FROM message JOIN claim ON claim.id = claim_id AND message.id = ANY(message_ids)
+WHERE status = 'sending' ORDER BY message.id
+"""
+
+
+def facts(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: rows(connection, question) for name, question in FACTS.items()}
+
+
+def test_the_ledger_becomes_a_partition_and_one_table_again_with_every_row(make_database: MakeDatabase) -> None:
+    url = make_database()
+    migrate(url, REVISIONS[0])
+    with connected(url) as connection:
+        execute(connection, REPRESENTATIVE)
+        migrate(url, "0014")
+        execute(connection, QUEUED)
+        before, leases = facts(connection), rows(connection, LEASES)
+        assert all(before.values())
+
+        migrate(url, "0015")
+
+        assert facts(connection) == before
+        assert rows(connection, LEASES_OF_CLAIMS) == leases
+        pending = "SELECT mailing_id, due_at, id FROM message WHERE status = 'pending' ORDER BY id"
+        batches = "SELECT mailing_id, due_at, unnest(message_ids) AS id FROM queue_batch ORDER BY id"
+        assert rows(connection, batches) == rows(connection, pending)
+        assert value(connection, "SELECT max(cardinality(message_ids)) FROM queue_batch") == 200
+        unsent = "status IN ('failed', 'expired', 'cancelled', 'unknown')"
+        assert rows(connection, "SELECT mailing_id, status, message_id FROM message_unsent ORDER BY 3") == rows(
+            connection,
+            f"SELECT mailing_id, status, id FROM message WHERE {unsent} ORDER BY id",  # noqa: S608
+        )
+        bounds = "SELECT number, first_message_id, end_message_id FROM ledger_partition ORDER BY number"
+        assert rows(connection, bounds) == [(0, 0, 10_000_000), (1, 10_000_000, 20_000_000)]
+        execute(connection, "BEGIN")
+        add_messages(connection, 2, 1)
+        assert value(connection, "SELECT max(id) FROM message") == 10_000_000
+        execute(connection, "ROLLBACK")
+
+        downgrade(url, "0014")
+
+        assert facts(connection) == before
+        assert rows(connection, LEASES) == leases
+
+
+def test_partitions_are_made_alike(make_database: MakeDatabase) -> None:
+    url = make_database()
+    migrate(url)
+    indexes = """
+        SELECT replace(indexdef, %(number)s, '') FROM pg_indexes WHERE tablename ~ ('_' || %(number)s || '$') ORDER BY 1
+        """
+    options = """
+        SELECT replace(relname, %(number)s, ''), reloptions FROM pg_class
+        WHERE relispartition AND relkind = 'r' AND relname ~ ('_' || %(number)s || '$') ORDER BY 1
+        """
+
+    with connected(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT make_ledger_partition(7), make_ledger_partition(23)")
+        for question in (indexes, options):
+            found = []
+            for number in ("7", "23"):
+                cursor.execute(question, {"number": number})
+                found.append(cursor.fetchall())
+            assert found[0] == found[1] != []
 
 
 REASONS = [
@@ -475,6 +603,36 @@ def test_a_reason_that_was_a_sentence_becomes_a_code_and_a_sentence_again(make_d
         downgrade(url, "0012")
         assert rows(connection, "SELECT reason FROM message ORDER BY id") == [(reason,) for *_, reason, _, _ in REASONS]
         assert rows(connection, "SELECT status, messages FROM message_tally ORDER BY id") == before
+
+
+DETAILS = [
+    ("retry", "3 failed", "retried", {"count": 3, "status": "failed"}),
+    ("retry", "1 unknown", "retried", {"count": 1, "status": "unknown"}),
+    ("resolve", "message 7: not_arrived", "resolved", {"message": 7, "outcome": "not_arrived"}),
+    ("test", "mailing 2", "tested", {"mailing": 2}),
+    ("reopen", "messages of it had no end", "reopened", {}),
+    ("pause", "after a restore", "restored", {}),
+    ("pause", None, None, None),
+    ("retry", "something else", None, None),
+]
+"""Of the history of a mailing: the action, the sentence, the code and its parameters."""
+
+
+def test_the_details_of_a_history_get_codes_and_keep_their_sentences(make_database: MakeDatabase) -> None:
+    url = make_database()
+    migrate(url, "0014")
+    with connected(url) as connection:
+        execute(connection, "INSERT INTO mailing (mark, start_datetime, end_datetime) VALUES ('a', now(), 'infinity')")
+        for action, detail, *_ in DETAILS:
+            entry = "INSERT INTO mailing_event (mailing_id, action, detail) VALUES (1, %s, %s)"
+            execute(connection, entry, action, detail)
+
+        migrate(url, "0016")
+
+        found = rows(connection, "SELECT action, detail, detail_code, detail_params FROM mailing_event ORDER BY id")
+        assert found == DETAILS
+        for _, detail, code, parameters in found:
+            assert code is None or sentence_of(code, parameters, EventDetail) == detail
 
 
 def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_database: MakeDatabase) -> None:

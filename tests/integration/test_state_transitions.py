@@ -14,18 +14,20 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.domain.transitions import MAILING_MOVES, MESSAGE_MOVES, MailingCause, MessageCause
-from shared.sql import claims, mailings, messages, restore, retention
+from shared.sql import claims, counts, mailings, messages, partitions, restore
 from tests.factories import add_running_mailing, execute, rows
-from tests.integration.worker.attempt_results import CLAIM_ONE_HUNDRED
+from worker.maintenance.expirer import CANCELLED, EXPIRED
 
 NO_CLIENT = "DELETE FROM client"
 CLOSED = "UPDATE mailing SET start_datetime = now() - interval '2 h', end_datetime = now() - interval '1 h'"
-CANCELLED = "UPDATE mailing SET status = 'cancelled', ended_at = now()"
+CANCEL = "UPDATE mailing SET status = 'cancelled', ended_at = now()"
 HOLDS = "UPDATE mailing SET on_unknown = 'hold'; UPDATE message SET in_doubt = true"
 
 ONE_MESSAGE = {"ids": [1], "id": 1, "mailing_id": 1, "client_id": 1}
-HELD = {"ids": [1], "numbers": [1], "clients": [1], "worker": "left"}
-FROM_THE_START: dict[str, Any] = {"mailings": [], "due_ats": [], "ids": [], "limit": 10}
+LEASE = {"ids": [1], "worker": "left", "gateway": "default", "lease": 60.0}
+HELD = {"ids": [1], "claims": [1_000_000], "clients": [1]}
+SETTLE = f"{mailings.SETTLE_MAILINGS}; {counts.COMPACT_COUNTS}"
+DROP_OLD = f"WITH old AS ({partitions.LOCK_OLD_MAILINGS}) SELECT drop_ledger_partition(0) FROM old"  # noqa: S608
 
 
 class MessageStatement(NamedTuple):
@@ -42,21 +44,25 @@ def recorded(status: str, *causes: MessageCause) -> MessageStatement:
     attempt = {"message_id": 1, "number": 1, "started_at": 0, "duration": 1, "worker": "left"}
     attempt |= {"gateway": "default", "result": "ambiguous"}
     given = json.dumps([{**attempt, "status": status, "delay": 0.0, "in_doubt": status == "unknown"}])
-    return MessageStatement(messages.RECORD, set(causes), {"attempted": given})
+    common = {"ids": [1], "gateway": "default", "worker": "left", "provider_code": "200"}
+    return MessageStatement(messages.RECORD, set(causes), {**common, "attempted": given})
 
 
 MESSAGE_STATEMENTS = {
-    "CLAIM": MessageStatement(claims.CLAIM, {MessageCause.CLAIMED}, CLAIM_ONE_HUNDRED),
+    "CLAIM": MessageStatement(claims.CLAIM, {MessageCause.CLAIMED}, LEASE),
+    "CLAIM_POISON_MESSAGE": MessageStatement(
+        claims.CLAIM_POISON_MESSAGE, {MessageCause.CLAIMED}, LEASE, "UPDATE message SET due_at = 'infinity'"
+    ),
     "RELEASE": MessageStatement(claims.RELEASE, {MessageCause.RELEASED}, HELD),
     "RECORD sent": recorded("sent", MessageCause.ACCEPTED, MessageCause.ACCEPTED_LATE),
     "RECORD failed": recorded("failed", MessageCause.REFUSED),
     "RECORD pending": recorded("pending", MessageCause.RETRIED_LATER),
     "RECORD unknown": recorded("unknown", MessageCause.ENDED_IN_DOUBT),
-    "EXPIRE_MESSAGES closed": MessageStatement(
-        messages.EXPIRE_MESSAGES, {MessageCause.WINDOW_CLOSED}, FROM_THE_START, CLOSED
+    "END_MESSAGES closed": MessageStatement(
+        messages.END_MESSAGES, {MessageCause.WINDOW_CLOSED}, {"ids": [1], **EXPIRED}, CLOSED
     ),
-    "EXPIRE_MESSAGES cancelled": MessageStatement(
-        messages.EXPIRE_MESSAGES, {MessageCause.MAILING_CANCELLED}, FROM_THE_START, CANCELLED
+    "END_MESSAGES cancelled": MessageStatement(
+        messages.END_MESSAGES, {MessageCause.MAILING_CANCELLED}, {"ids": [1], **CANCELLED}, CANCEL
     ),
     "CANCEL_WITHOUT_CLIENT": MessageStatement(
         messages.CANCEL_WITHOUT_CLIENT, {MessageCause.CLIENT_REMOVED}, before=NO_CLIENT
@@ -72,10 +78,8 @@ MESSAGE_STATEMENTS = {
     ),
     "MARK_LEASED_POSSIBLY_SENT": MessageStatement(restore.MARK_LEASED_POSSIBLY_SENT, {MessageCause.RESTORED}),
     "HOLD_MESSAGES": MessageStatement(restore.HOLD_MESSAGES, {MessageCause.RESTORED}, before=HOLDS),
-    "PURGE_MESSAGES": MessageStatement(
-        retention.PURGE_MESSAGES,
-        {MessageCause.PURGED},
-        {"mailing_id": 1, "status": "sent", "id": 0, "limit": 10},
+    "DROP": MessageStatement(
+        DROP_OLD, {MessageCause.PURGED}, {"ids": [1], "days": -1, "locked": [1], "rows": 0}, SETTLE
     ),
 }
 
@@ -86,9 +90,10 @@ PARTLY = {"RESOLVE_AS_ARRIVED", "RESOLVE_AS_NOT_ARRIVED", "RETRY_MESSAGES failed
 """Statements that make only some of the moves for their cause: together they make them all."""
 
 PUT_MESSAGE = """
+INSERT INTO claim (id, worker, gateway, claimed_at, lease_until, message_ids)
+OVERRIDING SYSTEM VALUE VALUES (1000000, 'left', 'default', now(), now() + interval '1 min', '{1}');
 UPDATE message
-SET status = %(status)s, attempts = 1, in_doubt = %(in_doubt)s, lease_worker = 'left', claimed_at = now(),
-    lease_until = CASE WHEN %(status)s = 'sending' THEN now() + interval '1 min' END,
+SET status = %(status)s, attempts = 1, in_doubt = %(in_doubt)s, claim_id = 1000000,
     sent_at = CASE WHEN %(status)s = 'sent' THEN now() END,
     ended_at = CASE WHEN %(status)s NOT IN ('pending', 'sending') THEN now() END
 """
@@ -101,7 +106,7 @@ def made(connection: Connection, table: str, put: str, given: dict[str, Any], st
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(put, given)
-        cursor.execute(statement.before)
+        cursor.execute(statement.before, statement.parameters)
         cursor.execute(statement.sql, statement.parameters)
         cursor.execute(f"SELECT status FROM {table}")  # noqa: S608
         found = cursor.fetchone()

@@ -34,7 +34,7 @@ def refused(status: int = 403, message: str = "") -> SubmitResult:
 def attempted(
     message_id: int, answer: SubmitResult, at: float, *, in_doubt: bool = False, takes: float = 0.0
 ) -> AttemptResult:
-    claim = Claim(at, at)
+    claim = Claim(1, at, at)
     delivery = ClaimedMessage(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
     return AttemptResult(delivery, answer, at, takes)
 
@@ -81,6 +81,7 @@ def test_a_first_refusal_counts_as_one_of_the_account(status: int, worker: Worke
 def test_a_second_refusal_is_the_message_s_own_when_others_were_accepted_after_the_first(
     status: int, worker: Worker
 ) -> None:
+    worker.sends_all_well(-5.0, -0.5)
     worker.gets(1, refused(status), 0.0)
     worker.sends_all_well(0.1, 3.0)
 
@@ -121,6 +122,24 @@ def test_it_does_not_matter_how_long_requests_take_if_they_go_one_by_one(worker:
     assert worker.gets(1, refused(), 60.2).result is Result.REFUSED
 
 
+@pytest.mark.parametrize("accepted_at", [1.0, 21.0])
+def test_an_acceptance_after_the_first_refusal_or_after_the_last_one_tells_as_much(
+    accepted_at: float, worker: Worker
+) -> None:
+    worker.ledger[1] = EarlierRefusals(first=0.0, last=20.0, longest=0.0)  # of other workers
+    worker.gets(2, ACCEPTED, accepted_at)
+
+    assert worker.gets(1, refused(), 24.0).result is Result.REFUSED
+
+
+def test_acceptances_may_become_known_in_any_order(worker: Worker) -> None:
+    worker.gets(1, refused(), 4.5)
+    for at in (5.0, 0.0, 4.0):
+        worker.gets(2, ACCEPTED, at)
+
+    assert worker.gets(1, refused(), 6.0).result is Result.REFUSED
+
+
 def test_an_account_refusal_that_comes_back_ends_no_message(worker: Worker) -> None:
     for begin in (10.0, 40.0, 70.0):
         worker.sends_all_well(begin - 10.0, begin - 0.5)
@@ -151,6 +170,21 @@ def test_the_last_messages_of_all_are_refused_themselves_if_they_are_few_and_ref
     outcomes = [worker.gets(1, refused(404), 5.5 + at).result for at in range(REFUSALS_OF_FEW)]
 
     assert outcomes == [Result.MISCONFIGURED] * (REFUSALS_OF_FEW - 1) + [Result.REFUSED]
+
+
+def test_a_refusal_of_the_last_messages_may_be_long_after_the_last_acceptance_began(worker: Worker) -> None:
+    worker.takes = 30.0
+    worker.gets(2, ACCEPTED, 0.0)
+    outcomes = [worker.gets(1, refused(404), 31.0 + 31.0 * at).result for at in range(REFUSALS_OF_FEW)]
+
+    assert outcomes == [Result.MISCONFIGURED] * (REFUSALS_OF_FEW - 1) + [Result.REFUSED]
+
+
+def test_a_message_that_has_ended_is_no_longer_one_of_the_last(worker: Worker) -> None:
+    worker.sends_all_well(0.0, 5.0)
+    for message_id in range(FEW_MESSAGES + 1):
+        outcomes = [worker.gets(message_id, refused(404), 5.1 + message_id / 10).result for _ in range(REFUSALS_OF_FEW)]
+        assert outcomes[-1] is Result.REFUSED
 
 
 def test_the_last_messages_are_refused_if_the_first_refusal_was_before_anything_was_accepted(worker: Worker) -> None:

@@ -42,7 +42,7 @@ def delivery(number: int = 1, **given: Any) -> ClaimedMessage:
         "in_doubt": False,
         "on_unknown": OnUnknown.RESEND,
         "worker": "somebody",
-        "claim": Claim(NOON.timestamp(), 100.0),
+        "claim": Claim(1, NOON.timestamp(), 100.0),
         "start_from": 100.0,
         "start_by": 110.0,
     }
@@ -197,4 +197,4 @@ def test_the_same_seed_gives_the_same_result() -> None:
 
 @pytest.mark.parametrize(("monotonic", "second"), [(100.0, 0), (102.5, 2.5), (99.0, -1)])
 def test_a_claim_tells_the_database_time_of_a_monotonic_time(monotonic: float, second: float) -> None:
-    assert Claim(5000.0, 100.0).database_time(monotonic) == 5000 + second
+    assert Claim(1, 5000.0, 100.0).database_time(monotonic) == 5000 + second

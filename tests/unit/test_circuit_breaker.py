@@ -411,9 +411,9 @@ def test_only_throttling_lowers_the_limit(answer: SubmitResult) -> None:
     assert one.limit == 16
 
 
-@pytest.mark.parametrize(("full", "limit"), [(True, 64), (False, 16)])
+@pytest.mark.parametrize(("full", "limit"), [(True, 256), (False, 64)])
 def test_the_limit_is_raised_only_while_as_many_are_in_flight_as_may_be(full: bool, limit: int) -> None:
-    one = breaker(64)
+    one = breaker(256)
     for step in range(30):
         learn(one, *[ACCEPTED] * 100 * one.limit)
         one.end_batch(step / 10, full=full)

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.lanes.concurrency_limit import HOLD_SECONDS, INITIAL_LIMIT, AdaptiveConcurrencyLimit
+from worker.lanes.concurrency_limit import (
+    HOLD_SECONDS,
+    INITIAL_LIMIT,
+    RECOVERED_LIMIT,
+    SILENCE_SECONDS,
+    AdaptiveConcurrencyLimit,
+)
 
 Way = Callable[[int], float]
 """How many answers a second so many requests at once bring."""
@@ -65,6 +71,29 @@ def test_one_slow_round_does_not_lower_the_limit() -> None:
     assert limit.value == 2 * INITIAL_LIMIT
 
 
+def test_a_round_has_as_many_answers_as_the_limit() -> None:
+    limit = AdaptiveConcurrencyLimit(1000)
+    for step in range(INITIAL_LIMIT):
+        limit.record(1, step / 20, full=True)
+    assert limit.value == INITIAL_LIMIT
+
+    limit.record(1, 1.0, full=True)
+    assert limit.value == 2 * INITIAL_LIMIT
+
+
+def test_the_rate_outlasts_a_short_gap_between_answers_and_is_unknown_after_a_long_silence() -> None:
+    limit = AdaptiveConcurrencyLimit(16)
+    now = run(limit, latency(0.01), 1.0)
+    assert limit.rate == pytest.approx(1600.0, rel=0.01)
+
+    limit.record(0, now + 0.03, full=False)
+    assert limit.rate == pytest.approx(1600.0, rel=0.01)
+
+    limit.record(0, now + SILENCE_SECONDS, full=False)
+    limit.record(1, now + 2 * SILENCE_SECONDS, full=False)
+    assert limit.rate == 0.0
+
+
 def test_the_limit_falls_when_more_requests_at_once_bring_no_more_throughput() -> None:
     limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)
@@ -117,6 +146,27 @@ def test_throttling_of_requests_already_in_flight_does_not_halve_it_again() -> N
     limit.on_throttled()
     assert limit.value == 4
 
+    # It comes back to where it was before both.
+    limit.record(1000, 0.1, full=False)
+    assert limit.value == 16
+
+
+@pytest.mark.parametrize("interruption", [AdaptiveConcurrencyLimit.on_throttled, AdaptiveConcurrencyLimit.restart])
+def test_a_step_before_an_interruption_is_not_judged_by_the_answers_after_it(
+    interruption: Callable[[AdaptiveConcurrencyLimit], None],
+) -> None:
+    limit = AdaptiveConcurrencyLimit(2 * INITIAL_LIMIT)
+    for step in range(4):
+        limit.record(INITIAL_LIMIT, step / 100, full=True)
+    assert limit.value == 2 * INITIAL_LIMIT
+
+    interruption(limit)
+    limit.record(10_000, 0.04, full=True)
+    assert not limit.cautious
+    run(limit, latency(1.0), 4.0, now=5.0)  # much slower than before
+
+    assert limit.value == 2 * INITIAL_LIMIT
+
 
 def test_throttling_after_a_pause_lowers_the_limit() -> None:
     limit = AdaptiveConcurrencyLimit(16)
@@ -144,7 +194,7 @@ def test_a_gateway_that_is_back_begins_with_one_and_is_soon_at_the_floor() -> No
     assert limit.value == 1
     assert limit.cautious
 
-    limit.record(INITIAL_LIMIT * INITIAL_LIMIT, 3.0, full=True)
+    limit.record(RECOVERED_LIMIT * RECOVERED_LIMIT, 3.0, full=True)
 
-    assert limit.value == INITIAL_LIMIT
+    assert limit.value == RECOVERED_LIMIT
     assert not limit.cautious

@@ -68,7 +68,7 @@ def delivery(
         in_doubt=False,
         on_unknown=OnUnknown.RESEND,
         worker="somebody",
-        claim=Claim(NOON, now - claimed_ago),
+        claim=Claim(1, NOON, now - claimed_ago),
         start_from=now + start_in,
         start_by=now + start_within,
     )

@@ -156,7 +156,7 @@ class CircuitBreaker:
             self._good += 1
             self._answered_at = now
             self._first_alone = False
-            self._failures = self._account_refusals = self._not_understood = self._pauses = 0
+            self._failures = self._account_refusals = self._not_understood = 0
             return
         if self.state is State.OPEN:
             return  # a request from before the pause: only the probe decides
@@ -207,7 +207,6 @@ class CircuitBreaker:
         pause = self._random.uniform(pause / 2, pause)
         self._pauses += 1
         self._resume_at = now + max(pause, min(at_least, PAUSE_CAP))
-        self._failures = 0
         self._cause = cause
         self.state = State.OPEN
 

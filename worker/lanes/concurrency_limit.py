@@ -8,8 +8,11 @@ increase, multiplicative decrease: D. Chiu and R. Jain, 1989).
 
 from __future__ import annotations
 
-INITIAL_LIMIT = 16
+INITIAL_LIMIT = 64
 """The limit at the start, unless the configured concurrency is lower."""
+
+RECOVERED_LIMIT = 16
+"""The limit up to which it is raised gradually after an outage."""
 
 GROWTH = 2.0
 """The factor of a step up."""
@@ -76,7 +79,7 @@ class AdaptiveConcurrencyLimit:
 
     def restart(self) -> None:
         """Starts at 1 after an outage, so that the gateway does not get all requests at once."""
-        self._restored_at = min(float(INITIAL_LIMIT), self._max)
+        self._restored_at = min(float(RECOVERED_LIMIT), self._max)
         self._limit = 1.0
         self._stale_responses = 0
         self._start_over()

@@ -3,43 +3,58 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.sql import messages
-from worker.claim_cursor import ClaimCursor, Position
+from shared.domain.reasons import ReasonCode
+from shared.domain.statuses import MessageStatus
+from shared.sql import messages, queue
 from worker.database import Database
+from worker.parameters import bigints
 from worker.rows import fetch_all
 
 log = logging.getLogger(__name__)
 
-EXPIRE_LIMIT = 5000
-"""Messages ended in one transaction: some tens of milliseconds of work."""
+EXPIRE_LIMIT = 25
+"""Batches whose messages are ended in one transaction: some tens of milliseconds of work."""
+
+CANCELLED = {"end": MessageStatus.CANCELLED, "reason": ReasonCode.MAILING_CANCELLED}
+EXPIRED = {"end": MessageStatus.EXPIRED, "reason": ReasonCode.WINDOW_CLOSED}
+
+
+class Batch(NamedTuple):
+    """A row of TAKE_OVER."""
+
+    cancelled: bool
+    message_ids: list[int]
 
 
 class Expirer:
     """Expires and cancels messages. For one thread."""
 
-    def __init__(self, database: Database, max_pause: float) -> None:
-        """A rescan is delayed by at most `max_pause` seconds."""
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._cursor = ClaimCursor(max_pause)
 
     def run(self) -> bool:
-        """Ends at most EXPIRE_LIMIT messages. Returns whether there may be more."""
-
-        def work(cursor: Cursor) -> list[Position]:
-            cursor.execute(messages.EXPIRE_MESSAGES, {"limit": EXPIRE_LIMIT, **self._cursor.positions()})
-            return fetch_all(cursor, Position)
-
-        before = self._database.seconds
-        self._cursor.reset_if_due()
-        ended = self._database.transaction(work)
+        """Ends the messages of at most EXPIRE_LIMIT batches. Returns whether there may be more."""
+        taken, ended = self._database.transaction(self._end)
         if ended:
-            log.info("messages.expired", extra={"messages": len(ended)})
-        more = len(ended) == EXPIRE_LIMIT
-        if more:
-            self._cursor.extend(ended, self._database.seconds - before)
-        else:
-            self._cursor.reset()
-        return more
+            log.info("messages.expired", extra={"messages": ended})
+        return taken == EXPIRE_LIMIT
+
+    def _end(self, cursor: Cursor) -> tuple[int, int]:
+        cursor.execute(queue.TAKE_OVER, {"limit": EXPIRE_LIMIT})
+        batches = fetch_all(cursor, Batch)
+        ended = 0
+        for end in (CANCELLED, EXPIRED):
+            ids = [
+                message_id
+                for batch in batches
+                if batch.cancelled is (end is CANCELLED)
+                for message_id in batch.message_ids
+            ]
+            if ids:
+                cursor.execute(messages.END_MESSAGES, {"ids": bigints(ids), **end})
+                ended += cursor.rowcount
+        return len(batches), ended

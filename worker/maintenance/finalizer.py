@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.sql import mailings
+from shared.sql import mailings, queue
 from worker.database import Database
 from worker.rows import fetch_all
 
@@ -43,7 +43,9 @@ class Finalizer:
             if not locked:
                 return []
             cursor.execute(mailings.SETTLE_MAILINGS, {"locked": locked})
-            return fetch_all(cursor, SettledMailing)
+            settled = fetch_all(cursor, SettledMailing)
+            cursor.execute(queue.DELETE_SETTLED, {"mailings": [mailing.id for mailing in settled]})
+            return settled
 
         for mailing in self._database.transaction(work):
             settled = {"mailing_id": mailing.id, "status": mailing.status, "audience": mailing.audience}

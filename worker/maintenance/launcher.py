@@ -52,15 +52,17 @@ class Launcher:
         self.launching = False
         """Whether a mailing was being launched at the last check, here or by another worker."""
 
-    def start_mailings(self) -> None:
-        """Starts the mailings whose start has come."""
+    def start_mailings(self) -> bool:
+        """Starts the mailings whose start has come. Returns whether there were any."""
 
         def work(cursor: Cursor) -> list[MailingId]:
             cursor.execute(mailings.START_MAILINGS)
             return fetch_all(cursor, MailingId)
 
-        for mailing in self._database.transaction(work):
+        started = self._database.transaction(work)
+        for mailing in started:
             log.info("mailing.started", extra={"mailing_id": mailing.id})
+        return bool(started)
 
     def launch(self) -> bool:
         """Launches one chunk of one mailing. Returns whether a launch is under way here."""

@@ -1,8 +1,8 @@
-"""Retention: purging the messages of mailings that have been settled for long enough, in small steps.
+"""Retention: dropping the partitions of the ledger all of whose mailings have been settled for long enough.
 
-The mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Retention
-delays nothing else: one worker at a time takes a step, which locks only rows that are not used any more, and then
-pauses for twenty times as long.
+A mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Dropping
+takes the same time for one message as for fifty million. It needs the ledger for itself for a moment, and gives up when
+others do not let go of it: it tries again at the next check.
 """
 
 from __future__ import annotations
@@ -10,102 +10,131 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.idempotency import IDEMPOTENCY_TTL
-from shared.domain.statuses import MessageStatus
-from shared.sql import retention
+from shared.sql import partitions, retention
 from worker.database import Database
-from worker.rows import fetch_all, fetch_one
+from worker.parameters import bigints
+from worker.rows import fetch_all
 from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
-PURGE_LIMIT = 2000
-"""Messages deleted in one transaction: some tens of milliseconds of work."""
+DELETE_LIMIT = 2000
+"""Idempotency keys deleted in one transaction."""
 
-TIME_SHARE = 0.05
-"""Share of the time for steps."""
+CHECK_SECONDS = 60.0
+"""Seconds between checks."""
 
-IDLE_SECONDS = 60.0
-"""Seconds of pause after a step that deleted nothing, and between two steps at most."""
+PARTITIONS_KEPT = 12
+"""Partitions that a retention time is divided into: messages are kept for a twelfth of it longer at most, or a day."""
+
+
+class Partition(NamedTuple):
+    """A row of FIND_COMPLETE."""
+
+    number: int
+    first_message_id: int
+    end_message_id: int
+
+
+class MailingId(NamedTuple):
+    """A row of FIND_MAILINGS and LOCK_OLD_MAILINGS."""
+
+    id: int
 
 
 class PurgedMailing(NamedTuple):
-    """A row of BEGIN_PURGE."""
+    """A row of MARK_PURGED."""
 
     id: int
+    purged: bool
     hidden: bool
     """Whether a person has removed it."""
 
 
-class PurgedMessage(NamedTuple):
-    """A row of PURGE_MESSAGES."""
-
-    status: str
-    id: int
-
-
-FROM_THE_START = PurgedMessage(MessageStatus.PENDING, 0)
+class PartitionBusyError(Exception):
+    """Others read or write the ledger all the time. (The database's own error would be taken for an outage.)"""
 
 
 class Retention:
-    """Deletes old messages and idempotency keys. For one thread."""
+    """Drops old partitions, and deletes old idempotency keys. For one thread."""
 
     def __init__(self, database: Database, days: float) -> None:
-        """`days` after a mailing is settled its messages are purged; 0 means never."""
+        """`days` after a mailing is settled its messages may be dropped; 0 means never."""
         self._database = database
         self._days = days
-        self._budget = TimeBudget(TIME_SHARE, IDLE_SECONDS)
-        self._reached: dict[int, PurgedMessage] = {}
-        """By the mailing that is being purged, the last message that was deleted."""
+        self._checks = TimeBudget(1.0, CHECK_SECONDS)
 
     def run(self) -> None:
-        """Takes a step when one is due."""
-        if not self._budget.is_due:
+        """Makes a check when one is due. After one that has deleted something, the next is due at once."""
+        if not self._checks.is_due:
             return
-        before = self._database.seconds
-        removed = self._delete_idempotency_keys()
+        found = self._delete_idempotency_keys()
         if self._days:
-            removed |= self._database.transaction(self._step)
-        if removed:
-            self._budget.spend(self._database.seconds - before)
-        else:
-            self._budget.wait(IDLE_SECONDS)
+            self._database.transaction(self._begin_next)
+            found |= self._drop_oldest()
+        if not found:
+            self._checks.wait(CHECK_SECONDS)
 
     def _delete_idempotency_keys(self) -> bool:
         def work(cursor: Cursor) -> bool:
-            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": PURGE_LIMIT})
+            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": DELETE_LIMIT})
             return cursor.rowcount > 0
 
         return self._database.transaction(work)
 
-    def _step(self, cursor: Cursor) -> bool:
+    def _begin_next(self, cursor: Cursor) -> None:
         cursor.execute(retention.LOCK_RETENTION)
-        if cursor.fetchone() != (True,):
+        if cursor.fetchone() == (True,):
+            cursor.execute(partitions.BEGIN_NEXT, {"days": max(1.0, self._days / PARTITIONS_KEPT)})
+
+    def _drop_oldest(self) -> bool:
+        """Drops the oldest partition that may go. Returns whether there was one."""
+        try:
+            dropped = self._database.transaction(self._drop_next)
+        except PartitionBusyError:
+            log.info("partition.busy")
             return False
-        cursor.execute(retention.BEGIN_PURGE, {"days": self._days})
-        mailing = fetch_one(cursor, PurgedMailing)
-        if mailing is None:
+        if dropped is None:
             return False
-        if not self._purge_messages(cursor, mailing.id):
-            self._end(cursor, mailing)
+        partition, mailings = dropped
+        log.info("partition.dropped", extra={"partition": partition.number})
+        for mailing in mailings:
+            if mailing.purged:
+                log.info("mailing.purged", extra={"mailing_id": mailing.id})
         return True
 
-    def _purge_messages(self, cursor: Cursor, mailing_id: int) -> bool:
-        """Returns whether there were any."""
-        reached = self._reached.get(mailing_id, FROM_THE_START)
-        given = {"mailing_id": mailing_id, "status": reached.status, "id": reached.id, "limit": PURGE_LIMIT}
-        cursor.execute(retention.PURGE_MESSAGES, given)
-        purged = fetch_all(cursor, PurgedMessage)
-        # If this step is rolled back, its messages are skipped until the purge of the mailing starts again.
-        self._reached = {mailing_id: purged[-1]} if purged else {}
-        return bool(purged) or reached.id > 0
+    def _drop_next(self, cursor: Cursor) -> tuple[Partition, list[PurgedMailing]] | None:
+        cursor.execute(retention.LOCK_RETENTION)
+        if cursor.fetchone() != (True,):
+            return None
+        cursor.execute(partitions.FIND_COMPLETE)
+        for partition in fetch_all(cursor, Partition):
+            if (mailings := self._lock_mailings(cursor, partition)) is not None:
+                return partition, _drop(cursor, partition, mailings)
+        return None
 
-    def _end(self, cursor: Cursor, mailing: PurgedMailing) -> None:
-        given = {"mailing_id": mailing.id}
-        cursor.execute(retention.END_PURGE, given)
-        if mailing.hidden:
-            cursor.execute(retention.DELETE_COUNTS, given)
-            cursor.execute(retention.DELETE_PURGED_MAILING, given)
-        log.info("mailing.purged", extra={"mailing_id": mailing.id})
+    def _lock_mailings(self, cursor: Cursor, partition: Partition) -> list[int] | None:
+        """Locks the mailings with messages in the partition. None if some of them must be kept."""
+        bounds = {"first": partition.first_message_id, "end": partition.end_message_id}
+        cursor.execute(partitions.FIND_MAILINGS, bounds)
+        ids = [mailing.id for mailing in fetch_all(cursor, MailingId)]
+        cursor.execute(partitions.LOCK_OLD_MAILINGS, {"ids": bigints(ids), "days": self._days})
+        return ids if len(fetch_all(cursor, MailingId)) == len(ids) else None
+
+
+def _drop(cursor: Cursor, partition: Partition, mailings: list[int]) -> list[PurgedMailing]:
+    cursor.execute(partitions.LIMIT_WAIT)
+    try:
+        cursor.execute(partitions.DROP, {"number": partition.number})
+    except LockNotAvailable as error:
+        raise PartitionBusyError from error
+    cursor.execute(partitions.MARK_PURGED, {"ids": bigints(mailings)})
+    marked = fetch_all(cursor, PurgedMailing)
+    removed = bigints(mailing.id for mailing in marked if mailing.purged and mailing.hidden)
+    cursor.execute(partitions.DELETE_COUNTS, {"ids": removed})
+    cursor.execute(partitions.DELETE_MAILINGS, {"ids": removed})
+    return marked

@@ -13,6 +13,7 @@ from worker.maintenance.expirer import Expirer
 from worker.maintenance.finalizer import Finalizer
 from worker.maintenance.launcher import Launcher
 from worker.maintenance.message_count_compactor import MessageCountCompactor
+from worker.maintenance.partition_maker import PartitionMaker
 from worker.maintenance.retention import Retention
 from worker.time_budget import TimeBudget
 
@@ -29,7 +30,7 @@ ROUND_INTERVAL = 1.0
 """Seconds between rounds while messages are being sent."""
 
 MAX_PAUSE = 30.0
-"""Seconds by which settling, or a rescan for messages to expire, is delayed at most: the default of LEASE_SECONDS."""
+"""Seconds by which settling is delayed at most: the default of LEASE_SECONDS."""
 
 
 class Maintenance:
@@ -49,8 +50,9 @@ class Maintenance:
         """
         max_pause = min(MAX_PAUSE, lease_seconds)
         self._database = database
+        self._partition_maker = PartitionMaker(database)
         self._launcher = Launcher(database, launch_chunk)
-        self._expirer = Expirer(database, max_pause)
+        self._expirer = Expirer(database)
         self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
         self._finalizer = Finalizer(database)
         self._message_count_compactor = MessageCountCompactor(database)
@@ -62,8 +64,13 @@ class Maintenance:
         """Whether a mailing was being launched at the last check, here or by another worker."""
         return self._launcher.launching
 
+    def start_mailings(self) -> bool:
+        """Starts the mailings whose start has come. Returns whether there were any, for a round to launch."""
+        return self._launcher.start_mailings()
+
     def run(self) -> bool:
         """One round. Returns whether there is more to do at once."""
+        self._partition_maker.run()
         self._launcher.start_mailings()
         launching = self._launcher.launch()
         expiring = self._expirer.run()

@@ -11,6 +11,9 @@ from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.maintenance.round import Maintenance
 from worker.telemetry.metrics import Metrics
 
+START_CHECK_SECONDS = 0.5
+"""Seconds between checks of an idle worker whether the start of a mailing has come: one short statement."""
+
 ROUND_SECONDS = 1.0
 """Seconds between rounds while messages are being sent. An idle worker does one round per poll."""
 
@@ -73,8 +76,7 @@ class MaintenanceThread:
                 begun = time.monotonic()
                 if self._round():
                     self._on_work_found()
-                else:
-                    self._progress.wait(self._poll_seconds)
+                elif not self._wait():
                     self._stop.wait(begun + ROUND_SECONDS - time.monotonic())
         except BaseException as error:  # noqa: BLE001  the loop raises it
             if not (self._stop.is_set() and isinstance(error, TRANSIENT_ERRORS)):
@@ -82,6 +84,14 @@ class MaintenanceThread:
                 self._on_work_found()
         finally:
             self._database.close()
+
+    def _wait(self) -> bool:
+        """Waits for the next poll, for progress, or until a mailing starts. Returns whether one has."""
+        until = time.monotonic() + self._poll_seconds
+        while (left := until - time.monotonic()) > 0 and not self._progress.wait(min(START_CHECK_SECONDS, left)):
+            if self._maintenance.start_mailings():
+                return True
+        return False
 
     def _round(self) -> bool:
         """One round. Returns whether the loop or the next round should follow at once."""

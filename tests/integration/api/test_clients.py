@@ -160,8 +160,8 @@ def add_messages(connection: Connection, client_id: int) -> None:
             connection,
             """
             INSERT INTO message (
-                mailing_id, client_id, phone_number, status, attempts, in_doubt, lease_until, sent_at, ended_at)
-            SELECT %s, %s, 79161234567, status, %s, %s, CASE status WHEN 'sending' THEN now() END,
+                mailing_id, client_id, phone_number, status, attempts, in_doubt, claim_id, sent_at, ended_at)
+            SELECT %s, %s, 79161234567, status, %s, %s, CASE status WHEN 'sending' THEN 1 END,
                 CASE status WHEN 'sent' THEN now() END, CASE status WHEN 'sent' THEN now() END
             FROM (SELECT %s::message_status AS status) AS given
             """,

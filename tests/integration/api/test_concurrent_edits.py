@@ -156,7 +156,7 @@ def test_claim_after_claim_lets_a_pause_a_cancellation_or_a_removal_through_and_
             worker.commit()
             worker.autocommit = False
             with worker.cursor() as cursor:
-                rows, _ = queue._claim(cursor, 1, idle=False)
+                rows, *_ = queue._claim(cursor, 1, idle=False)
             claims += len(rows)
             if over.wait(0.02):
                 break

@@ -16,6 +16,7 @@ from tests.factories import (
     change_mailing,
     change_message,
     execute,
+    lease,
 )
 from tests.integration.api.calls import Caller
 from tests.integration.api.html_forms import fields_of
@@ -178,7 +179,7 @@ def test_a_waiting_message_has_an_attempt_and_no_reason(api: Caller, connection:
     )
     reason = "reason_code = 'connection_failed', reason_params = jsonb_build_object('words', 'timed out')"
     execute(connection, f"UPDATE message SET {reason}, attempts = 1, in_doubt = true")  # noqa: S608
-    change_message(connection, 2, "status = 'sending', attempts = 2, lease_until = now() + interval '1 min'")
+    lease(connection, 2)
     change_message(connection, 3, "status = 'failed', ended_at = now()")
     for message_id in (1, 2):
         page = text_of(api, f"/ledger/{message_id}/")

@@ -10,8 +10,9 @@ from tests.integration.api.test_query_costs import app, cost, ledger
 
 __all__ = ["app", "ledger"]
 
-A_PAGE = 130
-"""Pages of the database that a page of 50 rows may touch: mostly some tens, and 40 steps to find a moment."""
+A_PAGE = 130 + 50 * 9
+"""Pages of the database that a page of 50 rows may touch: mostly some tens, 40 steps to find a moment, and three steps
+for the last attempt of each message."""
 A_LOOK = 2000
 """For a mailing's own page: 400 steps of its timeline, and of each status the messages whose reasons are looked at."""
 

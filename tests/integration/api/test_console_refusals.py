@@ -6,7 +6,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.console.mailing_actions import MailingAction
-from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute, value
+from tests.factories import add_running_mailing, cancel, change_mailing, change_message, execute, lease, value
 from tests.integration.api.calls import Caller, add_client, add_mailing
 from tests.integration.api.html_forms import posting_forms
 
@@ -106,7 +106,7 @@ def test_an_edit_of_a_launched_mailing_is_planned_for_what_waits(api: Caller, co
 
 def test_removing_a_mailing_tells_pending_messages_from_those_in_flight(api: Caller, connection: Connection) -> None:
     mailing_id = add_running_mailing(connection, 3)
-    change_message(connection, 1, "status = 'sending', lease_until = now() + interval '1 minute', attempts = 1")
+    lease(connection, 1)
     page = api.get(f"/mailings/{mailing_id}/remove/").text
     assert "2 pending messages will not be sent." in page
     assert "1 message already in flight may still be delivered." in page

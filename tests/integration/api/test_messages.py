@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from api.messages.keyset import KeysetPage
+from api.messages.pages import message_page
+from shared.domain.statuses import MessageStatus
 from tests import factories
 from tests.integration.api.calls import Caller
 
@@ -13,43 +17,49 @@ slashes = pytest.mark.parametrize("slash", ["", "/"], ids=["without a slash", "w
 
 @pytest.fixture
 def ledger(connection: Connection) -> None:
-    """Three mailings to three clients: what is sent, failed, and pending, by mailing; ids by mailing and client."""
-    for status in ("sent", "failed", "pending"):
+    """Four mailings to three clients: what is sent, failed, pending and sending; ids by mailing and client."""
+    for status in ("sent", "failed", "pending", "pending"):
         mailing_id = factories.add_mailing(connection)
         factories.execute(
             connection,
             """
             INSERT INTO message (mailing_id, client_id, phone_number, status, sent_at, ended_at)
-            SELECT %s, client_id, 79160000000 + client_id, status, CASE status WHEN 'sent' THEN now() END,
-                CASE WHEN status <> 'pending' THEN now() END
+            SELECT %s, client_id, 79160000000 + client_id, status,
+                CASE status WHEN 'sent' THEN now() END, CASE WHEN status NOT IN ('pending', 'sending') THEN now() END
             FROM generate_series(1, 3) AS client_id, (SELECT %s::message_status AS status) AS given
             ORDER BY client_id
             """,
             mailing_id,
             status,
         )
+    factories.lease(connection, 10, 11, 12)
 
 
 @pytest.mark.usefixtures("ledger")
 @pytest.mark.parametrize(
     ("query", "ids"),
     [
-        ("", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
-        ("?after=7", [8, 9]),
+        ("", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+        ("?after=10", [11, 12]),
         ("?status=failed", [4, 5, 6]),
         ("?status=failed&after=5", [6]),
         ("?status=unknown", []),
+        ("?status=pending&after=7", [8, 9]),
+        ("?status=sending&after=10", [11, 12]),
+        ("?status=sending&mailing_id=3", []),
+        ("?mailing_id=4&status=sending", [10, 11, 12]),
+        ("?mailing_id=4", [10, 11, 12]),
         ("?mailing_id=2", [4, 5, 6]),
         ("?mailing_id=2&after=4", [5, 6]),
         ("?mailing_id=2&status=failed", [4, 5, 6]),
         ("?mailing_id=2&status=sent", []),
         ("?mailing_id=9", []),
-        ("?client_id=2", [2, 5, 8]),
-        ("?client_id=2&after=2", [5, 8]),
+        ("?client_id=2", [2, 5, 8, 11]),
+        ("?client_id=2&after=5", [8, 11]),
         ("?client_id=2&mailing_id=3", [8]),
         ("?client_id=2&status=sent", [2]),
-        ("?phone_number=79160000003", [3, 6, 9]),
-        ("?phone_number=%2B79160000003", [3, 6, 9]),
+        ("?phone_number=79160000003", [3, 6, 9, 12]),
+        ("?phone_number=%2B79160000003", [3, 6, 9, 12]),
         ("?phone_number=79160000003&client_id=3&mailing_id=1&status=sent", [3]),
         ("?phone_number=79160000003&client_id=1", []),
     ],
@@ -153,3 +163,39 @@ def test_nobody_writes_the_ledger(api: Caller, method: str, path: str) -> None:
     response = getattr(api, method)(path, json={})
     assert response.status_code == 405
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+QUEUED_IN_DISORDER = """
+UPDATE message SET due_at = now() + interval '1 s' * (id %% 7) WHERE id %% 3 = 0;
+UPDATE message SET due_at = now() + interval '1 h' * (id %% 50) WHERE id %% 5 = 0;
+UPDATE message SET due_at = 'infinity' WHERE id %% 11 = 0;
+UPDATE message SET status = 'sent', attempts = 1, sent_at = now(), ended_at = now() WHERE id BETWEEN 40 AND 300
+"""
+"""Batches that lie among others, name the same messages, and name messages that have ended."""
+
+
+@pytest.mark.parametrize("latest_first", [False, True])
+@pytest.mark.parametrize("limit", [1, 7, 100, 1000])
+def test_pages_of_pending_messages_are_full_and_in_order_however_they_are_queued(
+    limit: int, latest_first: bool, app: Flask, connection: Connection
+) -> None:
+    for _ in range(2):
+        factories.add_running_mailing(connection, 400)
+    for statement in QUEUED_IN_DISORDER.split(";"):
+        factories.execute(connection, statement)
+
+    for wanted in ({}, {"mailing_id": 1}):
+        expected = [
+            id_
+            for id_, mailing_id in factories.rows(
+                connection, "SELECT id, mailing_id FROM message WHERE status = 'pending' ORDER BY id"
+            )
+            if wanted.get("mailing_id", mailing_id) == mailing_id
+        ]
+        page, found = KeysetPage(limit, latest_first=latest_first), []
+        with app.app_context():
+            while ids := [message.id for message in message_page(page, {"status": MessageStatus.PENDING} | wanted)]:
+                found += ids
+                assert len(ids) == limit or len(found) == len(expected)
+                page = page.from_id(ids[-1], limit)
+        assert found == (expected[::-1] if latest_first else expected)

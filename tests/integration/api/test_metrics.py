@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from tests.factories import add_report, add_running_mailing, change_mailing, change_message
+from tests.factories import add_report, add_running_mailing, change_mailing, change_message, lease
 from tests.integration.api.calls import Caller, caller, unused_port
 
 
@@ -43,6 +43,7 @@ def test_messages_and_mailings_are_told_by_status(fresh: Caller, connection: Con
     assert scraped["gonets_messages", "failed"] == 1
     assert scraped["gonets_messages", "sent"] == 0
     assert scraped["gonets_mailings", "running"] == 1
+    assert scraped["gonets_unended_messages",] == 0
     assert scraped["gonets_database_up",] == 1
 
 
@@ -62,9 +63,11 @@ def test_the_oldest_due_message_is_told_if_it_may_be_sent(
 
 
 def test_expired_leases_that_are_not_reclaimed_are_in_the_metrics(fresh: Caller, connection: Connection) -> None:
-    add_running_mailing(connection, 2)
-    change_message(connection, 1, "status = 'sending', lease_until = now() - interval '1 minute'")
-    change_message(connection, 2, "status = 'sending', lease_until = now() + interval '1 minute'")
+    add_running_mailing(connection, 3)
+    # A message that its claim no longer holds is not counted.
+    lease(connection, 1, 3, until="now() - interval '1 minute'")
+    change_message(connection, 3, "status = 'sent', sent_at = now(), ended_at = now()")
+    lease(connection, 2, until="now() + interval '1 minute'")
 
     assert scrape(fresh)["gonets_leases_run_out",] == 1
 

@@ -34,6 +34,9 @@ SELECT mailing_id, n, 79000000000 + n, status, CASE status WHEN 'sent' THEN now(
     CASE WHEN status <> 'pending' THEN now() END
 FROM generate_series(1, 10) mailing_id, generate_series(1, 10000) n, LATERAL (SELECT CASE
     WHEN mailing_id < 10 THEN 'sent' WHEN n > 9990 THEN 'failed' ELSE 'pending' END::message_status) AS one(status);
+INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, worker)
+SELECT id, 1, now(), 0.1, 'default', CASE status WHEN 'sent' THEN 'accepted' ELSE 'refused' END::attempt_result, 'w'
+FROM message WHERE status <> 'pending';
 ANALYZE;
 """
 

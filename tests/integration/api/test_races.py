@@ -175,7 +175,7 @@ def test_a_message_that_is_claimed_at_the_same_time_keeps_the_number_it_is_sent_
     path = f"/v1/client/{add_client(api)}/"
     add_mailing(api)
     factories.execute(connection, LAUNCH)
-    factories.execute(holder, "UPDATE message SET status = 'sending', attempts = 1, lease_until = now()")
+    factories.execute(holder, "UPDATE message SET status = 'sending', attempts = 1, claim_id = 1")
     (answer,) = once_blocked(connection, holder.commit, put(app, path, client_body(phone_number=79169999999)))
     assert answer.status_code == 200
     assert [message["phone_number"] for message in api.get("/v1/message/").json] == [79161234567]

@@ -13,8 +13,8 @@ def launch(connection: Connection, mailing_id: int, *statuses: str) -> None:
         factories.execute(
             connection,
             """
-            INSERT INTO message (mailing_id, client_id, phone_number, status, lease_until, sent_at, ended_at)
-            SELECT %s, %s, 79161234567, status, CASE status WHEN 'sending' THEN now() END,
+            INSERT INTO message (mailing_id, client_id, phone_number, status, claim_id, sent_at, ended_at)
+            SELECT %s, %s, 79161234567, status, CASE status WHEN 'sending' THEN 1 END,
                 CASE status WHEN 'sent' THEN now() END, CASE WHEN status NOT IN ('pending', 'sending') THEN now() END
             FROM (SELECT %s::message_status AS status) AS given
             """,

@@ -9,17 +9,10 @@ from typing import Any
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from tests.submit_results import submitted
-from worker.claim_cursor import ClaimCursor
 from worker.claimed_message import AttemptResult, ClaimedMessage
 
-CLAIM_ONE_HUNDRED = {
-    "limit": 100,
-    "lease": 30.0,
-    "worker": "somebody",
-    "wait": False,
-    **ClaimCursor(30.0).positions(),
-}
-"""Parameters of CLAIM."""
+TAKE_ONE_HUNDRED = {"limit": 100, "wait": False}
+"""Parameters of the statements that take messages out of the queue."""
 
 ANSWERS = {
     "accepted": submitted(Result.ACCEPTED, 200),

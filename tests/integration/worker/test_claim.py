@@ -12,7 +12,6 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.statuses import OnUnknown
-from shared.sql.claims import CLAIM
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -23,12 +22,13 @@ from tests.factories import (
     change_mailing,
     change_message,
     execute,
+    lease,
     make_due,
     message,
     revise_text,
     value,
 )
-from tests.integration.worker.attempt_results import CLAIM_ONE_HUNDRED, answer, claimed_at
+from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
@@ -68,8 +68,6 @@ def test_the_attempt_is_counted_and_the_lease_is_committed_with_the_claim(
 @pytest.mark.parametrize(
     "change",
     [
-        "status = 'sending', lease_until = now() + interval '1 hour'",
-        "status = 'sending', lease_until = now() - interval '1 hour'",  # expired leases are reclaimed first
         "status = 'sent', sent_at = now(), ended_at = now()",
         "status = 'failed', ended_at = now()",
         "status = 'expired', ended_at = now()",
@@ -81,6 +79,16 @@ def test_the_attempt_is_counted_and_the_lease_is_committed_with_the_claim(
 def test_a_message_that_is_not_pending_and_due_is_left_alone(change: str, connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 2)
     change_message(connection, 1, change)
+
+    assert ids(queue.claim(10)) == [2]
+
+
+@pytest.mark.parametrize("until", ["now() + interval '1 hour'", "now() - interval '1 hour'"])
+def test_a_message_under_lease_is_left_alone_until_its_lease_is_reclaimed(
+    until: str, connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 2)
+    lease(connection, 1, until=until)
 
     assert ids(queue.claim(10)) == [2]
 
@@ -206,12 +214,13 @@ def test_workers_at_work_together_never_claim_the_same_message(connection: Conne
 
 
 def test_what_another_is_just_claiming_is_passed_over_without_waiting(
-    connection: Connection, connect: Connect, queue: Queue
+    connection: Connection, connect: Connect, queue: Queue, open_queue: OpenQueue
 ) -> None:
-    add_running_mailing(connection, 3)
+    mailing_id = add_running_mailing(connection, 2)
+    add_messages(connection, mailing_id, 1)  # in a batch of its own
     another = connect()
     another.autocommit = False
-    held = _claim_and_hold(another, 2)
+    held = _claim_and_hold(open_queue("holder"), another, 2)
 
     claimed = in_background(lambda: queue.claim(100)).result(PATIENCE)
 
@@ -231,7 +240,7 @@ def test_a_claim_that_waited_takes_messages_as_they_are_now(
     # All of this is committed after the claim has got its view of the messages.
     change_message(connection, 1, "phone_number = 79001112233")
     change_message(connection, 2, "status = 'cancelled', ended_at = now()")
-    change_message(connection, 3, "status = 'sending', attempts = 1, lease_until = now()")
+    lease(connection, 3)
     editor.commit()
 
     claimed = {delivery.message_id: delivery.phone_number for delivery in claim.result(PATIENCE)}
@@ -239,11 +248,11 @@ def test_a_claim_that_waited_takes_messages_as_they_are_now(
     assert claimed == {1: 79001112233, 4: FIRST_PHONE + 4}
 
 
-def test_a_pause_waits_for_a_claim_under_way(connection: Connection, connect: Connect) -> None:
+def test_a_pause_waits_for_a_claim_under_way(connection: Connection, connect: Connect, open_queue: OpenQueue) -> None:
     mailing_id = add_running_mailing(connection, 1)
     claiming, editor = connect(), connect()
     claiming.autocommit = False
-    _claim_and_hold(claiming, 1)
+    _claim_and_hold(open_queue("holder"), claiming, 1)
 
     pause = in_background(lambda: change_mailing(editor, mailing_id, "status = 'paused'"))
 
@@ -286,7 +295,7 @@ def test_claims_one_after_another_do_not_keep_a_change_waiting(
     mailing_id = add_running_mailing(connection, 2)
     claiming, editor = connect(), connect()
     claiming.autocommit = False
-    _claim_and_hold(claiming, 1)
+    _claim_and_hold(open_queue("holder"), claiming, 1)
     change = in_background(lambda: execute(editor, "SELECT pg_advisory_lock(%s)", mailing_id))
     wait_for_lock_waiter(connection)
 
@@ -345,8 +354,7 @@ def test_a_message_keeps_its_text_for_every_repeat_and_one_never_attempted_gets_
     assert message(connection, 2)["text_revision"] == 2
 
 
-def _claim_and_hold(connection: Connection, limit: int) -> list[int]:
-    """Claims, and leaves the transaction open."""
+def _claim_and_hold(queue: Queue, connection: Connection, limit: int) -> list[int]:
+    """Claims with another connection than the queue's, and leaves the transaction open."""
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {**CLAIM_ONE_HUNDRED, "limit": limit})
-        return [message_id for message_id, *_ in cursor.fetchall()]
+        return [row.id for row in queue._claim(cursor, limit, idle=False).rows]

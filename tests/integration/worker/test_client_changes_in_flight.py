@@ -41,7 +41,7 @@ def release(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> N
 
 def expire_lease(queue: Queue, connection: Connection, delivery: ClaimedMessage) -> None:
     expire_leases(connection)
-    reclaim(queue, 1)
+    reclaim(queue)
 
 
 def remove_client(connection: Connection) -> None:
@@ -186,7 +186,7 @@ def test_a_message_that_was_attempted_keeps_its_phone_number(
 
 def test_an_end_that_somebody_gave_it_meanwhile_stays(connection: Connection, queue: Queue) -> None:
     delivery = claim(connection, queue)
-    change_message(connection, 1, "status = 'unknown', ended_at = now(), lease_until = NULL, reason_code = 'by hand'")
+    change_message(connection, 1, "status = 'unknown', ended_at = now(), reason_code = 'by hand'")
     remove_client(connection)
 
     queue.record([answer(delivery, "refused")])

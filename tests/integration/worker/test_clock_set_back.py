@@ -10,15 +10,23 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.sql.claims import RENEW_LEASES
 from tests.conftest import Connect
-from tests.factories import add_running_mailing, attempts_of, change_message, execute, message, rows, value
+from tests.factories import (
+    add_running_mailing,
+    attempts_of,
+    change_message,
+    execute,
+    expire_leases,
+    message,
+    rows,
+    value,
+)
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
-from tests.integration.worker.leases import reclaim, reclaimer_of
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
 from worker.lanes.fleet_rate_limiter import CLOCK_STEP, LOOKAHEAD, FleetRateLimiter
 from worker.maintenance.round import Maintenance
 from worker.queue import Queue
-from worker.time_budget import TimeBudget
 
 RATE_LIMIT_RESTARTED = "rate_limit.restarted"
 LEASES_BEGIN_ANEW = "leases.renewed"
@@ -35,7 +43,7 @@ def put_a_day_ahead(connection: Connection) -> None:
     """Dates all claims as a clock would that is a day ahead."""
     execute(
         connection,
-        "UPDATE message SET claimed_at = claimed_at + interval '1 day', lease_until = lease_until + interval '1 day'",
+        "UPDATE claim SET claimed_at = claimed_at + interval '1 day', lease_until = lease_until + interval '1 day'",
     )
 
 
@@ -96,6 +104,16 @@ def test_the_next_slot_of_a_low_rate_is_not_taken_for_a_clock_that_was_set_back(
     assert RATE_LIMIT_RESTARTED not in caplog.messages
 
 
+def test_slots_of_a_time_in_which_nothing_was_sent_are_not_taken_later(
+    connection: Connection, open_queue: OpenQueue
+) -> None:
+    limiter = FleetRateLimiter(200)
+    add_running_mailing(connection, 2 * limiter.slots_ahead)
+    set_next_slot(connection, "-1 hour")
+
+    assert len(open_queue(rate_limiter=limiter).claim(1000)) == limiter.slots_ahead
+
+
 def test_a_lease_that_was_dated_in_the_future_lasts_for_a_whole_lease_from_now_on(
     connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,13 +122,13 @@ def test_a_lease_that_was_dated_in_the_future_lasts_for_a_whole_lease_from_now_o
     put_a_day_ahead(connection)
     alive = open_queue("alive")
 
-    assert reclaim(alive, 10) == 0
+    assert reclaim(alive) == 0
     assert LEASES_BEGIN_ANEW in caplog.messages
-    assert value(connection, "SELECT lease_until - claimed_at = interval '60 s' AND claimed_at <= now() FROM message")
+    assert value(connection, "SELECT lease_until - claimed_at = interval '60 s' AND claimed_at <= now() FROM claim")
 
     caplog.clear()
-    execute(connection, "UPDATE message SET lease_until = now() - interval '1 s'")
-    assert reclaim(alive, 10) == 1
+    expire_leases(connection)
+    assert reclaim(alive) == 1
     assert [one["result"] for one in attempts_of(connection, 1)] == ["ambiguous"]
     assert caplog.messages == ["lease.expired"]
 
@@ -120,7 +138,7 @@ def test_the_holder_of_such_a_lease_records_what_came_of_it(connection: Connecti
     holder = open_queue("holder")
     [delivery] = holder.claim(1)
     put_a_day_ahead(connection)
-    reclaim(open_queue("other"), 10)
+    reclaim(open_queue("other"))
 
     holder.record([answer(delivery, "accepted")])
 
@@ -133,11 +151,11 @@ def test_leases_of_workers_that_hold_for_longer_are_left_alone(
 ) -> None:
     add_running_mailing(connection)
     open_queue("long", lease_seconds=3600.0).claim(1)
-    before = rows(connection, "SELECT claimed_at, lease_until FROM message")
+    before = rows(connection, "SELECT claimed_at, lease_until FROM claim")
 
-    assert reclaim(open_queue("short", lease_seconds=6.0, request_timeout=1.0), 10) == 0
+    assert reclaim(open_queue("short", lease_seconds=6.0, request_timeout=1.0)) == 0
 
-    assert rows(connection, "SELECT claimed_at, lease_until FROM message") == before
+    assert rows(connection, "SELECT claimed_at, lease_until FROM claim") == before
     assert LEASES_BEGIN_ANEW not in caplog.messages
 
 
@@ -156,37 +174,21 @@ def test_a_lease_that_was_claimed_while_others_are_looked_at_is_left_alone(
 
 
 def test_of_leases_that_were_dated_in_the_future_those_that_nobody_holds_begin_anew_as_many_as_asked_for(
-    connection: Connection, connect: Connect, open_queue: OpenQueue
+    connection: Connection, connect: Connect, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("worker.maintenance.lease_reclaimer.RECLAIM_LIMIT", 2)
     add_running_mailing(connection, 4)
-    open_queue("dead").claim(4)
+    dead = open_queue("dead")
+    first, *_ = [dead.claim(1)[0].claim.id for _ in range(4)]
     put_a_day_ahead(connection)
     another = connect()
     another.autocommit = False
-    execute(another, "SELECT FROM message WHERE id = 1 FOR UPDATE")
+    execute(another, "SELECT FROM claim WHERE id = %s FOR UPDATE", first)
 
-    in_background(lambda: reclaim(open_queue("alive"), 2)).result(PATIENCE)
+    in_background(lambda: reclaim(open_queue("alive"))).result(PATIENCE)
 
-    assert value(connection, "SELECT count(*) FROM message WHERE claimed_at <= now()") == 2
-    assert value(connection, "SELECT claimed_at > now() FROM message WHERE id = 1")
-
-
-def test_a_check_for_expired_leases_that_was_dated_in_the_future_hides_none(
-    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_running_mailing(connection)
-    reclaim(queue, 10)
-    not_due = TimeBudget(0.01, 30.0)
-    not_due.wait(30.0)
-    reclaimer = reclaimer_of(queue)
-    monkeypatch.setattr(reclaimer, "_rescan", not_due)
-    # As left by a look before the clock was put back by an hour.
-    monkeypatch.setattr(reclaimer, "_since", value(connection, "SELECT now() + interval '1 hour'"))
-    monkeypatch.setattr(reclaimer, "_looked_at", value(connection, "SELECT now() + interval '1 hour'"))
-    queue.claim(1)
-    change_message(connection, 1, "lease_until = now() - interval '1 s'")
-
-    assert reclaim(queue, 10) == 1
+    assert value(connection, "SELECT count(*) FROM claim WHERE claimed_at <= now()") == 2
+    assert value(connection, "SELECT claimed_at > now() FROM claim WHERE id = %s", first)
 
 
 def test_messages_that_are_due_later_than_any_retry_are_due_now(
@@ -205,14 +207,14 @@ def test_messages_that_are_due_later_than_any_retry_are_due_now(
             "now() + interval '20 minutes 30 s'",  # a retry before a small step of the clock
             "'infinity'",  # a poison message
             "now() + interval '1 day', status = 'failed', ended_at = now()",
-            "now() + interval '1 day'",  # in somebody's hands
+            "now() + interval '1 day'",  # in a batch that somebody has locked
         ],
         start=1,
     ):
         change_message(connection, message_id, f"due_at = {due_at}")
     another = connect()
     another.autocommit = False
-    execute(another, "SELECT FROM message WHERE id = 6 FOR UPDATE")
+    execute(another, "SELECT FROM queue_batch WHERE message_ids @> ARRAY[6::bigint] AND due_at > now() FOR UPDATE")
     maintenance = Maintenance(open_database(), launch_chunk=1000, longest_retry=1200.0)
 
     in_background(maintenance.run).result(PATIENCE)

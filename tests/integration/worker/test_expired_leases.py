@@ -5,25 +5,24 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.sql.claims import FIND_EXPIRED_LEASES
+from shared.sql.claims import FIND_EXPIRED
 from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
     attempts_of,
     cancel,
-    change_message,
     execute,
     expire_leases,
     make_due,
     message,
+    rows,
     value,
 )
 from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
-from tests.integration.worker.leases import reclaim, reclaimer_of
+from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
 from worker.queue import Queue
-from worker.time_budget import TimeBudget
 
 REASON = "The lease expired before the worker recorded a result"
 
@@ -35,7 +34,7 @@ def test_a_message_whose_lease_expired_is_reclaimed_as_an_ambiguous_attempt_of_i
     [delivery] = open_queue("dead").claim(1)
     expire_leases(connection)
 
-    assert reclaim(open_queue("alive"), 10) == 1
+    assert reclaim(open_queue("alive")) == 1
 
     now = message(connection, 1)
     assert (now["status"], now["in_doubt"], now["attempts"], now["uncounted_attempts"]) == ("pending", True, 1, 0)
@@ -69,7 +68,7 @@ def test_it_waits_before_it_is_tried_again(connection: Connection, open_queue: O
     queue.claim(1)
     expire_leases(connection)
 
-    reclaim(queue, 10)
+    reclaim(queue)
 
     assert value(connection, "SELECT due_at > now() FROM message")
     assert queue.claim(1) == []
@@ -79,7 +78,7 @@ def test_the_next_attempt_has_the_next_number(connection: Connection, queue: Que
     add_running_mailing(connection)
     queue.claim(1)
     expire_leases(connection)
-    reclaim(queue, 10)
+    reclaim(queue)
 
     [delivery] = queue.claim(1)
 
@@ -97,7 +96,7 @@ def test_it_ends_as_unknown_when_its_attempts_are_spent_or_the_mailing_holds_aft
     for number in range(attempts):
         assert queue.claim(1) if number < 2 else queue.claim_poison_message()
         expire_leases(connection)
-        assert reclaim(queue, 10) == 1
+        assert reclaim(queue) == 1
 
     now = message(connection, 1)
     assert (now["status"], now["in_doubt"]) == (status, True)
@@ -110,7 +109,7 @@ def test_a_message_that_crashes_its_worker_every_time_ends(connection: Connectio
     while (victim := open_queue(f"victim {deaths}")).claim(1) or victim.claim_poison_message():
         deaths += 1
         expire_leases(connection)
-        reclaim(open_queue("heir"), 10)
+        reclaim(open_queue("heir"))
 
     assert deaths == 3
     assert message(connection, 1)["status"] == "unknown"
@@ -124,7 +123,7 @@ def test_uncounted_attempts_stay_uncounted(connection: Connection, queue: Queue)
     queue.claim(1)
     expire_leases(connection)
 
-    reclaim(queue, 10)
+    reclaim(queue)
 
     now = message(connection, 1)
     assert (now["status"], now["attempts"], now["uncounted_attempts"]) == ("pending", 4, 3)
@@ -138,16 +137,18 @@ def test_the_messages_of_a_mailing_that_was_cancelled_meanwhile_are_reclaimed_to
     cancel(connection, mailing_id)
     expire_leases(connection)
 
-    assert reclaim(queue, 10) == 1
+    assert reclaim(queue) == 1
     assert message(connection, 1)["status"] == "pending"
 
 
 def test_a_lease_that_holds_is_left_alone(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection, 2)
-    open_queue("alive").claim(2)
-    change_message(connection, 2, "lease_until = now() - interval '1 s'")
+    alive = open_queue("alive")
+    alive.claim(1)
+    [expired] = alive.claim(1)
+    execute(connection, "UPDATE claim SET lease_until = now() - interval '1 s' WHERE id = %s", expired.claim.id)
 
-    assert reclaim(open_queue("another"), 10) == 1
+    assert reclaim(open_queue("another")) == 1
 
     assert message(connection, 1)["status"] == "sending"
     assert message(connection, 2)["status"] == "pending"
@@ -157,41 +158,44 @@ def test_the_oldest_are_reclaimed_first_and_no_more_than_asked_for(
     connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_running_mailing(connection, 5)
-    queue.claim(5)
-    execute(connection, "UPDATE message SET lease_until = now() - interval '1 minute'")
-    change_message(connection, 4, "lease_until = now() - interval '1 hour'")
-    not_due = TimeBudget(0.01, PATIENCE)
-    not_due.wait(PATIENCE)
-    monkeypatch.setattr(reclaimer_of(queue), "_rescan", not_due)
+    monkeypatch.setattr("worker.maintenance.lease_reclaimer.RECLAIM_LIMIT", 2)
+    claims = [claimed.claim.id for number in (1, 1, 2, 1) for claimed in queue.claim(number)[:1]]
+    expire_leases(connection)
+    execute(connection, "UPDATE claim SET lease_until = now() - interval '1 hour' WHERE id = %s", claims[2])
 
-    assert [reclaim(queue, 1), reclaim(queue, 3)] == [1, 3]
+    assert reclaim(queue) == 3
 
-    assert message(connection, 4)["status"] == "pending"
-    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") == 4
+    assert [message(connection, number)["status"] for number in (3, 4)] == ["pending", "pending"]
+    assert value(connection, "SELECT count(*) FROM claim") == 2
+    assert [reclaim(queue), reclaim(queue)] == [2, 0]
+    assert value(connection, "SELECT count(*) FROM claim") == 0
 
 
 def test_what_another_is_just_reclaiming_is_skipped_without_waiting(
     connection: Connection, connect: Connect, open_queue: OpenQueue
 ) -> None:
     add_running_mailing(connection, 2)
-    open_queue("dead").claim(2)
+    dead = open_queue("dead")
+    for _ in range(2):
+        dead.claim(1)
     expire_leases(connection)
     another = connect()
     another.autocommit = False
-    with another.cursor() as cursor:
-        cursor.execute(FIND_EXPIRED_LEASES, {"since": "-infinity", "limit": 1})
+    assert len(rows(another, FIND_EXPIRED.replace("%(limit)s", "1"))) == 1
 
-    assert in_background(lambda: reclaim(open_queue("heir"), 10)).result(PATIENCE) == 1
+    assert in_background(lambda: reclaim(open_queue("heir"))).result(PATIENCE) == 1
 
 
 def test_two_workers_reclaim_each_message_once(connection: Connection, open_queue: OpenQueue) -> None:
     add_running_mailing(connection, 500)
-    open_queue("dead").claim(500)
+    dead = open_queue("dead")
+    while dead.claim(10):
+        pass
     expire_leases(connection)
 
     def reclaim_all(queue: Queue) -> int:
         taken = 0
-        while some := reclaim(queue, 20):
+        while some := reclaim(queue):
             taken += some
         return taken
 
@@ -201,13 +205,14 @@ def test_two_workers_reclaim_each_message_once(connection: Connection, open_queu
 
     assert taken == 500
     assert value(connection, "SELECT count(*) FROM attempt WHERE number = 1 AND worker = 'dead'") == 500
+    assert value(connection, "SELECT count(*) FROM claim") == 0
 
 
 def test_a_repeat_carries_the_same_text(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, text="as it was")
     queue.claim(1)
     expire_leases(connection)
-    reclaim(queue, 10)
+    reclaim(queue)
     make_due(connection)
 
     [delivery] = queue.claim(1)

@@ -16,6 +16,7 @@ from shared.gateways.gonets import GonetsAdapter
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
+    add_messages,
     add_running_mailing,
     counted,
     execute,
@@ -24,7 +25,6 @@ from tests.factories import (
     message,
     message_counts,
     rows,
-    value,
 )
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
@@ -131,48 +131,45 @@ def test_a_result_that_the_database_rejects_does_not_delay_a_thousand_others(
     claimed = queue.claim(1001)
 
     queue.record(
-        [answer(one, "accepted", code="nul \x00" if one.phone_number == BAD_PHONE else 200) for one in claimed]
+        [answer(one, "accepted", code="nul \x00" if one.phone_number == BAD_PHONE else "200") for one in claimed]
     )
 
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 1000, "sending": 1}
     expire_leases(connection)
-    assert reclaim(queue, 10) == 1
+    assert reclaim(queue) == 1
     assert counted(connection, mailing_id) == {"sent": 1000, "pending": 1}
 
 
-def test_a_row_that_somebody_holds_on_to_is_passed_over(connection: Connection, connect: Connect, queue: Queue) -> None:
+def test_a_batch_that_somebody_holds_on_to_is_passed_over(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
     add_running_mailing(connection, 1001)
     holder = connect()
     holder.autocommit = False
-    execute(holder, "UPDATE message SET reason_code = 'mine' WHERE id = 500")
+    [(held,)] = rows(holder, "SELECT message_ids FROM queue_batch WHERE message_ids @> ARRAY[500::bigint] FOR UPDATE")
 
     claimed = in_background(lambda: queue.claim(1001)).result(PATIENCE)
 
-    assert sorted(one.message_id for one in claimed) == [number for number in range(1, 1002) if number != 500]
+    assert held == list(range(401, 601))
+    assert sorted(one.message_id for one in claimed) == [number for number in range(1, 1002) if number not in held]
 
 
-def test_what_is_behind_the_place_that_was_reached_is_found_soon(connection: Connection, queue: Queue) -> None:
-    # More than are claimed one by one, 10 ms apart, until the look back is due.
-    add_running_mailing(connection, 5000)
+def test_what_is_made_pending_by_hand_comes_before_what_became_due_later(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection, 100)
+    add_messages(connection, mailing_id, 10)
     queue.claim(60)
-    execute(connection, "UPDATE message SET status = 'pending', lease_until = NULL, attempts = 0 WHERE id = 1")
+    execute(connection, "UPDATE message SET status = 'pending', attempts = 0 WHERE id = 1")
 
-    found: list[int] = []
-
-    def is_found() -> bool:
-        found.extend(one.message_id for one in queue.claim(1))
-        return 1 in found
-
-    eventually(is_found)
-    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") > 0
+    assert sorted(one.message_id for one in queue.claim(41)) == [1, *range(61, 101)]
 
 
-def test_what_a_worker_itself_releases_it_finds_at_once(connection: Connection, queue: Queue) -> None:
-    add_running_mailing(connection, 100)
+def test_what_a_worker_itself_releases_comes_before_what_became_due_later(connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection, 100)
+    add_messages(connection, mailing_id, 10)
     claimed = queue.claim(60)
     queue.release([one for one in claimed if one.message_id <= 2])
 
-    assert sorted(one.message_id for one in queue.claim(3)) == [1, 2, 61]
+    assert sorted(one.message_id for one in queue.claim(42)) == [1, 2, *range(61, 101)]
 
 
 def test_messages_whose_text_is_gone_end_and_delay_no_others(

@@ -101,6 +101,7 @@ def test_each_gateway_has_a_rate_limit_of_its_own(connection: Connection, open_d
     database = open_database()
     one, other = FleetRateLimiter(0.01, "one"), FleetRateLimiter(0.01, "other")  # a slot every 102 seconds
 
+    assert database.transaction(other.free_slots) == 1
     taken = database.transaction(lambda cursor: one.take(cursor, one.free_slots(cursor)))
 
     assert len(taken) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import partial
 from typing import Any
@@ -140,8 +141,9 @@ def test_an_audience_is_launched_chunk_by_chunk_to_the_last_client(
 
 
 def test_the_audience_grows_with_each_chunk_and_the_end_is_told_once(
-    connection: Connection, open_maintenance: OpenMaintenance
+    connection: Connection, open_maintenance: OpenMaintenance, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     add_clients(connection, 25)
     mailing_id = add_mailing(connection)
     maintenance = open_maintenance(launch_chunk=10)
@@ -153,6 +155,7 @@ def test_the_audience_grows_with_each_chunk_and_the_end_is_told_once(
         seen.append((more, now["audience"], now["launched_at"] is not None))
 
     assert seen == [(True, 10, False), (True, 20, False), (True, 25, True), (False, 25, True)]
+    assert caplog.messages == ["mailing.started", "mailing.launched"]
 
 
 def test_a_worker_goes_on_where_one_that_died_has_stopped(

@@ -24,7 +24,7 @@ from tests.factories import (
     add_running_mailing,
     change_mailing,
     counted,
-    execute,
+    lease,
     mailing,
     rows,
     value,
@@ -436,14 +436,7 @@ def test_the_claims_of_a_dead_worker_are_sent_by_another(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
     add_running_mailing(connection, 10)
-    execute(
-        connection,
-        """
-        UPDATE message SET status = 'sending', attempts = 1, claimed_at = now() - interval '1 minute',
-            lease_until = now() - interval '1 s', lease_worker = 'dead', text_revision = 1
-        WHERE id <= 3
-        """,
-    )
+    lease(connection, 1, 2, 3, worker="dead", until="now() - interval '1 s'")
 
     run(poll_seconds=0.1)
 

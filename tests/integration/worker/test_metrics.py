@@ -50,7 +50,7 @@ def attempted(result: Result, seconds: float) -> AttemptResult:
         in_doubt=False,
         on_unknown=OnUnknown.RESEND,
         worker="w",
-        claim=Claim(NOON.timestamp(), 0.0),
+        claim=Claim(1, NOON.timestamp(), 0.0),
         start_from=0.0,
         start_by=1.0,
     )

@@ -23,7 +23,7 @@ from tests.factories import (
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
-from tests.integration.worker.test_claim_plans import pages_of_a_claim
+from tests.query_plans import pages_of_a_claim
 from worker.claimed_message import ClaimedMessage
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.round import Maintenance
@@ -41,7 +41,7 @@ def claim_and_expire(connection: Connection, queue: Queue, limit: int = 100) -> 
     """Claims whose worker crashes: their leases expire."""
     claimed = queue.claim(limit)
     expire_leases(connection)
-    reclaim(queue, limit)
+    reclaim(queue)
     return claimed
 
 
@@ -104,8 +104,8 @@ def test_while_another_worker_is_just_claiming_a_poison_message_none_is_claimed(
     another = connect()
     another.autocommit = False
     with another.cursor() as cursor:
-        rows, _ = open_queue("another")._claim_poison_message(cursor)
-    assert len(rows) == 1
+        claimed = open_queue("another")._claim_poison_message(cursor)
+    assert len(claimed.rows) == 1
 
     assert open_queue("right").claim_poison_message() is None
 
@@ -120,11 +120,11 @@ def test_a_poison_message_that_ended_its_worker_keeps_the_others_back_for_its_le
     queue = open_queue("heir", max_attempts=10)
     assert claim_poison_message(queue).message_id == 1
     expire_leases(connection)
-    assert reclaim(queue, 10) == 1
+    assert reclaim(queue) == 1
 
     assert claim_poison_message(queue).message_id == 2
     expire_leases(connection)
-    assert reclaim(queue, 10) == 1
+    assert reclaim(queue) == 1
     assert claim_poison_message(queue).message_id == 1
 
 
@@ -139,7 +139,7 @@ def test_a_poison_message_that_always_ends_its_worker_ends_as_unknown_when_its_a
         assert queue.claim(10) == []
         assert claim_poison_message(queue)
         expire_leases(connection)
-        reclaim(queue, 10)
+        reclaim(queue)
 
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"unknown": 1}
     assert len(attempts_of(connection, 1)) == 4
@@ -188,7 +188,7 @@ def test_an_answer_to_an_attempt_long_before_does_not_clear_it(connection: Conne
     first, _ = [claim_and_expire(connection, queue)[0] for _ in range(2)]
     claim_poison_message(queue)
     expire_leases(connection)
-    reclaim(queue, 10)
+    reclaim(queue)
 
     queue.record([answer(first, "refused")])
 
@@ -231,13 +231,13 @@ def test_claims_cost_the_same_however_many_poison_messages_are_at_the_head_of_th
 ) -> None:
     mailing_id = add_running_mailing(connection, 1_000)
     execute(connection, "UPDATE message SET due_at = now() - interval '1 minute'")
-    execute(connection, "ANALYZE message")
+    execute(connection, "ANALYZE message, queue_batch")
     few = pages_of_a_claim(connection)
 
     head = add_running_mailing(connection, 50_000)
     with connection.cursor() as cursor:
         cursor.execute(MAKE_SUSPECTS, {"id": head})
-    execute(connection, "VACUUM ANALYZE message")
+    execute(connection, "VACUUM ANALYZE message, queue_batch")
 
     # The poison_messages' mailing has nothing to claim: what is left of the cost is to see that.
     assert pages_of_a_claim(connection) <= few + 10

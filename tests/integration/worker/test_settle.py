@@ -37,19 +37,18 @@ def end_messages(connection: Connection, *statuses: str) -> None:
 def test_a_mailing_is_finished_when_all_its_messages_have_an_end(
     connection: Connection, maintenance: Maintenance
 ) -> None:
-    mailing_id = add_running_mailing(connection, len(ENDS))
-    end_messages(connection, *ENDS)
+    mailings = add_running_mailing(connection, len(ENDS)), add_running_mailing(connection, 1)
+    end_messages(connection, *ENDS, "sent")
 
     maintenance.run()
 
-    now = mailing(connection, mailing_id)
-    assert now["status"] == "finished"
-    assert now["ended_at"] == now["settled_at"] is not None
+    for mailing_id in mailings:
+        now = mailing(connection, mailing_id)
+        assert now["status"] == "finished"
+        assert now["ended_at"] == now["settled_at"] is not None
 
 
-@pytest.mark.parametrize(
-    "change", ["due_at = now() + interval '1 hour'", "status = 'sending', lease_until = now() + interval '1 hour'"]
-)
+@pytest.mark.parametrize("change", ["due_at = now() + interval '1 hour'", "status = 'sending', claim_id = 1"])
 def test_it_is_not_finished_while_one_of_them_is_open(
     change: str, connection: Connection, maintenance: Maintenance
 ) -> None:
