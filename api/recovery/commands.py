@@ -1,15 +1,15 @@
-"""Operator commands on the ledger: `flask --app api ledger …`."""
+"""Operator commands on the ledger: `flask --app api ledger …`, and `flask --app api verify`."""
 
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from api.audit.recorder import add_entry
 from api.auth.commands import current_os_principal
 from api.extensions import db
 from api.mailings.services import reopen_unended
-from api.recovery import restore
+from api.recovery import restore, verify
 
 SKIP = 100_000_000
 """Ids skipped after a restore: more than were assigned since any backup worth restoring, and few beside 2**63."""
@@ -62,3 +62,28 @@ def reopen() -> None:
         add_entry("reopenMailings", current_os_principal(), detail={"mailings": reopened})
     db.session.commit()
     click.echo(f"Open again: {', '.join(f'mailing {mailing_id}' for mailing_id in reopened) or 'none'}.")
+
+
+@click.command("verify")
+@with_appcontext
+def verify_ledger() -> None:
+    """Checks the whole ledger, and names what contradicts its rules.
+
+    Reads everything as it was when it began, beside API and workers, and changes nothing. Exits with 1 if it finds
+    anything.
+    """
+    verify.begin_snapshot()
+    restore.disable_statement_timeout()
+    findings = 0
+    for finding in verify.find_contradictions():
+        findings += 1
+        ids = ", ".join(map(str, finding.ids))
+        click.echo(f"{finding.check.finding}: {ids}{', and more' if finding.more else ''}.")
+    size = verify.ledger_size()
+    click.echo(f"Checked: {size.messages} messages with {size.attempts} attempts, of {size.mailings} mailings.")
+    if findings:
+        click.echo(f"Rules that do not hold: {findings} of {len(verify.CHECKS)}.")
+        raise SystemExit(1)
+    click.echo("All rules hold:")
+    for check in verify.CHECKS:
+        click.echo(f"- {check.rule}")

@@ -432,6 +432,7 @@ COMMAND_CASES = {
     "flask ledger after-restore": Case(
         ((run("ledger", "after-restore"), ["afterRestore"]),), (run("ledger", "after-restore"),)
     ),
+    "flask verify": Case((), (run("verify"),)),
     "flask ledger reopen": Case(((reopen_one, ["reopenMailings"]),), (run("ledger", "reopen"),)),
 }
 CASES = API_CASES | CONSOLE_CASES | SIGN_IN_CASES | COMMAND_CASES
