@@ -34,7 +34,7 @@ RUNS = [
     pytest.param(Run(secrets.randbelow(2**31)), id="a random seed", marks=pytest.mark.chaos),
     pytest.param(Run(secrets.randbelow(2**31), rate=80.0), id="a random seed and a limit", marks=pytest.mark.chaos),
 ]
-SECONDS, WORKERS = 12.0, 3
+SECONDS, WORKERS = 8.0, 3
 
 
 @pytest.fixture(scope="module")

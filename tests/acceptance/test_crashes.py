@@ -65,7 +65,7 @@ def expire_leases_twice(connection: Connection, url: str, messages: int) -> None
     for _ in range(2):
         assert len(queue.claim(messages)) == messages
         expire_leases(connection)
-        assert reclaim(queue, messages) == messages
+        assert reclaim(queue) == messages
     database.close()
 
 

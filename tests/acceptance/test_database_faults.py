@@ -17,7 +17,16 @@ from sandbox.postgres import EmbeddedPostgres
 from shared.database import CONNECT_OPTIONS
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
-from tests.factories import add_clients, add_mailing, add_running_mailing, counted, mailing, message_counts, value
+from tests.factories import (
+    add_clients,
+    add_mailing,
+    add_running_mailing,
+    counted,
+    execute,
+    mailing,
+    message_counts,
+    value,
+)
 from tests.fault_proxy import FaultProxy
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.database import TRANSACTION_TIMEOUT, Database
@@ -83,18 +92,16 @@ def test_after_an_outage_of_the_database_the_claims_of_a_dead_worker_are_reclaim
     connection.close()
 
     own_postgres.stop("immediate")
-    time.sleep(8.0)  # in proportion to this, the next look from the beginning would be thirteen minutes away
+    alive.wait_until_it_says("database.unavailable")
     own_postgres.start()
 
     connection = psycopg2.connect(own_postgres.url)
     connection.autocommit = True
     eventually(lambda: sent(connection) > 0 or counted(connection, mailing_id).get("sending", 0) > 0)
-    time.sleep(1.0)  # the looks that the outage has held up are over
-    # As claims that were committed late: only a look from the beginning finds them.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE message SET lease_until = now() - interval '1 hour' WHERE lease_until > now() + interval '1 minute'"
-        )
+    execute(
+        connection,
+        "UPDATE claim SET lease_until = now() - interval '1 hour' WHERE lease_until > now() + interval '1 minute'",
+    )
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 8}
     connection.close()

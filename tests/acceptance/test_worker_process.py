@@ -127,7 +127,7 @@ def test_the_claims_of_a_killed_worker_are_sent_by_another_and_every_repeat_is_e
 
     victim.kill()
     left_behind = messages(connection, "sending")
-    execute(connection, "UPDATE message SET lease_until = now() WHERE status = 'sending'")
+    execute(connection, "UPDATE claim SET lease_until = now()")
     start_worker(WORKER_CONCURRENCY="8")
 
     eventually(lambda: mailing(connection, mailing_id)["settled_at"])
@@ -262,7 +262,7 @@ def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
     reasons = rows(
         connection,
         "SELECT reason_params::text, worker FROM attempt"
-        " UNION ALL SELECT reason_params::text, lease_worker FROM message",
+        " UNION ALL SELECT reason_params::text, NULL FROM message UNION ALL SELECT NULL, worker FROM claim",
     )
     written = worker.said + str(reasons)
     assert "mailing.settled" in written

@@ -98,7 +98,7 @@ def test_leases_neither_expire_at_once_nor_last_an_hour(
     start(fleet, -HOUR)
     start(fleet, HOUR)
     eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sending'"))
-    left = "SELECT extract(epoch FROM max(lease_until) - now())::float8 FROM message WHERE status = 'sending'"
+    left = "SELECT extract(epoch FROM max(lease_until) - now())::float8 FROM claim"
     assert 0 < (value(connection, left) or 1) < 7
     eventually(lambda: settled(connection, mailing_id))
 

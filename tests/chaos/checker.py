@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.chaos import invariants_mailings, invariants_messages, invariants_requests
+from tests.chaos import invariants_mailings, invariants_messages, invariants_requests, invariants_work
 from tests.chaos.facts import Facts, Violation
 from tests.chaos.message_history import Ledgers, MessageHistory
 
@@ -25,6 +25,9 @@ INVARIANTS = {
     "no overlap": "no two requests for one id overlap, except when a stalled worker outlived its lease",
     "claimed first": "every request has a claim of its own that was committed before it and counted its attempt",
     "legal transitions": "only the lease's holder moves a message on, and only along the lines of the state machine",
+    "queued": "every pending message is in a queue batch of its mailing with its due time, at every moment",
+    "held": "every sending message is held by a claim that names it, at every moment",
+    "claims end": "a claim goes with the last message that it holds, and none is left at the end",
     "attempts recorded": "every attempt is numbered and kept",
     "answers recorded": "the result of an attempt is what the gateway answered",
     "acceptance recorded": "an acceptance is recorded as sent, however late it came",
@@ -45,10 +48,14 @@ def check(facts: Facts) -> list[Violation]:
     violations = [
         violation
         for history in ledgers.histories.values()
-        for rule in (*invariants_messages.RULES, *invariants_requests.RULES)
+        for rule in (*invariants_messages.RULES, *invariants_work.RULES, *invariants_requests.RULES)
         for violation in rule(history, ledgers)
     ]
-    for rule_of_all in (*invariants_mailings.RULES, *invariants_requests.RULES_OF_ALL):
+    for rule_of_all in (
+        *invariants_mailings.RULES,
+        *invariants_work.RULES_OF_ALL,
+        *invariants_requests.RULES_OF_ALL,
+    ):
         violations.extend(rule_of_all(ledgers))
     assert all(violation.invariant in INVARIANTS for violation in violations)
     return violations

@@ -49,7 +49,9 @@ class MessageMove(NamedTuple):
     in_doubt: bool
     text_revision: int | None
     due_at: float
+    claim_id: int | None
     lease_until: float | None
+    """That of its claim, like `worker`; None unless it is sending, or if there is no such claim."""
     worker: str | None
     reason_code: str | None
     began_at: float
@@ -91,6 +93,30 @@ class ClientMove(NamedTuple):
     present: bool
     began_at: float
     committed_at: float
+
+
+class BatchMove(NamedTuple):
+    """A row of `queue_batch` as a transaction left it."""
+
+    batch_id: int
+    mailing_id: int
+    due_at: float
+    message_ids: Sequence[int]
+    present: bool
+    committed_at: float
+    by: str
+
+
+class ClaimMove(NamedTuple):
+    """A row of `claim` as a transaction left it."""
+
+    claim_id: int
+    worker: str
+    lease_until: float
+    message_ids: Sequence[int]
+    present: bool
+    committed_at: float
+    by: str
 
 
 class Attempt(NamedTuple):
@@ -173,6 +199,8 @@ class Facts:
     messages: Sequence[MessageMove] = ()
     mailings: Sequence[MailingMove] = ()
     clients: Sequence[ClientMove] = ()
+    batches: Sequence[BatchMove] = ()
+    claims: Sequence[ClaimMove] = ()
     attempts: Sequence[Attempt] = ()
     """Each is there twice if it was completed later."""
     texts: Mapping[tuple[int, int], str] = field(default_factory=dict)

@@ -9,12 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.gateway_ledger import Entry
-from tests.chaos.facts import Attempt, Call, ClientMove, Event, Facts, MailingMove, MessageMove, Sample, Settings
+from tests.chaos.facts import (
+    Attempt,
+    BatchMove,
+    Call,
+    ClaimMove,
+    ClientMove,
+    Event,
+    Facts,
+    MailingMove,
+    MessageMove,
+    Sample,
+    Settings,
+)
 
 KINDS: Mapping[str, Callable[..., Any]] = {
     "messages": MessageMove,
     "mailings": MailingMove,
     "clients": ClientMove,
+    "batches": BatchMove,
+    "claims": ClaimMove,
     "attempts": Attempt,
     "requests": Entry,
     "samples": Sample,

@@ -202,7 +202,7 @@ def _from_sending(before: MessageMove, move: MessageMove) -> str | None:
     holds = move.by == f"gonets worker {before.worker}"[:63]
     ran_out = move.began_at >= (before.lease_until or 0.0)
     if move.status == "sending":
-        same = (before.attempts, before.worker, before.lease_until) == (move.attempts, move.worker, move.lease_until)
+        same = (before.attempts, before.claim_id) == (move.attempts, move.claim_id)
         return None if same else "claimed while in somebody's hands"
     if move.status == "sent":
         return None

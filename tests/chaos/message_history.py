@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from sandbox.gateway_ledger import Entry
-from tests.chaos.facts import Attempt, ClientMove, Facts, MailingMove, MessageMove, Stall
+from tests.chaos.facts import Attempt, BatchMove, ClaimMove, ClientMove, Facts, MailingMove, MessageMove, Stall
 
 CLOCK = 0.002
 """Seconds that two readings of the machine's clock, each rounded in its own way, may disagree by."""
@@ -19,6 +20,7 @@ CLOCK = 0.002
 class Claim:
     """A message under a worker's lease, from the commit of the claim to the one that ended it."""
 
+    claim_id: int
     number: int
     worker: str
     claimed_at: float
@@ -32,6 +34,15 @@ class Claim:
     def released(self) -> bool:
         """Whether it was released, and its attempt not counted."""
         return self.ended is not None and self.ended.status == "pending" and self.ended.attempts < self.number
+
+
+class Queued(NamedTuple):
+    """A message in a batch of the queue, from the commit that put it there to the one that took it out."""
+
+    mailing_id: int
+    due_at: float
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,12 @@ class Ledgers:
         for client in facts.clients:
             self.clients[client.client_id].append(client)
         self.histories = _histories(facts)
+        self.claims: dict[int, list[ClaimMove]] = defaultdict(list)
+        """The rows of each claim."""
+        for claim in facts.claims:
+            self.claims[claim.claim_id].append(claim)
+        self.queued = _queued(facts.batches)
+        """By message."""
         self._stalls = facts.stalls()
 
     def mailing_at(self, mailing_id: int, moment: float) -> MailingMove | None:
@@ -156,6 +173,7 @@ def _claims(moves: list[MessageMove]) -> Iterator[Claim]:
             ended = next((later for later in moves[place + 1 :] if not _same_claim(later, move)), None)
             until = move.lease_until or 0.0
             yield Claim(
+                claim_id=move.claim_id or 0,
                 number=move.attempts,
                 worker=move.worker or "",
                 claimed_at=move.began_at,
@@ -168,7 +186,28 @@ def _claims(moves: list[MessageMove]) -> Iterator[Claim]:
 
 
 def _same_claim(one: MessageMove, other: MessageMove) -> bool:
-    return one.status == "sending" == other.status and (one.attempts, one.worker) == (other.attempts, other.worker)
+    return one.status == "sending" == other.status and (one.attempts, one.claim_id) == (other.attempts, other.claim_id)
+
+
+def _queued(moves: Sequence[BatchMove]) -> dict[int, list[Queued]]:
+    """When each message was in which batch. A batch is made, shortened and deleted."""
+    states: dict[int, list[BatchMove]] = defaultdict(list)
+    for move in moves:
+        states[move.batch_id].append(move)
+    found: dict[int, list[Queued]] = defaultdict(list)
+    for batch in states.values():
+        made = batch[0]
+        since: dict[int, float] = {}
+        for move in batch:
+            named = set(move.message_ids) if move.present else set()
+            for message_id in since.keys() - named:
+                queued = Queued(made.mailing_id, made.due_at, since.pop(message_id), move.committed_at)
+                found[message_id].append(queued)
+            for message_id in named - since.keys():
+                since[message_id] = move.committed_at
+        for message_id, moment in since.items():
+            found[message_id].append(Queued(made.mailing_id, made.due_at, moment, float("inf")))
+    return found
 
 
 def _pairs(
@@ -195,7 +234,7 @@ def _distance(claim: Claim, attempt: Attempt | None, started_at: float) -> float
 
 
 def _described(move: MessageMove) -> str:
-    lease = f" lease by {move.worker} until {move.lease_until}" if move.worker else ""
+    lease = f" claim {move.claim_id} by {move.worker} until {move.lease_until}" if move.worker else ""
     doubt = " in doubt" if move.in_doubt else ""
     reason = f" ({move.reason_code})" if move.reason_code else ""
     return f"{move.status} attempts={move.attempts}{doubt}{lease}{reason} by {move.by}"

@@ -20,15 +20,18 @@ from shared.domain.statuses import OnUnknown
 from shared.gateways import gonets
 from shared.gateways.base import SubmitResult
 from shared.sql import claims, mailings, messages
-from worker import attempt_decision, attempt_recorder, claim_rows, loop, queue
+from shared.sql import queue as queue_sql
+from worker import attempt_decision, attempt_recorder, loop, queue
 from worker.attempt_decision import Retries, Transition
 from worker.claimed_message import ClaimedMessage
 from worker.database import Database
 from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
+from worker.lanes.circuit_breaker import Pick
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter
 from worker.lanes.send_permits import ALWAYS
 from worker.maintenance import lease_reclaimer
+from worker.open_claims import OpenClaims
 
 Work = Callable[..., Any]
 
@@ -77,43 +80,41 @@ def new_id_on_repeat() -> None:
 
 def body_changed_on_repeat() -> None:
     """A repeat carries the mailing's newest text."""
-    _edit(claims, "CLAIM", "coalesce(message.text_revision, open.text_revision)", "open.text_revision")
+    newest = "(SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)"
+    _edit(claims, "CLAIM", f"coalesce(text_revision, {newest})", newest)
 
 
 def window_forgotten() -> None:
     """Messages are claimed and sent whether the window is open or not."""
-    _edit(claims, "CLAIM", "AND now() < end_datetime", "")
-    _edit(claims, "CLAIM", "date_part('epoch', end_datetime - now())", "3600")
+    _edit_take("AND now() < end_datetime", "")
+    _edit_take("date_part('epoch', end_datetime - now())", "3600")
 
 
 def window_forgotten_by_senders() -> None:
     """What has been claimed is sent, however long it had to wait for that."""
-    make = claim_rows.claimed_message
-    vars(queue)["claimed_message"] = lambda *row, **given: make(
-        *row, **{**given, "start_by": float("inf"), "permit": ALWAYS}
-    )
+    _claim_with(start_by=float("inf"), permit=ALWAYS)
 
 
 def pause_ignored() -> None:
     """A paused mailing goes on."""
-    _edit(claims, "CLAIM", "status = 'running'", "status IN ('running', 'paused')")
+    _edit_take("status = 'running'", "status IN ('running', 'paused')")
 
 
 def cancel_ignored() -> None:
     """So does a cancelled one."""
-    _edit(claims, "CLAIM", "status = 'running'", "status IN ('running', 'cancelled')")
-    _edit(messages, "EXPIRE_MESSAGES", "status = 'cancelled' OR end_datetime", "end_datetime")
+    _edit_take("status = 'running'", "status IN ('running', 'cancelled')")
+    _edit(queue_sql, "TAKE_OVER", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
 def changes_ignored_in_flight() -> None:
     """What has been claimed is sent, whatever has become of its mailing since."""
-    make = claim_rows.claimed_message
-    vars(queue)["claimed_message"] = lambda *row, **given: make(*row, **{**given, "permit": ALWAYS})
+    _claim_with(permit=ALWAYS)
 
 
 def claim_without_row_lock() -> None:
-    """Two workers can take the same message."""
-    _edit(claims, "CLAIM", "FOR UPDATE SKIP LOCKED", "")
+    """Two workers can take the same batch, and nobody looks whether its messages are still pending."""
+    _edit_take("FOR UPDATE SKIP LOCKED", "")
+    _edit(claims, "CLAIM", "AND status = 'pending'", "")
 
 
 def attempt_not_counted() -> None:
@@ -128,7 +129,7 @@ def lost_claim_forgotten() -> None:
 
 def taken_back_too_early() -> None:
     """A lease is taken to have run out while it lasts."""
-    _edit(claims, "FIND_EXPIRED_LEASES", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
+    _edit(claims, "FIND_EXPIRED", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
 
 
 def late_acceptance_ignored() -> None:
@@ -169,12 +170,7 @@ def doubt_forgotten() -> None:
 
 def hold_forgotten() -> None:
     """What was to be held when in doubt is sent again."""
-    make = claim_rows.claimed_message
-
-    def resend(*row: Any, **given: Any) -> ClaimedMessage:
-        return replace(make(*row, **given), on_unknown=OnUnknown.RESEND)
-
-    vars(queue)["claimed_message"] = resend
+    _claim_with(on_unknown=OnUnknown.RESEND)
 
 
 def repeated_in_the_transport() -> None:
@@ -206,7 +202,8 @@ def attempts_unlimited() -> None:
 
 def sent_before_due() -> None:
     """Nobody waits between two attempts."""
-    _edit(claims, "CLAIM", "AND due_at <= now()", "")
+    _edit_take("due_at <= now()", "due_at < 'infinity'")
+    _edit(claims, "CLAIM", "due_at <= now()", "due_at < 'infinity'")
 
 
 def given_back_in_flight() -> None:
@@ -243,7 +240,7 @@ def removed_client_written_to() -> None:
 
 def lost_claim_kept() -> None:
     """Nobody takes a message back whose worker has died."""
-    lease_reclaimer.LeaseReclaimer.run = lambda self, limit=0: 0  # type: ignore[method-assign]
+    lease_reclaimer.LeaseReclaimer.run = lambda self: 0  # type: ignore[method-assign]
 
 
 def lease_forgotten_by_senders() -> None:
@@ -279,7 +276,9 @@ def slots_given_twice() -> None:
 
 def refusals_not_kept() -> None:
     """Attempts that were refused are not worth a row."""
-    _edit(messages, "RECORD", "FROM attempted\nUNION", "FROM attempted WHERE result <> 'retriable'\nUNION")
+    before, insert, after = messages.RECORD.rpartition("FROM attempted\n")
+    assert insert, "RECORD has changed: this mutant needs a new edit"
+    messages.RECORD = f"{before}FROM attempted WHERE result <> 'retriable'\n{after}"
 
 
 def success_taken_for_refusal() -> None:
@@ -291,7 +290,7 @@ def chunk_launched_twice() -> None:
     """A launch that is cut short begins its chunk again, and nothing guards against that."""
     _edit(mailings, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), last_client_id)", "last_client_id")
     _edit(mailings, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
-    _run_sql("ALTER TABLE message DROP CONSTRAINT IF EXISTS message_client_id_mailing_id_key")
+    _run_sql("DROP INDEX IF EXISTS message_0_client_id_mailing_id_key")
 
 
 def client_skipped() -> None:
@@ -336,10 +335,69 @@ def crash_on_garbage() -> None:
     read, gonets._json_object = gonets._json_object, read_or_die
 
 
+def batch_deleted_unclaimed() -> None:
+    """A claim leaves out messages in doubt, although it has taken their batches out of the queue."""
+    _edit(claims, "CLAIM", "AND status = 'pending'", "AND status = 'pending' AND NOT in_doubt")
+
+
+def rest_of_batch_lost() -> None:
+    """A batch of which a part is claimed is deleted, instead of shortened."""
+    _edit_take("WHERE cardinality(rest) = 0", "")
+    _edit_take("WHERE cardinality(rest) > 0", "WHERE FALSE")
+
+
+def claim_deleted_while_sending() -> None:
+    """A claim is deleted with the first messages of it that are recorded."""
+    OpenClaims.ended_with = (  # type: ignore[method-assign]
+        lambda self, messages: list({message.claim.id for message in messages})
+    )
+
+
+def claims_left() -> None:
+    """A claim stays when all of its messages are recorded, until its lease expires."""
+    _edit(claims, "DELETE_CLAIMS", "WHERE", "WHERE FALSE AND")
+
+
+def retries_not_queued() -> None:
+    """The trigger queues new messages only, and not those that become pending again."""
+    _run_sql(
+        """
+        DO $$
+        DECLARE
+            queueing text := $body$IF 'pending' = ANY(became) THEN$body$;
+            leaving text := $body$IF FALSE THEN$body$;
+            definition text;
+        BEGIN
+            PERFORM pg_advisory_xact_lock(9, 9);  -- the other worker makes the same change
+            definition := pg_get_functiondef('message_updated'::regproc);
+            ASSERT definition LIKE '%' || queueing || '%' OR definition LIKE '%' || leaving || '%';
+            EXECUTE replace(definition, queueing, leaving);
+        END $$
+        """
+    )
+
+
+def skipped_message_forgotten() -> None:
+    """An expired claim is deleted, although a message of it was skipped since somebody had locked it."""
+    end = claims.DELETE_RECLAIMED.index("AND NOT EXISTS")
+    claims.DELETE_RECLAIMED = claims.DELETE_RECLAIMED[:end]
+
+
 def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
     before: str = getattr(module, name)
     assert old in before, f"{module.__name__}.{name} has changed: this mutant needs a new edit"
     setattr(module, name, before.replace(old, new))
+
+
+def _edit_take(old: str, new: str) -> None:
+    """Edits the statement that every claim but a probe takes messages with."""
+    _edit(queue_sql, "TAKE_DUE", old, new)
+    queue.TAKE[Pick.FIRST] = queue_sql.TAKE_DUE
+
+
+def _claim_with(**instead: Any) -> None:
+    """Messages are claimed with other values of these fields."""
+    vars(queue)["ClaimedMessage"] = lambda **given: ClaimedMessage(**{**given, **instead})
 
 
 def _read_as(result: Result, instead: Result) -> None:
@@ -352,13 +410,13 @@ def _read_as(result: Result, instead: Result) -> None:
     gateway_client.GatewayClient.read = misread  # type: ignore[method-assign,assignment]
 
 
-def _take_back_silently(self: lease_reclaimer.LeaseReclaimer, limit: int = 0) -> int:
+def _take_back_silently(self: lease_reclaimer.LeaseReclaimer) -> int:
     def work(cursor: Any) -> int:
         cursor.execute(
             """
-            UPDATE message SET status = 'pending', due_at = now(), claimed_at = NULL, lease_until = NULL,
-                lease_worker = NULL
-            WHERE status = 'sending' AND lease_until < now()
+            WITH expired AS (DELETE FROM claim WHERE lease_until < now() RETURNING id)
+            UPDATE message SET status = 'pending', due_at = now()
+            WHERE status = 'sending' AND claim_id IN (SELECT id FROM expired)
             """
         )
         return int(cursor.rowcount)

@@ -1,7 +1,8 @@
 """The history of every row, recorded by triggers of the database, and how the facts are read from it.
 
-Triggers add each state of a message, an attempt, a mailing and a client to tables in the schema `chaos`, in the
-transaction that makes it, and the server keeps the time of each commit (track_commit_timestamp). So no state is missed.
+Triggers add each state of a message, an attempt, a mailing, a client, a queue batch and a claim to tables in the schema
+`chaos`, in the transaction that makes it, and the server keeps the time of each commit (track_commit_timestamp). So no
+state is missed.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.chaos.facts import Attempt, ClientMove, MailingMove, MessageMove
+from tests.chaos.facts import Attempt, BatchMove, ClaimMove, ClientMove, MailingMove, MessageMove
 
+# Functions that a mutant may replace are kept as they are.
 INSTALL = """
 CREATE SCHEMA chaos;
+CREATE TABLE chaos.function AS
+SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = 'message_updated';
 """
 
 # One table of moves for each table; `whole` is the row as the transaction leaves it, or as it was when it goes.
@@ -31,22 +35,28 @@ BEGIN
 END $$;
 CREATE TRIGGER chaos AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION chaos.watch_{table}();
 """
-WATCHED = ("message", "attempt", "mailing", "client")
+WATCHED = ("message", "attempt", "mailing", "client", "queue_batch", "claim")
 
-# A mutant may have dropped the constraint.
-CLEAR = """
-TRUNCATE chaos.message_move, chaos.attempt_move, chaos.mailing_move, chaos.client_move;
-CREATE UNIQUE INDEX IF NOT EXISTS message_client_id_mailing_id_key ON message (client_id, mailing_id)
-"""
+# A mutant may have dropped the index, and replaced the function.
+CLEAR = f"""
+TRUNCATE {", ".join(f"chaos.{table}_move" for table in WATCHED)};
+CREATE UNIQUE INDEX IF NOT EXISTS message_0_client_id_mailing_id_key ON message_0 (client_id, mailing_id);
+DO $$ BEGIN EXECUTE (SELECT definition FROM chaos.function); END $$
+"""  # noqa: S608  put together of constants
 
+# A message's lease is that of its claim, which never changes.
 READ_MESSAGES = """
+WITH made AS (
+    SELECT DISTINCT ON ((whole).id) (whole).* FROM chaos.claim_move ORDER BY (whole).id, seq
+)
 SELECT (whole).id, (whole).mailing_id, (whole).client_id, (whole).phone_number,
     CASE WHEN present THEN (whole).status::text ELSE 'deleted' END,
     (whole).attempts, (whole).uncounted_attempts, (whole).in_doubt, (whole).text_revision,
-    extract(epoch FROM (whole).due_at)::float8, extract(epoch FROM (whole).lease_until)::float8, (whole).lease_worker,
-    (whole).reason_code, extract(epoch FROM began_at)::float8,
+    extract(epoch FROM (whole).due_at)::float8, (whole).claim_id, extract(epoch FROM made.lease_until)::float8,
+    made.worker, (whole).reason_code, extract(epoch FROM began_at)::float8,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
-FROM chaos.message_move ORDER BY seq
+FROM chaos.message_move LEFT JOIN made ON (whole).status = 'sending' AND made.id = (whole).claim_id
+ORDER BY seq
 """
 
 READ_MAILINGS = """
@@ -70,6 +80,18 @@ SELECT (whole).message_id, (whole).number, extract(epoch FROM (whole).started_at
     (whole).result::text, (whole).provider_code, (whole).reason_params ->> 'late_result', (whole).worker, present,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8
 FROM chaos.attempt_move ORDER BY seq
+"""
+
+READ_BATCHES = """
+SELECT (whole).id, (whole).mailing_id, extract(epoch FROM (whole).due_at)::float8, (whole).message_ids, present,
+    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
+FROM chaos.queue_batch_move ORDER BY seq
+"""
+
+READ_CLAIMS = """
+SELECT (whole).id, (whole).worker, extract(epoch FROM (whole).lease_until)::float8, (whole).message_ids, present,
+    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
+FROM chaos.claim_move ORDER BY seq
 """
 
 READ_TEXTS = "SELECT mailing_id, revision, text FROM mailing_text"
@@ -96,6 +118,8 @@ def read(connection: Connection) -> dict[str, Any]:
         "messages": [MessageMove(*row) for row in _rows(connection, READ_MESSAGES)],
         "mailings": [MailingMove(*row) for row in _rows(connection, READ_MAILINGS)],
         "clients": [ClientMove(*row) for row in _rows(connection, READ_CLIENTS)],
+        "batches": [BatchMove(*row) for row in _rows(connection, READ_BATCHES)],
+        "claims": [ClaimMove(*row) for row in _rows(connection, READ_CLAIMS)],
         "attempts": [Attempt(*row) for row in _rows(connection, READ_ATTEMPTS)],
         "texts": {(mailing_id, revision): text for mailing_id, revision, text in _rows(connection, READ_TEXTS)},
     }

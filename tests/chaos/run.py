@@ -8,6 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
 from tests.chaos import row_history
 from tests.chaos.api_users import ApiUsers
 from tests.chaos.driver import Driver
@@ -20,6 +23,9 @@ from tests.waiting import eventually
 
 SETTLE_TIMEOUT = 180.0
 """Seconds after which what is not settled is taken never to be. A circuit breaker pauses for up to 30."""
+
+MESSAGES_BEFORE_PARTITION = 300
+"""Messages of a run until the ledger's first partition is full, and the next one begins."""
 
 # Mailings that are not settled; one that was cancelled before its launch has nothing to settle.
 UNSETTLED = """
@@ -45,6 +51,7 @@ def run(
     with Environment(folder, workers=workers, settings=settings, worker_command=worker_command) as environment:
         with contextlib.closing(environment.connect()) as connection:
             fill_directory(connection)
+            _leave_for_partition(connection, MESSAGES_BEFORE_PARTITION)
         observer = Observer(environment.connect)
         observer.start()
         environment.start_api()
@@ -65,18 +72,24 @@ def run(
 
 
 def settle(environment: Environment, users: ApiUsers) -> None:
-    """Resumes what is paused, and waits until every mailing is settled, for SETTLE_TIMEOUT at most."""
+    """Resumes what is paused, and waits until all mailings are settled and no claim is left, for SETTLE_TIMEOUT."""
     deadline = time.monotonic() + SETTLE_TIMEOUT
     with contextlib.closing(environment.connect()) as connection, connection.cursor() as cursor:
         while time.monotonic() < deadline:
             cursor.execute(UNSETTLED)
             unsettled = cursor.fetchall()
-            if not unsettled:
+            if not unsettled and not claims_left(cursor):
                 return
             for mailing_id, status in unsettled:
                 if status == "paused":
                     users.call("POST", f"/v1/mailing/{mailing_id}/resume/").result()
             time.sleep(0.2)
+
+
+def claims_left(cursor: Cursor) -> bool:
+    """Whether there is a claim. That of a killed worker stays until its lease expires, also when it holds nothing."""
+    cursor.execute("SELECT FROM claim LIMIT 1")
+    return cursor.fetchone() is not None
 
 
 def stop(environment: Environment, programs: Sequence[Program]) -> None:
@@ -104,6 +117,12 @@ def gather(environment: Environment, observer: Observer | None = None, users: Ap
             calls=users.calls if users else (),
             events=environment.events,
         )
+
+
+def _leave_for_partition(connection: Connection, messages: int) -> None:
+    """Lets the ids of messages begin so many before the end of the first partition."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('message_id_seq', ledger_partition_width() - %s, false)", [messages])
 
 
 def _terminate(program: Program) -> None:

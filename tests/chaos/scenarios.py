@@ -17,7 +17,7 @@ from tests.chaos.environment import Environment, Program
 from tests.chaos.facts import Facts, Settings, Violation
 from tests.chaos.invariants_messages import API
 from tests.chaos.observer import Observer
-from tests.chaos.run import UNSETTLED, gather, stop
+from tests.chaos.run import UNSETTLED, claims_left, gather, stop
 from tests.factories import add_clients, add_mailing, begin_launch, execute, revise_text, value
 from tests.waiting import eventually
 
@@ -69,10 +69,12 @@ QUICK = Settings(
 
 SETTINGS = {
     "rate limit": replace(QUICK, gateway_rate=60.0, lease_seconds=2.0),
+    "window closes": replace(QUICK, lease_seconds=2.0),
     "change in flight": replace(QUICK, gateway_timeout=6.0, lease_seconds=12.0),
 }
-"""Of the scenarios that do not run with QUICK. Slots are taken half a second ahead, and the lease must allow for it.
-What waits for a slow gateway must wait for longer than a change takes to reach it."""
+"""Of the scenarios that do not run with QUICK. Slots are taken half a second ahead, messages become due together for a
+quarter of a second, and the lease must allow for the wait. What waits for a slow gateway must wait for longer than a
+change takes to reach it."""
 
 
 class Scenario:
@@ -164,7 +166,7 @@ class Scenario:
     def _unsettled(self) -> bool:
         with self.api.cursor() as cursor:
             cursor.execute(UNSETTLED)
-            return cursor.fetchone() is not None
+            return cursor.fetchone() is not None or claims_left(cursor)
 
 
 def claim_race(scenario: Scenario) -> None:
@@ -191,7 +193,9 @@ def stalled_worker(scenario: Scenario) -> None:
 
 
 def killed_worker(scenario: Scenario) -> None:
-    """One of two workers is killed with requests in flight."""
+    """One of two workers is killed with requests in flight. Somebody has locked one of the messages while the other one
+    reclaims them.
+    """
     scenario.environment.gateway.faults(latency=0.5)
     scenario.start(scenario.first, scenario.second)
     _freeze(scenario, scenario.second)
@@ -202,6 +206,9 @@ def killed_worker(scenario: Scenario) -> None:
     scenario.environment.note("kill", scenario.first.signature)
     scenario.first.kill()
     scenario.environment.gateway.faults()
+    with scenario.at_once() as connection:
+        execute(connection, "SELECT FROM message ORDER BY id DESC LIMIT 1 FOR UPDATE")
+        time.sleep(1.5)  # longer than a lease and a round of maintenance
 
 
 def late_answer(scenario: Scenario) -> None:

@@ -12,7 +12,18 @@ import pytest
 
 from sandbox.gateway_ledger import Entry
 from tests.chaos.checker import INVARIANTS, check
-from tests.chaos.facts import Attempt, Call, ClientMove, Event, Facts, MailingMove, MessageMove, Sample
+from tests.chaos.facts import (
+    Attempt,
+    BatchMove,
+    Call,
+    ClaimMove,
+    ClientMove,
+    Event,
+    Facts,
+    MailingMove,
+    MessageMove,
+    Sample,
+)
 
 Row = TypeVar("Row", bound=NamedTuple)
 Change = Callable[[Facts], None]
@@ -26,7 +37,7 @@ SETTLED = 3
 
 def clean() -> Facts:
     """One message of one mailing to one client: claimed at 11 s, lost, claimed again at 20 s, accepted, sent."""
-    return Facts(
+    facts = Facts(
         clients=[ClientMove(1, PHONE, "916", "vip", True, 0.9, 1.0)],
         mailings=[
             _mailing(2.0, status="scheduled", audience=0, launch_started=False, launched=False),
@@ -51,6 +62,8 @@ def clean() -> Facts:
         calls=[Call("POST", "/v1/mailing/create/", {"text": "Hello"}, 1.9, 2.1, 201, {"id": 1})],
         events=[Event(40.0, "exit", "chaos-1-10-", "0")],
     )
+    _add_work(facts)
+    return facts
 
 
 def test_a_clean_run_violates_nothing() -> None:
@@ -66,6 +79,7 @@ def test_a_poison_message_becomes_due_with_an_answer_that_came_late_and_not_othe
         facts.messages[2]._replace(due_at=19.0, committed_at=19.0),
         *facts.messages[3:],
     ]
+    _add_work(facts)
     if answered:
         late = Attempt(1, 1, 11.0, 7.9, "ambiguous", None, "ambiguous", WORKER, committed_at=19.0)
         _append(facts, "attempts", late)
@@ -134,6 +148,24 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("legal transitions", lambda facts: _append(facts, "messages", _message(25.0, "deleted", 2)), "deleted"),
         expect("legal transitions", lambda facts: _put(facts, "messages", 0, attempts=1), "not new when it began"),
         expect("legal transitions", lambda facts: _settle(facts, at=19.0), "settled too early"),
+        expect("queued", lambda facts: _cut(facts, "batches", 2), "a retry is in no batch"),
+        expect("queued", lambda facts: _put(facts, "batches", 1, committed_at=10.5), "taken out and not claimed"),
+        expect("queued", lambda facts: _shorten(facts), "left out of a batch that was shortened"),
+        expect("queued", lambda facts: _put(facts, "batches", 0, message_ids=[7]), "the batch names another one"),
+        expect("queued", lambda facts: _put(facts, "batches", 0, mailing_id=2), "in another mailing's batch"),
+        expect("queued", lambda facts: _put(facts, "batches", 0, due_at=9.0), "in a batch that is due too early"),
+        expect("queued", lambda facts: _put(facts, "batches", 0, due_at=10.5), "in a batch that is due too late"),
+        expect("queued", lambda facts: _put(facts, "batches", 0, committed_at=10.2), "queued in another transaction"),
+        expect("held", lambda facts: _put(facts, "claims", 1, committed_at=17.0), "the claim is deleted meanwhile"),
+        expect("held", lambda facts: _cut(facts, "claims", 2), "there is no such claim"),
+        expect("held", lambda facts: _put(facts, "claims", 0, message_ids=[7]), "the claim names another one"),
+        expect("held", lambda facts: _put(facts, "claims", 0, committed_at=11.1), "the claim is made later"),
+        expect("held", lambda facts: _insert(facts, "claims", 1, facts.claims[0]), "the claim is changed"),
+        expect("claims end", lambda facts: _cut(facts, "claims", 3), "one is left"),
+        expect("claims end", lambda facts: _put(facts, "claims", 3, committed_at=20.6), "one outlives its messages"),
+        expect(
+            "claims end", lambda facts: _append(facts, "claims", facts.claims[0]._replace(claim_id=9)), "an empty one"
+        ),
         expect("attempts recorded", lambda facts: _cut(facts, "attempts", 1), "one is not written down"),
         expect("attempts recorded", lambda facts: _append(facts, "attempts", _attempt(3)), "one too many"),
         expect("attempts recorded", lambda facts: _append(facts, "attempts", _attempt(2)), "one is changed"),
@@ -193,7 +225,8 @@ def test_requests_may_overlap_once_the_lease_has_expired() -> None:
 
 def test_a_released_claim_counts_as_none() -> None:
     facts = clean()
-    _insert(facts, "messages", 1, _message(10.5, "sending", 1), _message(10.6, "pending", 0))
+    _insert(facts, "messages", 1, _message(10.5, "sending", 1, claim_id=9), _message(10.6, "pending", 0))
+    _add_work(facts)
     assert check(facts) == []
 
 
@@ -219,9 +252,51 @@ def test_a_person_may_have_what_has_failed_tried_again() -> None:
     facts = clean()
     again = _message(18.5, "pending", 1, in_doubt=True, by="gonets-api")
     _insert(facts, "messages", 3, _message(18.2, "unknown", 1, in_doubt=True, by="gonets-api"), again)
+    _add_work(facts)
     _leave(facts, at=18.2)
     _append(facts, "clients", ClientMove(1, PHONE, "916", "vip", True, 18.3, 18.3))
     assert check(facts) == []
+
+
+def test_a_claim_whose_message_another_workers_acceptance_has_ended_may_stay_until_its_lease_expires() -> None:
+    facts = clean()
+    _put(facts, "messages", 4, by="gonets worker chaos-2-11-def")
+    _put(facts, "claims", 3, committed_at=27.0)
+    assert check(facts) == []
+
+
+def test_a_message_may_be_in_a_batch_that_is_due_a_quarter_of_a_second_later_and_in_stale_ones() -> None:
+    facts = clean()
+    _put(facts, "batches", 0, due_at=10.25)
+    _append(facts, "batches", BatchMove(9, 1, 12.0, [1], True, 10.1, WORKER))
+    assert check(facts) == []
+
+
+def _add_work(facts: Facts) -> None:
+    """The batches and claims that the message was in."""
+    facts.batches, facts.claims = [], []
+    ends = [*(move.committed_at for move in facts.messages[1:]), None]
+    for move, end in zip(facts.messages, ends, strict=True):
+        ids, at, by = [move.message_id], move.committed_at, move.by
+        if move.status == "pending":
+            number = len(facts.batches) + 1
+            _add_row(facts, "batches", BatchMove(number, move.mailing_id, move.due_at, ids, True, at, by), end)
+        elif move.status == "sending":
+            assert move.claim_id
+            assert move.worker
+            assert move.lease_until
+            _add_row(facts, "claims", ClaimMove(move.claim_id, move.worker, move.lease_until, ids, True, at, by), end)
+
+
+def _add_row(facts: Facts, name: str, made: Any, end: float | None) -> None:
+    """A row that is deleted at `end`."""
+    _append(facts, name, made)
+    if end is not None:
+        _append(facts, name, made._replace(present=False, committed_at=end))
+
+
+def _shorten(facts: Facts) -> None:
+    _insert(facts, "batches", 1, facts.batches[0]._replace(message_ids=[7], committed_at=10.5))
 
 
 def _mailing(at: float, **given: Any) -> MailingMove:
@@ -250,7 +325,8 @@ def _message(at: float, status: str, attempts: int, *, id: int = 1, **given: Any
     held = status == "sending"
     move = MessageMove(
         id, 1, 1, PHONE, status, attempts, 0, False, 1 if attempts else None, 10.0,
-        at + 6.5 if held else None, WORKER if held else None, None, at - 0.001, at, f"gonets worker {WORKER}",
+        attempts or None, at + 6.5 if held else None, WORKER if held else None, None, at - 0.001, at,
+        f"gonets worker {WORKER}",
     )  # fmt: skip
     return move._replace(**given)
 
