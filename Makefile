@@ -7,6 +7,9 @@ PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 CHAOS_ARGS ?=
 
 BIN := .venv/bin
+
+# Each test that starts a process would compile the code again.
+unexport PYTHONDONTWRITEBYTECODE
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadFileScheduling
 
 from sandbox.data_directory import create_data_directory
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.database import libpq_url
-from tests import required_tools
-from tests.database import DatabaseCleaner, migrate
+from tests import query_plans, required_tools
+from tests.database import DatabaseCleaner, connected, migrate
+from tests.factories import execute
 
 Connect = Callable[[], Connection]
 CopyDataFolder = Callable[[Path], Path]
@@ -29,6 +33,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.pluginmanager.hasplugin("cacheprovider"):
         assert config.cache is not None
         config.cache.set(required_tools.KEPT, required_tools.reasons(terminalreporter.getreports("skipped")))
+
+
+TOGETHER = re.compile("tests/browser/|tests/integration/.*/(test_query_plans.py)")
+"""Files that share what takes long to make: the browser with the service behind it, and the large ledger."""
+
+
+class SharedFixturesTogether(LoadFileScheduling):
+    """Gives each process of pytest-xdist whole files, and one of them all that share a dear fixture."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The name of what runs in one process."""
+        shared = TOGETHER.match(nodeid)
+        return shared[1] or shared[0] if shared else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """The scheduler of `--dist loadfile`."""
+    return SharedFixturesTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +93,8 @@ def make_database(server_url: str) -> Iterator[MakeDatabase]:
         name = f"gonets_test_{uuid.uuid4().hex}"
         template = make_url(copied).database if copied else "template1"
         with administration.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            strategy = "file_copy" if copied else "wal_log"  # the one for much, the other for little
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY {strategy}')
         made.append(name)
         return libpq_url(server.set(database=name).render_as_string(hide_password=False))
 
@@ -79,6 +103,17 @@ def make_database(server_url: str) -> Iterator[MakeDatabase]:
         for name in made:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     administration.close()
+
+
+@pytest.fixture(scope="session")
+def large_ledger(make_database: MakeDatabase) -> str:
+    """A database with the rows of tests/query_plans.py, of which the planner has no statistics; to be copied."""
+    url = make_database()
+    migrate(url)
+    with connected(url) as connection:
+        execute(connection, query_plans.NO_AUTOVACUUM)
+        query_plans.fill(connection)
+    return url
 
 
 @pytest.fixture(scope="session")

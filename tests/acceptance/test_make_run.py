@@ -1,20 +1,29 @@
-"""`make run`, from the first start to the second: real processes, what they print, how they end."""
+"""`make run`, from the first start to the second, and the README's own commands: real processes, what they print."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import requests
 
+from sandbox.supervisor import ROOT
 from tests.acceptance.sandbox_launcher import PATIENCE, Launch, Launcher, launching, until
+from tests.required_tools import CURL, need
+
+README = (ROOT / "README.md").read_text()
+LINUX = sys.platform == "linux"
+EXAMPLES = re.search(r"<!-- a test runs these commands, in this order -->\n```sh\n(.*?)```", README, re.DOTALL)
 
 
 def processes_of(data: Path) -> list[str]:
@@ -35,8 +44,10 @@ class Second(NamedTuple):
     """The second start, and what there was before it."""
 
     launcher: Launcher
-    mailing: dict[str, Any]
+    mailings: list[dict[str, Any]]
     key: str
+    outlived: list[str]
+    """What still ran of the first start some time after its launcher had been killed."""
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +74,22 @@ def taken_port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def second(start: Launch, first: Launcher, taken_port: int) -> Second:
-    """The start after the first has been stopped; the simulated gateway is to have a port that is taken."""
-    mailing, key = first.get("/v1/mailing/1/"), first.key
-    assert first.stop() == 0
+    """The start after the first has been killed; the simulated gateway is to have a port that is taken.
+
+    Where nothing tells a child of its parent's death, the first is stopped.
+    """
+    mailings, key = first.get("/v1/mailing/"), first.key
+    if LINUX:
+        first.process.kill()
+        first.process.wait()
+        with suppress(AssertionError):
+            until(lambda: processes_of(first.data) == [])
+    else:
+        first.stop()
+    outlived = processes_of(first.data)
     launcher = start(WORKERS="2", SANDBOX_GATEWAY_PORT=str(taken_port))
     launcher.wait_for("Continuing with the existing data.")
-    return Second(launcher, mailing, key)
+    return Second(launcher, mailings, key, outlived)
 
 
 def test_the_first_start_shows_a_mailing_from_beginning_to_end(first: Launcher) -> None:
@@ -111,6 +132,49 @@ def signs_in(link: str) -> bool:
     return (where, [browser.get(mailings, timeout=10).status_code for browser in browsers]) == ([200, 401], [200, 401])
 
 
+def test_make_run_starts_the_launcher_and_nothing_else() -> None:
+    # By make itself it is not started here: make would not pass signals on.
+    command = ["make", "--no-print-directory", "-n", "run"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "exec .venv/bin/python -m sandbox"
+
+
+def test_what_make_run_shows_is_what_the_readme_shows(first: Launcher) -> None:
+    shown = [line for line in first.said().splitlines() if not line.startswith(("█", "░"))]
+    for line in shown[shown.index("  stop: Ctrl-C") + 1 :]:
+        if not line.startswith("Adding a sample") and "is scheduled" not in line:
+            assert line in README
+
+
+def test_the_examples_work_and_the_message_is_delivered(first: Launcher) -> None:
+    need(CURL)
+    assert EXAMPLES
+    commands = re.sub(r"^#.*\n", "", EXAMPLES[1], flags=re.MULTILINE).replace("8000", first.port)
+    key, *calls = re.split(r"\n(?=curl )", commands.strip())
+    key = key.replace(".data", str(first.data))
+    answers = [run(f"{key}\n{call}") for call in calls]
+    client, mailing, mailings, messages, statistics = answers
+    assert client["phone_number"] == 79161234567
+    assert mailing["text"] == "Your order is on its way"
+    assert mailing["mark"] == client["tag"]
+    assert mailing["id"] in [one["id"] for one in mailings]
+    assert isinstance(messages, list)
+    assert statistics["messages"]["sent"] >= 1000
+    until(lambda: first.get(f"/v1/mailing/{mailing['id']}/")["status"] == "finished")
+    # To the client of the example, and to nobody of the sample.
+    (message,) = first.get(f"/v1/mailing/{mailing['id']}/message/")
+    assert (message["client_id"], message["phone_number"]) == (client["id"], 79161234567)
+    assert message["status"] == "sent"
+    (attempt,) = first.get(f"/v1/message/{message['id']}/")["attempts"]
+    assert attempt["result"] == "accepted"
+
+
+def run(command: str) -> Any:
+    """The JSON that a curl command prints."""
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
 def test_what_dies_comes_back_while_the_launcher_runs(first: Launcher) -> None:
     postmaster = int((first.data / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
@@ -127,12 +191,16 @@ def answers(launcher: Launcher) -> bool:
     return True
 
 
+@pytest.mark.skipif(not LINUX, reason="only Linux tells a child of its parent's death")
+def test_nothing_outlives_a_launcher_that_is_killed(second: Second) -> None:
+    assert second.outlived == []
+
+
 def test_the_second_start_goes_on_with_the_data(second: Second) -> None:
-    launcher, mailing, key = second
-    assert "2 workers\n" in launcher.said()
-    assert len(launcher.get("/v1/client/?limit=1000")) == 1000
-    assert launcher.get("/v1/mailing/") == [mailing]
-    assert launcher.key == key
+    assert "2 workers\n" in second.launcher.said()
+    assert len(second.launcher.get("/v1/client/?limit=1000")) == 1000
+    assert second.launcher.get("/v1/mailing/") == second.mailings
+    assert second.launcher.key == second.key
 
 
 def test_a_taken_port_of_the_simulated_gateway_is_not_in_the_way(second: Second, taken_port: int) -> None:
@@ -141,15 +209,9 @@ def test_a_taken_port_of_the_simulated_gateway_is_not_in_the_way(second: Second,
     assert int(found[1]) != taken_port
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-def test_no_process_remains_of_a_launcher_that_is_killed_and_the_next_one_starts(start: Launch, second: Second) -> None:
-    second.launcher.process.kill()
-    second.launcher.process.wait()
-    until(lambda: processes_of(second.launcher.data) == [])
-    third = start()
-    third.wait_for("Continuing with the existing data.")
-    assert third.stop(signal.SIGTERM) == 0
-    assert processes_of(third.data) == []
+def test_a_launcher_that_is_interrupted_stops_everything_in_order(second: Second) -> None:
+    assert second.launcher.stop(signal.SIGINT) == 0
+    assert processes_of(second.launcher.data) == []
 
 
 def test_a_taken_port_is_a_sentence(launch: Launch) -> None:
@@ -160,7 +222,7 @@ def test_a_taken_port_is_a_sentence(launch: Launch) -> None:
     assert launcher.said().startswith(f"API_PORT: port {port} is taken. Stop what listens there, or choose another: ")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+@pytest.mark.skipif(not LINUX, reason="read from /proc")
 def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(launch: Launch, clean_database: str) -> None:
     mine = {"GATEWAY_TOKEN": "secret-1", "API_KEY": "secret-2-of-16-and-more", "SECRET_KEY": "secret-3-of-16-and-more"}
     mine |= {
@@ -178,6 +240,7 @@ def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(launch: Laun
         "gunicorn": {"DATABASE_URL", "API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET"},
         "worker": {"DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_PROXY", "SMTP_PASSWORD"},
     }
+    assert launcher.stop(signal.SIGTERM) == 0
 
 
 def environment_of_children(parent: int) -> dict[str, list[str]]:

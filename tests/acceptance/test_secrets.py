@@ -187,7 +187,8 @@ def connect(launcher: Launcher) -> str:
 def rows_of(url: str) -> Iterator[tuple[str, bytes]]:
     """Every table with all that its columns hold, bytes as they are and as they are shown."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = "relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+        cursor.execute(f"SELECT relname FROM pg_class WHERE {tables}")  # noqa: S608  put together of constants
         for (table,) in cursor.fetchall():
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608  its own names
             cells = [cell for row in cursor.fetchall() for cell in row]

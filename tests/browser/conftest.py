@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSize
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from sandbox.gateway_client import SandboxGateway
 from tests.browser.chromium import chromium
-from tests.browser.service import Service, start_service
+from tests.browser.service import Service, start_api, start_worker
 from tests.database import DatabaseCleaner
 from tests.required_tools import CHROMIUM, need
 
@@ -28,13 +29,32 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[SandboxGateway]:
+    """The simulated gateway of all files."""
+    with SandboxGateway.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def api_url(browser: Browser, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the API of all files is: a new one costs as much as the tests of a file, and more in its first pages."""
+    with start_api(tmp_path_factory.mktemp("api"), database_url) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def service(
-    browser: Browser, database_url: str, database_cleaner: DatabaseCleaner, tmp_path_factory: pytest.TempPathFactory
+    api_url: str,
+    gateway: SandboxGateway,
+    database_url: str,
+    database_cleaner: DatabaseCleaner,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """The whole service, on an empty database, for the tests of one file."""
+    """The whole service on an empty database for the tests of one file, with a worker that has met no trouble yet."""
     database_cleaner.empty()
-    with start_service(tmp_path_factory.mktemp("service"), database_url) as running:
+    gateway.clear()
+    with start_worker(tmp_path_factory.mktemp("worker"), api_url, database_url, gateway) as running:
         yield running
 
 

@@ -63,13 +63,21 @@ class Service:
 @contextmanager
 def start_service(folder: Path, database_url: str, **settings: str) -> Iterator[Service]:
     """The service, for as long as the block lasts. Logs go to `folder`; `settings` are the worker's and the API's."""
+    with (
+        SandboxGateway.start() as gateway,
+        start_api(folder, database_url, **settings) as url,
+        start_worker(folder, url, database_url, gateway, **settings) as service,
+    ):
+        yield service
+
+
+@contextmanager
+def start_api(folder: Path, database_url: str, **settings: str) -> Iterator[str]:
+    """The API, which answers; yields its address."""
     port = free_port()
-    with ExitStack() as stack:
-        gateway = stack.enter_context(SandboxGateway.start())
-        fleet = stack.enter_context(Fleet(folder, database_url, gateway.url, gateway.token))
-        log = stack.enter_context((folder / "api.log").open("wb"))
-        environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **SETTINGS, **settings}
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", f"127.0.0.1:{port}"]
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **SETTINGS, **settings}
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", f"127.0.0.1:{port}"]
+    with (folder / "api.log").open("wb") as log, ExitStack() as stack:
         api = subprocess.Popen(
             die_with_parent([*command, "api:create_app()"], signal.SIGTERM),
             cwd=ROOT,
@@ -81,6 +89,15 @@ def start_service(folder: Path, database_url: str, **settings: str) -> Iterator[
         stack.callback(api.terminate)
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(f"{url}/readyz"))
+        yield url
+
+
+@contextmanager
+def start_worker(
+    folder: Path, url: str, database_url: str, gateway: SandboxGateway, **settings: str
+) -> Iterator[Service]:
+    """A worker beside an API at that address: then the service is whole."""
+    with Fleet(folder, database_url, gateway.url, gateway.token) as fleet:
         fleet.start(**settings)
         yield Service(url, database_url, gateway, fleet)
 

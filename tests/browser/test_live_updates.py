@@ -33,9 +33,9 @@ LIVE = "**/*part=live*"
 CLICKS = 24
 
 
-@pytest.fixture
-def watcher(browser: Browser, service: Service) -> Iterator[Page]:
-    """A browser of its own, on whose line things happen."""
+@pytest.fixture(scope="module")
+def window(browser: Browser, service: Service) -> Iterator[Page]:
+    """A browser of this file's own, whose clock the tests move."""
     context = browser.new_context(base_url=service.url, locale="en-GB", timezone_id="Europe/Moscow")
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
@@ -43,6 +43,16 @@ def watcher(browser: Browser, service: Service) -> Iterator[Page]:
     page.goto(service.link())
     yield page
     context.close()
+
+
+@pytest.fixture
+def watcher(window: Page) -> Iterator[Page]:
+    """That browser, on a desk, with nothing open; on its line things happen."""
+    window.set_viewport_size({"width": 1280, "height": 720})
+    yield window
+    window.context.set_offline(False)
+    window.unroute_all(behavior="ignoreErrors")
+    window.goto("about:blank")
 
 
 def change(ledger: Connection, mailing_id: int, number: int) -> None:

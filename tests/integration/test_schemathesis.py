@@ -165,7 +165,7 @@ def test_operations_keep_to_their_document_one_after_another(
 
     Callers.run(
         settings=hypothesis.settings(
-            max_examples=50,
+            max_examples=25,
             stateful_step_count=8,
             deadline=None,
             derandomize=True,

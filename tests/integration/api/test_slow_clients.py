@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from json import loads
 
@@ -11,8 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import execute
 from tests.integration.api.calls import API_KEY
-from tests.integration.api.running_server import START_PATIENCE, served
-from tests.long_variations import few_of
+from tests.integration.api.running_server import START_PATIENCE, Served, served
 from tests.slow_clients import SlowClients, Watch, kinds
 
 EACH = 30
@@ -49,16 +49,20 @@ def test_health_is_answered_while_two_hundred_slow_clients_hold_on(database_url:
     assert sum(took < bound for took in watch.seconds) > 0.5 * len(watch.seconds)
 
 
+@pytest.fixture(scope="module")
+def impatient(database_url: str) -> Iterator[Served]:
+    """The API, which waits for a second."""
+    with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as running:
+        yield running
+
+
 @pytest.mark.usefixtures("clean_database")
-@pytest.mark.parametrize("kind", few_of(range(5), 0, 4))
-def test_a_request_that_does_not_come_times_out(database_url: str, kind: int) -> None:
-    begins = kinds(API_KEY)[kind].begins
-    with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
-        answer = api.send(begins)
-        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-        assert loads(answer.partition(b"\r\n\r\n")[2])["code"] == 408
+@pytest.mark.parametrize("kind", range(5))
+def test_a_request_that_does_not_come_times_out(impatient: Served, kind: int) -> None:
+    answer = impatient.send(kinds(API_KEY)[kind].begins)
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert loads(answer.partition(b"\r\n\r\n")[2])["code"] == 408
 
 
-def test_a_connection_on_which_nothing_comes_is_closed(database_url: str) -> None:
-    with served(database_url, API_STALL_TIMEOUT="1", API_WORKERS="1") as api:
-        assert api.send(b"") == b""
+def test_a_connection_on_which_nothing_comes_is_closed(impatient: Served) -> None:
+    assert impatient.send(b"") == b""
