@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
+from subprocess import CompletedProcess
 from urllib.parse import quote
 
 import psycopg2
@@ -23,10 +21,13 @@ from sandbox.postgres import EmbeddedPostgres
 from shared.database import libpq_url
 from tests.compose_file import services
 from tests.conftest import CopyDataFolder, MakeDatabase
-from tests.database import ROOT, connected, migrate
+from tests.database import connected, migrate
 from tests.factories import execute, value
+from tests.forked_commands import ForkedCommands, forked_commands
 from tests.integration.api.calls import caller
 from worker.database import Database
+
+Upgrade = Callable[..., CompletedProcess[str]]
 
 PASSWORDS = [
     "Zq8+/x==",
@@ -76,11 +77,21 @@ def server(tmp_path_factory: pytest.TempPathFactory, copy_data_folder: CopyDataF
         yield Server(postgres)
 
 
-def upgrade(**environment: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def commands() -> Iterator[ForkedCommands]:
+    with forked_commands() as commands:
+        yield commands
+
+
+@pytest.fixture
+def upgrade(commands: ForkedCommands) -> Upgrade:
     """`flask db upgrade` in a process of its own."""
-    command = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
-    given = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | environment
-    return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=120)
+
+    def run(**environment: str) -> CompletedProcess[str]:
+        given = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | environment
+        return commands.run(["flask", "--app", "api", "db", "upgrade"], given)
+
+    return run
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -107,7 +118,9 @@ def _role(cursor: psycopg2.extensions.cursor) -> str:
     return str(role)
 
 
-def test_a_password_that_was_changed_later_is_said_with_what_repairs_it_and_not_shown(server: Server) -> None:
+def test_a_password_that_was_changed_later_is_said_with_what_repairs_it_and_not_shown(
+    server: Server, upgrade: Upgrade
+) -> None:
     server.set_password("first")
 
     done = upgrade(**server.environment("s3cret@/later"))
@@ -130,7 +143,9 @@ def test_a_password_that_was_changed_later_is_said_with_what_repairs_it_and_not_
         ("postgresql://gonets:s3cret/pass@127.0.0.1/gonets", "In the password, write @ as %40"),
     ],
 )
-def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(given: str, said: str) -> None:
+def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(
+    given: str, said: str, upgrade: Upgrade
+) -> None:
     done = upgrade(DATABASE_URL=given)
 
     assert done.returncode != 0
@@ -140,7 +155,7 @@ def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(
     assert "pass@" not in done.stderr
 
 
-def test_a_database_that_is_not_there_is_named(server_url: str) -> None:
+def test_a_database_that_is_not_there_is_named(server_url: str, upgrade: Upgrade) -> None:
     url = database_url(server_url).set(drivername="postgresql", database="gonets_typo")
 
     done = upgrade(DATABASE_URL=url.render_as_string(hide_password=False))
@@ -150,7 +165,7 @@ def test_a_database_that_is_not_there_is_named(server_url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_role_that_may_not_create_tables_is_told_what_it_needs(make_database: MakeDatabase) -> None:
+def test_a_role_that_may_not_create_tables_is_told_what_it_needs(make_database: MakeDatabase, upgrade: Upgrade) -> None:
     url = make_database()
     with connected(url) as administration:
         execute(administration, "DROP ROLE IF EXISTS gonets_guest")
@@ -167,7 +182,7 @@ def test_a_role_that_may_not_create_tables_is_told_what_it_needs(make_database: 
     assert "Traceback" not in done.stderr
 
 
-def test_tables_of_a_later_version_are_left_as_they_are(make_database: MakeDatabase) -> None:
+def test_tables_of_a_later_version_are_left_as_they_are(make_database: MakeDatabase, upgrade: Upgrade) -> None:
     url = make_database()
     migrate(url)
     with connected(url) as connection:
@@ -181,7 +196,7 @@ def test_tables_of_a_later_version_are_left_as_they_are(make_database: MakeDatab
     assert "The tables are of a later version of Gonets (revision 9999" in done.stderr.splitlines()[-1]
 
 
-def test_tables_of_another_application_are_refused(make_database: MakeDatabase) -> None:
+def test_tables_of_another_application_are_refused(make_database: MakeDatabase, upgrade: Upgrade) -> None:
     url = make_database()
     with connected(url) as connection:
         execute(connection, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
@@ -205,7 +220,7 @@ def test_tables_of_another_application_are_refused(make_database: MakeDatabase) 
     ],
 )
 def test_a_wrong_setting_ends_the_start_with_a_sentence_that_names_it(
-    command: list[str], name: str, setting: str, tmp_path: Path
+    command: list[str], name: str, setting: str, commands: ForkedCommands
 ) -> None:
     environment = {
         "DATABASE_URL": "postgresql://127.0.0.1:1/gonets",
@@ -221,15 +236,7 @@ def test_a_wrong_setting_ends_the_start_with_a_sentence_that_names_it(
         "PATH": os.environ["PATH"],
         name: setting,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = commands.run(command, environment)
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"{name}: ")

@@ -35,6 +35,9 @@ DRAFT = EstimateInput(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, ra
         ({"end": None}, []),
         ({"start": None}, []),
         ({"start": None, "audience": 3601}, ["window_too_short"]),
+        # Each other mailing takes as much of the rate.
+        ({"audience": 1800, "backlog": Backlog((9000,))}, []),
+        ({"audience": 1801, "backlog": Backlog((9000,))}, ["window_too_short"]),
         ({"similar_tags": ("VIP",)}, ["case_differs"]),
         ({"start": None, "end": NOON - HOUR, "audience": 0}, ["window_closed", "nobody_matches"]),
     ],
@@ -69,6 +72,7 @@ def test_mailings_share_the_rate_evenly_until_they_are_done(
     [
         ((100, 300), 0.0, (100, 300)),
         ((100, 300), 100.0, (50, 250)),
+        ((100, 300), 99.0, (51, 251)),
         ((300, 100), 300.0, (100,)),
         ((100, 300), 400.0, ()),
         ((), 10.0, ()),

@@ -81,6 +81,8 @@ def test_a_database_that_is_away_is_said_and_when_to_try_again(
         "code": 503,
         "status": "Service Unavailable",
         "message": "The database is unavailable; please retry.",
+        "reason_code": "database_unavailable",
+        "reason_params": {},
     }
     assert "secret" not in caplog.text
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -159,6 +161,8 @@ def test_a_bug_is_logged_and_not_told(
         "code": 500,
         "status": "Internal Server Error",
         "message": "Internal error. It has been logged.",
+        "reason_code": "internal_error",
+        "reason_params": {},
     }
     (record,) = caplog.records
     assert "the innermost secret" in JsonFormatter().format(record)

@@ -9,6 +9,9 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from api.drafts import services
+from api.drafts.sending import check_review
+from shared.errors import Conflict
 from tests.factories import add_clients, add_running_mailing, mailing, rows, value
 from tests.integration.api.calls import Caller, add_mailing, mailing_body
 
@@ -50,8 +53,22 @@ def test_a_draft_holds_whatever_is_written_and_keeps_what_was_written_before(api
     assert changed.json["updated_at"] > draft["updated_at"]
     versions = api.get(f"{path}version/").json
     assert [(one["text"], one["mark"], one["start_datetime"]) for one in versions] == [("Half a ", "vip", "tomorrow")]
+    entries = api.get("/v1/audit/?operation=updateDraft&limit=1000").json
+    assert api.put(path, json={"text": "A whole text"}).json == changed.json
+    assert api.get(f"{path}version/").json == versions
     assert "Half a" not in str(api.get("/v1/audit/").json)
-    assert api.get("/v1/audit/?operation=updateDraft").json[-1]["detail"]["mark"] == ["vip", ""]
+    assert api.get("/v1/audit/?operation=updateDraft&limit=1000").json == entries
+    assert entries[-1]["detail"]["mark"] == ["vip", ""]
+
+
+def test_only_the_latest_versions_are_kept(api: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "VERSIONS", 2)
+    path, other = add_draft(api, text="0"), add_draft(api, text="other")
+    api.put(other, json={"text": "another"})
+    for number in range(1, 5):
+        api.put(path, json={"text": str(number)})
+    assert [version["text"] for version in api.get(f"{path}version/").json] == ["2", "3"]
+    assert [version["text"] for version in api.get(f"{other}version/").json] == ["other"]
 
 
 def test_a_draft_of_the_console_is_the_same_draft(api: Caller) -> None:
@@ -101,11 +118,19 @@ def test_a_draft_is_sent_as_it_was_reviewed_and_once(api: Caller, connection: Co
     assert (sent.status_code, sent.json["status"], sent.json["mark"]) == (201, "scheduled", "vip")
     assert sent.headers["Location"] == f"/v1/mailing/{sent.json['id']}/"
     assert api.post(f"{path}send/", json={"audience": 3}, headers=once).json == sent.json
-    assert api.post(f"{path}send/", json={}).status_code == 409
+    assert set(api.post(f"{path}send/", json={}).json["errors"]["json"]) == {"status"}
     assert api.put(path, json=FIELDS).status_code == 409
     assert api.delete(path).status_code == 409
-    assert (api.get("/v1/draft/").json, api.get(path).json["mailing_id"]) == ([], sent.json["id"])
+    assert api.get("/v1/draft/").json == []
+    assert (api.get(path).json["mailing_id"], api.get(path).json["text"]) == (sent.json["id"], None)
+    assert "drafts-title" not in api.get("/mailings/").text
     assert value(connection, "SELECT count(*) FROM mailing") == 1
+
+
+def test_an_audience_may_have_grown_by_a_hundredth_since_it_was_reviewed() -> None:
+    check_review({"audience": 101, "warnings": []}, 100, ())
+    with pytest.raises(Conflict):
+        check_review({"audience": 102, "warnings": []}, 100, ())
 
 
 def test_a_sending_can_be_undone_until_the_mailing_starts(api: Caller, connection: Connection) -> None:
@@ -118,9 +143,16 @@ def test_a_sending_can_be_undone_until_the_mailing_starts(api: Caller, connectio
     assert undone.json == api.get(path).json
     assert (undone.json["text"], undone.json["mailing_id"]) == (sent["text"], None)
     assert api.get(f"/v1/mailing/{sent['id']}/").status_code == 404
-    # One that was never a draft becomes a new one; one that has started does not.
-    assert api.post(f"/v1/mailing/{add_mailing(api)}/undo/").json["id"] != undone.json["id"]
-    assert api.post(f"/v1/mailing/{add_running_mailing(connection, 1)}/undo/").status_code == 409
+    # One that was never a draft becomes a new one, paused or not; one that has started or is cancelled does not.
+    added, paused, cancelled = (add_mailing(api) for _ in range(3))
+    api.post(f"/v1/mailing/{paused}/pause/")
+    api.post(f"/v1/mailing/{cancelled}/cancel/")
+    drafts = {api.post(f"/v1/mailing/{mailing_id}/undo/").json["id"] for mailing_id in (added, paused)}
+    assert len(drafts - {undone.json["id"]}) == 2
+    started, stopped = add_running_mailing(connection, 1), add_running_mailing(connection, 1)
+    api.post(f"/v1/mailing/{stopped}/pause/")
+    for mailing_id in (cancelled, started, stopped):
+        assert api.post(f"/v1/mailing/{mailing_id}/undo/").status_code == 409
 
 
 def test_a_test_send_is_a_launched_mailing_of_one_message_and_is_in_the_journal(

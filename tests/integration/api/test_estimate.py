@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +14,7 @@ from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.mailings import audience_count
 from api.settings import ApiSettings
-from tests.factories import add_clients, execute, value
+from tests.factories import add_clients, add_running_mailing, change_mailing, change_message, execute, value
 from tests.integration.api.calls import Caller, add_client, caller, mailing_body, wrong_fields
 
 PATH = "/v1/mailing/plan/"
@@ -53,6 +54,27 @@ def test_price_and_rate_are_reckoned_with_when_they_are_set(priced: Caller, conn
     add_clients(connection, 100, tag="vip")
     plan = priced.post(PATH, json=mailing_body(text="Hello")).json
     assert (Decimal(plan["cost"]), plan["currency"], plan["seconds_needed"]) == (Decimal("4.5"), "EUR", 2.0)
+
+
+def test_messages_of_other_mailings_share_the_rate_if_they_can_be_sent(priced: Caller, connection: Connection) -> None:
+    add_clients(connection, 100, tag="vip")
+    add_running_mailing(connection, 50)
+    change_mailing(connection, add_running_mailing(connection, 30), "status = 'paused'")
+    add_running_mailing(connection, 1)
+    for message_id in (1, 81):
+        change_message(connection, message_id, "status = 'sent', sent_at = now(), ended_at = now()")
+    add_running_mailing(connection, 7, ends_in=60)
+    now = datetime.now(UTC)
+    window = {"start_datetime": now.isoformat(), "end_datetime": (now + timedelta(hours=1)).isoformat()}
+
+    plan = priced.post(PATH, json=mailing_body(mark="vip", **window)).json
+    assert (plan["other_mailings"], plan["other_messages"]) == (2, 49 + 7)
+    assert plan["seconds_needed"] == (100 + 49 + 7) / 50
+
+    # One whose window has closed when this one starts shares nothing with it.
+    priced.application.config["GATEWAY_RATE"] = 0.01  # type: ignore[attr-defined]
+    window["start_datetime"] = (now + timedelta(minutes=2)).isoformat()
+    assert priced.post(PATH, json=mailing_body(mark="vip", **window)).json["other_mailings"] == 1
 
 
 def test_price_and_rate_are_unknown_otherwise(api: Caller) -> None:

@@ -16,7 +16,7 @@ LINK = re.compile('<(/[^>]+)>; rel="next"')
 
 @pytest.fixture
 def rows(connection: Connection) -> None:
-    """Seven clients and mailings, and fourteen messages of the first two mailings."""
+    """Seven clients and mailings, fourteen messages of the first two mailings, their history, and four drafts."""
     factories.add_clients(connection, 7)
     for _ in range(7):
         factories.add_mailing(connection)
@@ -24,7 +24,13 @@ def rows(connection: Connection) -> None:
         connection,
         """
         INSERT INTO message (mailing_id, client_id, phone_number)
-        SELECT 1 + n %% 2, n, 79160000000 FROM generate_series(1, 14) AS n
+        SELECT 1 + n %% 2, n, 79160000000 FROM generate_series(1, 14) AS n;
+        INSERT INTO mailing_event (mailing_id, action, actor_name)
+        SELECT 1 + n %% 2, 'edit', '' FROM generate_series(1, 6) AS n;
+        INSERT INTO mailing_draft (fields, mailing_id, created_by, created_by_name)
+        SELECT '{}', CASE n WHEN 2 THEN 1 END, '', '' FROM generate_series(1, 4) AS n;
+        INSERT INTO mailing_draft_version (draft_id, fields, written_at, written_by_name)
+        SELECT 1 + n %% 2, '{}', now(), '' FROM generate_series(1, 6) AS n
         """,
     )
 
@@ -55,6 +61,9 @@ def pages(api: Caller, path: str | None) -> Iterator[list[int]]:
         ("/v1/message/?limit=7&status=pending", [[1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14]]),
         ("/v1/message/?limit=9&phone_number=79160000000", [[1, 2, 3, 4, 5, 6, 7, 8, 9], [10, 11, 12, 13, 14]]),
         ("/v1/message/?limit=6&status=pending&mailing_id=2", [[1, 3, 5, 7, 9, 11], [13]]),
+        ("/v1/mailing/1/journal/?limit=2", [[2, 4], [6]]),
+        ("/v1/draft/?limit=2", [[1, 3], [4]]),
+        ("/v1/draft/1/version/?limit=2", [[2, 4], [6]]),
         ("/v1/mailing/1/message/?limit=4", [[2, 4, 6, 8], [10, 12, 14]]),
         ("/v1/mailing/2/message/?limit=5&status=pending", [[1, 3, 5, 7, 9], [11, 13]]),
     ],

@@ -28,10 +28,18 @@ from worker.queue import Queue
 
 
 def end_with_open_messages(connection: Connection, mailing_id: int, status: str = "finished", **columns: Any) -> None:
-    """Ends a mailing whose messages are pending, as versions before did when a retry was committed meanwhile."""
-    change_mailing(connection, mailing_id, f"status = '{status}', ended_at = now(), settled_at = now()")
+    """Ends a mailing whose messages are pending, as versions before did when a retry was committed meanwhile. As when a
+    worker settles it, nothing of it stays in the queue.
+    """
+    end_before_queues(connection, mailing_id, status)
+    execute(connection, "DELETE FROM queue_batch WHERE mailing_id = %s", mailing_id)
     for name, value in columns.items():  # as SQL
         change_mailing(connection, mailing_id, f"{name} = {value}")
+
+
+def end_before_queues(connection: Connection, mailing_id: int, status: str = "finished") -> None:
+    """The same in a database without queues."""
+    change_mailing(connection, mailing_id, f"status = '{status}', ended_at = now(), settled_at = now()")
 
 
 def reopen(app: Flask) -> str:
@@ -121,6 +129,7 @@ def test_ended_mailings_with_open_messages_are_in_the_metrics_and_in_the_mailing
         ) == [(True,)]
 
     assert unended(api) == 3
+    assert api.get("/v1/statistics/").json["messages"]["pending"] == 3
     [warning] = api.get(f"/v1/mailing/{mailing_id}/").json["warnings"]
     assert warning["code"] == "unended_messages"
     assert warning["message"] in api.get(f"/v1/mailing/{mailing_id}/").text
@@ -140,10 +149,10 @@ def test_an_upgrade_reopens_them(make_database: MakeDatabase) -> None:
     migrate(url, "0006")
     with connected(url) as connection:
         behind, cancelled, sound = (add_launched(connection) for _ in range(3))
-        end_with_open_messages(connection, behind)
-        end_with_open_messages(connection, cancelled, "cancelled")
+        end_before_queues(connection, behind)
+        end_before_queues(connection, cancelled, "cancelled")
         execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", sound)
-        end_with_open_messages(connection, sound)
+        end_before_queues(connection, sound)
         before = mailing(connection, sound)
 
         migrate(url)
