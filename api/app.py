@@ -32,7 +32,7 @@ from api.mailings import action_routes as mailings_routes
 from api.mailings import estimate_routes
 from api.mailings import resolution_routes as messages_routes
 from api.oidc_settings import ProviderSettings
-from api.recovery.commands import ledger
+from api.recovery.commands import ledger, verify_ledger
 from api.settings import ApiSettings
 from api.statistics import routes as statistics_routes
 from shared.config import exit_if_wrong
@@ -93,6 +93,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     register_error_handlers(app)
     register_console(app)
     app.cli.add_command(ledger)
+    app.cli.add_command(verify_ledger)
     app.cli.add_command(key)
     if proxies := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, proxies)  # type: ignore[method-assign]
