@@ -11,11 +11,11 @@ from shared.schema.base import (
     ROLE,
     Base,
 )
-from shared.schema.directory import Client
+from shared.schema.clients import Client
 from shared.schema.mailings import Mailing, MailingDraft, MailingDraftVersion, MailingEvent, MailingText
 from shared.schema.messages import Attempt, LedgerPartition, Message, MessageCountDelta, MessageUnsent
 from shared.schema.operations import DailyReport, GatewayContact, RateLimit, WorkerReport
-from shared.schema.work import Claim, QueueBatch
+from shared.schema.queue import Claim, QueueBatch
 
 __all__ = [
     "ATTEMPT_RESULT",

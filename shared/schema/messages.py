@@ -1,4 +1,4 @@
-"""The ledger: messages, attempts, and their counts. What is queued and claimed is in shared/schema/work.py."""
+"""The ledger: messages, attempts, and their counts. What is queued and claimed is in shared/schema/queue.py."""
 
 from __future__ import annotations
 
