@@ -98,7 +98,7 @@ def ask(connection: Connection, question: str) -> Any:
 
 def with_options(url: str, options: str) -> str:
     """The URL of a `Server.database`, whose connections are opened with options of the server, such as `-c jit=on`."""
-    return f"{url}&options={quote(options)}"
+    return f"{url}{'' if url.endswith('?') else '&'}options={quote(options)}"
 
 
 def _migrate(url: str, root: Path) -> None:
