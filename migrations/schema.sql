@@ -114,7 +114,7 @@ BEGIN
     INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, -count(*) FROM removed GROUP BY mailing_id, status;
     DELETE FROM message_unsent
-    WHERE status IN ('failed', 'expired', 'cancelled', 'unknown') AND message_id = ANY(ARRAY(SELECT id FROM removed WHERE status IN ('failed', 'expired', 'cancelled', 'unknown')));
+    WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[]) AND message_id = ANY(ARRAY(SELECT id FROM removed WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[])));
     RETURN NULL;
 END $$;
 
@@ -140,14 +140,14 @@ BEGIN
             FROM (
                 SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
                     ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
-                FROM (SELECT * FROM added WHERE status = 'pending') AS waiting
-            ) AS rounded
+                FROM (SELECT * FROM added WHERE status = 'pending') AS changed
+            ) AS waiting
         ) AS numbered
         GROUP BY mailing_id, due_at, batch
         ORDER BY mailing_id, due_at, batch;
     END IF;
     INSERT INTO message_unsent (mailing_id, status, message_id)
-    SELECT mailing_id, status, id FROM added WHERE status IN ('failed', 'expired', 'cancelled', 'unknown');
+    SELECT mailing_id, status, id FROM added WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[]);
     RETURN NULL;
 END $$;
 
@@ -178,23 +178,23 @@ BEGIN
                     SELECT mailing_id, id, due_at FROM after WHERE status = 'pending'
                     EXCEPT
                     SELECT mailing_id, id, due_at FROM before WHERE status = 'pending'
-                ) AS waiting
-            ) AS rounded
+                ) AS changed
+            ) AS waiting
         ) AS numbered
         GROUP BY mailing_id, due_at, batch
         ORDER BY mailing_id, due_at, batch;
     END IF;
     FOREACH ended IN ARRAY was LOOP
-        IF ended IN ('failed', 'expired', 'cancelled', 'unknown') THEN
+        IF ended = ANY('{failed,expired,cancelled,unknown}'::message_status[]) THEN
             DELETE FROM message_unsent
             WHERE status = ended AND message_id = ANY(ARRAY(
                 SELECT id FROM before WHERE status = ended EXCEPT SELECT id FROM after WHERE status = ended
             ));
         END IF;
     END LOOP;
-    IF became && '{failed,expired,cancelled,unknown}' THEN
+    IF became && '{failed,expired,cancelled,unknown}'::message_status[] THEN
         INSERT INTO message_unsent (mailing_id, status, message_id)
-        SELECT mailing_id, status, id FROM after WHERE status IN ('failed', 'expired', 'cancelled', 'unknown')
+        SELECT mailing_id, status, id FROM after WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[])
         EXCEPT
         SELECT mailing_id, status, id FROM before;
     END IF;

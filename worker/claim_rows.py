@@ -102,4 +102,4 @@ def delete_ended(cursor: Cursor, found: Sequence[ClaimRow]) -> None:
             "claims": bigints(claim.id for claim in found),
             "ids": bigints(message_id for claim in found for message_id in claim.message_ids),
         }
-        cursor.execute(claims.DELETE_RECLAIMED, given)
+        cursor.execute(claims.DELETE_ENDED, given)

@@ -25,7 +25,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-UNSENT = "('failed', 'expired', 'cancelled', 'unknown')"
+UNSENT = "'{failed,expired,cancelled,unknown}'::message_status[]"
 
 # A message grows with its claim. New rows fill less than half of a page, so that the versions before and after a claim
 # fit into it, and no update needs index entries.
@@ -120,7 +120,7 @@ CREATE TABLE message_unsent (
 CREATE INDEX message_unsent_status_message_id_idx ON message_unsent (status, message_id);
 """
 
-# Attaching locks the parents less than CREATE TABLE … PARTITION OF: claims go on meanwhile.
+# Attaching locks the parents less than CREATE TABLE … PARTITION OF: claims continue meanwhile.
 PARTITIONS = f"""
 CREATE FUNCTION ledger_partition_width() RETURNS bigint
     LANGUAGE sql IMMUTABLE
@@ -157,22 +157,24 @@ BEGIN
 END $$;
 """  # noqa: S608  put together of constants
 
-# Messages that wait for a retry become due each at its own time. They are queued together, for the end of that quarter
-# of a second: a batch of one message costs as much as one of two hundred.
 QUEUE = """
         INSERT INTO queue_batch (mailing_id, due_at, message_ids)
         SELECT mailing_id, due_at, array_agg(id ORDER BY id)
         FROM (
             SELECT mailing_id, due_at, id, (row_number() OVER (PARTITION BY mailing_id, due_at ORDER BY id) - 1) / 200
                 AS batch
-            FROM (
-                SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
-                    ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
-                FROM ({waiting}) AS waiting
-            ) AS rounded
+            FROM ({waiting}) AS waiting
         ) AS numbered
         GROUP BY mailing_id, due_at, batch
         ORDER BY mailing_id, due_at, batch"""
+
+# Messages that wait for a retry become due each at its own time. They are queued together, for the end of that quarter
+# of a second: a batch of one message costs as much as one of two hundred.
+ROUNDED = """
+                SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
+                    ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
+                FROM ({changed}) AS changed
+            """
 
 ADDED = "SELECT * FROM added WHERE status = 'pending'"
 
@@ -199,10 +201,10 @@ BEGIN
     END IF;
     INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, count(*) FROM added GROUP BY mailing_id, status;
-    IF EXISTS (SELECT FROM added WHERE status = 'pending') THEN{QUEUE.format(waiting=ADDED)};
+    IF EXISTS (SELECT FROM added WHERE status = 'pending') THEN{QUEUE.format(waiting=ROUNDED.format(changed=ADDED))};
     END IF;
     INSERT INTO message_unsent (mailing_id, status, message_id)
-    SELECT mailing_id, status, id FROM added WHERE status IN {UNSENT};
+    SELECT mailing_id, status, id FROM added WHERE status = ANY({UNSENT});
     RETURN NULL;
 END $$;
 CREATE FUNCTION message_updated() RETURNS trigger
@@ -219,19 +221,19 @@ BEGIN
     FROM (SELECT mailing_id, status, 1 AS sign FROM after UNION ALL SELECT mailing_id, status, -1 FROM before) AS change
     GROUP BY mailing_id, status
     HAVING sum(sign) <> 0;
-    IF 'pending' = ANY(became) THEN{QUEUE.format(waiting=BACK)};
+    IF 'pending' = ANY(became) THEN{QUEUE.format(waiting=ROUNDED.format(changed=BACK))};
     END IF;
     FOREACH ended IN ARRAY was LOOP
-        IF ended IN {UNSENT} THEN
+        IF ended = ANY({UNSENT}) THEN
             DELETE FROM message_unsent
             WHERE status = ended AND message_id = ANY(ARRAY(
                 SELECT id FROM before WHERE status = ended EXCEPT SELECT id FROM after WHERE status = ended
             ));
         END IF;
     END LOOP;
-    IF became && '{{failed,expired,cancelled,unknown}}' THEN
+    IF became && {UNSENT} THEN
         INSERT INTO message_unsent (mailing_id, status, message_id)
-        SELECT mailing_id, status, id FROM after WHERE status IN {UNSENT}
+        SELECT mailing_id, status, id FROM after WHERE status = ANY({UNSENT})
         EXCEPT
         SELECT mailing_id, status, id FROM before;
     END IF;
@@ -245,7 +247,7 @@ BEGIN
     INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, -count(*) FROM removed GROUP BY mailing_id, status;
     DELETE FROM message_unsent
-    WHERE status IN {UNSENT} AND message_id = ANY(ARRAY(SELECT id FROM removed WHERE status IN {UNSENT}));
+    WHERE status = ANY({UNSENT}) AND message_id = ANY(ARRAY(SELECT id FROM removed WHERE status = ANY({UNSENT})));
     RETURN NULL;
 END $$;
 CREATE OR REPLACE FUNCTION mailing_kept() RETURNS trigger
@@ -337,19 +339,8 @@ def upgrade() -> None:
 def _move_old_work() -> None:
     """Queues the pending messages, and gives those under lease a claim."""
     op.execute("ALTER TABLE message DISABLE TRIGGER USER")
-    op.execute("""
-        INSERT INTO queue_batch (mailing_id, due_at, message_ids)
-        SELECT mailing_id, due_at, array_agg(id ORDER BY id)
-        FROM (
-            SELECT mailing_id, due_at, id,
-                (row_number() OVER (PARTITION BY mailing_id, due_at ORDER BY id) - 1) / 200 AS batch
-            FROM message
-            WHERE status = 'pending'
-        ) AS waiting
-        GROUP BY mailing_id, due_at, batch
-        ORDER BY mailing_id, due_at, batch
-    """)
-    # Claims that rows written by hand lack a holder for count as claimed when they were due.
+    op.execute(QUEUE.format(waiting="SELECT * FROM message WHERE status = 'pending'"))
+    # A row that was written by hand may lack the holder and the time of its claim.
     op.execute("""
         INSERT INTO claim (worker, gateway, claimed_at, lease_until, message_ids)
         SELECT coalesce(lease_worker, ''), 'default', coalesce(claimed_at, lease_until), lease_until,
@@ -416,7 +407,7 @@ def _attach_old_ledger() -> None:
             CREATE INDEX message_0_mailing_id_id_idx ON message_0 (mailing_id, id);
             CREATE TABLE message_unsent_0 (LIKE message_unsent INCLUDING ALL);
             INSERT INTO message_unsent_0 (mailing_id, status, message_id)
-            SELECT mailing_id, status, id FROM message_0 WHERE status IN {UNSENT};
+            SELECT mailing_id, status, id FROM message_0 WHERE status = ANY({UNSENT});
             EXECUTE format(
                 'ALTER TABLE message ATTACH PARTITION message_0 FOR VALUES FROM (0) TO (%1$s);'
                 'ALTER TABLE attempt ATTACH PARTITION attempt_0 FOR VALUES FROM (0) TO (%1$s);'

@@ -45,7 +45,7 @@ SELECT id, message_ids FROM claim WHERE worker = %(worker)s AND id <> ALL(%(know
 """
 
 # The messages that claims hold, with the columns of LeasedRow in worker/claim_rows.py. `ids` are those of the claims.
-# Whoever has locked one of them is recording it.
+# One that is locked is being recorded, and is skipped.
 LOCK_HELD = """
 SELECT message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, claim_id, on_unknown,
     worker, date_part('epoch', claimed_at) AS claimed_at
@@ -61,7 +61,7 @@ DELETE_CLAIMS = "DELETE FROM claim WHERE id = ANY(%(claims)s)"
 DELETE_EMPTY = "DELETE FROM claim WHERE id = currval('claim_id_seq')"
 
 # Delete claims that hold no message any more. `ids` are the messages of all of them.
-DELETE_RECLAIMED = """
+DELETE_ENDED = """
 DELETE FROM claim
 WHERE id = ANY(%(claims)s) AND NOT EXISTS (
     SELECT FROM message WHERE message.id = ANY(%(ids)s) AND status = 'sending' AND claim_id = claim.id

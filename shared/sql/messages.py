@@ -143,7 +143,7 @@ WHERE id = ANY(ARRAY(
 ))
 """
 
-# End messages of a mailing that is cancelled or whose window has closed, taken out of the queue by TAKE_OVER.
+# End messages of a mailing that is cancelled or whose window has closed, taken out of the queue by TAKE_EXPIRED.
 END_MESSAGES = f"""
 UPDATE message
 SET status = {end_unless_in_doubt("%(end)s")},

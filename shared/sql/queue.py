@@ -1,9 +1,9 @@
-"""The queue: taking due messages out of it, for a claim or because their mailing is over.
+"""The queue: taking messages out of it, for a claim or because their mailing has ended.
 
 `queue_batch` names the pending messages in batches of one mailing that become due together. A trigger on `message` adds
 a batch for whatever becomes pending or gets another due time, so no statement here does. A batch may name messages that
-have ended, or are due at another time, since: whoever takes a batch compares, and moves only those that are still as
-the batch says. All in one transaction: what is taken and not moved would be lost.
+have ended, or are due at another time, since: a transaction that takes a batch moves only those that are still
+as the batch says. What it takes and does not move in the same transaction would be lost.
 """
 
 from __future__ import annotations
@@ -180,18 +180,18 @@ TAKE_POISON_MESSAGE = _TAKE_ONE.format(
 LOCK_POISON_MESSAGES = "SELECT pg_try_advisory_xact_lock({}, {}) AS locked".format(*locks.POISON_MESSAGES)
 
 # Take batches of mailings that are cancelled or whose window has closed.
-TAKE_OVER = """
-WITH over AS (
+TAKE_EXPIRED = """
+WITH ended AS (
     SELECT id, status = 'cancelled' AS cancelled
     FROM mailing
     WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND (status = 'cancelled' OR end_datetime <= now())
     FOR SHARE
 ), taken AS (
     SELECT batch.id, cancelled, message_ids
-    FROM over CROSS JOIN LATERAL (
+    FROM ended CROSS JOIN LATERAL (
         SELECT id, message_ids
         FROM queue_batch
-        WHERE mailing_id = over.id
+        WHERE mailing_id = ended.id
         ORDER BY due_at, id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED

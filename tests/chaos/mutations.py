@@ -103,7 +103,7 @@ def pause_ignored() -> None:
 def cancel_ignored() -> None:
     """So does a cancelled one."""
     _edit_take("status = 'running'", "status IN ('running', 'cancelled')")
-    _edit(queue_sql, "TAKE_OVER", "status = 'cancelled' OR end_datetime", "end_datetime")
+    _edit(queue_sql, "TAKE_EXPIRED", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
 def changes_ignored_in_flight() -> None:
@@ -379,8 +379,8 @@ def retries_not_queued() -> None:
 
 def skipped_message_forgotten() -> None:
     """An expired claim is deleted, although a message of it was skipped since somebody had locked it."""
-    end = claims.DELETE_RECLAIMED.index("AND NOT EXISTS")
-    claims.DELETE_RECLAIMED = claims.DELETE_RECLAIMED[:end]
+    end = claims.DELETE_ENDED.index("AND NOT EXISTS")
+    claims.DELETE_ENDED = claims.DELETE_ENDED[:end]
 
 
 def _edit(module: ModuleType, name: str, old: str, new: str) -> None:

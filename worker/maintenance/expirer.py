@@ -24,7 +24,7 @@ EXPIRED = {"end": MessageStatus.EXPIRED, "reason": ReasonCode.WINDOW_CLOSED}
 
 
 class Batch(NamedTuple):
-    """A row of TAKE_OVER."""
+    """A row of TAKE_EXPIRED."""
 
     cancelled: bool
     message_ids: list[int]
@@ -44,7 +44,7 @@ class Expirer:
         return taken == EXPIRE_LIMIT
 
     def _end(self, cursor: Cursor) -> tuple[int, int]:
-        cursor.execute(queue.TAKE_OVER, {"limit": EXPIRE_LIMIT})
+        cursor.execute(queue.TAKE_EXPIRED, {"limit": EXPIRE_LIMIT})
         batches = fetch_all(cursor, Batch)
         ended = 0
         for end in (CANCELLED, EXPIRED):
