@@ -88,7 +88,8 @@ class OpenIdProvider:
         now = int(time.time())
         basic = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
         token = jwt.encode({"alg": "RS256", "kid": "1"}, basic | self.claims | self.cheat, self.signing_key)
-        return jsonify(access_token="an access token", token_type="Bearer", expires_in=300, id_token=token)
+        proof = {} if "id_token" in self.cheat else {"id_token": token}
+        return jsonify(access_token="an access token", token_type="Bearer", expires_in=300, **proof)
 
     def _userinfo(self) -> Response:
         assert request.headers["Authorization"] == "Bearer an access token"

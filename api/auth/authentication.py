@@ -170,9 +170,9 @@ def is_loopback(address: str | None) -> bool:
 
 
 def too_many(seconds: float) -> HTTPException:
-    """The error for a caller above its rate limit; `seconds` is when to try again."""
+    """The error for a caller above its rate limit; `seconds`, more than none, is when to try again."""
     whole = math.ceil(seconds)
-    return TooManyRequests(ErrorCode.TOO_MANY_REQUESTS(seconds=whole), retry_after=max(1, whole))
+    return TooManyRequests(ErrorCode.TOO_MANY_REQUESTS(seconds=whole), retry_after=whole)
 
 
 def _is_background_refresh() -> bool:

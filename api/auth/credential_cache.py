@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class Cached(NamedTuple, Generic[Value]):
-    """A result, and for how many seconds it is valid at most."""
+    """A result, and for how many seconds it is valid at most: more than none."""
 
     value: Value
     seconds: float
@@ -41,7 +41,7 @@ class CredentialCache(Generic[Key, Value]):
         if found is None:
             # Without the lock: no thread waits for another thread's query.
             found = self._look_up(key)
-            if found is None or found.seconds <= 0:
+            if found is None:
                 return None
             with self._lock:
                 self._cache[key] = found

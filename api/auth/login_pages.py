@@ -183,7 +183,6 @@ def _next_url() -> str:
 
 
 def _refuse(error: str, **how: str | None) -> tuple[str, int]:
-    db.session.rollback()
     known = {name: value for name, value in how.items() if value}
     failures = rate_limiter.by_sign_in_address
     if failures.acquire(*_failure_limit()) or failures.acquire(*AUDIT_LIMIT):

@@ -25,6 +25,8 @@ SALT = "kept form"
 MAX_AGE = timedelta(days=7)
 """A sign-in page may stay open over a holiday."""
 EXCLUDED_FIELDS = frozenset({csrf.FIELD, "form_token", FIELD, "language", "theme"})
+SECRETS = "credentials."
+"""How the names of fields begin whose content is in no page: it must be typed again."""
 MIMETYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "")
 """Of a form, or empty: a file that a script sends is not a form."""
 RESERVED_BYTES = 4096
@@ -72,7 +74,7 @@ def serialize_request() -> str | None:
         return None
     if (earlier := request.form.get(FIELD)) and read(earlier):
         return earlier
-    fields = [list(pair) for pair in request.form.items(multi=True) if pair[0] not in EXCLUDED_FIELDS]
+    fields = [list(pair) for pair in request.form.items(multi=True) if _is_kept(pair[0])]
     kept = str(serializer().dumps([_address(), fields], salt=SALT))  # compressed, where that is shorter
     limit = request.max_content_length
     return kept if limit is None or len(kept) <= limit - RESERVED_BYTES else None
@@ -82,9 +84,13 @@ def submitted_fields() -> list[tuple[str, str]]:
     """The content of the request's form; empty if it can't be read. The form's address may not exist any more."""
     try:
         fields = request.form.items(multi=True) if is_form() else ()
-        return [(name, text) for name, text in fields if name not in EXCLUDED_FIELDS and text.strip()]
+        return [(name, text) for name, text in fields if _is_kept(name) and text.strip()]
     except HTTPException:
         return []
+
+
+def _is_kept(name: str) -> bool:
+    return name not in EXCLUDED_FIELDS and not name.startswith(SECRETS)
 
 
 def read(kept: str | None) -> SavedForm | None:

@@ -97,12 +97,14 @@ def undo_sending(mailing_id: int) -> int:
 
 def fields_of(fields: MailingFields) -> dict[str, str]:
     """A mailing's fields as a draft holds them."""
+    route = {} if fields.route is None else {"route": fields.route}
     return {
         "text": fields.text,
         "mark": fields.mark,
         "start_datetime": rfc_3339(fields.start_datetime, "auto"),
         "end_datetime": rfc_3339(fields.end_datetime, "auto"),
         "on_unknown": fields.on_unknown.value,
+        **route,
     }
 
 

@@ -42,34 +42,52 @@ def delete(app: Flask, path: str) -> Call:
     return partial(caller(app).delete, path)
 
 
-@pytest.mark.parametrize("resource", ["client", "mailing"])
+TABLES = {"client": "client", "mailing": "mailing", "draft": "mailing_draft"}
+
+
+def body(resource: str, words: str) -> dict[str, object]:
+    """A resource with these words in it."""
+    if resource == "client":
+        return client_body(tag=words)
+    return mailing_body(text=words)
+
+
+@pytest.mark.parametrize("resource", TABLES)
 def test_of_two_writers_with_the_same_tag_one_wins(
     app: Flask, api: Caller, connection: Connection, holder: Connection, resource: str
 ) -> None:
-    path = f"/v1/{resource}/{add_client(api) if resource == 'client' else add_mailing(api)}/"
+    path = api.post(f"/v1/{resource}/create/", json=body(resource, "first")).headers["Location"]
     tag = api.get(path).headers["ETag"]
-    if resource == "client":
-        bodies = [client_body(tag="one"), client_body(tag="two")]
-    else:
-        bodies = [mailing_body(text="one"), mailing_body(text="two")]
-    factories.execute(holder, f"SELECT FROM {resource} FOR UPDATE")
-    answers = once_blocked(connection, holder.commit, *(put(app, path, body, tag) for body in bodies))
+    factories.execute(holder, f"SELECT FROM {TABLES[resource]} FOR UPDATE")
+    writers = (put(app, path, body(resource, words), tag) for words in ("one", "two"))
+    answers = once_blocked(connection, holder.commit, *writers)
     assert sorted(answer.status_code for answer in answers) == [200, 412]
     (winner,) = [answer.json for answer in answers if answer.status_code == 200]
     assert api.get(path).json == winner
 
 
-@pytest.mark.parametrize("resource", ["client", "mailing"])
+@pytest.mark.parametrize("resource", TABLES)
 def test_a_change_and_a_removal_at_once_come_one_after_the_other(
     app: Flask, api: Caller, connection: Connection, holder: Connection, resource: str
 ) -> None:
-    path = f"/v1/{resource}/{add_client(api) if resource == 'client' else add_mailing(api)}/"
-    body = client_body(tag="other") if resource == "client" else mailing_body(text="Other")
-    factories.execute(holder, f"SELECT FROM {resource} FOR UPDATE")
-    changed, removed = once_blocked(connection, holder.commit, put(app, path, body), delete(app, path))
+    path = api.post(f"/v1/{resource}/create/", json=body(resource, "first")).headers["Location"]
+    factories.execute(holder, f"SELECT FROM {TABLES[resource]} FOR UPDATE")
+    change = put(app, path, body(resource, "other"))
+    changed, removed = once_blocked(connection, holder.commit, change, delete(app, path))
     assert removed.status_code == 204
     assert changed.status_code in (200, 404)
     assert api.get(path).status_code == 404
+
+
+def test_a_draft_that_is_sent_twice_at_once_becomes_one_mailing(
+    app: Flask, api: Caller, connection: Connection, holder: Connection
+) -> None:
+    path = api.post("/v1/draft/create/", json=mailing_body()).headers["Location"]
+    factories.execute(holder, "SELECT FROM mailing_draft FOR UPDATE")
+    send = partial(caller(app).post, f"{path}send/", json={"confirm": ["nobody_matches"]})
+    answers = once_blocked(connection, holder.commit, send, send)
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert len(api.get("/v1/mailing/").json) == 1
 
 
 def test_the_second_of_two_removals_finds_nothing(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import string
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.auth import credential_cache, rate_limiter
+from api.auth import credential_cache, rate_limiter, saved_form
 from api.http.form_size import MAX_FORM
 from tests.factories import add_clients, execute, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_client, add_mailing, caller
@@ -61,12 +62,14 @@ def is_kept(typed: dict[str, str], again: dict[str, str]) -> bool:
     return all(again.get(name, "").startswith(text) for name, text in typed.items() if name not in left)
 
 
-def hours_left(connection: Connection) -> float:
-    left = value(connection, "SELECT extract(epoch FROM max(expires_at) - now()) FROM browser_session")
+def hours_left(connection: Connection, which: str = "max") -> float:
+    """Of the session that lasts longest, or shortest (`min`)."""
+    left = value(connection, f"SELECT extract(epoch FROM {which}(expires_at) - now()) FROM browser_session")  # noqa: S608
     return float(left) / 3600
 
 
-def test_a_session_lasts_while_it_is_used(browser: Caller, connection: Connection, clock: Clock) -> None:
+def test_a_session_lasts_while_it_is_used(app: Flask, browser: Caller, connection: Connection, clock: Clock) -> None:
+    sign_in(caller(app, None))
     execute(connection, "UPDATE browser_session SET expires_at = now() + interval '1 hour'")
     clock.pass_seconds(credential_cache.TTL_SECONDS)
     # A page that is left open asks by itself: nobody is there.
@@ -74,6 +77,13 @@ def test_a_session_lasts_while_it_is_used(browser: Caller, connection: Connectio
     assert hours_left(connection) < 1.01
     assert browser.get("/clients/").status_code == 200
     assert 11.9 < hours_left(connection) <= 12
+    assert hours_left(connection, "min") < 1.01  # somebody else's
+    # Each extension is a write, so there is at most one in ten minutes.
+    for minutes, extended in ((9, False), (11, True)):
+        execute(connection, "UPDATE browser_session SET expires_at = now() + %s", timedelta(hours=12, minutes=-minutes))
+        clock.pass_seconds(credential_cache.TTL_SECONDS)
+        assert browser.get("/clients/").status_code == 200
+        assert (hours_left(connection) > 11.9) == extended
 
 
 @pytest.mark.parametrize(("role", "longest"), [(None, 7 * 24), ("operator", 24)])
@@ -186,11 +196,15 @@ def test_a_form_without_a_token_is_refused_and_not_shown_again(browser: Caller) 
     assert 'value="vip"' not in answer.text
 
 
-def test_what_is_not_signed_here_is_no_form(app: Flask, browser: Caller) -> None:
+def test_what_is_not_signed_here_or_too_long_ago_is_no_form(
+    app: Flask, browser: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT))[-1]["kept"]
     for other in ("", "x.y.z", f"{kept[:-3]}abc", f"x{kept}", kept):
         answer = browser.post("/clients/new/", data={"kept": other, "csrf_token": "x"})
         assert ('value="vip"' in answer.text) == (other == kept), other
+    monkeypatch.setattr(saved_form, "MAX_AGE", timedelta(seconds=-1))
+    assert 'value="vip"' not in browser.post("/clients/new/", data={"kept": kept, "csrf_token": "x"}).text
 
 
 def test_a_form_is_shown_only_at_its_own_address(app: Flask, api: Caller, browser: Caller) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.credentials import CredentialCipher
 from tests.conftest import Connect
-from tests.factories import add_clients, add_running_mailing, execute, value
+from tests.factories import add_clients, add_gateway, add_running_mailing, execute, value
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, at_once, caller, once_blocked
 from tests.integration.api.html_forms import fields_of
 
@@ -26,6 +28,17 @@ class Prepared(NamedTuple):
     typed: dict[str, str] = {}
     page: str | None = None
     """Where the form is, if not at the path that it is sent to."""
+
+
+NEW_GATEWAY = {"name": "second", "address": "https://gateway.invalid", "credentials.token": "x"}
+
+
+@pytest.fixture(autouse=True)
+def key_for_credentials(app: Flask) -> Iterator[None]:
+    before = app.config["CREDENTIAL_CIPHER"]
+    app.config["CREDENTIAL_CIPHER"] = CredentialCipher([Fernet.generate_key().decode()])
+    yield
+    app.config["CREDENTIAL_CIPHER"] = before
 
 
 def existing_client(api: Caller, connection: Connection) -> int:
@@ -64,6 +77,25 @@ def sent(api: Caller, connection: Connection) -> Prepared:
     return Prepared(a_draft(api))
 
 
+def gateway(_: Caller, connection: Connection) -> str:
+    return f"/gateways/{add_gateway(connection, 'second')}/"
+
+
+def paused(api: Caller, connection: Connection) -> Prepared:
+    execute(connection, "UPDATE gateway SET paused_at = now()")
+    return Prepared("/gateways/1/resume/")
+
+
+def trial_of_gateway(api: Caller, connection: Connection) -> Prepared:
+    existing_client(api, connection)
+    return Prepared("/gateways/1/test/", {"phone_number": "79160000001", "text": "Hi"})
+
+
+def route(api: Caller) -> str:
+    answer = api.post("/v1/route/", json={"name": "abroad", "gateways": [{"gateway": "default"}]})
+    return f"/routes/{answer.json['id']}/"
+
+
 FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.new_client": lambda api, _: Prepared("/clients/new/", CLIENT),
     "console.edit_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/edit/", {"tag": "other"}),
@@ -77,6 +109,15 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.remove_draft": lambda api, _: Prepared(f"{a_draft(api)}remove/"),
     "console.undo_mailing": undone,
     "console.resolve_message": unknown,
+    "console.new_gateway": lambda *_: Prepared("/gateways/new/?provider=gonets", NEW_GATEWAY),
+    "console.edit_gateway": lambda *_: Prepared("/gateways/1/edit/", {"segment_price": "1", "currency": "EUR"}),
+    "console.pause_gateway": lambda *_: Prepared("/gateways/1/pause/"),
+    "console.resume_gateway": paused,
+    "console.remove_gateway": lambda api, db: Prepared(f"{gateway(api, db)}remove/"),
+    "console.gateway_test": trial_of_gateway,
+    "console.new_route": lambda *_: Prepared("/routes/new/", {"name": "abroad", "place.default": "1"}),
+    "console.edit_route": lambda api, _: Prepared(f"{route(api)}edit/", {"prefixes": "380"}),
+    "console.remove_route": lambda api, _: Prepared(f"{route(api)}remove/"),
 }
 """Every form that writes, ready to be sent, by its endpoint."""
 IMPORTS = frozenset({"console.import_file"})
@@ -210,7 +251,12 @@ def test_going_back_from_the_review_changes_the_draft(api: Caller, connection: C
     assert api.post("/mailings/new/", data=data | {"text": "Better"}).headers["Location"] == first
     assert written() == 2
     assert value(connection, "SELECT fields ->> 'text' FROM mailing_draft") == "Better"
-    # Not once it is a mailing, though: that is told.
+    # Not once somebody else has changed it, though: that is told.
+    page = "/mailings/drafts/1/edit/"
+    assert api.post(page, data=fields_of(api.get(page)) | {"text": "Of another", "then": "keep"}).status_code == 302
+    assert api.post("/mailings/new/", data=data | {"text": "Best"}).status_code == 409
+    assert value(connection, "SELECT fields ->> 'text' FROM mailing_draft") == "Of another"
+    # Nor once it is a mailing.
     add_clients(connection, 1, tag="vip")
     assert api.post(first, data=fields_of(api.get(first))).status_code == 302
     again = api.post("/mailings/new/", data=data | {"text": "Best"})

@@ -6,6 +6,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.sql.counts import COMPACT_COUNTS
 from tests import factories
 from tests.integration.api.calls import Caller
 from tests.integration.api.worker_steps import launch
@@ -18,7 +19,29 @@ def test_every_status_is_there_when_there_is_nothing(api: Caller, slash: str) ->
     assert response.json == {
         "mailings": {status.value: 0 for status in MailingStatus},
         "messages": {status.value: 0 for status in MessageStatus},
+        "gateways": [
+            {
+                "gateway": "default",
+                "state": "unasked",
+                "paused": False,
+                "available": True,
+                "accepted_a_second": 0.0,
+                "answered_at": None,
+            }
+        ],
     }
+
+
+def test_the_state_of_each_gateway_is_told(api: Caller, connection: Connection) -> None:
+    factories.add_gateway(connection, "second")
+    factories.execute(connection, "UPDATE gateway_availability SET available = false WHERE gateway_id = 2")
+    factories.add_report(connection, accepted=50)
+    factories.add_report(connection, "worker-2", state="no_credit")
+    factories.execute(connection, "UPDATE worker_report SET gateway = 'second' WHERE worker = 'worker-2'")
+    factories.add_contact(connection, asked=1, answered=1)
+    first, second = api.get("/v1/statistics/").json["gateways"]
+    assert (first["state"], first["accepted_a_second"], first["answered_at"] is not None) == ("ok", 10.0, True)
+    assert (second["gateway"], second["state"], second["available"]) == ("second", "no_credit", False)
 
 
 def test_mailings_and_messages_are_counted_by_status(api: Caller, connection: Connection) -> None:
@@ -33,6 +56,20 @@ def test_mailings_and_messages_are_counted_by_status(api: Caller, connection: Co
     counted = api.get("/v1/statistics/").json
     assert counted["mailings"] == {"scheduled": 2, "running": 1, "paused": 0, "finished": 0, "cancelled": 0}
     assert {status: count for status, count in counted["messages"].items() if count} == {"pending": 3, "failed": 1}
+
+
+def test_messages_of_a_mailing_that_has_ended_are_counted_once(api: Caller, connection: Connection) -> None:
+    mailing_id = factories.add_running_mailing(connection, 3)
+    factories.change_message(connection, 1, "status = 'failed', ended_at = now()")
+    factories.change_message(connection, 2, "status = 'sent', sent_at = now(), ended_at = now()")
+    factories.change_message(connection, 3, "status = 'sent', sent_at = now(), ended_at = now()")
+    factories.change_mailing(connection, mailing_id, "status = 'finished', ended_at = now(), settled_at = now()")
+    before = api.get("/v1/statistics/").json
+    assert (before["messages"]["sent"], before["messages"]["failed"]) == (2, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(COMPACT_COUNTS, {"rows": 0})
+    assert factories.value(connection, "SELECT count(*) FROM message_count_delta WHERE compacted") == 2
+    assert api.get("/v1/statistics/").json == before
 
 
 @pytest.mark.parametrize("status", MessageStatus)
