@@ -16,6 +16,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  before the imports that an older 
 
 from sandbox.api_client import ApiClient
 from sandbox.demo import run_demo
+from sandbox.failover_demo import run_failover_demo
 from sandbox.service import Service
 from sandbox.settings import LauncherSettings
 from sandbox.terminal import Terminal, display_path
@@ -47,7 +48,7 @@ def _run(settings: LauncherSettings, terminal: Terminal) -> None:
         service.start()
         with ApiClient(service.api_url, service.api_key) as api:
             _print_addresses(service, api, terminal)
-            run_demo(service, api, terminal)
+            (run_failover_demo if service.demo_urls else run_demo)(service, api, terminal)
         while True:
             service.supervise(60)
     except KeyboardInterrupt:

@@ -40,6 +40,10 @@ class ApiClient:
         """The JSON of the created resource. Raises as `get`."""
         return self._request("POST", path, json=body)
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON of the changed resource. Raises as `get`."""
+        return self._request("PUT", path, json=body)
+
     def post_lines(self, path: str, rows: Iterable[Mapping[str, Any]]) -> Any:
         """Sends one JSON object a line and returns the JSON of the response. Raises as `get`."""
         lines = "".join(f"{json.dumps(row)}\n" for row in rows)

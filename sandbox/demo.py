@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import requests
-
 from sandbox import queries, sample_data
+from sandbox import simulated_gateway_control as simulated
 from sandbox.api_client import ApiClient, ApiError, ApiUnavailable
 from sandbox.mailing_progress import has_ended, progress_line, summary
 from sandbox.service import Service
@@ -29,7 +29,7 @@ def run_demo(service: Service, api: ApiClient, terminal: Terminal) -> None:
         else:  # a real gateway: nothing is sent without a request by a person
             terminal.say("There are no clients and no mailings yet: add them in the console.")
         if mailing_id is not None:
-            mailing = _follow(mailing_id, service, api, terminal)
+            mailing = follow(mailing_id, service, api, terminal)
             _print_summary(mailing, service, terminal)
     except ApiError as error:  # the mailing was removed, or the API is being restarted: keep running
         terminal.say(str(error))
@@ -46,8 +46,14 @@ def _add_sample(api: ApiClient, terminal: Terminal) -> int:
     return mailing_id
 
 
-def _follow(mailing_id: int, service: Service, api: ApiClient, terminal: Terminal) -> dict[str, Any]:
-    """Shows the mailing's progress; returns its final state."""
+def follow(
+    mailing_id: int,
+    service: Service,
+    api: ApiClient,
+    terminal: Terminal,
+    notice: Callable[[dict[str, Any]], None] = lambda mailing: None,
+) -> dict[str, Any]:
+    """Shows the mailing's progress, and calls `notice` with each state; returns the final one."""
     while True:
         try:
             mailing: dict[str, Any] = api.get(f"/v1/mailing/{mailing_id}/")
@@ -56,19 +62,22 @@ def _follow(mailing_id: int, service: Service, api: ApiClient, terminal: Termina
         else:
             if has_ended(mailing):
                 return mailing
+            notice(mailing)
             terminal.status_line(progress_line(mailing))
         service.supervise(POLL_INTERVAL)
 
 
 def _print_summary(mailing: dict[str, Any], service: Service, terminal: Terminal) -> None:
     """Prints the final state of the mailing, by our ledger and by the gateway's."""
+    print_end(mailing, terminal)
+    if service.simulates_gateway:
+        counts = simulated.summary(service.gateway_url)
+        terminal.say(f"  gateway: {counts['accepted']:,} accepted, {counts['distinct']:,} distinct")
+
+
+def print_end(mailing: dict[str, Any], terminal: Terminal) -> None:
+    """Prints the final state of the mailing by our ledger."""
     terminal.say(progress_line(mailing))
     terminal.say()
     terminal.say(f"Mailing {mailing['id']} is {mailing['status']}.")
     terminal.say(f"  ledger:  {summary(mailing)}")
-    if service.simulates_gateway:
-        try:
-            counts = requests.get(f"{service.gateway_url}/_/summary", timeout=5).json()
-        except (requests.RequestException, ValueError) as error:
-            raise ApiError(f"The simulated gateway does not respond: {error}.") from error
-        terminal.say(f"  gateway: {counts['accepted']:,} accepted, {counts['distinct']:,} distinct")

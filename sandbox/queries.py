@@ -17,6 +17,10 @@ SELECT max(id) FROM mailing
 WHERE deleted_at IS NULL AND (status = 'running' OR (status = 'scheduled' AND start_datetime <= now()))
 """
 
+HAS_CLIENTS_TAGGED = "SELECT EXISTS (SELECT FROM client WHERE tag = %s)"
+
+NEWEST_MAILING_TO = "SELECT max(id) FROM mailing WHERE deleted_at IS NULL AND mark = %s"
+
 
 def is_empty(url: str) -> bool:
     """Whether there are neither clients nor mailings, so that sample data can be added. Raises GonetsError."""
@@ -29,12 +33,23 @@ def newest_active_mailing(url: str) -> int | None:
     return newest
 
 
-def _fetch_value(url: str, query: str) -> Any:
+def has_clients_tagged(url: str, tag: str) -> bool:
+    """Whether there are clients with this tag. Raises GonetsError."""
+    return bool(_fetch_value(url, HAS_CLIENTS_TAGGED, tag))
+
+
+def newest_mailing_to(url: str, mark: str) -> int | None:
+    """The id of the newest mailing with this mark; None if there is none. Raises GonetsError."""
+    newest: int | None = _fetch_value(url, NEWEST_MAILING_TO, mark)
+    return newest
+
+
+def _fetch_value(url: str, query: str, *parameters: str) -> Any:
     try:
         connection = psycopg2.connect(libpq_url(url))
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute(query)
+                cursor.execute(query, parameters)
                 row = cursor.fetchone()
                 return row[0] if row else None
         finally:

@@ -15,6 +15,7 @@ import psycopg2
 import requests
 
 from sandbox.api_key import load_or_create_key
+from sandbox.failover_accounts import DEMO_ACCOUNTS, DEMO_TOKEN
 from sandbox.listen_addresses import authority, free_port, is_free, reachable
 from sandbox.logs import reason_in, rotate_log
 from sandbox.parent_death_signal import die_with_parent
@@ -22,9 +23,11 @@ from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import LauncherSettings
 from sandbox.supervisor import ROOT, Job, Supervisor
 from sandbox.terminal import Terminal, display_path
+from shared.credentials import make_key_file
 from shared.database import libpq_url
 from shared.database_errors import explain
 from shared.errors import ConfigurationError, GonetsError
+from shared.gateways.addresses import SETTING as ALLOWED_NETWORKS
 from worker.gateway_token import Token
 
 START_TIMEOUT = 60.0
@@ -33,8 +36,20 @@ SUPERVISE_INTERVAL = 0.2
 API_SECRETS = ("API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET")
 """The issuer is passed on together with its secret: alone it is an invalid setting, for the migrations too."""
 WORKER_SECRETS = ("GATEWAY_PROXY", "SMTP_PASSWORD", "SMTP_PASSWORD_FILE")
-SECRETS = ("DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_TOKEN_FILE", *API_SECRETS, *WORKER_SECRETS)
+CREDENTIALS_KEYS = ("CREDENTIALS_KEY", "CREDENTIALS_KEY_FILE")
+SECRETS = (
+    "DATABASE_URL",
+    "GATEWAY_TOKEN",
+    "GATEWAY_TOKEN_FILE",
+    *CREDENTIALS_KEYS,
+    *API_SECRETS,
+    *WORKER_SECRETS,
+)
 """URLs are included because they may contain passwords."""
+
+
+OWN_NETWORKS = "127.0.0.0/8,::1/128"
+"""This machine: simulated gateways are here."""
 
 
 class Service:
@@ -55,6 +70,8 @@ class Service:
         self._postgres: EmbeddedPostgres | None = None
         self.database_url = settings.database_url or ""
         self.gateway_url = settings.gateway_url or ""
+        self.demo_urls: dict[str, str] = {}
+        """The addresses of the simulated providers of the failover demonstration, by the name of the gateway."""
         self.api_url = f"http://{authority(reachable(settings.api_host), settings.api_port)}"
         self._check_api_address()
         self._token = self._find_token()
@@ -74,6 +91,11 @@ class Service:
         return None if self._settings.api_key else self._data / "api-key"
 
     @property
+    def _credentials_key(self) -> Path:
+        """The file of the key that encrypts the credentials of gateways, unless a setting names another key."""
+        return self._data / "credentials.key"
+
+    @property
     def simulates_gateway(self) -> bool:
         """Whether messages go to the simulated gateway."""
         return self._settings.gateway_url is None
@@ -84,6 +106,8 @@ class Service:
         Raises ConfigurationError and GonetsError with one sentence for the terminal.
         """
         self._start_database()
+        if not _inherited(CREDENTIALS_KEYS):
+            make_key_file(self._credentials_key)
         self._migrate()
         if self.key_file:
             self.api_key = load_or_create_key(self.key_file)
@@ -91,6 +115,10 @@ class Service:
             self._start_gateway()
         else:
             self._terminal.done(f"Gateway at {self.gateway_url}")
+        if self._settings.failover_demo:
+            for port, account in enumerate(DEMO_ACCOUNTS, self._settings.gateway_port + 1):
+                token = {"GATEWAY_TOKEN": DEMO_TOKEN}
+                self.demo_urls[account.gateway] = self._start_simulated_gateway(account.gateway, port, token)
         self._start_api()
         self._start_workers()
 
@@ -143,6 +171,11 @@ class Service:
             return {"GATEWAY_TOKEN_FILE": settings.gateway_token_file}
         return {"GATEWAY_TOKEN": token.value}
 
+    def _accounts(self) -> dict[str, str]:
+        """What API and workers need for gateways: the key of credentials, and networks where gateways may be."""
+        key = _inherited(CREDENTIALS_KEYS) or {"CREDENTIALS_KEY_FILE": str(self._credentials_key)}
+        return {**key, ALLOWED_NETWORKS: os.environ.get(ALLOWED_NETWORKS, OWN_NETWORKS)}
+
     def _start_database(self) -> None:
         if self.database_url:
             try:
@@ -183,19 +216,24 @@ class Service:
             raise GonetsError(f"The database cannot be migrated: {reason_in(log)} (More in {display_path(log)}.)")
 
     def _start_gateway(self) -> None:
-        port = free_port(self._settings.gateway_port)
-        self.gateway_url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "sandbox.gateway", "--host", "127.0.0.1", "--port", str(port)]
-        self._supervisor.start(Job("gateway", "gateway", command, _environment(self._token)))
-        self._wait_for("gateway", "simulated gateway", f"{self.gateway_url}/_/summary")
+        self.gateway_url = self._start_simulated_gateway("gateway", self._settings.gateway_port, self._token)
         self._terminal.done(f"Simulated gateway on {self.gateway_url}")
+
+    def _start_simulated_gateway(self, name: str, preferred_port: int, token: Mapping[str, str]) -> str:
+        """Starts a simulated gateway, on another port if this one is taken; returns its URL."""
+        port = free_port(preferred_port)
+        url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "sandbox.simulated_gateway", "--host", "127.0.0.1", "--port", str(port)]
+        self._supervisor.start(Job("gateway", name, command, _environment(token)))
+        self._wait_for(name, "simulated gateway", f"{url}/_/summary")
+        return url
 
     def _start_api(self) -> None:
         address = authority(self._settings.api_host, self._settings.api_port)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
         command.append("api:create_app()")
         environment = _environment(
-            {"DATABASE_URL": self.database_url, **_inherited(API_SECRETS), "API_KEY": self.api_key}
+            {"DATABASE_URL": self.database_url, **_inherited(API_SECRETS), **self._accounts(), "API_KEY": self.api_key}
         )
         self._supervisor.start(Job("api", "api", command, environment))
         self._wait_for("api", "API", f"{self.api_url}/healthz")
@@ -203,7 +241,7 @@ class Service:
 
     def _start_workers(self) -> None:
         addresses = {"DATABASE_URL": self.database_url, "GATEWAY_URL": self.gateway_url}
-        environment = _environment({**addresses, **self._token, **_inherited(WORKER_SECRETS)})
+        environment = _environment({**addresses, **self._accounts(), **self._token, **_inherited(WORKER_SECRETS)})
         for number in range(1, self._settings.workers + 1):
             self._supervisor.start(Job("worker", f"worker-{number}", [sys.executable, "-m", "worker"], environment))
         self._terminal.done(f"{self._settings.workers} worker{'s' * (self._settings.workers != 1)}")

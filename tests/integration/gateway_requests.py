@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 
 TOKEN = "the right one"
 PHONE = 79001234567

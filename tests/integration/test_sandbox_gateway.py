@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.integration.gateway_requests import (
     PHONE,
     TOKEN,
@@ -272,10 +273,9 @@ def test_a_bad_setting_is_said_and_exit_2(settings: dict[str, str], words: str) 
 
 
 def test_it_needs_only_the_standard_library_and_its_own_files(tmp_path: Path) -> None:
-    (tmp_path / "sandbox").mkdir()
-    for source in ("__init__.py", "faults.py", *(path.name for path in ROOT.glob("sandbox/gateway*.py"))):
-        (tmp_path / "sandbox" / source).write_bytes((ROOT / "sandbox" / source).read_bytes())
-    command = [sys.executable, "-S", "-m", "sandbox.gateway", "--help"]
+    shutil.copytree(ROOT / "sandbox" / "simulated_gateway", tmp_path / "sandbox" / "simulated_gateway")
+    shutil.copy(ROOT / "sandbox" / "__init__.py", tmp_path / "sandbox")
+    command = [sys.executable, "-S", "-m", "sandbox.simulated_gateway", "--help"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=30).returncode == 0
 
 
@@ -289,7 +289,7 @@ def test_a_gateway_ends_with_the_process_that_started_it() -> None:
 
 _PARENT = """
 import time
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 print(SandboxGateway.start().port, flush=True)
 time.sleep(60)
 """
@@ -297,7 +297,7 @@ time.sleep(60)
 
 def _start(*arguments: str, **settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "sandbox.gateway", *arguments],
+        [sys.executable, "-m", "sandbox.simulated_gateway", *arguments],
         cwd=ROOT,
         env={**os.environ, "GATEWAY_TOKEN": TOKEN, **settings},
         stdout=subprocess.PIPE,

@@ -227,7 +227,7 @@ def test_a_folder_left_by_an_interrupted_initdb_is_made_anew(new_postgres: Embed
     assert not unfinished.exists()
 
 
-@pytest.mark.parametrize("name", ["with spaces, a comma and 'quotes\"", "x" * 150, "гонец"])
+@pytest.mark.parametrize("name", ["with spaces, a comma, 'quotes\" and гонец", "x" * 150])
 def test_the_folder_may_have_any_path(tmp_path: Path, name: str) -> None:
     with embedded_postgres(tmp_path / name / "postgres", durable=False) as url:
         assert ask(url, "SELECT 1") == 1

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
-from sandbox.faults import NO_FAULT, FaultInjector, Faults, FaultsError, Outcome, Reaction
-from sandbox.gateway_http import MAX_BODY, MAX_HEAD, BadRequest, read_request
+from sandbox.simulated_gateway.faults import NO_FAULT, FaultInjector, Faults, FaultsError, Outcome, Reaction
+from sandbox.simulated_gateway.http_messages import MAX_BODY, MAX_HEAD, BadRequest, read_request
+from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,16 @@ def test_the_first_requests_are_counted_among_those_concerned() -> None:
     injector = FaultInjector(Faults.from_json({"hang": 1, "first": 2, "only_ids": [1]}))
     outcomes = [injector.pick(msg_id, 70).outcome for msg_id in (2, 2, 1, 1, 1)]
     assert outcomes == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.HANG, Outcome.HANG, Outcome.ACCEPTED]
+
+
+def test_the_oldest_messages_are_dropped_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.simulated_gateway.kept_messages.MAX_IDS", 2)
+    kept = KeptMessages()
+    for at, message_id in enumerate(("1", "2", "2", "3")):
+        kept.add(KeptMessage("kannel", message_id, "79001234567", "Gonets", "text", at))
+        kept.note_request(message_id, at)
+    assert [(message.id, message.taken_at) for message in kept.all_of()] == [("2", 1), ("2", 2), ("3", 3)]
+    assert [kept.requested_at(message_id) for message_id in ("1", "2", "3")] == [None, 2, 3]
 
 
 @pytest.mark.parametrize(

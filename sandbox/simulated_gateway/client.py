@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.gateway_ledger import Entry, Summary
 from sandbox.parent_death_signal import die_with_parent
+from sandbox.simulated_gateway.kept_messages import KeptMessage
+from sandbox.simulated_gateway.ledger import Entry, Summary
 
 HOST = "127.0.0.1"
 TIMEOUT = 10.0  # seconds for the process to exit, and for each response of its control interface
@@ -44,7 +45,7 @@ class SandboxGateway:
         cls,
         token: str = "sandbox",  # noqa: S107 - a simulated token for a simulation
         port: int = 0,
-        program: Sequence[str] = ("-m", "sandbox.gateway"),
+        program: Sequence[str] = ("-m", "sandbox.simulated_gateway"),
     ) -> Self:
         """Starts a gateway on 127.0.0.1 and returns when it listens. Raises RuntimeError when it does not.
 
@@ -54,7 +55,7 @@ class SandboxGateway:
         command = [sys.executable, *program, "--host", HOST, "--port", str(port)]
         process = subprocess.Popen(  # noqa: S603
             die_with_parent(command, signal.SIGTERM),
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
             env={**os.environ, "GATEWAY_TOKEN": token},  # every user can read a command line
             stdout=subprocess.PIPE,
             text=True,
@@ -68,11 +69,11 @@ class SandboxGateway:
         return cls(process, announcement.split()[-1], token)
 
     def faults(self, **fields: object) -> None:
-        """Replaces the plan of faults (the fields of sandbox/faults.py); no fields, no faults."""
+        """Replaces the plan of faults (the fields of `Faults`); no fields, no faults."""
         self._json("PUT", "/_/faults", json.dumps(fields))
 
     def forget(self) -> None:
-        """Empties the ledger and the counts."""
+        """Empties the ledger, the counts and the messages."""
         self._json("DELETE", "/_/ledger")
 
     def clear(self) -> None:
@@ -88,6 +89,11 @@ class SandboxGateway:
     def ledger_of(self, msg_id: int, everything: bool = False) -> list[Entry]:
         """The accepted requests of one message; `everything` includes the others."""
         return [Entry(**entry) for entry in self._json("GET", f"/_/ledger/{msg_id}?all={everything:d}")]
+
+    def messages(self, contract: str) -> list[KeptMessage]:
+        """The messages that were taken under a contract, but for those of `gonets`: the ledger has them."""
+        with self._request("GET", f"/_/messages?contract={contract}") as response:
+            return [KeptMessage(**json.loads(line)) for line in response]
 
     def summary(self) -> Summary:
         """The counts since the start, or since `forget`."""

@@ -8,24 +8,25 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
-from sandbox.faults import Outcome, Reaction
+from sandbox.simulated_gateway.faults import Outcome, Reaction
 
 SECONDS_KEPT = 3600  # of the rate; bounded, so that a gateway can run for months
 
 
 class Entry(NamedTuple):
-    """One request to `/send/{id}`. Times are seconds since the epoch by the gateway's own clock."""
+    """One request to submit. Times are seconds since the epoch by the gateway's own clock."""
 
     sequence: int  # grows by one with every request, also after a DELETE
-    id: int
+    id: int  # ours; 0 if the contract has no place for it
     phone: int | None  # None: the token or the body was invalid
-    body_hash: str  # sha256 of the body, in hexadecimal
+    body_hash: str  # sha256 of the body, or of the query if there is none, in hexadecimal
     token_ok: bool
     outcome: str
     status: int | None  # None: no complete response was sent (yet)
     started_at: float  # when the request's first byte arrived
     accepted_at: float | None  # None: the message was not accepted
     answered_at: float | None  # when the response's last byte was given to the operating system
+    contract: str = "gonets"
 
 
 class Summary(NamedTuple):
@@ -39,6 +40,7 @@ class Summary(NamedTuple):
     in_flight: int
     max_in_flight: int
     max_per_second: int
+    look_ups: int
 
 
 class Ledger:
@@ -57,6 +59,7 @@ class Ledger:
         self._requests = self._max_in_flight = self._in_flight
         self._statuses: Counter[int] = Counter()
         self._per_second: dict[int, int] = {}
+        self.look_ups = 0
 
     def begin(self, started_at: float) -> None:
         """Counts the start of a request."""
@@ -69,13 +72,21 @@ class Ledger:
             del self._per_second[next(iter(self._per_second))]
         self._per_second[second] = self._per_second.get(second, 0) + 1
 
-    def record(self, msg_id: int, phone: int | None, body: bytes, reaction: Reaction, started_at: float) -> int:
+    def record(
+        self,
+        msg_id: int,
+        phone: int | None,
+        body: bytes,
+        reaction: Reaction,
+        started_at: float,
+        contract: str = "gonets",
+    ) -> int:
         """Records the reaction to a request; returns its sequence number."""
         self._last += 1
         if reaction.accepts:
             self._accepts += 1
             self._accepted.add(msg_id)
-        self._rows.append(msg_id, phone, body, reaction, started_at)
+        self._rows.append(msg_id, phone, body, reaction, started_at, contract)
         return self._last
 
     def end(self, sequence: int, status: int) -> None:
@@ -107,6 +118,7 @@ class Ledger:
             in_flight=self._in_flight,
             max_in_flight=self._max_in_flight,
             max_per_second=max(self._per_second.values(), default=0),
+            look_ups=self.look_ups,
         )
 
     def rate(self) -> dict[int, int]:
@@ -127,11 +139,14 @@ class _Rows:
         self._started = array("d")
         self._accepted = array("d")
         self._answered = array("d")
+        self._contracts: list[str] = []  # references to a few strings
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def append(self, msg_id: int, phone: int | None, body: bytes, reaction: Reaction, started_at: float) -> None:
+    def append(
+        self, msg_id: int, phone: int | None, body: bytes, reaction: Reaction, started_at: float, contract: str
+    ) -> None:
         self._ids.append(msg_id)
         self._phones.append(phone or 0)
         self._digests += sha256(body).digest()
@@ -140,6 +155,7 @@ class _Rows:
         self._started.append(started_at)
         self._accepted.append(time.time() if reaction.accepts else 0.0)
         self._answered.append(0.0)
+        self._contracts.append(contract)
 
     def mark_answered(self, sequence: int, status: int) -> None:
         row = sequence - self.base - 1
@@ -169,4 +185,5 @@ class _Rows:
             started_at=self._started[row],
             accepted_at=self._accepted[row] or None,
             answered_at=self._answered[row] or None,
+            contract=self._contracts[row],
         )

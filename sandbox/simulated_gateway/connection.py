@@ -8,10 +8,18 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import NamedTuple, cast
 
-from sandbox.faults import Outcome, Reaction
-from sandbox.gateway_contract import Gateway
-from sandbox.gateway_control import CONTROL, Control
-from sandbox.gateway_http import MAX_BODY, MAX_HEAD, BadRequest, Request, read_request, result_response, with_close
+from sandbox.simulated_gateway.control import CONTROL, Control
+from sandbox.simulated_gateway.faults import Outcome, Reaction
+from sandbox.simulated_gateway.gateway import Gateway
+from sandbox.simulated_gateway.http_messages import (
+    MAX_BODY,
+    MAX_HEAD,
+    BadRequest,
+    Request,
+    read_request,
+    result_response,
+    with_close,
+)
 
 READ_AHEAD = MAX_HEAD + MAX_BODY  # bytes of later requests that are buffered while one is answered
 LINGER = 1.0  # seconds for a client to read the response before its connection is closed

@@ -2,24 +2,25 @@
 
     GET /_/ledger?after=SEQ&limit=N&all=1   the entries, one JSON object a line; `all` includes what was not accepted
     GET /_/ledger/{id}?all=1                one message's entries, a JSON list
-    DELETE /_/ledger                        clears the entries and the counts
+    DELETE /_/ledger                        clears the entries, the counts and the messages
+    GET /_/messages?contract=NAME&id=ID     the messages that were taken, one JSON object a line, not those of /send/
     GET /_/summary, GET /_/rate             the counts; the requests started in each second
-    GET /_/faults, PUT /_/faults            the plan of faults (sandbox/faults.py); {} has none
+    GET /_/faults, PUT /_/faults            the plan of faults (faults.py); {} has none
 
 It needs no token: any client that reaches the port may use it, so the default address is 127.0.0.1.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from urllib.parse import parse_qs
 
-from sandbox.faults import Faults, FaultsError
-from sandbox.gateway_contract import Gateway
-from sandbox.gateway_http import Request, http_response, result_response
-from sandbox.gateway_ledger import Entry
+from sandbox.simulated_gateway.faults import Faults, FaultsError
+from sandbox.simulated_gateway.gateway import Gateway
+from sandbox.simulated_gateway.http_messages import Request, http_response, result_response
 
 CONTROL = b"/_/"
+PATHS = "the paths are /_/ledger, /_/ledger/{id}, /_/messages, /_/summary, /_/rate and /_/faults"
 ENTRIES_A_CHUNK = 250  # some 2 ms, during which no other client is served
 
 Response = bytes | Iterator[bytes]
@@ -41,7 +42,7 @@ class Control:
         resource, _, msg_id = request.path.removeprefix(CONTROL).partition(b"/")
         methods = self._one_message(msg_id) if resource == b"ledger" and msg_id else self._resource(resource)
         if not methods:
-            return result_response(404, 1, "the paths are /_/ledger, /_/ledger/{id}, /_/summary, /_/rate and /_/faults")
+            return result_response(404, 1, PATHS)
         respond = methods.get(request.method)
         if respond is None:
             allowed = b", ".join(methods).decode()
@@ -55,6 +56,7 @@ class Control:
         ledger = self._gateway.ledger
         resources: dict[bytes, dict[bytes, Callable[[Request], Response]]] = {
             b"ledger": {b"GET": self._list_entries, b"DELETE": self._forget},
+            b"messages": {b"GET": self._list_messages},
             b"summary": {b"GET": lambda request: _json(ledger.summary()._asdict())},
             b"rate": {b"GET": lambda request: _json(ledger.rate())},
             b"faults": {b"GET": lambda request: _json(self._plan), b"PUT": self._set_faults},
@@ -66,15 +68,21 @@ class Control:
 
     def _list_entries(self, request: Request) -> Response:
         after, limit = _number(request, "after") or 0, _number(request, "limit")
-        return _in_chunks(self._gateway.ledger.entries(after, limit, bool(_number(request, "all"))))
+        entries = self._gateway.ledger.entries(after, limit, bool(_number(request, "all")))
+        return _in_chunks(entry._asdict() for entry in entries)
 
     def _list_entries_of(self, msg_id: bytes, request: Request) -> Response:
         number = _whole("id", msg_id.decode("latin-1"))
         entries = self._gateway.ledger.entries_of(number, bool(_number(request, "all")))
         return _json([entry._asdict() for entry in entries])
 
+    def _list_messages(self, request: Request) -> Response:
+        contract, message_id = _text(request, "contract"), _text(request, "id")
+        messages = self._gateway.kept.all_of(contract)
+        return _in_chunks(message._asdict() for message in messages if message_id in (None, message.id))
+
     def _forget(self, request: Request) -> Response:
-        self._gateway.ledger.forget()
+        self._gateway.forget()
         return _json({})
 
     def _set_faults(self, request: Request) -> Response:
@@ -91,18 +99,23 @@ def _json(value: object) -> bytes:
     return http_response(200, json.dumps(value).encode())
 
 
-def _in_chunks(entries: Iterator[Entry]) -> Iterator[bytes]:
+def _in_chunks(entries: Iterator[Mapping[str, object]]) -> Iterator[bytes]:
     """The response in chunks (RFC 9112, 7.1), so that a client notices when it is cut off."""
     yield b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     while some := list(islice(entries, ENTRIES_A_CHUNK)):
-        lines = "".join(json.dumps(entry._asdict()) + "\n" for entry in some).encode()
+        lines = "".join(json.dumps(entry) + "\n" for entry in some).encode()
         yield b"%x\r\n%b\r\n" % (len(lines), lines)
     yield b"0\r\n\r\n"
 
 
-def _number(request: Request, name: str) -> int | None:
+def _text(request: Request, name: str) -> str | None:
     given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get(name)
-    return _whole(name, given[-1]) if given else None
+    return given[-1] if given else None
+
+
+def _number(request: Request, name: str) -> int | None:
+    given = _text(request, name)
+    return None if given is None else _whole(name, given)
 
 
 def _whole(name: str, text: str) -> int:

@@ -1,14 +1,14 @@
 """The faults of the simulated gateway: a plan as data, and the random choice for each request."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
-from functools import cached_property
+from enum import Enum, IntEnum
+from functools import cached_property, partial
 from random import Random
 from typing import Any
 
-from sandbox.gateway_http import http_response, result_response
+from sandbox.simulated_gateway.http_messages import http_response
 
 MAX_SECONDS = 3600.0  # the upper limit of `latency` and `down_for`
 RETRY_STATUSES = (429, 503)  # the ones that may carry Retry-After (RFC 6585, 4 and RFC 9110, 15.6.4)
@@ -32,6 +32,26 @@ class Outcome(IntEnum):
     TRICKLE = 12
     HANG = 13
     OVERSIZE = 14
+    DUPLICATE = 15  # the contract refuses repeats
+    ANSWER = 16  # one of the fault `answers`
+    LOOKED_UP = 17
+
+
+class Answer(Enum):
+    """What an answer says; each contract has words of its own for it. The values name the fault `answers`."""
+
+    ACCEPTED = "accepted"
+    STATUS = "status"  # an HTTP status, as the contract reports errors
+    REFUSED = "refused"  # about this message, for good
+    RETRIABLE = "retriable"  # about this message, for now
+    THROTTLED = "throttled"
+    NO_CREDIT = "no_credit"
+    WRONG_CREDENTIALS = "wrong_credentials"
+    WRONG_SENDER = "wrong_sender"
+    OPTED_OUT = "opted_out"
+
+
+ANSWERS = {answer.value: answer for answer in Answer if answer not in (Answer.ACCEPTED, Answer.STATUS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +63,18 @@ class Reaction:
     response: bytes = b""
     accepts: bool = False
     delay: float = 0.0  # seconds from the request (and its acceptance) to the first byte of the response
+    answer: Answer | None = None  # the contract words the response and may choose another status
+    fields: tuple[str, ...] = ()  # further header lines of an answer
 
 
-SUCCESS = result_response(200, 0, "OK")
-NO_FAULT = Reaction(Outcome.ACCEPTED, 200, SUCCESS, accepts=True)
+NO_FAULT = Reaction(Outcome.ACCEPTED, 200, accepts=True, answer=Answer.ACCEPTED)
 
 # After a success status with an unexpected body, the message counts as accepted: only the sender is in doubt.
 BODIES = {
     "garbage": Reaction(
         Outcome.GARBAGE, 200, http_response(200, b"<html>It works!", content_type="text/html"), accepts=True
     ),
-    "refused": Reaction(Outcome.REFUSED, 200, result_response(200, 7, "blocked")),
+    "refused": Reaction(Outcome.REFUSED, 200, answer=Answer.RETRIABLE),
     "empty": Reaction(Outcome.EMPTY, 200, http_response(200), accepts=True),
     "text_code": Reaction(Outcome.GARBAGE, 200, http_response(200, b'{"code":"0","message":"OK"}'), accepts=True),
     "queued": Reaction(Outcome.GARBAGE, 200, http_response(200, b'{"status":"queued","id":1}'), accepts=True),
@@ -63,10 +84,8 @@ BODIES = {
 MECHANISMS = {
     "reset_before_accept": Reaction(Outcome.RESET_BEFORE_ACCEPT),
     "reset_after_accept": Reaction(Outcome.RESET_AFTER_ACCEPT, accepts=True),
-    "error_after_accept": Reaction(
-        Outcome.ERROR_AFTER_ACCEPT, 500, result_response(500, 500, "the response was lost"), accepts=True
-    ),
-    "trickle": Reaction(Outcome.TRICKLE, 200, SUCCESS, accepts=True),
+    "error_after_accept": Reaction(Outcome.ERROR_AFTER_ACCEPT, 500, accepts=True, answer=Answer.STATUS),
+    "trickle": Reaction(Outcome.TRICKLE, 200, accepts=True, answer=Answer.ACCEPTED),
     "hang": Reaction(Outcome.HANG, accepts=True),
     "oversize": Reaction(Outcome.OVERSIZE, 200, accepts=True),
 }
@@ -81,13 +100,14 @@ class Faults:
     """A plan of faults; a plan without fields has none. The probabilities add up to at most 1.
 
     A message is accepted when its request arrives, before any latency, so a client that times out is in doubt. It is
-    not accepted under `statuses`, the body `refused` and `reset_before_accept`; under everything else it is.
+    not accepted under `statuses`, `answers`, the body `refused` and `reset_before_accept`; under everything else it is.
     """
 
     latency: tuple[float, float] = (0.0, 0.0)  # seconds before any reaction; in JSON also one number
     statuses: Mapping[int, float] = field(default_factory=dict)  # probability by status, 300 to 599
     bodies: Mapping[str, float] = field(default_factory=dict)  # probability by the name of one of BODIES
-    retry_after: str | None = None  # the Retry-After of RETRY_STATUSES, verbatim
+    answers: Mapping[str, float] = field(default_factory=dict)  # probability by the value of an Answer
+    retry_after: str | None = None  # the Retry-After of RETRY_STATUSES and of `throttled`, verbatim
     reset_before_accept: float = 0.0
     reset_after_accept: float = 0.0
     error_after_accept: float = 0.0
@@ -121,7 +141,9 @@ class Faults:
         """Every fault with its probability, always in the same order, so that a seed reproduces the choices."""
         statuses = [(self.statuses[status], self._failing(status)) for status in sorted(self.statuses)]
         bodies = [(self.bodies[kind], BODIES[kind]) for kind in BODIES if kind in self.bodies]
-        return (*statuses, *bodies, *((getattr(self, name), MECHANISMS[name]) for name in MECHANISMS))
+        answers = [(self.answers[name], self._answering(ANSWERS[name])) for name in ANSWERS if name in self.answers]
+        mechanisms = [(getattr(self, name), MECHANISMS[name]) for name in MECHANISMS]
+        return (*statuses, *bodies, *mechanisms, *answers)
 
     def applies_to(self, msg_id: int, phone: int) -> bool:
         """Whether the plan applies to this message: one of the lists contains it, or there is no list."""
@@ -133,9 +155,15 @@ class Faults:
         if status < 400:
             # A redirect leads to a path that does not exist, so a client that follows it gets a 404.
             return Reaction(Outcome.STATUS, status, http_response(status, b"", "Location: /elsewhere"))
-        with_retry = self.retry_after is not None and status in RETRY_STATUSES
-        fields = [f"Retry-After: {self.retry_after}"] if with_retry else []
-        return Reaction(Outcome.STATUS, status, result_response(status, status, "simulated", *fields))
+        fields = self._retry_after if status in RETRY_STATUSES else ()
+        return Reaction(Outcome.STATUS, status, answer=Answer.STATUS, fields=fields)
+
+    def _answering(self, answer: Answer) -> Reaction:
+        return Reaction(Outcome.ANSWER, answer=answer, fields=self._retry_after if answer is Answer.THROTTLED else ())
+
+    @property
+    def _retry_after(self) -> tuple[str, ...]:
+        return () if self.retry_after is None else (f"Retry-After: {self.retry_after}",)
 
 
 class FaultInjector:
@@ -196,10 +224,10 @@ def _statuses(name: str, value: object) -> dict[int, float]:
     return statuses
 
 
-def _bodies(name: str, value: object) -> dict[str, float]:
+def _kinds(name: str, value: object, known: Collection[str]) -> dict[str, float]:
     for kind in _object(name, value):
-        if kind not in BODIES:
-            raise FaultsError(f"{name}: {kind!r} is not one of {', '.join(BODIES)}")
+        if kind not in known:
+            raise FaultsError(f"{name}: {kind!r} is not one of {', '.join(known)}")
     return {kind: _probability(f"{name}.{kind}", chance) for kind, chance in _object(name, value).items()}
 
 
@@ -236,7 +264,8 @@ def _integer(name: str, value: object) -> int:
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "latency": _span,
     "statuses": _statuses,
-    "bodies": _bodies,
+    "bodies": partial(_kinds, known=BODIES),
+    "answers": partial(_kinds, known=ANSWERS),
     "retry_after": _header_text,
     **dict.fromkeys(MECHANISMS, _probability),
     "down_for": _seconds,
