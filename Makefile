@@ -12,15 +12,16 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 READY_TO_RUN := .venv/ready-to-run
 READY_TO_TEST := .venv/ready-to-test
+READY_FOR_GATEWAYS := .venv/ready-for-gateways
 
 .PHONY: help run check unit test test-long clients tests coverage chaos chaos-selfcheck benchmark screenshots lint audit licences lock
-.PHONY: schema format clean
+.PHONY: schema format clean gateways
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
-run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, …)
+run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, workers (WORKERS=3, API_PORT=8001, GATEWAYS=demo, …)
 	@exec $(BIN)/python -m sandbox
 
 # The static checks keep one core busy for half a minute; the tests use the other one.
@@ -54,6 +55,11 @@ chaos: $(READY_TO_TEST) ## kill, freeze and cut everything, then check both ledg
 
 clients: $(READY_TO_TEST) .venv-clients/ready ## generate two clients from the OpenAPI document and test every call with them (needs Java)
 	@$(BIN)/python -m pytest -q -m generated tests/generated
+
+gateways: $(READY_FOR_GATEWAYS) .venv-gateways/ready ## send through a real Kannel and Jasmin, and compare our requests with those of providers' clients
+	@$(BIN)/python -m pytest -q -m "gateways or not gateways" tests/unit/gateways tests/integration/gateways tests/gateways \
+	    tests/integration/sandbox/test_sdks.py
+	@$(BIN)/python -m tests.required_tools
 
 chaos-selfcheck: $(READY_TO_TEST) ## check the chaos tests themselves: more short runs, and every mutant of the worker, which they must catch
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "chaos or not chaos" tests/acceptance/test_chaos.py tests/acceptance/test_chaos_mutants.py
@@ -99,7 +105,7 @@ format: $(READY_TO_TEST) ## format the code
 	@$(BIN)/python -m ruff format .
 
 clean: ## remove the virtual environment and the caches (the data stays in .data)
-	@rm -rf .venv .venv-audit .venv-clients .venv-lock .venv-peers-node .venv-peers-go build htmlcov .coverage .coverage.* ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	@rm -rf .venv .venv-audit .venv-clients .venv-gateways .venv-lock .venv-peers-node .venv-peers-go build htmlcov .coverage .coverage.* ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -path ./.git -prune -o -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define make_virtual_environment
@@ -119,7 +125,7 @@ define install
     echo "The packages could not be installed; pip says why above."; exit 1; }
 endef
 
-extras := api worker sandbox test
+extras := api worker sandbox test gateways
 locks_to_run := $(patsubst %,requirements/%.txt,api worker sandbox)
 locks_to_test := $(locks_to_run) requirements/test.txt
 
@@ -133,6 +139,10 @@ $(READY_TO_RUN): $(locks_to_run) $(BIN)/python
 $(READY_TO_TEST): $(locks_to_test) $(BIN)/python
 	$(call install,what Gonets is tested with,$(locks_to_test))
 	@touch $(READY_TO_RUN) $@
+
+$(READY_FOR_GATEWAYS): requirements/gateways.txt $(READY_TO_TEST)
+	$(call install,the clients of providers,requirements/gateways.txt)
+	@touch $@
 
 .venv-audit/bin/pip-audit:
 	@$(PYTHON) -m venv --clear .venv-audit
@@ -156,4 +166,13 @@ compile = .venv-lock/bin/uv --quiet --no-progress pip compile setup.cfg --univer
 	@.venv-clients/bin/python -m pip --quiet --disable-pip-version-check install 'openapi-python-client>=0.29,<0.30' \
 	    'openapi-generator-cli>=7.26,<8' pydantic python-dateutil typing-extensions urllib3 || { \
 	    echo "The generators could not be installed; pip says why above."; exit 1; }
+	@touch $@
+
+# Jasmin, and clients of providers: some of what they depend on would replace what Gonets depends on (phonenumbers).
+.venv-gateways/ready: Makefile
+	@echo "Installing Jasmin and clients of providers into .venv-gateways; this happens once and takes a minute or so."
+	@$(PYTHON) -m venv --clear .venv-gateways
+	@.venv-gateways/bin/python -m pip --quiet --disable-pip-version-check install 'jasmin>=0.11,<0.12' \
+	    'smsaero-api>=3.2,<4' 'smsru-api>=1.4,<2' 'android-sms-gateway[requests]>=4.3,<5' 'smsc==0.1.1' || { \
+	    echo "They could not be installed; pip says why above."; exit 1; }
 	@touch $@

@@ -30,8 +30,21 @@ class ReasonCode(enum.StrEnum):
     PROXY_CREDENTIALS_NEEDED = "proxy_credentials_needed"
     WRONG_SERVER = "wrong_server"
     PROTOCOL_REFUSED = "protocol_refused"
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    SENDER_REJECTED = "sender_rejected"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    NO_ROUTE = "no_route"
+    ADDRESS_FORBIDDEN = "address_forbidden"
+    CREDENTIALS_UNREADABLE = "credentials_unreadable"
+    SETTINGS_INVALID = "settings_invalid"
+    OPTED_OUT = "opted_out"
+    TEXT_TOO_LONG = "text_too_long"
     ONLY_THIS_MESSAGE_REFUSED = "only_this_message_refused"
     ALREADY_ACCEPTED = "already_accepted"
+    LOOK_UP_FOUND = "look_up_found"
+    LOOK_UP_REFUSED = "look_up_refused"
+    LOOK_UP_NOT_FOUND = "look_up_not_found"
+    LOOK_UP_FAILED = "look_up_failed"
     CONNECTION_FAILED = "connection_failed"
     """No response, or an incomplete one; `words` has the system's error."""
     TEXT_NOT_ENCODABLE = "text_not_encodable"
@@ -50,17 +63,30 @@ class ReasonCode(enum.StrEnum):
 SENTENCES = {
     ReasonCode.PROVIDER_SAID: "The gateway said:",
     ReasonCode.UNEXPECTED_BODY: "A success status without the body that goes with it",
-    ReasonCode.REDIRECTED: "The gateway redirects to another address; GATEWAY_URL needs changing",
+    ReasonCode.REDIRECTED: "The gateway redirects to another address; change the address of the gateway",
     ReasonCode.TOKEN_REJECTED: "The gateway does not accept the token",
     ReasonCode.NO_CREDIT: "The gateway says that the account has no credit",
     ReasonCode.NOT_ALLOWED: "The gateway does not let this token send",
-    ReasonCode.ADDRESS_NOT_FOUND: "The gateway has no such address; check GATEWAY_URL",
-    ReasonCode.METHOD_NOT_ALLOWED: "The gateway takes no POST at this address; check GATEWAY_URL",
+    ReasonCode.ADDRESS_NOT_FOUND: "The gateway has no such address; check the address of the gateway",
+    ReasonCode.METHOD_NOT_ALLOWED: "The gateway does not take this request here; check the address of the gateway",
     ReasonCode.PROXY_CREDENTIALS_NEEDED: "The gateway is behind a proxy that asks for credentials",
-    ReasonCode.WRONG_SERVER: "The gateway is not the server of this address; check GATEWAY_URL",
-    ReasonCode.PROTOCOL_REFUSED: "The gateway asks for another protocol; check GATEWAY_URL",
+    ReasonCode.WRONG_SERVER: "The gateway is not the server of this address; check the address of the gateway",
+    ReasonCode.PROTOCOL_REFUSED: "The gateway asks for another protocol; check the address of the gateway",
+    ReasonCode.CREDENTIALS_REJECTED: "The gateway does not accept the credentials",
+    ReasonCode.SENDER_REJECTED: "The gateway does not accept the sender id",
+    ReasonCode.ACCOUNT_SUSPENDED: "The gateway has suspended the account",
+    ReasonCode.NO_ROUTE: "The gateway cannot send to this number",
+    ReasonCode.ADDRESS_FORBIDDEN: "The gateway is in a network that GATEWAY_ALLOWED_NETWORKS does not name",
+    ReasonCode.CREDENTIALS_UNREADABLE: "The worker cannot decrypt the credentials; check CREDENTIALS_KEY",
+    ReasonCode.SETTINGS_INVALID: "The settings of the gateway cannot be used",
+    ReasonCode.OPTED_OUT: "The recipient has opted out at the gateway",
+    ReasonCode.TEXT_TOO_LONG: "The text is longer than the gateway allows",
     ReasonCode.ONLY_THIS_MESSAGE_REFUSED: "The gateway refuses this message and accepts others",
     ReasonCode.ALREADY_ACCEPTED: "The gateway has this message already",
+    ReasonCode.LOOK_UP_FOUND: "The gateway was asked and has this message; nothing was sent again",
+    ReasonCode.LOOK_UP_REFUSED: "The gateway was asked: it had refused this message",
+    ReasonCode.LOOK_UP_NOT_FOUND: "The gateway was asked and did not have this message, so it was sent",
+    ReasonCode.LOOK_UP_FAILED: "The gateway was asked about an earlier attempt, and did not say; nothing was sent",
     ReasonCode.CONNECTION_FAILED: "No answer from the gateway",
     ReasonCode.TEXT_NOT_ENCODABLE: "The text cannot be encoded in UTF-8",
     ReasonCode.TEXT_MISSING: "The mailing's text is missing; no request left",

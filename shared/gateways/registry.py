@@ -1,20 +1,54 @@
-"""The adapters by provider."""
+"""The providers by name. A new provider is a module of its own here and a line in PROVIDERS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from shared.errors import ConfigurationError
-from shared.gateways.base import Adapter
-from shared.gateways.gonets import GonetsAdapter
+from shared.gateways import (
+    exolve,
+    gonets,
+    http,
+    infobip,
+    jasmin,
+    kannel,
+    messagebird,
+    plivo,
+    sinch,
+    smsaero,
+    smsc,
+    smsgate,
+    smsru,
+    twilio,
+    vonage,
+)
+from shared.gateways.base import Provider
 
-PROVIDERS: Mapping[str, Callable[[], Adapter]] = {"gonets": GonetsAdapter}
-"""By the provider's name. A new provider is a module here and a line in this table."""
+PROVIDERS: Mapping[str, Provider] = {
+    module.PROVIDER.name: module.PROVIDER
+    for module in (
+        exolve,
+        gonets,
+        http,
+        infobip,
+        jasmin,
+        kannel,
+        messagebird,
+        plivo,
+        sinch,
+        smsaero,
+        smsc,
+        smsgate,
+        smsru,
+        twilio,
+        vonage,
+    )
+}
 
 
-def adapter_for(provider: str) -> Adapter:
-    """A new adapter of this provider. Raises ConfigurationError for an unknown provider."""
+def provider_named(name: str) -> Provider:
+    """Raises ConfigurationError for an unknown provider."""
     try:
-        return PROVIDERS[provider]()
+        return PROVIDERS[name]
     except KeyError:
-        raise ConfigurationError(f"There is no provider {provider!r}; there are: {', '.join(PROVIDERS)}.") from None
+        raise ConfigurationError(f"There is no provider {name!r}; there are: {', '.join(PROVIDERS)}.") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Collection, Iterable
+from urllib.parse import quote, quote_plus
 
 from shared.domain.reasons import Reason, ReasonCode
 
@@ -35,5 +37,14 @@ def reason_of(code: ReasonCode, words: str | None = None) -> Reason:
 
 
 def _spellings(secret: str) -> Iterable[str]:
-    """The secret as it is, and in JSON, in case the provider quotes the body of the request."""
-    return secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+    """The secret as it is, in JSON, in a form, and in an address, in case the provider quotes the request."""
+    plain = secret.encode("utf-8", "replace")
+    return (
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote_plus(plain),
+        quote(plain),
+        quote(plain, safe=""),
+        html.escape(secret),
+    )

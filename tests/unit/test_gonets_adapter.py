@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -12,9 +15,10 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import OF_THE_ACCOUNT, Result
 from shared.errors import ConfigurationError
 from shared.gateways.base import Submission, SubmitResult
-from shared.gateways.gonets import STATUSES, GonetsAdapter
-from shared.gateways.registry import PROVIDERS, adapter_for
+from shared.gateways.http_statuses import STATUSES
+from shared.gateways.registry import PROVIDERS, provider_named
 from shared.gateways.sanitize import CODE_LIMIT, WORDS_LIMIT
+from tests.gateway_accounts import gonets_adapter
 from tests.submit_results import Answer, submitted
 from tests.unit.test_attempt_decision import delivery
 
@@ -24,35 +28,36 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 
 def read(status: int, body: bytes = b"", *, secrets: tuple[str, ...] = (), **headers: str) -> SubmitResult:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return GonetsAdapter().read(Answer(status, fields, body, NOW), secrets)
+    return gonets_adapter().read(Answer(status, fields, body, NOW), delivery(), secrets)
 
 
 def test_a_message_is_submitted_as_the_specification_says() -> None:
-    submission = GonetsAdapter().prepare(delivery(message_id=2**63 - 1, phone_number=79001234567, text="Привет"))
+    submission = gonets_adapter().prepare(delivery(message_id=2**63 - 1, phone_number=79001234567, text="Привет"))
 
     assert isinstance(submission, Submission)
     assert (submission.method, submission.path) == ("POST", "/send/9223372036854775807")
+    assert submission.headers["Authorization"] == "Bearer token"
     assert submission.body == '{"id":9223372036854775807,"phone":79001234567,"text":"Привет"}'.encode()
-    assert set(submission.secrets) == {"Привет", "79001234567"}
+    assert set(submission.secrets) == {"token", "Привет", "79001234567"}
 
 
 def test_a_text_that_is_no_unicode_is_refused_and_not_submitted() -> None:
-    refused = GonetsAdapter().prepare(delivery(text="half a smile: \ud83d"))
+    refused = gonets_adapter().prepare(delivery(text="half a smile: \ud83d"))
 
     assert refused == submitted(Result.REFUSED, reason=ReasonCode.TEXT_NOT_ENCODABLE)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_provider_is_found_by_its_name(provider: str) -> None:
-    assert adapter_for(provider).capabilities.batch >= 1
+    assert provider_named(provider).capabilities.batch >= 1
     with pytest.raises(ConfigurationError, match=provider):
-        adapter_for("carrier pigeon")
+        provider_named("carrier pigeon")
 
 
 def test_a_body_that_was_read_before_has_the_same_result_again() -> None:
-    adapter = GonetsAdapter()
+    adapter = gonets_adapter()
     good, other = Answer(200, {}, b'{"code": 0}'), Answer(200, {}, b'{"code": 9}')
-    results = [adapter.read(answer).result for answer in (good, good, other, good, Answer(200))]
+    results = [adapter.read(answer, delivery()).result for answer in (good, good, other, good, Answer(200))]
 
     assert results == ["accepted", "accepted", "retriable", "accepted", "ambiguous"]
 
@@ -144,7 +149,7 @@ def test_a_redirect_says_that_the_address_needs_changing(status: int) -> None:
     reason = read(status, location="https://elsewhere.example/").reason
 
     assert reason is not None
-    assert reason.sentence == "The gateway redirects to another address; GATEWAY_URL needs changing"
+    assert reason.sentence == "The gateway redirects to another address; change the address of the gateway"
 
 
 def test_an_answer_about_the_account_keeps_what_the_gateway_said() -> None:
@@ -313,3 +318,13 @@ def test_a_text_is_masked_as_it_stands_in_a_body_that_is_repeated(ascii_only: bo
     request = json.dumps({"text": text}, ensure_ascii=ascii_only)
 
     assert read(500, json.dumps({"message": request}).encode(), secrets=(text,)).words == '{"text": "***"}'
+
+
+@pytest.mark.parametrize("quoting", [quote, quote_plus, html.escape], ids=["address", "form", "page"])
+def test_a_text_is_masked_as_it_stands_in_other_quotes_of_a_request(quoting: Callable[[str], str]) -> None:
+    text = 'Say "да" & <go> 5/6'
+    words = read(
+        500, json.dumps({"message": f"{quoting(text)}, to %2B79990001122"}).encode(), secrets=(text, "79990001122")
+    )
+
+    assert words.words == "***, to %2B***"

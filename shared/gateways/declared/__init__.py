@@ -1,0 +1,1 @@
+"""Contracts of providers that are declared as text, for the provider `http`."""

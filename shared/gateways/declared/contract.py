@@ -1,0 +1,117 @@
+"""A declared contract: how a provider is called, and what its answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from shared.domain.reasons import ReasonCode
+from shared.domain.results import Result
+from shared.gateways.base import Capabilities, LookUp
+from shared.gateways.declared.answers import Places
+from shared.gateways.declared.templates import Template
+
+ANY_CODE = "*"
+"""The key of a status' meaning for every code that has no meaning of its own, and for none."""
+
+
+class BodyKind(StrEnum):
+    """Where the fields of a request stand."""
+
+    FORM = "form"
+    JSON = "json"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The meaning of a code or a status of a submission's answer."""
+
+    result: Result
+    reason: ReasonCode = ReasonCode.PROVIDER_SAID
+    perhaps_recipient: bool = False
+
+
+JsonField = Template | int | bool | list["JsonField"] | dict[str, "JsonField"]
+"""A field of a JSON body. In forms and queries, fields are templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContract:
+    """A request."""
+
+    method: str
+    path: Template
+    body: BodyKind
+    fields: Mapping[str, JsonField]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContract:
+    """Where the facts stand in an answer; nowhere, if a tuple is empty."""
+
+    is_json: bool
+    id: Places = ()
+    """The provider's id of the message."""
+    code: Places = ()
+    message: Places = ()
+    phone: Places = ()
+    """The recipient's number: an answer with another one is not about our message."""
+    reference: Places = ()
+    """Our id: the same."""
+    retry_after: Places = ()
+    """Seconds to wait."""
+    segments: Places = ()
+    price: Places = ()
+
+
+M = TypeVar("M", Meaning, LookUp)
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings(Generic[M]):
+    """What codes and statuses mean."""
+
+    by_code: Mapping[str, M]
+    by_status: Mapping[int, Mapping[str, M]]
+    """By the status, and then by the code; ANY_CODE for all others."""
+
+    def of_code(self, status: int, code: str | None) -> M | None:
+        """The meaning of a code, with this status or with any."""
+        if code is None:
+            return None
+        return self.by_status.get(status, {}).get(code) or self.by_code.get(code)
+
+    def of_status(self, status: int) -> M | None:
+        """The meaning of a status whose code says nothing."""
+        return self.by_status.get(status, {}).get(ANY_CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpContract:
+    """How the provider is asked for a message by our id."""
+
+    after: float
+    """As `AdapterWithLookUp.look_up_after`."""
+    within: float
+    """As `AdapterWithLookUp.look_up_within`."""
+    request: RequestContract
+    answer: AnswerContract
+    meanings: Meanings[LookUp]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A provider's contract."""
+
+    credentials: tuple[str, ...]
+    headers: Mapping[str, Template]
+    basic: tuple[Template, Template] | None
+    """User and password."""
+    request: RequestContract
+    answer: AnswerContract
+    meanings: Meanings[Meaning]
+    capabilities: Capabilities
+    look_up: LookUpContract | None

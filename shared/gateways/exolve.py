@@ -1,0 +1,91 @@
+"""MTS Exolve: `POST /messaging/v1/SendSMS` with JSON `{"number", "destination", "text"}`.
+
+Sources: the vendor's page docs.exolve.ru/docs/ru/api-reference/sms-api/sending-sms; the field of the answer from
+public programs that use it.
+
+- `number` is the SENDER, a number or a name, and `destination` the recipient. (theYahia/mts-exolve-mcp swaps them.)
+- Authentication is Bearer with the API key of an application.
+- Accepted is 200 `{"message_id"}`. No id of ours goes into the request, so nothing is deduplicated: after a lost
+  response nobody can tell.
+
+Not verified: all of it against an account; the form of errors, so failures are read by their HTTP status alone, and
+words from `message`, `error` or `error.message`; the greatest length of a text; a reference of ours; callbacks and
+replies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from shared.domain.results import Result
+from shared.domain.text_segments import segments_of
+from shared.gateways.account_checks import credential, sender_of
+from shared.gateways.answer_fields import fields_of, id_of, is_another_recipient, line_of
+from shared.gateways.authentication import bearer
+from shared.gateways.base import (
+    Account,
+    AccountField,
+    Capabilities,
+    OutgoingMessage,
+    Provider,
+    Response,
+    Submission,
+    SubmitResult,
+)
+from shared.gateways.encoding import json_headers, json_text
+from shared.gateways.http_statuses import json_object, not_understood, read_status
+from shared.gateways.provider_codes import STATUSES
+from shared.gateways.sanitize import redact
+from shared.gateways.text_checks import refusal_of
+
+CAPABILITIES = Capabilities()
+"""Receipts and replies exist by the vendor's pages; their form is not verified, so they are not declared."""
+
+
+class ExolveAdapter:
+    """The API for one application."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, account: Account) -> None:
+        self._api_key = credential(account, "api_key")
+        self._headers = json_headers(bearer(self._api_key))
+        self._start = b'{"number":%b,"destination":"' % json_text(sender_of(account))
+
+    def segments(self, text: str) -> int:
+        """As a phone network splits the text; the contract says nothing about it."""
+        return segments_of(text).count
+
+    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
+        """The request for a message."""
+        text, phone_number = message.text, str(message.phone_number)
+        if refused := refusal_of(text):
+            return refused
+        body = b'%b%b","text":%b}' % (self._start, phone_number.encode(), json_text(text))
+        return Submission("POST", "/messaging/v1/SendSMS", self._headers, body, (self._api_key, text, phone_number))
+
+    def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
+        """The result of a response, with Exolve's id if it was accepted."""
+        payload = fields_of(json_object(response.body))
+        if response.status is None or not 200 <= response.status < 300:
+            return read_status(response, redact(_words_of(payload), secrets), STATUSES)
+        provider_id = id_of(payload.get("message_id"))
+        if response.status != 200 or provider_id is None or is_another_recipient(payload.get("destination"), message):
+            return not_understood(response)
+        return SubmitResult(Result.ACCEPTED, "200", provider_message_id=provider_id)
+
+
+def _words_of(payload: Mapping[str, object]) -> str:
+    error = payload.get("error")
+    inner = line_of(error.get("message")) if isinstance(error, dict) else line_of(error)
+    return line_of(payload.get("message")) or inner
+
+
+PROVIDER = Provider(
+    name="exolve",
+    title="MTS Exolve",
+    make=ExolveAdapter,
+    capabilities=CAPABILITIES,
+    address="https://api.exolve.ru",
+    fields=(AccountField(name="api_key", label="API key of the application", secret=True),),
+)

@@ -1,0 +1,127 @@
+"""SMS Aero, API v2: `POST /v2/sms/send` with JSON `{"number", "text", "sign"}`.
+
+Sources: smsaero/smsaero_python:smsaero/__init__.py (the vendor's SDK, PyPI `smsaero-api`), smsaero/smsaero_golang.
+
+- Authentication is Basic with the e-mail address of the account and an API key.
+- Accepted is 200 `{"success": true, "data": {"id", "number", "status", "extendStatus", "cost", …}}`; refused is
+  `{"success": false, "message"}`, or of the older API `{"result": "no credits" | "reject", "reason"}`.
+- SMS Aero takes no id of ours and does not deduplicate: after a lost response nobody can tell.
+- A text has at most 800 characters by the vendor's SDK for Go; its SDK for Python takes 2 to 640.
+- The SDK tries gate.smsaero.ru, then .org, then .net, also after a request that may have been taken. Here the
+  address of the account is the only one.
+
+Not verified: all of it against an account; the words of failures; which HTTP statuses come with which failure; the
+numbers of `status` (sources contradict each other), so only `success` and `id` are read; what authenticates
+callbacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from shared.domain.results import Result
+from shared.domain.text_segments import segments_of
+from shared.gateways.account_checks import USER, credential, option, sender_of
+from shared.gateways.answer_fields import fields_of, id_of, is_another_recipient, line_of, price_of
+from shared.gateways.authentication import basic
+from shared.gateways.base import (
+    Account,
+    AccountField,
+    Capabilities,
+    OutgoingMessage,
+    Provider,
+    Response,
+    Submission,
+    SubmitResult,
+)
+from shared.gateways.encoding import json_headers, json_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.provider_codes import NO_CREDIT, REFUSED, RETRIABLE, STATUSES, result_of
+from shared.gateways.sanitize import redact
+from shared.gateways.text_checks import refusal_of
+
+MAX_TEXT = 800
+"""Characters."""
+
+CAPABILITIES = Capabilities(receipts=True, inbound=True, max_text=MAX_TEXT)
+
+RESULTS: Mapping[str, Meaning] = {"no credits": NO_CREDIT, "reject": REFUSED}
+"""The values of `result` in answers of the older API, which the SDK still reads."""
+
+WORDS_OF_NO_CREDIT = ("credit", "balance", "money")
+"""Words in the `message` of a failure, in lower case. An assumption: the SDK knows `no credits` alone."""
+
+
+class SmsaeroAdapter:
+    """The API for one account."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, account: Account) -> None:
+        api_key = credential(account, "api_key")
+        authorization = basic(option(account, "email", USER), api_key)
+        self._credentials = (api_key, authorization.removeprefix("Basic "))
+        self._headers = json_headers(authorization)
+        self._start = b'{"sign":%b,"number":' % json_text(sender_of(account))
+
+    def segments(self, text: str) -> int:
+        """As a phone network splits the text; the contract says nothing about it."""
+        return segments_of(text).count
+
+    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
+        """The request for a message; a refusal if the text is too long."""
+        text = message.text
+        if refused := refusal_of(text, MAX_TEXT):
+            return refused
+        body = b'%b%d,"text":%b}' % (self._start, message.phone_number, json_text(text))
+        secrets = (*self._credentials, text, str(message.phone_number))
+        return Submission("POST", "/v2/sms/send", self._headers, body, secrets)
+
+    def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
+        """The result of a response, with SMS Aero's id and price if it was accepted."""
+        payload = fields_of(json_object(response.body))
+        words = redact(_words_of(payload), secrets)
+        meaning = _meaning_of(payload)
+        if meaning is not None:
+            return result_of(meaning, str(response.status), words)
+        if response.status != 200:
+            return read_status(response, words, STATUSES)
+        if payload.get("success") is False:
+            # A failure that the status does not explain: it is tried again.
+            return result_of(RETRIABLE, "200", words)
+        data = payload.get("data")
+        if payload.get("success") is not True or not isinstance(data, dict):
+            return not_understood(response)
+        provider_id = id_of(data.get("id"))
+        if provider_id is None or is_another_recipient(data.get("number"), message):
+            return not_understood(response)
+        return SubmitResult(Result.ACCEPTED, "200", provider_message_id=provider_id, price=price_of(data.get("cost")))
+
+
+def _meaning_of(payload: Mapping[str, object]) -> Meaning | None:
+    if payload.get("success") is True:
+        return None
+    meaning = RESULTS.get(line_of(payload.get("result")))
+    message = line_of(payload.get("message")).lower()
+    return NO_CREDIT if meaning is None and any(word in message for word in WORDS_OF_NO_CREDIT) else meaning
+
+
+def _words_of(payload: Mapping[str, object]) -> str:
+    """Their message, and the fields that it concerns."""
+    message = line_of(payload.get("message")) or line_of(payload.get("reason")) or line_of(payload.get("result"))
+    data = payload.get("data")
+    fields = ", ".join(map(str, data)) if payload.get("success") is False and isinstance(data, dict) else ""
+    return f"{message} ({fields})" if fields else message
+
+
+PROVIDER = Provider(
+    name="smsaero",
+    title="SMS Aero",
+    make=SmsaeroAdapter,
+    capabilities=CAPABILITIES,
+    address="https://gate.smsaero.ru",
+    fields=(
+        AccountField(name="email", label="E-mail address of the account"),
+        AccountField(name="api_key", label="API key", secret=True),
+    ),
+)

@@ -1,0 +1,29 @@
+"""Sending single messages as a worker does: by an adapter, the client of gateways and the sender of libcurl."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from shared.gateways.base import SubmitResult
+from tests.integration.test_gateway_client import SingleSender
+from tests.unit.gateways.adapter_cases import Message, adapter_with
+from worker.lanes.gateway_client import GatewayClient
+
+
+@contextlib.contextmanager
+def sender(url: str, provider: str, name: str = "Shop", **fields: str) -> Iterator[SingleSender]:
+    """Sends to a gateway at `url`, through an account with these fields."""
+    adapter = adapter_with(provider, name, **fields)
+    client = GatewayClient(url, adapter, connect_timeout=10, timeout=30, retry_after_cap=900)
+    gateway = SingleSender(client, 1)
+    try:
+        yield gateway
+    finally:
+        gateway.close()
+
+
+def send(url: str, provider: str, message: Message, name: str = "Shop", **fields: str) -> SubmitResult:
+    """The result of one message."""
+    with sender(url, provider, name, **fields) as gateway:
+        return gateway.send(*message)
