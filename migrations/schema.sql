@@ -132,19 +132,24 @@ BEGIN
     INSERT INTO message_count_delta (mailing_id, status, delta)
     SELECT mailing_id, status, count(*) FROM added GROUP BY mailing_id, status;
     IF EXISTS (SELECT FROM added WHERE status = 'pending') THEN
-        INSERT INTO queue_batch (mailing_id, due_at, message_ids)
-        SELECT mailing_id, due_at, array_agg(id ORDER BY id)
+        INSERT INTO queue_batch (mailing_id, path_id, due_at, message_ids)
+        SELECT mailing_id, path_id, due_at, array_agg(id ORDER BY id)
         FROM (
-            SELECT mailing_id, due_at, id, (row_number() OVER (PARTITION BY mailing_id, due_at ORDER BY id) - 1) / 200
-                AS batch
+            SELECT mailing_id, path_id, due_at, id,
+                (row_number() OVER (PARTITION BY mailing_id, path_id, due_at ORDER BY id) - 1) / 200 AS batch
             FROM (
-                SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
-                    ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
+                SELECT mailing_id, id,
+                    CASE WHEN in_doubt THEN coalesce((
+                        SELECT path.id FROM path
+                        WHERE route_id IS NULL AND path.gateway_ids = ARRAY[changed.gateway_id::bigint]
+                    ), path_id) ELSE path_id END AS path_id,
+                    CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
+                        ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
                 FROM (SELECT * FROM added WHERE status = 'pending') AS changed
             ) AS waiting
         ) AS numbered
-        GROUP BY mailing_id, due_at, batch
-        ORDER BY mailing_id, due_at, batch;
+        GROUP BY mailing_id, path_id, due_at, batch
+        ORDER BY mailing_id, path_id, due_at, batch;
     END IF;
     INSERT INTO message_unsent (mailing_id, status, message_id)
     SELECT mailing_id, status, id FROM added WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[]);
@@ -166,23 +171,28 @@ BEGIN
     GROUP BY mailing_id, status
     HAVING sum(sign) <> 0;
     IF 'pending' = ANY(became) THEN
-        INSERT INTO queue_batch (mailing_id, due_at, message_ids)
-        SELECT mailing_id, due_at, array_agg(id ORDER BY id)
+        INSERT INTO queue_batch (mailing_id, path_id, due_at, message_ids)
+        SELECT mailing_id, path_id, due_at, array_agg(id ORDER BY id)
         FROM (
-            SELECT mailing_id, due_at, id, (row_number() OVER (PARTITION BY mailing_id, due_at ORDER BY id) - 1) / 200
-                AS batch
+            SELECT mailing_id, path_id, due_at, id,
+                (row_number() OVER (PARTITION BY mailing_id, path_id, due_at ORDER BY id) - 1) / 200 AS batch
             FROM (
-                SELECT mailing_id, id, CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
-                    ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
+                SELECT mailing_id, id,
+                    CASE WHEN in_doubt THEN coalesce((
+                        SELECT path.id FROM path
+                        WHERE route_id IS NULL AND path.gateway_ids = ARRAY[changed.gateway_id::bigint]
+                    ), path_id) ELSE path_id END AS path_id,
+                    CASE WHEN due_at <= now() OR due_at = 'infinity' THEN due_at
+                        ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
                 FROM (
-                    SELECT mailing_id, id, due_at FROM after WHERE status = 'pending'
+                    SELECT mailing_id, id, due_at, path_id, in_doubt, gateway_id FROM after WHERE status = 'pending'
                     EXCEPT
-                    SELECT mailing_id, id, due_at FROM before WHERE status = 'pending'
+                    SELECT mailing_id, id, due_at, path_id, in_doubt, gateway_id FROM before WHERE status = 'pending'
                 ) AS changed
             ) AS waiting
         ) AS numbered
-        GROUP BY mailing_id, due_at, batch
-        ORDER BY mailing_id, due_at, batch;
+        GROUP BY mailing_id, path_id, due_at, batch
+        ORDER BY mailing_id, path_id, due_at, batch;
     END IF;
     FOREACH ended IN ARRAY was LOOP
         IF ended = ANY('{failed,expired,cancelled,unknown}'::message_status[]) THEN
@@ -200,6 +210,30 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+
+CREATE FUNCTION path_of(mailing_route_id bigint, phone_number bigint, client_operator_code text, client_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+SELECT id
+FROM (
+    SELECT id, sum(weight) OVER (ORDER BY id) AS until, sum(weight) OVER () AS total
+    FROM path
+    WHERE weight > 0 AND route_id = coalesce(mailing_route_id, (
+        SELECT route.id
+        FROM route LEFT JOIN LATERAL (
+            SELECT max(length(prefix)) AS length FROM unnest(prefixes) AS prefix
+            WHERE starts_with(phone_number::text, prefix)
+        ) AS matching ON true
+        WHERE removed_at IS NULL
+            AND (route.id = 1 OR length IS NOT NULL OR client_operator_code = ANY(operator_codes))
+        ORDER BY length DESC NULLS LAST, client_operator_code = ANY(operator_codes) DESC, route.id
+        LIMIT 1
+    ))
+) AS weighted
+WHERE until > mod(hashint8(client_id)::bigint + 2147483648, total)
+ORDER BY until
+LIMIT 1
+$$;
 
 CREATE TABLE api_key (
     id bigint NOT NULL,
@@ -227,7 +261,9 @@ CREATE TABLE attempt (
     reason_code text,
     reason_params jsonb,
     provider_message_id text,
-    worker text NOT NULL
+    worker text NOT NULL,
+    segments smallint,
+    price numeric(12,6)
 )
 PARTITION BY RANGE (message_id);
 
@@ -242,7 +278,9 @@ CREATE TABLE attempt_0 (
     reason_code text,
     reason_params jsonb,
     provider_message_id text,
-    worker text NOT NULL
+    worker text NOT NULL,
+    segments smallint,
+    price numeric(12,6)
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
 
@@ -257,7 +295,9 @@ CREATE TABLE attempt_1 (
     reason_code text,
     reason_params jsonb,
     provider_message_id text,
-    worker text NOT NULL
+    worker text NOT NULL,
+    segments smallint,
+    price numeric(12,6)
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
 
@@ -326,6 +366,38 @@ CREATE TABLE daily_report (
     sent_at timestamp with time zone
 );
 
+CREATE TABLE gateway (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    provider text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    sender text DEFAULT ''::text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    credentials text,
+    rate double precision DEFAULT '0'::double precision NOT NULL,
+    concurrency integer,
+    receipts boolean DEFAULT false NOT NULL,
+    receipt_hours integer DEFAULT 72 NOT NULL,
+    segment_price numeric(12,6),
+    currency text,
+    revision integer DEFAULT 1 NOT NULL,
+    paused_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT gateway_price_has_a_currency CHECK (((segment_price IS NULL) = (currency IS NULL))),
+    CONSTRAINT gateway_rate_is_not_negative CHECK ((rate >= (0)::double precision))
+);
+
+CREATE TABLE gateway_availability (
+    gateway_id bigint NOT NULL,
+    available boolean DEFAULT true NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    well_since timestamp with time zone,
+    failovers integer DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
 CREATE TABLE gateway_contact (
     gateway text NOT NULL,
     asked_at timestamp with time zone NOT NULL,
@@ -337,6 +409,8 @@ CREATE TABLE gateway_contact (
     reason_params jsonb
 )
 WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE gateway ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE idempotency_key (
     key text NOT NULL,
@@ -375,10 +449,13 @@ CREATE TABLE mailing (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     purge_started_at timestamp with time zone,
     purged_at timestamp with time zone,
+    route_id bigint,
+    gateway_id bigint,
     CONSTRAINT mailing_end_has_a_timestamp CHECK (((status = ANY (ARRAY['finished'::mailing_status, 'cancelled'::mailing_status])) = (ended_at IS NOT NULL))),
     CONSTRAINT mailing_launch_began_before_it_ended CHECK (((launched_at IS NULL) OR (launch_started_at IS NOT NULL))),
     CONSTRAINT mailing_launch_has_a_max_client_id CHECK (((launch_started_at IS NULL) = (max_client_id IS NULL))),
     CONSTRAINT mailing_settled_after_its_end CHECK (((settled_at IS NULL) OR (ended_at IS NOT NULL))),
+    CONSTRAINT mailing_takes_a_route_or_a_gateway CHECK (((route_id IS NULL) OR (gateway_id IS NULL))),
     CONSTRAINT mailing_window_ends_after_its_start CHECK ((end_datetime > start_datetime))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
@@ -447,6 +524,8 @@ CREATE TABLE message (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     reason_code text,
     reason_params jsonb,
+    path_id integer DEFAULT 1 NOT NULL,
+    gateway_id integer,
     CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
     CONSTRAINT message_sending_has_a_claim CHECK (((status <> 'sending'::message_status) OR (claim_id IS NOT NULL))),
     CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
@@ -471,6 +550,8 @@ CREATE TABLE message_0 (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     reason_code text,
     reason_params jsonb,
+    path_id integer DEFAULT 1 NOT NULL,
+    gateway_id integer,
     CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
     CONSTRAINT message_sending_has_a_claim CHECK (((status <> 'sending'::message_status) OR (claim_id IS NOT NULL))),
     CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
@@ -495,6 +576,8 @@ CREATE TABLE message_1 (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     reason_code text,
     reason_params jsonb,
+    path_id integer DEFAULT 1 NOT NULL,
+    gateway_id integer,
     CONSTRAINT message_end_has_a_timestamp CHECK (((status = ANY (ARRAY['pending'::message_status, 'sending'::message_status])) = (ended_at IS NULL))),
     CONSTRAINT message_sending_has_a_claim CHECK (((status <> 'sending'::message_status) OR (claim_id IS NOT NULL))),
     CONSTRAINT message_sent_has_a_timestamp CHECK (((status = 'sent'::message_status) = (sent_at IS NOT NULL))),
@@ -534,11 +617,23 @@ CREATE TABLE message_unsent_1 (
     message_id bigint NOT NULL
 );
 
+CREATE TABLE path (
+    id bigint NOT NULL,
+    route_id bigint,
+    weight integer DEFAULT 100 NOT NULL,
+    gateway_ids bigint[] NOT NULL,
+    gateway_id bigint,
+    CONSTRAINT path_weight_is_not_negative CHECK ((weight >= 0))
+);
+
+ALTER TABLE path ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
 CREATE TABLE queue_batch (
     id bigint NOT NULL,
     mailing_id bigint NOT NULL,
     due_at timestamp with time zone NOT NULL,
     message_ids bigint[] NOT NULL,
+    path_id bigint DEFAULT 1 NOT NULL,
     CONSTRAINT queue_batch_is_not_empty CHECK ((cardinality(message_ids) > 0))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500', toast_tuple_target='8160');
@@ -550,6 +645,18 @@ CREATE TABLE rate_limit (
     next_slot_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+CREATE TABLE route (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    prefixes text[] DEFAULT '{}'::text[] NOT NULL,
+    operator_codes text[] DEFAULT '{}'::text[] NOT NULL,
+    removed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE route ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 CREATE TABLE sign_in_link (
     token_hash bytea NOT NULL,
@@ -629,8 +736,14 @@ ALTER TABLE ONLY cookie_secret
 ALTER TABLE ONLY daily_report
     ADD CONSTRAINT daily_report_pkey PRIMARY KEY (day);
 
+ALTER TABLE ONLY gateway_availability
+    ADD CONSTRAINT gateway_availability_pkey PRIMARY KEY (gateway_id);
+
 ALTER TABLE ONLY gateway_contact
     ADD CONSTRAINT gateway_contact_pkey PRIMARY KEY (gateway);
+
+ALTER TABLE ONLY gateway
+    ADD CONSTRAINT gateway_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (key);
@@ -677,11 +790,17 @@ ALTER TABLE ONLY message_unsent_0
 ALTER TABLE ONLY message_unsent_1
     ADD CONSTRAINT message_unsent_1_pkey PRIMARY KEY (mailing_id, status, message_id);
 
+ALTER TABLE ONLY path
+    ADD CONSTRAINT path_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY queue_batch
     ADD CONSTRAINT queue_batch_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY rate_limit
     ADD CONSTRAINT rate_limit_pkey PRIMARY KEY (gateway);
+
+ALTER TABLE ONLY route
+    ADD CONSTRAINT route_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY sign_in_link
     ADD CONSTRAINT sign_in_link_pkey PRIMARY KEY (token_hash);
@@ -708,6 +827,8 @@ CREATE INDEX browser_session_expires_at_idx ON browser_session USING btree (expi
 CREATE INDEX client_operator_code_id_idx ON client USING btree (operator_code, id);
 
 CREATE INDEX client_tag_id_idx ON client USING btree (tag, id);
+
+CREATE UNIQUE INDEX gateway_name_key ON gateway USING btree (name);
 
 CREATE INDEX idempotency_key_created_at_idx ON idempotency_key USING btree (created_at);
 
@@ -753,7 +874,13 @@ CREATE INDEX message_unsent_0_status_message_id_idx ON message_unsent_0 USING bt
 
 CREATE INDEX message_unsent_1_status_message_id_idx ON message_unsent_1 USING btree (status, message_id);
 
-CREATE INDEX queue_batch_due_idx ON queue_batch USING btree (mailing_id, due_at, id);
+CREATE UNIQUE INDEX path_of_one_gateway_key ON path USING btree (gateway_ids) WHERE (route_id IS NULL);
+
+CREATE INDEX path_route_id_idx ON path USING btree (route_id);
+
+CREATE INDEX queue_batch_due_idx ON queue_batch USING btree (mailing_id, path_id, due_at, id);
+
+CREATE UNIQUE INDEX route_name_key ON route USING btree (name) WHERE (removed_at IS NULL);
 
 ALTER INDEX attempt_pkey ATTACH PARTITION attempt_0_pkey;
 
@@ -795,6 +922,9 @@ CREATE TRIGGER message_inserted AFTER INSERT ON message REFERENCING NEW TABLE AS
 
 CREATE TRIGGER message_updated AFTER UPDATE ON message REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION message_updated();
 
+ALTER TABLE ONLY gateway_availability
+    ADD CONSTRAINT gateway_availability_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY mailing_draft
     ADD CONSTRAINT mailing_draft_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
 
@@ -804,5 +934,14 @@ ALTER TABLE ONLY mailing_draft_version
 ALTER TABLE ONLY mailing_event
     ADD CONSTRAINT mailing_event_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY mailing
+    ADD CONSTRAINT mailing_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+ALTER TABLE ONLY mailing
+    ADD CONSTRAINT mailing_route_id_fkey FOREIGN KEY (route_id) REFERENCES route(id);
+
 ALTER TABLE ONLY mailing_text
     ADD CONSTRAINT mailing_text_mailing_id_fkey FOREIGN KEY (mailing_id) REFERENCES mailing(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY path
+    ADD CONSTRAINT path_route_id_fkey FOREIGN KEY (route_id) REFERENCES route(id) ON DELETE CASCADE;

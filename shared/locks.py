@@ -24,8 +24,14 @@ POISON_MESSAGES = (1, 2)
 LEDGER_PARTITIONS = (1, 3)
 """One process at a time makes a partition of the ledger: taken by the function `make_ledger_partition`."""
 
+FAILOVER = (1, 4)
+"""One worker at a time decides which gateways are available, and assigns paths to them."""
+
 MIGRATIONS = (2, 1)
 """One process at a time migrates."""
 
 BOOTSTRAP_KEY = (2, 2)
 """One process at a time makes the first key of an installation."""
+
+ROUTING = (2, 3)
+"""One request at a time changes gateways or routes: each checks what the others list."""

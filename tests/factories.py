@@ -133,6 +133,7 @@ def add_report(
     stopped: bool = False,
     provider_code: str | None = None,
     reason_code: str | None = None,
+    gateway: str = "default",
 ) -> None:
     """What a worker reported so many seconds ago, of the 5 seconds before."""
     execute(
@@ -141,11 +142,12 @@ def add_report(
         INSERT INTO worker_report (worker, at, gateway, interval_seconds, accepted, duplicate, refused, retriable,
             opted_out, throttled, unreachable, misconfigured, no_credit, ambiguous, in_flight, concurrency_limit,
             gateway_state, stopped, provider_code, reason_code)
-        VALUES (%s, now() - %s * interval '1 second', 'default', 5, %s, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16,
+        VALUES (%s, now() - %s * interval '1 second', %s, 5, %s, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16,
             %s, %s, %s, %s)
         """,
         worker,
         ago,
+        gateway,
         accepted,
         state,
         stopped,
@@ -339,3 +341,32 @@ def execute(connection: Connection, statement: str, *values: Any) -> None:
     """A statement that answers nothing."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
+
+
+def add_gateway(connection: Connection, name: str, *, provider: str = "gonets", address: str = "") -> int:
+    """A gateway without credentials, with a path of its own."""
+    gateway_id = int(
+        value(
+            connection,
+            "INSERT INTO gateway (name, provider, address) VALUES (%s, %s, %s) RETURNING id",
+            name,
+            provider,
+            address,
+        )
+    )
+    execute(connection, "INSERT INTO gateway_availability (gateway_id) VALUES (%s)", gateway_id)
+    execute(
+        connection, "INSERT INTO path (gateway_ids, gateway_id) VALUES (ARRAY[%s::bigint], %s)", gateway_id, gateway_id
+    )
+    return gateway_id
+
+
+def set_path(connection: Connection, *gateway_ids: int, path_id: int = 1) -> None:
+    """Lets messages of a path, by default that of the route `default`, take these gateways in this order."""
+    execute(
+        connection,
+        "UPDATE path SET gateway_ids = %s::bigint[], gateway_id = %s WHERE id = %s",
+        list(gateway_ids),
+        gateway_ids[0],
+        path_id,
+    )

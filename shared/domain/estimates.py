@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from math import ceil
 from typing import NamedTuple
 
 from shared.domain.mailing_rules import NO_CLIENT_MATCHES, WINDOW_CLOSED, MailingWarning
-from shared.domain.text_segments import Segments
 
 
 class Backlog(NamedTuple):
@@ -84,11 +82,6 @@ def seconds_needed(messages: int, rate: float, others: Backlog = NO_BACKLOG) -> 
 def backlog_at(start: datetime | None, now: datetime, rate: float, backlog: Backlog) -> Backlog:
     """What will be left of the backlog when a mailing starts."""
     return backlog.after(rate * (start - now).total_seconds()) if start and start > now else backlog
-
-
-def cost(audience: int, segments: Segments, price: Decimal) -> Decimal | None:
-    """The gateway's price for the mailing; None if the price of a segment is not known."""
-    return audience * segments.count * price if price else None
 
 
 def plan_warnings(draft: EstimateInput) -> list[MailingWarning]:

@@ -51,6 +51,8 @@ class MailingFields:
     start_datetime: datetime
     end_datetime: datetime
     on_unknown: OnUnknown = OnUnknown.RESEND
+    route: str | None = None
+    """The name of the route of its messages; None for the one that each number has."""
 
 
 class Action(enum.StrEnum):
@@ -73,6 +75,14 @@ NOTHING_TO = {
     Action.CANCEL: ErrorCode.NOTHING_TO_CANCEL,
 }
 """What is said of an action on a mailing that is over."""
+
+
+FIXED_BY_LAUNCH = {
+    "mark": ErrorCode.MARK_IS_FIXED,
+    "start_datetime": ErrorCode.START_IS_FIXED,
+    "route": ErrorCode.ROUTE_IS_FIXED,
+}
+"""What is said of a change of these fields once the launch has begun."""
 
 
 class MailingWarning(NamedTuple):
@@ -101,14 +111,14 @@ def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) 
     """The names of the fields that change, in the order of MailingFields.
 
     Raises Invalid for values that no mailing can have, and Conflict for a change that comes too late: once the launch
-    has begun, the mark and the start are fixed; once the mailing has ended, everything is.
+    has begun, the mark, the start and the route are fixed; once the mailing has ended, everything is.
     """
     check_fields(after)
     changed = [term.name for term in fields(MailingFields) if getattr(before, term.name) != getattr(after, term.name)]
     if changed and mailing.status in ENDED:
         raise Conflict(changed[0], ErrorCode.MAILING_IS_OVER, mailing=mailing.id, status=mailing.status.value)
     if mailing.launch_began:
-        for term, code in (("mark", ErrorCode.MARK_IS_FIXED), ("start_datetime", ErrorCode.START_IS_FIXED)):
+        for term, code in FIXED_BY_LAUNCH.items():
             if term in changed:
                 raise Conflict(term, code, mailing=mailing.id)
     return changed

@@ -61,6 +61,8 @@ class ErrorCode(Code):
     NO_SUCH_MAILING = "There is no mailing %(mailing)s."
     NO_SUCH_MESSAGE = "There is no message %(message)s."
     NO_SUCH_DRAFT = "There is no draft %(draft)s."
+    NO_SUCH_GATEWAY = "There is no gateway %(gateway)s."
+    NO_SUCH_ROUTE = "There is no route %(route)s."
     NO_SUCH_KEY = "There is no key %(key)s."
     NO_SUCH_CHOICE = "There is no such choice."
     NUL_IN_ADDRESS = "The address holds a NUL character."
@@ -94,6 +96,7 @@ class ErrorCode(Code):
     BLANK = "Must not be empty or only white space."
     TOO_LONG = "Has %(length)s characters, %(excess)s more than the %(limit)s allowed."
     TEXT_LENGTH = "Must be 1 to 1600 characters."
+    NOT_AN_OBJECT_OF_TEXTS = "Must be a JSON object whose values are strings without the NUL character."
     NOT_A_JSON_OBJECT = "Must be a JSON object."
     NOT_A_MOMENT = "Must be a date and time with its offset from UTC (RFC 3339), such as 2022-06-02T18:25:43.511Z."
     NO_UTC_OFFSET = "Missing UTC offset; append Z or an offset such as +03:00."
@@ -160,6 +163,74 @@ class ErrorCode(Code):
     TOO_LATE_TO_UNDO = "Mailing %(mailing)s is %(status)s: it is too late to make it a draft again."
     AUDIENCE_HAS_GROWN = "There are %(count)s clients now, and %(before)s were shown before."
     WARNINGS_UNCONFIRMED = "Confirm each warning first."
+
+    ROUTE_IS_FIXED = (
+        "Mailing %(mailing)s has been launched, and its route can't be changed any more. "
+        "Cancel it (POST /v1/mailing/%(mailing)s/cancel/) and create a new mailing instead."
+    )
+
+    # A gateway
+    GATEWAY_NAME = "Must be 1 to 40 lower-case letters, digits and hyphens, such as infobip-2."
+    GATEWAY_NAME_TAKEN = "There is another gateway with this name, or was: the ledger keeps names."
+    NO_SUCH_PROVIDER = "There is no such provider. There are: %(choices)s."
+    REQUIRED = "Is required."
+    NOT_ONE_OF = "Must be one of: %(choices)s."
+    NOT_ONE_LINE = "Must be one line."
+    NOT_A_FIELD_OF_PROVIDER = "This provider has no field %(name)s."
+    ADDRESS_NEEDED = "Is required: this provider has no public address."
+    NOT_AN_ADDRESS = (
+        "Must be an address such as https://api.example.com: with https or http, and without a user name, a query or "
+        "a fragment."
+    )
+    ADDRESS_FORBIDDEN = (
+        "%(host)s is not on the public internet. If it is right, add its network to GATEWAY_ALLOWED_NETWORKS, for the "
+        "API and the workers."
+    )
+    ACCOUNT_REFUSED = "%(fault)s"
+    NO_CREDENTIALS_KEY = (
+        "Credentials can't be stored, as there is no key to encrypt them with. Set CREDENTIALS_KEY_FILE to a file made "
+        "by `flask --app api make-credentials-key FILE`, for the API and the workers."
+    )
+    CREDENTIAL_OF_OTHER_ADDRESS = (
+        "Enter it again: it was entered for another address, and is not sent to one for which it was not."
+    )
+    ACCOUNT_IN_USE = (
+        "Messages in flight or in doubt: %(messages)s. In another account they would not be found, and would be sent "
+        "again. Wait until they have ended, or add another gateway. If it is still the same account, say so "
+        "(`same_account`)."
+    )
+    CREDENTIALS_UNREADABLE = (
+        "No key of CREDENTIALS_KEY decrypts the stored credentials. Set the right key, or enter all credentials again."
+    )
+    GATEWAY_OF_ENVIRONMENT = (
+        "This is a setting of the workers for the gateway `default`, such as GATEWAY_URL, GATEWAY_TOKEN, GATEWAY_RATE."
+    )
+    GATEWAY_IS_KEPT = "The gateway `default` can't be removed. It can be paused."
+    GATEWAY_IN_ROUTES = "It is in use by routes: %(routes)s. Take it out of them first."
+    GATEWAY_IS_AWAITED = (
+        "Messages wait that no other gateway may send. Wait until they are sent, or cancel their mailings."
+    )
+    GATEWAY_IS_PAUSED = "Gateway %(gateway)s is paused: nothing is sent through it."
+    NOT_A_CURRENCY = "Must be the three letters of a currency (ISO 4217), such as EUR."
+    PRICE_RANGE = "Must be from 0 to 999999.999999."
+    PRICE_AND_CURRENCY = "A price needs a currency, and a currency a price."
+    CURRENCY_IS_FIXED = "The currency is %(currency)s, in which the ledger has prices: it can't be changed any more."
+
+    # A route
+    ROUTE_NAME_TAKEN = "There is another route with this name."
+    ROUTE_IS_KEPT = "The route `default` can't be removed or renamed."
+    ROUTE_MATCHES_ALL = "The route `default` is for all messages that no other route matches: it has no conditions."
+    ROUTE_IS_IN_USE = "Mailing %(mailing)s takes this route and has not ended. Change or cancel it first."
+    NOT_LISTED_GATEWAYS = (
+        "Must be an array of 1 to 20 objects with the name of a gateway and optionally a weight from 0 to 10000."
+    )
+    NO_GATEWAYS = "Name at least one gateway."
+    GATEWAY_LISTED_TWICE = "Gateway %(gateway)s is listed twice."
+    WEIGHTS_MIXED = "Give a weight to every gateway, or to none."
+    WEIGHTS_ARE_ZERO = "At least one weight must be greater than 0."
+    NOT_DIGITS = "Must be 1 to 15 digits each."
+    PREFIX_TAKEN = "Numbers that begin with %(prefix)s take route %(route)s already."
+    OPERATOR_CODE_TAKEN = "Numbers of operator code %(operator_code)s take route %(route)s already."
 
     # JSON, of a body or of a line of a file
     JSON_NOT_UTF_8 = "The %(what)s is not UTF-8: byte %(byte)s is out of place."

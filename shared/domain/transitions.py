@@ -18,47 +18,47 @@ class Actor(enum.StrEnum):
 
     HOLDER = "the worker that holds the lease"
     WORKER = "any worker"
-    PERSON = "a person, through the API"
-    OPERATOR = "an operator, by a command"
+    PERSON = "a user, through the API"
+    OPERATOR = "an administrator, on the command line"
 
 
 class MessageCause(enum.StrEnum):
     """Why a message moves."""
 
     LAUNCHED = "its mailing was launched"
-    TEST_SENT = "a test of its mailing was sent"
-    CLAIMED = "it was due, and claimed"
-    RELEASED = "no request left"
-    RETRIED_LATER = "it was not accepted, and may be tried again"
+    TEST_SENT = "a test send was requested"
+    CLAIMED = "it was due, and was claimed"
+    RELEASED = "it was released: no request was sent"
+    RETRIED_LATER = "it was not accepted, or may not have been, and will be retried"
     ACCEPTED = "the gateway accepted it"
-    REFUSED = "it was refused for good, or its attempts are spent"
-    ENDED_IN_DOUBT = "no time or attempts remain, or its mailing holds, after an attempt in doubt"
+    REFUSED = "it was refused permanently, or has no attempts left"
+    ENDED_IN_DOUBT = "it may have been accepted, and will not be retried"
     LEASE_EXPIRED = "the lease expired"
-    ACCEPTED_LATE = "an acceptance came after all"
+    ACCEPTED_LATE = "a late acceptance was recorded"
     WINDOW_CLOSED = "the window closed"
     MAILING_CANCELLED = "the mailing was cancelled"
     CLIENT_REMOVED = "the client was removed"
-    RETRIED = "it is to be tried again"
-    RESOLVED = "it was said what had become of it"
+    RETRIED = "a retry was requested"
+    RESOLVED = "its outcome was set"
     RESTORED = "the database was restored from a backup"
-    PURGED = "it was kept for RETENTION_DAYS"
+    PURGED = "RETENTION_DAYS have passed"
 
 
 class MailingCause(enum.StrEnum):
     """Why a mailing moves."""
 
-    ADDED = "it was added"
-    TEST_SENT = "it is a test of another mailing"
-    STARTED = "its start has come"
+    ADDED = "it was created"
+    TEST_SENT = "it is a test send of another mailing"
+    STARTED = "its start was reached"
     PAUSED = "it was paused"
     RESUMED = "it was resumed"
     CANCELLED = "it was cancelled"
-    FINISHED = "every message has an end"
-    MESSAGES_RETRIED = "messages of it are to be tried again"
-    REOPENED = "it had ended although messages of it had not"
+    FINISHED = "all its messages have ended"
+    MESSAGES_RETRIED = "a retry of its messages was requested"
+    REOPENED = "it had ended with open messages"
     REMOVED = "it was removed"
     RESTORED = "the database was restored from a backup"
-    PURGED = "it was removed, and kept for RETENTION_DAYS"
+    PURGED = "it was removed, and RETENTION_DAYS have passed"
 
 
 class MessageMove(NamedTuple):
@@ -180,6 +180,6 @@ def end_unless_in_doubt(end: MessageStatus, *, in_doubt: bool) -> MessageStatus:
     """The status in which a message ends: `end`, or `unknown` if it is in doubt.
 
     A message that may have reached the provider must not be reported as not sent. (The same rule in SQL:
-    shared/sql/fragments.py.)
+    shared/sql/conditions.py.)
     """
     return MessageStatus.UNKNOWN if in_doubt else end

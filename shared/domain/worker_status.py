@@ -30,5 +30,10 @@ class GatewayHealth(enum.StrEnum):
     """Its responses are no errors, but do not follow the contract: messages may have been accepted or not."""
 
 
+STOPPED = frozenset(
+    {GatewayHealth.CIRCUIT_OPEN, GatewayHealth.MISCONFIGURED, GatewayHealth.NO_CREDIT, GatewayHealth.NOT_UNDERSTOOD}
+)
+"""States in which a worker sends nothing but probes."""
+
 STOPPED_FOR_THE_ACCOUNT = frozenset({GatewayHealth.MISCONFIGURED, GatewayHealth.NO_CREDIT})
 """States that a person must correct, at the gateway or in the settings. No message was accepted in them."""

@@ -12,10 +12,11 @@ from shared.schema.base import (
     Base,
 )
 from shared.schema.clients import Client
+from shared.schema.gateways import Gateway, GatewayAvailability, Path, Route
 from shared.schema.mailings import Mailing, MailingDraft, MailingDraftVersion, MailingEvent, MailingText
 from shared.schema.messages import Attempt, LedgerPartition, Message, MessageCountDelta, MessageUnsent
-from shared.schema.operations import DailyReport, GatewayContact, RateLimit, WorkerReport
 from shared.schema.queue import Claim, QueueBatch
+from shared.schema.worker_reports import DailyReport, GatewayContact, RateLimit, WorkerReport
 
 __all__ = [
     "ATTEMPT_RESULT",
@@ -34,6 +35,8 @@ __all__ = [
     "Client",
     "CookieSecret",
     "DailyReport",
+    "Gateway",
+    "GatewayAvailability",
     "GatewayContact",
     "IdempotencyRecord",
     "LedgerPartition",
@@ -45,8 +48,10 @@ __all__ = [
     "Message",
     "MessageCountDelta",
     "MessageUnsent",
+    "Path",
     "QueueBatch",
     "RateLimit",
+    "Route",
     "SignInLink",
     "WorkerReport",
 ]

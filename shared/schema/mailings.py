@@ -38,6 +38,10 @@ class Mailing(Base):
     end_datetime: Mapped[datetime]
     status: Mapped[MailingStatus] = mapped_column(MAILING_STATUS, server_default=MailingStatus.SCHEDULED)
     on_unknown: Mapped[OnUnknown] = mapped_column(ON_UNKNOWN, server_default=OnUnknown.RESEND)
+    route_id: Mapped[int | None] = mapped_column(ForeignKey("route.id"))
+    """The route of its messages; None for the one that each number has."""
+    gateway_id: Mapped[int | None] = mapped_column(ForeignKey("gateway.id"))
+    """The only gateway that its messages may take, for the test of a gateway."""
     text_revision: Mapped[int] = mapped_column(Integer, server_default="1")
     audience: Mapped[int] = mapped_column(server_default="0")
     """Clients turned into messages so far. The launch counts them, so that they can be compared with the messages."""
@@ -62,6 +66,7 @@ class Mailing(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        CheckConstraint("route_id IS NULL OR gateway_id IS NULL", name="mailing_takes_a_route_or_a_gateway"),
         CheckConstraint("end_datetime > start_datetime", name="mailing_window_ends_after_its_start"),
         CheckConstraint(
             "(status IN ('finished', 'cancelled')) = (ended_at IS NOT NULL)",

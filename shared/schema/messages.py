@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import (
     CheckConstraint,
     Identity,
     Index,
     Integer,
+    Numeric,
+    SmallInteger,
     func,
     text,
 )
@@ -53,6 +56,10 @@ class Message(Base):
     claimed alone (worker/lanes/poison_messages.py)."""
     claim_id: Mapped[int | None]
     """The claim that holds it while it is sending; afterwards the last one that did."""
+    path_id: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    """The gateways that it may take, chosen at launch."""
+    gateway_id: Mapped[int | None] = mapped_column(Integer)
+    """The gateway that it was last claimed for. A message in doubt goes to no other one."""
     sent_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     reason_code: Mapped[str | None]
@@ -99,6 +106,10 @@ class Attempt(Base):
     provider_message_id: Mapped[str | None]
     """The provider's id of the message, which its receipts refer to."""
     worker: Mapped[str]
+    segments: Mapped[int | None] = mapped_column(SmallInteger)
+    """Segments that were charged; None if nothing is known about prices, or nothing was accepted."""
+    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
+    """In the currency of the gateway."""
 
     @property
     def reason(self) -> str | None:

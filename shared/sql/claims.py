@@ -7,7 +7,10 @@ move a claimed message name the pair, so a claim that has ended moves nothing.
 
 from __future__ import annotations
 
-# Lease messages that were taken out of the queue in the same transaction, if they still are as their batch says.
+from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
+
+# Lease messages for a gateway, which were taken out of the queue in the same transaction, if they still are as their
+# batch says.
 _CLAIM = """
 WITH held AS (
     INSERT INTO claim (worker, gateway, claimed_at, lease_until, poison, message_ids)
@@ -18,16 +21,18 @@ UPDATE message
 SET status = 'sending',
     attempts = attempts + 1,
     text_revision = coalesce(text_revision, (SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)),
-    claim_id = held.id
+    claim_id = held.id,
+    gateway_id = %(gateway_id)s
 FROM held
-WHERE message.id = ANY(%(ids)s) AND status = 'pending' AND {due}
+WHERE message.id = ANY(%(ids)s) AND status = 'pending' AND {due} AND {not_elsewhere}
 RETURNING message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, text_revision,
     claim_id
 """
 
-CLAIM = _CLAIM.format(poison="false", due="due_at <= now()")
+# A message in doubt goes to no other gateway than the one that may have it.
+CLAIM = _CLAIM.format(poison="false", due="due_at <= now()", not_elsewhere=NOT_IN_DOUBT_ELSEWHERE)
 
-CLAIM_POISON_MESSAGE = _CLAIM.format(poison="true", due="due_at = 'infinity'")
+CLAIM_POISON_MESSAGE = _CLAIM.format(poison="true", due="due_at = 'infinity'", not_elsewhere=NOT_IN_DOUBT_ELSEWHERE)
 
 # The claims whose lease has expired. Locked, so that one worker reclaims them.
 FIND_EXPIRED = """
@@ -48,7 +53,7 @@ SELECT id, message_ids FROM claim WHERE worker = %(worker)s AND id <> ALL(%(know
 # One that is locked is being recorded, and is skipped.
 LOCK_HELD = """
 SELECT message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, claim_id, on_unknown,
-    worker, date_part('epoch', claimed_at) AS claimed_at
+    worker, gateway, date_part('epoch', claimed_at) AS claimed_at
 FROM message JOIN mailing ON mailing.id = mailing_id JOIN claim ON claim.id = claim_id
 WHERE message.id = ANY(%(ids)s) AND message.status = 'sending' AND claim_id = ANY(%(claims)s)
 FOR UPDATE OF message SKIP LOCKED
@@ -92,6 +97,7 @@ UPDATE message
 SET status = 'pending',
     attempts = attempts - 1,
     text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
+    gateway_id = CASE attempts WHEN 1 THEN NULL ELSE gateway_id END,
     phone_number = CASE attempts WHEN 1 THEN coalesce(client.phone_number, message.phone_number)
         ELSE message.phone_number END
 FROM unnest(%(ids)s::bigint[], %(claims)s::bigint[], %(clients)s::bigint[]) AS given(id, claim_id, client_id)

@@ -31,15 +31,25 @@ ORDER BY audience, id
 LOCK_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%(mailing_id)s) AS locked"
 
 # The progress of a launch. To be read once the launch is locked: before that, another worker may change it.
+#
+# `only_path` is the path of all its messages, if there is only one to choose from.
 READ_LAUNCH = """
-SELECT mark, last_client_id, max_client_id FROM mailing WHERE id = %(mailing_id)s AND launched_at IS NULL
+SELECT mark, last_client_id, max_client_id, route_id, coalesce(
+    (SELECT path.id FROM path WHERE path.route_id IS NULL AND gateway_ids = ARRAY[mailing.gateway_id]),
+    (SELECT min(path.id)
+     FROM path JOIN route ON route.id = path.route_id
+     WHERE weight > 0 AND (route.id = mailing.route_id OR (mailing.route_id IS NULL AND removed_at IS NULL))
+     HAVING count(*) = 1)) AS only_path
+FROM mailing
+WHERE id = %(mailing_id)s AND launched_at IS NULL
 """
 
 # Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
 # a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
 # of phone number wait for this chunk's commit, and then find the messages. The mailing's own row comes last, under its
 # advisory lock like every change of it: otherwise claims that share the row could make this wait without end (see
-# CLAIM). The lock comes after the count of the added messages, or claims would wait for the whole chunk.
+# _OPEN in shared/sql/queue.py). The lock comes after the count of the added messages, or claims would wait for the
+# whole chunk.
 LAUNCH_CHUNK = """
 WITH chunk AS (
     SELECT id FROM (
@@ -52,8 +62,9 @@ WITH chunk AS (
     ORDER BY id
     LIMIT %(chunk)s
 ), added AS (
-    INSERT INTO message (mailing_id, client_id, phone_number, due_at)
-    SELECT %(mailing_id)s, id, phone_number, now()
+    INSERT INTO message (mailing_id, client_id, phone_number, due_at, path_id)
+    SELECT %(mailing_id)s, id, phone_number, now(),
+        coalesce(%(only_path)s, path_of(%(route_id)s, phone_number, operator_code, id))
     FROM client
     WHERE id = ANY(ARRAY(SELECT id FROM chunk))
     ORDER BY id
@@ -79,7 +90,8 @@ LAUNCH_CHUNK_AGAIN = LAUNCH_CHUNK.replace(
     FOR KEY SHARE""",
 )
 
-# Launch a test send as it is added: it runs, with one message to a client whose row is locked as by a launch.
+# Launch a test send as it is added: it runs, with one message to a client whose row is locked as by a launch. The
+# message takes the path of the mailing's gateway, if it is to test one, else that of its route.
 LAUNCH_TEST = """
 WITH launched AS (
     UPDATE mailing
@@ -90,10 +102,16 @@ WITH launched AS (
         last_client_id = %(client_id)s,
         audience = 1
     WHERE id = %(mailing_id)s
-    RETURNING id
+    RETURNING id, route_id, gateway_id
 )
-INSERT INTO message (mailing_id, client_id, phone_number, due_at)
-SELECT launched.id, %(client_id)s, %(phone_number)s, now() FROM launched
+INSERT INTO message (mailing_id, client_id, phone_number, path_id, due_at)
+SELECT launched.id, client.id, client.phone_number, coalesce(
+        (SELECT path.id FROM path WHERE path.route_id IS NULL AND gateway_ids = ARRAY[launched.gateway_id]),
+        path_of(launched.route_id, client.phone_number, client.operator_code, client.id)
+    ), now()
+FROM launched CROSS JOIN client
+WHERE client.id = %(client_id)s
+RETURNING id
 """
 
 _ALL_ENDED = """NOT EXISTS (

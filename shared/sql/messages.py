@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.reasons import ReasonCode
-from shared.sql.fragments import end_unless_in_doubt
+from shared.sql.conditions import end_unless_in_doubt
 
 # Record attempts and move their messages: for the claim's holder only, with one exception. An acceptance that was
 # received is recorded as `sent` whatever has happened since, because it is true. A message must not occur twice in the
@@ -80,8 +80,26 @@ WITH attempted AS (
 SELECT id FROM moved WHERE attempts > number
 """
 
+# The same for attempts of which some have a number of segments or a price. Most gateways have none, and
+# each column of the parameter costs time for every attempt.
+RECORD_WITH_PRICES = (
+    RECORD.replace(
+        "provider_message_id,\n        coalesce(", "provider_message_id, segments, price,\n        coalesce("
+    )
+    .replace(
+        "provider_message_id text, worker text",
+        "provider_message_id text, segments smallint, price numeric, worker text",
+    )
+    .replace("provider_message_id, worker)", "provider_message_id, segments, price, worker)")
+    .replace("provider_message_id, worker\n", "provider_message_id, segments, price, worker\n")
+    .replace(
+        "    SET duration = excluded.duration,",
+        "    SET duration = excluded.duration, segments = excluded.segments, price = excluded.price,",
+    )
+)
+
 # Add the attempts of other workers that RECORD has just ended, so that they are in the ledger even if those workers
-# crash. A statement of its own: RECORD may have waited for such a claim's commit, and does not see its row.
+# crash. A separate statement: RECORD may have waited for such a claim's commit, and does not see its row.
 ADD_ATTEMPTS_IN_FLIGHT = f"""
 INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
 SELECT message.id, attempts, claimed_at, gateway, 'ambiguous', '{ReasonCode.SENT_MEANWHILE}', worker

@@ -1,4 +1,4 @@
-"""Partitions of the ledger: made ahead, begun anew from time to time, and dropped when all that is in them is old.
+"""Partitions of the ledger: created in advance, and dropped when all mailings in them are old.
 
 A partition is a range of message ids in `message`, `attempt` and `message_unsent`. `ledger_partition` has the bounds.
 """

@@ -1,14 +1,18 @@
 """The queue: taking messages out of it, for a claim or because their mailing has ended.
 
-`queue_batch` names the pending messages in batches of one mailing that become due together. A trigger on `message` adds
-a batch for whatever becomes pending or gets another due time, so no statement here does. A batch may name messages that
-have ended, or are due at another time, since: a transaction that takes a batch moves only those that are still
-as the batch says. What it takes and does not move in the same transaction would be lost.
+`queue_batch` names the pending messages in batches of one mailing and path that become due together. A trigger on
+`message` adds a batch for whatever becomes pending or gets another due time or path, so no statement here does. A batch
+may name messages that have ended, or are due at another time, since: a transaction that takes a batch moves only those
+that are still as the batch says. What it takes and does not move in the same transaction would be lost.
+
+A claim is for one gateway, and takes only batches of the paths that are assigned to that gateway
+(worker/lanes/lane_set.py). A message in doubt waits on the path of its gateway alone.
 """
 
 from __future__ import annotations
 
 from shared import locks
+from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
 
 # The running mailings whose window is open and that have messages due, locked against changes.
 #
@@ -25,9 +29,12 @@ _OPEN = """
 WITH running AS MATERIALIZED (
     SELECT mailing.id
     FROM mailing CROSS JOIN LATERAL (
-        SELECT FROM queue_batch
-        WHERE mailing_id = mailing.id AND {due}
-        ORDER BY due_at, id
+        SELECT FROM unnest(%(paths)s) AS path(id) CROSS JOIN LATERAL (
+            SELECT FROM queue_batch
+            WHERE mailing_id = mailing.id AND path_id = path.id AND {due}
+            ORDER BY due_at, id
+            LIMIT 1
+        ) AS first_of_path
         LIMIT 1
     ) AS first_due
     WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND status = 'running' AND now() < end_datetime{unless}
@@ -56,8 +63,8 @@ FROM taken JOIN open ON open.id = mailing_id
 
 # Take due messages: an equal share of the limit for each mailing, those first that have been due longest.
 #
-# As many batches are locked as have the share of a mailing, by a count without locks before. Where other workers take
-# the same batches at that moment, this takes those after them.
+# As many batches are locked on each path as have the share of a mailing, by a count without locks before. Where other
+# workers take the same batches at that moment, this takes those after them.
 TAKE_DUE = (
     _OPEN.format(due="due_at <= now()", unless="", mailings="least(%(limit)s, 100)")  # noqa: S608  put together of constants
     + """, share AS (
@@ -66,10 +73,10 @@ TAKE_DUE = (
     SELECT batch.*,
         sum(cardinality(message_ids)) OVER (PARTITION BY mailing_id ORDER BY due_at, batch.id)
             - cardinality(message_ids) AS before
-    FROM open CROSS JOIN LATERAL (
+    FROM open CROSS JOIN unnest(%(paths)s) AS path(id) CROSS JOIN LATERAL (
         SELECT id, mailing_id, due_at, message_ids
         FROM queue_batch
-        WHERE mailing_id = open.id AND due_at <= now()
+        WHERE mailing_id = open.id AND path_id = path.id AND due_at <= now()
         ORDER BY due_at, id
         LIMIT (
             SELECT count(*)
@@ -78,7 +85,7 @@ TAKE_DUE = (
                 FROM (
                     SELECT id, due_at, message_ids
                     FROM queue_batch
-                    WHERE mailing_id = open.id AND due_at <= now()
+                    WHERE mailing_id = open.id AND path_id = path.id AND due_at <= now()
                     ORDER BY due_at, id
                     LIMIT 64
                 ) AS first
@@ -104,10 +111,10 @@ _TAKE_ONE = (
     _OPEN.replace("{mailings}", str(_MAILINGS))  # noqa: S608  put together of constants
     + """, found AS (
     SELECT message.id, mailing_id
-    FROM open CROSS JOIN LATERAL (
+    FROM open CROSS JOIN unnest(%(paths)s) AS path(id) CROSS JOIN LATERAL (
         SELECT id, mailing_id
         FROM message
-        WHERE id = ANY(ARRAY({candidates})) AND status = 'pending' AND {found}
+        WHERE id = ANY(ARRAY({candidates})) AND status = 'pending' AND {not_elsewhere} AND {found}
         LIMIT 1
     ) AS message
     LIMIT 1
@@ -115,12 +122,12 @@ _TAKE_ONE = (
     SELECT queue_batch.id, queue_batch.mailing_id, ARRAY[found.id] AS message_ids,
         array_remove(queue_batch.message_ids, found.id) AS rest
     FROM found JOIN queue_batch USING (mailing_id)
-    WHERE queue_batch.{due} AND queue_batch.message_ids @> ARRAY[found.id]
+    WHERE path_id = ANY(%(paths)s) AND queue_batch.{due} AND queue_batch.message_ids @> ARRAY[found.id]
     LIMIT 1
     FOR UPDATE OF queue_batch SKIP LOCKED
 )"""
     + _TAKE
-)
+).replace("{not_elsewhere}", NOT_IN_DOUBT_ELSEWHERE)
 
 _BATCHES = 10
 """Batches among whose messages a probe is chosen."""
@@ -132,7 +139,8 @@ TAKE_LAST_DUE = _TAKE_ONE.format(
     candidates=f"""
             SELECT unnest(message_ids)
             FROM (
-                SELECT message_ids FROM queue_batch WHERE mailing_id = open.id AND due_at <= now()
+                SELECT message_ids FROM queue_batch
+                WHERE mailing_id = open.id AND path_id = path.id AND due_at <= now()
                 ORDER BY due_at DESC, id DESC
                 LIMIT {_BATCHES}
             ) AS last""",  # noqa: S608
@@ -148,9 +156,9 @@ TAKE_ANY_UNTRIED = _TAKE_ONE.format(
             FROM (
                 SELECT message_ids
                 FROM queue_batch
-                WHERE mailing_id = open.id AND due_at = (
+                WHERE mailing_id = open.id AND path_id = path.id AND due_at = (
                     SELECT due_at FROM queue_batch
-                    WHERE mailing_id = open.id AND due_at <= now()
+                    WHERE mailing_id = open.id AND path_id = path.id AND due_at <= now()
                     ORDER BY due_at, id
                     LIMIT 1
                 )
@@ -171,11 +179,12 @@ TAKE_POISON_MESSAGE = _TAKE_ONE.format(
     unless="""
       AND NOT EXISTS (SELECT FROM claim WHERE poison AND lease_until >= now())""",
     candidates="""
-            SELECT unnest(message_ids) FROM queue_batch WHERE mailing_id = open.id AND due_at = 'infinity'""",
+            SELECT unnest(message_ids) FROM queue_batch
+            WHERE mailing_id = open.id AND path_id = path.id AND due_at = 'infinity'""",
     found="due_at = 'infinity' ORDER BY attempts, id",
 )
 
-# To be executed before TAKE_POISON_MESSAGE, as a statement of its own: no other worker claims a poison message between
+# To be executed before TAKE_POISON_MESSAGE, as a separate statement: no other worker claims a poison message between
 # that statement's check and its commit.
 LOCK_POISON_MESSAGES = "SELECT pg_try_advisory_xact_lock({}, {}) AS locked".format(*locks.POISON_MESSAGES)
 
@@ -192,7 +201,7 @@ WITH ended AS (
         SELECT id, message_ids
         FROM queue_batch
         WHERE mailing_id = ended.id
-        ORDER BY due_at, id
+        ORDER BY path_id, due_at, id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
     ) AS batch
@@ -209,9 +218,10 @@ TAKE_DUE_TOO_LATE = """
 DELETE FROM queue_batch
 WHERE id = ANY(ARRAY(
     SELECT batch.id
-    FROM mailing CROSS JOIN LATERAL (
+    FROM mailing CROSS JOIN path CROSS JOIN LATERAL (
         SELECT id FROM queue_batch
-        WHERE mailing_id = mailing.id AND due_at > now() + %(wait)s * interval '1 second' AND due_at < 'infinity'
+        WHERE mailing_id = mailing.id AND path_id = path.id
+            AND due_at > now() + %(wait)s * interval '1 second' AND due_at < 'infinity'
         ORDER BY due_at, id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED

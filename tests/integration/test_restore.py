@@ -22,7 +22,7 @@ from api.database_url import database_url
 from api.extensions import db
 from api.settings import ApiSettings
 from sandbox.data_directory import program
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.conftest import MakeDatabase
 from tests.database import ROOT, connected, migrate

@@ -57,6 +57,8 @@ VALID: dict[str, dict[str, str]] = {
     "mailing": {"mark": "'a'", "start_datetime": NOW, "end_datetime": LATER},
     "mailing_text": {"mailing_id": "1", "revision": "2", "text": "'Hello'"},
     "message": {"mailing_id": "1", "client_id": "7", "phone_number": "79001234567"},
+    "gateway": {"name": "'another'", "provider": "'gonets'"},
+    "path": {"gateway_ids": "'{1,1}'"},
     "cookie_secret": {"id": "2", "secret": "''"},
     "queue_batch": {"mailing_id": "1", "due_at": NOW, "message_ids": "'{1}'"},
     "ledger_partition": {"number": "7", "first_message_id": "70000000", "end_message_id": "80000000"},
@@ -64,6 +66,11 @@ VALID: dict[str, dict[str, str]] = {
 """A row of each table, by column, in SQL; a mailing with one message to the client 1 is there already."""
 
 VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
+    ("gateway_rate_is_not_negative", "gateway", {"rate": "-1"}),
+    ("gateway_price_has_a_currency", "gateway", {"segment_price": "1"}),
+    ("gateway_price_has_a_currency", "gateway", {"currency": "'RUB'"}),
+    ("path_weight_is_not_negative", "path", {"weight": "-1"}),
+    ("mailing_takes_a_route_or_a_gateway", "mailing", {"route_id": "1", "gateway_id": "1"}),
     ("client_phone_number_is_e164", "client", {"phone_number": "999900", "operator_code": "'9'"}),
     ("client_phone_number_is_e164", "client", {"phone_number": "1000000000000900"}),
     ("client_phone_number_is_e164", "client", {"phone_number": "-79001234567"}),

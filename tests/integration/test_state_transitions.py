@@ -24,7 +24,7 @@ CANCEL = "UPDATE mailing SET status = 'cancelled', ended_at = now()"
 HOLDS = "UPDATE mailing SET on_unknown = 'hold'; UPDATE message SET in_doubt = true"
 
 ONE_MESSAGE = {"ids": [1], "id": 1, "mailing_id": 1, "client_id": 1}
-LEASE = {"ids": [1], "worker": "left", "gateway": "default", "lease": 60.0}
+LEASE = {"ids": [1], "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 60.0}
 HELD = {"ids": [1], "claims": [1_000_000], "clients": [1]}
 SETTLE = f"{mailings.SETTLE_MAILINGS}; {counts.COMPACT_COUNTS}"
 DROP_OLD = f"WITH old AS ({partitions.LOCK_OLD_MAILINGS}) SELECT drop_ledger_partition(0) FROM old"  # noqa: S608

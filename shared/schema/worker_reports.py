@@ -66,7 +66,7 @@ class WorkerReport(Base):
     provider_code: Mapped[str | None]
     reason_code: Mapped[str | None]
     reason_params: Mapped[Parameters | None] = mapped_column(JSONB(none_as_null=True))
-    """The reason of the last failure; None while the gateway is in order."""
+    """The reason of the last failure; None while the gateway is healthy."""
     stopped: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether this is the last report of a worker that was stopped."""
 

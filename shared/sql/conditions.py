@@ -1,4 +1,4 @@
-"""SQL fragments that several statements share."""
+"""Conditions and expressions that several statements share."""
 
 from __future__ import annotations
 
@@ -12,3 +12,7 @@ def end_unless_in_doubt(end: str) -> str:
     worker's memory: shared/domain/transitions.py.)
     """
     return f"CASE WHEN in_doubt THEN '{MessageStatus.UNKNOWN}' ELSE {end} END::message_status"
+
+
+NOT_IN_DOUBT_ELSEWHERE = "(NOT in_doubt OR message.gateway_id IS NULL OR message.gateway_id = %(gateway_id)s)"
+"""Whether a message may go to a gateway: one in doubt waits for the gateway that may have it."""
