@@ -12,8 +12,8 @@ import signal
 import sys
 
 import worker.__main__
-import worker.app
 from shared.gateways.base import OutgoingMessage, SubmitResult
+from worker.lanes import lane_opener
 from worker.lanes.gateway_client import Exchange, GatewayClient, Prepared
 
 PHONES = os.environ["CRASH_PHONES"].split(",")
@@ -28,10 +28,10 @@ class CrashingClient(GatewayClient):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().prepare(message)
 
-    def read(self, exchange: Exchange, secrets: tuple[str, ...]) -> SubmitResult:
-        if any(is_crash_phone(secret) for secret in secrets) and MOMENT == "after the answer":
+    def read(self, exchange: Exchange, message: OutgoingMessage, secrets: tuple[str, ...]) -> SubmitResult:
+        if is_crash_phone(str(message.phone_number)) and MOMENT == "after the answer":
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(exchange, secrets)
+        return super().read(exchange, message, secrets)
 
 
 def is_crash_phone(phone: str) -> bool:
@@ -39,5 +39,5 @@ def is_crash_phone(phone: str) -> bool:
 
 
 if __name__ == "__main__":
-    vars(worker.app)["GatewayClient"] = CrashingClient
+    vars(lane_opener)["GatewayClient"] = CrashingClient
     sys.exit(worker.__main__.main())

@@ -31,7 +31,8 @@ def main() -> int:
         configure_logs(settings.log_level, settings.log_format)
         for setting, hint in obsolete_settings().items():
             log.warning("setting.obsolete", extra={"setting": setting, "hint": hint})
-        token = Token(settings.gateway_token, settings.gateway_token_file)
+        has_default = settings.gateway_url is not None
+        token = Token(settings.gateway_token, settings.gateway_token_file) if has_default else None
         # After the prompt for a token, which Ctrl-C may end, and before any thread starts: all threads inherit the
         # mask, and only the one that waits for these signals receives them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

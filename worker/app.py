@@ -5,46 +5,40 @@ from __future__ import annotations
 import resource
 import socket
 import threading
+from collections.abc import Mapping
 from random import Random, SystemRandom
 
 from shared.errors import ConfigurationError
-from shared.gateways.base import DEFAULT_GATEWAY
-from shared.gateways.registry import adapter_for
-from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder
+from worker.claimed_message import MessageGateway
 from worker.daily_report.mail_settings import MailSettings
 from worker.daily_report.report import DailyReport
 from worker.database import Database
 from worker.gateway_token import Token
-from worker.lanes.circuit_breaker import CircuitBreaker
-from worker.lanes.concurrency_limit import INITIAL_LIMIT
-from worker.lanes.curl_sender import CurlSender
-from worker.lanes.fleet_rate_limiter import FleetRateLimiter
-from worker.lanes.gateway_client import GatewayClient
-from worker.lanes.lane import Lane
+from worker.lanes.lane_opener import LaneOpener
+from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
 from worker.maintenance.thread import MaintenanceThread
-from worker.queue import Queue
 from worker.settings import WorkerSettings
 from worker.telemetry.heartbeat import Heartbeat
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
 
-PROVIDER = "gonets"
-"""The provider of the gateway of GATEWAY_URL."""
 
-
-def assemble(settings: WorkerSettings, token: Token, stop: threading.Event, wake: threading.Event) -> WorkerLoop:
+def assemble(settings: WorkerSettings, token: Token | None, stop: threading.Event, wake: threading.Event) -> WorkerLoop:
     """A worker that is ready to run. Raises ConfigurationError for a setting that cannot be used."""
     random = SystemRandom()
     metrics = _metrics(settings)
     database = Database(settings.database_dsn, stop, f"gonets worker {settings.name}", metrics.count_retry)
+    opener = LaneOpener(settings, database, token, wake, random)
+    lanes = LaneSet(database, opener.open, opener.describe)
+    opener.lanes = lanes
     return WorkerLoop(
         database=database,
-        lanes=[_lane(settings, database, token, wake, random)],
-        maintenance=_maintenance(settings, stop, wake, random, metrics),
+        lanes=lanes,
+        maintenance=_maintenance(settings, stop, wake, random, metrics, lanes.gateways),
         reporter=StatusReporter(database, settings.name),
         metrics=metrics,
         stop=stop,
@@ -72,53 +66,19 @@ def raise_open_file_limit(concurrency: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-def _lane(settings: WorkerSettings, database: Database, token: Token, wake: threading.Event, random: Random) -> Lane:
-    """The lane of the gateway that GATEWAY_URL names."""
-    client = GatewayClient(
-        settings.gateway_url,
-        token,
-        adapter_for(PROVIDER),
-        connect_timeout=settings.gateway_connect_timeout,
-        timeout=settings.gateway_timeout,
-        retry_after_cap=settings.retry_after_max_seconds,
-        ca_file=settings.gateway_ca_file,
-        proxy=settings.gateway_proxy,
-    )
-    limiter = FleetRateLimiter(settings.gateway_rate, DEFAULT_GATEWAY) if settings.gateway_rate else None
-    return Lane(
-        gateway=DEFAULT_GATEWAY,
-        queue=_queue(settings, database, random, limiter),
-        sender=CurlSender(client, INITIAL_LIMIT, settings.concurrency, wake),
-        breaker=CircuitBreaker(settings.concurrency, random, prefetch=limiter.slots_ahead if limiter else None),
-        token=token,
-    )
-
-
-def _queue(settings: WorkerSettings, database: Database, random: Random, limiter: FleetRateLimiter | None) -> Queue:
-    return Queue(
-        database,
-        worker=settings.name,
-        lease_seconds=settings.lease_seconds,
-        request_timeout=settings.gateway_timeout,
-        retries=_retries(settings),
-        random=random,
-        rate_limiter=limiter,
-        gateway=DEFAULT_GATEWAY,
-    )
-
-
-def _retries(settings: WorkerSettings) -> Retries:
-    return Retries(settings.max_attempts, settings.retry_base_seconds, settings.retry_max_seconds)
-
-
 def _maintenance(
-    settings: WorkerSettings, stop: threading.Event, wake: threading.Event, random: Random, metrics: Metrics
+    settings: WorkerSettings,
+    stop: threading.Event,
+    wake: threading.Event,
+    random: Random,
+    metrics: Metrics,
+    gateways: Mapping[str, MessageGateway],
 ) -> MaintenanceThread:
     database = Database(settings.database_dsn, stop, f"gonets maintenance {settings.name}", metrics.count_retry)
-    recorder = AttemptRecorder(lease_seconds=settings.lease_seconds, retries=_retries(settings), random=random)
+    recorder = AttemptRecorder(lease_seconds=settings.lease_seconds, retries=settings.retries, random=random)
     return MaintenanceThread(
         database=database,
-        lease_reclaimer=LeaseReclaimer(database, recorder, lease_seconds=settings.lease_seconds),
+        lease_reclaimer=LeaseReclaimer(database, recorder, lease_seconds=settings.lease_seconds, gateways=gateways),
         maintenance=Maintenance(
             database,
             launch_chunk=settings.launch_chunk,

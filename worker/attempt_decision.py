@@ -64,8 +64,11 @@ def decide(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, r
     ambiguous = submitted.result is Result.AMBIGUOUS
     in_doubt = message.in_doubt or ambiguous
     counted = message.number - message.uncounted - uncounted
-    held = ambiguous and message.on_unknown is OnUnknown.HOLD
-    if submitted.result in FINAL or held or (counted >= retries.max_attempts and not uncounted):
+    # A message that can be looked up waits for that, however many attempts there have been.
+    looked_up = ambiguous and message.gateway.look_up_after is not None
+    held = ambiguous and message.on_unknown is OnUnknown.HOLD and not message.gateway.deduplicates
+    spent = counted >= retries.max_attempts and not uncounted
+    if submitted.result in FINAL or ((held or spent) and not looked_up):
         end = end_unless_in_doubt(MessageStatus.FAILED, in_doubt=in_doubt)
         return Transition(end, submitted.reason, in_doubt=in_doubt, uncounted=uncounted)
     return Transition(
@@ -78,6 +81,13 @@ def decide(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, r
 
 
 def _delay(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, random: Random) -> float:
+    delay = _backoff(message, submitted, retries, random)
+    if submitted.result is Result.AMBIGUOUS and message.gateway.look_up_after is not None:
+        return max(delay, message.gateway.look_up_after)
+    return delay
+
+
+def _backoff(message: ClaimedMessage, submitted: SubmitResult, retries: Retries, random: Random) -> float:
     match submitted.result:
         case Result.MISCONFIGURED | Result.NO_CREDIT:
             # Short, since the message may be in order; long enough for other messages to be tried first, whose results

@@ -13,7 +13,7 @@ from worker.parameters import bigints
 
 Decided = tuple[AttemptResult, Transition]
 
-# Nearly all entries have this form. What it leaves out is the same for all of them, and a parameter of its own: that
+# Nearly all entries have this form. What it leaves out is the same for all of them, and a separate parameter: that
 # saves half of the time that the server needs to read them.
 _ACCEPTED = '{"message_id":%d,"number":%d,"started_at":%d,"ago":%d,"duration":%d}'
 
@@ -38,7 +38,7 @@ def payloads(decided: Iterable[Decided], now: float) -> list[dict[str, Any]]:
 
 def _parameters(part: dict[int, Decided], now: float) -> dict[str, Any]:
     first, _ = next(iter(part.values()))
-    common = first.message.gateway, first.message.worker, _code(first)
+    common = first.message.gateway.name, first.message.worker, _code(first)
     entries = [_accepted(one, common, now) or _entry(*one, now) for one in part.values()]
     return {
         "ids": bigints(part),
@@ -65,7 +65,8 @@ def _accepted(decided: Decided, common: tuple[str, str, str], now: float) -> str
         or submitted.result is not Result.ACCEPTED
         or submitted.reason is not None
         or submitted.provider_message_id is not None
-        or (message.gateway, message.worker, submitted.code) != common
+        or submitted.segments is not None
+        or (message.gateway.name, message.worker, submitted.code) != common
         or started is None
         or duration is None
     ):
@@ -83,12 +84,14 @@ def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:
         "started_at": round(attempt.started_at * 1e6),
         "ago": None if attempt.started is None else round((now - attempt.started) * 1e6),
         "duration": None if attempt.duration is None else round(attempt.duration * 1e6),
-        "gateway": message.gateway,
+        "gateway": message.gateway.name,
         "result": submitted.result,
         "provider_code": submitted.code,
         "reason_code": submitted.reason and submitted.reason.code,
         "reason_params": (submitted.reason and submitted.reason.parameters) or None,
         "provider_message_id": submitted.provider_message_id,
+        "segments": submitted.segments,
+        "price": None if submitted.price is None else str(submitted.price),
         "worker": message.worker,
         "status": transition.status,
         "status_reason_code": transition.reason and transition.reason.code,

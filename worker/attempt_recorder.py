@@ -39,9 +39,10 @@ class AttemptRecorder:
             (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
         ]
         again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
+        priced = any(attempt.submitted.segments is not None for attempt in attempted)
         with clients_locked(cursor, again):
             for parameters in payloads(decided, time.monotonic()):
-                cursor.execute(messages.RECORD, parameters)
+                cursor.execute(messages.RECORD_WITH_PRICES if priced else messages.RECORD, parameters)
                 if others := [message.id for message in fetch_all(cursor, SentMessage)]:
                     cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(others)})
             self._clear_poison_messages(cursor, attempted)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.statuses import OnUnknown
 from shared.sql import claims
-from worker.claimed_message import Claim, ClaimedMessage
+from worker.claimed_message import Claim, ClaimedMessage, MessageGateway
 from worker.parameters import bigints
 from worker.rows import fetch_all
 
@@ -44,7 +44,7 @@ class ClaimedRow(NamedTuple):
 
 
 class LeasedRow(NamedTuple):
-    """A row of LOCK_HELD: a message of a claim that nobody is sending any more."""
+    """A row of LOCK_HELD: a message of a claim that is not being sent any more."""
 
     id: int
     attempts: int
@@ -56,6 +56,7 @@ class LeasedRow(NamedTuple):
     claim_id: int
     on_unknown: str
     worker: str
+    gateway: str
     claimed_at: float
     """Seconds since 1970 (UTC)."""
 
@@ -67,7 +68,7 @@ class ClaimRow(NamedTuple):
     message_ids: list[int]
 
 
-def leased_message(row: LeasedRow) -> ClaimedMessage:
+def leased_message(row: LeasedRow, gateway: MessageGateway) -> ClaimedMessage:
     """The message of a row that this worker will not send."""
     return ClaimedMessage(
         message_id=row.id,
@@ -83,16 +84,25 @@ def leased_message(row: LeasedRow) -> ClaimedMessage:
         claim=Claim(row.claim_id, row.claimed_at, 0.0),
         start_from=0.0,
         start_by=0.0,
+        gateway=gateway,
     )
 
 
-def lock_held(cursor: Cursor, found: Sequence[ClaimRow]) -> list[ClaimedMessage]:
-    """Locks the messages that these claims hold, except those that somebody is recording."""
+def lock_held(
+    cursor: Cursor, found: Sequence[ClaimRow], gateways: Mapping[str, MessageGateway]
+) -> list[ClaimedMessage]:
+    """Locks the messages that these claims hold, except those that another transaction is recording.
+
+    `gateways` are those that this worker knows, by name.
+    """
     ids = [message_id for claim in found for message_id in claim.message_ids]
     if not ids:
         return []
     cursor.execute(claims.LOCK_HELD, {"ids": bigints(ids), "claims": bigints(claim.id for claim in found)})
-    return [leased_message(row) for row in fetch_all(cursor, LeasedRow)]
+    return [
+        leased_message(row, gateways.get(row.gateway) or MessageGateway(row.gateway))
+        for row in fetch_all(cursor, LeasedRow)
+    ]
 
 
 def delete_ended(cursor: Cursor, found: Sequence[ClaimRow]) -> None:

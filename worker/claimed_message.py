@@ -28,6 +28,22 @@ class Claim:
         return self.at + (monotonic - self.monotonic)
 
 
+@dataclass(frozen=True, slots=True)
+class MessageGateway:
+    """The properties of a gateway that affect its messages."""
+
+    name: str
+    deduplicates: bool = False
+    """A repeat with the same id is not delivered twice."""
+    look_up_after: float | None = None
+    """Seconds after an ambiguous attempt until the message can be looked up; None without look-ups."""
+    look_up_within: float = math.inf
+    """Seconds after an ambiguous attempt until which it can be looked up."""
+
+
+DEFAULT = MessageGateway(DEFAULT_GATEWAY)
+
+
 # They are not frozen because there is one of each for every message, and frozen dataclasses take five times as long to
 # create.
 @dataclass(slots=True, eq=False)
@@ -44,7 +60,7 @@ class ClaimedMessage:
     uncounted: int
     """Earlier attempts that do not count towards the limit."""
     in_doubt: bool
-    """An earlier attempt may have been accepted."""
+    """An earlier attempt may have been accepted. A look-up may settle that."""
     on_unknown: OnUnknown
     worker: str
     """The holder of the lease."""
@@ -56,10 +72,26 @@ class ClaimedMessage:
     lease."""
     begin_by: float = math.inf
     """Monotonic time after which its submission must not begin, perhaps by connecting: the slot's end."""
+    doubt_age: float = math.inf
+    """Seconds from its last ambiguous attempt to this claim."""
+    was_not_found: bool = False
+    """A look-up in this claim has found that the gateway does not have it."""
     permit: Permit = ALWAYS
     """The permit of its mailing: until when requests may leave."""
-    gateway: str = DEFAULT_GATEWAY
-    """The name of the gateway that it was claimed for."""
+    gateway: MessageGateway = DEFAULT
+    """The gateway that it was claimed for."""
+
+    @property
+    def is_to_be_looked_up(self) -> bool:
+        """Whether it is to be looked up at the gateway before it is sent again."""
+        asked = self.gateway.look_up_after is not None and self.doubt_age <= self.gateway.look_up_within
+        return self.in_doubt and asked
+
+    @property
+    def must_not_be_repeated(self) -> bool:
+        """Whether it waited for a look-up because its mailing holds what is in doubt."""
+        held = self.on_unknown is OnUnknown.HOLD and not self.gateway.deduplicates
+        return self.in_doubt and held and self.gateway.look_up_after is not None
 
     def may_leave(self, now: float) -> bool:
         """Whether its request may leave at that monotonic time."""

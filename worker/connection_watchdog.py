@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 
 class ConnectionWatchdog:
-    """A context manager that limits the time of its block. It has a thread of its own until it is closed.
+    """A context manager that limits the time of its block. It has a separate thread until it is closed.
 
     To TCP, a peer that receives a statement and never responds is alive: neither keepalives nor tcp_user_timeout end
     the connection, and libpq waits without a limit. After the shutdown of the socket, libpq reports a lost connection.

@@ -53,7 +53,7 @@ SHUTDOWN_TIMEOUT = 5.0
 
 
 class Database:
-    """Runs units of work, each in a transaction of its own. For one thread.
+    """Runs units of work, each in a separate transaction. For one thread.
 
     No transaction is open between two units: none is open during an HTTP request, and a pooler in transaction mode can
     be used.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared.errors import ConfigurationError
@@ -22,7 +23,7 @@ class Token:
         Raises ConfigurationError if there is no token, or an invalid one.
         """
         if value and file:
-            raise ConfigurationError("GATEWAY_TOKEN and GATEWAY_TOKEN_FILE are both set: which one is it?")
+            raise ConfigurationError("GATEWAY_TOKEN and GATEWAY_TOKEN_FILE are both set: set only one of them.")
         self._file = Path(file) if file else None
         self._value = _read(self._file) if self._file else _checked(value or _ask(), "GATEWAY_TOKEN")
 
@@ -50,6 +51,24 @@ class Token:
         return f"<{type(self).__name__}>"
 
 
+class TokenCredentials(Mapping[str, str]):
+    """The token as the credentials of an account: always the present one."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    def __getitem__(self, name: str) -> str:
+        if name != "token":
+            raise KeyError(name)
+        return self._token.value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("token",))
+
+    def __len__(self) -> int:
+        return 1
+
+
 def _read(file: Path) -> str:
     try:
         # utf-8-sig: some editors put a byte order mark before the token.
@@ -70,7 +89,7 @@ def _ask() -> str:
     try:
         return getpass.getpass("Token of the gateway: ")
     except EOFError:
-        raise ConfigurationError("There is no token for the gateway: none was typed") from None
+        raise ConfigurationError("There is no token for the gateway: none was entered") from None
 
 
 def _checked(value: str, source: str) -> str:

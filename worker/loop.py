@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 from worker.claimed_message import AttemptResult
 from worker.database import TRANSIENT_ERRORS, Database
-from worker.lanes.lane import Lane
+from worker.lanes.lane_set import LaneSet
 from worker.maintenance.thread import MaintenanceThread
 from worker.telemetry.attempt_log import AttemptLog
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.status_reporter import LaneStatus, StatusReporter
+from worker.telemetry.status_reporter import StatusReporter
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class WorkerLoop:
         self,
         *,
         database: Database,
-        lanes: Sequence[Lane],
+        lanes: LaneSet,
         maintenance: MaintenanceThread,
         reporter: StatusReporter,
         metrics: Metrics,
@@ -49,7 +49,7 @@ class WorkerLoop:
         self._maintenance = maintenance
         self._reporter = reporter
         self._metrics = metrics
-        metrics.statuses = self._statuses
+        metrics.statuses = lambda: lanes.statuses
         self._stop = stop
         self._wake = wake
         self._poll_seconds = poll_seconds
@@ -59,8 +59,10 @@ class WorkerLoop:
 
     def run(self) -> None:
         """Ticks until stopped; after a tick with nothing to do, waits for a result, a signal or the next poll."""
-        self._maintenance.start()
         try:
+            self._heartbeat()
+            self._lanes.refresh()  # maintenance has to know of each gateway whether it can be asked
+            self._maintenance.start()
             while not self._stop.is_set():
                 if not self.tick():
                     self._wait()
@@ -81,19 +83,22 @@ class WorkerLoop:
         self._metrics.tick()
         self._maintenance.raise_if_failed()
         moved = self._record_results()
+        self._lanes.refresh()
         for lane in self._lanes:
             lane.release_forbidden()
             lane.release_surplus()
-        for lane in self._lanes:
-            moved |= lane.claim_and_submit()
+        for lane in self._lanes.open:
+            # A poison message is sent alone: nothing else is claimed meanwhile.
+            if lane.sends_alone or not any(other.sends_alone for other in self._lanes.open):
+                moved |= lane.claim_and_submit()
         if moved:
             self._maintenance.notify_progress()
-        self._reporter.report(self._statuses())
+        self._reporter.report(self._lanes.statuses)
         return moved
 
     @property
     def _in_flight(self) -> int:
-        return sum(lane.in_flight for lane in self._lanes)
+        return self._lanes.in_flight
 
     def _record_results(self) -> bool:
         recorded = [lane.record_results(self._observe) for lane in self._lanes]
@@ -129,8 +134,7 @@ class WorkerLoop:
         """Starts no more requests, finishes those in flight, releases the rest."""
         log.info("worker.stopping", extra={"in_flight": self._in_flight})
         # First of all: the requests in flight may take longer than the wait, and the other messages must be released.
-        for lane in self._lanes:
-            lane.stop()
+        self._lanes.stop()
         deadline = time.monotonic() + self._stop_seconds
         while self._in_flight and time.monotonic() < deadline:
             self._record_results()
@@ -139,8 +143,5 @@ class WorkerLoop:
         self._record_results()
         if self._in_flight:
             log.warning("worker.stopped_in_flight", extra={"messages": self._in_flight})  # until their leases expire
-        self._reporter.report(self._statuses(), stopped=True)
+        self._reporter.report(self._lanes.statuses, stopped=True)
         log.info("worker.stopped")
-
-    def _statuses(self) -> list[LaneStatus]:
-        return [lane.status for lane in self._lanes]

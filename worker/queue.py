@@ -1,12 +1,13 @@
 """The queue: claiming due messages under a lease, recording their attempts, releasing what was not sent.
 
-Every method is a transaction of its own. `(message id, attempt number)` identifies a claim: each claim increments the
-number, so a claim that has ended moves nothing.
+Every method is a separate transaction. `(message id, attempt number)` identifies a claim: each claim increments the
+number, so a claim that has ended changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,12 +19,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
-from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
+from shared.gateways.base import DEFAULT_GATEWAY_ID, SubmitResult
 from shared.sql import claims, queue
 from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder, clients_locked
 from worker.claim_rows import ON_UNKNOWN, ClaimedRow, ClaimRow, TakenRow, delete_ended, lock_held
-from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
+from worker.claimed_message import DEFAULT, AttemptResult, Claim, ClaimedMessage, MessageGateway
 from worker.database import Database
 from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
@@ -36,11 +37,22 @@ from worker.text_cache import TextCache
 
 log = logging.getLogger(__name__)
 
+DEFAULT_PATHS = (1, 2)
+"""The paths of an installation with one gateway: of the route `default`, and of the gateway `default` alone."""
+
 NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
 
 
 TAKE = {Pick.FIRST: queue.TAKE_DUE, Pick.LAST: queue.TAKE_LAST_DUE, Pick.ANY: queue.TAKE_ANY_UNTRIED}
 """The statement that takes messages out of the queue; those of a probe take one."""
+
+# The age of the last ambiguous attempt of messages in doubt.
+DOUBT_AGES = """
+SELECT message_id, date_part('epoch', now() - max(started_at)) AS age
+FROM attempt
+WHERE message_id = ANY(%(ids)s) AND result = 'ambiguous'
+GROUP BY message_id
+"""
 
 # Earlier attempts at a gateway that refused the account, by message.
 EARLIER_REFUSALS = """
@@ -82,6 +94,13 @@ class EarlierRow(NamedTuple):
     longest: float
 
 
+class DoubtAge(NamedTuple):
+    """A row of DOUBT_AGES: seconds."""
+
+    message_id: int
+    age: float
+
+
 class Queue:
     """The queue as one worker sees it. For one thread."""
 
@@ -95,9 +114,14 @@ class Queue:
         retries: Retries,
         random: Random,
         rate_limiter: FleetRateLimiter | None = None,
-        gateway: str = DEFAULT_GATEWAY,
+        gateway: MessageGateway = DEFAULT,
+        gateway_id: int = DEFAULT_GATEWAY_ID,
+        open_claims: OpenClaims | None = None,
     ) -> None:
-        """Durations are in seconds; `request_timeout` is the total deadline of one request."""
+        """Durations are in seconds; `request_timeout` is the total deadline of one request.
+
+        The queues of one worker share `open_claims`: a claim that is not in it is released.
+        """
         self._database = database
         self._texts = TextCache(database)
         self._worker = worker
@@ -106,8 +130,11 @@ class Queue:
         self.recorder = AttemptRecorder(lease_seconds=lease_seconds, retries=retries, random=random)
         self._rate_limiter = rate_limiter
         self._gateway = gateway
+        self._gateway_id = gateway_id
+        self.paths: Sequence[int] = DEFAULT_PATHS
+        """The paths whose messages it claims: those that are assigned to its gateway now."""
         self._permits = Permits(database)
-        self._open = OpenClaims()
+        self._open = OpenClaims() if open_claims is None else open_claims
 
     @property
     def claimable_at(self) -> float:
@@ -146,7 +173,8 @@ class Queue:
 
         def work(cursor: Cursor) -> list[EarlierRow]:
             cursor.execute(
-                EARLIER_REFUSALS, {"ids": bigints(message.message_id for message in claimed), "gateway": self._gateway}
+                EARLIER_REFUSALS,
+                {"ids": bigints(message.message_id for message in claimed), "gateway": self._gateway.name},
             )
             return fetch_all(cursor, EarlierRow)
 
@@ -246,9 +274,24 @@ class Queue:
             )
             for row, slot in zip(rows, slots, strict=True)
         ]
+        if self._gateway.look_up_after is not None:
+            self._read_doubt_ages([message for message in claimed if message.in_doubt])
         without_text = [message for message in claimed if not message.text]
         self._end_without_text(without_text)
         return [message for message in claimed if message.text] if without_text else claimed
+
+    def _read_doubt_ages(self, in_doubt: Sequence[ClaimedMessage]) -> None:
+        """Reads when the attempts were made that are to be looked up."""
+        if not in_doubt:
+            return
+
+        def work(cursor: Cursor) -> list[DoubtAge]:
+            cursor.execute(DOUBT_AGES, {"ids": bigints(message.message_id for message in in_doubt)})
+            return fetch_all(cursor, DoubtAge)
+
+        ages = dict(self._database.transaction(work))
+        for message in in_doubt:
+            message.doubt_age = ages.get(message.message_id, math.inf)
 
     def _end_without_text(self, claimed: Sequence[ClaimedMessage]) -> None:
         """Ends messages without a text. The text was deleted by hand, so a retry would not find it either."""
@@ -259,7 +302,7 @@ class Queue:
     def _release_unacknowledged(self, cursor: Cursor) -> None:
         cursor.execute(claims.FIND_UNACKNOWLEDGED, {"worker": self._worker, "known": bigints(self._open.ids())})
         found = fetch_all(cursor, ClaimRow)
-        self._release(cursor, lock_held(cursor, found))
+        self._release(cursor, lock_held(cursor, found, {}))
         delete_ended(cursor, found)
 
     def _claim(self, cursor: Cursor, limit: int, *, idle: bool, pick: Pick = Pick.FIRST) -> Claimed:
@@ -270,7 +313,7 @@ class Queue:
         # First the mailings that are not locked. When nothing is in flight there is time to wait for the others, and a
         # poll is longer; but not while this transaction holds the lock of the rate limit, or the fleet would wait too.
         for wait in (False, True) if idle and self._rate_limiter is None else (False,):
-            # A probe takes what it would like best; if there is none, what any claim takes.
+            # A probe prefers certain messages; if there are none, it takes any due message.
             for statement in dict.fromkeys((TAKE[pick], queue.TAKE_DUE)):
                 rows, mailings = self._take_and_lease(cursor, statement, claims.CLAIM, limit, wait=wait)
                 if rows:
@@ -294,14 +337,16 @@ class Queue:
     ) -> tuple[list[ClaimedRow], dict[int, TakenRow]]:
         """Takes messages out of the queue and leases them. Goes on while all that were taken have ended since."""
         while True:
-            cursor.execute(take, {"limit": limit, "wait": wait})
+            wanted = {"limit": limit, "wait": wait, "gateway_id": self._gateway_id, "paths": bigints(self.paths)}
+            cursor.execute(take, wanted)
             taken = fetch_all(cursor, TakenRow)
             if not taken:
                 return [], {}
             given = {
                 "ids": bigints(message_id for row in taken for message_id in row.message_ids),
                 "worker": self._worker,
-                "gateway": self._gateway,
+                "gateway": self._gateway.name,
+                "gateway_id": self._gateway_id,
                 "lease": self._lease_seconds,
             }
             cursor.execute(lease, given)

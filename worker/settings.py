@@ -11,6 +11,10 @@ from typing import Any
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import libpq_url
 from shared.errors import ConfigurationError
+from worker.attempt_decision import Retries
+
+NO_GATEWAY = "none"
+"""The value of GATEWAY_URL of a worker without the gateway `default`."""
 
 LEASE_MARGIN = 5.0
 """Seconds by which a lease must outlast the deadline of one request: time to record its result."""
@@ -21,7 +25,8 @@ class WorkerSettings:
     """Durations are in seconds."""
 
     database_dsn: str
-    gateway_url: str
+    gateway_url: str | None
+    """None for a worker that has only the gateways of the database."""
     gateway_token: str | None
     gateway_token_file: str | None
     gateway_connect_timeout: float
@@ -57,13 +62,18 @@ class WorkerSettings:
                 f"({self.gateway_timeout + LEASE_MARGIN:g}), or a lease would expire while its request is in flight."
             )
 
+    @property
+    def retries(self) -> Retries:
+        """The limit of attempts, and the backoff."""
+        return Retries(self.max_attempts, self.retry_base_seconds, self.retry_max_seconds)
+
     @classmethod
     def from_environment(cls) -> WorkerSettings:
         """Raises ConfigurationError that names every variable that is missing or wrong."""
         with environment() as env:
             read: dict[str, Any] = {
                 "database_dsn": env.str("DATABASE_URL", DEFAULT_DATABASE_URL),
-                "gateway_url": env.str("GATEWAY_URL"),
+                "gateway_url": _address(env.str("GATEWAY_URL")),
                 "gateway_token": env.str("GATEWAY_TOKEN", None),
                 "gateway_token_file": env.str("GATEWAY_TOKEN_FILE", None),
                 "gateway_connect_timeout": env.float("GATEWAY_CONNECT_TIMEOUT", 3.0, validate=between(0.1, 60.0)),
@@ -89,6 +99,10 @@ class WorkerSettings:
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
         return cls(**{**read, "database_dsn": libpq_url(read["database_dsn"])})
+
+
+def _address(url: str) -> str | None:
+    return None if url == NO_GATEWAY else url
 
 
 OBSOLETE = {"GATEWAY_ADAPTER": "It has no effect: every request goes over libcurl. Remove the setting."}

@@ -23,7 +23,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
 from shared.gateways.base import SubmitResult
-from shared.gateways.gonets import GonetsAdapter
+from tests.gateway_accounts import gonets_adapter
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.submit_results import submitted
 from tests.unit.test_message_sender import delivery
@@ -65,6 +65,10 @@ class SingleSender:
                     return self._results[message]
             time.sleep(0.001)
 
+    def allow_probe(self) -> None:
+        """Lets the next message start, whatever the answers before it were."""
+        self._sender.allow_probe()
+
     def close(self) -> None:
         self._sender.stop()
 
@@ -78,7 +82,7 @@ def open_gateway() -> Iterator[Open]:
 
         def make(url: str, *, pool_size: int = 4, token: Token | None = None, **settings: Any) -> SingleSender:
             given = {"connect_timeout": 5.0, "timeout": 5.0, "retry_after_cap": 900.0, **settings}
-            client = GatewayClient(url, token or Token(SECRET), GonetsAdapter(), **given)
+            client = GatewayClient(url, gonets_adapter(token or Token(SECRET)), **given)
             gateway = SingleSender(client, pool_size)
             stack.callback(gateway.close)
             return gateway
@@ -807,12 +811,14 @@ def test_a_tunnel_leads_to_the_gateway(open_gateway: Open, tls: ssl.SSLContext, 
     ],
 )
 def test_an_address_that_cannot_work_is_a_wrong_setting(url: str) -> None:
-    def make(url: str, proxy: str | None = None) -> GatewayClient:
-        token, adapter = Token(SECRET), GonetsAdapter()
-        return GatewayClient(url, token, adapter, connect_timeout=1, timeout=1, retry_after_cap=1, proxy=proxy)
+    def make(url: str, **given: Any) -> GatewayClient:
+        adapter = gonets_adapter(SECRET)
+        return GatewayClient(url, adapter, connect_timeout=1, timeout=1, retry_after_cap=1, **given)
 
     with pytest.raises(ConfigurationError, match="GATEWAY_URL"):
         make(url)
+    with pytest.raises(ConfigurationError, match=r"^address: "):
+        make(url, setting="address")
     if url:
         with pytest.raises(ConfigurationError, match="GATEWAY_PROXY"):
             make("http://gateway.example", proxy=url)
@@ -827,10 +833,35 @@ def test_authorities_that_cannot_be_read_are_a_wrong_setting(content: str | None
     with pytest.raises(ConfigurationError, match="GATEWAY_CA_FILE"):
         GatewayClient(
             "https://gateway.example",
-            Token(SECRET),
-            GonetsAdapter(),
+            gonets_adapter(SECRET),
             connect_timeout=1,
             timeout=1,
             retry_after_cap=1,
             ca_file=str(file),
         )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
+def test_no_connection_is_made_to_a_forbidden_address_whatever_it_is_called(host: str, open_gateway: Open) -> None:
+    seen: list[str] = []
+
+    def is_forbidden(address: str) -> bool:
+        seen.append(address)
+        return True
+
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(f"http://{host}:{server.port}", is_forbidden=is_forbidden)
+        answers = [send(gateway, message_id) for message_id in (1, 2)]
+
+    assert answers == 2 * [submitted(Result.MISCONFIGURED, reason=ReasonCode.ADDRESS_FORBIDDEN)]
+    assert set(seen) <= {"127.0.0.1", "::1"}
+    assert seen
+    assert server.connections == 0
+
+
+def test_an_allowed_address_is_connected_to(open_gateway: Open) -> None:
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(server.url, is_forbidden=lambda address: address != "127.0.0.1")
+
+        assert send(gateway).result is Result.ACCEPTED
+        assert send(gateway).result is Result.ACCEPTED

@@ -11,14 +11,14 @@ from http.client import HTTPConnection
 
 import pytest
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from shared.domain.results import Result
-from shared.gateways.gonets import GonetsAdapter
 from tests.database import ROOT
+from tests.gateway_accounts import gonets_adapter
 from tests.integration.test_gateway_client import SingleSender
 from tests.raw_server import OK, Peer, RawServer, Request, response
 from tests.submit_results import Answer
-from worker.gateway_token import Token
+from tests.unit.test_attempt_decision import delivery
 from worker.lanes.gateway_client import GatewayClient
 from worker.settings import WorkerSettings
 
@@ -37,12 +37,12 @@ def parsed(message: str) -> tuple[str, dict[str, str], bytes]:
 
 
 def open_gateway(url: str) -> SingleSender:
-    client = GatewayClient(url, Token(TOKEN), GonetsAdapter(), connect_timeout=5, timeout=5, retry_after_cap=900)
+    client = GatewayClient(url, gonets_adapter(TOKEN), connect_timeout=5, timeout=5, retry_after_cap=900)
     return SingleSender(client, 1)
 
 
 def read(status: int, headers: dict[str, str], body: bytes) -> Result:
-    return GonetsAdapter().read(Answer(status, headers, body)).result
+    return gonets_adapter().read(Answer(status, headers, body), delivery()).result
 
 
 def test_the_request_is_the_one_that_a_worker_makes() -> None:

@@ -10,8 +10,9 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import OF_THE_ACCOUNT, Result
 from shared.domain.statuses import OnUnknown
 from shared.gateways.base import SubmitResult
-from shared.gateways.gonets import GonetsAdapter
+from tests.gateway_accounts import gonets_adapter
 from tests.submit_results import Answer, submitted
+from tests.unit.test_attempt_decision import delivery
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.lanes.account_refusals import (
     FEW_MESSAGES,
@@ -28,15 +29,15 @@ OWN = ReasonCode.ONLY_THIS_MESSAGE_REFUSED
 def refused(status: int = 403, message: str = "") -> SubmitResult:
     """As the specification's gateway refuses the account."""
     body = json.dumps({"code": 4, "message": message}).encode() if message else b""
-    return GonetsAdapter().read(Answer(status, {}, body))
+    return gonets_adapter().read(Answer(status, {}, body), delivery())
 
 
 def attempted(
     message_id: int, answer: SubmitResult, at: float, *, in_doubt: bool = False, takes: float = 0.0
 ) -> AttemptResult:
     claim = Claim(1, at, at)
-    delivery = ClaimedMessage(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
-    return AttemptResult(delivery, answer, at, takes)
+    message = ClaimedMessage(message_id, 1, 1, 1, 79001234567, "", 0, in_doubt, OnUnknown.RESEND, "w", claim, 0.0, 0.0)
+    return AttemptResult(message, answer, at, takes)
 
 
 class Worker:

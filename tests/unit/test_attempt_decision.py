@@ -12,7 +12,8 @@ from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus, OnUnknown
 from shared.gateways.base import SubmitResult
-from shared.gateways.gonets import GonetsAdapter
+from shared.gateways.provider_codes import ID_KNOWN, result_of
+from tests.gateway_accounts import gonets_adapter
 from tests.submit_results import Answer, submitted
 from worker.attempt_decision import Retries, Transition, decide
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
@@ -105,9 +106,16 @@ def test_a_message_that_may_have_been_delivered_does_not_end_as_failed(answer: S
     assert (came.status, came.in_doubt) == (status, True)
 
 
-def test_a_409_to_the_repeat_of_a_message_in_doubt_is_an_acceptance() -> None:
+@pytest.mark.parametrize(
+    "conflict",
+    [
+        gonets_adapter().read(Answer(409, {}, b'{"code": 9, "message": "duplicate"}'), delivery()),
+        result_of(ID_KNOWN, "23", "REJECTED_DUPLICATE_MESSAGE_ID"),
+    ],
+    ids=["409", "a code of a provider"],
+)
+def test_a_known_id_in_the_repeat_of_a_message_in_doubt_is_an_acceptance(conflict: SubmitResult) -> None:
     # "I have had this id already", says a gateway that remembers ids.
-    conflict = GonetsAdapter().read(Answer(409, {}, b'{"code": 9, "message": "duplicate"}'))
     first = AttemptResult(delivery(1), conflict, NOON.timestamp(), 0.1)
     repeat = AttemptResult(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
     AccountRefusals().put_in_context([first, repeat], {})

@@ -16,7 +16,7 @@ from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import delivery
 from worker.attempt_decision import SENT, SENT_IN_DOUBT, Transition
 from worker.attempt_payload import payloads
-from worker.claimed_message import AttemptResult
+from worker.claimed_message import AttemptResult, MessageGateway
 from worker.parameters import bigints
 
 NOW = 1000.0
@@ -111,7 +111,7 @@ def test_an_acceptance_like_the_first_names_only_itself_and_another_all_that_it_
         (attempted(message_id=1), SENT),
         (attempted(message_id=2), SENT),
         (attempted(message_id=3, worker="another"), SENT),
-        (attempted(message_id=4, gateway="another"), SENT),
+        (attempted(message_id=4, gateway=MessageGateway("another")), SENT),
         (attempted(submitted(Result.ACCEPTED, 202), message_id=5), SENT),
     ]
 

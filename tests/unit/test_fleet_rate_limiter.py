@@ -181,3 +181,13 @@ def test_a_slot_that_may_be_over_by_the_time_it_is_known_is_not_to_be_used(monke
     limiter.free_slots(database.cursor)
 
     assert all(slot.ends < slot.begins for slot in limiter.take(database.cursor, 3))
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e-300, 5e-324])
+def test_the_next_slot_of_the_smallest_rate_is_a_date_that_can_be_stored(rate: float) -> None:
+    database = Database()
+    limiter = FleetRateLimiter(rate)
+    assert limiter.slots_ahead == limiter.free_slots(database.cursor) == 1
+    limiter.take(database.cursor, 1)
+    assert limiter.free_slots(database.cursor) == 0
+    assert database.next_slot.year < 2100

@@ -17,12 +17,11 @@ import pytest
 
 from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
-from shared.gateways.gonets import GonetsAdapter
+from tests.gateway_accounts import gonets_adapter
 from tests.raw_server import Peer, RawServer, always, response
 from tests.submit_results import submitted
 from tests.waiting import eventually
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
-from worker.gateway_token import Token
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.message_sender import MessageSender
@@ -41,7 +40,7 @@ class SlowGateway:
         self._answers = answers
         self._server = server
         self.client = GatewayClient(
-            server.url, Token("token"), GonetsAdapter(), connect_timeout=5, timeout=20, retry_after_cap=1
+            server.url, gonets_adapter("token"), connect_timeout=5, timeout=20, retry_after_cap=1
         )
 
     @property
@@ -261,7 +260,7 @@ def slow_to_connect(tmp_path: Path) -> Iterator[SlowToConnect]:
     subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    may_connect, token = threading.Event(), Token("token")
+    may_connect = threading.Event()
 
     def connect(sock: socket.socket) -> socket.socket:
         may_connect.wait(30)
@@ -270,8 +269,7 @@ def slow_to_connect(tmp_path: Path) -> Iterator[SlowToConnect]:
     with RawServer(always(response()), connect) as server:
         client = GatewayClient(
             server.url,
-            token,
-            GonetsAdapter(),
+            gonets_adapter(),
             connect_timeout=30.0,
             timeout=30.0,
             retry_after_cap=1.0,

@@ -105,7 +105,7 @@ def _timezone(given: str) -> str:
 
 def _password(given: str, file: str, user: str, security: str) -> str | None:
     if given and file:
-        raise ConfigurationError("SMTP_PASSWORD and SMTP_PASSWORD_FILE are both set: which one is it?")
+        raise ConfigurationError("SMTP_PASSWORD and SMTP_PASSWORD_FILE are both set: set only one of them.")
     if file:
         try:
             given = Path(file).read_text(encoding="utf-8").strip()

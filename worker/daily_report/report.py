@@ -11,7 +11,9 @@ import logging
 import smtplib
 import ssl
 import threading
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import NamedTuple
@@ -33,7 +35,7 @@ SMTP_TIMEOUT = 30.0
 """Seconds that each step of the SMTP dialogue may take."""
 
 MAILINGS_SHOWN = 50
-"""Mailings with a line of their own."""
+"""Mailings that are listed one by one."""
 
 # Lease the day whose report is due, unless it is sent or leased. The lease is longer after each failure, at most an
 # hour. (One that ends later is from before the database's clock was set back.)
@@ -51,6 +53,16 @@ MARK_SENT = "UPDATE daily_report SET sent_at = now() WHERE day = %s AND sent_at 
 
 COUNT_ATTEMPTS = """
 SELECT result, count(*) FROM attempt WHERE started_at >= %(begins)s AND started_at < %(ends)s GROUP BY result
+"""
+
+# What each gateway accepted on that day, in segments and at what price, as far as that is known.
+COUNT_BY_GATEWAY = """
+SELECT attempt.gateway, count(*) FILTER (WHERE result = ANY(%(taken)s::attempt_result[])) AS accepted,
+    count(*) AS requests, sum(segments) AS segments, sum(price) AS price, max(currency) AS currency
+FROM attempt LEFT JOIN gateway ON gateway.name = attempt.gateway
+WHERE started_at >= %(begins)s AND started_at < %(ends)s
+GROUP BY attempt.gateway
+ORDER BY attempt.gateway
 """
 
 # The mailings that were under way on that day, the largest first, with the current counts of their messages.
@@ -90,15 +102,28 @@ class MailingLine(NamedTuple):
     """How many such mailings there are."""
 
 
+class GatewayLine(NamedTuple):
+    """What a gateway did on the day."""
+
+    gateway: str
+    accepted: int
+    requests: int
+    segments: int | None
+    """Of what was accepted; None if it is not known."""
+    price: Decimal | None
+    currency: str | None
+
+
 class Summary(NamedTuple):
     """The contents of the report."""
 
     attempts: dict[str, int]
     mailings: list[MailingLine]
+    gateways: Sequence[GatewayLine] = ()
 
 
 class DailyReport:
-    """Sends the report about each day. Runs in a thread of its own: a mail server may be slow."""
+    """Sends the report about each day. Runs in a separate thread: a mail server may be slow."""
 
     def __init__(self, database: Database, settings: MailSettings, stop: threading.Event) -> None:
         self._database = database
@@ -175,14 +200,19 @@ def _summary(cursor: Cursor, day: Day) -> Summary:
     window = {"begins": day.begins, "ends": day.ends, "limit": MAILINGS_SHOWN}
     cursor.execute(COUNT_ATTEMPTS, window)
     attempts = dict(cursor.fetchall())
+    cursor.execute(COUNT_BY_GATEWAY, window | {"taken": sorted(TAKEN)})
+    gateways = [GatewayLine(*row) for row in cursor.fetchall()]
     cursor.execute(LIST_MAILINGS, window)
-    return Summary(attempts, [MailingLine(*row) for row in cursor.fetchall()])
+    return Summary(attempts, [MailingLine(*row) for row in cursor.fetchall()], gateways)
 
 
 def _lines(day: Day, summary: Summary, settings: MailSettings) -> list[str]:
-    lines = [f"Gonets on {day.day} ({settings.timezone})", "", "Requests to the gateway, by what came of them"]
+    to = "gateways" if len(summary.gateways) > 1 else "the gateway"
+    lines = [f"Gonets on {day.day} ({settings.timezone})", "", f"Requests to {to}, by result"]
     lines += [f"  {result.value:<14}{summary.attempts.get(result, 0):>12,}" for result in Result]
-    lines += ["", "Mailings under way that day, and their messages until now"]
+    if len(summary.gateways) > 1 or any(one.price is not None for one in summary.gateways):
+        lines += ["", "Gateways: messages accepted, of requests", *map(_gateway_line, summary.gateways)]
+    lines += ["", "Mailings that were running on that day, and their messages so far"]
     for mailing in summary.mailings:
         lines.append(f"  {mailing.id}, {mailing.mark}: {mailing.status}, audience {mailing.audience:,}")
         counts = ((status.value, mailing.messages.get(status, 0)) for status in MessageStatus)
@@ -192,6 +222,15 @@ def _lines(day: Day, summary: Summary, settings: MailSettings) -> list[str]:
     elif (more := summary.mailings[0].of - len(summary.mailings)) > 0:
         lines.append(f"  and {more:,} smaller ones")
     return lines
+
+
+def _gateway_line(one: GatewayLine) -> str:
+    line = f"  {one.gateway}: {one.accepted:,} of {one.requests:,}"
+    if one.segments is not None:
+        line += f", {one.segments:,} segments"
+    if one.price is not None:
+        line += f", {one.price.normalize():,f} {one.currency or ''}".rstrip()
+    return line
 
 
 def _send(message: EmailMessage, settings: MailSettings) -> int:

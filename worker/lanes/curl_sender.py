@@ -13,20 +13,32 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
 
-from shared.gateways.base import SubmitResult
+from shared.gateways.base import LookUp, LookUpResult, SubmitResult
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
 from worker.lanes.curl_transfer import CurlTransfer
-from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.gateway_client import GatewayClient, Prepared
+from worker.lanes.look_ups import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
 from worker.lanes.message_sender import DepartureCheck, MessageSender, attempt, internal_error_result, may_begin
 
-ActiveRequest = tuple[ClaimedMessage, CurlTransfer, tuple[str, ...], DepartureCheck]
-"""A request in flight: its message, its transfer, its secrets, and its departure check."""
 
+class ActiveRequest(NamedTuple):
+    """A request in flight."""
+
+    message: ClaimedMessage
+    transfer: CurlTransfer
+    secrets: tuple[str, ...]
+    check: DepartureCheck
+    looks_up: bool
+    """Whether it only asks about an earlier attempt."""
+
+
+MAX_ASKED = 10_000
+"""Messages of which a look-up is kept at most."""
 
 _EVENTS = {
     pycurl.POLL_NONE: 0,
@@ -54,6 +66,9 @@ class CurlSender(MessageSender):
         self._failure: BaseException | None = None
         self._idle: list[CurlTransfer] = []
         self._active: dict[pycurl.Curl, ActiveRequest] = {}
+        self._asked: dict[int, tuple[int, bool]] = {}
+        """Messages that may be sent after a look-up and were not yet, with the attempt's number and whether they were
+        not found."""
         self._idle_sockets: set[int] = set()
         """Sockets without a request."""
         self._poll, self._second = _new_poll()
@@ -128,7 +143,7 @@ class CurlSender(MessageSender):
 
     def _send(self, message: ClaimedMessage, now: float) -> None:
         try:
-            prepared = self._client.prepare(message)
+            prepared, looks_up = self._prepare(message)
             if isinstance(prepared, SubmitResult):
                 self._end(message, prepared, now)
                 return
@@ -139,8 +154,16 @@ class CurlSender(MessageSender):
         except Exception as error:  # noqa: BLE001  a bug must fail one message, and not the thread for all of them
             self._end(message, internal_error_result(message, error), now)
             return
-        self._active[transfer.handle] = message, transfer, secrets, check
+        self._active[transfer.handle] = ActiveRequest(message, transfer, secrets, check, looks_up)
         self._multi.add_handle(transfer.handle)
+
+    def _prepare(self, message: ClaimedMessage) -> tuple[Prepared | SubmitResult, bool]:
+        """What to send for a message, and whether that only asks about an earlier attempt."""
+        if self._asked and self._was_asked(message):
+            return self._client.prepare(message), False
+        if message.is_to_be_looked_up and (asking := self._client.prepare_look_up(message)):
+            return asking, True
+        return CANNOT_BE_ASKED if message.must_not_be_repeated else self._client.prepare(message), False
 
     def _wait(self, start_at: float) -> None:
         """Waits for events until `start_at` at most, and lets libcurl handle them."""
@@ -171,11 +194,12 @@ class CurlSender(MessageSender):
                 self._finish_one(handle, code)
 
     def _finish_one(self, handle: pycurl.Curl, code: int) -> None:
-        message, transfer, secrets, check = self._active[handle]
-        result = None
+        message, transfer, secrets, check, looks_up = self._active[handle]
+        result: SubmitResult | LookUpResult | None = None
         try:
             if transfer.end(code):  # before it is removed: afterwards, its connection is not known
-                result = self._client.read(transfer, secrets)
+                read = self._client.read_look_up if looks_up else self._client.read
+                result = read(transfer, message, secrets)
         except Exception as error:  # noqa: BLE001
             result = internal_error_result(message, error)
         self._multi.remove_handle(handle)
@@ -186,8 +210,35 @@ class CurlSender(MessageSender):
         self._idle.append(transfer)
         if check.refused:
             self._return(message)
-        else:
+        elif isinstance(result, SubmitResult):
             self._end(message, result, check.at)
+        else:
+            self._settle(message, result, check.at)
+
+    def _settle(self, message: ClaimedMessage, result: LookUpResult, started: float) -> None:
+        """Ends an attempt that asked about an earlier one, or sends the message if that is right now."""
+        not_found = result.outcome is LookUp.NOT_FOUND and not is_too_early(message, started)
+        if not not_found and not may_be_repeated(message, result):
+            self._end(message, settled_by(result, message), started)
+            return
+        self._asked[message.message_id] = message.number, not_found
+        if may_begin(message, time.monotonic()):
+            self._send(message, time.monotonic())
+            return
+        # It is claimed again for its next slot of the rate limit. A look-up takes longer than a slot, so asking each
+        # time would never come to an end.
+        if len(self._asked) > MAX_ASKED:
+            del self._asked[next(iter(self._asked))]
+        self._return(message)
+
+    def _was_asked(self, message: ClaimedMessage) -> bool:
+        """Whether a look-up has permitted to send a message in doubt. With the same number, none was sent since."""
+        number, not_found = self._asked.pop(message.message_id, (0, False))
+        if number != message.number:
+            return False
+        message.was_not_found = not_found
+        message.in_doubt = message.in_doubt and not not_found
+        return True
 
     def _return(self, message: ClaimedMessage) -> None:
         self._unstarted.append(message)
@@ -195,6 +246,8 @@ class CurlSender(MessageSender):
 
     def _end(self, message: ClaimedMessage, result: SubmitResult, started: float) -> None:
         self._count_not_understood(result)
+        if message.was_not_found:
+            result = with_look_up(result)
         self._attempted.append(attempt(message, result, started))
         if not self._results_ready.is_set():
             self._results_ready.set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -58,6 +59,13 @@ Connections = dict[int, "Connection"]
 """Connections by their local ports."""
 
 
+class _LentSocket(socket.socket):
+    """A socket of which libcurl gets a duplicate: this one is closed as soon as it has it."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Connection:
     """The state of a connection in libcurl's pool."""
 
@@ -88,8 +96,10 @@ class CurlTransfer:
         "_connections",
         "_fields",
         "_fresh",
+        "_is_forbidden",
         "_lines",
         "_may_leave",
+        "_method",
         "_port",
         "_requests",
         "_stale",
@@ -97,20 +107,28 @@ class CurlTransfer:
         "body",
         "error",
         "handle",
+        "refused_address",
         "status",
     )
 
-    def __init__(self, ca_file: str, proxy: str, connections: Connections) -> None:
+    def __init__(
+        self, ca_file: str, proxy: str, connections: Connections, is_forbidden: Callable[[str], bool] | None = None
+    ) -> None:
+        """`is_forbidden` returns whether connections to an address of the network are forbidden."""
         self._connections = connections
+        self._is_forbidden = is_forbidden
         self._chunks: list[bytes] = []
         self._lines: list[bytes] = []
         self._may_leave: Callable[[], bool] | None = None
+        self._method = ""
         self._requests = 0
         self._port = 0
         self._stale = False
         self._fresh = False
         self._fields: Mapping[str, str] | None = None
         self._timeouts: tuple[int, int] | None = None
+        self.refused_address = False
+        """Whether no connection was made because the address of the network is forbidden."""
         self.status: int | None = None
         """The status of a response whose headers are complete."""
         self.body = b""
@@ -124,6 +142,8 @@ class CurlTransfer:
         handle.setopt(pycurl.PREREQFUNCTION, self._before_send)
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
+        if is_forbidden is not None:
+            handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     @property
     def has_left(self) -> bool:
@@ -164,10 +184,14 @@ class CurlTransfer:
         self._chunks.clear()
         self._lines.clear()
         self._requests = 0
+        self.refused_address = False
         if self._fresh:
             self._connect_anew(False)
         handle.setopt(pycurl.URL, request.url)
-        handle.setopt(pycurl.POSTFIELDS, request.body)
+        if request.method != self._method:
+            self._set_method(str(request.method))
+        if request.method != "GET":
+            handle.setopt(pycurl.POSTFIELDS, request.body)
         if request.headers is not self._fields:
             fields = [f"{name}: {value}" for name, value in request.headers.items() if name != "Content-Length"]
             handle.setopt(pycurl.HTTPHEADER, [*fields, "Expect:"])  # libcurl would wait for a 100 with a long body
@@ -218,6 +242,23 @@ class CurlTransfer:
         self._port = port
         return pycurl.PREREQFUNC_OK
 
+    def _open_socket(self, _: int, address: Any) -> socket.socket | int:
+        # Called with each address that libcurl has found for the name, before it connects.
+        family, kind, protocol, (host, *_) = address
+        if self._is_forbidden is not None and self._is_forbidden(str(host)):
+            self.refused_address = True
+            return pycurl.SOCKET_BAD
+        return _LentSocket(family, kind, protocol)
+
+    def _set_method(self, method: str) -> None:
+        # A GET has no body. Any other method is sent like a POST, with its own name.
+        if method == "GET":
+            self.handle.setopt(pycurl.HTTPGET, 1)
+        else:
+            self.handle.setopt(pycurl.POST, 1)
+        self.handle.setopt(pycurl.CUSTOMREQUEST, method)
+        self._method = method
+
     def _connect_anew(self, anew: bool) -> None:
         self.handle.setopt(pycurl.FRESH_CONNECT, anew)
         self._fresh = anew
@@ -253,7 +294,6 @@ def _options(ca_file: str, proxy: str) -> dict[int, Any]:
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.HTTP09_ALLOWED: 0,
-        pycurl.POST: 1,
         pycurl.PATH_AS_IS: 1,
         pycurl.CAINFO: ca_file,
         pycurl.PROXY_CAINFO: ca_file,

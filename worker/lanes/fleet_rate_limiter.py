@@ -41,6 +41,9 @@ CLOCK_STEP = 5.0
 """Seconds. If the next slot is further away than slots can be taken in advance, the database's clock was set back. A
 step of up to so many seconds is waited out; after a longer one the slots start again from the current time."""
 
+LONGEST_SPACING = 1e9
+"""Seconds between two slots at most, some thirty years: dates that are much further away cannot be stored."""
+
 ADD_RATE_LIMIT = "INSERT INTO rate_limit (gateway, next_slot_at) VALUES (%s, now()) ON CONFLICT DO NOTHING"
 
 LOCK_RATE_LIMIT = "SELECT FROM rate_limit WHERE gateway = %s FOR UPDATE"
@@ -75,7 +78,7 @@ class FleetRateLimiter:
     def __init__(self, rate: float, gateway: str = DEFAULT_GATEWAY) -> None:
         """`rate` is in requests a second for all workers together. All must have the same setting."""
         self._gateway = gateway
-        self._spacing = (1.0 + START_TOLERANCE + NETWORK_JITTER) / rate
+        self._spacing = min((1.0 + START_TOLERANCE + NETWORK_JITTER) / rate, LONGEST_SPACING)
         self._first: tuple[datetime, float] = (datetime.min.replace(tzinfo=UTC), 0.0)
         """The first free slot by the database's clock and by the monotonic clock."""
         self._uncertain = 0.0

@@ -1,7 +1,7 @@
 """The client of an HTTP gateway: prepares requests, and reads their results, including network errors.
 
-The provider's adapter creates submissions and reads responses. The library requests prepares and authenticates
-requests. libcurl transfers them, many at once in one thread (worker/lanes/curl_sender.py).
+The provider's adapter creates submissions and reads responses. The library requests prepares requests. libcurl
+transfers them, many at once in one thread (worker/lanes/curl_sender.py).
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from shared.domain.reasons import ReasonCode
+from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
-from shared.gateways.base import Adapter, OutgoingMessage, Response, Submission, SubmitResult
+from shared.gateways.base import (
+    Adapter,
+    AdapterWithLookUp,
+    LookUp,
+    LookUpResult,
+    OutgoingMessage,
+    Response,
+    Submission,
+    SubmitResult,
+)
 from shared.gateways.sanitize import reason_of, redact
-from worker.gateway_token import Token
 from worker.lanes.curl_transfer import Connections, CurlTransfer
 
 _HEADERS = {
@@ -44,6 +51,10 @@ class Exchange(Response, Protocol):
         """Whether the request has begun to leave."""
 
     @property
+    def refused_address(self) -> bool:
+        """Whether it was not sent because the gateway has a forbidden address."""
+
+    @property
     def error(self) -> OSError | None:
         """Why there is no response, or only part of one. `status` is None without complete headers."""
 
@@ -54,7 +65,6 @@ class GatewayClient:
     def __init__(
         self,
         url: str,
-        token: Token,
         adapter: Adapter,
         *,
         connect_timeout: float,
@@ -62,26 +72,30 @@ class GatewayClient:
         retry_after_cap: float,
         ca_file: str | None = None,
         proxy: str | None = None,
+        is_forbidden: Callable[[str], bool] | None = None,
+        setting: str = "GATEWAY_URL",
     ) -> None:
         """Connects to nothing yet.
 
         `connect_timeout` (seconds) is for the connection, TLS included; `timeout` is for everything together, up to the
         last byte of the response. `retry_after_cap` (seconds) bounds the Retry-After of the gateway. `ca_file` replaces
         the well-known certificate authorities. A `proxy` is used only if given here: the environment is not read.
-        Raises ConfigurationError for a setting that cannot be used.
+        `is_forbidden` tells of an address of the network whether no connection may be made to it; behind a proxy it is
+        the proxy that connects, and nothing is checked.
+        `setting` is the name of the one that `url` is. Raises ConfigurationError for a setting that cannot be used.
         """
-        _check_address("GATEWAY_URL", url)
+        _check_address(setting, url)
         if proxy:
             _check_address("GATEWAY_PROXY", proxy)
         _check_authorities(ca_file)
         self._url = url.rstrip("/")
-        self._token = token
         self._adapter = adapter
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._retry_after_cap = retry_after_cap
         self._ca_file = ca_file or DEFAULT_CA_BUNDLE_PATH
         self._proxy = proxy or ""
+        self._is_forbidden = None if proxy else is_forbidden
         self._template: _Template | None = None
         self._connections: Connections = {}
 
@@ -91,12 +105,27 @@ class GatewayClient:
         The same message always gives the same body, byte for byte: repeats must be identical.
         """
         submission = self._adapter.prepare(message)
-        if isinstance(submission, SubmitResult):
-            return submission
-        token = self._token.value
+        return submission if isinstance(submission, SubmitResult) else self._prepared(submission)
+
+    def prepare_look_up(self, message: OutgoingMessage) -> Prepared | None:
+        """The request that asks for a message; None if it cannot be asked for.
+
+        Only for adapters that declare `looks_up`.
+        """
+        submission = cast(AdapterWithLookUp, self._adapter).prepare_look_up(message)
+        return None if submission is None else self._prepared(submission)
+
+    def read_look_up(self, exchange: Exchange, message: OutgoingMessage, secrets: tuple[str, ...]) -> LookUpResult:
+        """What the gateway says about a message; UNCLEAR without a complete response."""
+        if exchange.status is None or exchange.error is not None:
+            return LookUpResult(LookUp.UNCLEAR, reason=_without_response(exchange, exchange.status).reason)
+        result = cast(AdapterWithLookUp, self._adapter).read_look_up(exchange, message, secrets)
+        return result if result.code else replace(result, code=str(exchange.status))
+
+    def _prepared(self, submission: Submission) -> Prepared:
         template = self._template
-        if template is None or template.token != token or template.headers is not submission.headers:
-            self._template = template = self._prepare_template(submission, token)
+        if template is None or template.headers is not submission.headers:
+            self._template = template = self._prepare_template(submission)
         # Equal to a copy of the template, at a tenth of the cost.
         request = requests.PreparedRequest()
         request.method = submission.method
@@ -104,11 +133,11 @@ class GatewayClient:
         request.headers = template.request.headers
         request.body = submission.body
         request.hooks = template.request.hooks
-        return request, (token, *submission.secrets)
+        return request, submission.secrets
 
     def transfer(self) -> CurlTransfer:
         """A transfer for consecutive requests."""
-        return CurlTransfer(self._ca_file, self._proxy, self._connections)
+        return CurlTransfer(self._ca_file, self._proxy, self._connections, self._is_forbidden)
 
     def begin(self, transfer: CurlTransfer, request: requests.PreparedRequest, may_leave: Callable[[], bool]) -> None:
         """Prepares a transfer for a request.
@@ -118,42 +147,37 @@ class GatewayClient:
         """
         transfer.begin(request, self._connect_timeout, self._timeout, may_leave)
 
-    def read(self, exchange: Exchange, secrets: tuple[str, ...]) -> SubmitResult:
-        """The result of a request; `secrets` are masked in it."""
+    def read(self, exchange: Exchange, message: OutgoingMessage, secrets: tuple[str, ...]) -> SubmitResult:
+        """The result of a request about a message; `secrets` are masked in it."""
         response: Response = exchange
         status = exchange.status
+        if exchange.refused_address:
+            return SubmitResult(Result.MISCONFIGURED, reason=Reason(ReasonCode.ADDRESS_FORBIDDEN))
         if status is None or exchange.error is not None:
             if status is None or 200 <= status < 300:
                 return _without_response(exchange, status)
             # The status is enough: only a success depends on the body.
             response = _Head(status, exchange.headers, b"", exchange.received_at)
-        result = self._adapter.read(response, secrets)
+        result = self._adapter.read(response, message, secrets)
         if result.retry_after is not None and result.retry_after > self._retry_after_cap:
             return replace(result, retry_after=self._retry_after_cap)
         return result
 
-    def _prepare_template(self, submission: Submission, token: str) -> _Template:
+    def _prepare_template(self, submission: Submission) -> _Template:
         headers = {**_HEADERS, **submission.headers}
-        request = requests.Request(submission.method, f"{self._url}/", headers=headers, auth=BearerToken(token))
+        request = requests.Request(submission.method, f"{self._url}/", headers=headers, auth=_no_more_authentication)
         prepared = request.prepare()
-        return _Template(token, submission.headers, prepared, (prepared.url or "").rstrip("/"))
+        return _Template(submission.headers, prepared, (prepared.url or "").rstrip("/"))
 
 
-class BearerToken(AuthBase):
-    """Authenticates a request by RFC 6750 2.1."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+def _no_more_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # The adapter has authenticated it. Without this, a password in the address would replace its header.
+    return request
 
 
 class _Template(NamedTuple):
-    """A prepared request, and the values that it was prepared from."""
+    """A prepared request, and the headers that it was prepared from."""
 
-    token: str
     headers: Mapping[str, str]
     request: requests.PreparedRequest
     url: str

@@ -10,11 +10,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
-from shared.domain.results import OF_THE_ACCOUNT
+from shared.domain.results import OF_THE_ACCOUNT, Result
 from shared.domain.worker_status import GatewayHealth
 from shared.gateways.base import SubmitResult
-from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage, MessageGateway
 from worker.gateway_token import Token
 from worker.lanes.account_refusals import AccountRefusals
 from worker.lanes.circuit_breaker import CircuitBreaker, State
@@ -40,19 +42,40 @@ STOPPED = {
 """The log event when a lane stops sending, by its cause."""
 
 
+def no_segments(_: str) -> int:
+    """Where nothing has a price, segments are not counted."""
+    return 0
+
+
 class Lane:
     """One gateway as one worker uses it. For one thread."""
 
     def __init__(
-        self, *, gateway: str, queue: Queue, sender: MessageSender, breaker: CircuitBreaker, token: Token
+        self,
+        *,
+        gateway: MessageGateway,
+        queue: Queue,
+        sender: MessageSender,
+        breaker: CircuitBreaker,
+        token: Token | None = None,
+        segments: Callable[[str], int] = no_segments,
+        segment_price: Decimal | None = None,
+        claimed_elsewhere: Callable[[], int] = int,
     ) -> None:
-        """`gateway` is its name; `queue` claims messages for it, under its rate limit."""
+        """`queue` claims messages for the gateway, under its rate limit; `token` may be replaced while the worker runs.
+
+        `segments` counts those of a text, of which each costs `segment_price`. `claimed_elsewhere`: messages that the
+        worker has claimed in other lanes.
+        """
         self.gateway = gateway
+        self._segments = segments
+        self._segment_price = segment_price
+        self._given = self._wanted = queue.paths
         self._queue = queue
         self._sender = sender
         self._breaker = breaker
         self._token = token
-        self._poison = PoisonMessages(queue, sender)
+        self._poison = PoisonMessages(queue, sender, claimed_elsewhere)
         self._refusals = AccountRefusals()
 
     @property
@@ -61,9 +84,18 @@ class Lane:
         return self._sender.in_flight
 
     @property
+    def sends_alone(self) -> bool:
+        """Whether it has claimed a poison message: meanwhile the other lanes claim nothing."""
+        return self._poison.active
+
+    def take_paths(self, given: Sequence[int], wanted: Sequence[int]) -> None:
+        """Sets the paths that are assigned to the gateway, and those that would be if it were healthy."""
+        self._given, self._wanted = given, wanted
+
+    @property
     def status(self) -> LaneStatus:
         """The status for reports and metrics."""
-        return LaneStatus(self.gateway, self._breaker.health, self.in_flight, self._breaker.limit)
+        return LaneStatus(self.gateway.name, self._breaker.health, self.in_flight, self._breaker.limit)
 
     @property
     def has_many_waiting(self) -> bool:
@@ -76,8 +108,10 @@ class Lane:
         attempted, unstarted = self._sender.collect()
         self._release(unstarted)
         self._put_in_context(attempted)
+        if self._segment_price is not None:
+            self._price(attempted, self._segment_price)
         self._queue.record(attempted)
-        observe(self.gateway, attempted)
+        observe(self.gateway.name, attempted)
         now = time.monotonic()
         for attempt in attempted:
             self._record_result(attempt.submitted, now)
@@ -105,6 +139,7 @@ class Lane:
             return self._poison.submit_claimed()
         now = time.monotonic()
         closed = self._breaker.state is State.CLOSED
+        self._queue.paths = self._given if closed else self._wanted
         if closed and self._poison.claim(idle=False):
             return True
         capacity = self._breaker.capacity(now, self.in_flight)
@@ -112,8 +147,8 @@ class Lane:
         messages = self._queue.claim(capacity, idle=not self.in_flight, pick=self._breaker.pick) if claimable else []
         if not messages:
             return closed and not self.in_flight and self._poison.claim(idle=True)
-        if self._breaker.account_refused and self._token.refresh():
-            log.info("gateway.token_reloaded", extra={"gateway": self.gateway})
+        if self._breaker.account_refused and self._token is not None and self._token.refresh():
+            log.info("gateway.token_reloaded", extra={"gateway": self.gateway.name})
         self._breaker.start_probe()
         self.release_forbidden()  # permits may be due for a refresh after a slow claim
         self._sender.submit(messages)
@@ -133,6 +168,15 @@ class Lane:
         """Starts no more requests, and releases the messages that wait."""
         self._release(self._sender.stop() + self._poison.take_back())
 
+    def _price(self, attempted: list[AttemptResult], segment_price: Decimal) -> None:
+        """Adds the number of segments and the price to what was accepted, as far as the provider has not said them."""
+        for attempt in attempted:
+            submitted = attempt.submitted
+            if submitted.result is Result.ACCEPTED:
+                segments = submitted.segments or self._segments(attempt.message.text)
+                price = segments * segment_price if submitted.price is None else submitted.price
+                attempt.submitted = replace(submitted, segments=segments, price=price)
+
     def _put_in_context(self, attempted: list[AttemptResult]) -> None:
         refused = [attempt.message for attempt in attempted if attempt.submitted.result in OF_THE_ACCOUNT]
         self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
@@ -144,10 +188,10 @@ class Lane:
             return
         if self._breaker.state is State.CLOSED:
             if health in STOPPED:
-                log.info("circuit_breaker.closed", extra={"gateway": self.gateway})
+                log.info("circuit_breaker.closed", extra={"gateway": self.gateway.name})
             return
         level, event = STOPPED[self._breaker.health]
-        log.log(level, event, extra={"gateway": self.gateway, **submitted.log_fields()})
+        log.log(level, event, extra={"gateway": self.gateway.name, **submitted.log_fields()})
         self._release(self._sender.take_back_queued() + self._poison.take_back())
 
     def _release(self, unstarted: list[ClaimedMessage]) -> None:

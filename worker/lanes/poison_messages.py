@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from worker.claimed_message import ClaimedMessage
 from worker.lanes.message_sender import MessageSender
@@ -31,7 +32,9 @@ CHECK_INTERVAL = 1.0
 class PoisonMessages:
     """The poison messages of one lane. For one thread."""
 
-    def __init__(self, queue: Queue, sender: MessageSender) -> None:
+    def __init__(self, queue: Queue, sender: MessageSender, claimed_elsewhere: Callable[[], int]) -> None:
+        """`claimed_elsewhere`: messages that the worker has claimed in other lanes."""
+        self._claimed_elsewhere = claimed_elsewhere
         self._queue = queue
         self._sender = sender
         self._claimed: ClaimedMessage | None = None
@@ -51,7 +54,9 @@ class PoisonMessages:
 
     def submit_claimed(self) -> bool:
         """Submits the claimed one once the worker has no other claim left. Returns whether it did."""
-        if self._claimed is None or self._sender.in_flight or not self._queue.take_slot(self._claimed):
+        if self._claimed is None or self._sender.in_flight or self._claimed_elsewhere():
+            return False
+        if not self._queue.take_slot(self._claimed):
             return False
         if self._drained_at is None:
             self._drained_at = time.monotonic()

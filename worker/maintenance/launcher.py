@@ -31,6 +31,8 @@ class Progress(NamedTuple):
     mark: str
     last_client_id: int
     max_client_id: int
+    route_id: int | None
+    only_path: int | None
 
 
 class Chunk(NamedTuple):

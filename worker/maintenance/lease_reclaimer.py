@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -12,7 +14,7 @@ from shared.gateways.base import SubmitResult
 from shared.sql import claims
 from worker.attempt_recorder import AttemptRecorder
 from worker.claim_rows import ClaimRow, delete_ended, lock_held
-from worker.claimed_message import AttemptResult
+from worker.claimed_message import AttemptResult, MessageGateway
 from worker.database import Database
 from worker.rows import fetch_all
 
@@ -27,8 +29,19 @@ LEASE_EXPIRED = SubmitResult(Result.AMBIGUOUS, reason=Reason(ReasonCode.LEASE_EX
 class LeaseReclaimer:
     """Reclaims expired leases. For one thread."""
 
-    def __init__(self, database: Database, recorder: AttemptRecorder, *, lease_seconds: float) -> None:
-        """`lease_seconds` is this worker's setting; other workers may have longer leases."""
+    def __init__(
+        self,
+        database: Database,
+        recorder: AttemptRecorder,
+        *,
+        lease_seconds: float,
+        gateways: Mapping[str, MessageGateway] = MappingProxyType({}),
+    ) -> None:
+        """`lease_seconds` is this worker's setting; other workers may have longer leases.
+
+        `gateways` are those that the worker knows, by name; it may change them.
+        """
+        self._gateways = gateways
         self._database = database
         self._recorder = recorder
         self._lease_seconds = lease_seconds
@@ -50,7 +63,7 @@ class LeaseReclaimer:
             return []
         expired = [
             AttemptResult(message, LEASE_EXPIRED, started_at=message.claim.at, duration=None)
-            for message in lock_held(cursor, found)
+            for message in lock_held(cursor, found, self._gateways)
         ]
         self._recorder.record(cursor, expired)
         delete_ended(cursor, found)

@@ -9,8 +9,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.sql import partitions
 from worker.database import Database
+from worker.maintenance.time_share_limiter import TimeShareLimiter
 from worker.rows import fetch_all
-from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class PartitionMaker:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._checks = TimeBudget(1.0, CHECK_SECONDS)
+        self._checks = TimeShareLimiter(1.0, CHECK_SECONDS)
 
     def run(self) -> None:
         """Makes what is missing, when a check is due."""

@@ -1,8 +1,8 @@
 """Retention: dropping the partitions of the ledger all of whose mailings have been settled for long enough.
 
 A mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Dropping
-takes the same time for one message as for fifty million. It needs the ledger for itself for a moment, and gives up when
-others do not let go of it: it tries again at the next check.
+takes the same time for one message as for fifty million. It needs an exclusive lock on the ledger for a moment; if it
+does not get the lock in time, it tries again at the next check.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.idempotency import IDEMPOTENCY_TTL
 from shared.sql import partitions, retention
 from worker.database import Database
+from worker.maintenance.time_share_limiter import TimeShareLimiter
 from worker.parameters import bigints
 from worker.rows import fetch_all
-from worker.time_budget import TimeBudget
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class PurgedMailing(NamedTuple):
 
 
 class PartitionBusyError(Exception):
-    """Others read or write the ledger all the time. (The database's own error would be taken for an outage.)"""
+    """Other transactions use the ledger all the time. (The database's own error would be taken for an outage.)"""
 
 
 class Retention:
@@ -66,7 +66,7 @@ class Retention:
         """`days` after a mailing is settled its messages may be dropped; 0 means never."""
         self._database = database
         self._days = days
-        self._checks = TimeBudget(1.0, CHECK_SECONDS)
+        self._checks = TimeShareLimiter(1.0, CHECK_SECONDS)
 
     def run(self) -> None:
         """Makes a check when one is due. After one that has deleted something, the next is due at once."""

@@ -1,4 +1,4 @@
-"""The maintenance thread, with a connection of its own: launching a million messages does not delay sending."""
+"""The maintenance thread, with its own connection: launching a million messages does not delay sending."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from worker.database import TRANSIENT_ERRORS, Database
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
 from worker.telemetry.metrics import Metrics
 
 START_CHECK_SECONDS = 0.5
@@ -68,7 +68,8 @@ class MaintenanceThread:
     def join(self, seconds: float) -> None:
         """Waits for the end of the current round, at most `seconds`. To be called once `stop` is set."""
         self._progress.set()
-        self._thread.join(seconds)
+        if self._thread.is_alive():  # it may never have been started
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         try:

@@ -99,7 +99,7 @@ class Metrics(Collector):
         yield self._counter("gonets_database_retries", "Transactions that were tried again.", self._retries)
 
     def serve(self, address: str, port: int) -> None:
-        """Serves scrapes at `/metrics` from a thread of its own. Raises OSError when the port is taken."""
+        """Serves scrapes at `/metrics` from a separate thread. Raises OSError when the port is taken."""
         registry = CollectorRegistry()
         registry.register(self)
         start_http_server(port, address, registry)

@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import Json
 
 from shared.domain.results import TAKEN, Result
-from shared.domain.worker_status import REPORT_INTERVAL, REPORT_RETENTION, GatewayHealth
+from shared.domain.worker_status import REPORT_INTERVAL, REPORT_RETENTION, STOPPED, GatewayHealth
 from shared.gateways.base import SubmitResult
 from worker.database import NOT_MIGRATED, Database
 
@@ -70,6 +70,8 @@ class LaneStatus(NamedTuple):
     state: GatewayHealth
     in_flight: int
     concurrency_limit: int
+    problem: SubmitResult | None = None
+    """Why it cannot be used at all, if it cannot."""
 
 
 class Contact:
@@ -125,6 +127,8 @@ class StatusReporter:
         """By gateway."""
         self._since = time.monotonic()
         self._due = 0.0
+        self._out_of_order: set[str] = set()
+        """The gateways that were stopped at the last report."""
 
     def count(self, gateway: str, results: Sequence[SubmitResult]) -> None:
         """Counts the results of a batch. To be called once the attempts are recorded."""
@@ -140,13 +144,17 @@ class StatusReporter:
         return max(0.0, self._due - time.monotonic())
 
     def report(self, statuses: Sequence[LaneStatus], *, stopped: bool = False) -> None:
-        """Writes a row for each lane, if a report is due or this is the last one. Counts are kept until the commit.
+        """Writes a row for each lane, if a report is due, a lane has stopped or resumed, or this is the last report.
+
+        Counts are kept until the commit.
 
         After a commit whose acknowledgement was lost a row may exist twice, which is acceptable: it is only displayed.
         """
         now = time.monotonic()
-        if now < self._due and not stopped:
+        out_of_order = {status.gateway for status in statuses if status.state in STOPPED}
+        if now < self._due and not stopped and out_of_order == self._out_of_order:
             return
+        self._out_of_order = out_of_order
 
         def work(cursor: Cursor) -> None:
             for status in statuses:
@@ -164,13 +172,17 @@ class StatusReporter:
         self._due = now + REPORT_INTERVAL
 
     def _row(self, status: LaneStatus, seconds: float, *, stopped: bool) -> dict[str, Any]:
-        failure = None if status.state is GatewayHealth.OK else self._last_failures.get(status.gateway)
+        failed = status.problem or self._last_failures.get(status.gateway)
+        failure = None if status.state is GatewayHealth.OK else failed
         results = self._counts[status.gateway].results
         return {
             "worker": self._worker,
             "interval_seconds": seconds,
             **{result.value: results[result] for result in Result},
-            **status._asdict(),
+            "gateway": status.gateway,
+            "state": status.state,
+            "in_flight": status.in_flight,
+            "concurrency_limit": status.concurrency_limit,
             **_reason_columns(failure),
             "stopped": stopped,
         }

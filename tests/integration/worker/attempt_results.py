@@ -8,10 +8,11 @@ from typing import Any
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
+from tests.query_plans import taking_parameters
 from tests.submit_results import submitted
 from worker.claimed_message import AttemptResult, ClaimedMessage
 
-TAKE_ONE_HUNDRED = {"limit": 100, "wait": False}
+TAKE_ONE_HUNDRED = taking_parameters(100)
 """Parameters of the statements that take messages out of the queue."""
 
 ANSWERS = {

@@ -8,11 +8,13 @@ from random import Random
 
 import pytest
 
+from shared.gateways.base import DEFAULT_GATEWAY_ID
 from tests.database import DatabaseCleaner
 from worker.attempt_decision import Retries
+from worker.claimed_message import DEFAULT, MessageGateway
 from worker.database import Database
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 OpenDatabase = Callable[[], Database]
@@ -47,7 +49,8 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
         max_attempts: int = 3,
         retry_seconds: float = 0.0,
         rate_limiter: FleetRateLimiter | None = None,
-        gateway: str = "default",
+        gateway: MessageGateway = DEFAULT,
+        gateway_id: int = DEFAULT_GATEWAY_ID,
     ) -> Queue:
         return Queue(
             open_database(),
@@ -58,6 +61,7 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
             random=Random(1),
             rate_limiter=rate_limiter,
             gateway=gateway,
+            gateway_id=gateway_id,
         )
 
     return open_one
@@ -72,7 +76,7 @@ def queue(open_queue: OpenQueue) -> Queue:
 @pytest.fixture
 def open_maintenance(open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> OpenMaintenance:
     """Opens the maintenance of one worker, which settles in each round, however long the round before took."""
-    monkeypatch.setattr("worker.maintenance.round.SETTLE_SHARE", 1000.0)
+    monkeypatch.setattr("worker.maintenance.duties.SETTLE_SHARE", 1000.0)
 
     def open_one(launch_chunk: int = 1000) -> Maintenance:
         return Maintenance(open_database(), launch_chunk=launch_chunk)

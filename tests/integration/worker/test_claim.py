@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from concurrent.futures import TimeoutError as StillWaiting
@@ -32,7 +33,7 @@ from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
-from worker.lanes.fleet_rate_limiter import FleetRateLimiter
+from worker.lanes.fleet_rate_limiter import START_TOLERANCE, FleetRateLimiter
 from worker.queue import Queue
 
 
@@ -80,7 +81,9 @@ def test_a_message_that_is_not_pending_and_due_is_left_alone(change: str, connec
     add_running_mailing(connection, 2)
     change_message(connection, 1, change)
 
-    assert ids(queue.claim(10)) == [2]
+    # Also if it is all that the claim finds at first.
+    assert ids(queue.claim(1)) == [2]
+    assert value(connection, "SELECT count(*) FROM claim") == 1
 
 
 @pytest.mark.parametrize("until", ["now() + interval '1 hour'", "now() - interval '1 hour'"])
@@ -182,6 +185,21 @@ def test_a_request_does_not_start_with_less_lease_left_than_it_may_take(
     [delivery] = open_queue(lease_seconds=30.0, request_timeout=10.0).claim(1)
 
     assert asked + 20.0 <= delivery.start_by <= time.monotonic() + 20.0
+
+
+def test_each_request_starts_in_a_slot_of_its_own(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection, 10)
+    free_now = "UPDATE rate_limit SET next_slot_at = now()"
+    execute(connection, free_now)
+
+    claimed = open_queue(rate_limiter=FleetRateLimiter(10.0)).claim(100)
+
+    # As many as have a slot in the next half second, a tenth of a second and a little apart.
+    assert len(claimed) == 5
+    for before, after in itertools.pairwise(claimed):
+        assert before.start_from + 0.1 < after.start_from < before.start_from + 0.11
+        assert before.begin_by <= before.start_from + START_TOLERANCE
+    execute(connection, free_now)
 
 
 def test_a_request_does_not_start_after_the_window_has_closed(connection: Connection, queue: Queue) -> None:

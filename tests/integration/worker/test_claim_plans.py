@@ -18,7 +18,7 @@ from tests.factories import add_running_mailing, cancel, change_mailing, execute
 from tests.integration.worker.attempt_results import TAKE_ONE_HUNDRED
 from tests.query_plans import NO_AUTOVACUUM, claim_parameters, pages_of_a_claim, pages_touched, plan
 
-MESSAGES = 50_000
+MESSAGES = 25_000
 TAKE_EXPIRED_SOME = {"limit": 2}
 
 
@@ -47,8 +47,8 @@ def test_a_claim_reads_only_what_it_takes_however_large_the_tables(connection: C
     check()  # never analyzed
     execute(connection, "ANALYZE message, queue_batch")
     check()  # all are pending
-    execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE id <= 48000")
-    execute(connection, "DELETE FROM queue_batch WHERE message_ids[1] < 48000")
+    execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE id <= 24000")
+    execute(connection, "DELETE FROM queue_batch WHERE message_ids[1] < 24000")
     check()  # most have ended, and the planner does not know it
     execute(connection, "ANALYZE message, queue_batch")
     check()
@@ -73,14 +73,14 @@ def test_a_claim_reads_only_the_mailings_that_run(connection: Connection) -> Non
 
 
 def test_claims_and_closing_cost_the_same_however_many_are_pending(connection: Connection) -> None:
-    few_id = add_running_mailing(connection, 5_000)
+    few_id = add_running_mailing(connection, 2_500)
     execute(connection, "ANALYZE message, queue_batch")
     few = pages_of_a_claim(connection)
     cancel(connection, few_id)
     few_closed = pages_touched(connection, TAKE_EXPIRED, TAKE_EXPIRED_SOME)
     change_mailing(connection, few_id, "status = 'paused', ended_at = NULL")
 
-    many_id = add_running_mailing(connection, 195_000)
+    many_id = add_running_mailing(connection, 97_500)
     execute(connection, "ANALYZE message, queue_batch")
 
     assert pages_of_a_claim(connection) <= 1.3 * few

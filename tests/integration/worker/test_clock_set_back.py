@@ -25,7 +25,7 @@ from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
 from worker.lanes.fleet_rate_limiter import CLOCK_STEP, LOOKAHEAD, FleetRateLimiter
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 RATE_LIMIT_RESTARTED = "rate_limit.restarted"

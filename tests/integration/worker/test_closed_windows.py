@@ -23,7 +23,7 @@ from tests.factories import (
 )
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 

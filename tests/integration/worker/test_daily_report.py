@@ -20,7 +20,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.factories import add_running_mailing, change_mailing, change_message, execute, rows, value
+from tests.factories import add_gateway, add_running_mailing, change_mailing, change_message, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.daily_report.mail_settings import MailSettings
@@ -232,3 +232,20 @@ def test_it_waits_for_a_database_that_is_not_migrated_yet(
     eventually(lambda: mailbox.mails)
     report._stop.set()
     running.result(PATIENCE)
+
+
+def test_it_has_a_line_for_each_gateway_if_there_are_several(
+    open_report: OpenReport, connection: Connection, mailbox: Mailbox
+) -> None:
+    add_running_mailing(connection, 2)
+    gateway_id = add_gateway(connection, "second")
+    execute(connection, "UPDATE gateway SET segment_price = 0.05, currency = 'EUR' WHERE id = %s", gateway_id)
+    add_attempt(connection, 1, "accepted", YESTERDAY)
+    add_attempt(connection, 2, "refused", YESTERDAY)
+    add_attempt(connection, 2, "accepted", YESTERDAY)
+    execute(connection, "UPDATE attempt SET gateway = 'second', segments = 2, price = 0.1 WHERE number = 2")
+    assert open_report().send_if_due()
+    lines = body(mailbox.mails[0])
+    assert "Requests to gateways, by result" in lines
+    start = lines.index("Gateways: messages accepted, of requests")
+    assert lines[start + 1 : start + 3] == ["default: 1 of 2", "second: 1 of 1, 2 segments, 0.1 EUR"]

@@ -39,7 +39,8 @@ from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
 from worker.attempt_decision import Retries
 from worker.database import Database
-from worker.maintenance.round import Maintenance
+from worker.lanes import send_permits
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 MOMENTS = pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
@@ -299,6 +300,7 @@ def test_a_claim_that_was_cut_holds_no_more_than_it_tells(
     """
     assert {message_id for (message_id,) in rows(connection, leased)} == told
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 5
+    assert value(connection, "SELECT count(*) FROM claim") == 2
 
 
 def test_a_claim_that_was_cut_releases_nothing_of_another_worker(
@@ -357,15 +359,28 @@ def test_a_claim_is_dated_by_the_try_that_succeeded(
     moment: CommitMoment, connection: Connection, left: Queue, proxy: FaultProxy
 ) -> None:
     add_running_mailing(connection, 1)
-    asked = time.monotonic()
-    proxy.cut_at_commit(moment)
+    cut_at: list[float] = []
+    proxy.cut_at_commit(moment, meanwhile=lambda: cut_at.append(time.monotonic()))
 
     [delivery] = left.claim(1)
 
     assert message(connection, 1)["claimed_at"] == claimed_at(delivery)
-    # The pause between two tries is chance, and may be none: that the first one was cut takes time in any case.
-    assert delivery.claim.monotonic > asked
+    assert delivery.claim.monotonic > cut_at[0]
     assert abs(delivery.claim.database_time(time.monotonic()) - value(connection, "SELECT now()").timestamp()) < 5
+
+
+def test_a_permit_counts_from_the_try_that_succeeded(
+    connection: Connection, left: Queue, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send_permits, "REFRESH_SECONDS", 0.0)
+    add_running_mailing(connection, 1)
+    [delivery] = left.claim(1)
+    cut_at: list[float] = []
+    proxy.cut_at_commit("before the commit", meanwhile=lambda: cut_at.append(time.monotonic()))
+
+    left.refresh_permits()
+
+    assert delivery.permit.until > cut_at[0] + send_permits.VALID_SECONDS
 
 
 @MOMENTS

@@ -56,6 +56,8 @@ def test_a_message_whose_lease_expired_is_reclaimed_as_an_ambiguous_attempt_of_i
             "reason_code": "lease_expired",
             "reason_params": None,
             "provider_message_id": None,
+            "segments": None,
+            "price": None,
             "reason": REASON,
             "worker": "dead",
         }

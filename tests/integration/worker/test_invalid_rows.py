@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.gateways.base import OutgoingMessage, Submission, SubmitResult
+from shared.gateways.base import Account, OutgoingMessage, Submission, SubmitResult
 from shared.gateways.gonets import GonetsAdapter
 from tests.conftest import Connect
 from tests.factories import (
@@ -32,15 +32,17 @@ from tests.integration.worker.leases import reclaim
 from tests.raw_server import RawServer, always, response
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.attempt_decision import Retries
+from worker.claimed_message import DEFAULT
 from worker.database import Database
-from worker.gateway_token import Token
+from worker.gateway_token import Token, TokenCredentials
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.lane import Lane
+from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
 from worker.maintenance.thread import MaintenanceThread
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
@@ -62,24 +64,24 @@ class AdapterWithABug(GonetsAdapter):
 def at_work(database: Database, maintenance_database: Database, url: str) -> Iterator[None]:
     """A worker at work whose adapter has a bug."""
     token = Token("token")
-    client = GatewayClient(url, token, AdapterWithABug(), connect_timeout=5, timeout=5, retry_after_cap=1)
+    account = Account(address=url, credentials=TokenCredentials(token))
+    client = GatewayClient(url, AdapterWithABug(account), connect_timeout=5, timeout=5, retry_after_cap=1)
     stop, wake = threading.Event(), threading.Event()
     retries = Retries(3, base=0.01, cap=0.01)
 
     def queue_on(database: Database) -> Queue:
         return Queue(database, worker="w", lease_seconds=60, request_timeout=5, retries=retries, random=Random(1))
 
+    lane = Lane(
+        gateway=DEFAULT,
+        queue=queue_on(database),
+        sender=CurlSender(client, 2, 2, wake),
+        breaker=CircuitBreaker(2, Random(1)),
+        token=token,
+    )
     loop = WorkerLoop(
         database=database,
-        lanes=[
-            Lane(
-                gateway="default",
-                queue=queue_on(database),
-                sender=CurlSender(client, 2, 2, wake),
-                breaker=CircuitBreaker(2, Random(1)),
-                token=token,
-            )
-        ],
+        lanes=LaneSet(database, lambda gateway: {"default": lane}.get(gateway.name)),
         maintenance=MaintenanceThread(
             database=maintenance_database,
             lease_reclaimer=LeaseReclaimer(

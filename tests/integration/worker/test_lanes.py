@@ -8,23 +8,26 @@ from random import Random
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.gateways.gonets import GonetsAdapter
-from tests.factories import add_running_mailing, counted, execute, rows, value
+from tests.factories import add_gateway, add_running_mailing, counted, execute, rows, set_path, value
+from tests.gateway_accounts import gonets_adapter
 from tests.integration.worker.conftest import OpenDatabase
 from tests.raw_server import RawServer, always, response
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder
+from worker.claimed_message import MessageGateway
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.lane import Lane
+from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
 from worker.maintenance.thread import MaintenanceThread
+from worker.open_claims import OpenClaims
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
@@ -37,9 +40,13 @@ def test_failures_at_one_gateway_stop_its_lane_and_no_other(
 ) -> None:
     stop, wake, metrics = threading.Event(), threading.Event(), Metrics("w")
     database, maintenance_database, token = open_database(), open_database(), Token("token")
+    ids = {name: add_gateway(connection, name) for name in ("refusing", "accepting")}
+    set_path(connection, ids["refusing"], ids["accepting"])
+    open_claims = OpenClaims()
 
-    def lane(gateway: str, url: str) -> Lane:
-        client = GatewayClient(url, token, GonetsAdapter(), connect_timeout=5, timeout=5, retry_after_cap=1)
+    def lane(name: str, url: str) -> Lane:
+        gateway = MessageGateway(name)
+        client = GatewayClient(url, gonets_adapter(token), connect_timeout=5, timeout=5, retry_after_cap=1)
         return Lane(
             gateway=gateway,
             queue=Queue(
@@ -50,6 +57,8 @@ def test_failures_at_one_gateway_stop_its_lane_and_no_other(
                 retries=RETRIES,
                 random=Random(1),
                 gateway=gateway,
+                gateway_id=ids[name],
+                open_claims=open_claims,
             ),
             sender=CurlSender(client, 2, 2, wake),
             breaker=CircuitBreaker(2, Random(1)),
@@ -59,10 +68,10 @@ def test_failures_at_one_gateway_stop_its_lane_and_no_other(
     with ExitStack() as stack:
         refusing = stack.enter_context(RawServer(always(response("401 Unauthorized", b""))))
         accepting = stack.enter_context(RawServer(always(response())))
-        lanes = [lane("refusing", refusing.url), lane("accepting", accepting.url)]
+        lanes = {"refusing": lane("refusing", refusing.url), "accepting": lane("accepting", accepting.url)}
         loop = WorkerLoop(
             database=database,
-            lanes=lanes,
+            lanes=LaneSet(database, lambda gateway: lanes.get(gateway.name)),
             maintenance=MaintenanceThread(
                 database=maintenance_database,
                 lease_reclaimer=LeaseReclaimer(

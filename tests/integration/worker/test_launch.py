@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.sql.mailings import LAUNCH_CHUNK, LOCK_LAUNCH
+from shared.sql.mailings import LAUNCH_CHUNK, LOCK_LAUNCH, READ_LAUNCH
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 
 
 def launched_clients(connection: Connection, mailing_id: int) -> list[int]:
@@ -49,7 +49,7 @@ def launch(maintenance: Maintenance) -> int:
 
 def launch_chunk_and_hold(connection: Connection, mailing_id: int, chunk: int = 1000) -> None:
     """Launches a chunk as a worker does, and leaves the transaction open."""
-    standing = row(connection, "SELECT mark, last_client_id, max_client_id FROM mailing")
+    standing = row(connection, READ_LAUNCH.replace("%(mailing_id)s", str(mailing_id)))
     with connection.cursor() as cursor:
         cursor.execute(LOCK_LAUNCH, {"mailing_id": mailing_id})
         cursor.execute(LAUNCH_CHUNK, {"mailing_id": mailing_id, "chunk": chunk, **standing})
@@ -483,7 +483,7 @@ def test_a_chunk_reads_only_what_it_launches_however_large_the_directory(passed:
     execute(connection, "ANALYZE client")
     mailing_id = add_mailing(connection)
     given: dict[str, Any] = {"mailing_id": mailing_id, "mark": "sample", "last_client_id": passed}
-    given["max_client_id"] = 50_000
+    given |= {"max_client_id": 50_000, "only_path": 1, "route_id": None}
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {LAUNCH_CHUNK}", {**given, "chunk": 1000})

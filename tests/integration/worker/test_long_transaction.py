@@ -9,7 +9,7 @@ from tests.factories import add_running_mailing, counted, execute, mailing, mess
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.query_plans import pages_of_a_claim
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 
 MESSAGES, AT_ONCE = 30_000, 300
 

@@ -15,9 +15,8 @@ from random import Random
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from shared.domain.results import Result
-from shared.gateways.gonets import GonetsAdapter
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -29,20 +28,22 @@ from tests.factories import (
     rows,
     value,
 )
+from tests.gateway_accounts import gonets_adapter
 from tests.raw_server import Peer, RawServer, response
 from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.attempt_decision import Retries
-from worker.claimed_message import ClaimedMessage
+from worker.claimed_message import DEFAULT, ClaimedMessage
 from worker.database import Database
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import ACCOUNT_REFUSAL_THRESHOLD, CircuitBreaker
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.lane import Lane
+from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
-from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
+from worker.maintenance.lease_reclaimer import RECLAIM_LIMIT, LeaseReclaimer
 from worker.maintenance.thread import MaintenanceThread
 from worker.queue import Queue
 from worker.telemetry.metrics import Metrics
@@ -86,8 +87,9 @@ def gateway(sandbox: SandboxGateway) -> SandboxGateway:
 
 
 @pytest.fixture
-def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
+def run(clean_database: str, gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs workers; they are stopped at the end."""
+    monkeypatch.setattr("worker.telemetry.status_reporter.REPORT_INTERVAL", LONG)
     running: list[Running] = []
 
     def start(
@@ -104,7 +106,7 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
         token = token or Token(gateway.token)
-        client = GatewayClient(url, token, GonetsAdapter(), connect_timeout=1, timeout=timeout, retry_after_cap=60)
+        client = GatewayClient(url, gonets_adapter(token), connect_timeout=1, timeout=timeout, retry_after_cap=60)
         ticks: list[float] = []
         breaker = CircuitBreaker(concurrency, Random(1))
         breaker.record(submitted(Result.ACCEPTED, 200), time.monotonic())  # else the first message would go alone
@@ -130,17 +132,16 @@ def run(clean_database: str, gateway: SandboxGateway) -> Iterator[Run]:
             metrics=Metrics("w"),
             poll_seconds=poll_seconds,
         )
+        lane = Lane(
+            gateway=DEFAULT,
+            queue=queue_on(database),
+            sender=sender(client, concurrency, concurrency, wake),
+            breaker=breaker,
+            token=token,
+        )
         loop = WorkerLoop(
             database=database,
-            lanes=[
-                Lane(
-                    gateway="default",
-                    queue=queue_on(database),
-                    sender=sender(client, concurrency, concurrency, wake),
-                    breaker=breaker,
-                    token=token,
-                )
-            ],
+            lanes=LaneSet(database, lambda gateway: {"default": lane}.get(gateway.name)),
             maintenance=maintenance_thread,
             reporter=StatusReporter(database, "w"),
             metrics=Metrics("w"),
@@ -165,14 +166,30 @@ def messages(connection: Connection, status: str) -> int:
 def test_a_worker_with_nothing_to_do_waits(run: Run) -> None:
     worker = run()
     eventually(lambda: worker.ticks)
+    worker.wake.set()
     time.sleep(0.3)
 
-    assert len(worker.ticks) <= 2
+    assert len(worker.ticks) <= 3
 
 
-def test_an_idle_worker_looks_again_at_every_poll(connection: Connection, run: Run) -> None:
-    worker = run(poll_seconds=0.05)
-    eventually(lambda: len(worker.ticks) > 2)
+def counted_in(rounds: list[bool]) -> type[Maintenance]:
+    """Maintenance whose rounds are added to the list."""
+
+    class CountedMaintenance(Maintenance):
+        def run(self) -> bool:
+            rounds.append(super().run())
+            return rounds[-1]
+
+    return CountedMaintenance
+
+
+def test_an_idle_worker_looks_again_at_every_poll(
+    connection: Connection, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.maintenance.thread.ROUND_SECONDS", 0.05)
+    rounds: list[bool] = []
+    worker = run(poll_seconds=0.05, maintenance=counted_in(rounds))
+    eventually(lambda: len(worker.ticks) > 2 and len(rounds) > 2)
 
     add_running_mailing(connection, 1)
 
@@ -193,6 +210,17 @@ def test_a_mailing_goes_from_its_start_to_its_end_without_waiting_for_a_poll(
     accepted = {(entry.id, entry.phone) for entry in gateway.ledger()}
     assert accepted == set(rows(connection, "SELECT id, phone_number FROM message"))
     assert gateway.summary().repeats == 0
+
+
+def test_the_start_of_a_mailing_is_noticed_without_waiting_for_a_poll(connection: Connection, run: Run) -> None:
+    rounds: list[bool] = []
+    add_clients(connection, 1)
+    run(maintenance=counted_in(rounds))
+    eventually(lambda: rounds)
+
+    add_mailing(connection)
+
+    eventually(lambda: messages(connection, "sent") == 1)
 
 
 def test_a_result_wakes_a_worker_that_is_at_its_limit(
@@ -257,6 +285,26 @@ def test_a_pause_leaves_unclaimed_messages_alone(connection: Connection, gateway
 
     eventually(lambda: messages(connection, "sending") == 0)
     assert gateway.summary().accepted == messages(connection, "sent") == claimed
+
+
+def test_a_pause_releases_what_waits_behind_a_request_without_an_answer(connection: Connection, run: Run) -> None:
+    let_go = threading.Event()
+
+    def answer_late(peer: Peer) -> None:
+        while peer.read_request():
+            let_go.wait(PATIENCE)
+            peer.send(response())
+
+    mailing_id = add_running_mailing(connection, 5)
+    with RawServer(answer_late) as server:
+        worker = run(concurrency=1, url=server.url, timeout=PATIENCE)
+        eventually(lambda: server.requests and messages(connection, "sending") > 1)
+        change_mailing(connection, mailing_id, "status = 'paused'")
+
+        eventually(lambda: messages(connection, "sending") == 1)
+
+        let_go.set()
+        worker.stop()
 
 
 def test_nothing_starts_after_the_window_has_closed(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
@@ -421,11 +469,15 @@ def test_slow_maintenance_does_not_delay_sending(connection: Connection, run: Ru
 
 
 def test_a_permanent_error_in_maintenance_ends_the_worker(run: Run) -> None:
+    started: list[Running] = []
+
     class BrokenMaintenance(Maintenance):
         def run(self) -> bool:
+            eventually(lambda: started and started[0].ticks)  # the loop is waiting, and has to be woken
             raise ZeroDivisionError
 
     worker = run(maintenance=BrokenMaintenance)
+    started.append(worker)
 
     with pytest.raises(ZeroDivisionError):
         worker.ended.result(PATIENCE)
@@ -443,3 +495,13 @@ def test_the_claims_of_a_dead_worker_are_sent_by_another(
     eventually(lambda: messages(connection, "sent") == 10)
     ambiguous = rows(connection, "SELECT message_id, worker FROM attempt WHERE result = 'ambiguous' ORDER BY 1")
     assert ambiguous == [(1, "dead"), (2, "dead"), (3, "dead")]
+
+
+def test_all_expired_leases_are_reclaimed_without_waiting_for_a_poll(connection: Connection, run: Run) -> None:
+    add_running_mailing(connection, 2 * RECLAIM_LIMIT)
+    for number in range(1, 2 * RECLAIM_LIMIT + 1):  # each a claim of its own, more than one round takes
+        lease(connection, number, worker="dead", until="now() - interval '1 s'")
+
+    run()
+
+    eventually(lambda: value(connection, "SELECT count(*) FROM attempt") == 2 * RECLAIM_LIMIT)

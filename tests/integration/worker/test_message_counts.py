@@ -35,7 +35,7 @@ from tests.integration.worker.attempt_results import ANSWERS, answer
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 

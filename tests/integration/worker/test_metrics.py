@@ -16,8 +16,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from sandbox.gateway_client import SandboxGateway
 from sandbox.listen_addresses import free_port
+from sandbox.simulated_gateway.client import SandboxGateway
 from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
 from shared.domain.worker_status import GatewayHealth

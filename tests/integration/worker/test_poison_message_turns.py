@@ -61,7 +61,7 @@ def sender() -> Sender:
 @pytest.fixture
 def poison(queue: Queue, sender: Sender) -> PoisonMessages:
     """Those of a worker that has just started, by the clock of the test."""
-    return PoisonMessages(queue, sender)
+    return PoisonMessages(queue, sender, int)
 
 
 def is_active(poison: PoisonMessages) -> bool:
@@ -105,7 +105,7 @@ def test_one_without_a_free_slot_is_not_submitted(
     connection: Connection, open_queue: OpenQueue, sender: Sender
 ) -> None:
     add_poison_messages(connection, 1)
-    poison = PoisonMessages(open_queue(rate_limiter=FleetRateLimiter(1.0)), sender)
+    poison = PoisonMessages(open_queue(rate_limiter=FleetRateLimiter(1.0)), sender, int)
     execute(connection, "UPDATE rate_limit SET next_slot_at = now() + interval '2 s'")
     assert poison.claim(idle=True)
 

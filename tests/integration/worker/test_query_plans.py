@@ -1,4 +1,4 @@
-"""What the planner makes of all that a worker asks, with 200,000 messages waiting: with statistics fresh, stale and
+"""What the planner makes of all that a worker asks, with 100,000 messages waiting: with statistics fresh, stale and
 absent, its estimate stays below what PostgreSQL compiles (jit_above_cost), and no large table is read as a whole.
 
 A pooler may ignore that workers turn JIT off, so the estimates count by themselves.
@@ -27,10 +27,9 @@ from tests.query_plans import NO_AUTOVACUUM, ExplainingCursor, Plan, change, fil
 from worker.attempt_decision import Retries
 from worker.database import Database
 from worker.lanes.circuit_breaker import Pick
-from worker.maintenance import message_count_compactor, partition_maker, retention
-from worker.maintenance import round as maintenance_round
+from worker.maintenance import duties, message_count_compactor, partition_maker, retention
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
 from worker.open_claims import OpenClaims
 from worker.parameters import bigints
 from worker.queue import Queue
@@ -110,7 +109,7 @@ def explaining(url: str) -> Iterator[tuple[Connection, Database]]:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round of maintenance does each of its duties."""
-    monkeypatch.setattr(maintenance_round, "ROUND_INTERVAL", float("inf"))
+    monkeypatch.setattr(duties, "ROUND_INTERVAL", float("inf"))
     monkeypatch.setattr(message_count_compactor, "COMPACT_ABOVE", 0)
     monkeypatch.setattr(retention, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(partition_maker, "CHECK_SECONDS", 0.0)

@@ -25,7 +25,7 @@ from tests.integration.worker.conftest import OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
 from worker.lanes.circuit_breaker import Pick
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 

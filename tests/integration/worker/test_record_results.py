@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.factories import (
     expire_leases,
     make_due,
     message,
+    rows,
     value,
 )
 from tests.integration.worker.attempt_results import ANSWERS, answer, claimed_at
@@ -104,6 +106,8 @@ def test_every_attempt_is_written_down(name: str, connection: Connection, queue:
             "reason_code": said.reason and said.reason.code,
             "reason_params": (said.reason and said.reason.parameters) or None,
             "provider_message_id": None,
+            "segments": None,
+            "price": None,
             "reason": said.reason and said.reason.sentence,
             "worker": "left",
         }
@@ -355,3 +359,28 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     expire_leases(connection)
     assert reclaim(queue) == 1
     assert message(connection, 13)["status"] == "pending"
+
+
+def test_segments_and_prices_are_written_down_where_they_are_known(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 3)
+    first, second, third = (answer(claimed, "accepted") for claimed in queue.claim(3))
+    first.submitted = replace(first.submitted, segments=2, price=Decimal("0.125"))
+    second.submitted = replace(second.submitted, segments=1)
+
+    queue.record([first, second, third])
+
+    written = rows(connection, "SELECT segments, price FROM attempt ORDER BY message_id")
+    assert written == [(2, Decimal("0.125")), (1, None), (None, None)]
+
+
+def test_the_price_of_a_late_acceptance_completes_its_attempt(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    [claimed] = queue.claim(1)
+    expire_leases(connection)
+    reclaim(queue)
+    late = answer(claimed, "accepted")
+    late.submitted = replace(late.submitted, segments=3, price=Decimal(1))
+
+    queue.record([late])
+
+    assert rows(connection, "SELECT result::text, segments, price FROM attempt") == [("ambiguous", 3, Decimal(1))]

@@ -25,8 +25,8 @@ from tests.factories import (
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.retention import Retention
-from worker.maintenance.round import Maintenance
 from worker.queue import Queue
 
 OpenRetention = Callable[[], Retention]

@@ -21,7 +21,7 @@ from tests.factories import (
 )
 from tests.integration.worker.attempt_results import answer
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]

@@ -1,4 +1,4 @@
-"""One round of maintenance: everything except sending that mailings need. Each duty has a file of its own.
+"""One round of maintenance: everything except sending that mailings need. Each duty has its own file.
 
 Any number of workers can do this at the same time: every statement skips rows that others have locked.
 """
@@ -10,12 +10,13 @@ import logging
 from worker.database import NOT_MIGRATED, Database
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
 from worker.maintenance.expirer import Expirer
+from worker.maintenance.failover import Failover
 from worker.maintenance.finalizer import Finalizer
 from worker.maintenance.launcher import Launcher
 from worker.maintenance.message_count_compactor import MessageCountCompactor
 from worker.maintenance.partition_maker import PartitionMaker
 from worker.maintenance.retention import Retention
-from worker.time_budget import TimeBudget
+from worker.maintenance.time_share_limiter import TimeShareLimiter
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ LONGEST_RETRY = 2 * 86400.0
 """Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
 
 SETTLE_SHARE = 0.1
-"""Share of the time for settling and compaction. While any transaction still sees compacted rows, both step over every
+"""Share of the time for settling and compaction. While any transaction still sees compacted rows, both read every
 one of them, and get slower with each message that is sent."""
 
 ROUND_INTERVAL = 1.0
@@ -53,11 +54,12 @@ class Maintenance:
         self._partition_maker = PartitionMaker(database)
         self._launcher = Launcher(database, launch_chunk)
         self._expirer = Expirer(database)
+        self._failover = Failover(database)
         self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
         self._finalizer = Finalizer(database)
         self._message_count_compactor = MessageCountCompactor(database)
         self._retention = Retention(database, retention_days)
-        self._budget = TimeBudget(SETTLE_SHARE, max_pause)
+        self._budget = TimeShareLimiter(SETTLE_SHARE, max_pause)
 
     @property
     def launching(self) -> bool:
@@ -74,13 +76,14 @@ class Maintenance:
         self._launcher.start_mailings()
         launching = self._launcher.launch()
         expiring = self._expirer.run()
+        reassigned = self._failover.run()
         if self._budget.is_due:
             before = self._database.seconds
             self._clock_step_rescheduler.run()
             self._finalizer.run()
             self._compact_and_purge()
             self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
-        return launching or expiring
+        return launching or expiring or reassigned
 
     def _compact_and_purge(self) -> None:
         """The duties that can wait while the database is not migrated yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.time_budget import TimeBudget
+from worker.maintenance.time_share_limiter import TimeShareLimiter
 
 
 class Clock:
@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 
 def test_work_that_was_never_done_is_due(clock: Clock) -> None:
-    assert TimeBudget(0.1, 30.0, clock).is_due
+    assert TimeShareLimiter(0.1, 30.0, clock).is_due
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_work_that_was_never_done_is_due(clock: Clock) -> None:
 def test_the_pause_is_in_proportion_to_what_was_spent_and_bounded(
     share: float, spent: float, pause: float, clock: Clock
 ) -> None:
-    budget = TimeBudget(share, 30.0, clock)
+    budget = TimeShareLimiter(share, 30.0, clock)
     budget.spend(spent)
 
     clock.now += pause - 0.25
@@ -51,14 +51,14 @@ def test_the_pause_is_in_proportion_to_what_was_spent_and_bounded(
 
 @pytest.mark.parametrize("spent", [-0.1, 0.0])
 def test_work_that_took_nothing_is_due_at_once(spent: float, clock: Clock) -> None:
-    budget = TimeBudget(0.1, 30.0, clock)
+    budget = TimeShareLimiter(0.1, 30.0, clock)
     budget.spend(spent)
 
     assert budget.is_due
 
 
 def test_a_pause_that_is_asked_for_is_bounded_too(clock: Clock) -> None:
-    budget = TimeBudget(0.1, 30.0, clock)
+    budget = TimeShareLimiter(0.1, 30.0, clock)
     budget.wait(60.0)
 
     clock.now += 29.9
@@ -68,7 +68,7 @@ def test_a_pause_that_is_asked_for_is_bounded_too(clock: Clock) -> None:
 
 
 def test_no_more_than_its_share_of_the_time_goes_into_the_work(clock: Clock) -> None:
-    budget = TimeBudget(0.1, 30.0, clock)
+    budget = TimeShareLimiter(0.1, 30.0, clock)
     worked, begun = 0.0, clock.now
     while clock.now - begun < 1000.0:
         if budget.is_due:

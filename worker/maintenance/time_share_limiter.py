@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class TimeBudget:
+class TimeShareLimiter:
     """Decides when a piece of work may run again: after a pause in proportion to its duration, within a bound.
 
     Callers spend the time of transactions that succeeded (`Database.seconds`), not the wall time of the call: a time in
