@@ -18,9 +18,12 @@ from api.auth.login_pages import register_sign_in
 from api.auth.sessions import COOKIE_CONFIG, Cookies
 from api.clients import import_export_routes as clients_routes
 from api.console import register_console
+from api.contract_command import check_contract
 from api.docs import register_docs
 from api.drafts import routes as drafts_routes
 from api.extensions import db, migrate
+from api.gateways import routes as gateways_routes
+from api.gateways.commands import make_credentials_key, rotate_credentials
 from api.http.blueprint import Blueprint
 from api.http.errors import register_error_handlers
 from api.http.form_size import register_form_size
@@ -29,8 +32,9 @@ from api.http.openapi import SPEC, RowId, rest_api, row_id_schema
 from api.http.query_string import register_query_check
 from api.http.request_body import Request
 from api.mailings import action_routes as mailings_routes
-from api.mailings import estimate_routes
+from api.mailings import estimate_routes, gateway_test
 from api.mailings import resolution_routes as messages_routes
+from api.message_routes import routes as routes_routes
 from api.oidc_settings import ProviderSettings
 from api.recovery.commands import ledger, verify_ledger
 from api.settings import ApiSettings
@@ -95,6 +99,9 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     app.cli.add_command(ledger)
     app.cli.add_command(verify_ledger)
     app.cli.add_command(key)
+    app.cli.add_command(make_credentials_key)
+    app.cli.add_command(rotate_credentials)
+    app.cli.add_command(check_contract)
     if proxies := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, proxies)  # type: ignore[method-assign]
     return app
@@ -116,7 +123,10 @@ def _resources() -> tuple[Blueprint, ...]:
         mailings_routes,
         estimate_routes,
         messages_routes,
+        gateway_test,
+        routes_routes,
         statistics_routes,
         audit_routes,
     )
-    return *(resource.blp for resource in (*routes, access_routes)), access_routes.links_blp
+    others = (gateways_routes.providers_blp, access_routes.links_blp)
+    return *(resource.blp for resource in (*routes, access_routes)), *others

@@ -14,8 +14,11 @@ from api.database_url import database_url
 from api.oidc_settings import ProviderSettings
 from api.server.wsgi_adapter import DOWNLOAD_THREADS, UPLOADS
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
+from shared.credentials import CredentialCipher
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS
+from shared.gateways.addresses import SETTING as ALLOWED_NETWORKS
+from shared.gateways.addresses import Network, allowed_networks
 
 API_KEY_FORMAT = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
 """Long enough that it can't be guessed over the network."""
@@ -61,6 +64,10 @@ class ApiSettings:
     """The currency of the price, as it is displayed."""
     default_region: str | None = None
     """The country (ISO 3166-1) whose phone numbers may omit the country code."""
+    cipher: CredentialCipher = field(default_factory=lambda: CredentialCipher([]), repr=False, compare=False)
+    """Encrypts the credentials of gateways. Without a key, none can be stored."""
+    gateway_networks: tuple[Network, ...] = ()
+    """Networks that are not of the internet, in which gateways may be nevertheless."""
     send_grace: float = 30.0
     """Seconds from the click that sends a mailing in the console to its start; until then, it can be undone."""
     log_level: str = "INFO"
@@ -91,7 +98,9 @@ class ApiSettings:
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
             provider = ProviderSettings.read(env)
+            networks = env.str(ALLOWED_NETWORKS, "")
         read |= {"database_url": database_url(read["database_url"]), "provider": ProviderSettings.of(provider)}
+        read |= {"cipher": CredentialCipher.from_environment(), "gateway_networks": allowed_networks(networks)}
         return cls(**read)
 
     def flask_config(self) -> dict[str, Any]:
@@ -99,6 +108,8 @@ class ApiSettings:
         return {
             "MAX_CONTENT_LENGTH": self.max_body_bytes,
             "SECRET_KEY": self.secret_key,
+            "CREDENTIAL_CIPHER": self.cipher,
+            "GATEWAY_NETWORKS": self.gateway_networks,
             "GATEWAY_RATE": self.gateway_rate,
             "PRICE_PER_SEGMENT": self.price_per_segment,
             "PRICE_CURRENCY": self.price_currency,

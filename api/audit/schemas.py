@@ -45,7 +45,7 @@ class AuditEntrySchema(ResponseSchema):
         required=True,
         metadata={
             "description": "What was done: an operationId of this document, `signIn`, `signInFailed`, `signOut`, "
-            "`afterRestore` or `reopenMailings`.",
+            "`afterRestore`, `reopenMailings` or `rotateCredentials`.",
             "example": "updateClient",
         },
     )
@@ -53,7 +53,7 @@ class AuditEntrySchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The kind of object: `client`, `mailing`, `message`, `draft` or `key`.",
+            "description": "The kind of object: `client`, `mailing`, `message`, `draft`, `gateway`, `route` or `key`.",
             "example": "client",
         },
     )

@@ -14,12 +14,14 @@ from api.console import (
     dashboard,
     drafts,
     exports,
+    gateways,
     history,
     imports,
     mailing_action_views,
     mailing_form,
     mailings,
     messages,
+    routes,
 )
 from api.console.blueprint import blp
 from api.console.errors import register_error_pages
@@ -32,6 +34,7 @@ __all__ = [
     "dashboard",
     "drafts",
     "exports",
+    "gateways",
     "history",
     "imports",
     "mailing_action_views",
@@ -39,6 +42,7 @@ __all__ = [
     "mailings",
     "messages",
     "register_console",
+    "routes",
 ]
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from api.mailings.backlog import NONE_OVERDUE, Overdue, Waiting, backlog_of
+from api.mailings.waiting_messages import NONE_OVERDUE, Overdue, Waiting, backlog_of
 from api.workers.gateway_state import GatewayState
 from api.workers.queries import Fleet
 from shared.domain.estimates import seconds_needed
 from shared.domain.statuses import MailingStatus
+from shared.gateways.base import DEFAULT_GATEWAY
 
 IDLE_WARNING_SECONDS = 3600.0
 """Seconds before its end for which a mailing that is not being sent is a problem; and seconds before its start for
@@ -83,7 +84,7 @@ def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: PendingWork, 
 
 def fleet_problems(fleet: Fleet, load: PendingWork) -> Iterable[Problem]:
     """The problems that affect all mailings."""
-    yield from _of_gateway(fleet)
+    yield from _of_gateways(fleet, load)
     overdue = load.overdue
     late = overdue.since is not None and (fleet.now - overdue.since).total_seconds() > START_TOLERANCE
     facts = {
@@ -117,20 +118,30 @@ def _worst_first(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem.level != DANGER)
 
 
-def _of_gateway(fleet: Fleet) -> Iterable[Problem]:
-    gateway = fleet.gateway
-    if gateway.state not in OF_GATEWAY:
-        return
-    code, level = OF_GATEWAY[gateway.state]
-    since = fleet.state_since if gateway.workers else None
-    facts = {"gateway": gateway, "answered_at": gateway.answered_at, "asked_at": gateway.asked_at}
-    yield Problem(code, level, facts | {"state_since": since, "workers": gateway.workers, "of": len(fleet.alive)})
+def _of_gateways(fleet: Fleet, load: PendingWork) -> Iterable[Problem]:
+    gateways = fleet.gateways
+    if all(gateway.is_paused for gateway in gateways):
+        yield Problem("all_paused", DANGER if load.due else WARNING, {"due": load.due})
+    for gateway in gateways:
+        if gateway.state not in OF_GATEWAY or gateway.is_paused:
+            continue
+        code, level = OF_GATEWAY[gateway.state]
+        facts = {
+            "gateway": gateway,
+            "name": gateway.name if len(gateways) > 1 else None,
+            "of_environment": gateway.name == DEFAULT_GATEWAY,
+            "answered_at": gateway.answered_at,
+            "asked_at": gateway.asked_at,
+            "state_since": gateway.state_since if gateway.workers else None,
+            "workers": gateway.workers,
+            "of": gateway.reports,
+        }
+        yield Problem(code, level, facts)
 
 
 def _of_silent_workers(fleet: Fleet) -> Iterable[Problem]:
-    for report in fleet.reports if fleet.alive else ():
-        if not report.stopped and not fleet.is_alive(report):
-            yield Problem("worker_silent", WARNING, {"worker": report.worker, "at": report.at})
+    for report in fleet.silent if fleet.alive else ():
+        yield Problem("worker_silent", WARNING, {"worker": report.worker, "at": report.at})
 
 
 def _of_mailings(

@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from api.console.blueprint import blp
 from api.console.preferences import language
+from api.gateways.queries import gateway_names
 from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_response
 from api.mailings.queries import check_mailing
 from api.messages.queries import AttemptRow, MessageRow, ledger_pages
@@ -33,6 +34,11 @@ COLUMNS = (
     "last_provider_code",
     "last_reason_code",
     "last_reason",
+    "gateway",
+    "last_provider_message_id",
+    "last_segments",
+    "last_price",
+    "currency",
 )
 
 
@@ -77,6 +83,7 @@ def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
 
 
 def _columns(message: MessageRow, attempt: AttemptRow | None) -> tuple[object, ...]:
+    gateway = None if message.gateway_id is None else gateway_names()[message.gateway_id]
     return (
         message.id,
         message.client_id,
@@ -93,4 +100,9 @@ def _columns(message: MessageRow, attempt: AttemptRow | None) -> tuple[object, .
         attempt and attempt.provider_code,
         attempt and attempt.reason_code,
         attempt and attempt.reason,
+        gateway and gateway.name,
+        attempt and attempt.provider_message_id,
+        attempt and attempt.segments,
+        attempt and attempt.price,
+        gateway and gateway.currency,
     )

@@ -75,6 +75,7 @@ FIELDS = {
     "start_datetime": lazy_gettext("Start"),
     "end_datetime": lazy_gettext("End"),
     "on_unknown": lazy_gettext("If it is not known whether a message was delivered"),
+    "route": lazy_gettext("Route"),
     "phone_number": lazy_gettext("Phone number"),
     "operator_code": lazy_gettext("Operator code"),
     "tag": lazy_gettext("Tag"),

@@ -25,12 +25,13 @@ from api.mailings import queries, services
 from api.mailings.estimate import Existing
 from api.mailings.revisions import last_editor
 from api.mailings.schemas import MailingBody
+from api.message_routes.queries import route_names
 from api.permissions import requires
 from shared.domain.mailing_rules import ENDED, MAX_TEXT
 from shared.domain.roles import Role
 from shared.domain.statuses import OnUnknown
 
-FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown")
+FIELDS = ("text", "mark", "start_datetime", "end_datetime", "on_unknown", "route")
 
 
 @blp.route("/mailings/<id:mailing_id>/edit/", methods=["GET", "POST"])
@@ -104,7 +105,7 @@ def draft_fields(form: Form) -> dict[str, str]:
 
 def show_form(form: Form, *, mailing: Mapping[str, Any] | None = None, draft: Draft | None = None) -> tuple[str, int]:
     """The form of a mailing, of a draft, or of a new one."""
-    values = {"mailing": mailing, "draft": draft, "shown": shown, "max_text": MAX_TEXT}
+    values = {"mailing": mailing, "draft": draft, "shown": shown, "max_text": MAX_TEXT, "routes": route_names()}
     estimate = estimate_of(form.values, _existing(mailing))
     return render_template("console/mailing_form.html", form=form, estimate=estimate, **values), form.status
 
@@ -122,6 +123,7 @@ def _initial_values() -> dict[str, Any]:
     if like:
         old = queries.mailing_by_id(like)
         values |= {"text": old["text"], "mark": old["mark"], "on_unknown": old["on_unknown"].value}
+        values |= {"route": old["route"] or ""}
     return values | {"start_datetime": written(start), "end_datetime": written(start + timedelta(days=1))}
 
 
@@ -132,4 +134,5 @@ def _of(mailing: Mapping[str, Any]) -> dict[str, Any]:
         "start_datetime": written(mailing["start_datetime"]),
         "end_datetime": written(mailing["end_datetime"]),
         "on_unknown": mailing["on_unknown"].value,
+        "route": mailing["route"] or "",
     }

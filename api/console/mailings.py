@@ -16,10 +16,10 @@ from api.console.pending_work import current_problems, pending_work, rate_limit,
 from api.console.preferences import may
 from api.drafts.queries import unsent_drafts
 from api.http.fields import MAX_ID
-from api.mailings.backlog import backlog_of
 from api.mailings.progress import reasons_of, sent_moments
 from api.mailings.queries import journal_before, mailing_by_id
 from api.mailings.search import MailingSearchPage, read_search
+from api.mailings.waiting_messages import backlog_of
 from api.permissions import requires
 from api.workers.queries import fleet
 from shared.domain.roles import Role

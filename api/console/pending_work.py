@@ -9,7 +9,7 @@ from flask import current_app
 
 from api.console.alerts import START_TOLERANCE, PendingWork, Problem, fleet_problems
 from api.mailings.audience_count import count_audience
-from api.mailings.backlog import backlog_of, overdue_mailings, waiting_messages
+from api.mailings.waiting_messages import backlog_of, overdue_mailings, waiting_messages
 from api.workers.queries import Fleet
 from shared.domain.estimates import seconds_needed
 

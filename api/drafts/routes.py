@@ -82,7 +82,6 @@ class DraftById(MethodView):
         draft = services.lock_draft(draft_id)
         blp.check_etag(_as_json(draft))
         services.change_draft(draft, _stored(fields))
-        db.session.refresh(draft)
         changed = _as_json(draft)
         db.session.commit()
         return changed

@@ -32,6 +32,9 @@ class DraftFieldsSchema(ma.Schema):
         validate=validate.OneOf([choice.value for choice in OnUnknown]),
         metadata={"description": "What to do after an attempt in doubt: `resend` or `hold`.", "example": "resend"},
     )
+    route = PlainText(
+        allow_none=True, metadata={**OPTIONAL, "description": "The name of the route of its messages.", "example": None}
+    )
 
 
 class DraftBody(RequestSchema, DraftFieldsSchema):

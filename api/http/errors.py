@@ -24,6 +24,8 @@ CONSTRAINTS: dict[str, FieldError] = {
     "client_phone_number_key": Conflict("phone_number", ErrorCode.PHONE_NUMBER_TAKEN),
     "client_phone_number_is_e164": Invalid("phone_number", ErrorCode.PHONE_NUMBER_DIGITS),
     "client_operator_code_in_phone_number": Invalid("operator_code", ErrorCode.OPERATOR_CODE_NOT_DIGITS),
+    "gateway_name_key": Conflict("name", ErrorCode.GATEWAY_NAME_TAKEN),
+    "route_name_key": Conflict("name", ErrorCode.ROUTE_NAME_TAKEN),
     "mailing_window_ends_after_its_start": Invalid("end_datetime", ErrorCode.END_NOT_AFTER_START),
     "mailing_text_is_1_to_1600_characters": Invalid("text", ErrorCode.TEXT_LENGTH),
 }

@@ -81,6 +81,13 @@ class Label(PlainText):
         return normal(super()._deserialize(value, attr, data, **kwargs))
 
 
+class NameOrNone(PlainText):
+    """The name of something; None for null and for an empty string, which a form sends for no choice."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs) or None
+
+
 class Region(PlainText):
     """The two letters of a country that has phone numbers, in either case; an empty string is None."""
 
@@ -116,6 +123,27 @@ class Codes(ma.fields.Field[list[str]]):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.make_error("invalid")
         return value
+
+
+_PLAIN = PlainText()
+
+
+class Texts(ma.fields.Field[dict[str, str]]):
+    """An object whose values are strings. Unlike marshmallow's Dict it has one error, not one for each value."""
+
+    default_error_messages = {"invalid": ErrorCode.NOT_AN_OBJECT_OF_TEXTS()}
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        text = {"type": "string", "pattern": NO_NUL}
+        super().__init__(metadata={"type": "object", "additionalProperties": text, **metadata}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        try:
+            return {str(_PLAIN.deserialize(name)): str(_PLAIN.deserialize(text)) for name, text in value.items()}
+        except ma.ValidationError:
+            raise self.make_error("invalid") from None
 
 
 class Timezone(PlainText):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 
 from api.clients.schemas import ClientSchema
+from api.gateways.schemas import Price
 from api.http.fields import ObjectOrNull
 from api.http.schemas import ResponseSchema, WarningSchema
 from api.mailings.audience_count import COUNT_LIMIT
@@ -59,6 +60,29 @@ class SegmentsSchema(ResponseSchema):
     )
 
 
+class CostSchema(ResponseSchema):
+    """A cost in one currency."""
+
+    cost = Price(required=True, metadata={"description": "A decimal number.", "example": "4.50"})
+    currency = ma.fields.String(required=True, metadata={"description": "Its currency.", "example": "EUR"})
+
+
+class ShareSchema(ResponseSchema):
+    """The share of a mailing that one gateway gets."""
+
+    gateway = ma.fields.String(required=True, metadata={"description": "The gateway's name.", "example": "default"})
+    messages = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Its messages.", "example": 100}
+    )
+    segments = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Their segments.", "example": 100}
+    )
+    cost = Price(required=True, metadata={"description": "Their cost; null if the price is not known."})
+    currency = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "The currency of the cost.", "example": "EUR"}
+    )
+
+
 class PlanSchema(ResponseSchema):
     """The estimate of a mailing."""
 
@@ -91,11 +115,22 @@ class PlanSchema(ResponseSchema):
         metadata={
             "type": "string",
             "pattern": r"^[0-9]+(\.[0-9]+)?$",
-            "description": "A decimal number, at `PRICE_PER_SEGMENT`; null when that is not set.",
+            "description": "A decimal number; null when a price is not known, or prices are in several currencies. A "
+            "gateway without a price of its own has `PRICE_PER_SEGMENT`.",
             "example": "4.50",
         },
     )
     currency = ma.fields.String(required=True, metadata={"description": "Currency of the cost.", "example": "EUR"})
+    costs = ma.fields.List(
+        ma.fields.Nested(CostSchema),
+        required=True,
+        metadata={"description": "The cost in each currency, of the gateways whose price is known."},
+    )
+    shares = ma.fields.List(
+        ma.fields.Nested(ShareSchema),
+        required=True,
+        metadata={"description": "The gateways that would get its messages now, the largest share first."},
+    )
     seconds_needed = ma.fields.Float(
         required=True,
         allow_none=True,

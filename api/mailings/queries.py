@@ -34,7 +34,7 @@ from shared.domain.mailing_rules import warnings_about
 from shared.domain.sentences import ErrorCode
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import NotFound
-from shared.schema import Client, Mailing, MailingEvent, MailingText, MessageCountDelta
+from shared.schema import Client, Gateway, Mailing, MailingEvent, MailingText, MessageCountDelta, Route
 
 _LISTED = select(Mailing).where(Mailing.deleted_at.is_(None))
 _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
@@ -49,7 +49,7 @@ MailingRow = Mailing
 """A mailing without its counts, as `mailing_row` and the services return it."""
 
 MailingSummary = dict[str, Any]
-"""The columns of a mailing with its `text`, `messages` (by status) and `warnings`."""
+"""The columns of a mailing with its `text`, `route`, `gateway`, `messages` (by status) and `warnings`."""
 
 
 def mailings_after(after: int, limit: int) -> Sequence[MailingSummary]:
@@ -119,6 +119,8 @@ def _statement(page: Select[Any]) -> Select[Any]:
         select(
             *(getattr(mailing, name) for name in _COLUMNS),
             _text(mailing).label("text"),
+            _name(Route, mailing.route_id).label("route"),
+            _name(Gateway, mailing.gateway_id).label("gateway"),
             _has_matching_clients(mailing).label("has_matching_client"),
             CLOCK.label("now"),
             *counts.c,
@@ -134,6 +136,10 @@ def _text(mailing: type[Mailing]) -> ScalarSelect[str]:
         .where(MailingText.mailing_id == mailing.id, MailingText.revision == mailing.text_revision)
         .scalar_subquery()
     )
+
+
+def _name(table: type[Route] | type[Gateway], row_id: InstrumentedAttribute[int | None]) -> ScalarSelect[str]:
+    return select(table.name).where(table.id == row_id).scalar_subquery()
 
 
 def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
@@ -161,7 +167,7 @@ def _summary(row: Row[Any]) -> MailingSummary:
     values = tuple(row)
     counts = values[-len(_STATUSES) :]
     summary: MailingSummary = dict(zip(_COLUMNS, values, strict=False))
-    summary["text"] = row.text
+    summary |= {"text": row.text, "route": row.route, "gateway": row.gateway}
     summary["messages"] = dict(zip(_STATUSES, counts, strict=True))
     summary["warnings"] = warnings_about(
         cast_type(MailingRow, row),

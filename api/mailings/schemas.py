@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NOT_BLANK, Instant, Label, PlainText
+from api.http.fields import NO_NUL, NOT_BLANK, Instant, Label, NameOrNone, PlainText
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from api.mailings.services import Resolution
@@ -63,6 +63,21 @@ class MailingSchema(ResponseSchema):
             "example": "resend",
         },
     )
+    route = NameOrNone(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The name of the route of its messages; null for the one that each number has.",
+            "nullable": True,
+            "pattern": NO_NUL,
+            "example": None,
+        },
+    )
+    gateway = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The gateway that it tests, which its message takes alone; null otherwise."},
+    )
     status = ma.fields.Enum(
         MailingStatus,
         by_value=ma.fields.String,
@@ -113,7 +128,7 @@ class MailingBody(RequestSchema, MailingSchema):
     class Meta(RequestSchema.Meta):
         """The fields that a caller sets: shared.domain.mailing_rules.MailingFields."""
 
-        fields = ("start_datetime", "text", "mark", "end_datetime", "on_unknown")
+        fields = ("start_datetime", "text", "mark", "end_datetime", "on_unknown", "route")
 
     on_unknown = ma.fields.Enum(
         OnUnknown,
@@ -122,6 +137,16 @@ class MailingBody(RequestSchema, MailingSchema):
             "description": "After an attempt that may have been delivered: `resend` the same message, or `hold` it (it "
             "ends as `unknown`, and a person decides). If left out: `resend` for a new mailing, no change otherwise.",
             "example": "resend",
+        },
+    )
+    route = NameOrNone(
+        allow_none=True,
+        metadata={
+            "description": "The name of a route for its messages; null for the one that each number has. If left out: "
+            "null for a new mailing, no change otherwise.",
+            "nullable": True,
+            "pattern": NO_NUL,
+            "example": None,
         },
     )
 

@@ -14,6 +14,8 @@ from api.audit.recorder import changes_of, nothing_changed, record_changes
 from api.clock import CLOCK, now
 from api.database import execute
 from api.extensions import db
+from api.message_routes.queries import route_name
+from api.message_routes.services import route_id_of
 from api.principal import name_of_caller
 from api.statistics.queries import unended_mailings
 from shared.domain.mailing_rules import (
@@ -70,6 +72,7 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Ma
         start_datetime=mailing.start_datetime,
         end_datetime=mailing.end_datetime,
         on_unknown=mailing.on_unknown,
+        route=route_name(mailing.route_id),
     )
 
 
@@ -81,6 +84,7 @@ def add_mailing(fields: MailingFields) -> int:
         start_datetime=fields.start_datetime,
         end_datetime=fields.end_datetime,
         on_unknown=fields.on_unknown,
+        route_id=route_id_of(fields.route),
         text_revision=1,
     )
     db.session.add(mailing)
@@ -101,8 +105,10 @@ def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields
         mailing.text_revision += 1
         _write_text(mailing, after.text)
         changes["text"] = [mailing.text_revision - 1, mailing.text_revision]
+    if "route" in changed:
+        mailing.route_id = route_id_of(after.route)
     for name in changed:
-        if name != "text":
+        if name not in ("text", "route"):
             setattr(mailing, name, getattr(after, name))
     mailing.updated_at = CLOCK
     add_history_entry(mailing, "edit", changes=changes)

@@ -6,7 +6,9 @@ audience of one, so that it needs no tag.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -36,25 +38,35 @@ class TestSendBody(RequestSchema):
     )
 
 
+class TestMessage(NamedTuple):
+    """A test, and its message."""
+
+    mailing_id: int
+    message_id: int
+
+
 def send_test_message(mailing_id: int, phone_number: int) -> int:
     """Adds the test, launched, and returns its id. Raises NotFound, and Conflict for a number that no client has."""
     mailing, fields = lock_mailing(mailing_id)
+    test = add_test(f"test of mailing {mailing_id}", phone_number, fields)
+    add_history_entry(mailing, "test", EventDetail.TESTED(mailing=test.mailing_id))
+    return test.mailing_id
+
+
+def add_test(mark: str, phone_number: int, fields: MailingFields, gateway_id: int | None = None) -> TestMessage:
+    """Adds a launched mailing with one message, which takes the route of the fields, or that gateway alone.
+
+    Raises Conflict for a number that no client has.
+    """
     # Locked as by a launch, so that a removal waits, and then finds the message.
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
     client = db.session.scalar(found)
     if client is None:
         raise Conflict("phone_number", ErrorCode.PHONE_NUMBER_OF_NO_CLIENT)
     start = now()
-    test_id = add_mailing(
-        MailingFields(
-            mark=f"test of mailing {mailing_id}",
-            text=fields.text,
-            start_datetime=start,
-            end_datetime=start + WINDOW,
-            on_unknown=fields.on_unknown,
-        )
-    )
-    launched = {"mailing_id": test_id, "client_id": client.id, "phone_number": client.phone_number}
-    execute(mailings.LAUNCH_TEST, launched, changes=[db.session.get_one(Mailing, test_id)])
-    add_history_entry(mailing, "test", EventDetail.TESTED(mailing=test_id))
-    return test_id
+    test_id = add_mailing(replace(fields, mark=mark, start_datetime=start, end_datetime=start + WINDOW))
+    mailing = db.session.get_one(Mailing, test_id)
+    if gateway_id is not None:
+        mailing.gateway_id = gateway_id
+    added = execute(mailings.LAUNCH_TEST, {"mailing_id": test_id, "client_id": client.id}, changes=[mailing])
+    return TestMessage(test_id, int(added.scalar_one()))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import func, select, tuple_
 
 from api.extensions import db
+from api.gateways.queries import gateway_names
 from api.http.serialization import row_to_dict
 from api.messages.keyset import KeysetPage
 from api.messages.pages import message_page
@@ -34,15 +36,20 @@ def messages_after(after: int, limit: int, **wanted: Any) -> Sequence[Message]:
 
 
 def message_by_id(message_id: int) -> dict[str, Any]:
-    """The columns of the message, its `reason` in words, its attempts in order as `made`, and as `claim` the claim that
-    holds it, or None. Raises NotFound.
+    """The columns of the message, its `reason` in words, its attempts in order as `made`, each with the `currency` of
+    its price, and as `claim` the claim that holds it, or None. Raises NotFound.
     """
     message = db.session.get(Message, message_id)
     if message is None:
         raise NotFound(ErrorCode.NO_SUCH_MESSAGE, message=message_id)
     attempts = select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.number)
     claim = db.session.get(Claim, message.claim_id) if message.status is MessageStatus.SENDING else None
-    return row_to_dict(message, reason=message.reason, made=db.session.scalars(attempts).all(), claim=claim)
+    currencies = {gateway.name: gateway.currency for gateway in gateway_names().values()}
+    made = [
+        SimpleNamespace(**row_to_dict(attempt, reason=attempt.reason, currency=currencies.get(attempt.gateway)))
+        for attempt in db.session.scalars(attempts)
+    ]
+    return row_to_dict(message, reason=message.reason, made=made, claim=claim)
 
 
 def is_poison_message(message: Mapping[str, Any]) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import marshmallow as ma
 
+from api.gateways.fields import NameOfGateway
+from api.gateways.schemas import Price
 from api.http.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
 from api.http.paging import PageArguments
 from api.http.schemas import ResponseSchema
@@ -78,6 +80,17 @@ class AttemptSchema(ResponseSchema):
     provider_message_id = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "The provider's id of the message, if it gave one."}
     )
+    segments = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Segments that were charged; null if nothing was accepted, or it is not known."},
+    )
+    price = Price(required=True, metadata={"description": "What it cost; null if it is not known.", "example": "0.045"})
+    currency = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The currency of the gateway's prices.", "example": "EUR"},
+    )
     reason = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "The reason as a sentence; null if there is none."}
     )
@@ -115,6 +128,12 @@ class MessageSchema(ResponseSchema):
     phone_number = PhoneNumber(
         required=True,
         metadata={**PHONE_NUMBER, "description": "The number that it is sent to.", "example": 79161234567},
+    )
+    gateway = NameOfGateway(
+        attribute="gateway_id",
+        required=True,
+        allow_none=True,
+        metadata={"description": "The gateway that it was last claimed for; null before.", "example": "default"},
     )
     status = ma.fields.Enum(
         MessageStatus,

@@ -61,13 +61,23 @@ class LedgerCollector(Collector):
         mailings = GaugeMetricFamily("gonets_mailings", "Mailings that are not removed.", labels=["status"])
         for status, count in mailings_by_status().items():
             mailings.add_metric([status], count)
+        workers = fleet()
+        available = GaugeMetricFamily(
+            "gonets_gateway_available", "Whether routes with several gateways use it.", labels=["gateway"]
+        )
+        paused = GaugeMetricFamily("gonets_gateway_paused", "Whether it is paused.", labels=["gateway"])
+        for gateway in workers.gateways:
+            available.add_metric([gateway.name], float(gateway.is_available))
+            paused.add_metric([gateway.name], float(gateway.is_paused))
         return [
             messages,
             mailings,
+            available,
+            paused,
             _gauge(
                 "gonets_due_oldest_seconds", "Seconds since the oldest due message became due.", _number(READ_WAITING)
             ),
-            _gauge("gonets_workers_alive", "Workers with a recent report.", len(fleet().alive)),
+            _gauge("gonets_workers_alive", "Workers with a recent report.", workers.workers_alive),
             _gauge(
                 "gonets_leases_run_out", "Expired leases that no worker has reclaimed.", _number(COUNT_EXPIRED_LEASES)
             ),

@@ -1,4 +1,4 @@
-"""The state of the gateway, by reports of workers and by the last request. Pure.
+"""The state of a gateway, by reports of workers and by the last request. Pure.
 
 The contract has no health check, so an idle gateway is never reported as working.
 """
@@ -9,11 +9,12 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.domain.reasons import Parameters
 from shared.domain.results import OF_THE_ACCOUNT
 from shared.domain.worker_status import GatewayHealth
+from shared.gateways.base import DEFAULT_GATEWAY
 from shared.schema import GatewayContact, WorkerReport
 
 FRESH_SECONDS = 60.0
@@ -22,7 +23,7 @@ as unknown, and sends one message alone first (worker/lanes/circuit_breaker.py, 
 
 
 class GatewayState(enum.StrEnum):
-    """The state of the gateway, as far as it is known."""
+    """The state of a gateway, as far as it is known."""
 
     OK = "ok"
     """It has responded within FRESH_SECONDS, and no worker reports a problem."""
@@ -42,10 +43,35 @@ class GatewayState(enum.StrEnum):
     """The last five are what a worker reports (shared/domain/worker_status.py)."""
 
 
+class ConfiguredGateway(NamedTuple):
+    """A gateway as it is in the database."""
+
+    name: str
+    is_paused: bool = False
+    is_available: bool = True
+    """Whether routes with several gateways use it now."""
+
+
+class Since(NamedTuple):
+    """When something began."""
+
+    at: datetime
+    at_least: bool
+    """Whether it may have begun earlier: older reports are not kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """The state of the gateway by the workers' reports and the last request."""
+    """The state of a gateway by the workers' reports and the last request."""
 
+    name: str = DEFAULT_GATEWAY
+    is_paused: bool = False
+    is_available: bool = True
+    accepted_a_second: float = 0.0
+    state_since: Since | None = None
+    """Since when the worker with the worst state has reported that."""
+    reports: int = 0
+    """Live workers that report about it."""
     state: GatewayState
     provider_code: str | None = None
     reason_code: str | None = None

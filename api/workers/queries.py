@@ -1,20 +1,21 @@
-"""Reads of the workers' reports: the workers that are alive, the state of the gateway, the sending speed."""
+"""Reads of the workers' reports: the workers that are alive, the states of gateways, the sending speed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ScalarSelect, func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 
 from api.extensions import db
-from api.workers.gateway_state import Gateway, gateway_of, worst_of
+from api.workers.gateway_state import ConfiguredGateway, Gateway, Since, gateway_of, worst_of
 from shared.domain.results import TAKEN, Result
 from shared.domain.worker_status import ALIVE_TIMEOUT, GatewayHealth
 from shared.gateways.base import DEFAULT_GATEWAY
-from shared.schema import GatewayContact, WorkerReport
+from shared.schema import Gateway as GatewayRow
+from shared.schema import GatewayAvailability, GatewayContact, WorkerReport
 
 DASHBOARD_PERIOD = timedelta(minutes=10)
 """The period that the dashboard shows."""
@@ -27,14 +28,6 @@ NOT_ACCEPTED = sum(
     (getattr(WorkerReport, result.value) for result in Result if result not in TAKEN | {Result.REFUSED}),
     WorkerReport.refused,
 )
-
-
-class Since(NamedTuple):
-    """When something began."""
-
-    at: datetime
-    at_least: bool
-    """Whether it may have begun earlier: older reports are not kept."""
 
 
 class Span(NamedTuple):
@@ -54,12 +47,16 @@ class Fleet:
     """The last report of each worker on each gateway within DASHBOARD_PERIOD, running workers first."""
     accepted_a_second: float
     """Over the reports of SPEED_PERIOD."""
-    contact: GatewayContact | None = None
-    """The last requests to the gateway; none before the first."""
+    contacts: Mapping[str, GatewayContact] = field(default_factory=dict)
+    """The last requests to each gateway; none before the first."""
     last_report: datetime | None = None
     """When a worker last reported. Reports are kept for an hour."""
-    state_since: Since | None = None
-    """Since when the worker with the worst gateway state has reported that state."""
+    since: Mapping[str, Since] = field(default_factory=dict)
+    """By gateway: since when the worker with the worst state of it has reported that."""
+    configured: Sequence[ConfiguredGateway] = (ConfiguredGateway(DEFAULT_GATEWAY),)
+    """The gateways that are not removed."""
+    speeds: Mapping[str, float] = field(default_factory=dict)
+    """`accepted_a_second` by gateway."""
 
     def is_alive(self, report: WorkerReport) -> bool:
         """Whether its worker is alive, by the age of the report."""
@@ -67,13 +64,39 @@ class Fleet:
 
     @property
     def alive(self) -> list[WorkerReport]:
-        """The last reports of the workers that are alive."""
+        """The last reports of the workers that are alive, on each gateway."""
         return [report for report in self.reports if self.is_alive(report)]
 
     @property
-    def gateway(self) -> Gateway:
-        """The state of the gateway."""
-        return gateway_of(self.alive, self.contact, self.now)
+    def workers_alive(self) -> int:
+        """The number of workers that are alive."""
+        return len({report.worker for report in self.alive})
+
+    @property
+    def silent(self) -> list[WorkerReport]:
+        """The last report of each worker that has stopped reporting without having ended."""
+        last: dict[str, WorkerReport] = {}
+        for report in self.reports:
+            if report.worker not in last or last[report.worker].at < report.at:
+                last[report.worker] = report
+        return [report for report in last.values() if not report.stopped and not self.is_alive(report)]
+
+    @property
+    def gateways(self) -> list[Gateway]:
+        """The state of each gateway, in the order in which they were added."""
+        return [self._gateway(one) for one in self.configured]
+
+    def _gateway(self, one: ConfiguredGateway) -> Gateway:
+        reports = [report for report in self.alive if report.gateway == one.name]
+        return replace(
+            gateway_of(reports, self.contacts.get(one.name), self.now),
+            name=one.name,
+            is_paused=one.is_paused,
+            is_available=one.is_available,
+            accepted_a_second=self.speeds.get(one.name, 0.0),
+            state_since=self.since.get(one.name),
+            reports=len(reports),
+        )
 
 
 def fleet() -> Fleet:
@@ -89,24 +112,48 @@ def fleet() -> Fleet:
         select(WorkerReport).where(tuple_(WorkerReport.at, WorkerReport.worker, WorkerReport.gateway).in_(last))
     ).all()
     written = select(func.max(WorkerReport.at)).where(WorkerReport.at <= func.clock_timestamp()).scalar_subquery()
-    now, speed, last_report = db.session.execute(select(func.now(), _speed(), written)).one()
-    ordered = sorted(reports, key=lambda report: (report.stopped, report.worker, report.gateway))
-    seen = Fleet(now, ordered, speed or 0.0, db.session.get(GatewayContact, DEFAULT_GATEWAY), last_report)
-    worst = worst_of(seen.alive)
-    is_impaired = worst is not None and worst.gateway_state is not GatewayHealth.OK
-    return replace(seen, state_since=_since(worst)) if worst and is_impaired else seen
+    now, last_report = db.session.execute(select(func.now(), written)).one()
+    speeds = {row.gateway: row.speed for row in db.session.execute(_speeds())}
+    seen = Fleet(
+        now,
+        sorted(reports, key=lambda report: (report.stopped, report.worker, report.gateway)),
+        sum(speeds.values()),
+        {contact.gateway: contact for contact in db.session.scalars(select(GatewayContact))},
+        last_report,
+        configured=_configured(),
+        speeds=speeds,
+    )
+    return replace(seen, since=_impaired_since(seen))
+
+
+def _configured() -> list[ConfiguredGateway]:
+    columns = select(GatewayRow.name, GatewayRow.paused_at.is_not(None), GatewayAvailability.available)
+    joined = columns.join(GatewayAvailability, GatewayAvailability.gateway_id == GatewayRow.id)
+    found = db.session.execute(joined.where(GatewayRow.removed_at.is_(None)).order_by(GatewayRow.id))
+    return [ConfiguredGateway(*row) for row in found]
+
+
+def _impaired_since(seen: Fleet) -> dict[str, Since]:
+    since = {}
+    for one in seen.configured:
+        worst = worst_of([report for report in seen.alive if report.gateway == one.name])
+        if worst is not None and worst.gateway_state is not GatewayHealth.OK:
+            since[one.name] = _since(worst)
+    return since
 
 
 def present_speed() -> float:
-    """Messages a second that the gateway has accepted from all workers within SPEED_PERIOD."""
-    return db.session.scalar(select(_speed())) or 0.0
+    """Messages a second that gateways have accepted from all workers within SPEED_PERIOD."""
+    return sum((row.speed for row in db.session.execute(_speeds())), 0.0)
 
 
-def _speed() -> ScalarSelect[float | None]:
-    speeds = select((func.sum(ACCEPTED) / func.sum(WorkerReport.interval_seconds)).label("speed"))
+def _speeds() -> Select[str, float]:
+    """Messages a second that each gateway has accepted, of all workers together."""
+    speed = (func.sum(ACCEPTED) / func.sum(WorkerReport.interval_seconds)).label("speed")
     lately = WorkerReport.at.between(func.now() - SPEED_PERIOD, func.clock_timestamp())
-    each = speeds.where(lately).group_by(WorkerReport.worker, WorkerReport.gateway).subquery()
-    return select(func.sum(each.c.speed)).scalar_subquery()
+    each = select(WorkerReport.gateway, speed).where(lately)
+    of_worker = each.group_by(WorkerReport.worker, WorkerReport.gateway).subquery()
+    return select(of_worker.c.gateway, func.sum(of_worker.c.speed).label("speed")).group_by(of_worker.c.gateway)
 
 
 def _since(report: WorkerReport) -> Since:

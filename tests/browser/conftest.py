@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, ViewportSize
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.browser.chromium import chromium
 from tests.browser.service import Service, start_api, start_worker
 from tests.database import DatabaseCleaner

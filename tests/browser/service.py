@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import requests
 
-from sandbox.gateway_client import SandboxGateway
 from sandbox.parent_death_signal import die_with_parent
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.sandbox_launcher import free_port
 from tests.acceptance.worker_fleet import Fleet
 from tests.database import ROOT

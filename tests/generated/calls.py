@@ -11,6 +11,14 @@ MAILING = {
     "mark": "vip",
     "end_datetime": "2032-06-03T18:25:43.511Z",
 }
+GATEWAY = {
+    "name": "second",
+    "provider": "gonets",
+    "address": "http://127.0.0.1:9",
+    "credentials": {"token": "secret"},
+    "segment_price": "0.045",
+    "currency": "EUR",
+}
 CSV = "phone_number,operator_code,tag,timezone\n79161234568,916,vip,Mars\n79161234569,916,vip,UTC\n"
 
 
@@ -67,6 +75,28 @@ CALLS = [
     Call("listMessages", 200, {"phone_number": 79000000001, "client_id": 1}),
     Call("getMessage", 200, {"message_id": 2}),
     Call("getStatistics", 200),
+    Call("createGateway", 201, {"Idempotency-Key": "gateway"}, GATEWAY),
+    Call("createGateway", 409, {}, GATEWAY),
+    Call("createGateway", 422, {}, GATEWAY | {"address": "http://10.0.0.1"}),
+    Call("listGateways", 200),
+    Call("getGateway", 200, {"gateway_id": 2}),
+    Call("updateGateway", 200, {"gateway_id": 2}, {"rate": 5.5, "concurrency": 8}),
+    Call("testGateway", 201, {"gateway_id": 2}, {"phone_number": 79161234567, "text": "A test"}),
+    Call("pauseGateway", 200, {"gateway_id": 1}),
+    Call("resumeGateway", 200, {"gateway_id": 1}),
+    Call("deleteGateway", 409, {"gateway_id": 2}),
+    Call(
+        "createRoute",
+        201,
+        {},
+        {"name": "abroad", "gateways": [{"gateway": "second", "weight": 1}], "prefixes": ["380"]},
+    ),
+    Call("createRoute", 409, {}, {"name": "other", "gateways": [{"gateway": "default"}], "prefixes": ["380"]}),
+    Call("listRoutes", 200),
+    Call("updateRoute", 200, {"route_id": 2}, {"gateways": [{"gateway": "default"}], "operator_codes": ["50"]}),
+    Call("getRoute", 200, {"route_id": 2}),
+    Call("deleteRoute", 204, {"route_id": 2}),
+    Call("listProviders", 200),
     Call("createKey", 201, {}, {"name": "a test", "role": "viewer", "expires_at": "2032-06-02T18:25:43.511Z"}),
     Call("createKey", 201, {}, {"name": "another test", "role": "operator", "expires_at": None}),
     Call("listKeys", 200),

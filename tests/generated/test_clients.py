@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests import required_tools
@@ -63,7 +64,9 @@ def url(clean_database: str, connection: Connection, queue: Queue) -> Iterator[s
     add_running_mailing(connection, 2, on_unknown="hold")
     for claimed in queue.claim(2):
         queue.record([answer(claimed, "refused" if claimed.message_id == 1 else "ambiguous")])
-    with served(clean_database, API_WORKERS="1", PRICE_PER_SEGMENT="0.045", GATEWAY_RATE="10") as running:
+    settings = {"PRICE_PER_SEGMENT": "0.045", "GATEWAY_RATE": "10", "CREDENTIALS_KEY": Fernet.generate_key().decode()}
+    settings["GATEWAY_ALLOWED_NETWORKS"] = "127.0.0.0/8"
+    with served(clean_database, None, API_WORKERS="1", **settings) as running:
         yield f"http://127.0.0.1:{running.port}"
 
 

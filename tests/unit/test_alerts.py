@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from api.console.alerts import IDLE_WARNING_SECONDS, START_TOLERANCE, PendingWork, Problem, problems_about, problems_of
-from api.mailings.backlog import Overdue, Waiting
-from api.workers.gateway_state import FRESH_SECONDS, GatewayState, gateway_of
-from api.workers.queries import Fleet, Since
+from api.mailings.waiting_messages import Overdue, Waiting
+from api.workers.gateway_state import FRESH_SECONDS, ConfiguredGateway, GatewayState, Since, gateway_of
+from api.workers.queries import Fleet
 from shared.domain.mailing_rules import MailingWarning
 from shared.domain.results import Result
 from shared.domain.statuses import MailingStatus
@@ -55,7 +55,7 @@ def load(*waiting: int, overdue: Overdue | None = None) -> PendingWork:
 
 def found(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0) -> list[Problem]:
     waiting = load(*(one["messages"]["pending"] for one in mailings or [] if one["status"] == "running"))
-    return problems_of(Fleet(NOON, reports, speed, WELL), mailings or [], waiting, rate=0.0)
+    return problems_of(Fleet(NOON, reports, speed, {"default": WELL}), mailings or [], waiting, rate=0.0)
 
 
 def codes(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0) -> list[str]:
@@ -105,7 +105,7 @@ def test_a_gateway_that_has_slowed_down_and_was_not_asked_since_is_idle() -> Non
 
 def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_is_so() -> None:
     reports = [report(state="misconfigured"), report("two")]
-    fleet = Fleet(NOON, reports, 0.0, contact(3, 900), state_since=Since(ago(600), at_least=False))
+    fleet = Fleet(NOON, reports, 0.0, {"default": contact(3, 900)}, since={"default": Since(ago(600), at_least=False)})
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     facts = problem.facts
     moments = facts["answered_at"], facts["asked_at"], facts["state_since"].at
@@ -116,13 +116,13 @@ def test_a_problem_of_the_gateway_says_when_it_last_answered_and_since_when_it_i
 def test_a_last_request_without_an_answer_is_a_problem_although_no_worker_reports_one() -> None:
     # What a worker said that has stopped since is not since when it is so.
     since = Since(ago(600), at_least=False)
-    fleet = Fleet(NOON, [report()], 0.0, contact(100, 900, Result.UNREACHABLE), state_since=since)
+    fleet = Fleet(NOON, [report()], 0.0, {"default": contact(100, 900, Result.UNREACHABLE)}, since={"default": since})
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     assert (problem.code, problem.facts["state_since"]) == ("no_answer", None)
 
 
 def test_a_last_request_that_was_refused_is_shown_as_a_warning() -> None:
-    fleet = Fleet(NOON, [report()], 0.0, contact(3600, 3600, Result.MISCONFIGURED))
+    fleet = Fleet(NOON, [report()], 0.0, {"default": contact(3600, 3600, Result.MISCONFIGURED)})
     (problem,) = problems_of(fleet, [], load(), rate=0.0)
     assert (problem.code, problem.level) == ("last_refused", "warning")
 
@@ -149,19 +149,19 @@ OVERDUE = Overdue(1, ago(START_TOLERANCE + 1), {7: "vip"})
 def test_no_live_worker_is_severe_when_messages_are_pending(
     reports: list[WorkerReport], to_do: PendingWork, level: str
 ) -> None:
-    (problem,) = problems_of(Fleet(NOON, reports, 0.0, WELL, ago(60)), [], to_do, rate=0.0)
+    (problem,) = problems_of(Fleet(NOON, reports, 0.0, {"default": WELL}, ago(60)), [], to_do, rate=0.0)
     assert (problem.code, problem.level, problem.facts["last"]) == ("no_worker", level, ago(60))
 
 
 def test_no_live_worker_is_shown_with_what_is_overdue_and_since_when() -> None:
-    (problem,) = problems_of(Fleet(NOON, [], 0.0, WELL), [], load(overdue=OVERDUE), rate=0.0)
+    (problem,) = problems_of(Fleet(NOON, [], 0.0, {"default": WELL}), [], load(overdue=OVERDUE), rate=0.0)
     facts = problem.facts
     assert (facts["late"], facts["since"], facts["clients"]) == (1, ago(START_TOLERANCE + 1), 20_000)
 
 
 @pytest.mark.parametrize(("late", "code"), [(START_TOLERANCE, []), (START_TOLERANCE + 1, ["not_started"])])
 def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code: list[str]) -> None:
-    fleet = Fleet(NOON, [report()], 0.0, WELL)
+    fleet = Fleet(NOON, [report()], 0.0, {"default": WELL})
     to_do = load(overdue=Overdue(1, ago(late), {7: "vip"}))
     assert [problem.code for problem in problems_of(fleet, [], to_do, rate=0.0)] == code
 
@@ -183,12 +183,15 @@ def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code:
 def test_a_mailing_is_concerned_by_the_gateway_while_it_has_something_to_send(
     of: dict[str, Any], code: list[str]
 ) -> None:
-    fleet = Fleet(NOON, [report(state="misconfigured")], 10.0, WELL)
+    fleet = Fleet(NOON, [report(state="misconfigured")], 10.0, {"default": WELL})
     assert [problem.code for problem in problems_about(of, fleet, load(5), rate=0.0)] == code
 
 
 def test_a_mailing_that_should_have_started_says_so_with_its_own_figures() -> None:
-    fleet, others = Fleet(NOON, [], 0.0, WELL), load(0, 900, overdue=Overdue(3, ago(9000), {7: "vip", 9: "all"}))
+    fleet, others = (
+        Fleet(NOON, [], 0.0, {"default": WELL}),
+        load(0, 900, overdue=Overdue(3, ago(9000), {7: "vip", 9: "all"})),
+    )
     (problem,) = problems_about(mailing(0, status="scheduled"), fleet, others, rate=0.0)
     facts = problem.facts
     assert (problem.level, facts["due"], facts["late"], facts["since"]) == ("danger", 0, 1, ago(60))
@@ -214,7 +217,7 @@ def test_an_end_that_is_near_says_what_is_left_and_how_long_that_takes() -> None
 
 
 def test_the_speed_is_shared_with_mailings_that_are_not_listed() -> None:
-    fleet = Fleet(NOON, [report()], 10.0, WELL)
+    fleet = Fleet(NOON, [report()], 10.0, {"default": WELL})
     alone, beside = (problems_about(mailing(400), fleet, load(400, *others), rate=0.0) for others in ((), (400,)))
     assert ([one.code for one in alone], [one.code for one in beside]) == ([], ["end_is_near"])
 
@@ -238,3 +241,37 @@ def test_a_mailing_that_nobody_matches_is_a_problem_before_it_starts() -> None:
 def test_severe_problems_come_first() -> None:
     found = codes(report("one", state="circuit_open"), report("two", ago=60.0), mailings=[mailing(1000)])
     assert found == ["gateway_away", "worker_silent", "end_is_near"]
+
+
+def of_several(*reports: WorkerReport, **paused: bool) -> list[Problem]:
+    configured = [ConfiguredGateway(name, is_paused) for name, is_paused in paused.items()]
+    return problems_of(Fleet(NOON, reports, 1.0, {"default": WELL}, configured=configured), [], load(5), rate=0.0)
+
+
+def report_on(gateway: str, state: str) -> WorkerReport:
+    made = report("one", state=state)
+    made.gateway = gateway
+    return made
+
+
+def test_each_gateway_has_problems_of_its_own() -> None:
+    reports = (report_on("default", "ok"), report_on("second", "no_credit"), report_on("third", "circuit_open"))
+    problems = of_several(*reports, default=False, second=False, third=False)
+    assert [(one.code, one.facts["name"], one.facts["of_environment"]) for one in problems] == [
+        ("no_credit", "second", False),
+        ("gateway_away", "third", False),
+    ]
+
+
+def test_a_paused_gateway_is_no_problem_unless_all_are() -> None:
+    reports = (report_on("default", "ok"), report_on("second", "misconfigured"))
+    assert of_several(*reports, default=False, second=True) == []
+    assert [(one.code, one.level) for one in of_several(*reports, default=True, second=True)] == [
+        ("all_paused", "danger")
+    ]
+
+
+def test_a_worker_that_reports_on_one_gateway_only_is_not_silent() -> None:
+    old = report_on("second", "ok")
+    old.at = ago(300)
+    assert of_several(report_on("default", "ok"), old, default=False, second=False) == []

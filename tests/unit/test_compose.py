@@ -74,3 +74,14 @@ def test_the_first_start_needs_no_settings() -> None:
     found = services()
 
     assert found["migrate"]["environment"]["PGPASSWORD"] == found["db"]["environment"]["POSTGRES_PASSWORD"]
+
+
+def test_the_key_of_credentials_is_made_before_whoever_reads_it_starts() -> None:
+    found = services()
+    assert "make-credentials-key /credentials/key" in " ".join(found["migrate"]["command"])
+    assert found["migrate"]["volumes"] == ["credentials:/credentials"]
+    for name in ("api", "worker"):
+        assert "credentials:/credentials:ro" in found[name]["volumes"]
+        assert found[name]["environment"]["CREDENTIALS_KEY_FILE"] == "/credentials/key"
+    for file in ("Dockerfile.api", "Dockerfile.worker"):
+        assert "install --directory --owner 10001" in (ROOT / file).read_text()

@@ -25,6 +25,15 @@ CONSOLE = {
     "mailings/<id:mailing_id>/edit": "updateMailing",
     "mailings/<id:mailing_id>/test": "testMailing",
     "mailings/estimate": "planMailing",
+    "gateways/new": "createGateway",
+    "gateways/<id:gateway_id>/edit": "updateGateway",
+    "gateways/<id:gateway_id>/pause": "pauseGateway",
+    "gateways/<id:gateway_id>/resume": "resumeGateway",
+    "gateways/<id:gateway_id>/remove": "deleteGateway",
+    "gateways/<id:gateway_id>/test": "testGateway",
+    "routes/new": "createRoute",
+    "routes/<id:route_id>/edit": "updateRoute",
+    "routes/<id:route_id>/remove": "deleteRoute",
     "ledger/<id:message_id>/resolve": "resolveMessage",
 }
 """The operationId of what each page does when its form is sent; those of one mailing are in OPERATIONS."""

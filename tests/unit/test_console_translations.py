@@ -22,6 +22,7 @@ from shared.domain.client_rules import ClientWarning
 from shared.domain.mailing_rules import MailingWarning
 from shared.domain.reasons import REFUSED_WITHOUT_WORDS, RESULT_CAME_LATER, SENTENCES, ReasonCode, sentence
 from shared.domain.sentences import ErrorCode, EventDetail
+from shared.gateways.registry import PROVIDERS
 from tests.database import ROOT
 
 CONSOLE = Path(api.console.__file__).parent
@@ -78,6 +79,13 @@ def test_every_warning_and_every_sentence_of_a_library_has_a_translation() -> No
     told = [one.message for one in named if isinstance(one, MailingWarning | ClientWarning)]
     assert len(told) > 5
     assert [sentence for sentence in (*told, *LIBRARY, *MEANINGS.values()) if sentence not in RUSSIAN] == []
+
+
+def test_every_label_of_a_provider_s_fields_has_a_translation() -> None:
+    labels = {one.label for provider in PROVIDERS.values() for one in provider.fields}
+    assert len(labels) > 10
+    # Other titles are names.
+    assert [label for label in (*labels, PROVIDERS["http"].title) if label not in RUSSIAN] == []
 
 
 def sources() -> Iterator[tuple[Path, ast.AST]]:

@@ -17,6 +17,7 @@ class _Forms(HTMLParser):
         """Of all fields and buttons, also of those that an untouched form would not send."""
         self._inside = False
         self._area: str | None = None
+        self._choice: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -30,17 +31,23 @@ class _Forms(HTMLParser):
             self.names[-1].add(given["name"])
             if "disabled" in given:
                 return
-            if tag == "textarea":
+            if tag == "select":
+                self._choice = given["name"]
+            elif tag == "textarea":
                 self._area = given["name"]
                 self.forms[-1][self._area] = ""
             elif tag == "input" and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
                 self.forms[-1][given["name"]] = given.get("value", "")
+        elif tag == "option" and self._choice and ("selected" in given or self._choice not in self.forms[-1]):
+            self.forms[-1][self._choice] = given.get("value", "")  # the first one, unless another is selected
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._inside = False
         elif tag == "textarea":
             self._area = None
+        elif tag == "select":
+            self._choice = None
 
     def handle_data(self, data: str) -> None:
         if self._area is not None:

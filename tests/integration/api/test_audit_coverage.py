@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 import pytest
 import requests
+from cryptography.fernet import Fernet
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -25,6 +27,8 @@ from api.database_url import database_url as parse_database_url
 from api.oidc_settings import ProviderSettings
 from api.permissions import SAFE_METHODS
 from api.settings import ApiSettings
+from shared.credentials import CredentialCipher
+from shared.gateways.addresses import allowed_networks
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body
 from tests.integration.api.html_forms import fields_of
@@ -41,10 +45,14 @@ MAILING_FORM = {
     "start_datetime": "2032-06-02T21:00",
     "end_datetime": "2032-06-03T21:00",
 }
+GATEWAY_FORM = {"provider": "gonets", "name": "third", "address": "http://127.0.0.1:9", "credentials.token": "secret"}
+GATEWAY_FORM |= {"receipt_hours": "72"}
+PRICE_FORM = {"segment_price": "0.05", "currency": "EUR", "receipt_hours": "72"}
+ROUTE_FORM = {"name": "abroad", "mode": "order", "place.default": "1", "prefixes": "380 +381"}
 KEPT_APART = ["audit_entry", "idempotency_key", "alembic_version"]
 """Tables that are not compared: the audit itself, and answers kept to be repeated."""
-NOT_DATA = frozenset({"db", "openapi"})
-"""Groups of commands that extensions bring: migrations, which change the schema, and printing the document."""
+NOT_DATA = frozenset({"check-contract", "db", "openapi"})
+"""Commands without data: reading a file, and those of extensions, migrations and printing the document."""
 
 
 @dataclass
@@ -142,6 +150,11 @@ def run(*arguments: str) -> Act:
     return act
 
 
+def make_key(service: Service) -> None:
+    with TemporaryDirectory() as folder:
+        run("make-credentials-key", f"{folder}/key")(service)
+
+
 def reopen_one(service: Service) -> None:
     """The command, when there is a mailing that has ended although its messages have not."""
     mailing_id = add_running_mailing(service.connection, 1)
@@ -209,6 +222,23 @@ def send_test_by_api(service: Service) -> Answer:
     )
 
 
+def send_gateway_test(service: Service) -> Answer:
+    number = value(service.connection, "SELECT phone_number FROM client WHERE id = 1")
+    body = {"phone_number": number, "text": "A test"}
+    return service.api.post("/v1/gateway/1/test/", json=body, headers={"Idempotency-Key": "gateway-test"})
+
+
+def send_gateway_test_by_form(service: Service) -> Answer:
+    number = value(service.connection, "SELECT phone_number FROM client WHERE id = 1")
+    return service.api.post("/gateways/1/test/", data={"phone_number": number, "text": "A test"})
+
+
+def change_route(service: Service) -> Answer:
+    moment = value(service.connection, "SELECT updated_at FROM route WHERE id = 2")
+    form = ROUTE_FORM | {"updated_at": moment.astimezone(UTC).isoformat(), "prefixes": "382"}
+    return service.api.post("/routes/2/edit/", data=form)
+
+
 create_client = send("POST", "/v1/client/create/", json=client_body())
 update_client = send("PUT", "/v1/client/1/", json=client_body(tag="other"))
 create_once = send("POST", "/v1/mailing/create/", json=mailing_body(), headers={"Idempotency-Key": "1"})
@@ -222,6 +252,16 @@ send_draft = fill_in("/mailings/drafts/1/", confirm="nobody_matches")
 create_draft = send("POST", "/v1/draft/create/", json=mailing_body(), headers={"Idempotency-Key": "draft"})
 update_draft = send("PUT", "/v1/draft/1/", json={"text": "Half a"})
 send_draft_by_api = send("POST", "/v1/draft/1/send/", json={"confirm": ["nobody_matches"]})
+GATEWAY = {"name": "second", "provider": "gonets", "address": "http://127.0.0.1:9", "credentials": {"token": "secret"}}
+create_gateway = send("POST", "/v1/gateway/", json=GATEWAY, headers={"Idempotency-Key": "gateway"})
+update_gateway = send("PUT", "/v1/gateway/2/", json={"rate": 5})
+create_route = send(
+    "POST",
+    "/v1/route/",
+    json={"name": "abroad", "gateways": [{"gateway": "default"}], "prefixes": ["380"]},
+    headers={"Idempotency-Key": "route"},
+)
+update_route = send("PUT", "/v1/route/2/", json={"prefixes": ["381"]})
 resolve = send("POST", "/v1/message/2/resolve/", json={"outcome": "arrived"})
 
 API_CASES = {
@@ -312,6 +352,48 @@ API_CASES = {
             send("POST", "/v1/message/77/resolve/", json={"outcome": "arrived"}),
         ),
     ),
+    "POST Gateways.Gateways": Case(
+        ((create_gateway, ["createGateway"]),),
+        (create_gateway, send("POST", "/v1/gateway/", json=GATEWAY), send("POST", "/v1/gateway/", json={})),
+    ),
+    "PUT Gateways.GatewayById": Case(
+        ((create_gateway, ["createGateway"]), (update_gateway, ["updateGateway"])),
+        (
+            update_gateway,
+            send("PUT", "/v1/gateway/1/", json={"rate": 5}),
+            send("PUT", "/v1/gateway/2/", json={"rate": 6}, headers={"If-Match": '"x"'}),
+        ),
+    ),
+    "DELETE Gateways.GatewayById": Case(
+        ((create_gateway, ["createGateway"]), (send("DELETE", "/v1/gateway/2/"), ["deleteGateway"])),
+        tuple(send("DELETE", f"/v1/gateway/{id_}/") for id_ in (1, 2)),
+    ),
+    "POST Gateways.GatewayPause": Case(
+        ((send("POST", "/v1/gateway/1/pause/"), ["pauseGateway"]),), (send("POST", "/v1/gateway/1/pause/"),)
+    ),
+    "POST Gateways.GatewayResume": Case(
+        (
+            (send("POST", "/v1/gateway/1/pause/"), ["pauseGateway"]),
+            (send("POST", "/v1/gateway/1/resume/"), ["resumeGateway"]),
+        ),
+        (send("POST", "/v1/gateway/1/resume/"),),
+    ),
+    "POST Gateways.GatewayTest": Case(
+        ((send_gateway_test, ["testGateway"]),),
+        (
+            send_gateway_test,
+            send("POST", "/v1/gateway/1/test/", json={"phone_number": 79169999999, "text": "A test"}),
+        ),
+    ),
+    "POST Routes.Routes": Case(((create_route, ["createRoute"]),), (create_route, send("POST", "/v1/route/", json={}))),
+    "PUT Routes.RouteById": Case(
+        ((create_route, ["createRoute"]), (update_route, ["updateRoute"])),
+        (update_route, send("PUT", "/v1/route/1/", json={"prefixes": ["1"]})),
+    ),
+    "DELETE Routes.RouteById": Case(
+        ((create_route, ["createRoute"]), (send("DELETE", "/v1/route/2/"), ["deleteRoute"])),
+        tuple(send("DELETE", f"/v1/route/{id_}/") for id_ in (1, 2)),
+    ),
     "POST Plans.MailingPlan": Case((), (send("POST", "/v1/mailing/plan/", json=mailing_body()),)),
     "POST Keys.NewKey": Case(
         ((send("POST", "/v1/key/create/", json={"name": "x", "role": "viewer"}), ["createKey"]),),
@@ -364,6 +446,40 @@ CONSOLE_CASES = {
     ),
     "POST console.undo_mailing": Case(
         ((post("/mailings/1/undo/"), ["undoMailing"]),), (post("/mailings/1/undo/"), post("/mailings/2/undo/"))
+    ),
+    "POST console.new_gateway": Case(
+        ((post("/gateways/new/", GATEWAY_FORM), ["createGateway"]),),
+        (post("/gateways/new/", GATEWAY_FORM), post("/gateways/new/", {"provider": "gonets"}), post("/gateways/new/")),
+    ),
+    "POST console.edit_gateway": Case(
+        ((edit("gateway", "/gateways/1/edit/", PRICE_FORM), ["updateGateway"]),),
+        (edit("gateway", "/gateways/1/edit/", PRICE_FORM), post("/gateways/1/edit/", PRICE_FORM)),
+    ),
+    "POST console.pause_gateway": Case(
+        ((post("/gateways/1/pause/"), ["pauseGateway"]),), (post("/gateways/1/pause/"),)
+    ),
+    "POST console.resume_gateway": Case(
+        ((post("/gateways/1/pause/"), ["pauseGateway"]), (post("/gateways/1/resume/"), ["resumeGateway"])),
+        (post("/gateways/1/resume/"),),
+    ),
+    "POST console.remove_gateway": Case(
+        ((create_gateway, ["createGateway"]), (post("/gateways/2/remove/"), ["deleteGateway"])),
+        tuple(post(f"/gateways/{id_}/remove/") for id_ in (1, 2)),
+    ),
+    "POST console.gateway_test": Case(
+        ((send_gateway_test_by_form, ["testGateway"]),),
+        (post("/gateways/1/test/", {"phone_number": "79169999999", "text": "x"}), post("/gateways/1/test/")),
+    ),
+    "POST console.new_route": Case(
+        ((post("/routes/new/", ROUTE_FORM), ["createRoute"]),), (post("/routes/new/", ROUTE_FORM), post("/routes/new/"))
+    ),
+    "POST console.edit_route": Case(
+        ((create_route, ["createRoute"]), (change_route, ["updateRoute"])),
+        (post("/routes/1/edit/", ROUTE_FORM), post("/routes/2/edit/", ROUTE_FORM)),
+    ),
+    "POST console.remove_route": Case(
+        ((create_route, ["createRoute"]), (post("/routes/2/remove/"), ["deleteRoute"])),
+        tuple(post(f"/routes/{id_}/remove/") for id_ in (1, 2)),
     ),
     "POST console.resolve_message": Case(
         ((post("/ledger/2/resolve/", {"outcome": "resend"}), ["resolveMessage"]),),
@@ -432,6 +548,10 @@ COMMAND_CASES = {
     "flask ledger after-restore": Case(
         ((run("ledger", "after-restore"), ["afterRestore"]),), (run("ledger", "after-restore"),)
     ),
+    "flask make-credentials-key": Case((), (make_key,)),
+    "flask rotate-credentials": Case(
+        ((create_gateway, ["createGateway"]), (run("rotate-credentials"), ["rotateCredentials"])),
+    ),
     "flask verify": Case((), (run("verify"),)),
     "flask ledger reopen": Case(((reopen_one, ["reopenMailings"]),), (run("ledger", "reopen"),)),
 }
@@ -442,7 +562,14 @@ CASES = API_CASES | CONSOLE_CASES | SIGN_IN_CASES | COMMAND_CASES
 def audited_app(database_url: str) -> Iterator[Flask]:
     with OpenIdProvider() as provider:
         settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        yield create_app(ApiSettings(database_url=parse_database_url(database_url), provider=settings))
+        yield create_app(
+            ApiSettings(
+                database_url=parse_database_url(database_url),
+                provider=settings,
+                cipher=CredentialCipher([Fernet.generate_key().decode()]),
+                gateway_networks=allowed_networks("127.0.0.0/8"),
+            )
+        )
 
 
 @pytest.fixture

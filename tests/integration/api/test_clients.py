@@ -112,8 +112,10 @@ def test_a_client_is_removed(api: Caller, slash: str) -> None:
 def test_a_change_that_changes_nothing_leaves_no_trace(api: Caller) -> None:
     client_id = add_client(api)
     before = api.get(f"/v1/client/{client_id}")
+    audited = api.get("/v1/audit/?operation=updateClient").json
     after = api.put(f"/v1/client/{client_id}", json=client_body(phone_number="+79161234567"))
     assert (after.json, after.headers["ETag"]) == (before.json, before.headers["ETag"])
+    assert api.get("/v1/audit/?operation=updateClient").json == audited
 
 
 @pytest.mark.parametrize("method", ["get", "put", "delete"])

@@ -26,7 +26,7 @@ from tests.integration.api.calls import Answer, Caller, caller
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, eventually, in_background
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 CLIENTS = 30

@@ -175,6 +175,7 @@ def test_a_client_is_added_once(api: Caller) -> None:
         ("tag=sample", 3),
         ("operator_code=916", 1),
         ("tag=sample&operator_code=916", 0),
+        ("phone=79&tag=sample", 3),
     ],
 )
 def test_clients_are_found(api: Caller, connection: Connection, query: str, found: int) -> None:
@@ -216,7 +217,10 @@ def test_messages_are_found_by_what_is_known_of_them(api: Caller, connection: Co
     assert found(f"mailing={old}") == 2
     assert found(f"mailing={old}&status=failed") == found("status=failed") == found("id=1") == 1
     assert found("phone=%2B79000000004") == 1
-    assert found("until=2026-01-01T12:01") == 2
+    assert found("until=2026-01-01T12:01") == found("until=2026-01-01T12:01&zone=Nowhere") == 2
+    # The moments themselves: from the first one on, and before the second one. The next page goes on from there.
+    assert (found("since=2026-01-01T12:00"), found("until=2026-01-01T12:00")) == (5, 0)
+    assert found("until=2026-01-01T12:01&from=2") == 1
     # Noon in London is three in Moscow.
     assert found("until=2026-01-01T14:59&zone=Europe/Moscow") == 0
     assert found(f"since=2026-01-01T12:01&mailing={new}") == 3

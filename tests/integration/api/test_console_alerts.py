@@ -105,6 +105,9 @@ def test_every_page_with_pending_messages_shows_a_gateway_problem_and_since_when
         assert len(since.findall(page)) == 1, path
         assert "No problem" not in page, path
 
+    change_mailing(connection, mailing_id, "status = 'paused'")
+    assert told not in api.get("/ledger/1/").text
+    change_mailing(connection, mailing_id, "status = 'running'")
     change_message(connection, 1, "status = 'sent', sent_at = now(), ended_at = now()")
     assert told not in api.get("/ledger/1/").text
     change_message(connection, 2, "status = 'sent', sent_at = now(), ended_at = now()")

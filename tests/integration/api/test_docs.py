@@ -50,6 +50,20 @@ OPERATIONS = {
     "getMessage": "GET /v1/message/{message_id}/",
     "resolveMessage": "POST /v1/message/{message_id}/resolve/",
     "getStatistics": "GET /v1/statistics/",
+    "listGateways": "GET /v1/gateway/",
+    "createGateway": "POST /v1/gateway/",
+    "getGateway": "GET /v1/gateway/{gateway_id}/",
+    "updateGateway": "PUT /v1/gateway/{gateway_id}/",
+    "deleteGateway": "DELETE /v1/gateway/{gateway_id}/",
+    "pauseGateway": "POST /v1/gateway/{gateway_id}/pause/",
+    "resumeGateway": "POST /v1/gateway/{gateway_id}/resume/",
+    "testGateway": "POST /v1/gateway/{gateway_id}/test/",
+    "listRoutes": "GET /v1/route/",
+    "createRoute": "POST /v1/route/",
+    "getRoute": "GET /v1/route/{route_id}/",
+    "updateRoute": "PUT /v1/route/{route_id}/",
+    "deleteRoute": "DELETE /v1/route/{route_id}/",
+    "listProviders": "GET /v1/provider/",
     "listAudit": "GET /v1/audit/",
     "createKey": "POST /v1/key/create/",
     "listKeys": "GET /v1/key/",
@@ -59,9 +73,13 @@ OPERATIONS = {
 }
 
 
-EDITS = {"updateClient", "deleteClient", "updateMailing", "deleteMailing", "updateDraft", "deleteDraft"}
+EDITS = {
+    f"{verb}{resource}"
+    for verb in ("update", "delete")
+    for resource in ("Client", "Mailing", "Draft", "Gateway", "Route")
+}
 """What takes an If-Match."""
-CONFLICTING = {"updateClient", "updateMailing", "updateDraft", "deleteDraft"}
+CONFLICTING = EDITS - {"deleteClient", "deleteMailing"}
 """What the state of things may forbid, besides every operation that takes an Idempotency-Key."""
 SENTENCES = {
     "viewer": "Requires the role `viewer` or a higher one.",
@@ -150,7 +168,7 @@ def test_every_operation_says_what_it_does_and_what_can_go_wrong(document: dict[
             expected |= {"413", "415"}
         if "_id}" in call:
             expected.add("404")
-        if not call.startswith("GET") or operation["tags"][0] in ("Audit", "Drafts", "Keys"):
+        if not call.startswith("GET") or operation["tags"][0] in ("Audit", "Drafts", "Gateways", "Keys", "Providers"):
             expected.add("403")
         if operation["operationId"] in EDITS:
             expected.add("412")

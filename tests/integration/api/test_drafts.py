@@ -10,9 +10,10 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.drafts import services
-from api.drafts.sending import check_review
-from shared.errors import Conflict
-from tests.factories import add_clients, add_running_mailing, mailing, rows, value
+from api.drafts.sending import check_end, check_review
+from api.mailings import audience_count
+from shared.errors import Conflict, Invalid
+from tests.factories import add_clients, add_report, add_running_mailing, execute, mailing, rows, value
 from tests.integration.api.calls import Caller, add_mailing, mailing_body
 
 FIELDS = {"text": "Half a ", "mark": "vip"}
@@ -124,6 +125,8 @@ def test_a_draft_is_sent_as_it_was_reviewed_and_once(api: Caller, connection: Co
     assert api.get("/v1/draft/").json == []
     assert (api.get(path).json["mailing_id"], api.get(path).json["text"]) == (sent.json["id"], None)
     assert "drafts-title" not in api.get("/mailings/").text
+    add_draft(api)
+    assert '<h2 id="drafts-title">Drafts <small>1</small></h2>' in api.get("/mailings/").text
     assert value(connection, "SELECT count(*) FROM mailing") == 1
 
 
@@ -133,15 +136,51 @@ def test_an_audience_may_have_grown_by_a_hundredth_since_it_was_reviewed() -> No
         check_review({"audience": 102, "warnings": []}, 100, ())
 
 
+def test_an_audience_of_any_size_is_counted_when_it_is_sent(
+    api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience_count, "COUNT_LIMIT", 2)
+    add_clients(connection, 6, tag="vip")
+    execute(connection, "ANALYZE client")
+    execute(connection, "DELETE FROM client WHERE id > 3")
+    path = add_draft(api, **mailing_body(mark="vip"))
+    assert api.post(f"{path}send/", json={"audience": 3}).status_code == 201
+
+
+def test_a_window_that_is_too_short_at_the_present_speed_is_confirmed_before_sending(
+    api: Caller, connection: Connection
+) -> None:
+    add_running_mailing(connection, 100)
+    add_report(connection, accepted=50)
+    add_clients(connection, 1000, tag="vip")
+    in_a_minute = datetime.now(UTC) + timedelta(seconds=60)
+    window = {
+        "start_datetime": in_a_minute.isoformat(),
+        "end_datetime": (in_a_minute + timedelta(seconds=60)).isoformat(),
+    }
+    path = add_draft(api, **(mailing_body(mark="vip") | window))
+    assert set(api.post(f"{path}send/", json={}).json["errors"]["json"]) == {"confirm"}
+    assert api.post(f"{path}send/", json={"confirm": ["window_too_short"]}).status_code == 201
+
+
+def test_a_window_that_closes_when_sending_starts_is_refused() -> None:
+    start = datetime.now(UTC)
+    check_end(start + timedelta(microseconds=1), start)
+    with pytest.raises(Invalid):
+        check_end(start, start)
+
+
 def test_a_sending_can_be_undone_until_the_mailing_starts(api: Caller, connection: Connection) -> None:
     path = add_draft(api, **(mailing_body() | present_window()))
     sent = api.post(f"{path}send/", json={"confirm": ["nobody_matches"]}).json
     starts_in = datetime.fromisoformat(sent["start_datetime"]) - datetime.now(UTC)
     assert timedelta(seconds=30) < starts_in <= timedelta(seconds=60)
+    before = api.get(path).json
     undone = api.post(f"/v1/mailing/{sent['id']}/undo/")
     assert undone.status_code == 200
     assert undone.json == api.get(path).json
     assert (undone.json["text"], undone.json["mailing_id"]) == (sent["text"], None)
+    assert undone.json["updated_at"] > before["updated_at"]
     assert api.get(f"/v1/mailing/{sent['id']}/").status_code == 404
     # One that was never a draft becomes a new one, paused or not; one that has started or is cancelled does not.
     added, paused, cancelled = (add_mailing(api) for _ in range(3))

@@ -12,9 +12,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
 from api.database_url import database_url as parse_database_url
-from api.mailings import audience_count
+from api.mailings import audience_count, shares
 from api.settings import ApiSettings
-from tests.factories import add_clients, add_running_mailing, change_mailing, change_message, execute, value
+from tests.factories import (
+    add_clients,
+    add_gateway,
+    add_running_mailing,
+    change_mailing,
+    change_message,
+    execute,
+    value,
+)
 from tests.integration.api.calls import Caller, add_client, caller, mailing_body, wrong_fields
 
 PATH = "/v1/mailing/plan/"
@@ -109,3 +117,65 @@ def test_a_large_audience_is_estimated(
     assert not plan["audience_is_exact"]
     assert 1800 <= plan["audience"] <= 2200
     assert len(plan["sample"]) == audience_count.SAMPLE
+
+
+def listed(*names: str, **weights: int) -> list[dict[str, object]]:
+    return [{"gateway": name} for name in names] or [{"gateway": n, "weight": w} for n, w in weights.items()]
+
+
+@pytest.fixture
+def routed(api: Caller, connection: Connection) -> Caller:
+    """Gateways at prices in two currencies, a route of weights for a prefix and one for an operator code."""
+    for name, price, currency in (("cheap", "0.01", "EUR"), ("dear", "0.10", "EUR"), ("ruble", "3", "RUB")):
+        gateway_id = add_gateway(connection, name)
+        price_it = "UPDATE gateway SET segment_price = %s, currency = %s WHERE id = %s"
+        execute(connection, price_it, price, currency, gateway_id)
+    abroad = {"name": "abroad", "gateways": listed(cheap=75, dear=25), "prefixes": ["38", "79000000"]}
+    assert api.post("/v1/route/", json=abroad).status_code == 201
+    megafon = {"name": "operator", "gateways": listed("ruble"), "operator_codes": ["926"]}
+    assert api.post("/v1/route/", json=megafon).status_code == 201
+    return api
+
+
+def test_a_plan_says_which_share_goes_where_at_what_price(routed: Caller, connection: Connection) -> None:
+    add_clients(connection, 8, tag="vip")
+    for number, code in ((79261234567, "926"), (79261234568, "926"), (79161234567, "916")):
+        add_client(routed, phone_number=number, operator_code=code)
+    plan = routed.post(PATH, json=mailing_body(text="x" * 161)).json
+    assert [(s["gateway"], s["messages"], s["segments"], s["cost"], s["currency"]) for s in plan["shares"]] == [
+        ("cheap", 6, 12, "0.12", "EUR"),
+        ("dear", 2, 4, "0.4", "EUR"),
+        ("ruble", 2, 4, "12", "RUB"),
+        ("default", 1, 2, None, None),
+    ]
+    assert plan["costs"] == [{"cost": "0.52", "currency": "EUR"}, {"cost": "12", "currency": "RUB"}]
+    assert plan["cost"] is None
+    assert plan["audience"] == sum(share["messages"] for share in plan["shares"])
+
+
+def test_the_plan_of_a_mailing_with_a_route_is_that_of_the_route(routed: Caller, connection: Connection) -> None:
+    add_clients(connection, 10, tag="vip")
+    assert routed.post("/v1/route/", json={"name": "all", "gateways": listed("ruble"), "prefixes": ["7900000"]}).json
+    plan = routed.post(PATH, json=mailing_body(text="Hello", route="abroad")).json
+    assert [(share["gateway"], share["messages"]) for share in plan["shares"]] == [("cheap", 8), ("dear", 2)]
+    assert (Decimal(plan["cost"]), plan["currency"]) == (Decimal("0.28"), "EUR")
+    assert routed.post(PATH, json=mailing_body(route="nowhere")).json["shares"] == []
+
+
+def test_the_plan_follows_paths_to_their_present_gateways(routed: Caller, connection: Connection) -> None:
+    add_clients(connection, 10, tag="vip")
+    execute(connection, "UPDATE path SET gateway_id = 3 WHERE route_id = 2")
+    plan = routed.post(PATH, json=mailing_body(text="Hello")).json
+    assert [(share["gateway"], share["messages"]) for share in plan["shares"]] == [("dear", 10)]
+
+
+def test_the_shares_of_a_large_audience_are_those_of_a_part(
+    routed: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_clients(connection, 300, tag="many")
+    monkeypatch.setattr(audience_count, "COUNT_LIMIT", 100)
+    monkeypatch.setattr(shares, "SAMPLE_LIMIT", 100)
+    execute(connection, "ANALYZE client")
+    plan = routed.post(PATH, json={"mark": "many", "text": "Hello"}).json
+    assert [share["gateway"] for share in plan["shares"]] == ["cheap", "dear"]
+    assert sum(share["messages"] for share in plan["shares"]) == plan["audience"]

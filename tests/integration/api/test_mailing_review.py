@@ -257,7 +257,9 @@ def test_what_is_done_to_drafts_is_in_the_audit_without_texts(api: Caller, conne
     there = api.post(review, data=fields_of(api.get(review))).headers["Location"]
     api.post(f"{there}undo/", data=fields_of(api.get(there)))
     api.post(f"{review}remove/", data=fields_of(api.get(f"{review}remove/")))
-    entries = rows(connection, "SELECT operation, object, object_id, detail FROM audit_entry WHERE id > %s", before)
+    entries = rows(
+        connection, "SELECT operation, object, object_id, detail FROM audit_entry WHERE id > %s ORDER BY id", before
+    )
     assert entries == [
         ("createDraft", "draft", 1, None),
         ("updateDraft", "draft", 1, {"text": ["…", "…"], "mark": ["vip", "other"]}),

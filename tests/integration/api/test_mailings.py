@@ -33,6 +33,8 @@ def test_a_mailing_is_added(api: Caller, slash: str) -> None:
         **MAILING,
         "id": 1,
         "on_unknown": "resend",
+        "route": None,
+        "gateway": None,
         "status": "scheduled",
         "audience": 0,
         "messages": NO_MESSAGES,

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from api.messages import by_status
 from api.messages.keyset import KeysetPage
 from api.messages.pages import message_page
 from shared.domain.statuses import MessageStatus
@@ -79,6 +80,7 @@ def test_messages_are_listed(api: Caller, slash: str) -> None:
         "mailing_id": 1,
         "client_id": 1,
         "phone_number": 79160000001,
+        "gateway": None,
         "status": "sent",
         "reason": None,
         "reason_code": None,
@@ -130,6 +132,9 @@ def test_a_message_is_read_with_its_attempts(api: Caller, connection: Connection
             "result": "ambiguous",
             "provider_code": None,
             "provider_message_id": None,
+            "segments": None,
+            "price": None,
+            "currency": None,
             "reason": None,
             "reason_code": None,
             "reason_params": None,
@@ -143,6 +148,9 @@ def test_a_message_is_read_with_its_attempts(api: Caller, connection: Connection
             "result": "refused",
             "provider_code": "422",
             "provider_message_id": "m-1",
+            "segments": None,
+            "price": None,
+            "currency": None,
             "reason": "The gateway said: no such phone",
             "reason_code": "provider_said",
             "reason_params": {"words": "no such phone"},
@@ -185,17 +193,105 @@ def test_pages_of_pending_messages_are_full_and_in_order_however_they_are_queued
         factories.execute(connection, statement)
 
     for wanted in ({}, {"mailing_id": 1}):
-        expected = [
-            id_
-            for id_, mailing_id in factories.rows(
-                connection, "SELECT id, mailing_id FROM message WHERE status = 'pending' ORDER BY id"
-            )
-            if wanted.get("mailing_id", mailing_id) == mailing_id
-        ]
-        page, found = KeysetPage(limit, latest_first=latest_first), []
+        check_pages(app, connection, KeysetPage(limit, latest_first=latest_first), MessageStatus.PENDING, wanted)
+
+
+AFTER_MANY_FAILURES = """
+UPDATE message SET status = 'failed', claim_id = NULL, ended_at = now() WHERE id <= 20 OR id > 55 OR id %% 3 = 0;
+UPDATE message SET status = 'sent', claim_id = NULL, sent_at = now(), ended_at = now()
+WHERE status = 'sending' AND id %% 3 = 1;
+INSERT INTO attempt (message_id, number, started_at, gateway, result, worker)
+SELECT id, number, now(), 'default', 'accepted', 'w' FROM message, generate_series(1, 2) AS number
+WHERE status <> 'sending'
+"""
+"""Two mailings of 30 messages that a worker has claimed at once: those at both ends have failed."""
+
+
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_pages_are_full_and_in_order_behind_many_messages_in_another_status(
+    latest_first: bool, app: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_status, "MANY", -1000)  # so that what is sent is found by its attempts
+    for _ in range(2):
+        factories.add_running_mailing(connection, 30)
+    factories.lease(connection, *range(1, 61))
+    for statement in AFTER_MANY_FAILURES.split(";"):
+        factories.execute(connection, statement)
+
+    page = KeysetPage(3, latest_first=latest_first)
+    for status in (MessageStatus.SENT, MessageStatus.SENDING, MessageStatus.FAILED):
+        for wanted in ({}, {"mailing_id": 1}, {"mailing_id": 2}):
+            check_pages(app, connection, page, status, wanted)
+
+
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_the_pages_of_a_mailing_lead_from_one_partition_into_the_next(
+    latest_first: bool, app: Flask, connection: Connection
+) -> None:
+    end = factories.value(connection, "SELECT end_message_id FROM ledger_partition ORDER BY number LIMIT 1")
+    for _ in range(2):
+        factories.add_mailing(connection)
+    factories.execute(
+        connection,
+        """
+        INSERT INTO message (id, mailing_id, client_id, phone_number) OVERRIDING SYSTEM VALUE
+        SELECT %s + place, 1 + abs(place) %% 2, 7 + place, 79160000000 FROM generate_series(-6, 6) AS place
+        """,
+        end,
+    )
+    for mailing_id, places in ((1, [-6, -4, -2, 0, 2, 4, 6]), (2, [-5, -3, -1, 1, 3, 5])):
+        page, found = KeysetPage(2, latest_first=latest_first), []
         with app.app_context():
-            while ids := [message.id for message in message_page(page, {"status": MessageStatus.PENDING} | wanted)]:
-                found += ids
-                assert len(ids) == limit or len(found) == len(expected)
-                page = page.from_id(ids[-1], limit)
-        assert found == (expected[::-1] if latest_first else expected)
+            while ids := [message.id - end for message in message_page(page, {"mailing_id": mailing_id})]:
+                found.append(ids)
+                page = page.from_id(ids[-1] + end, 2)
+        ordered = places[::-1] if latest_first else places
+        assert found == [ordered[first : first + 2] for first in range(0, len(ordered), 2)]
+
+
+def check_pages(
+    app: Flask, connection: Connection, page: KeysetPage, status: MessageStatus, wanted: dict[str, int]
+) -> None:
+    """Follows the pages to the end: each is full, and together they have all messages in that status, in order."""
+    in_status = "SELECT id, mailing_id FROM message WHERE status = %s ORDER BY id"
+    expected = [
+        id_
+        for id_, mailing_id in factories.rows(connection, in_status, status)
+        if wanted.get("mailing_id", mailing_id) == mailing_id
+    ]
+    found: list[int] = []
+    with app.app_context():
+        while ids := [message.id for message in message_page(page, {"status": status} | wanted)]:
+            found += ids
+            assert len(ids) == page.limit or len(found) == len(expected)
+            page = page.from_id(ids[-1], page.limit)
+    assert found == (expected[::-1] if page.latest_first else expected)
+
+
+def test_a_message_and_its_attempts_name_their_gateway_and_price(api: Caller, connection: Connection) -> None:
+    factories.add_running_mailing(connection, 2)
+    factories.execute(connection, "UPDATE gateway SET segment_price = 0.05, currency = 'EUR'")
+    factories.execute(
+        connection, "UPDATE message SET gateway_id = 1, status = 'sent', sent_at = now(), ended_at = now() WHERE id = 1"
+    )
+    factories.execute(
+        connection,
+        """
+        INSERT INTO attempt
+            (message_id, number, started_at, gateway, result, worker, provider_message_id, segments, price)
+        VALUES (1, 1, now(), 'default', 'accepted', 'w', 'SM1', 2, 0.1)
+        """,
+    )
+    sent, waiting = api.get("/v1/message/").json
+    assert (sent["gateway"], waiting["gateway"]) == ("default", None)
+    (attempt,) = api.get("/v1/message/1/").json["attempts"]
+    assert {name: attempt[name] for name in ("provider_message_id", "segments", "price", "currency")} == {
+        "provider_message_id": "SM1",
+        "segments": 2,
+        "price": "0.1",
+        "currency": "EUR",
+    }
+    header, first, second, *_ = api.get("/mailings/1/ledger.csv").text.splitlines()
+    assert header.endswith("gateway,last_provider_message_id,last_segments,last_price,currency")
+    assert first.endswith(",default,SM1,2,0.100000,EUR")
+    assert second.endswith(",,,,,")

@@ -56,7 +56,9 @@ def test_the_oldest_due_message_is_told_if_it_may_be_sent(
 ) -> None:
     mailing_id = add_running_mailing(connection, 2)
     change_message(connection, 1, "due_at = now() - interval '10 minutes'")
-    change_message(connection, 2, "due_at = now() + interval '10 minutes'")
+    add_running_mailing(connection, 1)
+    for later in (2, 3):
+        change_message(connection, later, "due_at = now() + interval '10 minutes'")
     change_mailing(connection, mailing_id, change)
 
     assert scrape(fresh)["gonets_due_oldest_seconds",] == pytest.approx(waits, abs=30)
@@ -64,8 +66,8 @@ def test_the_oldest_due_message_is_told_if_it_may_be_sent(
 
 def test_expired_leases_that_are_not_reclaimed_are_in_the_metrics(fresh: Caller, connection: Connection) -> None:
     add_running_mailing(connection, 3)
-    # A message that its claim no longer holds is not counted.
-    lease(connection, 1, 3, until="now() - interval '1 minute'")
+    # Messages that the claim no longer holds are not counted: one has ended, another is in a later claim.
+    lease(connection, 1, 2, 3, until="now() - interval '1 minute'")
     change_message(connection, 3, "status = 'sent', sent_at = now(), ended_at = now()")
     lease(connection, 2, until="now() + interval '1 minute'")
 

@@ -23,7 +23,7 @@ from tests.factories import (
     rows,
 )
 from tests.integration.api.calls import Caller
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 

@@ -22,7 +22,7 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, caller, once_blocked
 from tests.integration.api.html_forms import fields_of
 from tests.integration.worker.attempt_results import answer
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 

@@ -27,7 +27,7 @@ from tests.factories import (
 from tests.integration.api.calls import Answer, Caller, add_mailing, caller, once_blocked
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
-from worker.maintenance.round import Maintenance
+from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
 

@@ -17,7 +17,7 @@ from tests.slow_clients import SlowClients, Watch, kinds
 
 EACH = 30
 """Connections of each kind: 210 in all, where eight were enough to stop everything."""
-DURATION = 12.0
+DURATION = 8.0
 BOUND = 1.0
 """Seconds within which health is answered, beyond what the same takes where nobody is slow."""
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

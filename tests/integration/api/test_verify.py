@@ -22,8 +22,8 @@ from tests.factories import (
 from tests.integration.api.calls import Caller
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
-from worker.maintenance.round import Maintenance
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Gateways: accounts at providers."""

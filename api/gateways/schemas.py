@@ -1,0 +1,321 @@
+"""Gateways and providers as JSON."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from api.http.fields import NO_NUL, Instant, PlainText, Texts, WrittenPhoneNumber
+from api.http.fields import PHONE_NUMBER as PHONE_NUMBER_SCHEMA
+from api.http.schemas import RequestSchema, ResponseSchema
+from api.http.text_lengths import MaxLength
+from shared.domain.mailing_rules import MAX_TEXT
+from shared.domain.sentences import ErrorCode
+from shared.gateways.registry import PROVIDERS
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,39}\Z"
+
+MAX_SENDER = 100
+
+MAX_PRICE = Decimal("999999.999999")
+"""The largest numeric(12, 6)."""
+
+PRICE_PATTERN = r"[0-9]+(\.[0-9]+)?"
+PRICE = {"type": "string", "pattern": f"^{PRICE_PATTERN}$", "nullable": True}
+
+
+def _check_price(value: Decimal) -> None:
+    # Not validate.Range, which would be documented as the bounds of a number.
+    if not 0 <= value <= MAX_PRICE:
+        raise ma.ValidationError(ErrorCode.PRICE_RANGE())
+
+
+class Price(ma.fields.Decimal):
+    """A price as a decimal number in a string."""
+
+    def __init__(self, *, metadata: dict[str, object], **kwargs: object) -> None:
+        super().__init__(
+            places=6,
+            as_string=True,
+            allow_none=True,
+            validate=_check_price,
+            metadata={**PRICE, **metadata},
+            **kwargs,  # type: ignore[arg-type]
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if not isinstance(value, str) or not re.fullmatch(PRICE_PATTERN, value):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: object, **kwargs: object) -> str | None:
+        if value is None:
+            return None
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class JsonNumber(ma.fields.Float):
+    """A number of JSON, not a string with one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if type(value) not in (int, float):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class JsonBoolean(ma.fields.Boolean):
+    """`true` or `false` of JSON, and nothing else."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class GatewaySettingsSchema(ma.Schema):
+    """The settings of a gateway that a caller sets, but for its credentials."""
+
+    address = PlainText(
+        required=True,
+        metadata={
+            "description": "The base URL of the provider's API; empty for its public address.",
+            "pattern": NO_NUL,
+            "example": "https://api.example.com",
+        },
+    )
+    sender = PlainText(
+        required=True,
+        validate=MaxLength(MAX_SENDER),
+        metadata={"description": "The sender id that recipients see.", "pattern": NO_NUL, "example": "Gonets"},
+    )
+    options = Texts(
+        required=True,
+        metadata={"description": "The provider's fields that are not secret, by name.", "example": {}},
+    )
+    rate = JsonNumber(
+        required=True,
+        validate=validate.Range(0, 1_000_000),
+        metadata={"description": "Requests a second of all workers together at most; 0: no limit.", "example": 50.0},
+    )
+    concurrency = ma.fields.Integer(
+        required=True,
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(1, 4096),
+        metadata={
+            "description": "Concurrent requests of one worker at most; null for WORKER_CONCURRENCY.",
+            "example": 64,
+        },
+    )
+    receipts = JsonBoolean(
+        required=True, metadata={"description": "Whether the provider reports deliveries.", "example": False}
+    )
+    receipt_hours = ma.fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(1, 720),
+        metadata={"description": "Hours after which a missing report is not expected any more.", "example": 72},
+    )
+    segment_price = Price(
+        required=True, metadata={"description": "The price of one segment; null if unknown.", "example": "0.045"}
+    )
+    currency = ma.fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.Regexp(r"^[A-Z]{3}\Z", error=ErrorCode.NOT_A_CURRENCY()),
+        metadata={
+            "description": "The currency of its prices (ISO 4217). It cannot be changed once it is set.",
+            "nullable": True,
+            "pattern": "^[A-Z]{3}$",
+            "example": "EUR",
+        },
+    )
+
+
+class GatewaySchema(ResponseSchema, GatewaySettingsSchema):
+    """A gateway: an account at a provider. Credentials are never returned, only the names of those that are stored."""
+
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
+    name = ma.fields.String(required=True, metadata={"description": "Its permanent name.", "example": "default"})
+    provider = ma.fields.String(
+        required=True, metadata={"description": "The provider whose contract it speaks.", "example": "gonets"}
+    )
+    credentials = ma.fields.List(
+        ma.fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The names of the stored credentials; null if no key of CREDENTIALS_KEY decrypts them.",
+            "example": ["token"],
+        },
+    )
+    paused_at = Instant(
+        required=True, allow_none=True, metadata={"description": "When it was paused; null while it is not."}
+    )
+    available = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "Whether routes with several gateways use it now. Workers set it.", "example": True},
+    )
+    revision = ma.fields.Integer(required=True, metadata={"description": "Increased by every change.", "example": 1})
+    created_at = Instant(
+        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
+    )
+    updated_at = Instant(
+        required=True,
+        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
+    )
+
+
+EDITABLE = (
+    "address",
+    "sender",
+    "options",
+    "rate",
+    "concurrency",
+    "receipts",
+    "receipt_hours",
+    "segment_price",
+    "currency",
+)
+"""The settings that a caller sets, beside the credentials."""
+
+
+class GatewayChange(RequestSchema, GatewaySettingsSchema):
+    """Changes of a gateway. What is left out stays as it is."""
+
+    credentials = Texts(
+        metadata={
+            "description": "The provider's secret fields, by name. Those left out stay; an empty one is removed.",
+            "example": {"token": "…"},
+        },
+    )
+    same_account = JsonBoolean(
+        metadata={
+            "description": "Whether another address or other options are still of the same account. Needed while the "
+            "provider may have messages that are in flight or in doubt: they will be looked up there.",
+            "example": False,
+        },
+    )
+
+    def __init__(self) -> None:
+        super().__init__(partial=True)
+
+
+class GatewayBody(RequestSchema, GatewaySettingsSchema):
+    """A gateway to add. What is left out has its default."""
+
+    name = PlainText(
+        required=True,
+        validate=validate.Regexp(NAME, error=ErrorCode.GATEWAY_NAME()),
+        metadata={
+            "description": "Lower-case letters, digits and hyphens. Permanent: the ledger has it.",
+            "pattern": "^[a-z0-9][a-z0-9-]{0,39}$",
+            "example": "infobip-2",
+        },
+    )
+    provider = PlainText(
+        required=True, metadata={"description": "One of `listProviders`.", "enum": [*PROVIDERS], "example": "gonets"}
+    )
+    credentials = Texts(
+        metadata={"description": "The provider's secret fields, by name.", "example": {"token": "…"}},
+    )
+
+    def __init__(self) -> None:
+        super().__init__(partial=EDITABLE)
+
+
+class GatewayTestBody(RequestSchema):
+    """A message that is sent through one gateway, to see whether it works."""
+
+    phone_number = WrittenPhoneNumber(
+        doubtful=True,
+        required=True,
+        metadata={**PHONE_NUMBER_SCHEMA, "description": "The phone number of a client.", "example": 79161234567},
+    )
+    text = PlainText(
+        required=True,
+        validate=[validate.Length(min=1, error=ErrorCode.BLANK()), MaxLength(MAX_TEXT)],
+        metadata={"description": "The text.", "pattern": NO_NUL, "example": "A test"},
+    )
+
+
+class GatewayTestSchema(ResponseSchema):
+    """The test of a gateway: a mailing with one message."""
+
+    mailing_id = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "The mailing of the test.", "example": 7}
+    )
+    message_id = ma.fields.Integer(
+        required=True, metadata={"format": "int64", "description": "Its message: what became of it.", "example": 7}
+    )
+
+
+class AccountFieldSchema(ResponseSchema):
+    """A field of a provider's accounts."""
+
+    name = ma.fields.String(
+        required=True, metadata={"description": "Its key in `options` or `credentials`.", "example": "token"}
+    )
+    label = ma.fields.String(required=True, metadata={"description": "Its label in English.", "example": "Token"})
+    secret = ma.fields.Boolean(
+        required=True, metadata={"description": "Whether it is one of the `credentials`.", "example": True}
+    )
+    required = ma.fields.Boolean(required=True, metadata={"description": "Whether it is needed.", "example": True})
+    default = ma.fields.String(required=True, metadata={"description": "Its default.", "example": ""})
+    choices = ma.fields.List(
+        ma.fields.String(), required=True, metadata={"description": "Its only values; any, if there are none."}
+    )
+    multiline = ma.fields.Boolean(
+        required=True, metadata={"description": "Whether it may have several lines.", "example": False}
+    )
+
+
+class CapabilitiesSchema(ResponseSchema):
+    """What a provider supports."""
+
+    deduplicates = ma.fields.Boolean(
+        required=True, metadata={"description": "A repeat with the same id is not delivered twice.", "example": False}
+    )
+    looks_up = ma.fields.Boolean(
+        required=True, metadata={"description": "It can be asked for a message by our id.", "example": False}
+    )
+    reference = ma.fields.Boolean(
+        required=True, metadata={"description": "It takes our id of a message.", "example": True}
+    )
+    batch = ma.fields.Integer(
+        required=True, metadata={"description": "Messages of one submission at most.", "example": 1}
+    )
+    receipts = ma.fields.Boolean(required=True, metadata={"description": "It reports deliveries.", "example": False})
+    inbound = ma.fields.Boolean(
+        required=True, metadata={"description": "It forwards the messages of recipients.", "example": False}
+    )
+    max_text = ma.fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Characters of a text at most.", "example": 1600}
+    )
+
+
+class ProviderSchema(ResponseSchema):
+    """A provider whose contract a gateway can speak."""
+
+    name = ma.fields.String(required=True, metadata={"description": "Its key.", "example": "gonets"})
+    title = ma.fields.String(required=True, metadata={"description": "Its own name.", "example": "Gonets"})
+    address = ma.fields.String(
+        required=True,
+        metadata={"description": "Its public address; empty if every account has its own.", "example": ""},
+    )
+    sender_required = ma.fields.Boolean(
+        required=True, metadata={"description": "Whether a sender id is needed.", "example": False}
+    )
+    fields_ = ma.fields.List(
+        ma.fields.Nested(AccountFieldSchema),
+        data_key="fields",
+        attribute="fields",
+        required=True,
+        metadata={"description": "The other fields of an account."},
+    )
+    capabilities = ma.fields.Nested(CapabilitiesSchema, required=True, metadata={"description": "What it supports."})
