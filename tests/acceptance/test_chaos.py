@@ -17,8 +17,11 @@ import pytest
 
 from tests.chaos import report
 from tests.chaos.checker import check
+from tests.chaos.doubts import doubts
 from tests.chaos.facts import Call, Facts, MailingMove, Violation
 from tests.chaos.facts_files import load_facts, save_facts
+from tests.chaos.failover import SHARE, run_failover
+from tests.chaos.message_history import Ledgers
 from tests.chaos.parallel import ParallelRunner
 from tests.chaos.run import run
 from tests.chaos.scenarios import SCENARIOS
@@ -34,14 +37,24 @@ RUNS = [
     pytest.param(Run(secrets.randbelow(2**31)), id="a random seed", marks=pytest.mark.chaos),
     pytest.param(Run(secrets.randbelow(2**31), rate=80.0), id="a random seed and a limit", marks=pytest.mark.chaos),
 ]
-SECONDS, WORKERS = 8.0, 3
+SECONDS, WORKERS = 6.0, 3
+
+
+SLOW = ("failover", "gateway lost", "account refused")
+CASES = [
+    pytest.param(scenario, marks=pytest.mark.chaos if scenario in SLOW else (), id=scenario) for scenario in SCENARIOS
+]
+ALWAYS = ("mixed answers", "look-ups")
+"""Scenarios of which tests ask more than whether anything is violated."""
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParallelRunner]:
-    with ParallelRunner(
-        tmp_path_factory.mktemp("environments"), [(scenario, "unmodified") for scenario in SCENARIOS]
-    ) as runner:
+def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParallelRunner]:
+    """Runs the scenarios that have been selected."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.path == request.path]
+    selected = [item.callspec.params.get("scenario") for item in items if hasattr(item, "callspec")]
+    jobs = [(scenario, "unmodified") for scenario in SCENARIOS if scenario in (*selected, *ALWAYS)]
+    with ParallelRunner(tmp_path_factory.mktemp("environments"), jobs) as runner:
         yield runner
 
 
@@ -57,12 +70,27 @@ def test_whatever_happens_nothing_is_lost_and_every_repeat_is_explained(given: R
     assert facts.snapshots
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", CASES)
 def test_the_unmodified_worker_violates_nothing(scenario: str, runner: ParallelRunner, tmp_path: Path) -> None:
     facts, violations = runner.result((scenario, "unmodified"))
     assert not violations, _report(facts, violations, tmp_path, "make chaos-selfcheck")
     assert facts.requests
     assert facts.snapshots
+
+
+def test_doubts_are_settled_at_a_gateway_that_can_be_asked(runner: ParallelRunner) -> None:
+    facts, _ = runner.result(("look-ups", "unmodified"))
+    found = doubts(Ledgers(facts))
+    assert found.settled
+    assert found.share >= 0.9, found
+
+
+@pytest.mark.chaos
+def test_others_take_the_messages_of_a_gateway_that_dies_within_a_minute(tmp_path: Path) -> None:
+    found = run_failover(tmp_path)
+    assert not found.violations
+    assert found.others
+    assert found.share >= SHARE, found
 
 
 def test_the_facts_of_a_run_can_be_stored_and_checked_again(runner: ParallelRunner, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def main() -> int:
         f"seed {seed}: {options.seconds:g} seconds of faults for {options.workers} workers; logs in {folder}",
         flush=True,
     )
-    command = ("-m", "tests.chaos.mutants", options.mutant) if options.mutant else ("-m", "worker")
+    command = ("-m", "tests.chaos.mutants", options.mutant)
     size = {"seconds": options.seconds, "workers": options.workers, "rate": options.rate}
     began = time.monotonic()
     facts = run(folder, seed=seed, worker_command=command, **size)
@@ -62,13 +62,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="of the random choices; a random one is printed")
     parser.add_argument("--seconds", type=float, default=600.0, help="of faults; then the service finishes its work")
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=0.0, help="GATEWAY_RATE; 0 is no limit")
+    parser.add_argument("--rate", type=float, default=0.0, help="of each gateway; 0 is no limit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     parser.add_argument(
         "--keep", action="store_true", help="keep the logs and the facts of a run without violations too"
     )
     parser.add_argument("--check", type=Path, metavar="FOLDER", help="check the stored facts of an earlier run again")
-    parser.add_argument("--mutant", help="the fault that the workers are given (tests/chaos/mutants.py)")
+    parser.add_argument("--mutant", default="unmodified", help="the fault of the workers (tests/chaos/mutants.py)")
     return parser.parse_args()
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.chaos import invariants_mailings, invariants_messages, invariants_requests, invariants_work
+from tests.chaos import (
+    invariants_gateways,
+    invariants_mailings,
+    invariants_messages,
+    invariants_requests,
+    invariants_work,
+)
 from tests.chaos.facts import Facts, Violation
 from tests.chaos.message_history import Ledgers, MessageHistory
 
@@ -15,13 +21,13 @@ INVARIANTS = {
     "conservation": "audience = pending + sending + sent + failed + expired + cancelled + unknown, at every moment",
     "sent was accepted": "`sent` implies that the gateway accepted it before",
     "repeats explained": "every further acceptance matches an attempt that the ledger marks ambiguous",
-    "same body": "the same id always had the same body, which is the one that the ledger has",
+    "same body": "the same id always had the same body at a gateway, and everywhere the ledger's text and number",
     "edits applied": "a first attempt carries the text and the phone number as they are then",
     "changes take effect": "a pause, a cancellation and an earlier end reach within a second what has not left",
     "inside the window": "nothing is claimed, and no request starts, outside the window",
     "nothing claimed when stopped": "nothing is claimed while its mailing is paused or over",
     "lease respected": "no request starts with less lease left than it may take",
-    "rate limited": "never more than GATEWAY_RATE and 2 % in any second at the gateway",
+    "rate limited": "never more than its rate and 2 % in any second at a gateway",
     "no overlap": "no two requests for one id overlap, except when a stalled worker outlived its lease",
     "claimed first": "every request has a claim of its own that was committed before it and counted its attempt",
     "legal transitions": "only the lease's holder moves a message on, and only along the lines of the state machine",
@@ -32,30 +38,42 @@ INVARIANTS = {
     "answers recorded": "the result of an attempt is what the gateway answered",
     "acceptance recorded": "an acceptance is recorded as sent, however late it came",
     "doubt recorded": "failed, expired and cancelled mean: certainly not delivered",
-    "hold respected": "with hold, nothing is sent after an attempt in doubt",
+    "hold respected": "with hold, nothing is sent after an attempt in doubt, unless the gateway delivers nothing twice",
     "attempts limited": "a message is not tried more often than it may be",
     "acknowledged": "what the API acknowledged has happened",
     "idempotent": "a request that is repeated with its Idempotency-Key happens once",
+    "attempts counted": "an attempt counts unless it says something of the account or the gateway alone",
+    "doubt stays": "a message in doubt goes to no other gateway than the one that may have it",
+    "look-ups read": "a gateway is asked before a repeat, and what it says is what it knows",
+    "taken where named": "the gateway that an accepting attempt names has the message, and no other has",
+    "delivered once": "a gateway that deduplicates delivers a message once",
+    "load returns": "once gateways are in order again, the first of each path gets its messages",
     "no crash": "no process ends unless it is told to, and then with exit status 0",
 }
 
 Rule = Callable[[MessageHistory, Ledgers], Iterator[Violation]]
+
+RULES: tuple[Rule, ...] = (
+    *invariants_messages.RULES,
+    *invariants_work.RULES,
+    *invariants_requests.RULES,
+    *invariants_gateways.RULES,
+)
+RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (
+    *invariants_mailings.RULES,
+    *invariants_work.RULES_OF_ALL,
+    *invariants_requests.RULES_OF_ALL,
+    *invariants_gateways.RULES_OF_ALL,
+)
 
 
 def check(facts: Facts) -> list[Violation]:
     """Every violation; none in a run in which everything held."""
     ledgers = Ledgers(facts)
     violations = [
-        violation
-        for history in ledgers.histories.values()
-        for rule in (*invariants_messages.RULES, *invariants_work.RULES, *invariants_requests.RULES)
-        for violation in rule(history, ledgers)
+        violation for history in ledgers.histories.values() for rule in RULES for violation in rule(history, ledgers)
     ]
-    for rule_of_all in (
-        *invariants_mailings.RULES,
-        *invariants_work.RULES_OF_ALL,
-        *invariants_requests.RULES_OF_ALL,
-    ):
+    for rule_of_all in RULES_OF_ALL:
         violations.extend(rule_of_all(ledgers))
     assert all(violation.invariant in INVARIANTS for violation in violations)
     return violations

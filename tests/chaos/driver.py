@@ -9,12 +9,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 from tests.chaos.api_users import ApiUsers
 from tests.chaos.environment import Environment
 from tests.chaos.fault_driver import FaultDriver
+from tests.chaos.gateway_fault_driver import GatewayFaultDriver
 from tests.chaos.observer import Observer
 from tests.chaos.workload import Workload
 
@@ -48,16 +49,21 @@ class DelayedActions:
 class Driver:
     """Runs the random steps. To be used from the thread that made the environment."""
 
-    def __init__(self, environment: Environment, users: ApiUsers, observer: Observer, seed: int) -> None:
+    def __init__(
+        self, environment: Environment, users: ApiUsers, observer: Observer, seed: int, gateways: Mapping[str, int]
+    ) -> None:
+        """`gateways`: their ids by name."""
         self._seed = seed
         self._observer = observer
         self._delayed = DelayedActions()
         self.workload = Workload(users)
         self.faults = FaultDriver(environment, self._delayed)
+        self.gateway_faults = GatewayFaultDriver(environment, self._delayed, users, gateways)
         self._actions: list[tuple[float, Action]] = [
             (20, self._create_mailing),
             *self.workload.actions(),
             *self.faults.actions(),
+            *self.gateway_faults.actions(),
         ]
 
     def drive(self, seconds: float) -> None:
@@ -81,6 +87,7 @@ class Driver:
         """Ends every fault: whatever was killed, frozen, cut off or changed is as it was."""
         self._delayed.run_due(everything=True)
         self.faults.end()
+        self.gateway_faults.end()
 
     def _create_mailing(self, random: Random) -> None:
         if self._observer.open_messages < MAX_BACKLOG:

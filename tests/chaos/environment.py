@@ -1,4 +1,4 @@
-"""The processes of a run: PostgreSQL, the gateway, the API and the workers, each of which may be killed at any time."""
+"""The processes of a run: PostgreSQL, gateways, the API and the workers, each of which may be killed at any time."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from typing import Self
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
-from sandbox.gateway_ledger import Entry
 from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
+from sandbox.simulated_gateway.client import SandboxGateway
 from sandbox.supervisor import ROOT
+from shared.gateways.base import DEFAULT_GATEWAY
 from tests.acceptance.sandbox_launcher import free_port
 from tests.chaos import row_history
 from tests.chaos.api_users import API_KEY
-from tests.chaos.facts import Event, Settings
-from tests.chaos.gateway import read
+from tests.chaos.facts import AskedFor, Event, Request, Settings
+from tests.chaos.gateways import ACCOUNTS, CREDENTIALS_KEY, HOST, NETWORK, TOKEN, SimulatedGateway, add_accounts
 from tests.database import DatabaseCleaner, migrate
 from tests.fault_proxy import FaultProxy
 
-TOKEN = "right"
-HOST = "127.0.0.1"
+WORKER = ("-m", "tests.chaos.mutants", "unmodified")
+"""What Python is called with for a worker without a fault, which waits for less time before look-ups."""
+
 START_PATIENCE = 60.0
 """Seconds until the API must have answered once."""
 
@@ -141,7 +142,7 @@ class Environment:
         *,
         workers: int,
         settings: Settings | None = None,
-        worker_command: Sequence[str] = ("-m", "worker"),
+        worker_command: Sequence[str] = WORKER,
     ) -> None:
         """`worker_command` is what Python is called with. The logs go to `folder`."""
         self.folder = folder
@@ -149,8 +150,8 @@ class Environment:
         self.events: list[Event] = []
         self.postgres = EmbeddedPostgres(folder / "data", durable=False)
         self.token_file = folder / "token"
-        self.ledger_file = folder / "gateway.jsonl"
-        """The gateway's ledger: it outlives its process."""
+        self.gateways: dict[str, SimulatedGateway] = {}
+        """Those that have been started, by name."""
         self._api_port = free_port()
         self.api_url = f"http://{HOST}:{self._api_port}"
         self._worker_command = worker_command
@@ -166,8 +167,7 @@ class Environment:
             self.postgres.restart()
             migrate(self.postgres.url)
             row_history.install(self.postgres.url)
-            self._gateway_port = _hold_port()
-            self.start_gateway(TOKEN)
+            self._start_gateway(DEFAULT_GATEWAY)
             self.write_token(TOKEN)
             self.proxies = [self._opened.enter_context(FaultProxy(self.postgres.url)) for _ in range(self._count)]
             self.workers = self.make_workers(self._worker_command)
@@ -183,10 +183,8 @@ class Environment:
         for program in (*self.workers, *([self.api] if hasattr(self, "api") else [])):
             program.kill()
         self._opened.close()
-        if hasattr(self, "gateway"):
-            self.gateway.kill()
-        if hasattr(self, "_gateway_port"):
-            self._gateway_port.close()
+        for gateway in self.gateways.values():
+            gateway.close()
         self.postgres.stop("immediate")
 
     def make_workers(self, command: Sequence[str], settings: Settings | None = None) -> list[Program]:
@@ -201,14 +199,26 @@ class Environment:
             for number, proxy in enumerate(self.proxies, 1)
         ]
 
-    def start_gateway(self, token: str) -> None:
-        """Starts a gateway without faults on the same port as before. None may be running."""
-        program = ("-m", "tests.chaos.gateway", "--ledger", str(self.ledger_file))
-        self.gateway = SandboxGateway.start(token, self._gateway_port.getsockname()[1], program)
+    @property
+    def gateway(self) -> SandboxGateway:
+        """Sets the faults of the gateway `default`."""
+        return self.gateways[DEFAULT_GATEWAY].client
 
-    def requests(self) -> list[Entry]:
-        """The requests that the gateway has received, refused ones included, whether it runs or not."""
-        return read(self.ledger_file)
+    def add_gateways(self) -> dict[str, int]:
+        """Starts the other gateways too, and adds their rows. Answers the ids of all by name. No worker may run."""
+        for account in ACCOUNTS:
+            if account.name not in self.gateways:
+                self._start_gateway(account.name)
+        with contextlib.closing(self.connect()) as connection:
+            return add_accounts(connection, list(self.gateways.values()), self.settings.gateway_rate)
+
+    def requests(self) -> list[Request]:
+        """The submissions that the gateways have received, refused ones included, whether they run or not."""
+        return [request for gateway in self.gateways.values() for request in gateway.requests()]
+
+    def look_ups(self) -> list[AskedFor]:
+        """The look-ups that the gateways have received."""
+        return [look_up for gateway in self.gateways.values() for look_up in gateway.look_ups()]
 
     def start_api(self) -> None:
         """Starts the API and waits until it answers. Raises AssertionError when it does not."""
@@ -254,9 +264,13 @@ class Environment:
         for proxy in self.proxies:
             proxy.restore()
         self.write_token(TOKEN)
-        self.gateway.clear()
-        os.truncate(self.ledger_file, 0)
+        for gateway in self.gateways.values():
+            gateway.clear()
         self.events.clear()
+
+    def _start_gateway(self, name: str) -> None:
+        self.gateways[name] = SimulatedGateway(name, self.folder)
+        self.gateways[name].start()
 
     def _api_command(self) -> list[str]:
         address = f"{HOST}:{self._api_port}"
@@ -288,17 +302,12 @@ class Environment:
         }
 
     def _environment(self) -> dict[str, str]:
-        ours = ("GATEWAY_", "DATABASE_", "WORKER_", "API_", "LEASE_", "RETRY_")
+        ours = ("GATEWAY_", "DATABASE_", "WORKER_", "API_", "LEASE_", "RETRY_", "CREDENTIALS_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        own = {"DATABASE_URL": self.postgres.url, "API_KEY": API_KEY}
+        own = {
+            "DATABASE_URL": self.postgres.url,
+            "API_KEY": API_KEY,
+            "CREDENTIALS_KEY": CREDENTIALS_KEY,
+            "GATEWAY_ALLOWED_NETWORKS": NETWORK,
+        }
         return {**inherited, **own, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "text"}
-
-
-def _hold_port() -> socket.socket:
-    """A port that is bound and not listened on: whoever knows it can listen there, and the system gives it to nobody
-    while it is refused.
-    """
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((HOST, 0))
-    return held

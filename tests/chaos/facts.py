@@ -9,10 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sandbox.gateway_ledger import Entry
+from shared.domain.reasons import ReasonCode
+from shared.domain.results import TAKEN
+from shared.gateways.base import DEFAULT_GATEWAY, DEFAULT_GATEWAY_ID, Capabilities, LookUp
+from shared.gateways.registry import PROVIDERS
 
 DELETED = "deleted"
 """The status of a message's last move when its row is gone."""
+
+_LOOKED_UP: Mapping[str, LookUp] = {
+    ReasonCode.LOOK_UP_FOUND: LookUp.FOUND,
+    ReasonCode.LOOK_UP_REFUSED: LookUp.REFUSED,
+    ReasonCode.LOOK_UP_FAILED: LookUp.UNCLEAR,
+    ReasonCode.LOOK_UP_NOT_FOUND: LookUp.NOT_FOUND,
+}
+_ONLY_ASKED = (ReasonCode.LOOK_UP_FOUND, ReasonCode.LOOK_UP_REFUSED, ReasonCode.LOOK_UP_FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +71,9 @@ class MessageMove(NamedTuple):
     """Just before anybody could know of it."""
     by: str
     """The application_name of the connection."""
+    path_id: int = 1
+    gateway_id: int | None = None
+    """The gateway of its last claim; of one in doubt, the gateway that may have it."""
 
 
 class MailingMove(NamedTuple):
@@ -105,6 +119,7 @@ class BatchMove(NamedTuple):
     present: bool
     committed_at: float
     by: str
+    path_id: int = 1
 
 
 class ClaimMove(NamedTuple):
@@ -132,6 +147,25 @@ class Attempt(NamedTuple):
     worker: str
     present: bool = True
     committed_at: float = float("inf")
+    gateway: str = DEFAULT_GATEWAY
+    reason_code: str | None = None
+    look_up: str | None = None
+    """What a look-up before the submission had said, if the reason is another one."""
+
+    @property
+    def looked_up(self) -> LookUp | None:
+        """What the gateway said when it was asked about earlier attempts; None if it was not asked."""
+        return _LOOKED_UP.get(self.reason_code or "") or (LookUp(self.look_up) if self.look_up else None)
+
+    @property
+    def only_asked(self) -> bool:
+        """Whether it submitted nothing."""
+        return self.reason_code in _ONLY_ASKED
+
+    @property
+    def settles(self) -> bool:
+        """Whether the gateway has said that nothing came of the attempts before."""
+        return self.looked_up in (LookUp.NOT_FOUND, LookUp.REFUSED)
 
     @property
     def lost(self) -> bool:
@@ -146,7 +180,63 @@ class Attempt(NamedTuple):
     @property
     def accepted(self) -> bool:
         """Whether the worker had an acceptance in its hands, in time or late."""
-        return "accepted" in (self.result, self.late_result)
+        return bool(TAKEN & {self.result, self.late_result})
+
+    @property
+    def may_be_taken(self) -> bool:
+        """Whether its request may have been accepted by the gateway, as the ledger has it."""
+        return self.result in ("accepted", "ambiguous")
+
+
+class GatewayFact(NamedTuple):
+    """A gateway, as it was added."""
+
+    gateway_id: int
+    name: str
+    provider: str
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its provider can do."""
+        return PROVIDERS[self.provider].capabilities
+
+
+class PathMove(NamedTuple):
+    """A row of `path` as a transaction left it."""
+
+    path_id: int
+    route_id: int | None
+    gateway_ids: Sequence[int]
+    gateway_id: int | None
+    """The gateway that gets its messages."""
+    committed_at: float
+
+
+class Request(NamedTuple):
+    """A request to submit a message, as the gateway has it: the fields of Entry, and the gateway."""
+
+    sequence: int
+    id: int
+    phone: int | None
+    body_hash: str
+    token_ok: bool
+    outcome: str
+    status: int | None
+    started_at: float
+    accepted_at: float | None
+    answered_at: float | None
+    contract: str = "gonets"
+    gateway: str = DEFAULT_GATEWAY
+
+
+class AskedFor(NamedTuple):
+    """A look-up, as the gateway has it: the fields of LookUp, and the gateway."""
+
+    id: int
+    at: float
+    taken: bool
+    outcome: str
+    gateway: str = DEFAULT_GATEWAY
 
 
 class Sample(NamedTuple):
@@ -205,8 +295,11 @@ class Facts:
     """Each is there twice if it was completed later."""
     texts: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """By mailing and revision."""
-    requests: Sequence[Entry] = ()
-    """The gateway's ledger, refused requests included."""
+    requests: Sequence[Request] = ()
+    """The gateways' ledgers, refused requests included."""
+    look_ups: Sequence[AskedFor] = ()
+    gateways: Sequence[GatewayFact] = (GatewayFact(DEFAULT_GATEWAY_ID, DEFAULT_GATEWAY, "gonets"),)
+    paths: Sequence[PathMove] = ()
     samples: Sequence[Sample] = ()
     """Those that differ from the one before of the same mailing."""
     snapshots: int = 0

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sandbox.gateway_ledger import Entry
 from tests.chaos.facts import (
+    AskedFor,
     Attempt,
     BatchMove,
     Call,
@@ -17,8 +17,11 @@ from tests.chaos.facts import (
     ClientMove,
     Event,
     Facts,
+    GatewayFact,
     MailingMove,
     MessageMove,
+    PathMove,
+    Request,
     Sample,
     Settings,
 )
@@ -30,7 +33,10 @@ KINDS: Mapping[str, Callable[..., Any]] = {
     "batches": BatchMove,
     "claims": ClaimMove,
     "attempts": Attempt,
-    "requests": Entry,
+    "requests": Request,
+    "look_ups": AskedFor,
+    "gateways": GatewayFact,
+    "paths": PathMove,
     "samples": Sample,
     "calls": Call,
     "events": Event,

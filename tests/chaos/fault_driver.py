@@ -1,4 +1,7 @@
-"""The faults of a run: processes are killed, frozen and restarted, connections are cut, the gateway misbehaves."""
+"""The faults of a run: processes are killed, frozen and restarted, connections are cut.
+
+Those of gateways are in gateway_fault_driver.py.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,8 @@ from typing import Any, Protocol
 
 import psycopg2
 
-from tests.chaos.environment import TOKEN, Environment, Program
+from tests.chaos.environment import Environment, Program
 
-SECOND_TOKEN = "another"
-FAULTS: tuple[dict[str, Any], ...] = (
-    {"statuses": {500: 0.2, 502: 0.1}},
-    {"statuses": {429: 0.2, 503: 0.1}, "retry_after": "1"},
-    {"statuses": {429: 0.1, 503: 0.1}},
-    {"statuses": {400: 0.05, 422: 0.05, 408: 0.1, 425: 0.1}},
-    {"statuses": {302: 0.01, 403: 0.01, 404: 0.01, 405: 0.01}},
-    {"bodies": {"garbage": 0.15, "empty": 0.15, "refused": 0.15}},
-    {"reset_before_accept": 0.2, "reset_after_accept": 0.2},
-    {"error_after_accept": 0.3},
-    {"trickle": 0.1, "oversize": 0.02},
-    {"hang": 0.2},
-    {"reset_after_accept": 0.05, "error_after_accept": 0.05, "hang": 0.05, "bodies": {"garbage": 0.05}},
-)
-REFUSALS = {"statuses": {400: 0.03}}
-"""Part of all faults without statuses of their own, so that there is always something to retry."""
-LATENCIES = (0.0, [0.0, 0.1], [0.05, 0.4], [0.3, 0.8], [0.1, 1.2])
 TERMINATE_BACKENDS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s"
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s ORDER BY random()"
 
@@ -48,9 +34,6 @@ class FaultDriver:
     def __init__(self, environment: Environment, delayed: Scheduler) -> None:
         self._environment = environment
         self._delayed = delayed
-        self._token = TOKEN
-        self._gateway_faults: dict[str, Any] = {}
-        self._gateway_is_down = False
         self._hung: list[int] = []
         """Process ids of the server's backends that are frozen."""
 
@@ -68,11 +51,6 @@ class FaultDriver:
             (2, self.cut),
             (1.5, self.drop_data),
             (5, self.cut_at_commit),
-            (7, self.misbehave),
-            (5, self.behave),
-            (1, self.outage),
-            (0.7, self.kill_gateway),
-            (0.7, self.change_token),
             (0.7, self.kill_api),
             (0.4, self.restart_api),
         ]
@@ -86,9 +64,6 @@ class FaultDriver:
 
     def end(self) -> None:
         """Ends every fault and starts whatever does not run."""
-        self._gateway_faults, self._token = {}, TOKEN
-        self._environment.write_token(TOKEN)
-        self._apply_gateway_faults(patience=30.0)
         for proxy in self._environment.proxies:
             proxy.restore()
         for worker in self._environment.workers:
@@ -174,44 +149,6 @@ class FaultDriver:
         proxy.drop_data(random.choice(("requests", "responses")))
         self._delayed.schedule(random.choice((0.3, 2.0, self._environment.settings.lease_seconds + 1.0)), proxy.restore)
 
-    def misbehave(self, random: Random) -> None:
-        """The gateway gets other faults and another latency."""
-        self._gateway_faults = {
-            **REFUSALS,
-            **random.choice(FAULTS),
-            "latency": random.choice(LATENCIES),
-            "seed": random.randrange(2**32),
-        }
-        self._environment.note("faults", detail=str(self._gateway_faults))
-        self._apply_gateway_faults()
-
-    def behave(self, random: Random) -> None:
-        """The gateway has no faults for a while; it only refuses some messages."""
-        self._gateway_faults = {**REFUSALS, "latency": random.choice(LATENCIES)}
-        self._apply_gateway_faults()
-
-    def outage(self, random: Random) -> None:
-        """The gateway is down: connections are closed and refused."""
-        seconds = random.uniform(0.5, 4.0)
-        self._environment.note("outage", detail=f"{seconds:.1f} s")
-        self._apply_gateway_faults(down_for=seconds)
-
-    def kill_gateway(self, random: Random) -> None:
-        """SIGKILL for the gateway, and another one, some seconds later, with the same ledger."""
-        if not self._gateway_is_down:
-            self._environment.note("kill", "gateway")
-            self._gateway_is_down = True
-            self._environment.gateway.kill()
-            self._delayed.schedule(random.uniform(0.1, 4.0), self._start_gateway)
-
-    def change_token(self, random: Random) -> None:
-        """The gateway wants another token, which the workers are given a little later."""
-        self._token = SECOND_TOKEN if self._token == TOKEN else TOKEN
-        token = self._token
-        self._environment.note("token")
-        self._apply_gateway_faults()
-        self._delayed.schedule(random.uniform(0.2, 2.5), lambda: self._environment.write_token(token))
-
     def kill_api(self, random: Random) -> None:
         """SIGKILL for the API, and another one."""
         if self._environment.api.available:
@@ -230,12 +167,6 @@ class FaultDriver:
         """A worker that may be disturbed now, if another one stays unharmed."""
         available = [worker for worker in self._environment.workers if worker.available]
         return random.choice(available) if len(available) > 1 else None
-
-    def _start_gateway(self) -> None:
-        self._environment.note("start", "gateway")
-        self._environment.start_gateway(TOKEN)
-        self._gateway_is_down = False
-        self._apply_gateway_faults()
 
     def _start(self, program: Program) -> None:
         self._environment.note("start", program.name)
@@ -276,14 +207,3 @@ class FaultDriver:
             cursor.execute(statement, values)
             return cursor.fetchall()
         return []
-
-    def _apply_gateway_faults(self, patience: float = 0.0, **more: object) -> None:
-        token = {} if self._token == TOKEN else {"token": self._token}
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                return self._environment.gateway.faults(**self._gateway_faults, **token, **more)
-            except OSError:  # it is down just now
-                if time.monotonic() > deadline:
-                    return self._delayed.schedule(0.3, self._apply_gateway_faults)
-                time.sleep(0.1)

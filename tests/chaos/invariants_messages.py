@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from shared.domain.results import UNCOUNTED
 from shared.domain.transitions import Actor, message_moves
+from shared.gateways.base import DEFAULT_GATEWAY_ID
 from tests.chaos.facts import DELETED, Attempt, MailingMove, MessageMove, Violation
 from tests.chaos.message_history import CLOCK, Ledgers, MessageHistory
 
@@ -26,7 +28,7 @@ def begins_pending(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violat
 def makes_legal_transitions(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """Only the lease's holder moves a message on, along the lines of the state machine."""
     for before, move in zip(history.moves, history.moves[1:], strict=False):
-        if (wrong := _transition_error(before, move, ledgers)) and not _is_cleared(history, before, move):
+        if (wrong := _transition_error(before, move, history, ledgers)) and not _is_cleared(history, before, move):
             yield _illegal(history, f"{before.status} → {move.status} by {move.by}: {wrong}")
         given_up = before.status == "sending" != move.status and move.attempts == before.attempts
         attempt = history.attempts.get(before.attempts)
@@ -58,7 +60,9 @@ def is_claimed_when_due(history: MessageHistory, ledgers: Ledgers) -> Iterator[V
         if move.attempts != before.attempts + 1:
             said = f"a claim took the attempts from {before.attempts} to {move.attempts}"
             yield Violation("claimed first", said, *about)
-        if before.attempts - before.uncounted_attempts >= ledgers.settings.max_attempts:
+        # What is in doubt is asked for, however many attempts there have been.
+        asked = before.in_doubt and ledgers.looks_up(ledgers.gateway_names[before.gateway_id or DEFAULT_GATEWAY_ID])
+        if before.attempts - before.uncounted_attempts >= ledgers.settings.max_attempts and not asked:
             said = f"it was claimed after {before.attempts} attempts, {before.uncounted_attempts} of them uncounted"
             yield Violation("attempts limited", said, *about)
         # A poison message, which is claimed by itself, has no time at which it is due.
@@ -107,7 +111,7 @@ def records_doubt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violati
     about = history.message_id, history.mailing_id
     if history.accepts:
         yield Violation("doubt recorded", f"it is {history.last.status}, and the gateway accepted it", *about)
-    elif any(attempt.result == "ambiguous" for attempt in history.attempts.values()):
+    elif history.doubts_before(math.inf):
         yield Violation("doubt recorded", f"it is {history.last.status}, and one of its attempts is ambiguous", *about)
 
 
@@ -141,14 +145,35 @@ def changes_no_attempt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Vi
 
 
 def respects_hold(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """With hold, an ambiguous attempt is the last one, unless a person decides otherwise."""
+    """With hold, an ambiguous attempt is the last one, unless a person decides otherwise, the gateway delivers nothing
+    twice, or it has said that nothing came of that attempt.
+    """
     if any(mailing.on_unknown != "hold" for mailing in ledgers.mailings[history.mailing_id]):
         return
-    doubtful = [attempt.number for attempt in history.attempts.values() if attempt.result == "ambiguous"]
+    doubtful = [
+        number
+        for number, attempt in history.attempts.items()
+        if attempt.result == "ambiguous"
+        and not ledgers.deduplicates(attempt.gateway)
+        and not history.is_settled(attempt)
+    ]
     last = max((claim.number for claim in history.claims if not claim.released), default=0)
     if doubtful and last > min(doubtful) and not _retried(history, history.last):
         said = f"attempt {min(doubtful)} was ambiguous, and attempt {last} followed"
         yield Violation("hold respected", said, history.message_id, history.mailing_id)
+
+
+def counts_attempts(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
+    """Attempts that say something about the account or the gateway, and not about the message, do not count."""
+    for before, move in zip(history.moves, history.moves[1:], strict=False):
+        attempt = history.attempts.get(before.attempts)
+        ended = before.status == "sending" and move.status not in ("sending", "sent")
+        if not ended or move.attempts != before.attempts or attempt is None or attempt.lost:
+            continue
+        uncounted = move.uncounted_attempts - before.uncounted_attempts
+        if uncounted != (attempt.result in UNCOUNTED):
+            said = f"attempt {attempt.number} is {attempt.result}, and {uncounted} more do not count after it"
+            yield Violation("attempts counted", said, history.message_id, history.mailing_id)
 
 
 RULES = (
@@ -163,6 +188,7 @@ RULES = (
     records_doubt,
     records_acceptance,
     respects_hold,
+    counts_attempts,
 )
 
 
@@ -177,11 +203,14 @@ def _claims_of(mailing: MailingMove, move: MessageMove, about: tuple[int, int]) 
         yield Violation("inside the window", said, *about)
 
 
-def _transition_error(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> str | None:
+def _transition_error(before: MessageMove, move: MessageMove, history: MessageHistory, ledgers: Ledgers) -> str | None:
     if DELETED in (before.status, move.status):
         return "the ledger forgets nothing"
     if before.in_doubt and not move.in_doubt and move.status != "sent" and not _by_person(move):
-        return "the doubt is forgotten"
+        attempt = history.attempts.get(before.attempts)
+        settled = before.status == "sending" and attempt is not None and attempt.settles
+        if not settled or move.attempts != before.attempts:
+            return "the doubt is forgotten"
     if before.status == "sent":
         return "sent is sent" if move[:9] != before[:9] else None
     if move.status != before.status:

@@ -1,14 +1,15 @@
-"""Invariants between a message's ledger and what the gateway saw of it."""
+"""Invariants between a message's ledger and what the gateways saw of it."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
-from sandbox.gateway_ledger import Entry
-from tests.chaos.facts import Violation
+from tests.chaos.facts import Request, Violation
+from tests.chaos.gateways import BODIES
 from tests.chaos.message_history import CLOCK, Claim, Ledgers, MessageHistory
 from worker.lanes.send_permits import VALID_SECONDS
 
@@ -17,6 +18,9 @@ MORE_THAN_THE_PACE = 1.02
 
 WAY = 0.005
 """Seconds from a worker's look at the clock to the gateway's that are not put down to a busy machine."""
+
+CODES_OF_INFOBIP = {"accepted": ("26",), "duplicate": ("23",), "refused": ("21",), "answer": ("6", "10", "11", "12")}
+"""The codes of its messages that come with the status 200, by the outcome of the request."""
 
 NOT_TAKEN = ("refused", "retriable", "throttled", "misconfigured", "no_credit", "unreachable")
 """Results that say: the gateway did not take it."""
@@ -36,22 +40,30 @@ def was_accepted_if_sent(history: MessageHistory, ledgers: Ledgers) -> Iterator[
 
 
 def explains_repeats(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """Every extra accept matches an ambiguous attempt."""
+    """Every extra accept matches an ambiguous attempt, at each gateway too."""
     ambiguous = sum(attempt.result == "ambiguous" for attempt in history.attempts.values())
     extra = len(history.accepts) - 1
     if extra > ambiguous:
         said = f"accepted {extra + 1} times, with {ambiguous} ambiguous attempts"
         yield _about(history, "repeats explained", said)
+    explained = Counter(attempt.gateway for attempt in history.attempts.values() if attempt.may_be_taken)
+    for gateway, accepts in Counter(request.gateway for request in history.accepts).items():
+        if accepts > max(1, explained[gateway]):
+            said = f"accepted {accepts} times by {gateway}, and {explained[gateway]} attempts say that it may have been"
+            yield _about(history, "repeats explained", said)
 
 
 def has_one_body(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """The same id always had the same body: that of its text and its phone number, byte for byte."""
-    hashes = {request.body_hash for request, _ in history.pairs}
-    if len(hashes) > 1:
-        yield _about(history, "same body", f"{len(hashes)} bodies were sent")
-        return
+    """The same id always had the same body at one gateway, byte for byte, and at all of them the same text and phone
+    number: those that the ledger has.
+    """
+    for gateway in {request.gateway for request, _ in history.pairs}:
+        hashes = {request.body_hash for request, _ in history.pairs if request.gateway == gateway}
+        if len(hashes) > 1:
+            yield _about(history, "same body", f"{len(hashes)} bodies were sent to {gateway}")
+            return
     for request, claim in history.pairs:
-        if claim is not None and request.body_hash != _expected_hash(history, claim, ledgers):
+        if claim is not None and request.body_hash != _expected_hash(history, request, claim, ledgers):
             yield _about(history, "same body", "its body is not that of its text and its phone number")
             return
 
@@ -117,15 +129,19 @@ def overlaps_nothing(history: MessageHistory, ledgers: Ledgers) -> Iterator[Viol
                 yield _about(history, "no overlap", said)
 
 
-def _codes_of(request: Entry) -> tuple[str, ...]:
+def _codes_of(request: Request) -> tuple[str, ...]:
     """The codes that an attempt may have of a request: its status; the body's, of a success with another code."""
+    if request.contract == "infobip":
+        return (str(request.status), *CODES_OF_INFOBIP.get(request.outcome, ()))
     return (str(request.status), "7") if request.outcome == "refused" else (str(request.status),)
 
 
 def reads_answers(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
     """What the ledger says of an attempt is what the gateway did."""
-    numbers = {claim.number for claim in history.claims if not claim.released}
-    unreachable = sum(attempt.result == "unreachable" for attempt in history.attempts.values())
+    attempts = [attempt for attempt in history.attempts.values() if not attempt.only_asked]
+    asked = {attempt.number for attempt in history.attempts.values()} - {attempt.number for attempt in attempts}
+    numbers = {claim.number for claim in history.claims if not claim.released} - asked
+    unreachable = sum(attempt.result == "unreachable" for attempt in attempts)
     if len(history.pairs) > len(numbers) - unreachable >= 0:
         yield _about(
             history, "answers recorded", f"{unreachable} attempts are unreachable, and a request of theirs came"
@@ -154,15 +170,17 @@ def is_known(ledgers: Ledgers) -> Iterator[Violation]:
 
 
 def keeps_the_pace(ledgers: Ledgers) -> Iterator[Violation]:
-    """In no second do more requests come than the workers' GATEWAY_RATE allows, and 2 % of it. The fullest is told."""
+    """In no second do more requests come to a gateway than its rate allows, and 2 % of it. The fullest is told."""
     rate = ledgers.settings.gateway_rate
     if not rate:
         return
-    moments = sorted(_arrivals(ledgers))
-    seconds = ((bisect_left(moments, at + 1.0) - place, at) for place, at in enumerate(moments))
-    count, first = max(seconds, default=(0, 0.0))
-    if count > rate * MORE_THAN_THE_PACE:
-        yield Violation("rate limited", f"{count} requests came in the second from {first:.3f} on, and {rate:g} may")
+    for gateway in ledgers.gateways:
+        moments = sorted(_arrivals(ledgers, gateway))
+        seconds = ((bisect_left(moments, at + 1.0) - place, at) for place, at in enumerate(moments))
+        count, first = max(seconds, default=(0, 0.0))
+        if count > rate * MORE_THAN_THE_PACE:
+            said = f"{count} requests came to {gateway} in the second from {first:.3f} on, and {rate:g} may"
+            yield Violation("rate limited", said)
 
 
 RULES = (
@@ -179,10 +197,12 @@ RULES = (
 RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (is_known, keeps_the_pace)
 
 
-def _arrivals(ledgers: Ledgers) -> Iterator[float]:
+def _arrivals(ledgers: Ledgers, gateway: str) -> Iterator[float]:
     """When each request came to the gateway, if none was held up on its way by the machine longer than WAY."""
     for history in ledgers.histories.values():
         for request, claim in history.pairs:
+            if request.gateway != gateway:
+                continue
             attempt = history.attempts.get(claim.number) if claim else None
             if attempt and not attempt.lost:
                 yield min(request.started_at, attempt.started_at + WAY)
@@ -196,7 +216,7 @@ def _latest_starts(history: MessageHistory, claim: Claim, ledgers: Ledgers) -> I
         yield "inside the window", mailing.end_datetime
 
 
-def _end(history: MessageHistory, request: Entry, claim: Claim | None) -> float:
+def _end(history: MessageHistory, request: Request, claim: Claim | None) -> float:
     """When a request was over, by the gateway or by the worker, who may leave before; never, if both are silent."""
     answered_at = float("inf") if request.answered_at is None else request.answered_at
     attempt = history.attempts.get(claim.number) if claim else None
@@ -207,10 +227,12 @@ def _end(history: MessageHistory, request: Entry, claim: Claim | None) -> float:
     return min(answered_at, attempt.started_at + attempt.duration, told_at)
 
 
-def _expected_hash(history: MessageHistory, claim: Claim, ledgers: Ledgers) -> str:
+def _expected_hash(history: MessageHistory, request: Request, claim: Claim, ledgers: Ledgers) -> str:
     text = ledgers.facts.texts.get((history.mailing_id, claim.text_revision or 0))
-    body = {"id": history.message_id, "phone": claim.phone_number, "text": text}
-    return sha256(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    body = BODIES[ledgers.gateways[request.gateway].provider].format(
+        id=history.message_id, phone=claim.phone_number, text=json.dumps(text, ensure_ascii=False)
+    )
+    return sha256(body.encode()).hexdigest()
 
 
 def _about(history: MessageHistory, invariant: str, said: str) -> Violation:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from sandbox.gateway_ledger import Entry
-from tests.chaos.facts import Attempt, BatchMove, ClaimMove, ClientMove, Facts, MailingMove, MessageMove, Stall
+from shared.domain.results import Result
+from shared.gateways.base import DEFAULT_GATEWAY
+from tests.chaos.facts import (
+    AskedFor,
+    Attempt,
+    BatchMove,
+    ClaimMove,
+    ClientMove,
+    Facts,
+    GatewayFact,
+    MailingMove,
+    MessageMove,
+    PathMove,
+    Request,
+    Stall,
+)
 
 CLOCK = 0.002
 """Seconds that two readings of the machine's clock, each rounded in its own way, may disagree by."""
@@ -29,6 +43,7 @@ class Claim:
     phone_number: int
     text_revision: int | None
     ended: MessageMove | None
+    gateway: str = DEFAULT_GATEWAY
 
     @property
     def released(self) -> bool:
@@ -43,6 +58,7 @@ class Queued(NamedTuple):
     due_at: float
     since: float
     until: float
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class MessageHistory:
     written: Sequence[Attempt]
     attempts: dict[int, Attempt]
     """By number, as they stand at the end."""
-    pairs: Sequence[tuple[Entry, Claim | None]]
+    pairs: Sequence[tuple[Request, Claim | None]]
 
     @property
     def last(self) -> MessageMove:
@@ -64,9 +80,28 @@ class MessageHistory:
         return self.moves[-1]
 
     @property
-    def accepts(self) -> list[Entry]:
+    def accepts(self) -> list[Request]:
         """The requests that the gateway accepted."""
         return [request for request, _ in self.pairs if request.accepted_at is not None]
+
+    def is_settled(self, doubt: Attempt) -> bool:
+        """Whether the gateway has said later that nothing came of an attempt."""
+        return any(
+            attempt.settles and attempt.gateway == doubt.gateway and number > doubt.number
+            for number, attempt in self.attempts.items()
+        )
+
+    def doubts_before(self, number: float) -> dict[str, int]:
+        """The ambiguous attempts with lower numbers that no look-up has settled: the last one by gateway."""
+        doubts: dict[str, int] = {}
+        for attempt in sorted(self.attempts.values(), key=attrgetter("number")):
+            if attempt.number >= number:
+                break
+            if attempt.settles:
+                doubts.pop(attempt.gateway, None)
+            if attempt.result == Result.AMBIGUOUS:
+                doubts[attempt.gateway] = attempt.number
+        return doubts
 
     def is_lost(self, claim: Claim | None) -> bool:
         """Whether the claim's lease expired before its holder recorded a result."""
@@ -86,7 +121,16 @@ class Ledgers:
         self.clients: dict[int, list[ClientMove]] = defaultdict(list)
         for client in facts.clients:
             self.clients[client.client_id].append(client)
-        self.histories = _histories(facts)
+        self.gateways: dict[str, GatewayFact] = {gateway.name: gateway for gateway in facts.gateways}
+        self.gateway_names = {gateway.gateway_id: gateway.name for gateway in facts.gateways}
+        self.paths: dict[int, list[PathMove]] = defaultdict(list)
+        for path in facts.paths:
+            self.paths[path.path_id].append(path)
+        self.look_ups: dict[int, list[AskedFor]] = defaultdict(list)
+        """By message."""
+        for look_up in facts.look_ups:
+            self.look_ups[look_up.id].append(look_up)
+        self.histories = _histories(facts, self.gateway_names)
         self.claims: dict[int, list[ClaimMove]] = defaultdict(list)
         """The rows of each claim."""
         for claim in facts.claims:
@@ -113,7 +157,15 @@ class Ledgers:
         place = bisect_right(moves, moment, key=attrgetter("committed_at"))
         return moves[place - 1] if place else None
 
-    def stalled_in_flight(self, history: MessageHistory, claim: Claim, request: Entry) -> Stall | None:
+    def deduplicates(self, gateway: str) -> bool:
+        """Whether a gateway does not deliver a repeat."""
+        return self.gateways[gateway].capabilities.deduplicates
+
+    def looks_up(self, gateway: str) -> bool:
+        """Whether a gateway can be asked."""
+        return self.gateways[gateway].capabilities.looks_up
+
+    def stalled_in_flight(self, history: MessageHistory, claim: Claim, request: Request) -> Stall | None:
         """The stall that held up a request which its worker had begun before: it can't look at its clock meanwhile.
 
         If the worker has told how long the request took, the stall must lie within.
@@ -133,40 +185,49 @@ class Ledgers:
         lines = [(move.committed_at, f"ledger   {_described(move)}") for move in history.moves]
         for request, claim in history.pairs:
             number = claim.number if claim else "no claim"
-            lines.append((request.started_at, f"gateway  request of {number}: {request.outcome} {request.status}"))
+            said = f"{request.outcome} {request.status}"
+            lines.append((request.started_at, f"gateway  {request.gateway}: request of {number}: {said}"))
             if request.answered_at:
-                lines.append((request.answered_at, f"gateway  answered {request.status}"))
+                lines.append((request.answered_at, f"gateway  {request.gateway} answered {request.status}"))
+        for look_up in self.look_ups[message_id]:
+            said = f"{'has it' if look_up.taken else 'does not have it'}, {look_up.outcome}"
+            lines.append((look_up.at, f"gateway  {look_up.gateway} was asked: {said}"))
         for attempt in history.attempts.values():
-            lines.append((attempt.started_at, f"attempt  {' '.join(str(value) for value in attempt[1:8])}"))
+            said = " ".join(str(value) for value in (*attempt[1:8], attempt.gateway, attempt.reason_code))
+            lines.append((attempt.started_at, f"attempt  {said}"))
         first = min(at for at, _ in lines)
         return [f"{at - first:9.3f} {said}" for at, said in sorted(lines)]
 
 
-def _histories(facts: Facts) -> dict[int, MessageHistory]:
+def _histories(facts: Facts, names: Mapping[int, str]) -> dict[int, MessageHistory]:
     moves: dict[int, list[MessageMove]] = defaultdict(list)
     for move in facts.messages:
         moves[move.message_id].append(move)
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in facts.attempts:
         attempts[attempt.message_id].append(attempt)
-    requests: dict[int, list[Entry]] = defaultdict(list)
+    requests: dict[int, list[Request]] = defaultdict(list)
     for request in facts.requests:
         requests[request.id].append(request)
     return {
-        message_id: _history(its, attempts[message_id], sorted(requests[message_id], key=attrgetter("started_at")))
+        message_id: _history(
+            its, attempts[message_id], sorted(requests[message_id], key=attrgetter("started_at")), names
+        )
         for message_id, its in moves.items()
     }
 
 
-def _history(moves: list[MessageMove], written: list[Attempt], requests: list[Entry]) -> MessageHistory:
-    claims = list(_claims(moves))
+def _history(
+    moves: list[MessageMove], written: list[Attempt], requests: list[Request], names: Mapping[int, str]
+) -> MessageHistory:
+    claims = list(_claims(moves, names))
     last = {attempt.number: attempt for attempt in written}
     attempts = {number: attempt for number, attempt in last.items() if attempt.present}
     pairs = _pairs(claims, attempts, requests)
     return MessageHistory(moves[0].message_id, moves[0].mailing_id, moves, claims, written, attempts, pairs)
 
 
-def _claims(moves: list[MessageMove]) -> Iterator[Claim]:
+def _claims(moves: list[MessageMove], names: Mapping[int, str]) -> Iterator[Claim]:
     for place, move in enumerate(moves):
         before = moves[place - 1] if place else None
         if move.status == "sending" and (before is None or not _same_claim(before, move)):
@@ -182,6 +243,7 @@ def _claims(moves: list[MessageMove]) -> Iterator[Claim]:
                 phone_number=move.phone_number,
                 text_revision=move.text_revision,
                 ended=ended,
+                gateway=names.get(move.gateway_id or 0, DEFAULT_GATEWAY),
             )
 
 
@@ -201,23 +263,27 @@ def _queued(moves: Sequence[BatchMove]) -> dict[int, list[Queued]]:
         for move in batch:
             named = set(move.message_ids) if move.present else set()
             for message_id in since.keys() - named:
-                queued = Queued(made.mailing_id, made.due_at, since.pop(message_id), move.committed_at)
+                queued = Queued(made.mailing_id, made.due_at, since.pop(message_id), move.committed_at, made.path_id)
                 found[message_id].append(queued)
             for message_id in named - since.keys():
                 since[message_id] = move.committed_at
         for message_id, moment in since.items():
-            found[message_id].append(Queued(made.mailing_id, made.due_at, moment, float("inf")))
+            found[message_id].append(Queued(made.mailing_id, made.due_at, moment, float("inf"), made.path_id))
     return found
 
 
 def _pairs(
-    claims: list[Claim], attempts: dict[int, Attempt], requests: list[Entry]
-) -> list[tuple[Entry, Claim | None]]:
-    """Each request with a claim of its own that was committed before: the one that it fits best."""
-    free = [claim for claim in claims if not claim.released]
-    pairs: list[tuple[Entry, Claim | None]] = []
+    claims: list[Claim], attempts: dict[int, Attempt], requests: list[Request]
+) -> list[tuple[Request, Claim | None]]:
+    """Each request with a claim of its own, for its gateway, that was committed before: the one that it fits best.
+
+    Attempts that only asked have no request.
+    """
+    free = [claim for claim in claims if not claim.released and not _only_asked(attempts.get(claim.number))]
+    pairs: list[tuple[Request, Claim | None]] = []
     for request in requests:
-        before = [claim for claim in free if claim.committed_at <= request.started_at + CLOCK]
+        latest = request.started_at + CLOCK
+        before = [claim for claim in free if claim.committed_at <= latest and claim.gateway == request.gateway]
         if not before:
             pairs.append((request, None))
             continue
@@ -225,6 +291,10 @@ def _pairs(
         free.remove(best)
         pairs.append((request, best))
     return pairs
+
+
+def _only_asked(attempt: Attempt | None) -> bool:
+    return attempt is not None and attempt.only_asked
 
 
 def _distance(claim: Claim, attempt: Attempt | None, started_at: float) -> float:
@@ -237,4 +307,5 @@ def _described(move: MessageMove) -> str:
     lease = f" claim {move.claim_id} by {move.worker} until {move.lease_until}" if move.worker else ""
     doubt = " in doubt" if move.in_doubt else ""
     reason = f" ({move.reason_code})" if move.reason_code else ""
-    return f"{move.status} attempts={move.attempts}{doubt}{lease}{reason} by {move.by}"
+    gateway = f" gateway {move.gateway_id}" if move.gateway_id else ""
+    return f"{move.status} attempts={move.attempts}{doubt}{gateway}{lease}{reason} by {move.by}"

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.chaos import mutations
+from shared.gateways import infobip
+from tests.chaos import gateway_mutations, mutations
 from worker import __main__ as worker_main
 from worker import settings
 from worker.lanes import circuit_breaker
-from worker.maintenance import thread
+from worker.maintenance import failover, thread
 
 
 class Mutant(NamedTuple):
@@ -73,6 +74,20 @@ MUTANTS = {
     "audience-counted-twice": Mutant(mutations.audience_counted_twice, "launch", "conservation"),
     "settled-too-early": Mutant(mutations.settled_too_early, "stop", "legal transitions"),
     "settled-by-an-old-snapshot": Mutant(mutations.settled_by_an_old_snapshot, "retry", "final status"),
+    "doubt-sent-elsewhere": Mutant(gateway_mutations.doubt_sent_elsewhere, "failover", "doubt stays"),
+    "doubt-queued-elsewhere": Mutant(gateway_mutations.doubt_queued_elsewhere, "failover", "doubt stays"),
+    "no-failover": Mutant(gateway_mutations.no_failover, "gateway lost", "final status"),
+    "no-return": Mutant(gateway_mutations.no_return, "failover", "load returns"),
+    "sender-changed-on-repeat": Mutant(gateway_mutations.sender_changed_on_repeat, "look-ups", "same body"),
+    "not-asked": Mutant(gateway_mutations.not_asked, "look-ups", "look-ups read"),
+    "not-found-taken-for-found": Mutant(gateway_mutations.not_found_taken_for_found, "look-ups", "taken where named"),
+    "found-taken-for-not-found": Mutant(gateway_mutations.found_taken_for_not_found, "look-ups", "look-ups read"),
+    "unclear-taken-for-not-found": Mutant(gateway_mutations.unclear_taken_for_not_found, "look-ups", "look-ups read"),
+    "unclear-ends-doubt": Mutant(gateway_mutations.unclear_ends_doubt, "look-ups", "legal transitions"),
+    "new-id-at-look-up-gateway": Mutant(gateway_mutations.another_message_id, "look-ups", "claimed first"),
+    "account-refusals-counted": Mutant(
+        gateway_mutations.account_refusals_counted, "account refused", "attempts counted"
+    ),
     "crash-on-garbage": Mutant(mutations.crash_on_garbage, "mixed answers", "no crash"),
 }
 """By name."""
@@ -107,16 +122,25 @@ DEFAULT_MUTANTS = (
 """One for each invariant that workers can violate."""
 
 
+def shorten_waits_for_gateways() -> None:
+    """A gateway is asked, and gets its messages again, soon enough to happen often in a run of a minute."""
+    infobip.InfobipAdapter.look_up_after = 1.0
+    failover.HOLD_SECONDS, failover.LONGEST_HOLD_SECONDS = 2.0, 8.0
+
+
 def shorten_intervals() -> None:
     """Shorter than anybody would set it, so that a scenario with a lease that runs out takes two seconds."""
     settings.LEASE_MARGIN = 0.3
     thread.ROUND_SECONDS = 0.25
+    infobip.InfobipAdapter.look_up_after = 0.3
+    failover.HOLD_SECONDS, failover.LONGEST_HOLD_SECONDS = 0.5, 1.0
     circuit_breaker.PAUSE_BASE = 0.1
 
 
 def main() -> int:
     """Runs the worker with the fault that the command line names; with `--short-intervals`, by shorter times."""
     name, *options = sys.argv[1:]
+    shorten_waits_for_gateways()
     if "--short-intervals" in options:
         shorten_intervals()
     MUTANTS[name].mutate()

@@ -17,7 +17,7 @@ import psycopg2
 
 from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
-from shared.gateways import gonets
+from shared.gateways import gonets, http_statuses
 from shared.gateways.base import SubmitResult
 from shared.sql import claims, mailings, messages
 from shared.sql import queue as queue_sql
@@ -42,7 +42,7 @@ def unmodified() -> None:
 
 def lease_check_dropped() -> None:
     """Whoever has an answer moves the message on, whether it still holds it or not."""
-    _edit(messages, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
+    edit(messages, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
 
 
 def claim_committed_late() -> None:
@@ -81,7 +81,7 @@ def new_id_on_repeat() -> None:
 def body_changed_on_repeat() -> None:
     """A repeat carries the mailing's newest text."""
     newest = "(SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)"
-    _edit(claims, "CLAIM", f"coalesce(text_revision, {newest})", newest)
+    edit(claims, "CLAIM", f"coalesce(text_revision, {newest})", newest)
 
 
 def window_forgotten() -> None:
@@ -103,7 +103,7 @@ def pause_ignored() -> None:
 def cancel_ignored() -> None:
     """So does a cancelled one."""
     _edit_take("status = 'running'", "status IN ('running', 'cancelled')")
-    _edit(queue_sql, "TAKE_EXPIRED", "status = 'cancelled' OR end_datetime", "end_datetime")
+    edit(queue_sql, "TAKE_EXPIRED", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
 def changes_ignored_in_flight() -> None:
@@ -114,12 +114,12 @@ def changes_ignored_in_flight() -> None:
 def claim_without_row_lock() -> None:
     """Two workers can take the same batch, and nobody looks whether its messages are still pending."""
     _edit_take("FOR UPDATE SKIP LOCKED", "")
-    _edit(claims, "CLAIM", "AND status = 'pending'", "")
+    edit(claims, "CLAIM", "AND status = 'pending'", "")
 
 
 def attempt_not_counted() -> None:
     """A claim does not count its attempt."""
-    _edit(claims, "CLAIM", "attempts = attempts + 1", "attempts = greatest(attempts, 1)")
+    edit(claims, "CLAIM", "attempts = attempts + 1", "attempts = greatest(attempts, 1)")
 
 
 def lost_claim_forgotten() -> None:
@@ -129,12 +129,12 @@ def lost_claim_forgotten() -> None:
 
 def taken_back_too_early() -> None:
     """A lease is taken to have run out while it lasts."""
-    _edit(claims, "FIND_EXPIRED", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
+    edit(claims, "FIND_EXPIRED", "lease_until < now()", "claimed_at < now() - interval '0.1 s'")
 
 
 def late_acceptance_ignored() -> None:
     """An acceptance that comes when the lease has run out is not recorded as sent."""
-    _edit(messages, "RECORD", "OR (attempted.status = 'sent' AND message.status <> 'sent')", "")
+    edit(messages, "RECORD", "OR (attempted.status = 'sent' AND message.status <> 'sent')", "")
 
 
 def sent_without_answer() -> None:
@@ -146,8 +146,8 @@ def refusal_taken_for_success() -> None:
     """A 200 is a 200, whatever its body says."""
     read = gonets._read_success
 
-    def read_status(status: int, payload: Any, secrets: Any) -> SubmitResult:
-        submitted = read(status, payload, secrets)
+    def read_status(response: Any, payload: Any, secrets: Any) -> SubmitResult:
+        submitted = read(response, payload, secrets)
         return replace(submitted, result=Result.ACCEPTED) if submitted.result is Result.RETRIABLE else submitted
 
     gonets._read_success = read_status
@@ -203,7 +203,7 @@ def attempts_unlimited() -> None:
 def sent_before_due() -> None:
     """Nobody waits between two attempts."""
     _edit_take("due_at <= now()", "due_at < 'infinity'")
-    _edit(claims, "CLAIM", "due_at <= now()", "due_at < 'infinity'")
+    edit(claims, "CLAIM", "due_at <= now()", "due_at < 'infinity'")
 
 
 def given_back_in_flight() -> None:
@@ -216,7 +216,7 @@ def given_back_in_flight() -> None:
         submit(self, deliveries)
 
     def release_all(self: loop.WorkerLoop) -> None:
-        self._lanes[0]._queue.release(submitted)
+        self._lanes.open[0]._queue.release(submitted)
         wind_down(self)
 
     message_sender.MessageSender.submit = submit_and_remember  # type: ignore[method-assign,assignment]
@@ -225,17 +225,17 @@ def given_back_in_flight() -> None:
 
 def text_kept_when_given_back() -> None:
     """A message that was never attempted after all keeps the text of that day."""
-    _edit(claims, "RELEASE", "CASE attempts WHEN 1 THEN NULL ELSE text_revision END", "message.text_revision")
+    edit(claims, "RELEASE", "CASE attempts WHEN 1 THEN NULL ELSE text_revision END", "message.text_revision")
 
 
 def phone_kept_when_given_back() -> None:
     """And the phone number of that day."""
-    _edit(claims, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
+    edit(claims, "RELEASE", "coalesce(client.phone_number, message.phone_number)", "message.phone_number")
 
 
 def removed_client_written_to() -> None:
     """A client's removal ends the messages that wait, and forgets those that are on their way."""
-    _edit(messages, "CANCEL_WITHOUT_CLIENT", "status = 'pending'", "FALSE")
+    edit(messages, "CANCEL_WITHOUT_CLIENT", "status = 'pending'", "FALSE")
 
 
 def lost_claim_kept() -> None:
@@ -271,7 +271,7 @@ def rate_limit_ignored() -> None:
 
 def slots_given_twice() -> None:
     """Slots are reckoned from now on, whatever has been given out before."""
-    _edit(fleet_rate_limiter, "READ_NEXT_SLOT", "greatest(next_slot_at, now)", "now")
+    edit(fleet_rate_limiter, "READ_NEXT_SLOT", "greatest(next_slot_at, now)", "now")
 
 
 def refusals_not_kept() -> None:
@@ -288,14 +288,14 @@ def success_taken_for_refusal() -> None:
 
 def chunk_launched_twice() -> None:
     """A launch that is cut short begins its chunk again, and nothing guards against that."""
-    _edit(mailings, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), last_client_id)", "last_client_id")
-    _edit(mailings, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
+    edit(mailings, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), last_client_id)", "last_client_id")
+    edit(mailings, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
     _run_sql("DROP INDEX IF EXISTS message_0_client_id_mailing_id_key")
 
 
 def client_skipped() -> None:
     """A launch steps over the first client of each chunk but the first."""
-    _edit(mailings, "LAUNCH_CHUNK", "(SELECT max(id) FROM chunk)", "(SELECT max(id) + 1 FROM chunk)")
+    edit(mailings, "LAUNCH_CHUNK", "(SELECT max(id) FROM chunk)", "(SELECT max(id) + 1 FROM chunk)")
 
 
 def newcomers_launched() -> None:
@@ -305,7 +305,7 @@ def newcomers_launched() -> None:
 
 def audience_counted_twice() -> None:
     """A launch counts the clients that it has looked at, and those it has added."""
-    _edit(
+    edit(
         mailings,
         "LAUNCH_CHUNK",
         "audience + (SELECT count(*) FROM added)",
@@ -316,7 +316,7 @@ def audience_counted_twice() -> None:
 def settled_too_early() -> None:
     """A mailing is finished when nothing of it is pending: what is on its way will come through."""
     for statement in ("LOCK_ENDED_MAILINGS", "SETTLE_MAILINGS"):
-        _edit(mailings, statement, "status IN ('pending', 'sending')", "status = 'pending'")
+        edit(mailings, statement, "status IN ('pending', 'sending')", "status = 'pending'")
 
 
 def settled_by_an_old_snapshot() -> None:
@@ -332,12 +332,13 @@ def crash_on_garbage() -> None:
             os._exit(1)
         return read(body)
 
-    read, gonets._json_object = gonets._json_object, read_or_die
+    read = http_statuses.json_object
+    vars(gonets)["json_object"] = read_or_die
 
 
 def batch_deleted_unclaimed() -> None:
     """A claim leaves out messages in doubt, although it has taken their batches out of the queue."""
-    _edit(claims, "CLAIM", "AND status = 'pending'", "AND status = 'pending' AND NOT in_doubt")
+    edit(claims, "CLAIM", "AND status = 'pending'", "AND status = 'pending' AND NOT in_doubt")
 
 
 def rest_of_batch_lost() -> None:
@@ -355,26 +356,12 @@ def claim_deleted_while_sending() -> None:
 
 def claims_left() -> None:
     """A claim stays when all of its messages are recorded, until its lease expires."""
-    _edit(claims, "DELETE_CLAIMS", "WHERE", "WHERE FALSE AND")
+    edit(claims, "DELETE_CLAIMS", "WHERE", "WHERE FALSE AND")
 
 
 def retries_not_queued() -> None:
     """The trigger queues new messages only, and not those that become pending again."""
-    _run_sql(
-        """
-        DO $$
-        DECLARE
-            queueing text := $body$IF 'pending' = ANY(became) THEN$body$;
-            leaving text := $body$IF FALSE THEN$body$;
-            definition text;
-        BEGIN
-            PERFORM pg_advisory_xact_lock(9, 9);  -- the other worker makes the same change
-            definition := pg_get_functiondef('message_updated'::regproc);
-            ASSERT definition LIKE '%' || queueing || '%' OR definition LIKE '%' || leaving || '%';
-            EXECUTE replace(definition, queueing, leaving);
-        END $$
-        """
-    )
+    edit_function("message_updated", "IF 'pending' = ANY(became) THEN", "IF FALSE THEN")
 
 
 def skipped_message_forgotten() -> None:
@@ -383,15 +370,35 @@ def skipped_message_forgotten() -> None:
     claims.DELETE_ENDED = claims.DELETE_ENDED[:end]
 
 
-def _edit(module: ModuleType, name: str, old: str, new: str) -> None:
+def edit(module: ModuleType, name: str, old: str, new: str) -> None:
+    """Replaces a part of a statement."""
     before: str = getattr(module, name)
     assert old in before, f"{module.__name__}.{name} has changed: this mutant needs a new edit"
     setattr(module, name, before.replace(old, new))
 
 
+def edit_function(name: str, old: str, new: str) -> None:
+    """Replaces a part of a function of the database, for the other worker too."""
+    _run_sql(
+        f"""
+        DO $$
+        DECLARE
+            old text := $body${old}$body$;
+            new text := $body${new}$body$;
+            definition text;
+        BEGIN
+            PERFORM pg_advisory_xact_lock(9, 9);  -- the other worker makes the same change
+            definition := pg_get_functiondef('{name}'::regproc);
+            ASSERT definition LIKE '%' || old || '%' OR definition LIKE '%' || new || '%';
+            EXECUTE replace(definition, old, new);
+        END $$
+        """
+    )
+
+
 def _edit_take(old: str, new: str) -> None:
     """Edits the statement that every claim but a probe takes messages with."""
-    _edit(queue_sql, "TAKE_DUE", old, new)
+    edit(queue_sql, "TAKE_DUE", old, new)
     queue.TAKE[Pick.FIRST] = queue_sql.TAKE_DUE
 
 

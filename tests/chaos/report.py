@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tests.chaos.checker import INVARIANTS, lost, summary, unexplained_repeats
-from tests.chaos.facts import Facts, Violation
+from tests.chaos.doubts import doubts
+from tests.chaos.facts import Event, Facts, PathMove, Violation
 from tests.chaos.message_history import Ledgers
-
-OTHER_PROGRAMS = ("api", "gateway")
-"""Who may be killed, besides workers."""
 
 SHOWN = 20
 """Violations described in full; the first of each invariant with everything that is known of its message."""
@@ -26,9 +26,11 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
     ends = Counter(history.last.status for history in ledgers.histories.values())
     outcomes = Counter(request.outcome for request in facts.requests)
     accepts = sum(request.accepted_at is not None for request in facts.requests)
+    accepted = Counter(request.gateway for request in facts.requests if request.accepted_at is not None)
+    asked = doubts(ledgers)
     recovery = sorted(recovery_times(ledgers))
     return {
-        "workers killed": sum(event.what == "kill" and event.who not in OTHER_PROGRAMS for event in facts.events),
+        "workers killed": sum(_kills_worker(event) for event in facts.events),
         "workers frozen": events["stop"],
         "workers stopped and started": sum(e.what == "terminate" and e.who != "api" for e in facts.events),
         "API killed or restarted": sum(e.what in ("kill", "terminate") and e.who == "api" for e in facts.events),
@@ -36,10 +38,14 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         "connections to it cut": sum(events[what] for what in ("cut", "cut at commit", "connections ended")),
         "database hung": events["database hangs"],
         "dropped data": events["dropped data"],
-        "gateway killed": sum(event.what == "kill" and event.who == "gateway" for event in facts.events),
+        "gateways killed": sum(event.what == "kill" and event.who.startswith("gateway") for event in facts.events),
         "gateway outages": events["outage"],
         "token changes": events["token"],
+        "accounts refused": events["account"],
+        "gateways paused": events["gateway paused"],
+        "gateways edited": events["gateway edited"],
         "gateway faults": sum(outcomes.values()) - outcomes["accepted"],
+        "paths given to another gateway": sum(_reassignments(rows) for rows in ledgers.paths.values()),
         "API calls": len(facts.calls),
         "API calls without an answer, or 5xx": sum(call.status is None or call.status >= 500 for call in facts.calls),
         "mailings": len(ledgers.mailings),
@@ -47,9 +53,15 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         **{f"  {status}": ends[status] for status in sorted(ends)},
         "requests": len(facts.requests),
         "accepted": accepts,
+        **{f"  by {name}": accepted[name] for name in ledgers.gateways},
         "accepted again, explained": accepts
         - len({request.id for request in facts.requests if request.accepted_at is not None})
         - unexplained_repeats(violations),
+        "look-ups": len(facts.look_ups),
+        "doubts that could be asked for": sum(asked),
+        "  settled": asked.settled,
+        "  ended with their mailing or client": asked.ended,
+        "  share settled of the others": round(asked.share, 4),
         "snapshots checked": facts.snapshots,
         "recovery after a kill, median": round(median(recovery), 2) if recovery else None,
         "recovery after a kill, longest": round(recovery[-1], 2) if recovery else None,
@@ -64,7 +76,7 @@ def recovery_times(ledgers: Ledgers) -> list[float]:
     """For each kill of a worker with claimed messages, the seconds until the last of its claims was ended."""
     times = []
     for event in ledgers.facts.events:
-        if event.what == "kill" and event.who not in OTHER_PROGRAMS:
+        if _kills_worker(event):
             ends = [
                 claim.ended.committed_at
                 for history in ledgers.histories.values()
@@ -84,6 +96,14 @@ def travels(ledgers: Ledgers) -> list[float]:
         for request, claim in history.pairs
         if claim and (attempt := history.attempts.get(claim.number)) and not attempt.lost
     ]
+
+
+def _kills_worker(event: Event) -> bool:
+    return event.what == "kill" and event.who != "api" and not event.who.startswith("gateway")
+
+
+def _reassignments(rows: Sequence[PathMove]) -> int:
+    return sum(before.gateway_id != after.gateway_id for before, after in pairwise(rows))
 
 
 def as_text(figures: dict[str, Any], facts: Facts, violations: list[Violation], again: str) -> str:

@@ -1,8 +1,8 @@
 """The history of every row, recorded by triggers of the database, and how the facts are read from it.
 
-Triggers add each state of a message, an attempt, a mailing, a client, a queue batch and a claim to tables in the schema
-`chaos`, in the transaction that makes it, and the server keeps the time of each commit (track_commit_timestamp). So no
-state is missed.
+Triggers add each state of a message, an attempt, a mailing, a client, a queue batch, a claim and a path to tables in
+the schema `chaos`, in the transaction that makes it, and the server keeps the time of each commit
+(track_commit_timestamp). So no state is missed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.chaos.facts import Attempt, BatchMove, ClaimMove, ClientMove, MailingMove, MessageMove
+from tests.chaos.facts import (
+    Attempt,
+    BatchMove,
+    ClaimMove,
+    ClientMove,
+    GatewayFact,
+    MailingMove,
+    MessageMove,
+    PathMove,
+)
 
 # Functions that a mutant may replace are kept as they are.
 INSTALL = """
@@ -25,7 +34,7 @@ SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = 'messa
 WATCH = """
 CREATE TABLE chaos.{table}_move (
     seq bigint GENERATED ALWAYS AS IDENTITY,
-    xid xid, began_at timestamptz, by text, present bool, whole {table}
+    xid xid, began_at timestamptz, by text, present bool, whole public.{table}
 );
 CREATE FUNCTION chaos.watch_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -35,7 +44,7 @@ BEGIN
 END $$;
 CREATE TRIGGER chaos AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION chaos.watch_{table}();
 """
-WATCHED = ("message", "attempt", "mailing", "client", "queue_batch", "claim")
+WATCHED = ("message", "attempt", "mailing", "client", "queue_batch", "claim", "path")
 
 # A mutant may have dropped the index, and replaced the function.
 CLEAR = f"""
@@ -54,7 +63,7 @@ SELECT (whole).id, (whole).mailing_id, (whole).client_id, (whole).phone_number,
     (whole).attempts, (whole).uncounted_attempts, (whole).in_doubt, (whole).text_revision,
     extract(epoch FROM (whole).due_at)::float8, (whole).claim_id, extract(epoch FROM made.lease_until)::float8,
     made.worker, (whole).reason_code, extract(epoch FROM began_at)::float8,
-    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
+    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by, (whole).path_id, (whole).gateway_id
 FROM chaos.message_move LEFT JOIN made ON (whole).status = 'sending' AND made.id = (whole).claim_id
 ORDER BY seq
 """
@@ -78,13 +87,14 @@ FROM chaos.client_move ORDER BY seq
 READ_ATTEMPTS = """
 SELECT (whole).message_id, (whole).number, extract(epoch FROM (whole).started_at)::float8, (whole).duration,
     (whole).result::text, (whole).provider_code, (whole).reason_params ->> 'late_result', (whole).worker, present,
-    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8
+    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, (whole).gateway, (whole).reason_code,
+    (whole).reason_params ->> 'look_up'
 FROM chaos.attempt_move ORDER BY seq
 """
 
 READ_BATCHES = """
 SELECT (whole).id, (whole).mailing_id, extract(epoch FROM (whole).due_at)::float8, (whole).message_ids, present,
-    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
+    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by, (whole).path_id
 FROM chaos.queue_batch_move ORDER BY seq
 """
 
@@ -92,6 +102,14 @@ READ_CLAIMS = """
 SELECT (whole).id, (whole).worker, extract(epoch FROM (whole).lease_until)::float8, (whole).message_ids, present,
     extract(epoch FROM pg_xact_commit_timestamp(xid))::float8, by
 FROM chaos.claim_move ORDER BY seq
+"""
+
+READ_GATEWAYS = "SELECT id, name, provider FROM gateway ORDER BY id"
+
+READ_PATHS = """
+SELECT (whole).id, (whole).route_id, (whole).gateway_ids, (whole).gateway_id,
+    extract(epoch FROM pg_xact_commit_timestamp(xid))::float8
+FROM chaos.path_move WHERE present ORDER BY seq
 """
 
 READ_TEXTS = "SELECT mailing_id, revision, text FROM mailing_text"
@@ -121,6 +139,8 @@ def read(connection: Connection) -> dict[str, Any]:
         "batches": [BatchMove(*row) for row in _rows(connection, READ_BATCHES)],
         "claims": [ClaimMove(*row) for row in _rows(connection, READ_CLAIMS)],
         "attempts": [Attempt(*row) for row in _rows(connection, READ_ATTEMPTS)],
+        "gateways": [GatewayFact(*row) for row in _rows(connection, READ_GATEWAYS)],
+        "paths": [PathMove(*row) for row in _rows(connection, READ_PATHS)],
         "texts": {(mailing_id, revision): text for mailing_id, revision, text in _rows(connection, READ_TEXTS)},
     }
 

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tests.chaos import row_history
 from tests.chaos.api_users import ApiUsers
 from tests.chaos.driver import Driver
-from tests.chaos.environment import Environment, Program
+from tests.chaos.environment import WORKER, Environment, Program
 from tests.chaos.facts import Facts, Settings
 from tests.chaos.observer import Observer
 from tests.chaos.retry_on_settle import RetryOnSettle
@@ -41,17 +41,18 @@ def run(
     seconds: float,
     workers: int,
     rate: float = 0.0,
-    worker_command: Sequence[str] = ("-m", "worker"),
+    worker_command: Sequence[str] = WORKER,
 ) -> Facts:
     """Injects faults for so many seconds, waits until every mailing is settled, and returns the facts.
 
-    `rate` is the workers' GATEWAY_RATE, in requests a second; 0 is no limit.
+    `rate` is that of each gateway, in requests a second; 0 is no limit.
     """
     settings = Settings(gateway_rate=rate)
     with Environment(folder, workers=workers, settings=settings, worker_command=worker_command) as environment:
         with contextlib.closing(environment.connect()) as connection:
             fill_directory(connection)
             _leave_for_partition(connection, MESSAGES_BEFORE_PARTITION)
+        gateways = environment.add_gateways()
         observer = Observer(environment.connect)
         observer.start()
         environment.start_api()
@@ -60,7 +61,7 @@ def run(
         users = ApiUsers(environment.api_url)
         retries = RetryOnSettle(environment.connect, users)
         retries.start()
-        driver = Driver(environment, users, observer, seed)
+        driver = Driver(environment, users, observer, seed, gateways)
         driver.drive(seconds)
         retries.stop()
         driver.end_faults()
@@ -112,6 +113,7 @@ def gather(environment: Environment, observer: Observer | None = None, users: Ap
             settings=environment.settings,
             **row_history.read(connection),
             requests=environment.requests(),
+            look_ups=environment.look_ups(),
             samples=observer.samples if observer else (),
             snapshots=observer.snapshots if observer else 0,
             calls=users.calls if users else (),

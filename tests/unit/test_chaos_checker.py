@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from sandbox.gateway_ledger import Entry
 from tests.chaos.checker import INVARIANTS, check
 from tests.chaos.facts import (
+    AskedFor,
     Attempt,
     BatchMove,
     Call,
@@ -20,10 +20,14 @@ from tests.chaos.facts import (
     ClientMove,
     Event,
     Facts,
+    GatewayFact,
     MailingMove,
     MessageMove,
+    PathMove,
+    Request,
     Sample,
 )
+from tests.chaos.gateways import BODIES
 
 Row = TypeVar("Row", bound=NamedTuple)
 Change = Callable[[Facts], None]
@@ -31,6 +35,7 @@ Change = Callable[[Facts], None]
 PHONE = 79161234567
 WORKER = "chaos-1-10-abc"
 BODY = json.dumps({"id": 1, "phone": PHONE, "text": "Hello"}, separators=(",", ":")).encode()
+PLAIN = GatewayFact(2, "plain", "gonets")
 SETTLED = 3
 """The mailing's last move; its first is its creation, then it is launched."""
 
@@ -186,6 +191,17 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("acknowledged", lambda facts: _put(facts, "calls", 0, said={"id": 9}), "a mailing that is not there"),
         expect("idempotent", lambda facts: _repeat(facts), "a mailing twice"),
         expect("idempotent", lambda facts: _answer_twice(facts), "two answers"),
+        expect("attempts counted", lambda facts: _refuse_account(facts), "a refusal of the account counts"),
+        expect("doubt stays", lambda facts: _claim_elsewhere(facts), "claimed for another gateway"),
+        expect("doubt stays", lambda facts: _submit_elsewhere(facts), "submitted to another gateway"),
+        expect("doubt stays", lambda facts: _queue_elsewhere(facts), "queued for another gateway"),
+        expect("look-ups read", lambda facts: _be_asked(facts), "not asked before a repeat"),
+        expect("look-ups read", lambda facts: _misread(facts), "not found, and the gateway had it"),
+        expect("look-ups read", lambda facts: _only_ask(facts), "submitted by an attempt that only asked"),
+        expect("taken where named", lambda facts: _put(facts, "requests", 1, gateway="plain"), "by another one"),
+        expect("taken where named", lambda facts: _take_elsewhere(facts), "by another one too"),
+        expect("delivered once", lambda facts: _be_asked(facts), "twice"),
+        expect("load returns", lambda facts: _stay_away(facts), "another gateway keeps the path"),
         expect("no crash", lambda facts: _append(facts, "events", Event(1.0, "died", "chaos-1-10-")), "one died"),
         expect("no crash", lambda facts: _put(facts, "events", 0, detail="1"), "one did not stop well"),
     ],
@@ -272,6 +288,39 @@ def test_a_message_may_be_in_a_batch_that_is_due_a_quarter_of_a_second_later_and
     assert check(facts) == []
 
 
+def test_what_a_look_up_has_found_is_sent_without_a_request() -> None:
+    facts = clean()
+    _be_asked(facts)
+    _cut(facts, "requests", 1)
+    found = Attempt(1, 2, 20.1, 0.2, "duplicate", "7", None, WORKER, reason_code="look_up_found")
+    facts.attempts = [facts.attempts[0], found]
+    facts.look_ups = [AskedFor(1, 20.1, True, "looked_up")]
+    assert check(facts) == []
+
+
+def test_what_a_look_up_has_not_found_may_go_to_another_gateway() -> None:
+    facts = clean()
+    _be_asked(facts)
+    _put(facts, "requests", 0, accepted_at=None, outcome="reset_before_accept")
+    asked = Attempt(1, 2, 20.1, 0.2, "no_credit", "12", None, WORKER, look_up="not_found")
+    facts.attempts = [
+        facts.attempts[0],
+        asked,
+        Attempt(1, 3, 22.1, 0.2, "accepted", "200", None, WORKER, gateway="plain"),
+    ]
+    facts.look_ups = [AskedFor(1, 20.1, False, "looked_up")]
+    facts.messages = [
+        *facts.messages[:4],
+        _message(20.5, "pending", 2, uncounted_attempts=1, gateway_id=1),
+        _message(22.0, "sending", 3, uncounted_attempts=1, gateway_id=2),
+        _message(22.5, "sent", 3, uncounted_attempts=1, gateway_id=2),
+    ]
+    _put(facts, "requests", 1, accepted_at=None, outcome="answer")
+    _append(facts, "requests", _request(1, 22.1, gateway="plain"))
+    _add_work(facts)
+    assert check(facts) == []
+
+
 def _add_work(facts: Facts) -> None:
     """The batches and claims that the message was in."""
     facts.batches, facts.claims = [], []
@@ -331,8 +380,8 @@ def _message(at: float, status: str, attempts: int, *, id: int = 1, **given: Any
     return move._replace(**given)
 
 
-def _request(sequence: int, at: float, **given: Any) -> Entry:
-    entry = Entry(sequence, 1, PHONE, sha256(BODY).hexdigest(), True, "accepted", 200, at, at, at + 0.1)
+def _request(sequence: int, at: float, **given: Any) -> Request:
+    entry = Request(sequence, 1, PHONE, sha256(BODY).hexdigest(), True, "accepted", 200, at, at, at + 0.1)
     return entry._replace(**given)
 
 
@@ -471,6 +520,56 @@ def _accept(facts: Facts, at: float) -> None:
 def _hold(facts: Facts) -> None:
     for place in range(len(facts.mailings)):
         _put(facts, "mailings", place, on_unknown="hold")
+
+
+def _refuse_account(facts: Facts) -> None:
+    _put(facts, "attempts", 0, duration=0.2, result="no_credit")
+
+
+def _claim_elsewhere(facts: Facts) -> None:
+    _put(facts, "messages", 2, gateway_id=1)
+    _put(facts, "messages", 3, gateway_id=2)
+
+
+def _submit_elsewhere(facts: Facts) -> None:
+    facts.gateways = [*facts.gateways, PLAIN]
+    _put(facts, "messages", 3, gateway_id=2)
+    _put(facts, "attempts", 1, gateway="plain")
+    _put(facts, "requests", 1, gateway="plain")
+
+
+def _queue_elsewhere(facts: Facts) -> None:
+    facts.paths = [PathMove(1, 1, [1, 2], 1, 0.0)]
+    _put(facts, "messages", 2, gateway_id=1)
+
+
+def _be_asked(facts: Facts) -> None:
+    """The gateway is one that deduplicates and can be asked; what it got is as it wants it."""
+    facts.gateways = [GatewayFact(1, "default", "infobip"), PLAIN]
+    body = BODIES["infobip"].format(id=1, phone=PHONE, text='"Hello"')
+    for place in range(len(facts.requests)):
+        _put(facts, "requests", place, contract="infobip", body_hash=sha256(body.encode()).hexdigest())
+
+
+def _misread(facts: Facts) -> None:
+    _be_asked(facts)
+    _put(facts, "attempts", 1, reason_code="look_up_not_found")
+    facts.look_ups = [AskedFor(1, 20.05, True, "looked_up")]
+
+
+def _only_ask(facts: Facts) -> None:
+    _be_asked(facts)
+    _put(facts, "attempts", 1, result="unreachable", reason_code="look_up_failed")
+
+
+def _take_elsewhere(facts: Facts) -> None:
+    facts.gateways = [*facts.gateways, PLAIN]
+    _append(facts, "requests", _request(1, 21.0, gateway="plain"))
+
+
+def _stay_away(facts: Facts) -> None:
+    facts.paths = [PathMove(1, 1, [1, 2], 1, 1.0), PathMove(1, 1, [1, 2], 2, 12.0)]
+    _append(facts, "events", Event(30.0, "gateways in order"))
 
 
 def _limit(facts: Facts, most: int) -> None:
