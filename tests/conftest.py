@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -33,6 +34,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.pluginmanager.hasplugin("cacheprovider"):
         assert config.cache is not None
         config.cache.set(required_tools.KEPT, required_tools.reasons(terminalreporter.getreports("skipped")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collects no garbage meanwhile: what is imported and collected stays, and is looked through again and again."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 TOGETHER = re.compile("tests/browser/|tests/integration/.*/(test_query_plans.py)")

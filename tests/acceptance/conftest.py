@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.sandbox_launcher import Launch, launching
 from tests.acceptance.worker_fleet import Fleet
 from tests.waiting import eventually

@@ -12,8 +12,8 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
+from sandbox.simulated_gateway.client import SandboxGateway
 from shared.database import CONNECT_OPTIONS
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements

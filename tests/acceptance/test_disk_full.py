@@ -14,8 +14,8 @@ import pytest
 from api import create_app
 from api.database_url import database_url
 from api.settings import ApiSettings
-from sandbox.gateway_client import SandboxGateway
 from sandbox.postgres import EmbeddedPostgres
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import migrate

@@ -12,7 +12,7 @@ from itertools import product
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import attempts_by_result, disagreements
 from tests.factories import FIRST_PHONE, add_running_mailing, counted, mailing, message_counts, rows, value

@@ -236,7 +236,7 @@ def test_each_child_is_told_the_secrets_that_it_needs_and_no_others(launch: Laun
     assert {
         module: set(told) & mine.keys() for module, told in environment_of_children(launcher.process.pid).items()
     } == {
-        "sandbox.gateway": {"GATEWAY_TOKEN"},
+        "sandbox.simulated_gateway": {"GATEWAY_TOKEN"},
         "gunicorn": {"DATABASE_URL", "API_KEY", "SECRET_KEY", "OIDC_ISSUER", "OIDC_CLIENT_SECRET"},
         "worker": {"DATABASE_URL", "GATEWAY_TOKEN", "GATEWAY_PROXY", "SMTP_PASSWORD"},
     }
@@ -256,6 +256,7 @@ def environment_of_children(parent: int) -> dict[str, list[str]]:
     ("environment", "sentence"),
     [
         ({"WORKERS": "many"}, r"WORKERS: Not a valid integer\."),
+        ({"GATEWAYS": "all"}, r"GATEWAYS: must be demo, or empty\."),
         ({"API_PORT": "80", "WORKERS": "-1"}, r"WORKERS: must be from 0 to 64\."),
         ({"API_HOST": "192.0.2.1"}, r"API_HOST=192\.0\.2\.1 .*: Cannot assign requested address\."),
         (

@@ -19,8 +19,8 @@ from api import create_app
 from api.clients.import_staging import COPY_BATCH
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from sandbox.gateway_client import SandboxGateway
 from sandbox.parent_death_signal import Account, die_with_parent
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.factories import add_clients, add_running_mailing, counted, execute, mailing, message_counts
 from tests.integration.api.calls import caller, mailing_body

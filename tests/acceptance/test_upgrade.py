@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.database import ROOT, migrate

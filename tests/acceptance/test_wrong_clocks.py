@@ -9,7 +9,7 @@ from time import time
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
+from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import disagreements
 from tests.factories import (

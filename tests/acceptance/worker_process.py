@@ -14,8 +14,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.gateway_client import SandboxGateway
 from sandbox.parent_death_signal import die_with_parent
+from sandbox.simulated_gateway.client import SandboxGateway
 from sandbox.supervisor import ROOT
 from tests.factories import rows
 from tests.waiting import PATIENCE, eventually

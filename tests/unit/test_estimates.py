@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from shared.domain.estimates import Backlog, EstimateInput, backlog_at, cost, plan_warnings, seconds_needed
-from shared.domain.text_segments import segments_of
+from shared.domain.estimates import Backlog, EstimateInput, backlog_at, plan_warnings, seconds_needed
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -49,12 +47,6 @@ def test_warnings(change: dict[str, Any], codes: list[str]) -> None:
 def test_time_needed_is_unknown_without_a_rate_limit() -> None:
     assert seconds_needed(500, 50.0) == 10.0
     assert seconds_needed(500, 0.0) is None
-
-
-def test_cost_is_exact_and_unknown_without_a_price() -> None:
-    two_segments = segments_of("я" * 71)
-    assert cost(3, two_segments, Decimal("0.1")) == Decimal("0.6")
-    assert cost(3, two_segments, Decimal(0)) is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus, OnUnknown
+from tests.long_variations import few_of
 from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import delivery
 from worker.attempt_decision import Retries, decide
@@ -112,7 +113,7 @@ def _claim(worker: Worker, queue: list[tuple[float, int, int]], numbers: dict[in
             worker.breaker.start_probe()
 
 
-@pytest.fixture(scope="module", params=range(3))
+@pytest.fixture(scope="module", params=few_of(range(3), 0))
 def simulation(request: pytest.FixtureRequest) -> Simulation:
     return simulate(request.param)
 

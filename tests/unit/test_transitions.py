@@ -18,7 +18,7 @@ from shared.domain.transitions import (
     end_unless_in_doubt,
     message_moves,
 )
-from shared.sql.fragments import end_unless_in_doubt as end_in_sql
+from shared.sql.conditions import end_unless_in_doubt as end_in_sql
 from tests.database import ROOT
 from tests.integration.worker.attempt_results import ANSWERS
 from tests.unit.test_attempt_decision import delivery
