@@ -1,4 +1,4 @@
-"""The version of Gonets, in the only place where it stands: setup.cfg, the API and `/metrics` read it here."""
+"""The version of Gonets. It is defined only here; setup.cfg, the API and `/metrics` read it."""
 
 from __future__ import annotations
 
