@@ -17,7 +17,6 @@ from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between
 from shared.credentials import CredentialCipher
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS
-from shared.gateways.addresses import SETTING as ALLOWED_NETWORKS
 from shared.gateways.addresses import Network, allowed_networks
 
 API_KEY_FORMAT = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
@@ -98,7 +97,7 @@ class ApiSettings:
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
             }
             provider = ProviderSettings.read(env)
-            networks = env.str(ALLOWED_NETWORKS, "")
+            networks = env.str("GATEWAY_ALLOWED_NETWORKS", "")
         read |= {"database_url": database_url(read["database_url"]), "provider": ProviderSettings.of(provider)}
         read |= {"cipher": CredentialCipher.from_environment(), "gateway_networks": allowed_networks(networks)}
         return cls(**read)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from shared.config import environment
 from shared.errors import ConfigurationError
 
 
@@ -41,7 +42,8 @@ class CredentialCipher:
 
         Raises ConfigurationError if both are set, the file cannot be read, or a key is none.
         """
-        value, file = os.environ.get("CREDENTIALS_KEY"), os.environ.get("CREDENTIALS_KEY_FILE")
+        with environment() as env:
+            value, file = env.str("CREDENTIALS_KEY", ""), env.str("CREDENTIALS_KEY_FILE", "")
         if value and file:
             raise ConfigurationError("CREDENTIALS_KEY and CREDENTIALS_KEY_FILE are both set: set only one of them.")
         if not file:

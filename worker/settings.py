@@ -11,6 +11,7 @@ from typing import Any
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import libpq_url
 from shared.errors import ConfigurationError
+from shared.gateways.addresses import Network, allowed_networks
 from worker.attempt_decision import Retries
 
 NO_GATEWAY = "none"
@@ -33,6 +34,8 @@ class WorkerSettings:
     gateway_timeout: float
     gateway_ca_file: str | None
     gateway_proxy: str | None
+    gateway_networks: tuple[Network, ...] = ()
+    """Networks that are not of the internet, in which gateways of the database may be."""
     gateway_rate: float
     """Requests a second of all workers together; 0 is no limit."""
     concurrency: int
@@ -80,6 +83,7 @@ class WorkerSettings:
                 "gateway_timeout": env.float("GATEWAY_TIMEOUT", 10.0, validate=between(0.1, 600.0)),
                 "gateway_ca_file": env.str("GATEWAY_CA_FILE", None),
                 "gateway_proxy": env.str("GATEWAY_PROXY", None),
+                "gateway_networks": allowed_networks(env.str("GATEWAY_ALLOWED_NETWORKS", "")),
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
                 "concurrency": env.int("WORKER_CONCURRENCY", 256, validate=between(1, 4096)),
                 "poll_seconds": env.float("WORKER_POLL_SECONDS", 5.0, validate=between(0.05, 60.0)),

@@ -43,6 +43,7 @@ def test_every_setting_reaches_its_container() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     passed = set(re.findall(r"^ +([A-Z][A-Z_]+):", compose, re.M))
     of_the_containers = {"API_HOST", "API_PORT", "WORKER_NAME", "WORKER_HEARTBEAT_FILE"}
+    of_the_containers |= {"CREDENTIALS_KEY"}  # CREDENTIALS_KEY_FILE is always set there
     for package in ("api", "worker", "shared"):
         for file in (ROOT / package).rglob("*.py"):
             read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", file.read_text()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from random import Random
@@ -11,7 +10,7 @@ from typing import cast
 from shared.credentials import CredentialCipher, UnreadableCredentialsError
 from shared.errors import ConfigurationError
 from shared.gateways import gonets
-from shared.gateways.addresses import SETTING, allowed_networks, forbidden_address
+from shared.gateways.addresses import forbidden_address
 from shared.gateways.base import DEFAULT_GATEWAY_ID, Account, Adapter, AdapterWithLookUp
 from shared.gateways.registry import PROVIDERS, provider_named
 from worker.claimed_message import MessageGateway
@@ -53,7 +52,7 @@ class LaneOpener:
         self._wake = wake
         self._random = random
         self._cipher = CredentialCipher.from_environment()
-        self._allowed = allowed_networks(os.environ.get(SETTING, ""))
+        self._allowed = settings.gateway_networks
         self._open_claims = OpenClaims()
         self.lanes: LaneSet | None = None
         """The lanes of the worker, once there are any."""
