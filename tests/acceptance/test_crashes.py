@@ -234,7 +234,8 @@ def test_a_hundred_poison_messages_delay_no_other_mailing_and_are_sent(
     order = [entry.id <= 100 for entry in gateway.ledger()]
     # Nobody else's message was held up: they were all sent while most of the hundred waited.
     assert order.count(False) == 1_000
-    assert sum(order) < 50
+    until_the_last_other = order[: len(order) - order[::-1].index(False)]
+    assert sum(until_the_last_other) < 50
     eventually(lambda: settled(connection, poison_mailing), within=4 * PATIENCE)
     assert counted(connection, poison_mailing) == message_counts(connection, poison_mailing) == {"sent": 100}
     assert gateway.summary().repeats == 0
