@@ -15,7 +15,7 @@ from api.console.forms import Form, check_unchanged
 from api.console.pending_work import pending_work
 from api.gateways import queries, services
 from api.gateways.queries import GatewayRow
-from api.gateways.schemas import GatewayBody, GatewayChange, GatewayTestBody
+from api.gateways.schemas import GatewayBody, GatewayChangeBody, GatewayTestBody
 from api.mailings.gateway_test import test_gateway
 from api.permissions import requires
 from api.workers.queries import fleet
@@ -75,7 +75,7 @@ def edit_gateway(gateway_id: int) -> str | Response | tuple[str, int]:
         fields["same_account"] = "same_account" in form.values
         locked = services.lock_gateway(gateway_id)
         check_unchanged(locked)
-        services.change_gateway(locked, GatewayChange().load(fields))
+        services.change_gateway(locked, GatewayChangeBody().load(fields))
         set_notice(Notice("changed"))
         return url_for("console.gateways")
 

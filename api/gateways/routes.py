@@ -10,7 +10,7 @@ from flask.views import MethodView
 
 from api.extensions import db
 from api.gateways import queries, services
-from api.gateways.schemas import EDITABLE, GatewayBody, GatewayChange, GatewaySchema, ProviderSchema
+from api.gateways.schemas import EDITABLE, GatewayBody, GatewayChangeBody, GatewaySchema, ProviderSchema
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
@@ -68,7 +68,7 @@ class GatewayById(MethodView):
     @requires(Role.ADMIN)
     @blp.operation("updateGateway", 404, 409)
     @blp.etag
-    @blp.arguments(GatewayChange())
+    @blp.arguments(GatewayChangeBody())
     @blp.response(200, GatewaySchema())
     def put(self, fields: dict[str, Any], gateway_id: int) -> dict[str, Any]:
         """Change a gateway

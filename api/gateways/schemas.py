@@ -185,7 +185,7 @@ EDITABLE = (
 """The settings that a caller sets, beside the credentials."""
 
 
-class GatewayChange(RequestSchema, GatewaySettingsSchema):
+class GatewayChangeBody(RequestSchema, GatewaySettingsSchema):
     """Changes of a gateway. What is left out stays as it is."""
 
     credentials = Texts(

@@ -13,7 +13,7 @@ from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
 from api.message_routes import queries, services
-from api.message_routes.schemas import RouteBody, RouteChange, RouteSchema
+from api.message_routes.schemas import RouteBody, RouteChangeBody, RouteSchema
 from api.permissions import requires
 from shared.domain.roles import Role
 
@@ -60,7 +60,7 @@ class RouteById(MethodView):
     @requires(Role.ADMIN)
     @blp.operation("updateRoute", 404, 409)
     @blp.etag
-    @blp.arguments(RouteChange())
+    @blp.arguments(RouteChangeBody())
     @blp.response(200, RouteSchema())
     def put(self, fields: dict[str, Any], route_id: int) -> dict[str, Any]:
         """Change a route

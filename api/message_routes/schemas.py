@@ -139,7 +139,7 @@ class RouteBody(RequestSchema, RouteFieldsSchema):
         super().__init__(partial=("prefixes", "operator_codes"))
 
 
-class RouteChange(RequestSchema, RouteFieldsSchema):
+class RouteChangeBody(RequestSchema, RouteFieldsSchema):
     """Changes of a route. What is left out stays as it is."""
 
     def __init__(self) -> None:
