@@ -11,6 +11,8 @@ MAILING = {
     "mark": "vip",
     "end_datetime": "2032-06-03T18:25:43.511Z",
 }
+PRICED = {"segment_price": "0.045", "currency": "EUR"}
+
 GATEWAY = {
     "name": "second",
     "provider": "gonets",
@@ -80,7 +82,8 @@ CALLS = [
     Call("createGateway", 422, {}, GATEWAY | {"address": "http://10.0.0.1"}),
     Call("listGateways", 200),
     Call("getGateway", 200, {"gateway_id": 2}),
-    Call("updateGateway", 200, {"gateway_id": 2}, {"rate": 5.5, "concurrency": 8}),
+    # One of the clients sends null for each field that may be null and is not given; a currency cannot be removed.
+    Call("updateGateway", 200, {"gateway_id": 2}, {"rate": 5.5, "concurrency": 8, **PRICED}),
     Call("testGateway", 201, {"gateway_id": 2}, {"phone_number": 79161234567, "text": "A test"}),
     Call("pauseGateway", 200, {"gateway_id": 1}),
     Call("resumeGateway", 200, {"gateway_id": 1}),
