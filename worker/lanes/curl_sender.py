@@ -159,7 +159,7 @@ class CurlSender(MessageSender):
 
     def _prepare(self, message: ClaimedMessage) -> tuple[Prepared | SubmitResult, bool]:
         """What to send for a message, and whether that only asks about an earlier attempt."""
-        if self._asked and self._was_asked(message):
+        if not message.in_doubt or self._was_asked(message):
             return self._client.prepare(message), False
         if message.is_to_be_looked_up and (asking := self._client.prepare_look_up(message)):
             return asking, True
