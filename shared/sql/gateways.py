@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.sql.conditions import first_available
+
 # Add a gateway, with its own path and its availability.
 ADD_GATEWAY = """
 WITH added AS (
@@ -95,23 +97,15 @@ REMOVE_ROUTE = """
 UPDATE route SET removed_at = clock_timestamp(), updated_at = clock_timestamp() WHERE id = %(route_id)s
 """
 
-# The gateway of a list that gets its messages now: the first that is available; if none is, the first that is neither
-# paused nor removed; else the first. Workers choose by the same rule.
-_CHOSEN = """coalesce((
-        SELECT gateway.id
-        FROM unnest(%(gateway_ids)s::bigint[]) WITH ORDINALITY AS listed(id, place)
-            JOIN gateway USING (id) JOIN gateway_availability ON gateway_availability.gateway_id = gateway.id
-        WHERE removed_at IS NULL AND paused_at IS NULL
-        ORDER BY available DESC, place
-        LIMIT 1
-    ), (%(gateway_ids)s::bigint[])[1])"""
+# As workers choose it at a failover; where no gateway could get messages, the first one.
+_CHOSEN = f"coalesce({first_available('%(gateway_ids)s::bigint[]')}, (%(gateway_ids)s::bigint[])[1])"
 
 ADD_PATH = f"""
 INSERT INTO path (route_id, weight, gateway_ids, gateway_id)
 VALUES (%(route_id)s, %(weight)s, %(gateway_ids)s, {_CHOSEN})
 """  # noqa: S608  put together of constants
 
-# Change a path in place: messages that take it go on with the new list.
+# Change a path in place: messages that wait on it take the new list.
 CHANGE_PATH = f"""
 UPDATE path SET weight = %(weight)s, gateway_ids = %(gateway_ids)s, gateway_id = {_CHOSEN} WHERE id = %(path_id)s
 """  # noqa: S608  put together of constants

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from shared import locks
 from shared.domain.worker_status import ALIVE_TIMEOUT, STOPPED
+from shared.sql.conditions import first_available
 
 # The gateways that are not removed.
 READ_GATEWAYS = """
@@ -62,23 +64,18 @@ WITH state AS ({_WELL}
 SELECT name, available FROM changed JOIN gateway ON id = gateway_id WHERE has_changed
 """  # noqa: S608  put together of constants
 
-# Give each path to the first of its gateways that is available; if none is, to the first that is neither paused nor
-# removed.
-ASSIGN_PATHS = """
+# Only one worker at a time changes availability and paths: taken before the two statements, until the end of the
+# transaction.
+LOCK_FAILOVER = "SELECT pg_try_advisory_xact_lock({}, {}) AS locked".format(*locks.FAILOVER)
+
+# Assign each path to the gateway that gets its messages now. One without such a gateway stays as it is.
+ASSIGN_PATHS = f"""
 UPDATE path
 SET gateway_id = chosen.gateway_id
 FROM (
-    SELECT path.id, (
-        SELECT gateway.id
-        FROM unnest(gateway_ids) WITH ORDINALITY AS listed(id, place)
-            JOIN gateway USING (id) JOIN gateway_availability ON gateway_availability.gateway_id = gateway.id
-        WHERE removed_at IS NULL AND paused_at IS NULL
-        ORDER BY available DESC, place
-        LIMIT 1
-    ) AS gateway_id
+    SELECT path.id, {first_available("gateway_ids")} AS gateway_id
     FROM path
     WHERE route_id IS NOT NULL
 ) AS chosen
 WHERE chosen.id = path.id AND path.gateway_id IS DISTINCT FROM chosen.gateway_id AND chosen.gateway_id IS NOT NULL
-RETURNING path.id, path.gateway_id
-"""
+"""  # noqa: S608  put together of constants

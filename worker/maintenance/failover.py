@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared import locks
 from shared.sql import routing
 from worker.database import Database
 from worker.rows import fetch_all
@@ -48,7 +47,7 @@ class Failover:
         """Returns whether a path has got another gateway."""
 
         def work(cursor: Cursor) -> tuple[list[Availability], int]:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", locks.FAILOVER)
+            cursor.execute(routing.LOCK_FAILOVER)
             if cursor.fetchone() != (True,):
                 return [], 0
             given = {
