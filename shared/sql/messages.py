@@ -26,19 +26,19 @@ from shared.sql.conditions import end_unless_in_doubt
 # Times are whole microseconds, `started_at` since 1970, and null or false values are left out. An entry without a
 # result is an acceptance: its gateway, its worker and its code are those of the statement. Whole rows with fractions
 # would cost twice as much to write and read, here and in the worker.
-RECORD = """
+_RECORD = """
 WITH attempted AS (
     SELECT message_id, number, started_at, ago, duration,
         coalesce(gateway, %(gateway)s) AS gateway,
         coalesce(result, 'accepted') AS result,
         CASE WHEN result IS NULL THEN %(provider_code)s ELSE provider_code END AS provider_code,
-        reason_code, reason_params, provider_message_id,
+        reason_code, reason_params, provider_message_id{columns},
         coalesce(worker, %(worker)s) AS worker,
         coalesce(status, 'sent') AS status, status_reason_code, status_reason_params, delay, in_doubt, uncounted
     FROM json_to_recordset(%(attempted)s) AS attempted(
         message_id bigint, number int, started_at float8, ago float8, duration float8,
         gateway text, result attempt_result, provider_code text, reason_code text, reason_params jsonb,
-        provider_message_id text, worker text,
+        provider_message_id text{types}, worker text,
         status message_status, status_reason_code text, status_reason_params jsonb, delay float8, in_doubt boolean,
         uncounted boolean)
 ), moved AS (
@@ -65,37 +65,29 @@ WITH attempted AS (
     RETURNING message.id, number, attempts
 ), added AS (
     INSERT INTO attempt (message_id, number, started_at, duration,
-        gateway, result, provider_code, reason_code, reason_params, provider_message_id, worker)
+        gateway, result, provider_code, reason_code, reason_params, provider_message_id{columns}, worker)
     SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
-        duration / 1e6, gateway, result, provider_code, reason_code, reason_params, provider_message_id, worker
+        duration / 1e6, gateway, result, provider_code, reason_code, reason_params, provider_message_id{columns}, worker
     FROM attempted
     ON CONFLICT (message_id, number) DO UPDATE
-    SET duration = excluded.duration,
+    SET duration = excluded.duration{values},
         provider_code = excluded.provider_code,
         provider_message_id = excluded.provider_message_id,
-        reason_params = coalesce(attempt.reason_params, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        reason_params = coalesce(attempt.reason_params, '{{}}') || jsonb_strip_nulls(jsonb_build_object(
             'late_result', excluded.result, 'late_words', excluded.reason_params -> 'words'))
     WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 )
 SELECT id FROM moved WHERE attempts > number
 """
 
-# The same for attempts of which some have a number of segments or a price. Most gateways have none, and
-# each column of the parameter costs time for every attempt.
-RECORD_WITH_PRICES = (
-    RECORD.replace(
-        "provider_message_id,\n        coalesce(", "provider_message_id, segments, price,\n        coalesce("
-    )
-    .replace(
-        "provider_message_id text, worker text",
-        "provider_message_id text, segments smallint, price numeric, worker text",
-    )
-    .replace("provider_message_id, worker)", "provider_message_id, segments, price, worker)")
-    .replace("provider_message_id, worker\n", "provider_message_id, segments, price, worker\n")
-    .replace(
-        "    SET duration = excluded.duration,",
-        "    SET duration = excluded.duration, segments = excluded.segments, price = excluded.price,",
-    )
+RECORD = _RECORD.format(columns="", types="", values="")
+
+# The same for attempts of which some have a number of segments or a price. Most gateways have none, and each column of
+# the parameter costs time for every attempt.
+RECORD_WITH_PRICES = _RECORD.format(
+    columns=", segments, price",
+    types=", segments smallint, price numeric",
+    values=", segments = excluded.segments, price = excluded.price",
 )
 
 # Add the attempts of other workers that RECORD has just ended, so that they are in the ledger even if those workers
