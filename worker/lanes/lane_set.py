@@ -15,11 +15,12 @@ from typing import NamedTuple
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.credentials import UnreadableCredentialsError
-from shared.domain.reasons import Reason, ReasonCode
+from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
 from shared.errors import ConfigurationError
 from shared.gateways.base import SubmitResult
+from shared.gateways.sanitize import reason_of, redact
 from shared.sql import routing
 from worker.claimed_message import MessageGateway
 from worker.database import Database
@@ -123,9 +124,6 @@ class LaneSet:
             return
         gateways, paths = self._database.transaction(_read)
         self._read_at = time.monotonic()
-        for gateway in gateways:
-            if gateway.name not in self.gateways:
-                self.gateways[gateway.name] = self._describe(gateway)
         usable = {gateway.id: gateway for gateway in gateways if not gateway.paused}
         for gateway_id in self._lanes.keys() - usable.keys():
             self._close(gateway_id)
@@ -133,6 +131,9 @@ class LaneSet:
             del self._unusable[gateway_id]
         for gateway in usable.values():
             self._update(gateway)
+        for gateway in gateways:
+            if gateway.name not in self.gateways:  # paused, or without a lane for another reason
+                self.gateways[gateway.name] = self._describe(gateway)
         for gateway_id, (_, lane) in self._lanes.items():
             lane.take_paths(*paths_of(gateway_id, paths))
 
@@ -151,7 +152,7 @@ class LaneSet:
         except (ConfigurationError, UnreadableCredentialsError) as error:
             unreadable = isinstance(error, UnreadableCredentialsError)
             code = ReasonCode.CREDENTIALS_UNREADABLE if unreadable else ReasonCode.SETTINGS_INVALID
-            problem = SubmitResult(Result.MISCONFIGURED, reason=Reason(code, {"words": str(error)}))
+            problem = SubmitResult(Result.MISCONFIGURED, reason=reason_of(code, redact(str(error))))
             log.error("gateway.unusable", extra={"gateway": gateway.name, "error": str(error)})  # noqa: TRY400
             self._unusable[gateway.id] = gateway.revision, UnusableGateway(gateway.name, problem)
             lane = None
