@@ -27,7 +27,7 @@ blp = Blueprint(
     "Accounts at providers, through which messages are sent.",
     editable=GatewaySchema(only=(*EDITABLE, "credentials", "paused_at", "revision")),
 )
-providers_blp = Blueprint("Providers", "/v1/provider", "The providers whose contracts gateways can speak.")
+providers_blp = Blueprint("Providers", "/v1/provider", "The providers whose contracts gateways can implement.")
 
 
 @blp.route("/")

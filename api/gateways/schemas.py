@@ -143,7 +143,7 @@ class GatewaySchema(ResponseSchema, GatewaySettingsSchema):
     id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
     name = ma.fields.String(required=True, metadata={"description": "Its permanent name.", "example": "default"})
     provider = ma.fields.String(
-        required=True, metadata={"description": "The provider whose contract it speaks.", "example": "gonets"}
+        required=True, metadata={"description": "The provider whose contract it implements.", "example": "gonets"}
     )
     credentials = ma.fields.List(
         ma.fields.String(),
@@ -300,7 +300,7 @@ class CapabilitiesSchema(ResponseSchema):
 
 
 class ProviderSchema(ResponseSchema):
-    """A provider whose contract a gateway can speak."""
+    """A provider whose contract a gateway can implement."""
 
     name = ma.fields.String(required=True, metadata={"description": "Its key.", "example": "gonets"})
     title = ma.fields.String(required=True, metadata={"description": "Its own name.", "example": "Gonets"})

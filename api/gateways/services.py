@@ -175,7 +175,7 @@ def rotate_credentials() -> int:
 def _check_host(gateway: Gateway, address: str, kept: Collection[str]) -> None:
     """Raises Invalid if credentials that were entered for one host would be sent to another one.
 
-    Otherwise whoever may edit a gateway could read its credentials, at an address of their own.
+    Otherwise an administrator could read the credentials of a gateway by changing its address to a server of theirs.
     """
     public = PROVIDERS[gateway.provider].address
     before, after = (urlsplit(one or public)[:2] for one in (gateway.address, address))

@@ -5,7 +5,7 @@
 SANDBOX_GATEWAY_HOST, SANDBOX_GATEWAY_PORT and GATEWAY_TOKEN set the same. Port 0 means any free port.
 It needs only the standard library and, of this project, its own folder.
 
-It speaks several contracts at once, each on its own paths; contracts/ has a module for each:
+It implements several contracts at once, each at its own paths; contracts/ has a module for each:
 
     /send/{msgId}                       Gonets' own (docs/gateway.md)
     /2010-04-01/Accounts/{AccountSid}/  Twilio

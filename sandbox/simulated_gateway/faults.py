@@ -42,7 +42,7 @@ class Answer(Enum):
 
     ACCEPTED = "accepted"
     STATUS = "status"  # an HTTP status, as the contract reports errors
-    REFUSED = "refused"  # about this message, for good
+    REFUSED = "refused"  # about this message, permanently
     RETRIABLE = "retriable"  # about this message, for now
     THROTTLED = "throttled"
     NO_CREDIT = "no_credit"

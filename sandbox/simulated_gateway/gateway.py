@@ -28,7 +28,7 @@ NOT_RECORDED = (Outcome.NOT_FOUND, Outcome.NOT_ALLOWED, Outcome.LOOKED_UP)
 class Gateway:
     """The simulated gateway: its token, its plan of faults, its ledger and the messages that it has taken.
 
-    It speaks every contract at once: the path of a request tells which. `go_down` is called with the seconds of an
+    It implements all contracts at once, selected by the path of a request. `go_down` is called with the seconds of an
     outage; the listener sets it.
     """
 
@@ -74,7 +74,7 @@ class Gateway:
     def _react(self, contract: Contract, submission: Submission) -> Reaction:
         reaction = self._injector.pick(submission.reference, submission.phone)
         if reaction is NO_FAULT and contract.name == gonets.NAME:
-            return gonets.ACCEPTED  # the benchmarks' way: nothing is built anew
+            return gonets.ACCEPTED  # the benchmarks' way: nothing is built for each request
         if submission.refusal is None:
             return in_words_of(contract, reaction, submission)
         if reaction.answer is Answer.ACCEPTED:

@@ -1,7 +1,7 @@
 """How the gateways of a route are its paths: pure.
 
 A path is an ordered list of gateways. An ordered route has one; a weighted one has a path for each gateway with a
-weight, which begins with it and goes on with the others by weight.
+weight, which begins with it and continues with the others by weight.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def listed_gateways(paths: Sequence[RoutePath]) -> list[ListedGateway]:
 def changed_paths(present: Sequence[RoutePath], listed: Sequence[ListedGateway]) -> list[RoutePath]:
     """The paths of a route with new gateways: those present, changed in place, and new ones.
 
-    A path keeps the messages that wait on it, so it goes on with the same first gateway if that is still wanted. Others
+    A path keeps the messages that wait on it, so it keeps its first gateway if that is still listed. Others
     get no new messages, and their messages the new list; such a path is taken for a new one first.
     """
     free = sorted(present, key=lambda path: (not path.weight, path.id or 0))

@@ -6,7 +6,7 @@ public programs that use it.
 - `number` is the SENDER, a number or a name, and `destination` the recipient. (theYahia/mts-exolve-mcp swaps them.)
 - Authentication is Bearer with the API key of an application.
 - Accepted is 200 `{"message_id"}`. No id of ours goes into the request, so nothing is deduplicated: after a lost
-  response nobody can tell.
+  response the doubt remains.
 
 Not verified: all of it against an account; the form of errors, so failures are read by their HTTP status alone, and
 words from `message`, `error` or `error.message`; the greatest length of a text; a reference of ours; callbacks and

@@ -10,8 +10,9 @@ otherwise the id was used by a request that was rejected, or by another installa
 unique in the whole account: two installations that share one need different values of the field `prefix`.
 
 Look-ups read the logs and not the delivery reports: reports are handed out once, so asking for one would take it from
-whoever collects reports, and a second look-up would find nothing. Logs may be read again. They are kept for 48 hours,
-and an account may ask 120 times a minute. /sms/1/logs is deprecated since 2024-05-16; /sms/3/logs is its successor.
+the program that collects reports, and a second look-up would find nothing. Logs may be read again. They are kept for 48
+hours, and an account may ask 120 times a minute. /sms/1/logs is deprecated since 2024-05-16; /sms/3/logs is its
+successor.
 
 Not verified: for how long ids are remembered; whether the id of a rejected message counts as used (a repeat after "no
 credits" would then be refused); how soon a message is in the logs (60 seconds are assumed); the answers

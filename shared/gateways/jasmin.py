@@ -4,7 +4,7 @@ Sources: jookies/jasmin:misc/doc/sources/apis/http, and of Jasmin 0.11.1 jasmin/
 errors.py and validation.py. Checked with that version (tests/gateways/test_jasmin.py).
 
 - Accepted is 200 with `Success "id"`: the message is in Jasmin's queue. Refused is `Error "words"`. Jasmin takes no
-  id of ours and does not deduplicate: after a lost response nobody can tell.
+  id of ours and does not deduplicate: after a lost response the doubt remains.
 - `coding` 0 is the GSM alphabet, and Jasmin encodes `content` itself; 8 is UTF-16BE in `hex-content`.
 - Jasmin cuts a text that has more segments than `long_content_max_parts` of its section http-api, without a word.
   The default is 5. So the account has that number, and longer texts are refused here.

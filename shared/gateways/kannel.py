@@ -4,11 +4,11 @@ Sources: pruiz/kannel:doc/userguide/userguide.xml (sendsms-user, "Using the HTTP
 and pruiz/kannel:gw/smsbox.c. Checked with Debian's Kannel 1.4.5 (tests/gateways/test_kannel.py): all phrases below.
 
 - Accepted is 202 with `0: Accepted for delivery`, or `3: Queued for later delivery` while no SMSC takes it. There
-  is no id of the message, and Kannel does not deduplicate: after a lost response nobody can tell.
+  is no id of the message, and Kannel does not deduplicate: after a lost response the doubt remains.
 - Kannel cuts a text that is longer than `max-messages` of its sendsms-user, without a word. The default is 1. So
   the account has that number, and longer texts are refused here.
 - It cuts long texts every 67 UTF-16 code units, or 153 septets, even within a pair of surrogates.
-- The password stands in the address of the request, and so perhaps in the log of a proxy.
+- The password is part of the request's URL, so a proxy may log it.
 - Reports and replies arrive by GET at an address of ours (`dlr-url`, sms-service); nothing authenticates them.
 
 Not verified: versions other than 1.4.5, and messages of a proxy between us and the smsbox.

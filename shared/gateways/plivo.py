@@ -4,7 +4,7 @@ Sources: plivo/plivo-python:plivo/resources/messages.py and plivo/rest/client.py
 that 403 is a missing geo permission), nyaruka/courier:handlers/plivo.
 
 There is no field for our id and no deduplication, and a message cannot be looked up by our id. An answer names no
-recipient, so one for another message cannot be told apart.
+recipient, so an answer for another message cannot be recognised.
 
 Not verified: the limit of 1,600 characters (courier splits there); what an account without credit answers (402 is read
 as that); the answers of a live account.

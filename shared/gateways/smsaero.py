@@ -5,7 +5,7 @@ Sources: smsaero/smsaero_python:smsaero/__init__.py (the vendor's SDK, PyPI `sms
 - Authentication is Basic with the e-mail address of the account and an API key.
 - Accepted is 200 `{"success": true, "data": {"id", "number", "status", "extendStatus", "cost", …}}`; refused is
   `{"success": false, "message"}`, or of the older API `{"result": "no credits" | "reject", "reason"}`.
-- SMS Aero takes no id of ours and does not deduplicate: after a lost response nobody can tell.
+- SMS Aero takes no id of ours and does not deduplicate: after a lost response the doubt remains.
 - A text has at most 800 characters by the vendor's SDK for Go; its SDK for Python takes 2 to 640.
 - The SDK tries gate.smsaero.ru, then .org, then .net, also after a request that may have been taken. Here the
   address of the account is the only one.

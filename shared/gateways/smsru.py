@@ -6,7 +6,7 @@ XpycTee/smsru_api (PyPI `smsru-api`), ica4c/smsru_gateway_simulator.
 - Every answer is 200: `{"status", "status_code", "sms": {phone: {"status", "status_code", "sms_id" |
   "status_text"}}, "balance"}`. The outer code concerns the request, the inner one the recipient; 100 is a success
   in both.
-- SMS.ru takes no id of ours and does not deduplicate: after a lost response nobody can tell.
+- SMS.ru takes no id of ours and does not deduplicate: after a lost response the doubt remains.
 - A text has at most 8 segments, or it is refused with 205; Cyrillic counts 70 or 67 characters a segment.
 - 206 and 230 to 233 are limits: of the account a day; of a number a day (230), of the same text to a number a
   minute (231) and a day (232), of codes to a number (233). Only the minute is a time to wait for.

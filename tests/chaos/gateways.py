@@ -128,8 +128,8 @@ def add_accounts(connection: Connection, gateways: Sequence[SimulatedGateway], r
 
 
 def _hold_port() -> socket.socket:
-    """A port that is bound and not listened on: whoever knows it can listen there, and the system gives it to nobody
-    while it is refused.
+    """A port that is bound and not listened on: a process that knows it can listen there, and the system gives it to
+    nobody while it is refused.
     """
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

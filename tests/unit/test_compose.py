@@ -76,7 +76,7 @@ def test_the_first_start_needs_no_settings() -> None:
     assert found["migrate"]["environment"]["PGPASSWORD"] == found["db"]["environment"]["POSTGRES_PASSWORD"]
 
 
-def test_the_key_of_credentials_is_made_before_whoever_reads_it_starts() -> None:
+def test_the_key_of_credentials_is_made_before_the_services_that_read_it_start() -> None:
     found = services()
     assert "make-credentials-key /credentials/key" in " ".join(found["migrate"]["command"])
     assert found["migrate"]["volumes"] == ["credentials:/credentials"]

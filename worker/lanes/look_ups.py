@@ -41,9 +41,9 @@ def is_too_early(message: ClaimedMessage, asked: float) -> bool:
 
 
 def may_be_repeated(message: ClaimedMessage, found: LookUpResult) -> bool:
-    """Whether a message may be sent again about which the gateway answered without telling.
+    """Whether a message may be sent again after a look-up whose response did not settle the doubt.
 
-    A gateway that recognises ids does not deliver it twice, and its response settles the doubt.
+    A gateway that deduplicates does not deliver it twice, and its response settles the doubt.
     """
     return message.gateway.deduplicates and found.outcome not in _SETTLED and found.code is not None
 

@@ -1,4 +1,4 @@
-"""The contracts that the simulated gateway speaks: one module each, written from what the provider publishes.
+"""The contracts that the simulated gateway implements: one module each, written from what the provider publishes.
 
 They share nothing with the adapters of shared/gateways/, which they test.
 """

@@ -19,7 +19,7 @@ class Submission(NamedTuple):
     """A valid request to submit messages."""
 
     messages: Sequence[KeptMessage]
-    """What is taken if nothing speaks against it; one at least."""
+    """The messages that are accepted unless a fault or a check refuses them; one at least."""
     reference: int = 0
     """Our id of the first message, if the request has it as a number."""
     phone: int = 0

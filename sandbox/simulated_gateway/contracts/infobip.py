@@ -36,7 +36,7 @@ class Status(NamedTuple):
     description: str
 
     def as_json(self) -> dict[str, object]:
-        """As it stands in answers."""
+        """As answers contain it."""
         return {
             "groupId": self.group_id,
             "groupName": self.group,

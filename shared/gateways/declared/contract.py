@@ -91,7 +91,7 @@ class Meanings(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class LookUpContract:
-    """How the provider is asked for a message by our id."""
+    """How a message is looked up at the provider by our id."""
 
     after: float
     """As `AdapterWithLookUp.look_up_after`."""

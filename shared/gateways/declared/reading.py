@@ -27,7 +27,7 @@ _SEGMENTS = re.compile("[1-9][0-9]{0,2}")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What stands in an answer."""
+    """A value in an answer."""
 
     code: str | None
     has_code: bool
@@ -180,7 +180,7 @@ def _presentable_id(value: str | None, secrets: Collection[str]) -> str | None:
 
 
 def _of_another(contract: AnswerContract, answer: object, message: OutgoingMessage) -> bool:
-    # What stands in such a place and is no number or no id is not ours either.
+    # A value at such a place that is no number or no id is not ours either.
     phones = values_at(contract.phone, answer)
     references = values_at(contract.reference, answer)
     return any(not digits_of(phone) or is_another_recipient(phone, message) for phone in phones) or any(

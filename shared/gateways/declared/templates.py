@@ -54,7 +54,7 @@ class Template:
 def read_template(text: str, known: Collection[str], why: str = "known here") -> Template:
     """Raises ValueError, with words that follow the name of the key, for a placeholder that is not known.
 
-    `why` stands before the known ones in these words.
+    The error begins with `why`, and lists the known ones.
     """
     parts: list[str | Placeholder] = []
     at = 0
