@@ -12,6 +12,7 @@ from shared.credentials import UnreadableCredentialsError
 from shared.domain.reasons import ReasonCode
 from shared.domain.worker_status import GatewayHealth
 from shared.errors import ConfigurationError
+from shared.gateways.sanitize import WORDS_LIMIT
 from tests.factories import add_gateway, execute, set_path
 from tests.integration.worker.conftest import OpenDatabase
 from worker.claimed_message import MessageGateway
@@ -171,3 +172,15 @@ def test_gateways_are_read_once_a_second_at_most(connection: Connection, lanes: 
     lanes.refresh()
 
     assert [lane.gateway.name for lane in lanes.open] == ["default"]
+
+
+def test_why_a_gateway_cannot_be_used_is_one_short_line(refresh: Refresh, lanes: LaneSet, opener: Opener) -> None:
+    opener.error = ConfigurationError("\n".join(f"contract, line {line}: must be one of …" for line in range(1, 50)))
+
+    assert refresh() == []
+    [status] = lanes.statuses
+    assert status.problem is not None
+    words = status.problem.words or ""
+    assert words.startswith("contract, line 1: ")
+    assert words.isprintable()
+    assert len(words) == WORDS_LIMIT
