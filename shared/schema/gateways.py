@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Numeric,
+    SmallInteger,
     Text,
     func,
     text,
@@ -52,6 +53,16 @@ class Gateway(Base):
     """Whether the provider is expected to report deliveries."""
     receipt_hours: Mapped[int] = mapped_column(Integer, server_default="72")
     """Hours after which a missing receipt is not expected any more."""
+    poll_receipts: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether workers ask the provider for deliveries, since its callbacks do not reach us."""
+    no_receipt_prefixes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Beginnings of phone numbers for which the provider is known to send no receipts."""
+    min_delivery_percent: Mapped[int | None] = mapped_column(SmallInteger)
+    """Percent of messages to be delivered within ten minutes, or routes avoid it; None for half of its usual share."""
+    callback_token: Mapped[str] = mapped_column(
+        server_default=text("replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text)")
+    )
+    """The secret part of the addresses that the provider calls."""
     segment_price: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     currency: Mapped[str | None]
     """An ISO 4217 code."""
@@ -66,6 +77,7 @@ class Gateway(Base):
     __table_args__ = (
         Index("gateway_name_key", "name", unique=True),
         CheckConstraint("rate >= 0", name="gateway_rate_is_not_negative"),
+        CheckConstraint("min_delivery_percent BETWEEN 0 AND 100", name="gateway_min_delivery_is_a_percentage"),
         CheckConstraint("(segment_price IS NULL) = (currency IS NULL)", name="gateway_price_has_a_currency"),
     )
 

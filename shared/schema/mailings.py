@@ -3,37 +3,63 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Identity,
     Index,
     Integer,
+    Numeric,
+    SmallInteger,
+    Text,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.domain.statuses import MailingStatus, OnUnknown
+from shared.domain.field_types import FieldType
+from shared.domain.statuses import MailingKind, MailingStatus, OnUnknown, OverCap
 from shared.schema.base import (
+    FIELD_TYPE,
+    MAILING_KIND,
     MAILING_STATUS,
     ON_UNKNOWN,
+    OVER_CAP,
     Base,
     stored,
 )
+from shared.schema.sending_rules import LOCAL_WINDOW_IS_WHOLE
 
 
 class Mailing(Base):
-    """One text to all clients that `mark` matches, inside the window [start_datetime, end_datetime)."""
+    """One text to all clients that `mark` or a segment matches, inside the window [start_datetime, end_datetime)."""
 
     __tablename__ = "mailing"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     mark: Mapped[str]
+    """Empty if its audience is a segment."""
+    segment_id: Mapped[int | None] = mapped_column(ForeignKey("segment.id"))
+    """The saved segment that is its audience."""
+    segment: Mapped[str | None]
+    """The segment that is its audience: typed for this mailing alone, or as the saved one was at the launch."""
+    segment_tree: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The syntax tree of `segment`."""
+    excluded_segment_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    """The saved segments whose clients are left out of its audience."""
+    excluded_trees: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    """Their `id` and `tree`, as they were at the launch."""
+    audience_frozen_at: Mapped[datetime | None]
+    """When its audience was listed in `mailing_audience`; None for a mark alone, and before."""
+    audience_failed_at: Mapped[datetime | None]
+    """When its audience could not be listed, for the reason in its history; None once it is resumed."""
     start_datetime: Mapped[datetime]
     end_datetime: Mapped[datetime]
     status: Mapped[MailingStatus] = mapped_column(MAILING_STATUS, server_default=MailingStatus.SCHEDULED)
@@ -42,7 +68,38 @@ class Mailing(Base):
     """The route of its messages; None for the one that each number has."""
     gateway_id: Mapped[int | None] = mapped_column(ForeignKey("gateway.id"))
     """The only gateway that its messages may take, for the test of a gateway."""
+    exclude_unknown_after: Mapped[int | None] = mapped_column(Integer)
+    """Clients whose number so many receipts in a row called unknown are left out of its audience; None for nobody."""
+    kind: Mapped[MailingKind] = mapped_column(MAILING_KIND, server_default=MailingKind.MARKETING)
+    local_from: Mapped[int | None] = mapped_column(SmallInteger)
+    """The minute of the day from which its messages may be sent, in the time zone of each client; None without a local
+    window."""
+    local_until: Mapped[int | None] = mapped_column(SmallInteger)
+    """The minute of the day from which they may not be sent any more; 1440 for midnight."""
+    local_weekdays: Mapped[int | None] = mapped_column(SmallInteger)
+    """The days of the week on which they may be sent: bit 0 is Monday, bit 6 is Sunday."""
+    holiday_calendar_id: Mapped[int | None] = mapped_column(ForeignKey("holiday_calendar.id"))
+    """The days on which they may not be sent."""
+    default_timezone: Mapped[str | None]
+    """The time zone of clients whose own is not known; None to write to none of them."""
+    requires_consent: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether only numbers with a consent to marketing are written to."""
+    over_cap: Mapped[OverCap] = mapped_column(OVER_CAP, server_default=OverCap.WAIT)
+    spending_limit: Mapped[Decimal | None] = mapped_column(Numeric(20, 6))
+    """What its messages may cost, in `spending_currency`; None for no limit."""
+    spending_currency: Mapped[str | None]
+    requires_approval: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether a second person approves it before it starts."""
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None]
+    """The name of who approved it."""
+    created_by: Mapped[str | None]
+    """The actor who added it, as in the audit; None for a command and for one of an earlier version."""
+    edited_by: Mapped[str | None]
+    """The actor who changed it last."""
     text_revision: Mapped[int] = mapped_column(Integer, server_default="1")
+    personalised: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether any of its texts is a template: claims of its messages fix the values of clients."""
     audience: Mapped[int] = mapped_column(server_default="0")
     """Clients turned into messages so far. The launch counts them, so that they can be compared with the messages."""
     launch_started_at: Mapped[datetime | None]
@@ -66,6 +123,26 @@ class Mailing(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        CheckConstraint(
+            "(mark = '') = (segment_id IS NOT NULL OR segment IS NOT NULL)", name="mailing_takes_a_mark_or_a_segment"
+        ),
+        CheckConstraint("(segment IS NULL) = (segment_tree IS NULL)", name="mailing_segment_has_a_tree"),
+        # A worker of an earlier version, which knows neither segments nor exclusions, must not launch such a mailing.
+        CheckConstraint(
+            "(mark <> '' AND excluded_segment_ids = '{}') OR audience_frozen_at IS NOT NULL "
+            "OR (audience = 0 AND launched_at IS NULL)",
+            name="mailing_audience_is_listed_before_messages",
+        ),
+        CheckConstraint(LOCAL_WINDOW_IS_WHOLE, name="mailing_local_window_is_whole"),
+        CheckConstraint("(spending_limit IS NULL) = (spending_currency IS NULL)", name="mailing_limit_has_a_currency"),
+        CheckConstraint("spending_limit >= 0", name="mailing_limit_is_not_negative"),
+        CheckConstraint("(approved_at IS NULL) = (approved_by IS NULL)", name="mailing_approved_by_somebody"),
+        CheckConstraint(
+            "NOT requires_approval OR approved_at IS NOT NULL OR status <> 'running'",
+            name="mailing_runs_only_while_it_is_approved",
+        ),
+        Index("mailing_segment_id_idx", "segment_id", postgresql_where=text("segment_id IS NOT NULL")),
+        CheckConstraint("exclude_unknown_after > 0", name="mailing_exclude_unknown_after_is_positive"),
         CheckConstraint("route_id IS NULL OR gateway_id IS NULL", name="mailing_takes_a_route_or_a_gateway"),
         CheckConstraint("end_datetime > start_datetime", name="mailing_window_ends_after_its_start"),
         CheckConstraint(
@@ -111,12 +188,53 @@ class MailingText(Base):
     mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"), primary_key=True)
     revision: Mapped[int] = mapped_column(Integer, primary_key=True)
     text: Mapped[str]
+    fields: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """The fields of clients that the template uses, in the order of `message.text_values`; None for a plain text."""
+    field_types: Mapped[list[FieldType] | None] = mapped_column(ARRAY(FIELD_TYPE))
+    """The types of `fields`."""
+    template_id: Mapped[int | None] = mapped_column(ForeignKey("template.id", ondelete="SET NULL"))
+    """The saved template that it was made from."""
+    template_revision: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        CheckConstraint("cardinality(fields) > 0", name="mailing_text_fields_are_some"),
+        CheckConstraint(
+            "NOT cardinality(fields) IS DISTINCT FROM cardinality(field_types)", name="mailing_text_fields_have_types"
+        ),
+        Index(
+            "mailing_text_template_id_idx", "template_id", postgresql_where=literal_column("template_id IS NOT NULL")
+        ),
         # In bytes, of which a character has up to 4, since what a character is depends on the database's encoding.
         CheckConstraint("octet_length(text) BETWEEN 1 AND 6400", name="mailing_text_is_1_to_1600_characters"),
     )
+
+
+class MailingAudience(Base):
+    """The clients of an audience that is a segment, or has excluded ones, as they were at its launch, until they are
+    messages.
+
+    It has no foreign key: the check would lock the mailing's row for the rest of the transaction that lists them.
+    """
+
+    __tablename__ = "mailing_audience"
+
+    mailing_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first_client_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    client_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    """In order; no more than a launch takes in one transaction."""
+
+    __table_args__ = (stored(autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500),)
+
+
+class MailingPlan(Base):
+    """What the plan of a mailing said, to be compared with what was sent."""
+
+    __tablename__ = "mailing_plan"
+
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailing.id", ondelete="CASCADE"), primary_key=True)
+    planned_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    plan: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
 class MailingDraft(Base):
@@ -165,7 +283,10 @@ class MailingDraftVersion(Base):
 
 
 class MailingEvent(Base):
-    """An action of a person on a mailing: edited, paused, resumed, cancelled, retried. Rows are only added."""
+    """An action on a mailing: edited, paused, resumed, cancelled, retried. Rows are only added.
+
+    Mostly those of people; workers add why an audience could not be listed.
+    """
 
     __tablename__ = "mailing_event"
 

@@ -12,18 +12,22 @@ from sqlalchemy import (
     Integer,
     Numeric,
     SmallInteger,
+    Text,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.domain.delivery import Delivery, UndeliveredReason, known_delivery
 from shared.domain.reasons import Parameters, sentence
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus
 from shared.schema.base import (
     ATTEMPT_RESULT,
+    DELIVERY,
     MESSAGE_STATUS,
+    UNDELIVERED_REASON,
     Base,
     stored,
 )
@@ -51,6 +55,8 @@ class Message(Base):
     """An attempt may have been accepted, and no response has settled it."""
     text_revision: Mapped[int | None] = mapped_column(Integer)
     """The text it carries, set at its first claim and never changed."""
+    text_values: Mapped[list[str | None]] = mapped_column(ARRAY(Text), nullable=True)
+    """The values of the fields of its text, fixed with it; None for a plain text."""
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When it may be claimed; INFINITY for a poison message, whose last two attempts ended with expired leases: it is
     claimed alone (worker/lanes/poison_messages.py)."""
@@ -66,8 +72,26 @@ class Message(Base):
     """Why it has this status (shared/domain/reasons.py); while it is pending, the reason of its last attempt."""
     reason_params: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    delivery: Mapped[Delivery | None] = mapped_column(DELIVERY)
+    """What its receipts say (shared/domain/delivery.py), once it is sent. None means the same as `no_receipt`: nothing
+    is awaited, as with gateways that send no receipts."""
+    delivery_at: Mapped[datetime | None]
+    """When it was delivered or not, as the provider says, else when the receipt came."""
+    delivery_reason: Mapped[UndeliveredReason | None] = mapped_column(UNDELIVERED_REASON)
+    delivery_code: Mapped[str | None]
+    """The provider's code of the deciding receipt."""
+    delivery_conflicting: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether receipts contradict each other."""
+    parts: Mapped[int | None] = mapped_column(SmallInteger)
+    """The number of its parts, if receipts are about single ones."""
+    parts_delivered: Mapped[int | None] = mapped_column(SmallInteger)
 
     __table_args__ = (
+        CheckConstraint("delivery IS NULL OR status = 'sent'", name="message_delivery_is_of_a_sent_one"),
+        CheckConstraint(
+            "(delivery_reason IS NOT NULL) = (delivery IS NOT DISTINCT FROM 'undelivered')",
+            name="message_undelivered_has_a_reason",
+        ),
         CheckConstraint("status <> 'sending' OR claim_id IS NOT NULL", name="message_sending_has_a_claim"),
         CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="message_sent_has_a_timestamp"),
         CheckConstraint("(status IN ('pending', 'sending')) = (ended_at IS NULL)", name="message_end_has_a_timestamp"),
@@ -78,6 +102,11 @@ class Message(Base):
         Index("message_phone_number_idx", "phone_number", "id"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
+
+    @property
+    def known_delivery(self) -> Delivery | None:
+        """Its delivery as it is shown; None unless it is sent."""
+        return known_delivery(self.status, self.delivery)
 
     @property
     def reason(self) -> str | None:
@@ -119,6 +148,12 @@ class Attempt(Base):
     __table_args__ = (
         # Attempts are added roughly in order of time: a few bytes per hundred pages are enough to find those of a day.
         Index("attempt_started_at_idx", "started_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
+        # Receipts that name no id of ours.
+        Index(
+            "attempt_provider_message_id_idx",
+            "provider_message_id",
+            postgresql_where=text("provider_message_id IS NOT NULL"),
+        ),
         {"postgresql_partition_by": "RANGE (message_id)"},
     )
 
@@ -138,8 +173,22 @@ class MessageUnsent(Base):
     )
 
 
+class MessageUndelivered(Base):
+    """The messages that were not delivered, by mailing. A trigger on `message` keeps it."""
+
+    __tablename__ = "message_undelivered"
+
+    mailing_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+    __table_args__ = (
+        Index("message_undelivered_message_id_idx", "message_id"),
+        {"postgresql_partition_by": "RANGE (message_id)"},
+    )
+
+
 class LedgerPartition(Base):
-    """A partition of `message`, `attempt` and `message_unsent`: the messages with ids of one range.
+    """A partition of `message`, `attempt`, `receipt` and the lists of messages: the messages with ids of one range.
 
     `make_ledger_partition` adds the tables, which are named `message_{number}` and so on. Workers make partitions ahead
     and drop old ones (worker/maintenance).
@@ -157,7 +206,7 @@ class LedgerPartition(Base):
 
 
 class MessageCountDelta(Base):
-    """How many messages of a mailing are in a status, as a sum of signed rows.
+    """How many messages of a mailing have a status and a delivery, as a sum of signed rows.
 
     A trigger on `message` adds a row for every change in the same transaction, so the sums are exact in every snapshot
     and no transaction waits for a row lock on a counter. Workers compact the rows regularly. Those of a settled mailing
@@ -171,6 +220,8 @@ class MessageCountDelta(Base):
     mailing_id: Mapped[int | None]
     """None for the total of all settled mailings."""
     status: Mapped[MessageStatus] = mapped_column(MESSAGE_STATUS)
+    delivery: Mapped[Delivery | None] = mapped_column(DELIVERY)
+    """That of its messages; of sent ones, none means `no_receipt`."""
     delta: Mapped[int]
     compacted: Mapped[bool] = mapped_column(server_default=text("false"))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import enum
 import os
-import subprocess
-import sys
-from contextlib import ExitStack
+import signal
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -18,14 +17,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import create_engine
 
 from api.database_url import database_url as parse_database_url
+from shared.domain.field_types import FieldType
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.domain.roles import Role
 from shared.domain.sentences import EventDetail, sentence_of
-from shared.domain.statuses import MailingStatus, MessageStatus, OnUnknown
+from shared.domain.statuses import MailingKind, MailingStatus, MessageStatus, OnUnknown, OverCap
+from shared.domain.suppressions import InboundDecision, KeywordAction, RecordSource, SuppressionReason, SuppressionScope
 from shared.domain.worker_status import GatewayHealth
 from shared.schema import Base
 from shared.schema.base import is_modelled
+from tests import commands
 from tests.conftest import Connect, MakeDatabase
 from tests.database import ROOT, connected, downgrade, migrate
 from tests.factories import (
@@ -41,7 +43,7 @@ from tests.factories import (
 from tests.schema_dump import DOCUMENT, schema
 from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
 
-UPGRADE = [sys.executable, "-m", "flask", "--app", "api", "db", "upgrade"]
+UPGRADE = ["flask", "--app", "api", "db", "upgrade"]
 """The command that everybody uses."""
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -51,6 +53,7 @@ REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT / "migration
 """From the first to the head."""
 
 NOW, LATER = "now()", "now() + interval '1 hour'"
+FINGERPRINT = "'00000000-0000-0000-0000-000000000001'"
 
 VALID: dict[str, dict[str, str]] = {
     "client": {"phone_number": "79001234567", "operator_code": "'900'", "tag": "'a'", "timezone": "'UTC'"},
@@ -61,15 +64,102 @@ VALID: dict[str, dict[str, str]] = {
     "path": {"gateway_ids": "'{1,1}'"},
     "cookie_secret": {"id": "2", "secret": "''"},
     "queue_batch": {"mailing_id": "1", "due_at": NOW, "message_ids": "'{1}'"},
+    "receipt": {"message_id": "1", "fingerprint": FINGERPRINT, "gateway_id": "1", "state": "'delivered'"},
+    "receipt_queue": {
+        "message_id": "1",
+        "fingerprint": FINGERPRINT,
+        "gateway_id": "1",
+        "state": "'delivered'",
+    },
+    "receipt_wait": {"gateway_id": "1", "message_ids": "'{1}'"},
+    "inbound_message": {
+        "gateway_id": "1",
+        "sender": "'a'",
+        "recipient": "''",
+        "text": "''",
+        "parts": "1",
+        "parts_received": "1",
+        "received_at": NOW,
+    },
+    "inbound_part": {
+        "gateway_id": "1",
+        "fingerprint": FINGERPRINT,
+        "sender": "'a'",
+        "recipient": "''",
+        "text": "''",
+        "part": "1",
+        "parts": "1",
+    },
+    "client_field": {"name": "'city'", "type": "'text'"},
+    "template_text": {"template_id": "1", "revision": "2", "text": "'Hello'"},
+    "suppression": {"phone_number": "1", "scope": "'everything'", "reason": "'other'", "source": "'api'"},
+    "consent": {"phone_number": "1", "given_at": NOW, "method": "'form'", "wording": "'Yes'", "source": "'api'"},
+    "message_cap": {"messages": "1", "period_hours": "24"},
+    "number_usage": {"phone_number": "1", "message_ids": "'{1}'", "claimed_until": "'{2026-12-01}'"},
+    "sending_rules": {},
     "ledger_partition": {"number": "7", "first_message_id": "70000000", "end_message_id": "80000000"},
 }
 """A row of each table, by column, in SQL; a mailing with one message to the client 1 is there already."""
 
 VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
+    ("mailing_local_window_is_whole", "mailing", {"local_from": "540", "local_weekdays": "127"}),
+    (
+        "mailing_local_window_is_whole",
+        "mailing",
+        {"local_from": "540", "local_until": "540", "local_weekdays": "127"},
+    ),
+    ("mailing_limit_has_a_currency", "mailing", {"spending_limit": "1"}),
+    ("mailing_limit_is_not_negative", "mailing", {"spending_limit": "-1", "spending_currency": "'EUR'"}),
+    ("mailing_approved_by_somebody", "mailing", {"approved_at": NOW}),
+    (
+        "mailing_runs_only_while_it_is_approved",
+        "mailing",
+        {"requires_approval": "true", "status": "'running'", "launch_started_at": NOW, "max_client_id": "1"},
+    ),
+    ("suppression_has_a_number", "suppression", {"phone_number": "NULL"}),
+    ("suppression_of_a_gateway_names_it", "suppression", {"scope": "'gateway'"}),
+    ("suppression_lift_has_evidence", "suppression", {"lifted_at": NOW}),
+    ("consent_has_a_number", "consent", {"phone_number": "NULL"}),
+    ("consent_withdrawal_has_evidence", "consent", {"withdrawn_at": NOW}),
+    ("message_cap_is_positive", "message_cap", {"messages": "0"}),
+    ("number_usage_has_a_time_for_each", "number_usage", {"message_ids": "'{1,2}'"}),
+    ("sending_rules_are_one_row", "sending_rules", {"id": "false"}),
+    ("sending_rules_local_window_is_whole", "sending_rules", {"local_from": "0"}),
+    ("sending_rules_limit_has_a_currency", "sending_rules", {"daily_spending_limit": "1"}),
+    (
+        "sending_rules_limit_is_not_negative",
+        "sending_rules",
+        {"daily_spending_limit": "-1", "spending_currency": "'EUR'"},
+    ),
     ("gateway_rate_is_not_negative", "gateway", {"rate": "-1"}),
     ("gateway_price_has_a_currency", "gateway", {"segment_price": "1"}),
     ("gateway_price_has_a_currency", "gateway", {"currency": "'RUB'"}),
+    ("gateway_min_delivery_is_a_percentage", "gateway", {"min_delivery_percent": "101"}),
+    ("gateway_min_delivery_is_a_percentage", "gateway", {"min_delivery_percent": "-1"}),
     ("path_weight_is_not_negative", "path", {"weight": "-1"}),
+    ("mailing_takes_a_mark_or_a_segment", "mailing", {"mark": "''"}),
+    ("mailing_takes_a_mark_or_a_segment", "mailing", {"segment": "'tag = 1'", "segment_tree": "'{}'"}),
+    ("mailing_segment_has_a_tree", "mailing", {"mark": "''", "segment": "'tag = 1'"}),
+    ("mailing_audience_is_listed_before_messages", "mailing", {"excluded_segment_ids": "'{1}'", "audience": "1"}),
+    (
+        "mailing_audience_is_listed_before_messages",
+        "mailing",
+        {
+            "mark": "''",
+            "segment": "'tag = 1'",
+            "segment_tree": "'{}'",
+            "launch_started_at": NOW,
+            "max_client_id": "1",
+            "launched_at": NOW,
+        },
+    ),
+    ("client_field_only_dates_repeat", "client_field", {"repeats_yearly": "true"}),
+    ("client_tags_are_others", "client", {"tag": "'a'", "tags": "'{a}'"}),
+    ("client_attributes_are_an_object", "client", {"attributes": "'[]'"}),
+    ("mailing_text_fields_are_some", "mailing_text", {"fields": "'{}'", "field_types": "'{}'"}),
+    ("mailing_text_fields_have_types", "mailing_text", {"fields": "'{name}'"}),
+    ("template_text_is_1_to_1600_characters", "template_text", {"text": "''"}),
+    ("mailing_exclude_unknown_after_is_positive", "mailing", {"exclude_unknown_after": "0"}),
     ("mailing_takes_a_route_or_a_gateway", "mailing", {"route_id": "1", "gateway_id": "1"}),
     ("client_phone_number_is_e164", "client", {"phone_number": "999900", "operator_code": "'9'"}),
     ("client_phone_number_is_e164", "client", {"phone_number": "1000000000000900"}),
@@ -99,6 +189,28 @@ VIOLATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("message_uncounted_attempts_are_attempts", "message", {"attempts": "1", "uncounted_attempts": "2"}),
     ("message_uncounted_attempts_are_attempts", "message", {"attempts": "1", "uncounted_attempts": "-1"}),
     ("message_uncounted_attempts_are_attempts", "message", {"attempts": "-1"}),
+    ("message_delivery_is_of_a_sent_one", "message", {"delivery": "'awaiting'"}),
+    (
+        "message_undelivered_has_a_reason",
+        "message",
+        {"status": "'sent'", "sent_at": NOW, "ended_at": NOW, "delivery": "'undelivered'"},
+    ),
+    (
+        "message_undelivered_has_a_reason",
+        "message",
+        {"status": "'sent'", "sent_at": NOW, "ended_at": NOW, "delivery_reason": "'expired'"},
+    ),
+    ("receipt_undelivered_has_a_reason", "receipt", {"state": "'undelivered'"}),
+    ("receipt_undelivered_has_a_reason", "receipt", {"reason": "'expired'"}),
+    ("receipt_queue_undelivered_has_a_reason", "receipt_queue", {"state": "'undelivered'"}),
+    ("receipt_queue_names_a_message", "receipt_queue", {"message_id": "NULL"}),
+    ("receipt_wait_is_not_empty", "receipt_wait", {"message_ids": "'{}'"}),
+    ("inbound_part_is_one_of_its_parts", "inbound_part", {"part": "2"}),
+    ("inbound_part_is_one_of_its_parts", "inbound_part", {"part": "0"}),
+    ("inbound_message_read_by_somebody", "inbound_message", {"read_at": NOW}),
+    ("inbound_message_answered_by_a_message", "inbound_message", {"answered_at": NOW}),
+    ("inbound_message_keyword_is_whole", "inbound_message", {"keyword": "'stop'"}),
+    ("inbound_message_decided_at_a_time", "inbound_message", {"decision": "'stop'"}),
     ("cookie_secret_is_one_row", "cookie_secret", {}),
     ("queue_batch_is_not_empty", "queue_batch", {"message_ids": "'{}'"}),
     ("ledger_partition_is_not_empty", "ledger_partition", {"end_message_id": "70000000"}),
@@ -259,6 +371,14 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
         (OnUnknown, "on_unknown"),
         (Role, "role"),
         (GatewayHealth, "gateway_health"),
+        (FieldType, "field_type"),
+        (MailingKind, "mailing_kind"),
+        (OverCap, "over_cap"),
+        (SuppressionScope, "suppression_scope"),
+        (SuppressionReason, "suppression_reason"),
+        (RecordSource, "record_source"),
+        (KeywordAction, "keyword_action"),
+        (InboundDecision, "inbound_decision"),
     ],
 )
 def test_a_postgresql_enum_has_the_members_of_its_python_enum(
@@ -276,7 +396,12 @@ def test_a_postgresql_enum_has_the_members_of_its_python_enum(
 def test_there_are_no_other_enums(connection: Connection) -> None:
     enums = {name for (name,) in rows(connection, "SELECT DISTINCT enumtypid::regtype::text FROM pg_enum")}
 
-    assert enums == {"mailing_status", "message_status", "attempt_result", "on_unknown", "role", "gateway_health"}
+    assert enums == {
+        *("mailing_status", "message_status", "attempt_result", "on_unknown", "role", "gateway_health"),
+        *("delivery", "receipt_state", "undelivered_reason", "field_type"),
+        *("mailing_kind", "over_cap", "suppression_scope", "suppression_reason", "record_source", "keyword_action"),
+        "inbound_decision",
+    }
 
 
 def insert(connection: Connection, table: str, change: dict[str, str]) -> None:
@@ -530,9 +655,8 @@ def test_the_ledger_becomes_a_partition_and_one_table_again_with_every_row(make_
         assert rows(connection, LEASES) == leases
 
 
-def test_partitions_are_made_alike(make_database: MakeDatabase) -> None:
-    url = make_database()
-    migrate(url)
+def test_partitions_are_made_alike(migrated: str, make_database: MakeDatabase) -> None:
+    url = make_database(migrated)
     indexes = """
         SELECT replace(indexdef, %(number)s, '') FROM pg_indexes WHERE tablename ~ ('_' || %(number)s || '$') ORDER BY 1
         """
@@ -642,15 +766,15 @@ def test_the_details_of_a_history_get_codes_and_keep_their_sentences(make_databa
             assert code is None or sentence_of(code, parameters, EventDetail) == detail
 
 
-def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_database: MakeDatabase) -> None:
+def test_migrations_that_run_at_the_same_time_wait_for_each_other(make_database: MakeDatabase, tmp_path: Path) -> None:
     url = make_database()
-    with ExitStack() as stack, connected(url) as connection:
+    with (tmp_path / "log").open("wb") as log, connected(url) as connection:
         with connected(url) as in_the_way:
             execute(in_the_way, "BEGIN; CREATE TABLE client ()")
-            commands = [stack.enter_context(subprocess.Popen(UPGRADE, cwd=ROOT, env=given(url))) for _ in range(2)]
+            upgrades = [commands.start(UPGRADE, given(url), log, signal.SIGKILL) for _ in range(2)]
             eventually(lambda: value(connection, WAITING) == 2)
 
-        assert [command.wait(PATIENCE) for command in commands] == [0, 0]
+        assert [upgrade.wait(PATIENCE) for upgrade in upgrades] == [0, 0]
         assert value(connection, "SELECT version_num FROM alembic_version") == REVISIONS[-1]
 
 
