@@ -45,6 +45,11 @@ def credential(account: Account, name: str, pattern: str = VISIBLE, longest: int
     return _checked(name, account.credentials.get(name, ""), pattern, longest)
 
 
+def optional_credential(account: Account, name: str, pattern: str = VISIBLE) -> str:
+    """A credential that may be empty."""
+    return credential(account, name, pattern) if account.credentials.get(name) else ""
+
+
 def option(account: Account, name: str, pattern: str, default: str = "", longest: int | None = None) -> str:
     """Another field, of at most `longest` characters; `default` if it is empty."""
     return _checked(name, account.options.get(name, "") or default, pattern, longest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
@@ -19,6 +20,8 @@ SAME_END = 7
 
 LONGEST_CODE = 6
 """Digits of a code."""
+
+_NO_DIGITS = re.compile("[^0-9]+")
 
 Fields = Mapping[str, object]
 
@@ -100,7 +103,7 @@ def is_another_recipient(named: object, message: OutgoingMessage) -> bool:
 
 def digits_of(value: object) -> str:
     """The digits of a phone number, however it is written."""
-    return "".join(character for character in line_of(value) if character in "0123456789")
+    return _NO_DIGITS.sub("", line_of(value))
 
 
 def _lacks_a_digit(shorter: str, longer: str) -> bool:

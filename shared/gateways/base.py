@@ -8,14 +8,18 @@ so the API can read callbacks with the same module that the worker submits with.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, Protocol
+from urllib.parse import parse_qsl
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import Reason
 from shared.domain.results import Result
+from shared.domain.text_segments import count_segments
 
 DEFAULT_GATEWAY = "default"
 """The name of the gateway that GATEWAY_URL and GATEWAY_TOKEN describe."""
@@ -37,9 +41,13 @@ class Capabilities:
     batch: int = 1
     """Messages in one submission at most."""
     receipts: bool = False
-    """It reports deliveries later."""
+    """It reports deliveries later: the adapter is an `AdapterWithReceipts`."""
+    polls: bool = False
+    """It can be asked for deliveries: the adapter is an `AdapterWithPolling`."""
     inbound: bool = False
-    """It forwards the messages of recipients."""
+    """It forwards the messages of recipients: the adapter is an `AdapterWithInbound`."""
+    signs: bool = False
+    """It signs its callbacks, if the account has what is needed to check that."""
     max_text: int | None = None
     """Characters of a text at most; None when the contract names no limit."""
 
@@ -56,6 +64,8 @@ class Account:
     """By the names of the provider's secret fields."""
     options: Mapping[str, str] = field(default_factory=dict)
     """By the names of the provider's other fields; those with a default are always there."""
+    receipt_url: str = field(default="", repr=False)
+    """Where the provider is to report deliveries; empty if it is not told with each message. It contains a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,12 @@ class Provider:
     """The public address of its API; empty if every account has its own."""
     sender_required: bool = True
     fields: tuple[AccountField, ...] = ()
+    count_segments: Callable[[str], int] = count_segments
+    """What `Adapter.segments` says, without an account."""
+    max_segments: int | None = None
+    """Segments of a text at most; None when the contract names no limit."""
+    max_segments_option: str = ""
+    """The option of an account that has the number, where accounts differ."""
 
 
 class OutgoingMessage(Protocol):
@@ -237,3 +253,149 @@ class AdapterWithLookUp(Adapter, Protocol):
 
     def read_look_up(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> LookUpResult:
         """The meaning of its response; `UNCLEAR` if that names another id or another recipient."""
+
+
+MESSAGE_PARAMETER = "message"
+"""The name of our id in the query of `Account.receipt_url`, for providers that return no reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """A request of a provider to us."""
+
+    method: str
+    url: str
+    """The whole address that the provider has called, as it wrote it: some signatures cover it."""
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: bytes
+    received_at: datetime
+    """By our clock: a signature may be too old."""
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The parameters of the address. Raises ValueError if they are not UTF-8, or too many."""
+        return list(pairs_in(self.url.partition("?")[2]))
+
+    @property
+    def message_id(self) -> int | None:
+        """Our id in the query, for addresses that were made with MESSAGE_PARAMETER."""
+        return message_id_of(dict(self.query).get(MESSAGE_PARAMETER))
+
+
+MAX_FIELDS = 200
+"""Fields of a form or query at most."""
+
+
+@lru_cache(maxsize=16)
+def pairs_in(text: str) -> Sequence[tuple[str, str]]:
+    """The fields of a form or query. Raises ValueError if they are not UTF-8, or too many.
+
+    The last few are remembered: an adapter reads a callback more than once, for its signature and for what it says.
+    """
+    return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+
+
+def message_id_of(text: object) -> int | None:
+    """Our id of a message as a provider returned it; None if it cannot be one."""
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= 18:
+        return int(text) or None
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a provider says later about a message, or a part of one, that it accepted."""
+
+    state: ReceiptState
+    message_id: int | None = None
+    """Our id, if the provider returned it."""
+    provider_message_id: str | None = None
+    """Its id, as its answer to the submission named it. One of the two ids is needed."""
+    reason: UndeliveredReason | None = None
+    """For an undelivered one, and then never None."""
+    code: str | None = None
+    """The provider's own code or status, as text of at most 100 characters."""
+    words: str | None = None
+    """The provider's own words: one printable line."""
+    at: datetime | None = None
+    """When it happened, as the provider says, with an offset; None if it does not say it."""
+    part: str | None = None
+    """The part that it is about, if there is a receipt for each: its number, or the provider's id of it."""
+    parts: int | None = None
+    recipient: str | None = None
+    """The recipient's phone number, as the provider wrote it, to compare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundPart:
+    """A message of a recipient to us, or a part of a long one."""
+
+    sender: str
+    """The phone number as the provider wrote it."""
+    recipient: str
+    """Our number or sender id that it was sent to; empty if the provider does not say."""
+    text: str
+    provider_message_id: str | None = None
+    """Unique within the account. A repeated callback has the same one."""
+    at: datetime | None = None
+    """When it was sent, as the provider says."""
+    reference: str | None = None
+    """What the parts of one message have in common; None for a whole message."""
+    part: int = 1
+    parts: int = 1
+
+
+class CallbackRejectedError(Exception):
+    """A callback that the provider did not make: its signature is missing, wrong or too old."""
+
+
+class CallbackAnswer(NamedTuple):
+    """The answer that a provider takes for a success."""
+
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+
+
+class AdapterWithReceipts(Adapter, Protocol):
+    """The contract of a provider that reports deliveries."""
+
+    receipt_answer: CallbackAnswer
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipts of a callback; none, if it is about something else.
+
+        Raises CallbackRejectedError if it is not signed as the account demands, and ValueError with a short sentence if
+        it does not follow the contract.
+        """
+
+
+class AdapterWithInbound(Adapter, Protocol):
+    """The contract of a provider that forwards the messages of recipients."""
+
+    inbound_answer: CallbackAnswer
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The messages of a callback. Raises as `read_receipts`."""
+
+
+class SentMessage(NamedTuple):
+    """A message whose delivery a provider is asked for."""
+
+    message_id: int
+    phone_number: int
+    provider_message_id: str | None
+
+
+class AdapterWithPolling(Adapter, Protocol):
+    """The contract of a provider that can be asked for deliveries."""
+
+    poll_limit: int
+    """Messages in one request at most."""
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request that asks for the deliveries of messages; None if none of them can be asked for."""
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of its response. Raises ValueError if it does not follow the contract."""

@@ -1,6 +1,6 @@
 """Values in the encodings of requests, and the headers that name those.
 
-All messages of a mailing have the same text: it is encoded once, not for each client.
+All messages of a plain text have the same one: it is encoded once, not for each client.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote_plus, urlencode
 
+_ENCODE_JSON = json.JSONEncoder(ensure_ascii=False).encode
+"""For texts that differ: `json.dumps` makes an encoder for each."""
+
 
 @lru_cache(maxsize=100)
 def json_text(text: str) -> bytes:
     """A JSON string, in UTF-8."""
-    return json.dumps(text, ensure_ascii=False).encode()
+    return _ENCODE_JSON(text).encode()
 
 
 @lru_cache(maxsize=100)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import credential, sender_of
 from shared.gateways.answer_fields import fields_of, id_of, is_another_recipient, line_of
 from shared.gateways.authentication import bearer
@@ -54,7 +54,7 @@ class ExolveAdapter:
 
     def segments(self, text: str) -> int:
         """As a phone network splits the text; the contract says nothing about it."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message."""

@@ -5,13 +5,11 @@ The contract does not define errors, so statuses are read by RFC 9110, and by th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.gateways.authentication import bearer
 from shared.gateways.base import (
     Account,
@@ -23,6 +21,7 @@ from shared.gateways.base import (
     Submission,
     SubmitResult,
 )
+from shared.gateways.encoding import json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
 from shared.gateways.sanitize import CODE_LIMIT, reason_of, redact, shorten
 
@@ -44,13 +43,13 @@ class GonetsAdapter:
 
     def segments(self, text: str) -> int:
         """The contract says nothing about segments: as a phone network splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if its text is not valid Unicode."""
         message_id, phone_number, text = message.message_id, message.phone_number, message.text
         try:
-            body = b'{"id":%d,"phone":%d,"text":%b}' % (message_id, phone_number, _encode_text(text))
+            body = b'{"id":%d,"phone":%d,"text":%b}' % (message_id, phone_number, json_text(text))
         except UnicodeEncodeError:  # a lone surrogate: a repeat would fail as well
             return SubmitResult(Result.REFUSED, reason=reason_of(ReasonCode.TEXT_NOT_ENCODABLE))
         token = self._credentials["token"]
@@ -88,12 +87,6 @@ PROVIDER = Provider(
     sender_required=False,
     fields=(AccountField(name="token", label="Token", secret=True),),
 )
-
-
-@lru_cache(maxsize=100)
-def _encode_text(text: str) -> bytes:
-    # All messages of a mailing have the same text: it is encoded once, not for each client.
-    return json.dumps(text, ensure_ascii=False).encode()
 
 
 def _read_success(response: Response, payload: Mapping[str, object] | None, secrets: Collection[str]) -> SubmitResult:

@@ -1,8 +1,8 @@
 """A contract that is declared in the account: for providers that have no adapter of their own.
 
-The option `contract` says in TOML how the provider is called and what its answers mean; docs/gateways/http.md is its
-reference. The credentials that it names are entered beside it, one `name = value` a line. Nothing is verified here
-about any provider: the contract is as right as who wrote it.
+The option `contract` says in TOML how the provider is called, what its answers mean and how it calls us;
+docs/gateways/http.md is its reference. The credentials that it names are entered beside it, one `name = value` a line.
+Nothing is verified here about any provider: the contract is as right as who wrote it.
 
 Values never become part of a request by being pasted into it: JSON is written by json, forms, queries and paths are
 percent-encoded, and headers, which are the same for every message, are checked once.
@@ -10,25 +10,48 @@ percent-encoded, and headers, which are the same for every message, are checked 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
+    CallbackAnswer,
     Capabilities,
+    InboundPart,
     LookUpResult,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
-from shared.gateways.declared.contract import Contract, LookUpContract, RequestContract
+from shared.gateways.callbacks import callback_secrets
+from shared.gateways.declared.callbacks import ReceiptReader, inbound_parts
+from shared.gateways.declared.contract import (
+    Contract,
+    InboundContract,
+    LookUpContract,
+    PollContract,
+    ReceiptsContract,
+    RequestContract,
+)
+from shared.gateways.declared.contract_checks import names_in
 from shared.gateways.declared.contract_file import read_contract
 from shared.gateways.declared.reading import AnswerReader, look_up_result, submit_result
-from shared.gateways.declared.requests import authorization_of, constants_of, headers_of, path_and_body
+from shared.gateways.declared.requests import (
+    authorization_of,
+    constants_of,
+    headers_of,
+    path_and_body,
+    without_fields_of,
+)
+from shared.gateways.declared.signatures import Signature
+from shared.gateways.declared.templates import PROVIDER_ID, RECEIPT_URL
 from shared.gateways.text_checks import refusal_of
 
 CAPABILITIES = Capabilities()
@@ -43,7 +66,18 @@ class _Request(NamedTuple):
 
 
 class HttpAdapter:
-    """A declared contract as an adapter. Any thread may use it."""
+    """A declared contract as an adapter. Any thread may use it.
+
+    It has only those of the attributes here that its contract declares.
+    """
+
+    receipt_answer: CallbackAnswer
+    inbound_answer: CallbackAnswer
+    read_receipts: Callable[[Callback], list[Receipt]]
+    read_inbound: Callable[[Callback], list[InboundPart]]
+    poll_limit: int
+    prepare_poll: Callable[[Collection[SentMessage]], Submission | None]
+    read_poll: Callable[[Response], list[Receipt]]
 
     def __init__(self, contract: Contract, account: Account) -> None:
         """Raises ConfigurationError that names the field, for values that the contract cannot have."""
@@ -52,13 +86,22 @@ class HttpAdapter:
         self._constants = constants_of(contract, account)
         authorization = authorization_of(contract, self._constants)
         credentials = [self._constants[name] for name in contract.credentials]
-        self._credentials = (*credentials, *([authorization.split()[1]] if authorization else []))
-        self._request = self._with_headers(contract.request)
+        encoded = [authorization.split()[1]] if authorization else []
+        self._credentials = (*credentials, *encoded, *callback_secrets(account))
+        request = contract.request
+        self._request = self._with_headers(request if account.receipt_url else without_fields_of(request, RECEIPT_URL))
         self._answers = AnswerReader(contract.answer)
+        self._signature = Signature(contract.signature, self._constants) if contract.signature else None
+        if contract.receipts:
+            self._take_receipts(contract.receipts)
+        if contract.inbound:
+            self._take_inbound(contract.inbound)
+        if contract.poll:
+            self._take_poll(contract.poll)
 
     def segments(self, text: str) -> int:
         """The contract says nothing about segments: as a phone network splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if the text is too long or not valid Unicode."""
@@ -73,11 +116,52 @@ class HttpAdapter:
         return _Request(request, headers_of(self._contract, request, self._constants))
 
     def _submission(self, request: _Request, message: OutgoingMessage) -> Submission:
+        return self._filled(request, message, {"text": message.text}, message.text)
+
+    def _filled(
+        self, request: _Request, message: OutgoingMessage | SentMessage, others: Mapping[str, str], *secrets: str
+    ) -> Submission:
         contract, headers = request
-        message_id, phone, text = str(message.message_id), str(message.phone_number), message.text
-        own = {"id": message_id, "phone": phone, "plus_phone": f"+{phone}", "text": text}
+        phone = str(message.phone_number)
+        own = {"id": str(message.message_id), "phone": phone, "plus_phone": f"+{phone}", **others}
         path, body = path_and_body(contract, {**self._constants, **own})
-        return Submission(contract.method, path, headers, body, (phone, text, *self._credentials))
+        return Submission(contract.method, path, headers, body, (phone, *secrets, *self._credentials))
+
+    def _take_receipts(self, contract: ReceiptsContract) -> None:
+        reader = ReceiptReader(contract, self._credentials)
+
+        def read_receipts(callback: Callback) -> list[Receipt]:
+            self._check_signature(callback)
+            return reader.of_callback(callback)
+
+        self.read_receipts, self.receipt_answer = read_receipts, contract.answer
+
+    def _take_inbound(self, contract: InboundContract) -> None:
+        def read_inbound(callback: Callback) -> list[InboundPart]:
+            self._check_signature(callback)
+            return inbound_parts(callback, contract)
+
+        self.read_inbound, self.inbound_answer = read_inbound, contract.answer
+
+    def _check_signature(self, callback: Callback) -> None:
+        if self._signature is not None:
+            self._signature.check(callback)
+
+    def _take_poll(self, contract: PollContract) -> None:
+        request, reader = self._with_headers(contract.request), ReceiptReader(contract.receipts, self._credentials)
+        by_their_id = PROVIDER_ID in names_in(contract.request)
+
+        def prepare_poll(messages: Collection[SentMessage]) -> Submission | None:
+            message = next(iter(messages), None)
+            if message is None:
+                return None
+            theirs = message.provider_message_id or ""
+            # Servers read such an id as steps between folders, also where it is percent-encoded.
+            if by_their_id and (theirs in ("", ".") or ".." in theirs):
+                return None
+            return self._filled(request, message, {PROVIDER_ID: theirs})
+
+        self.prepare_poll, self.read_poll, self.poll_limit = prepare_poll, reader.of_answer, 1
 
 
 class HttpAdapterWithLookUp(HttpAdapter):

@@ -14,6 +14,8 @@ the program that collects reports, and a second look-up would find nothing. Logs
 hours, and an account may ask 120 times a minute. /sms/1/logs is deprecated since 2024-05-16; /sms/3/logs is its
 successor.
 
+Receipts and inbound messages: infobip_callbacks.py. Each message names the address for its receipt.
+
 Not verified: for how long ids are remembered; whether the id of a rejected message counts as used (a repeat after "no
 credits" would then be refused); how soon a message is in the logs (60 seconds are assumed); the answers
 of a live account.
@@ -25,7 +27,7 @@ from collections.abc import Collection, Mapping
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import FINAL, TAKEN, Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import credential, option, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -42,17 +44,23 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
+    InboundPart,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
+from shared.gateways.callbacks import callback_secrets
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.infobip_callbacks import ANSWER, inbound_in, polled_in, receipts_in
 from shared.gateways.provider_codes import (
     ACCEPTED,
     ID_KNOWN,
@@ -78,7 +86,7 @@ MAX_TEXT = 25 * 153
 characters and not in segments, the provider refuses."""
 
 CAPABILITIES = Capabilities(
-    deduplicates=True, looks_up=True, reference=True, receipts=True, inbound=True, max_text=MAX_TEXT
+    deduplicates=True, looks_up=True, reference=True, receipts=True, polls=True, inbound=True, max_text=MAX_TEXT
 )
 
 LOOK_UP_AFTER = 60.0
@@ -142,30 +150,40 @@ class InfobipAdapter:
     capabilities = CAPABILITIES
     look_up_after = LOOK_UP_AFTER
     look_up_within = LOOK_UP_WITHIN
+    receipt_answer = ANSWER
+    inbound_answer = ANSWER
+    poll_limit = 30
+    """`messageId` of /sms/3/logs has at most 2048 characters, and an id of ours up to 60 with the comma."""
 
     def __init__(self, account: Account) -> None:
         self._key = credential(account, "api_key")
         self._prefix = option(account, "prefix", r"[A-Za-z0-9_-]{0,40}")
         self._headers = json_headers(f"App {self._key}")
         self._start = b'{"messages":[{"sender":%b,"destinations":[{"to":"' % json_text(sender_of(account))
+        self._secrets = (self._key, *callback_secrets(account))
+        # In JSON, since an account may have XML as its default.
+        url = json_text(account.receipt_url)
+        webhooks = b',"webhooks":{"delivery":{"url":%b},"contentType":"application/json"}' % url
+        self._end = b"}%b}]}" % (webhooks if account.receipt_url else b"")
 
     def segments(self, text: str) -> int:
         """As a phone network splits the text: 160 and 153 GSM characters, or 70 and 67 others."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if its text cannot be submitted."""
         text, phone_number = message.text, str(message.phone_number)
         if refused := refusal_of(text, MAX_TEXT):
             return refused
-        body = b'%b%b","messageId":"%b%d"}],"content":{"text":%b}}]}' % (
+        body = b'%b%b","messageId":"%b%d"}],"content":{"text":%b%b' % (
             self._start,
             phone_number.encode(),
             self._prefix.encode(),
             message.message_id,
             json_text(text),
+            self._end,
         )
-        return Submission("POST", "/sms/3/messages", self._headers, body, (self._key, text, phone_number))
+        return Submission("POST", "/sms/3/messages", self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -203,6 +221,25 @@ class InfobipAdapter:
         others = [log for log in logs if _meaning_of(log) is not ID_KNOWN]
         return min((_read_log(log, secrets) for log in others or logs), key=lambda read: _DECISIVE.index(read.outcome))
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The reports of a callback."""
+        return receipts_in(callback, self._prefix, self._secrets)
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The messages of a callback."""
+        return inbound_in(callback)
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request for the logs of messages. Delivery reports are handed out once, so they are left alone."""
+        if not messages:
+            return None
+        ids = ",".join(f"{self._prefix}{message.message_id}" for message in messages)
+        return Submission("GET", f"/sms/3/logs?limit=1000&messageId={ids}", self._headers, b"", self._secrets)
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of logs, of which a message may have several."""
+        return polled_in(response, self._prefix, self._secrets)
+
     def _is_another(self, named: Fields, message: OutgoingMessage) -> bool:
         """Whether a message of an answer has another id or another recipient."""
         return is_another_id(named.get("messageId"), f"{self._prefix}{message.message_id}") or is_another_recipient(
@@ -215,6 +252,7 @@ PROVIDER = Provider(
     title="Infobip",
     make=InfobipAdapter,
     capabilities=CAPABILITIES,
+    max_segments=25,
     fields=(
         AccountField(name="api_key", label="API key", secret=True),
         AccountField(name="prefix", label="Prefix of message ids, if installations share the account", required=False),

@@ -1,7 +1,8 @@
 """Jasmin's HTTP API: `POST /send` with the form `username, password, to, from, coding, content | hex-content`.
 
-Sources: jookies/jasmin:misc/doc/sources/apis/http, and of Jasmin 0.11.1 jasmin/protocols/http/endpoints/send.py,
-errors.py and validation.py. Checked with that version (tests/gateways/test_jasmin.py).
+Sources: jookies/jasmin:misc/doc/sources/apis/http, and of Jasmin 0.11 jasmin/protocols/http/endpoints/send.py,
+errors.py, validation.py, jasmin/routing/throwers.py and jasmin/managers/dlr.py. Checked with 0.11.0
+(tests/gateways/test_jasmin.py).
 
 - Accepted is 200 with `Success "id"`: the message is in Jasmin's queue. Refused is `Error "words"`. Jasmin takes no
   id of ours and does not deduplicate: after a lost response the doubt remains.
@@ -9,16 +10,22 @@ errors.py and validation.py. Checked with that version (tests/gateways/test_jasm
 - Jasmin cuts a text that has more segments than `long_content_max_parts` of its section http-api, without a word.
   The default is 5. So the account has that number, and longer texts are refused here.
 - It cuts long texts every 67 UTF-16 code units, or 153 septets, even within a pair of surrogates.
-- Reports and replies arrive at an address of ours, which has to answer `ACK/Jasmin`; nothing authenticates them.
+- Receipts arrive by POST at the `dlr-url` of each message, at level 1 when the SMSC has answered and at level 2 when it
+  reports. Replies arrive at the address of an HTTP connector (docs/gateways/jasmin.md). Both have to be answered with
+  `ACK/Jasmin`. Nothing authenticates them but the token in the address.
+- Of a text in several segments, Jasmin asks the SMSC for the receipt of the last one, so there is one for the whole.
+- A refusal for now (RETRIED) is reported too, and then Jasmin submits again, and reports nothing more.
+- The times of an SMSC have no offset, so they are not read.
+- **0.11.1 reports no deliveries**: its listener fails with `'SubmitSM' object has no attribute 'response'`.
 
-Not verified: versions other than 0.11.1; `Cannot send submit_sm`, the interceptor's errors and a failover route,
-which were read in the source only.
+Not verified: versions other than 0.11.0, but for submissions 0.11.1; `Cannot send submit_sm`, the interceptor's errors
+and a failover route, which were read in the source only; SMSCs whose alphabet of `coding` 0 is not that of GSM.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from shared.domain.reasons import ReasonCode
@@ -29,13 +36,27 @@ from shared.gateways.answer_fields import id_of
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
+    CallbackAnswer,
     Capabilities,
+    InboundPart,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
     Submission,
     SubmitResult,
 )
+from shared.gateways.callbacks import (
+    ON_ITS_WAY,
+    REJECTED,
+    UNKNOWN_SUBSCRIBER,
+    callback_secrets,
+    inbound_of,
+    receipt_of,
+    receipt_url_of,
+)
+from shared.gateways.callbacks import Meaning as DeliveryMeaning
 from shared.gateways.encoding import form_headers, form_of, form_text
 from shared.gateways.http_statuses import Meaning, not_understood, read_status
 from shared.gateways.provider_codes import (
@@ -52,6 +73,8 @@ from shared.gateways.provider_codes import (
     read_phrase,
 )
 from shared.gateways.sanitize import reason_of, redact
+from shared.gateways.smpp_callbacks import bytes_of, line_in, message_id_in, text_of
+from shared.gateways.smpp_receipts import SmppReceipt
 from shared.gateways.text_checks import refusal_of, segments_cut_anywhere
 
 CAPABILITIES = Capabilities(receipts=True, inbound=True)
@@ -82,6 +105,22 @@ PHRASES = (
 CODINGS = {Encoding.GSM_7: b"0", Encoding.UCS_2: b"8"}
 """The parameter `coding`."""
 
+RETRIED = frozenset({"ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL", "ESME_RINVSCHED"})
+"""The statuses after which Jasmin submits again (jasmin/managers/configs.py, `submit_error_retrial`)."""
+
+ANSWERS: Mapping[str, DeliveryMeaning] = {
+    "ESME_ROK": ON_ITS_WAY,
+    "ESME_RINVDSTADR": UNKNOWN_SUBSCRIBER,
+    **dict.fromkeys(RETRIED, ON_ITS_WAY),
+}
+"""What `message_status` says of the SMSC's answer (level 1). Every other status is a refusal (SMPP 3.4, 5.1.3)."""
+
+STATUS = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
+"""A `message_status`."""
+
+ACKNOWLEDGED = CallbackAnswer(b"ACK/Jasmin")
+"""Without this, Jasmin calls again three times, half a minute apart, and gives up."""
+
 LONGEST_CREDENTIAL = 16
 """Characters of a user name or a password (send.py)."""
 
@@ -90,8 +129,12 @@ class JasminAdapter:
     """The API for one user of Jasmin."""
 
     capabilities = CAPABILITIES
+    receipt_answer = ACKNOWLEDGED
+    inbound_answer = ACKNOWLEDGED
 
     def __init__(self, account: Account) -> None:
+        self._receipt_url = form_text(receipt_url_of(account))
+        self._callback_secrets = callback_secrets(account)
         self._password = credential(account, "password", LINE, LONGEST_CREDENTIAL)
         username = option(account, "username", LINE, longest=LONGEST_CREDENTIAL)
         self._max_parts = number_option(account, "max_parts", 5)
@@ -111,7 +154,10 @@ class JasminAdapter:
             return SubmitResult(Result.REFUSED, reason=reason_of(ReasonCode.TEXT_TOO_LONG))
         fields, encoded = _text_fields(text)
         body = b"%b&to=%b&%b" % (self._start, phone_number.encode(), fields)
-        return Submission("POST", "/send", self._headers, body, (self._password, text, encoded, phone_number))
+        if self._receipt_url:
+            body += b"&dlr=yes&dlr-level=3&dlr-method=POST&dlr-url=%b%d" % (self._receipt_url, message.message_id)
+        secrets = (self._password, *self._callback_secrets, text, encoded, phone_number)
+        return Submission("POST", "/send", self._headers, body, secrets)
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, with Jasmin's id if it was accepted. It names neither our id nor the recipient."""
@@ -123,6 +169,53 @@ class JasminAdapter:
         said = response.body.decode(errors="replace").strip().removeprefix("Error ").strip('"')
         known = read_phrase(response, said, PHRASES, secrets)
         return known or read_status(response, redact(said, secrets), STATUSES)
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a call to a `dlr-url`."""
+        fields = bytes_of(callback)
+        status = line_in(fields, "message_status")
+        if not STATUS.fullmatch(status):
+            raise ValueError("The receipt has no status.")
+        meaning, code = _read_report(status, line_in(fields, "err"))
+        return [
+            receipt_of(
+                meaning,
+                message_id=message_id_in(callback),
+                provider_message_id=line_in(fields, "id"),
+                code=code,
+                secrets=(self._password, *self._callback_secrets),
+            )
+        ]
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a call to an HTTP connector. Jasmin joins the parts of long ones."""
+        fields = bytes_of(callback)
+        content = bytes.fromhex(line_in(fields, "binary")) if "binary" in fields else fields.get("content")
+        if content is None:
+            raise ValueError("The message has no text.")
+        return [
+            inbound_of(
+                sender=line_in(fields, "from"),
+                recipient=line_in(fields, "to"),
+                text=text_of(content, _data_coding_of(fields.get("coding", b""))),
+                provider_message_id=line_in(fields, "id"),
+            )
+        ]
+
+
+def _read_report(status: str, error: str) -> tuple[DeliveryMeaning, str]:
+    if status.startswith("ESME_"):
+        return ANSWERS.get(status, REJECTED), status
+    receipt = SmppReceipt(status, error)
+    return receipt.meaning or ON_ITS_WAY, receipt.code
+
+
+def _data_coding_of(value: bytes) -> int:
+    """Jasmin writes it as one byte, and by its manual as a number."""
+    number = line_in({"coding": value}, "coding")
+    if number.isascii() and number.isdecimal() and len(number) <= 3:
+        return int(number)
+    return value[0] if len(value) == 1 else 0
 
 
 @lru_cache(maxsize=100)
@@ -140,6 +233,8 @@ PROVIDER = Provider(
     title="Jasmin",
     make=JasminAdapter,
     capabilities=CAPABILITIES,
+    count_segments=segments_cut_anywhere,
+    max_segments_option="max_parts",
     sender_required=False,
     fields=(
         AccountField(name="username", label="User name"),

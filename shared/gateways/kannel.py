@@ -9,14 +9,21 @@ and pruiz/kannel:gw/smsbox.c. Checked with Debian's Kannel 1.4.5 (tests/gateways
   the account has that number, and longer texts are refused here.
 - It cuts long texts every 67 UTF-16 code units, or 153 septets, even within a pair of surrogates.
 - The password is part of the request's URL, so a proxy may log it.
-- Reports and replies arrive by GET at an address of ours (`dlr-url`, sms-service); nothing authenticates them.
+- Receipts arrive by GET at the `dlr-url` of each message, in which Kannel fills in `%d` and others. It is asked for all
+  but intermediate notifications (32). Nothing authenticates them but the token in the address.
+- Of a text in several segments, Kannel asks the SMSC for the receipt of the first one, so there is one for the whole.
+- It takes every state that it does not know for a failure, UNKNOWN too. The receipt's own text says more.
+- Replies arrive by GET as the `get-url` of an sms-service says: docs/gateways/kannel.md has it. Kannel joins the parts
+  of long ones (`sms-combine-concatenated-mo`), and sends an answer's body to the sender unless `max-messages` is 0.
 
-Not verified: versions other than 1.4.5, and messages of a proxy between us and the smsbox.
+Not verified: versions other than 1.4.5, SMSCs that do not use SMPP, and messages of a proxy between us and the smsbox.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from urllib.parse import quote_plus
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
@@ -25,13 +32,30 @@ from shared.gateways.account_checks import LINE, PATH, credential, number_option
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
+    CallbackAnswer,
     Capabilities,
+    InboundPart,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
     Submission,
     SubmitResult,
 )
+from shared.gateways.callbacks import (
+    DELIVERED,
+    ON_ITS_WAY,
+    OTHER,
+    REJECTED,
+    UNKNOWN_SUBSCRIBER,
+    callback_secrets,
+    inbound_of,
+    receipt_of,
+    receipt_url_of,
+    unix_time_of,
+)
+from shared.gateways.callbacks import Meaning as DeliveryMeaning
 from shared.gateways.encoding import form_of, form_text
 from shared.gateways.http_statuses import not_understood, read_status
 from shared.gateways.provider_codes import (
@@ -44,6 +68,8 @@ from shared.gateways.provider_codes import (
     read_phrase,
 )
 from shared.gateways.sanitize import reason_of, redact
+from shared.gateways.smpp_callbacks import bytes_of, concatenation_in, line_in, message_id_in
+from shared.gateways.smpp_receipts import smpp_receipt_in
 from shared.gateways.text_checks import refusal_of, segments_cut_anywhere
 
 CAPABILITIES = Capabilities(receipts=True, inbound=True)
@@ -67,13 +93,51 @@ CODINGS = {Encoding.GSM_7: "0", Encoding.UCS_2: "2"}
 DEFAULT_PATH = "/cgi-bin/sendsms"
 """The default of `sendsms-url` in smsbox's configuration."""
 
+MASK = 1 + 2 + 4 + 8 + 16
+"""`dlr-mask`: the types that are asked for."""
+
+RECEIPT_QUERY = "&type=%d&smsc-id=%F&text=%A&time=%T&to=%p"
+"""What Kannel fills in: the type, the SMSC's id, its words, the time in seconds since 1970, the recipient."""
+
+TYPES: Mapping[str, DeliveryMeaning] = {
+    "1": DELIVERED,
+    "2": OTHER,
+    "4": ON_ITS_WAY,  # buffered by the SMSC
+    "8": ON_ITS_WAY,  # accepted by it
+    "16": REJECTED,  # by it
+    "32": ON_ITS_WAY,  # an intermediate notification
+}
+"""By `%d`."""
+
+FAILED, REFUSED = "2", "16"
+
+NACK = re.compile(r"NACK/([0-9A-Za-z]{1,12})/(.*)", re.DOTALL)
+"""The words of an SMSC that has refused a message: the status of its response, and Kannel's name of it."""
+
+INVALID_DESTINATION = 0x0B
+"""The status ESME_RINVDSTADR (SMPP 3.4, 5.1.3)."""
+
+BINARY = "1"
+"""The `coding` of a message that is no text."""
+
+CHARSETS = frozenset(
+    {"utf-8", "utf-16be", "us-ascii", "windows-1252", "windows-1251", "koi8-r", "iso-8859-1", "iso-8859-5"}
+)
+"""The values of `%C` that are read."""
+
 
 class KannelAdapter:
     """The interface of one sendsms-user."""
 
     capabilities = CAPABILITIES
+    receipt_answer = CallbackAnswer()
+    inbound_answer = CallbackAnswer()
+    """Its body is sent to the sender of the message, unless Kannel is told not to."""
 
     def __init__(self, account: Account) -> None:
+        # A percent sign of the address itself is doubled: Kannel takes it for the start of something to fill in.
+        self._receipt_url = receipt_url_of(account).replace("%", "%%")
+        self._callback_secrets = callback_secrets(account)
         self._password = credential(account, "password", LINE)
         self._max_messages = number_option(account, "max_messages", 1)
         query = form_of(
@@ -100,7 +164,11 @@ class KannelAdapter:
             return SubmitResult(Result.REFUSED, reason=reason_of(ReasonCode.TEXT_TOO_LONG))
         coding = CODINGS[segments_of(text).encoding]
         path = f"{self._start}&to={phone_number}&coding={coding}&charset=UTF-8&text={form_text(text).decode()}"
-        return Submission("GET", path, self._headers, b"", (self._password, text, phone_number))
+        if self._receipt_url:
+            receipt_url = f"{self._receipt_url}{message.message_id}{RECEIPT_QUERY}"
+            path += f"&dlr-mask={MASK}&dlr-url={quote_plus(receipt_url)}"
+        secrets = (self._password, *self._callback_secrets, text, phone_number)
+        return Submission("GET", path, self._headers, b"", secrets)
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, which names neither id nor recipient."""
@@ -112,12 +180,72 @@ class KannelAdapter:
         known = read_phrase(response, said, PHRASES, secrets)
         return known or read_status(response, redact(said, secrets), STATUSES)
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a request to a `dlr-url`."""
+        fields = bytes_of(callback)
+        kind, said = line_in(fields, "type"), line_in(fields, "text")
+        if not kind:
+            raise ValueError("The receipt has no type.")
+        meaning, code, words = _read_report(kind, said)
+        return [
+            receipt_of(
+                meaning,
+                message_id=message_id_in(callback),
+                code=code,
+                words=words,
+                at=unix_time_of(line_in(fields, "time")),
+                recipient=line_in(fields, "to"),
+                secrets=(self._password, *self._callback_secrets),
+            )
+        ]
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a request to the `get-url` of an sms-service."""
+        fields = bytes_of(callback)
+        if "text" not in fields:
+            raise ValueError("The message has no text.")
+        header = concatenation_in(fields.get("udh", b""))
+        return [
+            inbound_of(
+                sender=line_in(fields, "from"),
+                recipient=line_in(fields, "to"),
+                text=_text_of(fields["text"], line_in(fields, "charset"), line_in(fields, "coding")),
+                provider_message_id=line_in(fields, "id"),
+                at=unix_time_of(line_in(fields, "time")),
+                reference=header and header.reference,
+                part=header and header.part,
+                parts=header and header.parts,
+            )
+        ]
+
+
+def _read_report(kind: str, said: str) -> tuple[DeliveryMeaning, str, str]:
+    """The meaning, the code and the words of a report. An SMSC's own words say more than Kannel's type."""
+    meaning = TYPES.get(kind, ON_ITS_WAY)
+    receipt = smpp_receipt_in(said)
+    if kind == FAILED and receipt:
+        return receipt.meaning or meaning, receipt.code, ""
+    refused = NACK.match(said) if kind == REFUSED else None
+    if refused:
+        status = int(refused[1], 16) if re.fullmatch(r"0x[0-9a-fA-F]+", refused[1]) else None
+        return UNKNOWN_SUBSCRIBER if status == INVALID_DESTINATION else meaning, refused[1], refused[2]
+    return meaning, receipt.code if receipt else kind, ""
+
+
+def _text_of(content: bytes, charset: str, coding: str) -> str:
+    """The text; in hexadecimal if it is none. What cannot be decoded becomes U+FFFD."""
+    if coding == BINARY:
+        return content.hex()
+    return content.decode(charset if charset.lower() in CHARSETS else "utf-8", "replace")
+
 
 PROVIDER = Provider(
     name="kannel",
     title="Kannel",
     make=KannelAdapter,
     capabilities=CAPABILITIES,
+    count_segments=segments_cut_anywhere,
+    max_segments_option="max_messages",
     sender_required=False,
     fields=(
         AccountField(name="username", label="User name (username of the sendsms-user)"),

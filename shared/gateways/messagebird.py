@@ -5,7 +5,8 @@ nyaruka/courier:handlers/messagebird. It is the older API of a company that is c
 contract.
 
 Our id goes as `reference` and comes back in receipts; nothing is deduplicated by it, and a message cannot be looked up
-by it. The data coding is `auto`: the default is the GSM alphabet, which would replace other characters.
+by it. messagebird_callbacks.py reads receipts and inbound messages. `GET /messages/{id}` asks for a message by
+MessageBird's id. The data coding is `auto`: the default is the GSM alphabet, which would replace other characters.
 
 Not verified: the meaning of the codes of errors, and of `auto`, which are in no source that could be read; the longest
 text; the answers of a live account.
@@ -16,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
-from shared.gateways.account_checks import credential, sender_of
+from shared.domain.text_segments import count_segments
+from shared.gateways import messagebird_callbacks
+from shared.gateways.account_checks import PATH_PART, credential, optional_credential, sender_of
 from shared.gateways.answer_fields import (
     Fields,
     code_of,
@@ -34,13 +36,19 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
+    InboundPart,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
+    message_id_of,
 )
+from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, time_of
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.provider_codes import (
@@ -56,7 +64,7 @@ from shared.gateways.provider_codes import (
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
 
-CAPABILITIES = Capabilities(reference=True, receipts=True, inbound=True)
+CAPABILITIES = Capabilities(reference=True, receipts=True, polls=True, inbound=True, signs=True)
 
 CODES: Mapping[int, Meaning] = {
     2: CREDENTIALS_REJECTED,  # "request not allowed": a wrong access key
@@ -76,28 +84,37 @@ class MessagebirdAdapter:
     """The contract as an adapter. One for each account; any thread may use it."""
 
     capabilities = CAPABILITIES
+    receipt_answer = messagebird_callbacks.RECEIPT_ANSWER
+    inbound_answer = messagebird_callbacks.INBOUND_ANSWER
+    poll_limit = 1
 
     def __init__(self, account: Account) -> None:
         self._key = credential(account, "access_key")
         self._headers = json_headers(f"AccessKey {self._key}")
+        self._signing_key = optional_credential(account, "signing_key")
+        self._secrets = self._key, *callback_secrets(account)
+        self._receipts = b""
+        if account.receipt_url:
+            self._receipts = b'"reportUrl":%b,' % json_text(account.receipt_url)
         self._start = b'{"datacoding":"auto","originator":%b,"recipients":"' % json_text(sender_of(account))
 
     def segments(self, text: str) -> int:
         """As a phone network splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if its text is not valid Unicode."""
         text, phone_number = message.text, str(message.phone_number)
         if refused := refusal_of(text):
             return refused
-        body = b'%b%b","reference":"%d","body":%b}' % (
+        body = b'%b%b",%b"reference":"%d","body":%b}' % (
             self._start,
             phone_number.encode(),
+            self._receipts,
             message.message_id,
             json_text(text),
         )
-        return Submission("POST", "/messages", self._headers, body, (self._key, text, phone_number))
+        return Submission("POST", "/messages", self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -124,6 +141,29 @@ class MessagebirdAdapter:
             Result.ACCEPTED, str(response.status), provider_message_id=provider_message_id, segments=segments
         )
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a status report."""
+        return messagebird_callbacks.receipts_of(callback, self._signing_key, (*self._secrets, self._signing_key))
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a webhook."""
+        return messagebird_callbacks.inbound_parts_of(callback, self._signing_key)
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request for a message by its id."""
+        message_id = polled_id_in(messages, PATH_PART)
+        if message_id is None:
+            return None
+        return Submission("GET", f"/messages/{message_id}", self._headers, b"", self._secrets)
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The status of the message's recipient."""
+        payload = fields_of(json_object(response.body))
+        recipients = objects_of(fields_of(payload.get("recipients")).get("items"))
+        if response.status != 200 or not recipients or len(recipients) != 1:
+            raise ValueError("The answer is not about one message.")
+        return [_read_recipient(payload, recipients[0], self._secrets)]
+
 
 PROVIDER = Provider(
     name="messagebird",
@@ -131,8 +171,30 @@ PROVIDER = Provider(
     make=MessagebirdAdapter,
     capabilities=CAPABILITIES,
     address="https://rest.messagebird.com",
-    fields=(AccountField(name="access_key", label="Access key", secret=True),),
+    fields=(
+        AccountField(name="access_key", label="Access key", secret=True),
+        AccountField(name="signing_key", label="Signing key", secret=True, required=False),
+    ),
 )
+
+
+def _read_recipient(payload: Fields, recipient: Fields, secrets: Collection[str]) -> Receipt:
+    """The receipt that the state of a recipient is."""
+    status, reason = line_of(recipient.get("status")), line_of(recipient.get("statusReason"))
+    if not status:
+        raise ValueError("The answer has no status of a message.")
+    code = code_of(recipient.get("statusErrorCode"))
+    failed = status in messagebird_callbacks.FAILED
+    return receipt_of(
+        messagebird_callbacks.meaning_of(status, code, reason),
+        message_id=message_id_of(payload.get("reference")),
+        provider_message_id=payload.get("id"),
+        code=code if failed and code not in ("", "0") else status,
+        words=reason if failed else None,
+        at=time_of(recipient.get("statusDatetime")),
+        recipient=recipient.get("recipient"),
+        secrets=secrets,
+    )
 
 
 def _read_error(response: Response, payload: Fields, secrets: Collection[str]) -> SubmitResult:

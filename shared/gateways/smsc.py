@@ -17,10 +17,11 @@ smscentre.com/api/http), symfony/smsc-notifier:SmscTransport.php, hublotik/sms_s
 - A text has at most 1000 characters, Cyrillic counts 70 or 67 characters a segment.
 - Backup addresses are www2.smsc.ru to www5.smsc.ru: enter one as the address of the account when smsc.ru is down.
 
-Not verified: all of it against an account; the form of callbacks and what authenticates them; what a repeated id
-does; whether status.php wants the number as send.php got it; that a response's id is always the one that was sent
-(another id counts as another message's); for how long a message can be found; ids as strings of up to 40 characters,
-which newer pages mention.
+Receipts come to the address in the account's settings: smsc_callbacks.py.
+
+Not verified: all of it against an account; what a repeated id does; whether status.php wants the number as send.php
+got it; that a response's id is always the one that was sent (another id counts as another message's); for how long a
+message can be found; ids as strings of up to 40 characters, which newer pages mention.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from collections.abc import Collection, Mapping
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.errors import ConfigurationError
 from shared.gateways.account_checks import LINE, credential, optional, optional_sender
 from shared.gateways.answer_fields import (
@@ -46,12 +47,15 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
@@ -70,15 +74,13 @@ from shared.gateways.provider_codes import (
     result_of,
 )
 from shared.gateways.sanitize import reason_of, redact
+from shared.gateways.smsc_callbacks import ANSWER, LARGEST_ID, polled_in, receipts_in
 from shared.gateways.text_checks import refusal_of
 
 MAX_TEXT = 1000
 """Characters (smsc.ru/api/http/, `mes`)."""
 
-CAPABILITIES = Capabilities(looks_up=True, reference=True, receipts=True, inbound=True, max_text=MAX_TEXT)
-
-LARGEST_ID = 2147483647
-"""The largest `id`."""
+CAPABILITIES = Capabilities(looks_up=True, reference=True, receipts=True, polls=True, signs=True, max_text=MAX_TEXT)
 
 CODES: Mapping[str, Meaning] = {
     "1": REFUSED,  # a wrong parameter
@@ -110,6 +112,9 @@ class SmscAdapter:
     """The API for one account."""
 
     capabilities = CAPABILITIES
+    receipt_answer = ANSWER
+    poll_limit = 100
+    """An estimate: the vendor names no limit."""
     look_up_after = 60.0
     """Seconds. An estimate: the vendor names no time in which a message that was taken can be found."""
     look_up_within = 86400.0
@@ -131,10 +136,12 @@ class SmscAdapter:
             form_of({"cost": "2", "sender": optional_sender(account)}),
         )
         self._headers = form_headers()
+        has_secret = bool(account.credentials.get("callback_secret"))
+        self._callback_secret = credential(account, "callback_secret", LINE) if has_secret else ""
 
     def segments(self, text: str) -> int:
         """70 or 67 Cyrillic letters a segment, as a phone network splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal if the text is too long."""
@@ -196,6 +203,32 @@ class SmscAdapter:
             return LookUpResult(LookUp.REFUSED, status, reason_of(ReasonCode.LOOK_UP_REFUSED, words or status))
         return LookUpResult(LookUp.UNCLEAR, error or status or None, reason_of(ReasonCode.LOOK_UP_FAILED, words))
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a callback."""
+        return receipts_in(callback, self._callback_secret)
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request for the statuses of messages, by the ids that SMSC.ru knows them by."""
+        asked = [(str(message.phone_number), sent) for message in messages if (sent := _sent_id_of(message))]
+        if not asked:
+            return None
+        # A comma at the end makes the answer a list even for one message.
+        phone_numbers, ids = (",".join([*column, ""]) for column in zip(*asked, strict=True))
+        body = b"%b&%b" % (self._credentials, form_of({"phone": phone_numbers, "id": ids}))
+        secrets = (self._secret, *(phone_number for phone_number, _ in asked))
+        return Submission("POST", "/sys/status.php", self._headers, body, secrets)
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of the statuses of messages."""
+        return polled_in(response)
+
+
+def _sent_id_of(message: SentMessage) -> str:
+    """The id that a message was sent with, or SMSC.ru's own; empty if there is none."""
+    if message.message_id <= LARGEST_ID:
+        return str(message.message_id)
+    return provider_id if (provider_id := message.provider_message_id or "").isdecimal() else ""
+
 
 def _is_another(payload: Fields, message: OutgoingMessage) -> bool:
     """Whether an answer has another id or another recipient. The id of a message that was sent without one is
@@ -221,5 +254,6 @@ PROVIDER = Provider(
         AccountField(name="login", label="Login, if there is no API key", required=False),
         AccountField(name="password", label="Password, if there is no API key", secret=True, required=False),
         AccountField(name="apikey", label="API key", secret=True, required=False),
+        AccountField(name="callback_secret", label="Callback secret", secret=True, required=False),
     ),
 )

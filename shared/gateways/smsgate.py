@@ -15,6 +15,7 @@ capcom6/android-sms-gateway (PyPI `android-sms-gateway` is the same project's SD
   offline for too long: nothing was taken.
 - The app itself, in the same network as the worker, has the same interface at `/messages`.
 - The sender id is the number of the phone's SIM card.
+- Receipts and inbound messages are webhooks of the phone: smsgate_callbacks.py.
 
 Not verified: all of it against a server or a phone, though the answers are read from the server's source; the app's
 own answers to a repeated id and for one that it does not know.
@@ -26,7 +27,7 @@ from collections.abc import Collection
 
 from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import LINE, USER, credential, option
 from shared.gateways.answer_fields import (
     Fields,
@@ -41,22 +42,30 @@ from shared.gateways.authentication import basic
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
+    InboundPart,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
+from shared.gateways.callbacks import callback_secrets
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
 from shared.gateways.provider_codes import ID_KNOWN, NOT_ALLOWED, STATUSES, THROTTLED, Phrase, read_phrase
 from shared.gateways.sanitize import reason_of, redact
+from shared.gateways.smsgate_callbacks import ANSWER, checked, inbound_in, polled_in, receipts_in
 from shared.gateways.text_checks import refusal_of
 
-CAPABILITIES = Capabilities(deduplicates=True, looks_up=True, reference=True, receipts=True, inbound=True)
+CAPABILITIES = Capabilities(
+    deduplicates=True, looks_up=True, reference=True, receipts=True, polls=True, inbound=True, signs=True
+)
 
 PATH, PATH_OF_THE_APP = "/3rdparty/v1/messages", "/messages"
 
@@ -76,6 +85,9 @@ class SmsgateAdapter:
     """The API for one account of the server, or for the app on one phone."""
 
     capabilities = CAPABILITIES
+    receipt_answer = ANSWER
+    inbound_answer = ANSWER
+    poll_limit = 1
     look_up_after = 60.0
     """Seconds. The server stores a message before it answers; this is what a request may take at most."""
     look_up_within = 7 * 86400.0
@@ -88,10 +100,15 @@ class SmsgateAdapter:
         self._path = option(account, "path", f"{PATH}|{PATH_OF_THE_APP}", PATH)
         self._credentials = (password, authorization.removeprefix("Basic "))
         self._headers = json_headers(authorization)
+        has_key = bool(account.credentials.get("signing_key"))
+        self._signing_key = credential(account, "signing_key", LINE) if has_key else ""
+        self._callback_secrets = tuple(
+            filter(None, (*self._credentials, self._signing_key, *callback_secrets(account)))
+        )
 
     def segments(self, text: str) -> int:
         """As the phone splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message."""
@@ -135,6 +152,24 @@ class SmsgateAdapter:
                 return LookUpResult(LookUp.REFUSED, state, _failure_of(payload, secrets), provider_id)
         return LookUpResult(LookUp.UNCLEAR, str(response.status), reason_of(ReasonCode.LOOK_UP_FAILED, words))
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of an event of the phone."""
+        return receipts_in(checked(callback, self._signing_key), self._callback_secrets)
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of an event of the phone."""
+        return inbound_in(checked(callback, self._signing_key))
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request for a message's state."""
+        for message in messages:
+            return Submission("GET", f"{self._path}/{message.message_id}", self._headers, b"", self._credentials)
+        return None
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipt of a message's state."""
+        return polled_in(response, self._callback_secrets)
+
     def _secrets(self, message: OutgoingMessage) -> tuple[str, ...]:
         return *self._credentials, message.text, str(message.phone_number)
 
@@ -165,6 +200,7 @@ PROVIDER = Provider(
     fields=(
         AccountField(name="username", label="User name"),
         AccountField(name="password", label="Password", secret=True),
+        AccountField(name="signing_key", label="Signing key", secret=True, required=False),
         AccountField(
             name="path",
             label="Path: of the server, or of the app itself",

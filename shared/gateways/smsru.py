@@ -11,17 +11,20 @@ XpycTee/smsru_api (PyPI `smsru-api`), ica4c/smsru_gateway_simulator.
 - 206 and 230 to 233 are limits: of the account a day; of a number a day (230), of the same text to a number a
   minute (231) and a day (232), of codes to a number (233). Only the minute is a time to wait for.
 
-Not verified: all of it against an account; the form of callbacks, their `hash` and the answer `100`; whether 230 to
-233 ever mean that the message was taken before. Requests here have one recipient, so the limit of 100 does not
-matter.
+Receipts come to the address in the account's settings, and are signed with `api_id`: smsru_callbacks.py. Statuses of
+up to 100 messages can be asked for.
+
+Not verified: all of it against an account; whether 230 to 233 ever mean that the message was taken before. Requests
+here have one recipient, so the limit of 100 does not matter.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import LINE, credential, optional_sender
 from shared.gateways.answer_fields import (
     Fields,
@@ -35,10 +38,13 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
@@ -59,11 +65,15 @@ from shared.gateways.provider_codes import (
     result_of,
 )
 from shared.gateways.sanitize import redact
+from shared.gateways.smsru_callbacks import ANSWER, polled_in, receipts_in
 from shared.gateways.text_checks import refusal_of
 
-CAPABILITIES = Capabilities(receipts=True, inbound=True)
+CAPABILITIES = Capabilities(receipts=True, polls=True, signs=True)
 
 SUCCESS = "100"
+
+SMS_ID = re.compile(r"[0-9A-Za-z-]{1,60}")
+"""SMS.ru's id of a message."""
 
 CODES: Mapping[str, Meaning] = {
     "200": CREDENTIALS_REJECTED,
@@ -99,6 +109,8 @@ class SmsruAdapter:
     """The API for one account."""
 
     capabilities = CAPABILITIES
+    receipt_answer = ANSWER
+    poll_limit = 100
 
     def __init__(self, account: Account) -> None:
         self._api_id = credential(account, "api_id", LINE)
@@ -107,7 +119,7 @@ class SmsruAdapter:
 
     def segments(self, text: str) -> int:
         """70 or 67 Cyrillic letters a segment, as a phone network splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message."""
@@ -136,6 +148,23 @@ class SmsruAdapter:
         price = price_of(entry.get("cost"))
         return SubmitResult(Result.ACCEPTED, SUCCESS, provider_message_id=provider_message_id, price=price)
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipts of a callback."""
+        return receipts_in(callback, self._api_id)
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request for the statuses of messages; None if SMS.ru's id of none of them is known."""
+        known = (message.provider_message_id or "" for message in messages)
+        ids = ",".join(sms_id for sms_id in known if SMS_ID.fullmatch(sms_id))
+        if not ids:
+            return None
+        body = form_of({"api_id": self._api_id, "json": "1", "sms_id": ids})
+        return Submission("POST", "/sms/status", self._headers, body, (self._api_id,))
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of the statuses of messages."""
+        return polled_in(response)
+
 
 def _failure(payload: Fields, secrets: Collection[str]) -> SubmitResult:
     """A code that is not documented is an error too, of unknown kind: it is tried again."""
@@ -162,6 +191,7 @@ PROVIDER = Provider(
     title="SMS.ru",
     make=SmsruAdapter,
     capabilities=CAPABILITIES,
+    max_segments=8,
     address="https://sms.ru",
     sender_required=False,
     fields=(AccountField(name="api_id", label="api_id", secret=True),),

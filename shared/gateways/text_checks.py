@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.domain.text_segments import MULTIPART_SEGMENT_UNITS, segments_of
@@ -28,4 +26,4 @@ def segments_cut_anywhere(text: str) -> int:
     segments = segments_of(text)
     if segments.count <= 1:
         return segments.count
-    return math.ceil(segments.units / MULTIPART_SEGMENT_UNITS[segments.encoding])
+    return -(-segments.units // MULTIPART_SEGMENT_UNITS[segments.encoding])

@@ -5,7 +5,8 @@ twilio.com/docs/api/errors, nyaruka/courier:handlers/twiml (handlers.go, and err
 and twilio 9.13.0 (Python).
 
 There is no field for our id and no deduplication: a repeat after a lost answer may be delivered twice. Nor can a
-message be looked up by our id. The header I-Twilio-Idempotency-Token is known of callbacks only, so none is sent.
+message be looked up by our id. The header I-Twilio-Idempotency-Token is known of callbacks only, so none is sent. Our
+id goes into the address for receipts. twilio_callbacks.py reads those and inbound messages.
 
 Not verified: the answers of a live account; whether an account without credit has a code of its own (it is suspended,
 by what is known: 20005, 30002).
@@ -17,7 +18,8 @@ import re
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import segments_of
+from shared.domain.text_segments import count_segments
+from shared.gateways import twilio_callbacks
 from shared.gateways.account_checks import PATH_PART, credential, option, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -33,13 +35,18 @@ from shared.gateways.authentication import basic
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
+    InboundPart,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
+from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, receipt_url_of, time_of
 from shared.gateways.encoding import form_headers, form_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.provider_codes import (
@@ -65,7 +72,10 @@ from shared.gateways.text_checks import refusal_of
 MAX_TEXT = 1600
 """Characters (code 21617)."""
 
-CAPABILITIES = Capabilities(receipts=True, inbound=True, max_text=MAX_TEXT)
+CAPABILITIES = Capabilities(receipts=True, polls=True, inbound=True, signs=True, max_text=MAX_TEXT)
+
+SID = re.compile(r"[SM]M[0-9a-fA-F]{32}")
+"""The id of a message."""
 
 MESSAGING_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 """A sender id of this form is a messaging service, which chooses the number itself."""
@@ -124,20 +134,25 @@ class TwilioAdapter:
     """The contract as an adapter. One for each account; any thread may use it."""
 
     capabilities = CAPABILITIES
+    receipt_answer = twilio_callbacks.RECEIPT_ANSWER
+    inbound_answer = twilio_callbacks.INBOUND_ANSWER
+    poll_limit = 1
 
     def __init__(self, account: Account) -> None:
         account_sid, token = option(account, "account_sid", PATH_PART), credential(account, "auth_token")
         sender = sender_of(account)
         authorization = basic(account_sid, token)
-        self._path = f"/2010-04-01/Accounts/{account_sid}/Messages.json"
+        self._token = token
+        self._messages = f"/2010-04-01/Accounts/{account_sid}/Messages"
         self._headers = form_headers(authorization)
-        self._secrets = token, authorization.removeprefix("Basic ")
+        self._receipt_url = form_text(receipt_url_of(account))
+        self._secrets = token, authorization.removeprefix("Basic "), *callback_secrets(account)
         name = b"MessagingServiceSid" if MESSAGING_SERVICE.fullmatch(sender) else b"From"
         self._end = b"&%b=%b&Body=" % (name, form_text(sender))
 
     def segments(self, text: str) -> int:
         """As a phone network splits the text. A messaging service with "smart encoding" may need fewer."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if its text cannot be submitted."""
@@ -145,7 +160,9 @@ class TwilioAdapter:
         if refused := refusal_of(text, MAX_TEXT):
             return refused
         body = b"To=%%2B%b%b%b" % (phone_number.encode(), self._end, form_text(text))
-        return Submission("POST", self._path, self._headers, body, (*self._secrets, text, phone_number))
+        if self._receipt_url:
+            body += b"&StatusCallback=%b%d" % (self._receipt_url, message.message_id)
+        return Submission("POST", f"{self._messages}.json", self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -164,6 +181,40 @@ class TwilioAdapter:
             segments=segments_in(payload.get("num_segments")),
             price=price_of(payload.get("price")),
         )
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a status callback."""
+        return twilio_callbacks.receipts_of(callback, self._token, self._secrets)
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a webhook."""
+        return twilio_callbacks.inbound_parts_of(callback, self._token)
+
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
+        """The request for a message by its SID."""
+        sid = polled_id_in(messages, SID)
+        if sid is None:
+            return None
+        return Submission("GET", f"{self._messages}/{sid}.json", self._headers, b"", self._secrets)
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The status of the message."""
+        payload = fields_of(json_object(response.body))
+        status = line_of(payload.get("status"))
+        if response.status != 200 or not status:
+            raise ValueError("The answer has no status of a message.")
+        failed = status in twilio_callbacks.FAILED
+        code = line_of(payload.get("error_code")) if failed else ""
+        receipt = receipt_of(
+            twilio_callbacks.meaning_of(status, code),
+            provider_message_id=payload.get("sid"),
+            code=code or status,
+            words=payload.get("error_message") if failed else None,
+            at=time_of(payload.get("date_updated"), "%a, %d %b %Y %H:%M:%S %z"),
+            recipient=payload.get("to"),
+            secrets=self._secrets,
+        )
+        return [receipt]
 
 
 PROVIDER = Provider(

@@ -4,7 +4,8 @@ Sources: Nexmo/api-specification:definitions/sms.yml (2021), the pages troublesh
 developer.vonage.com, nyaruka/courier:handlers/nexmo, and vonage 4.9.1 (Python; its module vonage_sms is 1.2.0).
 
 Our id goes as `client-ref` and comes back in receipts; nothing is deduplicated by it, and a message cannot be looked up
-by it. Credentials go in the header, as the client sends them; the older form has them in the body.
+by it. vonage_callbacks.py reads receipts and inbound messages. Credentials go in the header, as the client sends them;
+the older form has them in the body.
 
 All entries of an answer decide. If some segments were taken and others refused, a part of the text may arrive, and is
 paid: neither accepted nor refused would be true, so the result is ambiguous, and the mailing's `on_unknown` says what
@@ -23,8 +24,9 @@ from decimal import Decimal
 from functools import lru_cache
 
 from shared.domain.results import FINAL, Result
-from shared.domain.text_segments import Encoding, segments_of
-from shared.gateways.account_checks import PATH_PART, credential, option, sender_of
+from shared.domain.text_segments import Encoding, count_segments, segments_of
+from shared.gateways import vonage_callbacks
+from shared.gateways.account_checks import PATH_PART, credential, option, optional_credential, sender_of
 from shared.gateways.answer_fields import (
     Fields,
     code_of,
@@ -41,13 +43,17 @@ from shared.gateways.authentication import basic
 from shared.gateways.base import (
     Account,
     AccountField,
+    Callback,
     Capabilities,
+    InboundPart,
     OutgoingMessage,
     Provider,
+    Receipt,
     Response,
     Submission,
     SubmitResult,
 )
+from shared.gateways.callbacks import callback_secrets
 from shared.gateways.encoding import form_headers, form_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.provider_codes import (
@@ -68,8 +74,12 @@ from shared.gateways.provider_codes import (
 )
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
+from shared.gateways.vonage_callbacks import MD5_HASH, METHODS
 
-CAPABILITIES = Capabilities(reference=True, receipts=True, inbound=True)
+CAPABILITIES = Capabilities(reference=True, receipts=True, inbound=True, signs=True)
+
+LONGEST_CALLBACK = 100
+"""Characters of `callback` (as the client has it). A longer address is entered in the dashboard."""
 
 CODES: Mapping[str, Meaning] = {
     "0": ACCEPTED,
@@ -100,16 +110,25 @@ class VonageAdapter:
     """The contract as an adapter. One for each account; any thread may use it."""
 
     capabilities = CAPABILITIES
+    receipt_answer = vonage_callbacks.RECEIPT_ANSWER
+    inbound_answer = vonage_callbacks.INBOUND_ANSWER
 
     def __init__(self, account: Account) -> None:
         authorization = basic(option(account, "api_key", PATH_PART), secret := credential(account, "api_secret"))
         self._headers = form_headers(authorization)
-        self._secrets = secret, authorization.removeprefix("Basic ")
+        self._secrets = secret, authorization.removeprefix("Basic "), *callback_secrets(account)
+        self._signature_secret = optional_credential(account, "signature_secret")
+        self._method = option(account, "signature_method", "|".join(METHODS), MD5_HASH)
+        self._receipts = b""
+        if account.receipt_url:
+            self._receipts = b"&status-report-req=1"
+            if len(account.receipt_url) <= LONGEST_CALLBACK:
+                self._receipts += b"&callback=" + form_text(account.receipt_url)
         self._start = b"from=%b&to=" % form_text(sender_of(account))
 
     def segments(self, text: str) -> int:
         """As a phone network splits the text."""
-        return segments_of(text).count
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if its text is not valid Unicode."""
@@ -117,7 +136,7 @@ class VonageAdapter:
         if refused := refusal_of(text):
             return refused
         reference = b"&client-ref=%d" % message.message_id
-        body = self._start + phone_number.encode() + reference + _text_fields(text)
+        body = self._start + phone_number.encode() + reference + self._receipts + _text_fields(text)
         return Submission("POST", "/sms/json", self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
@@ -144,6 +163,15 @@ class VonageAdapter:
             )
         return decisive
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a segment."""
+        secrets = (*self._secrets, self._signature_secret)
+        return vonage_callbacks.receipts_of(callback, self._signature_secret, self._method, secrets)
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a webhook, or a part of one."""
+        return vonage_callbacks.inbound_parts_of(callback, self._signature_secret, self._method)
+
 
 PROVIDER = Provider(
     name="vonage",
@@ -154,6 +182,8 @@ PROVIDER = Provider(
     fields=(
         AccountField(name="api_key", label="API key"),
         AccountField(name="api_secret", label="API secret", secret=True),
+        AccountField(name="signature_secret", label="Signature secret", secret=True, required=False),
+        AccountField(name="signature_method", label="Signature method", default=MD5_HASH, choices=METHODS),
     ),
 )
 

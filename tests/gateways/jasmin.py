@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateways.programs import EPMD, HOST, PYTHON, RABBITMQ, REDIS, free_ports, running
+from tests.gateways.programs import EPMD, PYTHON, RABBITMQ, REDIS, running
 from tests.gateways.smpp_peer import SmppPeer
+from tests.ports import HOST, free_ports
 from tests.required_tools import need
 from tests.waiting import PATIENCE, eventually
 
@@ -28,6 +29,10 @@ USERS = {
     "nowhere": ("mt_messaging_cred valuefilter dst_addr ^8.*",),
 }
 """The users, with what is set for each."""
+
+CALLBACK_SERVICES = ("--enable-dlr-thrower",)
+"""What calls us with receipts, in the same process and not in a daemon of its own. What finds the message of a receipt
+has to be one: `--enable-dlr-lookup` starts nothing in 0.11."""
 
 CONFIGURATION = """
 [smpp-server]
@@ -71,8 +76,9 @@ class Jasmin:
 
 
 @contextlib.contextmanager
-def running_jasmin(folder: Path) -> Iterator[Jasmin]:
-    """Starts one whose users may send to numbers that begin with 7. Skips the test without it."""
+def running_jasmin(folder: Path, inbound_url: str) -> Iterator[Jasmin]:
+    """Starts one whose users may send to numbers that begin with 7, and which forwards what handsets send. Skips the
+    test without it."""
     rabbitmq, epmd, redis_server = need(RABBITMQ), need(EPMD), need(REDIS)
     if not PYTHON.exists():
         pytest.skip(MISSING)
@@ -88,10 +94,14 @@ def running_jasmin(folder: Path) -> Iterator[Jasmin]:
         redis = [redis_server, "--port", str(ports["redis"]), "--bind", HOST, "--save", "", "--dir", str(folder)]
         stack.enter_context(running(redis, folder / "redis.log", ports["redis"]))
         stack.enter_context(running([rabbitmq], folder / "rabbitmq.log", ports["amqp"], erlang))
-        jasmind = [str(PYTHON), str(PYTHON.with_name("jasmind.py")), "-c", str(configuration)]
+        jasmind = [str(PYTHON), str(PYTHON.with_name("jasmind.py")), "-c", str(configuration), *CALLBACK_SERVICES]
         own = {"LOG_PATH": str(folder), "ROOT_PATH": str(folder), "CONFIG_PATH": str(folder)}
         stack.enter_context(running(jasmind, folder / "jasmind.log", ports["jcli"], own))
-        _configure(ports["jcli"], peer.port)
+        dlrlookupd = [str(PYTHON), str(PYTHON.with_name("dlrlookupd.py")), "-c", str(configuration), "-i", "tests"]
+        stack.enter_context(running(dlrlookupd, folder / "dlrlookupd.log", None, own))
+        lookups = folder / "dlrlookupd-messages.log"
+        eventually(lambda: lookups.exists() and "is ready" in lookups.read_text())
+        _configure(ports["jcli"], peer.port, inbound_url)
         eventually(lambda: peer.binds)
         yield Jasmin(f"http://{HOST}:{ports['http']}", peer)
 
@@ -120,7 +130,7 @@ def _erlang_environment(folder: Path, ports: dict[str, int]) -> dict[str, str]:
     }
 
 
-def _configure(jcli_port: int, smsc_port: int) -> None:
+def _configure(jcli_port: int, smsc_port: int, inbound_url: str) -> None:
     with socket.create_connection((HOST, jcli_port), timeout=PATIENCE) as jcli:
         _read_until(jcli, rb"Session ref: \d+\s+$")
         _enter(jcli, "group -a", "gid all")
@@ -133,6 +143,8 @@ def _configure(jcli_port: int, smsc_port: int) -> None:
         for order, fid, rate in ((20, "poor", "5.00"), (10, "seven", "0.00")):
             route = ("type StaticMTRoute", f"order {order}", f"filters {fid}", "connector smppc(smsc)", f"rate {rate}")
             _enter(jcli, "mtrouter -a", *route)
+        _enter(jcli, "httpccm -a", "cid gonets", f"url {inbound_url}", "method POST")
+        _enter(jcli, "morouter -a", "type DefaultRoute", "connector http(gonets)")
         _ask(jcli, "smppccm -1 smsc")
 
 

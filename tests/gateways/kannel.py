@@ -1,4 +1,4 @@
-"""A Kannel: bearerbox, smsbox, and a fakesmsc that prints what it gets."""
+"""A Kannel: bearerbox, smsbox, a fakesmsc that prints what it gets, and an SMSC that reports on what it gets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tests.gateways.programs import BEARERBOX, FAKESMSC, HOST, SMSBOX, end, free_ports, listens, running
+from tests.gateways.programs import BEARERBOX, FAKESMSC, SMSBOX, end, listens, running
+from tests.gateways.smpp_peer import SmppPeer
+from tests.ports import HOST, free_ports
 from tests.required_tools import need
 from tests.waiting import eventually
 
 USERNAME, PASSWORD = "gonets", "s3 cret&"
 MAX_MESSAGES = 10
 QUEUE_LIMIT = 2
+PREFIX_OF_SMPP = "7888"
+"""Messages to these numbers go to the SMSC that reports on them."""
 
 GOT = re.compile(rb"Got message \d+: <(?P<sender>\S+) (?P<to>\S+) (?P<kind>\S+) (?P<rest>.*?)>$", re.MULTILINE)
 CONFIGURATION = f"""
@@ -37,6 +41,18 @@ port = {{smsc}}
 connect-allow-ip = {HOST}
 allowed-prefix = 7
 
+group = smsc
+smsc = smpp
+smsc-id = SMPP
+host = {HOST}
+port = {{smpp}}
+smsc-username = peer
+smsc-password = peer
+system-type = ""
+transceiver-mode = true
+allowed-prefix = {PREFIX_OF_SMPP}
+preferred-prefix = {PREFIX_OF_SMPP}
+
 group = smsbox
 bearerbox-host = {HOST}
 sendsms-port = {{http}}
@@ -52,6 +68,13 @@ black-list-regex = ^{{denied}}$
 group = sendsms-user
 username = short
 password = "{PASSWORD}"
+
+group = sms-service
+keyword = default
+catch-all = true
+concatenation = true
+max-messages = 0
+get-url = "{{inbound_url}}?from=%p&to=%P&text=%b&charset=%C&coding=%c&udh=%u&time=%T&id=%I"
 """
 
 
@@ -67,9 +90,10 @@ class Segment(NamedTuple):
 class Kannel:
     """A running Kannel."""
 
-    def __init__(self, url: str, log: Path, fakesmsc: subprocess.Popen[bytes]) -> None:
+    def __init__(self, url: str, log: Path, fakesmsc: subprocess.Popen[bytes], peer: SmppPeer) -> None:
         self.url = url
         """Of its smsbox."""
+        self.peer = peer
         self._log = log
         self._fakesmsc = fakesmsc
 
@@ -91,18 +115,24 @@ def _segment(match: re.Match[bytes]) -> Segment:
 
 
 @contextlib.contextmanager
-def running_kannel(folder: Path, denied: int) -> Iterator[Kannel]:
-    """Starts one that sends to numbers that begin with 7, but not to `denied`. Skips the test without it."""
+def running_kannel(folder: Path, denied: int, inbound_url: str = "http://127.0.0.1:9/none") -> Iterator[Kannel]:
+    """Starts one that sends to numbers that begin with 7, but not to `denied`, and which forwards what handsets send.
+    Skips the test without it."""
     bearerbox, smsbox, fakesmsc = need(BEARERBOX), need(SMSBOX), need(FAKESMSC)
     admin, boxes, smsc, http = free_ports(4)
     configuration = folder / "kannel.conf"
-    configuration.write_text(CONFIGURATION.format(admin=admin, smsbox=boxes, smsc=smsc, http=http, denied=denied))
     log = folder / "fakesmsc.log"
     with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(SmppPeer())
+        ports = {"admin": admin, "smsbox": boxes, "smsc": smsc, "http": http, "smpp": peer.port}
+        # A percent sign starts something to fill in.
+        escaped = inbound_url.replace("%", "%%")
+        configuration.write_text(CONFIGURATION.format(**ports, denied=denied, inbound_url=escaped))
         stack.enter_context(running([bearerbox, str(configuration)], folder / "bearerbox.log", boxes))
         eventually(lambda: listens(smsc))
         # It needs a message to send, and sends none of them.
         command = [fakesmsc, "-H", HOST, "-r", str(smsc), "-i", "0.01", "-m", "0", "1 2 text none"]
         process = stack.enter_context(running(command, log))
         stack.enter_context(running([smsbox, str(configuration)], folder / "smsbox.log", http))
-        yield Kannel(f"http://{HOST}:{http}", log, process)
+        eventually(lambda: peer.binds)
+        yield Kannel(f"http://{HOST}:{http}", log, process, peer)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.database import ROOT
+from tests.ports import HOST
 from tests.required_tools import Tool
 from tests.waiting import eventually
 
@@ -25,15 +26,6 @@ REDIS = Tool("redis-server", ("redis-server",))
 
 PYTHON = ROOT / ".venv-gateways" / "bin" / "python"
 """Has Jasmin."""
-
-HOST = "127.0.0.1"
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [int(listener.getsockname()[1]) for listener in listeners]
 
 
 def listens(port: int) -> bool:

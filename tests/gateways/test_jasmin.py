@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
+from tests.gateways.callback_server import CallbackServer
 from tests.gateways.jasmin import PASSWORD, Jasmin, running_jasmin
-from tests.gateways.programs import free_ports
 from tests.gateways.sending import send, sender
-from tests.unit.gateways.adapter_cases import MESSAGE, Message
+from tests.gateways.smpp_peer import UCS_2, Submitted
+from tests.ports import free_port
+from tests.unit.gateways.adapter_cases import MESSAGE, Message, adapter_with
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.gateways
@@ -20,8 +23,14 @@ ACCOUNT = {"username": "gonets", "password": PASSWORD}
 
 
 @pytest.fixture(scope="module")
-def jasmin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jasmin]:
-    with running_jasmin(tmp_path_factory.mktemp("jasmin")) as started:
+def server() -> Iterator[CallbackServer]:
+    with CallbackServer(adapter_with("jasmin", **ACCOUNT)) as listening:
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def jasmin(tmp_path_factory: pytest.TempPathFactory, server: CallbackServer) -> Iterator[Jasmin]:
+    with running_jasmin(tmp_path_factory.mktemp("jasmin"), server.inbound_url) as started:
         yield started
 
 
@@ -98,6 +107,85 @@ def test_a_user_that_sends_faster_than_allowed_is_throttled(jasmin: Jasmin) -> N
 
 
 def test_no_jasmin_is_unreachable() -> None:
-    [port] = free_ports(1)
+    port = free_port()
 
     assert send(f"http://127.0.0.1:{port}", "jasmin", MESSAGE, **ACCOUNT).result is Result.UNREACHABLE
+
+
+def reported(jasmin: Jasmin, server: CallbackServer, message: Message) -> Submitted:
+    """Sends a message that is reported on, and waits until Jasmin has said that the SMSC took it."""
+    got = send(jasmin.url, "jasmin", message, receipt_url=server.receipt_url, **ACCOUNT)
+    assert got.result is Result.ACCEPTED
+    eventually(lambda: server.receipts_of(message.message_id))
+    [receipt] = server.receipts_of(message.message_id)
+    assert (receipt.state, receipt.code) == (ReceiptState.ACCEPTED, "ESME_ROK")
+    assert receipt.provider_message_id == got.provider_message_id
+    return next(each for each in jasmin.peer.submitted if each.to == str(message.phone_number) and each.registered)
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "error", "expected"),
+    [
+        (1, "DELIVRD", "000", (ReceiptState.DELIVERED, None, "DELIVRD")),
+        (2, "UNDELIV", "011", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER, "UNDELIV 011")),
+        (3, "EXPIRED", "000", (ReceiptState.UNDELIVERED, UndeliveredReason.EXPIRED, "EXPIRED")),
+        (4, "REJECTD", "000", (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED, "REJECTD")),
+        (5, "UNKNOWN", "000", (ReceiptState.UNKNOWN, None, "UNKNOWN")),
+        (6, "ACCEPTD", "000", (ReceiptState.ACCEPTED, None, "ACCEPTD")),
+    ],
+)
+def test_jasmin_calls_when_the_smsc_has_taken_a_message_and_when_it_reports(
+    jasmin: Jasmin, server: CallbackServer, number: int, state: str, error: str, expected: object
+) -> None:
+    message = Message(7000 + number, 79991000000 + number, "Order 42 is ready: 100% {x}")
+
+    submitted = reported(jasmin, server, message)
+    for _ in ("once", "twice"):
+        jasmin.peer.receipt(submitted, state, error)
+
+    # Of a final state Jasmin passes on the second one only if it comes before the first one is forgotten.
+    eventually(lambda: len(server.receipts_of(message.message_id)) >= (3 if state in ("ACCEPTD", "UNKNOWN") else 2))
+    [last] = {*server.receipts_of(message.message_id)[1:]}
+    assert (last.state, last.reason, last.code) == expected
+    assert (last.part, last.words) == (None, None)
+
+
+def test_a_long_text_has_one_receipt_for_the_whole(jasmin: Jasmin, server: CallbackServer) -> None:
+    message = Message(7011, 79991000011, "Здравствуйте, «мир»! 🎉" * 8)
+    last = reported(jasmin, server, message)
+    parts = [each for each in jasmin.peer.submitted if each.to == str(message.phone_number)]
+
+    for part in parts:
+        jasmin.peer.receipt(part, "DELIVRD")
+
+    eventually(lambda: len(server.receipts_of(message.message_id)) == 2)
+    assert [part.registered for part in parts] == [False, False, True]
+    assert last == parts[-1]
+    receipt = server.receipts_of(message.message_id)[-1]
+    assert (receipt.state, receipt.part, receipt.parts) == (ReceiptState.DELIVERED, None, None)
+
+
+def test_a_message_that_the_smsc_refuses_is_undelivered(jasmin: Jasmin, server: CallbackServer) -> None:
+    message = Message(7021, 79991000021, "Hello")
+    jasmin.peer.refused.add(str(message.phone_number))
+
+    send(jasmin.url, "jasmin", message, receipt_url=server.receipt_url, **ACCOUNT)
+
+    eventually(lambda: server.receipts_of(message.message_id))
+    [receipt] = server.receipts_of(message.message_id)
+    assert (receipt.state, receipt.reason) == (ReceiptState.UNDELIVERED, UndeliveredReason.UNKNOWN_SUBSCRIBER)
+    assert receipt.code == "ESME_RINVDSTADR"
+
+
+def test_what_a_handset_sends_arrives(jasmin: Jasmin, server: CallbackServer) -> None:
+    parts = [(2, "мир"), (1, "Здравствуй, ")]
+    jasmin.peer.text("79990000009", "12345", "Привет 🎉".encode("utf-16-be"), UCS_2)
+    jasmin.peer.text("79990000009", "12345", b"a@b \x00 \x1b\x65 {")
+    for part, text in parts:
+        jasmin.peer.text("79990000009", "12345", text.encode("utf-16-be"), UCS_2, bytes([5, 0, 3, 7, 2, part]))
+
+    eventually(lambda: len(server.inbound) == 3)
+    assert {part.text for part in server.inbound} == {"Привет 🎉", "a¡b @ € ä", "Здравствуй, мир"}
+    assert {(part.sender, part.recipient, part.parts) for part in server.inbound} == {("79990000009", "12345", 1)}
+    assert len({part.provider_message_id for part in server.inbound}) == 3
+    assert not server.errors

@@ -9,7 +9,7 @@ from typing import TypeVar
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import LookUp
-from shared.gateways.declared.answers import Places, read_place
+from shared.gateways.declared.answers import PlaceKind, Places, read_place
 from shared.gateways.declared.contract import ANY_CODE, AnswerContract, Meaning, Meanings
 from shared.gateways.declared.document import Table
 from shared.gateways.sanitize import CODE_LIMIT
@@ -54,7 +54,8 @@ ReadMeaning = Callable[[Table, str], M | None]
 def read_answer(table: Table, *, look_up: bool = False) -> AnswerContract:
     """Where the facts stand."""
     is_json = table.text("format", ("json", "text"), required=bool(table.values)) != "text"
-    places = {name: _read_places(table, name, is_json) for name in (PLACES_OF_LOOK_UP if look_up else PLACES)}
+    kind = PlaceKind.PATH if is_json else PlaceKind.PATTERN
+    places = {name: read_places(table, name, kind) for name in (PLACES_OF_LOOK_UP if look_up else PLACES)}
     table.finish()
     return AnswerContract(is_json, **places)
 
@@ -94,18 +95,18 @@ def _check_code(root: Table, meanings: Meanings[M], answer: AnswerContract) -> N
             root.mistake("statuses", "needs answer.code, which says where the code stands")
 
 
-def _read_places(table: Table, key: str, is_json: bool) -> Places:
+def read_places(table: Table, key: str, kind: PlaceKind) -> Places:
+    """The places where a fact may stand."""
     value = table.take(key)
     if value is None:
         return ()
     given = value if isinstance(value, list) else [value]
     texts = [text for text in given if isinstance(text, str) and text]
     if not 0 < len(given) <= MAX_PLACES or len(texts) < len(given):
-        kind = "path" if is_json else "pattern"
         table.mistake(key, f"must be a {kind}, or a list of at most {MAX_PLACES} of them")
         return ()
     try:
-        return tuple(read_place(text, is_json=is_json) for text in texts)
+        return tuple(read_place(text, kind) for text in texts)
     except ValueError as mistake:
         table.mistake(key, str(mistake))
         return ()

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from shared.gateways.declared.patterns import compile_pattern
 
@@ -27,10 +28,14 @@ class JsonPath:
 
     def values(self, answer: object) -> Sequence[str | None]:
         """The values there as text; None for what is a list or an object. A null or an empty text is no value."""
+        return [_text_of(node) for node in self.nodes(answer) if node is not None and node != ""]
+
+    def nodes(self, answer: object) -> Sequence[object]:
+        """What stands there."""
         nodes = [answer]
         for step in self.steps:
             nodes = [child for node in nodes for child in _children(node, step)]
-        return [_text_of(node) for node in nodes if node is not None and node != ""]
+        return nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ class TextPattern:
         return [found[1]] if found and found[1] else []
 
 
+class PlaceKind(StrEnum):
+    """How a place is written."""
+
+    PATH = "path"
+    PATTERN = "pattern"
+    NAME = "name"
+    """Of a field of a form or a query."""
+
+
 Place = JsonPath | TextPattern
 Places = tuple[Place, ...]
 """Where a fact may stand: the first place that has a value tells it."""
@@ -55,10 +69,20 @@ def values_at(places: Places, answer: object) -> Sequence[str | None]:
     return next((values for place in places if (values := place.values(answer))), ())
 
 
-def read_place(text: str, *, is_json: bool) -> Place:
+def first_at(places: Places, answer: object) -> str | None:
+    """The first value at these places that is a text."""
+    return next((value for value in values_at(places, answer) if value is not None), None)
+
+
+def read_place(text: str, kind: PlaceKind) -> Place:
     """Raises ValueError, with words that follow the name of the key, for what is no path or pattern."""
-    if not is_json:
+    if kind is PlaceKind.PATTERN:
         return TextPattern(compile_pattern(text))
+    return JsonPath((text,)) if kind is PlaceKind.NAME else read_path(text)
+
+
+def read_path(text: str) -> JsonPath:
+    """Raises ValueError as `read_place`."""
     steps = tuple(text.split("."))
     if not all(steps) or len(steps) > MAX_STEPS:
         raise ValueError(f"must be a path of at most {MAX_STEPS} steps, such as messages.0.status")

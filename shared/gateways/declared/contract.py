@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from shared.domain.delivery import UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
-from shared.gateways.base import Capabilities, LookUp
-from shared.gateways.declared.answers import Places
+from shared.gateways.base import CallbackAnswer, Capabilities, LookUp
+from shared.gateways.callbacks import Meaning as DeliveryMeaning
+from shared.gateways.declared.answers import JsonPath, Places
+from shared.gateways.declared.signatures import SignatureContract
 from shared.gateways.declared.templates import Template
+from shared.gateways.declared.times import TimeFormat
 
 ANY_CODE = "*"
 """The key of a status' meaning for every code that has no meaning of its own, and for none."""
@@ -23,6 +27,15 @@ class BodyKind(StrEnum):
     FORM = "form"
     JSON = "json"
     QUERY = "query"
+
+
+class BodyFormat(StrEnum):
+    """What a body is that a provider sends to us. `query` is none: the fields stand in the address."""
+
+    FORM = "form"
+    JSON = "json"
+    QUERY = "query"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,49 @@ class LookUpContract:
 
 
 @dataclass(frozen=True, slots=True)
+class EntriesContract:
+    """Where the entries of a callback, or of the answer to a poll, stand, and the facts in each."""
+
+    format: BodyFormat
+    each: JsonPath | None
+    """The path to all entries in JSON; without it the whole body is one."""
+    places: Mapping[str, Places]
+    times: TimeFormat
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsContract:
+    """How deliveries are reported."""
+
+    entries: EntriesContract
+    by_status: Mapping[str, DeliveryMeaning]
+    """ANY_CODE for all others."""
+    reasons: Mapping[str, UndeliveredReason]
+    """By the code of an undelivered message: a better reason than that of its status."""
+    answer: CallbackAnswer
+    """What the provider takes for a success."""
+    message_in_url: bool
+    """Our id stands in the address that is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundContract:
+    """How messages of recipients are forwarded."""
+
+    entries: EntriesContract
+    answer: CallbackAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class PollContract:
+    """How the provider is asked for the delivery of a message."""
+
+    request: RequestContract
+    receipts: ReceiptsContract
+    """In its answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """A provider's contract."""
 
@@ -115,3 +171,7 @@ class Contract:
     meanings: Meanings[Meaning]
     capabilities: Capabilities
     look_up: LookUpContract | None
+    receipts: ReceiptsContract | None
+    inbound: InboundContract | None
+    poll: PollContract | None
+    signature: SignatureContract | None

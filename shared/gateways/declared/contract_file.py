@@ -5,20 +5,22 @@ Every mistake is named with its line, and all of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from shared.gateways.base import Capabilities
 from shared.gateways.declared.answer_reader import read_answer, read_look_up_meanings, read_meanings
-from shared.gateways.declared.contract import Contract, LookUpContract, RequestContract
+from shared.gateways.declared.callback_reader import read_inbound, read_poll, read_receipts
+from shared.gateways.declared.contract import Contract, LookUpContract
+from shared.gateways.declared.contract_checks import check_together, names_in
 from shared.gateways.declared.document import Document, Table
 from shared.gateways.declared.request_reader import (
     read_basic,
     read_credential_names,
     read_headers,
     read_request,
-    templates_in,
 )
-from shared.gateways.declared.templates import OF_LOOK_UPS, OF_MESSAGES, SENDER, Template
+from shared.gateways.declared.signature_reader import read_signature
+from shared.gateways.declared.templates import OF_LOOK_UPS, OF_MESSAGES, RECEIPT_URL, SENDER
 
 MAX_TEXT = 10_000
 """The largest `max_text`: longer than any text of a mailing."""
@@ -43,10 +45,12 @@ def read_contract(text: str) -> Contract:
     basic = read_basic(root, constants)
     if basic and any(name.lower() == "authorization" for name in headers):
         root.mistake("basic", "and a header Authorization exclude each other")
-    request = read_request(root.table("request"), (*OF_MESSAGES, *constants))
+    request = read_request(root.table("request"), (*OF_MESSAGES, *constants), in_fields=(RECEIPT_URL,))
     answer = read_answer(root.table("answer"))
     meanings = read_meanings(root, answer)
     look_up = _read_look_up(root, constants)
+    signature = read_signature(root, credentials)
+    receipts = read_receipts(root, request, trusts_url=signature is None or signature.hmac is None)
     contract = Contract(
         credentials=credentials,
         headers=headers,
@@ -54,39 +58,39 @@ def read_contract(text: str) -> Contract:
         request=request,
         answer=answer,
         meanings=meanings,
-        capabilities=_read_capabilities(root.table("capabilities"), looks_up=look_up is not None),
+        capabilities=_read_capabilities(root.table("capabilities")),
         look_up=look_up,
+        receipts=receipts,
+        inbound=read_inbound(root),
+        poll=read_poll(root, constants, look_up, receipts),
+        signature=signature,
     )
-    _check_together(root, contract)
+    check_together(root, contract)
     root.finish()
     document.finish()
-    return contract
+    return replace(contract, capabilities=_capabilities_of(contract))
 
 
-def names_used(contract: Contract) -> frozenset[str]:
-    """The placeholders that occur anywhere in the requests."""
-    look_up = contract.look_up
-    requests = [contract.request, *([look_up.request] if look_up else [])]
-    return frozenset(name for template in _templates(contract, requests) for name in template.names)
-
-
-def _templates(contract: Contract, requests: list[RequestContract]) -> Iterator[Template]:
-    yield from contract.headers.values()
-    yield from contract.basic or ()
-    for request in requests:
-        yield request.path
-        yield from templates_in(request.fields)
-
-
-def _read_capabilities(table: Table, *, looks_up: bool) -> Capabilities:
+def _read_capabilities(table: Table) -> Capabilities:
     capabilities = Capabilities(
         deduplicates=table.flag("deduplicates"),
-        looks_up=looks_up,
         reference=table.flag("reference"),
         max_text=table.integer("max_text", 1, MAX_TEXT),
     )
     table.finish()
     return capabilities
+
+
+def _capabilities_of(contract: Contract) -> Capabilities:
+    """Those that are declared, and those that follow from what else is."""
+    return replace(
+        contract.capabilities,
+        looks_up=contract.look_up is not None,
+        receipts=contract.receipts is not None,
+        inbound=contract.inbound is not None,
+        polls=contract.poll is not None,
+        signs=contract.signature is not None,
+    )
 
 
 def _read_look_up(root: Table, constants: tuple[str, ...]) -> LookUpContract | None:
@@ -105,34 +109,6 @@ def _read_look_up(root: Table, constants: tuple[str, ...]) -> LookUpContract | N
         answer=answer,
         meanings=read_look_up_meanings(table, answer),
     )
-    if "id" not in _names(look_up.request):
+    if "id" not in names_in(look_up.request):
         root.mistake("look_up", "does not ask by {id}")
     return look_up
-
-
-def _check_together(root: Table, contract: Contract) -> None:
-    """What is right alone and not together."""
-    sends = _names(contract.request)
-    for name in ("phone", "text"):
-        if name not in sends and not (name == "phone" and "plus_phone" in sends):
-            root.mistake("request", f"sends no {{{name}}}")
-    if "id" not in sends:
-        capabilities: Mapping[str, bool] = {
-            "deduplicates": contract.capabilities.deduplicates,
-            "reference": contract.capabilities.reference,
-        }
-        for name, declared in capabilities.items():
-            if declared:
-                root.table("capabilities").mistake(name, "needs {id} in the request")
-        if contract.look_up:
-            root.mistake("look_up", "needs {id} in the request")
-        if contract.answer.reference:
-            root.table("answer").mistake("reference", "needs {id} in the request")
-    used = names_used(contract)
-    for name in contract.credentials:
-        if name not in used:
-            root.mistake("credentials", f"names {name}, which is not used")
-
-
-def _names(request: RequestContract) -> frozenset[str]:
-    return frozenset(name for part in (request.path, *templates_in(request.fields)) for name in part.names)

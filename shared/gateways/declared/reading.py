@@ -11,7 +11,7 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import TAKEN, Result
 from shared.gateways.answer_fields import ID_LIMIT, digits_of, is_another_recipient
 from shared.gateways.base import LookUp, LookUpResult, OutgoingMessage, Response, SubmitResult
-from shared.gateways.declared.answers import Places, parse, values_at
+from shared.gateways.declared.answers import Places, first_at, parse, values_at
 from shared.gateways.declared.contract import AnswerContract, Meaning, Meanings
 from shared.gateways.http_statuses import not_understood, read_status
 from shared.gateways.retry_after import retry_after
@@ -58,8 +58,8 @@ class AnswerReader:
         answer = parse(response.body, is_json=contract.is_json)
         codes = values_at(contract.code, answer)
         code = codes[0] if len(set(codes)) == 1 else None
-        provider_id = _first(contract.id, answer)
-        said = _first(contract.message, answer)
+        provider_id = first_at(contract.id, answer)
+        said = first_at(contract.message, answer)
         words = ": ".join([*([f"code {code}"] if code else []), *([said] if said else [])])
         seconds, segments, price = (
             _number(contract.retry_after, answer, _SECONDS),
@@ -161,13 +161,8 @@ def _result_of(meaning: Meaning, code: str | None, facts: Facts) -> SubmitResult
     )
 
 
-def _first(places: Places, answer: object) -> str | None:
-    """The first value at these places that is a text."""
-    return next((value for value in values_at(places, answer) if value is not None), None)
-
-
 def _number(places: Places, answer: object, form: re.Pattern[str]) -> str | None:
-    value = _first(places, answer)
+    value = first_at(places, answer)
     return value if value is not None and form.fullmatch(value) else None
 
 

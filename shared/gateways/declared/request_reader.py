@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from shared.gateways.declared.contract import BodyKind, JsonField, RequestContract
 from shared.gateways.declared.document import Table
-from shared.gateways.declared.templates import OF_MESSAGES, SENDER, Template, read_template
+from shared.gateways.declared.templates import RESERVED, Template, read_template
 
 METHODS = ("GET", "POST", "PUT")
 
@@ -31,7 +31,7 @@ RESERVED_HEADERS = frozenset(
 """Headers that belong to the transfer (RFC 9110 7.6.1)."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,60}")  # RFC 9110 5.6.2
+HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,60}")  # RFC 9110 5.6.2
 _HEADER_TEXT = re.compile(r"[\x20-\x7e]*")
 _PATH_TEXT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 3.3 and 3.4
 
@@ -44,7 +44,7 @@ def read_credential_names(root: Table) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
         root.mistake("credentials", 'must be a list of names of letters, digits and _, such as ["api_key"]')
         return ()
-    for name in sorted({*OF_MESSAGES, SENDER}.intersection(names)):
+    for name in sorted(RESERVED.intersection(names)):
         root.mistake("credentials", f"must not be {name}: that is a placeholder of its own")
     if len({*names}) < len(names):
         root.mistake("credentials", "must have each name once")
@@ -56,8 +56,8 @@ def read_headers(table: Table, constants: tuple[str, ...]) -> Mapping[str, Templ
     headers = {}
     seen: set[str] = set()
     for name in table.values:
-        template = _template(table, name, constants, "the same in every request; known here")
-        if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
+        template = template_at(table, name, constants, "the same in every request; known here")
+        if not HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
             table.mistake(name, "is no header that may be set")
         elif name.lower() in seen:
             table.mistake(name, "is there twice")
@@ -74,23 +74,27 @@ def read_basic(root: Table, constants: tuple[str, ...]) -> tuple[Template, Templ
     table = root.table("basic")
     if "basic" not in root.values:
         return None
-    user = _template(table, "user", constants)
-    password = _template(table, "password", constants)
+    user = template_at(table, "user", constants)
+    password = template_at(table, "password", constants)
     if user and ":" in user.literals:
         table.mistake("user", "must have no colon")
     table.finish()
     return (user, password) if user and password else None
 
 
-def read_request(table: Table, known: tuple[str, ...], *others: str) -> RequestContract:
-    """A request, in a table that has the keys `others` as well."""
+def read_request(
+    table: Table, known: tuple[str, ...], *others: str, in_fields: tuple[str, ...] = ()
+) -> RequestContract:
+    """A request, in a table that has the keys `others` as well. Only fields may have the placeholders `in_fields`."""
     method = table.text("method", METHODS, required=True) or "POST"
     path = _read_path(table, known)
     kinds = [kind.value for kind in BodyKind] if method != "GET" else [BodyKind.QUERY.value]
     fields = table.table("fields")
     body = BodyKind(table.text("body", kinds, required=bool(fields.values)) or BodyKind.QUERY)
     read = _json_field if body is BodyKind.JSON else _flat_field
-    request = RequestContract(method, path, body, {name: read(fields, name, known) for name in fields.values})
+    request = RequestContract(
+        method, path, body, {name: read(fields, name, (*known, *in_fields)) for name in fields.values}
+    )
     for other in others:
         table.take(other)
     table.finish()
@@ -110,7 +114,7 @@ def templates_in(field: JsonField | Mapping[str, JsonField]) -> Iterator[Templat
 
 
 def _read_path(table: Table, known: tuple[str, ...]) -> Template:
-    template = _template(table, "path", known)
+    template = template_at(table, "path", known)
     if template is None:
         return Template(("/",))
     first = template.parts[0] if template.parts else ""
@@ -167,7 +171,7 @@ def _json_value(table: Table, path: tuple[str | int, ...], value: object, known:
     return {}
 
 
-def _template(table: Table, key: str, known: tuple[str, ...], why: str = "known here") -> Template | None:
+def template_at(table: Table, key: str, known: tuple[str, ...], why: str = "known here") -> Template | None:
     """A template that is not empty."""
     text = table.text(key, required=True)
     return None if text is None else _read(table, (key,), text, known, why)

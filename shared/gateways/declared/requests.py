@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from shared.errors import ConfigurationError
 from shared.gateways.authentication import basic
 from shared.gateways.base import Account
 from shared.gateways.declared.contract import BodyKind, Contract, JsonField, RequestContract
-from shared.gateways.declared.contract_file import names_used
-from shared.gateways.declared.templates import SENDER, Template
+from shared.gateways.declared.contract_checks import names_used
+from shared.gateways.declared.templates import RECEIPT_URL, SENDER, Template
 
 _CONTENT_TYPES = {BodyKind.FORM: "application/x-www-form-urlencoded", BodyKind.JSON: "application/json"}
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 9110 5.5, without obs-text and tabs
@@ -21,7 +22,10 @@ Headers = Mapping[str, str]
 
 
 def constants_of(contract: Contract, account: Account) -> Mapping[str, str]:
-    """The sender id and the credentials by their placeholders. Raises ConfigurationError that names the field."""
+    """The sender id, the credentials and the address for receipts by their placeholders.
+
+    Raises ConfigurationError that names the field.
+    """
     sender = account.sender
     if SENDER in names_used(contract) and not sender:
         raise ConfigurationError("sender: must be entered, since the contract has {sender}")
@@ -32,7 +36,7 @@ def constants_of(contract: Contract, account: Account) -> Mapping[str, str]:
         raise ConfigurationError(f"credentials: {', '.join(missing)} missing: enter it as name = value")
     if len(credentials) > len(contract.credentials):
         raise ConfigurationError("credentials: has names that the contract does not name")
-    return {**credentials, SENDER: sender}
+    return {**credentials, SENDER: sender, RECEIPT_URL: account.receipt_url}
 
 
 def authorization_of(contract: Contract, constants: Mapping[str, str]) -> str | None:
@@ -62,6 +66,30 @@ def headers_of(contract: Contract, request: RequestContract, constants: Mapping[
                 f"credentials: the header {name} cannot have these values: printable ASCII only, with no spaces around"
             )
     return headers
+
+
+def without_fields_of(request: RequestContract, name: str) -> RequestContract:
+    """The request without the fields that have a placeholder."""
+    return replace(request, fields=dict(_kept(request.fields, name)))
+
+
+def _kept(fields: Mapping[str, JsonField], name: str) -> Iterator[tuple[str, JsonField]]:
+    for key, field in fields.items():
+        kept = _without(field, name)
+        if kept is not None:
+            yield key, kept
+
+
+def _without(field: JsonField, name: str) -> JsonField | None:
+    """The field without what has the placeholder; None if nothing else is in it."""
+    if isinstance(field, Template):
+        return None if name in field.names else field
+    if isinstance(field, dict):
+        return dict(_kept(field, name)) or (None if field else field)
+    if isinstance(field, list):
+        kept = [one for one in (_without(each, name) for each in field) if one is not None]
+        return kept or (None if field else field)
+    return field
 
 
 def path_and_body(request: RequestContract, values: Mapping[str, str]) -> tuple[str, bytes]:

@@ -15,6 +15,15 @@ OF_LOOK_UPS = ("id", "phone", "plus_phone")
 SENDER = "sender"
 """The placeholder of the account's sender id."""
 
+RECEIPT_URL = "receipt_url"
+"""That of the address where receipts are to be reported, in the fields of submissions."""
+
+PROVIDER_ID = "provider_id"
+"""That of the provider's id of a message, in polls."""
+
+RESERVED = frozenset({*OF_MESSAGES, SENDER, RECEIPT_URL, PROVIDER_ID})
+"""Names that credentials cannot have."""
+
 NUMERIC = ("id", "phone")
 """The placeholders that may be JSON numbers: `{id:number}`."""
 

@@ -33,7 +33,10 @@ NOT_INSTALLED = "the clients of providers are not installed: make gateways insta
 
 
 def vendor(module: str) -> Any:
-    """A module of a vendor's client; the test is skipped if the client is not installed."""
+    """A module of a vendor's client, to be asked for in a test, which is skipped if the client is not installed.
+
+    Some take seconds to import, which each process of pytest-xdist would do if they were imported with the tests.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -41,7 +44,17 @@ def vendor(module: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != module.partition(".")[0]:
                 raise  # the client is installed, and lacks something
-            pytest.skip(NOT_INSTALLED, allow_module_level=True)
+            pytest.skip(NOT_INSTALLED)
+
+
+class VendorModule:
+    """A module of a vendor's client that is imported at its first use, as `vendor` imports it."""
+
+    def __init__(self, module: str) -> None:
+        self.__dict__["_name"] = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vendor(self._name), name)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ from tests.unit.gateways.adapter_cases import MESSAGE, MESSAGE_ID, PHONE_NUMBER,
 from tests.unit.gateways.samples_infobip import SAMPLES
 from tests.unit.gateways.test_infobip import KEY, adapter
 
-infobip = vendor("infobip_api_client")
-models = vendor("infobip_api_client.models")
-SmsApi = vendor("infobip_api_client.api.sms_api").SmsApi
-
 
 def client(url: str) -> Any:
-    return SmsApi(infobip.ApiClient(infobip.Configuration(host=url, api_key=KEY)))
+    infobip = vendor("infobip_api_client")
+    return vendor("infobip_api_client.api.sms_api").SmsApi(
+        infobip.ApiClient(infobip.Configuration(host=url, api_key=KEY))
+    )
 
 
 def ours() -> InfobipAdapter:
@@ -28,6 +27,8 @@ def ours() -> InfobipAdapter:
 
 
 def test_a_message_is_sent_alike() -> None:
+    models = vendor("infobip_api_client.models")
+
     def send(url: str) -> None:
         destination = models.SmsDestination(to=str(PHONE_NUMBER), message_id=str(MESSAGE_ID))
         content = models.SmsMessageContent(models.SmsTextContent(text=TEXT))

@@ -42,18 +42,33 @@ def samples_of(provider: str) -> Samples:
     return samples
 
 
+def has_own_account(provider: Provider) -> bool:
+    """Whether the samples come with an account."""
+    return _own_account_of(provider) is not None
+
+
 def account_of(provider: Provider) -> Account:
     """The account of the samples, or one made up from the provider's fields."""
-    if samples_of(provider.name):
-        module = importlib.import_module(f"tests.unit.gateways.samples_{provider.name}")
-        account: Account | None = getattr(module, "ACCOUNT", None)
-        if account is not None:
-            return account
+    if account := _own_account_of(provider):
+        return account
     account = _made_up(provider, [one for one in provider.fields if one.required or one.default])
     try:
         provider.make(account)
     except ConfigurationError:  # one of several fields is needed
-        return _made_up(provider, provider.fields)
+        return whole_account_of(provider)
+    return account
+
+
+def whole_account_of(provider: Provider) -> Account:
+    """An account with a value for each of the provider's fields."""
+    return _made_up(provider, provider.fields)
+
+
+def _own_account_of(provider: Provider) -> Account | None:
+    if not samples_of(provider.name):
+        return None
+    module = importlib.import_module(f"tests.unit.gateways.samples_{provider.name}")
+    account: Account | None = getattr(module, "ACCOUNT", None)
     return account
 
 

@@ -229,6 +229,17 @@ def test_segments_are_counted_as_phone_networks_split_texts(adapter: Adapter, te
     assert adapter.segments(text) == segments
 
 
+@pytest.mark.parametrize("text", ["", "a" * 161, "a" * 152 + "€" * 77, "я" * 134, "\U0001f389" * 67])
+def test_segments_are_the_same_without_an_account(provider: Provider, adapter: Adapter, text: str) -> None:
+    assert provider.count_segments(text) == adapter.segments(text)
+
+
+def test_a_limit_of_segments_is_an_option_with_a_default(provider: Provider) -> None:
+    if provider.max_segments_option:
+        default = next(field.default for field in provider.fields if field.name == provider.max_segments_option)
+        assert int(default) > 0
+
+
 @pytest.mark.parametrize(
     "text",
     ["п" * 70, "п" * 71, "a" * 160, "a" * 161, "a" * 1600, "п" * 1600],

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.contract_command import check_contract
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
 from shared.gateways.base import LookUp
@@ -273,13 +274,18 @@ def test_the_reference_names_every_key_and_every_result() -> None:
         *mistakes("[answer]\nextra = 1"),
         *mistakes("[request]\nextra = 1\n"),
         *mistakes("[capabilities]\nextra = 1"),
+        *mistakes("[receipts]\nextra = 1"),
+        *mistakes("[inbound]\nextra = 1"),
+        *mistakes("[signature]\nhmac = 1\nextra = 1"),
+        *mistakes("[signature]\nextra = 1"),
     ]
     keys = {key for one in known if "known here: " in one for key in one.partition("known here: ")[2].split(", ")}
     results = {result.value for result in Result} - {"unreachable"}
+    deliveries = {*map(str, ReceiptState), *map(str, UndeliveredReason)}
 
-    assert len(keys) > 20
+    assert len(keys) > 40
     assert [
         word
-        for word in sorted(keys | results | {look_up.value for look_up in LookUp} - {"unclear"})
+        for word in sorted(keys | results | deliveries | {look_up.value for look_up in LookUp} - {"unclear"})
         if f"`{word}`" not in page
     ] == []

@@ -22,7 +22,7 @@ def page_of(provider: Provider) -> str:
 
 
 def cells_of(capabilities: Capabilities) -> list[str]:
-    flags = ("deduplicates", "looks_up", "reference", "receipts", "inbound")
+    flags = ("deduplicates", "looks_up", "reference", "receipts", "polls", "inbound", "signs")
     return [*("yes" if getattr(capabilities, flag) else "–" for flag in flags), str(capabilities.max_text or "–")]
 
 
@@ -36,10 +36,10 @@ def test_documents_the_provider_as_it_is(provider: Provider) -> None:
     text = page.read_text()
 
     if provider.name == "http":
-        assert cells[:6] == ["as declared"] * 3 + ["–", "–", "as declared"]
+        assert cells[:8] == ["as declared"] * 8
     else:
         assert adapter_of(provider.name).capabilities == provider.capabilities
-        assert cells[:6] == cells_of(provider.capabilities)
+        assert cells[:8] == cells_of(provider.capabilities)
     assert all(cells[6:])
     if provider.name != "gonets":
         assert provider.title.split(",")[0] in text

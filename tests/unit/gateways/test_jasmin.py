@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
+from shared.gateways.jasmin import PROVIDER
 from tests.unit.gateways.adapter_cases import (
+    MESSAGE_ID,
     PHONE_NUMBER,
     TEXT,
     Message,
+    account_with,
     adapter_with,
     answer,
     form,
@@ -18,6 +24,7 @@ from tests.unit.gateways.adapter_cases import (
     refusal_of,
     submission_of,
 )
+from tests.unit.gateways.callback_cases import RECEIPT_URL
 
 FIELDS = {"username": "gonets", "password": "s3cret"}
 
@@ -35,6 +42,26 @@ def test_a_russian_text_is_sent_in_ucs2_as_hex() -> None:
         "coding": "8",
         "hex-content": TEXT.encode("utf-16-be").hex(),
     }
+
+
+def test_receipts_of_both_levels_are_asked_for() -> None:
+    account = replace(account_with("jasmin", **FIELDS), receipt_url=RECEIPT_URL)
+
+    sent = submission_of(PROVIDER.make(account))
+
+    assert {name: value for name, value in form(sent.body).items() if name.startswith("dlr")} == {
+        "dlr": "yes",
+        "dlr-level": "3",
+        "dlr-method": "POST",
+        "dlr-url": f"{RECEIPT_URL}?message={MESSAGE_ID}",
+    }
+
+
+def test_callbacks_are_acknowledged_as_jasmin_wants() -> None:
+    adapter: Any = adapter_with("jasmin", **FIELDS)
+
+    assert (adapter.receipt_answer.status, adapter.receipt_answer.body) == (200, b"ACK/Jasmin")
+    assert adapter.inbound_answer == adapter.receipt_answer
 
 
 def test_a_text_of_the_gsm_alphabet_is_sent_as_it_is() -> None:

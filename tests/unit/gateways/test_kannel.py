@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
+from shared.gateways.kannel import PROVIDER
 from tests.unit.gateways.adapter_cases import (
+    MESSAGE_ID,
     PHONE_NUMBER,
     TEXT,
     Message,
+    account_with,
     adapter_with,
     answer,
     form,
@@ -20,6 +26,8 @@ from tests.unit.gateways.adapter_cases import (
     refusal_of,
     submission_of,
 )
+from tests.unit.gateways.callback_cases import RECEIPT_URL
+from tests.unit.gateways.samples_kannel import called_back
 
 FIELDS = {"username": "gonets", "password": "s3 cret"}
 
@@ -37,6 +45,59 @@ def test_a_russian_text_is_sent_in_ucs2_by_get() -> None:
         "charset": "UTF-8",
         "text": TEXT,
     }
+
+
+def test_receipts_are_asked_for_at_an_address_that_kannel_completes() -> None:
+    account = replace(account_with("kannel", **FIELDS), receipt_url="https://gonets.example/v1/receipt/caf%C3%A9/t0k")
+
+    sent = submission_of(PROVIDER.make(account))
+
+    query = form(urlsplit(sent.path).query)
+    assert query["dlr-mask"] == "31"
+    # Kannel fills in what a percent sign starts, and makes one of two.
+    assert query["dlr-url"] == (
+        f"https://gonets.example/v1/receipt/caf%%C3%%A9/t0k?message={MESSAGE_ID}"
+        "&type=%d&smsc-id=%F&text=%A&time=%T&to=%p"
+    )
+    assert "t0k" in sent.secrets
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("DELIVRD", (ReceiptState.DELIVERED, None)),
+        ("DELIVERED", (ReceiptState.DELIVERED, None)),
+        ("delivrd", (ReceiptState.DELIVERED, None)),
+        ("EXPIRED", (ReceiptState.UNDELIVERED, UndeliveredReason.EXPIRED)),
+        ("DELETED", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)),
+        ("UNDELIV", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)),
+        ("UNDELIVERABLE", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)),
+        ("FAILED", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)),
+        ("REJECTD", (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED)),
+        ("REJECTED", (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED)),
+        ("UNKNOWN", (ReceiptState.UNKNOWN, None)),
+        *(
+            (state, (ReceiptState.ACCEPTED, None))
+            for state in ("ACCEPTD", "ACCEPTED", "ENROUTE", "ACKED", "BUFFRED", "BUFFERD", "SCHEDULED", "SCHEDLD")
+        ),
+        ("MADEUP", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)),
+        ("", (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)),
+    ],
+)
+@pytest.mark.parametrize("form", ["id:7 sub:001 stat:{} err:000 text:stat:DELIVRD", "id:7 STAT: {} TEXT:"])
+def test_the_state_of_the_smsc_counts_where_kannel_says_failure(state: str, expected: object, form: str) -> None:
+    adapter: Any = adapter_with("kannel", **FIELDS)
+
+    [receipt] = adapter.read_receipts(called_back("2", form.format(state)))
+
+    assert (receipt.state, receipt.reason) == expected
+
+
+def test_a_receipt_without_the_id_of_a_message_is_refused() -> None:
+    adapter: Any = adapter_with("kannel", **FIELDS)
+
+    with pytest.raises(ValueError, match="names no message"):
+        adapter.read_receipts(called_back("1", url=RECEIPT_URL))
 
 
 def test_a_text_of_the_gsm_alphabet_is_sent_in_it() -> None:

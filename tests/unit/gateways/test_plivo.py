@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 
 import pytest
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
-from shared.gateways.base import Account
+from shared.gateways import plivo_callbacks
+from shared.gateways.base import Account, Callback, CallbackRejectedError
 from shared.gateways.plivo import PlivoAdapter
 from tests.unit.gateways.adapter_cases import (
     PHONE_NUMBER,
@@ -20,7 +23,16 @@ from tests.unit.gateways.adapter_cases import (
     read,
     submission_of,
 )
-from tests.unit.gateways.samples_plivo import UUID, failed, queued
+from tests.unit.gateways.callback_cases import (
+    MESSAGE_URL,
+    RECEIPT_URL,
+    callback_account,
+    called,
+    post_form,
+    reading,
+    said_by,
+)
+from tests.unit.gateways.samples_plivo import NONCE, UUID, failed, queued, signed, status_fields
 
 AUTH_ID, AUTH_TOKEN, SENDER = "MAXXXXXXXXXXXXXXXXXX", "t0ken", "15005550006"
 POWERPACK = "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"
@@ -85,3 +97,86 @@ def test_the_id_of_an_acceptance_and_a_time_to_wait_are_kept() -> None:
 def test_a_wrong_field_is_named(account: dict[str, str], field: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{field}: "):
         adapter(**account)
+
+
+# Receipts
+
+STATES = {
+    "queued": (ReceiptState.ACCEPTED, None),
+    "sent": (ReceiptState.ACCEPTED, None),
+    "delivered": (ReceiptState.DELIVERED, None),
+    "read": (ReceiptState.DELIVERED, None),
+    "undelivered": (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER),
+    "failed": (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER),
+    "rejected": (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED),
+}
+
+REASONS = {
+    "10": UndeliveredReason.REJECTED,
+    "20": UndeliveredReason.OTHER,
+    "30": UndeliveredReason.BLOCKED,
+    "40": UndeliveredReason.REJECTED,
+    "50": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "60": UndeliveredReason.REJECTED,
+    "70": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "80": UndeliveredReason.EXPIRED,
+    "90": UndeliveredReason.REJECTED,
+    "100": UndeliveredReason.BLOCKED,
+    "110": UndeliveredReason.REJECTED,
+    "200": UndeliveredReason.OPTED_OUT,
+    "201": UndeliveredReason.REJECTED,
+    "300": UndeliveredReason.OTHER,
+    "420": UndeliveredReason.EXPIRED,
+    "900": UndeliveredReason.REJECTED,
+    "910": UndeliveredReason.REJECTED,
+    "1000": UndeliveredReason.OTHER,
+}
+
+
+def test_each_documented_status_of_a_delivery_has_a_state() -> None:
+    assert STATES.keys() == plivo_callbacks.STATUSES.keys()
+    for status, (state, reason) in STATES.items():
+        assert said_by("plivo", post_form(status_fields(status), MESSAGE_URL)) == (state, reason, status)
+
+
+def test_each_documented_code_of_a_failure_has_a_reason() -> None:
+    assert REASONS.keys() == plivo_callbacks.CODES.keys()
+    for code, reason in REASONS.items():
+        for status in ("failed", "undelivered", "rejected"):
+            callback = post_form(status_fields(status, ErrorCode=code), MESSAGE_URL)
+            assert said_by("plivo", callback) == (ReceiptState.UNDELIVERED, reason, code)
+
+
+def test_our_id_goes_into_the_address_for_receipts() -> None:
+    sent = json.loads(submission_of(reading("plivo")).body)
+
+    assert (sent["url"], sent["method"]) == (MESSAGE_URL, "POST")
+
+
+def old_signature(url: str, token: str) -> str:
+    return b64encode(hmac.digest(token.encode(), f"{url}{NONCE}".encode(), "sha256")).decode()
+
+
+def with_headers(**headers: str) -> Callback:
+    callback = post_form(status_fields("delivered"), MESSAGE_URL)
+    return called("POST", callback.url, callback.body, **headers)
+
+
+def test_the_older_signature_counts_if_there_is_no_newer_one() -> None:
+    token = "s3cret-auth-token"  # of the account of these tests
+    right, wrong = old_signature(RECEIPT_URL, token), old_signature(RECEIPT_URL, "another")
+    for name in ("X_Plivo_Signature_V2", "X_Plivo_Signature_Ma_V2"):
+        old = {name: right, "X_Plivo_Signature_V2_Nonce": NONCE}
+        assert reading("plivo").read_receipts(with_headers(**old))
+        newer = {"X_Plivo_Signature_V3": right, "X_Plivo_Signature_V3_Nonce": NONCE}
+        for forged in ({**old, name: wrong}, {name: right}, {**old, **newer}, {**old, name: ""}):
+            with pytest.raises(CallbackRejectedError):
+                reading("plivo").read_receipts(with_headers(**forged))
+
+
+def test_a_part_without_a_number_is_known_by_its_own_id() -> None:
+    fields = status_fields("delivered", 2, 3) | {"PartInfo": ""}
+    callback = signed(post_form(fields, MESSAGE_URL), callback_account("plivo"))
+    [receipt] = reading("plivo").read_receipts(callback)
+
+    assert (receipt.part, receipt.parts) == (fields["MessageUUID"], None)

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
+from shared.gateways import sinch_callbacks
 from shared.gateways.base import Account
 from shared.gateways.sinch import SinchAdapter
 from tests.unit.gateways.adapter_cases import (
@@ -20,7 +22,8 @@ from tests.unit.gateways.adapter_cases import (
     read,
     submission_of,
 )
-from tests.unit.gateways.samples_sinch import BATCH, created, failed
+from tests.unit.gateways.callback_cases import RECEIPT_URL, callback_account, post_json, reading, said_by
+from tests.unit.gateways.samples_sinch import BATCH, batch_report, created, failed, report, signed, status_of
 
 PLAN, API_TOKEN, SENDER = "plan1", "t0ken", "Shop"
 PROVIDER_SAID = ReasonCode.PROVIDER_SAID
@@ -88,3 +91,56 @@ def test_the_id_of_an_acceptance_and_a_time_to_wait_are_kept() -> None:
 def test_a_wrong_field_is_named(account: dict[str, str], field: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{field}: "):
         adapter(**account)
+
+
+# Receipts
+
+STATES = {
+    "QUEUED": (ReceiptState.ACCEPTED, None),
+    "DISPATCHED": (ReceiptState.ACCEPTED, None),
+    "DELIVERED": (ReceiptState.DELIVERED, None),
+    "UNKNOWN": (ReceiptState.UNKNOWN, None),
+    "EXPIRED": (ReceiptState.UNDELIVERED, UndeliveredReason.EXPIRED),
+    "ABORTED": (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED),
+    "REJECTED": (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED),
+    "CANCELLED": (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED),
+    "FAILED": (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER),
+    "DELETED": (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER),
+}
+
+REASONS = {
+    **dict.fromkeys((402, 405, 407, 408, 410, 411, 412, 413, 64, 310, 321, 332, 334, 349), UndeliveredReason.REJECTED),
+    **dict.fromkeys((403, 404, 414, 415, 416, 417, 418, 399), UndeliveredReason.OTHER),
+    406: UndeliveredReason.EXPIRED,
+    **dict.fromkeys((15, 60, 62), UndeliveredReason.BLOCKED),
+    **dict.fromkeys((152, 300), UndeliveredReason.UNKNOWN_SUBSCRIBER),
+}
+
+
+def test_each_documented_status_of_a_delivery_has_a_state() -> None:
+    assert STATES.keys() == sinch_callbacks.STATUSES.keys()
+    for status, (state, reason) in STATES.items():
+        code = "7777" if state is ReceiptState.UNDELIVERED else status
+        assert said_by("sinch", report(status, 7777)) == (state, reason, code)
+        assert said_by("sinch", report(status.title(), 7777))[:2] == (state, reason)
+
+
+def test_each_documented_code_of_a_failure_has_a_reason() -> None:
+    assert {str(code) for code in REASONS} == sinch_callbacks.CODES.keys()
+    for code, reason in REASONS.items():
+        for status in ("ABORTED", "Failed"):
+            assert said_by("sinch", report(status, code)) == (ReceiptState.UNDELIVERED, reason, str(code))
+
+
+def test_receipts_are_asked_for_with_each_message() -> None:
+    sent = json.loads(submission_of(reading("sinch")).body)
+
+    assert (sent["delivery_report"], sent["callback_url"]) == ("per_recipient", RECEIPT_URL)
+
+
+def test_a_report_about_several_recipients_is_not_ours() -> None:
+    account = callback_account("sinch")
+    for wrong in ({"count": 2}, {"recipients": ["79990001122", "79990001123"]}):
+        callback = post_json(batch_report({**status_of("Delivered", 0), **wrong}))
+        with pytest.raises(ValueError, match="several recipients"):
+            reading("sinch").read_receipts(signed(callback, account))

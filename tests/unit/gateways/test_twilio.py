@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import parse_qs
 
 import pytest
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
-from shared.gateways.base import Account
+from shared.gateways import twilio_callbacks
+from shared.gateways.base import Account, CallbackRejectedError
 from shared.gateways.twilio import CODES, TwilioAdapter
 from tests.unit.gateways.adapter_cases import (
     PHONE_NUMBER,
@@ -21,13 +24,15 @@ from tests.unit.gateways.adapter_cases import (
     read,
     submission_of,
 )
-from tests.unit.gateways.samples_twilio import SID, created, failed
+from tests.unit.gateways.callback_cases import INBOUND_URL, MESSAGE_URL, callback_account, post_form, reading, said_by
+from tests.unit.gateways.samples_twilio import INBOUND, SID, created, failed, signed, status_fields
 
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 TOKEN = "c0ffee"
 SENDER = "+15005550006"
 SERVICE = "MG" + "0123456789abcdef" * 2
 PROVIDER_SAID = ReasonCode.PROVIDER_SAID
+LONG = "Здравствуйте! This text is longer than one segment, and came as base64. 🎉"
 
 
 def adapter(sender: str = SENDER, token: str = TOKEN, account_sid: str = ACCOUNT_SID) -> TwilioAdapter:
@@ -144,3 +149,119 @@ def test_secrets_are_masked() -> None:
 def test_a_wrong_field_is_named(account: dict[str, str], field: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{field}: "):
         adapter(**account)
+
+
+# Receipts and inbound messages
+
+STATES = {
+    "accepted": ReceiptState.ACCEPTED,
+    "scheduled": ReceiptState.ACCEPTED,
+    "queued": ReceiptState.ACCEPTED,
+    "sending": ReceiptState.ACCEPTED,
+    "sent": ReceiptState.ACCEPTED,
+    "partially_delivered": ReceiptState.ACCEPTED,
+    "delivered": ReceiptState.DELIVERED,
+    "read": ReceiptState.DELIVERED,
+    "canceled": ReceiptState.UNDELIVERED,
+}
+
+REASONS = {
+    "21211": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "21214": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "21610": UndeliveredReason.OPTED_OUT,
+    "21614": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "21635": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "30001": UndeliveredReason.REJECTED,
+    "30002": UndeliveredReason.REJECTED,
+    "30003": UndeliveredReason.EXPIRED,
+    "30004": UndeliveredReason.BLOCKED,
+    "30005": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "30006": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "30007": UndeliveredReason.BLOCKED,
+    "30008": UndeliveredReason.OTHER,
+    "30009": UndeliveredReason.OTHER,
+    "30010": UndeliveredReason.REJECTED,
+    "30012": UndeliveredReason.REJECTED,
+    "30013": UndeliveredReason.REJECTED,
+    "30017": UndeliveredReason.OTHER,
+    "30018": UndeliveredReason.REJECTED,
+    "30019": UndeliveredReason.REJECTED,
+    "30020": UndeliveredReason.OTHER,
+    "30021": UndeliveredReason.OTHER,
+    "30022": UndeliveredReason.REJECTED,
+    "30023": UndeliveredReason.REJECTED,
+    "30024": UndeliveredReason.REJECTED,
+    "30027": UndeliveredReason.REJECTED,
+    "30032": UndeliveredReason.REJECTED,
+    "30034": UndeliveredReason.REJECTED,
+    "30036": UndeliveredReason.EXPIRED,
+    "30410": UndeliveredReason.OTHER,
+    "63018": UndeliveredReason.REJECTED,
+    "99999": UndeliveredReason.OTHER,
+}
+
+
+def test_each_documented_status_of_a_delivery_has_a_state() -> None:
+    assert STATES.keys() == twilio_callbacks.STATUSES.keys()
+    for status, state in STATES.items():
+        reason = UndeliveredReason.REJECTED if state is ReceiptState.UNDELIVERED else None
+        assert said_by("twilio", post_form(status_fields(status), MESSAGE_URL)) == (state, reason, status)
+
+
+def test_each_documented_code_of_a_failure_has_a_reason() -> None:
+    assert REASONS.keys() == {*twilio_callbacks.CODES, "99999"}
+    for code, reason in REASONS.items():
+        for status in ("failed", "undelivered"):
+            callback = post_form(status_fields(status, ErrorCode=code), MESSAGE_URL)
+            assert said_by("twilio", callback) == (ReceiptState.UNDELIVERED, reason, code)
+        # An earlier status may have a code as well; it is no failure.
+        sent = post_form(status_fields("sent", ErrorCode=code), MESSAGE_URL)
+        assert said_by("twilio", sent) == (ReceiptState.ACCEPTED, None, "sent")
+
+
+def test_a_failure_without_a_code_is_of_another_kind() -> None:
+    said = said_by("twilio", post_form(status_fields("failed"), MESSAGE_URL))
+
+    assert said == (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER, "failed")
+
+
+def test_our_id_goes_into_the_address_for_receipts() -> None:
+    sent = submission_of(reading("twilio"))
+
+    assert parse_qs(sent.body.decode())["StatusCallback"] == [MESSAGE_URL]
+
+
+@pytest.mark.parametrize("host", ["gonets.example", "s", "[2001:db8::1]"])
+def test_the_usual_port_may_be_signed_or_not(host: str) -> None:
+    account, adapter = callback_account("twilio"), reading("twilio")
+    plain, usual, other = (INBOUND_URL.replace("gonets.example", f"{host}{port}") for port in ("", ":443", ":8443"))
+    for url, called in ((plain, usual), (usual, plain)):
+        headers = signed(post_form(INBOUND, url), account).headers
+        assert adapter.read_inbound(replace(post_form(INBOUND, called), headers=headers))
+        with pytest.raises(CallbackRejectedError):
+            adapter.read_inbound(replace(post_form(INBOUND, other), headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PACKED := b64encode(LONG.encode()).decode(), LONG),
+        (PACKED[:76] + "\r\n" + PACKED[76:] + "\r\n", LONG),
+        # Cut within a character, as parts of a long message are.
+        (b64encode(LONG.encode()[:-1]).decode(), LONG[:-1]),
+        ("a" * 64, "a" * 64),
+        ("0123456789abcdef" * 4, "0123456789abcdef" * 4),
+        (PACKED[:40], PACKED[:40]),
+        (PACKED + "=", PACKED + "="),
+        (PACKED[:-4] + " " + PACKED[-3:], PACKED[:-4] + " " + PACKED[-3:]),
+        (b64encode(b"\x00\x01\x02" * 30).decode(), b64encode(b"\x00\x01\x02" * 30).decode()),
+        (LONG, LONG),
+        ("", ""),
+    ],
+    ids=range(11),
+)
+def test_base64_is_decoded_only_if_it_is_certain(text: str, expected: str) -> None:
+    account = callback_account("twilio")
+    [part] = reading("twilio").read_inbound(signed(post_form({**INBOUND, "Body": text}, INBOUND_URL), account))
+
+    assert part.text == expected

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import parse_qs
 
 import pytest
 
+from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
-from shared.gateways.base import Account
+from shared.gateways import vonage_callbacks
+from shared.gateways.base import Account, CallbackRejectedError
 from shared.gateways.vonage import VonageAdapter
 from tests.unit.gateways.adapter_cases import (
     MESSAGE_ID,
@@ -23,7 +26,8 @@ from tests.unit.gateways.adapter_cases import (
     read,
     submission_of,
 )
-from tests.unit.gateways.samples_vonage import SAMPLES, entries, refused, taken
+from tests.unit.gateways.callback_cases import RECEIPT_URL, callback_account, get, reading, said_by
+from tests.unit.gateways.samples_vonage import SAMPLES, TEST_OF_ADDRESS, dlr, entries, refused, signed, taken
 
 API_KEY, API_SECRET, SENDER = "abcd1234", "s3cret:0", "Shop & Co"
 PROVIDER_SAID = ReasonCode.PROVIDER_SAID
@@ -129,3 +133,109 @@ def test_a_time_to_wait_is_read_from_the_words() -> None:
 def test_a_wrong_field_is_named(account: dict[str, str], field: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{field}: "):
         adapter(**account)
+
+
+# Receipts
+
+STATES = {
+    "accepted": (ReceiptState.ACCEPTED, None),
+    "buffered": (ReceiptState.ACCEPTED, None),
+    "delivered": (ReceiptState.DELIVERED, None),
+    "unknown": (ReceiptState.UNKNOWN, None),
+    "expired": (ReceiptState.UNDELIVERED, UndeliveredReason.EXPIRED),
+    "failed": (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER),
+    "rejected": (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED),
+    "deleted": (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER),
+}
+
+REASONS = {
+    "1": UndeliveredReason.OTHER,
+    "2": UndeliveredReason.EXPIRED,
+    "3": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "4": UndeliveredReason.BLOCKED,
+    "5": UndeliveredReason.OTHER,
+    "6": UndeliveredReason.BLOCKED,
+    "7": UndeliveredReason.EXPIRED,
+    "8": UndeliveredReason.OTHER,
+    "9": UndeliveredReason.OPTED_OUT,
+    "10": UndeliveredReason.REJECTED,
+    "11": UndeliveredReason.REJECTED,
+    "12": UndeliveredReason.UNKNOWN_SUBSCRIBER,
+    "13": UndeliveredReason.BLOCKED,
+    "14": UndeliveredReason.BLOCKED,
+    "15": UndeliveredReason.REJECTED,
+    "16": UndeliveredReason.REJECTED,
+    "50": UndeliveredReason.BLOCKED,
+    "51": UndeliveredReason.BLOCKED,
+    "52": UndeliveredReason.BLOCKED,
+    "53": UndeliveredReason.BLOCKED,
+    "54": UndeliveredReason.BLOCKED,
+    "99": UndeliveredReason.OTHER,
+}
+
+
+def test_each_documented_status_of_a_delivery_has_a_state() -> None:
+    assert STATES.keys() == vonage_callbacks.STATUSES.keys()
+    for status, (state, reason) in STATES.items():
+        assert said_by("vonage", get(dlr(status))) == (state, reason, status)
+
+
+def test_each_documented_code_of_a_failure_has_a_reason() -> None:
+    assert REASONS.keys() == vonage_callbacks.CODES.keys()
+    for code, reason in REASONS.items():
+        for status in ("failed", "rejected"):
+            assert said_by("vonage", get(dlr(status, code))) == (ReceiptState.UNDELIVERED, reason, code)
+        assert said_by("vonage", get(dlr("expired", code)))[:2] == STATES["expired"]
+        assert said_by("vonage", get(dlr("buffered", code)))[:2] == STATES["buffered"]
+
+
+def test_receipts_are_asked_for_with_each_message() -> None:
+    fields = parse_qs(submission_of(reading("vonage")).body.decode())
+
+    assert (fields["status-report-req"], fields["callback"]) == (["1"], [RECEIPT_URL])
+
+
+def test_an_address_that_is_longer_than_the_contract_allows_is_left_to_the_dashboard() -> None:
+    longest = "https://gonets.example/v1/receipt/".ljust(100, "x")
+    for url, sent in ((longest, [longest]), (f"{longest}x", None)):
+        account = replace(callback_account("vonage"), receipt_url=url)
+        fields = parse_qs(submission_of(reading("vonage", account)).body.decode())
+        assert fields.get("callback") == sent
+        assert fields["status-report-req"] == ["1"]
+
+
+@pytest.mark.parametrize("method", vonage_callbacks.METHODS)
+def test_each_method_of_signatures_is_checked_in_either_case(method: str) -> None:
+    account = callback_account("vonage")
+    account = replace(account, options={**account.options, "signature_method": method})
+    callback = signed(get(dlr("delivered")), account)
+    start, _, signature = callback.url.rpartition("=")
+
+    for url in (callback.url, f"{start}={signature.upper()}"):
+        assert reading("vonage", account).read_receipts(replace(callback, url=url))
+    for other in {*vonage_callbacks.METHODS} - {method}:
+        another = replace(account, options={**account.options, "signature_method": other})
+        with pytest.raises(CallbackRejectedError):
+            reading("vonage", another).read_receipts(callback)
+
+
+def test_two_fields_cannot_be_taken_for_one() -> None:
+    callback = signed(get(dlr("failed", "3")), callback_account("vonage"))
+    # The signed text is the same, but there is no code any more.
+    folded = callback.url.replace("client-ref=481516234&", "").replace(
+        "api-key=abcd1234&", "api-key%3Dabcd1234%26client-ref=481516234&"
+    )
+
+    with pytest.raises(CallbackRejectedError):
+        reading("vonage").read_receipts(replace(callback, url=folded))
+
+
+def test_the_test_of_an_address_says_nothing() -> None:
+    assert reading("vonage").read_receipts(TEST_OF_ADDRESS) == []
+    assert reading("vonage").read_inbound(TEST_OF_ADDRESS) == []
+
+
+def test_a_method_that_is_none_is_named() -> None:
+    account = callback_account("vonage")
+    with pytest.raises(ConfigurationError, match=r"^signature_method: "):
+        reading("vonage", replace(account, options={**account.options, "signature_method": "rot13"}))

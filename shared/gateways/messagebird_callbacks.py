@@ -1,0 +1,159 @@
+"""What MessageBird reports and forwards: a query by GET, or a form by POST, with a signed token in a header.
+
+Sources: messagebird/python-rest-api:messagebird/request_validator.py (2.2.0), nyaruka/courier:handlers/messagebird,
+docs.bird.com/api/channels-api/message-status-and-interactions/message-failure-sources (the codes of the SMS platform),
+message.py (which statuses there are).
+
+Receipts name our reference, and are about the message as a whole. The token is in `MessageBird-Signature-JWT`; its
+claims have the SHA-256 of the whole address and of the body, and times between which it is valid. The key is not the
+access key.
+
+Not verified: whether receipts by GET are signed as inbound messages are; whether a recipient's opt-out has the code 103
+everywhere (courier takes it for that); codes other than those below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from hmac import compare_digest
+
+from shared.gateways.answer_fields import line_of
+from shared.gateways.base import (
+    Callback,
+    CallbackAnswer,
+    CallbackRejectedError,
+    InboundPart,
+    Receipt,
+    message_id_of,
+)
+from shared.gateways.callbacks import (
+    BLOCKED,
+    DELIVERED,
+    EXPIRED,
+    NOT_KNOWN,
+    ON_ITS_WAY,
+    OPTED_OUT,
+    OTHER,
+    REJECTED,
+    UNKNOWN_SUBSCRIBER,
+    Meaning,
+    check_age,
+    form_of,
+    inbound_of,
+    receipt_of,
+    time_of,
+    unix_time_of,
+)
+from shared.gateways.signed_tokens import claims_of
+
+RECEIPT_ANSWER = CallbackAnswer(b"OK")
+
+INBOUND_ANSWER = CallbackAnswer(b"OK")
+
+STATUSES: Mapping[str, Meaning] = {
+    **dict.fromkeys(("scheduled", "sent", "buffered"), ON_ITS_WAY),
+    "delivered": DELIVERED,
+    "expired": EXPIRED,
+    "delivery_failed": OTHER,
+}
+"""By `status`."""
+
+FAILED = frozenset({"expired", "delivery_failed"})
+
+REASONS: Mapping[str, Meaning] = {
+    "dlr not received": NOT_KNOWN,  # nothing came from the operator within the validity: no failure
+    "unknown subscriber": UNKNOWN_SUBSCRIBER,
+    "unavailable subscriber": EXPIRED,
+    "expired": EXPIRED,
+    "opted out": OPTED_OUT,
+}
+"""By `statusReason` of a failure without a code."""
+
+CODES: Mapping[str, Meaning] = {
+    # 1, 5: unknown to the operator; 9: illegal subscriber; 10, 11: no such service; 12: call barred. 2, 3: unknown base
+    # station, exchange. They all stand for "unknown subscriber" on the platform's page.
+    **dict.fromkeys(("1", "2", "3", "5", "9", "10", "11", "12"), UNKNOWN_SUBSCRIBER),
+    **dict.fromkeys(("6", "27", "31"), EXPIRED),  # absent, or busy
+    "13": BLOCKED,  # barred
+    "103": OPTED_OUT,
+    "104": REJECTED,  # sender not registered
+}
+"""By `statusErrorCode` of a failure."""
+
+ISSUER = "MessageBird"
+
+LEEWAY = timedelta(seconds=1)
+"""By which the times of a token may be off (as the client has it)."""
+
+
+def check(callback: Callback, key: str) -> None:
+    """Raises CallbackRejectedError unless the callback has a token of now about it. Without a key, all pass."""
+    if not key:
+        return
+    token = callback.headers.get("messagebird-signature-jwt", "")
+    claims = claims_of(token, key)
+    starts, ends = unix_time_of(claims.get("nbf")), unix_time_of(claims.get("exp"))
+    check_age(starts, callback)
+    if starts is None or ends is None or not starts - LEEWAY <= callback.received_at <= ends + LEEWAY:
+        raise CallbackRejectedError("The signature is too old.")
+    fits = claims.get("iss") == ISSUER
+    fits &= _is_hash_of(claims.get("url_hash"), callback.url.encode("utf-8", "surrogateescape"))
+    payload_hash = claims.get("payload_hash")
+    fits &= _is_hash_of(payload_hash, callback.body) if callback.body else not payload_hash
+    if not fits:
+        raise CallbackRejectedError("The signature is about another callback.")
+
+
+def receipts_of(callback: Callback, key: str, secrets: Collection[str]) -> list[Receipt]:
+    """The receipt of a status report. `secrets` are masked."""
+    check(callback, key)
+    fields = form_of(callback)
+    status = fields.get("status", "")
+    if not status:
+        raise ValueError("The receipt has no status.")
+    code, reason = fields.get("statusErrorCode", ""), fields.get("statusReason", "")
+    failed = status in FAILED
+    receipt = receipt_of(
+        meaning_of(status, code, reason),
+        message_id=message_id_of(fields.get("reference")),
+        provider_message_id=fields.get("id"),
+        code=code if failed and code not in ("", "0") else status,
+        words=reason if failed else None,
+        at=time_of(fields.get("statusDatetime")),
+        recipient=fields.get("recipient"),
+        secrets=secrets,
+    )
+    return [receipt]
+
+
+def meaning_of(status: str, code: str, reason: str) -> Meaning:
+    """The meaning of a status, with the code and the reason of a failure. A status that is not documented decides
+    nothing."""
+    meaning = STATUSES.get(status, ON_ITS_WAY)
+    if status not in FAILED:
+        return meaning
+    return CODES.get(code) or REASONS.get(reason.strip().lower(), meaning)
+
+
+def inbound_parts_of(callback: Callback, key: str) -> list[InboundPart]:
+    """The message of a webhook; one to a short code has other names. MessageBird puts parts together itself."""
+    check(callback, key)
+    fields = form_of(callback)
+    if "status" in fields and not line_of(fields.get("originator")):
+        return []  # a receipt
+    short_code = bool(fields.get("shortcode"))
+    part = inbound_of(
+        sender=fields.get("originator"),
+        recipient=fields.get("shortcode" if short_code else "recipient"),
+        text=fields.get("message" if short_code else "body"),
+        provider_message_id=fields.get("mid" if short_code else "id"),
+        at=time_of(fields.get("receive_datetime" if short_code else "createdDatetime"), "%Y%m%d%H%M%S"),
+    )
+    return [part]
+
+
+def _is_hash_of(claim: object, content: bytes) -> bool:
+    given = line_of(claim).encode("utf-8", "surrogateescape")
+    return compare_digest(hashlib.sha256(content).hexdigest().encode(), given)
