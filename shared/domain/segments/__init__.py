@@ -1,0 +1,1 @@
+"""Segments: conditions on clients, as a text, as a syntax tree, and typed."""
