@@ -3,11 +3,13 @@
 A short message holds 140 octets: 160 septets of the GSM 7-bit default alphabet (TS 23.038, 6.1.2.1), or 70 code units
 of UCS-2. A longer text is sent in segments, each with a header of 6 octets (TS 23.040, 9.2.3.24.1, with an 8-bit
 reference), which leaves 153 septets, or 67 code units. One character outside the GSM alphabet makes all of it UCS-2.
+No provider's document mentions the national language shift tables (TS 23.038, 6.2.1.2), so they are not reckoned with.
 """
 
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +22,11 @@ DEFAULT_ALPHABET = frozenset(
 
 EXTENSION = frozenset("\f^{}\\[~]|€")
 """TS 23.038, 6.2.1.1: each takes two septets, the escape and its own."""
+
+
+_NON_GSM = re.compile(f"[^{re.escape(''.join(sorted(DEFAULT_ALPHABET | EXTENSION)))}]")
+_EXTENDED = re.compile(f"[{re.escape(''.join(sorted(EXTENSION)))}]")
+_BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
 
 
 class Encoding(enum.StrEnum):
@@ -65,6 +72,22 @@ class Segments:
     forced_by: NonGsmCharacter | None
 
 
+def encoding_of(text: str) -> Encoding:
+    """The encoding that a text needs."""
+    return Encoding.UCS_2 if _NON_GSM.search(text) else Encoding.GSM_7
+
+
+def count_segments(text: str) -> int:
+    """The number of segments of a text, as in `segments_of`, for many texts: about a microsecond for most of them."""
+    encoding = encoding_of(text)
+    double = _EXTENDED if encoding is Encoding.GSM_7 else _BEYOND_BASIC_PLANE
+    if double.search(text):
+        return segments_of(text).count
+    if len(text) <= SINGLE_SEGMENT_UNITS[encoding]:
+        return 1 if text else 0
+    return -(-len(text) // MULTIPART_SEGMENT_UNITS[encoding])
+
+
 def segments_of(text: str) -> Segments:
     """The number of segments of a text, with its encoding and the cause of it."""
     non_gsm = _first_non_gsm(text)
@@ -77,15 +100,8 @@ def segments_of(text: str) -> Segments:
 
 
 def _first_non_gsm(text: str) -> NonGsmCharacter | None:
-    alphabet = DEFAULT_ALPHABET | EXTENSION
-    return next(
-        (
-            NonGsmCharacter(character, position)
-            for position, character in enumerate(text, 1)
-            if character not in alphabet
-        ),
-        None,
-    )
+    found = _NON_GSM.search(text)
+    return NonGsmCharacter(found.group(), found.start() + 1) if found else None
 
 
 def _size(character: str, encoding: Encoding) -> int:
