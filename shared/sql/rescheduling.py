@@ -1,0 +1,92 @@
+"""Rescheduling: messages that wait for a local window, after a change of what decides when it opens.
+
+That is the time zone of a client; a mailing's local window, default time zone or end; or the days of a calendar. A
+claim decides again in any case, so nothing is sent outside a window because of such a change. This is for messages that
+would otherwise wait too long. For one client it is done in the request. For whole mailings the request adds a row to
+`reschedule`, and a worker goes through their messages.
+
+Messages are locked by one statement and computed by the next, whose snapshot has what was committed meanwhile: a claim
+that postpones a message by the old values holds it until its commit.
+"""
+
+from __future__ import annotations
+
+from shared.domain.reasons import ReasonCode
+from shared.sql.local_windows import ARGUMENTS, effective_timezone
+
+# Mailings whose messages may wait for a local window. Those that are about to start count too: their launch may read
+# what is being changed before this transaction is committed.
+_MAY_WAIT = """settled_at IS NULL AND local_from IS NOT NULL
+    AND (launch_started_at IS NOT NULL OR start_datetime < now() + interval '1 minute')"""
+
+_REQUEST = f"""
+INSERT INTO reschedule (mailing_id)
+SELECT id FROM mailing WHERE {_MAY_WAIT}{{condition}} ORDER BY id
+ON CONFLICT (mailing_id) DO UPDATE SET requested_at = excluded.requested_at, last_message_id = 0
+"""  # noqa: S608  put together of constants
+
+# Request it for the mailings that have a calendar.
+REQUEST_FOR_CALENDAR = _REQUEST.format(condition=" AND holiday_calendar_id = %(calendar_id)s")
+
+# Request it for all mailings: the time zones of many clients have changed.
+REQUEST_FOR_ALL = _REQUEST.format(condition="")
+
+# Request it for one mailing, which has been launched. It may have no local window any more.
+REQUEST_FOR_MAILING = """
+INSERT INTO reschedule (mailing_id) VALUES (%(mailing_id)s)
+ON CONFLICT (mailing_id) DO UPDATE SET requested_at = excluded.requested_at, last_message_id = 0
+"""
+
+# Take the request that has waited longest. A mailing is `done` once all of its messages exist: those that a launch adds
+# later have larger ids than those that are there.
+TAKE_REQUEST = """
+SELECT request.mailing_id, last_message_id, launched_at IS NOT NULL AS is_launched,
+    mailing.id IS NULL OR settled_at IS NOT NULL AS is_over
+FROM reschedule AS request LEFT JOIN mailing ON mailing.id = request.mailing_id
+ORDER BY %(after)s >= request.mailing_id, request.mailing_id
+LIMIT 1
+FOR UPDATE OF request SKIP LOCKED
+"""
+
+# Lock the pending ones of a mailing's next messages. All of these are returned.
+LOCK_NEXT = """
+WITH next AS MATERIALIZED (
+    SELECT id FROM message WHERE mailing_id = %(mailing_id)s AND id > %(last_message_id)s ORDER BY id LIMIT %(limit)s
+), locked AS MATERIALIZED (
+    SELECT id FROM message
+    WHERE id = ANY(ARRAY(SELECT id FROM next)) AND status = 'pending'
+    ORDER BY id
+    FOR UPDATE
+)
+SELECT next.id, locked.id IS NOT NULL AS is_pending FROM next LEFT JOIN locked ON locked.id = next.id ORDER BY next.id
+"""
+
+# Lock the pending messages of a client, in the order of their ids as everywhere.
+LOCK_OF_CLIENT = """
+SELECT id FROM message WHERE client_id = %(client_id)s AND status = 'pending' ORDER BY id FOR UPDATE
+"""
+
+# Compute again when locked messages are due that wait for a local window: when it opens; at once if it is open, if
+# there is none any more, and if it does not open before the mailing's end, which a claim decides. Poison messages are
+# left alone, and messages that wait for anything else. Each pair of a mailing and a time zone is computed once.
+RESCHEDULE = f"""
+WITH waiting AS MATERIALIZED (
+    SELECT message.id, message.mailing_id, client.timezone
+    FROM message LEFT JOIN client ON client.id = message.client_id
+    WHERE message.id = ANY(%(ids)s::bigint[]) AND status = 'pending'
+        AND reason_code = '{ReasonCode.OUTSIDE_LOCAL_WINDOW}' AND due_at > now() AND due_at < 'infinity'
+), zone AS MATERIALIZED (
+    SELECT mailing.id AS mailing_id, found.timezone,
+        coalesce(next_permitted(now(), end_datetime, {effective_timezone("found.timezone")}, {ARGUMENTS}), now())
+            AS opens_at
+    FROM (SELECT DISTINCT mailing_id, timezone FROM waiting) AS found JOIN mailing ON mailing.id = found.mailing_id
+)
+UPDATE message
+SET due_at = opens_at
+FROM waiting JOIN zone ON zone.mailing_id = waiting.mailing_id AND zone.timezone IS NOT DISTINCT FROM waiting.timezone
+WHERE message.id = ANY(%(ids)s::bigint[]) AND message.id = waiting.id AND due_at <> opens_at
+"""  # noqa: S608  put together of constants
+
+ADVANCE = "UPDATE reschedule SET last_message_id = %(last_message_id)s WHERE mailing_id = %(mailing_id)s"
+
+END_REQUEST = "DELETE FROM reschedule WHERE mailing_id = %(mailing_id)s"
