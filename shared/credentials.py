@@ -7,6 +7,7 @@ one encrypts, all of them decrypt. So a key is replaced by adding a new one befo
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.config import environment
 from shared.errors import ConfigurationError
@@ -35,6 +38,7 @@ class CredentialCipher:
                 f"{source}: each key must be 32 bytes in URL-safe base64; "
                 "`flask --app api make-credentials-key FILE` makes one."
             ) from None
+        self._keys = [base64.urlsafe_b64decode(key) for key in keys]
 
     @classmethod
     def from_environment(cls) -> CredentialCipher:
@@ -59,6 +63,13 @@ class CredentialCipher:
     def has_key(self) -> bool:
         """Whether there is a key."""
         return self._fernet is not None
+
+    def derived_keys(self, purpose: bytes) -> list[bytes]:
+        """A key of 32 bytes for another purpose from each of the keys, in their order (HKDF with SHA-256, RFC 5869).
+
+        It reveals neither the key that it is derived from, nor those of other purposes.
+        """
+        return [HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key) for key in self._keys]
 
     def encrypt(self, credentials: Mapping[str, str]) -> str:
         """The credentials as they are stored. Raises UnreadableCredentialsError without a key."""

@@ -19,7 +19,7 @@ class ConfigurationError(GonetsError):
 class CodedError(GonetsError):
     """An error with a code and its parameters, which `sentence` has too."""
 
-    def __init__(self, code: ErrorCode, **parameters: str | int) -> None:
+    def __init__(self, code: ErrorCode, /, **parameters: str | int) -> None:
         self.code, self.sentence = code, code(**parameters)
         super().__init__(self.sentence)
 
@@ -31,7 +31,7 @@ class NotFound(CodedError):
 class FieldError(CodedError):
     """A request that contradicts itself or the ledger in one of its fields; `field` names it."""
 
-    def __init__(self, field: str, code: ErrorCode, **parameters: str | int) -> None:
+    def __init__(self, field: str, code: ErrorCode, /, **parameters: str | int) -> None:
         super().__init__(code, **parameters)
         self.field = field
 

@@ -27,6 +27,13 @@ LEDGER_PARTITIONS = (1, 3)
 FAILOVER = (1, 4)
 """One worker at a time decides which gateways are available, and assigns paths to them."""
 
+RECEIPTS = (1, 5)
+"""Shared by what records providers' ids, exclusive for what sets receipts aside as orphans: a receipt and the id that
+it refers to never miss each other."""
+
+INBOUND = (1, 6)
+"""One worker at a time puts inbound messages together: another one would not see the parts that the first one takes."""
+
 MIGRATIONS = (2, 1)
 """One process at a time migrates."""
 
@@ -35,3 +42,6 @@ BOOTSTRAP_KEY = (2, 2)
 
 ROUTING = (2, 3)
 """One request at a time changes gateways or routes: each checks what the others list."""
+
+CONSENTS = (2, 4)
+"""One request at a time adds consents, and adds none that is recorded already."""

@@ -15,6 +15,12 @@ MIN_PHONE_NUMBER, MAX_PHONE_NUMBER = 10 ** (MIN_DIGITS - 1), 10**MAX_DIGITS - 1
 MAX_LABEL = 100
 """Characters of a tag, and of a mailing's mark, which is compared with it."""
 
+MAX_TAGS = 100
+"""Tags of a client."""
+
+MAX_EXTERNAL_ID = 200
+"""Characters of an id in another system."""
+
 TIMEZONES = frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
 """The IANA names, without those that name a setting of the machine and no place."""
 

@@ -15,6 +15,7 @@ from phonenumbers import (
     PhoneNumberDesc,
     PhoneNumberFormat,
     PhoneNumberType,
+    length_of_national_destination_code,
 )
 
 MIN_DIGITS, MAX_DIGITS = 7, 15
@@ -170,3 +171,27 @@ def possible_lengths() -> dict[str, frozenset[int]]:
             begun = code if len(code) == 3 else f"{code}{rest:0{3 - len(code)}}"
             found.setdefault(begun, set()).update(within)
     return {begun: frozenset(lengths) for begun, lengths in found.items()}
+
+
+def destination_code(number: str) -> str | None:
+    """The national destination code of a number in international form: of a mobile one, the operator's code.
+
+    None if the country's numbers have none. Where a number was ported to another operator, the code stays.
+    """
+    parsed = _parsed(f"+{number}", None)
+    if parsed is None:
+        return None
+    return number[len(str(parsed.country_code)) :][: length_of_national_destination_code(parsed)] or None
+
+
+def only_timezone(number: str) -> str | None:
+    """The IANA time zone of a number in international form; None if its country and area have several, or none.
+
+    The numbers of mobile phones are of a country as a whole: in Russia or Spain they do not tell the time zone.
+    """
+    # Its 7 MB of data are loaded only when they are needed.
+    from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
+
+    parsed = _parsed(f"+{number}", None)
+    found = () if parsed is None else time_zones_for_number(parsed)
+    return found[0] if len(found) == 1 and found[0] != UNKNOWN_TIMEZONE else None

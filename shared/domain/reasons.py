@@ -49,15 +49,28 @@ class ReasonCode(enum.StrEnum):
     """No response, or an incomplete one; `words` has the system's error."""
     TEXT_NOT_ENCODABLE = "text_not_encodable"
     TEXT_MISSING = "text_missing"
+    MISSING_VALUE = "missing_value"
+    """The text of the template shows a field of which the client has no value; `field` names it."""
+    TEXT_EMPTY = "text_empty"
+    TEXT_OVER_LIMIT = "text_over_limit"
+    TEXT_UNREADABLE = "text_unreadable"
     INTERNAL_ERROR = "internal_error"
     LEASE_EXPIRED = "lease_expired"
     SENT_MEANWHILE = "sent_meanwhile"
     WINDOW_CLOSED = "window_closed"
     MAILING_CANCELLED = "mailing_cancelled"
     CLIENT_REMOVED = "client_removed"
+    NUMBER_ERASED = "number_erased"
     RESOLVED_ARRIVED = "resolved_arrived"
     RESOLVED_NOT_ARRIVED = "resolved_not_arrived"
     RESTORED = "restored"
+    RECEIPT_CAME = "receipt_came"
+    SUPPRESSED = "suppressed"
+    NO_CONSENT = "no_consent"
+    TIMEZONE_UNKNOWN = "timezone_unknown"
+    NO_LOCAL_TIME = "no_local_time"
+    OUTSIDE_LOCAL_WINDOW = "outside_local_window"
+    OVER_CAP = "over_cap"
 
 
 SENTENCES = {
@@ -90,18 +103,43 @@ SENTENCES = {
     ReasonCode.CONNECTION_FAILED: "No answer from the gateway",
     ReasonCode.TEXT_NOT_ENCODABLE: "The text cannot be encoded in UTF-8",
     ReasonCode.TEXT_MISSING: "The mailing's text is missing; no request left",
+    ReasonCode.MISSING_VALUE: "The client has no value of the field %(field)s; no request left",
+    ReasonCode.TEXT_OVER_LIMIT: "The text of the template is too long for this client; no request left",
+    ReasonCode.TEXT_EMPTY: "The text of the template is empty for this client; no request left",
+    ReasonCode.TEXT_UNREADABLE: "The mailing's template can't be read; no request left",
     ReasonCode.INTERNAL_ERROR: "An error of ours while it was sent",
     ReasonCode.LEASE_EXPIRED: "The lease expired before the worker recorded a result",
     ReasonCode.SENT_MEANWHILE: "An earlier attempt turned out to be accepted while this one was in flight",
     ReasonCode.WINDOW_CLOSED: "The window closed",
     ReasonCode.MAILING_CANCELLED: "The mailing was cancelled",
     ReasonCode.CLIENT_REMOVED: "The client was removed",
+    ReasonCode.NUMBER_ERASED: "The data about the number was erased",
     ReasonCode.RESOLVED_ARRIVED: "A person said that it had arrived",
     ReasonCode.RESOLVED_NOT_ARRIVED: "A person said that it had not arrived",
     ReasonCode.RESTORED: "The database was restored from a backup; it may have been sent before",
+    ReasonCode.RECEIPT_CAME: "A receipt says that the gateway has it",
+    ReasonCode.SUPPRESSED: "The number is suppressed: it must not be written to",
+    ReasonCode.NO_CONSENT: "There is no consent to marketing from this number",
+    ReasonCode.TIMEZONE_UNKNOWN: "The time zone of the client is not known, and the mailing has no default",
+    ReasonCode.NO_LOCAL_TIME: "The local window does not open for this client before the mailing's end",
+    ReasonCode.OUTSIDE_LOCAL_WINDOW: "It waits until the local window opens for this client",
+    ReasonCode.OVER_CAP: "The number has had as many marketing messages as a cap allows",
 }
 """A sentence for each code, without its full stop: the parameter `words` may follow in brackets."""
 
+WITHOUT_TEXT = (ReasonCode.MISSING_VALUE, ReasonCode.TEXT_EMPTY, ReasonCode.TEXT_OVER_LIMIT)
+"""Why a template made no text for a client. No request of such a message has ever left, since what is fixed at its
+first claim makes the same text in every attempt, or none."""
+
+BY_RULES = (
+    ReasonCode.SUPPRESSED,
+    ReasonCode.NO_CONSENT,
+    ReasonCode.TIMEZONE_UNKNOWN,
+    ReasonCode.NO_LOCAL_TIME,
+    ReasonCode.OUTSIDE_LOCAL_WINDOW,
+    ReasonCode.OVER_CAP,
+)
+"""Why a claim takes messages back that it has just leased."""
 
 REFUSED_WITHOUT_WORDS = "The gateway refused it without a word"
 """The sentence of PROVIDER_SAID if the provider said nothing."""
@@ -138,7 +176,9 @@ def sentence(
         text = translate(SENTENCES[ReasonCode(code)])
     except ValueError:
         text = code
-    if code == ReasonCode.PROVIDER_SAID:
+    if code == ReasonCode.MISSING_VALUE:
+        text %= {"field": given.get("field", "")}
+    elif code == ReasonCode.PROVIDER_SAID:
         text = f"{text} {words}" if words else translate(REFUSED_WITHOUT_WORDS)
     elif words:
         text = f"{text} ({words})"

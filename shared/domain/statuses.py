@@ -37,5 +37,23 @@ class OnUnknown(enum.StrEnum):
     HOLD = "hold"
 
 
+class MailingKind(enum.StrEnum):
+    """What a mailing is to its recipients: which suppressions, caps and consents concern it."""
+
+    MARKETING = "marketing"
+    SERVICE = "service"
+    """Messages that the recipient needs: of an order, an appointment, an outage. Caps do not count them."""
+    REPLY = "reply"
+    """An answer to a message of the recipient's own, such as the confirmation of an opt-out. Only Gonets makes them."""
+
+
+class OverCap(enum.StrEnum):
+    """What becomes of a message to a number that has had as many messages as its cap allows."""
+
+    WAIT = "wait"
+    """It waits until the cap allows it."""
+    CANCEL = "cancel"
+
+
 OPEN_STATUSES = (MessageStatus.PENDING, MessageStatus.SENDING)
 """The statuses of messages that have not ended."""

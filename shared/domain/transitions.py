@@ -27,6 +27,7 @@ class MessageCause(enum.StrEnum):
 
     LAUNCHED = "its mailing was launched"
     TEST_SENT = "a test send was requested"
+    KEYWORD_ANSWERED = "the client wrote a keyword, to which it is the reply"
     CLAIMED = "it was due, and was claimed"
     RELEASED = "it was released: no request was sent"
     RETRIED_LATER = "it was not accepted, or may not have been, and will be retried"
@@ -35,9 +36,13 @@ class MessageCause(enum.StrEnum):
     ENDED_IN_DOUBT = "it may have been accepted, and will not be retried"
     LEASE_EXPIRED = "the lease expired"
     ACCEPTED_LATE = "a late acceptance was recorded"
+    RECEIPT_CAME = "a receipt said that the gateway has it"
     WINDOW_CLOSED = "the window closed"
     MAILING_CANCELLED = "the mailing was cancelled"
     CLIENT_REMOVED = "the client was removed"
+    NUMBER_ERASED = "the data about its number was erased"
+    SUPPRESSED = "the number was suppressed, or its last consent withdrawn"
+    RULED_OUT = "a rule forbids it: a suppression, missing consent, the local window, or a cap"
     RETRIED = "a retry was requested"
     RESOLVED = "its outcome was set"
     RESTORED = "the database was restored from a backup"
@@ -49,8 +54,12 @@ class MailingCause(enum.StrEnum):
 
     ADDED = "it was created"
     TEST_SENT = "it is a test send of another mailing"
+    KEYWORD_ANSWERED = "a keyword was answered"
     STARTED = "its start was reached"
     PAUSED = "it was paused"
+    NOT_LISTED = "its audience could not be listed"
+    APPROVAL_TAKEN_BACK = "a change took its approval back"
+    LIMIT_REACHED = "a spending limit was reached"
     RESUMED = "it was resumed"
     CANCELLED = "it was cancelled"
     FINISHED = "all its messages have ended"
@@ -86,6 +95,7 @@ def _message_moves() -> Iterable[MessageMove]:
     holder, worker, person, operator = Actor.HOLDER, Actor.WORKER, Actor.PERSON, Actor.OPERATOR
     yield MessageMove(None, pending, worker, MessageCause.LAUNCHED)
     yield MessageMove(None, pending, person, MessageCause.TEST_SENT)
+    yield MessageMove(None, pending, worker, MessageCause.KEYWORD_ANSWERED)
     yield MessageMove(pending, sending, worker, MessageCause.CLAIMED)
     # Only the holder of a claim moves its message, or any worker once the lease has expired.
     yield MessageMove(sending, pending, holder, MessageCause.RELEASED)
@@ -98,6 +108,9 @@ def _message_moves() -> Iterable[MessageMove]:
     # An acceptance is true whatever has happened since.
     for before in (pending, sending, failed, expired, cancelled, unknown):
         yield MessageMove(before, sent, worker, MessageCause.ACCEPTED_LATE)
+    # So is a receipt. While a message is being sent, the answer comes first.
+    for before in (pending, failed, expired, cancelled, unknown):
+        yield MessageMove(before, sent, worker, MessageCause.RECEIPT_CAME)
     # A message that may have been sent neither expires nor is cancelled: `end_unless_in_doubt`.
     for cause, end in ((MessageCause.WINDOW_CLOSED, expired), (MessageCause.MAILING_CANCELLED, cancelled)):
         yield MessageMove(pending, end, worker, cause)
@@ -105,6 +118,15 @@ def _message_moves() -> Iterable[MessageMove]:
     for actor in (person, worker):
         yield MessageMove(pending, cancelled, actor, MessageCause.CLIENT_REMOVED)
         yield MessageMove(pending, unknown, actor, MessageCause.CLIENT_REMOVED)
+        yield MessageMove(pending, cancelled, actor, MessageCause.NUMBER_ERASED)
+        yield MessageMove(pending, unknown, actor, MessageCause.NUMBER_ERASED)
+    for actor in (person, worker):
+        yield MessageMove(pending, cancelled, actor, MessageCause.SUPPRESSED)
+        yield MessageMove(pending, unknown, actor, MessageCause.SUPPRESSED)
+    for end in (failed, expired, cancelled):
+        yield MessageMove(None, end, worker, MessageCause.RULED_OUT)
+        yield MessageMove(pending, end, worker, MessageCause.RULED_OUT)
+    yield MessageMove(pending, unknown, worker, MessageCause.RULED_OUT)
     yield MessageMove(failed, pending, person, MessageCause.RETRIED)
     yield MessageMove(unknown, pending, person, MessageCause.RETRIED)
     yield MessageMove(unknown, sent, person, MessageCause.RESOLVED)
@@ -121,10 +143,14 @@ def _mailing_moves() -> Iterable[MailingMove]:
     worker, person, operator = Actor.WORKER, Actor.PERSON, Actor.OPERATOR
     yield MailingMove(None, scheduled, person, MailingCause.ADDED)
     yield MailingMove(None, running, person, MailingCause.TEST_SENT)
+    yield MailingMove(None, running, worker, MailingCause.KEYWORD_ANSWERED)
     yield MailingMove(scheduled, running, worker, MailingCause.STARTED)
     for before in (scheduled, running):
         yield MailingMove(before, paused, person, MailingCause.PAUSED)
         yield MailingMove(before, paused, operator, MailingCause.RESTORED)
+    yield MailingMove(running, paused, worker, MailingCause.NOT_LISTED)
+    yield MailingMove(running, paused, person, MailingCause.APPROVAL_TAKEN_BACK)
+    yield MailingMove(running, paused, worker, MailingCause.LIMIT_REACHED)
     # Back to the status before the pause: scheduled until the launch has begun.
     yield MailingMove(paused, scheduled, person, MailingCause.RESUMED)
     yield MailingMove(paused, running, person, MailingCause.RESUMED)
@@ -135,6 +161,7 @@ def _mailing_moves() -> Iterable[MailingMove]:
         # Once it is launched, removing it cancels and hides it.
         yield MailingMove(before, cancelled, person, MailingCause.REMOVED)
     yield MailingMove(finished, running, person, MailingCause.MESSAGES_RETRIED)
+    yield MailingMove(finished, running, worker, MailingCause.KEYWORD_ANSWERED)
     yield MailingMove(finished, running, operator, MailingCause.REOPENED)
     # A removed mailing: the rest of its messages is cancelled, not sent.
     yield MailingMove(finished, cancelled, operator, MailingCause.REOPENED)

@@ -7,7 +7,9 @@ move a claimed message name the pair, so a claim that has ended moves nothing.
 
 from __future__ import annotations
 
+from shared.domain.reasons import WITHOUT_TEXT
 from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
+from shared.sql.templates import VALUES_OF_MESSAGE
 
 # Lease messages for a gateway, which were taken out of the queue in the same transaction, if they still are as their
 # batch says.
@@ -21,18 +23,33 @@ UPDATE message
 SET status = 'sending',
     attempts = attempts + 1,
     text_revision = coalesce(text_revision, (SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)),
-    claim_id = held.id,
+    claim_id = held.id,{values}
     gateway_id = %(gateway_id)s
 FROM held
 WHERE message.id = ANY(%(ids)s) AND status = 'pending' AND {due} AND {not_elsewhere}
 RETURNING message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, text_revision,
-    claim_id
+    {returned} AS text_values, claim_id
 """
 
-# A message in doubt goes to no other gateway than the one that may have it.
-CLAIM = _CLAIM.format(poison="false", due="due_at <= now()", not_elsewhere=NOT_IN_DOUBT_ELSEWHERE)
+# The values that a template is filled in with are fixed with the text: in the same statement, so that the client is
+# there whose message is still pending, and never changed afterwards.
+_VALUES = f"""
+    text_values = coalesce(text_values, {VALUES_OF_MESSAGE}),"""
 
-CLAIM_POISON_MESSAGE = _CLAIM.format(poison="true", due="due_at = 'infinity'", not_elsewhere=NOT_IN_DOUBT_ELSEWHERE)
+# A message in doubt goes to no other gateway than the one that may have it.
+_DUE = {"poison": "false", "due": "due_at <= now()", "not_elsewhere": NOT_IN_DOUBT_ELSEWHERE}
+CLAIM = _CLAIM.format(**_DUE, values="", returned="NULL::text[]")
+
+# The same for messages some of which are of personalised mailings.
+CLAIM_WITH_VALUES = _CLAIM.format(**_DUE, values=_VALUES, returned="text_values")
+
+CLAIM_POISON_MESSAGE = _CLAIM.format(
+    poison="true",
+    due="due_at = 'infinity'",
+    not_elsewhere=NOT_IN_DOUBT_ELSEWHERE,
+    values=_VALUES,
+    returned="text_values",
+)
 
 # The claims whose lease has expired. Locked, so that one worker reclaims them.
 FIND_EXPIRED = """
@@ -90,20 +107,29 @@ WHERE id = ANY(ARRAY(
 ))
 """
 
+_WITHOUT_TEXT = ", ".join(f"'{code}'" for code in WITHOUT_TEXT)
+
+# Whether no attempt before this one had a text: its template made none, until a person retried the message.
+NEVER_HAD_TEXT = f"""(attempts = 1 OR NOT in_doubt AND attempts - 1 = (
+        SELECT count(*) FROM attempt
+        WHERE message_id = message.id AND number < message.attempts AND reason_code IN ({_WITHOUT_TEXT})
+    ))"""  # noqa: S608  put together of constants
+
 # Release claims whose request certainly never left. They become as if never claimed, and changes for messages without
 # an attempt apply to them. The next claim has the same number, so the claim is compared.
-RELEASE = """
+RELEASE = f"""
 UPDATE message
 SET status = 'pending',
     attempts = attempts - 1,
-    text_revision = CASE attempts WHEN 1 THEN NULL ELSE text_revision END,
+    text_revision = CASE WHEN {NEVER_HAD_TEXT} THEN NULL ELSE text_revision END,
+    text_values = CASE WHEN {NEVER_HAD_TEXT} THEN NULL ELSE text_values END,
     gateway_id = CASE attempts WHEN 1 THEN NULL ELSE gateway_id END,
     phone_number = CASE attempts WHEN 1 THEN coalesce(client.phone_number, message.phone_number)
         ELSE message.phone_number END
 FROM unnest(%(ids)s::bigint[], %(claims)s::bigint[], %(clients)s::bigint[]) AS given(id, claim_id, client_id)
     LEFT JOIN client ON client.id = given.client_id
 WHERE message.id = ANY(%(ids)s) AND message.id = given.id AND status = 'sending' AND message.claim_id = given.claim_id
-"""
+"""  # noqa: S608  put together of constants
 
 # Complete the attempts of released claims that RECORD has ended meanwhile: there was no request.
 RELEASE_ATTEMPTS = """

@@ -1,4 +1,4 @@
-"""The counts of messages by mailing and status: sums of signed rows, which triggers on `message` add."""
+"""The counts of messages by mailing, status and delivery: sums of signed rows, which triggers on `message` add."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ WITH counted AS (
         WHERE id = ANY(ARRAY(SELECT id FROM counted WHERE settled OR rows > %(rows)s LIMIT 10000))
         FOR UPDATE SKIP LOCKED
     ))
-    RETURNING mailing_id, status, delta
+    RETURNING mailing_id, status, delivery, delta
 ), summed AS (
-    SELECT mailing_id, folded.status, sum(delta) AS delta, settled_at IS NOT NULL AS settled
+    SELECT mailing_id, folded.status, delivery, sum(delta) AS delta, settled_at IS NOT NULL AS settled
     FROM folded LEFT JOIN mailing ON mailing.id = mailing_id
-    GROUP BY mailing_id, folded.status, settled_at
+    GROUP BY mailing_id, folded.status, delivery, settled_at
 )
-INSERT INTO message_count_delta (mailing_id, status, delta, compacted)
-SELECT mailing_id, status, delta, settled FROM summed WHERE delta <> 0
+INSERT INTO message_count_delta (mailing_id, status, delivery, delta, compacted)
+SELECT mailing_id, status, delivery, delta, settled FROM summed WHERE delta <> 0
 UNION ALL
-SELECT NULL, status, sum(delta), false FROM summed WHERE settled GROUP BY status HAVING sum(delta) <> 0
+SELECT NULL, status, delivery, sum(delta), false
+FROM summed
+WHERE settled
+GROUP BY status, delivery
+HAVING sum(delta) <> 0
 """

@@ -8,9 +8,10 @@ from shared.sql.conditions import first_available
 ADD_GATEWAY = """
 WITH added AS (
     INSERT INTO gateway (name, provider, address, sender, options, credentials, rate, concurrency, receipts,
-        receipt_hours, segment_price, currency)
+        receipt_hours, poll_receipts, no_receipt_prefixes, min_delivery_percent, segment_price, currency)
     VALUES (%(name)s, %(provider)s, %(address)s, %(sender)s, %(options)s::jsonb, %(credentials)s, %(rate)s,
-        %(concurrency)s, %(receipts)s, %(receipt_hours)s, %(segment_price)s, %(currency)s)
+        %(concurrency)s, %(receipts)s, %(receipt_hours)s, %(poll_receipts)s, %(no_receipt_prefixes)s,
+        %(min_delivery_percent)s, %(segment_price)s, %(currency)s)
     RETURNING id
 ), available AS (
     INSERT INTO gateway_availability (gateway_id) SELECT id FROM added
@@ -18,6 +19,20 @@ WITH added AS (
     INSERT INTO path (gateway_ids, gateway_id) SELECT ARRAY[id], id FROM added
 )
 SELECT id FROM added
+"""
+
+# The gateways whose providers may call.
+READ_CALLABLE_GATEWAYS = """
+SELECT id, name, provider, address, sender, options, credentials, callback_token, revision
+FROM gateway
+WHERE removed_at IS NULL
+"""
+
+# Replace the secret part of the addresses that the provider calls. Workers compare the revision.
+RENEW_CALLBACK_ADDRESSES = """
+UPDATE gateway
+SET callback_token = DEFAULT, revision = revision + 1, updated_at = clock_timestamp()
+WHERE id = %(gateway_id)s
 """
 
 # Change the account. Workers compare the revision.
@@ -31,6 +46,9 @@ SET address = %(address)s,
     concurrency = %(concurrency)s,
     receipts = %(receipts)s,
     receipt_hours = %(receipt_hours)s,
+    poll_receipts = %(poll_receipts)s,
+    no_receipt_prefixes = %(no_receipt_prefixes)s,
+    min_delivery_percent = %(min_delivery_percent)s,
     segment_price = %(segment_price)s,
     currency = %(currency)s,
     revision = revision + 1,

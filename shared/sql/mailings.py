@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from shared.domain.reasons import ReasonCode
+from shared.sql.consents import is_consenting
+from shared.sql.local_windows import ARGUMENTS, effective_timezone
+from shared.sql.suppressions import ANY_IN_FORCE, is_suppressed
+
 # Start the mailings whose start has come. Clients that are added after this moment are not in the audience.
 START_MAILINGS = """
 UPDATE mailing
@@ -10,7 +15,7 @@ SET status = 'running',
     max_client_id = (SELECT coalesce(max(id), 0) FROM client)
 WHERE id IN (
     SELECT id FROM mailing
-    WHERE status = 'scheduled' AND start_datetime <= now()
+    WHERE status = 'scheduled' AND start_datetime <= now() AND (NOT requires_approval OR approved_at IS NOT NULL)
     ORDER BY start_datetime
     LIMIT 100
     FOR UPDATE SKIP LOCKED
@@ -19,12 +24,23 @@ RETURNING id
 """
 
 # Mailings that are being launched, the one with the fewest messages first: a small one never waits for a large one.
-# Paused and cancelled ones too: once a mailing has started, each client in its audience has a message.
+# Paused and cancelled ones too: once a mailing has started, each client in its audience has a message. `stage` is one
+# of LaunchStage (worker/maintenance/launcher.py).
 FIND_LAUNCHING = """
-SELECT id FROM mailing
+SELECT id, CASE
+    WHEN audience_frozen_at IS NOT NULL THEN 'listed'
+    WHEN mark <> '' AND excluded_segment_ids = '{}' THEN 'marked'
+    WHEN audience_failed_at IS NULL THEN 'unlisted'
+    WHEN status = 'cancelled' OR end_datetime <= now() THEN 'missed'
+    ELSE 'failed' END AS stage
+FROM mailing
 WHERE launch_started_at IS NOT NULL AND settled_at IS NULL AND launched_at IS NULL
 ORDER BY audience, id
 """
+
+# Lock a mailing as all changes of it do, and as claims do, which share the lock (shared/locks.py). A statement of its
+# own, before those that read or change the mailing's row.
+LOCK_MAILING = "SELECT pg_advisory_xact_lock(%(mailing_id)s)"
 
 # Lock the launch of a mailing: one worker at a time launches it. Not a row lock, which would keep claims waiting for
 # the whole chunk. (shared/locks.py has the space of such locks.)
@@ -32,25 +48,106 @@ LOCK_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%(mailing_id)s) AS locked"
 
 # The progress of a launch. To be read once the launch is locked: before that, another worker may change it.
 #
-# `only_path` is the path of all its messages, if there is only one to choose from.
-READ_LAUNCH = """
-SELECT mark, last_client_id, max_client_id, route_id, coalesce(
+# `only_path` is the path of all its messages, if there is only one to choose from. What follows it are the
+# rules that concern it.
+READ_LAUNCH = f"""
+SELECT mark, last_client_id, max_client_id, route_id, exclude_unknown_after, coalesce(
     (SELECT path.id FROM path WHERE path.route_id IS NULL AND gateway_ids = ARRAY[mailing.gateway_id]),
     (SELECT min(path.id)
      FROM path JOIN route ON route.id = path.route_id
      WHERE weight > 0 AND (route.id = mailing.route_id OR (mailing.route_id IS NULL AND removed_at IS NULL))
-     HAVING count(*) = 1)) AS only_path
+     HAVING count(*) = 1)) AS only_path,
+    kind, requires_consent, local_from IS NOT NULL AS has_local_window,
+    {ANY_IN_FORCE} AS has_suppressions
 FROM mailing
 WHERE id = %(mailing_id)s AND launched_at IS NULL
-"""
+"""  # noqa: S608  put together of constants
+
+# The clients of a chunk, whose ids are the query `{ids}`, locked: what follows has them as they are by then.
+_CLIENTS = """clients AS MATERIALIZED (
+    SELECT client.id, phone_number, operator_code, timezone FROM client WHERE client.id = ANY(ARRAY({ids})){condition}
+{lock}
+)"""
+
+# The local window of the time zones that clients of a chunk have: when it opens for each. Computed once a chunk for
+# each zone, and not for each client.
+_OPENINGS = f"""openings AS MATERIALIZED (
+    SELECT zone.timezone, effective IS NOT NULL AS is_known,
+        next_permitted(now(), end_datetime, effective, {ARGUMENTS}) AS opens_at
+    FROM mailing CROSS JOIN (
+        SELECT DISTINCT timezone FROM clients WHERE %(has_local_window)s
+    ) AS zone CROSS JOIN LATERAL (SELECT {effective_timezone("zone.timezone")} AS effective) AS known
+    WHERE mailing.id = %(mailing_id)s
+)"""  # noqa: S608  put together of constants
+
+# What the statements that turn a chunk of clients into messages have in common.
+#
+# A message that a rule forbids has ended when it is added, with the reason: each client of the audience has a message.
+# One whose local window is closed is due when it opens. Claims apply the rules again (shared/sql/claim_rules.py): what
+# is recorded after this statement has begun, they see. Without rules the planner leaves all of that out.
+_ADD_MESSAGES = f"""INSERT INTO message (mailing_id, client_id, phone_number, path_id, due_at, status, ended_at,
+        reason_code)
+    SELECT %(mailing_id)s, client.id, phone_number,
+        coalesce(%(only_path)s, path_of(%(route_id)s, phone_number, operator_code, client.id)),
+        CASE WHEN ended.reason_code IS NULL THEN coalesce(opens_at, now()) ELSE now() END,
+        CASE ended.reason_code
+            WHEN '{ReasonCode.SUPPRESSED}' THEN 'cancelled'
+            WHEN '{ReasonCode.NO_CONSENT}' THEN 'cancelled'
+            WHEN '{ReasonCode.TIMEZONE_UNKNOWN}' THEN 'failed'
+            WHEN '{ReasonCode.NO_LOCAL_TIME}' THEN 'expired'
+            ELSE 'pending'
+        END::message_status,
+        CASE WHEN ended.reason_code IS NOT NULL THEN now() END,
+        coalesce(ended.reason_code, CASE WHEN opens_at > now() THEN '{ReasonCode.OUTSIDE_LOCAL_WINDOW}' END)
+    FROM clients AS client LEFT JOIN openings ON %(has_local_window)s AND openings.timezone = client.timezone
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN %(has_suppressions)s AND {is_suppressed("client.phone_number", "%(kind)s")}
+                    THEN '{ReasonCode.SUPPRESSED}'
+                WHEN %(requires_consent)s AND NOT {is_consenting("client.phone_number")}
+                    THEN '{ReasonCode.NO_CONSENT}'
+                WHEN %(has_local_window)s AND NOT is_known THEN '{ReasonCode.TIMEZONE_UNKNOWN}'
+                WHEN %(has_local_window)s AND opens_at IS NULL THEN '{ReasonCode.NO_LOCAL_TIME}'
+            END AS reason_code
+        ) AS ended"""  # noqa: S608  put together of constants
+LOCK_CHUNK = """    ORDER BY client.id
+    FOR KEY SHARE OF client"""
+END_CHUNK = """FROM (SELECT pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) FROM added) AS last) AS alone
+WHERE id = %(mailing_id)s
+RETURNING id AS mailing_id, (SELECT count(*) FROM added) AS added, launched_at IS NOT NULL AS launched, audience"""
+
+
+def add_messages(ids: str, condition: str = "") -> str:
+    """The parts `clients`, `openings` and `added` of a statement that turns clients into messages. `ids` is the query
+    of their ids, `condition` one that they must also meet.
+    """
+    return f"""{_CLIENTS.format(ids=ids, condition=condition, lock=LOCK_CHUNK)}, {_OPENINGS}, added AS (
+    {_ADD_MESSAGES}
+    RETURNING 1
+)"""
+
+
+def skipping_existing(statement: str) -> str:
+    """The same statement for an audience in which some clients already have a message.
+
+    A launch commits each chunk together with its progress, so this is needed only if `last_client_id` was set back by
+    hand. Looking for them in every chunk would cost a fifth of a launch.
+    """
+    existing = "SELECT FROM message WHERE message.client_id = client.id AND mailing_id = %(mailing_id)s"
+    return statement.replace(LOCK_CHUNK, f"      AND NOT EXISTS ({existing})\n{LOCK_CHUNK}")
+
+
+_NOT_LEFT_OUT = """
+      AND (%(exclude_unknown_after)s::int IS NULL OR unknown_subscriber_count < %(exclude_unknown_after)s)"""
 
 # Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
-# a chunk costs the same wherever in the audience it is. Locking the clients FOR KEY SHARE makes a removal or a change
-# of phone number wait for this chunk's commit, and then find the messages. The mailing's own row comes last, under its
+# a chunk costs the same wherever in the audience it is. Clients that are left out are in no message, nor in the
+# audience. Locking the clients FOR KEY SHARE makes a removal or a change of phone number wait for this chunk's commit,
+# and then find the messages. The mailing's own row comes last, under its
 # advisory lock like every change of it: otherwise claims that share the row could make this wait without end (see
 # _OPEN in shared/sql/queue.py). The lock comes after the count of the added messages, or claims would wait for the
 # whole chunk.
-LAUNCH_CHUNK = """
+LAUNCH_CHUNK = f"""
 WITH chunk AS (
     SELECT id FROM (
         (SELECT id FROM client WHERE tag = %(mark)s AND id > %(last_client_id)s AND id <= %(max_client_id)s
@@ -61,34 +158,15 @@ WITH chunk AS (
     ) AS matching
     ORDER BY id
     LIMIT %(chunk)s
-), added AS (
-    INSERT INTO message (mailing_id, client_id, phone_number, due_at, path_id)
-    SELECT %(mailing_id)s, id, phone_number, now(),
-        coalesce(%(only_path)s, path_of(%(route_id)s, phone_number, operator_code, id))
-    FROM client
-    WHERE id = ANY(ARRAY(SELECT id FROM chunk))
-    ORDER BY id
-    FOR KEY SHARE
-    RETURNING 1
-)
+), {add_messages("SELECT id FROM chunk", _NOT_LEFT_OUT)}
 UPDATE mailing
 SET last_client_id = coalesce((SELECT max(id) FROM chunk), last_client_id),
     audience = audience + (SELECT count(*) FROM added),
     launched_at = CASE WHEN (SELECT count(*) FROM chunk) < %(chunk)s THEN now() END
-FROM (SELECT pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) FROM added) AS last) AS alone
-WHERE id = %(mailing_id)s
-RETURNING id AS mailing_id, (SELECT count(*) FROM added) AS added, launched_at IS NOT NULL AS launched, audience
-"""
+{END_CHUNK}
+"""  # noqa: S608  put together of constants
 
-# The same for an audience in which some clients already have a message. A launch commits each chunk together with its
-# progress, so this is needed only if `last_client_id` was set back by hand. Looking for them in every chunk would cost
-# a fifth of a launch.
-LAUNCH_CHUNK_AGAIN = LAUNCH_CHUNK.replace(
-    "    ORDER BY id\n    FOR KEY SHARE",
-    """      AND NOT EXISTS (SELECT FROM message WHERE message.client_id = client.id AND mailing_id = %(mailing_id)s)
-    ORDER BY id
-    FOR KEY SHARE""",
-)
+LAUNCH_CHUNK_AGAIN = skipping_existing(LAUNCH_CHUNK)
 
 # Launch a test send as it is added: it runs, with one message to a client whose row is locked as by a launch. The
 # message takes the path of the mailing's gateway, if it is to test one, else that of its route.
@@ -142,10 +220,12 @@ RETURNING id, status, audience
 """  # noqa: S608  put together of constants
 
 # Set the status that a person's action leads to. A cancelled mailing ends by the clock, and not by now(), which is when
-# the transaction began: it may have waited for the mailing's lock since.
+# the transaction began: it may have waited for the mailing's lock since. A resumed one whose audience could not be
+# listed is listed again.
 SET_STATUS = """
 UPDATE mailing
 SET status = %(status)s::mailing_status,
+    audience_failed_at = CASE WHEN %(status)s::mailing_status <> 'running' THEN audience_failed_at END,
     ended_at = CASE WHEN %(status)s::mailing_status = 'cancelled' THEN clock_timestamp() END
 WHERE id = %(mailing_id)s
 """

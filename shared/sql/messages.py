@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from shared.domain.reasons import ReasonCode
+from shared.domain.erasure import ERASED_NUMBER
+from shared.domain.reasons import WITHOUT_TEXT, ReasonCode
 from shared.sql.conditions import end_unless_in_doubt
+
+_HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{code}'" for code in WITHOUT_TEXT))
 
 # Record attempts and move their messages: for the claim's holder only, with one exception. An acceptance that was
 # received is recorded as `sent` whatever has happened since, because it is true. A message must not occur twice in the
@@ -32,7 +35,7 @@ WITH attempted AS (
         coalesce(gateway, %(gateway)s) AS gateway,
         coalesce(result, 'accepted') AS result,
         CASE WHEN result IS NULL THEN %(provider_code)s ELSE provider_code END AS provider_code,
-        reason_code, reason_params, provider_message_id{columns},
+        reason_code, reason_params, provider_message_id{columns}{awaiting},
         coalesce(worker, %(worker)s) AS worker,
         coalesce(status, 'sent') AS status, status_reason_code, status_reason_params, delay, in_doubt, uncounted
     FROM json_to_recordset(%(attempted)s) AS attempted(
@@ -57,7 +60,7 @@ WITH attempted AS (
         sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
         ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
         reason_code = attempted.status_reason_code,
-        reason_params = attempted.status_reason_params
+        reason_params = attempted.status_reason_params{delivery}
     FROM attempted
     WHERE message.id = ANY(%(ids)s) AND message.id = attempted.message_id
       AND ((message.status = 'sending' AND message.attempts = attempted.number)
@@ -80,14 +83,17 @@ WITH attempted AS (
 SELECT id FROM moved WHERE attempts > number
 """
 
-RECORD = _RECORD.format(columns="", types="", values="")
+RECORD = _RECORD.format(columns="", types="", values="", awaiting="", delivery="")
 
-# The same for attempts of which some have a number of segments or a price. Most gateways have none, and each column of
-# the parameter costs time for every attempt.
-RECORD_WITH_PRICES = _RECORD.format(
+# The same for attempts of which some have a number of segments or a price, or whose messages await receipts. Most
+# gateways have nothing of that, and each column of the parameter costs time for every attempt.
+RECORD_WITH_DETAILS = _RECORD.format(
     columns=", segments, price",
-    types=", segments smallint, price numeric",
+    types=", segments smallint, price numeric, awaiting boolean",
     values=", segments = excluded.segments, price = excluded.price",
+    awaiting=", awaiting",
+    delivery=""",
+        delivery = CASE WHEN attempted.status = 'sent' AND attempted.awaiting THEN 'awaiting'::delivery END""",
 )
 
 # Add the attempts of other workers that RECORD has just ended, so that they are in the ledger even if those workers
@@ -117,15 +123,18 @@ LOCK_CLIENTS = """
 SELECT FROM client WHERE id = ANY(ARRAY(SELECT unnest(%(clients)s::bigint[]))) ORDER BY id FOR KEY SHARE
 """
 
-# End those of the messages that became pending again whose client was removed meanwhile. OFFSET 0 keeps the planner
-# from a join that reads all clients.
+# End those of the messages that became pending again whose client was removed, or whose number was erased, meanwhile.
+# OFFSET 0 keeps the planner from a join that reads all clients.
 CANCEL_WITHOUT_CLIENT = f"""
 UPDATE message
 SET status = {end_unless_in_doubt("'cancelled'")},
     ended_at = now(),
-    reason_code = '{ReasonCode.CLIENT_REMOVED}',
+    reason_code = CASE phone_number WHEN {ERASED_NUMBER} THEN '{ReasonCode.NUMBER_ERASED}'
+        ELSE '{ReasonCode.CLIENT_REMOVED}' END,
     reason_params = NULL
-WHERE id = ANY(%(ids)s) AND status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id OFFSET 0)
+WHERE id = ANY(%(ids)s) AND status = 'pending' AND (
+    phone_number = {ERASED_NUMBER} OR NOT EXISTS (SELECT FROM client WHERE client.id = client_id OFFSET 0)
+)
 """  # noqa: S608  put together of constants
 
 # End the pending messages of a client who is being removed. They are locked in the order of their ids, as everywhere,
@@ -172,16 +181,21 @@ WHERE id = ANY(%(ids)s) AND status = 'pending' AND due_at > now() AND due_at < '
 
 # Make messages pending again, with the full number of attempts. Those made so far stay in the ledger. The status is
 # compared again: an acceptance may have come since the messages were listed.
-RETRY_MESSAGES = """
+#
+# A message whose template made no text has never left with one: it gets the present text and values. One whose number
+# was erased has nobody to go to.
+RETRY_MESSAGES = f"""
 UPDATE message
 SET status = 'pending',
+    text_revision = CASE WHEN {_HAD_NO_TEXT} THEN NULL ELSE text_revision END,
+    text_values = CASE WHEN {_HAD_NO_TEXT} THEN NULL ELSE text_values END,
     due_at = now(),
     ended_at = NULL,
     reason_code = NULL,
     reason_params = NULL,
     uncounted_attempts = attempts
-WHERE id = ANY(%(ids)s::bigint[]) AND status = %(status)s::message_status
-"""
+WHERE id = ANY(%(ids)s::bigint[]) AND status = %(status)s::message_status AND phone_number <> {ERASED_NUMBER}
+"""  # noqa: S608  put together of constants
 
 # A person confirms that an unknown message has arrived. (The clock and not now(), which is when the transaction began:
 # it may have waited for the mailing's lock since.)

@@ -67,13 +67,16 @@ WITH RECURSIVE found AS (
 SELECT mailing_id AS id FROM found WHERE mailing_id IS NOT NULL
 """
 
-# Lock those of the mailings that were settled `days` ago, and whose counts are final: they must be before the messages
-# go. A retry, which would make messages pending again, comes before or is rejected. What is just being changed is left
-# for the next check.
+# Lock those of the mailings that were settled `days` ago, and whose counts are final: they must be before the
+# messages go, so nothing of them may be awaited any more. A retry, which would make messages pending again, comes
+# before or is rejected. What is just being changed is left for the next check.
 LOCK_OLD_MAILINGS = """
 SELECT id FROM mailing
 WHERE id = ANY(%(ids)s) AND settled_at < now() - %(days)s * interval '1 day'
   AND NOT EXISTS (SELECT FROM message_count_delta WHERE mailing_id = mailing.id AND NOT compacted)
+  AND NOT EXISTS (
+    SELECT FROM message_count_delta WHERE mailing_id = mailing.id AND delivery = 'awaiting' HAVING sum(delta) > 0
+  )
 ORDER BY id
 FOR UPDATE SKIP LOCKED
 """

@@ -12,7 +12,9 @@ A claim is for one gateway, and takes only batches of the paths that are assigne
 from __future__ import annotations
 
 from shared import locks
+from shared.domain.reasons import ReasonCode
 from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
+from shared.sql.local_windows import ARGUMENTS, effective_timezone
 
 # The running mailings whose window is open and that have messages due, locked against changes.
 #
@@ -41,7 +43,11 @@ WITH running AS MATERIALIZED (
     ORDER BY random()
     LIMIT {mailings}
 ), open AS (
-    SELECT mailing.id, on_unknown, date_part('epoch', end_datetime - now()) AS window_left
+    SELECT mailing.id, on_unknown, personalised, date_part('epoch', end_datetime - now()) AS window_left,
+        local_from IS NOT NULL AS has_local_window, requires_consent,
+        kind = 'marketing' AND EXISTS (SELECT FROM message_cap) AS is_capped,
+        spending_limit IS NOT NULL OR kind <> 'reply' AND EXISTS (
+            SELECT FROM sending_rules WHERE daily_spending_limit IS NOT NULL) AS has_spending_limit
     FROM running JOIN mailing USING (id)
     WHERE CASE WHEN %(wait)s THEN pg_advisory_xact_lock_shared(running.id) IS NOT NULL
         ELSE pg_try_advisory_xact_lock_shared(running.id) END
@@ -57,7 +63,8 @@ _TAKE = """, emptied AS (
     SET message_ids = (SELECT rest FROM taken WHERE taken.id = queue_batch.id)
     WHERE id = ANY(ARRAY(SELECT id FROM taken WHERE cardinality(rest) > 0))
 )
-SELECT mailing_id, on_unknown, window_left, date_part('epoch', now()) AS now, message_ids
+SELECT mailing_id, on_unknown, personalised, window_left, has_local_window, requires_consent, is_capped,
+    has_spending_limit, date_part('epoch', now()) AS now, message_ids
 FROM taken JOIN open ON open.id = mailing_id
 """
 
@@ -173,7 +180,15 @@ TAKE_ANY_UNTRIED = _TAKE_ONE.format(
 # worker that sends nothing else meanwhile. Its lease shows that one is in flight: if it crashes its worker, no other
 # worker claims one until the lease expires.
 #
-# Those with the fewest attempts come first: messages that only shared a lease with the one that crashes workers.
+# Those with the fewest attempts come first: messages that only shared a lease with the one that crashes workers. Those
+# whose local window is closed are left alone, and those that a cap has put off come last: they stay due at `infinity`,
+# and would hold up the others.
+_LOCAL_WINDOW_IS_CLOSED = f"""EXISTS (
+            SELECT FROM mailing LEFT JOIN client ON client.id = message.client_id
+            WHERE mailing.id = message.mailing_id AND local_from IS NOT NULL AND next_permitted(
+                now(), end_datetime, {effective_timezone("client.timezone")}, {ARGUMENTS}
+            ) > now()
+        )"""
 TAKE_POISON_MESSAGE = _TAKE_ONE.format(
     due="due_at = 'infinity'",
     unless="""
@@ -181,7 +196,8 @@ TAKE_POISON_MESSAGE = _TAKE_ONE.format(
     candidates="""
             SELECT unnest(message_ids) FROM queue_batch
             WHERE mailing_id = open.id AND path_id = path.id AND due_at = 'infinity'""",
-    found="due_at = 'infinity' ORDER BY attempts, id",
+    found=f"""due_at = 'infinity' AND NOT {_LOCAL_WINDOW_IS_CLOSED}
+        ORDER BY reason_code IS NOT DISTINCT FROM '{ReasonCode.OVER_CAP}', attempts, id""",
 )
 
 # To be executed before TAKE_POISON_MESSAGE, as a separate statement: no other worker claims a poison message between
@@ -213,24 +229,36 @@ SELECT cancelled, message_ids FROM taken
 """
 
 # Take batches that are due later than any retry can be: the database's clock was set back since. (Those that are due at
-# infinity are poison messages.)
-TAKE_DUE_TOO_LATE = """
+# infinity are poison messages.) Messages that wait for a local window or a cap may be due until their mailing ends: no
+# step of the clock changes when that is. Messages of one batch wait for the same, so the first one tells; if it has
+# ended, the batch is taken, and claims decide about the others again.
+TAKE_DUE_TOO_LATE = f"""
 DELETE FROM queue_batch
 WHERE id = ANY(ARRAY(
     SELECT batch.id
-    FROM mailing CROSS JOIN path CROSS JOIN LATERAL (
+    FROM (
+        SELECT id, now() + %(wait)s * interval '1 second' AS latest,
+            CASE WHEN local_from IS NOT NULL OR kind = 'marketing' AND EXISTS (SELECT FROM message_cap)
+            THEN greatest(end_datetime, now()) END AS latest_waiting
+        FROM mailing
+        WHERE launch_started_at IS NOT NULL AND settled_at IS NULL
+    ) AS mailing CROSS JOIN path CROSS JOIN LATERAL (
         SELECT id FROM queue_batch
         WHERE mailing_id = mailing.id AND path_id = path.id
-            AND due_at > now() + %(wait)s * interval '1 second' AND due_at < 'infinity'
+            AND due_at < 'infinity' AND due_at > latest
+            AND (latest_waiting IS NULL OR due_at > latest_waiting OR NOT EXISTS (
+                SELECT FROM message
+                WHERE message.id = queue_batch.message_ids[1] AND status = 'pending'
+                    AND reason_code IN ('{ReasonCode.OUTSIDE_LOCAL_WINDOW}', '{ReasonCode.OVER_CAP}')
+            ))
         ORDER BY due_at, id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
     ) AS batch
-    WHERE launch_started_at IS NOT NULL AND settled_at IS NULL
     LIMIT %(limit)s
 ))
 RETURNING message_ids
-"""
+"""  # noqa: S608  put together of constants
 
 # Delete what is left of mailings that have settled: batches that name only messages that have ended.
 DELETE_SETTLED = "DELETE FROM queue_batch WHERE mailing_id = ANY(%(mailings)s)"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import ReasonCode
 from shared.gateways.base import DEFAULT_GATEWAY
+from shared.sql.templates import VALUES_OF_MESSAGE
 
 _LEASED = "message.id = ANY(ARRAY(SELECT unnest(message_ids) FROM claim)) AND message.status = 'sending'"
 
 _NOT_SETTLED = "mailing_id IN (SELECT id FROM mailing WHERE launch_started_at IS NOT NULL AND settled_at IS NULL)"
 
-_HAS_CLIENT = "EXISTS (SELECT FROM client WHERE client.id = message.client_id)"
+_HAS_CLIENT = f"""(message.phone_number <> {ERASED_NUMBER}
+    AND EXISTS (SELECT FROM client WHERE client.id = message.client_id))"""
 
 # Pause the mailings that are running or due to start.
 PAUSE_MAILINGS = """
@@ -24,8 +27,8 @@ WHERE id IN (
 RETURNING id
 """
 
-# Add the attempt of each leased message, with an unknown result. Where the client was removed, the lease is left as it
-# is: it has expired, and the next worker ends the message.
+# Add the attempt of each leased message, with an unknown result. Where the client was removed or the number was erased,
+# the lease is left as it is: it has expired, and the next worker ends the message.
 ADD_LEASED_ATTEMPTS = f"""
 INSERT INTO attempt (message_id, number, started_at, gateway, result, reason_code, worker)
 SELECT message.id, attempts, claimed_at, gateway, 'ambiguous', '{ReasonCode.RESTORED}', worker
@@ -52,15 +55,16 @@ FROM message
 WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
 """  # noqa: S608  put together of constants
 
-# Those messages are in doubt, with the text and the phone number that they had. The added attempt does not count
-# towards their limit.
+# Those messages are in doubt, with the text, its values and the phone number that they had. The added attempt does not
+# count towards their limit.
 MARK_PENDING_POSSIBLY_SENT = f"""
 UPDATE message
 SET in_doubt = TRUE,
     attempts = attempts + 1,
     uncounted_attempts = uncounted_attempts + 1,
     text_revision = coalesce(
-        message.text_revision, (SELECT mailing.text_revision FROM mailing WHERE mailing.id = message.mailing_id))
+        message.text_revision, (SELECT mailing.text_revision FROM mailing WHERE mailing.id = message.mailing_id)),
+    text_values = coalesce(message.text_values, {VALUES_OF_MESSAGE})
 WHERE status = 'pending' AND NOT in_doubt AND {_NOT_SETTLED}
 """  # noqa: S608  put together of constants
 

@@ -8,8 +8,9 @@ from shared.sql.conditions import first_available
 
 # The gateways that are not removed.
 READ_GATEWAYS = """
-SELECT id, name, provider, address, sender, options, credentials, rate, concurrency, segment_price, revision,
-    paused_at IS NOT NULL AS paused
+SELECT id, name, provider, address, sender, options, credentials, rate, concurrency, receipts,
+    receipts AND poll_receipts AS polls_receipts, no_receipt_prefixes, callback_token, segment_price, currency,
+    revision, paused_at IS NOT NULL AS paused
 FROM gateway
 WHERE removed_at IS NULL
 ORDER BY id
@@ -22,8 +23,9 @@ _STOPPED = ", ".join(f"'{state}'" for state in sorted(STOPPED))
 # Whether each gateway is healthy according to the last reports of the live workers: at least one has a lane
 # for it, and none has stopped sending to it. If some have stopped and others have not, the latter may be idle: an
 # acceptance shortly before decides. A gateway without a report is healthy if it is new, or no worker has reported yet.
+# Those in `collapsed` are not: they accept messages, and few of those arrive.
 _WELL = f"""
-    SELECT gateway.id, paused_at IS NULL AND removed_at IS NULL AND (
+    SELECT gateway.id, paused_at IS NULL AND removed_at IS NULL AND gateway.id <> ALL(%(collapsed)s) AND (
         SELECT CASE WHEN count(*) = 0 THEN updated_at > now() - {ALIVE_TIMEOUT} * interval '1 second' OR NOT EXISTS (
                 SELECT FROM worker_report WHERE at > now() - {ALIVE_TIMEOUT} * interval '1 second' AND NOT stopped)
             WHEN bool_and(has_stopped) THEN FALSE
@@ -61,7 +63,7 @@ WITH state AS ({_WELL}
             * interval '1 second' END
     RETURNING gateway_id, available, changed_at = now() AND (available OR well_since IS NULL) AS has_changed
 )
-SELECT name, available FROM changed JOIN gateway ON id = gateway_id WHERE has_changed
+SELECT id, name, available FROM changed JOIN gateway ON id = gateway_id WHERE has_changed
 """  # noqa: S608  put together of constants
 
 # Only one worker at a time changes availability and paths: taken before the two statements, until the end of the

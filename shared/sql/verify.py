@@ -22,13 +22,13 @@ WHERE number > 1
 WRONG_COUNTS = """
 SELECT DISTINCT mailing_id AS id
 FROM (
-    SELECT mailing_id, status, count(*) AS messages FROM message GROUP BY mailing_id, status
+    SELECT mailing_id, status, delivery, count(*) AS messages FROM message GROUP BY mailing_id, status, delivery
     UNION ALL
-    SELECT mailing_id, status, -sum(delta) FROM message_count_delta WHERE mailing_id IS NOT NULL
-    GROUP BY mailing_id, status
+    SELECT mailing_id, status, delivery, -sum(delta) FROM message_count_delta WHERE mailing_id IS NOT NULL
+    GROUP BY mailing_id, status, delivery
 ) AS counted
 WHERE NOT EXISTS (SELECT FROM mailing WHERE mailing.id = mailing_id AND purge_started_at IS NOT NULL)
-GROUP BY mailing_id, status
+GROUP BY mailing_id, status, delivery
 HAVING sum(messages) <> 0
 """
 
@@ -56,6 +56,14 @@ SELECT message.id
 FROM message LEFT JOIN (SELECT id AS claim_id, unnest(message_ids) AS id FROM claim) AS held
     ON held.id = message.id AND held.claim_id = message.claim_id
 WHERE status = 'sending' AND held.id IS NULL
+"""
+
+# Values are fixed with the text of a message, as many as the text has fields; a plain text has neither.
+WRONG_TEXT_VALUES = """
+SELECT message.id
+FROM message LEFT JOIN mailing_text
+    ON mailing_text.mailing_id = message.mailing_id AND mailing_text.revision = message.text_revision
+WHERE cardinality(text_values) IS DISTINCT FROM cardinality(fields)
 """
 
 WRONG_UNSENT = """
@@ -88,7 +96,7 @@ WHERE status = 'sent' AND reason_code IS DISTINCT FROM '{ReasonCode.RESOLVED_ARR
     SELECT FROM attempt
     WHERE message_id = id AND (result IN ('accepted', 'duplicate')
         OR reason_params ->> 'late_result' IN ('accepted', 'duplicate'))
-)
+) AND NOT EXISTS (SELECT FROM receipt WHERE message_id = id)
 """  # noqa: S608  put together of constants
 
 UNENDED_OF_SETTLED = """
@@ -96,6 +104,66 @@ SELECT message.id
 FROM message JOIN mailing ON mailing.id = mailing_id
 WHERE message.status IN ('pending', 'sending') AND settled_at IS NOT NULL
 """
+
+# Mailings.
+AUDIENCES_OF_SETTLED = """
+SELECT DISTINCT mailing_id AS id
+FROM mailing_audience
+WHERE NOT EXISTS (SELECT FROM mailing WHERE mailing.id = mailing_id AND settled_at IS NULL)
+"""
+
+WRONG_UNDELIVERED = """
+SELECT coalesce(message.id, message_id) AS id
+FROM (SELECT * FROM message WHERE delivery = 'undelivered') AS message
+    FULL JOIN message_undelivered ON message_id = message.id AND message_undelivered.mailing_id = message.mailing_id
+WHERE message.id IS NULL OR message_id IS NULL
+"""
+
+RECEIPTS_WITHOUT_MESSAGE = """
+SELECT DISTINCT message_id AS id FROM receipt WHERE NOT EXISTS (SELECT FROM message WHERE message.id = message_id)
+"""
+
+AWAITING_WITHOUT_DEADLINE = """
+SELECT message.id
+FROM message LEFT JOIN (SELECT unnest(message_ids) AS id, gateway_id FROM receipt_wait) AS listed
+    ON listed.id = message.id AND listed.gateway_id = message.gateway_id
+WHERE delivery = 'awaiting' AND listed.id IS NULL
+"""
+
+# A delivered message has a receipt that says so, and one without a receipt has no delivery that one would give.
+DELIVERY_WITHOUT_RECEIPT = """
+SELECT id
+FROM message
+WHERE delivery IN ('delivered', 'undelivered') AND NOT EXISTS (
+    SELECT FROM receipt WHERE message_id = id AND receipt.state::text = delivery::text
+)
+"""
+
+# Claims after a suppression was recorded do not take what it covers. A claim before it may send until its lease
+# expires, an hour later at most (LEASE_SECONDS). Nor does a suppression take longer than another hour to be committed.
+# Attempts that a restore has added say nothing of when they were. A gateway's own suppressions are left out: its
+# attempts are in the ledger by its name only.
+_LATEST_AFTER_SUPPRESSION = "interval '2 hours'"
+
+SENT_DESPITE_SUPPRESSION = f"""
+SELECT DISTINCT message.id
+FROM suppression
+    JOIN message ON message.phone_number = suppression.phone_number
+    JOIN mailing ON mailing.id = mailing_id
+    JOIN attempt ON message_id = message.id
+WHERE started_at > recorded_at + {_LATEST_AFTER_SUPPRESSION} AND (lifted_at IS NULL OR started_at < lifted_at)
+    AND (scope = 'everything' AND kind <> 'reply' OR scope = 'marketing' AND kind = 'marketing')
+    AND attempt.reason_code IS DISTINCT FROM '{ReasonCode.RESTORED}'
+"""  # noqa: S608  put together of constants
+
+# Suppressions are lifted and never deleted. Of one whose number was erased it cannot be told which number it was.
+SUPPRESSED_WITHOUT_SUPPRESSION = f"""
+SELECT message.id
+FROM message
+WHERE message.reason_code = '{ReasonCode.SUPPRESSED}' AND status IN ('cancelled', 'unknown')
+    AND NOT EXISTS (SELECT FROM suppression WHERE suppression.phone_number = message.phone_number)
+    AND NOT EXISTS (SELECT FROM suppression WHERE suppression.phone_number IS NULL)
+"""  # noqa: S608  put together of constants
 
 # What has been read, for the report.
 COUNT_ROWS = """
