@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random, SystemRandom
 
 from shared.errors import ConfigurationError
@@ -13,14 +13,19 @@ from worker.attempt_recorder import AttemptRecorder
 from worker.claimed_message import MessageGateway
 from worker.daily_report.mail_settings import MailSettings
 from worker.daily_report.report import DailyReport
-from worker.database import Database
+from worker.database import TRANSACTION_TIMEOUT, Database
 from worker.gateway_token import Token
+from worker.lanes.gateway_clients import GatewayClients
 from worker.lanes.lane_opener import LaneOpener
 from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
+from worker.maintenance.audience_lister import AudienceLister
+from worker.maintenance.audience_thread import AudienceThread
 from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.maintenance.thread import MaintenanceThread
+from worker.polling.receipt_poller import ReceiptPoller
+from worker.polling.thread import PollingThread
 from worker.settings import WorkerSettings
 from worker.telemetry.heartbeat import Heartbeat
 from worker.telemetry.metrics import Metrics
@@ -35,10 +40,15 @@ def assemble(settings: WorkerSettings, token: Token | None, stop: threading.Even
     opener = LaneOpener(settings, database, token, wake, random)
     lanes = LaneSet(database, opener.open, opener.describe)
     opener.lanes = lanes
+    gateways = lanes.gateways
+    unlisted = threading.Event()
+    maintenance = _maintenance(settings, stop, wake, random, metrics, gateways, unlisted)
     return WorkerLoop(
         database=database,
         lanes=lanes,
-        maintenance=_maintenance(settings, stop, wake, random, metrics, lanes.gateways),
+        maintenance=maintenance,
+        listing=_listing(settings, stop, unlisted, maintenance.notify_progress, metrics),
+        polling=_polling(settings, stop, metrics, gateways),
         reporter=StatusReporter(database, settings.name),
         metrics=metrics,
         stop=stop,
@@ -73,6 +83,7 @@ def _maintenance(
     random: Random,
     metrics: Metrics,
     gateways: Mapping[str, MessageGateway],
+    unlisted: threading.Event,
 ) -> MaintenanceThread:
     database = Database(settings.database_dsn, stop, f"gonets maintenance {settings.name}", metrics.count_retry)
     recorder = AttemptRecorder(lease_seconds=settings.lease_seconds, retries=settings.retries, random=random)
@@ -85,12 +96,37 @@ def _maintenance(
             retention_days=settings.retention_days,
             lease_seconds=settings.lease_seconds,
             longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
+            on_unlisted=unlisted.set,
         ),
         stop=stop,
         on_work_found=wake.set,
         metrics=metrics,
         poll_seconds=settings.poll_seconds,
     )
+
+
+def _listing(
+    settings: WorkerSettings,
+    stop: threading.Event,
+    unlisted: threading.Event,
+    on_listed: Callable[[], None],
+    metrics: Metrics,
+) -> AudienceThread:
+    timeout = settings.audience_timeout
+    name = f"gonets audiences {settings.name}"
+    database = Database(
+        settings.database_dsn, stop, name, metrics.count_retry, transaction_timeout=timeout + TRANSACTION_TIMEOUT
+    )
+    lister = AudienceLister(database, chunk=settings.launch_chunk, timeout=timeout, on_listed=on_listed)
+    return AudienceThread(lister, stop, unlisted)
+
+
+def _polling(
+    settings: WorkerSettings, stop: threading.Event, metrics: Metrics, gateways: Mapping[str, MessageGateway]
+) -> PollingThread:
+    database = Database(settings.database_dsn, stop, f"gonets polling {settings.name}", metrics.count_retry)
+    poller = ReceiptPoller(database, GatewayClients(settings), stop)
+    return PollingThread(poller, stop, lambda: any(gateway.polls for gateway in list(gateways.values())))
 
 
 def _metrics(settings: WorkerSettings) -> Metrics:

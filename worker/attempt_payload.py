@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from shared.domain.results import Result
+from shared.json_parameter import json_parameter
 from worker.attempt_decision import SENT, Transition
 from worker.claimed_message import AttemptResult
 from worker.parameters import bigints
@@ -66,6 +66,7 @@ def _accepted(decided: Decided, common: tuple[str, str, str], now: float) -> str
         or submitted.reason is not None
         or submitted.provider_message_id is not None
         or submitted.segments is not None
+        or message.gateway.receipts
         or (message.gateway.name, message.worker, submitted.code) != common
         or started is None
         or duration is None
@@ -91,6 +92,7 @@ def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:
         "reason_params": (submitted.reason and submitted.reason.parameters) or None,
         "provider_message_id": submitted.provider_message_id,
         "segments": submitted.segments,
+        "awaiting": message.awaits_receipt or None,
         "price": None if submitted.price is None else str(submitted.price),
         "worker": message.worker,
         "status": transition.status,
@@ -100,4 +102,4 @@ def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:
         "in_doubt": transition.in_doubt or None,
         "uncounted": transition.uncounted or None,
     }
-    return json.dumps({key: value for key, value in entry.items() if value is not None})
+    return json_parameter({key: value for key, value in entry.items() if value is not None})

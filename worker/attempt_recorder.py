@@ -15,7 +15,9 @@ from shared.sql import messages
 from worker.attempt_decision import Retries, decide
 from worker.attempt_payload import payloads
 from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.orphan_receipts import adopt_orphans
 from worker.parameters import bigints
+from worker.provider_opt_outs import suppress_opted_out
 from worker.rows import fetch_all
 
 
@@ -34,18 +36,27 @@ class AttemptRecorder:
         self._random = random
 
     def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
-        """Records attempts and moves their messages. Safe to repeat."""
+        """Records attempts and moves their messages. Safe to repeat.
+
+        A recipient who has opted out at the gateway is suppressed there.
+        """
         decided = [
             (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
         ]
         again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
-        priced = any(attempt.submitted.segments is not None for attempt in attempted)
+        detailed = any(
+            attempt.submitted.segments is not None or attempt.message.gateway.receipts for attempt in attempted
+        )
+        named = [attempt.message.message_id for attempt in attempted if _may_have_orphans(attempt)]
         with clients_locked(cursor, again):
             for parameters in payloads(decided, time.monotonic()):
-                cursor.execute(messages.RECORD_WITH_PRICES if priced else messages.RECORD, parameters)
+                cursor.execute(messages.RECORD_WITH_DETAILS if detailed else messages.RECORD, parameters)
                 if others := [message.id for message in fetch_all(cursor, SentMessage)]:
                     cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(others)})
             self._clear_poison_messages(cursor, attempted)
+        suppress_opted_out(cursor, attempted)
+        if named:
+            adopt_orphans(cursor, named)
 
     def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """For responses that came after the lease had expired: the message may have become a poison message."""
@@ -59,6 +70,11 @@ class AttemptRecorder:
                 "numbers": bigints(message.number for message in late),
             }
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
+
+
+def _may_have_orphans(attempt: AttemptResult) -> bool:
+    """Whether receipts may have come before the provider's id was known."""
+    return attempt.message.gateway.receipts and attempt.submitted.provider_message_id is not None
 
 
 @contextmanager

@@ -22,15 +22,23 @@ class TakenRow(NamedTuple):
 
     mailing_id: int
     on_unknown: str
+    personalised: bool
+    """Whether a text of it is a template."""
     window_left: float
     """Seconds until the mailing's window closes."""
+    has_local_window: bool
+    requires_consent: bool
+    is_capped: bool
+    """Whether caps limit its messages."""
+    has_spending_limit: bool
+    """Whether a limit concerns what its messages cost."""
     now: float
     """The time of the transaction, in seconds since 1970 (UTC)."""
     message_ids: list[int]
 
 
 class ClaimedRow(NamedTuple):
-    """A row of CLAIM and CLAIM_POISON_MESSAGE."""
+    """A row of CLAIM, CLAIM_WITH_VALUES and CLAIM_POISON_MESSAGE."""
 
     id: int
     attempts: int
@@ -40,6 +48,8 @@ class ClaimedRow(NamedTuple):
     uncounted_attempts: int
     in_doubt: bool
     text_revision: int
+    text_values: list[str | None] | None
+    """The values of the fields of its text; None for a plain text."""
     claim_id: int
 
 

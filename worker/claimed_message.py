@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
 
 from shared.domain.statuses import OnUnknown
 from shared.gateways.base import DEFAULT_GATEWAY, SubmitResult
@@ -39,9 +42,26 @@ class MessageGateway:
     """Seconds after an ambiguous attempt until the message can be looked up; None without look-ups."""
     look_up_within: float = math.inf
     """Seconds after an ambiguous attempt until which it can be looked up."""
+    receipts: bool = False
+    """Whether it is expected to report deliveries."""
+    polls: bool = False
+    """Whether it is asked for them."""
+    no_receipt_prefixes: tuple[str, ...] = ()
+    """Beginnings of phone numbers for which it reports none."""
 
 
 DEFAULT = MessageGateway(DEFAULT_GATEWAY)
+
+
+class Reservation(NamedTuple):
+    """The cost of an attempt, which spending limits count before it is made."""
+
+    amount: Decimal
+    currency: str
+    mailing_id: int | None
+    """The mailing, if it has a limit."""
+    day: date | None
+    """The day (UTC) that it counts for, if there is a daily limit."""
 
 
 # They are not frozen because there is one of each for every message, and frozen dataclasses take five times as long to
@@ -80,6 +100,8 @@ class ClaimedMessage:
     """The permit of its mailing: until when requests may leave."""
     gateway: MessageGateway = DEFAULT
     """The gateway that it was claimed for."""
+    reserved: Reservation | None = None
+    """What is reserved for this attempt; None without a spending limit."""
 
     @property
     def is_to_be_looked_up(self) -> bool:
@@ -92,6 +114,12 @@ class ClaimedMessage:
         """Whether it waited for a look-up because its mailing holds what is in doubt."""
         held = self.on_unknown is OnUnknown.HOLD and not self.gateway.deduplicates
         return self.in_doubt and held and self.gateway.look_up_after is not None
+
+    @property
+    def awaits_receipt(self) -> bool:
+        """Whether its delivery will be reported once it is accepted."""
+        gateway = self.gateway
+        return gateway.receipts and not str(self.phone_number).startswith(gateway.no_receipt_prefixes)
 
     def may_leave(self, now: float) -> bool:
         """Whether its request may leave at that monotonic time."""

@@ -65,11 +65,13 @@ class Database:
         stop: threading.Event,
         application_name: str,
         on_retry: Callable[[], None] | None = None,
+        transaction_timeout: float = TRANSACTION_TIMEOUT,
     ) -> None:
-        """`on_retry` is called before each retry of a transaction."""
+        """`on_retry` is called before each retry of a transaction. `transaction_timeout`: seconds that one may take."""
         self._dsn = dsn
         self._stop = stop
         self._on_retry = on_retry
+        self._transaction_timeout = transaction_timeout
         # Options in the URL come last, so they take precedence.
         options = f"{NO_JIT} {SERVER_TIMEOUTS} {parse_dsn(dsn).get('options', '')}".strip()
         name = application_name[:63]
@@ -112,7 +114,7 @@ class Database:
             self._connection = psycopg2.connect(self._dsn, **self._options)
             # Independent of the database's default: decisions after a lock need a snapshot that is newer than the lock.
             self._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
-            self._watchdog = ConnectionWatchdog(self._connection, TRANSACTION_TIMEOUT)
+            self._watchdog = ConnectionWatchdog(self._connection, self._transaction_timeout)
         begun = time.monotonic()
         try:
             with self._watchdog, self._connection, self._connection.cursor() as cursor:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from worker.claimed_message import AttemptResult
 from worker.database import TRANSIENT_ERRORS, Database
 from worker.lanes.lane_set import LaneSet
+from worker.maintenance.audience_thread import AudienceThread
 from worker.maintenance.thread import MaintenanceThread
+from worker.polling.thread import PollingThread
 from worker.telemetry.attempt_log import AttemptLog
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status_reporter import StatusReporter
@@ -21,6 +23,9 @@ BATCH_DELAY_SECONDS = 0.05
 SHORT_BATCH_DELAY_SECONDS = 0.005
 """Seconds for which results are collected into one batch: a transaction costs PostgreSQL as much as a hundred messages
 in it. The long delay applies while many claimed messages wait to be sent, the short one after a wait."""
+
+POLL_STOP_SECONDS = 1.0
+"""Seconds for which a stopping worker waits for a poll: what it would bring is asked for again."""
 
 BATCH_STEP_SECONDS = 0.01
 """Seconds between checks whether many of them still wait."""
@@ -42,11 +47,15 @@ class WorkerLoop:
         poll_seconds: float,
         stop_seconds: float,
         heartbeat: Callable[[], None],
+        polling: PollingThread | None = None,
+        listing: AudienceThread | None = None,
     ) -> None:
         """`wake` ends the wait between ticks: it is set along with `stop`, by senders, and by maintenance."""
         self._database = database
         self._lanes = lanes
         self._maintenance = maintenance
+        self._polling = polling
+        self._listing = listing
         self._reporter = reporter
         self._metrics = metrics
         metrics.statuses = lambda: lanes.statuses
@@ -63,6 +72,10 @@ class WorkerLoop:
             self._heartbeat()
             self._lanes.refresh()  # maintenance has to know of each gateway whether it can be asked
             self._maintenance.start()
+            if self._polling is not None:
+                self._polling.start()
+            if self._listing is not None:
+                self._listing.start()
             while not self._stop.is_set():
                 if not self.tick():
                     self._wait()
@@ -76,6 +89,8 @@ class WorkerLoop:
         finally:
             self._database.close()
             self._maintenance.join(self._stop_seconds)
+            if self._polling is not None:
+                self._polling.join(min(self._stop_seconds, POLL_STOP_SECONDS))
 
     def tick(self) -> bool:
         """One round. Returns whether it did anything, so that the next should follow at once."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from psycopg2.extensions import AsIs
 
@@ -12,3 +13,8 @@ def bigints(numbers: Iterable[int]) -> AsIs:
     expressions: that takes ten times as long.
     """
     return AsIs(f"'{{{','.join(map(str, numbers))}}}'::bigint[]")
+
+
+def bounded(numbers: Collection[int]) -> dict[str, Any]:
+    """An array of numbers, of which there is at least one, with the least and the greatest: `ids`, `first`, `last`."""
+    return {"ids": bigints(numbers), "first": min(numbers), "last": max(numbers)}

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import NamedTuple
@@ -18,29 +19,30 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.reasons import Reason, ReasonCode
-from shared.domain.results import Result
-from shared.gateways.base import DEFAULT_GATEWAY_ID, SubmitResult
+from shared.gateways.base import DEFAULT_GATEWAY_ID
 from shared.sql import claims, queue
+from worker import spending
 from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder, clients_locked
 from worker.claim_rows import ON_UNKNOWN, ClaimedRow, ClaimRow, TakenRow, delete_ended, lock_held
+from worker.claim_rules import apply_rules
 from worker.claimed_message import DEFAULT, AttemptResult, Claim, ClaimedMessage, MessageGateway
 from worker.database import Database
 from worker.lanes.account_refusals import EarlierRefusals
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import Permits
+from worker.message_bodies import bodies_of, refused
 from worker.open_claims import OpenClaims
 from worker.parameters import bigints
 from worker.rows import fetch_all
+from worker.spending import Pricing
 from worker.text_cache import TextCache
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PATHS = (1, 2)
 """The paths of an installation with one gateway: of the route `default`, and of the gateway `default` alone."""
-
-NO_TEXT = SubmitResult(Result.REFUSED, reason=Reason(ReasonCode.TEXT_MISSING))
 
 
 TAKE = {Pick.FIRST: queue.TAKE_DUE, Pick.LAST: queue.TAKE_LAST_DUE, Pick.ANY: queue.TAKE_ANY_UNTRIED}
@@ -70,6 +72,10 @@ class Claimed(NamedTuple):
     rows: list[ClaimedRow]
     mailings: dict[int, TakenRow]
     slots: list[Slot]
+    closes_in: dict[int, float] = {}
+    """Seconds after the claim until the local windows of messages that have one close."""
+    withdrawn: Mapping[ReasonCode, int] = {}
+    """How many messages were leased and must not be sent now, by the reasons."""
 
 
 NOTHING = Claimed([], {}, [])
@@ -117,13 +123,17 @@ class Queue:
         gateway: MessageGateway = DEFAULT,
         gateway_id: int = DEFAULT_GATEWAY_ID,
         open_claims: OpenClaims | None = None,
+        opt_out_url: str = "",
+        pricing: Pricing | None = None,
     ) -> None:
         """Durations are in seconds; `request_timeout` is the total deadline of one request.
 
-        The queues of one worker share `open_claims`: a claim that is not in it is released.
+        The queues of one worker share `open_claims`: a claim that is not in it is released. Without `opt_out_url`,
+        messages have no links to opt out. `pricing` has the prices of the gateway; None if they are not known.
         """
         self._database = database
         self._texts = TextCache(database)
+        self._opt_out_url = opt_out_url
         self._worker = worker
         self._lease_seconds = lease_seconds
         self._request_timeout = request_timeout
@@ -131,8 +141,13 @@ class Queue:
         self._rate_limiter = rate_limiter
         self._gateway = gateway
         self._gateway_id = gateway_id
+        self._pricing = pricing
         self.paths: Sequence[int] = DEFAULT_PATHS
         """The paths whose messages it claims: those that are assigned to its gateway now."""
+        self.may_have_more = False
+        """Whether the last claim has ended or postponed messages, so that others may be due behind them."""
+        self.taken_back: Counter[ReasonCode] = Counter()
+        """How many messages its claims have ended or postponed, by the rules that forbid them."""
         self._permits = Permits(database)
         self._open = OpenClaims() if open_claims is None else open_claims
 
@@ -191,7 +206,7 @@ class Queue:
             return
         try:
             messages = [attempt.message for attempt in attempted]
-            self._end(messages, lambda cursor: self.recorder.record(cursor, attempted))
+            self._end(messages, lambda cursor: self._record(cursor, attempted))
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             if len(attempted) == 1:
                 log.exception("attempt.not_recorded", extra=attempted[0].message.log_fields())
@@ -205,7 +220,7 @@ class Queue:
         """Releases claims whose request certainly never left."""
         released = list(claimed)
         if released:
-            self._end(released, lambda cursor: self._release(cursor, released))
+            self._end(released, lambda cursor: self._release_and_return(cursor, released))
 
     def refresh_permits(self) -> bool:
         """Reads, when it is due, whether the mailings of claimed messages run. Returns whether any does not."""
@@ -244,41 +259,75 @@ class Queue:
 
     def _messages(self, granted: Granted) -> list[ClaimedMessage]:
         """The messages of a claim, except those without a text."""
-        rows, mailings, slots = granted.claimed
+        rows, mailings, slots, closes_in, withdrawn = granted.claimed
+        self.may_have_more = bool(withdrawn)
+        self.taken_back.update(withdrawn)
         if not rows:
             return []
         claim = Claim(rows[0].claim_id, mailings[rows[0].mailing_id].now, granted.requested_at)
         closing = {mailing.mailing_id: claim.monotonic + mailing.window_left for mailing in mailings.values()}
         permits = self._permits.grant(closing, granted.read_at)
         texts = self._texts.get_many({(row.mailing_id, row.text_revision) for row in rows})
+        bodies = bodies_of(rows, texts)
         # The lease and the window are computed from before the claim was requested, so that they never end too late.
         lease_ends = claim.monotonic + self._lease_seconds - self._request_timeout
-        claimed = [
-            ClaimedMessage(
+        claimed, without = [], list[AttemptResult]()
+        for row, slot in zip(rows, slots, strict=True):
+            body = bodies[row.id]
+            message = ClaimedMessage(
                 message_id=row.id,
                 number=row.attempts,
                 mailing_id=row.mailing_id,
                 client_id=row.client_id,
                 phone_number=row.phone_number,
-                text=texts.get((row.mailing_id, row.text_revision), ""),
+                text=body if isinstance(body, str) else "",
                 uncounted=row.uncounted_attempts,
                 in_doubt=row.in_doubt,
                 on_unknown=ON_UNKNOWN[mailings[row.mailing_id].on_unknown],
                 worker=self._worker,
                 claim=claim,
                 start_from=slot.begins,
-                start_by=min(lease_ends, closing[row.mailing_id]),
+                start_by=min(lease_ends, closing[row.mailing_id], claim.monotonic + closes_in.get(row.id, math.inf)),
                 begin_by=slot.ends,
                 permit=permits[row.mailing_id],
                 gateway=self._gateway,
             )
-            for row, slot in zip(rows, slots, strict=True)
-        ]
+            if isinstance(body, Reason):
+                without.append(refused(message, body))
+            else:
+                claimed.append(message)
         if self._gateway.look_up_after is not None:
             self._read_doubt_ages([message for message in claimed if message.in_doubt])
-        without_text = [message for message in claimed if not message.text]
-        self._end_without_text(without_text)
-        return [message for message in claimed if message.text] if without_text else claimed
+        self.may_have_more = self.may_have_more or bool(without)
+        self.record(without)
+        limited = [message for message in claimed if mailings[message.mailing_id].has_spending_limit]
+        return self._reserve(claimed, limited) if limited else claimed
+
+    def _reserve(self, claimed: list[ClaimedMessage], limited: Sequence[ClaimedMessage]) -> list[ClaimedMessage]:
+        """Reserves the cost of the limited messages. Releases those that cost more than a limit allows, and pauses
+        their mailings. Returns the messages that may be submitted.
+        """
+        reserved = self._database.transaction(
+            lambda cursor: spending.reserve(cursor, limited, self._gateway.name, self._pricing)
+        )
+        for mailing_id, stop in reserved.stops.items():
+            if self._database.transaction(partial(spending.pause, mailing_id=mailing_id, stop=stop)):
+                code = str(stop.detail.code)
+                log.warning("mailing.limit_reached", extra={"mailing_id": mailing_id, "reason": code})
+        self.release(reserved.over)
+        self.may_have_more = self.may_have_more or bool(reserved.over)
+        over = {id(message) for message in reserved.over}
+        return [message for message in claimed if id(message) not in over]
+
+    def _record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
+        changed = spending.differences(cursor, attempted)
+        self.recorder.record(cursor, attempted)
+        spending.add(cursor, changed)
+
+    def _release_and_return(self, cursor: Cursor, released: Sequence[ClaimedMessage]) -> None:
+        returned = spending.returns(cursor, released)
+        self._release(cursor, released)
+        spending.add(cursor, returned)
 
     def _read_doubt_ages(self, in_doubt: Sequence[ClaimedMessage]) -> None:
         """Reads when the attempts were made that are to be looked up."""
@@ -292,12 +341,6 @@ class Queue:
         ages = dict(self._database.transaction(work))
         for message in in_doubt:
             message.doubt_age = ages.get(message.message_id, math.inf)
-
-    def _end_without_text(self, claimed: Sequence[ClaimedMessage]) -> None:
-        """Ends messages without a text. The text was deleted by hand, so a retry would not find it either."""
-        for message in claimed:
-            log.error("message.text_missing", extra=message.log_fields())
-        self.record([AttemptResult(message, NO_TEXT, started_at=message.claim.at, duration=0.0) for message in claimed])
 
     def _release_unacknowledged(self, cursor: Cursor) -> None:
         cursor.execute(claims.FIND_UNACKNOWLEDGED, {"worker": self._worker, "known": bigints(self._open.ids())})
@@ -315,9 +358,11 @@ class Queue:
         for wait in (False, True) if idle and self._rate_limiter is None else (False,):
             # A probe prefers certain messages; if there are none, it takes any due message.
             for statement in dict.fromkeys((TAKE[pick], queue.TAKE_DUE)):
-                rows, mailings = self._take_and_lease(cursor, statement, claims.CLAIM, limit, wait=wait)
-                if rows:
-                    return Claimed(rows, mailings, self._slots(cursor, len(rows)))
+                claimed = self._take_and_lease(cursor, statement, limit, wait=wait)
+                if claimed.rows:
+                    return claimed._replace(slots=self._slots(cursor, len(claimed.rows)))
+                if claimed.withdrawn:
+                    return claimed
         return NOTHING
 
     def _slots(self, cursor: Cursor, number: int) -> list[Slot]:
@@ -327,32 +372,37 @@ class Queue:
         cursor.execute(queue.LOCK_POISON_MESSAGES)
         if cursor.fetchone() != (True,):
             return NOTHING
-        rows, mailings = self._take_and_lease(
-            cursor, queue.TAKE_POISON_MESSAGE, claims.CLAIM_POISON_MESSAGE, 1, wait=False
-        )
-        return Claimed(rows, mailings, [ANY_TIME] * len(rows))
+        claimed = self._take_and_lease(cursor, queue.TAKE_POISON_MESSAGE, 1, wait=False, poison=True)
+        return claimed._replace(slots=[ANY_TIME] * len(claimed.rows))
 
-    def _take_and_lease(
-        self, cursor: Cursor, take: str, lease: str, limit: int, *, wait: bool
-    ) -> tuple[list[ClaimedRow], dict[int, TakenRow]]:
+    def _take_and_lease(self, cursor: Cursor, take: str, limit: int, *, wait: bool, poison: bool = False) -> Claimed:
         """Takes messages out of the queue and leases them. Goes on while all that were taken have ended since."""
         while True:
             wanted = {"limit": limit, "wait": wait, "gateway_id": self._gateway_id, "paths": bigints(self.paths)}
             cursor.execute(take, wanted)
             taken = fetch_all(cursor, TakenRow)
             if not taken:
-                return [], {}
+                return NOTHING
             given = {
                 "ids": bigints(message_id for row in taken for message_id in row.message_ids),
                 "worker": self._worker,
                 "gateway": self._gateway.name,
                 "gateway_id": self._gateway_id,
                 "lease": self._lease_seconds,
+                "opt_out_url": self._opt_out_url or None,
             }
+            if poison:
+                lease = claims.CLAIM_POISON_MESSAGE
+            else:
+                lease = claims.CLAIM_WITH_VALUES if any(row.personalised for row in taken) else claims.CLAIM
             cursor.execute(lease, given)
-            if rows := fetch_all(cursor, ClaimedRow):
-                return rows, {row.mailing_id: row for row in taken}
-            cursor.execute(claims.DELETE_EMPTY)
+            rows = fetch_all(cursor, ClaimedRow)
+            mailings = {row.mailing_id: row for row in taken}
+            checked = apply_rules(cursor, rows, mailings, self._gateway_id, self._lease_seconds)
+            if not checked.rows:
+                cursor.execute(claims.DELETE_EMPTY)
+            if rows:
+                return Claimed(checked.rows, mailings, [], checked.closes_in, checked.taken_back)
 
     def _release(self, cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> None:
         if not claimed:

@@ -6,12 +6,15 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import libpq_url
 from shared.errors import ConfigurationError
 from shared.gateways.addresses import Network, allowed_networks
+from shared.gateways.callback_addresses import IS_PUBLIC_URL
+from shared.opt_out_url import IS_OPT_OUT_URL
 from worker.attempt_decision import Retries
 
 NO_GATEWAY = "none"
@@ -38,6 +41,13 @@ class WorkerSettings:
     """Networks that are not of the internet, in which gateways of the database may be."""
     gateway_rate: float
     """Requests a second of all workers together; 0 is no limit."""
+    price_per_segment: Decimal = Decimal(0)
+    """Of a gateway without a price of its own; 0 if it is not known."""
+    price_currency: str = ""
+    public_url: str = ""
+    """The address of the API as providers see it, for their callbacks; empty if they cannot reach it."""
+    opt_out_url: str = ""
+    """The address before the tokens of links to opt out; empty if messages have none."""
     concurrency: int
     poll_seconds: float
     lease_seconds: float
@@ -47,6 +57,8 @@ class WorkerSettings:
     retry_max_seconds: float
     retry_after_max_seconds: float
     launch_chunk: int
+    audience_timeout: float
+    """Seconds that listing the audience of one mailing may take."""
     retention_days: float
     """Days that the messages of a settled mailing are kept; 0 means without a limit."""
     name: str
@@ -85,6 +97,10 @@ class WorkerSettings:
                 "gateway_proxy": env.str("GATEWAY_PROXY", None),
                 "gateway_networks": allowed_networks(env.str("GATEWAY_ALLOWED_NETWORKS", "")),
                 "gateway_rate": env.float("GATEWAY_RATE", 0.0, validate=between(0.0, 1_000_000.0)),
+                "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
+                "price_currency": env.str("PRICE_CURRENCY", ""),
+                "public_url": env.str("PUBLIC_URL", "", validate=IS_PUBLIC_URL),
+                "opt_out_url": env.str("OPT_OUT_URL", "", validate=IS_OPT_OUT_URL),
                 "concurrency": env.int("WORKER_CONCURRENCY", 256, validate=between(1, 4096)),
                 "poll_seconds": env.float("WORKER_POLL_SECONDS", 5.0, validate=between(0.05, 60.0)),
                 "lease_seconds": env.float("LEASE_SECONDS", 30.0, validate=between(1.0, 3600.0)),
@@ -94,6 +110,7 @@ class WorkerSettings:
                 "retry_max_seconds": env.float("RETRY_MAX_SECONDS", 300.0, validate=between(0.01, 86400.0)),
                 "retry_after_max_seconds": env.float("RETRY_AFTER_MAX_SECONDS", 900.0, validate=between(0.0, 86400.0)),
                 "launch_chunk": env.int("LAUNCH_CHUNK", 20_000, validate=between(1, 100_000)),
+                "audience_timeout": env.float("AUDIENCE_TIMEOUT", 300.0, validate=between(1.0, 86400.0)),
                 "retention_days": env.float("RETENTION_DAYS", 0.0, validate=between(0.0, 36_500.0)),
                 "name": _unique_name(env.str("WORKER_NAME", "") or socket.gethostname()),
                 "heartbeat_file": env.str("WORKER_HEARTBEAT_FILE", None),

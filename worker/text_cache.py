@@ -1,22 +1,38 @@
-"""A cache of the texts of mailings: a revision never changes, so it is read once, not once per message."""
+"""A cache of the texts of mailings: a revision never changes, so it is read once, not once per message.
+
+A template is compiled once, too.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared.domain.templates import StoredText
 from worker.database import Database
+from worker.rows import fetch_all
 
 MAX_ENTRIES = 1000
-"""Texts in the cache: of up to 1,600 characters each, so a few megabytes at most."""
+"""Texts in the cache: of up to 1,600 characters each, so a few megabytes at most, and templates a few times that."""
 
 READ_TEXTS = """
-SELECT mailing_id, revision, text
+SELECT mailing_id, revision, text, fields, field_types::text[]
 FROM mailing_text JOIN unnest(%s::bigint[], %s::int[]) AS wanted(mailing_id, revision) USING (mailing_id, revision)
 """
 
 Key = tuple[int, int]
+
+
+class TextRow(NamedTuple):
+    """A row of READ_TEXTS."""
+
+    mailing_id: int
+    revision: int
+    text: str
+    fields: list[str] | None
+    field_types: list[str] | None
 
 
 class TextCache:
@@ -24,9 +40,9 @@ class TextCache:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: OrderedDict[Key, str] = OrderedDict()
+        self._known: OrderedDict[Key, StoredText] = OrderedDict()
 
-    def get_many(self, keys: set[Key]) -> dict[Key, str]:
+    def get_many(self, keys: set[Key]) -> dict[Key, StoredText]:
         """The texts of these revisions; those that do not exist are left out."""
         missing = keys - self._known.keys()
         if missing:
@@ -38,11 +54,15 @@ class TextCache:
             self._known.popitem(last=False)
         return texts
 
-    def _read(self, keys: set[Key]) -> dict[Key, str]:
-        mailing_ids, revisions = zip(*keys, strict=True)
+    def _read(self, keys: set[Key]) -> dict[Key, StoredText]:
+        return self._database.transaction(lambda cursor: read_texts(cursor, keys))
 
-        def work(cursor: Cursor) -> dict[Key, str]:
-            cursor.execute(READ_TEXTS, (list(mailing_ids), list(revisions)))
-            return {(mailing_id, revision): text for mailing_id, revision, text in cursor.fetchall()}
 
-        return self._database.transaction(work)
+def read_texts(cursor: Cursor, keys: set[Key]) -> dict[Key, StoredText]:
+    """The texts of these revisions, of which there is at least one; those that do not exist are left out."""
+    mailing_ids, revisions = zip(*keys, strict=True)
+    cursor.execute(READ_TEXTS, (list(mailing_ids), list(revisions)))
+    return {
+        (row.mailing_id, row.revision): StoredText(row.text, row.fields, row.field_types)
+        for row in fetch_all(cursor, TextRow)
+    }

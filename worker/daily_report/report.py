@@ -11,7 +11,7 @@ import logging
 import smtplib
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from email.message import EmailMessage
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared.domain.delivery import Delivery
 from shared.domain.results import TAKEN, Result
 from shared.domain.statuses import MessageStatus
 from worker.daily_report.mail_settings import MailSettings
@@ -53,6 +54,24 @@ MARK_SENT = "UPDATE daily_report SET sent_at = now() WHERE day = %s AND sent_at 
 
 COUNT_ATTEMPTS = """
 SELECT result, count(*) FROM attempt WHERE started_at >= %(begins)s AND started_at < %(ends)s GROUP BY result
+"""
+
+# What became of the messages that were sent on that day, as far as it is known now. No index has the time of sending:
+# they are looked for among the neighbours of those that have been attempted since the day before.
+COUNT_DELIVERIES = """
+WITH block AS MATERIALIZED (
+    SELECT DISTINCT message_id / 10000 AS number
+    FROM attempt WHERE started_at >= %(begins)s - interval '1 day' AND started_at < %(ends)s
+)
+SELECT coalesce(delivery, 'no_receipt'), sum(messages)::bigint
+FROM block CROSS JOIN LATERAL (
+    SELECT delivery, count(*) AS messages
+    FROM message
+    WHERE id >= number * 10000 AND id < (number + 1) * 10000
+        AND sent_at >= %(begins)s AND sent_at < %(ends)s AND status = 'sent'
+    GROUP BY delivery
+) AS sent
+GROUP BY 1
 """
 
 # What each gateway accepted on that day, in segments and at what price, as far as that is known.
@@ -120,6 +139,8 @@ class Summary(NamedTuple):
     attempts: dict[str, int]
     mailings: list[MailingLine]
     gateways: Sequence[GatewayLine] = ()
+    deliveries: Mapping[str, int] = {}
+    """How many messages that were sent on the day have each delivery."""
 
 
 class DailyReport:
@@ -202,14 +223,18 @@ def _summary(cursor: Cursor, day: Day) -> Summary:
     attempts = dict(cursor.fetchall())
     cursor.execute(COUNT_BY_GATEWAY, window | {"taken": sorted(TAKEN)})
     gateways = [GatewayLine(*row) for row in cursor.fetchall()]
+    cursor.execute(COUNT_DELIVERIES, window)
+    deliveries = dict(cursor.fetchall())
     cursor.execute(LIST_MAILINGS, window)
-    return Summary(attempts, [MailingLine(*row) for row in cursor.fetchall()], gateways)
+    return Summary(attempts, [MailingLine(*row) for row in cursor.fetchall()], gateways, deliveries)
 
 
 def _lines(day: Day, summary: Summary, settings: MailSettings) -> list[str]:
     to = "gateways" if len(summary.gateways) > 1 else "the gateway"
     lines = [f"Gonets on {day.day} ({settings.timezone})", "", f"Requests to {to}, by result"]
     lines += [f"  {result.value:<14}{summary.attempts.get(result, 0):>12,}" for result in Result]
+    lines += ["", "Messages sent on that day, by delivery so far"]
+    lines += [f"  {one.value.replace('_', ' '):<14}{summary.deliveries.get(one, 0):>12,}" for one in Delivery]
     if len(summary.gateways) > 1 or any(one.price is not None for one in summary.gateways):
         lines += ["", "Gateways: messages accepted, of requests", *map(_gateway_line, summary.gateways)]
     lines += ["", "Mailings that were running on that day, and their messages so far"]

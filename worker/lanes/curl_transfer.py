@@ -112,9 +112,16 @@ class CurlTransfer:
     )
 
     def __init__(
-        self, ca_file: str, proxy: str, connections: Connections, is_forbidden: Callable[[str], bool] | None = None
+        self,
+        ca_file: str,
+        proxy: str,
+        connections: Connections,
+        is_forbidden: Callable[[str], bool] | None = None,
+        body_limit: int = BODY_LIMIT,
     ) -> None:
-        """`is_forbidden` returns whether connections to an address of the network are forbidden."""
+        """`is_forbidden` returns whether connections to an address of the network are forbidden; of a response at most
+        `body_limit` bytes are read.
+        """
         self._connections = connections
         self._is_forbidden = is_forbidden
         self._chunks: list[bytes] = []
@@ -135,7 +142,7 @@ class CurlTransfer:
         self.error: OSError | None = None
         """Why there is no response, or only part of one."""
         self.handle = handle = pycurl.Curl()
-        for option, value in _options(ca_file, proxy).items():
+        for option, value in _options(ca_file, proxy, body_limit).items():
             handle.setopt(option, value)
         for option in (pycurl.CAPATH, pycurl.PROXY_CAPATH):
             handle.unsetopt(option)  # the system's authorities would be trusted in addition
@@ -288,7 +295,7 @@ class CurlTransfer:
         return OSError(_WORDS.get(code, f"libcurl's error {code}"))
 
 
-def _options(ca_file: str, proxy: str) -> dict[int, Any]:
+def _options(ca_file: str, proxy: str, body_limit: int) -> dict[int, Any]:
     return {
         pycurl.NOSIGNAL: 1,
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
@@ -302,5 +309,5 @@ def _options(ca_file: str, proxy: str) -> dict[int, Any]:
         pycurl.NOPROXY: "",
         pycurl.MAXAGE_CONN: MAX_IDLE_SECONDS,
         pycurl.MAXCONNECTS: 1,
-        pycurl.MAXFILESIZE: BODY_LIMIT,
+        pycurl.MAXFILESIZE: body_limit,
     }

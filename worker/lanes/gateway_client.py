@@ -7,7 +7,7 @@ transfers them, many at once in one thread (worker/lanes/curl_sender.py).
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol, cast
@@ -22,15 +22,17 @@ from shared.errors import ConfigurationError
 from shared.gateways.base import (
     Adapter,
     AdapterWithLookUp,
+    AdapterWithPolling,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Response,
+    SentMessage,
     Submission,
     SubmitResult,
 )
 from shared.gateways.sanitize import reason_of, redact
-from worker.lanes.curl_transfer import Connections, CurlTransfer
+from worker.lanes.curl_transfer import BODY_LIMIT, Connections, CurlTransfer
 
 _HEADERS = {
     "User-Agent": "gonets",
@@ -135,9 +137,17 @@ class GatewayClient:
         request.hooks = template.request.hooks
         return request, submission.secrets
 
-    def transfer(self) -> CurlTransfer:
-        """A transfer for consecutive requests."""
-        return CurlTransfer(self._ca_file, self._proxy, self._connections, self._is_forbidden)
+    def prepare_poll(self, messages: Collection[SentMessage]) -> Prepared | None:
+        """The request that asks for the deliveries of messages; None if none of them can be asked for.
+
+        Only for adapters that declare `polls`.
+        """
+        submission = cast(AdapterWithPolling, self._adapter).prepare_poll(messages)
+        return None if submission is None else self._prepared(submission)
+
+    def transfer(self, body_limit: int = BODY_LIMIT) -> CurlTransfer:
+        """A transfer for consecutive requests; of a response at most `body_limit` bytes are read."""
+        return CurlTransfer(self._ca_file, self._proxy, self._connections, self._is_forbidden, body_limit)
 
     def begin(self, transfer: CurlTransfer, request: requests.PreparedRequest, may_leave: Callable[[], bool]) -> None:
         """Prepares a transfer for a request.
@@ -197,12 +207,12 @@ def _without_response(exchange: Exchange, status: int | None) -> SubmitResult:
     return SubmitResult(
         Result.AMBIGUOUS if exchange.has_left else Result.UNREACHABLE,
         None if status is None else str(status),
-        reason_of(ReasonCode.CONNECTION_FAILED, redact(_words_of(exchange.error))),
+        reason_of(ReasonCode.CONNECTION_FAILED, redact(words_of(exchange.error))),
         not_understood=exchange.has_left and status is not None,
     )
 
 
-def _words_of(error: OSError | None) -> str:
+def words_of(error: OSError | None) -> str:
     """The message of the system, or ours for an error of libcurl; never the gateway's, which may quote the request."""
     return "" if error is None else str(error.strerror or error)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from shared.domain.results import OF_THE_ACCOUNT, Result
+from shared.domain.results import OF_THE_ACCOUNT, TAKEN
 from shared.domain.worker_status import GatewayHealth
 from shared.gateways.base import SubmitResult
 from worker.claimed_message import AttemptResult, ClaimedMessage, MessageGateway
@@ -95,7 +95,10 @@ class Lane:
     @property
     def status(self) -> LaneStatus:
         """The status for reports and metrics."""
-        return LaneStatus(self.gateway.name, self._breaker.health, self.in_flight, self._breaker.limit)
+        return LaneStatus(
+            *(self.gateway.name, self._breaker.health, self.in_flight, self._breaker.limit),
+            taken_back=dict(self._queue.taken_back),
+        )
 
     @property
     def has_many_waiting(self) -> bool:
@@ -146,6 +149,8 @@ class Lane:
         claimable = capacity and now >= self._queue.claimable_at
         messages = self._queue.claim(capacity, idle=not self.in_flight, pick=self._breaker.pick) if claimable else []
         if not messages:
+            if claimable and self._queue.may_have_more:
+                return True
             return closed and not self.in_flight and self._poison.claim(idle=True)
         if self._breaker.account_refused and self._token is not None and self._token.refresh():
             log.info("gateway.token_reloaded", extra={"gateway": self.gateway.name})
@@ -169,10 +174,13 @@ class Lane:
         self._release(self._sender.stop() + self._poison.take_back())
 
     def _price(self, attempted: list[AttemptResult], segment_price: Decimal) -> None:
-        """Adds the number of segments and the price to what was accepted, as far as the provider has not said them."""
+        """Adds the number of segments and the price to what was accepted, as far as the provider has not said them.
+
+        A message that the provider has already counts as well: the attempt whose answer was lost has no price.
+        """
         for attempt in attempted:
             submitted = attempt.submitted
-            if submitted.result is Result.ACCEPTED:
+            if submitted.result in TAKEN:
                 segments = submitted.segments or self._segments(attempt.message.text)
                 price = segments * segment_price if submitted.price is None else submitted.price
                 attempt.submitted = replace(submitted, segments=segments, price=price)

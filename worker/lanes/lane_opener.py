@@ -1,31 +1,31 @@
-"""Opens lanes: from a gateway's row, this worker's settings and the decrypted credentials."""
+"""Opens lanes: from a gateway's row and this worker's settings."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import cast
 
-from shared.credentials import CredentialCipher, UnreadableCredentialsError
+from shared.credentials import UnreadableCredentialsError
 from shared.errors import ConfigurationError
-from shared.gateways import gonets
-from shared.gateways.addresses import forbidden_address
-from shared.gateways.base import DEFAULT_GATEWAY_ID, Account, Adapter, AdapterWithLookUp
-from shared.gateways.registry import PROVIDERS, provider_named
+from shared.gateways.base import DEFAULT_GATEWAY_ID, Adapter, AdapterWithLookUp
+from shared.gateways.registry import PROVIDERS
 from worker.claimed_message import MessageGateway
 from worker.database import Database
-from worker.gateway_token import Token, TokenCredentials
+from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.concurrency_limit import INITIAL_LIMIT
 from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.gateway_clients import GatewayClients
 from worker.lanes.lane import Lane
 from worker.lanes.lane_set import GatewayRow, LaneSet
 from worker.open_claims import OpenClaims
 from worker.queue import Queue
 from worker.settings import WorkerSettings
+from worker.spending import Pricing
 
 LOOK_UP_AFTER = 60.0
 """Seconds until a gateway may be asked whose settings cannot be read now."""
@@ -51,13 +51,12 @@ class LaneOpener:
         self._token = token
         self._wake = wake
         self._random = random
-        self._cipher = CredentialCipher.from_environment()
-        self._allowed = settings.gateway_networks
+        self._clients = GatewayClients(settings)
         self._open_claims = OpenClaims()
         self.lanes: LaneSet | None = None
         """The lanes of the worker, once there are any."""
         if settings.gateway_url is not None and token is not None:
-            self._client_of_environment(settings.gateway_url, token)
+            self._clients.of_environment(settings.gateway_url, token)
 
     def open(self, row: GatewayRow) -> Lane | None:
         """The lane of a gateway; None for the gateway `default` if GATEWAY_URL names none.
@@ -68,10 +67,9 @@ class LaneOpener:
             url, token = self._settings.gateway_url, self._token
             if url is None or token is None:
                 return None
-            client, adapter = self._client_of_environment(url, token)
+            client, adapter = self._clients.of_environment(url, token)
             return self._lane(row, client, adapter, self._settings.gateway_rate, token)
-        address, adapter = self._adapter(row)
-        client = self._client(address, adapter, is_forbidden=self._is_forbidden, setting="address")
+        client, adapter = self._clients.of_row(row)
         return self._lane(row, client, adapter, row.rate)
 
     def describe(self, row: GatewayRow) -> MessageGateway:
@@ -80,55 +78,21 @@ class LaneOpener:
         Also of one that is paused or cannot be used: those messages wait until it can be asked.
         """
         try:
-            _, adapter = self._adapter(row)
+            _, adapter = self._clients.adapter(row)
         except (ConfigurationError, UnreadableCredentialsError):
             provider = PROVIDERS.get(row.provider)
             if provider is None:
                 return MessageGateway(row.name)
             looks_up, deduplicates = provider.capabilities.looks_up, provider.capabilities.deduplicates
-            return MessageGateway(row.name, deduplicates, LOOK_UP_AFTER if looks_up else None)
-        return _message_gateway(row.name, adapter)
-
-    def _adapter(self, row: GatewayRow) -> tuple[str, Adapter]:
-        """The address and the adapter of a gateway of the database."""
-        provider = provider_named(row.provider)
-        account = Account(
-            address=row.address.rstrip("/") or provider.address,
-            sender=row.sender,
-            credentials=self._cipher.decrypt(row.credentials) if row.credentials else {},
-            options=row.options,
-        )
-        return account.address, provider.make(account)
-
-    def _is_forbidden(self, address: str) -> bool:
-        return forbidden_address(address, self._allowed)
-
-    def _client_of_environment(self, url: str, token: Token) -> tuple[GatewayClient, Adapter]:
-        account = Account(address=url.rstrip("/"), credentials=TokenCredentials(token))
-        adapter = gonets.PROVIDER.make(account)
-        return self._client(account.address, adapter, ca_file=self._settings.gateway_ca_file), adapter
-
-    def _client(
-        self,
-        url: str,
-        adapter: Adapter,
-        *,
-        ca_file: str | None = None,
-        is_forbidden: Callable[[str], bool] | None = None,
-        setting: str = "GATEWAY_URL",
-    ) -> GatewayClient:
-        settings = self._settings
-        return GatewayClient(
-            url,
-            adapter,
-            connect_timeout=settings.gateway_connect_timeout,
-            timeout=settings.gateway_timeout,
-            retry_after_cap=settings.retry_after_max_seconds,
-            ca_file=ca_file,
-            proxy=settings.gateway_proxy,
-            is_forbidden=is_forbidden,
-            setting=setting,
-        )
+            return MessageGateway(
+                row.name,
+                deduplicates,
+                LOOK_UP_AFTER if looks_up else None,
+                receipts=row.receipts,
+                polls=row.polls_receipts and provider.capabilities.polls,
+                no_receipt_prefixes=tuple(row.no_receipt_prefixes),
+            )
+        return _message_gateway(row, adapter)
 
     def _lane(
         self, row: GatewayRow, client: GatewayClient, adapter: Adapter, rate: float, token: Token | None = None
@@ -136,7 +100,7 @@ class LaneOpener:
         settings = self._settings
         concurrency = min(row.concurrency or settings.concurrency, settings.concurrency)
         limiter = FleetRateLimiter(rate, row.name) if rate else None
-        gateway = _message_gateway(row.name, adapter)
+        gateway = _message_gateway(row, adapter)
         queue = Queue(
             self._database,
             worker=settings.name,
@@ -148,6 +112,8 @@ class LaneOpener:
             gateway=gateway,
             gateway_id=row.id,
             open_claims=self._open_claims,
+            pricing=_pricing(row, adapter, settings),
+            opt_out_url=settings.opt_out_url,
         )
         lane = Lane(
             gateway=gateway,
@@ -162,9 +128,24 @@ class LaneOpener:
         return lane
 
 
-def _message_gateway(name: str, adapter: Adapter) -> MessageGateway:
+def _pricing(row: GatewayRow, adapter: Adapter, settings: WorkerSettings) -> Pricing | None:
+    if row.segment_price is not None and row.currency is not None:
+        return Pricing(adapter.segments, row.segment_price, row.currency)
+    if settings.price_per_segment:
+        return Pricing(adapter.segments, settings.price_per_segment, settings.price_currency)
+    return None
+
+
+def _message_gateway(row: GatewayRow, adapter: Adapter) -> MessageGateway:
     capabilities = adapter.capabilities
+    gateway = MessageGateway(
+        row.name,
+        capabilities.deduplicates,
+        receipts=row.receipts,
+        polls=row.polls_receipts and capabilities.polls,
+        no_receipt_prefixes=tuple(row.no_receipt_prefixes),
+    )
     if not capabilities.looks_up:
-        return MessageGateway(name, capabilities.deduplicates)
+        return gateway
     asked = cast(AdapterWithLookUp, adapter)
-    return MessageGateway(name, capabilities.deduplicates, asked.look_up_after, asked.look_up_within)
+    return replace(gateway, look_up_after=asked.look_up_after, look_up_within=asked.look_up_within)

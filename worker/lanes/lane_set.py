@@ -49,7 +49,15 @@ class GatewayRow(NamedTuple):
     rate: float
     """Requests a second of all workers together; 0 is no limit."""
     concurrency: int | None
+    receipts: bool
+    """Whether the provider is expected to report deliveries."""
+    polls_receipts: bool
+    """Whether the provider is to be asked for deliveries."""
+    no_receipt_prefixes: list[str]
+    callback_token: str
     segment_price: Decimal | None
+    currency: str | None
+    """Of the price."""
     revision: int
     paused: bool
 

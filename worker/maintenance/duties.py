@@ -6,17 +6,31 @@ Any number of workers can do this at the same time: every statement skips rows t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import NamedTuple
 
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from shared.sql import receipts
 from worker.database import NOT_MIGRATED, Database
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
+from worker.maintenance.delivery_measurer import DeliveryMeasurer
 from worker.maintenance.expirer import Expirer
 from worker.maintenance.failover import Failover
 from worker.maintenance.finalizer import Finalizer
+from worker.maintenance.inbound_assembler import InboundAssembler
 from worker.maintenance.launcher import Launcher
+from worker.maintenance.local_window_rescheduler import LocalWindowRescheduler
 from worker.maintenance.message_count_compactor import MessageCountCompactor
 from worker.maintenance.partition_maker import PartitionMaker
+from worker.maintenance.receipt_applier import ReceiptApplier
+from worker.maintenance.receipt_deadline import ReceiptDeadline
 from worker.maintenance.retention import Retention
 from worker.maintenance.time_share_limiter import TimeShareLimiter
+from worker.maintenance.usage_retention import UsageRetention
+from worker.rows import fetch_all
+from worker.telemetry.keyword_totals import KeywordTotals
+from worker.telemetry.receipt_totals import ReceiptTotals
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +48,16 @@ MAX_PAUSE = 30.0
 """Seconds by which settling is delayed at most: the default of LEASE_SECONDS."""
 
 
+class Due(NamedTuple):
+    """The row of FIND_DUE."""
+
+    receipts: bool
+    mailings: bool
+    inbound: bool
+
+
 class Maintenance:
-    """The duties of one worker. A round is four or five short transactions."""
+    """The duties of one worker. A round is some short transactions."""
 
     def __init__(
         self,
@@ -45,20 +67,28 @@ class Maintenance:
         retention_days: float = 0,
         lease_seconds: float = MAX_PAUSE,
         longest_retry: float = LONGEST_RETRY,
+        on_unlisted: Callable[[], None] = lambda: None,
     ) -> None:
         """`retention_days`: how long the messages of a settled mailing are kept; 0 means without a limit. Only
         retention is delayed by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
+        `on_unlisted` is called in each round that finds an audience to list.
         """
         max_pause = min(MAX_PAUSE, lease_seconds)
         self._database = database
         self._partition_maker = PartitionMaker(database)
-        self._launcher = Launcher(database, launch_chunk)
+        self._launcher = Launcher(database, launch_chunk, on_unlisted)
         self._expirer = Expirer(database)
         self._failover = Failover(database)
+        self._receipt_applier = ReceiptApplier(database)
+        self._receipt_deadline = ReceiptDeadline(database)
+        self._delivery_measurer = DeliveryMeasurer(database)
+        self._inbound_assembler = InboundAssembler(database)
         self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
+        self._local_window_rescheduler = LocalWindowRescheduler(database)
         self._finalizer = Finalizer(database)
         self._message_count_compactor = MessageCountCompactor(database)
         self._retention = Retention(database, retention_days)
+        self._usage_retention = UsageRetention(database)
         self._budget = TimeShareLimiter(SETTLE_SHARE, max_pause)
 
     @property
@@ -66,9 +96,32 @@ class Maintenance:
         """Whether a mailing was being launched at the last check, here or by another worker."""
         return self._launcher.launching
 
-    def start_mailings(self) -> bool:
-        """Starts the mailings whose start has come. Returns whether there were any, for a round to launch."""
-        return self._launcher.start_mailings()
+    @property
+    def keywords(self) -> KeywordTotals:
+        """How many keywords of inbound messages were found so far."""
+        return self._inbound_assembler.totals
+
+    @property
+    def receipts(self) -> ReceiptTotals:
+        """How many receipts were handled so far."""
+        return self._receipt_applier.totals
+
+    def run_due(self) -> bool:
+        """What cannot wait for the next round: applies receipts, stores inbound messages, which may be refusals, and
+        starts mailings whose start has come.
+
+        Returns whether there is more to do at once.
+        """
+        due = self._database.transaction(self._find_due)
+        assembling = due.inbound and self._inbound_assembler.run()
+        applying = due.receipts and self._receipt_applier.run()
+        starting = due.mailings and self._launcher.start_mailings()
+        return assembling or applying or starting
+
+    def _find_due(self, cursor: Cursor) -> Due:
+        cursor.execute(receipts.FIND_DUE, {"after": self._receipt_applier.after})
+        [due] = fetch_all(cursor, Due)
+        return due
 
     def run(self) -> bool:
         """One round. Returns whether there is more to do at once."""
@@ -77,18 +130,24 @@ class Maintenance:
         launching = self._launcher.launch()
         expiring = self._expirer.run()
         reassigned = self._failover.run()
+        applying = self._receipt_applier.run()
+        waiting = self._receipt_deadline.run()
+        measuring = self._delivery_measurer.run()
+        assembling = self._inbound_assembler.run()
+        rescheduling = self._local_window_rescheduler.run()
         if self._budget.is_due:
             before = self._database.seconds
             self._clock_step_rescheduler.run()
             self._finalizer.run()
             self._compact_and_purge()
             self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
-        return launching or expiring or reassigned
+        return any((launching, expiring, reassigned, applying, waiting, measuring, assembling, rescheduling))
 
     def _compact_and_purge(self) -> None:
         """The duties that can wait while the database is not migrated yet."""
         try:
             self._message_count_compactor.run()
             self._retention.run()
+            self._usage_retention.run()
         except NOT_MIGRATED:
             log.warning("maintenance.not_migrated")

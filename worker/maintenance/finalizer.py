@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.sql import mailings, queue
+from shared.sql import audiences, mailings, queue
 from worker.database import Database
 from worker.rows import fetch_all
 
@@ -44,7 +44,9 @@ class Finalizer:
                 return []
             cursor.execute(mailings.SETTLE_MAILINGS, {"locked": locked})
             settled = fetch_all(cursor, SettledMailing)
-            cursor.execute(queue.DELETE_SETTLED, {"mailings": [mailing.id for mailing in settled]})
+            ids = {"mailings": [mailing.id for mailing in settled]}
+            cursor.execute(queue.DELETE_SETTLED, ids)
+            cursor.execute(audiences.DELETE_SETTLED, ids)
             return settled
 
         for mailing in self._database.transaction(work):

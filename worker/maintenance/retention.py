@@ -1,4 +1,5 @@
-"""Retention: dropping the partitions of the ledger all of whose mailings have been settled for long enough.
+"""Retention: dropping the partitions of the ledger all of whose mailings have been settled for long enough, and
+deleting inbound messages that are as old.
 
 A mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Dropping
 takes the same time for one message as for fifty million. It needs an exclusive lock on the ledger for a moment; if it
@@ -14,7 +15,7 @@ from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.idempotency import IDEMPOTENCY_TTL
-from shared.sql import partitions, retention
+from shared.sql import delivery_speed, inbound, partitions, receipts, retention, spending
 from worker.database import Database
 from worker.maintenance.time_share_limiter import TimeShareLimiter
 from worker.parameters import bigints
@@ -23,7 +24,7 @@ from worker.rows import fetch_all
 log = logging.getLogger(__name__)
 
 DELETE_LIMIT = 2000
-"""Idempotency keys deleted in one transaction."""
+"""Idempotency keys, measurements, orphans or inbound messages deleted in one transaction."""
 
 CHECK_SECONDS = 60.0
 """Seconds between checks."""
@@ -60,7 +61,7 @@ class PartitionBusyError(Exception):
 
 
 class Retention:
-    """Drops old partitions, and deletes old idempotency keys. For one thread."""
+    """Drops old partitions, and deletes other old rows. For one thread."""
 
     def __init__(self, database: Database, days: float) -> None:
         """`days` after a mailing is settled its messages may be dropped; 0 means never."""
@@ -72,16 +73,22 @@ class Retention:
         """Makes a check when one is due. After one that has deleted something, the next is due at once."""
         if not self._checks.is_due:
             return
-        found = self._delete_idempotency_keys()
+        found = self._delete(retention.DELETE_IDEMPOTENCY_KEYS, kept=IDEMPOTENCY_TTL)
+        found |= self._delete(delivery_speed.DELETE_OLD)
+        found |= self._delete(spending.DELETE_OLD_DAYS)
         if self._days:
+            found |= self._delete(receipts.DELETE_ORPHANS, days=self._days)
+            found |= self._delete(inbound.DELETE_OLD, days=self._days)
             self._database.transaction(self._begin_next)
             found |= self._drop_oldest()
         if not found:
             self._checks.wait(CHECK_SECONDS)
 
-    def _delete_idempotency_keys(self) -> bool:
+    def _delete(self, statement: str, **given: object) -> bool:
+        """Deletes at most DELETE_LIMIT rows. Returns whether there were any."""
+
         def work(cursor: Cursor) -> bool:
-            cursor.execute(retention.DELETE_IDEMPOTENCY_KEYS, {"kept": IDEMPOTENCY_TTL, "limit": DELETE_LIMIT})
+            cursor.execute(statement, {**given, "limit": DELETE_LIMIT})
             return cursor.rowcount > 0
 
         return self._database.transaction(work)

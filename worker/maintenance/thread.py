@@ -11,8 +11,9 @@ from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.telemetry.metrics import Metrics
 
-START_CHECK_SECONDS = 0.5
-"""Seconds between checks of an idle worker whether the start of a mailing has come: one short statement."""
+CHECK_SECONDS = 0.5
+"""Seconds between checks of an idle worker whether a receipt or the start of a mailing has come: one short statement.
+"""
 
 ROUND_SECONDS = 1.0
 """Seconds between rounds while messages are being sent. An idle worker does one round per poll."""
@@ -42,6 +43,8 @@ class MaintenanceThread:
         self._stop = stop
         self._on_work_found = on_work_found
         self._metrics = metrics
+        metrics.receipts = maintenance.receipts
+        metrics.keywords = maintenance.keywords
         self._poll_seconds = poll_seconds
         self._progress = threading.Event()
         self._failure: BaseException | None = None
@@ -87,10 +90,13 @@ class MaintenanceThread:
             self._database.close()
 
     def _wait(self) -> bool:
-        """Waits for the next poll, for progress, or until a mailing starts. Returns whether one has."""
+        """Waits for the next poll or for progress; applies receipts and stores inbound messages meanwhile.
+
+        Returns whether a round should follow at once: a mailing starts, or there is much of these.
+        """
         until = time.monotonic() + self._poll_seconds
-        while (left := until - time.monotonic()) > 0 and not self._progress.wait(min(START_CHECK_SECONDS, left)):
-            if self._maintenance.start_mailings():
+        while (left := until - time.monotonic()) > 0 and not self._progress.wait(min(CHECK_SECONDS, left)):
+            if self._maintenance.run_due():
                 return True
         return False
 

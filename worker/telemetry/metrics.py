@@ -16,10 +16,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from shared.domain.reasons import BY_RULES
 from shared.domain.results import Result
 from shared.domain.worker_status import GatewayHealth
 from shared.version import VERSION
 from worker.claimed_message import AttemptResult
+from worker.telemetry.keyword_totals import KeywordTotals
+from worker.telemetry.receipt_totals import ReceiptTotals
 from worker.telemetry.status_reporter import LaneStatus
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -58,6 +61,8 @@ class Metrics(Collector):
         self._ticked_at = time.time()
         self.statuses: Callable[[], Sequence[LaneStatus]] = list
         """The statuses of the lanes; called at each scrape."""
+        self.receipts = ReceiptTotals()
+        self.keywords = KeywordTotals()
 
     def tick(self) -> None:
         """Records a tick of the loop."""
@@ -81,15 +86,20 @@ class Metrics(Collector):
         state = GaugeMetricFamily("gonets_gateway_state", "1 for the state it is in.", labels=[*LABELS, "state"])
         in_flight = GaugeMetricFamily("gonets_in_flight", "Messages claimed and not recorded yet.", labels=LABELS)
         limit = GaugeMetricFamily("gonets_concurrency_limit", "Requests at a time, just now.", labels=LABELS)
+        ruled_out = CounterMetricFamily(
+            "gonets_ruled_out", "Messages that a claim has ended or postponed.", labels=[*LABELS, "reason"]
+        )
         for status in statuses:
             labels = [self._worker, status.gateway]
             for health in GatewayHealth:
                 state.add_metric([*labels, health], float(health is status.state))
             in_flight.add_metric(labels, status.in_flight)
             limit.add_metric(labels, status.concurrency_limit)
+            for reason in BY_RULES:
+                ruled_out.add_metric([*labels, reason], status.taken_back.get(reason, 0))
         build = GaugeMetricFamily("gonets_build_info", "1, labelled with the version.", labels=["worker", "version"])
         build.add_metric([self._worker, VERSION], 1.0)
-        yield from (state, in_flight, limit, build)
+        yield from (state, in_flight, limit, ruled_out, build)
         ticked = GaugeMetricFamily(
             "gonets_last_tick_timestamp_seconds", "When the loop last went round.", labels=["worker"]
         )
@@ -97,6 +107,11 @@ class Metrics(Collector):
         yield ticked
         yield self._counter("gonets_leases_reclaimed", "Claims reclaimed after their leases expired.", self._reclaimed)
         yield self._counter("gonets_database_retries", "Transactions that were tried again.", self._retries)
+        receipts = self.receipts
+        yield self._counter("gonets_receipts_applied", "Receipts moved to their messages.", receipts.applied)
+        yield self._counter("gonets_receipts_unmatched", "Receipts that match no message.", receipts.unmatched)
+        yield self._counter("gonets_doubts_settled", "Messages in doubt, sent by a receipt.", receipts.settled)
+        yield from self._keywords()
 
     def serve(self, address: str, port: int) -> None:
         """Serves scrapes at `/metrics` from a separate thread. Raises OSError when the port is taken."""
@@ -116,6 +131,18 @@ class Metrics(Collector):
             reached = zip(bounds, map(float, accumulate(counts.buckets)), strict=True)
             seconds.add_metric(labels, list(reached), counts.seconds)
         yield from (attempts, seconds)
+
+    def _keywords(self) -> Iterator[Metric]:
+        exact = CounterMetricFamily(
+            "gonets_keywords", "Inbound messages that were a keyword, by what it asks for.", labels=["worker", "action"]
+        )
+        for action, count in self.keywords.exact.items():
+            exact.add_metric([self._worker, action], count)
+        yield exact
+        yield self._counter(
+            "gonets_keyword_near_misses", "Inbound messages that contained a keyword.", self.keywords.near_misses
+        )
+        yield self._counter("gonets_keyword_replies", "Replies to keywords.", self.keywords.replies)
 
     def _counter(self, name: str, documentation: str, value: float) -> CounterMetricFamily:
         counter = CounterMetricFamily(name, documentation, labels=["worker"])

@@ -8,15 +8,16 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extras import Json
 
+from shared.domain.reasons import ReasonCode
 from shared.domain.results import TAKEN, Result
 from shared.domain.worker_status import REPORT_INTERVAL, REPORT_RETENTION, STOPPED, GatewayHealth
 from shared.gateways.base import SubmitResult
+from shared.json_parameter import json_parameter
 from worker.database import NOT_MIGRATED, Database
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class LaneStatus(NamedTuple):
     concurrency_limit: int
     problem: SubmitResult | None = None
     """Why it cannot be used at all, if it cannot."""
+    taken_back: Mapping[ReasonCode, int] = {}
+    """How many messages claims have ended or postponed, by the rules that forbid them."""
 
 
 class Contact:
@@ -194,5 +197,5 @@ def _reason_columns(submitted: SubmitResult | None) -> dict[str, Any]:
     return {
         "provider_code": submitted.code if submitted else None,
         "reason_code": reason.code if reason else None,
-        "reason_params": Json(dict(reason.parameters)) if reason and reason.parameters else None,
+        "reason_params": json_parameter(dict(reason.parameters)) if reason and reason.parameters else None,
     }

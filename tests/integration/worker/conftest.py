@@ -16,6 +16,7 @@ from worker.database import Database
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
+from worker.spending import Pricing
 
 OpenDatabase = Callable[[], Database]
 OpenQueue = Callable[..., Queue]
@@ -51,6 +52,8 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
         rate_limiter: FleetRateLimiter | None = None,
         gateway: MessageGateway = DEFAULT,
         gateway_id: int = DEFAULT_GATEWAY_ID,
+        pricing: Pricing | None = None,
+        opt_out_url: str = "",
     ) -> Queue:
         return Queue(
             open_database(),
@@ -62,6 +65,8 @@ def open_queue(open_database: OpenDatabase) -> OpenQueue:
             rate_limiter=rate_limiter,
             gateway=gateway,
             gateway_id=gateway_id,
+            pricing=pricing,
+            opt_out_url=opt_out_url,
         )
 
     return open_one

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from shared.sql.claims import CLAIM
 from shared.sql.queue import TAKE_DUE, TAKE_EXPIRED
 from tests.conftest import MakeDatabase
-from tests.database import connected, migrate
+from tests.database import connected
 from tests.factories import add_running_mailing, cancel, change_mailing, execute
 from tests.integration.worker.attempt_results import TAKE_ONE_HUNDRED
 from tests.query_plans import NO_AUTOVACUUM, claim_parameters, pages_of_a_claim, pages_touched, plan
@@ -23,10 +23,8 @@ TAKE_EXPIRED_SOME = {"limit": 2}
 
 
 @pytest.fixture
-def connection(make_database: MakeDatabase) -> Iterator[Connection]:
-    url = make_database()
-    migrate(url)
-    with connected(url) as connection:
+def connection(migrated: str, make_database: MakeDatabase) -> Iterator[Connection]:
+    with connected(make_database(migrated)) as connection:
         execute(connection, NO_AUTOVACUUM)
         yield connection
 

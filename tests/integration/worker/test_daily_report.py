@@ -126,6 +126,26 @@ def test_it_counts_the_requests_of_the_day_and_no_others(
     assert {"accepted 1", "ambiguous 1", "refused 0"} < set(body(mail))
 
 
+def test_it_counts_what_became_of_the_messages_of_the_day(
+    connection: Connection, open_report: OpenReport, mailbox: Mailbox
+) -> None:
+    add_running_mailing(connection, 7)
+    sent = "status = 'sent', ended_at = now(), gateway_id = 1, sent_at = "
+    for message_id, delivery in enumerate(("'awaiting'", "'delivered'", "'delivered'", "'undelivered'", "NULL"), 1):
+        reason = "'expired'" if "undelivered" in delivery else "NULL"
+        change = f"{sent}{YESTERDAY}, delivery = {delivery}, delivery_reason = {reason}"
+        change_message(connection, message_id, change)
+        add_attempt(connection, message_id, "accepted", YESTERDAY)
+    change_message(connection, 6, f"{sent}date_trunc('day', now()), delivery = 'delivered'")
+    add_attempt(connection, 6, "accepted", "date_trunc('day', now())")
+
+    assert open_report().send_if_due()
+
+    lines = body(mailbox.mails[0])
+    begin = lines.index("Messages sent on that day, by delivery so far")
+    assert lines[begin + 1 : begin + 5] == ["awaiting 1", "delivered 2", "undelivered 1", "no receipt 1"]
+
+
 def test_a_time_zone_that_only_python_knows_will_do(open_report: OpenReport, mailbox: Mailbox, tmp_path: Path) -> None:
     (tmp_path / "Office").write_bytes(files("tzdata.zoneinfo.Etc").joinpath("UTC").read_bytes())
     zoneinfo.reset_tzpath([str(tmp_path)])

@@ -165,11 +165,10 @@ def test_a_server_that_is_stopped_is_waited_for_whichever_way_it_went(own_postgr
 
 
 def test_a_server_that_takes_a_statement_and_never_answers_times_out(
-    clean_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    clean_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 0.5)
     with FaultProxy(clean_database) as proxy:
-        database = Database(proxy.url, threading.Event(), "gonets test")
+        database = Database(proxy.url, threading.Event(), "gonets test", transaction_timeout=0.5)
         before = backend(database)
         proxy.drop_data()
         asking = in_background(lambda: backend(database))

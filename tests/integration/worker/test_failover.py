@@ -153,6 +153,102 @@ def test_each_failure_in_a_row_doubles_the_time(connection: Connection, failover
     assert value(connection, "SELECT failovers FROM gateway_availability WHERE gateway_id = 1") == 1
 
 
+def measured(
+    connection: Connection, sent: int, delivered: int, minutes_ago: float, gateway_id: int = 1, operator: str = ""
+) -> None:
+    """Measures messages that were sent some minutes ago."""
+    execute(
+        connection,
+        "INSERT INTO delivery_speed VALUES (%s, %s, now() - %s * interval '1 minute', %s, 0, 0, %s, 0)",
+        gateway_id,
+        operator,
+        minutes_ago,
+        sent,
+        delivered,
+    )
+
+
+@pytest.fixture
+def reporting(connection: Connection, second: int) -> None:
+    """Both gateways report deliveries, and have been available for a long time."""
+    execute(connection, "UPDATE gateway SET receipts = true")
+    execute(connection, "UPDATE gateway_availability SET changed_at = now() - interval '10 days'")
+
+
+@pytest.mark.parametrize(
+    ("limit", "recent", "usual", "moves"),
+    [
+        (None, (100, 44), (2000, 1800), True),
+        (None, (100, 46), (2000, 1800), False),
+        (None, (49, 0), (2000, 1800), False),  # too few to tell
+        (None, (100, 0), (999, 900), False),  # what is usual is not known
+        (50, (100, 49), (0, 0), True),
+        (50, (100, 50), (0, 0), False),
+        (50, (49, 0), (0, 0), False),
+        (0, (100, 0), (2000, 1800), False),
+    ],
+)
+@pytest.mark.usefixtures("reporting")
+def test_a_gateway_whose_deliveries_collapse_loses_its_messages(
+    limit: int | None,
+    recent: tuple[int, int],
+    usual: tuple[int, int],
+    moves: bool,
+    connection: Connection,
+    failover: Run,
+    second: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    execute(connection, "UPDATE gateway SET min_delivery_percent = %s", limit)
+    sent, delivered = recent
+    measured(connection, sent - 20, delivered, 12, operator="900")
+    measured(connection, 20, 0, 12, operator="901")
+    measured(connection, *usual, 31 if usual[0] else 3 * 1440)
+    measured(connection, 500, 0, 8 * 1440)  # too long ago to be compared with
+
+    assert failover() == (second if moves else 1)
+
+    reasons = [vars(record).get("reason") for record in caplog.records if record.message == "gateway.unavailable"]
+    assert reasons == ["deliveries_collapsed"] * moves
+
+
+@pytest.mark.usefixtures("reporting")
+def test_a_gateway_whose_deliveries_collapsed_is_given_another_chance(
+    connection: Connection, open_database: OpenDatabase, failover: Run, second: int
+) -> None:
+    execute(connection, "UPDATE gateway SET min_delivery_percent = 50")
+    measured(connection, 100, 0, 12)
+    assert failover() == second
+
+    def next_check() -> int:
+        Failover(open_database()).run()
+        return int(value(connection, "SELECT gateway_id FROM path WHERE id = 1"))
+
+    assert next_check() == second
+    assert value(connection, "SELECT well_since FROM gateway_availability WHERE gateway_id = 1") is None
+    # Half an hour later, that does not count any more.
+    execute(connection, "UPDATE delivery_speed SET minute = minute - interval '19 minutes'")
+    assert next_check() == second
+    in_order_for(connection, HOLD_SECONDS)
+    assert next_check() == 1
+    # What was sent before it became available does not count.
+    measured(connection, 100, 0, 2)
+    assert next_check() == 1
+    measured(connection, 100, 0, -1)
+    assert next_check() == second
+
+
+@pytest.mark.usefixtures("reporting")
+def test_if_all_deliveries_collapse_it_is_we_who_get_no_receipts(
+    connection: Connection, failover: Run, second: int
+) -> None:
+    execute(connection, "UPDATE gateway SET min_delivery_percent = 50")
+    measured(connection, 100, 0, 12)
+    measured(connection, 60, 0, 12, second)
+
+    assert failover() == 1
+
+
 @pytest.mark.parametrize("column", ["paused_at", "removed_at"])
 def test_a_paused_or_removed_gateway_gets_no_messages(
     column: str, connection: Connection, failover: Run, second: int

@@ -483,7 +483,8 @@ def test_a_chunk_reads_only_what_it_launches_however_large_the_directory(passed:
     execute(connection, "ANALYZE client")
     mailing_id = add_mailing(connection)
     given: dict[str, Any] = {"mailing_id": mailing_id, "mark": "sample", "last_client_id": passed}
-    given |= {"max_client_id": 50_000, "only_path": 1, "route_id": None}
+    given |= {"max_client_id": 50_000, "only_path": 1, "route_id": None, "exclude_unknown_after": None}
+    given |= {"kind": "marketing", "requires_consent": False, "has_local_window": False, "has_suppressions": False}
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {LAUNCH_CHUNK}", {**given, "chunk": 1000})

@@ -16,17 +16,18 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from sandbox.listen_addresses import free_port
 from sandbox.simulated_gateway.client import SandboxGateway
 from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
+from shared.domain.suppressions import KeywordAction
 from shared.domain.worker_status import GatewayHealth
 from shared.gateways.base import SubmitResult
 from shared.version import VERSION
 from tests.acceptance.worker_process import QUICK, WorkerProcess
 from tests.database import ROOT
-from tests.factories import add_running_mailing, value
+from tests.factories import add_running_mailing, execute, value
 from tests.integration.api.calls import caller
+from tests.ports import free_port
 from tests.waiting import eventually
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.telemetry.metrics import Metrics
@@ -81,7 +82,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 def port(metrics: Metrics) -> int:
     """Where the metrics are served."""
-    number = free_port(9100)
+    number = free_port()
     metrics.serve("127.0.0.1", number)
     return number
 
@@ -110,9 +111,17 @@ def test_the_state_of_the_worker_is_read_at_each_scrape(metrics: Metrics, port: 
     ]
     metrics.count_reclaimed(2)
     metrics.count_retry()
+    metrics.receipts.applied, metrics.receipts.unmatched, metrics.receipts.settled = 5, 4, 3
+
+    metrics.keywords.exact[KeywordAction.STOP], metrics.keywords.near_misses, metrics.keywords.replies = 6, 7, 8
 
     scraped = scrape(port)
 
+    assert [scraped["gonets_keywords_total", action] for action in KeywordAction] == [6, 0, 0]
+    assert scraped["gonets_keyword_near_misses_total",] == 7
+    assert scraped["gonets_keyword_replies_total",] == 8
+    receipts = ("gonets_receipts_applied_total", "gonets_receipts_unmatched_total", "gonets_doubts_settled_total")
+    assert [scraped[name,] for name in receipts] == [5, 4, 3]
     assert scraped["gonets_build_info", VERSION] == 1
     states = {state: scraped["gonets_gateway_state", "default", state] for state in GatewayHealth}
     assert states == {state: float(state is GatewayHealth.MISCONFIGURED) for state in GatewayHealth}
@@ -122,8 +131,13 @@ def test_the_state_of_the_worker_is_read_at_each_scrape(metrics: Metrics, port: 
 
 
 def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean_database: str, tmp_path: Path) -> None:
-    port = free_port(9200)
-    add_running_mailing(connection, 50)
+    port = free_port()
+    add_running_mailing(connection, 51)
+    execute(
+        connection,
+        "INSERT INTO suppression (phone_number, scope, reason, source) "
+        "SELECT phone_number, 'marketing', 'opted_out', 'api' FROM message WHERE id = 1",
+    )
     with SandboxGateway.start(token="token") as gateway:
         gateway.faults(bodies={"refused": 0.2}, seed=1)
         worker = WorkerProcess(
@@ -139,13 +153,15 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
             eventually(lambda: scrape(port)["gonets_attempts_total", "default", "accepted"] == 50)
             refused = value(connection, "SELECT count(*) FROM attempt WHERE result = 'retriable'")
             assert scrape(port)["gonets_attempts_total", "default", "retriable"] == refused > 0
+            assert scrape(port)["gonets_ruled_out_total", "default", "suppressed"] == 1
         finally:
             worker.stop()
 
 
 def test_alerts_dashboard_and_docs_name_metrics_that_there_are(
-    metrics: Metrics, port: int, database_url: str, clean_database: str
+    metrics: Metrics, port: int, database_url: str, clean_database: str, connection: Connection
 ) -> None:
+    execute(connection, "INSERT INTO delivery_speed VALUES (1, '900', now(), 1, 1, 1, 1, 0)")
     app: Flask = create_app(ApiSettings(database_url=parse_database_url(database_url)))
     api = caller(app, None)
     api.get("/healthz")

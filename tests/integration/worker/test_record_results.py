@@ -339,7 +339,6 @@ def test_an_attempt_that_was_written_down_is_never_rewritten(connection: Connect
     "bad",
     [
         {"reason": Reason(ReasonCode.PROVIDER_SAID, {"words": "nul \x00"})},
-        {"reason": Reason(ReasonCode.PROVIDER_SAID, {"words": "half a \ud83d"})},
         {"code": "nul \x00"},
     ],
 )

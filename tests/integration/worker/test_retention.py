@@ -23,8 +23,10 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.attempt_results import answer
-from tests.integration.worker.conftest import OpenDatabase
+from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.receipts import counts_by_delivery, report_deliveries
 from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
+from worker.claimed_message import MessageGateway
 from worker.maintenance.duties import Maintenance
 from worker.maintenance.retention import Retention
 from worker.queue import Queue
@@ -145,6 +147,28 @@ def test_a_partition_stays_whole_for_one_mailing_in_it_that_must_be_kept(
         editor.rollback()
         open_retention().run()
         assert partitions(connection) == [1]
+
+
+def test_messages_whose_receipts_are_awaited_stay_until_their_deadline(
+    connection: Connection, open_queue: OpenQueue, maintenance: Maintenance, open_retention: OpenRetention
+) -> None:
+    """Otherwise their mailing's final counts would keep them as awaiting."""
+    report_deliveries(connection)
+    reporting = open_queue(gateway=MessageGateway("default", receipts=True))
+    mailing_id = add_settled(connection, reporting, maintenance, days_ago=31)
+    begin_partition(connection, 1)
+    add_running_mailing(connection, 1)
+
+    open_retention().run()
+    assert 0 in partitions(connection)
+    assert counts_by_delivery(connection, mailing_id) == {"awaiting": 7}
+
+    execute(connection, "UPDATE receipt_wait SET since = since - interval '1000 hours'")
+    for _ in range(2):
+        maintenance.run()
+    open_retention().run()
+    assert 0 not in partitions(connection)
+    assert counts_by_delivery(connection, mailing_id) == {"no_receipt": 7}
 
 
 def test_nothing_goes_before_the_counts_are_final_or_while_the_partition_still_gets_messages(

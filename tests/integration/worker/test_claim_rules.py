@@ -1,0 +1,227 @@
+"""What forbids or postpones messages, at the launch and in the commit of each claim."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from shared.domain.local_windows import EVERY_DAY, LocalWindow, next_permitted
+from shared.json_parameter import json_parameter
+from shared.sql.suppressions import ADD_SUPPRESSIONS, CANCEL_SUPPRESSED
+from tests.conftest import Connect
+from tests.factories import FIRST_PHONE, add_clients, add_mailing, add_running_mailing, execute, message, rows, value
+from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import PATIENCE, in_background
+from worker.maintenance.duties import Maintenance
+from worker.queue import Queue
+
+MOSCOW = ZoneInfo("Europe/Moscow")
+
+
+def suppress(
+    connection: Connection, phone_number: int, scope: str = "everything", gateway_id: int | None = None
+) -> None:
+    given = {
+        "phone_number": phone_number,
+        "scope": scope,
+        "gateway_id": gateway_id,
+        "reason": "opted_out",
+        "source": "api",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_SUPPRESSIONS, {"suppressions": json_parameter([given])})
+        cursor.execute(CANCEL_SUPPRESSED, {"phone_numbers": [phone_number]})
+
+
+def closed_window(opens_in: timedelta = timedelta(hours=1)) -> dict[str, Any]:
+    """The rules of a window of one minute that opens in Moscow after that time."""
+    opens = datetime.now(MOSCOW) + opens_in
+    minute = opens.hour * 60 + opens.minute
+    return {"local_from": minute, "local_until": minute + 1, "local_weekdays": EVERY_DAY}
+
+
+ALL_DAY = {"local_from": 0, "local_until": 1440, "local_weekdays": EVERY_DAY}
+
+
+def outcome(connection: Connection, message_id: int) -> tuple[str, str | None]:
+    found = message(connection, message_id)
+    return found["status"], found["reason_code"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "gateway_id", "kind", "is_sent"),
+    [
+        ("everything", None, "marketing", False),
+        ("everything", None, "service", False),
+        ("everything", None, "reply", True),
+        ("marketing", None, "marketing", False),
+        ("marketing", None, "service", True),
+        ("gateway", 1, "service", False),
+        ("gateway", 1, "reply", True),
+    ],
+)
+def test_a_number_that_was_suppressed_after_the_launch_is_not_claimed(
+    scope: str, gateway_id: int | None, kind: str, is_sent: bool, connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 2)
+    execute(connection, "UPDATE mailing SET kind = %s", kind)
+    # Without the step that ends pending messages: the claim decides alone.
+    given = {"phone_number": FIRST_PHONE + 1, "scope": scope, "gateway_id": gateway_id}
+    given |= {"reason": "opted_out", "source": "api"}
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_SUPPRESSIONS, {"suppressions": json_parameter([given])})
+
+    claimed = {one.message_id for one in queue.claim(10)}
+
+    assert claimed == ({1, 2} if is_sent else {2})
+    if not is_sent:
+        assert outcome(connection, 1) == ("cancelled", "suppressed")
+        assert message(connection, 1)["attempts"] == 0
+        assert queue.may_have_more
+
+
+def test_a_suppression_waits_for_a_claim_under_way_and_precedes_the_next(
+    connection: Connection, connect: Connect, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection, 1)
+    editor = connect()
+    editor.autocommit = False
+    suppress(editor, FIRST_PHONE + 1)
+
+    claiming = in_background(lambda: open_queue("right").claim(10))
+    time.sleep(0.3)  # it waits for the message's row
+    assert not claiming.done()
+    editor.commit()
+
+    assert claiming.result(PATIENCE) == []
+    assert outcome(connection, 1) == ("cancelled", "suppressed")
+
+
+def test_a_suppressed_message_in_doubt_ends_as_unknown(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 1)
+    execute(connection, "UPDATE message SET in_doubt = true, attempts = 1, gateway_id = 1")
+
+    suppress(connection, FIRST_PHONE + 1)
+
+    assert outcome(connection, 1) == ("unknown", "suppressed")
+
+
+def test_a_launch_ends_the_messages_of_suppressed_numbers_at_once(
+    connection: Connection, maintenance: Maintenance
+) -> None:
+    add_clients(connection, 3)
+    suppress(connection, FIRST_PHONE + 2, "marketing")
+    add_mailing(connection)
+    maintenance.run()
+
+    found = rows(connection, "SELECT phone_number, status::text, reason_code FROM message ORDER BY id")
+    assert found == [
+        (FIRST_PHONE + 1, "pending", None),
+        (FIRST_PHONE + 2, "cancelled", "suppressed"),
+        (FIRST_PHONE + 3, "pending", None),
+    ]
+    assert value(connection, "SELECT audience FROM mailing") == 3
+
+
+def test_a_launch_sets_what_is_due_by_the_time_zone_of_each_client(
+    connection: Connection, maintenance: Maintenance
+) -> None:
+    add_clients(connection, 4)
+    for place, zone in enumerate(("Europe/Moscow", "Asia/Kathmandu", "Nowhere", "Pacific/Honolulu"), 1):
+        execute(connection, "UPDATE client SET timezone = %s WHERE id = %s", zone, place)
+    window = closed_window()
+    add_mailing(connection, ends_in=86_400 * 3, **window)
+    started = datetime.now(UTC)
+    maintenance.run()
+
+    found = {one[0]: one[1:] for one in rows(connection, "SELECT client_id, status::text, due_at FROM message")}
+    assert found[3][0] == "failed"
+    launched_at = value(connection, "SELECT created_at FROM message LIMIT 1")
+    for client_id, zone in ((1, "Europe/Moscow"), (2, "Asia/Kathmandu"), (4, "Pacific/Honolulu")):
+        expected = next_permitted(
+            LocalWindow(window["local_from"], window["local_until"]),
+            ZoneInfo(zone),
+            launched_at,
+            started + timedelta(days=2),
+        )
+        assert found[client_id] == ("pending", expected)
+
+
+@pytest.mark.parametrize(
+    ("rules", "timezone", "ends_in", "expected"),
+    [
+        (ALL_DAY, "Nowhere", 3600, ("failed", "timezone_unknown")),
+        (closed_window(), "Europe/Moscow", 600, ("expired", "no_local_time")),
+        (closed_window(), "Europe/Moscow", 86_400, ("pending", "outside_local_window")),
+        (closed_window(), "Nowhere", 600, ("failed", "timezone_unknown")),
+        ({"requires_consent": True}, "UTC", 3600, ("cancelled", "no_consent")),
+    ],
+    ids=["no zone", "no time left", "waits", "no zone and closed", "no consent"],
+)
+def test_a_claim_applies_the_rules_again(
+    rules: dict[str, Any],
+    timezone: str,
+    ends_in: float,
+    expected: tuple[str, str],
+    connection: Connection,
+    queue: Queue,
+) -> None:
+    add_running_mailing(connection, 1)
+    change = "UPDATE mailing SET local_from = %s, local_until = %s, local_weekdays = %s, requires_consent = %s"
+    names = ("local_from", "local_until", "local_weekdays")
+    execute(connection, change, *(rules.get(name) for name in names), rules.get("requires_consent", False))
+    execute(connection, "UPDATE mailing SET end_datetime = now() + %s * interval '1 second'", ends_in)
+    execute(connection, "UPDATE client SET timezone = %s", timezone)
+
+    assert queue.claim(10) == []
+    assert outcome(connection, 1) == expected
+    assert message(connection, 1)["attempts"] == 0
+    assert value(connection, "SELECT count(*) FROM claim") == 0
+
+
+def test_a_default_time_zone_counts_for_clients_without_one(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 1)
+    execute(connection, "UPDATE mailing SET local_from = 0, local_until = 1440, local_weekdays = 127")
+    execute(connection, "UPDATE mailing SET default_timezone = 'Europe/Moscow'")
+    execute(connection, "UPDATE client SET timezone = 'Nowhere'")
+
+    assert len(queue.claim(10)) == 1
+
+
+def test_a_request_does_not_leave_after_the_local_window_closes(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 1)
+    now = datetime.now(MOSCOW)
+    minute = now.hour * 60 + now.minute
+    execute(
+        connection,
+        "UPDATE mailing SET local_from = %s, local_until = %s, local_weekdays = 127",
+        minute,
+        minute + 1,
+    )
+    closes_in = 60 - now.second - now.microsecond / 1e6
+
+    asked = time.monotonic()
+    [claimed] = queue.claim(10)
+
+    assert claimed.start_by <= asked + closes_in + 0.5
+    assert not claimed.may_leave(asked + closes_in + 0.5)
+
+
+def test_a_message_waits_for_its_window_and_is_claimed_then(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 1)
+    window = closed_window()
+    execute(connection, "UPDATE mailing SET end_datetime = now() + interval '1 day'")
+    execute(connection, "UPDATE mailing SET local_from = %s, local_until = %s, local_weekdays = %s", *window.values())
+    assert queue.claim(10) == []
+    due_at = message(connection, 1)["due_at"]
+    assert due_at > datetime.now(UTC) + timedelta(minutes=50)
+    assert value(connection, "SELECT due_at FROM queue_batch") >= due_at
+
+    execute(connection, "UPDATE mailing SET local_from = 0, local_until = 1440")
+    execute(connection, "UPDATE message SET due_at = now()")
+    assert len(queue.claim(10)) == 1
