@@ -9,7 +9,7 @@ from typing import Any
 from sandbox import queries, sample_data
 from sandbox import simulated_gateway_control as simulated
 from sandbox.api_client import ApiClient, ApiError, ApiUnavailable
-from sandbox.mailing_progress import has_ended, progress_line, summary
+from sandbox.mailing_progress import delivery_line, has_ended, progress_line, summary
 from sandbox.service import Service
 from sandbox.terminal import Terminal
 
@@ -81,3 +81,5 @@ def print_end(mailing: dict[str, Any], terminal: Terminal) -> None:
     terminal.say()
     terminal.say(f"Mailing {mailing['id']} is {mailing['status']}.")
     terminal.say(f"  ledger:  {summary(mailing)}")
+    if delivery := delivery_line(mailing):
+        terminal.say(f"  receipts: {delivery}; others come as they arrive")

@@ -23,5 +23,12 @@ DEMO_ACCOUNTS = (
 )
 """In the order of the route."""
 
+RECEIPTS: Mapping[str, object] = {
+    "undelivered": {"expired": 0.03, "unknown_subscriber": 0.02},
+    "delay": [1.0, 8.0],
+    "lost": 0.02,
+}
+"""What they report of the messages that they take."""
+
 RATE = 8.0
 """Requests a second to each, so that people can watch."""

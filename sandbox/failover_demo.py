@@ -13,7 +13,7 @@ from sandbox import queries, sample_data
 from sandbox import simulated_gateway_control as simulated
 from sandbox.api_client import ApiClient, ApiError
 from sandbox.demo import follow, print_end
-from sandbox.failover_accounts import DEMO_ACCOUNTS, RATE, DemoAccount
+from sandbox.failover_accounts import DEMO_ACCOUNTS, RATE, RECEIPTS, DemoAccount
 from sandbox.mailing_progress import has_ended
 from sandbox.service import Service
 from sandbox.terminal import Terminal
@@ -54,8 +54,13 @@ def run_failover_demo(service: Service, api: ApiClient, terminal: Terminal) -> N
 def set_up(api: ApiClient, urls: Mapping[str, str], database_url: str, terminal: Terminal) -> int:
     """Adds what is missing, and returns the id of the mailing. `urls` are the providers' by the names of gateways."""
     for account in DEMO_ACCOUNTS:
-        _put_gateway(api, account, urls[account.gateway])
+        gateway_id = _put_gateway(api, account, urls[account.gateway])
         simulated.set_faults(urls[account.gateway], latency=LATENCY)
+        # A provider that is not told with each message where to report has it in the settings of the account.
+        address = api.get(f"/v1/gateway/{gateway_id}/callbacks/")["receipt_url"]
+        simulated.set_receipts(
+            urls[account.gateway], **RECEIPTS, addresses={account.provider: address} if address else {}
+        )
     if not any(route["name"] == NAME for route in api.get("/v1/route/")):
         gateways = [{"gateway": account.gateway} for account in DEMO_ACCOUNTS]
         api.post("/v1/route/", {"name": NAME, "gateways": gateways, "prefixes": [], "operator_codes": []})
@@ -80,16 +85,18 @@ def demo_clients() -> Iterator[dict[str, Any]]:
         }
 
 
-def _put_gateway(api: ApiClient, account: DemoAccount, url: str) -> None:
-    """Adds a gateway, or changes its address if the simulated provider has another port now."""
+def _put_gateway(api: ApiClient, account: DemoAccount, url: str) -> int:
+    """Adds a gateway, or changes its address if the simulated provider has another port now. Returns its id."""
     found = [gateway for gateway in api.get("/v1/gateway/?limit=1000") if gateway["name"] == account.gateway]
     if not found:
         fields = {"name": account.gateway, "provider": account.provider, "address": url, "sender": "Gonets"}
-        api.post("/v1/gateway/", {**fields, "credentials": account.credentials, "rate": RATE})
-    elif found[0]["address"] != url:
-        api.put(
-            f"/v1/gateway/{found[0]['id']}/", {"address": url, "credentials": account.credentials, "same_account": True}
-        )
+        added = api.post("/v1/gateway/", {**fields, "credentials": account.credentials, "rate": RATE, "receipts": True})
+        return int(added["id"])
+    gateway_id = int(found[0]["id"])
+    if found[0]["address"] != url:
+        change = {"address": url, "credentials": account.credentials, "same_account": True}
+        api.put(f"/v1/gateway/{gateway_id}/", change)
+    return gateway_id
 
 
 def _print_plan(mailing_id: int, urls: Mapping[str, str], terminal: Terminal) -> None:

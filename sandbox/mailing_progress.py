@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.domain.delivery import Delivery
 from shared.domain.mailing_rules import ENDED
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 
@@ -31,6 +32,8 @@ def progress_line(mailing: Mapping[str, Any]) -> str:
     parts = [f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {sent:,} of {audience:,} sent"]
     if others := _counted(counts, [status for status in MessageStatus if status != MessageStatus.SENT]):
         parts.append(others)
+    if delivery := delivery_line(mailing):
+        parts.append(delivery)
     if mailing["status"] == MailingStatus.PAUSED:
         parts.append("paused")
     return " · ".join(parts)
@@ -41,5 +44,13 @@ def summary(mailing: Mapping[str, Any]) -> str:
     return _counted(mailing["messages"], MessageStatus) or "no messages"
 
 
-def _counted(counts: Mapping[str, int], statuses: Iterable[MessageStatus]) -> str:
+def delivery_line(mailing: Mapping[str, Any]) -> str:
+    """The counts of its sent messages by delivery, such as `701 delivered, 40 undelivered, 12 awaiting`; empty if no
+    receipts are expected.
+    """
+    deliveries = [delivery for delivery in Delivery if delivery is not Delivery.NO_RECEIPT]
+    return _counted(mailing.get("delivery") or {}, deliveries)
+
+
+def _counted(counts: Mapping[str, int], statuses: Iterable[str]) -> str:
     return ", ".join(f"{counts[status]:,} {status}" for status in statuses if counts.get(status))

@@ -172,9 +172,17 @@ class Service:
         return {"GATEWAY_TOKEN": token.value}
 
     def _accounts(self) -> dict[str, str]:
-        """What API and workers need for gateways: the key of credentials, and networks where gateways may be."""
+        """What API and workers need for gateways: the key of credentials, networks where gateways may be, and the
+        addresses for receipts and for recipients. Simulated gateways reach the API here.
+        """
         key = _inherited(CREDENTIALS_KEYS) or {"CREDENTIALS_KEY_FILE": str(self._credentials_key)}
-        return {**key, ALLOWED_NETWORKS: os.environ.get(ALLOWED_NETWORKS, OWN_NETWORKS)}
+        public_url = os.environ.get("PUBLIC_URL") or self.api_url
+        return {
+            **key,
+            ALLOWED_NETWORKS: os.environ.get(ALLOWED_NETWORKS, OWN_NETWORKS),
+            "PUBLIC_URL": public_url,
+            "OPT_OUT_URL": os.environ.get("OPT_OUT_URL") or f"{public_url}/u",
+        }
 
     def _start_database(self) -> None:
         if self.database_url:

@@ -23,6 +23,11 @@ def set_faults(url: str, **faults: float) -> None:
     _request("PUT", f"{url}/_/faults", faults)
 
 
+def set_receipts(url: str, **plan: object) -> None:
+    """Replaces its plan of receipts (sandbox/simulated_gateway/receipt_plan.py). Raises ApiError as above."""
+    _request("PUT", f"{url}/_/receipts", plan)
+
+
 def _request(method: str, url: str, body: object) -> Any:
     try:
         with requests.Session() as session:

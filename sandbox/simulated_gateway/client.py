@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.parent_death_signal import die_with_parent
+from sandbox.simulated_gateway.callbacks import CallbackEntry, CallbackRequest, CallbackSummary, MadeCallback
 from sandbox.simulated_gateway.kept_messages import KeptMessage
 from sandbox.simulated_gateway.ledger import Entry, Summary
 
@@ -72,13 +73,35 @@ class SandboxGateway:
         """Replaces the plan of faults (the fields of `Faults`); no fields, no faults."""
         self._json("PUT", "/_/faults", json.dumps(fields))
 
+    def receipts(self, **fields: object) -> None:
+        """Replaces the plan of receipts (the fields of `ReceiptPlan`)."""
+        self._json("PUT", "/_/receipts", json.dumps(fields))
+
+    def report(self, **fields: object) -> int:
+        """Makes a receipt (the fields of `ReceiptRequest`), and returns its sequence among the callbacks."""
+        return int(self._json("POST", "/_/callbacks", json.dumps(fields))["sequence"])
+
+    def forward(self, **fields: object) -> list[int]:
+        """Forwards a message of a recipient: `contract`, `sender`, `to`, `text`, `parts`, `url`."""
+        return list(self._json("POST", "/_/inbound", json.dumps(fields))["sequences"])
+
+    def callbacks(self, after: int = 0) -> list[CallbackEntry]:
+        """The callbacks with a sequence greater than `after`."""
+        with self._request("GET", f"/_/callbacks?after={after}") as response:
+            return [_callback_entry(json.loads(line)) for line in response]
+
+    def callback_summary(self) -> CallbackSummary:
+        """The counts of callbacks."""
+        return CallbackSummary(**self._json("GET", "/_/callbacks/summary"))
+
     def forget(self) -> None:
         """Empties the ledger, the counts and the messages."""
         self._json("DELETE", "/_/ledger")
 
     def clear(self) -> None:
-        """Resets the gateway: no faults, an empty ledger."""
+        """Resets the gateway: no faults, the usual receipts, empty ledgers."""
         self.faults()
+        self.receipts()
         self.forget()
 
     def ledger(self, after: int = 0, everything: bool = False) -> list[Entry]:
@@ -149,3 +172,9 @@ class SandboxGateway:
             yield response
         finally:
             connection.close()
+
+
+def _callback_entry(given: dict[str, Any]) -> CallbackEntry:
+    calls, status, acknowledged_at = (given.pop(name) for name in ("calls", "status", "acknowledged_at"))
+    request = CallbackRequest(**given.pop("request"))
+    return CallbackEntry(MadeCallback(**given, request=request), calls, status, acknowledged_at)

@@ -6,21 +6,35 @@
     GET /_/messages?contract=NAME&id=ID     the messages that were taken, one JSON object a line, not those of /send/
     GET /_/summary, GET /_/rate             the counts; the requests started in each second
     GET /_/faults, PUT /_/faults            the plan of faults (faults.py); {} has none
+    GET /_/receipts, PUT /_/receipts        the plan of receipts (receipt_plan.py)
+    GET /_/callbacks?after=SEQ              the callbacks and their answers, one JSON object a line
+    GET /_/callbacks/summary                their counts
+    POST /_/callbacks                       makes a receipt: {"contract", "id", "to", "url", "state", "reason"}
+    POST /_/inbound                         forwards a message: {"contract", "sender", "to", "text", "parts", "url"}
 
 It needs no token: any client that reaches the port may use it, so the default address is 127.0.0.1.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
+from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.simulated_gateway.faults import Faults, FaultsError
+from sandbox.simulated_gateway.contracts.base import InboundText
+from sandbox.simulated_gateway.faults import Faults
 from sandbox.simulated_gateway.gateway import Gateway
 from sandbox.simulated_gateway.http_messages import Request, http_response, result_response
+from sandbox.simulated_gateway.plan_fields import PlanError
+from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, REASONS, UNDELIVERED, ReceiptPlan
+from sandbox.simulated_gateway.reporting import ReceiptRequest
 
 CONTROL = b"/_/"
-PATHS = "the paths are /_/ledger, /_/ledger/{id}, /_/messages, /_/summary, /_/rate and /_/faults"
+PATHS = (
+    "the paths are /_/ledger, /_/ledger/{id}, /_/messages, /_/summary, /_/rate, /_/faults, /_/receipts, /_/callbacks, "
+    "/_/callbacks/summary and /_/inbound"
+)
+MAX_PARTS = 20
 ENTRIES_A_CHUNK = 250  # some 2 ms, during which no other client is served
 
 Response = bytes | Iterator[bytes]
@@ -36,11 +50,12 @@ class Control:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._plan: object = {}
+        self._receipts: object = {}
 
     def respond(self, request: Request) -> Response:
         """The response to a request."""
         resource, _, msg_id = request.path.removeprefix(CONTROL).partition(b"/")
-        methods = self._one_message(msg_id) if resource == b"ledger" and msg_id else self._resource(resource)
+        methods = self._one_message(msg_id) if resource == b"ledger" and msg_id else self._resource(request.path)
         if not methods:
             return result_response(404, 1, PATHS)
         respond = methods.get(request.method)
@@ -49,10 +64,10 @@ class Control:
             return result_response(405, 1, f"only {allowed} is possible here", f"Allow: {allowed}")
         try:
             return respond(request)
-        except (_InvalidRequest, FaultsError) as error:
+        except (_InvalidRequest, PlanError) as error:
             return result_response(400, 1, str(error))
 
-    def _resource(self, name: bytes) -> dict[bytes, Callable[[Request], Response]]:
+    def _resource(self, path: bytes) -> dict[bytes, Callable[[Request], Response]]:
         ledger = self._gateway.ledger
         resources: dict[bytes, dict[bytes, Callable[[Request], Response]]] = {
             b"ledger": {b"GET": self._list_entries, b"DELETE": self._forget},
@@ -60,8 +75,12 @@ class Control:
             b"summary": {b"GET": lambda request: _json(ledger.summary()._asdict())},
             b"rate": {b"GET": lambda request: _json(ledger.rate())},
             b"faults": {b"GET": lambda request: _json(self._plan), b"PUT": self._set_faults},
+            b"receipts": {b"GET": lambda request: _json(self._receipts), b"PUT": self._set_receipts},
+            b"callbacks": {b"GET": self._list_callbacks, b"POST": self._send_receipt},
+            b"callbacks/summary": {b"GET": self._summarize_callbacks},
+            b"inbound": {b"POST": self._send_inbound},
         }
-        return resources.get(name, {})
+        return resources.get(path.removeprefix(CONTROL), {})
 
     def _one_message(self, msg_id: bytes) -> dict[bytes, Callable[[Request], Response]]:
         return {b"GET": lambda request: self._list_entries_of(msg_id, request)}
@@ -85,14 +104,79 @@ class Control:
         self._gateway.forget()
         return _json({})
 
+    def _list_callbacks(self, request: Request) -> Response:
+        entries = self._gateway.reporting.sender.ledger.entries(_number(request, "after") or 0)
+        return _in_chunks(
+            {**entry.callback._asdict(), "request": entry.callback.request._asdict()}
+            | {"calls": entry.calls, "status": entry.status, "acknowledged_at": entry.acknowledged_at}
+            for entry in entries
+        )
+
+    def _summarize_callbacks(self, request: Request) -> Response:
+        sender = self._gateway.reporting.sender
+        return _json(sender.ledger.summary(sender.waiting)._asdict())
+
+    def _send_receipt(self, request: Request) -> Response:
+        given = _texts(_object(request, "callbacks"), ReceiptRequest._fields, ("contract", "to", "url"))
+        self._check_contract(given["contract"])
+        asked = ReceiptRequest(**{"id": "", **given})
+        known = {ACCEPTED: (None,), DELIVERED: (None,), UNDELIVERED: REASONS}
+        if asked.reason not in known.get(asked.state, ()):
+            raise _InvalidRequest(
+                f"state: must be one of {', '.join(known)}, and reason, of the last one, of {REASONS}"
+            )
+        return _json({"sequence": self._gateway.reporting.send_one(asked).sequence})
+
+    def _send_inbound(self, request: Request) -> Response:
+        plan = _object(request, "inbound")
+        parts = plan.pop("parts", 1)
+        if not isinstance(parts, int) or not 1 <= parts <= MAX_PARTS:
+            raise _InvalidRequest(f"parts: must be a whole number from 1 to {MAX_PARTS}, not {parts!r}")
+        names = ("contract", "sender", "to", "text", "url")
+        given = _texts(plan, names, names)
+        self._check_contract(given["contract"])
+        inbound = InboundText(given["sender"], given["to"], given["text"], parts)
+        made = self._gateway.reporting.send_inbound(given["contract"], inbound, given["url"])
+        return _json({"sequences": [callback.sequence for callback in made]})
+
+    def _check_contract(self, name: str) -> None:
+        contracts = self._gateway.reporting.contracts
+        if name not in contracts:
+            raise _InvalidRequest(f"contract: must be one of {', '.join(contracts)}, not {name!r}")
+
+    def _set_receipts(self, request: Request) -> Response:
+        plan = _object(request, "receipts")
+        self._gateway.reporting.set_plan(ReceiptPlan.from_json(plan))
+        self._receipts = plan
+        return _json(plan)
+
     def _set_faults(self, request: Request) -> Response:
-        try:
-            plan = json.loads(request.body.decode())
-        except (ValueError, RecursionError):
-            raise _InvalidRequest("faults: the body is not JSON") from None
+        plan = _body(request, "faults")
         self._gateway.set_faults(Faults.from_json(plan))
         self._plan = plan
         return _json(plan)
+
+
+def _body(request: Request, name: str) -> Any:
+    try:
+        return json.loads(request.body.decode())
+    except (ValueError, RecursionError):
+        raise _InvalidRequest(f"{name}: the body is not JSON") from None
+
+
+def _object(request: Request, name: str) -> dict[str, Any]:
+    given = _body(request, name)
+    if not isinstance(given, dict):
+        raise _InvalidRequest(f"{name}: must be a JSON object")
+    return given
+
+
+def _texts(given: Mapping[str, object], known: Collection[str], required: Collection[str]) -> dict[str, str]:
+    """The fields, all of which are texts."""
+    for name in (*given, *required):
+        if name not in known or not isinstance(given.get(name), str):
+            raise _InvalidRequest(f"{name}: must be one of {', '.join(known)}, and a text")
+    return {name: str(value) for name, value in given.items()}
 
 
 def _json(value: object) -> bytes:

@@ -1,7 +1,7 @@
 """The faults of the simulated gateway: a plan as data, and the random choice for each request."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from functools import cached_property, partial
@@ -9,8 +9,19 @@ from random import Random
 from typing import Any
 
 from sandbox.simulated_gateway.http_messages import http_response
+from sandbox.simulated_gateway.plan_fields import (
+    PlanError,
+    count,
+    header_text,
+    kinds,
+    numbers,
+    probability,
+    seconds,
+    span,
+    statuses,
+    whole_number,
+)
 
-MAX_SECONDS = 3600.0  # the upper limit of `latency` and `down_for`
 RETRY_STATUSES = (429, 503)  # the ones that may carry Retry-After (RFC 6585, 4 and RFC 9110, 15.6.4)
 
 
@@ -91,10 +102,6 @@ MECHANISMS = {
 }
 
 
-class FaultsError(ValueError):
-    """The plan is invalid; the message begins with the name of the field."""
-
-
 @dataclass(frozen=True)
 class Faults:
     """A plan of faults; a plan without fields has none. The probabilities add up to at most 1.
@@ -124,16 +131,16 @@ class Faults:
 
     @classmethod
     def from_json(cls, given: object) -> "Faults":
-        """Reads a plan. Raises FaultsError naming the invalid field."""
+        """Reads a plan. Raises PlanError naming the invalid field."""
         if not isinstance(given, dict):
-            raise FaultsError("faults: must be a JSON object")
+            raise PlanError("faults: must be a JSON object")
         for name in given:
             if name not in _READERS:
-                raise FaultsError(f"{name}: unknown field; the fields are {', '.join(_READERS)}")
+                raise PlanError(f"{name}: unknown field; the fields are {', '.join(_READERS)}")
         faults = cls(**{name: _READERS[name](name, value) for name, value in given.items()})
         total = math.fsum(probability for probability, _ in faults.reactions)
         if total > 1 + 1e-9:
-            raise FaultsError(f"faults: the probabilities add up to {total:g}, which is more than 1")
+            raise PlanError(f"faults: the probabilities add up to {total:g}, which is more than 1")
         return faults
 
     @cached_property
@@ -185,93 +192,24 @@ class FaultInjector:
 
     def _choose(self) -> Reaction:
         point = self._random.random()
-        for probability, reaction in self.faults.reactions:
-            if point < probability:
+        for share, reaction in self.faults.reactions:
+            if point < share:
                 return reaction
-            point -= probability
+            point -= share
         return NO_FAULT
 
 
-def _span(name: str, value: object) -> tuple[float, float]:
-    if isinstance(value, list) and len(value) == 2:
-        least, most = (_seconds(name, end) for end in value)
-        if least > most:
-            raise FaultsError(f"{name}: must be [min, max], and {least:g} is more than {most:g}")
-        return least, most
-    return _seconds(name, value), _seconds(name, value)
-
-
-def _seconds(name: str, value: object) -> float:
-    return _between(name, value, MAX_SECONDS, f"seconds from 0 to {MAX_SECONDS:g}")
-
-
-def _probability(name: str, value: object) -> float:
-    return _between(name, value, 1.0, "a probability from 0 to 1")
-
-
-def _between(name: str, value: object, most: float, meant: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
-        raise FaultsError(f"{name}: must be {meant}, not {value!r}")
-    return float(value)
-
-
-def _statuses(name: str, value: object) -> dict[int, float]:
-    statuses = {}
-    for status, probability in _object(name, value).items():
-        if not (len(status) == 3 and status.isascii() and status.isdigit() and 300 <= int(status) <= 599):
-            raise FaultsError(f"{name}: {status!r} is not a status from 300 to 599")
-        statuses[int(status)] = _probability(f"{name}.{status}", probability)
-    return statuses
-
-
-def _kinds(name: str, value: object, known: Collection[str]) -> dict[str, float]:
-    for kind in _object(name, value):
-        if kind not in known:
-            raise FaultsError(f"{name}: {kind!r} is not one of {', '.join(known)}")
-    return {kind: _probability(f"{name}.{kind}", chance) for kind, chance in _object(name, value).items()}
-
-
-def _object(name: str, value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise FaultsError(f"{name}: must be an object of probabilities, not {value!r}")
-    return value
-
-
-def _header_text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value or not (value.isascii() and value.isprintable()):
-        raise FaultsError(f"{name}: must be printable ASCII text, not {value!r}")
-    return value
-
-
-def _numbers(name: str, value: object) -> frozenset[int]:
-    if not isinstance(value, list):
-        raise FaultsError(f"{name}: must be a list of whole numbers, not {value!r}")
-    return frozenset(_integer(name, number) for number in value)
-
-
-def _count(name: str, value: object) -> int:
-    if _integer(name, value) < 0:
-        raise FaultsError(f"{name}: must not be negative: {value!r}")
-    return _integer(name, value)
-
-
-def _integer(name: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise FaultsError(f"{name}: must be a whole number, not {value!r}")
-    return value
-
-
 _READERS: dict[str, Callable[[str, object], Any]] = {
-    "latency": _span,
-    "statuses": _statuses,
-    "bodies": partial(_kinds, known=BODIES),
-    "answers": partial(_kinds, known=ANSWERS),
-    "retry_after": _header_text,
-    **dict.fromkeys(MECHANISMS, _probability),
-    "down_for": _seconds,
-    "token": _header_text,
-    "only_ids": _numbers,
-    "only_phones": _numbers,
-    "first": _count,
-    "seed": _integer,
+    "latency": span,
+    "statuses": statuses,
+    "bodies": partial(kinds, known=BODIES),
+    "answers": partial(kinds, known=ANSWERS),
+    "retry_after": header_text,
+    **dict.fromkeys(MECHANISMS, probability),
+    "down_for": seconds,
+    "token": header_text,
+    "only_ids": numbers,
+    "only_phones": numbers,
+    "first": count,
+    "seed": whole_number,
 }

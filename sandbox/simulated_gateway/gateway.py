@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from sandbox.simulated_gateway.callbacks import CallbackLedger
 from sandbox.simulated_gateway.contracts import gonets
 from sandbox.simulated_gateway.contracts.base import Contract, Submission, in_words_of
+from sandbox.simulated_gateway.contracts.declared import DeclaredContract
 from sandbox.simulated_gateway.contracts.gonets import GonetsContract
 from sandbox.simulated_gateway.contracts.infobip import InfobipContract
 from sandbox.simulated_gateway.contracts.kannel import KannelContract
@@ -14,6 +16,8 @@ from sandbox.simulated_gateway.faults import NO_FAULT, Answer, FaultInjector, Fa
 from sandbox.simulated_gateway.http_messages import Request
 from sandbox.simulated_gateway.kept_messages import KeptMessages
 from sandbox.simulated_gateway.ledger import Ledger
+from sandbox.simulated_gateway.receipt_plan import EARLY_SECONDS
+from sandbox.simulated_gateway.reporting import Reporting
 
 CONTRACTS: tuple[Contract, ...] = (
     GonetsContract(),
@@ -21,12 +25,13 @@ CONTRACTS: tuple[Contract, ...] = (
     InfobipContract(),
     SmscContract(),
     KannelContract(),
+    DeclaredContract(),
 )
 NOT_RECORDED = (Outcome.NOT_FOUND, Outcome.NOT_ALLOWED, Outcome.LOOKED_UP)
 
 
 class Gateway:
-    """The simulated gateway: its token, its plan of faults, its ledger and the messages that it has taken.
+    """The simulated gateway: its token, its plan of faults, its ledgers, and the messages that it has taken.
 
     It implements all contracts at once, selected by the path of a request. `go_down` is called with the seconds of an
     outage; the listener sets it.
@@ -35,6 +40,7 @@ class Gateway:
     def __init__(self, token: str) -> None:
         self.ledger = Ledger()
         self.kept = KeptMessages()
+        self.reporting = Reporting(CONTRACTS, CallbackLedger())
         self.go_down: Callable[[float], None] = lambda seconds: None
         self._own_token = token.encode()
         self.set_faults(Faults())
@@ -43,11 +49,13 @@ class Gateway:
         """Replaces the plan; `Faults()` has no faults."""
         self._injector = FaultInjector(faults)
         self._token = faults.token.encode() if faults.token else self._own_token
+        self.reporting.token = self._token
         if faults.down_for:
             self.go_down(faults.down_for)
 
     def forget(self) -> None:
-        """Clears the ledger and the messages."""
+        """Clears the ledgers and the messages. Receipts of those are not sent any more."""
+        self.reporting.sender.forget()
         self.ledger.forget()
         self.kept.forget()
 
@@ -65,6 +73,7 @@ class Gateway:
         if reaction.accepts:
             for message in read.messages:
                 self.kept.add(message)
+            reaction = self._report(contract, read, reaction)
             if read.fingerprint:
                 self.kept.note_request(read.fingerprint, started_at)
         content = request.body or request.query
@@ -80,6 +89,15 @@ class Gateway:
         if reaction.answer is Answer.ACCEPTED:
             return replace(submission.refusal, delay=reaction.delay)
         return replace(in_words_of(contract, reaction, submission), accepts=False)
+
+    def _report(self, contract: Contract, submission: Submission, reaction: Reaction) -> Reaction:
+        """Sends the receipts of what was taken. The answer waits for those that come before it."""
+        plans = self.reporting.plan_of(contract.name, submission.messages)
+        if any(plan.early for _, plan in plans):
+            reaction = replace(reaction, delay=max(reaction.delay, EARLY_SECONDS))
+        for message, plan in plans:
+            self.reporting.send(message, plan, reaction.delay)
+        return reaction
 
     def _record_unread(self, contract: Contract, request: Request, reaction: Reaction, started_at: float) -> int:
         if reaction.outcome in NOT_RECORDED:

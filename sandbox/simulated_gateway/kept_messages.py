@@ -25,6 +25,10 @@ class KeptMessage(NamedTuple):
     """Whose it is, where the contract names the account in the request."""
     batch: str = ""
     """The provider's id of the request, if its contract has one."""
+    receipt_url: str = ""
+    """Where its client wants its delivery reported."""
+    reference: str = ""
+    """Our id, if the contract has a field for it and returns it."""
 
 
 class KeptMessages:

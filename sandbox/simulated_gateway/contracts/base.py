@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
+from sandbox.simulated_gateway.callbacks import CallbackRequest
 from sandbox.simulated_gateway.faults import Answer, Reaction
 from sandbox.simulated_gateway.http_messages import Request
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
+from sandbox.simulated_gateway.receipt_plan import Report
 
 LOGIN = "sandbox"
 """The account of contracts with a user name; the token is its password."""
@@ -61,6 +63,38 @@ class Contract(Protocol):
         """An answer in the contract's words. `status` is that of Answer.STATUS; `fields` are further header lines."""
 
 
+class InboundText(NamedTuple):
+    """A message of a recipient."""
+
+    sender: str
+    to: str
+    text: str
+    parts: int = 1
+    """In how many it comes, from providers that do not put the parts together."""
+
+
+@runtime_checkable
+class ReportingContract(Contract, Protocol):
+    """A contract with receipts and messages of recipients."""
+
+    reports_parts: bool
+    """Whether a receipt may be about one part of a text."""
+    needs_query: bool
+    """Whether the address of receipts says in its query what they contain."""
+
+    def new_id(self) -> str:
+        """An id as the provider gives them to messages."""
+
+    def receipt(self, message: KeptMessage, report: Report, url: str) -> CallbackRequest:
+        """The request that reports the state of a message to `url`, unsigned."""
+
+    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
+        """The headers with which the provider signs a request; none, if it does not sign."""
+
+    def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
+        """The requests that forward a message of a recipient to `url`."""
+
+
 def in_words_of(contract: Contract, reaction: Reaction, submission: Submission) -> Reaction:
     """The reaction with the response of the contract, if it has one."""
     if reaction.answer is None:
@@ -77,6 +111,12 @@ def parameters(request: Request, encoding: str = "utf-8") -> Mapping[str, str]:
     given = (request.query + b"&" + request.body).decode("latin-1")
     pairs = parse_qsl(given, keep_blank_values=True, encoding="latin-1")  # an octet is a character now
     return {name: value.encode("latin-1").decode(encoding, "replace") for name, value in pairs}
+
+
+def texts_of(inbound: InboundText) -> list[str]:
+    """The parts of its text, of about the same length."""
+    size = -(-len(inbound.text) // inbound.parts)
+    return [inbound.text[size * number : size * (number + 1)] for number in range(inbound.parts)]
 
 
 def int64(text: str) -> int:

@@ -4,23 +4,28 @@
     GET  /sms/3/logs?messageId=…  what was taken under these ids (repeatable); /sms/1/logs has the older form
 
 `Authorization: App TOKEN`, or Basic with the account `sandbox`. A `messageId` that was taken before is refused:
-REJECTED_DUPLICATE_MESSAGE_ID, group 5, id 23. Statuses: infobip.com/docs/essentials/response-status-and-error-codes.
-Not verified: the codes of errors beside 400, 401 and 429, and how soon the logs of the real one have a message.
+REJECTED_DUPLICATE_MESSAGE_ID, group 5, id 23. `webhooks.delivery.url` is called by POST with a list of results, and
+repeated until it is answered 200; without a signature, as if none were set up. Statuses:
+infobip.com/docs/essentials/response-status-and-error-codes. Not verified: the codes of errors beside 400, 401 and 429,
+and how soon the logs of the real one have a message.
 """
 
 import json
+import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qs
 from uuid import uuid4
 
-from sandbox.simulated_gateway.contracts.base import LOGIN, Reply, Submission, int64, phone_of
+from sandbox.simulated_gateway.callbacks import CallbackRequest
+from sandbox.simulated_gateway.contracts.base import LOGIN, InboundText, Reply, Submission, int64, phone_of
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
 from sandbox.simulated_gateway.http_messages import Request, http_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
+from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, Report
 
 SEND, LOGS, OLD_LOGS = b"/sms/3/messages", b"/sms/3/logs", b"/sms/1/logs"
 MAX_MESSAGE_ID = 200  # characters
@@ -62,16 +67,36 @@ REJECTIONS = {
 ERRORS = {Answer.WRONG_CREDENTIALS: (401, "Invalid login details"), Answer.THROTTLED: (429, "Too many requests")}
 NO_ERROR = {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "description": "No Error", "permanent": False}
 
+DELIVERED_TO_HANDSET = Status(3, "DELIVERED", 5, "DELIVERED_TO_HANDSET", "Message delivered to handset")
+NOT_DELIVERED = Status(2, "UNDELIVERABLE", 9, "UNDELIVERABLE_NOT_DELIVERED", "Message sent not delivered")
+EXPIRED = Status(4, "EXPIRED", 15, "EXPIRED_EXPIRED", "Message expired")
+ON_DND_LIST = Status(5, "REJECTED", 10, "REJECTED_DND", "Destination on DND list")
+NETWORK_FORBIDDEN = Status(5, "REJECTED", 6, "REJECTED_NETWORK", "Network is forbidden")
+
+UNDELIVERED = {
+    "expired": (EXPIRED, 27, "EC_ABSENT_SUBSCRIBER", False),
+    "blocked": (NOT_DELIVERED, 13, "EC_CALL_BARRED", True),
+    "unknown_subscriber": (NOT_DELIVERED, 1, "EC_UNKNOWN_SUBSCRIBER", True),
+    "opted_out": (ON_DND_LIST, 0, "NO_ERROR", False),
+    "rejected": (NETWORK_FORBIDDEN, 0, "NO_ERROR", False),
+    "other": (NOT_DELIVERED, 255, "EC_UNKNOWN_ERROR", False),
+}
+"""Status and error (id, name, whether it is permanent) of a receipt, by the reason."""
+
+JSON = "application/json"
+
 
 class _Invalid(ValueError):
     """The body is not a valid request; the message says why."""
 
 
 class InfobipContract:
-    """Answers of Infobip."""
+    """Answers and callbacks of Infobip."""
 
     name = "infobip"
     paths = (b"/sms/",)
+    reports_parts = False
+    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         method = {SEND: b"POST", LOGS: b"GET", OLD_LOGS: b"GET"}.get(request.path)
@@ -104,6 +129,49 @@ class InfobipContract:
         status, text = ERRORS.get(answer, (status, "simulated"))
         return Reply(status, _error(status, text, fields))
 
+    def new_id(self) -> str:
+        return str(uuid4())
+
+    def receipt(self, message: KeptMessage, report: Report, url: str) -> CallbackRequest:
+        status, error_id, error_name, permanent = (ENROUTE, 0, "NO_ERROR", False)
+        if report.state == DELIVERED:
+            status = DELIVERED_TO_HANDSET
+        elif report.state != ACCEPTED:
+            status, error_id, error_name, permanent = UNDELIVERED[report.reason or "other"]
+        error = {"id": error_id, "name": error_name, "permanent": permanent}
+        result = {
+            "bulkId": message.batch,
+            "messageId": message.id,
+            "to": message.to,
+            "from": message.sender,
+            "sentAt": _timestamp(message.taken_at),
+            "doneAt": _timestamp(report.at),
+            "messageCount": segments_of(message.text or " "),
+            "price": {"pricePerMessage": 0.05, "currency": "EUR"},
+            "status": status.as_json(),
+            "error": {**NO_ERROR, **error},
+        }
+        at = datetime.fromisoformat(_timestamp(report.at)).timestamp()
+        code = f"{status.id} {error_id}" if error_id else str(status.id)
+        return CallbackRequest("POST", url, JSON, json.dumps({"results": [result]}), code, at)
+
+    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
+        return {}
+
+    def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
+        result = {
+            "messageId": str(uuid4()),
+            "from": inbound.sender,
+            "to": inbound.to,
+            "text": inbound.text,
+            "cleanText": inbound.text,
+            "receivedAt": _timestamp(time.time()),
+            "smsCount": segments_of(inbound.text),
+            "price": {"pricePerMessage": 0, "currency": "EUR"},
+        }
+        content = {"results": [result], "messageCount": 1, "pendingMessageCount": 0}
+        return (CallbackRequest("POST", url, JSON, json.dumps(content)),)
+
 
 def _messages_in(body: bytes, now: float) -> list[KeptMessage]:
     """The messages of a valid body, one for each destination; one at least. Raises _Invalid."""
@@ -127,8 +195,16 @@ def _messages_in(body: bytes, now: float) -> list[KeptMessage]:
                 raise _Invalid("messages[].destinations[].to: must be a phone number")
             if not isinstance(message_id, str) or not 0 < len(message_id) <= MAX_MESSAGE_ID:
                 raise _Invalid("messages[].destinations[].messageId: must be a string of 1 to 200 characters")
-            messages.append(KeptMessage("infobip", message_id, to, sender, text, now, batch=bulk))
+            url = _receipt_url(message)
+            messages.append(KeptMessage("infobip", message_id, to, sender, text, now, batch=bulk, receipt_url=url))
     return messages
+
+
+def _receipt_url(message: dict[str, object]) -> str:
+    webhooks = message.get("webhooks")
+    delivery = webhooks.get("delivery") if isinstance(webhooks, dict) else None
+    url = delivery.get("url") if isinstance(delivery, dict) else None
+    return url if isinstance(url, str) else ""
 
 
 def _objects(of: dict[str, object], name: str) -> list[dict[str, object]]:

@@ -5,23 +5,36 @@
 
 The account is `sandbox`, and the token is its password and its apikey. The answer is JSON for fmt=3, else text. Texts
 are windows-1251 unless `charset` says otherwise. An equal request within a minute is refused with error 9; the same
-`id` is taken again later. Errors come with status 200.
+`id` is taken again later. Errors come with status 200. Receipts go to the address in the settings of the account, by
+POST.
 
-Not verified: what the real one does with an `id` that it has, whether another `id` makes a request another one (here it
-does), and the form of `status: -3` (not found). It has no codes for throttling beside 9 and 4, and none for a recipient
-who has opted out.
+Not verified: the fields of receipts and of messages of recipients, and their signature, which is left out here; what
+the real one does with an `id` that it has, whether another `id` makes a request another one (here it does), and the
+form of `status: -3` (not found). It has no codes for throttling beside 9 and 4, and none for a recipient who has opted
+out.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 from uuid import uuid4
 
-from sandbox.simulated_gateway.contracts.base import LOGIN, Reply, Submission, int64, parameters, phone_of
+from sandbox.simulated_gateway.callbacks import CallbackRequest
+from sandbox.simulated_gateway.contracts.base import (
+    LOGIN,
+    InboundText,
+    Reply,
+    Submission,
+    int64,
+    parameters,
+    phone_of,
+)
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
 from sandbox.simulated_gateway.http_messages import Request, http_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
+from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, UNDELIVERED, Report
 
 SEND, STATUS = b"/sys/send.php", b"/sys/status.php"
 MAX_ID = 2**31 - 1
@@ -44,12 +57,28 @@ ERRORS = {
 WITH_ID = (3, 6, 7, 8)
 """The errors whose answer names the message."""
 
+DELIVERY_STATUSES = {ACCEPTED: 0, DELIVERED: 1, UNDELIVERED: 20}
+EXPIRED = 3
+DELIVERY_ERRORS = {
+    "expired": 6,  # the handset is off, or out of reach
+    "blocked": 13,  # barred
+    "unknown_subscriber": 1,
+    "opted_out": 253,
+    "rejected": 248,
+    "other": 0,
+}
+"""`err` of a receipt, by the reason."""
+
+FORM = "application/x-www-form-urlencoded"
+
 
 class SmscContract:
-    """Answers of SMSC.ru."""
+    """Answers and callbacks of SMSC.ru."""
 
     name = "smsc"
     paths = (b"/sys/",)
+    reports_parts = False
+    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         if request.path not in (SEND, STATUS):
@@ -73,6 +102,31 @@ class SmscContract:
             return Reply(status, http_response(status, b"simulated", *fields, content_type="text/html"))
         code, text = ERRORS[answer]
         return Reply(200, _error(code, text, as_json, submission.messages[0].id))
+
+    def new_id(self) -> str:
+        return str(uuid4().int % MAX_ID + 1)
+
+    def receipt(self, message: KeptMessage, report: Report, url: str) -> CallbackRequest:
+        status = EXPIRED if report.reason == "expired" else DELIVERY_STATUSES[report.state]
+        error = DELIVERY_ERRORS[report.reason] if report.reason else 0
+        at, code = datetime.fromtimestamp(report.at, UTC), f"{status} {error}" if error else str(status)
+        fields = {
+            "id": message.id,
+            "phone": message.to,
+            "status": status,
+            "time": f"{at:%d.%m.%Y %H:%M:%S}",
+            "ts": int(report.at),
+            "err": error,
+            "cnt": segments_of(message.text or " "),
+        }
+        return CallbackRequest("POST", url, FORM, urlencode(fields), code, float(int(report.at)))
+
+    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
+        return {}
+
+    def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
+        fields = {"phone": inbound.sender, "mes": inbound.text, "to": inbound.to, "id": self.new_id()}
+        return (CallbackRequest("POST", url, FORM, urlencode(fields)),)
 
     def _submission(
         self, given: Mapping[str, str], as_json: bool, kept: KeptMessages, now: float

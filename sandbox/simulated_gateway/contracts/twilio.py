@@ -5,23 +5,30 @@
     GET  /2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json     one message
 
 Basic authentication: any account sid, which must be the one of the path, and the token. There is no id of ours and no
-deduplication: a repeat is another message. Error codes: twilio.com/docs/api/errors. Twilio has no code for used-up
-credit: the account is suspended (20005). Not verified: the HTTP status of 20005 and 21611, and the words of the errors.
+deduplication: a repeat is another message. StatusCallback is called for each state by POST, with a form that is signed
+in X-Twilio-Signature (twilio.com/docs/usage/security). Error codes: twilio.com/docs/api/errors. Twilio has no code for
+used-up credit: the account is suspended (20005). The real one repeats a refused callback only as the fragment of the
+address says (`#rc=5`); here it is always repeated. Not verified: the HTTP status of 20005 and 21611, and the words of
+the errors.
 """
 
+import hmac
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
-from sandbox.simulated_gateway.contracts.base import Reply, Submission, parameters, phone_of
+from sandbox.simulated_gateway.callbacks import CallbackRequest
+from sandbox.simulated_gateway.contracts.base import InboundText, Reply, Submission, parameters, phone_of
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
 from sandbox.simulated_gateway.http_messages import Request, http_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
+from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, UNDELIVERED, Report
 
 ROOT = b"/2010-04-01/Accounts/"
 RESOURCE = re.compile(rb"/2010-04-01/Accounts/(AC[0-9a-f]{32})/Messages(?:/(SM[0-9a-f]{32}))?\.json")
@@ -41,12 +48,29 @@ ERRORS = {
 
 CODE_OF_STATUS = {401: 20003, 404: 20404, 405: 20004, 429: 20429, 503: 20503}
 
+STATUSES = {ACCEPTED: "sent", DELIVERED: "delivered", UNDELIVERED: "undelivered"}
+"""MessageStatus of a receipt."""
+
+DELIVERY_ERRORS = {
+    "expired": 30003,  # unreachable destination handset
+    "blocked": 30004,
+    "unknown_subscriber": 30005,
+    "opted_out": 21610,
+    "rejected": 30034,  # a number without a registered campaign
+    "other": 30008,  # unknown error
+}
+"""ErrorCode of a receipt, by the reason."""
+
+FORM = "application/x-www-form-urlencoded"
+
 
 class TwilioContract:
-    """Answers of Twilio."""
+    """Answers and callbacks of Twilio."""
 
     name = "twilio"
     paths = (ROOT,)
+    reports_parts = False
+    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         found = RESOURCE.fullmatch(request.path)
@@ -71,6 +95,45 @@ class TwilioContract:
         status, code, text = ERRORS[answer]
         return Reply(status, _error(status, code, text, fields))
 
+    def new_id(self) -> str:
+        return f"SM{uuid4().hex}"
+
+    def receipt(self, message: KeptMessage, report: Report, url: str) -> CallbackRequest:
+        status = STATUSES[report.state]
+        fields = {
+            "ApiVersion": "2010-04-01",
+            "AccountSid": message.account,
+            "MessageSid": message.id,
+            "SmsSid": message.id,
+            "MessageStatus": status,
+            "SmsStatus": status,
+            "From": message.sender,
+            "To": message.to,
+        }
+        code = DELIVERY_ERRORS[report.reason] if report.reason else None
+        if code:
+            fields |= {"ErrorCode": str(code)}
+        return CallbackRequest("POST", url, FORM, urlencode(fields), str(code or status))
+
+    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
+        signed = request.url + "".join(sorted(name + value for name, value in parse_qsl(request.body, True)))
+        digest = hmac.digest(token.encode(), signed.encode(), "sha1")
+        return {"X-Twilio-Signature": b64encode(digest).decode()}
+
+    def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
+        sid = self.new_id()
+        fields = {
+            "MessageSid": sid,
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "From": inbound.sender,
+            "To": inbound.to,
+            "Body": inbound.text,
+            "NumMedia": "0",
+            "NumSegments": str(segments_of(inbound.text)),
+        }
+        return (CallbackRequest("POST", url, FORM, urlencode(fields)),)
+
 
 def _is_authorized(authorization: bytes, account: str, token: bytes) -> bool:
     scheme, _, given = authorization.partition(b" ")
@@ -93,7 +156,8 @@ def _submission(given: Mapping[str, str], account: str, now: float) -> Submissio
     for is_invalid, code, why in invalid:
         if is_invalid:
             return _failed(Outcome.MALFORMED, 400, code, why)
-    message = KeptMessage("twilio", f"SM{uuid4().hex}", to, sender, text, now, account)
+    url = given.get("StatusCallback", "")
+    message = KeptMessage("twilio", f"SM{uuid4().hex}", to, sender, text, now, account, receipt_url=url)
     return Submission((message,), phone=phone_of(to))
 
 

@@ -55,6 +55,7 @@ def test_what_is_there_is_not_added_again(clean_database: str) -> None:
         [mailing] = api.get("/v1/mailing/")
         clients = api.get("/v1/client/?limit=1000")
     assert {name: gateways[name]["address"] for name in names} == after
+    assert all(gateways[name]["receipts"] for name in names)
     assert [[listed["gateway"] for listed in route["gateways"]] for route in routes] == [names]
     assert (mailing["mark"], mailing["route"], [mailing["id"]] * 2) == (NAME, NAME, mailing_ids)
     assert len(clients) == CLIENTS
