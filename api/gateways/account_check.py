@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from api.gateways.address_check import checked_address
 from shared.domain.sentences import ErrorCode
@@ -28,14 +29,7 @@ def check_account(
         credentials=_values("credentials", [field for field in provider.fields if field.secret], credentials),
     )
     try:
-        provider.make(
-            Account(
-                address=account.address or provider.address,
-                sender=account.sender,
-                options=account.options,
-                credentials=account.credentials,
-            )
-        )
+        provider.make(replace(account, address=account.address or provider.address))
     except ConfigurationError as error:
         raise Invalid(_field_named(provider, str(error)), ErrorCode.ACCOUNT_REFUSED, fault=str(error)) from error
     return account

@@ -9,9 +9,11 @@ from flask.cli import with_appcontext
 
 from api.audit.recorder import add_entry
 from api.auth.commands import current_os_principal
+from api.database import execute
 from api.extensions import db
 from api.gateways import services
 from shared.credentials import UnreadableCredentialsError, make_key_file
+from shared.sql.erasure import ANY_ERASED
 
 
 @click.command("make-credentials-key")
@@ -30,7 +32,8 @@ def make_credentials_key(file: Path) -> None:
 def rotate_credentials() -> None:
     """Encrypts the credentials of all gateways with the first key of CREDENTIALS_KEY.
 
-    Every other key can be removed afterwards. If credentials cannot be decrypted, nothing is changed.
+    Every other key can be removed afterwards, unless phone numbers were erased with it: their hashes stay as they are.
+    If credentials cannot be decrypted, nothing is changed.
     """
     try:
         count = services.rotate_credentials()
@@ -39,5 +42,8 @@ def rotate_credentials() -> None:
         raise click.ClickException(str(error)) from error
     if count:
         add_entry("rotateCredentials", current_os_principal(), detail={"gateways": count})
+    numbers_are_erased = execute(ANY_ERASED, {}).scalar_one()
     db.session.commit()
     click.echo(f"Gateways whose credentials are encrypted with the first key: {count}.")
+    if numbers_are_erased:
+        click.echo("Phone numbers were erased: keep the other keys behind the first one, to recognise them.")

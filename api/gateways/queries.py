@@ -10,10 +10,14 @@ from flask import current_app, g
 from sqlalchemy import Select, select
 
 from api.extensions import db
+from api.gateways.receipt_settings import capabilities_of
 from api.http.serialization import row_to_dict
 from shared.credentials import UnreadableCredentialsError
 from shared.domain.sentences import ErrorCode
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
+from shared.gateways.base import Capabilities
+from shared.gateways.callback_addresses import INBOUND, RECEIPTS, callback_url
+from shared.gateways.registry import PROVIDERS
 from shared.schema import Gateway, GatewayAvailability
 
 _PRESENT: Select[Gateway, bool] = (
@@ -35,6 +39,16 @@ class GatewayName(NamedTuple):
     """The currency of its prices."""
 
 
+class CallbackAddresses(NamedTuple):
+    """The addresses that a provider calls."""
+
+    receipt_url: str | None
+    inbound_url: str | None
+    reason: str | None
+    """Why one of them is none."""
+    signs: bool
+
+
 def gateways_after(after: int, limit: int) -> Sequence[dict[str, Any]]:
     """The gateways with a greater id that are not removed, in order."""
     page = _PRESENT.where(Gateway.id > after).order_by(Gateway.id).limit(limit)
@@ -52,6 +66,22 @@ def gateway_by_id(gateway_id: int) -> dict[str, Any]:
     return _as_dict(*row)
 
 
+def callback_addresses(gateway_id: int) -> CallbackAddresses:
+    """The addresses that the provider of a gateway calls. Raises NotFound, also for a removed one."""
+    gateway = gateway_by_id(gateway_id)
+    provider, public_url = PROVIDERS.get(gateway["provider"]), current_app.config["PUBLIC_URL"]
+    capabilities = capabilities_of(provider, gateway["options"]) if provider else Capabilities()
+
+    def url(kind: str, *, has: bool) -> str | None:
+        return callback_url(public_url, kind, gateway["name"], gateway["callback_token"]) or None if has else None
+
+    receipts, inbound = url(RECEIPTS, has=capabilities.receipts), url(INBOUND, has=capabilities.inbound)
+    reason = None
+    if receipts is None or inbound is None:
+        reason = (ErrorCode.NO_PUBLIC_URL if not public_url else ErrorCode.NO_SUCH_CALLBACKS)()
+    return CallbackAddresses(receipts, inbound, reason, capabilities.signs)
+
+
 def gateway_names() -> Mapping[int, GatewayName]:
     """All gateways by id, removed ones too. Read once a request: their names never change."""
     if "gateway_names" not in g:
@@ -59,6 +89,16 @@ def gateway_names() -> Mapping[int, GatewayName]:
         g.gateway_names = {row.id: GatewayName(row.name, row.segment_price, row.currency) for row in rows}
     names: Mapping[int, GatewayName] = g.gateway_names
     return names
+
+
+def gateway_id_of(name: str | None) -> int | None:
+    """The id of the gateway of that name, also of one that has been removed; None for None. Raises Conflict."""
+    if name is None:
+        return None
+    found = next((gateway_id for gateway_id, gateway in gateway_names().items() if gateway.name == name), None)
+    if found is None:
+        raise Conflict("gateway", ErrorCode.NO_SUCH_GATEWAY, gateway=name)
+    return found
 
 
 def forget_gateway_names() -> None:

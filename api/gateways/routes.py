@@ -10,7 +10,15 @@ from flask.views import MethodView
 
 from api.extensions import db
 from api.gateways import queries, services
-from api.gateways.schemas import EDITABLE, GatewayBody, GatewayChangeBody, GatewaySchema, ProviderSchema
+from api.gateways.queries import CallbackAddresses
+from api.gateways.schemas import (
+    EDITABLE,
+    CallbackAddressesSchema,
+    GatewayBody,
+    GatewayChangeBody,
+    GatewaySchema,
+    ProviderSchema,
+)
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
@@ -128,6 +136,36 @@ class GatewayResume(MethodView):
         """Resume a paused gateway"""
         services.resume_gateway(services.lock_gateway(gateway_id))
         return queries.gateway_by_id(gateway_id)
+
+
+@blp.route("/<id:gateway_id>/callbacks/", parameters=GATEWAY_ID)
+class GatewayCallbacks(MethodView):
+    @requires(Role.ADMIN)
+    @blp.operation("getGatewayCallbacks", 404)
+    @blp.response(200, CallbackAddressesSchema())
+    def get(self, gateway_id: int) -> CallbackAddresses:
+        """Get the addresses that the provider of a gateway calls
+
+        They contain a secret: enter them at the provider, and show them to nobody else.
+        """
+        return queries.callback_addresses(gateway_id)
+
+
+@blp.route("/<id:gateway_id>/callbacks/rotate/", parameters=GATEWAY_ID)
+class GatewayCallbacksRotate(MethodView):
+    @requires(Role.ADMIN)
+    @blp.operation("rotateGatewayCallbacks", 404)
+    @blp.response(200, CallbackAddressesSchema())
+    def post(self, gateway_id: int) -> CallbackAddresses:
+        """Give a gateway new addresses for its provider
+
+        The old ones are refused within five seconds, also for messages that are on their way: their receipts are lost
+        unless the provider is told the new address meanwhile.
+        """
+        services.renew_callback_addresses(services.lock_gateway(gateway_id))
+        renewed = queries.callback_addresses(gateway_id)
+        db.session.commit()
+        return renewed
 
 
 @providers_blp.route("/")

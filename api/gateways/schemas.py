@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NO_NUL, Instant, PlainText, Texts, WrittenPhoneNumber
+from api.http.fields import NO_NUL, Codes, Instant, JsonBoolean, PlainText, Texts, WrittenPhoneNumber
 from api.http.fields import PHONE_NUMBER as PHONE_NUMBER_SCHEMA
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
@@ -20,6 +21,8 @@ from shared.gateways.registry import PROVIDERS
 NAME = r"^[a-z0-9][a-z0-9-]{0,39}\Z"
 
 MAX_SENDER = 100
+
+MAX_PREFIXES = 1000
 
 MAX_PRICE = Decimal("999999.999999")
 """The largest numeric(12, 6)."""
@@ -34,15 +37,22 @@ def _check_price(value: Decimal) -> None:
         raise ma.ValidationError(ErrorCode.PRICE_RANGE())
 
 
+def _check_prefixes(values: Sequence[str]) -> None:
+    if len(values) > MAX_PREFIXES or not all(re.fullmatch("[0-9]{1,15}", value) for value in values):
+        raise ma.ValidationError(ErrorCode.NOT_DIGITS())
+
+
 class Price(ma.fields.Decimal):
     """A price as a decimal number in a string."""
 
-    def __init__(self, *, metadata: dict[str, object], **kwargs: object) -> None:
+    def __init__(
+        self, *, metadata: dict[str, object], validate: Callable[[Decimal], None] = _check_price, **kwargs: object
+    ) -> None:
         super().__init__(
             places=6,
             as_string=True,
             allow_none=True,
-            validate=_check_price,
+            validate=validate,
             metadata={**PRICE, **metadata},
             **kwargs,  # type: ignore[arg-type]
         )
@@ -66,15 +76,6 @@ class JsonNumber(ma.fields.Float):
         if type(value) not in (int, float):
             raise self.make_error("invalid", input=value)
         return super()._deserialize(value, attr, data, **kwargs)
-
-
-class JsonBoolean(ma.fields.Boolean):
-    """`true` or `false` of JSON, and nothing else."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if type(value) is not bool:
-            raise self.make_error("invalid", input=value)
-        return value
 
 
 class GatewaySettingsSchema(ma.Schema):
@@ -120,6 +121,34 @@ class GatewaySettingsSchema(ma.Schema):
         strict=True,
         validate=validate.Range(1, 720),
         metadata={"description": "Hours after which a missing report is not expected any more.", "example": 72},
+    )
+    poll_receipts = JsonBoolean(
+        required=True,
+        metadata={
+            "description": "Whether workers ask the provider for deliveries, since its callbacks do not reach us.",
+            "example": False,
+        },
+    )
+    no_receipt_prefixes = Codes(
+        required=True,
+        validate=_check_prefixes,
+        metadata={
+            "maxItems": MAX_PREFIXES,
+            "items": {"type": "string", "pattern": "^[0-9]{1,15}$"},
+            "description": "Beginnings of phone numbers for which the provider reports no deliveries.",
+            "example": ["7999"],
+        },
+    )
+    min_delivery_percent = ma.fields.Integer(
+        required=True,
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(0, 100),
+        metadata={
+            "description": "Percent of messages that must be delivered within 10 minutes, or routes avoid it; null for "
+            "half of its usual share, 0 for never.",
+            "example": 50,
+        },
     )
     segment_price = Price(
         required=True, metadata={"description": "The price of one segment; null if unknown.", "example": "0.045"}
@@ -179,6 +208,9 @@ EDITABLE = (
     "concurrency",
     "receipts",
     "receipt_hours",
+    "poll_receipts",
+    "no_receipt_prefixes",
+    "min_delivery_percent",
     "segment_price",
     "currency",
 )
@@ -227,6 +259,39 @@ class GatewayBody(RequestSchema, GatewaySettingsSchema):
 
     def __init__(self) -> None:
         super().__init__(partial=EDITABLE)
+
+
+class CallbackAddressesSchema(ResponseSchema):
+    """The addresses that a provider calls. They contain a secret: whoever knows one may report deliveries."""
+
+    receipt_url = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "For receipts; null if there is none.",
+            "example": "https://sms.example.com/v1/receipt/infobip-2/…",
+        },
+    )
+    inbound_url = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "For the messages of recipients; null if there is none.",
+            "example": "https://sms.example.com/v1/inbound/infobip-2/…",
+        },
+    )
+    reason = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why one of them is null; null if none is.", "example": None, "nullable": True},
+    )
+    signs = ma.fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Whether the provider signs, so that a callback without a valid signature is refused.",
+            "example": True,
+        },
+    )
 
 
 class GatewayTestBody(RequestSchema):
@@ -291,8 +356,18 @@ class CapabilitiesSchema(ResponseSchema):
         required=True, metadata={"description": "Messages of one submission at most.", "example": 1}
     )
     receipts = ma.fields.Boolean(required=True, metadata={"description": "It reports deliveries.", "example": False})
+    polls = ma.fields.Boolean(
+        required=True, metadata={"description": "It can be asked for deliveries.", "example": False}
+    )
     inbound = ma.fields.Boolean(
         required=True, metadata={"description": "It forwards the messages of recipients.", "example": False}
+    )
+    signs = ma.fields.Boolean(
+        required=True,
+        metadata={
+            "description": "It signs its callbacks, if the account has what is needed to check that.",
+            "example": True,
+        },
     )
     max_text = ma.fields.Integer(
         required=True, allow_none=True, metadata={"description": "Characters of a text at most.", "example": 1600}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app
+from flask import Response, after_this_request, current_app
 from sqlalchemy import any_, func, literal, select
 
 from api.audit.recorder import name_object, nothing_changed, record_changes
@@ -15,12 +14,14 @@ from api.database import execute
 from api.extensions import db
 from api.gateways.account_check import check_account
 from api.gateways.queries import credentials_of, forget_gateway_names
+from api.gateways.receipt_settings import capabilities_of, check_receipts
 from api.gateways.schemas import EDITABLE
 from shared.credentials import UnreadableCredentialsError
 from shared.domain.sentences import ErrorCode
 from shared.errors import Conflict, Invalid, NotFound
 from shared.gateways.base import DEFAULT_GATEWAY, Account
 from shared.gateways.registry import PROVIDERS
+from shared.json_parameter import json_parameter
 from shared.locks import ROUTING
 from shared.schema import Gateway, Path, Route
 from shared.sql import gateways
@@ -33,6 +34,9 @@ DEFAULTS: Mapping[str, Any] = {
     "concurrency": None,
     "receipts": False,
     "receipt_hours": 72,
+    "poll_receipts": False,
+    "no_receipt_prefixes": [],
+    "min_delivery_percent": None,
     "segment_price": None,
     "currency": None,
 }
@@ -77,12 +81,14 @@ def add_gateway(fields: Mapping[str, Any]) -> int:
         credentials=fields.get("credentials", {}),
         **{name: settings[name] for name in OF_ACCOUNT},
     )
+    check_receipts(provider, settings)
     stored = _stored(settings, account) | {"credentials": _encrypted(account.credentials)}
     lock_routing()
     added = execute(gateways.ADD_GATEWAY, stored | {"name": fields["name"], "provider": provider.name})
     gateway_id = int(added.scalar_one())
     forget_gateway_names()
     name_object("gateway", gateway_id, name=fields["name"], provider=provider.name)
+    _tell_callbacks()
     return gateway_id
 
 
@@ -118,15 +124,23 @@ def change_gateway(gateway: Gateway, fields: Mapping[str, Any]) -> None:
         names = sorted({*stored_before, *account.credentials})
         changed_credentials = [name for name in names if stored_before.get(name) != account.credentials.get(name)]
         encrypted = _encrypted(account.credentials) if changed_credentials else encrypted
+    check_receipts(PROVIDERS[gateway.provider], after, before)
     if after == before and not changed_credentials:
         nothing_changed()
         return
     record_changes(before, after)
     if changed_credentials:
         name_object("gateway", gateway.id, credentials=changed_credentials)
-    values = {**after, "options": json.dumps(after["options"]), "credentials": encrypted, "gateway_id": gateway.id}
+    values = {**after, "options": json_parameter(after["options"]), "credentials": encrypted, "gateway_id": gateway.id}
     execute(gateways.CHANGE_GATEWAY, values, changes=[gateway])
     forget_gateway_names()
+    _tell_callbacks()
+
+
+def renew_callback_addresses(gateway: Gateway) -> None:
+    """Gives a locked gateway new addresses for its provider. Those it had end within seconds, in every process."""
+    execute(gateways.RENEW_CALLBACK_ADDRESSES, {"gateway_id": gateway.id}, changes=[gateway])
+    _tell_callbacks()
 
 
 def pause_gateway(gateway: Gateway) -> None:
@@ -152,6 +166,7 @@ def remove_gateway(gateway: Gateway) -> None:
     if execute(gateways.WAITS_FOR_GATEWAY, {"gateway_id": gateway.id}).scalar_one() or _unsettled(gateway):
         raise Conflict("name", ErrorCode.GATEWAY_IS_AWAITED)
     execute(gateways.REMOVE_GATEWAY, {"gateway_id": gateway.id}, changes=[gateway])
+    _tell_callbacks()
 
 
 def rotate_credentials() -> int:
@@ -172,6 +187,15 @@ def rotate_credentials() -> int:
     return len(found)
 
 
+def _tell_callbacks() -> None:
+    """Lets a change apply to callbacks in this process after the commit; in others it does within seconds."""
+
+    @after_this_request
+    def forget(response: Response) -> Response:
+        current_app.extensions["callbacks"].forget_gateways()
+        return response
+
+
 def _check_host(gateway: Gateway, address: str, kept: Collection[str]) -> None:
     """Raises Invalid if credentials that were entered for one host would be sent to another one.
 
@@ -186,7 +210,7 @@ def _check_host(gateway: Gateway, address: str, kept: Collection[str]) -> None:
 
 def _check_unsettled(gateway: Gateway, account: Account) -> None:
     """Raises Conflict for another address or other options while results are open that only this account knows."""
-    capabilities = PROVIDERS[gateway.provider].capabilities
+    capabilities = capabilities_of(PROVIDERS[gateway.provider], gateway.options)
     if not (capabilities.looks_up or capabilities.deduplicates):
         return
     if (account.address, account.options) != (gateway.address, gateway.options):
@@ -216,7 +240,7 @@ def _check_price(settings: Mapping[str, Any], fixed: str | None = None) -> None:
 
 
 def _stored(settings: Mapping[str, Any], account: Account) -> dict[str, Any]:
-    options = json.dumps(dict(account.options))
+    options = json_parameter(dict(account.options))
     return {**settings, "address": account.address, "sender": account.sender, "options": options}
 
 

@@ -1,29 +1,33 @@
-"""Messages in one status. No index of `message` names the status, so others say which messages may be in it.
+"""Messages in one status, or with one delivery. No index of `message` names these, so others say which messages may be
+in it.
 
 | status | candidates |
 |---|---|
 | pending | the messages of queue batches |
 | sending | the messages of claims |
-| sent | those that have an attempt; all, where nearly all have one |
+| sent, and its deliveries | those that have an attempt; all, where nearly all have one |
+| undelivered | `message_undelivered`, which lists exactly those |
 | the others | `message_unsent`, which lists exactly those |
 
 Candidates are read in the order of the page until it is full, and each is compared. So a page of what is sent takes
-long where it lies behind many messages that have failed. Everything else costs what a page does.
+long where it lies behind many messages that have failed, and one of a delivery where it lies behind many with another
+one. Everything else costs what a page does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from api.extensions import db
-from api.messages.counts import messages_by_status
+from api.messages.counts import MessageTotals, message_totals
 from api.messages.keyset import Column, KeysetPage, Rows, rows_of_mailing
 from api.messages.pending_ids import pending_ids
+from shared.domain.delivery import Delivery
 from shared.domain.statuses import MessageStatus
-from shared.schema import Attempt, Claim, Message, MessageUnsent
+from shared.schema import Attempt, Claim, Message, MessageUndelivered, MessageUnsent
 
 UNTRIED = (MessageStatus.PENDING, MessageStatus.EXPIRED, MessageStatus.CANCELLED)
 """Statuses of messages that mostly have no attempt."""
@@ -43,17 +47,50 @@ MAX_CANDIDATES = 10_000
 
 def rows_in_status(rows: Rows, page: KeysetPage, status: MessageStatus, mailing_id: int | None = None) -> Sequence[Any]:
     """A page of rows of the messages that are in a status, of one mailing or of all."""
-    rows = rows.where(Message.status == status)
     if status is MessageStatus.SENT:
-        counts = messages_by_status(mailing_id)
-        if not counts[status]:
-            return []
-        if sum(counts[one] for one in UNTRIED) < MANY + sum(counts[one] for one in TRIED):
-            return _filtered(rows, page, mailing_id)
+        return _sent(rows, page, message_totals(mailing_id), mailing_id)
+    rows = rows.where(Message.status == status)
+    return _chosen(rows, page, _candidates(page, status, mailing_id), mailing_id)
+
+
+def rows_with_delivery(
+    rows: Rows, page: KeysetPage, delivery: Delivery, mailing_id: int | None = None
+) -> Sequence[Any]:
+    """A page of rows of the sent messages with a delivery, of one mailing or of all."""
+    rows = rows.where(has_delivery(delivery))
+    if delivery is Delivery.UNDELIVERED:
+        listed = select(MessageUndelivered.message_id)
+        if mailing_id is not None:
+            listed = listed.where(MessageUndelivered.mailing_id == mailing_id)
+        return _chosen(rows, page, _in_steps(page, listed, MessageUndelivered.message_id), mailing_id)
+    totals = message_totals(mailing_id)
+    return _sent(rows, page, totals, mailing_id) if totals.by_delivery[delivery] else []
+
+
+def has_delivery(delivery: Delivery) -> ColumnElement[bool]:
+    """The condition that a message is sent and has this delivery."""
+    if delivery is Delivery.NO_RECEIPT:
+        return and_(Message.status == MessageStatus.SENT, or_(Message.delivery.is_(None), Message.delivery == delivery))
+    return Message.delivery == delivery
+
+
+def _sent(rows: Rows, page: KeysetPage, totals: MessageTotals, mailing_id: int | None) -> Sequence[Any]:
+    """A page of rows of sent messages."""
+    counts = totals.by_status
+    if not counts[MessageStatus.SENT]:
+        return []
+    rows = rows.where(Message.status == MessageStatus.SENT)
+    if sum(counts[one] for one in UNTRIED) < MANY + sum(counts[one] for one in TRIED):
+        return _filtered(rows, page, mailing_id)
+    return _chosen(rows, page, _candidates(page, MessageStatus.SENT, mailing_id), mailing_id)
+
+
+def _chosen(rows: Rows, page: KeysetPage, candidates: Iterable[Sequence[int]], mailing_id: int | None) -> Sequence[Any]:
+    """A page of those rows whose messages are candidates."""
     if mailing_id is not None:
         rows = rows.where(Message.mailing_id == mailing_id)
     found: list[Any] = []
-    for ids in _candidates(page, status, mailing_id):
+    for ids in candidates:
         found += db.session.execute(page.of(rows.where(_among(ids)))).all()
         if len(found) >= page.limit:
             break

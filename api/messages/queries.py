@@ -13,10 +13,11 @@ from api.gateways.queries import gateway_names
 from api.http.serialization import row_to_dict
 from api.messages.keyset import KeysetPage
 from api.messages.pages import message_page
+from api.messages.texts import texts_of
 from shared.domain.sentences import ErrorCode
 from shared.domain.statuses import MessageStatus
 from shared.errors import NotFound
-from shared.schema import INFINITY, Attempt, Claim, Mailing, MailingText, Message
+from shared.schema import INFINITY, Attempt, Claim, Message, Receipt
 
 MessageRow = Message
 AttemptRow = Attempt
@@ -29,15 +30,16 @@ LEDGER_PAGE = 1000
 def messages_after(after: int, limit: int, **wanted: Any) -> Sequence[Message]:
     """The messages with a greater id that pass every filter given, in order.
 
-    `wanted` may have `mailing_id`, `client_id`, `status` and `phone_number`.
+    `wanted` may have `mailing_id`, `client_id`, `status`, `delivery` and `phone_number`.
     """
     equal = {name: value for name, value in wanted.items() if value is not None}
     return message_page(KeysetPage(limit, after), equal)
 
 
 def message_by_id(message_id: int) -> dict[str, Any]:
-    """The columns of the message, its `reason` in words, its attempts in order as `made`, each with the `currency` of
-    its price, and as `claim` the claim that holds it, or None. Raises NotFound.
+    """The columns of the message, its `reason` in words, its `known_delivery`, its `text` and how it is `shown`
+    (ShownText), its attempts in order as `made`, each with the `currency` of its price, its `receipts` in the order in
+    which they came, and as `claim` the claim that holds it, or None. Raises NotFound.
     """
     message = db.session.get(Message, message_id)
     if message is None:
@@ -49,7 +51,18 @@ def message_by_id(message_id: int) -> dict[str, Any]:
         SimpleNamespace(**row_to_dict(attempt, reason=attempt.reason, currency=currencies.get(attempt.gateway)))
         for attempt in db.session.scalars(attempts)
     ]
-    return row_to_dict(message, reason=message.reason, made=made, claim=claim)
+    shown = texts_of([message])[message_id]
+    receipts = select(Receipt).where(Receipt.message_id == message_id)
+    return row_to_dict(
+        message,
+        reason=message.reason,
+        known_delivery=message.known_delivery,
+        shown=shown,
+        text=shown.body,
+        made=made,
+        receipts=db.session.scalars(receipts.order_by(Receipt.received_at, Receipt.fingerprint)).all(),
+        claim=claim,
+    )
 
 
 def is_poison_message(message: Mapping[str, Any]) -> bool:
@@ -66,31 +79,15 @@ def last_attempts_of(messages: Sequence[Message]) -> dict[int, Attempt]:
     return {attempt.message_id: attempt for attempt in found}
 
 
-def texts_of(messages: Sequence[Message]) -> dict[tuple[int, int | None], str]:
-    """The texts of these messages' mailings by mailing and revision; by revision None, the present text."""
-    ids = {message.mailing_id for message in messages}
-    revisions = (
-        select(MailingText.mailing_id, MailingText.revision, MailingText.text, Mailing.text_revision.label("present"))
-        .join(Mailing, Mailing.id == MailingText.mailing_id)
-        .where(MailingText.mailing_id.in_(ids))
-    )
-    texts: dict[tuple[int, int | None], str] = {}
-    for row in db.session.execute(revisions):
-        texts[row.mailing_id, row.revision] = row.text
-        if row.revision == row.present:
-            texts[row.mailing_id, None] = row.text
-    return texts
-
-
-def ledger_pages(mailing_id: int) -> Iterator[Sequence[tuple[Message, Attempt | None]]]:
-    """All messages of a mailing in order, each with its last attempt, in pages of LEDGER_PAGE.
+def ledger_pages(mailing_id: int) -> Iterator[Sequence[tuple[Message, Attempt | None, str | None]]]:
+    """All messages of a mailing in order, each with its last attempt and its body, in pages of LEDGER_PAGE.
 
     No transaction is open between two pages, however slowly the caller reads.
     """
     after = 0
     while messages := messages_after(after, LEDGER_PAGE, mailing_id=mailing_id):
-        last = last_attempts_of(messages)
-        rows = [(message, last.get(message.id)) for message in messages]
+        last, texts = last_attempts_of(messages), texts_of(messages)
+        rows = [(message, last.get(message.id), texts[message.id].body) for message in messages]
         after = messages[-1].id
         db.session.remove()
         yield rows

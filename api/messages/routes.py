@@ -38,5 +38,5 @@ class MessageById(MethodView):
     @blp.operation("getMessage", 404)
     @blp.response(200, MessageWithAttempts())
     def get(self, message_id: int) -> dict[str, Any]:
-        """Get a message with its attempts"""
+        """Get a message with its attempts and receipts"""
         return queries.message_by_id(message_id)

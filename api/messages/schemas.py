@@ -9,9 +9,10 @@ import marshmallow as ma
 
 from api.gateways.fields import NameOfGateway
 from api.gateways.schemas import Price
-from api.http.fields import MAX_ID, PHONE_NUMBER, Instant, PhoneNumber, WholeNumber, WrittenPhoneNumber
+from api.http.fields import MAX_ID, PHONE_NUMBER, ErasableNumber, Instant, WholeNumber, WrittenPhoneNumber
 from api.http.paging import PageArguments
 from api.http.schemas import ResponseSchema
+from api.messages.delivery_schemas import DELIVERY, DeliveryFields, ReceiptSchema
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus
@@ -113,7 +114,7 @@ class AttemptSchema(ResponseSchema):
     )
 
 
-class MessageSchema(ResponseSchema):
+class MessageSchema(DeliveryFields):
     """One mailing to one client."""
 
     id = ma.fields.Integer(
@@ -125,9 +126,14 @@ class MessageSchema(ResponseSchema):
     client_id = ma.fields.Integer(
         required=True, metadata={**ID, "description": "The client may have been removed since.", "example": 1}
     )
-    phone_number = PhoneNumber(
+    phone_number = ErasableNumber(
         required=True,
-        metadata={**PHONE_NUMBER, "description": "The number that it is sent to.", "example": 79161234567},
+        allow_none=True,
+        metadata={
+            **PHONE_NUMBER,
+            "description": "The number that it is sent to; null if the data about it was erased.",
+            "example": 79161234567,
+        },
     )
     gateway = NameOfGateway(
         attribute="gateway_id",
@@ -209,13 +215,27 @@ class MessageSchema(ResponseSchema):
 
 
 class MessageWithAttempts(MessageSchema):
-    """One mailing to one client, with all attempts."""
+    """One mailing to one client, with all attempts and receipts."""
 
+    text = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The text that it was sent with, or would be if it were sent now. With fields of clients it "
+            "is fixed at the first attempt: null before, and if it has no text because a value is missing.",
+            "example": "Hello, Anna!",
+        },
+    )
     attempts = ma.fields.List(
         ma.fields.Nested(AttemptSchema),
         attribute="made",
         required=True,
         metadata={"description": "Every submission of it."},
+    )
+    receipts = ma.fields.List(
+        ma.fields.Nested(ReceiptSchema),
+        required=True,
+        metadata={"description": "What providers have reported about it, in the order in which it came."},
     )
 
 
@@ -227,6 +247,7 @@ class MailingMessagesArguments(PageArguments):
         by_value=ma.fields.String,
         metadata={"description": "Only messages in this status.", "example": "failed"},
     )
+    delivery = DELIVERY
 
 
 class MessagesArguments(MailingMessagesArguments):

@@ -17,8 +17,8 @@ from shared.schema import Message
 def find_messages(before: int, limit: int, wanted: Mapping[str, Any]) -> Sequence[Message]:
     """The messages with a smaller id, latest first.
 
-    `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, and `since` and `until`: the
-    time range in which a launch created them. `phone_number` may be a list.
+    `wanted` may have `id`, `mailing_id`, `client_id`, `phone_number`, `status`, `delivery`, and `since` and `until`:
+    the time range in which a launch created them. `phone_number` may be a list.
     """
     equal = {name: value for name, value in wanted.items() if name in Message.__table__.c and value is not None}
     after = _first_made_at(wanted["since"]) - 1 if wanted.get("since") else 0

@@ -53,6 +53,15 @@ def register_metrics(app: Flask) -> None:
     )
     build.labels(VERSION).set(1)
 
+    def count_request(method: str, path: str, status: int, took: float | None) -> None:
+        """Counts a request: `path` is a pattern, and `took` is in seconds."""
+        requests.labels(method if method in _METHODS else "other", path, status).inc()
+        if took is not None:
+            seconds.labels(path).observe(took)
+
+    # For what is answered in front of Flask.
+    app.extensions["count_request"] = count_request
+
     @app.before_request
     def start_clock() -> None:
         g.started = time.perf_counter()
@@ -61,10 +70,8 @@ def register_metrics(app: Flask) -> None:
     def count(response: Response) -> Response:
         # The rule and not the path: each id or unknown path would create a series.
         path = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "none"
-        method = request.method if request.method in _METHODS else "other"
-        requests.labels(method, path, response.status_code).inc()
-        if "started" in g:
-            seconds.labels(path).observe(time.perf_counter() - g.started)
+        took = time.perf_counter() - g.started if "started" in g else None
+        count_request(request.method, path, response.status_code, took)
         return response
 
     blp = Blueprint("metrics", __name__)

@@ -134,7 +134,7 @@ class Connection(HttpToolsProtocol):
         self._head = 0
 
     def on_headers_complete(self) -> None:
-        """The head is complete. Passes this connection to the application."""
+        """The head is complete."""
         self._in_head = False
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
             self._refuse(HEAD_TOO_LARGE)
@@ -142,6 +142,10 @@ class Connection(HttpToolsProtocol):
         if sum(name == b"host" for name, _ in self.headers) > 1:
             raise ValueError("more than one Host")  # which leads to 400 (RFC 9112, section 3.2)
         self._arriving = True
+        self.start_request()
+
+    def start_request(self) -> None:
+        """Passes the request to the application, also if its body is still arriving."""
         self.scope["state"]["connection"] = self
         super().on_headers_complete()
 

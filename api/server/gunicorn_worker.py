@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
 from gunicorn.workers.base import Worker
 from uvicorn import Config, Server
 
-from api.server.connections import Connection, Connections
+from api.server.connections import Connections
+from api.server.direct_connection import DirectConnection
 from api.server.wsgi_adapter import WsgiAdapter
 
 ACCEPTED_AT_ONCE: Final = 4
@@ -25,6 +28,9 @@ class ApiWorker(Worker):  # type: ignore[misc]
 
     adapter_options: dict[str, Any]
     """The options of `WsgiAdapter`. api/gunicorn.py sets them."""
+    in_front: Callable[[Any, WsgiAdapter], Any]
+    """Makes the ASGI application in front of the adapter, for what needs no thread, which is also the `DirectRoute`.
+    api/gunicorn.py sets it."""
 
     def init_signals(self) -> None:
         """uvicorn handles SIGTERM and SIGINT while it serves."""
@@ -35,14 +41,17 @@ class ApiWorker(Worker):  # type: ignore[misc]
         """Serves until a signal, or until gunicorn's main process has ended."""
         # Malformed requests are not logged: any caller could fill the log with them.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        # What is loaded now stays: a garbage collection need not look at it.
+        gc.freeze()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         options = self.adapter_options
         connections = Connections(options["timeout"], self.cfg.worker_connections)
+        application = ApiWorker.in_front(self.wsgi, WsgiAdapter(self.wsgi, **options))
         config = Config(
-            app=cast(Any, WsgiAdapter(self.wsgi, **options)),
-            http=cast(Any, partial(Connection, connections)),
+            app=application,
+            http=cast(Any, partial(DirectConnection, connections, application)),
             ws="none",
             loop="asyncio",
             interface="asgi3",

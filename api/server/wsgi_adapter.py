@@ -49,8 +49,8 @@ class WsgiAdapter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         begun = bytearray()
-        more = _has_body(scope)
-        if _announced_length(scope) <= self._max_buffered:
+        more = has_body(scope)
+        if announced_length(scope) <= self._max_buffered:
             while more and len(begun) <= self._max_buffered:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -71,7 +71,7 @@ class WsgiAdapter:
         finally:
             body.close()
         unread = isinstance(body, StreamedBody) and not body.ended
-        if unread and _expects_continue(scope):
+        if unread and expects_continue(scope):
             # The caller may omit the body now, so its next bytes are ambiguous (RFC 9110, 10.1.1).
             request.headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": request.status, "headers": request.headers})
@@ -109,16 +109,19 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _has_body(scope: Scope) -> bool:
+def has_body(scope: Scope) -> bool:
+    """Whether a request has a body."""
     return any(
         (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
         for name, value in scope["headers"]
     )
 
 
-def _announced_length(scope: Scope) -> int:
+def announced_length(scope: Scope) -> int:
+    """The Content-Length of a request; 0 if it has none."""
     return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
 
 
-def _expects_continue(scope: Scope) -> bool:
+def expects_continue(scope: Scope) -> bool:
+    """Whether the caller waits to be told before it sends the body."""
     return any(name == b"expect" for name, _ in scope["headers"])

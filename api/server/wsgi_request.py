@@ -92,6 +92,8 @@ def environ_of(scope: dict[str, Any], body: Any) -> dict[str, Any]:
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        # As it was written: servers of WSGI have it under this name.
+        "REQUEST_URI": (scope["raw_path"] + b"?" + scope["query_string"]).decode("latin-1"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api.http.fields import Instant
 from api.http.schemas import ResponseSchema
+from api.messages.delivery_schemas import DeliveryCounts
 from api.messages.schemas import MessageCounts
 from api.workers.gateway_state import GatewayState
 
@@ -58,6 +59,9 @@ class StatisticsSchema(ResponseSchema):
     )
     messages = ma.fields.Nested(
         MessageCounts, required=True, metadata={"description": "All messages of the ledger by status."}
+    )
+    delivery = ma.fields.Nested(
+        DeliveryCounts, required=True, metadata={"description": "The sent messages by delivery: their sum is `sent`."}
     )
     gateways = ma.fields.List(
         ma.fields.Nested(GatewayStatus), required=True, metadata={"description": "The gateways that are not removed."}

@@ -17,6 +17,7 @@ from shared.gateways.addresses import allowed_networks
 from shared.gateways.base import Account, AccountField, Adapter, Capabilities, Provider
 from shared.gateways.gonets import GonetsAdapter
 from shared.gateways.registry import PROVIDERS
+from tests.database import ROOT
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, lease, row, rows, value
 from tests.integration.api.calls import Answer, Caller, at_once, caller, wrong_fields
 
@@ -106,6 +107,9 @@ def test_a_gateway_is_added_with_defaults_and_its_own_path(app: Flask, api: Call
         "concurrency": None,
         "receipts": False,
         "receipt_hours": 72,
+        "poll_receipts": False,
+        "no_receipt_prefixes": [],
+        "min_delivery_percent": None,
         "segment_price": None,
         "currency": None,
         "paused_at": None,
@@ -295,6 +299,19 @@ def test_another_account_is_refused_while_the_present_one_may_have_messages(
     assert api.put(path, json={"options": {"prefix": "two-"}}).json["options"] == {"prefix": "two-"}
 
 
+def test_so_is_another_account_of_a_declared_contract_that_can_be_asked(api: Caller, connection: Connection) -> None:
+    contract = {"contract": (ROOT / "docs" / "gateways" / "http-examples" / "json.toml").read_text()}
+    credentials = {"credentials": f"api_key = {SECRET}\nwebhook_key = {SECRET}"}
+    declared = {"provider": "http", "sender": "Shop", "options": contract, "credentials": credentials}
+    path = add(api, GATEWAY | declared).headers["Location"]
+    add_running_mailing(connection, 1)
+    execute(connection, "UPDATE message SET gateway_id = 2, attempts = 1, in_doubt = TRUE")
+
+    refused = api.put(path, json={"address": "http://127.0.0.1:9/other"})
+
+    assert (refused.status_code, wrong_fields(refused)) == (409, {"same_account"})
+
+
 def test_an_edit_of_an_older_version_is_refused(api: Caller) -> None:
     path = add(api).headers["Location"]
     tag = {"If-Match": api.get(path).headers["ETag"]}
@@ -324,10 +341,8 @@ def test_a_price_keeps_its_currency(api: Caller, connection: Connection) -> None
 
 
 def test_of_the_default_gateway_only_receipts_and_price_can_be_changed(api: Caller) -> None:
-    changed = api.put(
-        f"{PATH}1/", json={"receipts": True, "receipt_hours": 24, "segment_price": "1", "currency": "RUB"}
-    )
-    assert (changed.status_code, changed.json["receipts"], changed.json["revision"]) == (200, True, 2)
+    changed = api.put(f"{PATH}1/", json={"receipt_hours": 24, "segment_price": "1", "currency": "RUB"})
+    assert (changed.status_code, changed.json["receipt_hours"], changed.json["revision"]) == (200, 24, 2)
     for body in ({"address": "http://127.0.0.1"}, {"rate": 5}, {"credentials": {"token": "x"}}, {"sender": "x"}):
         refused = api.put(f"{PATH}1/", json=body)
         assert (refused.status_code, wrong_fields(refused)) == (409, set(body))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -12,6 +14,7 @@ from api.messages.pages import message_page
 from shared.domain.statuses import MessageStatus
 from tests import factories
 from tests.integration.api.calls import Caller
+from tests.long_variations import few_of
 
 slashes = pytest.mark.parametrize("slash", ["", "/"], ids=["without a slash", "with a slash"])
 
@@ -88,6 +91,13 @@ def test_messages_are_listed(api: Caller, slash: str) -> None:
         "attempts_made": 0,
         "in_doubt": False,
         "text_revision": None,
+        "delivery": "no_receipt",
+        "delivery_at": None,
+        "delivery_reason": None,
+        "delivery_code": None,
+        "delivery_conflicting": False,
+        "parts": None,
+        "parts_delivered": None,
         **{moment: message[moment] for moment in ("due_at", "sent_at", "ended_at", "created_at")},
     }
 
@@ -182,8 +192,10 @@ UPDATE message SET status = 'sent', attempts = 1, sent_at = now(), ended_at = no
 """Batches that lie among others, name the same messages, and name messages that have ended."""
 
 
-@pytest.mark.parametrize("latest_first", [False, True])
-@pytest.mark.parametrize("limit", [1, 7, 100, 1000])
+@pytest.mark.parametrize(
+    ("limit", "latest_first"),
+    few_of(product((1, 7, 100, 1000), (False, True)), (7, False), (7, True), (1000, False)),
+)
 def test_pages_of_pending_messages_are_full_and_in_order_however_they_are_queued(
     limit: int, latest_first: bool, app: Flask, connection: Connection
 ) -> None:
@@ -292,6 +304,6 @@ def test_a_message_and_its_attempts_name_their_gateway_and_price(api: Caller, co
         "currency": "EUR",
     }
     header, first, second, *_ = api.get("/mailings/1/ledger.csv").text.splitlines()
-    assert header.endswith("gateway,last_provider_message_id,last_segments,last_price,currency")
-    assert first.endswith(",default,SM1,2,0.100000,EUR")
-    assert second.endswith(",,,,,")
+    assert "gateway,last_provider_message_id,last_segments,last_price,currency," in header
+    assert ",default,SM1,2,0.100000,EUR," in first
+    assert ",,,,,," in second

@@ -10,8 +10,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
-from tests.factories import add_report, add_running_mailing, change_mailing, change_message, lease
-from tests.integration.api.calls import Caller, caller, unused_port
+from api.suppressions import queries
+from shared.gateways.base import InboundPart
+from tests.factories import add_report, add_running_mailing, change_mailing, change_message, execute, lease, value
+from tests.inbound import add_inbound_message, forward
+from tests.integration.api.calls import Caller, caller
+from tests.ports import free_port
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -45,6 +50,40 @@ def test_messages_and_mailings_are_told_by_status(fresh: Caller, connection: Con
     assert scraped["gonets_mailings", "running"] == 1
     assert scraped["gonets_unended_messages",] == 0
     assert scraped["gonets_database_up",] == 1
+
+
+def test_suppressions_in_force_are_counted_by_scope(
+    fresh: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(
+        connection,
+        "INSERT INTO suppression (phone_number, scope, reason, source, lifted_at, lift_evidence) "
+        "SELECT 79000000000 + n, (CASE WHEN n %% 3 = 0 THEN 'marketing' ELSE 'everything' END)::suppression_scope, "
+        "'opted_out', 'api', CASE n WHEN 1 THEN now() END, CASE n WHEN 1 THEN '{}'::jsonb END "
+        "FROM generate_series(1, 3000) AS n",
+    )
+
+    scraped = scrape(fresh)
+
+    assert scraped["gonets_suppressions", "everything"] == 1999
+    assert scraped["gonets_suppressions", "marketing"] == 1000
+    assert scraped["gonets_suppressions", "gateway"] == 0
+    # Of more rows a part is counted.
+    eventually(lambda: value(connection, "SELECT pg_stat_get_live_tuples('suppression'::regclass)") >= 3000)
+    monkeypatch.setattr(queries, "COUNTED", 1500)
+    assert 0 < scrape(fresh)["gonets_suppressions", "everything"] < 10_000
+
+
+def test_unread_inbound_messages_and_waiting_parts_are_counted(fresh: Caller, connection: Connection) -> None:
+    add_inbound_message(connection)
+    add_inbound_message(connection)
+    execute(connection, "UPDATE inbound_message SET read_at = now(), read_by = 'anna' WHERE id = 1")
+    forward(connection, InboundPart(sender="1", recipient="", text="one", reference="7", parts=2))
+
+    scraped = scrape(fresh)
+
+    assert scraped["gonets_inbound_unread",] == 1
+    assert scraped["gonets_inbound_parts_waiting",] == 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +139,7 @@ def test_requests_are_counted_by_rule_and_never_by_path(fresh: Caller) -> None:
 
 def test_with_the_database_away_it_says_so_and_nothing_it_does_not_know() -> None:
     app: Flask = create_app(
-        ApiSettings(database_url=parse_database_url(f"postgresql://nobody@127.0.0.1:{unused_port()}/nothing"))
+        ApiSettings(database_url=parse_database_url(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"))
     )
 
     scraped = scrape(caller(app))

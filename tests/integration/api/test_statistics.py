@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.domain.delivery import Delivery
 from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.sql.counts import COMPACT_COUNTS
 from tests import factories
@@ -19,6 +20,7 @@ def test_every_status_is_there_when_there_is_nothing(api: Caller, slash: str) ->
     assert response.json == {
         "mailings": {status.value: 0 for status in MailingStatus},
         "messages": {status.value: 0 for status in MessageStatus},
+        "delivery": {delivery.value: 0 for delivery in Delivery},
         "gateways": [
             {
                 "gateway": "default",

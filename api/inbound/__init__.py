@@ -1,0 +1,1 @@
+"""Inbound messages: what recipients write to us."""

@@ -1,0 +1,1 @@
+"""Receipts that match no message."""
