@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
+from typing import Any, Protocol
 
 from werkzeug.exceptions import BadRequest
 
-from api.clients.import_columns import COLUMNS, column_indexes, count_known
+from api.clients.import_columns import COLUMNS, Column, Faults, Recogniser, check_columns
+from api.clients.import_options import ImportOptions
 from api.clients.import_rows import Row, UnparsableRow
 from api.clients.line_reader import END_OF_FILE, MAX_LINE, Line, LineReader
 from api.http.csv_files import unescape_formula
+from shared.domain.attribute_values import MAX_BYTES
 from shared.domain.client_rules import MAX_LABEL
 from shared.domain.sentences import ErrorCode, Sentence
 
@@ -33,6 +37,16 @@ _PHONE_LIKE = re.compile(r"[\s\"'+(\-]*(?:[0-9][\s\-().]*){7,15}[\s\"']*")
 _BLANK_BEFORE_QUOTE = re.compile('[,;\t|] +"')
 
 
+class ColumnRecogniser(Protocol):
+    """Finds the fields that the columns of a file are, by their names."""
+
+    def count_known(self, names: Iterable[str]) -> int:
+        """How many fields these header cells name."""
+
+    def columns(self) -> tuple[Sequence[Column], Faults]:
+        """The columns of the file, and the errors among them."""
+
+
 @dataclass(slots=True)
 class CsvFile:
     """A CSV file whose first line has been read."""
@@ -41,20 +55,35 @@ class CsvFile:
     delimiter: str
     names: Sequence[str]
     """The columns as the file names them."""
-    indexes: tuple[int, ...]
-    """Where each of COLUMNS is."""
+    columns: Sequence[Column]
+    """The fields that they are."""
+    wrong: Faults
+    """The errors among them: if there are any, no row can be read."""
     blank_lines: int = 0
     """Blank lines so far."""
+    picked: Sequence[str] = COLUMNS
+    """The fields that `rows` gives by their names."""
 
     @property
     def ignored(self) -> Sequence[str]:
         """The columns that are not fields of a client."""
-        return [name for index, name in enumerate(self.names) if index not in self.indexes]
+        return [column.name for column in self.columns if column.target is None]
+
+    def in_columns(self, cells: Sequence[str]) -> Sequence[str]:
+        """The cells of a row in the order of `names`."""
+        return cells
+
+    @property
+    def indexes(self) -> dict[str, int]:
+        """Where each of `picked` is that the file has."""
+        found = {column.target: column.place for column in self.columns if column.key is None}
+        return {name: found[name] for name in self.picked if name in found}
 
     def rows(self) -> Iterator[Row]:
-        """The rows, each with its cells as they are in the file."""
+        """The rows, each with its cells as they are in the file. The fields are those of `picked` that it has."""
         lines, delimiter, size = self.lines, self.delimiter, len(self.names)
-        pick = itemgetter(*self.indexes)
+        indexes = self.indexes
+        names, pick = tuple(indexes), _picker(tuple(indexes.values()))
         for line in lines:
             number, fault = lines.number, lines.fault
             cells: list[str] = []
@@ -68,7 +97,7 @@ class CsvFile:
                 values = pick(cells)
                 if "'" in line:
                     values = tuple(map(unescape_formula, values))
-                yield number, dict(zip(COLUMNS, values, strict=True)), cells
+                yield number, dict(zip(names, values, strict=True)), cells
             elif not fault and not line.strip(_BLANK):
                 self.blank_lines += 1
             else:
@@ -96,8 +125,8 @@ class CsvFile:
         yield taken[0].text
         like_rows = int(self._looks_like_a_row(taken[0].text))
         length = len(taken[0].text)
-        # A client's texts have no more lines than characters.
-        while len(taken) <= MAX_LABEL and length < MAX_LINE and (text := next(self.lines, None)) is not None:
+        # A client's attributes have no more lines than characters.
+        while len(taken) <= MAX_BYTES and length < MAX_LINE and (text := next(self.lines, None)) is not None:
             taken.append(Line(self.lines.number, text, self.lines.fault))
             length += len(text)
             like_rows += self._looks_like_a_row(text)
@@ -107,16 +136,30 @@ class CsvFile:
 
     def _looks_like_a_row(self, text: str) -> bool:
         cells = text.split(self.delimiter, len(self.names))
-        index = self.indexes[0]
+        index = next((column.place for column in self.columns if column.target == COLUMNS[0]), len(cells))
         return len(cells) >= len(self.names) or (
             1 < len(cells) > index and _PHONE_LIKE.fullmatch(cells[index]) is not None
         )
 
 
-def open_csv(lines: LineReader) -> CsvFile:
-    """Reads the header and returns the file.
+def open_csv(lines: LineReader, options: ImportOptions | None = None) -> CsvFile:
+    """Reads the header and returns the file, as `read_header`. Responds with 422 when that names other columns."""
+    file = read_header(lines, options or ImportOptions())
+    check_columns(file.wrong)
+    return file
 
-    Raises BadRequest when it is empty or its first line can't be read; responds with 422 when that names other columns.
+
+def read_header(lines: LineReader, options: ImportOptions) -> CsvFile:
+    """Reads the header of a file of clients, as `read_header_as` does."""
+    return read_header_as(lines, partial(Recogniser, options))
+
+
+def read_header_as(
+    lines: LineReader, recogniser: Callable[[Sequence[str]], ColumnRecogniser], picked: Sequence[str] = COLUMNS
+) -> CsvFile:
+    """Reads the header and returns the file, whose `wrong` has the errors among its columns.
+
+    `recogniser` gets the names of the columns. Raises BadRequest when it is empty or its first line can't be read.
     """
     first = next((line for line in lines if lines.fault or line.strip(_BLANK)), "")
     if not lines.number:
@@ -128,8 +171,10 @@ def open_csv(lines: LineReader) -> CsvFile:
         first = next(lines, "")
     if lines.fault:
         raise BadRequest(ErrorCode.HEADER_UNREADABLE(fault=lines.fault))
-    delimiter, names = _header(_whole_header(first, lines), (delimiter,) if delimiter else DELIMITERS)
-    return CsvFile(lines, delimiter, names, column_indexes(names), blank_lines)
+    delimiters = (delimiter,) if delimiter else DELIMITERS
+    delimiter, names = _header(_whole_header(first, lines), delimiters, recogniser(()).count_known)
+    columns, wrong = recogniser(names).columns()
+    return CsvFile(lines, delimiter, names, columns, wrong, blank_lines, picked)
 
 
 def _whole_header(first: str, lines: LineReader) -> list[str]:
@@ -146,13 +191,22 @@ def _whole_header(first: str, lines: LineReader) -> list[str]:
     return [line.text for line in taken]
 
 
-def _header(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[str, list[str]]:
+def _header(
+    lines: Sequence[str], delimiters: Sequence[str], count_known: Callable[[Sequence[str]], int]
+) -> tuple[str, list[str]]:
     """The delimiter with which the first row names most columns, and its cells. Raises BadRequest if it is not CSV."""
     read = {delimiter: _parse(lines, delimiter) for delimiter in delimiters}
     best = max(read, key=lambda delimiter: (count_known(read[delimiter][0]), len(read[delimiter][0])))
     if faults := [fault for _, fault in read.values() if fault and not count_known(read[best][0])]:
         raise BadRequest(ErrorCode.HEADER_UNREADABLE(fault=faults[0]))
     return best, read[best][0]
+
+
+def _picker(indexes: Sequence[int]) -> Callable[[Sequence[str]], tuple[Any, ...]]:
+    """The function that returns the cells at these indexes."""
+    if len(indexes) > 1:
+        return itemgetter(*indexes)
+    return lambda cells: tuple(cells[index] for index in indexes)
 
 
 def _parse(lines: Iterable[str], delimiter: str, skip_blanks: bool = False) -> tuple[list[str], Sentence | None]:

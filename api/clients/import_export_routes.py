@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import chain
 from typing import Any
 
 from flask import Response, current_app, request
 from flask.views import MethodView
-from webargs.flaskparser import abort
 
-from api.clients import import_export
+from api.clients import export
+from api.clients.import_columns import check_columns
 from api.clients.import_export_schemas import ImportArguments, ImportedSchema
+from api.clients.import_fields import declared_fields
+from api.clients.import_options import ImportOptions
 from api.clients.import_report import MAX_REJECTED, imported_file, rejected_as_csv
 from api.clients.import_upload import CSV, NDJSON, open_upload
 from api.clients.routes import blp
 from api.extensions import db
 from api.http.csv_files import CsvForm, CsvFormArguments, csv_response, saved_as
-from api.http.idempotency import HEADER
+from api.http.idempotency import refuse_key_of_file
+from api.http.openapi import FILE
 from api.permissions import requires
 from shared.domain.phone_numbers import numbers_of
 from shared.domain.roles import Role
 
 __all__ = ["blp"]
 
-CLIENTS_CSV = "phone_number,operator_code,tag,timezone\r\n79161234567,916,vip,Europe/Moscow\r\n"
-CLIENTS_NDJSON = (
-    '{"phone_number": 79161234567, "operator_code": "916", "tag": "vip", "timezone": "Europe/Moscow"}\n'  # a line each
+CLIENTS_CSV = (
+    "phone_number,operator_code,tag,timezone,external_id,tags,city\r\n"
+    "79161234567,916,vip,Europe/Moscow,crm-1042,regular;vip,Казань\r\n"
+)
+CLIENTS_NDJSON = (  # a line each
+    '{"phone_number": 79161234567, "operator_code": "916", "tag": "vip", "timezone": "Europe/Moscow", '
+    '"external_id": "crm-1042", "tags": ["regular", "vip"], "attributes": {"city": "Казань"}}\n'
 )
 REJECTED_CSV = (
     "line,reason,phone_number,operator_code,tag,timezone\r\n"
     '3,"timezone: Must be the name of an IANA time zone, such as Europe/Moscow.",79161234568,916,vip,Mars\r\n'
 )
-FILE = {"type": "string", "format": "binary"}
-"""A body that is passed on unchanged: generated clients treat it as a file."""
 FILES = {
     CSV: {"schema": FILE, "example": CLIENTS_CSV},
     NDJSON: {"schema": FILE, "example": CLIENTS_NDJSON},
@@ -43,7 +49,7 @@ FILES = {
 @blp.route("/import/")
 class ClientsImport(MethodView):
     @requires(Role.OPERATOR)
-    @blp.operation("importClients", 400, 408, 413, 415, requestBody={"required": True, "content": FILES})
+    @blp.operation("importClients", 400, 408, 409, 413, 415, requestBody={"required": True, "content": FILES})
     @blp.arguments(ImportArguments(), location="query")
     # Generated clients take the first one for the response.
     @blp.response(200, ImportedSchema())
@@ -64,18 +70,33 @@ class ClientsImport(MethodView):
         named in the response; the others are imported. With `Accept: text/csv` the response is a file of all rejected
         rows with their reasons, which can be corrected and imported.
         """
-        if HEADER in request.headers:
-            abort(422, errors={"headers": {HEADER: ["Not taken here: the same file again changes nothing anyway."]}})
+        refuse_key_of_file()
         region = arguments.get("default_region", current_app.config["DEFAULT_REGION"])
-        file = open_upload(request, current_app.config["MAX_IMPORT_BYTES"])
+        options = _options(arguments, region)
+        file = open_upload(request, current_app.config["MAX_IMPORT_BYTES"], options)
+        check_columns(file.wrong)
         with ExitStack() as stack:
-            report, staging = stack.enter_context(imported_file(file, numbers_of(region), dry_run=arguments["dry_run"]))
+            report, staging = stack.enter_context(imported_file(file, options, dry_run=arguments["dry_run"]))
             if request.accept_mimetypes.best_match(["application/json", CSV]) == CSV:
                 form = CsvForm.of(arguments["delimiter"], arguments["bom"])
                 response = csv_response(rejected_as_csv(file, staging.rejected(), form), "rejected.csv")
                 response.call_on_close(stack.pop_all().close)
                 return response
             return report.as_json(staging.first_rejected(MAX_REJECTED))
+
+
+def _options(arguments: Mapping[str, Any], region: str | None) -> ImportOptions:
+    choices = arguments.get("columns", {})
+    return ImportOptions(
+        numbers=numbers_of(region),
+        declared=declared_fields(),
+        choices=lambda names: choices if names else {},
+        create_fields=arguments["create_fields"],
+        fill=arguments["fill"],
+        default_timezone=arguments.get("default_timezone"),
+        removes_empty=arguments["empty"] == "remove",
+        replaces_tags=arguments["tags"] == "replace",
+    )
 
 
 @blp.route("/export/")
@@ -89,15 +110,14 @@ class ClientsExport(MethodView):
         """Download all clients
 
         As CSV, or with `Accept: application/x-ndjson` as one JSON object a line, in the order of their ids; both
-        can be imported. In CSV, a tag that a spreadsheet would take for a formula has a single quote before it.
+        can be imported. CSV has a column for each declared field; several tags, and the texts of a list, have `;`
+        between them. A text that a spreadsheet would take for a formula has a single quote before it.
         """
-        pages = import_export.pages_of_clients(db.engine)
+        pages, fields = export.pages_of_clients(db.engine), export.exported_fields()
         # The first page is read now, while an error can still change the status.
         first = next(pages, ())
         pages = chain([first], pages)
         if request.accept_mimetypes.best_match([CSV, NDJSON]) == NDJSON:
-            return Response(
-                import_export.clients_as_ndjson(pages), content_type=NDJSON, headers=saved_as("clients.ndjson")
-            )
+            return Response(export.clients_as_ndjson(pages), content_type=NDJSON, headers=saved_as("clients.ndjson"))
         form = CsvForm.of(arguments["delimiter"], arguments["bom"])
-        return csv_response(import_export.clients_as_csv(pages, form), "clients.csv")
+        return csv_response(export.clients_as_csv(pages, fields, form), "clients.csv")

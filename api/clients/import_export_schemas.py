@@ -5,10 +5,53 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow as ma
+from marshmallow import validate
+from werkzeug.exceptions import BadRequest
 
+from api.clients.import_options import Choice, Choices
 from api.http.csv_files import CsvFormArguments
-from api.http.fields import Region, TrueOrFalse
+from api.http.fields import PlainText, Region, Timezone, TrueOrFalse
+from api.http.json_body import strict_json
 from api.http.schemas import ResponseSchema
+from shared.domain.field_types import FieldType
+from shared.domain.sentences import ErrorCode
+
+MAX_CHOICES = 500
+"""Columns whose fields one request may choose."""
+
+
+class ColumnChoices(PlainText):
+    """A JSON object in a query string: by the name of a column, its field."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            chosen = strict_json(text.encode(), "value")
+        except BadRequest as error:
+            raise ma.ValidationError(error.description or "") from None
+        if not isinstance(chosen, dict) or len(chosen) > MAX_CHOICES:
+            raise ma.ValidationError(ErrorCode.NOT_CHOICES_OF_COLUMNS())
+        choices: Choices = {name: _choice(one) for name, one in chosen.items()}
+        return choices
+
+
+def _choice(given: Any) -> Choice:
+    match given:
+        case None:
+            return Choice(None)
+        case str() if _may_be_name(given):
+            return Choice(given)
+        case {"field": str(name), "type": str(kind)} if len(given) == 2 and _may_be_name(name) and kind in TYPES:
+            return Choice(name, FieldType(kind))
+    raise ma.ValidationError(ErrorCode.NOT_CHOICES_OF_COLUMNS())
+
+
+def _may_be_name(text: str) -> bool:
+    """Whether errors can repeat the text: it has no NUL, and no half of a surrogate pair."""
+    return bool(text) and text.isprintable()
+
+
+TYPES = tuple(kind.value for kind in FieldType)
 
 
 class ImportArguments(CsvFormArguments):
@@ -20,6 +63,55 @@ class ImportArguments(CsvFormArguments):
             "empty for none. Left out: `DEFAULT_REGION`.",
             "example": "RU",
         }
+    )
+    columns = ColumnChoices(
+        metadata={
+            "description": "A JSON object that says what columns are whose names are not recognised, or to be "
+            "recognised otherwise: by the name of a column, its field; null to ignore it; or for a field that is to be "
+            'declared, `{"field": "city", "type": "text"}`. A key of JSON objects in a column `attributes` has the '
+            "name `attributes.key`.",
+            "example": '{"Город": "city", "Комментарий": null}',
+        }
+    )
+    create_fields = TrueOrFalse(
+        load_default=False,
+        metadata={
+            "description": "Whether a column that is not recognised becomes a field of clients, with the type that "
+            "its values in the first 200 rows have.",
+            "example": True,
+        },
+    )
+    fill = TrueOrFalse(
+        load_default=False,
+        metadata={
+            "description": "Whether operator code, time zone and tag may be missing. A known client keeps its own; a "
+            "new one gets code and time zone from the plan of its phone number.",
+            "example": True,
+        },
+    )
+    default_timezone = Timezone(
+        metadata={
+            "description": "With `fill`, the time zone of new clients whose number does not tell it. Also that of "
+            "times without an offset in fields of dates and times.",
+            "example": "Europe/Moscow",
+        }
+    )
+    empty = ma.fields.String(
+        load_default="keep",
+        validate=validate.OneOf(("keep", "remove"), error="Must be one of: keep, remove."),
+        metadata={
+            "description": "What an empty cell does to a known client: `keep` what it has, or `remove` it. Only of "
+            "`external_id`, `tags` and fields.",
+            "example": "remove",
+        },
+    )
+    tags = ma.fields.String(
+        load_default="add",
+        validate=validate.OneOf(("add", "replace"), error="Must be one of: add, replace."),
+        metadata={
+            "description": "Whether the tags of a row are added to those of a known client, or replace them.",
+            "example": "replace",
+        },
     )
     dry_run = TrueOrFalse(
         load_default=False,
@@ -88,6 +180,34 @@ class SampleRow(ResponseSchema):
     cells = _texts("Its cells, in the order of `columns`.", ["79161234567", "916", "vip", "Europe/Moscow"])
 
 
+class ColumnSchema(ResponseSchema):
+    """What a column of a file is."""
+
+    column = ma.fields.String(
+        required=True, metadata={"description": "Its name; of a key of JSON objects, `column.key`.", "example": "Город"}
+    )
+    field = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The field of clients; null if it is ignored.", "example": "city"},
+    )
+    type = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The type of the field: `text`, `number`, `boolean`, `date`, `datetime` or `list`; null if "
+            "the column is ignored, or has JSON objects.",
+            "example": "text",
+        },
+    )
+    new = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "Whether the field is declared by this import, or would be.", "example": False},
+    )
+    samples = _texts("Up to three different values in the first rows.", ["Казань", "Уфа"])
+    bad_cells = _count("Rows in which the field has an error.", 0)
+
+
 class ImportedSchema(ResponseSchema):
     """The result of an import: counts of rows, and how the file was read."""
 
@@ -111,6 +231,13 @@ class ImportedSchema(ResponseSchema):
     )
     columns = _texts("The columns, as the file names them.", ["phone_number", "operator_code", "tag", "timezone"])
     ignored_columns = _texts("Columns that are not fields of a client. They are ignored.", [])
+    fields_ = ma.fields.List(
+        ma.fields.Nested(ColumnSchema),
+        required=True,
+        data_key="fields",
+        attribute="fields",
+        metadata={"description": "What each column is."},
+    )
     sample = ma.fields.List(
         ma.fields.Nested(SampleRow),
         required=True,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any, NamedTuple
@@ -19,11 +19,15 @@ import psycopg2
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from api.clients import import_values_sql
+from api.clients.import_reader import ReadRow
 from api.clients.import_sql import (
+    BAD_FIELDS,
     COMPARE,
     COPY_CLIENTS,
     COPY_CLIENTS_AND_CELLS,
     COPY_FAULTS,
+    COPY_VALUES,
     CREATE_TABLES,
     DROP_TABLES,
     FAULTS_AFTER,
@@ -33,11 +37,18 @@ from api.clients.import_sql import (
     MERGE,
     MERGE_LIMITS,
     NEW_NAME,
+    NUMBERS,
     REASONS,
 )
 from api.clients.row_validation import RowError, ValidRow
+from api.erased_numbers.reattachment import reattach
 from api.http.errors import CONFLICTING
+from shared.domain.attribute_values import MAX_BYTES
+from shared.domain.client_rules import MAX_TAGS
 from shared.domain.sentences import ErrorCode, Parameters, Sentence, code_of, sentence_of
+from shared.errors import Conflict
+from shared.json_parameter import json_parameter
+from shared.sql.rescheduling import REQUEST_FOR_ALL
 
 COPY_BATCH, MERGE_BATCH, READ_BATCH = 20_000, 10_000, 100
 """Rows of one COPY, one merging statement (for some 0.2 s, other writers of the same clients wait), one read."""
@@ -49,6 +60,9 @@ MAX_ROW_ERRORS = 20
 """Errors of one row that are reported: a JSON object may have thousands of unknown fields."""
 MAX_REASON = 500
 """Characters that are kept of a reason, and of the name of an unknown field."""
+RETRIED = (*CONFLICTING, "23505")
+"""Errors after which a merging statement is tried again: conflicts with other transactions, and of two that give one
+external id or phone number to different clients, the second (unique_violation)."""
 MAX_TRIES = 5
 """How often one merging statement is tried when it conflicts with other transactions."""
 
@@ -82,6 +96,12 @@ class Merged(NamedTuple):
     changed: int
     unchanged: int
     repeated: int
+    missed: int = 0
+    """Rows whose clients another transaction has added meanwhile: the statement is to be repeated."""
+
+
+class ConcurrentlyAdded(OperationalError):
+    """Another transaction has added clients of the rows meanwhile. It is transient."""
 
 
 Record = Callable[[Connection, Merged], None]
@@ -92,11 +112,15 @@ back."""
 class Staging:
     """The tables of one import. `staged` opens and removes them."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    def __init__(self, engine: Engine, name: str, *, replaces_tags: bool) -> None:
         self._engine = engine
+        self._replaces_tags = replaces_tags
         self._name = name
         self._clients: list[str] = []
         self._with_cells: list[str] = []
+        self._with_values: list[str] = []
+        self._has_values = False
+        self._fields: set[str] = set()
         self._faults: list[str] = []
         self._buffered = 0
         self._staged = 0
@@ -112,6 +136,22 @@ class Staging:
         else:
             self._with_cells.append(f"{row}\t{self._encoded(cells)}\n")
             self._flush_if_full()
+
+    def add_read(self, line: int, row: ReadRow, cells: Sequence[str]) -> None:
+        """Stages a client with other values than `add` takes."""
+        self._has_values = True
+        values = row.values
+        self._fields |= values.attributes.keys()
+        phone_number, operator_code, tag, timezone = row.client
+        columns = (
+            *(str(line), phone_number, operator_code, tag, timezone, _ENCODE(cells)),
+            *(values.external_id, _array(values.tags), json_parameter(values.attributes)),
+            *(_array(values.removed), _array(row.kept)),
+        )
+        written = "\t".join("\\N" if column is None else column.translate(_ESCAPES) for column in columns)
+        self._with_values.append(written + "\n")
+        self._buffered += len(written)
+        self._flush_if_full()
 
     def reject(self, line: int, faults: Sequence[RowError], cells: Sequence[str]) -> None:
         """Stages a rejected row."""
@@ -131,6 +171,8 @@ class Staging:
         self._flush()
         with self._transaction() as connection:
             (found,) = connection.exec_driver_sql(INDEX_CLIENTS.format(name=self._name)).one()
+            if self._has_values:
+                connection.exec_driver_sql(import_values_sql.INDEX_EXTERNAL_IDS.format(name=self._name))
         if found != self._staged:
             # PostgreSQL empties unlogged tables when it recovers from a crash.
             lost = psycopg2.OperationalError("the staged rows are lost")
@@ -168,34 +210,71 @@ class Staging:
         ]
         return reasons, rows[0].reasons if rows else 0
 
+    def bad_fields(self) -> dict[str, int]:
+        """In how many rows each field has an error."""
+        with self._transaction() as connection:
+            # Without statistics of the tables it would be compiled, which takes longer than the rows do.
+            connection.exec_driver_sql("SET LOCAL jit = off")
+            rows = connection.exec_driver_sql(BAD_FIELDS.format(name=self._name)).all()
+        return {row.field: row.rows for row in rows}
+
     def _merge_after(self, last: Merged, record: Record | None) -> Merged | None:
         """Merges the next rows; None when there are no more. Retries after a conflict with another transaction."""
-        parameters = {"phone_number": last.phone_number, "line": last.line, "limit": MERGE_BATCH}
+        parameters: dict[str, object] = {
+            **{"phone_number": last.phone_number, "line": last.line, "limit": MERGE_BATCH},
+            **{"replaces_tags": self._replaces_tags, "max_tags": MAX_TAGS, "max_attributes": MAX_BYTES},
+        }
         for left in reversed(range(MAX_TRIES)):
             try:
                 return self._merge_once(parameters, record)
             except DBAPIError as error:
-                if not left or getattr(error.orig, "pgcode", None) not in CONFLICTING:
+                is_transient = isinstance(error, ConcurrentlyAdded) or getattr(error.orig, "pgcode", None) in RETRIED
+                if not left or not is_transient:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _merge_once(self, parameters: dict[str, int], record: Record | None) -> Merged | None:
+    def _merge_once(self, parameters: Mapping[str, object], record: Record | None) -> Merged | None:
         with self._transaction() as connection:
             connection.exec_driver_sql(MERGE_LIMITS)
-            statement = MERGE if record else COMPARE
-            row = connection.exec_driver_sql(statement.format(name=self._name), parameters).one_or_none()
+            if record and self._fields:
+                self._lock_fields(connection)
+            row = connection.exec_driver_sql(self._statement(bool(record)), parameters).one_or_none()
             merged = Merged(*row) if row else None
+            if merged and merged.missed:
+                raise ConcurrentlyAdded(None, None, psycopg2.OperationalError("clients were added meanwhile"))
             if merged and record:
+                if merged.added:
+                    reattach(connection, lambda: self._numbers_of(connection, parameters))
                 record(connection, merged)
+                if merged.changed:
+                    connection.exec_driver_sql(REQUEST_FOR_ALL)
         return merged
 
+    def _numbers_of(self, connection: Connection, parameters: Mapping[str, object]) -> Sequence[int]:
+        """The phone numbers of the rows that a merging statement with these parameters takes."""
+        numbers = connection.exec_driver_sql(NUMBERS.format(name=self._name), dict(parameters)).scalar_one()
+        return [int(number) for number in numbers.split(",")]
+
+    def _lock_fields(self, connection: Connection) -> None:
+        """Keeps the fields whose values are written from being removed. Raises Conflict if one is removed already."""
+        names = list(self._fields)
+        rows = connection.exec_driver_sql(import_values_sql.LOCK_FIELDS, {"names": names}).all()
+        if removed := self._fields - {row.name for row in rows}:
+            raise Conflict("columns", ErrorCode.FIELD_NOT_DECLARED, name=min(removed))
+
+    def _statement(self, changes: bool) -> str:
+        plain, others = (MERGE, import_values_sql.MERGE) if changes else (COMPARE, import_values_sql.COMPARE)
+        return (others if self._has_values else plain).format(name=self._name)
+
     def _flush_clients(self) -> None:
-        self._staged += len(self._clients) + len(self._with_cells)
+        self._staged += len(self._clients) + len(self._with_cells) + len(self._with_values)
         self._copy(COPY_CLIENTS, self._clients)
         self._copy(COPY_CLIENTS_AND_CELLS, self._with_cells)
+        self._copy(COPY_VALUES, self._with_values)
 
     def _flush_if_full(self) -> None:
-        if self._buffered > MAX_BUFFERED or max(len(self._with_cells), len(self._faults)) >= COPY_BATCH:
+        rows = max(map(len, (self._with_cells, self._with_values, self._faults)))
+        if self._buffered > MAX_BUFFERED or rows >= COPY_BATCH:
             self._flush()
 
     def _flush(self) -> None:
@@ -227,16 +306,25 @@ class Staging:
             yield connection
 
 
-@contextmanager
-def staged(engine: Engine) -> Iterator[Staging]:
-    """Creates the tables of an import, and drops them after the block."""
+def drop_leftovers(engine: Engine) -> None:
+    """Drops the tables of imports whose process was killed, at least a day later."""
     with engine.begin() as connection:
         for (leftover,) in connection.exec_driver_sql(LEFTOVERS).all():
             connection.exec_driver_sql(DROP_TABLES.format(name=leftover))
+
+
+@contextmanager
+def staged(engine: Engine, *, replaces_tags: bool = False) -> Iterator[Staging]:
+    """Creates the tables of an import, and drops them after the block.
+
+    `replaces_tags`: the tags of a row replace those that its client has; otherwise they are added.
+    """
+    drop_leftovers(engine)
+    with engine.begin() as connection:
         name = connection.exec_driver_sql(NEW_NAME, {"chance": secrets.token_hex(8)}).scalar_one()
         connection.exec_driver_sql(CREATE_TABLES.format(name=name))
     try:
-        yield Staging(engine, name)
+        yield Staging(engine, name, replaces_tags=replaces_tags)
     finally:
         # If the database is unavailable, a later import removes them.
         with suppress(DBAPIError), engine.begin() as connection:
@@ -246,6 +334,13 @@ def staged(engine: Engine) -> Iterator[Staging]:
 # The text format of COPY.
 _ESCAPES: dict[int, Any] = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _array(texts: Sequence[str] | None) -> str | None:
+    """An array of texts as PostgreSQL reads it (manual, 8.15.2)."""
+    if texts is None:
+        return None
+    return "{" + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "}"
 
 
 def _stored(fault: RowError) -> list[str | Parameters]:

@@ -13,6 +13,7 @@ import gzip
 import io
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from flask import Request
@@ -24,7 +25,8 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from api.clients.csv_parser import CsvFile, open_csv
+from api.clients.csv_parser import CsvFile, read_header
+from api.clients.import_options import ImportOptions
 from api.clients.line_reader import CHUNK_BYTES, LineReader
 from api.clients.ndjson_parser import NdjsonFile
 from shared.domain.sentences import ErrorCode
@@ -37,31 +39,42 @@ UPLOAD_TIMEOUT = 3600.0
 ClientsFile = CsvFile | NdjsonFile
 
 
-def open_upload(request: Request, max_bytes: int) -> ClientsFile:
+def open_upload(request: Request, max_bytes: int, options: ImportOptions) -> ClientsFile:
     """Opens a request's body as CSV or NDJSON, plain or compressed with gzip; of CSV, the header is read.
 
-    Raises UnsupportedMediaType for a body that is not declared as such a file, or is not one, and BadRequest or 422 for
-    a header that names other columns. Reading the rows raises BadRequest if the encoding can't be detected,
+    `wrong` of the file has the errors among its columns.
+
+    Raises UnsupportedMediaType for a body that is not declared as such a file, or is not one, and BadRequest for
+    a header that can't be read. Reading the rows raises BadRequest if the encoding can't be detected,
     RequestEntityTooLarge beyond `max_bytes` (also uncompressed), ClientDisconnected when the body ends early and
     RequestTimeout when it takes longer than UPLOAD_TIMEOUT.
     """
+    return open_as(request, max_bytes, lambda lines: read_header(lines, options))
+
+
+def open_as(request: Request, max_bytes: int, read_csv: Callable[[LineReader], CsvFile]) -> ClientsFile:
+    """As `open_upload`; `read_csv` reads the header of CSV."""
     if request.mimetype not in (CSV, NDJSON):
         raise UnsupportedMediaType(ErrorCode.FILE_TYPE_UNKNOWN(csv=CSV, ndjson=NDJSON))
-    request.max_content_length = max_bytes
-    stream: io.RawIOBase = _Body(request)
-    match request.headers.get("Content-Encoding", "identity").lower():
-        case "gzip":
-            stream = _GunzipReader(stream, max_bytes)
-        case "identity":
-            pass
-        case _:
-            raise UnsupportedMediaType(ErrorCode.CONTENT_ENCODING_UNKNOWN())
+    stream = open_body(request, max_bytes)
     if request.mimetype == CSV:
-        return open_csv(LineReader(stream, request.mimetype_params.get("charset", "")))
+        return read_csv(LineReader(stream, request.mimetype_params.get("charset", "")))
     # RFC 8259, section 8.1: JSON is in UTF-8.
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType(ErrorCode.FILE_JSON_NOT_UTF_8())
     return NdjsonFile(LineReader(stream, "utf-8"))
+
+
+def open_body(request: Request, max_bytes: int) -> io.RawIOBase:
+    """A request's body as a stream, without its compression. Raises as `open_upload` does."""
+    request.max_content_length = max_bytes
+    match request.headers.get("Content-Encoding", "identity").lower():
+        case "gzip":
+            return _GunzipReader(_Body(request), max_bytes)
+        case "identity":
+            return _Body(request)
+        case _:
+            raise UnsupportedMediaType(ErrorCode.CONTENT_ENCODING_UNKNOWN())
 
 
 class _Body(io.RawIOBase):

@@ -8,8 +8,10 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from api.clients.fields import Attributes, ExternalId, Labels
 from api.http.fields import (
     NO_NUL,
+    NOT_BLANK,
     PHONE_NUMBER,
     PHONE_NUMBER_OR_DIGITS,
     Instant,
@@ -17,15 +19,19 @@ from api.http.fields import (
     PhoneNumber,
     PlainText,
     Timezone,
+    WholeNumber,
     WrittenPhoneNumber,
 )
 from api.http.paging import PageArguments
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
-from shared.domain.client_rules import MAX_LABEL
+from shared.domain.client_rules import MAX_LABEL, MAX_TAGS
 from shared.domain.phone_numbers import PhoneNumbers, plain_code
 from shared.domain.sentences import ErrorCode
 from shared.domain.tag_normalization import normal
+
+SPECIFIED = ("phone_number", "operator_code", "tag", "timezone")
+"""The fields of a client that the specification has. A client can't be added without them."""
 
 
 class ClientSchema(ResponseSchema):
@@ -68,6 +74,38 @@ class ClientSchema(ResponseSchema):
             "example": "Europe/Moscow",
         },
     )
+    external_id = ExternalId(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Its id in another system. Unique; null for none.",
+            "example": "crm-1042",
+        },
+    )
+    tags = Labels(
+        required=True,
+        attribute="all_tags",
+        metadata={
+            "description": "Its tags in order, each once. `tag` is one of them, unless it is empty.",
+            "maxItems": MAX_TAGS,
+            "example": ["regular", "vip"],
+        },
+    )
+    attributes = Attributes(
+        required=True,
+        metadata={
+            "description": "The values of declared fields by their names. A field without a value is left out.",
+            "example": {},
+        },
+    )
+    unknown_subscriber_count = ma.fields.Integer(
+        required=True,
+        metadata={
+            "description": "How many messages in a row could not be delivered because the number is not in service, as "
+            "receipts say. A delivery, and a new phone number, reset it.",
+            "example": 0,
+        },
+    )
     created_at = Instant(
         required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
     )
@@ -83,12 +121,15 @@ class ClientSchema(ResponseSchema):
 
 
 class ClientBody(RequestSchema, ClientSchema):
-    """The fields of a client that a caller sets."""
+    """The fields of a client that a caller sets. A change keeps `external_id`, `tags` and `attributes` left out."""
 
     class Meta(RequestSchema.Meta):
         """The fields that a caller sets."""
 
-        fields = ("phone_number", "operator_code", "tag", "timezone")
+        fields = (*SPECIFIED, "external_id", "tags", "attributes")
+
+    def __init__(self) -> None:
+        super().__init__(partial=("external_id", "tags", "attributes"))
 
     phone_number = PhoneNumber(
         required=True,
@@ -97,6 +138,23 @@ class ClientBody(RequestSchema, ClientSchema):
             "description": "In international format, 7 to 15 digits (E.164): an integer, or digits with or without `+` "
             "and blanks. With `DEFAULT_REGION`, numbers of that country may be in national format.",
             "example": 79161234567,
+        },
+    )
+    tags = Labels(
+        required=True,
+        attribute="all_tags",
+        metadata={
+            "description": "All its tags; `tag` is always one of them, also if it is not among these.",
+            "maxItems": MAX_TAGS,
+            "example": ["regular", "vip"],
+        },
+    )
+    attributes = Attributes(
+        required=True,
+        metadata={
+            "description": "Values of declared fields by their names. Those that are given are changed; null removes "
+            "one. A text has up to 500 characters, a number up to 15 digits, a list up to 100 texts.",
+            "example": {},
         },
     )
 
@@ -139,11 +197,28 @@ class ClientsArguments(PageArguments):
             "example": "vip",
         },
     )
+    tags = Label(
+        validate=[validate.Length(min=1, error=ErrorCode.BLANK()), MaxLength(MAX_LABEL)],
+        metadata={
+            "description": "Only clients with this tag among their tags.",
+            "pattern": NOT_BLANK,
+            "example": "vip",
+        },
+    )
+    external_id = ExternalId(metadata={"description": "Only the client with this external id.", "example": "crm-1042"})
     operator_code = PlainText(
         validate=validate.Regexp("^[0-9]{1,15}\\Z", error=ErrorCode.NOT_AN_OPERATOR_CODE()),
         metadata={
             "description": "Only clients with this operator code.",
             "pattern": "^[0-9]{1,15}$",
             "example": "916",
+        },
+    )
+    min_unknown_subscriber_count = WholeNumber(
+        minimum=1,
+        maximum=2**31 - 1,
+        metadata={
+            "description": "Only clients whose `unknown_subscriber_count` is at least this.",
+            "example": 3,
         },
     )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, column, exists, select, true, values
 from sqlalchemy.orm import aliased
 
+from api.clients.queries import clients_with_tag, has_tag, often_unknown
 from api.extensions import db
 from shared.domain.phone_numbers import beginnings
 from shared.schema import Client
@@ -17,14 +18,28 @@ Ranges = list[tuple[int, int]]
 
 
 def find_clients(
-    after: int, limit: int, *, ranges: Ranges | None = None, tag: str = "", operator_code: str = ""
+    after: int,
+    limit: int,
+    *,
+    ranges: Ranges | None = None,
+    tag: str = "",
+    operator_code: str = "",
+    external_id: str = "",
+    unknown: int | None = None,
 ) -> Sequence[Client]:
-    """The clients whose number is in one of the ranges, with this tag and this code, after `after` in order.
+    """The clients whose number is in one of the ranges, with this tag among theirs, this code and this external id,
+    after `after` in order.
+
+    With `unknown`, only those whose number was not in service so many times in a row, or more.
 
     Ordered by phone number if there are ranges, by id otherwise.
     """
-    given = {Client.tag: tag, Client.operator_code: operator_code}
+    given = {Client.operator_code: operator_code, Client.external_id: external_id}
     wanted = [column == value for column, value in given.items() if value]
+    wanted += often_unknown(unknown) if unknown else ()
+    if ranges is None and tag and not external_id and not unknown:
+        return clients_with_tag(tag, after, limit, wanted)
+    wanted += [has_tag(tag)] if tag else ()
     if ranges is None:
         found = select(Client).where(*wanted, Client.id > after).order_by(Client.id).limit(limit)
         return db.session.scalars(found).all()

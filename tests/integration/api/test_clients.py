@@ -22,13 +22,21 @@ def test_a_client_is_added(api: Caller, slash: str) -> None:
     client: dict[str, Any] = response.json
     assert response.status_code == 201
     assert response.headers["Location"] == f"/v1/client/{client['id']}/"
-    assert client == CLIENT | {name: client[name] for name in ("id", "created_at", "updated_at")} | {"warnings": []}
+    own = {name: client[name] for name in ("id", "created_at", "updated_at")}
+    assert client == CLIENT | own | {
+        **{"external_id": None, "tags": ["vip"], "attributes": {}},
+        **{"unknown_subscriber_count": 0, "warnings": []},
+    }
     assert list(client) == [
         "id",
         "phone_number",
         "operator_code",
         "tag",
         "timezone",
+        "external_id",
+        "tags",
+        "attributes",
+        "unknown_subscriber_count",
         "created_at",
         "updated_at",
         "warnings",
@@ -72,7 +80,11 @@ def test_clients_are_asked_for_by_phone_number_tag_and_operator_code(api: Caller
 
 
 @pytest.mark.parametrize(
-    "query", ["phone_number=nobody", "operator_code=9x", "operator_code=", "tag=%00", f"tag={'x' * 256}"]
+    "query",
+    [
+        *("phone_number=nobody", "operator_code=9x", "operator_code=", "tag=%00", f"tag={'x' * 256}"),
+        *("tags=", "tags=%20", "tags=%00", "external_id=", "external_id=%00"),
+    ],
 )
 def test_a_filter_that_no_client_can_pass_is_named(api: Caller, query: str) -> None:
     response = api.get(f"/v1/client/?{query}")
@@ -95,7 +107,7 @@ def test_a_client_is_changed(api: Caller, slash: str) -> None:
     before = api.get(f"/v1/client/{client_id}").json
     response = api.put(f"/v1/client/{client_id}{slash}", json=NEW)
     assert response.status_code == 200
-    assert response.json == before | NEW | {"updated_at": response.json["updated_at"]}
+    assert response.json == before | NEW | {"tags": [], "updated_at": response.json["updated_at"]}
     assert response.json["updated_at"] > before["updated_at"]
     assert api.get(f"/v1/client/{client_id}").json == response.json
 

@@ -8,12 +8,14 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.clients import import_export
+from api.clients import export
 from tests import factories
 from tests.integration.api.calls import CLIENT, Caller, add_client, caller
 
 EXPORT, IMPORT = "/v1/client/export/", "/v1/client/import/"
 CSV, NDJSON = "text/csv", "application/x-ndjson"
+OPTIONAL = ["external_id", "tags", "name", "first_name", "last_name", "birthday"]
+HEADER = ["phone_number", "operator_code", "tag", "timezone", *OPTIONAL]
 TAGS = ["vip", "", "=1+1", "'=1+1", "@x", "'", 'say "a, b"', "two lines", "Привет", "\\N"]
 
 
@@ -26,7 +28,7 @@ def add_tags(api: Caller) -> None:
 def test_the_directory_is_a_csv_file(api: Caller, slash: str) -> None:
     add_client(api)
     answer = api.get(f"/v1/client/export{slash}")
-    assert answer.text == "phone_number,operator_code,tag,timezone\r\n79161234567,916,vip,Europe/Moscow\r\n"
+    assert answer.text == f"{','.join(HEADER)}\r\n79161234567,916,vip,Europe/Moscow,,vip,,,,\r\n"
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == "attachment; filename=clients.csv"
 
@@ -34,12 +36,47 @@ def test_the_directory_is_a_csv_file(api: Caller, slash: str) -> None:
 def test_the_directory_is_json_lines_when_asked_for(api: Caller) -> None:
     add_client(api)
     answer = api.get(EXPORT, headers={"Accept": NDJSON})
-    assert (answer.mimetype, json.loads(answer.text)) == (NDJSON, CLIENT)
+    assert (answer.mimetype, json.loads(answer.text)) == (
+        NDJSON,
+        CLIENT | {"external_id": None, "tags": ["vip"], "attributes": {}},
+    )
 
 
 def test_an_empty_directory_is_an_empty_file(api: Caller) -> None:
-    assert api.get(EXPORT).text == "phone_number,operator_code,tag,timezone\r\n"
+    assert api.get(EXPORT).text == f"{','.join(HEADER)}\r\n"
     assert api.get(EXPORT, headers={"Accept": NDJSON}).text == ""
+
+
+def test_attributes_are_columns_that_spreadsheets_and_imports_read(api: Caller) -> None:
+    for name, type_ in (("сумма", "number"), ("vip", "boolean"), ("at", "datetime"), ("likes", "list")):
+        api.post("/v1/client-field/create/", json={"name": name, "type": type_})
+    given = {
+        "external_id": "=1",
+        "tags": ["a;b", "x"],
+        "attributes": {
+            "name": "=A1",
+            "сумма": -0.5,
+            "vip": False,
+            "at": "2026-11-29T18:25:43Z",
+            "likes": ["@x", "чай"],
+        },
+    }
+    add_client(api, **given)
+    add_client(api, phone_number=79161234568, tag="")
+
+    header, first, second, end = api.get(EXPORT, query_string={"delimiter": "tab"}).text.split("\r\n")
+    assert header.split("\t")[4:] == [*OPTIONAL, "сумма", "vip", "at", "likes"]
+    assert first.split("\t")[4:] == [
+        "'=1",
+        '"""a;b"";vip;x"',
+        *("'=A1", "", "", ""),
+        *("-0.5", "false", "2026-11-29T18:25:43.000000Z", "'@x;чай"),
+    ]
+    assert second.split("\t")[4:] == [""] * 10
+    assert end == ""
+    of_json = json.loads(api.get(EXPORT, headers={"Accept": NDJSON}).text.splitlines()[0])
+    assert of_json == {name: api.get("/v1/client/1/").json[name] for name in of_json}
+    assert of_json["attributes"]["at"] == "2026-11-29T18:25:43.000000Z"
 
 
 def test_nothing_in_it_is_a_formula(api: Caller) -> None:
@@ -50,9 +87,9 @@ def test_nothing_in_it_is_a_formula(api: Caller) -> None:
 @pytest.mark.parametrize(
     ("query", "beginning"),
     [
-        ({"bom": "true", "delimiter": "semicolon"}, "\ufeffphone_number;operator_code;tag;timezone\r\n"),
-        ({"delimiter": "tab"}, "phone_number\toperator_code\ttag\ttimezone\r\n"),
-        ({"bom": "false", "delimiter": "comma"}, "phone_number,operator_code,tag,timezone\r\n"),
+        ({"bom": "true", "delimiter": "semicolon"}, "\ufeff" + ";".join(HEADER) + "\r\n"),
+        ({"delimiter": "tab"}, "\t".join(HEADER) + "\r\n"),
+        ({"bom": "false", "delimiter": "comma"}, ",".join(HEADER) + "\r\n"),
     ],
 )
 def test_an_export_has_the_form_that_is_asked_for_and_an_import_takes_it(
@@ -93,7 +130,7 @@ def test_an_export_brings_the_directory_back(api: Caller, connection: Connection
 def test_an_export_goes_on_from_page_to_page_with_no_transaction_open(
     app: Flask, api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_export, "PAGE", 10)
+    monkeypatch.setattr(export, "PAGE", 10)
     ids = factories.add_clients(connection, 25)
     response = caller(app).get(EXPORT, buffered=False)
     pieces = response.iter_encoded()  # type: ignore[attr-defined]

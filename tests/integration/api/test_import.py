@@ -15,10 +15,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.exc import OperationalError
 
 from api.clients import import_export, import_staging
+from api.clients.import_options import ImportOptions
+from api.clients.import_reader import RowReader
 from api.clients.import_rows import Row
 from api.clients.import_staging import COPY_BATCH, staged
 from api.extensions import db
-from shared.domain.phone_numbers import PhoneNumbers
 from tests import factories
 from tests.integration.api.calls import CLIENT, Answer, Caller, add_client, once_blocked, wrong_fields
 from tests.waiting import eventually, wait_for_lock_waiter
@@ -30,11 +31,15 @@ ROW = "79161234567,916,vip,Europe/Moscow\n"
 OTHER = "79031234567,903,,UTC\n"
 IMPORTS = "SELECT count(*) FROM audit_entry WHERE operation = 'importClients'"
 COLUMNS = ["phone_number", "operator_code", "tag", "timezone"]
-NOTHING = {
+NOTHING: dict[str, Any] = {
     **{"dry_run": False, "rows": 0, "added": 0, "changed": 0, "unchanged": 0, "rejected": 0, "blank_lines": 0},
     **{"encoding": "utf-8", "delimiter": ",", "columns": COLUMNS, "ignored_columns": [], "sample": []},
     **{"reasons": [], "reasons_left_out": 0, "errors": [], "errors_left_out": 0},
+    "fields": [
+        {"column": name, "field": name, "type": "text", "new": False, "samples": [], "bad_cells": 0} for name in COLUMNS
+    ],
 }
+SAMPLES = [["79161234567", "79031234567"], ["916", "903"], ["vip"], ["Europe/Moscow", "UTC"]]
 
 
 def take(api: Caller, body: str, content_type: str) -> Answer:
@@ -76,7 +81,8 @@ def test_clients_come_from_a_csv_file(api: Caller, slash: str) -> None:
         {"line": 2, "cells": ["79161234567", "916", "vip", "Europe/Moscow"]},
         {"line": 3, "cells": ["79031234567", "903", "", "UTC"]},
     ]
-    assert answer.json == NOTHING | {"rows": 2, "added": 2, "sample": sample}
+    fields = [field | {"samples": samples} for field, samples in zip(NOTHING["fields"], SAMPLES, strict=True)]
+    assert answer.json == NOTHING | {"rows": 2, "added": 2, "sample": sample, "fields": fields}
     assert directory(api)[1] == CLIENT
     assert directory(api)[0]["tag"] == ""
 
@@ -113,7 +119,7 @@ def test_a_client_that_is_different_is_changed(api: Caller) -> None:
     before = api.get(f"/v1/client/{client_id}").json
     assert counts(send(api, HEADER + ROW.replace("vip", "new") + OTHER)) == (1, 1, 0, 0)
     after = api.get(f"/v1/client/{client_id}").json
-    assert after == before | {"tag": "new", "updated_at": after["updated_at"]}
+    assert after == before | {"tag": "new", "tags": ["new"], "updated_at": after["updated_at"]}
     assert after["updated_at"] > before["updated_at"]
 
 
@@ -338,7 +344,7 @@ def test_a_file_as_people_have_them_is_understood_and_each_row_accounted_for(api
     assert counts(answer) == (2, 0, 0, 5)
     told = answer.json
     assert (told["encoding"], told["delimiter"], told["blank_lines"]) == ("windows-1251", ";", 1)
-    assert (told["columns"][0], told["ignored_columns"]) == ("Name", ["Name"])
+    assert (told["columns"][0], told["fields"][0]["field"], told["ignored_columns"]) == ("Name", "name", [])
     assert told["sample"][1] == {"line": 3, "cells": ["Борис", "7916", "917", "a; b", "Mars"]}
     assert {(one["field"], one["rows"], *one["lines"]) for one in told["reasons"]} == {
         *(("phone_number", 1, 3), ("timezone", 1, 3), ("phone_number", 1, 4)),
@@ -457,7 +463,7 @@ def test_rows_that_a_crash_of_the_database_has_taken_are_missed(
         staged(db.engine) as staging,
         pytest.raises(OperationalError, match="the staged rows are lost"),
     ):
-        import_export.import_clients(staging, rows_and_a_crash(), PhoneNumbers())
+        import_export.import_clients(staging, rows_and_a_crash(), RowReader(ImportOptions()))
     assert directory(api) == []
 
 

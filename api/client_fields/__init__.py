@@ -1,0 +1,1 @@
+"""The declared fields of clients."""

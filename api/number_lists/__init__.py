@@ -1,0 +1,1 @@
+"""Uploaded lists of phone numbers, for conditions of segments."""

@@ -1,0 +1,1 @@
+"""Segments: conditions on clients, saved for mailings, and counted."""

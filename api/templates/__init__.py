@@ -1,0 +1,1 @@
+"""Saved templates: named texts for mailings, with their history."""
