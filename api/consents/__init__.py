@@ -1,0 +1,1 @@
+"""Consents: who agreed to what, when, how, and to which wording."""

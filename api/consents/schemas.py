@@ -1,0 +1,163 @@
+"""Consents as JSON and in query strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from api.http.fields import (
+    NOT_BLANK,
+    PHONE_NUMBER,
+    PHONE_NUMBER_OR_DIGITS,
+    Instant,
+    PhoneNumber,
+    PlainText,
+    TrueOrFalse,
+    WrittenPhoneNumber,
+)
+from api.http.paging import PageArguments
+from api.http.schemas import RequestSchema, ResponseSchema
+from api.http.text_lengths import MaxLength
+from api.record_files.schemas import Evidence, Note, RecordsImportArguments, evidence_of_response
+from shared.domain.sentences import ErrorCode
+from shared.domain.suppressions import RecordSource
+
+MARKETING = "marketing"
+"""The purpose of the consents that mailings may require."""
+
+MAX_PURPOSE, MAX_METHOD, MAX_WORDING = 50, 200, 10_000
+"""Characters."""
+
+
+def _not_blank(value: str) -> None:
+    if not value.strip():
+        raise ma.ValidationError(ErrorCode.BLANK())
+
+
+class RequiredText(PlainText):
+    """A text that is not blank, of at most so many characters. Without white space at its ends, as files are read:
+    otherwise one consent is recorded twice, and outlives the withdrawal of one of them.
+    """
+
+    def __init__(self, limit: int, description: str, example: str, **kwargs: Any) -> None:
+        metadata = {"description": description, "pattern": NOT_BLANK, "example": example}
+        super().__init__(validate=[_not_blank, MaxLength(limit)], metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return str(super()._deserialize(value, attr, data, **kwargs)).strip()
+
+
+PURPOSE = "What was consented to. A mailing that requires consent needs one to `marketing`."
+METHOD = "How it was given."
+WORDING = "The text that the person has agreed to."
+
+
+class ConsentSchema(ResponseSchema):
+    """A consent."""
+
+    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
+    phone_number = PhoneNumber(
+        required=True,
+        allow_none=True,
+        metadata={**PHONE_NUMBER, "description": "The number; null once it was erased.", "example": 79161234567},
+    )
+    purpose = ma.fields.String(required=True, metadata={"description": PURPOSE, "example": MARKETING})
+    given_at = Instant(
+        required=True, metadata={"description": "When it was given.", "example": "2032-06-01T09:00:00.000Z"}
+    )
+    method = ma.fields.String(required=True, metadata={"description": METHOD, "example": "web form"})
+    wording = ma.fields.String(
+        required=True, metadata={"description": WORDING, "example": "I agree to receive offers by text message."}
+    )
+    evidence = evidence_of_response("What proves it.")
+    source = ma.fields.Enum(
+        RecordSource,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "By what way it was recorded: `api`, `import` or `console`.", "example": "api"},
+    )
+    recorded_at = Instant(
+        required=True, metadata={"description": "When it was recorded.", "example": "2032-06-01T09:00:00.000Z"}
+    )
+    recorded_by = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "The name of who recorded it.", "example": "crm"}
+    )
+    withdrawn_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the person withdrew it; null while it is in force.", "example": None},
+    )
+    withdrawal_recorded_at = Instant(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the withdrawal was recorded: from then on it counts.", "example": None},
+    )
+    withdrawal_recorded_by = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "The name of who recorded that.", "example": None}
+    )
+    withdrawal_evidence = evidence_of_response(
+        "What proves the withdrawal; null while the consent is in force.", allow_none=True
+    )
+
+
+class ConsentBody(RequestSchema):
+    """A consent to be recorded."""
+
+    phone_number = PhoneNumber(
+        required=True,
+        metadata={**PHONE_NUMBER_OR_DIGITS, "description": "The number.", "example": 79161234567},
+    )
+    purpose = RequiredText(MAX_PURPOSE, f"{PURPOSE} Left out: `marketing`.", MARKETING, load_default=MARKETING)
+    given_at = Instant(
+        required=True,
+        metadata={"description": "When it was given; not in the future.", "example": "2022-06-01T09:00:00.000Z"},
+    )
+    method = RequiredText(MAX_METHOD, METHOD, "web form", required=True)
+    wording = RequiredText(MAX_WORDING, WORDING, "I agree to receive offers by text message.", required=True)
+    evidence = Evidence(
+        load_default=dict,
+        metadata={"description": "What proves it.", "example": {"address": "192.0.2.7", "form": "/subscribe"}},
+    )
+    note = Note("A note, which is kept in the evidence as `note`.")
+
+
+class WrittenConsentBody(ConsentBody):
+    """A consent in a form, where a person writes the number."""
+
+    phone_number = WrittenPhoneNumber(required=True, metadata=PHONE_NUMBER)
+
+
+class WithdrawalBody(RequestSchema):
+    """When a consent was withdrawn, and what proves it."""
+
+    withdrawn_at = Instant(
+        load_default=None,
+        metadata={
+            "description": "When the person withdrew it: not in the future, not before it was given. Left out: now.",
+            "example": "2022-06-02T09:00:00.000Z",
+        },
+    )
+    evidence = Evidence(required=True, metadata={"description": "What proves it.", "example": {"letter": "2032-118"}})
+
+
+class ConsentsArguments(PageArguments):
+    """Filters of the list of consents."""
+
+    phone_number = WrittenPhoneNumber(
+        doubtful=True,
+        metadata={**PHONE_NUMBER, "description": "Only those of this number.", "example": 79161234567},
+    )
+    purpose = RequiredText(MAX_PURPOSE, "Only those with this purpose.", MARKETING)
+    in_force = TrueOrFalse(
+        load_default=False,
+        metadata={"description": "Only those in force: not those that were withdrawn.", "example": True},
+    )
+
+
+class ConsentImportArguments(RecordsImportArguments):
+    """Options of an import of consents."""
+
+    purpose = RequiredText(MAX_PURPOSE, "The purpose of rows that have none. Left out: `marketing`.", MARKETING)
+    method = RequiredText(MAX_METHOD, "The method of rows that have none.", "web form")
+    wording = RequiredText(MAX_WORDING, "The wording of rows that have none.", "I agree to receive offers.")

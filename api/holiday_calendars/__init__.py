@@ -1,0 +1,1 @@
+"""Calendars of the days on which local windows are closed."""

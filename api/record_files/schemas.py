@@ -1,0 +1,99 @@
+"""Evidence as JSON, and the report of an import of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from api.clients.import_export_schemas import RowFault
+from api.http.fields import NO_NUL, PlainText, Region, Texts
+from api.http.schemas import RequestSchema, ResponseSchema
+from api.http.text_lengths import MaxLength
+from shared.domain.evidence import MAX_TEXT, MAX_TEXTS, check_evidence
+from shared.errors import Invalid
+
+
+class Evidence(Texts):
+    """Texts by their names, at least one."""
+
+    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
+        text = {"type": "string", "pattern": NO_NUL, "maxLength": MAX_TEXT}
+        size = {"minProperties": 1, "maxProperties": MAX_TEXTS}
+        super().__init__(metadata={"additionalProperties": text, **size, **metadata}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
+        texts = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return check_evidence(texts)
+        except Invalid as error:
+            raise ma.ValidationError(error.sentence) from None
+
+
+class Note(PlainText):
+    """A note, which becomes evidence."""
+
+    def __init__(self, description: str) -> None:
+        metadata = {"description": description, "pattern": NO_NUL, "example": "said so by telephone"}
+        super().__init__(validate=MaxLength(MAX_TEXT), metadata=metadata)
+
+
+def with_note(fields: dict[str, Any]) -> dict[str, Any]:
+    """The evidence of a request's body or of a row, with its note as the text `note`."""
+    evidence = dict(fields.get("evidence") or {})
+    return evidence | {"note": fields["note"]} if fields.get("note") else evidence
+
+
+def evidence_of_response(description: str, **more: Any) -> ma.fields.Dict:
+    """A field of a response: texts, numbers and times by their names."""
+    metadata = {"description": description, "example": {"note": "said so by telephone"}}
+    return ma.fields.Dict(keys=ma.fields.String(), required=True, metadata=metadata, **more)
+
+
+class RecordsImportArguments(RequestSchema):
+    """Options of an import of records."""
+
+    default_region = Region(
+        metadata={
+            "description": "The country whose phone numbers may omit the country code, in national format; "
+            "empty for none. Left out: `DEFAULT_REGION`.",
+            "example": "RU",
+        }
+    )
+    note = Note("The note of rows that have none of their own.")
+
+
+def _count(description: str, example: int) -> ma.fields.Integer:
+    metadata = {"format": "int64", "description": description, "example": example}
+    return ma.fields.Integer(required=True, metadata=metadata)
+
+
+def _texts(description: str, example: list[str]) -> ma.fields.List[Any]:
+    return ma.fields.List(ma.fields.String(), required=True, metadata={"description": description, "example": example})
+
+
+class RecordsImportedSchema(ResponseSchema):
+    """The result of an import of records: counts of rows, and how the file was read."""
+
+    rows = _count("Rows of the file: the sum of the next three.", 1000)
+    added = _count("Records that were added.", 990)
+    unchanged = _count("Rows whose record was there already, and repeated ones.", 9)
+    rejected = _count("Rows with errors. They changed nothing.", 1)
+    ended_messages = _count("Messages that were pending, and have ended by this.", 3)
+    blank_lines = _count("Blank lines, which are not rows.", 0)
+    encoding = ma.fields.String(
+        required=True, metadata={"description": "The encoding that was detected or declared.", "example": "utf-8"}
+    )
+    delimiter = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The delimiter of CSV; null for JSON lines.", "example": ";"},
+    )
+    columns = _texts("The columns, as the file names them; none for JSON lines.", ["phone_number"])
+    ignored_columns = _texts("Columns that are not known. They are ignored.", [])
+    errors = ma.fields.List(
+        ma.fields.Nested(RowFault),
+        required=True,
+        metadata={"description": "The errors of the first 1,000 rejected rows, by line."},
+    )
+    errors_left_out = _count("Rejected rows beyond those.", 0)

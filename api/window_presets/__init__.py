@@ -1,0 +1,1 @@
+"""Presets of local windows by country."""
