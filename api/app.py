@@ -16,7 +16,10 @@ from api.auth.authentication import register_authentication
 from api.auth.commands import key
 from api.auth.login_pages import register_sign_in
 from api.auth.sessions import COOKIE_CONFIG, Cookies
+from api.callbacks.routes import register_callbacks
+from api.client_fields import routes as client_fields_routes
 from api.clients import import_export_routes as clients_routes
+from api.consents import routes as consents_routes
 from api.console import register_console
 from api.contract_command import check_contract
 from api.docs import register_docs
@@ -24,6 +27,7 @@ from api.drafts import routes as drafts_routes
 from api.extensions import db, migrate
 from api.gateways import routes as gateways_routes
 from api.gateways.commands import make_credentials_key, rotate_credentials
+from api.holiday_calendars import routes as holiday_calendars_routes
 from api.http.blueprint import Blueprint
 from api.http.errors import register_error_handlers
 from api.http.form_size import register_form_size
@@ -31,14 +35,24 @@ from api.http.headers import register_headers
 from api.http.openapi import SPEC, RowId, rest_api, row_id_schema
 from api.http.query_string import register_query_check
 from api.http.request_body import Request
+from api.inbound import routes as inbound_routes
 from api.mailings import action_routes as mailings_routes
 from api.mailings import estimate_routes, gateway_test
 from api.mailings import resolution_routes as messages_routes
 from api.message_routes import routes as routes_routes
+from api.number_lists import routes as number_lists_routes
+from api.numbers import routes as numbers_routes
 from api.oidc_settings import ProviderSettings
+from api.opt_out.routes import register_opt_out
+from api.receipts import routes as receipts_routes
 from api.recovery.commands import ledger, verify_ledger
+from api.segments import routes as segments_routes
+from api.sending_rules import routes as sending_rules_routes
 from api.settings import ApiSettings
 from api.statistics import routes as statistics_routes
+from api.suppressions import routes as suppressions_routes
+from api.templates import routes as templates_routes
+from api.window_presets import routes as window_presets_routes
 from shared.config import exit_if_wrong
 from shared.logs import configure_logs
 
@@ -94,6 +108,7 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     from api.metrics import register_metrics
 
     register_metrics(app)
+    register_callbacks(app, settings)
     register_error_handlers(app)
     register_console(app)
     app.cli.add_command(ledger)
@@ -102,6 +117,8 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     app.cli.add_command(make_credentials_key)
     app.cli.add_command(rotate_credentials)
     app.cli.add_command(check_contract)
+    with exit_if_wrong():
+        register_opt_out(app, settings)
     if proxies := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, proxies)  # type: ignore[method-assign]
     return app
@@ -119,13 +136,25 @@ def _provider(app: Flask, settings: ProviderSettings | None) -> Provider | None:
 def _resources() -> tuple[Blueprint, ...]:
     routes = (
         clients_routes,
+        client_fields_routes,
         drafts_routes,
         mailings_routes,
         estimate_routes,
         messages_routes,
+        inbound_routes,
+        segments_routes,
         gateway_test,
         routes_routes,
+        templates_routes,
+        number_lists_routes,
+        suppressions_routes,
+        consents_routes,
+        holiday_calendars_routes,
+        sending_rules_routes,
+        window_presets_routes,
+        numbers_routes,
         statistics_routes,
+        receipts_routes,
         audit_routes,
     )
     others = (gateways_routes.providers_blp, access_routes.links_blp)

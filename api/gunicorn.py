@@ -9,6 +9,7 @@ from typing import Any
 
 from api.app import create_app
 from api.auth.bootstrap_key import show_bootstrap_key
+from api.callbacks.asgi_route import callbacks_in_front
 from api.server.gunicorn_worker import ApiWorker
 from shared.config import between, environment, exit_if_wrong
 
@@ -22,6 +23,7 @@ with exit_if_wrong(), environment() as env:
 
 bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 worker_class = ApiWorker
+ApiWorker.in_front = callbacks_in_front
 ApiWorker.adapter_options = {"max_body": max_body_bytes, "threads": threads, "timeout": stall_timeout}
 # Per process. With its other files, within the default limit of 1024 open files.
 worker_connections = 500

@@ -28,6 +28,12 @@ def current_principal() -> Principal:
     return found
 
 
+def actor_of_caller() -> str | None:
+    """The actor of the principal of this request; None for a command."""
+    found: Principal | None = g.get("principal") if has_app_context() else None
+    return found.actor if found else None
+
+
 def name_of_caller() -> str | None:
     """The name of the principal of this request; None for a command."""
     found: Principal | None = g.get("principal") if has_app_context() else None

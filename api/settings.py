@@ -18,6 +18,9 @@ from shared.credentials import CredentialCipher
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS
 from shared.gateways.addresses import Network, allowed_networks
+from shared.gateways.callback_addresses import IS_PUBLIC_URL
+from shared.json_parameter import json_parameter
+from shared.opt_out_url import IS_OPT_OUT_URL
 
 API_KEY_FORMAT = validate.Regexp(r"\A(?:[!-~]{16,})?\Z", error="must be at least 16 characters of visible ASCII.")
 """Long enough that it can't be guessed over the network."""
@@ -42,6 +45,8 @@ class ApiSettings:
     max_import_bytes: int = 2**30
     statement_timeout: float = 15.0
     """Seconds that one statement of a request may take."""
+    segment_timeout: float = 5.0
+    """Seconds that the clients of a segment are counted for."""
     api_key: str | None = field(default=None, repr=False)
     """An admin's key, besides those in the database."""
     secret_key: str | None = field(default=None, repr=False)
@@ -67,6 +72,10 @@ class ApiSettings:
     """Encrypts the credentials of gateways. Without a key, none can be stored."""
     gateway_networks: tuple[Network, ...] = ()
     """Networks that are not of the internet, in which gateways may be nevertheless."""
+    public_url: str = ""
+    """The address of the API as the internet sees it, which providers call."""
+    opt_out_url: str = ""
+    """The address of the pages on which recipients opt out, as they see it."""
     send_grace: float = 30.0
     """Seconds from the click that sends a mailing in the console to its start; until then, it can be undone."""
     log_level: str = "INFO"
@@ -82,6 +91,7 @@ class ApiSettings:
                 "max_body_bytes": env.int("API_MAX_BODY_BYTES", 65_536, validate=between(1024, 2**30)),
                 "max_import_bytes": env.int("API_MAX_IMPORT_BYTES", 2**30, validate=between(1024, 2**40)),
                 "statement_timeout": env.float("API_STATEMENT_TIMEOUT", 15.0, validate=between(0.1, 3600.0)),
+                "segment_timeout": env.float("SEGMENT_TIMEOUT", 5.0, validate=between(0.1, 3600.0)),
                 "api_key": env.str("API_KEY", "", validate=API_KEY_FORMAT) or None,
                 "secret_key": env.str("SECRET_KEY", "", validate=API_KEY_FORMAT) or None,
                 "rate": env.float("API_RATE", 1000.0, validate=between(0.0, 1e6)),
@@ -92,6 +102,8 @@ class ApiSettings:
                 "price_per_segment": env.decimal("PRICE_PER_SEGMENT", Decimal(0), validate=between(0, 1_000_000)),
                 "price_currency": env.str("PRICE_CURRENCY", ""),
                 "default_region": env.str("DEFAULT_REGION", "", validate=REGION) or None,
+                "public_url": env.str("PUBLIC_URL", "", validate=IS_PUBLIC_URL),
+                "opt_out_url": env.str("OPT_OUT_URL", "", validate=IS_OPT_OUT_URL),
                 "send_grace": env.float("SEND_GRACE_SECONDS", 30.0, validate=between(0.0, 3600.0)),
                 "log_level": env.str("LOG_LEVEL", "INFO", validate=one_of(*LOG_LEVELS)),
                 "log_format": env.str("LOG_FORMAT", "auto", validate=one_of(*LOG_FORMATS)),
@@ -113,7 +125,11 @@ class ApiSettings:
             "PRICE_PER_SEGMENT": self.price_per_segment,
             "PRICE_CURRENCY": self.price_currency,
             "DEFAULT_REGION": self.default_region,
+            "PUBLIC_URL": self.public_url,
+            "OPT_OUT_URL": self.opt_out_url,
+            "ANONYMOUS_RATE": self.anonymous_rate,
             "SEND_GRACE_SECONDS": self.send_grace,
+            "SEGMENT_TIMEOUT": self.segment_timeout,
             "MAX_IMPORT_BYTES": self.max_import_bytes,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
             "SQLALCHEMY_ENGINE_OPTIONS": {
@@ -125,6 +141,7 @@ class ApiSettings:
                 # Whatever the database's default is: decisions after a lock need a snapshot newer than the lock.
                 "isolation_level": "READ COMMITTED",
                 "pool_events": [(prepare, "checkout")],
+                "json_serializer": json_parameter,
                 # One for each thread, kept open; as many again for peaks.
                 "pool_size": self.threads + UPLOADS + DOWNLOAD_THREADS,
                 "max_overflow": self.threads + UPLOADS + DOWNLOAD_THREADS,

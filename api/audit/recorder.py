@@ -20,9 +20,14 @@ from sqlalchemy.orm import Session, UOWTransaction
 from api.extensions import db
 from api.principal import Principal
 from shared.logs import mask_phone
-from shared.schema import ApiKey, AuditEntry, Base, Client, Mailing
+from shared.schema import ApiKey, AuditEntry, Base, Client, ClientField, Mailing
 
-OBJECTS: dict[type[Base], str] = {Client: "client", Mailing: "mailing", ApiKey: "key"}
+OBJECTS: dict[type[Base], str] = {
+    Client: "client",
+    ClientField: "client_field",
+    Mailing: "mailing",
+    ApiKey: "key",
+}
 """The kinds of object that an entry is about when a row of them is added."""
 
 ANONYMOUS = "nobody"
@@ -59,6 +64,13 @@ def name_object(kind: str, object_id: int, **detail: Any) -> None:
         entry.detail |= detail
 
 
+def add_detail(**detail: Any) -> None:
+    """Adds to the detail of this request's entry."""
+    entry: _Entry | None = g.get("audit") if has_request_context() else None
+    if entry is not None:
+        entry.detail |= detail
+
+
 def nothing_changed() -> None:
     """Drops this request's entry: there was nothing to change."""
     if has_request_context():
@@ -84,7 +96,7 @@ def record_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
 
 
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The fields that differ, each before and after, as they may be stored. A text is masked."""
+    """The fields that differ, each before and after, as they may be stored. Texts and attributes are masked."""
     differ = [name for name in after if name in before and before[name] != after[name]]
     return {name: [_storable(name, before[name]), _storable(name, after[name])] for name in differ}
 
@@ -155,6 +167,8 @@ def _request_of() -> dict[str, str | None]:
 def _storable(name: str, value: Any) -> Any:
     if name == "text":
         return "…"
+    if name.startswith("attributes."):
+        return None if value is None else "…"
     if name == "phone_number":
         return mask_phone(value)
     if isinstance(value, datetime):

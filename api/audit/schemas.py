@@ -53,7 +53,8 @@ class AuditEntrySchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The kind of object: `client`, `mailing`, `message`, `draft`, `gateway`, `route` or `key`.",
+            "description": "The kind of object: `client`, `client_field`, `mailing`, `message`, `inbound_message`, "
+            "`draft`, `gateway`, `route` or `key`.",
             "example": "client",
         },
     )
@@ -64,8 +65,8 @@ class AuditEntrySchema(ResponseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The changed fields, each before and after, without texts and with masked phone numbers. "
-            "For an import, the rows of one commit: `added`, `changed`, `unchanged`, `rejected`.",
+            "description": "The changed fields, each before and after, without texts and attributes, and with masked "
+            "phone numbers. For an import, the rows of one commit: `added`, `changed`, `unchanged`, `rejected`.",
             "example": {"tag": ["regular", "vip"]},
         },
     )

@@ -52,3 +52,7 @@ class RateLimiter:
 # Created on import, which gunicorn does before it forks. Requests without a valid key have tables of their own, so that
 # they do not affect any key's limit.
 by_principal, by_address, by_sign_in_address = RateLimiter(), RateLimiter(), RateLimiter()
+by_callback_address = RateLimiter()
+"""Of refused callbacks."""
+by_opt_out_address = RateLimiter()
+"""Of invalid links to opt out."""

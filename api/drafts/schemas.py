@@ -7,7 +7,9 @@ from marshmallow import validate
 
 from api.http.fields import NO_NUL, Codes, Instant, PlainText
 from api.http.schemas import RequestSchema, ResponseSchema
-from shared.domain.statuses import OnUnknown
+from api.mailings.rule_schemas import KINDS
+from api.mailings.written_rules import LocalWindowChoice
+from shared.domain.statuses import OnUnknown, OverCap
 
 OPTIONAL = {"nullable": True, "pattern": NO_NUL}
 
@@ -19,6 +21,18 @@ class DraftFieldsSchema(ma.Schema):
         allow_none=True, metadata={**OPTIONAL, "description": "The text, of any length.", "example": "Hello!"}
     )
     mark = PlainText(allow_none=True, metadata={**OPTIONAL, "description": "The mark.", "example": "vip"})
+    segment = PlainText(
+        allow_none=True,
+        metadata={**OPTIONAL, "description": "The segment that is its audience instead of a mark.", "example": None},
+    )
+    segment_id = PlainText(
+        allow_none=True,
+        metadata={**OPTIONAL, "description": "The id of the saved segment instead of a mark.", "example": None},
+    )
+    excluded_segment_ids = PlainText(
+        allow_none=True,
+        metadata={**OPTIONAL, "description": "The ids of the saved segments that are left out.", "example": "8, 9"},
+    )
     start_datetime = PlainText(
         allow_none=True,
         metadata={**OPTIONAL, "description": "The start of the window.", "example": "2032-06-02T18:25:43.511Z"},
@@ -34,6 +48,61 @@ class DraftFieldsSchema(ma.Schema):
     )
     route = PlainText(
         allow_none=True, metadata={**OPTIONAL, "description": "The name of the route of its messages.", "example": None}
+    )
+    exclude_unknown_after = PlainText(
+        allow_none=True,
+        metadata={
+            **OPTIONAL,
+            "description": "After how many messages in a row that a number was not in service for it is left out.",
+            "example": "3",
+        },
+    )
+    kind = ma.fields.String(
+        allow_none=True,
+        validate=validate.OneOf(["", *KINDS]),
+        metadata={"description": "`marketing` (if it is left out) or `service`.", "example": "marketing"},
+    )
+    local_window = ma.fields.String(
+        allow_none=True,
+        validate=validate.OneOf(["", *LocalWindowChoice]),
+        metadata={
+            "description": "Its local window: `rules` (that of the sending rules), `own` (the next fields) or `none`. "
+            "Left out: `own` if the next fields are given, else `rules`.",
+            "example": "own",
+        },
+    )
+    local_from = PlainText(
+        allow_none=True, metadata={**OPTIONAL, "description": "The time of day of its beginning.", "example": "09:00"}
+    )
+    local_until = PlainText(
+        allow_none=True, metadata={**OPTIONAL, "description": "The time of day of its end.", "example": "21:00"}
+    )
+    local_weekdays = PlainText(
+        allow_none=True,
+        metadata={**OPTIONAL, "description": "Its days of the week.", "example": "monday tuesday wednesday"},
+    )
+    holiday_calendar_id = PlainText(
+        allow_none=True, metadata={**OPTIONAL, "description": "The id of its holiday calendar.", "example": None}
+    )
+    default_timezone = PlainText(
+        allow_none=True,
+        metadata={**OPTIONAL, "description": "The time zone of clients without one.", "example": "Europe/Moscow"},
+    )
+    requires_consent = ma.fields.String(
+        allow_none=True,
+        validate=validate.OneOf(["", "true", "false"]),
+        metadata={"description": "Whether it requires consent. Left out: as in the sending rules.", "example": "true"},
+    )
+    over_cap = ma.fields.String(
+        allow_none=True,
+        validate=validate.OneOf(["", *OverCap]),
+        metadata={"description": "`wait` (if it is left out) or `cancel`.", "example": "wait"},
+    )
+    spending_limit = PlainText(
+        allow_none=True, metadata={**OPTIONAL, "description": "What it may cost.", "example": "1500"}
+    )
+    spending_currency = PlainText(
+        allow_none=True, metadata={**OPTIONAL, "description": "The currency of that limit.", "example": "RUB"}
     )
 
 

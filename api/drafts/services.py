@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import delete, func, select
 
@@ -11,7 +13,9 @@ from api.clock import CLOCK
 from api.drafts.queries import select_versions
 from api.extensions import db
 from api.http.fields import rfc_3339
+from api.mailings.plans import store_plan
 from api.mailings.services import add_mailing, lock_mailing, remove_mailing
+from api.mailings.written_rules import written_rules
 from api.principal import current_principal
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.sentences import ErrorCode
@@ -68,10 +72,15 @@ def remove_draft(draft: MailingDraft) -> None:
     db.session.flush()
 
 
-def send_draft(draft: MailingDraft, fields: MailingFields) -> int:
-    """Adds the mailing that a locked draft has become, and returns its id. Raises Invalid, and Conflict."""
+def send_draft(draft: MailingDraft, fields: MailingFields, estimated: Mapping[str, Any]) -> int:
+    """Adds the mailing that a locked draft has become, and returns its id. Raises Invalid, and Conflict.
+
+    `estimated` is its estimate, which is stored as its plan.
+    """
     check_unsent(draft)
     draft.mailing_id = add_mailing(fields)
+    audience, is_exact = estimated["audience"], estimated["audience_is_exact"]
+    store_plan(draft.mailing_id, audience, estimated["text_plan"], is_exact=is_exact)
     draft.fields = {}
     db.session.flush()
     return draft.mailing_id
@@ -97,14 +106,21 @@ def undo_sending(mailing_id: int) -> int:
 
 def fields_of(fields: MailingFields) -> dict[str, str]:
     """A mailing's fields as a draft holds them."""
-    route = {} if fields.route is None else {"route": fields.route}
+    given = {
+        "mark": fields.mark or None,
+        "segment": fields.segment,
+        "segment_id": fields.segment_id,
+        "excluded_segment_ids": ", ".join(map(str, fields.excluded_segment_ids)) or None,
+        "route": fields.route,
+        "exclude_unknown_after": fields.exclude_unknown_after,
+    }
     return {
         "text": fields.text,
-        "mark": fields.mark,
         "start_datetime": rfc_3339(fields.start_datetime, "auto"),
         "end_datetime": rfc_3339(fields.end_datetime, "auto"),
         "on_unknown": fields.on_unknown.value,
-        **route,
+        **{name: text for name, text in written_rules(asdict(fields)).items() if text},
+        **{name: str(value) for name, value in given.items() if value is not None},
     }
 
 

@@ -41,7 +41,7 @@ class Blueprint(SmorestBlueprint):
         super().__init__(name, __name__, url_prefix=path, description=description)
         self._editable = editable
         self._parameters: dict[tuple[str, str], frozenset[str]] = {}
-        self._prepare_doc_cbks += [_document_etag, _document_errors, self._document_access]
+        self._prepare_doc_cbks += [_document_once, _document_etag, _document_errors, self._document_access]
         self.before_request(self._check_query)
 
     def route(self, rule: str, **options: Any) -> Callable[[View], View]:
@@ -81,8 +81,10 @@ class Blueprint(SmorestBlueprint):
         """
         return super().response(status_code, schema, **options)  # type: ignore[no-any-return]
 
-    def other_response(self, status_code: int, schema: dict[str, str], **options: Any) -> Callable[[View], View]:
-        """Documents another response of the view, in OpenAPI's own terms."""
+    def other_response(
+        self, status_code: int, schema: ma.Schema | dict[str, str], **options: Any
+    ) -> Callable[[View], View]:
+        """Documents another response of the view; a dict is a schema in OpenAPI's own terms."""
         return super().alt_response(status_code, schema=schema, **options)  # type: ignore[no-any-return]
 
     def etag(self, view: View) -> View:
@@ -91,7 +93,7 @@ class Blueprint(SmorestBlueprint):
         @functools.wraps(view)
         def tagged(*args: Any, **kwargs: Any) -> Response:
             response: Response = view(*args, **kwargs)
-            return response if request.method == "DELETE" else etags.tagged(response, self._editable_schema.fields)
+            return response if request.method == "DELETE" else etags.tagged(response, self._editable_schema.dump_fields)
 
         tagged._apidoc = {**view._apidoc, "tagged": True}  # type: ignore[attr-defined]
         return tagged  # type: ignore[return-value]
@@ -101,7 +103,9 @@ class Blueprint(SmorestBlueprint):
 
         For views that add or start something: they do not commit themselves.
         """
-        return self.doc(parameters=["IDEMPOTENCY_KEY"])(idempotent(view))  # type: ignore[no-any-return]
+        once = idempotent(view)
+        once._apidoc = {**view._apidoc, "once": True}  # type: ignore[attr-defined]
+        return once
 
     def check_etag(self, etag_data: Any, etag_schema: None = None) -> None:
         """Raises PreconditionFailed (412) when the request has an If-Match that does not match the present resource.
@@ -161,13 +165,19 @@ def _document_errors(doc: dict[str, Any], doc_info: Mapping[str, Any], **_: Any)
     return doc
 
 
+def _document_once(doc: dict[str, Any], doc_info: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+    if doc_info.get("once"):
+        doc.setdefault("parameters", []).append("IDEMPOTENCY_KEY")
+    return doc
+
+
 def _document_etag(doc: dict[str, Any], doc_info: Mapping[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
     if not doc_info.get("tagged"):
         return doc
     if method == "get":
         doc["responses"][304] = "NOT_MODIFIED"
         doc.setdefault("parameters", []).append("IF_NONE_MATCH")
-    if method in ("put", "delete"):
+    if method in ("put", "delete") or 412 in doc_info.get("errors", ()):
         doc["responses"][412] = ERRORS[412][0]
         doc.setdefault("parameters", []).append("IF_MATCH")
     if method != "delete":

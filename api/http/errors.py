@@ -24,8 +24,14 @@ CONSTRAINTS: dict[str, FieldError] = {
     "client_phone_number_key": Conflict("phone_number", ErrorCode.PHONE_NUMBER_TAKEN),
     "client_phone_number_is_e164": Invalid("phone_number", ErrorCode.PHONE_NUMBER_DIGITS),
     "client_operator_code_in_phone_number": Invalid("operator_code", ErrorCode.OPERATOR_CODE_NOT_DIGITS),
+    "client_external_id_key": Conflict("external_id", ErrorCode.EXTERNAL_ID_TAKEN),
+    "client_field_name_key": Conflict("name", ErrorCode.FIELD_NAME_TAKEN),
     "gateway_name_key": Conflict("name", ErrorCode.GATEWAY_NAME_TAKEN),
+    "segment_name_key": Conflict("name", ErrorCode.SEGMENT_NAME_TAKEN),
+    "template_name_key": Conflict("name", ErrorCode.TEMPLATE_NAME_TAKEN),
     "route_name_key": Conflict("name", ErrorCode.ROUTE_NAME_TAKEN),
+    "holiday_calendar_name_key": Conflict("name", ErrorCode.CALENDAR_NAME_TAKEN),
+    "number_list_name_key": Conflict("name", ErrorCode.NUMBER_LIST_NAME_TAKEN),
     "mailing_window_ends_after_its_start": Invalid("end_datetime", ErrorCode.END_NOT_AFTER_START),
     "mailing_text_is_1_to_1600_characters": Invalid("text", ErrorCode.TEXT_LENGTH),
 }
@@ -133,10 +139,15 @@ def _unavailable(message: str, retry_after: int) -> Response:
     return response
 
 
-def _error_response(code: int, message: str, errors: object = None) -> Response:
+def error_payload(code: int, message: str) -> dict[str, Any]:
+    """What every error says, without the errors by field."""
     payload: dict[str, Any] = {"code": code, "status": HTTPStatus(code).phrase, "message": message}
     if isinstance(message, Sentence):
         payload |= {"reason_code": str(message.code), "reason_params": message.parameters}
-    response = jsonify(payload | ({"errors": errors} if errors else {}))
+    return payload
+
+
+def _error_response(code: int, message: str, errors: object = None) -> Response:
+    response = jsonify(error_payload(code, message) | ({"errors": errors} if errors else {}))
     response.status_code = code
     return response

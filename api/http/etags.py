@@ -48,7 +48,7 @@ def check_edited(edited: object, given: ETags) -> None:
     if ours:
         reason = "The resource has been edited since this ETag was answered: read it again before you write."
     elif any(given.as_set(include_weak=True)):
-        reason = f"If-Match holds an ETag that is not one of a client or a mailing here. {_SEND}"
+        reason = f"If-Match holds an ETag that is not one of this API. {_SEND}"
     else:
         reason = f"If-Match holds no ETag. {_SEND}"
     failed = PreconditionFailed(reason)

@@ -6,13 +6,14 @@ Each documents itself in OpenAPI: the `metadata` of a field is what apispec adds
 from __future__ import annotations
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
 from flask import current_app
 
 from shared.domain.client_rules import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
+from shared.domain.moments import read_moment
 from shared.domain.numbering_plans import REGIONS
 from shared.domain.phone_numbers import PhoneNumbers, numbers_of
 from shared.domain.sentences import ErrorCode
@@ -21,9 +22,6 @@ from shared.errors import Invalid
 
 MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
-
-FIRST_YEAR, LAST_YEAR = MINYEAR + 1, MAXYEAR - 1
-"""The years of a time: one year of margin on either side, for conversion to other time zones."""
 
 PHONE_NUMBER = {
     "type": "integer",
@@ -41,13 +39,6 @@ NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 _DIGITS = re.compile("[0-9]{1,19}")
 """The digits of a bigint. Parsing in Python is quadratic in the digits, and fails beyond 4,300."""
-
-# RFC 3339, section 5.6, also with a blank in place of the T; and an offset without a colon, as strftime's %z and
-# clients of OpenAPI Generator write it.
-_INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
-    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
-)
 
 
 def whole_number(text: str) -> int | None:
@@ -111,6 +102,15 @@ class TrueOrFalse(ma.fields.Boolean):
     default_error_messages = {"invalid": "Must be true or false."}
 
 
+class JsonBoolean(ma.fields.Boolean):
+    """`true` or `false` of JSON, and nothing else."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Codes(ma.fields.Field[list[str]]):
     """An array of strings. Unlike marshmallow's List it has one error for the field, not one for each element."""
 
@@ -123,6 +123,27 @@ class Codes(ma.fields.Field[list[str]]):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.make_error("invalid")
         return value
+
+
+class Ids(ma.fields.Field[tuple[int, ...]]):
+    """An array of ids, each once. It has one error for the field, not one for each element."""
+
+    default_error_messages = {"invalid": ErrorCode.NOT_LISTED_SEGMENTS()}
+
+    def __init__(self, *, maximum: int = 20, metadata: dict[str, Any], **kwargs: Any) -> None:
+        one = {"type": "integer", "format": "int64", "minimum": 1}
+        super().__init__(metadata={"type": "array", "items": one, "maxItems": maximum, **metadata}, **kwargs)
+        self.maximum = maximum
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[int]:
+        return list(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[int, ...]:
+        if not isinstance(value, list) or len(value) > self.maximum or len(set(map(repr, value))) < len(value):
+            raise self.make_error("invalid")
+        if not all(type(one) is int and 0 < one <= MAX_ID for one in value):
+            raise self.make_error("invalid")
+        return tuple(value)
 
 
 _PLAIN = PlainText()
@@ -198,6 +219,13 @@ class PhoneNumber(ma.fields.Field[int]):
             raise ma.ValidationError(error.sentence) from None
 
 
+class ErasableNumber(PhoneNumber):
+    """The phone number of a message in a response: null if it was erased."""
+
+    def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> int | None:
+        return value or None
+
+
 class WrittenPhoneNumber(PhoneNumber):
     """A phone number as a person or a spreadsheet writes it.
 
@@ -241,6 +269,17 @@ def object_or_null_properties(converter: Any, field: ma.fields.Field[Any], **_: 
     return converter.schema2jsonschema(field.schema) if isinstance(field, ObjectOrNull) else {}
 
 
+def chosen_members(converter: Any, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """The OpenAPI schema of an Enum of which a caller can choose some members only: an attribute function of apispec's
+    converter.
+    """
+    if isinstance(field, ma.fields.Enum):
+        for validator in field.validators:
+            if isinstance(validator, ma.validate.OneOf):
+                return {"enum": [member.value for member in validator.choices]}
+    return {}
+
+
 def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
     """The time in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
     return f"{moment.astimezone(UTC).isoformat(timespec=exact)[:-6]}Z"
@@ -254,11 +293,6 @@ def written(moment: datetime) -> str:
 class Instant(ma.fields.Field[datetime]):
     """A time in RFC 3339 format. It is stored to the microsecond and returned in UTC."""
 
-    default_error_messages = {
-        "invalid": ErrorCode.NOT_A_MOMENT(),
-        "naive": ErrorCode.NO_UTC_OFFSET(),
-    }
-
     def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(metadata={"type": "string", "format": "date-time", **metadata}, **kwargs)
 
@@ -266,24 +300,7 @@ class Instant(ma.fields.Field[datetime]):
         return None if value is None else written(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
-        match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise self.make_error("invalid")
-        date, time, fraction, offset = match.groups()
-        if offset is None:
-            raise self.make_error("naive")
-        if time.startswith("24"):  # Python 3.13 reads 24:00 as the next day
-            raise ma.ValidationError(ErrorCode.IMPOSSIBLE_MOMENT(fault="hour must be in 0..23"))
         try:
-            # Digits beyond microseconds are cut off, as PostgreSQL stores no more.
-            return in_utc(datetime.fromisoformat(f"{date}T{time}.{(fraction or '')[:6]:0<6}{offset.upper()}"))
-        except (ValueError, OverflowError) as error:
-            raise ma.ValidationError(ErrorCode.IMPOSSIBLE_MOMENT(fault=str(error))) from None
-
-
-def in_utc(moment: datetime) -> datetime:
-    """The time in UTC. Raises ValueError or OverflowError at the ends of the calendar."""
-    moment = moment.astimezone(UTC)
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(f"years go from {FIRST_YEAR} to {LAST_YEAR}")
-    return moment
+            return read_moment(value)
+        except Invalid as error:
+            raise ma.ValidationError(error.sentence) from None

@@ -16,7 +16,6 @@ CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 SECURITY_HEADERS = (
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     # Other sites get no referrer. ("no-referrer" would send forms without an origin.)
@@ -24,8 +23,17 @@ SECURITY_HEADERS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
-SECRET_PATHS = ("/v1/key", "/v1/sign-in-link", "/login", "/logout")
-"""Path prefixes whose responses may contain a key or a token."""
+SECRET_PATHS = (
+    "/v1/key",
+    "/v1/sign-in-link",
+    "/v1/receipt/",
+    "/v1/inbound/",
+    "/v1/number/",
+    "/login",
+    "/logout",
+    "/opt-out/",
+)
+"""Path prefixes whose responses may contain a key, a token, or all about a person, or whose addresses do."""
 A_YEAR = 365 * 24 * 3600
 
 
@@ -44,6 +52,10 @@ def _add_headers(response: Response) -> Response:
     # Nothing else sets these headers, nor Cache-Control at these paths. Adding without a check is faster.
     if caching := _caching():
         response.headers.add("Cache-Control", caching)
+    if "content_security_policy" in g:
+        response.headers.add("Content-Security-Policy", g.content_security_policy)
+    else:
+        response.headers.add("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     for name, value in SECURITY_HEADERS:
         response.headers.add(name, value)
     if request.is_secure:

@@ -37,6 +37,17 @@ CLEANUP_BATCH = 1000
 """Expired records that one request removes at most."""
 
 
+def refuse_key(why: str) -> None:
+    """Responds with 422 if the request has an Idempotency-Key, of an operation that takes none."""
+    if HEADER in request.headers:
+        abort(422, errors={"headers": {HEADER: [f"Not taken here: {why}"]}})
+
+
+def refuse_key_of_file() -> None:
+    """Likewise, of an import."""
+    refuse_key("the same file again changes nothing anyway.")
+
+
 def idempotent(view: View) -> View:
     """Runs the view and commits, unless the request's key was used already: then repeats the stored response."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from api.http.fields import in_utc
 from shared.domain.client_rules import TIMEZONES
+from shared.domain.moments import in_utc
 
 
 def local_moment(typed: str, zone: str) -> datetime | None:

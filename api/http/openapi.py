@@ -8,7 +8,7 @@ import flask_smorest
 import marshmallow as ma
 from werkzeug.routing import BaseConverter, ValidationError
 
-from api.http.fields import MAX_ID, object_or_null_properties
+from api.http.fields import MAX_ID, chosen_members, object_or_null_properties
 from api.http.schemas import ResponseSchema
 from shared.version import VERSION
 
@@ -19,12 +19,12 @@ A trailing slash is optional on every path. Every error has the same JSON body: 
 `reason_code` with `reason_params`, and, where a field is wrong, `errors` by place (`json`, `csv`, `query`, `headers`)
 and field.
 
-Lists are arrays in the order of `id`. The `Link` header with `rel="next"` has the address of the next page; the last
-page has no such header.
+Lists are arrays in the order of `id` (inbound messages: the newest first). The `Link` header with `rel="next"` has the
+address of the next page; the last page has no such header.
 
-Responses with one client, mailing or draft have an `ETag`. Send it in `If-Match` with a PUT or a DELETE, and the write
-is refused (412) if the resource was edited since. Progress of a mailing's messages does not count as an edit. (A tag
-that a compressing proxy has made weak, `W/"…"`, is accepted too.) Send it in `If-None-Match` with a GET, and the
+Responses with one client, mailing or draft have an `ETag`. Send it in `If-Match` with a PUT, a DELETE or an approval,
+and that is refused (412) if the resource was edited since. Progress of a mailing's messages does not count as an edit.
+(A tag that a compressing proxy has made weak, `W/"…"`, is accepted too.) Send it in `If-None-Match` with a GET, and the
 response is 304 while nothing at all has changed.
 
 Every operation needs an API key, as `Authorization: Bearer gonets_…`. A `viewer` reads, an `operator` also writes
@@ -88,6 +88,9 @@ LINK = {
 }
 LOCATION = {"description": "The path of the new resource.", "schema": {"type": "string"}}
 
+FILE = {"type": "string", "format": "binary"}
+"""The schema of a body that is passed on unchanged: generated clients treat it as a file."""
+
 IF_MATCH = {
     "description": "An `ETag` (or several, or `*`): refuse the write if the resource was edited since. Optional.",
     "schema": {"type": "string"},
@@ -150,6 +153,7 @@ class RestApi(flask_smorest.Api):
         converter = self.ma_plugin.converter
         assert converter is not None, "the document is begun"  # noqa: S101
         converter.add_attribute_function(object_or_null_properties)
+        converter.add_attribute_function(chosen_members)
         for status, (name, description) in ERRORS.items():
             response: dict[str, Any] = {
                 "description": description,

@@ -20,8 +20,8 @@ PAGE_LIMIT, MAX_PAGE_LIMIT = 100, 1000
 PAGE_HEADERS = {"Link": LINK}
 
 
-class PageArguments(ma.Schema):
-    """The page of a list."""
+class PageLimit(ma.Schema):
+    """The size of a page."""
 
     limit = WholeNumber(
         minimum=1,
@@ -29,6 +29,11 @@ class PageArguments(ma.Schema):
         load_default=PAGE_LIMIT,
         metadata={"description": "How many at most.", "example": 100},
     )
+
+
+class PageArguments(PageLimit):
+    """The page of a list in the order of ids."""
+
     after = WholeNumber(
         load_default=0,
         metadata={"description": "Only rows with a greater id: the last id of the previous page.", "example": 0},
@@ -40,11 +45,16 @@ def first_of(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None
     return (rows[:limit], rows[limit - 1]) if len(rows) > limit else (rows, None)
 
 
-def page(find: Callable[..., Sequence[Row]], arguments: Mapping[str, Any]) -> tuple[Sequence[Row], dict[str, str]]:
-    """One page of what `find(after=…, limit=…, **filters)` finds, and a `Link` to the next if there is one."""
+def page(
+    find: Callable[..., Sequence[Row]], arguments: Mapping[str, Any], *, parameter: str = "after"
+) -> tuple[Sequence[Row], dict[str, str]]:
+    """One page of what `find(after=…, limit=…, **filters)` finds, and a `Link` to the next if there is one.
+
+    `parameter` is the name of the one with the last id of the previous page.
+    """
     limit = arguments["limit"]
     rows, last = first_of(find(**{**arguments, "limit": limit + 1}), limit)
     if last is None:
         return rows, {}
-    query = urlencode({**request.args, "after": get_value(last, "id")})
+    query = urlencode({**request.args, parameter: get_value(last, "id")})
     return rows, {"Link": f'<{request.path}?{query}>; rel="next"'}

@@ -12,6 +12,7 @@ from flask.views import MethodView
 from api.http.openapi import LOCATION
 from api.http.paging import PAGE_HEADERS, PageArguments, page
 from api.mailings import queries, services
+from api.mailings.approval import approve
 from api.mailings.routes import MAILING_ID, blp
 from api.mailings.schemas import JournalEntrySchema, MailingSchema, RetriedSchema, RetryBody
 from api.mailings.test_send import TestSendBody, send_test_message
@@ -49,6 +50,26 @@ class MailingResume(MethodView):
     def post(self, mailing_id: int) -> queries.MailingSummary:
         """Resume a paused mailing"""
         services.apply_action(mailing_id, Action.RESUME)
+        return queries.mailing_by_id(mailing_id)
+
+
+@blp.route("/<id:mailing_id>/approve/", parameters=MAILING_ID)
+class MailingApprove(MethodView):
+    @requires(Role.OPERATOR)
+    @blp.operation("approveMailing", 404, 409, 412)
+    @blp.once
+    @blp.etag
+    @blp.response(200, MailingSchema())
+    def post(self, mailing_id: int) -> queries.MailingSummary:
+        """Approve a mailing
+
+        One that requires approval does not run before. Who has created it or changed it last cannot approve it. Send
+        the ETag of what you have read as `If-Match`: if it was changed since, it is not approved. Every change takes
+        the approval back, and pauses a mailing that runs.
+        """
+        mailing, fields = services.lock_mailing(mailing_id)
+        blp.check_etag(fields)
+        approve(mailing)
         return queries.mailing_by_id(mailing_id)
 
 

@@ -18,7 +18,7 @@ from api.permissions import requires
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.roles import Role
 from shared.domain.sentences import ErrorCode
-from shared.domain.statuses import OnUnknown
+from shared.domain.statuses import MailingKind, OnUnknown
 from shared.errors import Conflict
 
 __all__ = ["blp", "test_gateway"]
@@ -47,7 +47,14 @@ def test_gateway(gateway_id: int, phone_number: int, text: str) -> TestMessage:
     if gateway["paused_at"] is not None:
         raise Conflict("paused_at", ErrorCode.GATEWAY_IS_PAUSED, gateway=gateway["name"])
     start = now()
-    fields = MailingFields(mark="", text=text, start_datetime=start, end_datetime=start, on_unknown=OnUnknown.HOLD)
+    fields = MailingFields(
+        mark="",
+        text=text,
+        start_datetime=start,
+        end_datetime=start,
+        on_unknown=OnUnknown.HOLD,
+        kind=MailingKind.SERVICE,
+    )
     test = add_test(f"test of gateway {gateway['name']}", phone_number, fields, gateway_id)
     name_object("gateway", gateway_id, mailing=test.mailing_id)
     return test

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, func, literal, select, true
 
 from api.extensions import db
-from api.messages.by_status import rows_in_status
+from api.messages.by_status import rows_in_status, rows_with_delivery
 from api.messages.keyset import KeysetPage
+from shared.domain.delivery import Delivery, UndeliveredReason
 from shared.domain.reasons import Parameters
 from shared.domain.statuses import MessageStatus
 from shared.schema import Message
@@ -61,6 +62,15 @@ class Reasons(NamedTuple):
     """For statuses of which only a part was read: messages read, and all messages."""
 
 
+class UndeliveredCount(NamedTuple):
+    """How many messages were not delivered for a reason."""
+
+    reason: UndeliveredReason
+    messages: int
+    at_least: bool
+    """Whether there may be more: not all messages were read."""
+
+
 def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
     """The reasons of the first MAX_SCANNED messages in each status; `messages` are the counts by status."""
     found = _reasons(mailing_id, messages)
@@ -72,6 +82,21 @@ def reasons_of(mailing_id: int, messages: Mapping[str, int]) -> Reasons:
         more=len(found) > REASONS,
         looked_at={name: cut[name] for name in cut if any(row.status == name for row in rows)},
     )
+
+
+def undelivered_reasons_of(mailing_id: int, undelivered: int) -> Sequence[UndeliveredCount]:
+    """Why messages were not delivered, the most frequent reason first; `undelivered` is how many there are.
+
+    The first MAX_SCANNED of them are read.
+    """
+    if not undelivered:
+        return []
+    found = rows_with_delivery(
+        select(Message.delivery_reason), KeysetPage(MAX_SCANNED), Delivery.UNDELIVERED, mailing_id
+    )
+    at_least = undelivered > MAX_SCANNED
+    counted = Counter(row.delivery_reason for row in found)
+    return [UndeliveredCount(reason, messages, at_least) for reason, messages in counted.most_common()]
 
 
 def _reasons(mailing_id: int, messages: Mapping[str, int]) -> list[Reason]:

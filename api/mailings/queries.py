@@ -30,6 +30,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from api.clock import CLOCK
 from api.extensions import db
+from shared.domain.delivery import Delivery
 from shared.domain.mailing_rules import warnings_about
 from shared.domain.sentences import ErrorCode
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
@@ -41,7 +42,9 @@ _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
 _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
 
 _COLUMNS = tuple(column.key for column in inspect(Mailing).column_attrs)
+_LOOKED_UP = ("text", "from_template_id", "from_template_revision", "route", "gateway")
 _STATUSES = tuple(status.value for status in MessageStatus)
+_DELIVERIES = tuple(delivery.value for delivery in Delivery)
 _open = itemgetter(*(place for place, status in enumerate(MessageStatus) if status in OPEN_STATUSES))
 """The counts of the messages that have not ended."""
 
@@ -49,7 +52,8 @@ MailingRow = Mailing
 """A mailing without its counts, as `mailing_row` and the services return it."""
 
 MailingSummary = dict[str, Any]
-"""The columns of a mailing with its `text`, `route`, `gateway`, `messages` (by status) and `warnings`."""
+"""The columns of a mailing with its `text`, `from_template_id`, `from_template_revision`, `route`, `gateway`,
+`launched_segment`, `messages` (by status), `delivery` (the counts of its sent messages) and `warnings`."""
 
 
 def mailings_after(after: int, limit: int) -> Sequence[MailingSummary]:
@@ -113,28 +117,32 @@ def _statement(page: Select[Any]) -> Select[Any]:
     # One statement for the whole page, so that a mailing's audience and counts are of one snapshot and add up.
     mailing = aliased(Mailing, page.subquery("page"))
     # Looked up row by row: a join could read the whole other table.
-    counts = _counts(mailing.id)
+    counts, text = _counts(mailing.id), _text(mailing)
     return (
         # Columns and not the entity: nothing is written through it, and an object for each row takes longer.
         select(
             *(getattr(mailing, name) for name in _COLUMNS),
-            _text(mailing).label("text"),
+            text.c.text,
+            text.c.template_id.label("from_template_id"),
+            text.c.template_revision.label("from_template_revision"),
             _name(Route, mailing.route_id).label("route"),
             _name(Gateway, mailing.gateway_id).label("gateway"),
             _has_matching_clients(mailing).label("has_matching_client"),
             CLOCK.label("now"),
             *counts.c,
         )
+        .select_from(mailing)
         .join(counts, true())
+        .join(text, true())
         .order_by(mailing.id)
     )
 
 
-def _text(mailing: type[Mailing]) -> ScalarSelect[str]:
+def _text(mailing: type[Mailing]) -> LateralFromClause:
     return (
-        select(MailingText.text)
+        select(MailingText.text, MailingText.template_id, MailingText.template_revision)
         .where(MailingText.mailing_id == mailing.id, MailingText.revision == mailing.text_revision)
-        .scalar_subquery()
+        .lateral("present_text")
     )
 
 
@@ -143,7 +151,12 @@ def _name(table: type[Route] | type[Gateway], row_id: InstrumentedAttribute[int 
 
 
 def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
-    sums = (func.sum(MessageCountDelta.delta).filter(MessageCountDelta.status == status) for status in MessageStatus)
+    counted = [MessageCountDelta.status == status for status in MessageStatus]
+    # Of a sent message, no delivery is no receipt.
+    delivery = func.coalesce(MessageCountDelta.delivery, Delivery.NO_RECEIPT.value)
+    sent = MessageCountDelta.status == MessageStatus.SENT
+    counted += [and_(sent, delivery == one) for one in Delivery]
+    sums = (func.sum(MessageCountDelta.delta).filter(one) for one in counted)
     return (
         select(*(cast(func.coalesce(one, 0), BigInteger).label(f"n{place}") for place, one in enumerate(sums)))
         .where(MessageCountDelta.mailing_id == mailing_id)
@@ -165,10 +178,14 @@ def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str])
 
 def _summary(row: Row[Any]) -> MailingSummary:
     values = tuple(row)
-    counts = values[-len(_STATUSES) :]
+    counts = values[-len(_STATUSES) - len(_DELIVERIES) : -len(_DELIVERIES)]
     summary: MailingSummary = dict(zip(_COLUMNS, values, strict=False))
-    summary |= {"text": row.text, "route": row.route, "gateway": row.gateway}
+    summary |= {name: getattr(row, name) for name in _LOOKED_UP}
+    summary["launched_segment"] = row.segment if row.audience_frozen_at else None
+    if row.segment_id is not None:  # `segment` is what the saved one was at the launch
+        summary["segment"] = None
     summary["messages"] = dict(zip(_STATUSES, counts, strict=True))
+    summary["delivery"] = dict(zip(_DELIVERIES, values[-len(_DELIVERIES) :], strict=True))
     summary["warnings"] = warnings_about(
         cast_type(MailingRow, row),
         has_matching_client=bool(row.has_matching_client),

@@ -48,11 +48,6 @@ def last_editor(mailing_id: int) -> str | None:
     return db.session.scalar(last)
 
 
-def text_of_revision(mailing_id: int, revision: int) -> str:
-    """The text of a mailing in that revision."""
-    return db.session.get_one(MailingText, (mailing_id, revision)).text
-
-
 def _creator(mailing_id: int) -> str | None:
     created = entries_about("mailing", mailing_id, 1, *CREATING_OPERATIONS)
     return created[0].actor_name if created else None

@@ -14,12 +14,14 @@ from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
-from api.mailings import queries, services
+from api.mailings import plans, queries, services
+from api.mailings.rule_defaults import with_default_rules
 from api.mailings.schemas import MailingBody, MailingSchema
+from api.mailings.texts import with_saved_text
 from api.messages.queries import messages_after
 from api.messages.schemas import MailingMessagesArguments, MessageSchema
 from api.permissions import requires
-from shared.domain.mailing_rules import MailingFields
+from shared.domain.mailing_rules import MailingFields, with_weekdays
 from shared.domain.roles import Role
 from shared.schema import Message
 
@@ -37,8 +39,15 @@ class NewMailing(MethodView):
     @blp.arguments(MailingBody())
     @blp.response(201, MailingSchema(), headers={"Location": LOCATION})
     def post(self, fields: dict[str, Any]) -> tuple[queries.MailingSummary, dict[str, str]]:
-        """Add a mailing"""
-        mailing = queries.mailing_by_id(services.add_mailing(MailingFields(**fields)))
+        """Add a mailing
+
+        Its text is given as `text`, or is the present text of the template `template_id`. Its plan is stored: see
+        `getMailingPlan`. Rules that are left out are those of `getSendingRules`.
+        """
+        fields, saved = with_saved_text(fields)
+        written = MailingFields(**with_default_rules(fields))
+        mailing = queries.mailing_by_id(services.add_mailing(written, saved))
+        plans.plan_mailing(mailing["id"], written)
         return mailing, {"Location": url_for("Mailings.MailingById", mailing_id=mailing["id"])}
 
 
@@ -76,7 +85,8 @@ class MailingById(MethodView):
         """
         mailing, before = services.lock_mailing(mailing_id)
         blp.check_etag(before)
-        services.change_mailing(mailing, before, replace(before, **fields))
+        fields, saved = with_saved_text(fields)
+        services.change_mailing(mailing, before, replace(before, **with_weekdays(fields, before.local_weekdays)), saved)
         summary = queries.mailing_by_id(mailing_id)
         db.session.commit()
         return summary

@@ -19,7 +19,7 @@ from api.extensions import db
 from api.http.fields import whole_number
 from api.http.local_time import local_moment
 from api.mailings.queries import MailingSummary, summaries_of
-from shared.domain.statuses import MailingStatus
+from shared.domain.statuses import MailingKind, MailingStatus
 from shared.domain.tag_normalization import normal
 from shared.schema import Mailing, MailingText
 
@@ -115,6 +115,9 @@ class MailingSearchPage:
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = [Mailing.deleted_at.is_(None)]
+        if not self._search.words:
+            # Replies are many small mailings that nobody has planned. A search finds them, by their mark for example.
+            wanted.append(Mailing.kind != MailingKind.REPLY)
         if self._search.status:
             wanted.append(Mailing.status == self._search.status)
         if self._search.number is not None:

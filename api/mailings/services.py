@@ -14,11 +14,20 @@ from api.audit.recorder import changes_of, nothing_changed, record_changes
 from api.clock import CLOCK, now
 from api.database import execute
 from api.extensions import db
+from api.holiday_calendars.queries import check_calendar
+from api.mailings.audiences import check_segments, tree_of
+from api.mailings.plans import plan_mailing
+from api.mailings.texts import copy_text, present_text, write_text
 from api.message_routes.queries import route_name
 from api.message_routes.services import route_id_of
-from api.principal import name_of_caller
+from api.principal import actor_of_caller, name_of_caller
 from api.statistics.queries import unended_mailings
+from api.templates.queries import SavedText
+from shared.domain.approvals import check_is_approved
+from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.mailing_rules import (
+    RULES,
+    TIME_RULES,
     Action,
     MailingFields,
     check_change,
@@ -27,14 +36,22 @@ from shared.domain.mailing_rules import (
     status_after,
 )
 from shared.domain.sentences import ErrorCode, EventDetail, Sentence
-from shared.domain.statuses import MessageStatus
-from shared.domain.transitions import MessageCause, message_sources
+from shared.domain.statuses import MailingStatus, MessageStatus
+from shared.domain.transitions import MailingCause, MessageCause, mailing_destinations, message_sources
 from shared.errors import Conflict, NotFound
-from shared.schema import Client, Mailing, MailingEvent, MailingText, Message, MessageUnsent
-from shared.sql import mailings, messages, queue
+from shared.schema import Client, Mailing, MailingEvent, MailingText, Message, MessageUnsent, SendingRules
+from shared.sql import mailings, messages, queue, rescheduling
 
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
+
+OPENING = (*TIME_RULES, "end_datetime")
+"""The fields that decide when messages are due that wait for a local window."""
+
+_REQUIRES_APPROVAL = select(SendingRules.requires_approval)
+
+SEGMENTS = ("segment", "segment_id", "excluded_segment_ids")
+"""The fields of a mailing that name segments."""
 
 
 class Resolution(enum.StrEnum):
@@ -65,36 +82,70 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Ma
     if mailing is None or (mailing.deleted_at is not None and not removed):
         raise NotFound(ErrorCode.NO_SUCH_MAILING, mailing=mailing_id)
     # Read after the lock: a join would not see a text that was written while this transaction waited for it.
-    text = db.session.get_one(MailingText, (mailing_id, mailing.text_revision))
+    text = present_text(mailing)
     return mailing, MailingFields(
         mark=mailing.mark,
+        segment=mailing.segment if mailing.segment_id is None else None,
+        segment_id=mailing.segment_id,
+        excluded_segment_ids=tuple(mailing.excluded_segment_ids),
         text=text.text,
         start_datetime=mailing.start_datetime,
         end_datetime=mailing.end_datetime,
         on_unknown=mailing.on_unknown,
         route=route_name(mailing.route_id),
+        exclude_unknown_after=mailing.exclude_unknown_after,
+        **{name: getattr(mailing, name) for name in RULES},
     )
 
 
-def add_mailing(fields: MailingFields) -> int:
-    """Adds a mailing and returns its id. Raises Invalid."""
+def add_mailing(
+    fields: MailingFields,
+    saved: SavedText | None = None,
+    copied: MailingText | None = None,
+    *,
+    is_test: bool = False,
+) -> int:
+    """Adds a mailing and returns its id. Raises Invalid.
+
+    `saved` is the text of a template that its text is; `copied` is the text of another mailing that it is. A test
+    needs no approval.
+    """
     check_fields(fields)
+    check_segments(fields)
+    check_calendar(fields.holiday_calendar_id)
     mailing = Mailing(
         mark=fields.mark,
+        segment=fields.segment,
+        segment_tree=tree_of(fields.segment),
+        segment_id=fields.segment_id,
+        excluded_segment_ids=list(fields.excluded_segment_ids),
         start_datetime=fields.start_datetime,
         end_datetime=fields.end_datetime,
         on_unknown=fields.on_unknown,
         route_id=route_id_of(fields.route),
+        exclude_unknown_after=fields.exclude_unknown_after,
+        **{name: getattr(fields, name) for name in RULES},
         text_revision=1,
+        requires_approval=not is_test and db.session.scalars(_REQUIRES_APPROVAL).one(),
+        created_by=actor_of_caller(),
     )
     db.session.add(mailing)
     db.session.flush()
-    _write_text(mailing, fields.text)
+    if copied is None:
+        write_text(mailing, fields.text, saved)
+    else:
+        copy_text(mailing, copied)
     return mailing.id
 
 
-def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields) -> None:
-    """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict."""
+def change_mailing(
+    mailing: Mailing, before: MailingFields, after: MailingFields, saved: SavedText | None = None
+) -> None:
+    """Changes a locked mailing; a new text is a new revision. Raises Invalid and Conflict.
+
+    `saved` is the text of a template that the new text is. Until its launch begins, the mailing is planned anew. Later
+    its plan stays, to be compared with what was sent.
+    """
     changed = check_change(mailing, before, after)
     if not changed:
         nothing_changed()
@@ -103,15 +154,42 @@ def change_mailing(mailing: Mailing, before: MailingFields, after: MailingFields
     changes = changes_of(asdict(before), asdict(after))
     if "text" in changed:
         mailing.text_revision += 1
-        _write_text(mailing, after.text)
+        write_text(mailing, after.text, saved)
         changes["text"] = [mailing.text_revision - 1, mailing.text_revision]
     if "route" in changed:
         mailing.route_id = route_id_of(after.route)
+    if "holiday_calendar_id" in changed:
+        check_calendar(after.holiday_calendar_id)
+    if set(SEGMENTS).intersection(changed):
+        check_segments(after)
+        tree = tree_of(after.segment)
+        # All at once: the database refuses a mailing with half of an audience.
+        mailing.mark, mailing.segment, mailing.segment_tree = after.mark, after.segment, tree
+        mailing.segment_id, mailing.excluded_segment_ids = after.segment_id, list(after.excluded_segment_ids)
     for name in changed:
-        if name not in ("text", "route"):
+        if name not in ("text", "route", *SEGMENTS):
             setattr(mailing, name, getattr(after, name))
-    mailing.updated_at = CLOCK
+    mailing.updated_at, mailing.edited_by = CLOCK, actor_of_caller()
     add_history_entry(mailing, "edit", changes=changes)
+    if set(OPENING).intersection(changed) and mailing.launch_began:
+        execute(rescheduling.REQUEST_FOR_MAILING, {"mailing_id": mailing.id})
+    if mailing.approved_at is not None:
+        take_approval_back(mailing)
+    if not mailing.launch_began:
+        db.session.flush()
+        plan_mailing(mailing.id, after)
+
+
+def take_approval_back(mailing: Mailing) -> None:
+    """Takes the approval of a locked mailing back. If it runs, it is paused: nothing is sent that was not approved."""
+    if mailing.status is MailingStatus.RUNNING:
+        paused = mailing_destinations(mailing.status, MailingCause.APPROVAL_TAKEN_BACK)
+        mailing.status = next(iter(paused))
+        mailing.approved_at = mailing.approved_by = None
+        add_history_entry(mailing, "pause", EventDetail.APPROVAL_TAKEN_BACK())
+    else:
+        mailing.approved_at = mailing.approved_by = None
+        db.session.flush()
 
 
 def remove_mailing(mailing: Mailing) -> None:
@@ -136,11 +214,6 @@ def add_history_entry(
     db.session.flush()
 
 
-def _write_text(mailing: Mailing, text: str) -> None:
-    db.session.add(MailingText(mailing_id=mailing.id, revision=mailing.text_revision, text=text))
-    db.session.flush()
-
-
 def apply_action(mailing_id: int, action: Action) -> None:
     """Applies an action to a mailing, and adds it to the history. Raises NotFound and Conflict."""
     mailing, _ = lock_mailing(mailing_id)
@@ -148,6 +221,8 @@ def apply_action(mailing_id: int, action: Action) -> None:
     if status is mailing.status:
         nothing_changed()
         return
+    if status is MailingStatus.RUNNING:
+        check_is_approved(mailing)
     execute(mailings.SET_STATUS, {"mailing_id": mailing_id, "status": status.value}, changes=[mailing])
     add_history_entry(mailing, action.value)
 
@@ -158,6 +233,7 @@ def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
         raise Conflict("status", ErrorCode.STATUS_NOT_RETRIED, status=status.value)
     mailing, _ = lock_mailing(mailing_id)
     check_retry(mailing, now())
+    check_is_approved(mailing)
     ids = _retriable(mailing, status)
     # May be fewer than were found: an acceptance may have been recorded since.
     retried = _make_pending(ids[:RETRY_LIMIT], status)
@@ -195,6 +271,7 @@ def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None
     if mailing.deleted_at is not None:
         raise Conflict("outcome", ErrorCode.MAILING_IS_REMOVED, mailing=mailing.id)
     check_retry(mailing, now)
+    check_is_approved(mailing)
     if client_id is None:
         raise Conflict("outcome", ErrorCode.CLIENT_IS_REMOVED)
 
@@ -224,6 +301,8 @@ def reopen_unended() -> Sequence[int]:
         mailing, _ = lock_mailing(mailing_id, removed=True)
         if mailing.settled_at is None or mailing.purge_started_at is not None:
             continue
+        if mailing.deleted_at is None and mailing.requires_approval and mailing.approved_at is None:
+            continue  # it must not run
         if mailing.deleted_at is not None:
             execute(mailings.CANCEL_AGAIN, {"mailing_id": mailing_id}, changes=[mailing])
         else:
@@ -237,7 +316,7 @@ def reopen_unended() -> Sequence[int]:
 def _retriable(mailing: Mailing, status: MessageStatus) -> Sequence[int]:
     # The clients are locked, so that a removal waits, and then finds the messages pending.
     unsent = select(MessageUnsent.message_id).where(
-        MessageUnsent.mailing_id == mailing.id, MessageUnsent.status == status
+        MessageUnsent.mailing_id == mailing.id, MessageUnsent.status == status, Message.phone_number != ERASED_NUMBER
     )
     messages = unsent.join(Message, Message.id == MessageUnsent.message_id).join(Client, Client.id == Message.client_id)
     first = messages.order_by(MessageUnsent.message_id).limit(RETRY_LIMIT + 1)

@@ -18,10 +18,11 @@ from api.extensions import db
 from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailings.services import add_history_entry, add_mailing, lock_mailing
+from api.mailings.texts import present_text
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.sentences import ErrorCode, EventDetail
 from shared.errors import Conflict
-from shared.schema import Client, Mailing
+from shared.schema import Client, Mailing, MailingText
 from shared.sql import mailings
 
 WINDOW = timedelta(minutes=15)
@@ -48,15 +49,21 @@ class TestMessage(NamedTuple):
 def send_test_message(mailing_id: int, phone_number: int) -> int:
     """Adds the test, launched, and returns its id. Raises NotFound, and Conflict for a number that no client has."""
     mailing, fields = lock_mailing(mailing_id)
-    test = add_test(f"test of mailing {mailing_id}", phone_number, fields)
+    test = add_test(f"test of mailing {mailing_id}", phone_number, fields, copied=present_text(mailing))
     add_history_entry(mailing, "test", EventDetail.TESTED(mailing=test.mailing_id))
     return test.mailing_id
 
 
-def add_test(mark: str, phone_number: int, fields: MailingFields, gateway_id: int | None = None) -> TestMessage:
+def add_test(
+    mark: str,
+    phone_number: int,
+    fields: MailingFields,
+    gateway_id: int | None = None,
+    copied: MailingText | None = None,
+) -> TestMessage:
     """Adds a launched mailing with one message, which takes the route of the fields, or that gateway alone.
 
-    Raises Conflict for a number that no client has.
+    `copied` is the text of another mailing that it is. Raises Invalid, and Conflict for a number that no client has.
     """
     # Locked as by a launch, so that a removal waits, and then finds the message.
     found = select(Client).where(Client.phone_number == phone_number).with_for_update(read=True, key_share=True)
@@ -64,7 +71,15 @@ def add_test(mark: str, phone_number: int, fields: MailingFields, gateway_id: in
     if client is None:
         raise Conflict("phone_number", ErrorCode.PHONE_NUMBER_OF_NO_CLIENT)
     start = now()
-    test_id = add_mailing(replace(fields, mark=mark, start_datetime=start, end_datetime=start + WINDOW))
+    everybody = replace(
+        fields, mark=mark, segment=None, segment_id=None, excluded_segment_ids=(), exclude_unknown_after=None
+    )
+    # A person sends it to one number, now. Suppressions and caps hold.
+    everybody = replace(everybody, local_from=None, local_until=None, local_weekdays=None)
+    everybody = replace(everybody, holiday_calendar_id=None, requires_consent=False)
+    test_id = add_mailing(
+        replace(everybody, start_datetime=start, end_datetime=start + WINDOW), copied=copied, is_test=True
+    )
     mailing = db.session.get_one(Mailing, test_id)
     if gateway_id is not None:
         mailing.gateway_id = gateway_id

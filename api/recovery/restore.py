@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from flask import current_app
 from sqlalchemy import ColumnElement, and_, func, select, text
 
 from api.database import execute
@@ -68,7 +69,8 @@ def mark_possibly_sent() -> int:
     execute(restore.ADD_LEASED_ATTEMPTS, {})
     changed = execute(restore.MARK_LEASED_POSSIBLY_SENT, {}).rowcount
     execute(restore.ADD_POSSIBLE_ATTEMPTS, {"worker": UNKNOWN_WORKER})
-    changed += execute(restore.MARK_PENDING_POSSIBLY_SENT, {}).rowcount
+    links = {"opt_out_url": current_app.config["OPT_OUT_URL"] or None}
+    changed += execute(restore.MARK_PENDING_POSSIBLY_SENT, links).rowcount
     return changed + execute(restore.HOLD_MESSAGES, {}).rowcount
 
 

@@ -48,7 +48,7 @@ CHECKS = (
         verify.REPEATED_MESSAGES,
     ),
     Check(
-        "counts by mailing and status are those of the messages",
+        "counts by mailing, status and delivery are those of the messages",
         "Mailings whose counts are not those of their messages",
         verify.WRONG_COUNTS,
     ),
@@ -68,6 +68,11 @@ CHECKS = (
         verify.SENDING_NOT_CLAIMED,
     ),
     Check(
+        "a message has as many fixed values as its text has fields",
+        "Messages whose fixed values are not those of their text",
+        verify.WRONG_TEXT_VALUES,
+    ),
+    Check(
         "the list of unsent messages is right",
         "Messages that are missing in the list of unsent messages, or wrongly in it",
         verify.WRONG_UNSENT,
@@ -81,7 +86,7 @@ CHECKS = (
         verify.WRONG_ATTEMPT_NUMBERS,
     ),
     Check(
-        "every sent message was accepted, or a person said that it had arrived",
+        "every sent message was accepted, has a receipt, or a person said that it had arrived",
         "Messages that are sent without having been accepted",
         verify.SENT_NOT_ACCEPTED,
     ),
@@ -89,6 +94,39 @@ CHECKS = (
         "the messages of settled mailings have ended",
         "Messages that have not ended, of settled mailings",
         verify.UNENDED_OF_SETTLED,
+    ),
+    Check(
+        "no list of an audience is left of settled mailings",
+        "Settled or missing mailings whose audience is still listed",
+        verify.AUDIENCES_OF_SETTLED,
+    ),
+    Check(
+        "every receipt has its message", "Messages that have receipts and are missing", verify.RECEIPTS_WITHOUT_MESSAGE
+    ),
+    Check(
+        "a delivery is what a receipt says",
+        "Messages that are delivered or undelivered without a receipt that says so",
+        verify.DELIVERY_WITHOUT_RECEIPT,
+    ),
+    Check(
+        "every message whose receipt is awaited has a deadline",
+        "Messages that await a receipt without a deadline",
+        verify.AWAITING_WITHOUT_DEADLINE,
+    ),
+    Check(
+        "the list of undelivered messages is right",
+        "Messages that are missing in the list of undelivered messages, or wrongly in it",
+        verify.WRONG_UNDELIVERED,
+    ),
+    Check(
+        "no message was sent that a suppression covers, later than a claim before the suppression lasts",
+        "Messages that were attempted over two hours after their number was suppressed",
+        verify.SENT_DESPITE_SUPPRESSION,
+    ),
+    Check(
+        "a message that ended because its number is suppressed has that suppression",
+        "Messages that ended as suppressed whose number never was",
+        verify.SUPPRESSED_WITHOUT_SUPPRESSION,
     ),
 )
 

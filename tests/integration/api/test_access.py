@@ -23,14 +23,15 @@ from tests.integration.api.calls import API_KEY, Answer, Caller, caller, client_
 from tests.integration.api.fake_clock import Clock
 from tests.route_roles import ROLES, listed_path
 
-OPEN = re.compile(r"/(docs|healthz|readyz|metrics|login|logout|static|preferences)\b")
+OPEN = re.compile(r"/(docs|healthz|readyz|metrics|login|logout|opt-out|static|preferences)\b")
+CALLBACKS = re.compile(r"/v1/(receipt|inbound)/")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has asked anything yet."""
-    for table in ("by_principal", "by_address", "by_sign_in_address"):
+    for table in ("by_principal", "by_address", "by_sign_in_address", "by_callback_address", "by_opt_out_address"):
         monkeypatch.setattr(rate_limiter, table, rate_limiter.RateLimiter())
 
 
@@ -61,7 +62,11 @@ def test_nothing_but_docs_health_and_the_sign_in_is_open_without_a_key(
     nobody = caller(app, None)
     for method, path in routes(app):
         answer = nobody.open(path, method=method)
-        if OPEN.match(path) or (answer.status_code == 405 and not path.startswith("/v1/")):
+        if CALLBACKS.match(path) and method in ("GET", "POST"):
+            assert answer.status_code == 404
+        elif CALLBACKS.match(path) and method in ("HEAD", "OPTIONS"):
+            assert answer.status_code in (401, 405)
+        elif OPEN.match(path) or (answer.status_code == 405 and not path.startswith("/v1/")):
             assert answer.status_code != 401, (method, path)
             assert not answer.headers.get("Location", "").startswith("/login/?next="), (method, path)
         elif method in SAFE_METHODS and not path.startswith("/v1/"):
@@ -75,7 +80,7 @@ def test_nothing_but_docs_health_and_the_sign_in_is_open_without_a_key(
 def test_a_viewer_reads_an_operator_writes_and_only_an_admin_sees_keys_and_audit(app: Flask, api: Caller) -> None:
     callers = {role: caller(app, add_key(api, role)) for role in Role}
     for rule in app.url_map.iter_rules():
-        if OPEN.match(rule.rule):
+        if OPEN.match(rule.rule) or CALLBACKS.match(rule.rule):
             continue
         for method in rule.methods or ():
             needed = Role(ROLES["GET" if method == "HEAD" else method, listed_path(rule)])

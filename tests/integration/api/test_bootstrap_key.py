@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
+import signal
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.database import ROOT, migrate
-from tests.integration.api.calls import unused_port
+from tests import commands
+from tests.conftest import MakeDatabase
+from tests.integration.api.running_server import COMMAND
+from tests.ports import free_ports
 from tests.waiting import PATIENCE, eventually
 
 
-def test_of_two_apis_that_start_at_once_one_shows_the_one_key(make_database: Callable[[], str], tmp_path: Path) -> None:
-    url = make_database()
-    migrate(url)
-    ports = [unused_port(), unused_port()]
+def test_of_two_apis_that_start_at_once_one_shows_the_one_key(
+    migrated: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    url = make_database(migrated)
+    ports = free_ports(2)
     with ExitStack() as stack:
         for port in ports:
             environment = {**os.environ, "DATABASE_URL": url, "API_PORT": str(port), "API_WORKERS": "1", "API_KEY": ""}
             log = stack.enter_context((tmp_path / f"{port}.log").open("wb"))
-            command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
-            server = stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log))
+            server = commands.start(COMMAND, environment, log, signal.SIGTERM)
+            stack.callback(server.wait)
             stack.callback(server.terminate)
         eventually(lambda: all(status(port, "") == 401 for port in ports))
         shown = re.findall(r"gonets_\w+", "".join((tmp_path / f"{port}.log").read_text() for port in ports))

@@ -29,8 +29,8 @@ from tests.integration.api.calls import (
     caller,
     client_body,
     once_blocked,
-    unused_port,
 )
+from tests.ports import free_port
 
 EVERY_KIND_OF_CALL = [
     ("GET", "/v1/client/", None),
@@ -63,7 +63,7 @@ def holder(clean_database: str) -> Iterator[Connection]:
 @pytest.fixture
 def api_without_database() -> Caller:
     """A caller of an application whose database is nowhere."""
-    return caller(an_app(f"postgresql://gonets:secret@127.0.0.1:{unused_port()}/gonets"))
+    return caller(an_app(f"postgresql://gonets:secret@127.0.0.1:{free_port()}/gonets"))
 
 
 @pytest.mark.parametrize(("method", "path", "body"), EVERY_KIND_OF_CALL)

@@ -23,6 +23,11 @@ OPERATIONS = {
     "getClient": "GET /v1/client/{client_id}/",
     "updateClient": "PUT /v1/client/{client_id}/",
     "deleteClient": "DELETE /v1/client/{client_id}/",
+    "listClientFields": "GET /v1/client-field/",
+    "createClientField": "POST /v1/client-field/create/",
+    "getClientField": "GET /v1/client-field/{client_field_id}/",
+    "updateClientField": "PUT /v1/client-field/{client_field_id}/",
+    "deleteClientField": "DELETE /v1/client-field/{client_field_id}/",
     "planMailing": "POST /v1/mailing/plan/",
     "importClients": "POST /v1/client/import/",
     "exportClients": "GET /v1/client/export/",
@@ -33,6 +38,7 @@ OPERATIONS = {
     "deleteMailing": "DELETE /v1/mailing/{mailing_id}/",
     "pauseMailing": "POST /v1/mailing/{mailing_id}/pause/",
     "resumeMailing": "POST /v1/mailing/{mailing_id}/resume/",
+    "approveMailing": "POST /v1/mailing/{mailing_id}/approve/",
     "cancelMailing": "POST /v1/mailing/{mailing_id}/cancel/",
     "testMailing": "POST /v1/mailing/{mailing_id}/test/",
     "undoMailing": "POST /v1/mailing/{mailing_id}/undo/",
@@ -45,24 +51,73 @@ OPERATIONS = {
     "sendDraft": "POST /v1/draft/{draft_id}/send/",
     "retryMailing": "POST /v1/mailing/{mailing_id}/retry/",
     "listMailingJournal": "GET /v1/mailing/{mailing_id}/journal/",
+    "getMailingPlan": "GET /v1/mailing/{mailing_id}/plan/",
     "listMailingMessages": "GET /v1/mailing/{mailing_id}/message/",
     "listMessages": "GET /v1/message/",
     "getMessage": "GET /v1/message/{message_id}/",
     "resolveMessage": "POST /v1/message/{message_id}/resolve/",
+    "listInboundMessages": "GET /v1/inbound-message/",
+    "getInboundMessage": "GET /v1/inbound-message/{inbound_message_id}/",
+    "markInboundMessageRead": "POST /v1/inbound-message/{inbound_message_id}/read/",
+    "markInboundMessageUnread": "POST /v1/inbound-message/{inbound_message_id}/unread/",
+    "decideInboundMessage": "POST /v1/inbound-message/{inbound_message_id}/decide/",
+    "answerInboundMessage": "POST /v1/inbound-message/{inbound_message_id}/answer/",
+    "listOrphanReceipts": "GET /v1/orphan-receipt/",
     "getStatistics": "GET /v1/statistics/",
+    "getDeliveryStatistics": "GET /v1/statistics/delivery/",
     "listGateways": "GET /v1/gateway/",
     "createGateway": "POST /v1/gateway/",
     "getGateway": "GET /v1/gateway/{gateway_id}/",
     "updateGateway": "PUT /v1/gateway/{gateway_id}/",
     "deleteGateway": "DELETE /v1/gateway/{gateway_id}/",
+    "getGatewayCallbacks": "GET /v1/gateway/{gateway_id}/callbacks/",
+    "rotateGatewayCallbacks": "POST /v1/gateway/{gateway_id}/callbacks/rotate/",
     "pauseGateway": "POST /v1/gateway/{gateway_id}/pause/",
     "resumeGateway": "POST /v1/gateway/{gateway_id}/resume/",
     "testGateway": "POST /v1/gateway/{gateway_id}/test/",
+    "createSuppression": "POST /v1/suppression/create/",
+    "listSuppressions": "GET /v1/suppression/",
+    "getSuppression": "GET /v1/suppression/{suppression_id}/",
+    "liftSuppression": "POST /v1/suppression/{suppression_id}/lift/",
+    "importSuppressions": "POST /v1/suppression/import/",
+    "exportSuppressions": "GET /v1/suppression/export/",
+    "createConsent": "POST /v1/consent/create/",
+    "listConsents": "GET /v1/consent/",
+    "getConsent": "GET /v1/consent/{consent_id}/",
+    "withdrawConsent": "POST /v1/consent/{consent_id}/withdraw/",
+    "importConsents": "POST /v1/consent/import/",
+    "createNumberList": "POST /v1/number-list/create/",
+    "listNumberLists": "GET /v1/number-list/",
+    "getNumberList": "GET /v1/number-list/{number_list_id}/",
+    "deleteNumberList": "DELETE /v1/number-list/{number_list_id}/",
+    "getNumberEvidence": "GET /v1/number/{phone_number}/evidence/",
+    "eraseNumber": "POST /v1/number/{phone_number}/erase/",
     "listRoutes": "GET /v1/route/",
     "createRoute": "POST /v1/route/",
     "getRoute": "GET /v1/route/{route_id}/",
     "updateRoute": "PUT /v1/route/{route_id}/",
     "deleteRoute": "DELETE /v1/route/{route_id}/",
+    "listSegments": "GET /v1/segment/",
+    "createSegment": "POST /v1/segment/create/",
+    "countSegment": "POST /v1/segment/count/",
+    "getSegment": "GET /v1/segment/{segment_id}/",
+    "updateSegment": "PUT /v1/segment/{segment_id}/",
+    "deleteSegment": "DELETE /v1/segment/{segment_id}/",
+    "listTemplates": "GET /v1/template/",
+    "createTemplate": "POST /v1/template/create/",
+    "previewTemplate": "POST /v1/template/preview/",
+    "getTemplate": "GET /v1/template/{template_id}/",
+    "updateTemplate": "PUT /v1/template/{template_id}/",
+    "deleteTemplate": "DELETE /v1/template/{template_id}/",
+    "listTemplateVersions": "GET /v1/template/{template_id}/version/",
+    "listHolidayCalendars": "GET /v1/holiday-calendar/",
+    "createHolidayCalendar": "POST /v1/holiday-calendar/",
+    "getHolidayCalendar": "GET /v1/holiday-calendar/{holiday_calendar_id}/",
+    "updateHolidayCalendar": "PUT /v1/holiday-calendar/{holiday_calendar_id}/",
+    "deleteHolidayCalendar": "DELETE /v1/holiday-calendar/{holiday_calendar_id}/",
+    "getSendingRules": "GET /v1/sending-rules/",
+    "updateSendingRules": "PUT /v1/sending-rules/",
+    "listWindowPresets": "GET /v1/window-preset/",
     "listProviders": "GET /v1/provider/",
     "listAudit": "GET /v1/audit/",
     "createKey": "POST /v1/key/create/",
@@ -73,14 +128,19 @@ OPERATIONS = {
 }
 
 
-EDITS = {
-    f"{verb}{resource}"
-    for verb in ("update", "delete")
-    for resource in ("Client", "Mailing", "Draft", "Gateway", "Route")
+EDITED = ("Client", "ClientField", "Mailing", "Draft", "Gateway", "Route", "Segment", "Template", "HolidayCalendar")
+EDITS = {f"{verb}{resource}" for verb in ("update", "delete") for resource in EDITED} | {
+    "updateSendingRules",
+    "approveMailing",
 }
 """What takes an If-Match."""
-CONFLICTING = EDITS - {"deleteClient", "deleteMailing"}
+NOT_CONFLICTING = {"deleteClient", "deleteMailing", "updateClientField", "deleteTemplate", "updateSendingRules"}
+CONFLICTING = (EDITS - NOT_CONFLICTING) | {
+    *("previewTemplate", "createNumberList", "deleteNumberList", "planMailing", "importClients", "importSuppressions")
+}
 """What the state of things may forbid, besides every operation that takes an Idempotency-Key."""
+ADMINS = ("Audit", "Drafts", "Gateways", "Keys", "Numbers", "Providers")
+"""Resources that not everybody may read."""
 SENTENCES = {
     "viewer": "Requires the role `viewer` or a higher one.",
     "operator": "Requires the role `operator` or `admin`.",
@@ -166,15 +226,15 @@ def test_every_operation_says_what_it_does_and_what_can_go_wrong(document: dict[
         expected = {"400", "401", "422", "429", "503"}
         if "requestBody" in operation:
             expected |= {"413", "415"}
-        if "_id}" in call:
+        if "_id}" in call or "{phone_number}" in call:
             expected.add("404")
-        if not call.startswith("GET") or operation["tags"][0] in ("Audit", "Drafts", "Gateways", "Keys", "Providers"):
+        if not call.startswith("GET") or operation["tags"][0] in ADMINS:
             expected.add("403")
         if operation["operationId"] in EDITS:
             expected.add("412")
-        if operation["operationId"] == "importClients":
+        if operation["operationId"] in ("importClients", "importSuppressions", "importConsents", "createNumberList"):
             expected.add("408")
-        elif takes_idempotency_key(operation) or operation["operationId"] in CONFLICTING:
+        if takes_idempotency_key(operation) or operation["operationId"] in CONFLICTING:
             expected.add("409")
         assert {status for status in operation["responses"] if status >= "4"} == expected, call
 
@@ -195,7 +255,18 @@ def test_if_match_is_optional(document: dict[str, Any]) -> None:
 def test_a_post_may_be_repeated_unless_its_answer_is_a_secret(document: dict[str, Any]) -> None:
     once = {operation["operationId"] for call, operation in operations(document) if takes_idempotency_key(operation)}
     posts = {operation["operationId"] for call, operation in operations(document) if call.startswith("POST")}
-    assert posts - once == {"createKey", "createSignInLink", "importClients", "planMailing"}
+    assert posts - once == {
+        "countSegment",
+        "createKey",
+        "createSignInLink",
+        "importClients",
+        "importSuppressions",
+        "importConsents",
+        "createNumberList",
+        "planMailing",
+        "previewTemplate",
+        "rotateGatewayCallbacks",
+    }
 
 
 def test_every_operation_takes_a_key_and_says_which_role(document: dict[str, Any]) -> None:

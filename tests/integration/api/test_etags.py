@@ -66,7 +66,7 @@ def test_a_write_with_the_tag_of_what_was_there_is_refused(api: Caller, resource
     assert api.get(path).json == now.json
 
 
-NOT_OURS, NONE = "is not one of a client or a mailing here", "holds no ETag"
+NOT_OURS, NONE = "is not one of this API", "holds no ETag"
 
 
 @RESOURCES

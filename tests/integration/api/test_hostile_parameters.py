@@ -36,7 +36,8 @@ MOMENTS = (
 HOSTILE = TEXTS + NUMBERS + MOMENTS
 """Values as they stand in an address."""
 ONE_OF_EACH = ("a%00b", "%ff", "-1", str(2**63), "9" * 5000, "0001-01-01T00:00", "9999-12-31T23:59", "//evil.example")
-"""Those that each parameter is tried with alone: where others are wrong too, a page may get no further than these."""
+"""Those that each parameter is tried with alone, where others being wrong too would hide an error."""
+VALUES = {"all": HOSTILE, "one of each": ONE_OF_EACH}
 
 ZONES = ("UTC", "Etc/GMT-14", "Etc/GMT%2B12", "%00", "../UTC")
 
@@ -156,19 +157,20 @@ def fine(answer: Answer, what: object) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("how", few_of(["together", "alone"], "together"))
+@pytest.mark.parametrize("how", few_of(["all together", "one of each together", "alone"], "one of each together"))
 def test_no_page_fails_whatever_its_parameters_are(app: Flask, api: Caller, how: str, method: str) -> None:
     tried, of_forms = 0, in_forms(app, api) if method == "POST" else {}
     for rule, path in pages(app, method):
         names = [quote(name) for name in sorted(all_asked_by(api, path, method) | of_forms.get(path, set()))]
-        if how == "together":
-            asked = ["&".join(f"{name}={value}" for name in names) for value in HOSTILE]
+        if how.endswith("together"):
+            values = VALUES[how.removesuffix(" together")]
+            asked = ["&".join(f"{name}={value}" for name in names) for value in values]
         else:  # twice: whichever of the two a page takes
             asked = [f"{name}={value}&{name}={value}" for name in names for value in ONE_OF_EACH]
         for given in asked:
             fine(send(api, path, method, given), (method, rule.endpoint, given[:200]))
             tried += 1
-    assert tried > 300
+    assert tried > 200
 
 
 def test_the_parameters_that_a_page_has_are_found(app: Flask, api: Caller) -> None:
@@ -185,7 +187,10 @@ def test_the_fields_that_a_form_has_are_found(app: Flask, api: Caller) -> None:
     found = in_forms(app, api)
     moments = {f"{name}{more}" for name in ("start_datetime", "end_datetime") for more in ("", "_was", "_shown")}
     for path in ("/mailings/new/", "/mailings/2/edit/", "/mailings/drafts/2/edit/"):
-        assert {"text", "mark", "on_unknown", "zone", "form_token"} | moments <= found[path], path
+        assert {"text", "on_unknown", "zone", "form_token"} | moments <= found[path], path
+    # The audience of a mailing that has been launched is not in its form.
+    for path in ("/mailings/new/", "/mailings/drafts/2/edit/"):
+        assert "mark" in found[path], path
     assert {"then", "look"} <= found["/mailings/new/"]
     assert {"updated_at", "audience"} <= found["/mailings/drafts/1/"]
     assert "confirm" in all_asked_by(api, "/mailings/drafts/1/", "POST")
@@ -279,25 +284,27 @@ def test_no_header_makes_anything_fail(app: Flask, api: Caller, method: str, pat
                 assert answer.status_code < 500, (name, value)
 
 
-def test_no_operation_of_the_api_fails_whatever_its_query_is(app: Flask, api: Caller) -> None:
+@pytest.mark.parametrize("values", few_of(VALUES, "one of each"))
+def test_no_operation_of_the_api_fails_whatever_its_query_is(app: Flask, api: Caller, values: str) -> None:
     document = api.get("/docs/openapi.json").json
     tried = 0
     for path, operations in document["paths"].items():
         for parameter in operations.get("get", {}).get("parameters", []):
             if parameter.get("in") != "query":
                 continue
-            for value in HOSTILE:
+            for value in VALUES[values]:
                 answer = api.get(re.sub("{[^}]*}", "1", path), query_string=f"{parameter['name']}={value}")
                 assert answer.status_code in (200, 304, 404, 422, 400), (path, parameter["name"], value)
                 tried += 1
-    assert tried > 500
+    assert tried > 200
 
 
-def test_no_id_in_a_path_fails(app: Flask, api: Caller) -> None:
+@pytest.mark.parametrize("values", few_of(VALUES, "one of each"))
+def test_no_id_in_a_path_fails(app: Flask, api: Caller, values: str) -> None:
     for rule in app.url_map.iter_rules():
         if not rule.arguments or rule.endpoint.startswith("docs."):
             continue
-        for value in TEXTS + NUMBERS:
+        for value in VALUES[values]:
             path = value.join(re.split("<[^>]*>", rule.rule))
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 answer = api.open(path, method=method)

@@ -111,6 +111,10 @@ def test_a_mailing_of_the_api_becomes_a_draft_as_it_is(api: Caller, connection: 
         "start_datetime": "2032-06-02T18:25:43.511000Z",
         "end_datetime": "2032-06-03T18:25:43.511000Z",
         "on_unknown": "hold",
+        "kind": "marketing",
+        "local_window": "none",
+        "requires_consent": "false",
+        "over_cap": "wait",
     }
 
 
@@ -260,9 +264,10 @@ def test_what_is_done_to_drafts_is_in_the_audit_without_texts(api: Caller, conne
     entries = rows(
         connection, "SELECT operation, object, object_id, detail FROM audit_entry WHERE id > %s ORDER BY id", before
     )
+    changes = {"text": ["…", "…"], "mark": ["vip", "other"], "kind": ["", "marketing"], "local_window": ["", "rules"]}
     assert entries == [
         ("createDraft", "draft", 1, None),
-        ("updateDraft", "draft", 1, {"text": ["…", "…"], "mark": ["vip", "other"]}),
+        ("updateDraft", "draft", 1, changes),
         ("sendDraft", "mailing", 1, None),
         ("undoMailing", "mailing", 1, {"draft": 1}),
         ("deleteDraft", "draft", 1, None),

@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from tests import required_tools
-from tests.integration.api.calls import API_KEY, CLIENT, unused_port
+from tests.integration.api.calls import API_KEY, CLIENT
 from tests.integration.api.running_server import served
+from tests.ports import free_ports
 from tests.waiting import PATIENCE, eventually
 
 CONFIGURATION = """
@@ -36,7 +37,7 @@ KEY = {"Authorization": f"Bearer {API_KEY}"}
 def addresses(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Of a server that reads a body to its end before it hands it on, and of one that hands it on as it comes."""
     program, folder = required_tools.need(required_tools.NGINX), tmp_path_factory.mktemp("nginx")
-    ports = unused_port(), unused_port()
+    ports = free_ports(2)
     with served(database_url, API_WORKERS="1") as api:
         configuration = CONFIGURATION.format(
             folder=folder, api=api.port, **dict(zip(("buffering", "handing_on"), ports, strict=True))

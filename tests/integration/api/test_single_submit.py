@@ -12,13 +12,18 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.credentials import CredentialCipher
 from tests.conftest import Connect
-from tests.factories import add_clients, add_gateway, add_running_mailing, execute, value
+from tests.factories import add_clients, add_gateway, add_running_mailing, add_segment, execute, value
+from tests.inbound import add_inbound_message
 from tests.integration.api.calls import Answer, Caller, add_client, add_mailing, at_once, caller, once_blocked
 from tests.integration.api.html_forms import fields_of
 
 CLIENT = {"phone_number": "79161234567", "operator_code": "916", "tag": "vip", "timezone": "UTC"}
 MAILING = {"text": "Hello", "mark": "vip", "start_datetime": "2032-06-02T21:00", "end_datetime": "2032-06-03T21:00"}
 DRAFT = MAILING | {"then": "review"}
+CALENDAR = {"name": "own", "days": "2026-07-14 Fête nationale"}
+ERASURE = {"confirm": "+79160000001", "reason": "request", "evidence": "letter 118"}
+CONSENT = {"phone_number": "79160000001", "method": "web form", "wording": "I agree.", "given_at": "2022-06-01T09:00"}
+SEGMENT = {"conditions_as": "text", "conditions": 'tag = "vip"'}
 
 
 class Prepared(NamedTuple):
@@ -96,10 +101,50 @@ def route(api: Caller) -> str:
     return f"/routes/{answer.json['id']}/"
 
 
+def inbound(api: Caller, connection: Connection) -> str:
+    existing_client(api, connection)
+    return f"/inbox/{add_inbound_message(connection, phone_number=79160000001)}/"
+
+
+def read_inbound(api: Caller, connection: Connection) -> Prepared:
+    path = inbound(api, connection)
+    execute(connection, "UPDATE inbound_message SET read_at = now(), read_by = 'anna'")
+    return Prepared(f"{path}unread/", page=path)
+
+
+def template(api: Caller) -> str:
+    answer = api.post("/v1/template/create/", json={"name": "kept", "text": "Hello"})
+    return f"/templates/{answer.json['id']}/"
+
+
+def number_list(connection: Connection) -> str:
+    added = "INSERT INTO number_list (name, is_complete) VALUES ('kept', true) RETURNING id"
+    return f"/number-lists/{value(connection, added)}/"
+
+
+def calendar(api: Caller) -> str:
+    answer = api.post("/v1/holiday-calendar/", json={"name": "own", "days": []})
+    return f"/holiday-calendars/{answer.json['id']}/"
+
+
+def suppressed(api: Caller, _: Connection) -> Prepared:
+    body = {"phone_number": 79160000001, "scope": "everything", "reason": "opted_out"}
+    found = api.post("/v1/suppression/create/", json=body).json["id"]
+    return Prepared(f"/suppressions/{found}/lift/", {"evidence": "letter 118"})
+
+
+def consenting(api: Caller, _: Connection) -> Prepared:
+    found = api.post("/v1/consent/create/", json=CONSENT | {"given_at": "2022-06-01T09:00:00Z"}).json["id"]
+    return Prepared(f"/consents/{found}/withdraw/", {"evidence": "letter 118"})
+
+
 FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.new_client": lambda api, _: Prepared("/clients/new/", CLIENT),
     "console.edit_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/edit/", {"tag": "other"}),
     "console.remove_client": lambda api, db: Prepared(f"/clients/{existing_client(api, db)}/remove/"),
+    "console.new_client_field": lambda *_: Prepared("/clients/fields/new/", {"name": "city"}),
+    "console.edit_client_field": lambda *_: Prepared("/clients/fields/4/edit/", {"label": "Born"}),
+    "console.remove_client_field": lambda *_: Prepared("/clients/fields/4/remove/", {"values": "remove"}),
     "console.new_mailing": lambda api, _: Prepared("/mailings/new/", DRAFT),
     "console.edit_mailing": lambda api, _: Prepared(f"/mailings/{add_mailing(api)}/edit/", {"text": "Other"}),
     "console.mailing_action": retriable,
@@ -109,6 +154,10 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.remove_draft": lambda api, _: Prepared(f"{a_draft(api)}remove/"),
     "console.undo_mailing": undone,
     "console.resolve_message": unknown,
+    "console.read_inbound": lambda api, db: Prepared(f"{inbound(api, db)}read/", page="/inbox/1/"),
+    "console.unread_inbound_again": read_inbound,
+    "console.answer_inbound": lambda api, db: Prepared(f"{inbound(api, db)}answer/", {"text": "Yes"}, "/inbox/1/"),
+    "console.decide_inbound": lambda api, db: Prepared(f"{inbound(api, db)}decide/", {"decision": "stop"}, "/inbox/1/"),
     "console.new_gateway": lambda *_: Prepared("/gateways/new/?provider=gonets", NEW_GATEWAY),
     "console.edit_gateway": lambda *_: Prepared("/gateways/1/edit/", {"segment_price": "1", "currency": "EUR"}),
     "console.pause_gateway": lambda *_: Prepared("/gateways/1/pause/"),
@@ -118,11 +167,35 @@ FORMS: dict[str, Callable[[Caller, Connection], Prepared]] = {
     "console.new_route": lambda *_: Prepared("/routes/new/", {"name": "abroad", "place.default": "1"}),
     "console.edit_route": lambda api, _: Prepared(f"{route(api)}edit/", {"prefixes": "380"}),
     "console.remove_route": lambda api, _: Prepared(f"{route(api)}remove/"),
+    "console.new_segment": lambda *_: Prepared("/segments/new/", {"name": "new"} | SEGMENT),
+    "console.edit_segment": lambda _, db: Prepared(f"/segments/{add_segment(db, 'name exists')}/edit/", SEGMENT),
+    "console.remove_segment": lambda _, db: Prepared(f"/segments/{add_segment(db, 'name exists')}/remove/"),
+    "console.new_template": lambda *_: Prepared("/templates/new/", {"name": "new", "text": "Hi"}),
+    "console.edit_template": lambda api, _: Prepared(f"{template(api)}edit/", {"text": "{{ name }}"}),
+    "console.remove_template": lambda api, _: Prepared(f"{template(api)}remove/"),
+    "console.erase_number": lambda *_: Prepared("/numbers/79160000001/erase/", ERASURE),
+    "console.sending_rules": lambda *_: Prepared("/sending-rules/", {"requires_approval": "on"}),
+    "console.keyword_replies": lambda *_: Prepared("/sending-rules/replies/", {"help.en": "Example Ltd."}),
+    "console.new_holiday_calendar": lambda *_: Prepared(
+        "/holiday-calendars/new/", {"name": "own", "days": "2026-07-14"}
+    ),
+    "console.edit_holiday_calendar": lambda api, _: Prepared(f"{calendar(api)}edit/", {"name": "other"}),
+    "console.remove_holiday_calendar": lambda api, _: Prepared(f"{calendar(api)}remove/"),
+    "console.new_suppression": lambda *_: Prepared("/suppressions/new/", {"phone_number": "79160000001"}),
+    "console.lift_suppression": suppressed,
+    "console.new_consent": lambda *_: Prepared("/consents/new/", CONSENT),
+    "console.withdraw_consent": consenting,
+    "console.remove_number_list": lambda api, db: Prepared(f"{number_list(db)}remove/"),
 }
 """Every form that writes, ready to be sent, by its endpoint."""
-IMPORTS = frozenset({"console.import_file"})
-"""What a script sends without a token: the same file again changes nothing."""
-READING = frozenset({"console.estimate_part"})
+IMPORTS = frozenset(
+    {"console.import_file", "console.number_list_file", "console.suppressions_file", "console.consents_file"}
+)
+"""What a script sends without a token: the same file again changes nothing, or is refused by its name."""
+READING = frozenset(
+    f"console.{name}"
+    for name in ("condition_part", "estimate_part", "segment_count", "segment_count_part", "template_preview_part")
+)
 """What changes nothing although it is a POST."""
 
 

@@ -16,9 +16,10 @@ from api.extensions import db
 from api.messages.keyset import KeysetPage
 from api.messages.pages import message_page
 from api.settings import ApiSettings
+from shared.domain.delivery import Delivery
 from shared.domain.statuses import MessageStatus
 from tests.conftest import MakeDatabase
-from tests.database import connected, migrate
+from tests.database import connected
 from tests.factories import execute, lease, rows
 
 EACH = 50_000
@@ -46,6 +47,8 @@ FROM unnest('{{pending,sent,failed,cancelled}}'::message_status[]) WITH ORDINALI
 INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, worker)
 SELECT id, 1, now(), 0.1, 'default', CASE status WHEN 'sent' THEN 'accepted' ELSE 'refused' END::attempt_result, 'w'
 FROM message WHERE attempts = 1;
+UPDATE message SET delivery = 'undelivered', delivery_reason = 'expired' WHERE mailing_id = 2 AND id %% 16000 < 150
+    AND status = 'sent';
 VACUUM ANALYZE;
 """  # noqa: S608
 
@@ -106,10 +109,9 @@ class Ledger:
 
 
 @pytest.fixture(scope="module")
-def filled(make_database: MakeDatabase) -> str:
+def filled(migrated: str, make_database: MakeDatabase) -> str:
     """The URL of the database of these tests."""
-    url = make_database()
-    migrate(url)
+    url = make_database(migrated)
     with connected(url) as connection:
         for statement in FILL.split(";\n"):
             if statement:
@@ -137,3 +139,20 @@ def test_a_page_costs_the_same_however_many_messages_are_in_its_status(filled: s
                         problems.append(f"{page} of {wanted} touches {cost}")
         db.engine.dispose()
     assert problems == []
+
+
+def test_a_page_of_undelivered_messages_costs_the_same_however_few_there_are(filled: str) -> None:
+    app = create_app(ApiSettings(database_url=parse_database_url(filled)))
+    with connected(filled) as connection, app.app_context():
+        ledger = Ledger(connection)
+        costs = []
+        for latest_first in (False, True):
+            first = KeysetPage(LIMIT, latest_first=latest_first)
+            for wanted in ({"delivery": Delivery.UNDELIVERED}, {"delivery": Delivery.UNDELIVERED, "mailing_id": 2}):
+                for page in (first, first.from_id(MIDDLES[2], LIMIT)):
+                    ids, cost = ledger.read(page, wanted)
+                    assert ids == ledger.expected(page, wanted), (page, wanted)
+                    assert len(ids) == LIMIT
+                    costs.append(cost)
+        db.engine.dispose()
+    assert max(costs) <= MOST

@@ -51,6 +51,13 @@ def worked(api: Caller, connection: Connection, open_queue: OpenQueue, maintenan
     for _ in range(3):
         maintenance.run()  # the first mailing settles
 
+    # Of a number that is suppressed, of one whose suppression was lifted, and service messages.
+    body = {"scope": "marketing", "reason": "opted_out"}
+    for kind in ("marketing", "service"):
+        add_running_mailing(connection, 1, kind=kind)
+        phone_number = value(connection, "SELECT phone_number FROM message ORDER BY id DESC LIMIT 1")
+        assert api.post("/v1/suppression/create/", json=body | {"phone_number": phone_number}).status_code == 201
+    first.record([answer(message, "accepted") for message in first.claim(10)])
     add_running_mailing(connection, 2)
     second.claim(2)
     add_running_mailing(connection, 1)
@@ -87,6 +94,28 @@ QUEUED = "(SELECT id FROM message WHERE status = 'pending' AND due_at > now() LI
 LATER = "(SELECT id FROM queue_batch WHERE due_at > now() LIMIT 1)"
 
 BROKEN = {
+    "a message was sent long after its number was suppressed": (
+        "Messages that were attempted over two hours after their number was suppressed",
+        "(SELECT min(message_id) FROM attempt WHERE result = 'accepted')",
+        """
+        INSERT INTO suppression (phone_number, scope, reason, source, recorded_at)
+        SELECT phone_number, 'marketing', 'opted_out', 'api', started_at - interval '3 hours'
+        FROM attempt JOIN message ON message.id = message_id WHERE result = 'accepted' ORDER BY message_id LIMIT 1
+        """,
+    ),
+    "a message ended as suppressed without a suppression": (
+        "Messages that ended as suppressed whose number never was",
+        "(SELECT min(id) FROM message WHERE status = 'cancelled')",
+        """
+        UPDATE message SET reason_code = 'suppressed'
+        WHERE id = (SELECT min(id) FROM message WHERE status = 'cancelled')
+        """,
+    ),
+    "a message has values that its text does not need": (
+        "Messages whose fixed values are not those of their text",
+        "1",
+        "UPDATE message SET text_values = '{Anna}' WHERE id = 1",
+    ),
     "a mailing is gone": ("Messages without a mailing", "1", "UPDATE message SET mailing_id = 99 WHERE id = 1"),
     "a client has two messages": (
         "Messages to a client who has an earlier one of the same mailing",
@@ -105,6 +134,14 @@ BROKEN = {
         "Mailings whose audience is not the number of their messages",
         "1",
         "UPDATE mailing SET audience = audience + 1 WHERE id = 1",
+    ),
+    "a list of an audience is left": (
+        "Settled or missing mailings whose audience is still listed",
+        "(SELECT id FROM mailing WHERE settled_at IS NOT NULL LIMIT 1)",
+        """
+        INSERT INTO mailing_audience
+        SELECT id, 1, '{1}' FROM (SELECT id FROM mailing WHERE settled_at IS NOT NULL LIMIT 1) AS settled
+        """,
     ),
     "a batch is gone": (
         "Pending messages that are not queued for when they are due",
@@ -170,6 +207,37 @@ BROKEN = {
         "Messages that have not ended, of settled mailings",
         "(SELECT min(id) FROM message WHERE mailing_id = 1 AND status = 'pending')",
         "UPDATE mailing SET status = 'finished', ended_at = now(), settled_at = now() WHERE id = 1",
+    ),
+    "a receipt has no message": (
+        "Messages that have receipts and are missing",
+        "9999",
+        """
+        INSERT INTO receipt (message_id, fingerprint, gateway_id, state)
+        VALUES (9999, gen_random_uuid(), 1, 'delivered')
+        """,
+    ),
+    "a delivery has no receipt": (
+        "Messages that are delivered or undelivered without a receipt that says so",
+        "1",
+        """
+        INSERT INTO receipt (message_id, fingerprint, gateway_id, state) VALUES (1, gen_random_uuid(), 1, 'accepted');
+        UPDATE message SET delivery = 'delivered' WHERE id = 1
+        """,
+    ),
+    "a message awaits its receipt without end": (
+        "Messages that await a receipt without a deadline",
+        "1",
+        "UPDATE message SET delivery = 'awaiting' WHERE id = 1",
+    ),
+    "a sent message is listed as undelivered": (
+        "Messages that are missing in the list of undelivered messages, or wrongly in it",
+        "1",
+        "INSERT INTO message_undelivered (mailing_id, message_id) VALUES (1, 1)",
+    ),
+    "an undelivered message is not listed": (
+        "Messages that are missing in the list of undelivered messages, or wrongly in it",
+        "1",
+        "UPDATE message SET delivery = 'undelivered', delivery_reason = 'expired' WHERE id = 1",
     ),
 }
 """By what is broken: what is found, its first id as SQL, and what breaks it."""

@@ -1,0 +1,19 @@
+"""Approving a mailing, so that it may run."""
+
+from __future__ import annotations
+
+from api.clock import CLOCK, now
+from api.extensions import db
+from api.mailings.services import add_history_entry
+from api.principal import current_principal
+from shared.domain.approvals import check_approval
+from shared.schema import Mailing
+
+
+def approve(mailing: Mailing) -> None:
+    """Approves a locked mailing in the name of the current principal. Raises Conflict."""
+    principal = current_principal()
+    check_approval(mailing, principal.actor, now())
+    mailing.approved_at, mailing.approved_by = CLOCK, principal.name
+    db.session.flush()
+    add_history_entry(mailing, "approve")
