@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from api.mailings.audience_count import Recipients
 from api.mailings.waiting_messages import NONE_OVERDUE, Overdue, Waiting, backlog_of
 from api.workers.gateway_state import GatewayState
 from api.workers.queries import Fleet
@@ -22,6 +23,9 @@ START_TOLERANCE = 30.0
 """Seconds after its start within which a live worker starts a mailing: six polls."""
 
 DANGER, WARNING = "danger", "warning"
+
+OWN_WARNINGS = frozenset({"nobody_matches", "awaiting_approval"})
+"""Problems that the page of a mailing shows as its warnings."""
 
 OF_GATEWAY = {
     GatewayState.MISCONFIGURED: ("misconfigured", DANGER),
@@ -70,16 +74,22 @@ def problems_of(
 def problems_about(mailing: Mapping[str, Any], fleet: Fleet, load: PendingWork, *, rate: float) -> list[Problem]:
     """The problems of one mailing, with those of the gateway and the workers if it has something to send now or soon.
 
-    Without `nobody_matches`, which is among the mailing's own warnings.
+    Without those that are among the mailing's own warnings.
     """
     own_id = mailing["id"]
     own = PendingWork({other_id: waiting for other_id, waiting in load.waiting.items() if other_id == own_id})
     if is_overdue(mailing, fleet.now):
         clients = {other_id: count for other_id, count in load.overdue_clients.items() if other_id == own_id}
-        own = PendingWork(own.waiting, Overdue(1, mailing["start_datetime"], {own_id: mailing["mark"]}), clients)
+        own = PendingWork(
+            own.waiting, Overdue(1, mailing["start_datetime"], {own_id: Recipients(mailing["mark"])}), clients
+        )
     found = list(fleet_problems(fleet, own)) if has_to_be_sent(mailing, fleet.now) else []
-    of_mailing = (problem for problem in _of_mailings([mailing], fleet, load, rate) if problem.code != "nobody_matches")
+    of_mailing = (one for one in _of_mailings([mailing], fleet, load, rate) if one.code not in OWN_WARNINGS)
     return _worst_first([*found, *of_mailing])
+
+
+def _has_warning(mailing: Mapping[str, Any], code: str) -> bool:
+    return any(warning.code == code for warning in mailing["warnings"])
 
 
 def fleet_problems(fleet: Fleet, load: PendingWork) -> Iterable[Problem]:
@@ -101,8 +111,9 @@ def fleet_problems(fleet: Fleet, load: PendingWork) -> Iterable[Problem]:
 
 
 def is_overdue(mailing: Mapping[str, Any], now: datetime) -> bool:
-    """Whether its start has passed, but no worker has started it."""
-    return mailing["status"] is MailingStatus.SCHEDULED and mailing["start_datetime"] <= now
+    """Whether its start has passed, but no worker has started it. One that waits for approval is not overdue."""
+    is_due = mailing["status"] is MailingStatus.SCHEDULED and mailing["start_datetime"] <= now
+    return is_due and not _has_warning(mailing, "awaiting_approval")
 
 
 def has_to_be_sent(mailing: Mapping[str, Any], now: datetime) -> bool:
@@ -150,7 +161,9 @@ def _of_mailings(
     speed = min(filter(None, (fleet.accepted_a_second, limit)), default=0.0)
     for mailing in mailings:
         facts = {"id": mailing["id"], "end": mailing["end_datetime"]}
-        if any(warning.code == "nobody_matches" for warning in mailing["warnings"]):
+        if _has_warning(mailing, "awaiting_approval"):
+            yield Problem("awaiting_approval", WARNING, facts | {"start": mailing["start_datetime"]})
+        if _has_warning(mailing, "nobody_matches"):
             yield Problem("nobody_matches", WARNING, facts | {"mark": mailing["mark"]})
         pending = mailing["messages"]["pending"]
         remaining = (mailing["end_datetime"] - fleet.now).total_seconds()

@@ -30,6 +30,7 @@ ICONS = (
     "download",
     "exclamation-octagon-fill",
     "exclamation-triangle-fill",
+    "inbox",
     "info-circle-fill",
     "journal-text",
     "code-slash",

@@ -7,15 +7,16 @@ that still has its initial value means the exact time; only an edited value is p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
 
-from api.http.fields import FIRST_YEAR, LAST_YEAR, in_utc, rfc_3339
+from api.http.fields import rfc_3339
 from shared.domain.client_rules import TIMEZONES
+from shared.domain.moments import FIRST_YEAR, LAST_YEAR, in_utc
 
 NAMES = ("start_datetime", "end_datetime")
 
@@ -44,10 +45,10 @@ def shown(exact: str) -> str:
     return exact.removesuffix("Z")[:19] if exact.endswith("Z") else exact
 
 
-def read_moments(form: Mapping[str, str]) -> Moments:
+def read_moments(form: Mapping[str, str], names: Sequence[str] = NAMES) -> Moments:
     """Parses those of the date fields that the form has."""
     found = Moments()
-    for name in NAMES:
+    for name in names:
         if name in form:
             found.values[name] = form[name]
             if form.get(f"{name}_was") and _is_same(form[name], form.get(f"{name}_shown", "")):

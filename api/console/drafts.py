@@ -12,7 +12,7 @@ from api.console.blueprint import blp
 from api.console.forms import Form, check_unchanged
 from api.console.mailing_action_views import ask_to_confirm
 from api.console.mailing_actions import MailingAction
-from api.console.mailing_form import FIELDS, draft_fields, read_form, show_form
+from api.console.mailing_form import FIELDS, MailingForm, draft_fields, is_only_shown, read_form, show_form
 from api.console.pending_work import current_problems
 from api.console.review import Review, review_of
 from api.console.single_submit import Earlier
@@ -20,7 +20,9 @@ from api.drafts import services
 from api.drafts.queries import Draft, draft_by_id
 from api.drafts.sending import check_review, estimate_to_send, fields_to_send
 from api.http.fields import whole_number
+from api.mailings.audience_texts import STORED
 from api.permissions import requires
+from api.sending_rules.queries import sending_rules
 from api.workers.queries import fleet
 from shared.domain.roles import Role
 
@@ -43,7 +45,7 @@ def new_mailing() -> str | Response | tuple[str, int]:
         services.change_draft(draft, _checked(form))
         return _next_address(draft.id)
 
-    if request.method == "POST" and "look" not in request.form:  # without scripts, the estimate is shown on demand
+    if request.method == "POST" and not is_only_shown():
         done = form.submit(add, operation="createDraft", amend=amend)
         if done:
             return done
@@ -56,7 +58,7 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
     """Changes a draft."""
     draft = draft_by_id(draft_id)
     if request.method != "POST":
-        return _redirect_if_sent(draft) or show_form(Form(draft.fields), draft=draft)
+        return _redirect_if_sent(draft) or show_form(MailingForm(draft.fields), draft=draft)
     form = read_form()
 
     def change() -> str:
@@ -65,7 +67,7 @@ def edit_draft(draft_id: int) -> str | Response | tuple[str, int]:
         services.change_draft(locked, _checked(form))
         return _next_address(draft_id)
 
-    done = form.submit(change, operation="updateDraft") if "look" not in request.form else None
+    done = form.submit(change, operation="updateDraft") if not is_only_shown() else None
     if done:
         return done
     draft = draft_by_id(draft_id)
@@ -88,8 +90,9 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
             check_unchanged(locked)
             fields = fields_to_send(locked.fields)[0]
             shown = whole_number(request.form.get("audience", "")) or 0
-            check_review(estimate_to_send(fields), shown, request.form.getlist("confirm"))
-            services.send_draft(locked, fields)
+            estimated = estimate_to_send(fields, STORED)
+            check_review(estimated, shown, request.form.getlist("confirm"))
+            services.send_draft(locked, fields, estimated)
         return url_for("console.mailing", mailing_id=locked.mailing_id)
 
     done = form.submit(send, operation="sendDraft") if request.method == "POST" else None
@@ -137,6 +140,7 @@ def _show_review(form: Form, draft: Draft, review: Review) -> tuple[str, int]:
     confirmed = set(request.form.getlist("confirm"))
     grace = current_app.config["SEND_GRACE_SECONDS"]
     shown = {"draft": draft, "review": review, "form": form, "confirmed": confirmed, "grace": grace}
+    shown["needs_approval"] = sending_rules()["requires_approval"]
     shown["problems"] = current_problems(fleet())
     return render_template("console/review.html", **shown), form.status
 

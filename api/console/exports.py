@@ -39,6 +39,14 @@ COLUMNS = (
     "last_segments",
     "last_price",
     "currency",
+    "delivery",
+    "delivery_at",
+    "delivery_reason",
+    "delivery_code",
+    "delivery_conflicting",
+    "parts",
+    "parts_delivered",
+    "text",
 )
 
 
@@ -46,7 +54,7 @@ COLUMNS = (
 @requires(Role.VIEWER)
 def export_clients() -> str:
     """The choice of format for the directory."""
-    return _choices("/v1/client/export/", url_for("console.clients"))
+    return export_choices("clients", "/v1/client/export/", url_for("console.clients"))
 
 
 @blp.get("/mailings/<id:mailing_id>/export/")
@@ -55,7 +63,7 @@ def export_ledger(mailing_id: int) -> str:
     """The choice of format for a mailing's ledger."""
     check_mailing(mailing_id)
     address = url_for("console.mailing_ledger", mailing_id=mailing_id)
-    return _choices(address, url_for("console.mailing", mailing_id=mailing_id), mailing_id)
+    return export_choices("ledger", address, url_for("console.mailing", mailing_id=mailing_id), mailing_id)
 
 
 @blp.get("/mailings/<id:mailing_id>/ledger.csv")
@@ -70,24 +78,26 @@ def mailing_ledger(mailing_id: int) -> Response:
     return csv_response(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 
-def _choices(address: str, back: str, mailing_id: int | None = None) -> str:
+def export_choices(of: str, address: str, back: str, mailing_id: int | None = None) -> str:
+    """The page that chooses the format of what `address` exports: `of` is clients, ledger or suppressions."""
     # The delimiter that Excel probably expects in the viewer's language.
     usual = "semicolon" if language() == "ru" else "comma"
-    return render_template("console/export.html", address=address, back=back, mailing_id=mailing_id, usual=usual)
+    shown = {"of": of, "address": address, "back": back, "mailing_id": mailing_id, "usual": usual}
+    return render_template("console/export.html", **shown)
 
 
 def _lines(mailing_id: int, form: CsvForm) -> Iterator[str]:
     yield form.beginning + form.lines([COLUMNS])
     for rows in ledger_pages(mailing_id):
-        yield form.lines([cell(value) for value in _columns(message, attempt)] for message, attempt in rows)
+        yield form.lines([cell(value) for value in _columns(*row)] for row in rows)
 
 
-def _columns(message: MessageRow, attempt: AttemptRow | None) -> tuple[object, ...]:
+def _columns(message: MessageRow, attempt: AttemptRow | None, text: str | None) -> tuple[object, ...]:
     gateway = None if message.gateway_id is None else gateway_names()[message.gateway_id]
     return (
         message.id,
         message.client_id,
-        message.phone_number,
+        message.phone_number or "",
         message.status.value,
         message.reason if message.ended_at else None,
         message.attempts,
@@ -105,4 +115,12 @@ def _columns(message: MessageRow, attempt: AttemptRow | None) -> tuple[object, .
         attempt and attempt.segments,
         attempt and attempt.price,
         gateway and gateway.currency,
+        message.known_delivery and message.known_delivery.value,
+        message.delivery_at,
+        message.delivery_reason and message.delivery_reason.value,
+        message.delivery_code,
+        message.delivery_conflicting,
+        message.parts,
+        message.parts_delivered,
+        text,
     )

@@ -12,7 +12,9 @@ from werkzeug import Response
 from api.console.blueprint import blp, page
 from api.console.flash_messages import Notice, set_notice, take_notice
 from api.console.forms import Form, check_unchanged
+from api.console.labels import translated
 from api.console.pending_work import pending_work
+from api.console.text_lists import split_list
 from api.gateways import queries, services
 from api.gateways.queries import GatewayRow
 from api.gateways.schemas import GatewayBody, GatewayChangeBody, GatewayTestBody
@@ -27,6 +29,11 @@ LISTED = 1000
 
 OPTIONS, CREDENTIALS = "options.", "credentials."
 """How the names of a provider's fields begin in a form."""
+
+
+SWITCHES = ("receipts", "poll_receipts")
+SHOWN: tuple[str, ...] = ("address", "sender", "rate", "concurrency", "receipt_hours", "min_delivery_percent")
+SHOWN += ("segment_price", "currency")
 
 
 @blp.get("/gateways/")
@@ -152,17 +159,22 @@ def _initial_values(provider: Provider) -> dict[str, Any]:
 
 def _values_of(gateway: Mapping[str, Any]) -> dict[str, Any]:
     values = {OPTIONS + name: text for name, text in gateway["options"].items()}
-    for name in ("address", "sender", "rate", "concurrency", "receipt_hours", "segment_price", "currency"):
+    for name in SHOWN:
         values[name] = "" if gateway[name] is None else f"{gateway[name]:g}" if name == "rate" else str(gateway[name])
     if gateway["segment_price"] is not None:
         values["segment_price"] = f"{gateway['segment_price'].normalize():f}"
-    return values | ({"receipts": "on"} if gateway["receipts"] else {})
+    values["no_receipt_prefixes"] = " ".join(gateway["no_receipt_prefixes"])
+    return values | {name: "on" for name in SWITCHES if gateway[name]}
 
 
 def _fields(values: Mapping[str, Any], provider: Provider, *, is_default: bool = False) -> dict[str, Any]:
     """The fields of a form as a body of the API has them."""
     typed = {name: str(text).strip() for name, text in values.items()}
-    fields: dict[str, Any] = {"receipts": "receipts" in values, "receipt_hours": _whole(typed.get("receipt_hours", ""))}
+    fields: dict[str, Any] = {name: name in values for name in SWITCHES}
+    fields["receipt_hours"] = _whole(typed.get("receipt_hours", ""))
+    fields["no_receipt_prefixes"] = split_list(typed.get("no_receipt_prefixes", ""))
+    percent = typed.get("min_delivery_percent", "").removesuffix("%").rstrip()
+    fields["min_delivery_percent"] = _whole(percent) if percent else None
     for name in ("segment_price", "currency"):
         fields[name] = typed.get(name, "").replace(",", ".") or None
     if is_default:
@@ -193,5 +205,8 @@ def _number(text: str) -> float | str:
 
 
 def _show(form: Form, provider: Provider, gateway: Mapping[str, Any] | None = None) -> tuple[str, int]:
-    shown = {"form": form, "provider": provider, "gateway": gateway}
+    shown: dict[str, Any] = {"form": form, "provider": provider, "gateway": gateway}
+    if gateway:
+        callbacks = queries.callback_addresses(gateway["id"])
+        shown["callbacks"] = callbacks._replace(reason=callbacks.reason and translated(callbacks.reason))
     return render_template("console/gateway_form.html", **shown), form.status

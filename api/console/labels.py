@@ -5,8 +5,10 @@ from __future__ import annotations
 import marshmallow as ma
 from flask_babel import format_decimal, gettext, lazy_gettext
 
+from api.messages import delivery_schemas
 from api.messages import schemas as messages
 from api.workers.gateway_state import GatewayState
+from shared.domain.field_types import FieldType
 from shared.domain.sentences import Sentence
 
 LABELS = {
@@ -21,6 +23,10 @@ LABELS = {
     "failed": lazy_gettext("failed"),
     "expired": lazy_gettext("expired"),
     "unknown": lazy_gettext("unknown"),
+    "awaiting": lazy_gettext("receipt awaited"),
+    "delivered": lazy_gettext("delivered"),
+    "undelivered": lazy_gettext("not delivered"),
+    "no_receipt": lazy_gettext("no receipt"),
     "accepted": lazy_gettext("accepted"),
     "refused": lazy_gettext("refused"),
     "throttled": lazy_gettext("throttled"),
@@ -33,6 +39,9 @@ LABELS = {
     "not_submitted": lazy_gettext("not submitted"),
     "ambiguous": lazy_gettext("unclear response"),
     "pause": lazy_gettext("paused by a user"),
+    "approve": lazy_gettext("approved"),
+    "limit": lazy_gettext("paused by a spending limit"),
+    "launch": lazy_gettext("launch"),
     "resume": lazy_gettext("resumed"),
     "cancel": lazy_gettext("cancelled by a user"),
     "edit": lazy_gettext("changed"),
@@ -72,19 +81,62 @@ GATEWAY_LABELS = {
 FIELDS = {
     "text": lazy_gettext("Text"),
     "mark": lazy_gettext("Recipients"),
+    "segment": lazy_gettext("Recipients: a segment"),
+    "segment_id": lazy_gettext("Recipients: a saved segment"),
+    "excluded_segment_ids": lazy_gettext("Excluded segments"),
     "start_datetime": lazy_gettext("Start"),
     "end_datetime": lazy_gettext("End"),
     "on_unknown": lazy_gettext("If it is not known whether a message was delivered"),
     "route": lazy_gettext("Route"),
+    "exclude_unknown_after": lazy_gettext("Leave out numbers not in service, after times in a row"),
+    "kind": lazy_gettext("Kind"),
+    "local_window": lazy_gettext("Local window"),
+    "local_from": lazy_gettext("Local time, from"),
+    "local_until": lazy_gettext("Local time, until"),
+    "local_weekdays": lazy_gettext("Days of the week"),
+    "holiday_calendar_id": lazy_gettext("Holiday calendar"),
+    "default_timezone": lazy_gettext("Time zone of clients without one"),
+    "requires_consent": lazy_gettext("Consent required"),
+    "over_cap": lazy_gettext("If a cap is reached"),
+    "spending_limit": lazy_gettext("Spending limit"),
+    "spending_currency": lazy_gettext("Currency of the limit"),
     "phone_number": lazy_gettext("Phone number"),
     "operator_code": lazy_gettext("Operator code"),
     "tag": lazy_gettext("Tag"),
     "timezone": lazy_gettext("Time zone"),
+    "external_id": lazy_gettext("External id"),
+    "tags": lazy_gettext("Other tags"),
 }
 """The labels of the fields of a mailing and of a client."""
 
+CLIENT_FIELDS = {
+    "name": lazy_gettext("Full name"),
+    "first_name": lazy_gettext("First name"),
+    "last_name": lazy_gettext("Last name"),
+    "birthday": lazy_gettext("Birthday"),
+}
+"""The labels of the declared fields that every installation has, unless they have others."""
+
+FIELD_TYPES = {
+    FieldType.TEXT: lazy_gettext("a text"),
+    FieldType.NUMBER: lazy_gettext("a number"),
+    FieldType.BOOLEAN: lazy_gettext("yes or no"),
+    FieldType.DATE: lazy_gettext("a date"),
+    FieldType.DATETIME: lazy_gettext("a date and time"),
+    FieldType.LIST: lazy_gettext("a list of texts"),
+}
+"""The labels of the types of fields."""
+
 MEANINGS = {status: lazy_gettext(meaning) for status, meaning in messages.MEANINGS.items()}
 """The meaning of each status of a message."""
+
+DELIVERY_MEANINGS = {one: lazy_gettext(meaning) for one, meaning in delivery_schemas.DELIVERY_MEANINGS.items()}
+"""The meaning of each delivery of a sent message."""
+
+UNDELIVERED_MEANINGS = {
+    reason: lazy_gettext(meaning) for reason, meaning in delivery_schemas.UNDELIVERED_MEANINGS.items()
+}
+"""Why a message was not delivered."""
 
 COUNTS = frozenset({"count", "before"})
 """Parameters whose numbers are grouped; others are ids, lines, seconds."""

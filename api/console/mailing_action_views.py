@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import render_template, request, url_for
 from werkzeug import Response
 
 from api.clock import now
 from api.console.blueprint import blp
 from api.console.flash_messages import Notice, set_notice
-from api.console.forms import Form
+from api.console.forms import Form, check_unchanged
 from api.console.mailing_actions import RETRIED, MailingAction, refusal_of
 from api.console.pending_work import current_problems
+from api.holiday_calendars.queries import calendar_names
 from api.mailings import services
+from api.mailings.approval import approve
 from api.mailings.queries import mailing_by_id, mailing_row
 from api.mailings.test_send import TestSendBody, send_test_message
 from api.permissions import requires
+from api.principal import current_principal
 from api.workers.queries import fleet
+from shared.domain.approvals import check_approval
 from shared.domain.mailing_rules import Action
 from shared.domain.roles import Role
+from shared.domain.sentences import Sentence
+from shared.errors import Conflict
 
 NAMES = ",".join(f"'{action}'" for action in MailingAction)
 OPERATIONS = {
+    MailingAction.APPROVE: "approveMailing",
     MailingAction.PAUSE: "pauseMailing",
     MailingAction.RESUME: "resumeMailing",
     MailingAction.CANCEL: "cancelMailing",
@@ -70,8 +79,20 @@ def ask_to_confirm(mailing_id: int, action: MailingAction, form: Form) -> tuple[
     """The confirmation page; if the rules forbid the action, it shows why, without a button."""
     mailing = mailing_by_id(mailing_id)
     refusal = refusal_of(action, mailing_row(mailing_id), mailing["messages"], now())
+    if action is MailingAction.APPROVE:
+        refusal = no_approval_now(mailing_id, now())
     shown = {"mailing": mailing, "action": action, "limit": services.RETRY_LIMIT, "form": form, "refusal": refusal}
+    shown["holidays"] = calendar_names().get(mailing["holiday_calendar_id"] or 0, "")
     return render_template("console/confirm.html", **shown), 409 if refusal else form.status
+
+
+def no_approval_now(mailing_id: int, moment: datetime) -> Sentence | None:
+    """Why the viewer may not approve the mailing; None if they may."""
+    try:
+        check_approval(mailing_row(mailing_id), current_principal().actor, moment)
+    except Conflict as refusal:
+        return refusal.sentence
+    return None
 
 
 def _perform(mailing_id: int, action: MailingAction) -> Notice:
@@ -79,7 +100,11 @@ def _perform(mailing_id: int, action: MailingAction) -> Notice:
     if status := RETRIED.get(action):
         result = services.retry(mailing_id, status)
         return Notice(action.value, result.retried, result.more)
-    if action is MailingAction.REMOVE:
+    if action is MailingAction.APPROVE:
+        mailing = services.lock_mailing(mailing_id)[0]
+        check_unchanged(mailing)  # what is approved is what was read
+        approve(mailing)
+    elif action is MailingAction.REMOVE:
         services.remove_mailing(services.lock_mailing(mailing_id)[0])
     else:
         services.apply_action(mailing_id, Action(action.value))

@@ -16,6 +16,7 @@ from shared.errors import Conflict
 class MailingAction(enum.StrEnum):
     """An action with a confirmation page."""
 
+    APPROVE = "approve"
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -30,7 +31,7 @@ RETRIED = {MailingAction.RETRY_FAILED: MessageStatus.FAILED, MailingAction.RETRY
 def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[MailingAction]:
     """The actions that are allowed in this state; the rules check again when one is performed."""
     status, messages = mailing["status"], mailing["messages"]
-    actions = []
+    actions = [MailingAction.APPROVE] if awaits_approval(mailing) else []
     if status in (MailingStatus.SCHEDULED, MailingStatus.RUNNING):
         actions.append(MailingAction.PAUSE)
     if status is MailingStatus.PAUSED:
@@ -44,6 +45,11 @@ def available_actions(mailing: Mapping[str, Any], now: datetime) -> list[Mailing
     return [*actions, MailingAction.REMOVE]
 
 
+def awaits_approval(mailing: Mapping[str, Any]) -> bool:
+    """Whether it does not run before a second person has approved it."""
+    return bool(mailing["requires_approval"]) and mailing["approved_at"] is None and mailing["status"] not in ENDED
+
+
 def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, int], now: datetime) -> Sentence | None:
     """Why the action would be refused, or would change nothing; None if neither.
 
@@ -54,7 +60,9 @@ def refusal_of(action: MailingAction, mailing: Mailing, messages: Mapping[str, i
             check_retry(mailing, now)
             none = ErrorCode.NO_MESSAGES_OF_STATUS(mailing=mailing.id, status=status.value)
             return None if messages[status] else none
-        if action is not MailingAction.REMOVE and status_after(mailing, Action(action.value)) is mailing.status:
+        if action in (MailingAction.APPROVE, MailingAction.REMOVE):
+            return None  # check_approval says who may approve
+        if status_after(mailing, Action(action.value)) is mailing.status:
             return ErrorCode.STATUS_ALREADY(mailing=mailing.id, status=mailing.status.value)
     except Conflict as refusal:
         return refusal.sentence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from flask import current_app, render_template, request, url_for
@@ -15,23 +16,28 @@ from api.console.blueprint import blp
 from api.console.forms import Form
 from api.console.paging import Page, paged
 from api.console.pending_work import current_problems
+from api.gateways.queries import gateway_names
 from api.http.fields import MAX_ID, whole_number
 from api.http.local_time import local_moment
+from api.inbound.queries import answered_by, answers_to
 from api.mailings.queries import MailingRow, mailing_row
-from api.mailings.revisions import text_of_revision
 from api.mailings.schemas import ResolveBody
 from api.mailings.services import check_resend, resolve
 from api.messages.queries import is_poison_message, last_attempts_of, message_by_id
 from api.messages.search import find_messages
 from api.permissions import requires
 from api.workers.queries import fleet
+from shared.domain.delivery import Delivery
 from shared.domain.phone_numbers import numbers_like
 from shared.domain.roles import Role
 from shared.domain.sentences import Sentence
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus
 from shared.errors import Conflict
 
-SEARCHED = ("phone", "id", "mailing", "status", "since", "until")
+ANSWERS = 20
+"""The latest answers to a message, which its page shows; the inbox has all."""
+
+SEARCHED = ("phone", "id", "mailing", "status", "delivery", "since", "until")
 
 
 @blp.get("/ledger/")
@@ -43,7 +49,8 @@ def ledger() -> str:
     found = Page((), None, None)
     if not wrong:
         found = paged(lambda before, limit: find_messages(before, limit, wanted), lambda row: int(row.id), MAX_ID)
-    values = {"found": found, "typed": typed, "wrong": wrong, "statuses": list(MessageStatus)}
+    choices = {"status": list(MessageStatus), "delivery": list(Delivery)}
+    values = {"found": found, "typed": typed, "wrong": wrong, "choices": choices}
     return render_template("console/ledger.html", last=last_attempts_of(found.rows), **values)
 
 
@@ -75,13 +82,26 @@ def _show(message_id: int, form: Form) -> str:
         "console/message.html",
         form=form,
         message=found,
+        answers=answers_to(message_id, found["phone_number"], ANSWERS),
+        answered_by=answered_by(message_id, found["phone_number"]),
         sent_alone=is_poison_message(found),
         mailing=mailing,
         client=client,
         no_resend=_no_resend(mailing, client),
+        events=_events(found),
+        gateways=gateway_names(),
         problems=current_problems(fleet()) if _is_to_be_sent(found, mailing) else [],
-        text=text_of_revision(mailing.id, found["text_revision"] or mailing.text_revision),
     )
+
+
+def _events(message: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The attempts, the receipts and the end of a message, each with its kind, in the order of time."""
+    timed = [(attempt.started_at, "attempt", attempt) for attempt in message["made"]]
+    if message["ended_at"]:
+        # After the attempts, whose times are of workers' clocks.
+        timed.append((max([message["ended_at"], *(at for at, *_ in timed[-1:])]), "end", None))
+    timed += [(receipt.received_at, "receipt", receipt) for receipt in message["receipts"]]
+    return [(kind, event) for _, kind, event in sorted(timed, key=itemgetter(0))]
 
 
 def _is_to_be_sent(message: Mapping[str, Any], mailing: MailingRow) -> bool:
@@ -113,6 +133,8 @@ def _wanted(typed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
             wrong.append(field)
     if typed["status"] in list(MessageStatus):
         wanted["status"] = MessageStatus(typed["status"])
+    if typed["delivery"] in list(Delivery):
+        wanted["delivery"] = Delivery(typed["delivery"])
     for name in ("since", "until"):
         if typed[name]:
             moment = local_moment(typed[name], request.args.get("zone", "UTC"))

@@ -20,7 +20,8 @@ def pending_work(fleet: Fleet) -> PendingWork:
     late = overdue.since is not None and (
         not fleet.alive or (fleet.now - overdue.since).total_seconds() > START_TOLERANCE
     )
-    clients = {mailing_id: count_audience(mark).clients for mailing_id, mark in overdue.marks.items()} if late else {}
+    recipients = overdue.recipients if late else {}
+    clients = {mailing_id: count_audience(one).clients for mailing_id, one in recipients.items()}
     return PendingWork(waiting_messages(), overdue, clients)
 
 

@@ -12,6 +12,7 @@ from werkzeug import Response
 from api.console.blueprint import blp
 from api.console.flash_messages import Notice, set_notice, take_notice
 from api.console.forms import Form, check_unchanged
+from api.console.text_lists import split_list
 from api.gateways.queries import gateways_after
 from api.message_routes import queries, services
 from api.message_routes.schemas import RouteBody
@@ -119,14 +120,9 @@ def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": values.get("name", ""),
         "gateways": gateways,
-        "prefixes": _split(values.get("prefixes", "")),
-        "operator_codes": _split(values.get("operator_codes", "")),
+        "prefixes": split_list(values.get("prefixes", "")),
+        "operator_codes": split_list(values.get("operator_codes", "")),
     }
-
-
-def _split(text: str) -> list[str]:
-    """Digits between blanks, commas or semicolons; a plus sign before them does no harm."""
-    return [part.removeprefix("+") for part in re.split(r"[\s,;]+", text) if part]
 
 
 def _show(form: Form, route: Mapping[str, Any] | None = None) -> tuple[str, int]:

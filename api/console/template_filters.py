@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from flask import Flask
 from flask_babel import format_decimal, format_percent, gettext, ngettext
@@ -14,9 +15,19 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from api.console.labels import FIELDS, MEANINGS, gateway_label, label, translated
+from api.console.labels import (
+    DELIVERY_MEANINGS,
+    FIELDS,
+    MEANINGS,
+    UNDELIVERED_MEANINGS,
+    gateway_label,
+    label,
+    translated,
+)
 from api.console.reasons import event_detail, gateway_response, provider_code, reason, reason_text
+from api.console.rule_words import local_window, rule_value, weekdays
 from api.http.fields import rfc_3339
+from api.mailings.written_rules import written_time
 
 STYLES = {"datetime": "%Y-%m-%d %H:%M:%S UTC", "minute": "%Y-%m-%d %H:%M UTC", "time": "%H:%M:%S UTC"}
 """Formats of times; datetimes.js has the same."""
@@ -29,7 +40,7 @@ ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
 
 
 def register_template_filters(app: Flask) -> None:
-    """Adds the filters and the globals `meanings` (of a message's statuses) and `field_names` to templates."""
+    """Adds the filters, and the globals `field_names` and the meanings of statuses and deliveries, to templates."""
     filters: dict[str, Callable[..., str]] = {
         "number": number,
         "about": about,
@@ -42,7 +53,11 @@ def register_template_filters(app: Flask) -> None:
         "excerpt": excerpt,
         "linked": linked,
         "isolated": isolated,
+        "whom": whom,
         "label": label,
+        "local_window": local_window,
+        "time_of_day": written_time,
+        "weekdays": weekdays,
         "gateway_label": gateway_label,
         "translated": translated,
         "event_detail": event_detail,
@@ -55,6 +70,8 @@ def register_template_filters(app: Flask) -> None:
         app.add_template_filter(_anew(written), name)
     app.jinja_env.globals["field_names"] = FIELDS
     app.jinja_env.globals["meanings"] = MEANINGS
+    app.jinja_env.globals["delivery_meanings"] = DELIVERY_MEANINGS
+    app.jinja_env.globals["undelivered_meanings"] = UNDELIVERED_MEANINGS
 
 
 def _anew(written: Callable[..., str]) -> Callable[..., str]:
@@ -94,8 +111,8 @@ def percent(part: int, whole: int) -> str:
 
 
 def phone(value: int) -> str:
-    """A phone number in international format."""
-    return f"+{value}"
+    """A phone number in international format; that of a message may be erased."""
+    return f"+{value}" if value else gettext("erased number")
 
 
 def duration(seconds: float) -> str:
@@ -132,6 +149,8 @@ def term(value: object, name: str) -> str:
             return moment(datetime.fromisoformat(value))
         except ValueError:
             return value  # an invalid time, as typed
+    if (ruled := rule_value(name, value)) is not None:
+        return ruled
     return label(str(value)) if name == "on_unknown" else str(value)
 
 
@@ -143,6 +162,13 @@ def linked(text: str) -> Markup:
         parts += [escape(text[end : found.start()]), link.format(found[0])]
         end = found.end()
     return Markup("").join([*parts, escape(text[end:])])
+
+
+def whom(mailing: Mapping[str, Any]) -> str:
+    """For whom a mailing or a draft is: its mark, its segment, or the number of its saved segment."""
+    if mailing.get("segment_id"):
+        return gettext("segment %(id)s", id=mailing["segment_id"])
+    return str(mailing.get("mark") or mailing.get("segment") or "–")
 
 
 def isolated(text: str) -> Markup:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_clients, add_mailing, add_running_mailing, execute, value
+from tests.inbound import add_inbound_message
 
 LAST_PHONE = "SELECT max(phone_number) FROM client"
 
@@ -39,7 +40,10 @@ def a_client(ledger: Connection) -> Filled:
 def a_change_of_a_client(ledger: Connection) -> Filled:
     (client_id,) = add_clients(ledger, 1)
     return Filled(
-        f"/clients/{client_id}/edit/", "Save", lambda page: page.get_by_label("Tag").fill("changed"), "Operator code"
+        f"/clients/{client_id}/edit/",
+        "Save",
+        lambda page: page.get_by_label("Tag", exact=True).fill("changed"),
+        "Operator code",
     )
 
 
@@ -147,6 +151,27 @@ def a_decision(ledger: Connection) -> Filled:
     )
 
 
+def an_inbound_message(ledger: Connection) -> int:
+    add_clients(ledger, 1)
+    return add_inbound_message(ledger, phone_number=value(ledger, LAST_PHONE))
+
+
+def a_reading(ledger: Connection) -> Filled:
+    return Filled(f"/inbox/{an_inbound_message(ledger)}/", "Mark as read")
+
+
+def an_unreading(ledger: Connection) -> Filled:
+    message_id = an_inbound_message(ledger)
+    execute(ledger, "UPDATE inbound_message SET read_at = now(), read_by = 'anna' WHERE id = %s", message_id)
+    return Filled(f"/inbox/{message_id}/", "Mark as unread")
+
+
+def an_answer(ledger: Connection) -> Filled:
+    return Filled(
+        f"/inbox/{an_inbound_message(ledger)}/", "Send the answer", lambda page: page.get_by_label("Text").fill("Yes")
+    )
+
+
 FORMS: dict[str, Callable[[Connection], Filled]] = {
     "new client": a_client,
     "edit client": a_change_of_a_client,
@@ -166,5 +191,8 @@ FORMS: dict[str, Callable[[Connection], Filled]] = {
     "retry failed": retried("failed"),
     "retry unknown": retried("unknown"),
     "decide": a_decision,
+    "mark as read": a_reading,
+    "mark as unread": an_unreading,
+    "answer": an_answer,
 }
 """Every form that writes; tests/integration/api/test_single_submit.py sees that there are no others."""

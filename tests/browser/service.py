@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,11 +13,10 @@ from urllib.parse import quote
 
 import requests
 
-from sandbox.parent_death_signal import die_with_parent
 from sandbox.simulated_gateway.client import SandboxGateway
-from tests.acceptance.sandbox_launcher import free_port
+from tests import commands
 from tests.acceptance.worker_fleet import Fleet
-from tests.database import ROOT
+from tests.ports import free_port
 from tests.waiting import eventually
 
 API_KEY = "the-key-of-an-admin-in-browser-tests"
@@ -60,6 +57,11 @@ class Service:
         return f"{self.post('/v1/sign-in-link/create/', key=key)['path']}&next={quote(path)}"
 
 
+def opt_out_url(url: str) -> str:
+    """The address of the pages for recipients of the API at an address: a host of its own, at the same port."""
+    return url.replace("127.0.0.1", "localhost")
+
+
 @contextmanager
 def start_service(folder: Path, database_url: str, **settings: str) -> Iterator[Service]:
     """The service, for as long as the block lasts. Logs go to `folder`; `settings` are the worker's and the API's."""
@@ -75,16 +77,11 @@ def start_service(folder: Path, database_url: str, **settings: str) -> Iterator[
 def start_api(folder: Path, database_url: str, **settings: str) -> Iterator[str]:
     """The API, which answers; yields its address."""
     port = free_port()
-    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **SETTINGS, **settings}
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", f"127.0.0.1:{port}"]
+    links = {"OPT_OUT_URL": opt_out_url(f"http://127.0.0.1:{port}")}
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **links, **SETTINGS, **settings}
+    command = ["gunicorn", "--config", "python:api.gunicorn", "--bind", f"127.0.0.1:{port}", "api:create_app()"]
     with (folder / "api.log").open("wb") as log, ExitStack() as stack:
-        api = subprocess.Popen(
-            die_with_parent([*command, "api:create_app()"], signal.SIGTERM),
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
+        api = commands.start(command, environment, log, signal.SIGTERM)
         stack.callback(api.wait)
         stack.callback(api.terminate)
         url = f"http://127.0.0.1:{port}"
@@ -98,7 +95,7 @@ def start_worker(
 ) -> Iterator[Service]:
     """A worker beside an API at that address: then the service is whole."""
     with Fleet(folder, database_url, gateway.url, gateway.token) as fleet:
-        fleet.start(**settings)
+        fleet.start(**{"OPT_OUT_URL": opt_out_url(url), **settings})
         yield Service(url, database_url, gateway, fleet)
 
 

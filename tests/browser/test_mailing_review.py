@@ -122,3 +122,12 @@ def test_a_warning_is_confirmed_before_the_button_works(at: Open, ledger: Connec
     page.get_by_label("No client has its mark").check()
     page.get_by_role("button", name="Send to 0 clients now").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Mailing")
+
+
+def test_characters_that_look_alike_are_replaced_by_a_button(in_berlin: Page) -> None:
+    in_berlin.goto("/mailings/new/")
+    text = in_berlin.get_by_label("Text", exact=True)
+    text.fill("Sаle – “50 %”\nHello {{ first_name | default: 'you' }}")
+    in_berlin.get_by_role("button", name="Replace them").click()
+    expect(text).to_have_value("Sale - \"50 %\"\nHello {{ first_name | default: 'you' }}")
+    expect(in_berlin.get_by_role("button", name="Replace them")).to_have_count(0)

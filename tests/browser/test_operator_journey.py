@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.gateways.base import InboundPart
 from tests.browser.conftest import PATIENCE, Open
 from tests.browser.service import Service
 from tests.factories import add_clients, value
+from tests.inbound import forward
 from tests.long_variations import few_of
 
 expect.set_options(timeout=PATIENCE)
@@ -44,7 +46,7 @@ def test_from_an_empty_installation_to_a_delivered_mailing_without_documentation
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Moscow")
     page.get_by_label("Phone number").fill("+79001234567")
     page.get_by_label("Operator code").fill("917")
-    page.get_by_label("Tag").fill("first")
+    page.get_by_label("Tag", exact=True).fill("first")
     page.get_by_role("button", name="Add the client").click()
     expect_text(page, "The operator code must occur in the phone number.")
     page.get_by_label("Operator code").fill("900")
@@ -85,7 +87,7 @@ def test_somebody_signs_in_with_a_key_and_out_again(at: Open, service: Service) 
     expect_text(page, "Unknown, expired or revoked API key")
     page.get_by_label("Key").fill(service.key("operator"))
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_label("Tag")).to_have_value("vip")
+    expect(page.get_by_label("Tag", exact=True)).to_have_value("vip")
     expect_text(page, "operator in tests")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -107,7 +109,10 @@ def test_a_viewer_looks_and_is_offered_nothing_else(at: Open, service: Service, 
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
         offered = page.locator("main").locator("a.btn, button").all_inner_texts()
-        assert set(map(str.strip, offered)) <= {"Search", "Export", "Messages and attempts", "Ledger as CSV"}
+        assert set(map(str.strip, offered)) <= {
+            *("Search", "Export", "Messages and attempts", "Ledger as CSV", "Conversation"),
+            *("Segments", "Fields", "Templates", "Plan", "Suppressions", "Consents"),
+        }
     page.goto(f"/mailings/{mailing_id}/pause/")
     expect_text(page, "Your role does not allow that")
 
@@ -183,16 +188,16 @@ def test_a_test_goes_to_one_client(at: Open, service: Service, ledger: Connectio
 def test_a_client_is_found_changed_and_removed(at: Open, ledger: Connection) -> None:
     add_clients(ledger, 2, tag="removable", operator_code="90")
     page = at("/clients/")
-    page.get_by_label("Tag").fill("removable")
+    page.get_by_label("Tag", exact=True).fill("removable")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("table").get_by_role("link")).to_have_count(2)
     phone = page.get_by_role("table").get_by_role("link").first.inner_text()
-    page.get_by_label("Tag").fill("")
+    page.get_by_label("Tag", exact=True).fill("")
     page.get_by_label("Phone number begins with").fill(phone)
     page.get_by_role("button", name="Search").click()
     page.get_by_role("table").get_by_role("link").click()
     page.get_by_role("link", name="Edit").click()
-    page.get_by_label("Tag").fill("gone soon")
+    page.get_by_label("Tag", exact=True).fill("gone soon")
     page.get_by_role("button", name="Save").click()
     expect_text(page, "gone soon")
     page.get_by_role("link", name="Remove").click()
@@ -217,7 +222,12 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     page.get_by_role("button", name="Check the file").click()
     expect_text(page, "Columns missing in line 1:")
     expect_text(page, "tag")
-    file.write_bytes((header + rows).encode("cp1251"))
+    page.get_by_label("Label", exact=True).select_option(label="Tag")
+    page.get_by_role("button", name="Check again").click()
+    expect_text(page, "There is nothing to import")
+    file.write_bytes(
+        (header + rows).replace("Time zone\r", "Time zone;City\r").replace("Moscow\r", "Moscow;5\r").encode("cp1251")
+    )
     page.get_by_label("File", exact=True).set_input_files(file)
     expect(page.get_by_text("Columns missing in line 1:")).to_have_count(0)
     page.get_by_label("Country of phone numbers without a country code").select_option(label="Russia")
@@ -226,10 +236,14 @@ def test_clients_are_imported_after_a_look_and_what_was_left_out_goes_back_in(
     expect_text(page, "Windows-1251")
     expect_text(page, "The operator code must occur in the phone number.")
     assert value(ledger, "SELECT count(*) FROM client WHERE phone_number = 79000000777") == 0
+    page.get_by_label("City", exact=True).select_option(label="new: a number")
+    expect(page.get_by_role("button", name="Import", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Check again").click()
     page.get_by_role("button", name="Import", exact=True).click()
     expect_text(page, "The file is imported.")
     numbers = "SELECT array_agg(phone_number ORDER BY id) FROM client WHERE tag = 'imported'"
     assert value(ledger, numbers) == [79000000777, 79000000779]
+    assert value(ledger, "SELECT attributes->'city' FROM client WHERE phone_number = 79000000777") == 5
     with page.expect_download() as download:
         page.get_by_role("button", name="Download skipped rows").click()
     download.value.save_as(rejected)
@@ -289,6 +303,26 @@ def test_a_page_is_used_by_keyboard(at: Open) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_label("Phone number")).to_be_focused()
+
+
+def test_what_a_recipient_writes_is_read_and_answered(at: Open, ledger: Connection) -> None:
+    add_clients(ledger, 1)
+    number = value(ledger, "SELECT max(phone_number) FROM client")
+    page = at("/inbox/")
+    forward(ledger, InboundPart(sender=f"+{number}", recipient="1001", text="When does it begin?"))
+    page.get_by_role("link", name="When does it begin?").click()  # the worker has put it together, the list is live
+    page.get_by_role("button", name="Mark as read").click()
+    expect(page.get_by_role("button", name="Mark as unread")).to_be_visible()
+
+    page.get_by_label("Text").fill("В шесть часов вечера.")
+    expect_text(page, "UCS-2 because of")
+    page.get_by_role("button", name="Send the answer").click()
+
+    expect_text(page, "The answer is being sent.")
+    expect(page.locator(".conversation .ours")).to_contain_text("В шесть часов вечера.")
+    expect(page.locator(".conversation .ours")).to_contain_text("sent")
+    page.get_by_role("link", name="answered").click()
+    expect_text(page, "This is an answer to:")
 
 
 def test_a_refused_token_is_said_with_what_to_do_about_it(at: Open, service: Service, ledger: Connection) -> None:

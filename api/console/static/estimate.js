@@ -1,4 +1,5 @@
 // The estimate of a mailing while a person types: the server calculates and renders it.
+import { localizeMoments } from "./datetimes.js";
 import { patch } from "./patch.js";
 
 const PAUSE = 300; // milliseconds without a key press before the server is asked
@@ -20,7 +21,10 @@ export function watchEstimate() {
       if (number !== asked) return;
       if (response.status === 401) return showError("signedOut");
       if (!response.ok) return showError("failed");
-      patch(shown, document.createRange().createContextualFragment(await response.text()));
+      const fresh = document.createRange().createContextualFragment(await response.text());
+      localizeMoments(fresh);
+      patch(shown, fresh);
+      showReplacement();
       showError("");
     } catch {
       if (number === asked) showError("failed");  // the next key asks again
@@ -31,10 +35,22 @@ export function watchEstimate() {
     shown.classList.toggle("stale", what !== "");
     for (const notice of form.querySelectorAll("[data-estimate-error]")) notice.hidden = notice.dataset.estimateError !== what;
   };
+  // Without scripts, a button at the end of the form does the same.
+  const showReplacement = () => {
+    for (const button of shown.querySelectorAll("[data-replace]")) button.hidden = false;
+  };
+  shown.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-replace]");
+    if (!button) return;
+    form.elements.text.value = button.dataset.replace;
+    form.elements.text.dispatchEvent(new Event("input", { bubbles: true }));
+    form.elements.text.focus();
+  });
   const soon = () => {
     clearTimeout(timer);
     timer = setTimeout(ask, PAUSE);
   };
   form.addEventListener("input", soon);
+  showReplacement();
   ask();
 }

@@ -1,4 +1,5 @@
-// Sends a file of clients, first to check it, then to import it, and shows the progress.
+// Sends a file of clients, first to check it, also with other fields for its columns, then to import it, and shows the
+// progress.
 export function watchImport() {
   const form = document.querySelector("form[data-import]");
   if (!form) return;
@@ -8,6 +9,8 @@ export function watchImport() {
   const bar = form.querySelector("progress");
   const result = form.querySelector("[data-import-result]");
   let busy = false;
+  // What was chosen for columns, by their names. It applies to every file that has them.
+  const chosen = new Map();
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -18,7 +21,14 @@ export function watchImport() {
     if (button) take(button.dataset.importStep);
   });
   // What is shown is of the file as it was chosen. The same one again, as after a correction, is a choice too.
-  form.addEventListener("change", () => result.replaceChildren());
+  form.addEventListener("change", (event) => {
+    const column = event.target.dataset.importColumn;
+    if (column !== undefined) {
+      chosen.set(column, event.target.value);
+      // What is shown is not what an import would do now.
+      for (const button of result.querySelectorAll("button:not([data-import-step=check])")) button.remove();
+    } else result.replaceChildren();
+  });
   form.elements.file.addEventListener("click", () => {
     form.elements.file.value = "";
     result.replaceChildren();
@@ -47,8 +57,7 @@ export function watchImport() {
   function send(file, step) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
-      const region = encodeURIComponent(form.elements.default_region.value);
-      request.open("POST", `${form.dataset.import}?step=${step}&default_region=${region}`);
+      request.open("POST", `${form.dataset.import}?${query(step)}`);
       request.responseType = "blob";
       request.setRequestHeader("Content-Type", kind(file));
       request.setRequestHeader("Accept", "text/html");
@@ -66,6 +75,14 @@ export function watchImport() {
       request.addEventListener("error", reject);
       request.send(file);
     });
+  }
+
+  function query(step) {
+    const values = { step, columns: JSON.stringify(Object.fromEntries(chosen)) };
+    for (const name of ["default_region", "default_timezone"]) values[name] = form.elements[name].value;
+    for (const name of ["fill", "create_fields", "remove_empty", "replace_tags"])
+      if (form.elements[name].checked) values[name] = "true";
+    return new URLSearchParams(values);
   }
 
   function kind(file) {

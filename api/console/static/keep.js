@@ -53,6 +53,7 @@ function keep(form, key) {
   const kept = recall(key);
   if (kept && !("shownAgain" in form.dataset) && !same(kept.fields, asItCame)) {
     restore(form, kept.fields);
+    form.dispatchEvent(new CustomEvent("restored", { detail: kept.fields }));
     const notice = form.querySelector("[data-typed-before]");
     notice.hidden = false;
     notice.querySelector("button").addEventListener("click", () => {

@@ -29,6 +29,9 @@ def settings(app: Flask) -> Iterator[None]:
     app.config.update(before)
 
 
+RECEIPTS = {"no_receipt_prefixes": "998, +7999", "min_delivery_percent": "40 %"}
+
+
 def text_of(api: Caller, path: str) -> str:
     """The page without tags, in one line."""
     return " ".join(re.sub(r"<[^>]*>", " ", api.get(path).text).split())
@@ -43,9 +46,11 @@ def add_by_form(api: Caller, **changes: str) -> None:
 
 def test_a_gateway_is_added_by_a_form_of_its_provider_and_listed(api: Caller, connection: Connection) -> None:
     assert '<option value="gonets">' in api.get("/gateways/new/").text
-    add_by_form(api, rate="2,5", concurrency="8", segment_price="0,05", currency="EUR", receipts="on")
+    add_by_form(api, rate="2,5", concurrency="8", segment_price="0,05", currency="EUR", **RECEIPTS)
     found = row(
-        connection, "SELECT name, address, rate, concurrency, segment_price::text, receipts FROM gateway WHERE id = 2"
+        connection,
+        "SELECT name, address, rate, concurrency, segment_price::text, receipts, no_receipt_prefixes,"
+        " min_delivery_percent FROM gateway WHERE id = 2",
     )
     assert found == {
         "name": "second",
@@ -53,7 +58,9 @@ def test_a_gateway_is_added_by_a_form_of_its_provider_and_listed(api: Caller, co
         "rate": 2.5,
         "concurrency": 8,
         "segment_price": "0.050000",
-        "receipts": True,
+        "receipts": False,
+        "no_receipt_prefixes": ["998", "7999"],
+        "min_delivery_percent": 40,
     }
     page = text_of(api, "/gateways/")
     assert "The gateway is added." in page
@@ -222,3 +229,13 @@ def test_labels_of_providers_fields_have_translations() -> None:
 
     labels = {field.label for provider in PROVIDERS.values() for field in provider.fields}
     assert sorted(label for label in labels if label not in RUSSIAN) == []
+
+
+def test_what_a_provider_cannot_do_is_not_offered_and_is_refused(api: Caller, connection: Connection) -> None:
+    assert {"receipts", "poll_receipts"}.isdisjoint(fields_of(api.get("/gateways/new/?provider=gonets")))
+    for name in ("receipts", "poll_receipts"):
+        refused = api.post("/gateways/1/edit/", data=fields_of(api.get("/gateways/1/edit/")) | {name: "on"})
+        assert (refused.status_code, "Gonets" in refused.text) == (422, True)
+    twilio = api.get("/gateways/new/?provider=twilio").text
+    assert 'name="receipts"' in twilio
+    assert 'name="poll_receipts"' in twilio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import json
 import re
 from typing import Any
 
@@ -48,13 +49,14 @@ def test_a_check_shows_how_the_file_is_understood_and_what_the_import_will_do(
     shown = words(answer)
     assert answer.status_code == 200
     for told in (
-        *("Пока ничего не импортировано", "Windows-1251", "точка с запятой", "Неиспользуемые столбцы Имя"),
+        *("Пока ничего не импортировано", "Windows-1251", "точка с запятой"),
         *("Строк в файле 4", "Добавлен", "Пропущено 3", "Пустых строк 1", "постоянные", "Анна"),
         "2 Часовой пояс Укажите часовой пояс по базе IANA, например Europe/Moscow. 3, 4",
         "1 Номер телефона Тот же номер телефона, что в строке 2. 5",
     ):
         assert told in shown, told
     assert 'data-import-step="import"' in answer.text
+    assert selects(answer)["Имя"] == "name"
     assert factories.value(connection, "SELECT count(*) FROM client") == 0
     assert factories.value(connection, IMPORTS) == before
 
@@ -122,3 +124,66 @@ def test_long_lists_are_cut_with_a_note(api: Caller) -> None:
     assert "and 30 more" in words(send(api, header, language="en"))
     names = "".join(f'{{"{chr(97 + n % 26) * (n // 26 + 1)}": 1}}\n' for n in range(150)).encode()
     assert re.search(r"and \d+ more", words(send(api, names, language="en", content_type="application/x-ndjson")))
+
+
+CHOSEN = ("Телефон;Код;Метка;Пояс;Город;Прочее\r\n79161234567;916;vip;UTC;Казань;x\r\n").encode()
+
+
+def selects(answer: Answer) -> dict[str, str]:
+    """What is selected for each column."""
+    found = re.findall(r'<select[^>]*data-import-column="([^"]*)"(.*?)</select>', answer.text, re.S)
+    return {name: html.unescape(re.findall(r'value="([^"]*)" selected', options)[0]) for name, options in found}
+
+
+def choose(api: Caller, step: str, columns: dict[str, str] | str, **query: str) -> Answer:
+    text = columns if isinstance(columns, str) else json.dumps(columns)
+    parameters = {"step": step, "columns": text, **query}
+    return api.post("/clients/import/", data=CHOSEN, content_type="text/csv", query_string=parameters)
+
+
+def test_fields_are_chosen_for_columns_and_remembered_for_files_with_the_same_ones(
+    api: Caller, connection: Connection
+) -> None:
+    refused = send(api, CHOSEN)
+    assert "В строке 1 не хватает столбцов" in words(refused)
+    assert selects(refused) == {
+        **{"Телефон": "phone_number", "Код": "-", "Метка": "tag", "Пояс": "-", "Город": "-", "Прочее": "-"}
+    }
+    columns = {"Код": "operator_code", "Пояс": "timezone", "Город": "+text:город"}
+    checked = choose(api, "check", columns)
+    expected = selects(refused) | columns
+    assert selects(checked) == expected
+    assert "Казань" in words(checked)
+    assert factories.value(connection, "SELECT count(*) FROM import_mapping") == 0
+    assert "The file is imported" in words(choose(api, "import", columns))
+    found = factories.rows(connection, "SELECT operator_code, timezone, attributes FROM client")
+    assert found == [("916", "UTC", {"город": "Казань"})]
+    # The same columns in another order, without a choice.
+    again = "Прочее;Город;Метка;Пояс;Код;Телефон\r\nx;Уфа;vip;UTC;916;79161234567\r\n".encode()
+    remembered = send(api, again)
+    assert selects(remembered) == expected | {"Город": "город"}
+    assert "Обновлено 1" in words(remembered)
+    api.delete("/v1/client-field/5/", query_string={"values": "remove"})
+    assert selects(send(api, again)) == expected | {"Город": "-"}
+
+
+@pytest.mark.parametrize("columns", ["[]", "x", '{"Код": 5}', '{"Код": "+colour:x"}', '{"Код": "+text"}'])
+def test_choices_that_the_page_does_not_offer_are_refused(api: Caller, columns: str) -> None:
+    assert choose(api, "check", columns).status_code == 400
+
+
+def test_the_options_of_an_import_are_those_of_the_api(api: Caller, connection: Connection) -> None:
+    options = {"fill": "true", "default_timezone": "Europe/Moscow", "create_fields": "true", "replace_tags": "true"}
+    assert "Файл импортирован" in words(
+        api.post(
+            "/clients/import/",
+            data="Телефон;Метки;Город\r\n8 916 123-45-67;a;Казань\r\n".encode(),
+            content_type="text/csv",
+            query_string={"step": "import", "default_region": "RU", **options},
+            headers={"Accept-Language": "ru"},
+        )
+    )
+    found = factories.rows(connection, "SELECT phone_number, operator_code, timezone, tags, attributes FROM client")
+    assert found == [(79161234567, "916", "Europe/Moscow", ["a"], {"город": "Казань"})]
+    wrong = choose(api, "check", {}, default_timezone="Mars")
+    assert wrong.status_code == 400

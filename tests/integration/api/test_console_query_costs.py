@@ -24,6 +24,9 @@ A_LOOK = 2000
         "/clients/?from=9500",
         "/clients/?tag=even&from=9500",
         "/clients/?tag=nobody",
+        "/clients/?tag=rare",
+        "/clients/?tag=often&from=9500",
+        "/clients/?external_id=crm-5000",
         "/clients/?operator_code=900&from=9500",
         "/clients/?phone=7900000",
         "/clients/?phone=79000009999",
@@ -50,6 +53,11 @@ A_LOOK = 2000
         "/ledger/?mailing=123456789",
         "/ledger/?since=2026-01-01T00:00&until=2999-01-01T00:00",
         "/ledger/99999/",
+        "/inbox/",
+        "/inbox/?from=500&show=unread",
+        "/inbox/?phone=79000000005",
+        "/inbox/500/",
+        "/clients/5/conversation/",
     ],
 )
 def test_a_page_costs_what_its_rows_do(app: Flask, ledger: Connection, path: str) -> None:
@@ -72,5 +80,6 @@ def test_figures_cost_what_they_look_at(app: Flask, ledger: Connection, path: st
 
 @pytest.mark.parametrize("query", ["", "words=nobody", "status=running", "status=cancelled"])
 def test_a_page_of_mailings_costs_what_its_rows_do(app: Flask, ledger: Connection, query: str) -> None:
-    # Each has its text, its counts, and two looks for somebody whom its mark matches.
-    assert cost(app, ledger, f"/mailings/?from=2900&{query}") <= 50 * 15
+    # Each has its text, its counts, and two looks for somebody whom its mark matches. The navigation counts what is
+    # unread; how many pages that touches depends on whether autovacuum has been there.
+    assert cost(app, ledger, f"/mailings/?from=2900&{query}") <= 50 * 15 + 50
