@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from sandbox.supervisor import ROOT
+from tests.ports import free_port
 
 PATIENCE = 120.0
 """Seconds for anything here: it takes some ten where nobody else is at work."""
@@ -89,12 +89,6 @@ def launching(folder: Path) -> Iterator[Launch]:
     for launcher in launched:
         launcher.process.kill()
         launcher.process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], object]) -> None:

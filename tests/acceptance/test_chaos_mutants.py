@@ -13,13 +13,14 @@ import pytest
 
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.parallel import Job, ParallelRunner
+from tests.conftest import CopyDataFolder
 
 QUICK = (
     "lease-check-dropped",  # the rows' history
     "body-changed-on-repeat",  # the gateway's ledger
     "lost-claim-forgotten",  # attempts, and what killed the worker
     "window-forgotten",  # mailings and the database's clock
-    "rate-limit-ignored",  # moments of requests
+    "local-window-at-the-launch-only",  # the clients' time zones
 )
 """Those of `make test`."""
 
@@ -35,11 +36,13 @@ JOBS = [
 
 
 @pytest.fixture(scope="module")
-def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParallelRunner]:
+def runner(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, copy_migrated_folder: CopyDataFolder
+) -> Iterator[ParallelRunner]:
     """Runs the mutants that have been selected."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.path == request.path]
     asked = [cast(Job, item.callspec.params["job"]) for item in items]
-    with ParallelRunner(tmp_path_factory.mktemp("environments"), asked) as runner:
+    with ParallelRunner(tmp_path_factory.mktemp("environments"), asked, copy_migrated_folder) as runner:
         yield runner
 
 

@@ -20,7 +20,8 @@ import requests
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.supervisor import ROOT
 from shared.database import libpq_url
-from tests.acceptance.sandbox_launcher import Launcher, free_port, until
+from tests.acceptance.sandbox_launcher import Launcher, until
+from tests.ports import free_port
 from tests.raw_server import OK, Peer, RawServer, response
 
 OLD_TOKEN, TOKEN = "gateway-token-of-yesterday-Xq7", "gateway-token-of-today-Zp9"

@@ -19,7 +19,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.simulated_gateway.client import SandboxGateway
+from tests import commands
 from tests.acceptance.worker_process import QUICK, WorkerProcess, attempts_by_result, disagreements
+from tests.commands import Start
 from tests.conftest import Connect
 from tests.database import ROOT
 from tests.factories import (
@@ -60,14 +62,14 @@ def start_worker(clean_database: str, gateway: SandboxGateway, tmp_path: Path) -
     """Starts workers; what is still running at the end is killed."""
     started: list[WorkerProcess] = []
 
-    def start(**environment: str) -> WorkerProcess:
+    def start_one(start: Start = commands.start, /, **environment: str) -> WorkerProcess:
         given = {"DATABASE_URL": clean_database, "GATEWAY_URL": gateway.url, **QUICK, **environment}
         if "GATEWAY_TOKEN_FILE" not in given:
             given.setdefault("GATEWAY_TOKEN", TOKEN)
-        started.append(WorkerProcess(tmp_path / f"worker-{len(started)}.log", **given))
+        started.append(WorkerProcess(tmp_path / f"worker-{len(started)}.log", start, **given))
         return started[-1]
 
-    yield start
+    yield start_one
     for worker in started:
         worker.kill()
 
@@ -77,7 +79,7 @@ def messages(connection: Connection, status: str) -> int:
 
 
 def test_a_worker_that_is_told_to_stop_while_it_starts_does_so_in_order(start_worker: StartWorker) -> None:
-    worker = start_worker()
+    worker = start_worker(commands.start_cold)
     maps = Path(f"/proc/{worker.pid}/maps")
     if not maps.exists():
         pytest.skip("this system does not tell what a process has loaded")
@@ -293,7 +295,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
 def test_a_wrong_setting_ends_it_at_once_with_one_sentence(
     environment: dict[str, str], said: str, start_worker: StartWorker
 ) -> None:
-    worker = start_worker(**environment)
+    worker = start_worker(commands.start_cold, **environment)
 
     assert worker.wait() == 2
     assert worker.said.startswith(said)

@@ -29,7 +29,7 @@ HOUR = 3600.0
 
 
 def start(fleet: Fleet, error: float, **settings: float) -> None:
-    fleet.start("tests.wrong_clock_worker", CLOCK_ERROR=error, **settings)
+    fleet.start_cold("tests.wrong_clock_worker", CLOCK_ERROR=error, **settings)
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.parent_death_signal import die_with_parent
+from tests import commands
 from tests.acceptance.worker_process import QUICK
+from tests.commands import RunningCommand, Start
 from tests.database import ROOT
 from tests.waiting import PATIENCE, eventually
 
@@ -20,24 +20,18 @@ from tests.waiting import PATIENCE, eventually
 class WorkerProcess:
     """A worker that can be killed, stopped, frozen and started again. Its output is added to one log."""
 
-    def __init__(self, module: str, root: Path, environment: dict[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-m", module]
+    def __init__(self, module: str, root: Path, start: Start, environment: dict[str, str], log: Path) -> None:
+        self._module = module
         self._root = root
+        self._start = start
         self._environment = environment
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: RunningCommand | None = None
 
     def start(self) -> None:
-        """Starts it, or starts it again. To be called by a thread that stays: the process ends with it."""
+        """Starts it, or starts it again. To be called by a thread that stays: the process may end with it."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                die_with_parent(self._command, signal.SIGKILL),
-                cwd=self._root,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            self._process = self._start([self._module], self._environment, log, signal.SIGKILL, folder=self._root)
 
     @property
     def pid(self) -> int:
@@ -98,10 +92,17 @@ class Fleet:
 
     def start(self, module: str = "worker", root: Path = ROOT, /, **settings: str | float) -> WorkerProcess:
         """Starts a worker: `python -m module` in the folder `root`. A setting that is empty is not set."""
+        return self._start(module, root, commands.start, settings)
+
+    def start_cold(self, module: str, /, **settings: str | float) -> WorkerProcess:
+        """Starts a worker before whose module nothing has been imported."""
+        return self._start(module, ROOT, commands.start_cold, settings)
+
+    def _start(self, module: str, root: Path, start: Start, settings: Mapping[str, str | float]) -> WorkerProcess:
         given = {name: str(value) for name, value in settings.items()}
         environment = {name: value for name, value in {**self._settings, **given}.items() if value != ""}
         log = self._folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(WorkerProcess(module, root, environment, log))
+        self.workers.append(WorkerProcess(module, root, start, environment, log))
         self.workers[-1].start()
         return self.workers[-1]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +12,9 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.parent_death_signal import die_with_parent
 from sandbox.simulated_gateway.client import SandboxGateway
-from sandbox.supervisor import ROOT
+from tests import commands
+from tests.commands import Start
 from tests.factories import rows
 from tests.waiting import PATIENCE, eventually
 
@@ -39,17 +37,10 @@ PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFI
 class WorkerProcess:
     """`python -m worker` with no settings but those that it is given; it ends with the process that started it."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(self, log: Path, start: Start = commands.start, /, **environment: str) -> None:
         self.log = log
         with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                die_with_parent([sys.executable, "-m", "worker"], signal.SIGKILL),
-                cwd=ROOT,
-                env={**PASSED_ON, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-            )
+            self._process = start(["worker"], PASSED_ON | environment, file, signal.SIGKILL)
 
     @property
     def pid(self) -> int:

@@ -30,7 +30,7 @@ def main() -> int:
         f"seed {seed}: {options.seconds:g} seconds of faults for {options.workers} workers; logs in {folder}",
         flush=True,
     )
-    command = ("-m", "tests.chaos.mutants", options.mutant)
+    command = ("tests.chaos.mutants", options.mutant)
     size = {"seconds": options.seconds, "workers": options.workers, "rate": options.rate}
     began = time.monotonic()
     facts = run(folder, seed=seed, worker_command=command, **size)

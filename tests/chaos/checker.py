@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from tests.chaos import (
+    invariants_deliveries,
     invariants_gateways,
     invariants_mailings,
     invariants_messages,
     invariants_requests,
+    invariants_rules,
     invariants_work,
 )
 from tests.chaos.facts import Facts, Violation
@@ -25,6 +27,10 @@ INVARIANTS = {
     "edits applied": "a first attempt carries the text and the phone number as they are then",
     "changes take effect": "a pause, a cancellation and an earlier end reach within a second what has not left",
     "inside the window": "nothing is claimed, and no request starts, outside the window",
+    "inside the local window": "no request starts outside the local window of its client, whatever the workers' clocks",
+    "suppressions respected": "no claim takes a message that a recorded suppression covers, and none of them waits",
+    "caps respected": "in no period does a number get more marketing messages than a cap allows",
+    "rules explained": "only a message that a rule concerns is ended or postponed by it, and none that was accepted",
     "nothing claimed when stopped": "nothing is claimed while its mailing is paused or over",
     "lease respected": "no request starts with less lease left than it may take",
     "rate limited": "never more than its rate and 2 % in any second at a gateway",
@@ -48,6 +54,16 @@ INVARIANTS = {
     "taken where named": "the gateway that an accepting attempt names has the message, and no other has",
     "delivered once": "a gateway that deduplicates delivers a message once",
     "load returns": "once gateways are in order again, the first of each path gets its messages",
+    "deliveries conserved": "sent = awaiting + delivered + undelivered + no_receipt, at every moment",
+    "receipts kept": "a receipt that was answered with a success is stored, as often as it came",
+    "receipts applied": "no receipt is left in the queue at the end",
+    "receipts matched": "a receipt is matched to the message that it is about, and to no other gateway's",
+    "delivery folded": "the delivery is what all receipts say that the gateway knows were taken",
+    "doubts settled": "a message with a receipt is sent, and not submitted again",
+    "delivery final": "what is delivered, undelivered or given up is never awaited again",
+    "silence": "only after the deadline is a message given up that no receipt came for",
+    "forged refused": "a forged receipt is never answered with a success",
+    "verified": "the command that verifies the ledger finds nothing",
     "no crash": "no process ends unless it is told to, and then with exit status 0",
 }
 
@@ -55,15 +71,19 @@ Rule = Callable[[MessageHistory, Ledgers], Iterator[Violation]]
 
 RULES: tuple[Rule, ...] = (
     *invariants_messages.RULES,
+    *invariants_rules.RULES,
     *invariants_work.RULES,
     *invariants_requests.RULES,
     *invariants_gateways.RULES,
+    *invariants_deliveries.RULES,
 )
 RULES_OF_ALL: tuple[Callable[[Ledgers], Iterator[Violation]], ...] = (
     *invariants_mailings.RULES,
+    *invariants_rules.RULES_OF_ALL,
     *invariants_work.RULES_OF_ALL,
     *invariants_requests.RULES_OF_ALL,
     *invariants_gateways.RULES_OF_ALL,
+    *invariants_deliveries.RULES_OF_ALL,
 )
 
 

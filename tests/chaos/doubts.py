@@ -8,7 +8,9 @@ from shared.domain.reasons import ReasonCode
 from tests.chaos.facts import Attempt
 from tests.chaos.message_history import Ledgers, MessageHistory
 
-ENDED_BEFORE = (ReasonCode.MAILING_CANCELLED, ReasonCode.WINDOW_CLOSED, ReasonCode.CLIENT_REMOVED)
+ENDED_BEFORE = (
+    *(ReasonCode.MAILING_CANCELLED, ReasonCode.WINDOW_CLOSED, ReasonCode.CLIENT_REMOVED, ReasonCode.NUMBER_ERASED),
+)
 """Ends of messages that may come before there was time to ask."""
 
 
@@ -45,6 +47,8 @@ def doubts(ledgers: Ledgers) -> Doubts:
 
 def _is_settled(doubt: Attempt, history: MessageHistory) -> bool:
     if doubt.accepted or history.is_settled(doubt):
+        return True
+    if any(move.reason_code == ReasonCode.RECEIPT_CAME for move in history.moves):
         return True
     # Such a gateway delivers nothing twice: whichever attempt was accepted, the message is there once.
     return any(attempt.accepted and attempt.gateway == doubt.gateway for attempt in history.attempts.values())

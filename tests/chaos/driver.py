@@ -6,18 +6,23 @@ whatever the steps before have led to. When exactly the workers notice depends o
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import time
 from collections.abc import Callable, Mapping
 from random import Random
 
+import psycopg2
+
 from tests.chaos.api_users import ApiUsers
 from tests.chaos.environment import Environment
 from tests.chaos.fault_driver import FaultDriver
 from tests.chaos.gateway_fault_driver import GatewayFaultDriver
+from tests.chaos.invariants_messages import API
 from tests.chaos.observer import Observer
-from tests.chaos.workload import Workload
+from tests.chaos.receipt_driver import ReceiptDriver
+from tests.chaos.workload import Workload, move_clients, rename_clients, write_keyword
 
 Action = Callable[[Random], None]
 
@@ -55,20 +60,27 @@ class Driver:
         """`gateways`: their ids by name."""
         self._seed = seed
         self._observer = observer
+        self._environment = environment
         self._delayed = DelayedActions()
         self.workload = Workload(users)
         self.faults = FaultDriver(environment, self._delayed)
         self.gateway_faults = GatewayFaultDriver(environment, self._delayed, users, gateways)
+        self.receipts = ReceiptDriver(environment, self._delayed)
         self._actions: list[tuple[float, Action]] = [
             (20, self._create_mailing),
+            (8, self._rename_clients),
+            (3, self._move_clients),
+            (6, self._write_keyword),
             *self.workload.actions(),
             *self.faults.actions(),
             *self.gateway_faults.actions(),
+            *self.receipts.actions(),
         ]
 
     def drive(self, seconds: float) -> None:
         """Runs one step after another for so many seconds."""
         end = time.monotonic() + seconds
+        self.receipts.begin(Random(self._seed))
         for step in itertools.count():
             random = Random(f"{self._seed}/{step}")
             action = random.choices([action for _, action in self._actions], [weight for weight, _ in self._actions])[0]
@@ -88,6 +100,20 @@ class Driver:
         self._delayed.run_due(everything=True)
         self.faults.end()
         self.gateway_faults.end()
+
+    def _rename_clients(self, random: Random) -> None:
+        # A fault may end the connection: then there is nothing to be told.
+        with contextlib.suppress(psycopg2.Error), contextlib.closing(self._environment.connect(API)) as connection:
+            rename_clients(connection, random)
+
+    def _move_clients(self, random: Random) -> None:
+        with contextlib.suppress(psycopg2.Error), contextlib.closing(self._environment.connect(API)) as connection:
+            move_clients(connection, random)
+
+    def _write_keyword(self, random: Random) -> None:
+        with contextlib.suppress(psycopg2.Error), contextlib.closing(self._environment.connect(API)) as connection:
+            phone_number, word = write_keyword(connection, random)
+            self._environment.note("keyword", str(phone_number), word)
 
     def _create_mailing(self, random: Random) -> None:
         if self._observer.open_messages < MAX_BACKLOG:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,35 +14,47 @@ from typing import Self
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.parent_death_signal import die_with_parent
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.simulated_gateway.client import SandboxGateway
-from sandbox.supervisor import ROOT
 from shared.gateways.base import DEFAULT_GATEWAY
-from tests.acceptance.sandbox_launcher import free_port
+from tests import commands
 from tests.chaos import row_history
+from tests.chaos.api_mutants import APP
 from tests.chaos.api_users import API_KEY
-from tests.chaos.facts import AskedFor, Event, Request, Settings
+from tests.chaos.facts import AskedFor, Event, ReportedReceipt, Request, Settings
 from tests.chaos.gateways import ACCOUNTS, CREDENTIALS_KEY, HOST, NETWORK, TOKEN, SimulatedGateway, add_accounts
+from tests.commands import RunningCommand
 from tests.database import DatabaseCleaner, migrate
 from tests.fault_proxy import FaultProxy
+from tests.ports import free_port
 
-WORKER = ("-m", "tests.chaos.mutants", "unmodified")
-"""What Python is called with for a worker without a fault, which waits for less time before look-ups."""
+WORKER = ("tests.chaos.mutants", "unmodified")
+"""The arguments of `python -m` for a worker without a fault, which waits for less time before look-ups."""
 
 START_PATIENCE = 60.0
-"""Seconds until the API must have answered once."""
+"""Seconds until the API must listen."""
 
 
 class Program:
     """A process that can be started again. Its output is added to one log."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        ready: bytes,
+        start: commands.Start = commands.start,
+    ) -> None:
+        """`command` has the arguments of `python -m`; `ready` is what it logs when it is ready."""
         self.name = name
         self.log = log
+        self._ready = ready
+        self._start = start
         self._command = command
         self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: RunningCommand | None = None
         self._stop_requested = False
         self._log_start = 0
         self.frozen = False
@@ -69,7 +78,7 @@ class Program:
     @property
     def is_ready(self) -> bool:
         """Whether it has logged that it is ready."""
-        return b"worker.started" in self.log.read_bytes()[self._log_start :]
+        return self._ready in self.log.read_bytes()[self._log_start :]
 
     @property
     def available(self) -> bool:
@@ -89,15 +98,7 @@ class Program:
         self.frozen = self._stop_requested = False
         with self.log.open("ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(
-                die_with_parent(self._command, signal.SIGKILL),
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = self._start(self._command, self._environment, log, signal.SIGKILL, own_session=True)
 
     def freeze(self) -> None:
         """SIGSTOP: it stands still and does not know it."""
@@ -133,7 +134,7 @@ class Program:
 class Environment:
     """Starts everything but the API and the workers; as a context manager, it stops everything at the end.
 
-    To be used from the thread that makes it: Linux kills the processes when that thread ends.
+    To be used from the thread that makes it: Linux kills the server and the gateways when that thread ends.
     """
 
     def __init__(
@@ -143,17 +144,26 @@ class Environment:
         workers: int,
         settings: Settings | None = None,
         worker_command: Sequence[str] = WORKER,
+        copy_migrated: Callable[[Path], object] | None = None,
+        wrong_clocks: Mapping[int, float] = {},
     ) -> None:
-        """`worker_command` is what Python is called with. The logs go to `folder`."""
+        """`worker_command` has the arguments of `python -m`. The logs go to `folder`. `wrong_clocks` are the seconds by
+        which clocks of workers are fast, by their numbers.
+
+        `copy_migrated` makes a data folder whose database is migrated already, which saves the time of initdb and of
+        the migrations.
+        """
         self.folder = folder
         self.settings = settings or Settings()
         self.events: list[Event] = []
+        self._copy_migrated = copy_migrated
+        self._wrong_clocks = wrong_clocks
         self.postgres = EmbeddedPostgres(folder / "data", durable=False)
         self.token_file = folder / "token"
         self.gateways: dict[str, SimulatedGateway] = {}
         """Those that have been started, by name."""
-        self._api_port = free_port()
-        self.api_url = f"http://{HOST}:{self._api_port}"
+        self._api_address = f"{HOST}:{free_port()}"
+        self.api_url = f"http://{self._api_address}"
         self._worker_command = worker_command
         self._count = workers
         self.proxies: list[FaultProxy] = []
@@ -162,16 +172,21 @@ class Environment:
 
     def __enter__(self) -> Self:
         try:
+            if self._copy_migrated:
+                self._copy_migrated(self.postgres.folder)
             self.postgres.start()
             row_history.track_commit_times(self.postgres.url)
             self.postgres.restart()
-            migrate(self.postgres.url)
+            if not self._copy_migrated:
+                migrate(self.postgres.url)
             row_history.install(self.postgres.url)
             self._start_gateway(DEFAULT_GATEWAY)
             self.write_token(TOKEN)
             self.proxies = [self._opened.enter_context(FaultProxy(self.postgres.url)) for _ in range(self._count)]
             self.workers = self.make_workers(self._worker_command)
-            self.api = Program("api", self._api_command(), self._environment(), self.folder / "api.log")
+            for number, error in self._wrong_clocks.items():
+                self.workers[number - 1] = self._make_worker_with_wrong_clock(number, error)
+            self.api = self._make_api(APP)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -192,12 +207,24 @@ class Environment:
         return [
             Program(
                 f"chaos-{number}",
-                [sys.executable, *command],
+                command,
                 self._worker_environment(f"chaos-{number}", proxy, settings or self.settings),
                 self.folder / f"worker-{number}.log",
+                ready=b"worker.started",
             )
             for number, proxy in enumerate(self.proxies, 1)
         ]
+
+    def _make_worker_with_wrong_clock(self, number: int, error: float) -> Program:
+        name = f"chaos-{number}"
+        return Program(
+            name,
+            ["tests.chaos.wrong_clock_worker", *self._worker_command[1:]],
+            {**self._worker_environment(name, self.proxies[number - 1], self.settings), "CLOCK_ERROR": str(error)},
+            self.folder / f"worker-{number}.log",
+            ready=b"worker.started",
+            start=commands.start_cold,
+        )
 
     @property
     def gateway(self) -> SandboxGateway:
@@ -220,24 +247,26 @@ class Environment:
         """The look-ups that the gateways have received."""
         return [look_up for gateway in self.gateways.values() for look_up in gateway.look_ups()]
 
-    def start_api(self) -> None:
-        """Starts the API and waits until it answers. Raises AssertionError when it does not."""
+    def receipts(self) -> list[ReportedReceipt]:
+        """The receipts that the gateways report."""
+        return [receipt for gateway in self.gateways.values() for receipt in gateway.receipts()]
+
+    def verify(self) -> None:
+        """Has the ledger verified by the command for administrators, and records its exit status."""
+        command = ["flask", "--app", "api", "verify"]
+        with (self.folder / "verify.log").open("ab") as log:
+            status = commands.start(command, self._environment(), log, signal.SIGKILL).wait()
+        self.note("verify", detail=str(status))
+
+    def start_api(self, app: str = APP) -> None:
+        """Starts the API and waits until it listens. Raises AssertionError when it does not."""
+        self.api = self._make_api(app)
         self.api.start()
         deadline = time.monotonic() + START_PATIENCE
-        while True:
-            if self.api_answers():
-                return
+        while not self.api.is_ready:
             assert self.api.runs, self.api.log.read_text()
-            assert time.monotonic() < deadline, "the API does not answer"
+            assert time.monotonic() < deadline, "the API does not listen"
             time.sleep(0.05)
-
-    def api_answers(self) -> bool:
-        """Whether the API accepts connections."""
-        try:
-            with socket.create_connection((HOST, self._api_port), timeout=5):
-                return True
-        except OSError:
-            return False
 
     def write_token(self, token: str) -> None:
         """Writes the token that workers read next."""
@@ -257,7 +286,8 @@ class Environment:
             print(*event, file=log)
 
     def reset(self) -> None:
-        """Empties the tables and both ledgers and ends every fault. No worker may run."""
+        """Empties the tables and both ledgers, ends every fault, and kills the API. No worker may run."""
+        self.api.kill()
         with contextlib.closing(DatabaseCleaner(self.postgres.url)) as cleaner:
             cleaner.empty()
         row_history.clear(self.postgres.url)
@@ -272,10 +302,10 @@ class Environment:
         self.gateways[name] = SimulatedGateway(name, self.folder)
         self.gateways[name].start()
 
-    def _api_command(self) -> list[str]:
-        address = f"{HOST}:{self._api_port}"
-        gunicorn = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "--bind", address]
-        return [*gunicorn, "--workers", "1", "api:create_app()"]
+    def _make_api(self, app: str) -> Program:
+        bind = ["--bind", self._api_address, "--workers", "1"]
+        command = ["gunicorn", "--config", "python:api.gunicorn", *bind, app]
+        return Program("api", command, self._environment(), self.folder / "api.log", ready=b"Listening at")
 
     def _worker_environment(self, name: str, proxy: FaultProxy, settings: Settings) -> dict[str, str]:
         seconds = {
@@ -302,12 +332,13 @@ class Environment:
         }
 
     def _environment(self) -> dict[str, str]:
-        ours = ("GATEWAY_", "DATABASE_", "WORKER_", "API_", "LEASE_", "RETRY_", "CREDENTIALS_")
+        ours = ("GATEWAY_", "DATABASE_", "WORKER_", "API_", "LEASE_", "RETRY_", "CREDENTIALS_", "PUBLIC_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         own = {
             "DATABASE_URL": self.postgres.url,
             "API_KEY": API_KEY,
             "CREDENTIALS_KEY": CREDENTIALS_KEY,
+            "PUBLIC_URL": self.api_url,
             "GATEWAY_ALLOWED_NETWORKS": NETWORK,
         }
         return {**inherited, **own, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "text"}

@@ -74,6 +74,21 @@ class MessageMove(NamedTuple):
     path_id: int = 1
     gateway_id: int | None = None
     """The gateway of its last claim; of one in doubt, the gateway that may have it."""
+    delivery: str | None = None
+    delivery_reason: str | None = None
+    conflicting: bool = False
+    parts: int | None = None
+    parts_delivered: int | None = None
+    text_values: Sequence[str | None] | None = None
+
+
+class Text(NamedTuple):
+    """A row of `mailing_text`, which never changes."""
+
+    mailing_id: int
+    revision: int
+    text: str
+    fields: Sequence[str] | None = None
 
 
 class MailingMove(NamedTuple):
@@ -95,6 +110,17 @@ class MailingMove(NamedTuple):
     began_at: float
     committed_at: float
     by: str
+    listed: bool = False
+    segment_tree: Any = None
+    """The syntax tree of its segment as JSON; None for a mark."""
+    excluded_trees: Any = None
+    """What was left out when it was listed: objects with `id` and `tree`."""
+    kind: str = "marketing"
+    local_from: int | None = None
+    """Of its local window, in minutes of the day like `local_until`; None without one."""
+    local_until: int | None = None
+    local_weekdays: int | None = None
+    default_timezone: str | None = None
 
 
 class ClientMove(NamedTuple):
@@ -107,6 +133,28 @@ class ClientMove(NamedTuple):
     present: bool
     began_at: float
     committed_at: float
+    name: str | None = None
+    """The value of the field `name`."""
+    timezone: str = ""
+
+
+class SuppressionMove(NamedTuple):
+    """A row of `suppression` as a transaction left it."""
+
+    suppression_id: int
+    phone_number: int | None
+    scope: str
+    gateway_id: int | None
+    lifted: bool
+    began_at: float
+    committed_at: float
+
+
+class Cap(NamedTuple):
+    """A row of `message_cap`, at the end: at most so many marketing messages to one number in so many hours."""
+
+    messages: int
+    period_hours: int
 
 
 class BatchMove(NamedTuple):
@@ -151,6 +199,7 @@ class Attempt(NamedTuple):
     reason_code: str | None = None
     look_up: str | None = None
     """What a look-up before the submission had said, if the reason is another one."""
+    provider_message_id: str | None = None
 
     @property
     def looked_up(self) -> LookUp | None:
@@ -194,6 +243,10 @@ class GatewayFact(NamedTuple):
     gateway_id: int
     name: str
     provider: str
+    receipts: bool = False
+    """Whether it reports deliveries."""
+    receipt_url: str = ""
+    """To this address."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -239,6 +292,45 @@ class AskedFor(NamedTuple):
     gateway: str = DEFAULT_GATEWAY
 
 
+class ReportedReceipt(NamedTuple):
+    """A receipt of a gateway, as the gateway has it."""
+
+    gateway: str
+    sequence: int
+    about: str
+    """`own`; `foreign`: of a message of nobody, or of another gateway; `forged`: it must be refused."""
+    message_id: int
+    """Of the message that it is about; 0 if there is none."""
+    named_id: int
+    """Our id, as far as the receipt has it; else 0."""
+    provider_message_id: str
+    phone: int
+    state: str
+    reason: str | None
+    code: str | None
+    at: float | None
+    """When it happened, as it says."""
+    part: int | None
+    parts: int | None
+    acknowledged_at: float | None
+    """When it was answered with a success; None if it never was."""
+
+
+class StoredReceipt(NamedTuple):
+    """A receipt in the database, at the end."""
+
+    table: str
+    """`receipt`, `receipt_queue` or `receipt_orphan`."""
+    message_id: int | None
+    gateway_id: int
+    provider_message_id: str | None
+    state: str
+    reason: str | None
+    part: str | None
+    copies: int
+    """How often it came."""
+
+
 class Sample(NamedTuple):
     """One mailing in one snapshot of the database."""
 
@@ -247,6 +339,9 @@ class Sample(NamedTuple):
     audience: int
     tallied: Mapping[str, int]
     counted: Mapping[str, int]
+    tallied_deliveries: Mapping[str, int] = {}
+    """Of the sent ones."""
+    counted_deliveries: Mapping[str, int] = {}
 
 
 class Call(NamedTuple):
@@ -289,15 +384,18 @@ class Facts:
     messages: Sequence[MessageMove] = ()
     mailings: Sequence[MailingMove] = ()
     clients: Sequence[ClientMove] = ()
+    suppressions: Sequence[SuppressionMove] = ()
+    caps: Sequence[Cap] = ()
     batches: Sequence[BatchMove] = ()
     claims: Sequence[ClaimMove] = ()
     attempts: Sequence[Attempt] = ()
     """Each is there twice if it was completed later."""
-    texts: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """By mailing and revision."""
+    texts: Sequence[Text] = ()
     requests: Sequence[Request] = ()
     """The gateways' ledgers, refused requests included."""
     look_ups: Sequence[AskedFor] = ()
+    reported: Sequence[ReportedReceipt] = ()
+    stored: Sequence[StoredReceipt] = ()
     gateways: Sequence[GatewayFact] = (GatewayFact(DEFAULT_GATEWAY_ID, DEFAULT_GATEWAY, "gonets"),)
     paths: Sequence[PathMove] = ()
     samples: Sequence[Sample] = ()

@@ -13,6 +13,7 @@ from tests.chaos.facts import (
     Attempt,
     BatchMove,
     Call,
+    Cap,
     ClaimMove,
     ClientMove,
     Event,
@@ -21,20 +22,29 @@ from tests.chaos.facts import (
     MailingMove,
     MessageMove,
     PathMove,
+    ReportedReceipt,
     Request,
     Sample,
     Settings,
+    StoredReceipt,
+    SuppressionMove,
+    Text,
 )
 
 KINDS: Mapping[str, Callable[..., Any]] = {
     "messages": MessageMove,
     "mailings": MailingMove,
     "clients": ClientMove,
+    "suppressions": SuppressionMove,
+    "caps": Cap,
+    "texts": Text,
     "batches": BatchMove,
     "claims": ClaimMove,
     "attempts": Attempt,
     "requests": Request,
     "look_ups": AskedFor,
+    "reported": ReportedReceipt,
+    "stored": StoredReceipt,
     "gateways": GatewayFact,
     "paths": PathMove,
     "samples": Sample,
@@ -49,8 +59,6 @@ def save_facts(facts: Facts, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name in KINDS:
         _write(folder / f"{name}.jsonl", (fact._asdict() for fact in getattr(facts, name)))
-    texts = [{"mailing_id": key[0], "revision": key[1], "text": text} for key, text in facts.texts.items()]
-    _write(folder / "texts.jsonl", texts)
     _write(folder / "run.jsonl", [{"settings": asdict(facts.settings), "snapshots": facts.snapshots}])
 
 
@@ -60,8 +68,7 @@ def load_facts(folder: Path) -> Facts:
     given: dict[str, Any] = {
         name: [kind(**fact) for fact in _read(folder / f"{name}.jsonl")] for name, kind in KINDS.items()
     }
-    texts = {(text["mailing_id"], text["revision"]): text["text"] for text in _read(folder / "texts.jsonl")}
-    return Facts(settings=Settings(**about["settings"]), snapshots=about["snapshots"], texts=texts, **given)
+    return Facts(settings=Settings(**about["settings"]), snapshots=about["snapshots"], **given)
 
 
 def _write(file: Path, objects: Iterable[Mapping[str, Any]]) -> None:

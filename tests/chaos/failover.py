@@ -69,7 +69,7 @@ class Outcome(NamedTuple):
 
 def run_failover(folder: Path, messages: int = MESSAGES) -> Outcome:
     """Kills the gateway `default` once a tenth of the messages has been accepted."""
-    with Environment(folder, workers=2, settings=SETTINGS, worker_command=("-m", "worker")) as environment:
+    with Environment(folder, workers=2, settings=SETTINGS, worker_command=("worker",)) as environment:
         environment.add_gateways()
         for gateway in environment.gateways.values():
             gateway.client.faults(latency=LATENCY)

@@ -158,7 +158,7 @@ class FaultDriver:
 
     def restart_api(self, random: Random) -> None:
         """SIGTERM for the API, and another one."""
-        if self._environment.api.available and self._environment.api_answers():
+        if self._environment.api.available and self._environment.api.is_ready:
             self._environment.note("terminate", "api")
             self._environment.api.terminate()
             self._delayed.schedule(0.5, lambda: self._start_when_ended(self._environment.api, time.monotonic()))

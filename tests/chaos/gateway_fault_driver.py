@@ -38,7 +38,7 @@ ACCOUNT_TROUBLE: tuple[dict[str, Any], ...] = (
     {"answers": {"wrong_credentials": 1.0}},
 )
 LATENCIES = (0.0, [0.0, 0.1], [0.05, 0.4], [0.3, 0.8], [0.1, 1.2])
-SECRETS = {account.name: account.secret for account in ACCOUNTS}
+BY_NAME = {account.name: account for account in ACCOUNTS}
 
 
 class GatewayFaults:
@@ -171,7 +171,7 @@ class GatewayFaultDriver:
         if name == DEFAULT_GATEWAY:
             self._environment.write_token(token)
             return
-        change = {"credentials": {SECRETS[name]: token}}
+        change = {"credentials": BY_NAME[name].credentials(token)}
         self._until_answered(lambda: self._users.call("PUT", f"/v1/gateway/{self._ids[name]}/", change), patience)
 
     def _act(self, name: str, action: str, patience: float = 0.0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.chaos.gateways import ASKED, PLAIN
+from tests.chaos.gateways import ASKED, REPORTING
 from tests.chaos.scenario import Scenario
 from tests.factories import set_path, value
 
@@ -37,7 +37,7 @@ def failover(scenario: Scenario) -> None:
     scenario.add_launched(240, 12.0)
     scenario.until_requests(12)
     default.kill()
-    _until_given_to(scenario, ids[PLAIN.name])
+    _until_given_to(scenario, ids[REPORTING.name])
     time.sleep(0.5)
     default.start()
     if _until_given_to(scenario, ids["default"]):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote_plus, urlencode
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.simulated_gateway.client import SandboxGateway
+from sandbox.simulated_gateway.contracts.declared import TOML
 from shared.credentials import CredentialCipher
 from shared.gateways.base import DEFAULT_GATEWAY, DEFAULT_GATEWAY_ID
-from tests.chaos.facts import AskedFor, Request
-from tests.chaos.gateway import read, read_look_ups
+from tests.chaos.facts import AskedFor, GatewayFact, ReportedReceipt, Request
+from tests.chaos.gateway import read, read_callbacks, read_look_ups
 from tests.factories import add_gateway, execute, set_path
 
 TOKEN = "right"
@@ -31,19 +34,48 @@ class GatewayAccount(NamedTuple):
     provider: str
     secret: str
     """The name of its one credential."""
+    written: str = "{}"
+    """The credential, with the token put in."""
+    options: Mapping[str, str] = {}
+    receipts: bool = False
+
+    def credentials(self, token: str) -> dict[str, str]:
+        """As they are entered."""
+        return {self.secret: self.written.format(token)}
 
 
-PLAIN = GatewayAccount("plain", "gonets", "token")
-ASKED = GatewayAccount("asked", "infobip", "api_key")
-ACCOUNTS = (PLAIN, ASKED)
-"""One like `default`, and one that deduplicates and that can be asked."""
+ACCOUNT_SID = "AC" + "0" * 32
+REPORTING = GatewayAccount("reporting", "twilio", "auth_token", options={"account_sid": ACCOUNT_SID}, receipts=True)
+ASKED = GatewayAccount("asked", "infobip", "api_key", receipts=True)
+PARTS = GatewayAccount("parts", "http", "credentials", "key = {}", {"contract": TOML}, receipts=True)
+ACCOUNTS = (REPORTING, ASKED, PARTS)
+"""All report deliveries: one that does not deduplicate, like `default`, which reports none; one that deduplicates and
+that can be asked; and one that reports each part."""
 
-BODIES = {
-    "gonets": '{{"id":{id},"phone":{phone},"text":{text}}}',
-    "infobip": '{{"messages":[{{"sender":"Gonets","destinations":[{{"to":"{phone}","messageId":"{id}"}}],'
-    '"content":{{"text":{text}}}}}]}}',
-}
-"""The body of a submission by provider; the text is a JSON string."""
+CONTRACTS = {"twilio": "twilio", "infobip": "infobip", "http": "declared"}
+"""The simulated contract, by provider."""
+
+
+def body_of(gateway: GatewayFact, message_id: int, phone_number: int, text: str | None) -> str:
+    """The body of a submission, as the contract of the gateway has it."""
+    match gateway.provider:
+        case "twilio":
+            url = quote_plus(f"{gateway.receipt_url}?message={message_id}")
+            return f"To=%2B{phone_number}&From={SENDER}&Body={quote_plus(text or '')}&StatusCallback={url}"
+        case "http":
+            own = {"to": phone_number, "from": SENDER, "text": text, "ref": message_id}
+            return urlencode({**own, "callback": gateway.receipt_url})
+        case "infobip":
+            destination = {"to": str(phone_number), "messageId": str(message_id)}
+            message = {"sender": SENDER, "destinations": [destination], "content": {"text": text}}
+            webhooks = {"delivery": {"url": gateway.receipt_url}, "contentType": "application/json"}
+            return _json({"messages": [message | ({"webhooks": webhooks} if gateway.receipts else {})]})
+        case _:
+            return _json({"id": message_id, "phone": phone_number, "text": text})
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class SimulatedGateway:
@@ -95,11 +127,15 @@ class SimulatedGateway:
         """The look-ups that it has received."""
         return [AskedFor(*look_up, gateway=self.name) for look_up in read_look_ups(self._ledger)]
 
+    def receipts(self) -> list[ReportedReceipt]:
+        """The receipts that it has planned, and what came of them."""
+        return [ReportedReceipt(self.name, *callback) for callback in read_callbacks(self._ledger)]
+
 
 def add_accounts(connection: Connection, gateways: Sequence[SimulatedGateway], rate: float = 0.0) -> dict[str, int]:
     """Adds the rows of ACCOUNTS, and answers the ids of all gateways. `rate`: requests a second to each; 0 is no limit.
 
-    A third of the messages begins with each gateway: each is the first on one of three paths.
+    An equal share of the messages begins with each gateway: each is the first on one path.
     """
     urls = {gateway.name: gateway.client.url for gateway in gateways}
     cipher = CredentialCipher([CREDENTIALS_KEY])
@@ -108,9 +144,11 @@ def add_accounts(connection: Connection, gateways: Sequence[SimulatedGateway], r
         ids[account.name] = add_gateway(connection, account.name, provider=account.provider, address=urls[account.name])
         execute(
             connection,
-            "UPDATE gateway SET sender = %s, credentials = %s, rate = %s WHERE id = %s",
+            "UPDATE gateway SET sender = %s, credentials = %s, options = %s, receipts = %s, rate = %s WHERE id = %s",
             SENDER,
-            cipher.encrypt({account.secret: TOKEN}),
+            cipher.encrypt(account.credentials(TOKEN)),
+            json.dumps(account.options),
+            account.receipts,
             rate,
             ids[account.name],
         )

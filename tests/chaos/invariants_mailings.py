@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from shared.domain.statuses import MailingKind
 from shared.domain.transitions import mailing_moves
 from tests.chaos.facts import Call, ClientMove, MailingMove, Violation
 from tests.chaos.message_history import Ledgers
@@ -21,14 +22,17 @@ def reaches_its_audience(ledgers: Ledgers) -> Iterator[Violation]:
     for history in ledgers.histories.values():
         messages[history.mailing_id][history.moves[0].client_id] += 1
     for mailing_id, moves in ledgers.mailings.items():
+        if moves[0].kind == MailingKind.REPLY:
+            continue  # its messages are added one by one, to those who wrote
         start = next((move for move in moves if move.launch_started), None)
         if start is None:
             if messages[mailing_id]:
                 yield Violation("one message", "it has messages, and was never launched", None, mailing_id)
             continue
         end = next((move.committed_at for move in moves if move.launched), float("inf"))
+        listed = next((move for move in moves if move.listed), None)
         for client_id, clients in ledgers.clients.items():
-            must, may = _belongs(clients, start, end)
+            must, may = _belongs(clients, start, end) if listed is None else _is_listed(clients, start, listed, end)
             count = messages[mailing_id][client_id]
             if count > 1 or (must and not count) or (count and not may):
                 said = f"client {client_id} is {'' if may else 'not '}in its audience and has {count} messages"
@@ -84,6 +88,9 @@ def settles_last(ledgers: Ledgers) -> Iterator[Violation]:
     for history in ledgers.histories.values():
         for moment in settled.get(history.mailing_id, ()):
             before = [move for move in history.moves if move.committed_at <= moment]
+            is_reply = ledgers.mailings[history.mailing_id][0].kind == MailingKind.REPLY
+            if not before and is_reply:
+                continue
             if not before or before[-1].status in ("pending", "sending"):
                 said = "its mailing was settled while it had no end"
                 yield Violation("legal transitions", said, history.message_id, history.mailing_id)
@@ -94,7 +101,12 @@ def does_what_the_api_acknowledged(ledgers: Ledgers) -> Iterator[Violation]:
     for call in ledgers.facts.calls:
         if call.status in (200, 201, 204) and call.method != "GET":
             kind, *rest = call.path.removeprefix("/v1/").strip("/").split("/")
-            kept = {"client": _kept_with_client, "mailing": _kept, "gateway": _of_a_gateway}[kind]
+            kept = {
+                "client": _kept_with_client,
+                "mailing": _kept,
+                "gateway": _of_a_gateway,
+                "suppression": _of_a_suppression,
+            }[kind]
             if not kept(call, rest, ledgers):
                 said = f"{call.method} {call.path} was answered {call.status}, and has not happened"
                 yield Violation("acknowledged", said)
@@ -102,7 +114,7 @@ def does_what_the_api_acknowledged(ledgers: Ledgers) -> Iterator[Violation]:
 
 def is_idempotent(ledgers: Ledgers) -> Iterator[Violation]:
     """A creation that was repeated with its Idempotency-Key has happened once. (No two have the same text.)"""
-    first_texts = Counter(text for (_, revision), text in ledgers.facts.texts.items() if revision == 1)
+    first_texts = Counter(text.text for text in ledgers.facts.texts if text.revision == 1)
     answers: dict[str, set[int]] = defaultdict(set)
     for call in ledgers.facts.calls:
         if call.key and call.status == 201:
@@ -142,18 +154,56 @@ def _belongs(clients: list[ClientMove], start: MailingMove, end: float) -> tuple
 
     Who matched all the while must; who matched at some moment of it, and was not created after its beginning, may.
     """
-    matching = [client.present and start.mark in (client.tag, client.operator_code) for client in clients]
     if clients[0].began_at > start.committed_at:
         return False, False
-    meanwhile = [
-        match
-        for place, match in enumerate(matching)
-        if clients[place].began_at <= end
-        and (place + 1 == len(clients) or clients[place + 1].committed_at >= start.began_at)
-    ]
+    during = _states(clients, start.began_at, end)
+    meanwhile = [client.present and start.mark in (client.tag, client.operator_code) for client in during]
     # A change whose transaction ran into the launch may or may not have been seen by it.
     clear = clients[0].committed_at < start.began_at
     return clear and all(meanwhile), any(meanwhile)
+
+
+def _is_listed(clients: list[ClientMove], start: MailingMove, listed: MailingMove, end: float) -> tuple[bool, bool]:
+    """The same for an audience that was listed: who matched while it was must, unless they were removed since."""
+    if clients[0].began_at > start.committed_at:
+        return False, False
+    meanwhile = [_matches(client, listed) for client in _states(clients, listed.began_at, listed.committed_at)]
+    stays = all(client.present for client in _states(clients, listed.began_at, end))
+    clear = clients[0].committed_at < start.began_at
+    return clear and stays and all(meanwhile), any(meanwhile)
+
+
+def _states(clients: list[ClientMove], since: float, until: float) -> list[ClientMove]:
+    """The states of a client that could be seen at some moment of that time."""
+    return [
+        client
+        for place, client in enumerate(clients)
+        if client.began_at <= until and (place + 1 == len(clients) or clients[place + 1].committed_at >= since)
+    ]
+
+
+def _matches(client: ClientMove, listed: MailingMove) -> bool:
+    """Whether a client was in the audience of a mailing, in that state, by the conditions that were stored with it."""
+    tree = listed.segment_tree
+    whom = listed.mark in (client.tag, client.operator_code) if tree is None else _holds(tree, client)
+    return client.present and whom and not any(_holds(one["tree"], client) for one in listed.excluded_trees or ())
+
+
+def _holds(node: dict[str, Any], client: ClientMove) -> bool:
+    """Whether a condition of a run's segments holds: on tags and operator codes (tests/chaos/workload.py)."""
+    match node:
+        case {"and": nodes}:
+            return all(_holds(one, client) for one in nodes)
+        case {"or": nodes}:
+            return any(_holds(one, client) for one in nodes)
+        case {"not": one}:
+            return not _holds(one, client)
+        case {"field": name, "operator": "=", "value": value}:
+            return bool(getattr(client, name) == value)
+        case {"field": name, "operator": "in", "value": values}:
+            return getattr(client, name) in values
+        case _:
+            raise AssertionError(node)
 
 
 def _settlements(moves: list[MailingMove]) -> Iterator[float]:
@@ -183,15 +233,25 @@ def _of_a_gateway(call: Call, rest: list[str], ledgers: Ledgers) -> bool:
     return True  # its row is not recorded: what it does to messages, other rules say
 
 
+def _of_a_suppression(call: Call, rest: list[str], ledgers: Ledgers) -> bool:
+    said = call.said
+    return any(
+        move.suppression_id == said["id"]
+        and move.committed_at <= call.answered_at
+        and move.lifted == (rest[-1] == "lift")
+        for move in ledgers.suppressions[said["phone_number"]]
+    )
+
+
 def _kept(call: Call, rest: list[str], ledgers: Ledgers) -> bool:
     mailing_id = call.said["id"] if rest == ["create"] else int(rest[0])
     states = _between(ledgers.mailings[mailing_id], call)
-    texts = ledgers.facts.texts
 
     def edited(move: MailingMove) -> bool:
         wanted = (call.body or {}).get("text")
         # A mailing that was removed before its launch has taken its texts along.
-        return move.present and texts.get((mailing_id, move.text_revision), wanted) == wanted
+        text = ledgers.texts.get((mailing_id, move.text_revision))
+        return move.present and (text is None or text.text == wanted)
 
     conditions: dict[str, Condition] = {
         "pause": lambda move: move.status == "paused",

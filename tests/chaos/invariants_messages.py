@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from shared.domain.reasons import WITHOUT_TEXT
 from shared.domain.results import UNCOUNTED
 from shared.domain.transitions import Actor, message_moves
 from shared.gateways.base import DEFAULT_GATEWAY_ID
 from tests.chaos.facts import DELETED, Attempt, MailingMove, MessageMove, Violation
-from tests.chaos.message_history import CLOCK, Ledgers, MessageHistory
+from tests.chaos.message_history import CLOCK, POSTPONED, RULED_OUT, Ledgers, MessageHistory
 
 CERTAIN = ("failed", "expired", "cancelled")
 """Ends that mean: not delivered."""
@@ -19,9 +20,10 @@ API = "gonets-api"
 
 
 def begins_pending(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """A message comes into being pending and never attempted."""
+    """A message comes into being never attempted: pending, or ended by a rule."""
     first = history.moves[0]
-    if (first.status, first.attempts) != ("pending", 0):
+    ended = first.status in CERTAIN and first.reason_code in RULED_OUT
+    if first.attempts or not (first.status == "pending" or ended):
         yield _illegal(history, f"it began as {first.status} with {first.attempts} attempts")
 
 
@@ -41,14 +43,33 @@ def makes_legal_transitions(history: MessageHistory, ledgers: Ledgers) -> Iterat
 
 
 def keeps_its_text(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """A message that was attempted keeps its text and its phone number."""
-    for before, move in zip(history.moves, history.moves[1:], strict=False):
-        if before.attempts and move.attempts and move.text_revision != before.text_revision:
-            said = f"the text of an attempted message went from {before.text_revision} to {move.text_revision}"
+    """A message that was attempted keeps its text, with its values, and its phone number."""
+    for number, (before, move) in enumerate(zip(history.moves, history.moves[1:], strict=False)):
+        earlier = history.moves[number - 1] if number else None
+        is_another = _body_of(before) != _body_of(move) and not _may_get_another_body(earlier, before, move)
+        if before.attempts and move.attempts and is_another:
+            said = f"the text of an attempted message went from {_body_of(before)} to {_body_of(move)}"
             yield Violation("same body", said, history.message_id, history.mailing_id)
         if before.attempts and move.attempts and move.phone_number != before.phone_number:
             said = "the phone number of an attempted message was changed"
             yield Violation("same body", said, history.message_id, history.mailing_id)
+
+
+def _body_of(move: MessageMove) -> tuple[int | None, Sequence[str | None] | None]:
+    return move.text_revision, move.text_values
+
+
+def _may_get_another_body(earlier: MessageMove | None, before: MessageMove, move: MessageMove) -> bool:
+    """Whether a message has never left, because its template made no text for its client.
+
+    Once it has been retried, a claim gives it a text, and a claim that is given back takes that away again.
+    """
+    if before.text_revision is None:
+        return move.status == "sending"
+    if (before.status, move.status) == ("sending", "pending") and earlier is not None:
+        return earlier.text_revision is None and _body_of(move) == (None, None) and move.attempts == earlier.attempts
+    is_retried = (before.status, move.status) == ("failed", "pending") and before.reason_code in WITHOUT_TEXT
+    return is_retried and _body_of(move) == (None, None)
 
 
 def is_claimed_when_due(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
@@ -84,8 +105,15 @@ def carries_edits(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violati
             yield Violation("nothing claimed when stopped", "it was claimed when its client had been removed", *about)
         elif before.attempts == 0 and move.phone_number != client.phone_number:
             yield Violation("edits applied", "it was first claimed with an old phone number", *about)
-        if mailing and before.attempts == 0 and move.text_revision != mailing.text_revision:
+        if before.attempts and before.text_revision is not None:
+            continue
+        if mailing and move.text_revision != mailing.text_revision:
             said = f"it was first claimed with text {move.text_revision}, and {mailing.text_revision} was the newest"
+            yield Violation("edits applied", said, *about)
+        text = ledgers.texts.get((history.mailing_id, move.text_revision or 0))
+        clients = ledgers.clients_between(move.client_id, move.began_at, move.committed_at)
+        if text and text.fields and list(move.text_values or ()) not in [[one.name] for one in clients]:
+            said = f"it was first claimed with {move.text_values}, and its client was {[one.name for one in clients]}"
             yield Violation("edits applied", said, *about)
 
 
@@ -127,7 +155,9 @@ def records_acceptance(history: MessageHistory, ledgers: Ledgers) -> Iterator[Vi
 
 
 def changes_no_attempt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Violation]:
-    """An attempt, once written, is at most completed, with an answer that came when it had been given up."""
+    """An attempt, once written, is at most completed: with an answer that came when it had been given up, and with the
+    provider's id by a receipt.
+    """
     known: dict[int, Attempt] = {}
     for attempt in history.written:
         before = known.get(attempt.number)
@@ -139,6 +169,9 @@ def changes_no_attempt(history: MessageHistory, ledgers: Ledgers) -> Iterator[Vi
             attempt.result,
             attempt.worker,
         )
+        named = before._replace(provider_message_id=attempt.provider_message_id, committed_at=attempt.committed_at)
+        if before.provider_message_id is None and before.result == "ambiguous" and attempt == named:
+            continue  # a receipt has told the provider's id
         if not (kept and attempt.present and before.duration is None and attempt.came_late):
             said = f"attempt {attempt.number} was changed or removed"
             yield Violation("attempts recorded", said, history.message_id, history.mailing_id)
@@ -253,7 +286,14 @@ def _from_pending(before: MessageMove, move: MessageMove, ledgers: Ledgers) -> s
         case "sending" | "sent":
             return None  # what a claim may take and what an acceptance proves, other rules say
         case "pending":
-            return None if _by_person(move) else "nothing was to be done with it"
+            postponed = {before.reason_code, move.reason_code} & set(POSTPONED)
+            return None if _by_person(move) or postponed else "nothing was to be done with it"
+    if move.reason_code in RULED_OUT:  # whether the rule concerns it, invariants_rules.py says
+        return (
+            None
+            if move.in_doubt == (move.status == "unknown")
+            else "what is in doubt ends as unknown, and nothing else"
+        )
     mailing = ledgers.mailing_at(move.mailing_id, move.committed_at)
     closed = mailing is not None and move.began_at >= mailing.end_datetime - CLOCK
     client = ledgers.client_at(move.client_id, move.committed_at)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from tests.chaos.facts import Request, Violation
-from tests.chaos.gateways import BODIES
+from tests.chaos.gateways import body_of
 from tests.chaos.message_history import CLOCK, Claim, Ledgers, MessageHistory
+from tests.chaos.texts import filled
 from worker.lanes.send_permits import VALID_SECONDS
 
 MORE_THAN_THE_PACE = 1.02
@@ -21,6 +21,10 @@ WAY = 0.005
 
 CODES_OF_INFOBIP = {"accepted": ("26",), "duplicate": ("23",), "refused": ("21",), "answer": ("6", "10", "11", "12")}
 """The codes of its messages that come with the status 200, by the outcome of the request."""
+
+CODES_OF_TWILIO = ("20001", "20003", "20005", "20404", "20429", "20500", "20503", "21211", "21606", "21610", "21611")
+CODES_OF_DECLARED = tuple(map(str, range(9)))
+"""The codes of their answers that are no success, and the 0 of one."""
 
 NOT_TAKEN = ("refused", "retriable", "throttled", "misconfigured", "no_credit", "unreachable")
 """Results that say: the gateway did not take it."""
@@ -133,6 +137,8 @@ def _codes_of(request: Request) -> tuple[str, ...]:
     """The codes that an attempt may have of a request: its status; the body's, of a success with another code."""
     if request.contract == "infobip":
         return (str(request.status), *CODES_OF_INFOBIP.get(request.outcome, ()))
+    if request.contract in ("twilio", "declared"):
+        return (str(request.status), *(CODES_OF_TWILIO if request.contract == "twilio" else CODES_OF_DECLARED))
     return (str(request.status), "7") if request.outcome == "refused" else (str(request.status),)
 
 
@@ -228,10 +234,9 @@ def _end(history: MessageHistory, request: Request, claim: Claim | None) -> floa
 
 
 def _expected_hash(history: MessageHistory, request: Request, claim: Claim, ledgers: Ledgers) -> str:
-    text = ledgers.facts.texts.get((history.mailing_id, claim.text_revision or 0))
-    body = BODIES[ledgers.gateways[request.gateway].provider].format(
-        id=history.message_id, phone=claim.phone_number, text=json.dumps(text, ensure_ascii=False)
-    )
+    text = ledgers.texts.get((history.mailing_id, claim.text_revision or 0))
+    said = None if text is None else filled(text, claim.text_values)
+    body = body_of(ledgers.gateways[request.gateway], history.message_id, claim.phone_number, said)
     return sha256(body.encode()).hexdigest()
 
 

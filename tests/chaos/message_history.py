@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
+from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import DEFAULT_GATEWAY
 from tests.chaos.facts import (
@@ -22,12 +23,27 @@ from tests.chaos.facts import (
     MailingMove,
     MessageMove,
     PathMove,
+    ReportedReceipt,
     Request,
     Stall,
+    StoredReceipt,
+    SuppressionMove,
 )
 
 CLOCK = 0.002
 """Seconds that two readings of the machine's clock, each rounded in its own way, may disagree by."""
+
+RULED_OUT = (
+    ReasonCode.SUPPRESSED,
+    ReasonCode.NO_CONSENT,
+    ReasonCode.TIMEZONE_UNKNOWN,
+    ReasonCode.NO_LOCAL_TIME,
+    ReasonCode.OVER_CAP,
+)
+"""Why a rule ends a message, when its mailing is launched or when it is claimed."""
+
+POSTPONED = (ReasonCode.OUTSIDE_LOCAL_WINDOW, ReasonCode.OVER_CAP)
+"""Why a rule lets a message wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class Claim:
     phone_number: int
     text_revision: int | None
     ended: MessageMove | None
+    text_values: Sequence[str | None] | None = None
     gateway: str = DEFAULT_GATEWAY
 
     @property
@@ -121,6 +138,11 @@ class Ledgers:
         self.clients: dict[int, list[ClientMove]] = defaultdict(list)
         for client in facts.clients:
             self.clients[client.client_id].append(client)
+        self.suppressions: dict[int, list[SuppressionMove]] = defaultdict(list)
+        """By phone number: the moves of all suppressions of it."""
+        for suppression in facts.suppressions:
+            self.suppressions[suppression.phone_number or 0].append(suppression)
+        self.texts = {(text.mailing_id, text.revision): text for text in facts.texts}
         self.gateways: dict[str, GatewayFact] = {gateway.name: gateway for gateway in facts.gateways}
         self.gateway_names = {gateway.gateway_id: gateway.name for gateway in facts.gateways}
         self.paths: dict[int, list[PathMove]] = defaultdict(list)
@@ -130,6 +152,15 @@ class Ledgers:
         """By message."""
         for look_up in facts.look_ups:
             self.look_ups[look_up.id].append(look_up)
+        self.reported: dict[int, list[ReportedReceipt]] = defaultdict(list)
+        """By the message that they are about, or claim to be about."""
+        for receipt in facts.reported:
+            self.reported[receipt.message_id or receipt.named_id].append(receipt)
+        self.stored: dict[int, list[StoredReceipt]] = defaultdict(list)
+        """Those of the table `receipt`, by their message."""
+        for stored in facts.stored:
+            if stored.table == "receipt":
+                self.stored[stored.message_id or 0].append(stored)
         self.histories = _histories(facts, self.gateway_names)
         self.claims: dict[int, list[ClaimMove]] = defaultdict(list)
         """The rows of each claim."""
@@ -156,6 +187,12 @@ class Ledgers:
         moves = self.clients[client_id]
         place = bisect_right(moves, moment, key=attrgetter("committed_at"))
         return moves[place - 1] if place else None
+
+    def clients_between(self, client_id: int, since: float, until: float) -> list[ClientMove]:
+        """The client as it could be seen in that time."""
+        moves = self.clients[client_id]
+        first = max(0, bisect_right(moves, since, key=attrgetter("committed_at")) - 1)
+        return moves[first : bisect_right(moves, until, key=attrgetter("committed_at"))]
 
     def deduplicates(self, gateway: str) -> bool:
         """Whether a gateway does not deliver a repeat."""
@@ -192,6 +229,16 @@ class Ledgers:
         for look_up in self.look_ups[message_id]:
             said = f"{'has it' if look_up.taken else 'does not have it'}, {look_up.outcome}"
             lines.append((look_up.at, f"gateway  {look_up.gateway} was asked: {said}"))
+        for receipt in self.reported[message_id]:
+            part = f" of part {receipt.part}/{receipt.parts}" if receipt.part else ""
+            named = f"named {receipt.named_id or '-'} {receipt.provider_message_id}"
+            lines.append(
+                (
+                    receipt.acknowledged_at or float("inf"),
+                    f"receipt  {receipt.gateway} {receipt.about} {receipt.sequence}: {receipt.state} "
+                    f"{receipt.reason or ''}{part} at {receipt.at}, {named}",
+                )
+            )
         for attempt in history.attempts.values():
             said = " ".join(str(value) for value in (*attempt[1:8], attempt.gateway, attempt.reason_code))
             lines.append((attempt.started_at, f"attempt  {said}"))
@@ -202,7 +249,10 @@ class Ledgers:
 def _histories(facts: Facts, names: Mapping[int, str]) -> dict[int, MessageHistory]:
     moves: dict[int, list[MessageMove]] = defaultdict(list)
     for move in facts.messages:
-        moves[move.message_id].append(move)
+        its = moves[move.message_id]
+        if its and _withdraws(its[-1], move):
+            its.pop()
+        its.append(move)
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in facts.attempts:
         attempts[attempt.message_id].append(attempt)
@@ -243,12 +293,20 @@ def _claims(moves: list[MessageMove], names: Mapping[int, str]) -> Iterator[Clai
                 phone_number=move.phone_number,
                 text_revision=move.text_revision,
                 ended=ended,
+                text_values=move.text_values,
                 gateway=names.get(move.gateway_id or 0, DEFAULT_GATEWAY),
             )
 
 
 def _same_claim(one: MessageMove, other: MessageMove) -> bool:
     return one.status == "sending" == other.status and (one.attempts, one.claim_id) == (other.attempts, other.claim_id)
+
+
+def _withdraws(before: MessageMove, move: MessageMove) -> bool:
+    """Whether a claim takes back what it has just leased: in one transaction, so that nobody ever sees the lease."""
+    together = (before.began_at, before.committed_at, before.by) == (move.began_at, move.committed_at, move.by)
+    ruled = move.reason_code in (*RULED_OUT, *POSTPONED)
+    return before.status == "sending" != move.status and together and ruled
 
 
 def _queued(moves: Sequence[BatchMove]) -> dict[int, list[Queued]]:
@@ -308,4 +366,5 @@ def _described(move: MessageMove) -> str:
     doubt = " in doubt" if move.in_doubt else ""
     reason = f" ({move.reason_code})" if move.reason_code else ""
     gateway = f" gateway {move.gateway_id}" if move.gateway_id else ""
-    return f"{move.status} attempts={move.attempts}{doubt}{gateway}{lease}{reason} by {move.by}"
+    delivery = f" {move.delivery} {move.delivery_reason or ''}" if move.delivery else ""
+    return f"{move.status}{delivery} attempts={move.attempts}{doubt}{gateway}{lease}{reason} by {move.by}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from shared.gateways import infobip
-from tests.chaos import gateway_mutations, mutations
+from tests.chaos import gateway_mutations, mutations, receipt_mutations, rule_mutations
 from worker import __main__ as worker_main
 from worker import settings
 from worker.lanes import circuit_breaker
@@ -31,6 +31,9 @@ MUTANTS = {
     "claim-committed-late": Mutant(mutations.claim_committed_late, "claim race", "claimed first"),
     "new-id-on-repeat": Mutant(mutations.new_id_on_repeat, "mixed answers", "claimed first"),
     "body-changed-on-repeat": Mutant(mutations.body_changed_on_repeat, "mixed answers", "same body"),
+    "values-not-fixed": Mutant(mutations.values_not_fixed, "mixed answers", "same body"),
+    "filled-in-anew": Mutant(mutations.filled_in_anew, "mixed answers", "same body"),
+    "values-kept-when-given-back": Mutant(mutations.values_kept_when_given_back, "stop", "edits applied"),
     "window-forgotten": Mutant(mutations.window_forgotten, "window closes", "inside the window"),
     "window-forgotten-by-senders": Mutant(mutations.window_forgotten_by_senders, "window closes", "inside the window"),
     "pause-ignored": Mutant(mutations.pause_ignored, "pause", "nothing claimed when stopped"),
@@ -71,6 +74,8 @@ MUTANTS = {
     "chunk-launched-twice": Mutant(mutations.chunk_launched_twice, "launch", "one message"),
     "client-skipped": Mutant(mutations.client_skipped, "launch", "one message"),
     "newcomers-launched": Mutant(mutations.newcomers_launched, "launch", "one message"),
+    "excluded-segment-forgotten": Mutant(mutations.excluded_segment_forgotten, "listed launch", "one message"),
+    "listed-chunk-launched-twice": Mutant(mutations.listed_chunk_launched_twice, "listed launch", "one message"),
     "audience-counted-twice": Mutant(mutations.audience_counted_twice, "launch", "conservation"),
     "settled-too-early": Mutant(mutations.settled_too_early, "stop", "legal transitions"),
     "settled-by-an-old-snapshot": Mutant(mutations.settled_by_an_old_snapshot, "retry", "final status"),
@@ -88,6 +93,41 @@ MUTANTS = {
     "account-refusals-counted": Mutant(
         gateway_mutations.account_refusals_counted, "account refused", "attempts counted"
     ),
+    "receipt-dropped": Mutant(receipt_mutations.receipt_dropped, "receipts", "receipts kept"),
+    "last-one-wins": Mutant(receipt_mutations.last_one_wins, "receipts", "delivery folded"),
+    "part-forgotten": Mutant(receipt_mutations.part_forgotten, "receipts", "delivery folded"),
+    "matched-without-the-gateway": Mutant(
+        receipt_mutations.matched_without_the_gateway, "receipts", "receipts matched"
+    ),
+    "orphan-not-adopted": Mutant(receipt_mutations.orphan_not_adopted, "receipts", "delivery folded"),
+    "adopted-without-the-lock": Mutant(receipt_mutations.adopted_without_the_lock, "receipts", "delivery folded"),
+    "doubt-not-settled": Mutant(receipt_mutations.doubt_not_settled, "receipts", "doubts settled"),
+    "silence-called-undelivered": Mutant(receipt_mutations.silence_called_undelivered, "receipts", "delivery folded"),
+    "counts-without-delivery": Mutant(receipt_mutations.counts_without_delivery, "receipts", "deliveries conserved"),
+    "wait-ended-for-all": Mutant(receipt_mutations.wait_ended_for_all, "receipts", "delivery final"),
+    "answered-before-the-commit": Mutant(mutations.unmodified, "receipts", "receipts kept"),  # a fault of the API
+    "suppressed-at-the-launch-only": Mutant(
+        rule_mutations.suppressed_at_the_launch_only, "suppressions", "suppressions respected"
+    ),
+    "suppressions-read-before-the-lease": Mutant(
+        rule_mutations.suppressions_read_before_the_lease, "suppressions", "suppressions respected"
+    ),
+    # a fault of the API
+    "suppressed-messages-left": Mutant(mutations.unmodified, "suppressions", "suppressions respected"),
+    "withdrawal-counted": Mutant(rule_mutations.withdrawal_counted, "suppressions", "legal transitions"),
+    "doubt-withdrawn-as-cancelled": Mutant(
+        rule_mutations.doubt_withdrawn_as_cancelled, "suppressions", "doubt recorded"
+    ),
+    "local-window-at-the-launch-only": Mutant(
+        rule_mutations.local_window_at_the_launch_only, "local windows", "inside the local window"
+    ),
+    "local-window-by-a-wrong-clock": Mutant(
+        rule_mutations.local_window_by_a_wrong_clock, "local windows", "inside the local window"
+    ),
+    "local-window-forgotten-by-senders": Mutant(
+        rule_mutations.local_window_forgotten_by_senders, "local window closes", "inside the local window"
+    ),
+    "cap-not-locked": Mutant(rule_mutations.cap_not_locked, "caps", "caps respected"),
     "crash-on-garbage": Mutant(mutations.crash_on_garbage, "mixed answers", "no crash"),
 }
 """By name."""
@@ -96,6 +136,7 @@ DEFAULT_MUTANTS = (
     "lease-check-dropped",
     "claim-committed-late",
     "body-changed-on-repeat",
+    "values-not-fixed",
     "window-forgotten",
     "pause-ignored",
     "changes-ignored-in-flight",
@@ -116,7 +157,11 @@ DEFAULT_MUTANTS = (
     "refusals-not-kept",
     "success-taken-for-refusal",
     "client-skipped",
+    "excluded-segment-forgotten",
     "audience-counted-twice",
+    "suppressed-at-the-launch-only",
+    "local-window-at-the-launch-only",
+    "cap-not-locked",
     "crash-on-garbage",
 )
 """One for each invariant that workers can violate."""

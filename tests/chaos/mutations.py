@@ -19,10 +19,12 @@ from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
 from shared.gateways import gonets, http_statuses
 from shared.gateways.base import SubmitResult
-from shared.sql import claims, mailings, messages
+from shared.sql import audiences, claims, mailings, messages
 from shared.sql import queue as queue_sql
-from worker import attempt_decision, attempt_recorder, loop, queue
+from shared.sql.templates import READ_VALUES
+from worker import attempt_decision, attempt_recorder, loop, message_bodies, queue
 from worker.attempt_decision import Retries, Transition
+from worker.claim_rows import ClaimedRow
 from worker.claimed_message import ClaimedMessage
 from worker.database import Database
 from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
@@ -81,7 +83,32 @@ def new_id_on_repeat() -> None:
 def body_changed_on_repeat() -> None:
     """A repeat carries the mailing's newest text."""
     newest = "(SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)"
-    edit(claims, "CLAIM", f"coalesce(text_revision, {newest})", newest)
+    _edit_claim(f"coalesce(text_revision, {newest})", newest)
+
+
+def values_not_fixed() -> None:
+    """A repeat of a template carries what its client is by then."""
+    edit(claims, "CLAIM_WITH_VALUES", "coalesce(text_values, ", "coalesce(NULL, ")
+
+
+def filled_in_anew() -> None:
+    """The values are fixed, and not used: each attempt reads those of the client."""
+    bodies_of = message_bodies.bodies_of
+
+    def bodies_of_clients(rows: list[ClaimedRow], texts: Any) -> Any:
+        with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
+            given = {"ids": [row.client_id for row in rows], "fields": ["name"], "opt_out_link": None}
+            cursor.execute(READ_VALUES, given)
+            values = dict(cursor.fetchall())
+        filled = [row._replace(text_values=row.text_values and values.get(row.client_id)) for row in rows]
+        return bodies_of(filled, texts)
+
+    vars(queue)["bodies_of"] = bodies_of_clients
+
+
+def values_kept_when_given_back() -> None:
+    """A message that was given back keeps the values of its client, as if it had been attempted."""
+    edit(claims, "RELEASE", "THEN NULL ELSE text_values END", "THEN text_values ELSE text_values END")
 
 
 def window_forgotten() -> None:
@@ -114,12 +141,12 @@ def changes_ignored_in_flight() -> None:
 def claim_without_row_lock() -> None:
     """Two workers can take the same batch, and nobody looks whether its messages are still pending."""
     _edit_take("FOR UPDATE SKIP LOCKED", "")
-    edit(claims, "CLAIM", "AND status = 'pending'", "")
+    _edit_claim("AND status = 'pending'", "")
 
 
 def attempt_not_counted() -> None:
     """A claim does not count its attempt."""
-    edit(claims, "CLAIM", "attempts = attempts + 1", "attempts = greatest(attempts, 1)")
+    _edit_claim("attempts = attempts + 1", "attempts = greatest(attempts, 1)")
 
 
 def lost_claim_forgotten() -> None:
@@ -225,7 +252,7 @@ def given_back_in_flight() -> None:
 
 def text_kept_when_given_back() -> None:
     """A message that was never attempted after all keeps the text of that day."""
-    edit(claims, "RELEASE", "CASE attempts WHEN 1 THEN NULL ELSE text_revision END", "message.text_revision")
+    edit(claims, "RELEASE", "THEN NULL ELSE text_revision END", "THEN text_revision ELSE text_revision END")
 
 
 def phone_kept_when_given_back() -> None:
@@ -290,6 +317,29 @@ def chunk_launched_twice() -> None:
     """A launch that is cut short begins its chunk again, and nothing guards against that."""
     edit(mailings, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), last_client_id)", "last_client_id")
     edit(mailings, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
+    _run_sql("DROP INDEX IF EXISTS message_0_client_id_mailing_id_key")
+
+
+def excluded_segment_forgotten() -> None:
+    """Whom a mailing leaves out is not left out."""
+    audiences.is_kept = lambda *_: ([], {})
+
+
+def listed_chunk_launched_twice() -> None:
+    """A launch of a listed audience that is cut short begins its chunk again, and nothing guards against that."""
+    edit(
+        audiences,
+        "LAUNCH_LISTED_CHUNK",
+        "DELETE FROM mailing_audience",
+        "UPDATE mailing_audience SET mailing_id = mailing_id",
+    )
+    edit(
+        audiences,
+        "LAUNCH_LISTED_CHUNK",
+        "coalesce((SELECT last_client_id FROM chunk), last_client_id)",
+        "last_client_id",
+    )
+    edit(audiences, "LAUNCH_LISTED_CHUNK", "WHEN NOT EXISTS (", "WHEN audience > 0 OR NOT EXISTS (")
     _run_sql("DROP INDEX IF EXISTS message_0_client_id_mailing_id_key")
 
 
@@ -394,6 +444,12 @@ def edit_function(name: str, old: str, new: str) -> None:
         END $$
         """
     )
+
+
+def _edit_claim(old: str, new: str) -> None:
+    """Edits the statements that lease messages, whatever their texts."""
+    for name in ("CLAIM", "CLAIM_WITH_VALUES"):
+        edit(claims, name, old, new)
 
 
 def _edit_take(old: str, new: str) -> None:

@@ -18,7 +18,13 @@ SELECT extract(epoch FROM clock_timestamp())::float8, mailing.id, audience,
         WHERE mailing_id = mailing.id GROUP BY status HAVING sum(delta) <> 0) AS tallied),
     (SELECT coalesce(jsonb_object_agg(status, messages), '{}') FROM (
         SELECT status, count(*) AS messages FROM message
-        WHERE mailing_id = mailing.id GROUP BY status) AS counted)
+        WHERE mailing_id = mailing.id GROUP BY status) AS counted),
+    (SELECT coalesce(jsonb_object_agg(delivery, messages), '{}') FROM (
+        SELECT coalesce(delivery, 'no_receipt') AS delivery, sum(delta)::bigint AS messages FROM message_count_delta
+        WHERE mailing_id = mailing.id AND status = 'sent' GROUP BY 1 HAVING sum(delta) <> 0) AS tallied),
+    (SELECT coalesce(jsonb_object_agg(delivery, messages), '{}') FROM (
+        SELECT coalesce(delivery, 'no_receipt') AS delivery, count(*) AS messages FROM message
+        WHERE mailing_id = mailing.id AND status = 'sent' GROUP BY 1) AS counted)
 FROM mailing
 WHERE launch_started_at IS NOT NULL AND (settled_at IS NULL OR settled_at > now() - interval '1 second' OR %s)
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -33,8 +33,9 @@ Job = tuple[str, str]
 class ParallelRunner:
     """Runs scenarios in the background while it is entered; those that have not begun by then are left out."""
 
-    def __init__(self, folder: Path, jobs: Iterable[Job]) -> None:
-        """What the environments write goes to folders in `folder`."""
+    def __init__(self, folder: Path, jobs: Iterable[Job], copy_migrated: Callable[[Path], object]) -> None:
+        """What the environments write goes to folders in `folder`; `copy_migrated` makes their databases."""
+        self._copy_migrated = copy_migrated
         self._results: dict[Job, Future[Checked]] = {job: Future() for job in jobs}
         self._waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in self._results:
@@ -65,7 +66,7 @@ class ParallelRunner:
         folder.mkdir()
         with contextlib.suppress(queue.Empty):
             try:
-                with Environment(folder, workers=2) as environment:
+                with Environment(folder, workers=2, copy_migrated=self._copy_migrated) as environment:
                     while True:
                         self._run(environment, self._waiting.get_nowait())
             except GonetsError as error:  # there is no environment: whoever waits for a result is told

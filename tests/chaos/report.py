@@ -10,10 +10,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from shared.domain.reasons import ReasonCode
 from tests.chaos.checker import INVARIANTS, lost, summary, unexplained_repeats
 from tests.chaos.doubts import doubts
 from tests.chaos.facts import Event, Facts, PathMove, Violation
-from tests.chaos.message_history import Ledgers
+from tests.chaos.message_history import POSTPONED, RULED_OUT, Ledgers
 
 SHOWN = 20
 """Violations described in full; the first of each invariant with everything that is known of its message."""
@@ -62,6 +63,8 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         "  settled": asked.settled,
         "  ended with their mailing or client": asked.ended,
         "  share settled of the others": round(asked.share, 4),
+        **rule_figures(ledgers),
+        **receipt_figures(ledgers),
         "snapshots checked": facts.snapshots,
         "recovery after a kill, median": round(median(recovery), 2) if recovery else None,
         "recovery after a kill, longest": round(recovery[-1], 2) if recovery else None,
@@ -69,6 +72,45 @@ def figures(facts: Facts, violations: list[Violation]) -> dict[str, Any]:
         "lost": lost(violations),
         "unexplained repeats": unexplained_repeats(violations),
         "violations": len(violations),
+    }
+
+
+def rule_figures(ledgers: Ledgers) -> dict[str, int]:
+    """What rules did to messages: those that it ended, and those that it let wait."""
+    ended = Counter(history.last.reason_code for history in ledgers.histories.values() if not history.last.in_doubt)
+    waited = Counter(
+        reason
+        for history in ledgers.histories.values()
+        for reason in {move.reason_code for move in history.moves if move.status == "pending"}
+    )
+    return {
+        "suppressions": sum(not move.lifted for move in ledgers.facts.suppressions),
+        "  lifted": sum(move.lifted for move in ledgers.facts.suppressions),
+        **{f"  messages ended as {reason}": ended[reason] for reason in RULED_OUT if ended[reason]},
+        **{f"  messages that waited, {reason}": waited[reason] for reason in POSTPONED if waited[reason]},
+    }
+
+
+def receipt_figures(ledgers: Ledgers) -> dict[str, int]:
+    """What gateways reported, and what became of it."""
+    reported = ledgers.facts.reported
+    about = Counter(receipt.about for receipt in reported)
+    deliveries = Counter(history.last.delivery for history in ledgers.histories.values())
+    settled = sum(
+        any(move.reason_code == ReasonCode.RECEIPT_CAME for move in history.moves)
+        for history in ledgers.histories.values()
+    )
+    return {
+        "receipts": len(reported),
+        "  taken": sum(receipt.acknowledged_at is not None for receipt in reported),
+        "  foreign": about["foreign"],
+        "  forged": about["forged"],
+        "  of no message": sum(row.table == "receipt_orphan" for row in ledgers.facts.stored),
+        **{
+            f"  messages {state}": deliveries[state] for state in ("delivered", "undelivered", "no_receipt", "awaiting")
+        },
+        "  messages with a contradiction": sum(one.last.conflicting for one in ledgers.histories.values()),
+        "  doubts settled by receipts": settled,
     }
 
 

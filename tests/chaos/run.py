@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -16,13 +16,18 @@ from tests.chaos.api_users import ApiUsers
 from tests.chaos.driver import Driver
 from tests.chaos.environment import WORKER, Environment, Program
 from tests.chaos.facts import Facts, Settings
+from tests.chaos.invariants_deliveries import END
 from tests.chaos.observer import Observer
+from tests.chaos.receipt_driver import OVERDUE
 from tests.chaos.retry_on_settle import RetryOnSettle
 from tests.chaos.workload import fill_directory
 from tests.waiting import eventually
 
 SETTLE_TIMEOUT = 180.0
 """Seconds after which what is not settled is taken never to be. A circuit breaker pauses for up to 30."""
+
+WRONG_CLOCKS = {2: 39_600.0}
+"""The second worker's clock is eleven hours fast."""
 
 MESSAGES_BEFORE_PARTITION = 300
 """Messages of a run until the ledger's first partition is full, and the next one begins."""
@@ -42,13 +47,21 @@ def run(
     workers: int,
     rate: float = 0.0,
     worker_command: Sequence[str] = WORKER,
+    copy_migrated: Callable[[Path], object] | None = None,
 ) -> Facts:
     """Injects faults for so many seconds, waits until every mailing is settled, and returns the facts.
 
-    `rate` is that of each gateway, in requests a second; 0 is no limit.
+    `rate` is that of each gateway, in requests a second; 0 is no limit. `copy_migrated` is that of Environment.
     """
     settings = Settings(gateway_rate=rate)
-    with Environment(folder, workers=workers, settings=settings, worker_command=worker_command) as environment:
+    with Environment(
+        folder,
+        workers=workers,
+        settings=settings,
+        worker_command=worker_command,
+        copy_migrated=copy_migrated,
+        wrong_clocks={number: error for number, error in WRONG_CLOCKS.items() if number <= workers},
+    ) as environment:
         with contextlib.closing(environment.connect()) as connection:
             fill_directory(connection)
             _leave_for_partition(connection, MESSAGES_BEFORE_PARTITION)
@@ -67,6 +80,8 @@ def run(
         driver.end_faults()
         settle(environment, users)
         users.close()
+        settle_receipts(environment)
+        environment.verify()
         stop(environment, environment.workers)
         observer.stop()
         return gather(environment, observer, users)
@@ -85,6 +100,27 @@ def settle(environment: Environment, users: ApiUsers) -> None:
                 if status == "paused":
                     users.call("POST", f"/v1/mailing/{mailing_id}/resume/").result()
             time.sleep(0.2)
+
+
+def settle_receipts(environment: Environment) -> None:
+    """Waits until all receipts are taken and applied, ends the wait for those that never come, for SETTLE_TIMEOUT."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    gateways = [gateway.client for gateway in environment.gateways.values()]
+    with contextlib.closing(environment.connect()) as connection, connection.cursor() as cursor:
+
+        def is_empty(query: str) -> bool:
+            cursor.execute(query)
+            return cursor.fetchone() is None
+
+        def wait(true: Callable[[], bool]) -> None:
+            while not true() and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+        wait(lambda: not any(gateway.callback_summary().waiting for gateway in gateways))
+        wait(lambda: is_empty("SELECT FROM receipt_queue LIMIT 1"))
+        environment.note("receipts overdue", detail=END)
+        cursor.execute(OVERDUE)
+        wait(lambda: is_empty("SELECT FROM message WHERE delivery = 'awaiting' LIMIT 1"))
 
 
 def claims_left(cursor: Cursor) -> bool:
@@ -109,9 +145,14 @@ def stop(environment: Environment, programs: Sequence[Program]) -> None:
 def gather(environment: Environment, observer: Observer | None = None, users: ApiUsers | None = None) -> Facts:
     """The facts as they are now."""
     with contextlib.closing(environment.connect()) as connection:
+        rows = row_history.read(connection)
+        rows["gateways"] = [
+            gateway._replace(receipt_url=environment.api_url + gateway.receipt_url) for gateway in rows["gateways"]
+        ]
         return Facts(
             settings=environment.settings,
-            **row_history.read(connection),
+            **rows,
+            reported=environment.receipts(),
             requests=environment.requests(),
             look_ups=environment.look_ups(),
             samples=observer.samples if observer else (),

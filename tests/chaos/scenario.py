@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from tests.chaos.api_mutants import APP, APPS
 from tests.chaos.environment import Environment, Program
 from tests.chaos.facts import Facts, Settings
 from tests.chaos.invariants_messages import API
@@ -25,6 +27,8 @@ INSERT INTO message (mailing_id, client_id, phone_number, due_at)
 SELECT %s, id, phone_number, now() + row_number() OVER (ORDER BY id) * %s * interval '1 second'
 FROM client WHERE tag = %s
 """
+
+NAME = """UPDATE client SET attributes = jsonb_build_object('name', 'Anna ' || id) WHERE tag = %s"""
 
 SET_STATUS = "UPDATE mailing SET status = %s, ended_at = CASE WHEN %s = 'cancelled' THEN now() END WHERE id = %s"
 
@@ -45,6 +49,7 @@ QUICK = Settings(
 SETTINGS = {
     "rate limit": replace(QUICK, gateway_rate=60.0, lease_seconds=2.0),
     "window closes": replace(QUICK, lease_seconds=2.0),
+    "local window closes": replace(QUICK, lease_seconds=2.0),
     "change in flight": replace(QUICK, gateway_timeout=6.0, lease_seconds=12.0),
 }
 """Of the scenarios that do not run with QUICK. Slots are taken half a second ahead, messages become due together for a
@@ -59,11 +64,12 @@ class Scenario:
         self.environment = environment
         self._settings = settings
         self.first, self.second = environment.make_workers(
-            ["-m", "tests.chaos.mutants", mutant, "--short-intervals"], settings
+            ["tests.chaos.mutants", mutant, "--short-intervals"], settings
         )
         self.api = environment.connect(API)
         self._timeout = timeout
         self._tags = itertools.count(1)
+        self._app = APPS.get(mutant, APP)
 
     def start(self, *workers: Program) -> None:
         """Starts these workers; returns when they are ready."""
@@ -71,6 +77,11 @@ class Scenario:
             worker.start()
         for worker in workers:
             wait_until_ready(worker)
+
+    def start_api(self) -> None:
+        """Starts the API, with the fault of the mutant if it is one of the API's; returns when it answers."""
+        self.environment.start_api(self._app)
+        eventually(lambda: responds(f"{self.environment.api_url}/healthz"))
 
     def add_mailing(self, messages: int, **given: Any) -> int:
         """A mailing whose time has come, to so many new clients of its own."""
@@ -96,6 +107,7 @@ class Scenario:
         """So many new clients; answers their tag."""
         tag = f"tag {next(self._tags)}"
         add_clients(self.api, clients, tag=tag)
+        execute(self.api, NAME, tag)
         return tag
 
     @contextmanager
@@ -142,6 +154,14 @@ class Scenario:
         with self.api.cursor() as cursor:
             cursor.execute(UNSETTLED)
             return cursor.fetchone() is not None or claims_left(cursor)
+
+
+def responds(url: str) -> bool:
+    """Whether there is a success at this address."""
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
 
 
 def wait_until_ready(worker: Program) -> None:

@@ -1,6 +1,7 @@
 """Short scenarios for two workers, each of which exposes some mutants. What the API would do is done by SQL here.
 
-Those with several gateways are in gateway_scenarios.py.
+Those with several gateways are in gateway_scenarios.py, those of suppressions, local windows and caps in
+rule_scenarios.py.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.chaos import gateway_scenarios
+from tests.chaos import gateway_scenarios, receipt_scenarios, rule_scenarios
 from tests.chaos.checker import check
 from tests.chaos.environment import Environment, Program
 from tests.chaos.facts import Facts, Violation
 from tests.chaos.observer import Observer
 from tests.chaos.scenario import QUICK, SETTINGS, Scenario
-from tests.factories import add_clients, add_mailing, execute, revise_text, value
+from tests.factories import add_clients, add_mailing, add_segment, execute, revise_text, value
 from tests.waiting import eventually
 
 # What the API does to messages when it changes and when it removes clients.
@@ -26,6 +27,7 @@ END_MESSAGES = """
 UPDATE message SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'cancelled' END::message_status, ended_at = now()
 WHERE status = 'pending' AND NOT EXISTS (SELECT FROM client WHERE client.id = client_id)
 """
+RENAME = "UPDATE client SET attributes = jsonb_build_object('name', 'Zoë ' || id)"
 
 # What it does when messages are retried.
 TRY_AGAIN = """
@@ -153,6 +155,7 @@ def mixed_answers(scenario: Scenario) -> None:
     )
     scenario.start(scenario.first, scenario.second)
     mailings = [scenario.add_mailing(25), scenario.add_mailing(12, on_unknown="hold")]
+    scenario.add_mailing(20, text="Hello, {{ name }}!", fields={"name": "text"})
     scenario.until_requests(10)
     for mailing_id in mailings:
         with scenario.at_once() as connection:
@@ -160,6 +163,8 @@ def mixed_answers(scenario: Scenario) -> None:
     with scenario.at_once() as connection:
         execute(connection, "DELETE FROM client WHERE id %% 2 = 0")
         execute(connection, END_MESSAGES)
+    with scenario.at_once() as connection:
+        execute(connection, RENAME)
     time.sleep(0.3)
 
 
@@ -175,20 +180,39 @@ def launch(scenario: Scenario) -> None:
         add_clients(scenario.api, 3, tag="crowd")
 
 
+def listed_launch(scenario: Scenario) -> None:
+    """A launch of a segment that leaves another one out is held up, and one of its workers is killed."""
+    scenario.start(scenario.first, scenario.second)
+    clients = add_clients(scenario.api, 14, tag="crowd")
+    execute(scenario.api, "UPDATE client SET operator_code = '79' WHERE id = ANY(%s)", clients[::4])
+    excluded = add_segment(scenario.api, "operator_code = 79")
+    with scenario.at_once() as connection:
+        execute(connection, "SELECT FROM client WHERE id = %s FOR UPDATE", clients[6])
+        with scenario.at_once() as another:
+            mailing_id = add_mailing(another, segment='tag = "crowd"', excluded=[excluded])
+        eventually(lambda: value(scenario.api, "SELECT audience FROM mailing WHERE id = %s", mailing_id))
+        execute(scenario.api, "UPDATE segment SET tree = tree #- '{value}' || '{\"value\": \"78\"}'")
+        add_clients(scenario.api, 3, tag="crowd")
+        scenario.environment.note("kill", scenario.first.signature)
+        scenario.first.kill()
+    scenario.start(scenario.first)
+
+
 def stop_in_flight(scenario: Scenario) -> None:
     """A worker is asked to stop while requests are in flight and others wait, whose text and phone numbers have just
     been changed; then another one starts.
     """
     scenario.environment.gateway.faults(latency=0.5)
     scenario.start(scenario.first)
-    mailing_id = scenario.add_mailing(12)
+    mailing_id = scenario.add_mailing(12, text="Hello, {{ name }}!", fields={"name": "text"})
     scenario.until(
         lambda: value(scenario.api, "SELECT count(*) FROM message WHERE status = 'sending'") > QUICK.concurrency
     )
     with scenario.at_once() as connection:
-        revise_text(connection, mailing_id, "Another text")
+        revise_text(connection, mailing_id, "Bye, {{ name }}!", fields={"name": "text"})
         execute(connection, "UPDATE client SET phone_number = phone_number + 1000")
         execute(connection, GIVE_NEW_PHONES)
+        execute(connection, RENAME)
     scenario.first.terminate()
     scenario.environment.note("exit", scenario.first.signature, str(scenario.first.wait(10)))
     scenario.start(scenario.second)
@@ -211,12 +235,18 @@ SCENARIOS: dict[str, Callable[[Scenario], None]] = {
     "retry": retry,
     "mixed answers": mixed_answers,
     "launch": launch,
+    "listed launch": listed_launch,
     "stop": stop_in_flight,
     "rate limit": rate_limit,
     "look-ups": gateway_scenarios.look_ups,
     "failover": gateway_scenarios.failover,
     "gateway lost": gateway_scenarios.gateway_lost,
     "account refused": gateway_scenarios.account_refused,
+    "receipts": receipt_scenarios.receipts,
+    "suppressions": rule_scenarios.suppressions,
+    "local windows": rule_scenarios.local_windows,
+    "local window closes": rule_scenarios.local_window_closes,
+    "caps": rule_scenarios.caps,
 }
 """By name."""
 

@@ -10,8 +10,14 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.gateways.base import DEFAULT_GATEWAY_ID, InboundPart
+from shared.gateways.receipt_rows import inbound_rows
+from shared.sql.inbound import ADD_INBOUND
 from tests.chaos.api_users import ApiUsers, moment
 from tests.chaos.facts import Call
+from tests.chaos.rules_workload import NO_ZONE, ZONES, RuleUsers, rules_of
+from tests.chaos.texts import TEMPLATES
+from tests.factories import add_segment
 
 AUDIENCES = {"one": 1, "few": 7, "some": 40, "many": 150, "crowd": 420}
 """Clients by tag at the beginning."""
@@ -19,13 +25,34 @@ CODES = ("900", "916")
 """Their operator codes, in turn."""
 FIRST_PHONE = 79_009_160_000
 NEW_PHONES = 79_160_000_000
-LONG = 3600.0
-"""Seconds until the end of a window that is not meant to close during a run."""
+SEGMENTS = ('tag in ("few", "some")', "operator_code = 916", 'tag = "many" and not operator_code = 916')
+"""Saved segments, whose ids are 1, 2 and so on. (tests/chaos/invariants_mailings.py evaluates such conditions.)"""
+LONG = 2400.0
+"""Seconds until the end of a window that is not meant to close during a run. Less than the hour of a cap, and than the
+time until a closed local window opens in any of ZONES: what cannot be sent in this run must not wait for it.
+"""
+
+CAP = 2
+"""Marketing messages to one number in an hour."""
+
+PHONES = [FIRST_PHONE + place * 1000 + n for place, count in enumerate(AUDIENCES.values()) for n in range(1, count + 1)]
+"""Of the clients that a run begins with."""
 
 FILL = """
-INSERT INTO client (phone_number, operator_code, tag, timezone)
-SELECT %s + n, (%s::text[])[1 + n %% 2], %s, 'Europe/Moscow' FROM generate_series(1, %s) AS n
+INSERT INTO client (phone_number, operator_code, tag, timezone, attributes)
+SELECT %s + n, (%s::text[])[1 + n %% 2], %s, (%s::text[])[1 + n %% 6], jsonb_build_object('name', 'Анна ' || n)
+FROM generate_series(1, %s) AS n
 """
+
+# Some clients get another name, and some lose theirs.
+RENAME = """
+UPDATE client
+SET attributes = CASE id %% 5 WHEN 0 THEN '{}'::jsonb ELSE jsonb_build_object('name', %(name)s || id) END
+WHERE id %% 7 = %(rest)s
+"""
+
+# Some clients move.
+MOVE = "UPDATE client SET timezone = %(timezone)s WHERE id %% 11 = %(rest)s"
 
 
 def fill_directory(connection: Connection) -> None:
@@ -33,7 +60,36 @@ def fill_directory(connection: Connection) -> None:
     with connection.cursor() as cursor:
         for place, (tag, count) in enumerate(AUDIENCES.items()):
             # Both codes occur in every number.
-            cursor.execute(FILL, (FIRST_PHONE + place * 1000, list(CODES), tag, count))
+            zones = [*ZONES, NO_ZONE]
+            cursor.execute(FILL, (FIRST_PHONE + place * 1000, list(CODES), tag, zones, count))
+        cursor.execute("INSERT INTO message_cap (messages, period_hours) VALUES (%s, 1)", (CAP,))
+    for text in SEGMENTS:
+        add_segment(connection, text)
+
+
+def rename_clients(connection: Connection, random: Random) -> None:
+    """Gives some clients another name, as the API would."""
+    with connection.cursor() as cursor:
+        cursor.execute(RENAME, {"name": random.choice(("Пётр ", "Zoë ", "🌲")), "rest": random.randrange(7)})
+
+
+def write_keyword(connection: Connection, random: Random) -> tuple[int, str]:
+    """Adds a message of a client as the API does, which stops or starts messages to them; answers the number and the
+    word.
+    """
+    phone_number, word = random.choice(PHONES), random.choice(("STOP", "Стоп!", "START"))
+    part = InboundPart(
+        sender=f"+{phone_number}", recipient="1001", text=word, provider_message_id=random.randbytes(8).hex()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_INBOUND, {"parts": inbound_rows(DEFAULT_GATEWAY_ID, [part])})
+    return phone_number, word
+
+
+def move_clients(connection: Connection, random: Random) -> None:
+    """Gives some clients another time zone, or one that nobody knows."""
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE, {"timezone": random.choice((*ZONES, NO_ZONE)), "rest": random.randrange(11)})
 
 
 class Workload:
@@ -41,6 +97,7 @@ class Workload:
 
     def __init__(self, users: ApiUsers) -> None:
         self._users = users
+        self._rules = RuleUsers(users, PHONES)
         self._mailings: list[dict[str, Any]] = []
         self._clients: list[dict[str, Any]] = []
         self._phones = itertools.count(NEW_PHONES)
@@ -61,6 +118,7 @@ class Workload:
             (6, self.add_client),
             (4, self.change_client),
             (3, self.remove_client),
+            *self._rules.actions(),
         ]
 
     def create_mailing(self, random: Random) -> None:
@@ -73,8 +131,9 @@ class Workload:
             "start_datetime": moment(now + starts_in),
             "end_datetime": moment(now + ends_in),
             "text": self._new_text(random),
-            "mark": mark,
+            **_audience(random, mark),
             "on_unknown": random.choice(("resend", "resend", "resend", "hold")),
+            **rules_of(random, now),
         }
         key = random.choice((None, f"mailing-{next(self._keys)}"))
         self._users.call("POST", "/v1/mailing/create/", body, self._remember_mailing, key)
@@ -133,7 +192,7 @@ class Workload:
 
     def _edit(self, random: Random, change: dict[str, Any]) -> None:
         if mailing := _one_of_the_latest(random, self._mailings):
-            names = ("start_datetime", "end_datetime", "text", "mark")
+            names = ("start_datetime", "end_datetime", "text", "mark", "segment", "segment_id", "excluded_segment_ids")
             mailing |= change  # what is refused is asked for again with the next edit, and refused again
             self._users.call("PUT", f"/v1/mailing/{mailing['id']}/", {name: mailing[name] for name in names})
 
@@ -143,12 +202,17 @@ class Workload:
 
     def _new_text(self, random: Random) -> str:
         return f"Text {next(self._texts)} " + random.choice(
-            ("of a chaos run", '«ёлки» \\ "и" палки', "line\nline", "🌲" * 70)
+            ("of a chaos run", '«ёлки» \\ "и" палки', "line\nline", "🌲" * 70, *TEMPLATES)
         )
 
     def _new_client(self, random: Random) -> dict[str, Any]:
         code, tag = random.choice(("916", "79")), random.choice([*AUDIENCES, "nobody"])
-        return {"phone_number": next(self._phones), "operator_code": code, "tag": tag, "timezone": "Asia/Tokyo"}
+        return {
+            "phone_number": next(self._phones),
+            "operator_code": code,
+            "tag": tag,
+            "timezone": random.choice(ZONES),
+        }
 
     def _remember_mailing(self, call: Call) -> None:
         if call.status == 201:
@@ -157,6 +221,19 @@ class Workload:
     def _remember_client(self, call: Call) -> None:
         if call.status == 201:
             self._clients.append(call.said)
+
+
+def _audience(random: Random, mark: str) -> dict[str, Any]:
+    """Mostly a mark; also segments, and either with clients that are left out."""
+    body: dict[str, Any] = {"mark": mark}
+    chance = random.random()
+    if chance < 0.15:
+        body = {"segment": f'tag = "{mark}" or operator_code = 900 and not tag in ("many", "crowd")'}
+    elif chance < 0.3:
+        body = {"segment_id": random.randint(1, len(SEGMENTS))}
+    if random.random() < 0.2:
+        body["excluded_segment_ids"] = random.sample(range(1, len(SEGMENTS) + 1), random.choice((1, 2)))
+    return body
 
 
 def _one_of_the_latest(random: Random, things: list[dict[str, Any]]) -> dict[str, Any] | None:
