@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import re
@@ -38,9 +39,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Collects no garbage meanwhile: what is imported and collected stays, and is looked through again and again."""
+    """Collects no garbage meanwhile, nor looks through what is imported and collected afterwards: it stays."""
     gc.disable()
     yield
+    gc.freeze()
     gc.enable()
 
 
@@ -63,11 +65,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return SharedFixturesTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+MIGRATED = "gonets_test_migrated"
+"""The name of the database that others are copied from, on servers that tests start."""
+
+
 @pytest.fixture(scope="session")
 def copy_data_folder(tmp_path_factory: pytest.TempPathFactory) -> CopyDataFolder:
     """Makes a data folder as initdb would, which is run only once, as it takes longer than to start the server."""
-    original = tmp_path_factory.mktemp("initdb") / "data"
-    create_data_directory(original, durable=False)
+    original = made_once(tmp_path_factory, "initdb", lambda folder: create_data_directory(folder, durable=False))
 
     def copy(folder: Path) -> Path:
         shutil.copytree(original, folder)
@@ -77,12 +82,51 @@ def copy_data_folder(tmp_path_factory: pytest.TempPathFactory) -> CopyDataFolder
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory, copy_data_folder: CopyDataFolder) -> Iterator[str]:
+def migrated_data_folder(tmp_path_factory: pytest.TempPathFactory, copy_data_folder: CopyDataFolder) -> Path:
+    """Such a folder, to be copied, whose database `postgres` is migrated, with a copy of that by the name MIGRATED."""
+
+    def make(folder: Path) -> None:
+        with EmbeddedPostgres(copy_data_folder(folder), durable=False) as postgres:
+            migrate(postgres.url)
+            with connected(url_of(postgres.url, "template1")) as administration:
+                execute(administration, f"CREATE DATABASE {MIGRATED} TEMPLATE postgres")
+
+    return made_once(tmp_path_factory, "migrated", make)
+
+
+@pytest.fixture(scope="session")
+def copy_migrated_folder(migrated_data_folder: Path) -> CopyDataFolder:
+    """Makes a data folder whose database `postgres` is migrated and empty."""
+
+    def copy(folder: Path) -> Path:
+        shutil.copytree(migrated_data_folder, folder)
+        return folder
+
+    return copy
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder that `make` makes, once for all processes of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (common / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (common / name).exists():
+            unfinished = common / f"{name}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make(unfinished)
+            unfinished.rename(common / name)
+    return common / name
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
     """A PostgreSQL server: an embedded one of this session's own, or the one that TEST_DATABASE_URL names."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
     else:
-        folder = copy_data_folder(tmp_path_factory.mktemp("postgres") / "data")
+        folder = tmp_path_factory.mktemp("postgres") / "data"
+        shutil.copytree(request.getfixturevalue("migrated_data_folder"), folder)
         with embedded_postgres(folder, durable=False) as url:
             yield url
 
@@ -91,21 +135,22 @@ def server_url(tmp_path_factory: pytest.TempPathFactory, copy_data_folder: CopyD
 def make_database(server_url: str) -> Iterator[MakeDatabase]:
     """Makes a database of its own name and answers its URL; all are dropped at the end.
 
-    It is empty, or a copy of the one whose URL is given, to which nobody may be connected.
+    It is empty, or a copy of the one whose URL is given, to which nobody may be connected. Its encoding is the server's
+    own, unless another is given.
     """
-    server = make_url(server_url)
     made: list[str] = []
     administration = psycopg2.connect(libpq_url(server_url))
     administration.autocommit = True
 
-    def make(copied: str | None = None) -> str:
+    def make(copied: str | None = None, *, encoding: str = "") -> str:
         name = f"gonets_test_{uuid.uuid4().hex}"
-        template = make_url(copied).database if copied else "template1"
+        template = make_url(copied).database if copied else "template0" if encoding else "template1"
+        locale = f" ENCODING '{encoding}' LOCALE 'C'" if encoding else ""
         with administration.cursor() as cursor:
             strategy = "file_copy" if copied else "wal_log"  # the one for much, the other for little
-            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY {strategy}')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY {strategy}{locale}')
         made.append(name)
-        return libpq_url(server.set(database=name).render_as_string(hide_password=False))
+        return url_of(server_url, name)
 
     yield make
     with administration.cursor() as cursor:
@@ -114,11 +159,25 @@ def make_database(server_url: str) -> Iterator[MakeDatabase]:
     administration.close()
 
 
+def url_of(server_url: str, database: str) -> str:
+    """Of another database on that server."""
+    return libpq_url(make_url(server_url).set(database=database).render_as_string(hide_password=False))
+
+
 @pytest.fixture(scope="session")
-def large_ledger(make_database: MakeDatabase) -> str:
-    """A database with the rows of tests/query_plans.py, of which the planner has no statistics; to be copied."""
+def migrated(server_url: str, make_database: MakeDatabase) -> str:
+    """A migrated and empty database, to be copied, which takes a tenth of the time."""
+    if not os.environ.get("TEST_DATABASE_URL"):
+        return url_of(server_url, MIGRATED)
     url = make_database()
     migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def large_ledger(make_database: MakeDatabase, migrated: str) -> str:
+    """A database with the rows of tests/query_plans.py, of which the planner has no statistics; to be copied."""
+    url = make_database(migrated)
     with connected(url) as connection:
         execute(connection, query_plans.NO_AUTOVACUUM)
         query_plans.fill(connection)
@@ -126,11 +185,9 @@ def large_ledger(make_database: MakeDatabase) -> str:
 
 
 @pytest.fixture(scope="session")
-def database_url(make_database: MakeDatabase) -> str:
+def database_url(make_database: MakeDatabase, migrated: str) -> str:
     """A migrated database, shared by the tests of this session: ask for `clean_database` to find it empty."""
-    url = make_database()
-    migrate(url)
-    return url
+    return make_database(migrated)
 
 
 @pytest.fixture(scope="session")
@@ -172,8 +229,7 @@ def connection(connect: Connect) -> Connection:
 
 
 @pytest.fixture
-def own_postgres(tmp_path: Path, copy_data_folder: CopyDataFolder) -> Iterator[EmbeddedPostgres]:
+def own_postgres(tmp_path: Path, copy_migrated_folder: CopyDataFolder) -> Iterator[EmbeddedPostgres]:
     """A server that belongs to one test alone, which may stop and restart it; migrated and empty."""
-    with EmbeddedPostgres(copy_data_folder(tmp_path / "data"), durable=False) as postgres:
-        migrate(postgres.url)
+    with EmbeddedPostgres(copy_migrated_folder(tmp_path / "data"), durable=False) as postgres:
         yield postgres

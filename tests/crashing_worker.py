@@ -13,7 +13,7 @@ import sys
 
 import worker.__main__
 from shared.gateways.base import OutgoingMessage, SubmitResult
-from worker.lanes import lane_opener
+from worker.lanes import gateway_clients
 from worker.lanes.gateway_client import Exchange, GatewayClient, Prepared
 
 PHONES = os.environ["CRASH_PHONES"].split(",")
@@ -39,5 +39,5 @@ def is_crash_phone(phone: str) -> bool:
 
 
 if __name__ == "__main__":
-    vars(lane_opener)["GatewayClient"] = CrashingClient
+    vars(gateway_clients)["GatewayClient"] = CrashingClient
     sys.exit(worker.__main__.main())

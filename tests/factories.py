@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,13 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import RealDictCursor
 
+from shared.domain.field_types import FieldType
 from shared.domain.reasons import sentence
+from shared.domain.segments.language import parse
+from shared.domain.segments.tree import Field, known_fields
+from shared.domain.segments.tree_json import to_json
+from shared.json_parameter import json_parameter
+from shared.sql.segments import READ_FIELDS
 
 FIRST_PHONE = 79_000_000_000
 
@@ -61,24 +67,58 @@ def add_mailing(
     starts_in: float = -1.0,
     ends_in: float = 3600.0,
     on_unknown: str = "resend",
+    fields: Mapping[str, str] | None = None,
+    segment: str | int | None = None,
+    excluded: Sequence[int] = (),
+    **rules: Any,
 ) -> int:
-    """A scheduled mailing whose window is given in seconds from now; answers its id."""
+    """A scheduled mailing whose window is given in seconds from now; answers its id.
+
+    `fields` are those of a text that is a template, with their types. Its segment, instead of the mark, is a text or
+    the id of a saved one. `rules` are columns such as `kind` and `local_from`.
+    """
+    # Only what is asked for: tables of earlier versions have no more columns.
+    given: dict[str, Any] = {"mark": mark if segment is None else "", "on_unknown": on_unknown, **rules}
+    if isinstance(segment, str):
+        given |= {"segment": segment, "segment_tree": segment_tree(connection, segment)}
+    elif segment is not None:
+        given["segment_id"] = segment
+    if excluded:
+        given["excluded_segment_ids"] = list(excluded)
+    if fields is not None:
+        given["personalised"] = True
     with in_one_commit(connection):
+        columns, values = ", ".join(given), ", ".join(["%s"] * len(given))
         mailing_id = value(
             connection,
-            """
-            INSERT INTO mailing (mark, start_datetime, end_datetime, on_unknown)
-            VALUES (%s, now() + %s * interval '1 second', now() + %s * interval '1 second', %s) RETURNING id
-            """,
-            mark,
+            f"INSERT INTO mailing ({columns}, start_datetime, end_datetime) VALUES ({values}, "  # noqa: S608  our names
+            "now() + %s * interval '1 second', now() + %s * interval '1 second') RETURNING id",
+            *given.values(),
             starts_in,
             ends_in,
-            on_unknown,
         )
-        execute(
-            connection, "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 1, %s)", mailing_id, text
-        )
+        written = "INSERT INTO mailing_text (mailing_id, revision, text) VALUES (%s, 1, %s)"
+        execute(connection, written, mailing_id, text)
+        if fields is not None:
+            execute(
+                connection,
+                "UPDATE mailing_text SET fields = %s, field_types = %s::field_type[] WHERE mailing_id = %s",
+                *_fields_of(fields),
+                mailing_id,
+            )
     return int(mailing_id)
+
+
+def add_segment(connection: Connection, text: str, name: str | None = None) -> int:
+    """A saved segment, by default with its text as name; answers its id."""
+    statement = "INSERT INTO segment (name, text, tree) VALUES (%s, %s, %s) RETURNING id"
+    return int(value(connection, statement, name or text, text, segment_tree(connection, text)))
+
+
+def segment_tree(connection: Connection, text: str) -> str:
+    """The syntax tree of a segment as JSON, by the fields that are declared."""
+    declared = (Field(name, FieldType(kind), repeats) for name, kind, repeats in rows(connection, READ_FIELDS))
+    return json_parameter(to_json(parse(text, known_fields(declared))))
 
 
 def add_running_mailing(connection: Connection, messages: int = 1, **given: Any) -> int:
@@ -180,19 +220,28 @@ def add_contact(
     )
 
 
-def revise_text(connection: Connection, mailing_id: int, text: str) -> None:
-    """Gives a mailing a new text, as its next revision."""
+def revise_text(connection: Connection, mailing_id: int, text: str, fields: Mapping[str, str] | None = None) -> None:
+    """Gives a mailing a new text, as its next revision. `fields` are those of a template, with their types."""
     execute(
         connection,
         """
         WITH revised AS (
-            UPDATE mailing SET text_revision = text_revision + 1 WHERE id = %s RETURNING id, text_revision
+            UPDATE mailing SET text_revision = text_revision + 1, personalised = personalised OR %s
+            WHERE id = %s
+            RETURNING id, text_revision
         )
-        INSERT INTO mailing_text (mailing_id, revision, text) SELECT id, text_revision, %s FROM revised
+        INSERT INTO mailing_text (mailing_id, revision, text, fields, field_types)
+        SELECT id, text_revision, %s, %s, %s::field_type[] FROM revised
         """,
+        fields is not None,
         mailing_id,
         text,
+        *_fields_of(fields),
     )
+
+
+def _fields_of(fields: Mapping[str, str] | None) -> tuple[list[str] | None, list[str] | None]:
+    return (None, None) if fields is None else (list(fields), list(fields.values()))
 
 
 def cancel(connection: Connection, mailing_id: int) -> None:

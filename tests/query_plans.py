@@ -23,7 +23,7 @@ ROWS = 100_000
 COST_LIMIT = JIT_ABOVE_COST / 2
 """For estimates on the large ledger: what grows with its rows stays below jit_above_cost with twice as many, too."""
 
-LARGE = re.compile("client|(message|attempt|message_unsent)_[0-9]+")
+LARGE = re.compile("client|number_usage|suppression|consent|(message|attempt|message_unsent|receipt)_[0-9]+")
 """Tables that no statement may read as a whole once they are large."""
 
 DEAR_SCAN = 1_000.0
@@ -36,10 +36,13 @@ ALTER TABLE client SET (autovacuum_enabled = off);
 ALTER TABLE mailing SET (autovacuum_enabled = off);
 ALTER TABLE message_0 SET (autovacuum_enabled = off);
 ALTER TABLE attempt_0 SET (autovacuum_enabled = off);
+ALTER TABLE receipt_0 SET (autovacuum_enabled = off);
+ALTER TABLE receipt_queue SET (autovacuum_enabled = off);
 ALTER TABLE message_unsent_0 SET (autovacuum_enabled = off);
 ALTER TABLE queue_batch SET (autovacuum_enabled = off);
 ALTER TABLE claim SET (autovacuum_enabled = off);
 ALTER TABLE message_count_delta SET (autovacuum_enabled = off);
+ALTER TABLE number_usage SET (autovacuum_enabled = off);
 """
 
 # All of it is in the first partition of the ledger, and what is added later is in the second. Mailing 1 waits; mailing
@@ -70,8 +73,12 @@ FROM mailing, LATERAL (
     SELECT CASE WHEN mailing.id IN (2, 3) THEN 'sent' ELSE 'pending' END::message_status
 ) AS one(status), generate_series(1, audience) AS n
 WHERE mailing.id <> 5;
-INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker)
-SELECT id, 1, sent_at, 0.1, 'default', 'accepted', '200', 'somebody' FROM message WHERE status = 'sent';
+INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker,
+    provider_message_id)
+SELECT id, 1, sent_at, 0.1, 'default', 'accepted', '200', 'somebody', 'theirs-' || id
+FROM message WHERE status = 'sent';
+INSERT INTO receipt (message_id, fingerprint, gateway_id, state)
+SELECT id, md5(id::text)::uuid, 1, 'delivered' FROM message WHERE status = 'sent';
 SELECT make_ledger_partition(1), setval('message_id_seq', 10000000, false);
 """
 

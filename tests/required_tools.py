@@ -37,10 +37,12 @@ class Tool(NamedTuple):
         return f"there is no {self.package} here (on Debian and Ubuntu: apt install {self.package})"
 
 
+CC = Tool("gcc", ("cc", "gcc"))
 CHROMIUM = Tool("chromium", ("chromium", "chromium-browser", "google-chrome"))
 CURL = Tool("curl", ("curl",))
 GIT = Tool("git", ("git",))
 JAVA = Tool("default-jre-headless", ("java",))
+JDK = Tool("default-jdk-headless", ("javac",))
 NGINX = Tool("nginx", ("nginx",))
 PGBOUNCER = Tool("pgbouncer", ("pgbouncer",))
 

@@ -17,9 +17,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests import required_tools
 from tests.database import ROOT
-from tests.factories import add_running_mailing
+from tests.factories import add_running_mailing, execute
 from tests.generated import client_driver
 from tests.generated.calls import CALLS
+from tests.inbound import add_inbound_message
 from tests.integration.api.calls import API_KEY
 from tests.integration.api.running_server import served
 from tests.integration.worker.attempt_results import answer
@@ -60,10 +61,19 @@ GENERATORS: dict[str, Generate] = {
 
 @pytest.fixture
 def url(clean_database: str, connection: Connection, queue: Queue) -> Iterator[str]:
-    """The API, and a running mailing with a message that has failed and one that is unknown."""
+    """The API, a running mailing with a message that has failed and one that is unknown, and an inbound message."""
     add_running_mailing(connection, 2, on_unknown="hold")
     for claimed in queue.claim(2):
         queue.record([answer(claimed, "refused" if claimed.message_id == 1 else "ambiguous")])
+    add_inbound_message(connection, message_id=1)
+    execute(connection, "UPDATE client SET unknown_subscriber_count = 1 WHERE id = 1")
+    execute(
+        connection,
+        """
+        INSERT INTO receipt_orphan (fingerprint, gateway_id, provider_message_id, state)
+        VALUES (gen_random_uuid(), 1, 'abc', 'delivered')
+        """,
+    )
     settings = {"PRICE_PER_SEGMENT": "0.045", "GATEWAY_RATE": "10", "CREDENTIALS_KEY": Fernet.generate_key().decode()}
     settings["GATEWAY_ALLOWED_NETWORKS"] = "127.0.0.0/8"
     with served(clean_database, None, API_WORKERS="1", **settings) as running:
@@ -93,10 +103,17 @@ def test_every_call_is_made_and_every_answer_understood(url: str, generator: str
     for call, (_, model, understood, came) in zip(CALLS, answers, strict=True):
         if call.operation == "exportClients":
             assert "79161234569" in came
-        if call.status == 204 or call.operation == "exportClients":
+        if call.status == 204 or call.operation in FILES:
             continue
-        assert model == model_of(operations[call.operation], call.status), call
+        assert model_of(operations[call.operation], call.status) in (model, NAMELESS), call
         assert comparable(understood) == comparable(json.loads(came)), call
+
+
+FILES = ("exportClients", "exportSuppressions")
+"""Operations whose answer is a file."""
+
+NAMELESS = ""
+"""What a schema without a name is called: each generator gives it one of its own."""
 
 
 def model_of(operation: dict[str, Any], status: int) -> str:
@@ -104,7 +121,7 @@ def model_of(operation: dict[str, Any], status: int) -> str:
     if status >= 400:
         return "Error"
     schema = operation["responses"][str(status)]["content"]["application/json"]["schema"]
-    return str(schema.get("items", schema)["$ref"].rpartition("/")[2])
+    return str(schema.get("items", schema).get("$ref", f"/{NAMELESS}").rpartition("/")[2])
 
 
 def comparable(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from subprocess import CompletedProcess
 from urllib.parse import quote
@@ -19,16 +19,14 @@ from api.settings import ApiSettings
 from sandbox.data_directory import socket_folder
 from sandbox.postgres import EmbeddedPostgres
 from shared.database import libpq_url
+from tests import commands
 from tests.compose_file import services
 from tests.conftest import CopyDataFolder, MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import execute, value
-from tests.forked_commands import ForkedCommands, forked_commands
 from tests.integration.api.calls import caller
 from tests.long_variations import few_of
 from worker.database import Database
-
-Upgrade = Callable[..., CompletedProcess[str]]
 
 PASSWORDS = [
     "Zq8+/x==",
@@ -78,21 +76,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, copy_data_folder: CopyDataF
         yield Server(postgres)
 
 
-@pytest.fixture(scope="module")
-def commands() -> Iterator[ForkedCommands]:
-    with forked_commands() as commands:
-        yield commands
-
-
-@pytest.fixture
-def upgrade(commands: ForkedCommands) -> Upgrade:
+def upgrade(**environment: str) -> CompletedProcess[str]:
     """`flask db upgrade` in a process of its own."""
-
-    def run(**environment: str) -> CompletedProcess[str]:
-        given = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | environment
-        return commands.run(["flask", "--app", "api", "db", "upgrade"], given)
-
-    return run
+    given = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | environment
+    return commands.run(["flask", "--app", "api", "db", "upgrade"], given)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +108,7 @@ def _role(cursor: psycopg2.extensions.cursor) -> str:
     return str(role)
 
 
-def test_a_password_that_was_changed_later_is_said_with_what_repairs_it_and_not_shown(
-    server: Server, upgrade: Upgrade
-) -> None:
+def test_a_password_that_was_changed_later_is_said_with_what_repairs_it_and_not_shown(server: Server) -> None:
     server.set_password("first")
 
     done = upgrade(**server.environment("s3cret@/later"))
@@ -146,9 +131,7 @@ UNREACHABLE = [
 
 
 @pytest.mark.parametrize(("given", "said"), few_of(UNREACHABLE, UNREACHABLE[0], UNREACHABLE[2]))
-def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(
-    given: str, said: str, upgrade: Upgrade
-) -> None:
+def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(given: str, said: str) -> None:
     done = upgrade(DATABASE_URL=given)
 
     assert done.returncode != 0
@@ -158,7 +141,7 @@ def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(
     assert "pass@" not in done.stderr
 
 
-def test_a_database_that_is_not_there_is_named(server_url: str, upgrade: Upgrade) -> None:
+def test_a_database_that_is_not_there_is_named(server_url: str) -> None:
     url = database_url(server_url).set(drivername="postgresql", database="gonets_typo")
 
     done = upgrade(DATABASE_URL=url.render_as_string(hide_password=False))
@@ -168,7 +151,7 @@ def test_a_database_that_is_not_there_is_named(server_url: str, upgrade: Upgrade
     assert "Traceback" not in done.stderr
 
 
-def test_a_role_that_may_not_create_tables_is_told_what_it_needs(make_database: MakeDatabase, upgrade: Upgrade) -> None:
+def test_a_role_that_may_not_create_tables_is_told_what_it_needs(make_database: MakeDatabase) -> None:
     url = make_database()
     with connected(url) as administration:
         execute(administration, "DROP ROLE IF EXISTS gonets_guest")
@@ -185,9 +168,8 @@ def test_a_role_that_may_not_create_tables_is_told_what_it_needs(make_database: 
     assert "Traceback" not in done.stderr
 
 
-def test_tables_of_a_later_version_are_left_as_they_are(make_database: MakeDatabase, upgrade: Upgrade) -> None:
-    url = make_database()
-    migrate(url)
+def test_tables_of_a_later_version_are_left_as_they_are(migrated: str, make_database: MakeDatabase) -> None:
+    url = make_database(migrated)
     with connected(url) as connection:
         execute(connection, "UPDATE alembic_version SET version_num = '9999'")
 
@@ -199,7 +181,7 @@ def test_tables_of_a_later_version_are_left_as_they_are(make_database: MakeDatab
     assert "The tables are of a later version of Gonets (revision 9999" in done.stderr.splitlines()[-1]
 
 
-def test_tables_of_another_application_are_refused(make_database: MakeDatabase, upgrade: Upgrade) -> None:
+def test_tables_of_another_application_are_refused(make_database: MakeDatabase) -> None:
     url = make_database()
     with connected(url) as connection:
         execute(connection, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
@@ -224,9 +206,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("command", "name", "setting"), few_of(WRONG, WRONG[0], WRONG[2], WRONG[4], WRONG[5]))
-def test_a_wrong_setting_ends_the_start_with_a_sentence_that_names_it(
-    command: str, name: str, setting: str, commands: ForkedCommands
-) -> None:
+def test_a_wrong_setting_ends_the_start_with_a_sentence_that_names_it(command: str, name: str, setting: str) -> None:
     environment = {
         "DATABASE_URL": "postgresql://127.0.0.1:1/gonets",
         "GATEWAY_URL": "http://127.0.0.1:1",

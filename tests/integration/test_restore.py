@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,9 +22,10 @@ from api.extensions import db
 from api.settings import ApiSettings
 from sandbox.data_directory import program
 from sandbox.simulated_gateway.client import SandboxGateway
+from tests import commands
 from tests.acceptance.worker_fleet import Fleet
 from tests.conftest import MakeDatabase
-from tests.database import ROOT, connected, migrate
+from tests.database import connected
 from tests.factories import (
     add_clients,
     add_mailing,
@@ -46,6 +46,8 @@ from worker.attempt_decision import Retries
 from worker.database import Database
 from worker.queue import Queue
 
+OPT_OUT_URL = "https://s.example"
+
 
 class Restored(NamedTuple):
     """A database as it was at the dump, and what had happened by the time it was restored."""
@@ -64,10 +66,9 @@ class Restored(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def restored_once(make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory) -> Restored:
+def restored_once(migrated: str, make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory) -> Restored:
     """The database that the tests of this file get copies of."""
-    folder, origin = tmp_path_factory.mktemp("restore"), make_database()
-    migrate(origin)
+    folder, origin = tmp_path_factory.mktemp("restore"), make_database(migrated)
     with connected(origin) as connection:
         if connection.info.server_version < 170000:
             pytest.skip("pg_restore 18 sets transaction_timeout, which a server before 17 does not know")
@@ -118,15 +119,16 @@ def after_restore(url: str, *arguments: str) -> str:
 
 def after_restore_by_hand(url: str) -> str:
     """Runs the command as a person does, and answers what it printed."""
-    command = [sys.executable, "-m", "flask", "--app", "api", "ledger", "after-restore"]
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    done = commands.run(["flask", "--app", "api", "ledger", "after-restore"], environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @contextmanager
 def application(url: str) -> Iterator[Flask]:
     """The application on that database; it leaves no connection."""
-    app = create_app(ApiSettings(database_url=database_url(url)))
+    app = create_app(ApiSettings(database_url=database_url(url), opt_out_url=OPT_OUT_URL))
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -162,8 +164,20 @@ def test_mailings_that_were_under_way_are_paused(restored: Restored, reopened: C
 def test_messages_that_may_have_been_sent_since_are_pending_and_in_doubt(
     restored: Restored, reopened: Connection
 ) -> None:
+    execute(
+        reopened,
+        """
+        UPDATE mailing_text
+        SET text = '{{ name }} {{ opt_out_link }}', fields = '{name,opt_out_link}', field_types = '{text,text}'
+        """,
+    )
+    execute(reopened, "UPDATE client SET attributes = jsonb_build_object('name', 'Anna ' || id)")
+
     after_restore(restored.url)
 
+    token = "opt_out_token(id, (SELECT opt_out_secret FROM sending_rules))"
+    fixed = f"text_values = ARRAY['Anna ' || client_id, '{OPT_OUT_URL}/' || {token}]"
+    assert value(reopened, f"SELECT count(*) FROM message WHERE uncounted_attempts = 1 AND {fixed}") == 19  # noqa: S608
     doubts = rows(reopened, "SELECT DISTINCT status, in_doubt, text_revision FROM message")
     assert doubts == [("pending", True, 1)]
     attempts = rows(reopened, "SELECT number, result, duration, worker, count(*) FROM attempt GROUP BY 1, 2, 3, 4")
@@ -218,10 +232,9 @@ def test_nothing_is_sent_until_a_person_says_so_and_then_with_the_ids_and_the_bo
 
 
 @pytest.fixture
-def opened(make_database: MakeDatabase) -> Iterator[tuple[str, Connection]]:
+def opened(migrated: str, make_database: MakeDatabase) -> Iterator[tuple[str, Connection]]:
     """A database that was restored, for workers and a person to go on with."""
-    url = make_database()
-    migrate(url)
+    url = make_database(migrated)
     with connected(url) as connection:
         yield url, connection
 
@@ -283,6 +296,28 @@ def test_where_the_mailing_holds_what_may_have_been_sent_is_unknown_until_a_pers
     call(url, "post", f"/v1/mailing/{mailing_id}/retry/", json={"status": "unknown"})
 
     assert sorted((one.message_id, one.number) for one in queue.claim(10)) == [(1, 2), (3, 2)]
+    queue._database.close()
+
+
+def test_who_was_suppressed_before_the_backup_gets_nothing_after_the_restore(
+    opened: tuple[str, Connection],
+) -> None:
+    url, connection = opened
+    mailing_id = add_running_mailing(connection, 2)
+    execute(
+        connection,
+        "INSERT INTO suppression (phone_number, scope, reason, source) "
+        "SELECT phone_number, 'everything', 'opted_out', 'api' FROM message WHERE id = 1",
+    )
+    after_restore(url)
+    call(url, "post", f"/v1/mailing/{mailing_id}/resume/")
+    queue = open_queue(url)
+
+    assert [one.message_id for one in queue.claim(10)] == [2]
+
+    # It may have been sent before the restore.
+    assert rows(connection, "SELECT status::text, reason_code FROM message WHERE id = 1") == [("unknown", "suppressed")]
+    assert value(connection, "SELECT count(*) FROM suppression WHERE lifted_at IS NULL") == 1
     queue._database.close()
 
 

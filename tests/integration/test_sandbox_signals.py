@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from sandbox.supervisor import ROOT
-from tests.acceptance.sandbox_launcher import free_port
+from tests.ports import free_port
 from tests.waiting import PATIENCE
 
 # The signal comes while Python removes an object, and what its handler raises goes nowhere.

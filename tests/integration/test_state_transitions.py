@@ -10,12 +10,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
+from psycopg2.extensions import AsIs
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.domain.erasure import number_pattern
 from shared.domain.statuses import MailingStatus, MessageStatus
 from shared.domain.transitions import MAILING_MOVES, MESSAGE_MOVES, MailingCause, MessageCause
-from shared.sql import claims, counts, mailings, messages, partitions, restore
-from tests.factories import add_running_mailing, execute, rows
+from shared.sql import (
+    audiences,
+    claim_rules,
+    claims,
+    counts,
+    erasure,
+    mailings,
+    messages,
+    partitions,
+    restore,
+    suppressions,
+)
+from tests.factories import FIRST_PHONE, add_running_mailing, execute, rows
 from worker.maintenance.expirer import CANCELLED, EXPIRED
 
 NO_CLIENT = "DELETE FROM client"
@@ -24,7 +37,7 @@ CANCEL = "UPDATE mailing SET status = 'cancelled', ended_at = now()"
 HOLDS = "UPDATE mailing SET on_unknown = 'hold'; UPDATE message SET in_doubt = true"
 
 ONE_MESSAGE = {"ids": [1], "id": 1, "mailing_id": 1, "client_id": 1}
-LEASE = {"ids": [1], "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 60.0}
+LEASE = {"ids": [1], "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 60.0, "opt_out_url": None}
 HELD = {"ids": [1], "claims": [1_000_000], "clients": [1]}
 SETTLE = f"{mailings.SETTLE_MAILINGS}; {counts.COMPACT_COUNTS}"
 DROP_OLD = f"WITH old AS ({partitions.LOCK_OLD_MAILINGS}) SELECT drop_ledger_partition(0) FROM old"  # noqa: S608
@@ -48,6 +61,18 @@ def recorded(status: str, *causes: MessageCause) -> MessageStatement:
     return MessageStatement(messages.RECORD, set(causes), {**common, "attempted": given})
 
 
+def withdrawn(status: str) -> MessageStatement:
+    """The statements that lease a message and take it back, since a rule ends it."""
+    given = {
+        "statuses": [status],
+        "reasons": ["suppressed"],
+        "due_in": [None],
+        "claim_id": AsIs("currval('claim_id_seq')"),
+    }
+    sql = f"{claims.CLAIM}; {claim_rules.WITHDRAW}"
+    return MessageStatement(sql, {MessageCause.RULED_OUT}, {**LEASE, **given})
+
+
 MESSAGE_STATEMENTS = {
     "CLAIM": MessageStatement(claims.CLAIM, {MessageCause.CLAIMED}, LEASE),
     "CLAIM_POISON_MESSAGE": MessageStatement(
@@ -68,6 +93,24 @@ MESSAGE_STATEMENTS = {
         messages.CANCEL_WITHOUT_CLIENT, {MessageCause.CLIENT_REMOVED}, before=NO_CLIENT
     ),
     "CANCEL_FOR_CLIENT": MessageStatement(messages.CANCEL_FOR_CLIENT, {MessageCause.CLIENT_REMOVED}),
+    "ERASE_MESSAGES": MessageStatement(
+        erasure.ERASE_MESSAGES,
+        {MessageCause.NUMBER_ERASED},
+        {"phone_number": FIRST_PHONE + 1, "pattern": number_pattern(FIRST_PHONE + 1), "limit": None},
+    ),
+    "CANCEL_WITHOUT_CLIENT erased": MessageStatement(
+        messages.CANCEL_WITHOUT_CLIENT, {MessageCause.NUMBER_ERASED}, before="UPDATE message SET phone_number = 0"
+    ),
+    "WITHDRAW failed": withdrawn("failed"),
+    "WITHDRAW expired": withdrawn("expired"),
+    "WITHDRAW cancelled": withdrawn("cancelled"),
+    "CANCEL_SUPPRESSED": MessageStatement(
+        suppressions.CANCEL_SUPPRESSED,
+        {MessageCause.SUPPRESSED},
+        {"ids": [1], "phone_numbers": [FIRST_PHONE + 1]},
+        f"INSERT INTO suppression (phone_number, scope, reason, source) VALUES ({FIRST_PHONE + 1}, 'everything', "  # noqa: S608
+        "'other', 'api')",
+    ),
     "RESOLVE_AS_ARRIVED": MessageStatement(messages.RESOLVE_AS_ARRIVED, {MessageCause.RESOLVED}),
     "RESOLVE_AS_NOT_ARRIVED": MessageStatement(messages.RESOLVE_AS_NOT_ARRIVED, {MessageCause.RESOLVED}),
     "RETRY_MESSAGES failed": MessageStatement(
@@ -83,9 +126,10 @@ MESSAGE_STATEMENTS = {
     ),
 }
 
-PARTLY = {"RESOLVE_AS_ARRIVED", "RESOLVE_AS_NOT_ARRIVED", "RETRY_MESSAGES failed", "RETRY_MESSAGES unknown"} | {
-    "MARK_LEASED_POSSIBLY_SENT",
-    "HOLD_MESSAGES",
+PARTLY = {
+    *("WITHDRAW failed", "WITHDRAW expired", "WITHDRAW cancelled"),
+    *("RESOLVE_AS_ARRIVED", "RESOLVE_AS_NOT_ARRIVED", "RETRY_MESSAGES failed", "RETRY_MESSAGES unknown"),
+    *("MARK_LEASED_POSSIBLY_SENT", "HOLD_MESSAGES"),
 }
 """Statements that make only some of the moves for their cause: together they make them all."""
 
@@ -150,6 +194,7 @@ MAILING_STATEMENTS = {
     "SETTLE_MAILINGS": MailingStatement(mailings.SETTLE_MAILINGS, {MailingCause.FINISHED}, SETTLED),
     "RUN_AGAIN": MailingStatement(mailings.RUN_AGAIN, {MailingCause.MESSAGES_RETRIED, MailingCause.REOPENED}),
     "HIDE_MAILING": MailingStatement(mailings.HIDE_MAILING, {MailingCause.REMOVED}),
+    "FAIL_AUDIENCE": MailingStatement(audiences.FAIL_AUDIENCE, {MailingCause.NOT_LISTED}, {"mailing_id": 1}),
     "PAUSE_MAILINGS": MailingStatement(restore.PAUSE_MAILINGS, {MailingCause.RESTORED}, {}),
 }
 """Those that decide by themselves what moves. SET_STATUS, CANCEL_AGAIN and the deletions are asked for by services."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.console.alerts import IDLE_WARNING_SECONDS, START_TOLERANCE, PendingWork, Problem, problems_about, problems_of
+from api.mailings.audience_count import Recipients
 from api.mailings.waiting_messages import Overdue, Waiting
 from api.workers.gateway_state import FRESH_SECONDS, ConfiguredGateway, GatewayState, Since, gateway_of
 from api.workers.queries import Fleet
@@ -50,7 +51,7 @@ def mailing(pending: int, *, ends_in: float = 60.0, status: str = "running", **m
 def load(*waiting: int, overdue: Overdue | None = None) -> PendingWork:
     """So much waits in mailings 7, 8 and so on."""
     left = {7 + place: Waiting(messages, NOON + timedelta(hours=1)) for place, messages in enumerate(waiting)}
-    return PendingWork(left, overdue, dict.fromkeys(overdue.marks, 20000)) if overdue else PendingWork(left)
+    return PendingWork(left, overdue, dict.fromkeys(overdue.recipients, 20000)) if overdue else PendingWork(left)
 
 
 def found(*reports: WorkerReport, mailings: list[dict[str, Any]] | None = None, speed: float = 10.0) -> list[Problem]:
@@ -137,13 +138,13 @@ def test_a_worker_that_has_reported_its_stop_is_not_missing() -> None:
     assert codes(report("one"), report("two", ago=60.0, stopped=True)) == []
 
 
-OVERDUE = Overdue(1, ago(START_TOLERANCE + 1), {7: "vip"})
+OVERDUE = Overdue(1, ago(START_TOLERANCE + 1), {7: Recipients("vip")})
 
 
 @pytest.mark.parametrize("reports", [[], [report(ago=60.0)], [report(stopped=True)]], ids=["none", "silent", "stopped"])
 @pytest.mark.parametrize(
     ("to_do", "level"),
-    [(load(), "warning"), (load(5), "danger"), (load(overdue=Overdue(1, ago(1), {7: "vip"})), "danger")],
+    [(load(), "warning"), (load(5), "danger"), (load(overdue=Overdue(1, ago(1), {7: Recipients("vip")})), "danger")],
     ids=["idle", "messages wait", "a start has come"],
 )
 def test_no_live_worker_is_severe_when_messages_are_pending(
@@ -162,7 +163,7 @@ def test_no_live_worker_is_shown_with_what_is_overdue_and_since_when() -> None:
 @pytest.mark.parametrize(("late", "code"), [(START_TOLERANCE, []), (START_TOLERANCE + 1, ["not_started"])])
 def test_a_worker_that_lives_has_some_time_to_start_a_mailing(late: float, code: list[str]) -> None:
     fleet = Fleet(NOON, [report()], 0.0, {"default": WELL})
-    to_do = load(overdue=Overdue(1, ago(late), {7: "vip"}))
+    to_do = load(overdue=Overdue(1, ago(late), {7: Recipients("vip")}))
     assert [problem.code for problem in problems_of(fleet, [], to_do, rate=0.0)] == code
 
 
@@ -190,7 +191,7 @@ def test_a_mailing_is_concerned_by_the_gateway_while_it_has_something_to_send(
 def test_a_mailing_that_should_have_started_says_so_with_its_own_figures() -> None:
     fleet, others = (
         Fleet(NOON, [], 0.0, {"default": WELL}),
-        load(0, 900, overdue=Overdue(3, ago(9000), {7: "vip", 9: "all"})),
+        load(0, 900, overdue=Overdue(3, ago(9000), {7: Recipients("vip"), 9: Recipients("all")})),
     )
     (problem,) = problems_about(mailing(0, status="scheduled"), fleet, others, rate=0.0)
     facts = problem.facts

@@ -37,7 +37,7 @@ def test_a_result_is_stored_and_put_into_its_block_of_the_document(
     monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
     monkeypatch.setattr(benchmark, "DOCUMENT", document)
 
-    result = Result("speed", ("", "messages/s"), [("one", "9,000")], ["A note."], {"cores": "2"}, "1970-01-01")
+    result = Result(("", "messages/s"), [("one", "9,000")], ["A note."], {"cores": "2"}, "1970-01-01", "speed")
     result.save()
 
     assert document.read_text() == (
@@ -83,14 +83,14 @@ def test_two_checkouts_are_compared_round_by_round() -> None:
     assert row == ("dispatch", "2,000", "1,900", "1.000", "0.950 to 1.100")
 
 
-@pytest.mark.parametrize(("peer", "said"), [("river", "Go is missing"), ("node", "npm is missing")])
+@pytest.mark.parametrize(("peer", "said"), [("river", "go is missing"), ("node", "npm is missing")])
 def test_a_peer_whose_program_is_missing_is_left_out_with_a_sentence(
     peer: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
 
     with pytest.raises(ConfigurationError, match=said):
-        installed.river() if peer == "river" else installed.node("pgboss_peer.mjs")
+        installed.river() if peer == "river" else installed.node("pgboss")
 
 
 def test_the_cost_of_a_process_is_what_it_has_used() -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.chaos.facts import (
     Attempt,
     BatchMove,
     Call,
+    Cap,
     ClaimMove,
     ClientMove,
     Event,
@@ -24,10 +25,16 @@ from tests.chaos.facts import (
     MailingMove,
     MessageMove,
     PathMove,
+    ReportedReceipt,
     Request,
     Sample,
+    StoredReceipt,
+    SuppressionMove,
+    Text,
 )
-from tests.chaos.gateways import BODIES
+from tests.chaos.gateways import body_of
+from tests.chaos.invariants_messages import keeps_its_text
+from tests.chaos.message_history import Ledgers, MessageHistory
 
 Row = TypeVar("Row", bound=NamedTuple)
 Change = Callable[[Facts], None]
@@ -36,6 +43,8 @@ PHONE = 79161234567
 WORKER = "chaos-1-10-abc"
 BODY = json.dumps({"id": 1, "phone": PHONE, "text": "Hello"}, separators=(",", ":")).encode()
 PLAIN = GatewayFact(2, "plain", "gonets")
+REPORTED = ReportedReceipt("default", 1, "own", 1, 1, "abc", PHONE, "delivered", None, "ok", None, None, None, 20.9)
+STORED = StoredReceipt("receipt", 1, 1, "abc", "delivered", None, None, 1)
 SETTLED = 3
 """The mailing's last move; its first is its creation, then it is launched."""
 
@@ -61,7 +70,7 @@ def clean() -> Facts:
             Attempt(1, 1, 11.0, None, "ambiguous", None, None, WORKER),
             Attempt(1, 2, 20.1, 0.2, "accepted", "200", None, WORKER),
         ],
-        texts={(1, 1): "Hello"},
+        texts=[Text(1, 1, "Hello")],
         requests=[_request(1, 11.1, answered_at=None, status=None), _request(2, 20.1)],
         samples=[Sample(15.0, 1, 1, {"sending": 1}, {"sending": 1})],
         calls=[Call("POST", "/v1/mailing/create/", {"text": "Hello"}, 1.9, 2.1, 201, {"id": 1})],
@@ -73,6 +82,31 @@ def clean() -> Facts:
 
 def test_a_clean_run_violates_nothing() -> None:
     assert check(clean()) == []
+
+
+def test_a_clean_run_of_a_template_violates_nothing() -> None:
+    facts = clean()
+    _fill_in(facts)
+    assert check(facts) == []
+
+
+def test_a_clean_run_with_receipts_violates_nothing() -> None:
+    facts = clean()
+    _reported(facts)
+    assert check(facts) == []
+
+
+def test_a_receipt_of_another_gateway_or_of_nobody_is_of_no_message() -> None:
+    facts = clean()
+    foreign = REPORTED._replace(sequence=2, about="foreign", message_id=0, provider_message_id="x", state="undelivered")
+    others = foreign._replace(gateway="plain", provider_message_id="y"), foreign._replace(phone=PHONE + 1)
+    rows = [
+        StoredReceipt("receipt_orphan", None, gateway, theirs, "undelivered", None, None, 1)
+        for gateway, theirs in ((2, "y"), (1, "x"))
+    ]
+    _reported(facts, reported=(REPORTED, *others), stored=(STORED, *rows))
+    facts.gateways = [*facts.gateways, PLAIN]
+    assert check(facts) == []
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -120,6 +154,10 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("same body", lambda facts: _rewrite(facts), "not the ledger's"),
         expect("same body", lambda facts: _put(facts, "messages", 3, text_revision=2), "another text"),
         expect("same body", lambda facts: _put(facts, "messages", 3, phone_number=1), "another phone number"),
+        expect("same body", lambda facts: _fill_in(facts, "Anna", "Zoë"), "other values"),
+        expect("same body", lambda facts: _fill_in(facts, body="Zoë"), "a body of other values"),
+        expect("same body", lambda facts: _fill_in(facts, repeat="Zoë"), "a repeat of other values"),
+        expect("edits applied", lambda facts: _fill_in(facts, client="Zoë"), "values of nobody"),
         expect("edits applied", lambda facts: _put(facts, "mailings", 2, text_revision=2), "an old text"),
         expect("edits applied", lambda facts: _put(facts, "clients", 0, phone_number=1), "an old phone number"),
         expect("inside the window", lambda facts: _window(facts, end=19.0), "claimed after its end"),
@@ -201,7 +239,43 @@ def expect(invariant: str, change: Change, what: str) -> Any:
         expect("taken where named", lambda facts: _put(facts, "requests", 1, gateway="plain"), "by another one"),
         expect("taken where named", lambda facts: _take_elsewhere(facts), "by another one too"),
         expect("delivered once", lambda facts: _be_asked(facts), "twice"),
+        expect("inside the local window", lambda facts: _live_in(facts, "Europe/Moscow"), "after it has closed"),
+        expect("inside the local window", lambda facts: _live_in(facts, "Nowhere/Unknown"), "in an unknown zone"),
+        expect("suppressions respected", lambda facts: _suppress(facts, 18.5, "marketing"), "claimed all the same"),
+        expect("suppressions respected", lambda facts: _suppress(facts, 11.5, "gateway"), "claimed for its gateway"),
+        expect("suppressions respected", lambda facts: _wait_on(facts), "left pending"),
+        expect(
+            "suppressions respected",
+            lambda facts: _append(facts, "events", Event(12.0, "keyword", str(PHONE), "STOP")),
+            "a refusal that nobody heard",
+        ),
+        expect("caps respected", lambda facts: _get_two(facts), "two messages in an hour"),
+        expect("rules explained", lambda facts: _rule_out(facts, "suppressed"), "no suppression"),
+        expect("rules explained", lambda facts: _rule_out(facts, "over_cap"), "no cap"),
+        expect("rules explained", lambda facts: _rule_out(facts, "no_local_time"), "no local window"),
         expect("load returns", lambda facts: _stay_away(facts), "another gateway keeps the path"),
+        expect(
+            "deliveries conserved",
+            lambda facts: _put(facts, "samples", 0, tallied_deliveries={"awaiting": 1}),
+            "a count",
+        ),
+        expect("receipts kept", lambda facts: _reported(facts, stored=()), "not stored"),
+        expect("receipts kept", lambda facts: _report_twice(facts), "stored once, and came twice"),
+        expect("receipts applied", lambda facts: _leave_in_queue(facts), "left in the queue"),
+        expect(
+            "receipts matched", lambda facts: _reported(facts, stored=(STORED._replace(gateway_id=2),)), "another's"
+        ),
+        expect("delivery folded", lambda facts: _reported(facts, delivery="no_receipt"), "one was not looked at"),
+        expect("delivery folded", lambda facts: _reported(facts, reported=(), stored=()), "of no receipt"),
+        expect("delivery folded", lambda facts: _reported(facts, conflicting=True), "no contradiction"),
+        expect("doubts settled", lambda facts: _leave_in_doubt(facts), "unknown, and reported"),
+        expect("doubts settled", lambda facts: _settle_and_claim(facts), "claimed after a receipt"),
+        expect("delivery final", lambda facts: _await_again(facts), "awaited again"),
+        expect("silence", lambda facts: _give_up_waiting(facts), "before the deadline"),
+        expect(
+            "forged refused", lambda facts: _reported(facts, reported=(REPORTED._replace(about="forged"),)), "taken"
+        ),
+        expect("verified", lambda facts: _append(facts, "events", Event(31.0, "verify", "", "1")), "a fault is found"),
         expect("no crash", lambda facts: _append(facts, "events", Event(1.0, "died", "chaos-1-10-")), "one died"),
         expect("no crash", lambda facts: _put(facts, "events", 0, detail="1"), "one did not stop well"),
     ],
@@ -237,6 +311,38 @@ def test_requests_may_overlap_once_the_lease_has_expired() -> None:
     facts = clean()
     _put(facts, "requests", 0, answered_at=20.2)
     assert check(facts) == []
+
+
+@pytest.mark.parametrize("timezone", ["Europe/London", "Atlantic/Azores"])
+def test_a_local_window_is_that_of_the_client_when_it_is_claimed(timezone: str) -> None:
+    facts = clean()
+    _live_in(facts, timezone)
+    is_outside = "inside the local window" in {violation.invariant for violation in check(facts)}
+    assert is_outside is (timezone != "Europe/London")
+
+
+def test_a_claim_that_was_begun_before_a_suppression_may_take_what_became_pending_meanwhile() -> None:
+    facts = clean()
+    _suppress(facts, 19.995, "gateway")
+    _put(facts, "messages", 3, began_at=19.99)
+    facts.suppressions = [facts.suppressions[0]._replace(began_at=17.0)]
+    assert "suppressions respected" not in {violation.invariant for violation in check(facts)}
+
+
+def test_a_lifted_suppression_covers_nothing() -> None:
+    facts = clean()
+    _suppress(facts, 10.5, "gateway")
+    facts.suppressions = [*facts.suppressions, facts.suppressions[0]._replace(lifted=True, committed_at=10.7)]
+    assert check(facts) == []
+
+
+@pytest.mark.parametrize("reason", ["outside_local_window", None])
+def test_what_a_claim_takes_back_in_its_transaction_was_never_claimed(reason: str | None) -> None:
+    facts = clean()
+    taken = _message(10.5, "sending", 1)
+    withdrawn = taken._replace(status="pending", attempts=0, reason_code=reason, text_revision=None)
+    history = Ledgers(replace(facts, messages=[facts.messages[0], taken, withdrawn])).histories[1]
+    assert bool(history.claims) is (reason is None)
 
 
 def test_a_released_claim_counts_as_none() -> None:
@@ -427,12 +533,62 @@ def _drop_message(facts: Facts) -> None:
 
 
 def _rewrite(facts: Facts) -> None:
-    facts.texts = {(1, 1): "Bye"}
+    facts.texts = [Text(1, 1, "Bye")]
+
+
+def _fill_in(
+    facts: Facts, first: str = "Anna", second: str = "Anna", *, client: str = "Anna", body: str = "", repeat: str = ""
+) -> None:
+    """Makes the text a template. `first` and `second` are the values of the two attempts, and `body` and `repeat` those
+    that the gateway saw, if they differ from them.
+    """
+    facts.texts = [Text(1, 1, "Hello, {{ name }}!", ["name"])]
+    _put(facts, "calls", 0, body={"text": "Hello, {{ name }}!"})
+    facts.clients = [move._replace(name=client) for move in facts.clients]
+    facts.messages = [
+        move._replace(text_values=None if move.text_revision is None else [second if place > 2 else first])
+        for place, move in enumerate(facts.messages)
+    ]
+    for place, name in enumerate((body or first, repeat or body or second)):
+        said = body_of(facts.gateways[0], 1, PHONE, f"Hello, {name}!")
+        _put(facts, "requests", place, body_hash=sha256(said.encode()).hexdigest())
+
+
+def _live_in(facts: Facts, timezone: str) -> None:
+    """The local window closes at 01:01. It is 01:00 in London, which kept summer time throughout 1970."""
+    _put(facts, "clients", 0, timezone=timezone)
+    for place in range(len(facts.mailings)):
+        _put(facts, "mailings", place, local_from=0, local_until=61, local_weekdays=127)
+
+
+def _suppress(facts: Facts, at: float, scope: str) -> None:
+    gateway_id = 1 if scope == "gateway" else None
+    facts.suppressions = [SuppressionMove(1, PHONE, scope, gateway_id, False, at - 0.01, at)]
+    for place in (1, 3):
+        _put(facts, "messages", place, gateway_id=1)
+
+
+def _wait_on(facts: Facts) -> None:
+    """The message is cancelled, but not in the transaction that records the suppression."""
+    _suppress(facts, 10.5, "everything")
+    facts.messages = [facts.messages[0], _message(10.6, "cancelled", 0, reason_code="suppressed")]
+
+
+def _get_two(facts: Facts) -> None:
+    facts.caps = [Cap(1, 1)]
+    for name in ("messages", "attempts", "requests"):
+        key = "id" if name == "requests" else "message_id"
+        setattr(facts, name, [*getattr(facts, name), *(row._replace(**{key: 2}) for row in getattr(facts, name))])
+
+
+def _rule_out(facts: Facts, reason: str) -> None:
+    facts.messages = [facts.messages[0], _message(12.0, "cancelled", 0, reason_code=reason)]
+    facts.requests, facts.attempts = [], []
 
 
 def _repeat(facts: Facts) -> None:
     _put(facts, "calls", 0, key="a")
-    facts.texts = {(1, 1): "Hello", (2, 1): "Hello"}
+    facts.texts = [Text(1, 1, "Hello"), Text(2, 1, "Hello")]
 
 
 def _answer_twice(facts: Facts) -> None:
@@ -546,7 +702,7 @@ def _queue_elsewhere(facts: Facts) -> None:
 def _be_asked(facts: Facts) -> None:
     """The gateway is one that deduplicates and can be asked; what it got is as it wants it."""
     facts.gateways = [GatewayFact(1, "default", "infobip"), PLAIN]
-    body = BODIES["infobip"].format(id=1, phone=PHONE, text='"Hello"')
+    body = body_of(facts.gateways[0], 1, PHONE, "Hello")
     for place in range(len(facts.requests)):
         _put(facts, "requests", place, contract="infobip", body_hash=sha256(body.encode()).hexdigest())
 
@@ -574,3 +730,61 @@ def _stay_away(facts: Facts) -> None:
 
 def _limit(facts: Facts, most: int) -> None:
     facts.settings = type(facts.settings)(max_attempts=most)
+
+
+def _reported(
+    facts: Facts,
+    *,
+    reported: Sequence[ReportedReceipt] = (REPORTED,),
+    stored: Sequence[StoredReceipt] = (STORED,),
+    **given: Any,
+) -> None:
+    """The gateway reports that the message was delivered; `given` is how the message ends."""
+    facts.gateways = [GatewayFact(1, "default", "gonets", receipts=True)]
+    facts.reported, facts.stored = reported, stored
+    _put(facts, "messages", 4, delivery="awaiting")
+    last = {"committed_at": 21.0, "began_at": 21.0, "delivery": "delivered", **given}
+    _append(facts, "messages", facts.messages[4]._replace(**last))
+    _append(facts, "events", Event(30.0, "receipts overdue", "", "end"))
+
+
+def _report_twice(facts: Facts) -> None:
+    _reported(facts, reported=(REPORTED, REPORTED._replace(sequence=2)))
+
+
+def _leave_in_queue(facts: Facts) -> None:
+    _reported(facts, stored=(STORED._replace(table="receipt_queue", message_id=None),))
+
+
+def _leave_in_doubt(facts: Facts) -> None:
+    _reported(facts)
+    facts.messages = [*facts.messages[:-1], facts.messages[-1]._replace(status="unknown", delivery=None)]
+
+
+def _settle_and_claim(facts: Facts) -> None:
+    _reported(facts)
+    sent = _message(19.0, "sent", 1, in_doubt=True, reason_code="receipt_came", by="gonets maintenance")
+    _insert(facts, "messages", 3, sent)
+
+
+def _await_again(facts: Facts) -> None:
+    _reported(facts)
+    _append(facts, "messages", facts.messages[-1]._replace(committed_at=22.0, delivery="awaiting"))
+
+
+def _give_up_waiting(facts: Facts) -> None:
+    _reported(facts, reported=(), stored=(), delivery="no_receipt")
+
+
+def test_a_claim_that_is_given_back_takes_the_text_of_a_message_that_never_had_one() -> None:
+    def violations(*texts: int | None) -> int:
+        statuses = (("sending", 1), ("failed", 1), ("pending", 1), ("sending", 2), ("pending", 1))
+        moves = [
+            _message(float(place), status, attempts, text_revision=text, reason_code="missing_value")
+            for place, ((status, attempts), text) in enumerate(zip(statuses, texts, strict=True))
+        ]
+        history = MessageHistory(1, 1, moves, (), (), {}, ())
+        return len(list(keeps_its_text(history, cast(Ledgers, None))))
+
+    assert violations(1, 1, None, 2, None) == 0
+    assert violations(1, 1, 1, 1, None) == 1

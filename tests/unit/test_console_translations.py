@@ -15,13 +15,18 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import api.console
+import api.numbers
 from api.console.reasons import reason_text
+from api.messages.delivery_schemas import DELIVERY_MEANINGS, UNDELIVERED_MEANINGS
 from api.messages.schemas import MEANINGS
+from api.numbers.evidence import NOTES
 from shared.domain import client_rules, estimates, mailing_rules
 from shared.domain.client_rules import ClientWarning
 from shared.domain.mailing_rules import MailingWarning
 from shared.domain.reasons import REFUSED_WITHOUT_WORDS, RESULT_CAME_LATER, SENTENCES, ReasonCode, sentence
 from shared.domain.sentences import ErrorCode, EventDetail
+from shared.domain.suppressions import COVER_SENTENCES
+from shared.domain.window_presets import PRESETS
 from shared.gateways.registry import PROVIDERS
 from tests.database import ROOT
 
@@ -36,7 +41,6 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 CATALOGUE = io.BytesIO((CONSOLE / "translations" / "ru.po").read_bytes())
 RUSSIAN = {message.id: message for message in read_po(CATALOGUE) if message.id}
-USED = {found[2] for found in extract_from_dir(CONSOLE, METHODS, keywords=KEYWORDS)}  # file, line, message, comments
 
 LIBRARY = ("Missing data for required field.", "Field may not be null.", "Not a valid string.", "Unknown field.")
 """What marshmallow says of fields; these have no code."""
@@ -48,7 +52,13 @@ RAISED = {"Conflict", "Invalid", "NotFound", "ProviderError", "Undecodable", "Va
 
 
 def test_every_word_has_a_translation() -> None:
-    missing = [message for message in USED if message not in RUSSIAN]
+    folders = (CONSOLE, Path(api.numbers.__file__).parent)
+    used = {
+        message
+        for folder in folders
+        for _file, _line, message, *_ in extract_from_dir(folder, METHODS, keywords=KEYWORDS)
+    } | set(NOTES.values())
+    missing = [message for message in used if message not in RUSSIAN]
     assert missing == []
 
 
@@ -78,7 +88,9 @@ def test_every_warning_and_every_sentence_of_a_library_has_a_translation() -> No
     named = [value for module in (client_rules, estimates, mailing_rules) for value in vars(module).values()]
     told = [one.message for one in named if isinstance(one, MailingWarning | ClientWarning)]
     assert len(told) > 5
-    assert [sentence for sentence in (*told, *LIBRARY, *MEANINGS.values()) if sentence not in RUSSIAN] == []
+    meanings = (*MEANINGS.values(), *DELIVERY_MEANINGS.values(), *UNDELIVERED_MEANINGS.values())
+    meanings += (*COVER_SENTENCES.values(), *(text for one in PRESETS for text in (one.name, one.note)))
+    assert [sentence for sentence in (*told, *LIBRARY, *meanings) if sentence not in RUSSIAN] == []
 
 
 def test_every_label_of_a_provider_s_fields_has_a_translation() -> None:

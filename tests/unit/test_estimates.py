@@ -28,6 +28,7 @@ DRAFT = EstimateInput(mark="vip", start=NOON, end=NOON + HOUR, audience=3600, ra
         ({"start": NOON - 2 * HOUR, "end": NOON}, ["window_closed"]),
         ({"end": NOON}, ["no_window"]),
         ({"audience": 0}, ["nobody_matches"]),
+        ({"audience": 0, "left_out": 5}, ["nobody_matches"]),
         ({"audience": 0, "mark": ""}, []),
         ({"start": None, "end": None}, []),
         ({"end": None}, []),

@@ -24,6 +24,7 @@ from api.http.json_body import strict_json
 from api.http.safe_redirect import local_address
 from api.mailings.schemas import MailingBody
 from api.settings import ApiSettings
+from shared.domain.lookalikes import replace_lookalikes
 from shared.domain.phone_numbers import PhoneNumbers
 from shared.domain.tag_normalization import normal
 from shared.domain.text_segments import segments_of
@@ -106,6 +107,8 @@ CASES: dict[str, tuple[Check, Callable[[int], str], int]] = {
     "carriage returns": (read_csv, lambda n: "\r" * n, 20_000),
     "rows that are wrong": (read_csv, lambda n: "x,y,z,a\n" * n, 100),
     "segments": (lambda text: segments_of(text), lambda n: "€" * n, 5000),
+    "look-alikes": (replace_lookalikes, lambda n: "\u2014" * n, 5000),
+    "outputs that do not end": (replace_lookalikes, lambda n: "{{" * n, 5000),
     "cells with quotes": (lambda text: (escape_formula(text), unescape_formula(text)), lambda n: "'" * n, 500_000),
     "an address to go on to": (lambda text: local_address(text, "/"), lambda n: "/" + "a/" * n, 200_000),
 }

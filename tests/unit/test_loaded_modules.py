@@ -28,3 +28,16 @@ def test_neither_shared_nor_worker_imports_flask(package: object) -> None:
         [sys.executable, "-c", SCRIPT, *modules], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+def test_a_worker_starts_without_the_libraries_of_templates_and_numbers() -> None:
+    names = {"liquid", "lark", "babel", "phonenumbers", "holidays", "dateutil"}
+    script = f"import sys, worker.app; print({names} & sys.modules.keys())"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"
+
+
+def test_the_api_starts_without_the_library_of_holidays() -> None:
+    script = "import sys, api.app; print('holidays' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "False"

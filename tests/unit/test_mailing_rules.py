@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from shared.domain.mailing_rules import MailingFields, check_change, check_fields, warnings_about
+from shared.domain.mailing_rules import (
+    EVERYBODY_LEFT_OUT,
+    NO_CLIENT_IN_AUDIENCE,
+    NOT_LISTED,
+    MailingFields,
+    check_change,
+    check_fields,
+    warnings_about,
+)
 from shared.domain.statuses import MailingStatus, OnUnknown
 from shared.errors import Conflict, FieldError, Invalid
 from shared.schema import Mailing
@@ -19,14 +27,19 @@ TERMS = MailingFields(mark="vip", text="Hello", start_datetime=NOON, end_datetim
 
 CHANGES: dict[str, Any] = {
     "mark": "916",
+    "segment": "operator_code = 916",
+    "segment_id": 7,
+    "excluded_segment_ids": (8, 9),
     "text": "Goodbye",
     "start_datetime": NOON + HOUR / 2,
     "end_datetime": NOON + 2 * HOUR,
     "on_unknown": OnUnknown.HOLD,
+    "exclude_unknown_after": 3,
 }
 
 
 def mailing(status: MailingStatus, **columns: Any) -> Mailing:
+    columns = {"mark": "vip", **columns}
     return Mailing(id=7, status=status, end_datetime=TERMS.end_datetime, audience=0, **columns)
 
 
@@ -48,9 +61,9 @@ def test_after_its_launch_the_text_the_end_and_what_to_do_in_doubt_can_be_change
     assert check_change(launched, TERMS, replace(TERMS, **{term: CHANGES[term]})) == [term]
 
 
-@pytest.mark.parametrize("term", ["mark", "start_datetime"])
+@pytest.mark.parametrize("term", [term for term in CHANGES if term not in ("text", "end_datetime", "on_unknown")])
 @pytest.mark.parametrize("launched", [RUNNING, PAUSED], ids=["running", "paused"])
-def test_after_its_launch_its_mark_and_start_can_not_be_changed(launched: Mailing, term: str) -> None:
+def test_after_its_launch_its_audience_and_start_can_not_be_changed(launched: Mailing, term: str) -> None:
     with pytest.raises(Conflict, match=r"Cancel it \(POST /v1/mailing/7/cancel/\) and create a new mailing") as refused:
         check_change(launched, TERMS, replace(TERMS, **{term: CHANGES[term]}))
     assert refused.value.field == term
@@ -138,3 +151,21 @@ def test_open_messages_are_told_of_only_once_the_mailing_is_settled(
 def test_a_launched_mailing_with_an_audience_has_nothing_to_be_warned_of() -> None:
     launched = Mailing(status=MailingStatus.RUNNING, end_datetime=TERMS.end_datetime, audience=1, **LAUNCHED)
     assert warnings_about(launched, has_matching_client=False, now=NOON) == []
+
+
+def test_an_audience_that_is_empty_because_of_who_is_left_out_is_told_apart() -> None:
+    launched = mailing(MailingStatus.RUNNING, exclude_unknown_after=2, **LAUNCHED)
+    assert warnings_about(launched, has_matching_client=True, now=NOON) == [EVERYBODY_LEFT_OUT]
+
+
+@pytest.mark.parametrize("columns", [{"mark": ""}, {"excluded_segment_ids": [8]}], ids=["segment", "exclusion"])
+def test_an_empty_audience_of_segments_is_told_apart(columns: dict[str, Any]) -> None:
+    launched = mailing(MailingStatus.RUNNING, **columns, **LAUNCHED)
+    assert warnings_about(launched, has_matching_client=False, now=NOON) == [NO_CLIENT_IN_AUDIENCE]
+
+
+def test_an_audience_that_could_not_be_listed_is_warned_of_until_the_mailing_has_ended() -> None:
+    failed = {"mark": "", "launch_started_at": NOON, "audience_failed_at": NOON}
+    paused, cancelled = (mailing(status, **failed) for status in (MailingStatus.PAUSED, MailingStatus.CANCELLED))
+    assert warnings_about(paused, has_matching_client=False, now=NOON) == [NOT_LISTED]
+    assert warnings_about(cancelled, has_matching_client=False, now=NOON) == []

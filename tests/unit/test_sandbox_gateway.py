@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
-from sandbox.simulated_gateway.faults import NO_FAULT, FaultInjector, Faults, FaultsError, Outcome, Reaction
+from sandbox.simulated_gateway.faults import NO_FAULT, FaultInjector, Faults, Outcome, Reaction
 from sandbox.simulated_gateway.http_messages import MAX_BODY, MAX_HEAD, BadRequest, read_request
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
+from sandbox.simulated_gateway.plan_fields import PlanError
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
     ],
 )
 def test_faults_that_make_no_sense_are_refused_by_the_name_of_the_field(given: object, words: str) -> None:
-    with pytest.raises(FaultsError, match=f"^{words}"):
+    with pytest.raises(PlanError, match=f"^{words}"):
         Faults.from_json(given)
 
 

@@ -24,6 +24,11 @@ def mailing(status: str, audience: int, **messages: int) -> dict[str, Any]:
         ),
         (mailing("paused", 2, sent=1, pending=1), "████████████░░░░░░░░░░░░ 1 of 2 sent · 1 pending · paused"),
         (mailing("running", 3, sent=3), "████████████████████████ 3 of 3 sent"),
+        (
+            mailing("running", 3, sent=3)
+            | {"delivery": {"awaiting": 1, "delivered": 2, "undelivered": 0, "no_receipt": 0}},
+            "████████████████████████ 3 of 3 sent · 1 awaiting, 2 delivered",
+        ),
     ],
 )
 def test_the_bar_fills_with_what_has_ended_and_only_what_occurs_is_counted(said: dict[str, Any], line: str) -> None:

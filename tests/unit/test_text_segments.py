@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.text_segments import DEFAULT_ALPHABET, EXTENSION, Encoding, segments_of
+from shared.domain.text_segments import DEFAULT_ALPHABET, EXTENSION, Encoding, count_segments, segments_of
 
 # TS 23.038, 6.2.1, as code points: column by column, 0/0 to 7/15, without the escape at 1/11.
 TABLE = (
@@ -76,6 +76,7 @@ def test_segments_and_what_is_left_in_the_last(text: str, encoding: str, units: 
     segments = segments_of(text)
     assert (segments.encoding, segments.units, segments.count, segments.left) == (encoding, units, count, left)
     assert segments.characters == len(text)
+    assert count_segments(text) == count
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -108,13 +107,6 @@ def once_blocked(watcher: Connection, then: Callable[[], object], *requests: Cal
         wait_until_blocked(watcher, len(requests))
         then()
         return [answer.result(PATIENCE) for answer in answers]
-
-
-def unused_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_until_blocked(watcher: Connection, count: int) -> None:

@@ -57,6 +57,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(credential_cache, "time", clock)
     monkeypatch.setattr(rate_limiter, "time", clock)
-    for table in ("by_principal", "by_address", "by_sign_in_address"):
+    for table in ("by_principal", "by_address", "by_sign_in_address", "by_callback_address", "by_opt_out_address"):
         monkeypatch.setattr(rate_limiter, table, rate_limiter.RateLimiter())
     return clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Any
 
 from tests.integration.api.calls import Answer
 
@@ -10,7 +11,8 @@ from tests.integration.api.calls import Answer
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.forms: list[dict[str, str]] = []
+        self.forms: list[dict[str, Any]] = []
+        """Of each, the values by name: several that are checked are a list."""
         self.methods: list[str] = []
         self.actions: list[str] = []
         self.names: list[set[str]] = []
@@ -37,7 +39,9 @@ class _Forms(HTMLParser):
                 self._area = given["name"]
                 self.forms[-1][self._area] = ""
             elif tag == "input" and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
-                self.forms[-1][given["name"]] = given.get("value", "")
+                value, before = given.get("value", ""), self.forms[-1].get(given["name"])
+                is_repeated = given.get("type") == "checkbox" and before is not None
+                self.forms[-1][given["name"]] = [*_listed(before), value] if is_repeated else value
         elif tag == "option" and self._choice and ("selected" in given or self._choice not in self.forms[-1]):
             self.forms[-1][self._choice] = given.get("value", "")  # the first one, unless another is selected
 
@@ -54,14 +58,18 @@ class _Forms(HTMLParser):
             self.forms[-1][self._area] += data.removeprefix("\n")  # the first line end of an area is none of its text
 
 
-def posting_forms(page: Answer) -> list[dict[str, str]]:
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def posting_forms(page: Answer) -> list[dict[str, Any]]:
     """What each form of the page that is posted would send if nobody touched it, the one to sign out first."""
     parser = _Forms()
     parser.feed(page.text)
     return [fields for fields, method in zip(parser.forms, parser.methods, strict=True) if method == "post"]
 
 
-def fields_of(page: Answer) -> dict[str, str]:
+def fields_of(page: Answer) -> dict[str, Any]:
     """What the page's own form would send if nobody touched it."""
     return posting_forms(page)[-1]
 

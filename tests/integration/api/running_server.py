@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.database import ROOT
-from tests.integration.api.calls import API_KEY, unused_port
+from tests import commands
+from tests.commands import RunningCommand, Start
+from tests.integration.api.calls import API_KEY
+from tests.ports import free_port
 
-COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
+COMMAND = ["gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
 START_PATIENCE = 60.0
 
 
@@ -23,7 +24,7 @@ class Served(NamedTuple):
     """A running API."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: RunningCommand
     host: str
 
     def workers(self) -> set[int]:
@@ -51,13 +52,15 @@ def everything(wire: socket.socket) -> bytes:
 
 
 @contextmanager
-def served(database_url: str, log: Path | None = None, **settings: str) -> Iterator[Served]:
+def served(
+    database_url: str, log: Path | None = None, start: Start = commands.start, /, **settings: str
+) -> Iterator[Served]:
     """The API with these settings; it listens when this begins."""
-    port = unused_port()
+    port = free_port()
     own = {"DATABASE_URL": database_url, "API_PORT": str(port), "API_KEY": API_KEY, **settings}
     host = settings.get("API_HOST", "127.0.0.1")
     with (log or Path(os.devnull)).open("ab") as output:
-        process = subprocess.Popen(COMMAND, cwd=ROOT, env=os.environ | own, stdout=output, stderr=output)
+        process = start(COMMAND, os.environ | own, output, signal.SIGTERM)
     try:
         deadline = time.monotonic() + START_PATIENCE
         while True:
