@@ -9,7 +9,7 @@ import sys
 from benchmarks.benchmark import Benchmark
 from benchmarks.processes import ROOT
 
-BENCHMARKS = ("dispatch", "latency", "launch", "growth", "idle", "api", "bulk")
+BENCHMARKS = ("dispatch", "latency", "launch", "growth", "idle", "api", "receipts", "bulk")
 """In the order of docs/performance.md."""
 
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import argparse
 import random
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.benchmark import Benchmark, Result, expect
 from benchmarks.environment import Api, Environment
-from benchmarks.processes import family, memory
+from benchmarks.processes import most_memory
 
 ZONES = ("Europe/Moscow", "Asia/Yekaterinburg", "Asia/Vladivostok", "UTC")
 WRONG_EVERY = 1000
 """One row in so many has a time zone that there is not."""
-LOOK_INTERVAL, PIECE = 0.1, 1 << 16
-"""Seconds between two looks at the memory, and bytes read at a time."""
+PIECE = 1 << 16
+"""Bytes read at a time."""
 
 
 def measure(environment: Environment, options: argparse.Namespace) -> Result:
@@ -38,39 +37,22 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
             "export as CSV": lambda: _export(api, right + 1),
         }
         found = [_row(environment, api, title, step, rows) for title, step in steps.items()]
-    return Result(
-        "bulk",
+    return Result.of(
         ("", "seconds", "rows/s", "API process, MB at most", "PostgreSQL process, MB at most"),
         found,
-        [
-            f"{rows:,} rows in random order, {wrong:,} of them wrong; one request a step, over HTTP. Memory without "
-            "shared buffers, of the process that has most."
-        ],
+        f"{rows:,} rows in random order, {wrong:,} of them wrong; one request a step, over HTTP. Memory without "
+        "shared buffers, of the process that has most.",
     )
 
 
 def _row(environment: Environment, api: Api, title: str, step: Callable[[], None], rows: int) -> tuple[str, ...]:
     """Takes a step, its time, and looks at the memory meanwhile."""
-    over, pids = threading.Event(), (api.pid, environment.server.pid)
-    most = dict.fromkeys(pids, 0)
-
-    def watch() -> None:
-        while not over.wait(LOOK_INTERVAL):
-            for pid in filter(None, pids):  # not of the first of its processes, which serves nobody
-                most[pid] = max(most[pid], *map(memory, family(pid)[1:]))
-
     environment.say(title)
-    watching = threading.Thread(target=watch)
-    watching.start()
-    began = time.monotonic()
-    try:
+    with most_memory([api.pid], [environment.server.pid]) as most:
+        began = time.monotonic()
         step()
         seconds = time.monotonic() - began
-        time.sleep(2 * LOOK_INTERVAL)  # for a last look
-    finally:
-        over.set()
-        watching.join()
-    return (title, f"{seconds:.1f}", f"{rows / seconds:,.0f}", *(f"{most[pid] / 2**20:,.0f}" for pid in pids))
+    return (title, f"{seconds:.1f}", f"{rows / seconds:,.0f}", *(f"{size / 2**20:,.0f}" for size in most))
 
 
 def import_file(api: Api, path: Path, **expected: int) -> None:
@@ -99,10 +81,4 @@ def write_csv(path: Path, rows: int, tag: str) -> Path:
     return path
 
 
-BENCHMARK = Benchmark(
-    "bulk",
-    "The directory from and to a file.",
-    measure,
-    {"rows": (1_000_000, "clients in the file")},
-    short="--rows 100000",
-)
+BENCHMARK = Benchmark(measure, short="--rows 100000", rows=(1_000_000, "clients in the file"))

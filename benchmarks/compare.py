@@ -1,8 +1,6 @@
-"""Two checkouts: dispatch, launch, the API and import of each in turns, and the ratio of after to before.
+"""Two checkouts in turns, by dispatch, launch, the API and import: the speed of one as a multiple of the other's.
 
-Each runs its own code on a database of its own, on the same PostgreSQL, with this Python and its packages. What is
-measured needs only what both have: `python -m worker`, `flask --app api db upgrade`, gunicorn's settings in
-`api.gunicorn`, the HTTP API, and the table of clients.
+Both must have `python -m worker`, `flask --app api db upgrade`, `api.gunicorn`, the HTTP API and the table of clients.
 """
 
 from __future__ import annotations
@@ -17,8 +15,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import bulk, mailings
-from benchmarks.benchmark import Benchmark, Result
-from benchmarks.callers import CALLS, speed, take_turn
+from benchmarks.api import CALLS, speed, take_turn
+from benchmarks.baselines import TEXT
+from benchmarks.benchmark import Benchmark, Result, chosen_of
+from benchmarks.competitors import send_waiting
 from benchmarks.environment import QUICK, Api, Environment
 from benchmarks.mailings import Mailing
 from benchmarks.processes import ROOT
@@ -35,12 +35,9 @@ Figures = dict[str, float]
 def dispatch(environment: Environment, root: Path, url: str, api: Api, options: argparse.Namespace) -> Figures:
     """Messages that wait, sent and recorded by two workers."""
     progress = environment.progress("dispatch")
-    mailing, waiting = mailings.add_waiting_mailing(environment, api, url, options.messages, progress, root=root)
-    with environment.gateway() as gateway, environment.workers(url, gateway, WORKERS, QUICK, root=root):
-        before = gateway.requests()
-        mailing.act("resume")
-        ended = mailing.wait_until_sent(waiting, gateway, before, progress)
-        return {"dispatch, messages/s": waiting / (ended - mailings.check(gateway, waiting))}
+    with environment.gateway() as gateway:
+        run = send_waiting(environment, gateway, (api, url, WORKERS, TEXT), options.messages, progress, root=root)
+    return {"dispatch, messages/s": run.speed}
 
 
 def launch(environment: Environment, root: Path, url: str, api: Api, options: argparse.Namespace) -> Figures:
@@ -76,9 +73,9 @@ PARTS = {"dispatch": dispatch, "launch": launch, "api": calls, "import": importi
 
 def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """The median of the rounds' ratios, and the smallest and the largest."""
-    chosen = options.only.split(",") if options.only else list(PARTS)
-    if not options.before or set(chosen) - set(PARTS):
-        raise ConfigurationError(f"Name a commit or a folder with --before, and with --only some of {','.join(PARTS)}.")
+    chosen = chosen_of(PARTS, options.only)
+    if not options.before:
+        raise ConfigurationError("Name a commit or a folder with --before.")
     figures: dict[str, tuple[list[float], list[float]]] = {}
     with _checkout(options.before) as before, _checkout(options.after) as after:
         for turn in range(options.rounds):
@@ -93,15 +90,12 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
                 environment.say(f"{name}: round {turn + 1} of {options.rounds}")
     rows = [compared(title, *sides) for title, sides in figures.items()]
     slower = [title for title, _, _, ratio, _ in rows if float(ratio) < LEAST]
-    return Result(
-        "compare",
+    return Result.of(
         ("", "before", "after", "after ÷ before", "smallest to largest"),
         rows,
-        [
-            f"Before: {options.before}; after: {options.after}. Medians of {options.rounds} rounds, in turns; each "
-            "ratio is of the two in one round.",
-            f"Below {LEAST}: {'; '.join(slower) or 'nothing'}.",
-        ],
+        f"Before: {options.before}; after: {options.after}. Medians of {options.rounds} rounds, in turns; each "
+        "ratio is of the two in one round.",
+        f"Below {LEAST}: {'; '.join(slower) or 'nothing'}.",
     )
 
 
@@ -127,18 +121,14 @@ def _checkout(what: str) -> Iterator[Path]:
 
 
 BENCHMARK = Benchmark(
-    "compare",
-    "Two checkouts in turns: the speed of one as a multiple of the other's.",
     measure,
-    {
-        "before": ("", "a commit of this repository, or a folder"),
-        "after": (str(ROOT), "a commit of this repository, or a folder"),
-        "rounds": (3, "turns of each"),
-        "only": ("", f"some of {','.join(PARTS)}"),
-        "messages": (60_000, "of a dispatch"),
-        "audience": (300_000, "of a launch"),
-        "rows": (200_000, "of an import"),
-    },
     short="--before HEAD --rounds 1 --messages 3000 --audience 20000 --rows 10000",
     stored=False,
+    before=("", "a commit of this repository, or a folder"),
+    after=(str(ROOT), "a commit of this repository, or a folder"),
+    rounds=(3, "turns of each"),
+    only=("", f"some of {','.join(PARTS)}"),
+    messages=(60_000, "of a dispatch"),
+    audience=(300_000, "of a launch"),
+    rows=(200_000, "of an import"),
 )

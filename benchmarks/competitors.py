@@ -1,28 +1,30 @@
-"""What dispatch compares: each sends the same messages to the same gateway, and is timed.
-
-From the first request, as the gateway's log has it, to the last record in the database (or the last request, where
-there is none): starting processes and filling queues is not counted, for anybody.
-"""
+"""What dispatch compares: the same messages to the same gateway, timed from the first request to the last record."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from benchmarks import mailings
+from benchmarks.baselines import FILL, FIRST_PHONE, TABLES, TEXT
 from benchmarks.benchmark import expect
-from benchmarks.environment import QUICK, Environment, Progress
+from benchmarks.environment import QUICK, Api, Environment, Progress
 from benchmarks.gateways import Gateway
-from benchmarks.messages import FILL, FIRST_PHONE, TABLES, TEXT
 from benchmarks.postgres import connect, row, run
-from benchmarks.processes import Child
+from benchmarks.processes import ROOT, Child, together
 
+Ours = tuple[Api, str, int, str]
+TEMPLATE = '{{ name | default: "Friend" }}, ' + TEXT
+NAMES = (
+    """ALTER TABLE client ALTER attributes SET DEFAULT jsonb_build_object('name', left(gen_random_uuid()::text, 8))"""
+)
 SENT = "SELECT count(*), extract(epoch FROM max(sent_at))::float8 FROM task_message WHERE status = 'sent'"
 
 
@@ -44,47 +46,46 @@ Competitor = Callable[[Environment, Gateway, int, Progress], Run]
 what it needs is not installed."""
 
 
-def gonets(workers: int) -> Competitor:
-    """So many workers with default settings, on a mailing whose messages are all there."""
-
-    def compete(environment: Environment, gateway: Gateway, messages: int, progress: Progress) -> Run:
-        with environment.server.database("gonets") as url, environment.api(url) as api:
-            mailing, waiting = mailings.add_waiting_mailing(environment, api, url, messages, progress)
-            with environment.workers(url, gateway, workers, QUICK) as pids:
-                gateway.forget()
-                before, meter = gateway.requests(), environment.meter(gateway, client=pids)
-                mailing.act("resume")
-                ended = mailing.wait_until_sent(waiting, gateway, before, progress)
-                cpu = meter.read()
-            return Run(waiting, ended - mailings.check(gateway, waiting), cpu)
-
-    return compete
+def gonets(
+    workers: int, environment: Environment, gateway: Gateway, messages: int, progress: Progress, text: str = TEXT
+) -> Run:
+    """So many workers with default settings, on a mailing whose messages are all there; each client has a name."""
+    with environment.server.database("gonets") as url, environment.api(url) as api:
+        with contextlib.closing(connect(url)) as connection:
+            run(connection, NAMES)
+        return send_waiting(environment, gateway, (api, url, workers, text), messages, progress)
 
 
-def client(kind: str, processes: int) -> Competitor:
-    """A client of benchmarks/baseline_clients.py, and no database."""
+def send_waiting(
+    environment: Environment, gateway: Gateway, ours: Ours, messages: int, progress: Progress, root: Path = ROOT
+) -> Run:
+    """Messages that wait, sent and recorded; `ours` are the API, the database, how many workers, and the text."""
+    api, url, workers, text = ours
+    mailing, waiting = mailings.add_waiting_mailing(environment, api, url, messages, progress, root=root, text=text)
+    with environment.workers(url, gateway, workers, QUICK, root=root) as pids:
+        gateway.forget()
+        before, meter = gateway.requests(), environment.meter(gateway, client=pids)
+        mailing.act("resume")
+        ended = mailing.wait_until_sent(waiting, gateway, before, progress)
+        cpu = meter.read()
+    return Run(waiting, ended - mailings.check(gateway, waiting), cpu)
 
-    def compete(environment: Environment, gateway: Gateway, messages: int, progress: Progress) -> Run:
-        share = messages // processes
-        children = [
-            _baseline(environment, "baseline_clients", kind, gateway.url, str(1 + place * share), str(share))
-            for place in range(processes)
-        ]
-        return _timed(environment, gateway, share * processes, progress, children)
 
-    return compete
+def client(
+    kind: str, processes: int, environment: Environment, gateway: Gateway, messages: int, progress: Progress
+) -> Run:
+    """A client of benchmarks/baselines.py, and no database."""
+    share = messages // processes
+    baselines = (_baseline(environment, kind, gateway.url, str(1 + n * share), str(share)) for n in range(processes))
+    return _timed(environment, gateway, share * processes, progress, baselines)
 
 
-def loop(kind: str) -> Competitor:
-    """A loop of benchmarks/baseline_loop.py."""
-
-    def compete(environment: Environment, gateway: Gateway, messages: int, progress: Progress) -> Run:
-        with environment.server.database("loop", root=None) as url:
-            connection = _with_messages(url, messages)
-            child = _baseline(environment, "baseline_loop", kind, gateway.url, url)
-            return _timed(environment, gateway, messages, progress, [child], (connection, SENT))
-
-    return compete
+def loop(kind: str, environment: Environment, gateway: Gateway, messages: int, progress: Progress) -> Run:
+    """A loop of benchmarks/baselines.py."""
+    with environment.server.database("loop", root=None) as url:
+        connection = _with_messages(url, messages)
+        baselines = (_baseline(environment, kind, gateway.url, url) for _ in range(1))
+        return _timed(environment, gateway, messages, progress, baselines, (connection, SENT))
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,8 @@ class Peer:
             run(connection, "VACUUM ANALYZE")
             run(connection, "CHECKPOINT")
             work = [*command, "work", str(self.size), str(self.batch)]
-            children = [Child("peer", work, folder / f"{place}.log", settings) for place in range(self.processes)]
-            records = (connection, self.done)
-            return _timed(environment, gateway, messages, progress, children, records)
+            peers = (Child("peer", work, folder / f"{place}.log", settings) for place in range(self.processes))
+            return _timed(environment, gateway, messages, progress, peers, (connection, self.done))
 
 
 def _timed(
@@ -123,15 +123,13 @@ def _timed(
     gateway: Gateway,
     messages: int,
     progress: Progress,
-    children: Sequence[Child],
+    starting: Iterator[Child],
     records: tuple[Connection, str] | None = None,
 ) -> Run:
-    """Lets the children begin, waits until all is sent and recorded, and compares the counts."""
-    with ExitStack() as stack:
-        for child in children:
-            stack.enter_context(child)
-        gateway.forget()
-        before, sent, recorded, last = gateway.requests(), 0, 0, 0.0
+    """Starts the children, lets them begin, waits until all is sent and recorded, and compares the counts."""
+    gateway.forget()
+    before, sent, recorded, last = gateway.requests(), 0, 0, 0.0
+    with together(children := list(starting)):
         meter = environment.meter(gateway, client=[child.pid for child in children])
         patience = mailings.Patience(progress, messages)
         for child in children:
@@ -146,16 +144,14 @@ def _timed(
             patience.show(sent + recorded)
         cpu = meter.read()
         last = last or gateway.served().last
-        for child in children:  # all at once: leaving the stack waits for one after another
-            child.terminate()
     if records:
         expect("messages recorded", recorded, messages)
     return Run(messages, last - mailings.check(gateway, messages), cpu)
 
 
-def _baseline(environment: Environment, module: str, *arguments: str) -> Child:
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    child = Child(module, command, environment.new_folder("baseline") / "log")
+def _baseline(environment: Environment, *arguments: str) -> Child:
+    command = [sys.executable, "-m", "benchmarks.baselines", *arguments]
+    child = Child("the baseline", command, environment.new_folder("baseline") / "log")
     child.wait_for(b"ready")
     return child
 

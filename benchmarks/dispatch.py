@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.benchmark import Benchmark, Result, microseconds, ratio
-from benchmarks.competitors import Competitor, Peer, Run, client, gonets, loop
+from benchmarks.benchmark import Benchmark, Result, chosen_of, microseconds, ratio
+from benchmarks.competitors import TEMPLATE, Competitor, Peer, Run, client, gonets, loop
 from benchmarks.environment import Environment
 from benchmarks.gateways import Gateway
 from benchmarks.peers import installed
@@ -15,11 +16,8 @@ from shared.errors import ConfigurationError
 
 PGBOSS_DONE = "SELECT count(*), extract(epoch FROM max(completed_on))::float8 FROM pgboss.job WHERE state = 'completed'"
 RIVER_DONE = "SELECT count(*), extract(epoch FROM max(finalized_at))::float8 FROM river_job WHERE state = 'completed'"
-PGBOSS, GRAPHILE = (lambda: installed.node("pgboss_peer.mjs"), lambda: installed.node("graphile_peer.mjs"))
-JOBS_OF_MANY = (
-    "Jobs of 200 are recorded 200 messages at a time: when a process ends in the middle of one, nobody knows "
-    "which of up to 200 messages were sent, and they are sent again."
-)
+PGBOSS, GRAPHILE = (lambda: installed.node("pgboss"), lambda: installed.node("graphile"))
+JOBS_OF_MANY = "Jobs of 200 are recorded as a whole: when a process ends within one, all its messages are sent again."
 
 
 class Entry(NamedTuple):
@@ -31,43 +29,39 @@ class Entry(NamedTuple):
 
 
 ENTRIES: dict[str, Entry] = {
-    "gonets2": Entry("Gonets, 2 workers", gonets(2)),
-    "gonets1": Entry("Gonets, 1 worker", gonets(1)),
+    "gonets2": Entry("Gonets, 2 workers", partial(gonets, 2)),
+    "template": Entry("the same, each text with a name", partial(gonets, 2, text=TEMPLATE)),
+    "gonets1": Entry("Gonets, 1 worker", partial(gonets, 1)),
     "river2": Entry("River, 2 processes", Peer(installed.river, 256, processes=2, done=RIVER_DONE)),
     "river": Entry("River, 1 process", Peer(installed.river, 256, done=RIVER_DONE)),
     "pgboss2": Entry("pg-boss, 2 processes", Peer(PGBOSS, 500, processes=2, done=PGBOSS_DONE)),
     "pgboss": Entry("pg-boss, 1 process", Peer(PGBOSS, 500, done=PGBOSS_DONE)),
     "graphile": Entry("Graphile Worker, 2 processes", Peer(GRAPHILE, 24, processes=2)),
     "graphile200": Entry("Graphile Worker, 2 processes, jobs of 200", Peer(GRAPHILE, 4, processes=2, batch=200)),
-    "single": Entry("SELECT, post, UPDATE, COMMIT", loop("single"), slow=True),
-    "batches": Entry("claim 500, CurlMulti, record", loop("multi")),
-    "threads": Entry("libcurl handles, no database", client("threads", processes=2)),
-    "multi": Entry("CurlMulti, no database", client("multi", processes=1)),
+    "single": Entry("SELECT, post, UPDATE, COMMIT", partial(loop, "single"), slow=True),
+    "batches": Entry("claim 500, CurlMulti, record", partial(loop, "batches")),
+    "threads": Entry("libcurl handles, no database", partial(client, "threads", 2)),
+    "multi": Entry("CurlMulti, no database", partial(client, "multi", 1)),
 }
 
 
 def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """Each speed, as a multiple of the fastest peer's and of libcurl's without a database."""
-    chosen = options.only.split(",") if options.only else list(ENTRIES)
-    if unknown := set(chosen) - set(ENTRIES):
-        raise ConfigurationError(f"--only: there is no {', '.join(unknown)}; there are {', '.join(ENTRIES)}.")
+    chosen = chosen_of(ENTRIES, options.only)
     with environment.gateway() as gateway:
         runs, missing = _rounds(environment, gateway, chosen, options)
     speeds = {key: median(run.speed for run in some) for key, some in runs.items()}
     peer = max((speeds[key] for key in speeds if isinstance(ENTRIES[key].run, Peer)), default=0.0)
     slow = ", ".join(ENTRIES[key].title for key in speeds if ENTRIES[key].slow) or "nobody"
-    return Result(
-        "dispatch",
+    return Result.of(
         ("", "messages/s", "× fastest peer", "× libcurl", "µs CPU client", "µs PostgreSQL", "µs gateway"),
         [_row(key, speed, runs[key], peer, speeds.get("threads", 0.0)) for key, speed in speeds.items()],
-        [
-            f"{options.messages:,} messages each ({slow}: a fifth of that), to nginx, one after another on "
-            f"the same PostgreSQL; the median of {options.repeat} rounds. From the first request to the last record. "
-            "CPU a message, in microseconds.",
-            JOBS_OF_MANY,
-            f"Peers: {installed.versions() or 'none'}.",
-            *missing,
-        ],
+        f"{options.messages:,} messages each ({slow}: a fifth of that), to nginx, one after another on "
+        f"the same PostgreSQL; the median of {options.repeat} rounds. From the first request to the last record. "
+        "CPU a message, in microseconds.",
+        JOBS_OF_MANY,
+        f"Peers: {installed.versions() or 'none'}.",
+        *missing,
     )
 
 
@@ -98,13 +92,9 @@ def _row(key: str, speed: float, runs: list[Run], peer: float, libcurl: float) -
 
 
 BENCHMARK = Benchmark(
-    "dispatch",
-    "How fast messages leave, beside other task queues and bare clients.",
     measure,
-    {
-        "messages": (30_000, "messages of each competitor"),
-        "repeat": (1, "rounds, of which the median counts"),
-        "only": ("", f"some of {','.join(ENTRIES)}"),
-    },
     short="--messages 3000",
+    messages=(30_000, "messages of each competitor"),
+    repeat=(1, "rounds, of which the median counts"),
+    only=("", f"some of {','.join(ENTRIES)}"),
 )

@@ -19,7 +19,7 @@ import requests
 
 from benchmarks import gateways, postgres
 from benchmarks.gateways import Gateway
-from benchmarks.processes import ROOT, Child, Meter
+from benchmarks.processes import ROOT, Child, Meter, together
 from sandbox.listen_addresses import free_port
 from sandbox.terminal import Terminal
 from shared.errors import GonetsError
@@ -57,10 +57,7 @@ class Environment:
         self.folder = folder
         self.server = server
         self._terminal = terminal
-
-    def say(self, line: str) -> None:
-        """A line that stays."""
-        self._terminal.say(line)
+        self.say = terminal.say
 
     def progress(self, title: str) -> Progress:
         """A line that is rewritten in place."""
@@ -82,34 +79,23 @@ class Environment:
     ) -> Iterator[list[int]]:
         """Workers of a checkout with default settings but for those given; yields their process ids."""
         folder, command = self.new_folder("workers"), [sys.executable, "-m", "worker"]
-        settings = {
-            "DATABASE_URL": url,
-            "GATEWAY_URL": gateway.url,
-            "GATEWAY_TOKEN": "benchmark",
-            "LOG_LEVEL": "INFO",
-            "LOG_FORMAT": "text",
-            **settings,
-        }
-        with contextlib.ExitStack() as stack:
-            workers = [
-                stack.enter_context(Child("a worker", command, folder / f"{place}.log", settings, root=root))
-                for place in range(count)
-            ]
+        where = {"DATABASE_URL": url, "GATEWAY_URL": gateway.url, "GATEWAY_TOKEN": "benchmark"}
+        settings = {**where, "LOG_LEVEL": "INFO", "LOG_FORMAT": "text", **settings}
+        logs = [folder / f"{place}.log" for place in range(count)]
+        with together(workers := [Child("a worker", command, log, settings, root=root) for log in logs]):
             for worker in workers:
                 worker.wait_for(b"started")
             yield [worker.pid for worker in workers]
-            for worker in workers:  # all at once: leaving the stack waits for one after another
-                worker.terminate()
         for worker in workers:
             worker.check()
 
     @contextlib.contextmanager
-    def api(self, url: str, *, root: Path = ROOT) -> Iterator[Api]:
+    def api(self, url: str, settings: Mapping[str, str] = {}, *, root: Path = ROOT) -> Iterator[Api]:
         """The API of a checkout, served as `make run` serves it."""
         key, port = secrets.token_urlsafe(24), free_port(8300)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn", "api:create_app()"]
         # No limit of requests: it is the answers that are measured.
-        settings = {"DATABASE_URL": url, "API_PORT": str(port), "API_KEY": key, "API_RATE": "0"}
+        settings = {"DATABASE_URL": url, "API_PORT": str(port), "API_KEY": key, "API_RATE": "0", **settings}
         with Child("the API", command, self.new_folder("api") / "log", settings, root=root) as child:
             child.wait_until_it_answers(f"http://127.0.0.1:{port}/healthz")
             yield Api(port, {"Authorization": f"Bearer {key}"}, child.pid, requests.Session())

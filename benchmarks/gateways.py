@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,36 +13,10 @@ from typing import NamedTuple
 
 import requests
 
-from benchmarks.processes import Child
+from benchmarks.processes import Child, program
 from sandbox.listen_addresses import free_port
-from shared.errors import ConfigurationError
 
-CONFIGURATION = """
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile 16384;
-pid {folder}/nginx.pid;
-error_log stderr crit;
-{user}
-events {{ worker_connections 8192; }}
-http {{
-    # What was answered, and when: written in blocks, so that it costs little.
-    log_format served '$msec $uri';
-    access_log {folder}/served.log served buffer=256k flush=100ms;
-    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-    uwsgi_temp_path {folder}; scgi_temp_path {folder};
-    keepalive_requests 1000000000;
-    keepalive_timeout 600s;
-    tcp_nodelay on;
-    default_type application/json;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location /send/ {{ {answer} }}
-        location @accepted {{ {accepted} }}
-        location = /status {{ access_log off; stub_status; }}
-    }}
-}}
-"""
+CONFIGURATION = Path(__file__).with_name("nginx.conf").read_text()
 ACCEPTED = """return 200 '{"code": 0, "message": "OK"}';"""
 LATE = "auth_basic gateway; auth_basic_user_file {users}; auth_delay {latency}ms; error_page 401 =200 @accepted;"
 """nginx waits before it refuses somebody whom it does not know, which is made an acceptance here."""
@@ -109,12 +82,8 @@ def running(folder: Path, latency: float) -> Iterator[Gateway]:
 
 
 def nginx() -> str:
-    """nginx's path. Raises ConfigurationError when it is missing."""
-    # Debian keeps it where an ordinary user's PATH does not lead.
-    path = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if path is None:
-        raise ConfigurationError("nginx is missing; on Debian and Ubuntu: apt install nginx-light")
-    return path
+    """nginx's path, which is not in an ordinary user's PATH on Debian. Raises ConfigurationError when it is missing."""
+    return program("nginx", "on Debian and Ubuntu: apt install nginx-light", "/usr/sbin:/usr/local/sbin")
 
 
 def nginx_version() -> str:

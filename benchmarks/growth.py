@@ -34,7 +34,7 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """Each size's costs, as a multiple of the smallest's."""
     settings = list(JIT) if environment.server.has_jit else ["off"]
     sizes: dict[int, dict[str, float]] = {}
-    dead: dict[int, int] = {}
+    table: list[tuple[str, ...]] = []
     with (
         environment.server.database("growth") as url,
         environment.api(with_options(url, JIT[settings[-1]])) as api,
@@ -53,26 +53,16 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
                 for one in settings
             }
             sizes[rows] |= {f"{name}, ms": _time(api, path) for name, path in _pages(mailing, *row(connection, LAST))}
-            dead[rows] = ask(connection, DEAD)
+            costs = [f"{cost:.1f} ({ratio(cost, sizes[min(sizes)][name])})" for name, cost in sizes[rows].items()]
+            table.append((f"{rows:,}", *costs, f"{ask(connection, DEAD):,}"))
             environment.say(f"{rows:,}: " + "; ".join(f"{name} {cost:.1f}" for name, cost in sizes[rows].items()))
-    first = next(iter(sizes.values()))
-    return Result(
-        "growth",
-        ("pending messages", *first, "dead rows"),
-        [
-            (
-                f"{rows:,}",
-                *(f"{cost:.1f} ({ratio(cost, first[name])})" for name, cost in costs.items()),
-                f"{dead[rows]:,}",
-            )
-            for rows, costs in sizes.items()
-        ],
-        [
-            "In brackets, the ratio to the smallest. As many clients as messages; a snapshot held open since before "
-            "the first. A message: how long PostgreSQL works for a worker that claims and records it, with its other "
-            f"statements. Pages: of {CALLS} calls of the API over a kept connection, what a tenth keeps within.",
-            "The API's connections have JIT on." if environment.server.has_jit else NO_JIT,
-        ],
+    return Result.of(
+        ("pending messages", *sizes[min(sizes)], "dead rows"),
+        table,
+        "In brackets, the ratio to the smallest. As many clients as messages; a snapshot held open since before "
+        "the first. A message: how long PostgreSQL works for a worker that claims and records it, with its other "
+        f"statements. Pages: of {CALLS} calls of the API over a kept connection, what a tenth keeps within.",
+        "The API's connections have JIT on." if environment.server.has_jit else NO_JIT,
     )
 
 
@@ -114,10 +104,4 @@ def _time(api: Api, path: str) -> float:
     return quantiles(times, n=10)[0]  # what a neighbour's load has not touched
 
 
-BENCHMARK = Benchmark(
-    "growth",
-    "What a message and a page cost as messages and clients become many, with JIT on and off.",
-    measure,
-    {"rows": (10_000_000, "the largest size")},
-    short="--rows 100000",
-)
+BENCHMARK = Benchmark(measure, short="--rows 100000", rows=(10_000_000, "the largest size"))

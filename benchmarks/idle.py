@@ -22,17 +22,14 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
             time.sleep(options.seconds)
             elapsed, cpu, held = time.monotonic() - began, meter.read(), memory(pids[0])
         expect("messages sent by an idle worker", gateway.served().requests, 0)
-    return Result(
-        "idle",
+    return Result.of(
         ("", "of a core", "memory"),
         [
             ("worker", f"{cpu['worker'] / elapsed:.2%}", megabytes(held)),
             ("PostgreSQL, all of it", f"{cpu['PostgreSQL'] / elapsed:.2%}", ""),
         ],
-        [f"Default settings, over {options.seconds:.0f} seconds."],
+        f"Default settings, over {options.seconds:.0f} seconds.",
     )
 
 
-BENCHMARK = Benchmark(
-    "idle", "The cost of an idle worker.", measure, {"seconds": (60.0, "of looking")}, short="--seconds 10"
-)
+BENCHMARK = Benchmark(measure, short="--seconds 10", seconds=(60.0, "of looking"))

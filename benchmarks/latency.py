@@ -10,7 +10,7 @@ from typing import NamedTuple
 from benchmarks import mailings
 from benchmarks.benchmark import Benchmark, Discrepancy, Result, expect, megabytes, microseconds
 from benchmarks.environment import QUICK, Environment
-from benchmarks.processes import memory
+from benchmarks.processes import most_memory
 
 WARM_UP = 5.0
 """Seconds for the workers' concurrency to adapt."""
@@ -37,14 +37,11 @@ class Case(NamedTuple):
 def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """Messages a second and what they cost, case by case."""
     cases = [_case(text) for text in options.cases.split(",")]
-    return Result(
-        "latency",
+    return Result.of(
         (*COLUMNS, *COSTS),
         [_row(environment, case, options.seconds) for case in cases],
-        [
-            f"{options.seconds:.0f} seconds each, after {WARM_UP:.0f} for the concurrency to adapt. CPU a message, in "
-            "microseconds; the last column is how many cores all of them kept busy, the gateway too."
-        ],
+        f"{options.seconds:.0f} seconds each, after {WARM_UP:.0f} for the concurrency to adapt. CPU a message, in "
+        "microseconds; the last column is how many cores all of them kept busy, the gateway too.",
     )
 
 
@@ -65,12 +62,11 @@ def _row(environment: Environment, case: Case, seconds: float) -> tuple[str, ...
             with environment.workers(url, gateway, case.workers, settings) as pids:
                 mailing.act("resume")
                 time.sleep(WARM_UP)
-                before, most = gateway.requests(), 0
+                before = gateway.requests()
                 meter, began = environment.meter(gateway, workers=pids), time.monotonic()
-                while (elapsed := time.monotonic() - began) < seconds:
-                    most = max(most, *(memory(pid) for pid in pids))
-                    progress(elapsed, seconds)
-                    time.sleep(0.2)
+                with most_memory(pids) as most:
+                    time.sleep(seconds)
+                elapsed = time.monotonic() - began
                 sent, cpu = gateway.requests() - before, meter.read()
                 if not mailing.get()["messages"]["pending"]:
                     raise Discrepancy("the messages ran out before the time did.")
@@ -86,16 +82,15 @@ def _row(environment: Environment, case: Case, seconds: float) -> tuple[str, ...
         f"{case.concurrency:,}",
         f"{speed:,.0f}",
         f"{speed / case.ideal:.0%}",
-        megabytes(most),
+        megabytes(*most),
         *(microseconds(cpu[group], sent) for group in ("workers", "PostgreSQL", "gateway")),
         f"{sum(cpu.values()) / elapsed:.2f}",
     )
 
 
 BENCHMARK = Benchmark(
-    "latency",
-    "Workers against a gateway that takes its time.",
     measure,
-    {"cases": (CASES, "LATENCY:WORKERSxCONCURRENCY, the latency in seconds"), "seconds": (10.0, "of each case")},
     short="--cases 0.1:1x256,1:1x64,0.1:4x64 --seconds 3",
+    cases=(CASES, "LATENCY:WORKERSxCONCURRENCY, the latency in seconds"),
+    seconds=(10.0, "of each case"),
 )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.baselines import FIRST_PHONE, TEXT
 from benchmarks.benchmark import Discrepancy, expect
 from benchmarks.environment import QUICK, Api, Environment, Progress
 from benchmarks.gateways import Gateway
-from benchmarks.messages import FIRST_PHONE, TEXT
 from benchmarks.postgres import connect, run
+from benchmarks.processes import ROOT
 
 PATIENCE = 60.0
 """Seconds without any progress after which a benchmark is given up."""
@@ -20,27 +22,27 @@ LOOK_INTERVAL, LAST_LOOKS = 0.1, 0.01
 """Seconds between two looks while messages are sent, and when only records are awaited."""
 ADD_CLIENTS = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
-SELECT number, left(number::text, 6), %s, 'UTC'
+SELECT number, left(number::text, 6), %s, (%s::text[])[1 + number %% %s]
 FROM (SELECT coalesce(max(phone_number) + 1, %s) AS first FROM client) AS next,
     generate_series(next.first, next.first + %s - 1) AS number
 """
 
 
-def add_clients(url: str, tag: str, count: int) -> None:
-    """So many more clients with a tag, one phone number after another."""
+def add_clients(url: str, tag: str, count: int, zones: Sequence[str] = ("UTC",)) -> None:
+    """So many more clients with a tag, one phone number after another, who have the time zones in turn."""
     with contextlib.closing(connect(url)) as connection:
-        run(connection, ADD_CLIENTS, tag, FIRST_PHONE, count)
+        run(connection, ADD_CLIENTS, tag, list(zones), len(zones), FIRST_PHONE, count)
         run(connection, "ANALYZE client")
 
 
 class Mailing:
     """One mailing."""
 
-    def __init__(self, api: Api, mark: str) -> None:
-        """Adds a mailing whose start has come: a worker launches it at its next look."""
+    def __init__(self, api: Api, mark: str, text: str = TEXT, **rules: str) -> None:
+        """Adds a mailing whose start has come, with other fields: a worker launches it at its next look."""
         now = datetime.now(UTC)
         start, end = ((now + timedelta(hours=hours)).isoformat() for hours in (-1, 100))
-        body = {"text": TEXT, "mark": mark, "start_datetime": start, "end_datetime": end}
+        body = {"text": text, "mark": mark, "start_datetime": start, "end_datetime": end, **rules}
         self._api = api
         self.path = f"/v1/mailing/{api.send('POST', '/v1/mailing/create/', json=body).json()['id']}/"
 
@@ -94,17 +96,24 @@ class Patience:
 
 
 def add_waiting_mailing(
-    environment: Environment, api: Api, url: str, clients: int, progress: Progress, *, tag: str = "waiting", **at: Path
+    environment: Environment,
+    api: Api,
+    url: str,
+    clients: int,
+    progress: Progress,
+    tag: str = "waiting",
+    root: Path = ROOT,
+    text: str = TEXT,
 ) -> tuple[Mailing, int]:
     """A paused mailing to so many new clients, all of whose messages are there; and how many of them wait.
 
     A worker launches it, and is told to send no more than a message a second until the mailing is paused: a launch goes
-    on to its end even so. `at` is the `root` of a checkout.
+    on to its end even so. `root` is a checkout.
     """
     add_clients(url, tag, clients)
     slow = {**QUICK, "GATEWAY_RATE": "1"}
-    with environment.gateway() as gateway, environment.workers(url, gateway, 1, slow, **at):
-        mailing, patience = Mailing(api, tag), Patience(progress, clients)
+    with environment.gateway() as gateway, environment.workers(url, gateway, 1, slow, root=root):
+        mailing, patience = Mailing(api, tag, text), Patience(progress, clients)
         while mailing.get()["status"] == "scheduled":
             patience.show(0)
             time.sleep(LAST_LOOKS)

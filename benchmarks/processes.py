@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +18,7 @@ import requests
 
 from sandbox.logs import reason_in
 from sandbox.parent_death_signal import die_with_parent
-from shared.errors import GonetsError
+from shared.errors import ConfigurationError, GonetsError
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where children run unless told otherwise: the packages are run in place."""
@@ -24,6 +26,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 """Clock ticks a second: the unit of CPU time in /proc."""
 START_PATIENCE, STOP_PATIENCE = 60.0, 20.0
 """Seconds until a child must have started, and from SIGTERM to SIGKILL."""
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks at the memory."""
 
 
 class Child:
@@ -54,23 +58,25 @@ class Child:
 
     def wait_for(self, word: bytes) -> None:
         """Waits until a word is in the log. Raises GonetsError when the process ends or the time passes first."""
-        deadline = time.monotonic() + START_PATIENCE
-        while word not in self._log.read_bytes():
-            self.check()
-            if time.monotonic() > deadline:
-                raise GonetsError(f"{self.name} did not write {word.decode()!r}: {reason_in(self._log)}")
-            time.sleep(0.02)
+        self._wait_until(lambda: word in self._log.read_bytes(), f"did not write {word.decode()!r}")
 
     def wait_until_it_answers(self, url: str) -> None:
         """Waits for a server. Raises GonetsError with its own words when it has ended."""
-        deadline = time.monotonic() + START_PATIENCE
-        while True:
+
+        def answers() -> bool:
             with contextlib.suppress(requests.RequestException):
-                return requests.get(url, timeout=1).raise_for_status()
+                return requests.get(url, timeout=1).ok
+            return False
+
+        self._wait_until(answers, "does not answer")
+
+    def _wait_until(self, ready: Callable[[], bool], failure: str) -> None:
+        deadline = time.monotonic() + START_PATIENCE
+        while not ready():
             self.check()
             if time.monotonic() > deadline:
-                raise GonetsError(f"{self.name} does not answer: {reason_in(self._log)}")
-            time.sleep(0.05)
+                raise GonetsError(f"{self.name} {failure}: {reason_in(self._log)}")
+            time.sleep(0.02)
 
     def wait(self) -> None:
         """Waits until it has ended. Raises GonetsError when it failed."""
@@ -102,6 +108,25 @@ class Child:
         self._process.stdin.close()
 
 
+def program(name: str, advice: str, elsewhere: str = "") -> str:
+    """A program's path, also of a folder that PATH does not have. Raises ConfigurationError when it is missing."""
+    path = shutil.which(name) or shutil.which(name, path=elsewhere)
+    if path is None:
+        raise ConfigurationError(f"{name} is missing; {advice}")
+    return path
+
+
+@contextlib.contextmanager
+def together(children: Sequence[Child]) -> Iterator[None]:
+    """Ends children all at once: leaving one after another would wait for each."""
+    with contextlib.ExitStack() as stack:
+        for child in children:
+            stack.enter_context(child)
+        yield
+        for child in children:
+            child.terminate()
+
+
 class Meter:
     """The CPU time of groups of processes, each with everything that it started, since the meter was made."""
 
@@ -115,6 +140,32 @@ class Meter:
 
     def _cpu(self) -> dict[str, float]:
         return {name: sum(map(cpu, pids)) for name, pids in self._groups.items()}
+
+
+@contextlib.contextmanager
+def most_memory(*groups: Sequence[int | None]) -> Iterator[list[int]]:
+    """The most bytes, while the block lasts, of a process of each group and of what these started. None is nobody.
+
+    The first of several processes counts only if it works itself: what a server starts has its own memory and its
+    first process' too.
+    """
+    most, over = [0] * len(groups), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_INTERVAL):
+            for place, pids in enumerate(groups):
+                families = [family(pid) for pid in pids if pid]
+                held = [memory(pid) for members in families for pid in members[len(members) > 1 :]]
+                most[place] = max(most[place], *held, 0)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield most
+        time.sleep(2 * LOOK_INTERVAL)  # for a last look
+    finally:
+        over.set()
+        watching.join()
 
 
 def memory(pid: int) -> int:

@@ -9,30 +9,26 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.processes import ROOT
-from shared.errors import ConfigurationError, GonetsError
+from benchmarks.processes import ROOT, program
+from shared.errors import GonetsError
 
 HERE = Path(__file__).parent
 NODE_FOLDER, GO_FOLDER = ROOT / ".venv-peers-node", ROOT / ".venv-peers-go"
-INSTALL = {
-    "npm": "npm is missing; on Debian and Ubuntu: apt install npm",
-    "go": "Go is missing: see https://go.dev/doc/install",
-}
 
 
-def node(script: str) -> list[str]:
+def node(peer: str) -> list[str]:
     """The command of a peer of Node's, with a Node of its own.
 
     Raises ConfigurationError when there is no npm, GonetsError with npm's own words when it fails.
     """
-    npm, wanted = _program("npm"), HERE / "node" / "package.json"
+    npm, wanted = program("npm", "on Debian and Ubuntu: apt install npm"), HERE / "node" / "package.json"
     ready = (mark := NODE_FOLDER / "ready").is_file() and mark.read_bytes() == wanted.read_bytes()
     # The scripts go where the modules are: that is where Node looks for these.
     shutil.copytree(HERE / "node", NODE_FOLDER, dirs_exist_ok=True)
     if not ready:
         _run([npm, "--prefix", str(NODE_FOLDER), "install", "--no-audit", "--no-fund"])
         shutil.copy(wanted, mark)
-    return [str(NODE_FOLDER / "node_modules" / ".bin" / "node"), str(NODE_FOLDER / script)]
+    return [str(NODE_FOLDER / "node_modules" / ".bin" / "node"), str(NODE_FOLDER / "peer.mjs"), peer]
 
 
 def river() -> list[str]:
@@ -40,10 +36,10 @@ def river() -> list[str]:
 
     Raises ConfigurationError when there is no Go, GonetsError with Go's own words when it fails.
     """
-    go, program = _program("go", "/usr/local/go/bin"), str(GO_FOLDER / "river_peer")
+    go, built = program("go", "see https://go.dev/doc/install", "/usr/local/go/bin"), str(GO_FOLDER / "river_peer")
     modules, cache = str(GO_FOLDER / "modules"), str(GO_FOLDER / "cache")
-    _run([go, "build", "-modcacherw", "-o", program, "."], HERE / "river", GOMODCACHE=modules, GOCACHE=cache)
-    return [program]
+    _run([go, "build", "-modcacherw", "-o", built, "."], HERE / "river", GOMODCACHE=modules, GOCACHE=cache)
+    return [built]
 
 
 def versions() -> str:
@@ -56,14 +52,6 @@ def versions() -> str:
     if (GO_FOLDER / "river_peer").exists() and (told := re.search(r"riverqueue/river v(\S+)", modules)):
         found.append(f"river {told[1]}")
     return ", ".join(found)
-
-
-def _program(name: str, elsewhere: str = "") -> str:
-    """A program's path. Raises ConfigurationError when it is not installed."""
-    path = shutil.which(name) or shutil.which(name, path=elsewhere)
-    if path is None:
-        raise ConfigurationError(INSTALL[name])
-    return path
 
 
 def _run(command: list[str], folder: Path = ROOT, **settings: str) -> None:

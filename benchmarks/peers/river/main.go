@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -37,93 +36,72 @@ type sendArgs struct {
 
 func (sendArgs) Kind() string { return "send" }
 
-type sender struct {
-	river.WorkerDefaults[sendArgs]
-	client  *http.Client
-	gateway string
+// poster returns what posts one message.
+func poster(client *http.Client, gateway string) func(context.Context, *river.Job[sendArgs]) error {
+	return func(ctx context.Context, job *river.Job[sendArgs]) error {
+		id := job.Args.ID
+		url, body := fmt.Sprintf("%s/send/%d", gateway, id), fmt.Sprintf(body, id, firstPhone+id)
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		request.Header = http.Header{"Authorization": {"Bearer benchmark"}, "Content-Type": {"application/json"}}
+		answer, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		// Read to its end, or the connection is not kept.
+		if _, err = io.Copy(io.Discard, answer.Body); err == nil && answer.StatusCode != http.StatusOK {
+			err = fmt.Errorf("the gateway answered %d", answer.StatusCode)
+		}
+		return err
+	}
 }
 
-// Work posts one message.
-func (s *sender) Work(ctx context.Context, job *river.Job[sendArgs]) error {
-	id := job.Args.ID
-	url, body := fmt.Sprintf("%s/send/%d", s.gateway, id), fmt.Sprintf(body, id, firstPhone+id)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header = http.Header{"Authorization": {"Bearer benchmark"}, "Content-Type": {"application/json"}}
-	answer, err := s.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	// Read to its end, or the connection is not kept.
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the gateway answered %d", answer.StatusCode)
-	}
-	return nil
-}
-
-func enqueue(ctx context.Context, pool *pgxpool.Pool, count int) error {
+func enqueue(ctx context.Context, pool *pgxpool.Pool, count int) {
 	driver := riverpgxv5.New(pool)
-	migrator, err := rivermigrate.New[pgx.Tx](driver, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return err
-	}
-	client, err := river.NewClient(driver, &river.Config{})
-	if err != nil {
-		return err
-	}
+	must(must(rivermigrate.New[pgx.Tx](driver, nil)).Migrate(ctx, rivermigrate.DirectionUp, nil))
 	jobs := make([]river.InsertManyParams, count)
 	for index := range jobs {
 		jobs[index].Args = sendArgs{ID: int64(index) + 1}
 	}
-	_, err = client.InsertManyFast(ctx, jobs)
-	return err
+	must(must(river.NewClient(driver, &river.Config{})).InsertManyFast(ctx, jobs))
 }
 
-func work(ctx context.Context, pool *pgxpool.Pool, size int) error {
+func work(ctx context.Context, pool *pgxpool.Pool, size int) {
 	transport := &http.Transport{MaxIdleConns: size, MaxIdleConnsPerHost: size, DisableCompression: true}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &sender{client: &http.Client{Transport: transport}, gateway: os.Getenv("PEER_GATEWAY_URL")})
-	client, err := river.NewClient[pgx.Tx](riverpgxv5.New(pool), &river.Config{
+	post := poster(&http.Client{Transport: transport}, os.Getenv("PEER_GATEWAY_URL"))
+	river.AddWorker(workers, river.WorkFunc(post))
+	client := must(river.NewClient[pgx.Tx](riverpgxv5.New(pool), &river.Config{
 		// As River's own benchmark (river bench) has them.
 		FetchCooldown:     2 * time.Millisecond,
 		FetchPollInterval: 20 * time.Millisecond,
 		Logger:            slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: size}},
 		Workers:           workers,
-	})
+	}))
+	must(0, client.Start(ctx))
+	<-client.Stopped()
+}
+
+// must ends the program if there is an error.
+func must[T any](value T, err error) T {
 	if err != nil {
-		return err
+		log.Fatal(err)
 	}
-	err = client.Start(ctx)
-	if err == nil {
-		<-client.Stopped()
-	}
-	return err
+	return value
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	number, err := strconv.Atoi(os.Args[2])
-	pool, poolErr := pgxpool.New(ctx, os.Getenv("PEER_DATABASE_URL"))
-	if err := errors.Join(err, poolErr); err != nil {
-		log.Fatal(err)
-	}
+	number := must(strconv.Atoi(os.Args[2]))
+	pool := must(pgxpool.New(ctx, os.Getenv("PEER_DATABASE_URL")))
 	if os.Args[1] == "enqueue" {
-		err = enqueue(ctx, pool, number)
+		enqueue(ctx, pool, number)
 	} else {
-		err = work(ctx, pool, number)
-	}
-	if err != nil {
-		log.Fatal(err)
+		work(ctx, pool, number)
 	}
 }
