@@ -172,7 +172,7 @@ compile = .venv-lock/bin/uv --quiet --no-progress pip compile setup.cfg --univer
 .venv-gateways/ready: Makefile
 	@echo "Installing Jasmin and clients of providers into .venv-gateways; this happens once and takes a minute or so."
 	@$(PYTHON) -m venv --clear .venv-gateways
-	@.venv-gateways/bin/python -m pip --quiet --disable-pip-version-check install 'jasmin>=0.11,<0.12' \
+	@.venv-gateways/bin/python -m pip --quiet --disable-pip-version-check install jasmin==0.11.0 \
 	    'smsaero-api>=3.2,<4' 'smsru-api>=1.4,<2' 'android-sms-gateway[requests]>=4.3,<5' 'smsc==0.1.1' || { \
 	    echo "They could not be installed; pip says why above."; exit 1; }
 	@touch $@
