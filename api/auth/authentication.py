@@ -132,7 +132,8 @@ class Authenticator:
     def _reject(self, by_key: bool) -> Response:
         _check_rate_limit(rate_limiter.by_address, address_block(request.remote_addr), self._anonymous_rate)
         expects_json = request.path.startswith(API_PATH) or request.endpoint == METRICS_ENDPOINT
-        if expects_json or by_key or request.method not in SAFE_METHODS:
+        # No sign-in page for a script: it would set this browser's token, and the page that a person sees has one.
+        if expects_json or by_key or request.method not in SAFE_METHODS or _is_background_refresh():
             raise _unauthorized(by_key)
         return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 
+from api.auth import csrf
 from api.auth.login_pages import show_sign_in
 from api.auth.saved_form import is_form, submitted_fields
 from api.console.blueprint import blp
@@ -26,7 +27,7 @@ def as_page(error_response: Response) -> Response:
     if not error_response.is_json:
         return error_response
     content = error_response.get_json()
-    if error_response.status_code == 401 and is_form() and "Authorization" not in request.headers:
+    if error_response.status_code == 401 and is_form() and not _is_from_program():
         # The request was refused before its preferences were read.
         apply_preferences()
         response = make_response(show_sign_in())
@@ -47,6 +48,14 @@ def page_not_found(error: NotFound) -> Response:
     response = http_error_response(error)
     wants_page = request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
     return as_page(response) if wants_page and not request.path.startswith("/v1/") else response
+
+
+def _is_from_program() -> bool:
+    """Whether no person sees the response: a client with a key sent the request, or a script of one of our pages.
+
+    The sign-in page sets this browser's token, so a script would make the token of the page that a person sees stale.
+    """
+    return "Authorization" in request.headers or csrf.HEADER in request.headers
 
 
 def _page_of(handler: Callable[[Any], Response]) -> Callable[[Any], Response]:

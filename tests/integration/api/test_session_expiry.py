@@ -74,6 +74,24 @@ def hours_left(connection: Connection, which: str = "max") -> float:
     return float(left) / 3600
 
 
+def test_a_script_of_a_page_leaves_the_sign_in_page_that_a_person_sees_usable(
+    app: Flask, browser: Caller, connection: Connection
+) -> None:
+    """The estimate and the live part may ask while the person sends the form: one browser would get two tokens."""
+    form = next(form for form in posting_forms(browser.get("/mailings/new/")) if "text" in form)
+    end_sessions(app, connection)
+    shown = caller(app, None)
+    scripts = [
+        caller(app, None).post("/mailings/estimate/", data=form, headers={"X-CSRF-Token": form["csrf_token"]}),
+        caller(app, None).get("/mailings/?part=live"),
+    ]
+    assert [(answer.status_code, "Set-Cookie" in answer.headers) for answer in scripts] == [(401, False)] * 2
+    page = shown.post("/mailings/new/", data=form)
+    assert page.status_code == 401
+    assert "Set-Cookie" in page.headers
+    assert sign_in(shown, page).status_code == 200
+
+
 def test_a_session_lasts_while_it_is_used(app: Flask, browser: Caller, connection: Connection, clock: Clock) -> None:
     sign_in(caller(app, None))
     execute(connection, "UPDATE browser_session SET expires_at = now() + interval '1 hour'")

@@ -191,7 +191,7 @@ def test_signing_out_ends_every_copy_of_the_cookie(
     assert answer.headers["Location"] == "/login/"
     assert browser.get("/v1/client/").status_code == 401
     assert copied.get("/v1/client/").status_code == 401
-    assert copied.get("/?part=live").status_code == 303
+    assert copied.get("/?part=live").status_code == 401
     assert last_entry(api, "signOut")["actor_name"] == "API_KEY"
 
 
@@ -220,7 +220,7 @@ def test_a_session_is_not_cached_beyond_its_expiry(browser: Caller, connection: 
     assert browser.get("/?part=live").status_code == 200
     factories.execute(connection, "UPDATE browser_session SET expires_at = now()")
     clock.pass_seconds(left)
-    assert browser.get("/?part=live").status_code == 303
+    assert browser.get("/?part=live").status_code == 401
 
 
 def test_a_sign_in_removes_expired_sessions_and_does_not_wait_for_a_locked_one(
