@@ -28,7 +28,7 @@ FAILOVER = (1, 4)
 """One worker at a time decides which gateways are available, and assigns paths to them."""
 
 RECEIPTS = (1, 5)
-"""Shared by what records providers' ids, exclusive for what sets receipts aside as orphans: a receipt and the id that
+"""Shared by what records providers' ids, exclusive for what moves receipts to the orphans: a receipt and the id that
 it refers to never miss each other."""
 
 INBOUND = (1, 6)

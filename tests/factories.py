@@ -12,7 +12,7 @@ from psycopg2.extras import RealDictCursor
 
 from shared.domain.field_types import FieldType
 from shared.domain.reasons import sentence
-from shared.domain.segments.language import parse
+from shared.domain.segments.parser import parse
 from shared.domain.segments.tree import Field, known_fields
 from shared.domain.segments.tree_json import to_json
 from shared.json_parameter import json_parameter

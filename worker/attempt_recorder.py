@@ -21,7 +21,7 @@ from worker.provider_opt_outs import suppress_opted_out
 from worker.rows import fetch_all
 
 
-class SentMessage(NamedTuple):
+class AcceptedElsewhere(NamedTuple):
     """A row of RECORD: a message that was accepted while another claim held it."""
 
     id: int
@@ -36,7 +36,7 @@ class AttemptRecorder:
         self._random = random
 
     def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
-        """Records attempts and moves their messages. Safe to repeat.
+        """Records attempts and the transitions of their messages. Safe to repeat.
 
         A recipient who has opted out at the gateway is suppressed there.
         """
@@ -51,7 +51,7 @@ class AttemptRecorder:
         with clients_locked(cursor, again):
             for parameters in payloads(decided, time.monotonic()):
                 cursor.execute(messages.RECORD_WITH_DETAILS if detailed else messages.RECORD, parameters)
-                if others := [message.id for message in fetch_all(cursor, SentMessage)]:
+                if others := [message.id for message in fetch_all(cursor, AcceptedElsewhere)]:
                     cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(others)})
             self._clear_poison_messages(cursor, attempted)
         suppress_opted_out(cursor, attempted)

@@ -48,16 +48,16 @@ class WaitRow(NamedTuple):
         return self.over_cap == OverCap.WAIT
 
 
-def over_cap(cursor: Cursor, rows: Sequence[ClaimedRow], lease_seconds: float) -> list[WaitRow]:
-    """Counts the messages of one claim, and returns those that a cap does not allow now.
+def count_within_caps(cursor: Cursor, rows: Sequence[ClaimedRow], lease_seconds: float) -> list[WaitRow]:
+    """Counts the messages of one claim that every cap allows, and returns the others.
 
     `lease_seconds` is the lease of the claim, within which its requests leave.
     """
     over = _count(cursor, rows, lease_seconds)
     if not over:
         return []
-    sending, dropped = _drop_unsent(cursor, {row.phone_number for row in over})
-    if dropped:
+    sending, uncounted = _uncount_unsent(cursor, {row.phone_number for row in over})
+    if uncounted:
         over = _count(cursor, over, lease_seconds)
         if not over:
             return []
@@ -71,11 +71,11 @@ def over_cap(cursor: Cursor, rows: Sequence[ClaimedRow], lease_seconds: float) -
     return fetch_all(cursor, WaitRow)
 
 
-def _drop_unsent(cursor: Cursor, phone_numbers: Collection[int]) -> tuple[list[int], bool]:
-    """Drops counted messages that have certainly not been sent, of numbers that are at a cap.
+def _uncount_unsent(cursor: Cursor, phone_numbers: Collection[int]) -> tuple[list[int], bool]:
+    """Stops counting messages that have certainly not been sent, of numbers that are at a cap.
 
     There are rarely any, so they are looked for only there. Returns those of the counted messages that are being sent,
-    and whether any was dropped.
+    and whether there were any of the others.
     """
     cursor.execute(caps.READ_COUNTED, {"phones": bigints(phone_numbers)})
     counted = {one: row.phone_number for row in fetch_all(cursor, NumberRow) for one in row.message_ids}
@@ -84,7 +84,7 @@ def _drop_unsent(cursor: Cursor, phone_numbers: Collection[int]) -> tuple[list[i
     unsent = [row.id for row in found if not row.is_sending]
     if unsent:
         given = {"ids": bigints(unsent), "phones": bigints({counted[one] for one in unsent})}
-        cursor.execute(caps.DROP_UNSENT, given)
+        cursor.execute(caps.UNCOUNT_UNSENT, given)
     return [row.id for row in found if row.is_sending], bool(unsent)
 
 

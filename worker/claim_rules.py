@@ -1,6 +1,6 @@
 """The rules that a claim applies to the messages that it has just leased, before it is committed.
 
-Suppressions, missing consent, local windows, and caps. What must not be sent now is taken back: it ends, or waits.
+Suppressions, missing consent, local windows, and caps. What must not be sent now is withdrawn: it ends, or waits.
 (The statements: shared/sql/claim_rules.py. A launch applies the same rules before: shared/sql/mailings.py.)
 """
 
@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.reasons import ReasonCode
 from shared.domain.statuses import MessageStatus
 from shared.sql import claim_rules
-from worker.caps import WaitRow, over_cap
+from worker.caps import WaitRow, count_within_caps
 from worker.claim_rows import ClaimedRow, TakenRow
 from worker.parameters import bigints
 from worker.rows import fetch_all
@@ -55,8 +55,8 @@ class Checked(NamedTuple):
     rows: list[ClaimedRow]
     closes_in: dict[int, float]
     """Seconds after the claim until the local windows of messages that have one close."""
-    taken_back: Mapping[ReasonCode, int]
-    """How many messages were taken back, by the reasons."""
+    withdrawn: Mapping[ReasonCode, int]
+    """How many messages were withdrawn, by the reasons."""
 
 
 SUPPRESSED = Verdict(MessageStatus.CANCELLED, ReasonCode.SUPPRESSED)
@@ -70,7 +70,7 @@ EXPIRED_OVER_CAP = Verdict(MessageStatus.EXPIRED, ReasonCode.OVER_CAP)
 def apply_rules(
     cursor: Cursor, rows: Sequence[ClaimedRow], mailings: Mapping[int, TakenRow], gateway_id: int, lease_seconds: float
 ) -> Checked:
-    """Takes those back of the messages of one claim that must not be sent now. Returns the others.
+    """Withdraws those messages of one claim that must not be sent now. Returns the others.
 
     `lease_seconds` is the lease of the claim.
     """
@@ -91,7 +91,8 @@ def apply_rules(
     # The last rule: what it lets through is counted.
     if found := remaining(lambda mailing: mailing.is_capped):
         mailing_of = {row.id: mailings[row.mailing_id] for row in found}
-        verdicts |= {wait.id: _over_cap(wait, mailing_of[wait.id]) for wait in over_cap(cursor, found, lease_seconds)}
+        waits = count_within_caps(cursor, found, lease_seconds)
+        verdicts |= {wait.id: _over_cap(wait, mailing_of[wait.id]) for wait in waits}
     if verdicts:
         _withdraw(cursor, verdicts, rows[0].claim_id)
     return Checked(remaining(), closes_in, Counter(verdict.reason for verdict in verdicts.values()))

@@ -146,8 +146,8 @@ class Queue:
         """The paths whose messages it claims: those that are assigned to its gateway now."""
         self.may_have_more = False
         """Whether the last claim has ended or postponed messages, so that others may be due behind them."""
-        self.taken_back: Counter[ReasonCode] = Counter()
-        """How many messages its claims have ended or postponed, by the rules that forbid them."""
+        self.withdrawn: Counter[ReasonCode] = Counter()
+        """How many messages its claims have withdrawn (ended or postponed, as a rule demands), by the reasons."""
         self._permits = Permits(database)
         self._open = OpenClaims() if open_claims is None else open_claims
 
@@ -197,7 +197,7 @@ class Queue:
         return {row.message_id: EarlierRefusals(first=row.first, last=row.last, longest=row.longest) for row in rows}
 
     def record(self, attempted: Sequence[AttemptResult]) -> None:
-        """Records attempts and moves their messages. Safe to repeat.
+        """Records attempts and the transitions of their messages. Safe to repeat.
 
         An attempt that the database rejects is recorded alone, and left until its lease expires if that fails too: one
         invalid row does not block the others.
@@ -261,7 +261,7 @@ class Queue:
         """The messages of a claim, except those without a text."""
         rows, mailings, slots, closes_in, withdrawn = granted.claimed
         self.may_have_more = bool(withdrawn)
-        self.taken_back.update(withdrawn)
+        self.withdrawn.update(withdrawn)
         if not rows:
             return []
         claim = Claim(rows[0].claim_id, mailings[rows[0].mailing_id].now, granted.requested_at)
@@ -310,9 +310,9 @@ class Queue:
         reserved = self._database.transaction(
             lambda cursor: spending.reserve(cursor, limited, self._gateway.name, self._pricing)
         )
-        for mailing_id, stop in reserved.stops.items():
-            if self._database.transaction(partial(spending.pause, mailing_id=mailing_id, stop=stop)):
-                code = str(stop.detail.code)
+        for mailing_id, limit in reserved.limits.items():
+            if self._database.transaction(partial(spending.pause, mailing_id=mailing_id, reached=limit)):
+                code = str(limit.detail.code)
                 log.warning("mailing.limit_reached", extra={"mailing_id": mailing_id, "reason": code})
         self.release(reserved.over)
         self.may_have_more = self.may_have_more or bool(reserved.over)
@@ -402,7 +402,7 @@ class Queue:
             if not checked.rows:
                 cursor.execute(claims.DELETE_EMPTY)
             if rows:
-                return Claimed(checked.rows, mailings, [], checked.closes_in, checked.taken_back)
+                return Claimed(checked.rows, mailings, [], checked.closes_in, checked.withdrawn)
 
     def _release(self, cursor: Cursor, claimed: Sequence[ClaimedMessage]) -> None:
         if not claimed:

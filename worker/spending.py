@@ -22,7 +22,7 @@ from worker.maintenance.mailing_history import add_event
 from worker.parameters import bigints
 from worker.rows import fetch_all
 
-COSTLY = TAKEN | {Result.AMBIGUOUS}
+CHARGEABLE = TAKEN | {Result.AMBIGUOUS}
 """Results of attempts that cost, or may cost, what was reserved for them."""
 
 
@@ -59,22 +59,23 @@ class HeldRow(NamedTuple):
     id: int
 
 
-class Stop(NamedTuple):
-    """Why messages of a mailing were not sent, and the limits by which that was decided."""
+class LimitReached(NamedTuple):
+    """Why messages of a mailing must not be submitted, and the limits with which that was decided."""
 
     detail: Sentence
+    """The reason, as the mailing's history shows it."""
     spending_limit: Decimal | None
     daily_limit: Decimal | None
 
 
 @dataclass(slots=True)
 class Reserved:
-    """What became of a claim."""
+    """The result of a reservation."""
 
     over: list[ClaimedMessage] = field(default_factory=list)
-    """Messages that must not be submitted: they would cost more than a limit allows."""
-    stops: dict[int, Stop] = field(default_factory=dict)
-    """Why, by mailing."""
+    """Messages that must not be submitted: they would cost more than a limit allows, or their price is not known."""
+    limits: dict[int, LimitReached] = field(default_factory=dict)
+    """The limits that were reached, by mailing."""
 
 
 def reserve(cursor: Cursor, messages: Sequence[ClaimedMessage], gateway: str, pricing: Pricing | None) -> Reserved:
@@ -100,15 +101,15 @@ def reserve(cursor: Cursor, messages: Sequence[ClaimedMessage], gateway: str, pr
             continue
         unknown_in = _unknown_currency(mailing, day, pricing)
         if unknown_in is not None or pricing is None:
-            stop = EventDetail.SPENDING_CURRENCY_UNKNOWN(gateway=gateway, currency=unknown_in or "")
+            detail = EventDetail.SPENDING_CURRENCY_UNKNOWN(gateway=gateway, currency=unknown_in or "")
         else:
             cost = pricing.segments(message.text) * pricing.segment_price
             if mailing is not None and spent[mailing.mailing_id] + cost > mailing.spending_limit:
                 amounts = _amounts(spent[mailing.mailing_id], mailing.spending_limit, mailing.currency)
-                stop = EventDetail.SPENDING_LIMIT_REACHED(**amounts)
+                detail = EventDetail.SPENDING_LIMIT_REACHED(**amounts)
             elif day is not None and spent_today + cost > day.spending_limit:
                 amounts = _amounts(spent_today, day.spending_limit, day.currency)
-                stop = EventDetail.DAILY_LIMIT_REACHED(day=day.day.isoformat(), **amounts)
+                detail = EventDetail.DAILY_LIMIT_REACHED(day=day.day.isoformat(), **amounts)
             else:
                 if mailing is not None:
                     spent[mailing.mailing_id] += cost
@@ -119,19 +120,19 @@ def reserve(cursor: Cursor, messages: Sequence[ClaimedMessage], gateway: str, pr
                 continue
         reserved.over.append(message)
         spending_limit = mailing.spending_limit if mailing else None
-        reserved.stops.setdefault(message.mailing_id, Stop(stop, spending_limit, daily_limit))
+        reserved.limits.setdefault(message.mailing_id, LimitReached(detail, spending_limit, daily_limit))
     add(cursor, ((one, one.amount) for one in reservations))
     return reserved
 
 
-def pause(cursor: Cursor, mailing_id: int, stop: Stop) -> bool:
-    """Pauses a mailing, unless its limits have been changed. Returns whether it ran."""
+def pause(cursor: Cursor, mailing_id: int, reached: LimitReached) -> bool:
+    """Pauses a running mailing, unless its limits have been changed since. Returns whether it was paused."""
     cursor.execute(LOCK_MAILING, {"mailing_id": mailing_id})
-    limits = {"spending_limit": stop.spending_limit, "daily_limit": stop.daily_limit}
+    limits = {"spending_limit": reached.spending_limit, "daily_limit": reached.daily_limit}
     cursor.execute(spending.PAUSE_MAILING, {"mailing_id": mailing_id, **limits})
     paused = cursor.rowcount > 0
     if paused:
-        add_event(cursor, mailing_id, "limit", stop.detail)
+        add_event(cursor, mailing_id, "limit", reached.detail)
     return paused
 
 
@@ -187,7 +188,7 @@ def _written(amount: Decimal) -> str:
 
 def _difference(attempt: AttemptResult, reservation: Reservation) -> Decimal:
     submitted = attempt.submitted
-    if submitted.result not in COSTLY:
+    if submitted.result not in CHARGEABLE:
         return -reservation.amount
     if submitted.price is None:
         return Decimal(0)

@@ -10,14 +10,14 @@ from itertools import chain, islice
 from typing import Any
 
 from api.clients.import_columns import REJECTED_COLUMNS, Column, column_called
-from api.clients.import_export import Imported, cells_of, import_clients
 from api.clients.import_fields import columns_of, declare, keeps_cells, shown_columns
 from api.clients.import_options import ImportOptions
-from api.clients.import_reader import RowReader
+from api.clients.import_row_reader import RowReader
 from api.clients.import_rows import Row
 from api.clients.import_sampling import SAMPLE_ROWS, values_of
 from api.clients.import_staging import Reason, RejectedRow, Staging, staged
 from api.clients.import_upload import ClientsFile
+from api.clients.importing import Imported, cells_of, import_clients
 from api.clients.line_reader import MAX_SHOWN
 from api.extensions import db
 from api.http.csv_files import CsvForm, escape_formula, unescape_formula

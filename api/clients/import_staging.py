@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api.clients import import_values_sql
-from api.clients.import_reader import ReadRow
+from api.clients.import_row_reader import ReadRow
 from api.clients.import_sql import (
     BAD_FIELDS,
     COMPARE,

@@ -13,7 +13,7 @@ from api.console.condition_rows import ALL, ANY, Row, RowError, Rows, draft_of, 
 from api.console.labels import translated
 from api.segments.checks import Checked, check_text, check_tree
 from shared.domain.segments.errors import SegmentError
-from shared.domain.segments.language import parse, to_text
+from shared.domain.segments.parser import parse, to_text
 from shared.domain.segments.tree import Field
 from shared.domain.segments.tree_json import to_json
 from shared.domain.segments.typing import MAX_CONDITIONS

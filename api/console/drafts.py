@@ -20,7 +20,7 @@ from api.drafts import services
 from api.drafts.queries import Draft, draft_by_id
 from api.drafts.sending import check_review, estimate_to_send, fields_to_send
 from api.http.fields import whole_number
-from api.mailings.audience_texts import STORED
+from api.mailings.audience_texts import STORED_PLAN_LIMITS
 from api.permissions import requires
 from api.sending_rules.queries import sending_rules
 from api.workers.queries import fleet
@@ -90,7 +90,7 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
             check_unchanged(locked)
             fields = fields_to_send(locked.fields)[0]
             shown = whole_number(request.form.get("audience", "")) or 0
-            estimated = estimate_to_send(fields, STORED)
+            estimated = estimate_to_send(fields, STORED_PLAN_LIMITS)
             check_review(estimated, shown, request.form.getlist("confirm"))
             services.send_draft(locked, fields, estimated)
         return url_for("console.mailing", mailing_id=locked.mailing_id)

@@ -76,7 +76,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
     if request.method != "POST" and mailing["status"] in ENDED:
         return render_template("console/mailing_ended.html", mailing=mailing), 409
     if request.method != "POST":
-        return show_form(MailingForm(_of(mailing)), mailing=mailing)
+        return show_form(MailingForm(_values_of(mailing)), mailing=mailing)
     form = read_form()
     form.refused_with = 409
 
@@ -103,7 +103,7 @@ def edit_mailing(mailing_id: int) -> str | Response | tuple[str, int]:
         return done
     mailing = queries.mailing_by_id(mailing_id)
     if form.is_in_conflict:
-        form.compare(_of(mailing), mailing["updated_at"], last_editor(mailing_id))
+        form.compare(_values_of(mailing), mailing["updated_at"], last_editor(mailing_id))
     return show_form(form, mailing=mailing)
 
 
@@ -143,7 +143,7 @@ def read_form() -> MailingForm:
 def is_only_shown() -> bool:
     """Whether the form is to be shown again, and nothing done: without scripts, that gives the estimate, replaces
     characters that look like others, changes conditions, or fills in a template or a preset."""
-    return bool({"look", "replace", "change"} & request.form.keys())
+    return bool({"preview", "replace", "change"} & request.form.keys())
 
 
 def draft_fields(form: Form) -> dict[str, str]:
@@ -199,7 +199,7 @@ def _initial_values() -> dict[str, Any]:
     return values | {"start_datetime": written(start), "end_datetime": written(start + timedelta(days=1))}
 
 
-def _of(mailing: Mapping[str, Any]) -> dict[str, Any]:
+def _values_of(mailing: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "text": mailing["text"],
         **_audience_of(mailing),

@@ -129,7 +129,7 @@ def preview_of(typed: dict[str, str]) -> dict[str, Any]:
 
 
 def _is_sent() -> bool:
-    return request.method == "POST" and "look" not in request.form
+    return request.method == "POST" and "preview" not in request.form
 
 
 def _typed() -> dict[str, str]:

@@ -123,7 +123,7 @@ def remove_segment(segment_id: int) -> str | Response | tuple[str, int]:
 
 def _is_sent() -> bool:
     """Whether a form is to be saved, and not only to be shown with a change."""
-    return request.method == "POST" and not {"change", "look"} & request.form.keys()
+    return request.method == "POST" and not {"change", "preview"} & request.form.keys()
 
 
 def _checked(form: Form, conditions: ConditionForm) -> tuple[str, Checked]:

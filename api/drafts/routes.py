@@ -19,7 +19,7 @@ from api.extensions import db
 from api.http.blueprint import Blueprint
 from api.http.openapi import LOCATION, path_id
 from api.http.paging import PAGE_HEADERS, PageArguments, page
-from api.mailings.audience_texts import STORED
+from api.mailings.audience_texts import STORED_PLAN_LIMITS
 from api.mailings.queries import mailing_by_id
 from api.mailings.routes import MAILING_ID
 from api.mailings.routes import blp as mailings_blp
@@ -131,7 +131,7 @@ class DraftSending(MethodView):
         draft = services.lock_draft(draft_id)
         services.check_unsent(draft)
         fields = _sendable(draft)
-        estimated = estimate_to_send(fields, STORED)
+        estimated = estimate_to_send(fields, STORED_PLAN_LIMITS)
         check_review(estimated, arguments.get("audience"), arguments["confirm"])
         mailing_id = services.send_draft(draft, fields, estimated)
         return mailing_by_id(mailing_id), {"Location": url_for("Mailings.MailingById", mailing_id=mailing_id)}

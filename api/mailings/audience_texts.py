@@ -43,7 +43,7 @@ SHOWN = TextLimits(100_000, 5.0)
 TYPED = TextLimits(5000, 1.0)
 """For one that is shown anew whenever something is typed."""
 
-STORED = TextLimits(1_000_000, 10.0)
+STORED_PLAN_LIMITS = TextLimits(1_000_000, 10.0)
 """For one that is compared with what is sent: the whole audience, if there is time for it."""
 
 

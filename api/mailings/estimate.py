@@ -13,7 +13,7 @@ from flask import current_app
 from api.clock import now
 from api.mailings.audience_count import Audience, count_audience, similar_tags_of
 from api.mailings.audience_rows import rows_of_audience, rows_of_unattempted
-from api.mailings.audience_texts import STORED, TextLimits
+from api.mailings.audience_texts import STORED_PLAN_LIMITS, TextLimits
 from api.mailings.audiences import recipients_of
 from api.mailings.capped_clients import capped_clients
 from api.mailings.gateway_choice import GatewayChoice
@@ -145,7 +145,9 @@ def plan_audience(
     recipients = recipients_of(fields)
     audience = count_audience(recipients, exact=exact)
     if template is None:
-        messages = messages_of_audience(recipients, audience.clients, route, exact=exact or limits is STORED)
+        messages = messages_of_audience(
+            recipients, audience.clients, route, exact=exact or limits is STORED_PLAN_LIMITS
+        )
         return audience, plan_plain(text, messages, audience.clients)
     choice = GatewayChoice(matching_routes(route))
     plan = plan_template(template, rows_of_audience(recipients), audience.clients, choice, limits)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api.extensions import db
 from api.mailings.actual_costs import actual_costs
-from api.mailings.audience_texts import STORED
+from api.mailings.audience_texts import STORED_PLAN_LIMITS
 from api.mailings.estimate import plan_audience
 from api.mailings.queries import check_mailing, mailing_row
 from api.mailings.shares import GatewayShare, costs_of
@@ -38,10 +38,10 @@ class StoredPlan(NamedTuple):
 def plan_mailing(mailing_id: int, fields: MailingFields) -> None:
     """Makes and stores the plan of a mailing that has not been launched, with its text as it is stored.
 
-    Quick for a plain text; for a template it takes some seconds at most (STORED).
+    Quick for a plain text; for a template it takes some seconds at most (STORED_PLAN_LIMITS).
     """
     text = db.session.scalars(_TEXT, {"mailing_id": mailing_id}).one()
-    audience, plan = plan_audience(asdict(fields), STORED, is_plain=text.fields is None)
+    audience, plan = plan_audience(asdict(fields), STORED_PLAN_LIMITS, is_plain=text.fields is None)
     store_plan(mailing_id, audience.clients, plan, is_exact=audience.exact)
 
 
@@ -78,21 +78,21 @@ def planned_and_actual(mailing_id: int) -> dict[str, Any]:
 
 
 def _as_json(audience: int, plan: TextPlan, *, is_exact: bool) -> dict[str, Any]:
-    found, nobody = plan.distribution, UnsentTexts(0, [])
-    unsent = found.unsent if found else plan.too_long
+    distribution, no_clients = plan.distribution, UnsentTexts(0, [])
+    unsent = distribution.unsent if distribution else plan.too_long
     shares = [{**share._asdict(), "cost": None if share.cost is None else str(share.cost)} for share in plan.shares]
     return {
         "audience": audience,
-        "is_exact": is_exact and not (found and found.is_sample),
+        "is_exact": is_exact and not (distribution and distribution.is_sample),
         "messages": audience - unsent,
         "segments": plan.total_segments,
         "shares": shares,
-        "by_segments": _by_segments(audience - unsent, plan, found),
-        "missing": [asdict(one) for one in found.missing] if found else [],
-        "too_long": asdict(found.too_long if found else UnsentTexts(plan.too_long, [])),
-        "empty": asdict(found.empty if found else nobody),
+        "by_segments": _by_segments(audience - unsent, plan, distribution),
+        "missing": [asdict(one) for one in distribution.missing] if distribution else [],
+        "too_long": asdict(distribution.too_long if distribution else UnsentTexts(plan.too_long, [])),
+        "empty": asdict(distribution.empty if distribution else no_clients),
     }
 
 
-def _by_segments(messages: int, plan: TextPlan, found: Distribution | None) -> list[dict[str, int]]:
-    return found.by_segments if found else [{"segments": plan.segments.count, "messages": messages}]
+def _by_segments(messages: int, plan: TextPlan, distribution: Distribution | None) -> list[dict[str, int]]:
+    return distribution.by_segments if distribution else [{"segments": plan.segments.count, "messages": messages}]

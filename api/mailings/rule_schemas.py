@@ -14,10 +14,10 @@ from api.http.fields import MAX_ID, JsonBoolean, Timezone
 from api.http.schemas import RequestSchema
 from shared.domain.local_windows import (
     WEEKDAYS,
-    read_time_of_day,
-    read_weekdays,
-    write_time_of_day,
-    write_weekdays,
+    format_time_of_day,
+    format_weekdays,
+    parse_time_of_day,
+    parse_weekdays,
 )
 from shared.domain.mailing_rules import RULES
 from shared.domain.sentences import ErrorCode
@@ -42,13 +42,13 @@ class TimeOfDay(ma.fields.Field[int]):
         super().__init__(metadata={**shape, **metadata}, **kwargs)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else write_time_of_day(value)
+        return None if value is None else format_time_of_day(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         # People write 9:00 as well.
         written = re.sub("^(?=[0-9]:)", "0", value.strip()) if isinstance(value, str) else value
         try:
-            return read_time_of_day(written)
+            return parse_time_of_day(written)
         except Invalid:
             raise self.make_error("invalid") from None
 
@@ -64,11 +64,11 @@ class Weekdays(ma.fields.Field[int]):
         super().__init__(metadata={**days, **metadata}, **kwargs)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> list[str] | None:
-        return None if value is None else write_weekdays(value)
+        return None if value is None else format_weekdays(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         try:
-            return read_weekdays(value)
+            return parse_weekdays(value)
         except Invalid:
             raise self.make_error("invalid") from None
 

@@ -21,7 +21,7 @@ from api.mailings.texts import copy_text, present_text, write_text
 from api.message_routes.queries import route_name
 from api.message_routes.services import route_id_of
 from api.principal import actor_of_caller, name_of_caller
-from api.statistics.queries import unended_mailings
+from api.statistics.queries import unfinished_mailings
 from api.templates.queries import SavedText
 from shared.domain.approvals import check_is_approved
 from shared.domain.erasure import ERASED_NUMBER
@@ -45,8 +45,8 @@ from shared.sql import mailings, messages, queue, rescheduling
 RETRY_LIMIT = 50_000
 """Messages retried by one request at most: a few seconds of work."""
 
-OPENING = (*TIME_RULES, "end_datetime")
-"""The fields that decide when messages are due that wait for a local window."""
+WINDOW_FIELDS = (*TIME_RULES, "end_datetime")
+"""The fields that decide when messages that wait for a local window are due."""
 
 _REQUIRES_APPROVAL = select(SendingRules.requires_approval)
 
@@ -58,6 +58,7 @@ class Resolution(enum.StrEnum):
     """What a person can decide about a message that is `unknown`."""
 
     ARRIVED = "arrived"
+    """The gateway accepted it: it becomes `sent`."""
     NOT_ARRIVED = "not_arrived"
     RESEND = "resend"
 
@@ -76,7 +77,7 @@ def lock_mailing(mailing_id: int, *, removed: bool = False) -> tuple[Mailing, Ma
     Raises NotFound, also for a removed one unless `removed` is set.
     """
     # First the lock that claims take too, for which requests queue. The row lock alone would never be free, since
-    # consecutive claims hold it (shared/sql/claims.py).
+    # consecutive claims hold it (shared/sql/queue.py).
     db.session.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     mailing = db.session.get(Mailing, mailing_id, with_for_update=True, populate_existing=True)
     if mailing is None or (mailing.deleted_at is not None and not removed):
@@ -171,7 +172,7 @@ def change_mailing(
             setattr(mailing, name, getattr(after, name))
     mailing.updated_at, mailing.edited_by = CLOCK, actor_of_caller()
     add_history_entry(mailing, "edit", changes=changes)
-    if set(OPENING).intersection(changed) and mailing.launch_began:
+    if set(WINDOW_FIELDS).intersection(changed) and mailing.launch_began:
         execute(rescheduling.REQUEST_FOR_MAILING, {"mailing_id": mailing.id})
     if mailing.approved_at is not None:
         take_approval_back(mailing)
@@ -289,14 +290,14 @@ def _run_again(mailing: Mailing) -> None:
     execute(mailings.RUN_AGAIN, {"mailing_id": mailing.id}, changes=[mailing])
 
 
-def reopen_unended() -> Sequence[int]:
+def reopen_unfinished() -> Sequence[int]:
     """Reopens mailings that have ended but have messages that are not final; returns their ids, in order.
 
     Workers then send messages while the window is open, and expire the rest. The messages of a cancelled or removed
     mailing are cancelled.
     """
     reopened: list[int] = []
-    found = unended_mailings().subquery()
+    found = unfinished_mailings().subquery()
     for mailing_id in db.session.scalars(select(Mailing.id).join(found, found.c.mailing_id == Mailing.id)).all():
         mailing, _ = lock_mailing(mailing_id, removed=True)
         if mailing.settled_at is None or mailing.purge_started_at is not None:

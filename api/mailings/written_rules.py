@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from api.http.fields import whole_number
-from shared.domain.local_windows import write_time_of_day, write_weekdays
+from shared.domain.local_windows import format_time_of_day, format_weekdays
 from shared.domain.mailing_rules import TIME_RULES
 
 
@@ -67,7 +67,7 @@ def written_window(rules: Mapping[str, Any]) -> dict[str, str]:
 
 def written_time(minute: int | None) -> str:
     """A minute of the day as a time such as 09:00; empty for None."""
-    return "" if minute is None else write_time_of_day(minute)
+    return "" if minute is None else format_time_of_day(minute)
 
 
 def written_amount(amount: Decimal | None) -> str:
@@ -77,7 +77,7 @@ def written_amount(amount: Decimal | None) -> str:
 
 def days_of(mask: int | None) -> list[str]:
     """The weekdays of a mask by their English names."""
-    return write_weekdays(mask or 0)
+    return format_weekdays(mask or 0)
 
 
 def _id_or_text(typed: str) -> int | str | None:

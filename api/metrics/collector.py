@@ -16,7 +16,7 @@ from api.inbound.queries import count_unassembled_parts, count_undecided, count_
 from api.messages.counts import message_totals
 from api.receipts.queries import orphans_by_gateway, receipt_queue
 from api.statistics.delivery import MEASURED_HOUR, speed_by_gateway
-from api.statistics.queries import mailings_by_status, unended_messages
+from api.statistics.queries import mailings_by_status, unfinished_messages
 from api.suppressions.queries import estimate_in_force
 from api.workers.queries import fleet
 
@@ -94,7 +94,9 @@ class LedgerCollector(Collector):
                 "gonets_leases_run_out", "Expired leases that no worker has reclaimed.", _number(COUNT_EXPIRED_LEASES)
             ),
             _gauge(
-                "gonets_unended_messages", "Messages of ended mailings that are not final.", float(unended_messages())
+                "gonets_unended_messages",
+                "Messages of ended mailings that are not final.",
+                float(unfinished_messages()),
             ),
             _gauge("gonets_inbound_unread", "Unread inbound messages, up to a thousand.", float(count_unread())),
             _gauge(

@@ -14,7 +14,7 @@ from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
 from markupsafe import escape
 
-from api.numbers.evidence import NOTES, Evidence, Made, snapshot, temporary_file
+from api.numbers.evidence_document import NOTES, Evidence, Made, snapshot, temporary_file
 from api.numbers.evidence_sentences import events
 from shared.version import VERSION
 

@@ -1,7 +1,7 @@
 """What is known about a phone number, part by part, as rows of a document.
 
 Each part is read by an index, and messages in pages: memory does not depend on how many there are. All parts are read
-in one snapshot, which api/numbers/evidence.py begins.
+in one snapshot, which api/numbers/evidence_document.py begins.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from api.http.blueprint import Blueprint
 from api.numbers import erasure
-from api.numbers.evidence import json_document, record_reading, sent_in_chunks
+from api.numbers.evidence_document import json_document, record_reading, sent_in_chunks
 from api.numbers.evidence_page import html_page
 from api.numbers.schemas import EVIDENCE, PATH_NUMBER, REMAINS, EraseBody, ErasedSchema, EvidenceArguments
 from api.permissions import requires

@@ -177,7 +177,7 @@ EVIDENCE: dict[str, Any] = {
         **{name: [] for name in _PARTS},
     },
 }
-"""The document in OpenAPI's terms. It is written part by part, and not by a schema (api/numbers/evidence.py)."""
+"""The document in OpenAPI's terms. It is written part by part, not by a schema (api/numbers/evidence_document.py)."""
 
 PATH_NUMBER: list[dict[str, Any]] = [
     {

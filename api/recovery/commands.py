@@ -8,7 +8,7 @@ from flask.cli import AppGroup, with_appcontext
 from api.audit.recorder import add_entry
 from api.auth.commands import current_os_principal
 from api.extensions import db
-from api.mailings.services import reopen_unended
+from api.mailings.services import reopen_unfinished
 from api.recovery import restore, verify
 
 SKIP = 100_000_000
@@ -57,7 +57,7 @@ def reopen() -> None:
     and expire the rest; the messages of a cancelled or removed mailing are cancelled.
     """
     restore.disable_statement_timeout()
-    reopened = reopen_unended()
+    reopened = reopen_unfinished()
     if reopened:
         add_entry("reopenMailings", current_os_principal(), detail={"mailings": reopened})
     db.session.commit()

@@ -11,7 +11,7 @@ from api.client_fields.queries import fields_of_clients, keep_fields
 from api.extensions import db
 from api.segments.queries import SegmentRow, saved_segments
 from shared.domain.segments.errors import SegmentError
-from shared.domain.segments.language import MAX_LENGTH, read, to_text
+from shared.domain.segments.parser import MAX_LENGTH, read, to_text
 from shared.domain.segments.tree import Condition, Happened, Node, Operator, conditions_of, fields_of
 from shared.domain.segments.tree_json import from_json, to_json
 from shared.domain.segments.typing import typed

@@ -11,7 +11,7 @@ from api.clients.schemas import ClientSchema
 from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Instant, Label, PlainText
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
-from shared.domain.segments.language import MAX_LENGTH
+from shared.domain.segments.parser import MAX_LENGTH
 from shared.domain.sentences import ErrorCode
 
 MAX_NAME = 100

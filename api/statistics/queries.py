@@ -19,14 +19,14 @@ def mailings_by_status() -> dict[str, int]:
     return {status.value: found.get(status, 0) for status in MailingStatus}
 
 
-def unended_mailings() -> Select[int | None, int]:
+def unfinished_mailings() -> Select[int | None, int]:
     """Mailings that have ended but have messages that are not final, with their number. A consistent ledger has none.
 
     Nothing sends, expires or cancels such messages until the mailing is reopened (`flask ledger reopen`). The counts
     are read in two parts, compacted and not, each by a partial index.
     """
-    unended = MessageCountDelta.status.in_(OPEN_STATUSES)
-    parts = (and_(MessageCountDelta.compacted, unended), and_(~MessageCountDelta.compacted, unended))
+    unfinished = MessageCountDelta.status.in_(OPEN_STATUSES)
+    parts = (and_(MessageCountDelta.compacted, unfinished), and_(~MessageCountDelta.compacted, unfinished))
     messages = cast(func.sum(MessageCountDelta.delta), BigInteger)
     return (
         select(MessageCountDelta.mailing_id, messages.label("messages"))
@@ -37,7 +37,7 @@ def unended_mailings() -> Select[int | None, int]:
     )
 
 
-def unended_messages() -> int:
+def unfinished_messages() -> int:
     """How many messages of ended mailings are not final."""
-    found = unended_mailings().subquery()
+    found = unfinished_mailings().subquery()
     return int(db.session.scalars(select(func.coalesce(func.sum(found.c.messages), 0))).one())

@@ -93,7 +93,7 @@ def permitted_until(window: LocalWindow, zone: ZoneInfo, at: datetime) -> dateti
     return _same_offset_until(zone, instant, instant + timedelta(minutes=window.local_until) - _since_midnight(local))
 
 
-def read_time_of_day(written: object, field: str = "") -> int:
+def parse_time_of_day(written: object, field: str = "") -> int:
     """The minutes since midnight of a time such as `09:00`, up to `24:00`. Raises Invalid, for the field, for anything
     else.
     """
@@ -104,12 +104,12 @@ def read_time_of_day(written: object, field: str = "") -> int:
     return MINUTES_OF_DAY if hours is None else int(hours) * 60 + int(minutes)
 
 
-def write_time_of_day(minutes: int) -> str:
+def format_time_of_day(minutes: int) -> str:
     """A time such as `09:00` from the minutes since midnight, 0 to 1440."""
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-def read_weekdays(names: object, field: str = "") -> int:
+def parse_weekdays(names: object, field: str = "") -> int:
     """The mask of an array of names such as `["monday", "friday"]`, in any order. Raises Invalid, for the field, for
     anything else, for an empty array, and for names that are there twice.
     """
@@ -120,7 +120,7 @@ def read_weekdays(names: object, field: str = "") -> int:
     return sum(1 << WEEKDAYS.index(name) for name in names)
 
 
-def write_weekdays(mask: int) -> list[str]:
+def format_weekdays(mask: int) -> list[str]:
     """The names of the weekdays of a mask, from Monday on."""
     return [name for bit, name in enumerate(WEEKDAYS) if mask >> bit & 1]
 

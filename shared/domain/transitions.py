@@ -1,7 +1,7 @@
-"""The state machine: every legal move of a message and of a mailing, with its actor and its cause.
+"""The state machine: every legal transition of a message and of a mailing, with its actor and its cause.
 
 The table is data, shared by services, workers, the checker of the chaos tests and docs/state-machine.md. The statements
-that make the moves are in shared/sql/.
+that make the transitions are in shared/sql/.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shared.domain.statuses import MailingStatus, MessageStatus
 
 
 class Actor(enum.StrEnum):
-    """Who makes a move."""
+    """Who makes a transition."""
 
     HOLDER = "the worker that holds the lease"
     WORKER = "any worker"
@@ -70,8 +70,8 @@ class MailingCause(enum.StrEnum):
     PURGED = "it was removed, and RETENTION_DAYS have passed"
 
 
-class MessageMove(NamedTuple):
-    """A legal move of a message. `before` is None where it begins, `after` is None where its row is deleted."""
+class MessageTransition(NamedTuple):
+    """A legal transition of a message. `before` is None where it begins, `after` is None where its row is deleted."""
 
     before: MessageStatus | None
     after: MessageStatus | None
@@ -79,8 +79,8 @@ class MessageMove(NamedTuple):
     cause: MessageCause
 
 
-class MailingMove(NamedTuple):
-    """A legal move of a mailing. `before` is None where it begins, `after` is None where its row is deleted."""
+class MailingTransition(NamedTuple):
+    """A legal transition of a mailing. `before` is None where it begins, `after` is None where its row is deleted."""
 
     before: MailingStatus | None
     after: MailingStatus | None
@@ -88,119 +88,119 @@ class MailingMove(NamedTuple):
     cause: MailingCause
 
 
-def _message_moves() -> Iterable[MessageMove]:
+def _message_transitions() -> Iterable[MessageTransition]:
     pending, sending, sent = MessageStatus.PENDING, MessageStatus.SENDING, MessageStatus.SENT
     failed, expired, cancelled = MessageStatus.FAILED, MessageStatus.EXPIRED, MessageStatus.CANCELLED
     unknown = MessageStatus.UNKNOWN
     holder, worker, person, operator = Actor.HOLDER, Actor.WORKER, Actor.PERSON, Actor.OPERATOR
-    yield MessageMove(None, pending, worker, MessageCause.LAUNCHED)
-    yield MessageMove(None, pending, person, MessageCause.TEST_SENT)
-    yield MessageMove(None, pending, worker, MessageCause.KEYWORD_ANSWERED)
-    yield MessageMove(pending, sending, worker, MessageCause.CLAIMED)
+    yield MessageTransition(None, pending, worker, MessageCause.LAUNCHED)
+    yield MessageTransition(None, pending, person, MessageCause.TEST_SENT)
+    yield MessageTransition(None, pending, worker, MessageCause.KEYWORD_ANSWERED)
+    yield MessageTransition(pending, sending, worker, MessageCause.CLAIMED)
     # Only the holder of a claim moves its message, or any worker once the lease has expired.
-    yield MessageMove(sending, pending, holder, MessageCause.RELEASED)
-    yield MessageMove(sending, pending, holder, MessageCause.RETRIED_LATER)
-    yield MessageMove(sending, sent, holder, MessageCause.ACCEPTED)
-    yield MessageMove(sending, failed, holder, MessageCause.REFUSED)
-    yield MessageMove(sending, unknown, holder, MessageCause.ENDED_IN_DOUBT)
-    yield MessageMove(sending, pending, worker, MessageCause.LEASE_EXPIRED)
-    yield MessageMove(sending, unknown, worker, MessageCause.LEASE_EXPIRED)
+    yield MessageTransition(sending, pending, holder, MessageCause.RELEASED)
+    yield MessageTransition(sending, pending, holder, MessageCause.RETRIED_LATER)
+    yield MessageTransition(sending, sent, holder, MessageCause.ACCEPTED)
+    yield MessageTransition(sending, failed, holder, MessageCause.REFUSED)
+    yield MessageTransition(sending, unknown, holder, MessageCause.ENDED_IN_DOUBT)
+    yield MessageTransition(sending, pending, worker, MessageCause.LEASE_EXPIRED)
+    yield MessageTransition(sending, unknown, worker, MessageCause.LEASE_EXPIRED)
     # An acceptance is true whatever has happened since.
     for before in (pending, sending, failed, expired, cancelled, unknown):
-        yield MessageMove(before, sent, worker, MessageCause.ACCEPTED_LATE)
+        yield MessageTransition(before, sent, worker, MessageCause.ACCEPTED_LATE)
     # So is a receipt. While a message is being sent, the answer comes first.
     for before in (pending, failed, expired, cancelled, unknown):
-        yield MessageMove(before, sent, worker, MessageCause.RECEIPT_CAME)
+        yield MessageTransition(before, sent, worker, MessageCause.RECEIPT_CAME)
     # A message that may have been sent neither expires nor is cancelled: `end_unless_in_doubt`.
     for cause, end in ((MessageCause.WINDOW_CLOSED, expired), (MessageCause.MAILING_CANCELLED, cancelled)):
-        yield MessageMove(pending, end, worker, cause)
-        yield MessageMove(pending, unknown, worker, cause)
+        yield MessageTransition(pending, end, worker, cause)
+        yield MessageTransition(pending, unknown, worker, cause)
     for actor in (person, worker):
-        yield MessageMove(pending, cancelled, actor, MessageCause.CLIENT_REMOVED)
-        yield MessageMove(pending, unknown, actor, MessageCause.CLIENT_REMOVED)
-        yield MessageMove(pending, cancelled, actor, MessageCause.NUMBER_ERASED)
-        yield MessageMove(pending, unknown, actor, MessageCause.NUMBER_ERASED)
+        yield MessageTransition(pending, cancelled, actor, MessageCause.CLIENT_REMOVED)
+        yield MessageTransition(pending, unknown, actor, MessageCause.CLIENT_REMOVED)
+        yield MessageTransition(pending, cancelled, actor, MessageCause.NUMBER_ERASED)
+        yield MessageTransition(pending, unknown, actor, MessageCause.NUMBER_ERASED)
     for actor in (person, worker):
-        yield MessageMove(pending, cancelled, actor, MessageCause.SUPPRESSED)
-        yield MessageMove(pending, unknown, actor, MessageCause.SUPPRESSED)
+        yield MessageTransition(pending, cancelled, actor, MessageCause.SUPPRESSED)
+        yield MessageTransition(pending, unknown, actor, MessageCause.SUPPRESSED)
     for end in (failed, expired, cancelled):
-        yield MessageMove(None, end, worker, MessageCause.RULED_OUT)
-        yield MessageMove(pending, end, worker, MessageCause.RULED_OUT)
-    yield MessageMove(pending, unknown, worker, MessageCause.RULED_OUT)
-    yield MessageMove(failed, pending, person, MessageCause.RETRIED)
-    yield MessageMove(unknown, pending, person, MessageCause.RETRIED)
-    yield MessageMove(unknown, sent, person, MessageCause.RESOLVED)
-    yield MessageMove(unknown, failed, person, MessageCause.RESOLVED)
-    yield MessageMove(sending, pending, operator, MessageCause.RESTORED)
-    yield MessageMove(pending, unknown, operator, MessageCause.RESTORED)
+        yield MessageTransition(None, end, worker, MessageCause.RULED_OUT)
+        yield MessageTransition(pending, end, worker, MessageCause.RULED_OUT)
+    yield MessageTransition(pending, unknown, worker, MessageCause.RULED_OUT)
+    yield MessageTransition(failed, pending, person, MessageCause.RETRIED)
+    yield MessageTransition(unknown, pending, person, MessageCause.RETRIED)
+    yield MessageTransition(unknown, sent, person, MessageCause.RESOLVED)
+    yield MessageTransition(unknown, failed, person, MessageCause.RESOLVED)
+    yield MessageTransition(sending, pending, operator, MessageCause.RESTORED)
+    yield MessageTransition(pending, unknown, operator, MessageCause.RESTORED)
     for before in (sent, failed, expired, cancelled, unknown):
-        yield MessageMove(before, None, worker, MessageCause.PURGED)
+        yield MessageTransition(before, None, worker, MessageCause.PURGED)
 
 
-def _mailing_moves() -> Iterable[MailingMove]:
+def _mailing_transitions() -> Iterable[MailingTransition]:
     scheduled, running, paused = MailingStatus.SCHEDULED, MailingStatus.RUNNING, MailingStatus.PAUSED
     finished, cancelled = MailingStatus.FINISHED, MailingStatus.CANCELLED
     worker, person, operator = Actor.WORKER, Actor.PERSON, Actor.OPERATOR
-    yield MailingMove(None, scheduled, person, MailingCause.ADDED)
-    yield MailingMove(None, running, person, MailingCause.TEST_SENT)
-    yield MailingMove(None, running, worker, MailingCause.KEYWORD_ANSWERED)
-    yield MailingMove(scheduled, running, worker, MailingCause.STARTED)
+    yield MailingTransition(None, scheduled, person, MailingCause.ADDED)
+    yield MailingTransition(None, running, person, MailingCause.TEST_SENT)
+    yield MailingTransition(None, running, worker, MailingCause.KEYWORD_ANSWERED)
+    yield MailingTransition(scheduled, running, worker, MailingCause.STARTED)
     for before in (scheduled, running):
-        yield MailingMove(before, paused, person, MailingCause.PAUSED)
-        yield MailingMove(before, paused, operator, MailingCause.RESTORED)
-    yield MailingMove(running, paused, worker, MailingCause.NOT_LISTED)
-    yield MailingMove(running, paused, person, MailingCause.APPROVAL_TAKEN_BACK)
-    yield MailingMove(running, paused, worker, MailingCause.LIMIT_REACHED)
+        yield MailingTransition(before, paused, person, MailingCause.PAUSED)
+        yield MailingTransition(before, paused, operator, MailingCause.RESTORED)
+    yield MailingTransition(running, paused, worker, MailingCause.NOT_LISTED)
+    yield MailingTransition(running, paused, person, MailingCause.APPROVAL_TAKEN_BACK)
+    yield MailingTransition(running, paused, worker, MailingCause.LIMIT_REACHED)
     # Back to the status before the pause: scheduled until the launch has begun.
-    yield MailingMove(paused, scheduled, person, MailingCause.RESUMED)
-    yield MailingMove(paused, running, person, MailingCause.RESUMED)
+    yield MailingTransition(paused, scheduled, person, MailingCause.RESUMED)
+    yield MailingTransition(paused, running, person, MailingCause.RESUMED)
     for before in (scheduled, running, paused):
-        yield MailingMove(before, cancelled, person, MailingCause.CANCELLED)
+        yield MailingTransition(before, cancelled, person, MailingCause.CANCELLED)
     for before in (running, paused):
-        yield MailingMove(before, finished, worker, MailingCause.FINISHED)
+        yield MailingTransition(before, finished, worker, MailingCause.FINISHED)
         # Once it is launched, removing it cancels and hides it.
-        yield MailingMove(before, cancelled, person, MailingCause.REMOVED)
-    yield MailingMove(finished, running, person, MailingCause.MESSAGES_RETRIED)
-    yield MailingMove(finished, running, worker, MailingCause.KEYWORD_ANSWERED)
-    yield MailingMove(finished, running, operator, MailingCause.REOPENED)
+        yield MailingTransition(before, cancelled, person, MailingCause.REMOVED)
+    yield MailingTransition(finished, running, person, MailingCause.MESSAGES_RETRIED)
+    yield MailingTransition(finished, running, worker, MailingCause.KEYWORD_ANSWERED)
+    yield MailingTransition(finished, running, operator, MailingCause.REOPENED)
     # A removed mailing: the rest of its messages is cancelled, not sent.
-    yield MailingMove(finished, cancelled, operator, MailingCause.REOPENED)
+    yield MailingTransition(finished, cancelled, operator, MailingCause.REOPENED)
     # A mailing that was not launched is deleted with everything that belongs to it.
     for before in (scheduled, paused, cancelled):
-        yield MailingMove(before, None, person, MailingCause.REMOVED)
+        yield MailingTransition(before, None, person, MailingCause.REMOVED)
     for before in (finished, cancelled):
-        yield MailingMove(before, None, worker, MailingCause.PURGED)
+        yield MailingTransition(before, None, worker, MailingCause.PURGED)
 
 
-MESSAGE_MOVES = tuple(_message_moves())
+MESSAGE_TRANSITIONS = tuple(_message_transitions())
 
-MAILING_MOVES = tuple(_mailing_moves())
-
-
-def message_moves(before: str | None, after: str | None) -> tuple[MessageMove, ...]:
-    """The legal moves of a message from one status to another; None is where it begins, or its row is deleted."""
-    return tuple(move for move in MESSAGE_MOVES if (move.before, move.after) == (before, after))
+MAILING_TRANSITIONS = tuple(_mailing_transitions())
 
 
-def mailing_moves(before: str | None, after: str | None) -> tuple[MailingMove, ...]:
-    """The legal moves of a mailing, as `message_moves`."""
-    return tuple(move for move in MAILING_MOVES if (move.before, move.after) == (before, after))
+def message_transitions(before: str | None, after: str | None) -> tuple[MessageTransition, ...]:
+    """The legal transitions of a message from one status to another; None is where it begins, or its row is deleted."""
+    return tuple(one for one in MESSAGE_TRANSITIONS if (one.before, one.after) == (before, after))
+
+
+def mailing_transitions(before: str | None, after: str | None) -> tuple[MailingTransition, ...]:
+    """The legal transitions of a mailing, as `message_transitions`."""
+    return tuple(one for one in MAILING_TRANSITIONS if (one.before, one.after) == (before, after))
 
 
 def message_sources(cause: MessageCause) -> frozenset[MessageStatus]:
     """The statuses from which a message may move for that cause."""
-    return frozenset(move.before for move in MESSAGE_MOVES if move.cause is cause and move.before is not None)
+    return frozenset(one.before for one in MESSAGE_TRANSITIONS if one.cause is cause and one.before is not None)
 
 
 def mailing_destinations(before: MailingStatus, cause: MailingCause) -> frozenset[MailingStatus]:
     """The statuses that a mailing may move to for that cause; empty if it may not move."""
-    moves = (move for move in MAILING_MOVES if (move.before, move.cause) == (before, cause))
-    return frozenset(move.after for move in moves if move.after is not None)
+    transitions = (one for one in MAILING_TRANSITIONS if (one.before, one.cause) == (before, cause))
+    return frozenset(one.after for one in transitions if one.after is not None)
 
 
 def mailing_ends(cause: MailingCause) -> frozenset[MailingStatus]:
     """The statuses that the cause leads to, from any status."""
-    return frozenset(move.after for move in MAILING_MOVES if move.cause is cause and move.after is not None)
+    return frozenset(one.after for one in MAILING_TRANSITIONS if one.cause is cause and one.after is not None)
 
 
 def end_unless_in_doubt(end: MessageStatus, *, in_doubt: bool) -> MessageStatus:

@@ -32,9 +32,9 @@ from shared.gateways.base import (
     Submission,
     SubmitResult,
 )
+from shared.gateways.code_meanings import STATUSES
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
-from shared.gateways.provider_codes import STATUSES
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
 

@@ -58,10 +58,7 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets
-from shared.gateways.encoding import json_headers, json_text
-from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.infobip_callbacks import ANSWER, inbound_in, polled_in, receipts_in
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     ACCEPTED,
     ID_KNOWN,
     NO_CREDIT,
@@ -78,6 +75,9 @@ from shared.gateways.provider_codes import (
     THROTTLED,
     result_of,
 )
+from shared.gateways.encoding import json_headers, json_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.infobip_callbacks import ANSWER, inbound_in, polled_in, receipts_in
 from shared.gateways.sanitize import reason_of, redact
 from shared.gateways.text_checks import refusal_of
 

@@ -57,9 +57,7 @@ from shared.gateways.callbacks import (
     receipt_url_of,
 )
 from shared.gateways.callbacks import Meaning as DeliveryMeaning
-from shared.gateways.encoding import form_headers, form_of, form_text
-from shared.gateways.http_statuses import Meaning, not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     CREDENTIALS_REJECTED,
     NO_CREDIT,
     NO_ROUTE,
@@ -72,6 +70,8 @@ from shared.gateways.provider_codes import (
     Phrase,
     read_phrase,
 )
+from shared.gateways.encoding import form_headers, form_of, form_text
+from shared.gateways.http_statuses import Meaning, not_understood, read_status
 from shared.gateways.sanitize import reason_of, redact
 from shared.gateways.smpp_callbacks import bytes_of, line_in, message_id_in, text_of
 from shared.gateways.smpp_receipts import SmppReceipt

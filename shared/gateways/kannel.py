@@ -56,9 +56,7 @@ from shared.gateways.callbacks import (
     unix_time_of,
 )
 from shared.gateways.callbacks import Meaning as DeliveryMeaning
-from shared.gateways.encoding import form_of, form_text
-from shared.gateways.http_statuses import not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     CREDENTIALS_REJECTED,
     NO_ROUTE,
     RETRIABLE,
@@ -67,6 +65,8 @@ from shared.gateways.provider_codes import (
     Phrase,
     read_phrase,
 )
+from shared.gateways.encoding import form_of, form_text
+from shared.gateways.http_statuses import not_understood, read_status
 from shared.gateways.sanitize import reason_of, redact
 from shared.gateways.smpp_callbacks import bytes_of, concatenation_in, line_in, message_id_in
 from shared.gateways.smpp_receipts import smpp_receipt_in

@@ -49,9 +49,7 @@ from shared.gateways.base import (
     message_id_of,
 )
 from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, time_of
-from shared.gateways.encoding import json_headers, json_text
-from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     CREDENTIALS_REJECTED,
     NO_CREDIT,
     OPTED_OUT,
@@ -61,6 +59,8 @@ from shared.gateways.provider_codes import (
     STATUSES_OF_ACCOUNT,
     result_of,
 )
+from shared.gateways.encoding import json_headers, json_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
 

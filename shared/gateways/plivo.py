@@ -38,9 +38,9 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, receipt_url_of
+from shared.gateways.code_meanings import NOT_ALLOWED_HERE, STATUSES_OF_ACCOUNT
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.provider_codes import NOT_ALLOWED_HERE, STATUSES_OF_ACCOUNT
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
 

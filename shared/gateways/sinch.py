@@ -44,9 +44,7 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets, polled_id_in
-from shared.gateways.encoding import json_headers, json_text
-from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     ACCOUNT_SUSPENDED,
     NO_ROUTE,
     NOT_ALLOWED,
@@ -54,6 +52,8 @@ from shared.gateways.provider_codes import (
     STATUSES_OF_ACCOUNT,
     result_of,
 )
+from shared.gateways.encoding import json_headers, json_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
 

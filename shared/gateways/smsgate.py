@@ -56,9 +56,9 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets
+from shared.gateways.code_meanings import ID_KNOWN, NOT_ALLOWED, STATUSES, THROTTLED, Phrase, read_phrase
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
-from shared.gateways.provider_codes import ID_KNOWN, NOT_ALLOWED, STATUSES, THROTTLED, Phrase, read_phrase
 from shared.gateways.sanitize import reason_of, redact
 from shared.gateways.smsgate_callbacks import ANSWER, checked, inbound_in, polled_in, receipts_in
 from shared.gateways.text_checks import refusal_of

@@ -48,9 +48,7 @@ from shared.gateways.base import (
     Submission,
     SubmitResult,
 )
-from shared.gateways.encoding import form_headers, form_of, form_text
-from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     ACCOUNT_SUSPENDED,
     CREDENTIALS_REJECTED,
     NO_CREDIT,
@@ -64,6 +62,8 @@ from shared.gateways.provider_codes import (
     THROTTLED,
     result_of,
 )
+from shared.gateways.encoding import form_headers, form_of, form_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.sanitize import redact
 from shared.gateways.smsru_callbacks import ANSWER, polled_in, receipts_in
 from shared.gateways.text_checks import refusal_of

@@ -47,9 +47,7 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, receipt_url_of, time_of
-from shared.gateways.encoding import form_headers, form_text
-from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     ACCOUNT_SUSPENDED,
     CREDENTIALS_REJECTED,
     NO_ROUTE,
@@ -65,6 +63,8 @@ from shared.gateways.provider_codes import (
     WRONG_ADDRESS,
     result_of,
 )
+from shared.gateways.encoding import form_headers, form_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.retry_after import retry_after
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of

@@ -54,9 +54,7 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets
-from shared.gateways.encoding import form_headers, form_text
-from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.provider_codes import (
+from shared.gateways.code_meanings import (
     ACCEPTED,
     ACCOUNT_SUSPENDED,
     CREDENTIALS_REJECTED,
@@ -72,6 +70,8 @@ from shared.gateways.provider_codes import (
     THROTTLED,
     result_of,
 )
+from shared.gateways.encoding import form_headers, form_text
+from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
 from shared.gateways.sanitize import redact
 from shared.gateways.text_checks import refusal_of
 from shared.gateways.vonage_callbacks import MD5_HASH, METHODS

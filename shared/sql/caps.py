@@ -58,8 +58,8 @@ WHERE id = ANY(%(ids)s)
     AND (status IN ('sending', 'failed', 'expired', 'cancelled') OR status = 'pending' AND NOT in_doubt)
 """
 
-# Drop counted messages of some numbers, so that others can take their places.
-DROP_UNSENT = """
+# Stop counting messages of some numbers, so that others can be counted in their places.
+UNCOUNT_UNSENT = """
 UPDATE number_usage
 SET (message_ids, claimed_until) = (
     SELECT coalesce(array_agg(id), '{}'), coalesce(array_agg(until), '{}')

@@ -29,7 +29,7 @@ RETURNING id
 FIND_LAUNCHING = """
 SELECT id, CASE
     WHEN audience_frozen_at IS NOT NULL THEN 'listed'
-    WHEN mark <> '' AND excluded_segment_ids = '{}' THEN 'marked'
+    WHEN mark <> '' AND excluded_segment_ids = '{}' THEN 'by_mark'
     WHEN audience_failed_at IS NULL THEN 'unlisted'
     WHEN status = 'cancelled' OR end_datetime <= now() THEN 'missed'
     ELSE 'failed' END AS stage

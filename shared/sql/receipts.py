@@ -212,7 +212,7 @@ WHERE attempt.message_id = ANY(%(ids)s) AND attempt.message_id = given.message_i
     )
 """
 
-# Count messages in a row whose number was unknown: `steps` are added, and none starts from zero again.
+# Count consecutive messages whose number was unknown: `steps` are added; a step of NULL resets the count.
 COUNT_UNKNOWN = """
 UPDATE client
 SET unknown_subscriber_count = CASE WHEN step IS NULL THEN 0
@@ -227,15 +227,15 @@ LOCK_RECEIPTS = "SELECT pg_advisory_xact_lock({}, {})".format(*locks.RECEIPTS)
 # The same for what records such ids, before ADOPT_ORPHANS: these do not exclude each other.
 SHARE_RECEIPTS = "SELECT pg_advisory_xact_lock_shared({}, {})".format(*locks.RECEIPTS)
 
-# Set receipts aside that match no message. To be executed under LOCK_RECEIPTS, a statement of its own: it finds what
-# has been recorded until that lock was granted, and what is recorded later finds the orphan.
-SET_ASIDE = f"""
+# Move receipts that match no message to the orphans. To be executed under LOCK_RECEIPTS, a statement of its own: it
+# finds what has been recorded until that lock was granted, and what is recorded later finds the orphan.
+MOVE_ORPHANS = f"""
 WITH taken AS MATERIALIZED (
     SELECT * FROM receipt_queue WHERE id = ANY(%(ids)s) FOR UPDATE SKIP LOCKED
-), unmatched AS (
+), orphan AS (
     SELECT taken.id FROM taken {_MATCH} WHERE matched.id IS NULL
 ), moved AS (
-    DELETE FROM receipt_queue WHERE id = ANY(ARRAY(SELECT id FROM unmatched)) RETURNING *
+    DELETE FROM receipt_queue WHERE id = ANY(ARRAY(SELECT id FROM orphan)) RETURNING *
 ), given AS (
     SELECT *, row_number() OVER (PARTITION BY gateway_id, fingerprint ORDER BY id) AS number,
         count(*) OVER (PARTITION BY gateway_id, fingerprint) AS times

@@ -22,9 +22,9 @@ def main() -> int:
     if options.check:
         return _check(options.check)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    again = f"make chaos SEED={seed} SECONDS={options.seconds:g} WORKERS={options.workers}"
+    rerun_command = f"make chaos SEED={seed} SECONDS={options.seconds:g} WORKERS={options.workers}"
     if options.rate:
-        again += f" RATE={options.rate:g}"
+        rerun_command += f" RATE={options.rate:g}"
     folder = Path(tempfile.mkdtemp(prefix=f"gonets-chaos-{seed}-"))
     print(
         f"seed {seed}: {options.seconds:g} seconds of faults for {options.workers} workers; logs in {folder}",
@@ -38,7 +38,7 @@ def main() -> int:
     save_facts(facts, folder / "facts")
     violations = check(facts)
     figures = {"seconds": round(lasted), **report.figures(facts, violations)}
-    print(report.as_text(figures, facts, violations, again))
+    print(report.as_text(figures, facts, violations, rerun_command))
     if violations:
         print(f"  facts and logs: {folder}; after a change of the checker: python -m tests.chaos --check {folder}")
     if options.json:
@@ -59,16 +59,26 @@ def _check(folder: Path) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, help="of the random choices; a random one is printed")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of faults; then the service finishes its work")
-    parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=0.0, help="of each gateway; 0 is no limit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the logs and the facts of a run without violations too"
+        "--seed", type=int, help="the seed of the random choices; without it, a random one is used and printed"
     )
-    parser.add_argument("--check", type=Path, metavar="FOLDER", help="check the stored facts of an earlier run again")
-    parser.add_argument("--mutant", default="unmodified", help="the fault of the workers (tests/chaos/mutants.py)")
+    parser.add_argument(
+        "--seconds", type=float, default=600.0, help="how long faults are injected; then the service finishes its work"
+    )
+    parser.add_argument("--workers", type=int, default=4, help="how many workers run")
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="the rate limit of each gateway in messages per second; 0 is no limit"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file, as JSON")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the logs and the facts also if there are no violations"
+    )
+    parser.add_argument(
+        "--check", type=Path, metavar="FOLDER", help="run nothing; check the facts of an earlier run again"
+    )
+    parser.add_argument(
+        "--mutant", default="unmodified", help="the deliberate bug of the workers (tests/chaos/mutants.py)"
+    )
     return parser.parse_args()
 
 

@@ -17,7 +17,7 @@ from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
 from tests.chaos.mutations import edit, edit_function
 from worker import attempt_decision
 from worker.claimed_message import ClaimedMessage
-from worker.lanes import curl_sender, look_ups
+from worker.lanes import curl_sender, look_up_outcomes
 from worker.lanes.gateway_client import GatewayClient
 from worker.maintenance.failover import Failover
 
@@ -96,7 +96,7 @@ def unclear_taken_for_not_found() -> None:
 
 def unclear_ends_doubt() -> None:
     """A look-up settles the doubt, whatever came of it."""
-    settle = look_ups.settled_by
+    settle = look_up_outcomes.settled_by
 
     def settle_boldly(found: LookUpResult, message: ClaimedMessage) -> SubmitResult:
         settled = settle(found, message)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from shared.domain.statuses import MailingKind
-from shared.domain.transitions import mailing_moves
+from shared.domain.transitions import mailing_transitions
 from tests.chaos.facts import Call, ClientMove, MailingMove, Violation
 from tests.chaos.message_history import Ledgers
 
@@ -56,7 +56,7 @@ def makes_legal_transitions(ledgers: Ledgers) -> Iterator[Violation]:
     for mailing_id, moves in ledgers.mailings.items():
         statuses = [None, *(move.status if move.present else None for move in moves)]
         for before, after in pairwise(statuses):
-            if before != after and not mailing_moves(before, after):
+            if before != after and not mailing_transitions(before, after):
                 yield Violation("legal transitions", f"the mailing went from {before} to {after}", None, mailing_id)
 
 

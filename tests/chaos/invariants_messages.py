@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from shared.domain.reasons import WITHOUT_TEXT
 from shared.domain.results import UNCOUNTED
-from shared.domain.transitions import Actor, message_moves
+from shared.domain.transitions import Actor, message_transitions
 from shared.gateways.base import DEFAULT_GATEWAY_ID
 from tests.chaos.facts import DELETED, Attempt, MailingMove, MessageMove, Violation
 from tests.chaos.message_history import CLOCK, POSTPONED, RULED_OUT, Ledgers, MessageHistory
@@ -247,7 +247,7 @@ def _transition_error(before: MessageMove, move: MessageMove, history: MessageHi
     if before.status == "sent":
         return "sent is sent" if move[:9] != before[:9] else None
     if move.status != before.status:
-        legal = message_moves(before.status, move.status)
+        legal = message_transitions(before.status, move.status)
         if not legal:
             return "there is no such move"
         if not _by_person(move) and all(one.actor in PEOPLE for one in legal):

@@ -40,7 +40,7 @@ def matched_without_the_gateway() -> None:
     """A receipt is matched by an id, whichever gateway it is of."""
     named = "attempt.provider_message_id = taken.provider_message_id AND gateway = name"
     ours = "(message.gateway_id = taken.gateway_id OR EXISTS ("
-    for statement in ("TAKE_RECEIPTS", "SET_ASIDE"):
+    for statement in ("TAKE_RECEIPTS", "MOVE_ORPHANS"):
         edit(receipts, statement, named, named.removesuffix(" AND gateway = name"))
         edit(receipts, statement, ours, ours.replace("(message", "(TRUE OR message", 1))
 
@@ -51,7 +51,7 @@ def orphan_not_adopted() -> None:
 
 
 def adopted_without_the_lock() -> None:
-    """Recording providers' ids takes no lock against setting receipts aside."""
+    """Recording providers' ids takes no lock against moving receipts to the orphans."""
     receipts.SHARE_RECEIPTS = "SELECT"
     receipts.ADOPT_ORPHANS += PAUSE
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shared.domain.local_windows import MINUTES_OF_DAY, write_time_of_day
+from shared.domain.local_windows import MINUTES_OF_DAY, format_time_of_day
 from tests.chaos.api_users import ApiUsers
 from tests.chaos.facts import Call
 
@@ -48,8 +48,8 @@ def rules_of(random: Random, now: float) -> dict[str, Any]:
     opens, closes = max(opens, 0), min(closes, MINUTES_OF_DAY)
     if opens < closes:
         rules |= {
-            "local_from": write_time_of_day(opens),
-            "local_until": write_time_of_day(closes),
+            "local_from": format_time_of_day(opens),
+            "local_until": format_time_of_day(closes),
             "default_timezone": default,
         }
     return rules

@@ -25,7 +25,7 @@ from shared.credentials import CredentialCipher
 from shared.domain.client_rules import MAX_PHONE_NUMBER, MIN_PHONE_NUMBER, TIMEZONES
 from shared.domain.field_types import FieldType
 from shared.domain.local_windows import WEEKDAYS
-from shared.domain.segments.language import MAX_LENGTH
+from shared.domain.segments.parser import MAX_LENGTH
 from shared.domain.suppressions import SuppressionScope
 from shared.gateways.registry import PROVIDERS
 from tests import factories

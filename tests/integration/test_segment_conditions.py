@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.segments.errors import SegmentError
-from shared.domain.segments.language import parse, to_text
+from shared.domain.segments.parser import parse, to_text
 from shared.domain.segments.tree import Condition, Event, Node, Operator
 from shared.json_parameter import json_parameter
 from shared.sql.segment_moments import anniversaries

@@ -1,4 +1,4 @@
-"""That the statements of shared/sql make the moves of the state machine, all of them, and no others.
+"""That the statements of shared/sql make the transitions of the state machine, all of them, and no others.
 
 Each is executed on a message, or a mailing, in every status, in a transaction that is rolled back.
 """
@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.erasure import number_pattern
 from shared.domain.statuses import MailingStatus, MessageStatus
-from shared.domain.transitions import MAILING_MOVES, MESSAGE_MOVES, MailingCause, MessageCause
+from shared.domain.transitions import MAILING_TRANSITIONS, MESSAGE_TRANSITIONS, MailingCause, MessageCause
 from shared.sql import (
     audiences,
     claim_rules,
@@ -131,7 +131,7 @@ PARTLY = {
     *("RESOLVE_AS_ARRIVED", "RESOLVE_AS_NOT_ARRIVED", "RETRY_MESSAGES failed", "RETRY_MESSAGES unknown"),
     *("MARK_LEASED_POSSIBLY_SENT", "HOLD_MESSAGES"),
 }
-"""Statements that make only some of the moves for their cause: together they make them all."""
+"""Statements that make only some of the transitions for their cause: together they make them all."""
 
 PUT_MESSAGE = """
 INSERT INTO claim (id, worker, gateway, claimed_at, lease_until, message_ids)
@@ -142,11 +142,11 @@ SET status = %(status)s, attempts = 1, in_doubt = %(in_doubt)s, claim_id = 10000
     ended_at = CASE WHEN %(status)s NOT IN ('pending', 'sending') THEN now() END
 """
 
-Move = tuple[str, str | None]
+Transition = tuple[str, str | None]
 
 
-def made(connection: Connection, table: str, put: str, given: dict[str, Any], statement: Any) -> set[Move]:
-    """The move that a statement makes of the one row of a table, put into a state."""
+def made(connection: Connection, table: str, put: str, given: dict[str, Any], statement: Any) -> set[Transition]:
+    """The transition that a statement makes of the one row of a table, put into a state."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(put, given)
@@ -159,22 +159,22 @@ def made(connection: Connection, table: str, put: str, given: dict[str, Any], st
     return {(given["status"], after)} if after != given["status"] else set()
 
 
-def of_message(connection: Connection, statement: MessageStatement) -> set[Move]:
+def of_message(connection: Connection, statement: MessageStatement) -> set[Transition]:
     states = [{"status": status.value, "in_doubt": doubt} for status in MessageStatus for doubt in (False, True)]
     return set().union(*(made(connection, "message", PUT_MESSAGE, state, statement) for state in states))
 
 
-def test_statements_make_the_moves_of_a_message_that_the_table_has_and_no_others(connection: Connection) -> None:
+def test_statements_make_the_transitions_of_a_message_that_the_table_has_and_no_others(connection: Connection) -> None:
     add_running_mailing(connection)
     execute(connection, "UPDATE mailing SET start_datetime = now() - interval '2 hours'")
     moved = {name: of_message(connection, statement) for name, statement in MESSAGE_STATEMENTS.items()}
 
     for name, statement in MESSAGE_STATEMENTS.items():
-        legal = {(move.before, move.after) for move in MESSAGE_MOVES if move.cause in statement.causes}
+        legal = {(one.before, one.after) for one in MESSAGE_TRANSITIONS if one.cause in statement.causes}
         assert moved[name], name
         assert moved[name] < legal if name in PARTLY else moved[name] == legal, name
     all_moved = set().union(*moved.values())
-    assert all_moved == {(move.before, move.after) for move in MESSAGE_MOVES if move.before is not None}
+    assert all_moved == {(one.before, one.after) for one in MESSAGE_TRANSITIONS if one.before is not None}
     assert rows(connection, "SELECT status FROM message") == [("pending",)]
 
 
@@ -210,7 +210,7 @@ SET status = %(status)s, start_datetime = now() - interval '1 h',
 
 
 @pytest.mark.parametrize("name", MAILING_STATEMENTS)
-def test_a_statement_makes_no_move_of_a_mailing_that_the_table_has_not(name: str, connection: Connection) -> None:
+def test_a_statement_makes_no_transition_of_a_mailing_that_the_table_has_not(name: str, connection: Connection) -> None:
     add_running_mailing(connection)
     statement = MAILING_STATEMENTS[name]
     states = [{"status": status.value} for status in MailingStatus]
@@ -218,6 +218,6 @@ def test_a_statement_makes_no_move_of_a_mailing_that_the_table_has_not(name: str
 
     if name == "HIDE_MAILING":
         moved.discard(("scheduled", "cancelled"))  # the service deletes what has not been launched
-    legal = {(move.before, move.after) for move in MAILING_MOVES if move.cause in statement.causes}
+    legal = {(one.before, one.after) for one in MAILING_TRANSITIONS if one.cause in statement.causes}
     assert moved
     assert moved <= legal

@@ -52,7 +52,7 @@ class Worker:
     def gets(self, message_id: int, answer: SubmitResult, at: float) -> SubmitResult:
         """The answer to a request that started then, in its context."""
         one = attempted(message_id, answer, at, takes=self.takes)
-        self.refusals.put_in_context([one], self.ledger)
+        self.refusals.reinterpret([one], self.ledger)
         if one.submitted.result in OF_THE_ACCOUNT:
             earlier = self.ledger.get(message_id)
             self.ledger[message_id] = EarlierRefusals(earlier.first if earlier else at, at, self.takes)
@@ -218,7 +218,7 @@ def test_nothing_is_a_message_s_own_while_nothing_has_been_accepted(worker: Work
 def test_the_same_id_is_an_acceptance_of_messages_in_doubt_and_of_no_others(in_doubt: bool) -> None:
     conflict = submitted(Result.REFUSED, 409, "same id", perhaps_duplicate=True)
     one = attempted(1, conflict, 0.0, in_doubt=in_doubt)
-    AccountRefusals().put_in_context([one], {})
+    AccountRefusals().reinterpret([one], {})
 
     known = submitted(Result.DUPLICATE, 409, "same id", ReasonCode.ALREADY_ACCEPTED, perhaps_duplicate=True)
     assert one.submitted == (known if in_doubt else conflict)

@@ -12,7 +12,7 @@ from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus, OnUnknown
 from shared.gateways.base import SubmitResult
-from shared.gateways.provider_codes import ID_KNOWN, result_of
+from shared.gateways.code_meanings import ID_KNOWN, result_of
 from tests.gateway_accounts import gonets_adapter
 from tests.submit_results import Answer, submitted
 from worker.attempt_decision import Retries, Transition, decide
@@ -118,7 +118,7 @@ def test_a_known_id_in_the_repeat_of_a_message_in_doubt_is_an_acceptance(conflic
     # "I have had this id already", says a gateway that remembers ids.
     first = AttemptResult(delivery(1), conflict, NOON.timestamp(), 0.1)
     repeat = AttemptResult(delivery(2, in_doubt=True), conflict, NOON.timestamp(), 0.1)
-    AccountRefusals().put_in_context([first, repeat], {})
+    AccountRefusals().reinterpret([first, repeat], {})
 
     assert verdict(first.submitted).status == "failed"
     assert verdict(repeat.submitted, 2, in_doubt=True) == Transition(MessageStatus.SENT, in_doubt=True)

@@ -6,7 +6,7 @@ import pytest
 
 from api.console.condition_rows import Row, RowError, Rows, choices_of, node_of, rows_of
 from shared.domain.field_types import FieldType
-from shared.domain.segments.language import parse, to_text
+from shared.domain.segments.parser import parse, to_text
 from shared.domain.segments.tree import Field, known_fields
 
 FIELDS = known_fields(

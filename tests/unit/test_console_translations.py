@@ -19,7 +19,7 @@ import api.numbers
 from api.console.reasons import reason_text
 from api.messages.delivery_schemas import DELIVERY_MEANINGS, UNDELIVERED_MEANINGS
 from api.messages.schemas import MEANINGS
-from api.numbers.evidence import NOTES
+from api.numbers.evidence_document import NOTES
 from shared.domain import client_rules, estimates, mailing_rules
 from shared.domain.client_rules import ClientWarning
 from shared.domain.mailing_rules import MailingWarning

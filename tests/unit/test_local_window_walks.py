@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.local_windows import WEEKDAYS, next_permitted, permitted_until, write_weekdays
+from shared.domain.local_windows import WEEKDAYS, format_weekdays, next_permitted, permitted_until
 from tests.local_windows import (
     DAY,
     MINUTE,
@@ -65,7 +65,7 @@ def walk(case: Case, minutes: Minutes, *, permitted: bool = True) -> datetime | 
     """The first instant that is permitted by what people read on a calendar and a clock, or the first that is not."""
     window = case.window
     opens, closes = (f"{end // 60:02}:{end % 60:02}" for end in (window.local_from, window.local_until))
-    names = write_weekdays(window.weekdays)
+    names = format_weekdays(window.weekdays)
     for at, day, clock in minutes[(case.after - minutes[0][0]) // MINUTE :]:
         if at >= case.before:
             return None

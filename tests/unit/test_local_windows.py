@@ -11,12 +11,12 @@ from shared.domain.local_windows import (
     EVERY_DAY,
     WEEKDAYS,
     LocalWindow,
+    format_time_of_day,
+    format_weekdays,
     next_permitted,
+    parse_time_of_day,
+    parse_weekdays,
     permitted_until,
-    read_time_of_day,
-    read_weekdays,
-    write_time_of_day,
-    write_weekdays,
 )
 from shared.domain.sentences import ErrorCode
 from shared.errors import Invalid
@@ -32,9 +32,9 @@ def utc(written: str) -> datetime:
 
 def window(opens: str, closes: str, *days: str, holidays: tuple[str, ...] = ()) -> LocalWindow:
     return LocalWindow(
-        read_time_of_day(opens),
-        read_time_of_day(closes),
-        read_weekdays(days) if days else EVERY_DAY,
+        parse_time_of_day(opens),
+        parse_time_of_day(closes),
+        parse_weekdays(days) if days else EVERY_DAY,
         frozenset(map(date.fromisoformat, holidays)),
     )
 
@@ -153,8 +153,8 @@ def test_what_is_not_permitted_does_not_stay_so() -> None:
     ("written", "minutes"), [("00:00", 0), ("00:01", 1), ("09:30", 570), ("23:59", 1439), ("24:00", 1440)]
 )
 def test_a_time_of_day_is_minutes_since_midnight(written: str, minutes: int) -> None:
-    assert read_time_of_day(written) == minutes
-    assert write_time_of_day(minutes) == written
+    assert parse_time_of_day(written) == minutes
+    assert format_time_of_day(minutes) == written
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_time_of_day_is_minutes_since_midnight(written: str, minutes: int) -> 
 )
 def test_anything_else_is_no_time_of_day(written: object) -> None:
     with pytest.raises(Invalid) as refused:
-        read_time_of_day(written, "local_from")
+        parse_time_of_day(written, "local_from")
     assert (refused.value.field, refused.value.code) == ("local_from", ErrorCode.NOT_A_TIME_OF_DAY)
 
 
@@ -170,8 +170,8 @@ def test_anything_else_is_no_time_of_day(written: object) -> None:
     ("names", "mask"), [(["monday"], 1), (["sunday", "monday"], 65), (["saturday"], 32), (list(WEEKDAYS), 127)]
 )
 def test_weekdays_are_a_mask_that_begins_with_monday(names: list[str], mask: int) -> None:
-    assert read_weekdays(names) == mask
-    assert write_weekdays(mask) == sorted(names, key=WEEKDAYS.index)
+    assert parse_weekdays(names) == mask
+    assert format_weekdays(mask) == sorted(names, key=WEEKDAYS.index)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_weekdays_are_a_mask_that_begins_with_monday(names: list[str], mask: int
 )
 def test_anything_else_is_no_list_of_weekdays(names: object) -> None:
     with pytest.raises(Invalid) as refused:
-        read_weekdays(names, "weekdays")
+        parse_weekdays(names, "weekdays")
     assert (refused.value.field, refused.value.code) == ("weekdays", ErrorCode.NOT_WEEKDAYS)
 
 

@@ -333,18 +333,16 @@ def test_a_slot_is_for_the_beginning_and_not_for_the_connection(slow_to_connect:
     assert [each.message_id for each in unstarted] == [2]
 
 
-def test_what_is_forbidden_is_taken_back_and_the_rest_goes_in_order(
-    gateway: SlowGateway, open_sender: OpenSender
-) -> None:
+def test_what_is_forbidden_is_removed_and_the_rest_goes_in_order(gateway: SlowGateway, open_sender: OpenSender) -> None:
     sender = open_sender(1)
     forbidden = Permit(monotonic() + 60)
     sender.submit([delivery(0), *(replace(delivery(n), permit=forbidden) for n in (1, 3)), delivery(2), delivery(4)])
     eventually(lambda: gateway.asked == [0])
-    assert sender.take_back_forbidden() == []
+    assert sender.remove_forbidden() == []
 
     forbidden.until = 0.0
 
-    assert [one.message_id for one in sender.take_back_forbidden()] == [1, 3]
+    assert [one.message_id for one in sender.remove_forbidden()] == [1, 3]
     assert sender.in_flight == 3
     gateway.let_go()
     collected(sender, attempted=3)
@@ -364,26 +362,26 @@ def test_an_answer_is_results_ready(
     assert results_ready.wait(10)
 
 
-def test_what_has_not_begun_can_be_taken_back(gateway: SlowGateway, open_sender: OpenSender) -> None:
+def test_what_has_not_begun_can_be_removed(gateway: SlowGateway, open_sender: OpenSender) -> None:
     sender = open_sender(2)
     sender.submit(delivery(n) for n in range(5))
     eventually(lambda: len(gateway.asked) == 2)
 
-    recalled = sender.take_back_queued()
+    removed = sender.remove_queued()
 
-    assert [one.message_id for one in recalled] == [2, 3, 4]
+    assert [one.message_id for one in removed] == [2, 3, 4]
     assert sender.in_flight == 2
     gateway.let_go()
     collected(sender, attempted=2)
     assert len(gateway.asked) == 2
 
 
-def test_only_what_came_last_may_be_taken_back(gateway: SlowGateway, open_sender: OpenSender) -> None:
+def test_only_what_came_last_may_be_removed(gateway: SlowGateway, open_sender: OpenSender) -> None:
     sender = open_sender(1)
     sender.submit(delivery(n) for n in range(5))
     eventually(lambda: gateway.asked == [0])
 
-    assert {one.message_id for one in sender.take_back_queued(2)} == {3, 4}
+    assert {one.message_id for one in sender.remove_queued(2)} == {3, 4}
     assert sender.in_flight == 3
     gateway.let_go()
     collected(sender, attempted=3)
@@ -411,9 +409,9 @@ def test_after_a_stop_nothing_is_begun_and_the_thread_ends(gateway: SlowGateway,
     others = set(threading.enumerate())
     sender = open_sender(3)
     sender.stop()
-    assert sender.take_back_queued() == []
+    assert sender.remove_queued() == []
     sender.submit([delivery(1)])
 
     eventually(lambda: not set(threading.enumerate()) - others)
     assert gateway.asked == []
-    sender.take_back_queued()
+    sender.remove_queued()

@@ -11,12 +11,12 @@ import pytest
 
 from shared.domain.statuses import OPEN_STATUSES, MailingStatus, MessageStatus, OnUnknown
 from shared.domain.transitions import (
-    MAILING_MOVES,
-    MESSAGE_MOVES,
-    MailingMove,
-    MessageMove,
+    MAILING_TRANSITIONS,
+    MESSAGE_TRANSITIONS,
+    MailingTransition,
+    MessageTransition,
     end_unless_in_doubt,
-    message_moves,
+    message_transitions,
 )
 from shared.sql.conditions import end_unless_in_doubt as end_in_sql
 from tests.database import ROOT
@@ -27,12 +27,12 @@ from worker.attempt_decision import Retries, decide
 PAGE = (ROOT / "docs" / "state-machine.md").read_text()
 
 
-def picture(moves: Sequence[MessageMove | MailingMove]) -> str:
+def picture(transitions: Sequence[MessageTransition | MailingTransition]) -> str:
     """The diagram and the table of the documentation."""
-    arrows = dict.fromkeys((move.before or "[*]", move.after or "[*]") for move in moves)
+    arrows = dict.fromkeys((one.before or "[*]", one.after or "[*]") for one in transitions)
     edges = (f"    {before} --> {after}" for before, after in arrows)
     cells = (
-        f"| {_cell(move.before)} | {_cell(move.after)} | {move.actor.value} | {move.cause.value} |" for move in moves
+        f"| {_cell(one.before)} | {_cell(one.after)} | {one.actor.value} | {one.cause.value} |" for one in transitions
     )
     return "\n".join(
         ["```mermaid", "stateDiagram-v2", *edges, "```", "", "| from | to | who | why |", "|---|---|---|---|", *cells]
@@ -43,27 +43,31 @@ def _cell(status: str | None) -> str:
     return "–" if status is None else f"`{status}`"
 
 
-@pytest.mark.parametrize(("kind", "moves"), [("message", MESSAGE_MOVES), ("mailing", MAILING_MOVES)])
-def test_the_documentation_shows_every_move_and_no_other(kind: str, moves: Sequence[MessageMove | MailingMove]) -> None:
-    [shown] = re.findall(f"<!-- {kind} moves -->\n\n(.*?)\n\n(?=\\S)(?![|`])", PAGE, re.DOTALL)
+@pytest.mark.parametrize(("kind", "transitions"), [("message", MESSAGE_TRANSITIONS), ("mailing", MAILING_TRANSITIONS)])
+def test_the_documentation_shows_every_transition_and_no_other(
+    kind: str, transitions: Sequence[MessageTransition | MailingTransition]
+) -> None:
+    [shown] = re.findall(f"<!-- {kind} transitions -->\n\n(.*?)\n\n(?=\\S)(?![|`])", PAGE, re.DOTALL)
 
-    assert shown == picture(moves)
+    assert shown == picture(transitions)
 
 
 @pytest.mark.parametrize(
-    ("statuses", "moves"), [(MessageStatus, MESSAGE_MOVES), (MailingStatus, MAILING_MOVES)], ids=["message", "mailing"]
+    ("statuses", "transitions"),
+    [(MessageStatus, MESSAGE_TRANSITIONS), (MailingStatus, MAILING_TRANSITIONS)],
+    ids=["message", "mailing"],
 )
 def test_every_status_can_be_reached_and_left(
-    statuses: Iterable[str], moves: Sequence[MessageMove | MailingMove]
+    statuses: Iterable[str], transitions: Sequence[MessageTransition | MailingTransition]
 ) -> None:
-    assert {move.after for move in moves} - {None} == {move.before for move in moves} - {None} == set(statuses)
-    assert len(set(moves)) == len(moves)
+    assert {one.after for one in transitions} - {None} == {one.before for one in transitions} - {None} == set(statuses)
+    assert len(set(transitions)) == len(transitions)
 
 
 def test_what_is_open_is_never_deleted_and_what_was_sent_moves_no_more() -> None:
-    for move in MESSAGE_MOVES:
-        assert move.before not in OPEN_STATUSES or move.after is not None
-        assert move.before is not MessageStatus.SENT or move.after is None
+    for one in MESSAGE_TRANSITIONS:
+        assert one.before not in OPEN_STATUSES or one.after is not None
+        assert one.before is not MessageStatus.SENT or one.after is None
 
 
 @pytest.mark.parametrize("in_doubt", [False, True])
@@ -77,4 +81,4 @@ def test_whatever_is_answered_a_message_moves_as_the_table_allows() -> None:
     for answer, in_doubt, on_unknown, number in product(ANSWERS.values(), (False, True), OnUnknown, (1, 5)):
         claimed = delivery(number, in_doubt=in_doubt, on_unknown=on_unknown)
         decided = decide(claimed, answer, Retries(5, 1.0, 1.0), Random(1))
-        assert message_moves(MessageStatus.SENDING, decided.status)
+        assert message_transitions(MessageStatus.SENDING, decided.status)

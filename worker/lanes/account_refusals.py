@@ -61,7 +61,7 @@ class AccountRefusals:
         self._refused: dict[int, list[float]] = {}
         """By message, the starts of requests refused since the last acceptance; at most FEW_MESSAGES messages."""
 
-    def put_in_context(self, attempted: Sequence[AttemptResult], earlier: Mapping[int, EarlierRefusals]) -> None:
+    def reinterpret(self, attempted: Sequence[AttemptResult], earlier: Mapping[int, EarlierRefusals]) -> None:
         """Replaces the results that have another meaning in their context, in the order in which they came.
 
         `earlier` is by message id, for the messages of this batch with a refusal of the account.

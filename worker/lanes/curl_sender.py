@@ -22,7 +22,7 @@ from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
 from worker.lanes.curl_transfer import CurlTransfer
 from worker.lanes.gateway_client import GatewayClient, Prepared
-from worker.lanes.look_ups import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
+from worker.lanes.look_up_outcomes import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
 from worker.lanes.message_sender import DepartureCheck, MessageSender, attempt, internal_error_result, may_begin
 
 
@@ -107,10 +107,10 @@ class CurlSender(MessageSender):
             self._wake()
 
     def stop(self) -> list[ClaimedMessage]:
-        """Starts no more requests, and takes back the waiting messages. Those in flight continue."""
+        """Starts no more requests, and returns the waiting messages. Those in flight continue."""
         self._stopped = True
         self._wake()
-        return self.take_back_queued()
+        return self.remove_queued()
 
     def _run(self) -> None:
         try:

@@ -70,7 +70,7 @@ class Lane:
         self.gateway = gateway
         self._segments = segments
         self._segment_price = segment_price
-        self._given = self._wanted = queue.paths
+        self._assigned = self._assigned_if_healthy = queue.paths
         self._queue = queue
         self._sender = sender
         self._breaker = breaker
@@ -88,16 +88,16 @@ class Lane:
         """Whether it has claimed a poison message: meanwhile the other lanes claim nothing."""
         return self._poison.active
 
-    def take_paths(self, given: Sequence[int], wanted: Sequence[int]) -> None:
+    def set_paths(self, assigned: Sequence[int], assigned_if_healthy: Sequence[int]) -> None:
         """Sets the paths that are assigned to the gateway, and those that would be if it were healthy."""
-        self._given, self._wanted = given, wanted
+        self._assigned, self._assigned_if_healthy = assigned, assigned_if_healthy
 
     @property
     def status(self) -> LaneStatus:
         """The status for reports and metrics."""
         return LaneStatus(
             *(self.gateway.name, self._breaker.health, self.in_flight, self._breaker.limit),
-            taken_back=dict(self._queue.taken_back),
+            withdrawn=dict(self._queue.withdrawn),
         )
 
     @property
@@ -110,7 +110,7 @@ class Lane:
         full = self.in_flight >= self._breaker.limit
         attempted, unstarted = self._sender.collect()
         self._release(unstarted)
-        self._put_in_context(attempted)
+        self._reinterpret_refusals(attempted)
         if self._segment_price is not None:
             self._price(attempted, self._segment_price)
         self._queue.record(attempted)
@@ -128,13 +128,13 @@ class Lane:
     def release_forbidden(self) -> None:
         """Releases waiting messages of mailings that are now paused, cancelled or past their end."""
         if self._queue.refresh_permits():
-            self._release(self._sender.take_back_forbidden())
+            self._release(self._sender.remove_forbidden())
 
     def release_surplus(self) -> None:
         """After the gateway has become slower: releases messages that would wait too long, the last ones first."""
         allowed = self._breaker.allowed()
         if self.in_flight > 2 * allowed:
-            self._release(self._sender.take_back_queued(self.in_flight - allowed))
+            self._release(self._sender.remove_queued(self.in_flight - allowed))
 
     def claim_and_submit(self) -> bool:
         """Claims due messages, as many as the gateway may get, and submits them. Returns whether there were any."""
@@ -142,7 +142,7 @@ class Lane:
             return self._poison.submit_claimed()
         now = time.monotonic()
         closed = self._breaker.state is State.CLOSED
-        self._queue.paths = self._given if closed else self._wanted
+        self._queue.paths = self._assigned if closed else self._assigned_if_healthy
         if closed and self._poison.claim(idle=False):
             return True
         capacity = self._breaker.capacity(now, self.in_flight)
@@ -171,7 +171,7 @@ class Lane:
 
     def stop(self) -> None:
         """Starts no more requests, and releases the messages that wait."""
-        self._release(self._sender.stop() + self._poison.take_back())
+        self._release(self._sender.stop() + self._poison.remove_queued())
 
     def _price(self, attempted: list[AttemptResult], segment_price: Decimal) -> None:
         """Adds the number of segments and the price to what was accepted, as far as the provider has not said them.
@@ -185,9 +185,10 @@ class Lane:
                 price = segments * segment_price if submitted.price is None else submitted.price
                 attempt.submitted = replace(submitted, segments=segments, price=price)
 
-    def _put_in_context(self, attempted: list[AttemptResult]) -> None:
+    def _reinterpret_refusals(self, attempted: list[AttemptResult]) -> None:
+        """Replaces refusals of the account that concern only one message, as earlier results show."""
         refused = [attempt.message for attempt in attempted if attempt.submitted.result in OF_THE_ACCOUNT]
-        self._refusals.put_in_context(attempted, self._queue.earlier_refusals(refused) if refused else {})
+        self._refusals.reinterpret(attempted, self._queue.earlier_refusals(refused) if refused else {})
 
     def _record_result(self, submitted: SubmitResult, now: float) -> None:
         before, health = self._breaker.state, self._breaker.health
@@ -200,7 +201,7 @@ class Lane:
             return
         level, event = STOPPED[self._breaker.health]
         log.log(level, event, extra={"gateway": self.gateway.name, **submitted.log_fields()})
-        self._release(self._sender.take_back_queued() + self._poison.take_back())
+        self._release(self._sender.remove_queued() + self._poison.remove_queued())
 
     def _release(self, unstarted: list[ClaimedMessage]) -> None:
         if unstarted:

@@ -143,7 +143,7 @@ class LaneSet:
             if gateway.name not in self.gateways:  # paused, or without a lane for another reason
                 self.gateways[gateway.name] = self._describe(gateway)
         for gateway_id, (_, lane) in self._lanes.items():
-            lane.take_paths(*paths_of(gateway_id, paths))
+            lane.set_paths(*paths_of(gateway_id, paths))
 
     def stop(self) -> None:
         """Starts no more requests, and releases the messages that wait."""
@@ -183,9 +183,9 @@ def paths_of(gateway_id: int, paths: Sequence[PathRow]) -> tuple[list[int], list
 
     The second ones are for probes of a gateway that has been replaced by another one.
     """
-    given = [path.id for path in paths if path.gateway_id == gateway_id]
-    wanted = [path.id for path in paths if gateway_id in _up_to_present(path)]
-    return given, wanted
+    assigned = [path.id for path in paths if path.gateway_id == gateway_id]
+    assigned_if_healthy = [path.id for path in paths if gateway_id in _up_to_present(path)]
+    return assigned, assigned_if_healthy
 
 
 def _up_to_present(path: PathRow) -> list[int]:

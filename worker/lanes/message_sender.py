@@ -68,16 +68,16 @@ class MessageSender(ABC):
         self._in_flight -= len(attempted) + len(unstarted)
         return attempted, unstarted
 
-    def take_back_queued(self, limit: int | None = None) -> list[ClaimedMessage]:
-        """Takes back waiting messages: all of them, or at most `limit`, the last ones first."""
+    def remove_queued(self, limit: int | None = None) -> list[ClaimedMessage]:
+        """Removes and returns waiting messages: all of them, or at most `limit`, the last ones first."""
         taken = _drain(self._waiting) if limit is None else _drain(self._waiting, limit, last=True)
         self._in_flight -= len(taken)
         return taken
 
-    def take_back_forbidden(self) -> list[ClaimedMessage]:
-        """Takes back waiting messages that may not leave any more."""
+    def remove_forbidden(self) -> list[ClaimedMessage]:
+        """Removes and returns waiting messages that may not leave any more."""
         now = time.monotonic()
-        taken = self.take_back_queued()
+        taken = self.remove_queued()
         self.submit([message for message in taken if message.may_leave(now)])
         return [message for message in taken if not message.may_leave(now)]
 
@@ -87,7 +87,7 @@ class MessageSender(ABC):
 
     @abstractmethod
     def stop(self) -> list[ClaimedMessage]:
-        """Starts no more requests, and takes back the waiting messages. Those in flight continue."""
+        """Starts no more requests, and returns the waiting messages. Those in flight continue."""
 
     def _count_not_understood(self, result: SubmitResult) -> None:
         self._not_understood = self._not_understood + 1 if result.not_understood else 0

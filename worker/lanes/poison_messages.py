@@ -81,8 +81,8 @@ class PoisonMessages:
             self._turn_began_at = now
         return self._claimed is not None
 
-    def take_back(self) -> list[ClaimedMessage]:
-        """Takes back the claimed one, if it has not been submitted."""
+    def remove_queued(self) -> list[ClaimedMessage]:
+        """Removes and returns the claimed one, if it has not been submitted."""
         taken, self._claimed = self._claimed, None
         return [] if taken is None else [taken]
 

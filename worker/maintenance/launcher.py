@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class LaunchStage(enum.StrEnum):
     """How far the launch of a mailing is."""
 
-    MARKED = "marked"
+    BY_MARK = "by_mark"
     """Its audience is a mark: there is nothing to list."""
     UNLISTED = "unlisted"
     """Its audience has to be listed."""
@@ -39,7 +39,7 @@ class LaunchStage(enum.StrEnum):
     """It waited for that until its window closed, or it was cancelled."""
 
 
-READY = (LaunchStage.MARKED, LaunchStage.LISTED)
+READY = (LaunchStage.BY_MARK, LaunchStage.LISTED)
 """The stages in which chunks are launched."""
 
 
@@ -175,6 +175,6 @@ class Launcher:
 
 def _statement(stage: LaunchStage, *, again: bool) -> str:
     """The statement that launches a chunk; `again`, the one for an audience of whom some have a message."""
-    if stage is LaunchStage.MARKED:
+    if stage is LaunchStage.BY_MARK:
         return mailings.LAUNCH_CHUNK_AGAIN if again else mailings.LAUNCH_CHUNK
     return audiences.LAUNCH_LISTED_CHUNK_AGAIN if again else audiences.LAUNCH_LISTED_CHUNK

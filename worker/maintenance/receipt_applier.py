@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -38,14 +39,15 @@ RUN_SECONDS = 0.5
 """Seconds after which one run applies no more, so that the other duties have their turn."""
 
 LATE = timedelta(seconds=15)
-"""A receipt that becomes visible with a due time that is longer ago is found by a check of all."""
+"""Receipts committed later than this after their due time are found by the next full scan."""
 
-CHECK_SHARE = 0.05
-CHECK_SECONDS = 30.0
-"""Share of the time for checks of all, and seconds between two at most. While any transaction still sees receipts that
-have been moved, such a check reads every one of them."""
+FULL_SCAN_SHARE = 0.05
+FULL_SCAN_SECONDS = 30.0
+"""Share of the time for full scans, and seconds between two at most. While any transaction still sees receipts that
+have been moved, a full scan reads every one of them."""
 
-EVER = datetime.min.replace(tzinfo=UTC)
+NO_LOWER_BOUND = datetime.min.replace(tzinfo=UTC)
+"""Of `due_at`: a full scan."""
 
 
 class QueuedRow(NamedTuple):
@@ -91,15 +93,15 @@ class ReceiptApplier:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._part_counts = PartCounts()
-        self._after = EVER
-        """No receipts are expected that have been due since before."""
-        self._checks = TimeShareLimiter(CHECK_SHARE, CHECK_SECONDS)
+        self._after = NO_LOWER_BOUND
+        """Lower bound of `due_at` to read; earlier receipts are left to the full scan."""
+        self._full_scans = TimeShareLimiter(FULL_SCAN_SHARE, FULL_SCAN_SECONDS)
         self.totals = ReceiptTotals()
 
     @property
     def after(self) -> datetime:
-        """The time before which no receipts are expected; EVER if all are to be checked now."""
-        return EVER if self._checks.is_due else self._after
+        """Lower bound of `due_at` to read now; NO_LOWER_BOUND if a full scan is due."""
+        return NO_LOWER_BOUND if self._full_scans.is_due else self._after
 
     def run(self) -> bool:
         """Applies receipts for RUN_SECONDS at most. Returns whether there may be more."""
@@ -113,8 +115,8 @@ class ReceiptApplier:
         """Applies at most RECEIPT_LIMIT receipts. Returns whether there may be more."""
         after, before = self.after, self._database.seconds
         taken, applied = self._database.transaction(lambda cursor: self._apply(cursor, after))
-        if after is EVER:
-            self._checks.spend(self._database.seconds - before)
+        if after is NO_LOWER_BOUND:
+            self._full_scans.spend(self._database.seconds - before)
         if taken:
             self._after = taken[-1].due_at - LATE
         self.totals.applied += applied.receipts
@@ -125,10 +127,10 @@ class ReceiptApplier:
         for one in applied.settled:
             extra = {"mailing_id": one.message.mailing_id, "message_id": one.message.id}
             log.info("message.settled_by_receipt", extra={**extra, "delivery": one.delivery})
-        if unmatched := [row.id for row in taken if row.message_id is None]:
-            aside = self._database.transaction(_Aside(unmatched))
-            self.totals.unmatched += aside
-            log.info("receipts.unmatched", extra={"receipts": aside})
+        if orphans := [row.id for row in taken if row.message_id is None]:
+            moved = self._database.transaction(partial(_move_orphans, orphans))
+            self.totals.orphans += moved
+            log.info("receipts.unmatched", extra={"receipts": moved})
         return len(taken) == RECEIPT_LIMIT
 
     def _apply(self, cursor: Cursor, after: datetime) -> tuple[list[QueuedRow], Applied]:
@@ -166,18 +168,6 @@ class ReceiptApplier:
         return Applied(len(now), [one for one in folded if one.was_settled], suppressed)
 
 
-class _Aside:
-    """A transaction that sets receipts aside which match no message."""
-
-    def __init__(self, ids: Sequence[int]) -> None:
-        self._ids = ids
-
-    def __call__(self, cursor: Cursor) -> int:
-        cursor.execute(receipts.LOCK_RECEIPTS)
-        cursor.execute(receipts.SET_ASIDE, {"ids": bigints(self._ids)})
-        return cursor.rowcount
-
-
 class _Clients(NamedTuple):
     """The clients whose count of unknown numbers may change."""
 
@@ -199,6 +189,13 @@ def _lock_clients(cursor: Cursor, taken: Iterable[QueuedRow]) -> _Clients:
     cursor.execute(receipts.LOCK_CLIENTS, {"ids": bigints(found)})
     numbers = dict(fetch_all(cursor, ClientRow))
     return _Clients(numbers, frozenset(found - numbers.keys()))
+
+
+def _move_orphans(ids: Sequence[int], cursor: Cursor) -> int:
+    """Moves those of the queued receipts that still match no message to the orphans. Returns how many."""
+    cursor.execute(receipts.LOCK_RECEIPTS)
+    cursor.execute(receipts.MOVE_ORPHANS, {"ids": bigints(ids)})
+    return cursor.rowcount
 
 
 def _due_at(row: QueuedRow) -> datetime:
@@ -225,9 +222,9 @@ def _store(cursor: Cursor, folded: Sequence[FoldedMessage]) -> None:
 
 
 def _count_unknown(cursor: Cursor, folded: Iterable[FoldedMessage], numbers: Mapping[int, int]) -> None:
-    """Counts the messages in a row whose number was unknown: a delivery begins anew.
+    """Counts consecutive messages whose number was unknown; a delivery resets the count.
 
-    A receipt about a number that the client has no more says nothing of the present one.
+    A receipt about a former number of the client says nothing about the present one.
     """
     steps: dict[int, int | None] = {}
     for one in folded:

@@ -96,7 +96,7 @@ class Metrics(Collector):
             in_flight.add_metric(labels, status.in_flight)
             limit.add_metric(labels, status.concurrency_limit)
             for reason in BY_RULES:
-                ruled_out.add_metric([*labels, reason], status.taken_back.get(reason, 0))
+                ruled_out.add_metric([*labels, reason], status.withdrawn.get(reason, 0))
         build = GaugeMetricFamily("gonets_build_info", "1, labelled with the version.", labels=["worker", "version"])
         build.add_metric([self._worker, VERSION], 1.0)
         yield from (state, in_flight, limit, ruled_out, build)
@@ -109,7 +109,7 @@ class Metrics(Collector):
         yield self._counter("gonets_database_retries", "Transactions that were tried again.", self._retries)
         receipts = self.receipts
         yield self._counter("gonets_receipts_applied", "Receipts moved to their messages.", receipts.applied)
-        yield self._counter("gonets_receipts_unmatched", "Receipts that match no message.", receipts.unmatched)
+        yield self._counter("gonets_receipts_unmatched", "Receipts that match no message.", receipts.orphans)
         yield self._counter("gonets_doubts_settled", "Messages in doubt, sent by a receipt.", receipts.settled)
         yield from self._keywords()
 

@@ -11,7 +11,7 @@ class ReceiptTotals:
 
     applied: int = 0
     """Moved to their messages."""
-    unmatched: int = 0
-    """Kept aside, since they match no message."""
+    orphans: int = 0
+    """Those that match no message."""
     settled: int = 0
     """Messages in doubt that became `sent` by a receipt."""

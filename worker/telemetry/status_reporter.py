@@ -73,7 +73,7 @@ class LaneStatus(NamedTuple):
     concurrency_limit: int
     problem: SubmitResult | None = None
     """Why it cannot be used at all, if it cannot."""
-    taken_back: Mapping[ReasonCode, int] = {}
+    withdrawn: Mapping[ReasonCode, int] = {}
     """How many messages claims have ended or postponed, by the rules that forbid them."""
 
 

@@ -685,7 +685,7 @@ CONSOLE_CASES = {
     "POST console.new_mailing": Case(
         ((keep_draft, ["createDraft"]), (fill_in("/mailings/new/", **MAILING_FORM), ["createDraft"])),
         (
-            post("/mailings/new/", MAILING_FORM | {"look": "1"}),
+            post("/mailings/new/", MAILING_FORM | {"preview": "1"}),
             post("/mailings/new/"),
             post("/mailings/new/", MAILING_FORM | {"text": "a\0b", "then": "keep"}),
         ),
@@ -695,7 +695,7 @@ CONSOLE_CASES = {
         (
             edit_draft,
             post("/mailings/drafts/1/edit/", MAILING_FORM | {"text": "stale"}),
-            post("/mailings/drafts/1/edit/", MAILING_FORM | {"look": "1"}),
+            post("/mailings/drafts/1/edit/", MAILING_FORM | {"preview": "1"}),
             post("/mailings/drafts/77/edit/", MAILING_FORM),
         ),
     ),
@@ -774,7 +774,7 @@ CONSOLE_CASES = {
         ((fill_in("/segments/new/", **SEGMENT_FORM), ["createSegment"]),),
         (
             post("/segments/new/", SEGMENT_FORM),
-            post("/segments/new/", SEGMENT_FORM | {"look": "1"}),
+            post("/segments/new/", SEGMENT_FORM | {"preview": "1"}),
             post("/segments/new/"),
         ),
     ),

@@ -191,7 +191,7 @@ def test_the_fields_that_a_form_has_are_found(app: Flask, api: Caller) -> None:
     # The audience of a mailing that has been launched is not in its form.
     for path in ("/mailings/new/", "/mailings/drafts/2/edit/"):
         assert "mark" in found[path], path
-    assert {"then", "look"} <= found["/mailings/new/"]
+    assert {"then", "preview"} <= found["/mailings/new/"]
     assert {"updated_at", "audience"} <= found["/mailings/drafts/1/"]
     assert "confirm" in all_asked_by(api, "/mailings/drafts/1/", "POST")
     assert "outcome" in found["/ledger/1/resolve/"]

@@ -14,9 +14,9 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.exc import OperationalError
 
-from api.clients import import_export, import_staging
+from api.clients import import_staging, importing
 from api.clients.import_options import ImportOptions
-from api.clients.import_reader import RowReader
+from api.clients.import_row_reader import RowReader
 from api.clients.import_rows import Row
 from api.clients.import_staging import COPY_BATCH, staged
 from api.extensions import db
@@ -463,7 +463,7 @@ def test_rows_that_a_crash_of_the_database_has_taken_are_missed(
         staged(db.engine) as staging,
         pytest.raises(OperationalError, match="the staged rows are lost"),
     ):
-        import_export.import_clients(staging, rows_and_a_crash(), RowReader(ImportOptions()))
+        importing.import_clients(staging, rows_and_a_crash(), RowReader(ImportOptions()))
     assert directory(api) == []
 
 

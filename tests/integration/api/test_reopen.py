@@ -46,7 +46,7 @@ def reopen(app: Flask) -> str:
     return app.test_cli_runner().invoke(args=["ledger", "reopen"], catch_exceptions=False).output
 
 
-def unended(api: Caller) -> float:
+def unfinished(api: Caller) -> float:
     families = text_string_to_metric_families(api.get("/metrics").text)
     return next(family.samples[0].value for family in families if family.name == "gonets_unended_messages")
 
@@ -105,7 +105,7 @@ def test_where_nothing_is_left_behind_nothing_happens(
     sound = add_running_mailing(connection, 1)
     execute(connection, "UPDATE message SET status = 'failed', ended_at = now() WHERE mailing_id = %s", sound)
     end_with_open_messages(connection, sound)
-    assert unended(api) == 0
+    assert unfinished(api) == 0
     # Its messages are no longer kept: there is nothing to send.
     closed = add_running_mailing(connection, 1)
     end_with_open_messages(connection, closed, purge_started_at="now()")
@@ -128,7 +128,7 @@ def test_ended_mailings_with_open_messages_are_in_the_metrics_and_in_the_mailing
             connection, "SELECT DISTINCT compacted FROM message_count_delta WHERE mailing_id = %s", mailing_id
         ) == [(True,)]
 
-    assert unended(api) == 3
+    assert unfinished(api) == 3
     assert api.get("/v1/statistics/").json["messages"]["pending"] == 3
     [warning] = api.get(f"/v1/mailing/{mailing_id}/").json["warnings"]
     assert warning["code"] == "unended_messages"

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api.database import execute as execute_here
 from api.segments import counts
 from shared.domain.segments.errors import SegmentError
-from shared.domain.segments.language import parse
+from shared.domain.segments.parser import parse
 from tests.factories import add_clients, execute, in_one_commit, value
 from tests.integration.api.calls import Answer, Caller, add_mailing, wrong_fields
 from tests.segments import FIELDS, TEXTS

@@ -71,7 +71,7 @@ def test_a_number_gets_no_more_than_its_cap_in_one_claim_or_several(connection: 
     accept(queue, claimed := claim_all(queue))
 
     assert len(claimed) == 2
-    assert queue.taken_back == {"over_cap": 1}
+    assert queue.withdrawn == {"over_cap": 1}
     [waiting] = {1, 2, 3} - {one.message_id for one in claimed}
     found = message(connection, waiting)
     assert (found["status"], found["reason_code"], found["attempts"]) == ("pending", "over_cap", 0)

@@ -32,7 +32,7 @@ class FakeLane:
         self.paths: tuple[Any, ...] = ()
         self.status = LaneStatus(row.name, GatewayHealth.OK, 0, 1)
 
-    def take_paths(self, *paths: Any) -> None:
+    def set_paths(self, *paths: Any) -> None:
         self.paths = paths
 
     def stop(self) -> None:

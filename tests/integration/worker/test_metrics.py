@@ -111,7 +111,7 @@ def test_the_state_of_the_worker_is_read_at_each_scrape(metrics: Metrics, port: 
     ]
     metrics.count_reclaimed(2)
     metrics.count_retry()
-    metrics.receipts.applied, metrics.receipts.unmatched, metrics.receipts.settled = 5, 4, 3
+    metrics.receipts.applied, metrics.receipts.orphans, metrics.receipts.settled = 5, 4, 3
 
     metrics.keywords.exact[KeywordAction.STOP], metrics.keywords.near_misses, metrics.keywords.replies = 6, 7, 8
 

@@ -37,11 +37,11 @@ class Sender(MessageSender):
         self.sent: list[ClaimedMessage] = []
 
     def stop(self) -> list[ClaimedMessage]:
-        return self.take_back_queued()
+        return self.remove_queued()
 
     def end_all(self, queue: Queue) -> None:
         """All that was submitted is refused, and recorded: it may be sent again at once."""
-        taken = self.take_back_queued()
+        taken = self.remove_queued()
         self.sent += taken
         queue.record([answer(message, "refused") for message in taken])
 
@@ -115,17 +115,17 @@ def test_one_without_a_free_slot_is_not_submitted(
     assert poison.submit_claimed()
 
 
-def test_one_that_was_not_submitted_can_be_taken_back(
+def test_one_that_was_not_submitted_can_be_removed(
     connection: Connection, poison: PoisonMessages, queue: Queue
 ) -> None:
     add_poison_messages(connection, 1)
     poison.claim(idle=True)
 
-    queue.release(poison.take_back())
+    queue.release(poison.remove_queued())
 
     assert value(connection, "SELECT status FROM message") == "pending"
     assert not poison.active
-    assert poison.take_back() == []
+    assert poison.remove_queued() == []
 
 
 def test_a_worker_that_found_none_looks_again_a_while_later(

@@ -195,13 +195,13 @@ def test_a_receipt_that_becomes_visible_late_is_found(
     first, second = send(queue)
     receive(connection, named(DELIVERED, first))
     applier.run()
-    applier._checks.wait(60.0)
+    applier._full_scans.wait(60.0)
 
     receive(connection, named(DELIVERED, second))
     execute(connection, "UPDATE receipt_queue SET due_at = now() - interval '1 hour'")
     applier.run()
     assert deliveries(connection) == [("sent", "delivered"), ("sent", "awaiting")]
-    applier._checks.wait(0.0)
+    applier._full_scans.wait(0.0)
     applier.run()
 
     assert deliveries(connection) == [("sent", "delivered")] * 2

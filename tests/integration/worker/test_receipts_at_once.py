@@ -108,19 +108,19 @@ def test_nothing_is_lost_between_two_appliers_a_recorder_and_removals(
     assert [record.message for record in caplog.records if record.name == "worker.database"] == []
 
 
-def test_an_orphan_that_is_set_aside_first_is_adopted_by_the_acceptance_that_waits_for_it(
+def test_an_orphan_that_is_moved_first_is_adopted_by_the_acceptance_that_waits_for_it(
     queue: Queue, connection: Connection, connect: Connect, open_database: OpenDatabase
 ) -> None:
     add_running_mailing(connection, 1)
     [claimed] = queue.claim(1)
     receive(connection, replace(DELIVERED, provider_message_id="abc"))
-    aside = connect()
-    with aside.cursor() as cursor:
+    mover = connect()
+    with mover.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(receipts.LOCK_RECEIPTS)
         recording = in_background(lambda: queue.record([answer(claimed, "accepted", provider_message_id="abc")]))
         wait_for_lock_waiter(connection)
-        set_all_aside(cursor)
+        move_all_orphans(cursor)
         assert cursor.rowcount == 1
         cursor.execute("COMMIT")
     recording.result(PATIENCE)
@@ -136,13 +136,13 @@ def test_a_receipt_is_no_orphan_if_the_acceptance_was_recorded_first(
     add_running_mailing(connection, 1)
     [claimed] = queue.claim(1)
     receive(connection, replace(DELIVERED, provider_message_id="abc"))
-    recording, aside = connect(), connect()
+    recording, mover = connect(), connect()
 
-    def set_aside() -> int:
-        with aside.cursor() as cursor:
+    def move_orphans() -> int:
+        with mover.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(receipts.LOCK_RECEIPTS)
-            set_all_aside(cursor)
+            move_all_orphans(cursor)
             count = cursor.rowcount
             cursor.execute("COMMIT")
             return count
@@ -150,16 +150,16 @@ def test_a_receipt_is_no_orphan_if_the_acceptance_was_recorded_first(
     with recording.cursor() as cursor:
         cursor.execute("BEGIN")
         queue.recorder.record(cursor, [answer(claimed, "accepted", provider_message_id="abc")])
-        setting_aside = in_background(set_aside)
+        moving = in_background(move_orphans)
         wait_for_lock_waiter(connection)
         cursor.execute("COMMIT")
 
-    assert setting_aside.result(PATIENCE) == 0
+    assert moving.result(PATIENCE) == 0
     ReceiptApplier(open_database()).run()
     assert deliveries(connection) == [("sent", "delivered")]
 
 
-def test_receipts_of_messages_that_retention_has_dropped_are_kept_aside(
+def test_receipts_of_messages_that_retention_has_dropped_are_kept_as_orphans(
     queue: Queue, connection: Connection, open_database: OpenDatabase
 ) -> None:
     add_running_mailing(connection, 2)
@@ -180,7 +180,7 @@ def test_receipts_of_messages_that_retention_has_dropped_are_kept_aside(
     assert value(connection, "SELECT count(*) FROM delivery_speed") == 0
 
 
-def set_all_aside(cursor: Cursor) -> None:
-    """Sets every queued receipt aside that matches no message."""
+def move_all_orphans(cursor: Cursor) -> None:
+    """Moves every queued receipt that matches no message to the orphans."""
     queued = [row[0] for row in rows(cursor.connection, "SELECT id FROM receipt_queue")]
-    cursor.execute(receipts.SET_ASIDE, {"ids": bigints(queued)})
+    cursor.execute(receipts.MOVE_ORPHANS, {"ids": bigints(queued)})

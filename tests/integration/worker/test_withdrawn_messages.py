@@ -81,7 +81,7 @@ def test_a_poison_message_that_a_cap_puts_off_stays_one(connection: Connection, 
     assert broken_rules(connection) == {}
 
 
-def test_what_is_taken_back_stays_as_it_was_before_the_claim(connection: Connection, open_queue: OpenQueue) -> None:
+def test_what_is_withdrawn_stays_as_it_was_before_the_claim(connection: Connection, open_queue: OpenQueue) -> None:
     queue = open_queue(max_attempts=10)
     fields = {"name": "text"}
     add_running_mailing(connection, 4, ends_in=IN_DAYS, text='Hi {{ name | default: "you" }}', fields=fields)

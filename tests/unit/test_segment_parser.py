@@ -7,7 +7,7 @@ import random
 import pytest
 
 from shared.domain.segments.errors import SegmentError
-from shared.domain.segments.language import MAX_LENGTH, parse, to_text
+from shared.domain.segments.parser import MAX_LENGTH, parse, to_text
 from shared.domain.segments.tree import And, Condition, Event, Happened, Node, Not, Operator, Or, Relative
 from shared.domain.segments.typing import MAX_CONDITIONS, MAX_DEPTH
 from shared.domain.sentences import ErrorCode

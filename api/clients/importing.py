@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from api.audit.recorder import record_on
 from api.clients.import_columns import COLUMNS, OTHERS
-from api.clients.import_reader import ReadRow, RowReader
+from api.clients.import_row_reader import ReadRow, RowReader
 from api.clients.import_rows import Row
 from api.clients.import_staging import Merged, Staging
 
