@@ -25,7 +25,7 @@ run: $(READY_TO_RUN) ## run the whole service here: database, gateway, API, work
 	@exec $(BIN)/python -m sandbox
 
 # The static checks keep one core busy for half a minute; the tests use the other one.
-test: $(READY_TO_TEST) ## run every check: lint, types, import rules, tests
+test: $(READY_TO_TEST) ## run the standard checks: lint, types, import rules, tests (slower ones: test-long, chaos-selfcheck, clients, gateways)
 	@$(MAKE) --no-print-directory --jobs=2 lint tests
 	@$(BIN)/python -m tests.required_tools
 

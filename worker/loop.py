@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 BATCH_DELAY_SECONDS = 0.05
 SHORT_BATCH_DELAY_SECONDS = 0.005
 """Seconds for which results are collected into one batch: a transaction costs PostgreSQL as much as a hundred messages
-in it. The long delay applies while many claimed messages wait to be sent, the short one after a wait."""
+in it. The long delay applies while many claimed messages wait to be sent, and to each round while a mailing is being
+launched; the short one after a wait."""
 
 POLL_STOP_SECONDS = 1.0
 """Seconds for which a stopping worker waits for a poll: what it would bring is asked for again."""

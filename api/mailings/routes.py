@@ -80,8 +80,9 @@ class MailingById(MethodView):
     def put(self, fields: dict[str, Any], mailing_id: int) -> queries.MailingSummary:
         """Change a mailing
 
-        Until its launch begins, every field can be changed. After that only the text (for messages that have not been
-        attempted yet), the end, and `on_unknown`. An ended mailing can't be changed.
+        Until its launch begins, every field can be changed. After that its audience, its start, `route`,
+        `exclude_unknown_after` and `kind` are fixed, and a new text is for messages that have not been attempted yet.
+        An ended mailing can't be changed.
         """
         mailing, before = services.lock_mailing(mailing_id)
         blp.check_etag(before)

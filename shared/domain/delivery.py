@@ -1,8 +1,8 @@
 """Delivery: what became of a message after its provider accepted it, as its receipts say.
 
-The delivery is a fold over the set of receipts: their order, repeats and early arrival cannot matter. States form a
-small lattice; two receipts that contradict each other are decided by the provider's time, then by rank, and the
-contradiction stays visible. Pure: no clock. (Rules: DESIGN of receipts in docs/adr/0030-receipts.md.)
+The delivery is a fold over the set of receipts: their order, repeats and early arrival cannot matter. States are
+partially ordered: accepted < unknown < delivered, undelivered. Between the last two the provider's time decides, then
+their rank, and the contradiction stays visible. Pure: no clock. (docs/adr/0030-delivery-is-a-fold-over-receipts.md)
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ class FoldedDelivery(NamedTuple):
     """The number of parts, if receipts are about single parts."""
     parts_delivered: int | None
     conflicting: bool
-    """Whether receipts contradict each other about the outcome, or about the number of parts that make it."""
+    """Whether receipts contradict each other: about the outcome, or about the number of parts."""
 
     @property
     def delivery(self) -> Delivery | None:
-        """The delivery of the message; None if it is still awaited."""
+        """The delivery that the receipts decide; None if they decide none yet."""
         return _DELIVERIES.get(self.state)
 
 
@@ -219,8 +219,8 @@ def _folded(report: DeliveryReport, parts: int | None, delivered: int | None, *,
 def status_after(folded: FoldedDelivery, status: MessageStatus, *, in_doubt: bool) -> MessageStatus | None:
     """The status of a message after its receipts; None while it is being sent: the answer comes first.
 
-    A receipt that it is on its way is an acceptance, and true whatever else was recorded. One that it was not
-    delivered, or a status of a message that was refused at once, says so only of a message in doubt.
+    Receipts that say `delivered` make the message sent. `accepted` does so unless it has failed, and anything else only
+    for a message that is in doubt or `unknown`.
     """
     if status is MessageStatus.SENDING:
         return None

@@ -3,8 +3,9 @@
 An instant is permitted if its local date and its local time of day are. So a window that begins in a gap (daylight
 saving time starts) opens at the first instant after the gap, and times that a clock shows twice are permitted twice.
 
-PostgreSQL decides the same: `next_permitted` and `permitted_until` of migrations/versions/0020_sending_rules.py are the
-same algorithms, and a test compares them.
+The service calls functions of PostgreSQL: `next_permitted` and `permitted_until` of
+migrations/versions/0020_sending_rules.py. LocalWindow and the functions of these names here are the reference, with
+which tests and the checker of the chaos tests compare.
 """
 
 from __future__ import annotations

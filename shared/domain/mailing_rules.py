@@ -32,7 +32,7 @@ RULES: tuple[str, ...] = (
 have them."""
 
 ENDED = (MailingStatus.FINISHED, MailingStatus.CANCELLED)
-"""The states that a mailing never leaves."""
+"""The states of a mailing that has ended. A finished one runs again if its messages are retried or it is reopened."""
 
 
 class Mailing(Protocol):
@@ -226,7 +226,7 @@ def check_change(mailing: Mailing, before: MailingFields, after: MailingFields) 
     """The names of the fields that change, in the order of MailingFields.
 
     Raises Invalid for values that no mailing can have, and Conflict for a change that comes too late: once the launch
-    has begun, the mark, who is left out, the start and the route are fixed; once the mailing has ended, everything is.
+    has begun, the fields of FIXED_BY_LAUNCH are fixed; once the mailing has ended, all are.
     """
     check_fields(after)
     changed = [term.name for term in fields(MailingFields) if getattr(before, term.name) != getattr(after, term.name)]

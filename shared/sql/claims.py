@@ -1,8 +1,10 @@
 """Claims: leasing messages that were taken out of the queue, releasing them, and finding expired leases.
 
+Which messages are due, and which of them a claim takes, is decided in shared/sql/queue.py (TAKE_DUE).
+
 A claim is one row with the messages that it took. It holds those that are `sending` and have its id as `claim_id`.
 `(message id, attempt number)` identifies the claim of one message: each claim increments the number. Statements that
-move a claimed message name the pair, so a claim that has ended moves nothing.
+change a claimed message name the pair, so a claim that has ended changes nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ FOR UPDATE OF message SKIP LOCKED
 # Delete claims all of whose messages their holder has recorded or released.
 DELETE_CLAIMS = "DELETE FROM claim WHERE id = ANY(%(claims)s)"
 
-# Delete the claim that this transaction has just added: all of its messages had been claimed or had ended before.
+# Delete the claim that this transaction has just added: all of its messages had been claimed or had ended before, or
+# were withdrawn by the rules (shared/sql/claim_rules.py).
 DELETE_EMPTY = "DELETE FROM claim WHERE id = currval('claim_id_seq')"
 
 # Delete claims that hold no message any more. `ids` are the messages of all of them.

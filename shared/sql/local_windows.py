@@ -1,5 +1,5 @@
-"""Local windows: what the functions of the database decide for mailings and clients (shared/domain/local_windows.py is
-the same rule in Python).
+"""Local windows: the arguments of the functions of PostgreSQL that decide for mailings and clients, `next_permitted`
+and `permitted_until`. (shared/domain/local_windows.py is the reference, with which tests compare them.)
 """
 
 from __future__ import annotations

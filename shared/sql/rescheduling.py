@@ -37,8 +37,9 @@ INSERT INTO reschedule (mailing_id) VALUES (%(mailing_id)s)
 ON CONFLICT (mailing_id) DO UPDATE SET requested_at = excluded.requested_at, last_message_id = 0
 """
 
-# Take the request that has waited longest. A mailing is `done` once all of its messages exist: those that a launch adds
-# later have larger ids than those that are there.
+# Take the next request after that of the mailing `after`: round robin, in the order of the mailings' ids. All messages
+# of a mailing exist once it is launched (`is_launched`); those that a launch adds later have larger ids than those that
+# are there. None waits any more once it is settled or removed (`is_over`).
 TAKE_REQUEST = """
 SELECT request.mailing_id, last_message_id, launched_at IS NOT NULL AS is_launched,
     mailing.id IS NULL OR settled_at IS NOT NULL AS is_over

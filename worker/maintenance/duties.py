@@ -1,6 +1,7 @@
 """One round of maintenance: everything except sending that mailings need. Each duty has its own file.
 
-Any number of workers can do this at the same time: every statement skips rows that others have locked.
+Any number of workers can do this at the same time: statements that take work skip rows that others have locked. Locks
+of what changes with that work, such as mailings, messages and clients, may be waited for, briefly.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ LONGEST_RETRY = 2 * 86400.0
 """Seconds until a retry at most, by the largest settings: RETRY_AFTER_MAX_SECONDS and RETRY_MAX_SECONDS after it."""
 
 SETTLE_SHARE = 0.1
-"""Share of the time for settling and compaction. While any transaction still sees compacted rows, both read every
-one of them, and get slower with each message that is sent."""
+"""Share of the time for settling and compaction. While any transaction still sees compacted rows, settling and
+compaction read every one of them, and get slower with each message that is sent."""
 
 ROUND_INTERVAL = 1.0
 """Seconds between rounds while messages are being sent."""
@@ -107,7 +108,7 @@ class Maintenance:
         return self._receipt_applier.totals
 
     def run_due(self) -> bool:
-        """What cannot wait for the next round: applies receipts, stores inbound messages, which may be refusals, and
+        """What cannot wait for the next round: applies receipts, stores inbound messages, which may be opt-outs, and
         starts mailings whose start has come.
 
         Returns whether there is more to do at once.
