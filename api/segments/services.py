@@ -35,7 +35,7 @@ def add_segment(name: str, checked: Checked) -> Segment:
 
 
 def change_segment(segment: Segment, name: str | None, checked: Checked | None) -> None:
-    """Changes a locked segment; None stays as it is. Mailings that have not been launched take it as it is then.
+    """Changes a locked segment; None leaves a field as it is. Mailings that are launched later use the new version.
 
     Raises IntegrityError for a name in use.
     """
