@@ -40,6 +40,7 @@ LABELS = {
     "ambiguous": lazy_gettext("unclear response"),
     "pause": lazy_gettext("paused by a user"),
     "approve": lazy_gettext("approved"),
+    "unapprove": lazy_gettext("approval taken back"),
     "limit": lazy_gettext("paused by a spending limit"),
     "launch": lazy_gettext("launch"),
     "resume": lazy_gettext("resumed"),

@@ -94,7 +94,8 @@ class SegmentById(MethodView):
     def put(self, fields: dict[str, Any], segment_id: int) -> queries.SegmentRow:
         """Change a saved segment
 
-        What is left out stays as it is. Mailings that have not been launched take it as it is when they are.
+        What is left out stays as it is. Mailings that have not been launched use it as it is when they are launched;
+        a change of its conditions takes their approvals back.
         """
         checked = check_body(fields) if {"text", "tree"} & fields.keys() else None
         segment = services.lock_segment(segment_id)

@@ -8,17 +8,23 @@ from sqlalchemy import func, literal, or_, select
 
 from api.audit.recorder import name_object, nothing_changed, record_changes
 from api.clock import CLOCK
+from api.database import execute
 from api.extensions import db
+from api.principal import actor_of_caller, name_of_caller
 from api.segments.checks import Checked
-from shared.domain.sentences import ErrorCode
+from shared.domain.sentences import ErrorCode, EventDetail, Sentence
 from shared.errors import Conflict, NotFound
-from shared.schema import Mailing, Segment
+from shared.schema import Mailing, MailingEvent, Segment
+from shared.sql import mailings
 
 FIELDS = ("name", "text")
 
 
 def lock_segment(segment_id: int) -> Segment:
-    """The segment, locked against all other writers and against new mailings. Raises NotFound."""
+    """The segment, locked against all other writers and against new mailings, and the mailings whose approval depends
+    on it. Raises NotFound.
+    """
+    _lock_uses(segment_id)
     segment = db.session.get(Segment, segment_id, with_for_update=True, populate_existing=True)
     if segment is None or segment.removed_at is not None:
         raise NotFound(ErrorCode.NO_SUCH_SEGMENT, segment=segment_id)
@@ -37,11 +43,13 @@ def add_segment(name: str, checked: Checked) -> Segment:
 def change_segment(segment: Segment, name: str | None, checked: Checked | None) -> None:
     """Changes a locked segment; None leaves a field as it is. Mailings that are launched later use the new version.
 
-    Raises IntegrityError for a name in use.
+    A change of its conditions changes whom they are sent to, so it takes their approvals back. Raises IntegrityError
+    for a name in use.
     """
     before = _for_audit(segment)
     if name is not None:
         segment.name = name
+    selects_others = checked is not None and checked.tree != segment.tree
     if checked is not None:
         segment.text, segment.tree = checked.text, checked.tree
     after = _for_audit(segment)
@@ -51,6 +59,8 @@ def change_segment(segment: Segment, name: str | None, checked: Checked | None) 
     record_changes(before, after)
     segment.updated_at = CLOCK
     db.session.flush()
+    if selects_others:
+        _take_approvals_back(segment)
 
 
 def remove_segment(segment: Segment) -> None:
@@ -66,3 +76,24 @@ def remove_segment(segment: Segment) -> None:
 
 def _for_audit(segment: Segment) -> dict[str, Any]:
     return {name: getattr(segment, name) for name in FIELDS}
+
+
+def _lock_uses(segment_id: int) -> list[int]:
+    return [row.id for row in execute(mailings.LOCK_USES_OF_SEGMENT, {"segment_id": segment_id})]
+
+
+def _take_approvals_back(segment: Segment) -> None:
+    # Asked for again: one may have been added while this transaction waited for the segment.
+    given = {"ids": _lock_uses(segment.id), "actor": actor_of_caller()}
+    by = name_of_caller()
+    for row in execute(mailings.TAKE_APPROVALS_BACK, given):
+        if row.was_approved:
+            _add_history_entry(row.id, "unapprove", EventDetail.SEGMENT_CHANGED(segment=segment.name), by)
+            if row.was_running:
+                _add_history_entry(row.id, "pause", EventDetail.APPROVAL_TAKEN_BACK(), by)
+    db.session.flush()
+
+
+def _add_history_entry(mailing_id: int, action: str, detail: Sentence, by: str | None) -> None:
+    codes = {"detail": str(detail), "detail_code": str(detail.code), "detail_params": dict(detail.parameters)}
+    db.session.add(MailingEvent(mailing_id=mailing_id, action=action, actor_name=by, **codes))

@@ -49,6 +49,7 @@ class EventDetail(Code):
     TESTED = "mailing %(mailing)s"
     REOPENED = "messages of it had no end"
     RESTORED = "after a restore"
+    SEGMENT_CHANGED = "The saved segment %(segment)s was changed: approve the mailing again."
     APPROVAL_TAKEN_BACK = "The change took its approval back. Once it is approved again, resume it."
     SPENDING_LIMIT_REACHED = (
         "Its messages have cost %(amount)s %(currency)s of at most %(limit)s, and the next ones would cost more. Raise "

@@ -230,6 +230,30 @@ SET status = %(status)s::mailing_status,
 WHERE id = %(mailing_id)s
 """
 
+# Lock the mailings whose clients a saved segment still decides, and that require approval. To be executed before the
+# segment is locked: a change of a mailing locks the mailing first, and then its segments.
+LOCK_USES_OF_SEGMENT = """
+SELECT id FROM mailing
+WHERE (segment_id = %(segment_id)s OR %(segment_id)s = ANY(excluded_segment_ids))
+    AND requires_approval AND audience_frozen_at IS NULL AND ended_at IS NULL
+ORDER BY id
+FOR UPDATE
+"""
+
+# Take the approvals of these mailings back, since another person has changed whom they are sent to: their last editor.
+# One that runs is paused.
+TAKE_APPROVALS_BACK = """
+UPDATE mailing
+SET approved_at = NULL,
+    approved_by = NULL,
+    status = CASE mailing.status WHEN 'running' THEN 'paused' ELSE mailing.status END,
+    edited_by = %(actor)s,
+    updated_at = clock_timestamp()
+FROM (SELECT id, approved_at IS NOT NULL AS was_approved, status FROM mailing WHERE id = ANY(%(ids)s)) AS before
+WHERE mailing.id = before.id
+RETURNING mailing.id, was_approved, before.status = 'running' AS was_running
+"""
+
 # Let a mailing run again that has pending messages again: it is no longer ended or settled.
 RUN_AGAIN = """
 UPDATE mailing

@@ -194,6 +194,9 @@ MAILING_STATEMENTS = {
     "SETTLE_MAILINGS": MailingStatement(mailings.SETTLE_MAILINGS, {MailingCause.FINISHED}, SETTLED),
     "RUN_AGAIN": MailingStatement(mailings.RUN_AGAIN, {MailingCause.MESSAGES_RETRIED, MailingCause.REOPENED}),
     "HIDE_MAILING": MailingStatement(mailings.HIDE_MAILING, {MailingCause.REMOVED}),
+    "TAKE_APPROVALS_BACK": MailingStatement(
+        mailings.TAKE_APPROVALS_BACK, {MailingCause.APPROVAL_TAKEN_BACK}, {"ids": [1], "actor": "key:1"}
+    ),
     "FAIL_AUDIENCE": MailingStatement(audiences.FAIL_AUDIENCE, {MailingCause.NOT_LISTED}, {"mailing_id": 1}),
     "PAUSE_MAILINGS": MailingStatement(restore.PAUSE_MAILINGS, {MailingCause.RESTORED}, {}),
 }

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from shared.sql import mailings
 from tests.factories import add_clients, begin_launch, execute, rows, value
 from tests.integration.api.calls import MAILING, Answer, Caller, caller
 from worker.maintenance.duties import Maintenance
@@ -129,6 +130,61 @@ def test_a_change_of_one_that_runs_pauses_it_until_it_is_approved_again(
     approver.post(f"{path}approve/")
     author.post(f"{path}resume/")
     assert {one.text for one in queue.claim(10)} == {"Other"}
+
+
+def segment_of(author: Caller, text: str = 'tag = "vip"') -> int:
+    return int(author.post("/v1/segment/create/", json={"name": "Regulars", "text": text}).json["id"])
+
+
+@pytest.mark.parametrize("used", ["segment_id", "excluded_segment_ids"])
+def test_a_change_of_its_saved_segment_takes_the_approval_back(author: Caller, approver: Caller, used: str) -> None:
+    segment_id = segment_of(author)
+    audience = {"mark": "", "segment_id": segment_id} if used == "segment_id" else {used: [segment_id]}
+    path = f"/v1/mailing/{create(author, **audience)}/"
+    approver.post(f"{path}approve/")
+    author.put(f"/v1/segment/{segment_id}/", json={"name": "Regular clients"})
+    author.put(f"/v1/segment/{segment_id}/", json={"text": '(tag = "vip")'})  # which means the same
+    assert author.get(path).json["approved_by"] == "Anna"
+
+    assert approver.put(f"/v1/segment/{segment_id}/", json={"text": 'tag = "other"'}).status_code == 200
+
+    changed = author.get(path)
+    assert (changed.json["status"], changed.json["approved_by"]) == ("scheduled", None)
+    assert "awaiting_approval" in codes(changed)
+    taken_back = ("unapprove", "The saved segment Regular clients was changed: approve the mailing again.")
+    assert [(one["action"], one["detail"]) for one in author.get(f"{path}journal/").json][1:] == [taken_back]
+    by_its_editor = (409, "You have changed mailing 1 last: somebody else must approve it.")
+    assert refusal(approver.post(f"{path}approve/")) == by_its_editor
+
+
+def test_a_change_of_its_saved_segment_pauses_one_whose_clients_are_not_listed_yet(
+    author: Caller, approver: Caller, connection: Connection
+) -> None:
+    segment_id = segment_of(author)
+    path = f"/v1/mailing/{create(author, mark='', segment_id=segment_id)}/"
+    approver.post(f"{path}approve/")
+    execute(connection, mailings.START_MAILINGS)
+
+    author.put(f"/v1/segment/{segment_id}/", json={"text": 'tag = "other"'})
+
+    changed = author.get(path)
+    assert (changed.json["status"], codes(changed)) == ("paused", ["awaiting_approval"])
+    assert [one["action"] for one in author.get(f"{path}journal/").json] == ["approve", "unapprove", "pause"]
+    assert refusal(author.post(f"{path}resume/")) == AWAITS
+
+
+def test_a_change_of_its_saved_segment_leaves_one_alone_whose_clients_are_listed(
+    author: Caller, approver: Caller, connection: Connection
+) -> None:
+    segment_id = segment_of(author)
+    path = f"/v1/mailing/{create(author, mark='', segment_id=segment_id)}/"
+    approver.post(f"{path}approve/")
+    execute(connection, mailings.START_MAILINGS)
+    execute(connection, "UPDATE mailing SET audience_frozen_at = now()")
+
+    author.put(f"/v1/segment/{segment_id}/", json={"text": 'tag = "other"'})
+
+    assert (author.get(path).json["status"], author.get(path).json["approved_by"]) == ("running", "Anna")
 
 
 def test_what_cannot_be_approved(author: Caller, approver: Caller, connection: Connection) -> None:
