@@ -31,8 +31,9 @@ class OptOutAddress(NamedTuple):
         return name == self.host
 
     def token(self, path: str) -> str | None:
-        """What follows the address in the path of a request; None if the path does not begin with it."""
-        return path[len(self.path) + 1 :] if path.startswith(f"{self.path}/") else None
+        """What follows the address in the path of a request, in capitals or not; None if it does not begin with it."""
+        start = f"{self.path}/"
+        return path[len(start) :] if path[: len(start)].lower() == start.lower() else None
 
 
 def opt_out_address(opt_out_url: str, public_url: str) -> OptOutAddress | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
+from shared.domain.opt_out_links import token_in
 from shared.errors import ConfigurationError
 from shared.opt_out_url import OptOutAddress
 
@@ -35,16 +36,12 @@ class OptOutRoute:
         if address.is_at(environ.get("HTTP_HOST", "")):
             token = address.token(environ["PATH_INFO"])
             if token is not None or address.is_separate:
-                environ = {**environ, "PATH_INFO": OWN_PATH + _routable(token or ""), REACHED: True}
+                environ = {
+                    **environ,
+                    "PATH_INFO": OWN_PATH + (token_in((token or "").lstrip("/")) or _NO_TOKEN),
+                    REACHED: True,
+                }
         return self._application(environ, start_response)
-
-
-def _routable(token: str) -> str:
-    """The token as the route of the pages takes it: not empty, on one line, and without a slash before it or two within
-    it, for which the answer would be the API's 404.
-    """
-    token = token.lstrip("/")
-    return token if token and "//" not in token and token.isprintable() else _NO_TOKEN
 
 
 def check_path(address: OptOutAddress, paths: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 
 from shared.domain.field_types import FieldType
 from shared.domain.segments.tree import Field
@@ -31,8 +32,7 @@ LABEL = b"opt-out link"
 """What the secret is used for, so that no other use of it makes the same hashes."""
 
 _READ_AS = str.maketrans("oil", "011")
-_AFTER_LINK = ".,;:!?)]}>\"'»/"
-"""What phones take for a part of a link, though it is the text around it."""
+_WRITTEN = re.compile("[0-9A-Za-z]+")
 
 
 def token_of(message_id: int, secret: bytes) -> str:
@@ -40,13 +40,23 @@ def token_of(message_id: int, secret: bytes) -> str:
     return _digits(message_id) + _code(message_id, secret)
 
 
+def token_in(text: str) -> str:
+    """The token at the beginning of what follows the address in a link; empty if there is none.
+
+    Phones take some of the text after a link for a part of it: a quotation mark, an ellipsis, the next word if only a
+    full stop is between them. It is left out: the authentication code tells whether the rest is a token.
+    """
+    found = _WRITTEN.match(text)
+    return found[0] if found else ""
+
+
 def message_of(token: str, secret: bytes) -> int | None:
-    """The id of the message of a token; None for a token that was not made with this secret.
+    """The id of the message of a token, which may have text after it; None for one that was not made with this secret.
 
     Capitals, and letters that look like digits, are read as what they stand for. The time does not depend on how much
     of a forged code is right.
     """
-    written = token.rstrip(_AFTER_LINK).lower().translate(_READ_AS)
+    written = token_in(token).lower().translate(_READ_AS)
     digits, code = written[:-CODE_LENGTH], written[-CODE_LENGTH:]
     if not digits or digits.startswith("0") or len(written) > MAX_TOKEN or not set(written) <= set(ALPHABET):
         return None

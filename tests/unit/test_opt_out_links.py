@@ -68,6 +68,13 @@ def test_a_token_has_one_form_apart_from_what_people_and_phones_make_of_it() -> 
     assert message_of(f".{token}", SECRET) is None
 
 
+@pytest.mark.parametrize(
+    "after", [*".,;:!?…)]}>\"'»”’*_~|/\\ \n\u00a0\u200b", ".Стоп", ".Stop", "...", "&nbsp;", "//", "%20"]
+)
+def test_what_follows_a_link_in_the_text_is_no_part_of_its_token(after: str) -> None:
+    assert message_of(token_of(1_000_000, SECRET) + after, SECRET) == 1_000_000
+
+
 def test_an_example_is_as_long_as_a_link_says_that_it_is_one_and_is_no_token() -> None:
     for message_id in (1, 31, 32, 1_000_000, 2**63 - 1):
         example = example_link("https://s.example/u", message_id)
@@ -117,6 +124,7 @@ def test_the_host_is_separate_unless_the_api_has_the_same(public_url: str, is_se
         assert address.is_at(host) is (host == "s.example:8443x" and "8443" not in public_url), host
     assert address.is_at("s.example:8443") is ("8443" not in public_url)
     assert (address.token("/u/x/y"), address.token("/u"), address.token("/ux/y")) == ("x/y", None, None)
+    assert address.token("/U/X") == "X"
     assert opt_out_address("", public_url) is None
 
 

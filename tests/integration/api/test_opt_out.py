@@ -81,6 +81,20 @@ def test_get_shows_the_end_of_the_number_and_changes_nothing(phone: Caller, path
     assert message(connection, 1)["status"] == "pending"
 
 
+def test_a_link_is_valid_with_the_text_that_a_phone_takes_for_a_part_of_it(phone: Caller, path: str) -> None:
+    for link in (
+        f"{path}…",
+        f"{path}”",
+        f"{path}\u00a0",
+        f"{path}%0D%0AThanks",
+        f"{path}.STOP",
+        f"{path}//",
+        path.upper(),
+    ):
+        assert phone.get(link, **AT).status_code == 200, link
+    assert phone.get(path[:-1] + "…", **AT).status_code == 404
+
+
 def test_the_page_is_for_any_phone_and_for_no_search_engine(phone: Caller, path: str) -> None:
     answer = phone.get(path, **AT)
     assert answer.headers.getlist("Content-Security-Policy")[0].startswith("default-src 'none'; style-src 'sha256-")
@@ -218,7 +232,7 @@ def test_a_host_of_its_own_has_nothing_else_and_the_others_have_no_pages(
 
 
 def test_a_path_that_cannot_be_a_link_has_the_page_too(phone: Caller, path: str) -> None:
-    for odd in (f"{path}%0A", "/u/a//b", "/u//"):
+    for odd in ("/u/%0A", "/u/a//b", "/u//"):
         answer = phone.get(odd, **AT)
         assert (answer.status_code, answer.mimetype) == (404, "text/html"), odd
     assert "<form" in phone.get(path.replace("/u/", "/u//"), **AT).text
