@@ -97,12 +97,8 @@ class SuppressionWriter:
         self._gateways = {found.name: gateway_id for gateway_id, found in gateway_names().items()}
 
     def __call__(self, connection: Connection, records: Sequence[dict[str, Any]]) -> Written:
-        # Of several rows about one number the first counts.
-        given: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for record in records:
-            given.setdefault((record["phone_number"], record["scope"], record["gateway"]), record)
-        reattach_recorded(connection, sorted({record["phone_number"] for record in given.values()}))
-        rows = [self._row(record) for record in given.values()]
+        reattach_recorded(connection, sorted({record["phone_number"] for record in records}))
+        rows = [self._row(record) for record in records]
         added = connection.exec_driver_sql(ADD_SUPPRESSIONS, {"suppressions": json_parameter(rows)}).all()
         if not added:
             return Written(0)

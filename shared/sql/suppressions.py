@@ -68,21 +68,24 @@ WHERE message.id = ANY(ARRAY(SELECT id FROM waiting)) AND message.id = waiting.i
 
 # Record suppressions, each with the columns of the JSON array's objects; one that is in force already adds nothing.
 # `reported_at` is when it happened, where it may be reported again later: one that was lifted since is not set again.
-# In the order of numbers, so that two of these statements do not wait for each other.
+# Of several with the same number, scope and gateway, the first one counts that was not lifted since. In the order of
+# numbers, so that two of these statements do not wait for each other.
 ADD_SUPPRESSIONS = """
 INSERT INTO suppression (phone_number, scope, gateway_id, reason, source, evidence, recorded_by)
 SELECT DISTINCT ON (phone_number, scope, gateway_id)
     phone_number, scope, gateway_id, reason, source, coalesce(evidence, '{}'), recorded_by
-FROM json_to_recordset(%(suppressions)s) AS given(
+FROM ROWS FROM (json_to_recordset(%(suppressions)s) AS (
     phone_number bigint, scope suppression_scope, gateway_id bigint, reason suppression_reason,
-    source record_source, evidence jsonb, recorded_by text, reported_at timestamptz)
+    source record_source, evidence jsonb, recorded_by text, reported_at timestamptz
+)) WITH ORDINALITY AS given(
+    phone_number, scope, gateway_id, reason, source, evidence, recorded_by, reported_at, place)
 WHERE phone_number IS NOT NULL AND (reported_at IS NULL OR NOT EXISTS (
     SELECT FROM suppression AS lifted
     WHERE lifted.phone_number = given.phone_number AND lifted.scope = given.scope
         AND lifted.gateway_id IS NOT DISTINCT FROM given.gateway_id AND lifted_at >= reported_at
     OFFSET 0
 ))
-ORDER BY phone_number, scope, gateway_id
+ORDER BY phone_number, scope, gateway_id, place
 ON CONFLICT (phone_number, scope, coalesce(gateway_id, 0)) WHERE lifted_at IS NULL DO NOTHING
 RETURNING id, phone_number
 """

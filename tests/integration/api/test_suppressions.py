@@ -287,6 +287,23 @@ def test_an_old_list_does_not_undo_a_lift(api: Caller, connection: Connection) -
     assert import_file(api, f"phone_number\r\n{PHONE}\r\n").json["added"] == 1
 
 
+def test_a_refusal_after_a_lift_counts_although_the_file_has_an_older_one_before_it(
+    api: Caller, connection: Connection
+) -> None:
+    import_file(api, f"phone_number,recorded_at\r\n{PHONE},2020-12-31\r\n")
+    api.post(f"{PATH}1/lift/", json={"evidence": {"form": "signed"}})
+    execute(connection, "UPDATE suppression SET recorded_at = '2021-01-01', lifted_at = '2023-01-01'")
+
+    rest = "".join(
+        f"{PHONE},{day},{note}\r\n" for day, note in (("2020-12-31", 1), ("2024-12-31", 2), ("2025-12-31", 3))
+    )
+    report = import_file(api, f"phone_number,recorded_at,note\r\n{rest}").json
+
+    assert (report["added"], report["unchanged"]) == (1, 2)
+    found = "SELECT evidence ->> 'note' FROM suppression WHERE lifted_at IS NULL"
+    assert value(connection, found) == "2", "the first one after the lift"
+
+
 def test_a_suppression_outlives_its_client(api: Caller, connection: Connection, maintenance: Maintenance) -> None:
     client_id = add_client(api)
     suppress(api)
