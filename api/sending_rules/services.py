@@ -10,11 +10,13 @@ from sqlalchemy import delete, insert
 
 from api.audit.recorder import nothing_changed, record_changes
 from api.clock import CLOCK
+from api.database import execute
 from api.extensions import db
 from api.holiday_calendars.queries import check_calendar
 from api.sending_rules.queries import Cap, RulesRow
 from shared.domain.mailing_rules import TIME_RULES, check_limit, check_local_window, with_weekdays
 from shared.schema import MessageCap, SendingRules
+from shared.sql import rescheduling
 
 COLUMNS = (
     *TIME_RULES,
@@ -49,6 +51,7 @@ def change_rules(rules: RulesRow, before: Mapping[str, Any], given: Mapping[str,
     rules.updated_at = CLOCK
     if new["caps"] != old["caps"]:
         _write_caps(new["caps"])
+        execute(rescheduling.REQUEST_FOR_CAPS, {})
     db.session.flush()
 
 

@@ -69,12 +69,25 @@ SET (message_ids, claimed_until) = (
 WHERE phone_number = ANY(%(phones)s)
 """
 
+FREES_AT = """
+        SELECT max(until + period_hours * interval '1 hour') AS frees_at
+        FROM (SELECT * FROM message_cap LIMIT 20) AS cap CROSS JOIN LATERAL (
+            SELECT until FROM unnest(message_ids, claimed_until) AS counted(id, until)
+            WHERE id <> given.id
+            ORDER BY until DESC
+            OFFSET messages - 1
+            LIMIT 1
+        ) AS last
+        WHERE until + period_hours * interval '1 hour' > now()"""
+"""The query of when every cap allows the message `given`, by the columns of `number_usage`; NULL if they do now. LIMIT
+keeps the planner from assuming thousands of caps."""
+
 # When messages that are over a cap can be decided again (`due_in`, in seconds from now): when as many of the counted
 # ones have fallen out of every period as the caps demand. If one of them is being sent (`sending`), then when its lease
 # has ended: if it was refused, it does not count any more.
 #
-# OFFSET 0 keeps the planner from a join that reads the whole table, and LIMIT from assuming thousands of caps.
-READ_WAITS = """
+# OFFSET 0 keeps the planner from a join that reads the whole table.
+READ_WAITS = f"""
 SELECT given.id, over_cap, coalesce(date_part('epoch', least(frees_at, lease_ends) - now()), 0) AS due_in
 FROM unnest(%(ids)s::bigint[], %(mailings)s::bigint[], %(phones)s::bigint[]) AS given(id, mailing_id, phone_number)
     JOIN mailing ON mailing.id = given.mailing_id
@@ -86,18 +99,9 @@ FROM unnest(%(ids)s::bigint[], %(mailings)s::bigint[], %(phones)s::bigint[]) AS 
         FROM unnest(message_ids, claimed_until) AS counted(id, until)
         WHERE id = ANY(%(sending)s) AND until > now() AND id <> given.id
     ) AS in_flight
-    CROSS JOIN LATERAL (
-        SELECT max(until + period_hours * interval '1 hour') AS frees_at
-        FROM (SELECT * FROM message_cap LIMIT 20) AS cap CROSS JOIN LATERAL (
-            SELECT until FROM unnest(message_ids, claimed_until) AS counted(id, until)
-            WHERE id <> given.id
-            ORDER BY until DESC
-            OFFSET messages - 1
-            LIMIT 1
-        ) AS last
-        WHERE until + period_hours * interval '1 hour' > now()
+    CROSS JOIN LATERAL ({FREES_AT}
     ) AS over
-"""
+"""  # noqa: S608  put together of constants
 
 # Delete the rows of numbers all of whose messages have fallen out of the longest period: those of at most `limit`
 # numbers after a number. Returns how many rows were read, and the last number of them.

@@ -1,4 +1,4 @@
-"""Rescheduling of messages that wait for a local window, after a change of what decides when it opens."""
+"""Rescheduling of messages that wait for a local window or a cap, after a change of what they wait for."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ class LocalWindowRescheduler:
         if pending := [one.id for one in found if one.is_pending]:
             cursor.execute(rescheduling.RESCHEDULE, {"ids": bigints(pending)})
             changed = cursor.rowcount
+            cursor.execute(rescheduling.RESCHEDULE_OVER_CAP, {"ids": bigints(pending)})
+            changed += cursor.rowcount
         if request.is_over or (request.is_launched and len(found) < self._chunk):
             cursor.execute(rescheduling.END_REQUEST, given)
         elif found:

@@ -80,3 +80,13 @@ def test_an_import_that_changes_clients_is_a_request_for_all_that_wait(
     answer = api.post("/v1/client/import/", data=CSV + row, content_type="text/csv")
     assert answer.status_code == 200, answer.text
     assert requested(connection) == ([(1, 0)] if is_requested else [])
+
+
+def test_other_caps_are_a_request_for_all_marketing_mailings(api: Caller, connection: Connection) -> None:
+    add_running_mailing(connection, 1, kind="service")
+    for caps in ([{"messages": 1, "period_hours": 24}], []):
+        assert api.put("/v1/sending-rules/", json={"caps": caps}).status_code == 200
+        assert requested(connection) == [(1, 0), (2, 0)]
+        execute(connection, "DELETE FROM reschedule")
+    assert api.put("/v1/sending-rules/", json={"caps": [], "requires_consent": True}).status_code == 200
+    assert requested(connection) == []

@@ -128,6 +128,7 @@ EVERYTHING = {
     rescheduling.TAKE_REQUEST,
     rescheduling.LOCK_NEXT,
     rescheduling.RESCHEDULE,
+    rescheduling.RESCHEDULE_OVER_CAP,
     rescheduling.ADVANCE,
     rescheduling.END_REQUEST,
     partitions.FIND_MISSING,

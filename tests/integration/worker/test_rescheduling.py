@@ -16,6 +16,7 @@ from shared.sql.messages import RETRY_MESSAGES
 from shared.sql.queue import QUEUE_AGAIN
 from tests.conftest import Connect
 from tests.factories import add_clients, add_mailing, add_running_mailing, execute, message, rows, value
+from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
@@ -167,6 +168,64 @@ def test_several_mailings_take_turns_and_one_that_is_over_is_forgotten(
     for _ in range(3):
         rescheduler.run()
     assert value(connection, "SELECT count(*) FROM reschedule") == 0
+
+
+def test_requests_for_mailings_that_never_start_do_not_hold_up_the_others(
+    connection: Connection, rescheduler: LocalWindowRescheduler
+) -> None:
+    for _ in range(3):  # cancelled before its start
+        cancelled = add_mailing(connection, local_from=0, local_until=1440, local_weekdays=127)
+        execute(connection, "UPDATE mailing SET status = 'cancelled', ended_at = now() WHERE id = %s", cancelled)
+    # One that awaits approval.
+    add_mailing(connection, requires_approval=True, local_from=0, local_until=1440, local_weekdays=127)
+    execute(connection, rescheduling.REQUEST_FOR_ALL)
+    assert rows(connection, "SELECT mailing_id FROM reschedule") == [(4,)]
+    for mailing_id in (1, 2, 3):  # requested before it was cancelled
+        request(connection, mailing_id)
+    for _ in range(3):
+        rescheduler.run()
+    assert rows(connection, "SELECT mailing_id FROM reschedule") == [(4,)]
+
+    add_running_mailing(connection, 1, local_from=0, local_until=1440, local_weekdays=127)
+    request(connection, 5)
+    rescheduler.run()
+
+    assert rows(connection, "SELECT mailing_id FROM reschedule") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("caps", "waits"),
+    [([(1, 24)], timedelta(hours=24)), ([(2, 24)], None), ([(1, 1)], timedelta(hours=1)), ([], None)],
+    ids=["as before", "more messages", "a shorter period", "none"],
+)
+def test_what_waits_for_a_cap_is_due_when_the_new_caps_allow_it(
+    caps: list[tuple[int, int]],
+    waits: timedelta | None,
+    connection: Connection,
+    rescheduler: LocalWindowRescheduler,
+    queue: Queue,
+) -> None:
+    execute(connection, "INSERT INTO message_cap (messages, period_hours) VALUES (1, 24)")
+    add_running_mailing(connection, 2, ends_in=3 * 86_400)
+    execute(connection, "UPDATE message SET phone_number = 79000000001")
+    [claimed] = queue.claim(10)
+    queue.record([answer(claimed, "accepted")])
+    execute(connection, "UPDATE message SET due_at = now() WHERE status = 'pending'")
+    assert queue.claim(10) == []
+    execute(connection, "DELETE FROM message_cap")
+    for cap in caps:
+        execute(connection, "INSERT INTO message_cap (messages, period_hours) VALUES (%s, %s)", *cap)
+
+    execute(connection, rescheduling.REQUEST_FOR_CAPS)
+    finish(rescheduler)
+
+    frees_at = value(connection, "SELECT claimed_until[1] FROM number_usage") + (waits or timedelta())
+    [(due_at,)] = rows(connection, "SELECT due_at FROM message WHERE status = 'pending'")
+    if waits:
+        assert abs(due_at - frees_at) < timedelta(seconds=1)
+        assert queue.claim(10) == []
+    else:
+        assert len(queue.claim(10)) == 1
 
 
 def test_what_a_claim_postpones_by_old_values_is_found(
