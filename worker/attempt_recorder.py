@@ -15,6 +15,7 @@ from shared.sql import messages
 from worker.attempt_decision import Retries, decide
 from worker.attempt_payload import payloads
 from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.erased_numbers import without_erased_numbers
 from worker.orphan_receipts import adopt_orphans
 from worker.parameters import bigints
 from worker.provider_opt_outs import suppress_opted_out
@@ -54,7 +55,7 @@ class AttemptRecorder:
                 if others := [message.id for message in fetch_all(cursor, AcceptedElsewhere)]:
                     cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(others)})
             self._clear_poison_messages(cursor, attempted)
-        suppress_opted_out(cursor, attempted)
+        suppress_opted_out(cursor, without_erased_numbers(cursor, attempted))
         if named:
             adopt_orphans(cursor, named)
 

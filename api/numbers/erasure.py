@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from api.audit.recorder import add_detail, name_object, record_on
 from api.clients.import_staging import drop_leftovers
@@ -18,6 +19,7 @@ from api.extensions import db
 from api.principal import name_of_caller
 from shared.domain.erasure import ERASED_TEXT, number_pattern
 from shared.domain.sentences import ErrorCode
+from shared.domain.statuses import MessageStatus
 from shared.domain.suppressions import RecordSource, SuppressionReason, SuppressionScope
 from shared.errors import Conflict, Invalid
 from shared.json_parameter import json_parameter
@@ -72,7 +74,7 @@ def erase(
     client, is_known = _hold_number(phone_number)
     reattach(db.session.connection(), lambda: [phone_number])
     recorded = suppress and _record_suppression(phone_number, reason)
-    messages = execute(erasure.ERASE_MESSAGES, {**given, "limit": None}).one()
+    messages = _erase_messages(db.session.connection(), erasure.LOCK_MESSAGES, {**given, "limit": None})
     remove_client(client)
     inbound = execute(erasure.ERASE_INBOUND_MESSAGES, given).scalars().all()
     execute(erasure.ERASE_INBOUND_PARTS, {"inbound_messages": list(inbound)})
@@ -81,9 +83,9 @@ def erase(
     execute(erasure.DELETE_USAGE, given)
     erased = Erased(
         client_id=client.id if is_known else None,
-        messages=before + messages.erased,
-        messages_cancelled=messages.ended,
-        messages_in_flight=messages.in_flight,
+        messages=before + messages.total(),
+        messages_cancelled=messages[MessageStatus.PENDING],
+        messages_in_flight=messages[MessageStatus.SENDING],
         inbound_messages=len(inbound),
         number_lists=execute(erasure.DELETE_LIST_ENTRIES, given).rowcount,
         consents=execute(erasure.HASH_CONSENTS, given).rowcount,
@@ -113,9 +115,19 @@ def _erase_ended_messages(given: Mapping[str, Any]) -> int:
             parameters = {**given, "limit": BATCH + 1}
             if connection.exec_driver_sql(erasure.COUNT_MESSAGES, parameters).scalar_one() <= BATCH:
                 return total
-            erased = connection.exec_driver_sql(erasure.ERASE_ENDED_MESSAGES, {**given, "limit": BATCH}).one().erased
+            erased = _erase_messages(connection, erasure.LOCK_ENDED_MESSAGES, {**given, "limit": BATCH}).total()
             record_on(connection, {"phone_number": mask_phone(given["phone_number"]), "messages": erased})
         total += erased
+
+
+def _erase_messages(connection: Connection, lock: str, given: Mapping[str, Any]) -> Counter[str]:
+    """Erases the messages that `lock` finds. Returns how many had which status."""
+    locked = connection.exec_driver_sql(lock, given).all()
+    if locked:
+        parameters = {**given, "ids": [row.id for row in locked]}
+        for statement in (erasure.ERASE_MESSAGES, erasure.SCRUB_ATTEMPTS, erasure.SCRUB_RECEIPTS):
+            connection.exec_driver_sql(statement, parameters)
+    return Counter(row.status for row in locked)
 
 
 def _record_suppression(phone_number: int, reason: str) -> bool:

@@ -82,47 +82,60 @@ def _scrubbed(column: str) -> str:
     return _SCRUBBED.format(column=column)
 
 
-def _erase_messages(which: str) -> str:
-    """Erase the number of at most `limit` messages. Those that are pending end.
+# Lock at most `limit` messages to a number. A statement of its own: what is committed while this waits, such as the
+# attempt of a message that was being sent, the next statements see.
+_LOCK_MESSAGES = """
+SELECT id, status FROM message
+WHERE phone_number = %(phone_number)s{which}
+ORDER BY id
+LIMIT %(limit)s
+FOR UPDATE
+"""
+LOCK_ENDED_MESSAGES = _LOCK_MESSAGES.format(which=" AND status NOT IN ('pending', 'sending')")
+LOCK_MESSAGES = _LOCK_MESSAGES.format(which="")
 
-    Values of a text are emptied and not removed: their number is that of the fields. A message that is being sent stays
-    with its worker, which records what becomes of it; if it would become pending again, CANCEL_WITHOUT_CLIENT ends it.
-    """
-    return f"""
-WITH taken AS MATERIALIZED (
-    SELECT id, status FROM message
-    WHERE phone_number = %(phone_number)s{which}
-    ORDER BY id
-    LIMIT %(limit)s
-    FOR UPDATE
-), erased AS (
-    UPDATE message
-    SET phone_number = {ERASED_NUMBER},
-        text_values = CASE WHEN text_values IS NOT NULL
-            THEN array_fill(NULL::text, ARRAY[cardinality(text_values)]) END,
-        status = CASE taken.status WHEN 'pending' THEN {end_unless_in_doubt("'cancelled'")} ELSE message.status END,
-        ended_at = CASE taken.status WHEN 'pending' THEN now() ELSE ended_at END,
-        reason_code = CASE taken.status WHEN 'pending' THEN '{ReasonCode.NUMBER_ERASED}' ELSE reason_code END,
-        reason_params = CASE WHEN taken.status = 'pending' THEN NULL
-            WHEN reason_params IS NOT NULL THEN {_scrubbed("reason_params")} END
-    FROM taken
-    WHERE message.id = ANY(ARRAY(SELECT id FROM taken)) AND message.id = taken.id
-    RETURNING message.id
-), attempted AS (
-    UPDATE attempt
-    SET reason_params = {_scrubbed("reason_params")}
-    WHERE message_id = ANY(ARRAY(SELECT id FROM taken)) AND reason_params::text ~ %(pattern)s
-), received AS (
-    UPDATE receipt
-    SET words = regexp_replace(words, %(pattern)s, '{ERASED_TEXT}', 'g'),
-        raw = regexp_replace(raw, %(pattern)s, '{ERASED_TEXT}', 'g')
-    WHERE message_id = ANY(ARRAY(SELECT id FROM taken)) AND (words ~ %(pattern)s OR raw ~ %(pattern)s)
-)
-SELECT count(*) AS erased, count(*) FILTER (WHERE status = 'pending') AS ended,
-    count(*) FILTER (WHERE status = 'sending') AS in_flight
-FROM taken
+# Erase the number of locked messages. Those that are pending end.
+#
+# Values of a text are emptied and not removed: their number is that of the fields. A message that is being sent stays
+# with its worker, which records what becomes of it; if it would become pending again, CANCEL_WITHOUT_CLIENT ends it.
+ERASE_MESSAGES = f"""
+UPDATE message
+SET phone_number = {ERASED_NUMBER},
+    text_values = CASE WHEN text_values IS NOT NULL
+        THEN array_fill(NULL::text, ARRAY[cardinality(text_values)]) END,
+    status = CASE status WHEN 'pending' THEN {end_unless_in_doubt("'cancelled'")} ELSE status END,
+    ended_at = CASE status WHEN 'pending' THEN now() ELSE ended_at END,
+    reason_code = CASE status WHEN 'pending' THEN '{ReasonCode.NUMBER_ERASED}' ELSE reason_code END,
+    reason_params = CASE WHEN status = 'pending' THEN NULL
+        WHEN reason_params IS NOT NULL THEN {_scrubbed("reason_params")} END
+WHERE id = ANY(%(ids)s)
 """  # noqa: S608  put together of constants
 
+# Erase the number in what providers said about messages.
+SCRUB_ATTEMPTS = f"""
+UPDATE attempt
+SET reason_params = {_scrubbed("reason_params")}
+WHERE message_id = ANY(%(ids)s) AND reason_params::text ~ %(pattern)s
+"""  # noqa: S608  put together of constants
+SCRUB_RECEIPTS = f"""
+UPDATE receipt
+SET words = regexp_replace(words, %(pattern)s, '{ERASED_TEXT}', 'g'),
+    raw = regexp_replace(raw, %(pattern)s, '{ERASED_TEXT}', 'g')
+WHERE message_id = ANY(%(ids)s) AND (words ~ %(pattern)s OR raw ~ %(pattern)s)
+"""  # noqa: S608  put together of constants
+SCRUB_MESSAGES = f"""
+UPDATE message
+SET reason_params = {_scrubbed("reason_params")}
+WHERE id = ANY(%(ids)s) AND reason_params::text ~ %(pattern)s
+"""  # noqa: S608  put together of constants
+
+# Lock messages against an erasure. Returns those whose number is erased.
+LOCK_ERASED = f"""
+WITH locked AS MATERIALIZED (
+    SELECT id, phone_number FROM message WHERE id = ANY(%(ids)s) ORDER BY id FOR SHARE
+)
+SELECT id FROM locked WHERE phone_number = {ERASED_NUMBER}
+"""  # noqa: S608  put together of constants
 
 # How many messages that have ended a number has, at most `limit`.
 COUNT_MESSAGES = """
@@ -133,10 +146,6 @@ FROM (
     LIMIT %(limit)s
 ) AS ended
 """
-
-# Those that have ended, and all: `limit` may be NULL.
-ERASE_ENDED_MESSAGES = _erase_messages(" AND status NOT IN ('pending', 'sending')")
-ERASE_MESSAGES = _erase_messages("")
 
 # Erase the texts, and whom they are from. Of parts that are not put together yet, nothing is left.
 ERASE_INBOUND_MESSAGES = """

@@ -96,7 +96,7 @@ MESSAGE_STATEMENTS = {
     "ERASE_MESSAGES": MessageStatement(
         erasure.ERASE_MESSAGES,
         {MessageCause.NUMBER_ERASED},
-        {"phone_number": FIRST_PHONE + 1, "pattern": number_pattern(FIRST_PHONE + 1), "limit": None},
+        {"ids": [1], "pattern": number_pattern(FIRST_PHONE + 1)},
     ),
     "CANCEL_WITHOUT_CLIENT erased": MessageStatement(
         messages.CANCEL_WITHOUT_CLIENT, {MessageCause.NUMBER_ERASED}, before="UPDATE message SET phone_number = 0"

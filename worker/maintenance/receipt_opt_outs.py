@@ -9,6 +9,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.domain.delivery import Delivery, UndeliveredReason
+from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.suppressions import RecordSource, SuppressionReason, SuppressionScope
 from worker.maintenance.folded_messages import FoldedMessage, MessageRow, ReceiptRow
 from worker.suppressions import NewSuppression, suppress
@@ -19,7 +20,7 @@ def suppress_opted_out(cursor: Cursor, folded: Iterable[FoldedMessage], rows: It
 
     `rows` are all receipts of these messages. Returns how many numbers were not suppressed before. Safe to repeat.
     """
-    opted_out = {one.message.id: one.message for one in folded if _says_opted_out(one)}
+    opted_out = {one.message.id: one.message for one in folded if _says_opted_out(one) and _has_a_number(one)}
     if not opted_out:
         return 0
     said = [row for row in rows if row.message_id in opted_out and row.reason == UndeliveredReason.OPTED_OUT]
@@ -31,6 +32,10 @@ def suppress_opted_out(cursor: Cursor, folded: Iterable[FoldedMessage], rows: It
 
 def _says_opted_out(one: FoldedMessage) -> bool:
     return one.folded.delivery is Delivery.UNDELIVERED and one.folded.reason is UndeliveredReason.OPTED_OUT
+
+
+def _has_a_number(one: FoldedMessage) -> bool:
+    return one.message.phone_number != ERASED_NUMBER
 
 
 def _happened_at(row: ReceiptRow) -> datetime:

@@ -16,6 +16,7 @@ from api.database_url import database_url as parse_database_url
 from api.numbers.schemas import REMAINS
 from api.settings import ApiSettings
 from shared.credentials import CredentialCipher
+from shared.domain.reasons import Reason, ReasonCode
 from shared.gateways.base import InboundPart
 from shared.json_parameter import json_parameter
 from shared.sql.suppressions import ADD_SUPPRESSIONS
@@ -340,3 +341,45 @@ def test_many_ended_messages_are_erased_in_parts_and_pending_ones_in_the_last(
     assert value(connection, "SELECT count(*) FROM message WHERE phone_number = 0") == 6
     audited = rows(connection, "SELECT detail -> 'messages' FROM audit_entry ORDER BY id DESC LIMIT 3")
     assert audited == [(6,), (2,), (2,)]
+
+
+def test_what_a_provider_says_of_a_message_in_flight_is_kept_without_the_number(
+    make_api: MakeApi, connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 2)
+    claimed = {one.phone_number: one for one in queue.claim(10)}
+    erase(make_api(OLD_KEY))
+
+    for number, result in ((NUMBER, "refused for good"), (OTHER, "refused for good")):
+        reason = Reason(ReasonCode.PROVIDER_SAID, {"words": f"+{number} is unknown"})
+        queue.record([answer(claimed[number], result, reason=reason)])
+
+    kept = {"words": f"+{OTHER} is unknown"}
+    assert rows(connection, "SELECT reason_params FROM attempt ORDER BY message_id") == [
+        ({"words": "0 is unknown"},),
+        (kept,),
+    ]
+    assert rows(connection, "SELECT reason_params FROM message ORDER BY id") == [({"words": "0 is unknown"},), (kept,)]
+
+
+def test_an_attempt_that_is_recorded_while_its_number_is_being_erased_loses_the_number(
+    make_api: MakeApi, connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    add_running_mailing(connection, 1)
+    queue.claim(10)
+    recorder = connect()
+    recorder.autocommit = False
+    execute(recorder, "UPDATE message SET status = 'failed', ended_at = now()")
+    execute(
+        recorder,
+        "INSERT INTO attempt (message_id, number, started_at, gateway, result, worker, reason_code, reason_params) "
+        "VALUES (1, 1, now(), 'default', 'refused', 'left', 'provider_said', %s)",
+        json_parameter({"words": f"+{NUMBER} is unknown"}),
+    )
+
+    erasing = in_background(lambda: erase(make_api(OLD_KEY)))
+    wait_for_lock_waiter(connection)
+    recorder.commit()
+
+    assert erasing.result(PATIENCE).json["messages"] == 1
+    assert value(connection, "SELECT reason_params FROM attempt") == {"words": "0 is unknown"}

@@ -149,3 +149,21 @@ def test_an_opt_out_after_a_lift_suppresses_the_number_again(
     applier.run()
 
     assert [one[-1] for one in suppressions(connection)] == [False, True]
+
+
+def test_an_opt_out_whose_number_was_erased_meanwhile_suppresses_no_number(
+    open_queue: OpenQueue, connection: Connection, applier: ReceiptApplier
+) -> None:
+    queue = reporting(open_queue, connection)
+    add_running_mailing(connection, 2)
+    attempted = opt_out(queue)
+    execute(connection, "UPDATE message SET phone_number = 0 WHERE id = 1")
+    queue.record(attempted)
+    assert suppressions(connection) == [(FIRST_PHONE + 2, "gateway", 1, "opted_out", "provider", True)]
+
+    execute(connection, "UPDATE message SET phone_number = 0, status = 'sent', sent_at = now(), delivery = 'awaiting'")
+    receive(connection, OPTED_OUT)
+    applier.run()
+
+    assert value(connection, "SELECT delivery::text FROM message WHERE id = 1") == "undelivered"
+    assert len(suppressions(connection)) == 1
