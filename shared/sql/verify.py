@@ -5,6 +5,7 @@ Each statement finds the ids of what contradicts one rule. They are executed in 
 
 from __future__ import annotations
 
+from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import ReasonCode
 
 MESSAGES_WITHOUT_MAILING = """
@@ -156,11 +157,13 @@ WHERE started_at > recorded_at + {_LATEST_AFTER_SUPPRESSION} AND (lifted_at IS N
     AND attempt.reason_code IS DISTINCT FROM '{ReasonCode.RESTORED}'
 """  # noqa: S608  put together of constants
 
-# Suppressions are lifted and never deleted. Of one whose number was erased it cannot be told which number it was.
+# Suppressions are lifted and never deleted. Of one whose number was erased it cannot be told which number it was, and
+# neither of such a message, though the suppression may have its number again.
 SUPPRESSED_WITHOUT_SUPPRESSION = f"""
 SELECT message.id
 FROM message
 WHERE message.reason_code = '{ReasonCode.SUPPRESSED}' AND status IN ('cancelled', 'unknown')
+    AND phone_number <> {ERASED_NUMBER}
     AND NOT EXISTS (SELECT FROM suppression WHERE suppression.phone_number = message.phone_number)
     AND NOT EXISTS (SELECT FROM suppression WHERE suppression.phone_number IS NULL)
 """  # noqa: S608  put together of constants

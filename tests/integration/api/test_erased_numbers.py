@@ -20,6 +20,7 @@ from shared.domain.reasons import Reason, ReasonCode
 from shared.gateways.base import InboundPart
 from shared.json_parameter import json_parameter
 from shared.sql.suppressions import ADD_SUPPRESSIONS
+from shared.sql.verify import SUPPRESSED_WITHOUT_SUPPRESSION
 from tests.conftest import Connect
 from tests.database import ROOT
 from tests.factories import (
@@ -383,3 +384,16 @@ def test_an_attempt_that_is_recorded_while_its_number_is_being_erased_loses_the_
 
     assert erasing.result(PATIENCE).json["messages"] == 1
     assert value(connection, "SELECT reason_params FROM attempt") == {"words": "0 is unknown"}
+
+
+def test_the_ledger_obeys_its_rules_when_an_erased_number_comes_again(keyed: Caller, connection: Connection) -> None:
+    add_running_mailing(connection, 1)
+    body = {"phone_number": NUMBER, "scope": "everything", "reason": "opted_out"}
+    assert keyed.post("/v1/suppression/create/", json=body).status_code == 201
+    erase(keyed)
+    assert rows(connection, SUPPRESSED_WITHOUT_SUPPRESSION) == []
+
+    by_client(keyed)
+
+    assert rows(connection, "SELECT phone_number, reason_code FROM message") == [(0, "suppressed")]
+    assert rows(connection, SUPPRESSED_WITHOUT_SUPPRESSION) == []
