@@ -16,10 +16,12 @@ from api.opt_out.routes import MAX_FORGED
 from api.settings import ApiSettings
 from shared.domain.opt_out_links import token_of
 from shared.domain.reasons import ReasonCode
+from tests.conftest import Connect
 from tests.factories import add_clients, add_mailing, add_running_mailing, execute, message, row, value
 from tests.integration.api.calls import Answer, Caller, caller, mailing_body, wrong_fields
 from tests.integration.api.fake_clock import Clock
 from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.duties import Maintenance
 
 URL = "https://s.example/u"
@@ -134,6 +136,25 @@ def test_post_suppresses_the_number_and_cancels_what_waits(
     add_mailing(connection, kind="service", mark="addressee")
     maintenance.run()
     assert value(connection, "SELECT status::text FROM message WHERE mailing_id = 2 AND client_id = 1") == "cancelled"
+
+
+def test_an_opt_out_is_recorded_although_a_claim_of_two_messages_comes_between(
+    phone: Caller, path: str, connection: Connection, connect: Connect
+) -> None:
+    execute(connection, "UPDATE message SET phone_number = 79000000001")
+    claim = connect()
+    claim.autocommit = False
+    execute(claim, "SET deadlock_timeout = '1min'")  # the other one is given up
+    execute(claim, "SELECT FROM message WHERE id = 2 FOR UPDATE")
+
+    answering = in_background(lambda: phone.post(path, **AT))
+    wait_for_lock_waiter(connection)
+    execute(claim, "SELECT FROM message WHERE id = 1 FOR UPDATE")
+    claim.commit()
+
+    assert answering.result(PATIENCE).status_code == 200
+    assert suppressions(connection) == 1
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending'") == 0
 
 
 def test_a_recipient_who_wants_messages_again_can_refuse_them_again(
