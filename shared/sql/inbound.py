@@ -84,6 +84,9 @@ ORDER BY id
 FOR NO KEY UPDATE SKIP LOCKED
 """
 
+# Lock parts that were read: those that are gone since, because their number was erased, are not returned.
+LOCK_PARTS = "SELECT id FROM inbound_part WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
+
 # Messages to a phone number among which the last one that was sent is looked for: those that were added last.
 _LATEST = 50
 

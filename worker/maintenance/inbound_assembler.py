@@ -66,6 +66,12 @@ class StoredMessage(NamedTuple):
     """Whether its keyword was carried out, or a person has decided about it."""
 
 
+class LockedPart(NamedTuple):
+    """A row of LOCK_PARTS."""
+
+    id: int
+
+
 class StoredPart(NamedTuple):
     """A row of ADD_MESSAGES and ADD_PARTS."""
 
@@ -195,7 +201,7 @@ class InboundAssembler:
             return NOTHING
         cursor.execute(inbound.READ_PARTS, {"wait": MAX_WAIT, "spread": MAX_SPREAD, "limit": MESSAGE_LIMIT})
         read = [list(alike) for _, alike in groupby(fetch_all(cursor, PartRow), attrgetter("message_key"))]
-        found = [one for alike in read for one in _ready(alike)]
+        found = _with_all_parts(cursor, [one for alike in read for one in _ready(alike)])
         new = [one for one in found if one.assembly.message_id is None]
         changed = _lock(cursor, [one for one in found if one.assembly.message_id is not None])
         stored = _store(cursor, inbound.ADD_MESSAGES, new) + _store(cursor, inbound.ADD_PARTS, changed)
@@ -215,6 +221,15 @@ def _ready(alike: Sequence[PartRow]) -> Iterable[Found]:
     for assembly in assemble(sample.parts, received, has_reference=sample.reference is not None):
         if assembly.new and assembly.is_ready(sample.read_at):
             yield Found(assembly, sample)
+
+
+def _with_all_parts(cursor: Cursor, found: Sequence[Found]) -> list[Found]:
+    """Those whose new parts are all still there. They are locked."""
+    if not found:
+        return []
+    cursor.execute(inbound.LOCK_PARTS, {"ids": bigints(part.id for one in found for part in one.assembly.new)})
+    there = {part.id for part in fetch_all(cursor, LockedPart)}
+    return [one for one in found if there.issuperset(part.id for part in one.assembly.new)]
 
 
 def _lock(cursor: Cursor, found: Sequence[Found]) -> list[Found]:

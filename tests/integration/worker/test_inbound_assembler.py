@@ -20,7 +20,7 @@ from tests.factories import add_clients, add_mailing, add_running_mailing, execu
 from tests.inbound import WRITER, add_inbound_message, forward, let_come_earlier
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually, in_background, wait_for_lock_waiter
 from worker.maintenance.inbound_assembler import InboundAssembler
 from worker.maintenance.retention import Retention
 from worker.queue import Queue
@@ -376,3 +376,20 @@ def test_an_id_that_a_provider_gives_again_loses_no_message(
         assembler.run()
 
     assert texts(connection) == ["Yes", "No"]
+
+
+def test_a_part_that_is_erased_meanwhile_is_not_stored_and_the_others_are(
+    connect: Connect, connection: Connection, open_database: OpenDatabase
+) -> None:
+    for number in (1, 2):
+        forward(connection, InboundPart(sender=f"+7900000000{number}", recipient="1001", text="STOP"))
+    erasure = connect()
+    erasure.autocommit = False
+    execute(erasure, "DELETE FROM inbound_part WHERE id = 1")
+
+    assembling = in_background(InboundAssembler(open_database()).run)
+    wait_for_lock_waiter(connection)
+    erasure.commit()
+
+    assembling.result(PATIENCE)
+    assert rows(connection, "SELECT sender FROM inbound_message") == [("+79000000002",)]
