@@ -302,10 +302,10 @@ def reopen_unfinished() -> Sequence[int]:
         mailing, _ = lock_mailing(mailing_id, removed=True)
         if mailing.settled_at is None or mailing.purge_started_at is not None:
             continue
-        if mailing.deleted_at is None and mailing.requires_approval and mailing.approved_at is None:
-            continue  # it must not run
-        if mailing.deleted_at is not None:
+        if mailing.deleted_at is not None or mailing.status is MailingStatus.CANCELLED:
             execute(mailings.CANCEL_AGAIN, {"mailing_id": mailing_id}, changes=[mailing])
+        elif mailing.requires_approval and mailing.approved_at is None:
+            continue  # it must not run
         else:
             _run_again(mailing)
         execute(queue.QUEUE_AGAIN, {"mailing_id": mailing_id})

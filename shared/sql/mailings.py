@@ -263,7 +263,7 @@ SET settled_at = NULL,
 WHERE id = %(mailing_id)s
 """
 
-# The same for a removed mailing: the rest of its messages is cancelled, not sent.
+# The same for a removed or cancelled mailing: the rest of its messages is cancelled, not sent.
 CANCEL_AGAIN = "UPDATE mailing SET settled_at = NULL, status = 'cancelled' WHERE id = %(mailing_id)s"
 
 # Remove a mailing that has been launched: it is hidden, and cancelled unless it has ended.

@@ -95,6 +95,30 @@ def test_its_messages_get_their_end_where_they_may_not_be_sent(
     assert now["settled_at"] is not None
 
 
+def test_one_that_nobody_has_approved_does_not_run_again(app: Flask, connection: Connection, queue: Queue) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    end_with_open_messages(connection, mailing_id, requires_approval="true")
+    before = mailing(connection, mailing_id)
+
+    assert reopen(app) == "Open again: none.\n"
+
+    assert mailing(connection, mailing_id) == before
+    assert queue.claim(10) == []
+
+
+@pytest.mark.parametrize("columns", [{"status": "cancelled"}, {"deleted_at": "now()"}], ids=["cancelled", "removed"])
+def test_the_messages_of_one_that_nobody_has_approved_are_cancelled_where_it_is_over(
+    columns: dict[str, str], app: Flask, connection: Connection, maintenance: Maintenance
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    end_with_open_messages(connection, mailing_id, **columns, requires_approval="true")
+
+    assert reopen(app) == f"Open again: mailing {mailing_id}.\n"
+    maintenance.run()
+
+    assert counted(connection, mailing_id) == {"cancelled": 3}
+
+
 def test_where_nothing_is_left_behind_nothing_happens(
     app: Flask, api: Caller, connection: Connection, maintenance: Maintenance
 ) -> None:
