@@ -87,7 +87,7 @@ def _show(message_id: int, form: Form) -> str:
         sent_alone=is_poison_message(found),
         mailing=mailing,
         client=client,
-        no_resend=_no_resend(mailing, client),
+        no_resend=_no_resend(mailing, client, found["phone_number"]),
         events=_events(found),
         gateways=gateway_names(),
         problems=current_problems(fleet()) if _is_to_be_sent(found, mailing) else [],
@@ -108,10 +108,10 @@ def _is_to_be_sent(message: Mapping[str, Any], mailing: MailingRow) -> bool:
     return message["status"] in OPEN_STATUSES and mailing.status is MailingStatus.RUNNING
 
 
-def _no_resend(mailing: MailingRow, client: ClientRow | None) -> Sentence | None:
-    """Why a message of the mailing can't be sent again to the client; None if it can."""
+def _no_resend(mailing: MailingRow, client: ClientRow | None, phone_number: int) -> Sentence | None:
+    """Why a message of the mailing can't be sent again to the client's number; None if it can."""
     try:
-        check_resend(mailing, client.id if client else None, now())
+        check_resend(mailing, client.id if client else None, phone_number, now())
     except Conflict as refusal:
         return refusal.sentence
     return None

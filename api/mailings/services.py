@@ -267,19 +267,24 @@ def resolve(message_id: int, resolution: Resolution) -> None:
     add_history_entry(mailing, "resolve", EventDetail.RESOLVED(message=message_id, outcome=resolution.value))
 
 
-def check_resend(mailing: Mailing, client_id: int | None, now: datetime) -> None:
-    """Raises Conflict if no message of the mailing may be sent again to the client; None is a removed client."""
+def check_resend(mailing: Mailing, client_id: int | None, phone_number: int, now: datetime) -> None:
+    """Raises Conflict if a message of the mailing to the client must not be sent again; None is a removed client.
+
+    `phone_number` is that of the message. It may have been erased while the client has another.
+    """
     if mailing.deleted_at is not None:
         raise Conflict("outcome", ErrorCode.MAILING_IS_REMOVED, mailing=mailing.id)
     check_retry(mailing, now)
     check_is_approved(mailing)
     if client_id is None:
         raise Conflict("outcome", ErrorCode.CLIENT_IS_REMOVED)
+    if phone_number == ERASED_NUMBER:
+        raise Conflict("outcome", ErrorCode.NUMBER_IS_ERASED)
 
 
 def _resend(mailing: Mailing, message: Message) -> None:
     client = select(Client.id).where(Client.id == message.client_id).with_for_update(key_share=True, read=True)
-    check_resend(mailing, db.session.scalar(client), now())
+    check_resend(mailing, db.session.scalar(client), message.phone_number, now())
     _make_pending([message.id], message.status)
     db.session.expire(message)
     _run_again(mailing)

@@ -300,6 +300,7 @@ class ErrorCode(Code):
     STATUS_NOT_RETRIED = "Messages that are %(status)s are not tried again."
     MESSAGE_NOT_UNKNOWN = "Message %(message)s is %(status)s: only what is unknown can be decided."
     CLIENT_IS_REMOVED = "The client was removed: nothing is sent to them any more."
+    NUMBER_IS_ERASED = "The number was erased: nothing is sent to it any more."
     DRAFT_IS_SENT = "Draft %(draft)s has been sent already: it is mailing %(mailing)s."
     TOO_LATE_TO_UNDO = "Mailing %(mailing)s is %(status)s: it is too late to make it a draft again."
     AUDIENCE_HAS_GROWN = "There are %(count)s clients now, and %(before)s were shown before."

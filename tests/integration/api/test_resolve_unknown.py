@@ -10,6 +10,7 @@ from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
     attempts_of,
+    change_message,
     close_window,
     counted,
     execute,
@@ -96,6 +97,47 @@ def test_nothing_is_sent_again_that_may_not_be(api: Caller, connection: Connecti
     assert resolve(api, "resend").status_code == 409
     # What became of it can be said all the same.
     assert resolve(api, "not_arrived").status_code == 200
+
+
+def test_a_message_whose_number_was_erased_is_not_sent_again(api: Caller, connection: Connection, held: int) -> None:
+    change_message(connection, 1, "phone_number = 0")  # the client has another number since
+
+    refused = resolve(api, "resend")
+
+    reason = "The number was erased: nothing is sent to it any more."
+    assert (refused.status_code, refused.json["message"]) == (409, reason)
+    assert reason in api.get("/ledger/1/").text
+    assert mailing(connection, held)["status"] == "finished"
+    assert value(connection, "SELECT count(*) FROM mailing_event") == 0
+    assert resolve(api, "not_arrived").status_code == 200
+
+
+def test_a_client_who_is_being_removed_is_not_written_to_again(
+    app: Flask, connection: Connection, connect: Connect, held: int
+) -> None:
+    removing = connect()
+    removing.autocommit = False
+    execute(removing, "DELETE FROM client WHERE id = (SELECT client_id FROM message WHERE id = 1)")
+
+    (told,) = once_blocked(connection, removing.commit, lambda: resolve(caller(app), "resend"))
+
+    assert told.status_code == 409
+    assert message(connection, 1)["status"] == "unknown"
+
+
+@pytest.mark.parametrize("outcome", ["arrived", "not_arrived", "resend"])
+def test_an_acceptance_that_is_being_recorded_comes_before_the_decision(
+    app: Flask, connection: Connection, connect: Connect, held: int, outcome: str
+) -> None:
+    accepting = connect()
+    accepting.autocommit = False
+    execute(accepting, "UPDATE message SET status = 'sent', sent_at = now() WHERE id = 1")
+
+    (told,) = once_blocked(connection, accepting.commit, lambda: resolve(caller(app), outcome))
+
+    assert (told.status_code, message(connection, 1)["status"]) == (409, "sent")
+    assert mailing(connection, held)["status"] == "finished"
+    assert value(connection, "SELECT count(*) FROM mailing_event") == 0
 
 
 def test_it_waits_for_the_mailing_s_lock_and_then_sees_what_has_come_meanwhile(

@@ -14,6 +14,7 @@ from tests.factories import (
     add_running_mailing,
     attempts_of,
     change_mailing,
+    change_message,
     close_window,
     counted,
     execute,
@@ -112,6 +113,34 @@ def test_a_client_who_was_removed_is_not_written_to(api: Caller, connection: Con
 
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"pending": 2, "failed": 1}
     assert message(connection, 2)["status"] == "failed"
+
+
+def test_a_client_who_is_being_removed_is_not_written_to(
+    app: Flask, connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    mailing_id = add_running_mailing(connection, 2)
+    fail(connection, queue)
+    removing = connect()
+    removing.autocommit = False
+    execute(removing, "DELETE FROM client WHERE id = (SELECT client_id FROM message WHERE id = 1)")
+
+    (answer,) = once_blocked(connection, removing.commit, lambda: retry(caller(app), mailing_id))
+
+    assert answer.json == {"retried": 1, "more": False}
+    assert counted(connection, mailing_id) == {"pending": 1, "failed": 1}
+
+
+def test_a_message_whose_number_was_erased_counts_towards_no_limit(
+    api: Caller, connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "RETRY_LIMIT", 1)
+    mailing_id = add_running_mailing(connection, 2)
+    fail(connection, queue)
+    change_message(connection, 1, "phone_number = 0")  # the client has another number since
+
+    assert retry(api, mailing_id).json == {"retried": 1, "more": False}
+
+    assert message(connection, 1)["status"] == "failed"
 
 
 def test_a_finished_mailing_runs_again_and_finishes_again(
