@@ -7,7 +7,17 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.sql import mailings
-from tests.factories import add_clients, begin_launch, execute, rows, value
+from tests.factories import (
+    add_clients,
+    add_running_mailing,
+    begin_launch,
+    change_mailing,
+    change_message,
+    execute,
+    message,
+    rows,
+    value,
+)
 from tests.integration.api.calls import MAILING, Answer, Caller, caller
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
@@ -230,3 +240,17 @@ def test_a_retry_waits_for_the_approval_too(author: Caller, connection: Connecti
     )
 
     assert refusal(author.post(f"/v1/mailing/{mailing_id}/retry/", json={"status": "failed"})) == AWAITS
+
+
+def test_an_unknown_message_is_sent_again_only_once_its_mailing_is_approved(
+    author: Caller, approver: Caller, connection: Connection
+) -> None:
+    mailing_id = add_running_mailing(connection)
+    change_mailing(connection, mailing_id, "status = 'paused', requires_approval = true")
+    change_message(connection, 1, "status = 'unknown', in_doubt = true, attempts = 1, ended_at = now()")
+    resend = {"outcome": "resend"}
+
+    assert refusal(author.post("/v1/message/1/resolve/", json=resend)) == AWAITS
+    assert message(connection, 1)["status"] == "unknown"
+    assert approver.post(f"/v1/mailing/{mailing_id}/approve/").status_code == 200
+    assert author.post("/v1/message/1/resolve/", json=resend).json["status"] == "pending"

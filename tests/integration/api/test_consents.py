@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.conftest import Connect
 from tests.factories import FIRST_PHONE, add_running_mailing, execute, row, rows, value
 from tests.integration.api.calls import Answer, Caller, wrong_fields
-from tests.waiting import PATIENCE, in_background
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 
 PATH = "/v1/consent/"
 PHONE = 79161234567
@@ -76,6 +76,14 @@ def test_what_is_wrong_is_named(api: Caller) -> None:
     assert wrong_fields(withdraw(api, 1, withdrawn_at="2022-05-31T00:00:00Z")) == {"withdrawn_at"}
     assert wrong_fields(withdraw(api, 1, evidence={})) == {"evidence"}
     assert withdraw(api, 77).status_code == 404
+
+
+def test_a_time_may_be_a_little_ahead_of_the_database_s_clock(api: Caller) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=50)).isoformat()
+
+    assert consent(api, given_at=soon).status_code == 201
+    # A withdrawal may also have the time of the consent.
+    assert withdraw(api, 1, withdrawn_at=soon).status_code == 200
 
 
 def test_a_withdrawal_is_kept_with_its_evidence(api: Caller) -> None:
@@ -192,6 +200,7 @@ def test_equal_consents_that_come_at_once_are_recorded_once(
     else:
         content = f"phone_number,given_at,method,wording\r\n{PHONE},{BODY['given_at']},web form,{WORDING}\r\n"
         answering = in_background(lambda: import_file(api, content))
+    wait_for_lock_waiter(connection)
     editor.commit()
 
     assert answering.result(PATIENCE).status_code == 200

@@ -225,6 +225,22 @@ def test_answers_past_their_time_are_swept_by_who_comes_next(api: Caller, connec
     assert [key.split()[-1] for (key,) in kept] == ["new", "newer"]
 
 
+def test_nobody_waits_for_whoever_is_removing_an_old_answer(
+    api: Caller, connection: Connection, connect: Callable[[], Connection]
+) -> None:
+    for number, key in enumerate(("held", "old")):
+        add(api, key, phone_number=79161234560 + number)
+    execute(connection, "UPDATE idempotency_key SET created_at = now() - interval '25 hours'")
+    holder = connect()
+    holder.autocommit = False
+    execute(holder, "SELECT FROM idempotency_key WHERE key LIKE '%% held' FOR UPDATE")
+
+    assert add(api, "new").status_code == 201
+
+    kept = rows(connection, "SELECT key FROM idempotency_key ORDER BY created_at")
+    assert [key.split()[-1] for (key,) in kept] == ["held", "new"]
+
+
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_what_was_done_and_its_answer_are_written_together_or_not_at_all(
     moment: CommitMoment, proxied: Caller, proxy: FaultProxy, connection: Connection

@@ -10,6 +10,8 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.record_files import importing
+from api.suppressions import services
+from api.suppressions.queries import suppression_in_force
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -331,6 +333,21 @@ def test_one_that_is_being_lifted_is_recorded_again(api: Caller, connection: Con
     editor.commit()
 
     assert answering.result(PATIENCE).status_code == 201
+    assert value(connection, "SELECT count(*) FROM suppression WHERE lifted_at IS NULL") == 1
+
+
+def test_one_that_is_lifted_after_it_was_found_in_force_is_recorded_again(
+    api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suppress(api)
+
+    def find_after_a_lift(*given: Any) -> Any:
+        execute(connection, "UPDATE suppression SET lifted_at = now(), lift_evidence = '{}'")
+        return suppression_in_force(*given)
+
+    monkeypatch.setattr(services, "suppression_in_force", find_after_a_lift)
+
+    assert suppress(api).status_code == 201
     assert value(connection, "SELECT count(*) FROM suppression WHERE lifted_at IS NULL") == 1
 
 
