@@ -65,6 +65,27 @@ def test_a_change_is_told_without_texts_and_phone_numbers(api: Caller, entries: 
     ]
 
 
+def test_a_refusal_is_told_with_a_masked_number_and_how_many_messages_have_ended(
+    api: Caller, connection: Connection, entries: Entries
+) -> None:
+    factories.add_running_mailing(connection, 1, requires_consent=True)
+    number = factories.FIRST_PHONE + 1
+    given = {"phone_number": number, "given_at": "2022-06-01T09:00:00Z", "method": "web form", "wording": "Yes"}
+    consent_id = api.post("/v1/consent/create/", json=given).json["id"]
+    api.post(f"/v1/consent/{consent_id}/withdraw/", json={"evidence": {"letter": "1"}})
+    factories.execute(connection, "UPDATE message SET status = 'pending', ended_at = NULL, reason_code = NULL")
+    suppressed = {"phone_number": number, "scope": "marketing", "reason": "complaint"}
+    suppression_id = api.post("/v1/suppression/create/", json=suppressed).json["id"]
+    assert [(one["operation"], one["object"], one["object_id"], one["detail"]) for one in entries()] == [
+        ("createConsent", "consent", consent_id, {"phone_number": "7***0001", "purpose": "marketing"}),
+        ("withdrawConsent", "consent", consent_id, {"ended_messages": 1}),
+        (
+            *("createSuppression", "suppression", suppression_id),
+            {"phone_number": "7***0001", "scope": "marketing", "reason": "complaint", "cancelled": 1},
+        ),
+    ]
+
+
 def test_a_key_is_named_by_its_prefix_and_making_and_revoking_it_are_in_it(
     app: Flask, api: Caller, entries: Entries
 ) -> None:

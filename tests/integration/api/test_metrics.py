@@ -12,11 +12,21 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from api.suppressions import queries
 from shared.gateways.base import InboundPart
-from tests.factories import add_report, add_running_mailing, change_mailing, change_message, execute, lease, value
+from tests.factories import (
+    add_gateway,
+    add_report,
+    add_running_mailing,
+    change_mailing,
+    change_message,
+    execute,
+    lease,
+    value,
+)
 from tests.inbound import add_inbound_message, forward
 from tests.integration.api.calls import Caller, caller
 from tests.ports import free_port
 from tests.waiting import eventually
+from worker.maintenance.duties import Maintenance
 
 
 @pytest.fixture
@@ -86,6 +96,30 @@ def test_unread_inbound_messages_and_waiting_parts_are_counted(fresh: Caller, co
     assert scraped["gonets_inbound_parts_waiting",] == 1
 
 
+def test_inbound_messages_that_wait_for_a_decision_are_counted(
+    fresh: Caller, connection: Connection, maintenance: Maintenance
+) -> None:
+    for text in ("Stop. Thank you", "When does it begin?"):
+        forward(connection, InboundPart(sender="79000000001", recipient="1001", text=text))
+    maintenance.run()
+
+    assert scrape(fresh)["gonets_inbound_undecided",] == 1
+
+
+def test_each_gateway_says_whether_it_is_available_and_whether_it_is_paused(
+    fresh: Caller, connection: Connection
+) -> None:
+    add_gateway(connection, "paused")
+    execute(connection, "UPDATE gateway SET paused_at = now() WHERE name = 'paused'")
+    execute(connection, "UPDATE gateway_availability SET available = false WHERE gateway_id = 1")
+
+    scraped = scrape(fresh)
+
+    told = ("gonets_gateway_available", "gonets_gateway_paused")
+    assert [scraped[name, "default"] for name in told] == [0, 0]
+    assert [scraped[name, "paused"] for name in told] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("change", "waits"),
     [("status = 'running'", 600), ("status = 'paused'", 0), ("end_datetime = now()", 0)],
@@ -137,7 +171,7 @@ def test_requests_are_counted_by_rule_and_never_by_path(fresh: Caller) -> None:
     assert "79161234567" not in fresh.get("/metrics").text
 
 
-def test_with_the_database_away_it_says_so_and_nothing_it_does_not_know() -> None:
+def test_with_the_database_away_it_says_so_and_nothing_it_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
     app: Flask = create_app(
         ApiSettings(database_url=parse_database_url(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"))
     )
@@ -146,3 +180,5 @@ def test_with_the_database_away_it_says_so_and_nothing_it_does_not_know() -> Non
 
     assert scraped["gonets_database_up",] == 0
     assert not any(name.startswith("gonets_messages") for name, *_ in scraped)
+    [record] = [one for one in caplog.records if one.msg == "metrics.database_unavailable"]
+    assert record.__dict__["error"] == "OperationalError"

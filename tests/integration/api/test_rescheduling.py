@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.local_windows import LocalWindow, next_permitted
 from tests.factories import FIRST_PHONE, add_running_mailing, execute, rows, value
-from tests.integration.api.calls import Caller, client_body
+from tests.integration.api.calls import Caller, add_mailing, client_body, mailing_body
 
 CSV = "phone_number,operator_code,tag,timezone\n"
 OPENS = (datetime.now(ZoneInfo("Europe/Moscow")) + timedelta(hours=3)).replace(second=0, microsecond=0)
@@ -69,6 +69,15 @@ def test_a_change_of_a_launched_mailing_is_a_request_if_it_moves_the_window(
     fixed = {name: mailing[name] for name in ("text", "mark", "start_datetime", "end_datetime")}
     assert api.put("/v1/mailing/1/", json={**fixed, **change}).status_code == 200
     assert requested(connection) == ([(1, 0)] if is_requested else [])
+
+
+def test_a_change_before_the_launch_is_no_request(api: Caller, connection: Connection) -> None:
+    mailing_id = add_mailing(api)
+
+    answer = api.put(f"/v1/mailing/{mailing_id}/", json=mailing_body(default_timezone="UTC"))
+
+    assert answer.json["default_timezone"] == "UTC"
+    assert requested(connection) == []
 
 
 @pytest.mark.parametrize(("timezone", "is_requested"), [("Asia/Tokyo", True), ("Europe/Moscow", False)])
