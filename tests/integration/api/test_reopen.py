@@ -9,7 +9,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.conftest import MakeDatabase
+from tests.conftest import Connect, MakeDatabase
 from tests.database import connected, migrate
 from tests.factories import (
     add_clients,
@@ -23,6 +23,7 @@ from tests.factories import (
     rows,
 )
 from tests.integration.api.calls import Caller
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
@@ -117,6 +118,22 @@ def test_the_messages_of_one_that_nobody_has_approved_are_cancelled_where_it_is_
     maintenance.run()
 
     assert counted(connection, mailing_id) == {"cancelled": 3}
+
+
+def test_one_that_is_being_opened_again_already_is_left_as_it_is(
+    app: Flask, connection: Connection, connect: Connect
+) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    end_with_open_messages(connection, mailing_id)
+    other = connect()
+    execute(other, "SELECT pg_advisory_lock(%s)", mailing_id)
+    reopening = in_background(lambda: reopen(app))
+    wait_for_lock_waiter(connection)
+    change_mailing(connection, mailing_id, "status = 'running', ended_at = NULL, settled_at = NULL")
+    execute(other, "SELECT pg_advisory_unlock(%s)", mailing_id)
+
+    assert reopening.result(PATIENCE) == "Open again: none.\n"
+    assert rows(connection, "SELECT action FROM mailing_event") == []
 
 
 def test_where_nothing_is_left_behind_nothing_happens(

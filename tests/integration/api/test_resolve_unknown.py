@@ -92,9 +92,9 @@ def test_nothing_is_sent_again_that_may_not_be(api: Caller, connection: Connecti
     execute(connection, "DELETE FROM client WHERE id = (SELECT client_id FROM message WHERE id = 1)")
     assert resolve(api, "resend").json["message"] == "The client was removed: nothing is sent to them any more."
     close_window(connection, held)
-    assert resolve(api, "resend").status_code == 409
+    assert resolve(api, "resend").json["message"].startswith(f"The window of mailing {held} has closed")
     assert api.delete(f"/v1/mailing/{held}/").status_code == 204
-    assert resolve(api, "resend").status_code == 409
+    assert resolve(api, "resend").json["message"] == f"Mailing {held} is removed: nothing of it is sent any more."
     # What became of it can be said all the same.
     assert resolve(api, "not_arrived").status_code == 200
 
@@ -153,6 +153,20 @@ def test_it_waits_for_the_mailing_s_lock_and_then_sees_what_has_come_meanwhile(
     (told,) = once_blocked(connection, accept_late, lambda: resolve(caller(app), "resend"))
     assert told.status_code == 409
     assert value(connection, "SELECT status::text FROM message WHERE id = 1") == "sent"
+
+
+def test_a_message_that_is_being_removed_from_the_ledger_is_not_found(
+    app: Flask, connection: Connection, connect: Connect, held: int
+) -> None:
+    other = connect()
+    execute(other, "SELECT pg_advisory_lock(%s)", held)
+
+    def remove() -> None:
+        execute(other, "DELETE FROM message WHERE id = 1")
+        execute(other, "SELECT pg_advisory_unlock(%s)", held)
+
+    (told,) = once_blocked(connection, remove, lambda: resolve(caller(app), "arrived"))
+    assert told.status_code == 404
 
 
 def test_the_message_s_page_asks_whoever_may_decide(app: Flask, api: Caller, connection: Connection, held: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import string
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from itsdangerous import TimestampSigner
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.auth import credential_cache, rate_limiter, saved_form
@@ -213,6 +215,12 @@ def test_what_another_site_sends_is_never_shown_as_typed(app: Flask, browser: Ca
     assert written() == 0
 
 
+def test_a_form_with_a_token_from_before_the_sign_in_does_nothing_through_the_api(api: Caller, browser: Caller) -> None:
+    path = f"/v1/mailing/{add_mailing(api)}/"
+    assert browser.post(f"{path}pause/", data={"csrf_token": "x"}).status_code == 403
+    assert api.get(path).json["status"] == "scheduled"
+
+
 def test_a_form_without_a_token_is_refused_and_not_shown_again(browser: Caller) -> None:
     answer = browser.post("/clients/new/", data=NEW_CLIENT)
     assert answer.status_code == 403
@@ -229,6 +237,54 @@ def test_what_is_not_signed_here_or_too_long_ago_is_no_form(
         assert ('value="vip"' in answer.text) == (other == kept), other
     monkeypatch.setattr(saved_form, "MAX_AGE", timedelta(seconds=-1))
     assert 'value="vip"' not in browser.post("/clients/new/", data={"kept": kept, "csrf_token": "x"}).text
+
+
+@pytest.mark.parametrize(
+    ("open_for", "is_restored"), [(timedelta(days=7, minutes=-1), True), (timedelta(days=7, minutes=1), False)]
+)
+def test_a_sign_in_page_may_stay_open_for_a_week(
+    app: Flask, browser: Caller, monkeypatch: pytest.MonkeyPatch, open_for: timedelta, is_restored: bool
+) -> None:
+    begun = int(time.time() - open_for.total_seconds())
+    with monkeypatch.context() as then:
+        then.setattr(TimestampSigner, "get_timestamp", lambda _: begun)
+        kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT))[-1]["kept"]
+
+    answer = browser.post("/clients/new/", data={"kept": kept, "csrf_token": "x"})
+
+    assert ('value="vip"' in answer.text) == is_restored
+
+
+def test_neither_tokens_nor_preferences_nor_secrets_are_kept(app: Flask) -> None:
+    tokens = {"csrf_token": "x", "form_token": "y", "kept": "z"}
+    others = {"language": "en", "theme": "dark", "credentials.token": "secret"}
+    refused = caller(app, None).post("/clients/new/", data=NEW_CLIENT | tokens | others)
+
+    with app.test_request_context():
+        form = saved_form.read(posting_forms(refused)[-1]["kept"])
+
+    assert form == ("/clients/new/", list(NEW_CLIENT.items()))
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_form"),
+    [
+        ({"data": NEW_CLIENT}, True),
+        ({"data": NEW_CLIENT, "content_type": "multipart/form-data"}, True),
+        ({}, True),
+        ({"data": b"phone_number", "content_type": "text/csv"}, False),
+    ],
+    ids=["form", "form with a file", "empty", "file"],
+)
+def test_a_form_leads_to_the_sign_in_page_and_a_file_that_a_script_sends_does_not(
+    app: Flask, sent: dict[str, Any], is_form: bool
+) -> None:
+    refused = caller(app, None).post("/clients/new/", **sent)
+
+    assert refused.status_code == 401
+    forms = posting_forms(refused)
+    assert any("key" in form for form in forms) == is_form
+    assert any("kept" in form for form in forms) == is_form
 
 
 def test_a_form_is_shown_only_at_its_own_address(app: Flask, api: Caller, browser: Caller) -> None:
