@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from api.clock import CLOCK, now
-from api.extensions import db
 from api.mailings.services import add_history_entry
 from api.principal import current_principal
 from shared.domain.approvals import check_approval
@@ -15,5 +14,4 @@ def approve(mailing: Mailing) -> None:
     principal = current_principal()
     check_approval(mailing, principal.actor, now())
     mailing.approved_at, mailing.approved_by = CLOCK, principal.name
-    db.session.flush()
     add_history_entry(mailing, "approve")

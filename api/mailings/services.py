@@ -175,13 +175,12 @@ def change_mailing(
     if set(WINDOW_FIELDS).intersection(changed) and mailing.launch_began:
         execute(rescheduling.REQUEST_FOR_MAILING, {"mailing_id": mailing.id})
     if mailing.approved_at is not None:
-        take_approval_back(mailing)
+        _take_approval_back(mailing)
     if not mailing.launch_began:
-        db.session.flush()
         plan_mailing(mailing.id, after)
 
 
-def take_approval_back(mailing: Mailing) -> None:
+def _take_approval_back(mailing: Mailing) -> None:
     """Takes the approval of a locked mailing back. If it runs, it is paused: nothing is sent that was not approved."""
     if mailing.status is MailingStatus.RUNNING:
         paused = mailing_destinations(mailing.status, MailingCause.APPROVAL_TAKEN_BACK)
@@ -190,7 +189,6 @@ def take_approval_back(mailing: Mailing) -> None:
         add_history_entry(mailing, "pause", EventDetail.APPROVAL_TAKEN_BACK())
     else:
         mailing.approved_at = mailing.approved_by = None
-        db.session.flush()
 
 
 def remove_mailing(mailing: Mailing) -> None:
