@@ -104,6 +104,9 @@ def test_a_calendar_in_use_is_not_removed_and_an_ended_mailing_keeps_it(api: Cal
     assert value(connection, "SELECT count(*) FROM holiday") == 2
     new = api.post("/v1/mailing/create/", json=mailing_body(**WINDOW, holiday_calendar_id=calendar_id))
     assert wrong_fields(new) == {"holiday_calendar_id"}
+    other = f"/v1/mailing/{add_mailing(api, **WINDOW)}/"
+    changed = api.put(other, json=mailing_body(**WINDOW, holiday_calendar_id=calendar_id))
+    assert wrong_fields(changed) == {"holiday_calendar_id"}
 
 
 def test_new_days_reschedule_the_launched_mailings_that_have_the_calendar(api: Caller, connection: Connection) -> None:

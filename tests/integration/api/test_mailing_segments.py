@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.mailings import segment_count
+from tests.conftest import Connect
 from tests.factories import (
     add_clients,
     add_segment,
@@ -17,7 +20,15 @@ from tests.factories import (
     mailing,
     value,
 )
-from tests.integration.api.calls import Caller, add_client, add_mailing, mailing_body, wrong_fields
+from tests.integration.api.calls import (
+    Caller,
+    add_client,
+    add_mailing,
+    caller,
+    mailing_body,
+    once_blocked,
+    wrong_fields,
+)
 
 PLAN = "/v1/mailing/plan/"
 VIP = 'tag = "vip"'
@@ -105,6 +116,26 @@ def test_a_saved_segment_that_names_messages_which_are_gone_is_refused(
         assert answer.status_code == 422
         assert answer.json["errors"]["json"] == {field: ["The messages of mailing 1 are no longer kept."]}
     assert answers[3].status_code == 422
+
+
+@pytest.mark.parametrize("field", ["segment_id", "excluded_segment_ids"])
+@pytest.mark.parametrize("is_new", [True, False], ids=["new mailing", "change"])
+def test_a_segment_that_is_being_removed_is_taken_by_no_mailing(
+    field: str, is_new: bool, app: Flask, api: Caller, connection: Connection, connect: Connect
+) -> None:
+    saved = add_segment(connection, VIP)
+    given = body(segment_id=saved) if field == "segment_id" else body(mark="vip", excluded_segment_ids=[saved])
+    path = f"/v1/mailing/{add_mailing(api)}/"
+    removing = connect()
+    removing.autocommit = False
+    execute(removing, "SELECT FROM segment FOR UPDATE")
+    execute(removing, "UPDATE segment SET removed_at = now()")
+
+    writing = caller(app)
+    write = partial(writing.post, "/v1/mailing/create/") if is_new else partial(writing.put, path)
+    (refused,) = once_blocked(connection, removing.commit, lambda: write(json=given))
+
+    assert (refused.status_code, wrong_fields(refused)) == (422, {field})
 
 
 def test_the_audience_is_fixed_once_the_launch_has_begun_and_shows_the_segment_as_it_was(

@@ -213,3 +213,4 @@ def test_a_launched_mailing_that_is_removed_is_cancelled_and_hidden_and_its_ledg
     assert api.delete(f"/v1/mailing/{mailing_id}/").status_code == 404
     assert api.get(f"/v1/mailing/{mailing_id}/message/").status_code == 404
     assert len(api.get(f"/v1/message/?mailing_id={mailing_id}").json) == 2
+    assert factories.rows(connection, "SELECT action, actor_name FROM mailing_event") == [("remove", "API_KEY")]
