@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from api.mailings import actual_costs
+from api.mailings import actual_costs, audience_count, plans
+from api.mailings.audience_texts import TextLimits
 from tests.factories import add_clients, begin_launch, change_mailing, execute, rows, value
 from tests.integration.api.calls import Caller, add_mailing, mailing_body
 from tests.integration.api.html_forms import fields_of
@@ -168,3 +169,48 @@ def test_without_a_plan_or_a_ledger_there_is_none(
     monkeypatch.setattr(actual_costs, "SECONDS", 0.0)
     assert plan_of(api, mailing_id)["actual"] is None
     assert api.get("/v1/mailing/4711/plan/").status_code == 404
+
+
+def test_of_a_mailing_whose_messages_are_no_longer_kept_nothing_is_counted(api: Caller, connection: Connection) -> None:
+    add_clients(connection, 1)
+    mailing_id = add_mailing(api)
+    launch(connection, mailing_id)
+    assert plan_of(api, mailing_id)["actual"]["messages"] == 1
+    change_mailing(connection, mailing_id, "purge_started_at = now()")
+    assert plan_of(api, mailing_id)["actual"] is None
+
+
+def test_counts_are_final_once_no_message_can_change(api: Caller, connection: Connection) -> None:
+    mailing_id = add_mailing(api)
+    launch(connection, mailing_id)
+    change_mailing(connection, mailing_id, "status = 'cancelled', ended_at = now()")
+    assert plan_of(api, mailing_id)["is_final"] is False
+    change_mailing(connection, mailing_id, "settled_at = now()")
+    assert plan_of(api, mailing_id)["is_final"] is True
+
+
+def test_the_plan_of_an_estimated_audience_says_so(
+    api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_clients(connection, 2000, tag="many")
+    execute(connection, "ANALYZE client")
+    assert plan_of(api, add_mailing(api, mark="many"))["planned"]["is_exact"] is True
+    monkeypatch.setattr(audience_count, "COUNT_LIMIT", 100)
+    assert plan_of(api, add_mailing(api, mark="many"))["planned"]["is_exact"] is False
+
+
+def test_the_plan_of_a_template_that_is_filled_in_for_a_part_says_so(
+    api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_clients(connection, 5, tag="vip")
+    monkeypatch.setattr(plans, "STORED", TextLimits(texts=2, seconds=10.0))
+    planned = plan_of(api, add_mailing(api, mark="vip", text=GREETING))["planned"]
+    assert (planned["audience"], planned["is_exact"]) == (5, False)
+
+
+def test_the_plan_of_a_text_that_is_too_long_for_all_has_no_messages(api: Caller, connection: Connection) -> None:
+    add_clients(connection, 2, tag="vip")
+    execute(connection, "UPDATE client SET attributes = jsonb_build_object('first_name', repeat('x', 2000))")
+    planned = plan_of(api, add_mailing(api, mark="vip", text=GREETING))["planned"]
+    assert (planned["audience"], planned["messages"], planned["segments"]) == (2, 0, 0)
+    assert planned["too_long"] == {"clients": 2, "first_clients": [1, 2]}
