@@ -130,17 +130,37 @@ def test_a_client_who_is_being_removed_is_not_written_to(
     assert counted(connection, mailing_id) == {"pending": 1, "failed": 1}
 
 
-def test_a_message_whose_number_was_erased_counts_towards_no_limit(
-    api: Caller, connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [("phone_number = 0", "failed"), ("status = 'unknown'", "unknown")],  # the client has another number since
+    ids=["erased number", "another status"],
+)
+def test_a_message_that_is_not_retried_counts_towards_no_limit(
+    change: str,
+    status: str,
+    api: Caller,
+    connection: Connection,
+    queue: Queue,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(services, "RETRY_LIMIT", 1)
     mailing_id = add_running_mailing(connection, 2)
     fail(connection, queue)
-    change_message(connection, 1, "phone_number = 0")  # the client has another number since
+    change_message(connection, 1, change)
 
     assert retry(api, mailing_id).json == {"retried": 1, "more": False}
 
-    assert message(connection, 1)["status"] == "failed"
+    assert message(connection, 1)["status"] == status
+
+
+def test_a_retry_touches_no_other_mailing(api: Caller, connection: Connection, queue: Queue) -> None:
+    mailing_id, other = add_running_mailing(connection, 2), add_running_mailing(connection, 3)
+    fail(connection, queue)
+
+    assert retry(api, mailing_id).json == {"retried": 2, "more": False}
+
+    assert counted(connection, mailing_id) == {"pending": 2}
+    assert counted(connection, other) == {"failed": 3}
 
 
 def test_a_finished_mailing_runs_again_and_finishes_again(

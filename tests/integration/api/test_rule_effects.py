@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -56,6 +56,15 @@ def test_a_plan_says_when_the_last_local_window_opens_and_for_whom_none_does(
     assert datetime.fromisoformat(times["last_at"]) == datetime(2032, 3, 28, 7, tzinfo=UTC)  # after the change
     assert (times["no_time"], times["unknown_timezone"], times["default_timezone"]) == (1, 1, None)
     assert [one["code"] for one in found["warnings"]] == ["no_local_time", "timezone_unknown"]
+
+
+def test_local_windows_that_opened_before_now_do_not_count(api: Caller) -> None:
+    now = datetime.now(UTC)
+    moments = {"start_datetime": now - timedelta(days=4), "end_datetime": now + timedelta(hours=1)}
+    body = mailing_body(**{name: moment.isoformat() for name, moment in moments.items()}, mark="sample")
+    opened = (now - timedelta(days=3)).strftime("%A").lower()
+    rules = {"local_from": "00:00", "local_until": "24:00", "local_weekdays": [opened]}
+    assert api.post(PATH, json=body | rules).json["local_times"]["no_time"] == 4
 
 
 def test_a_default_time_zone_covers_clients_without_one(api: Caller) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 import time
 from datetime import timedelta
@@ -303,6 +304,21 @@ def test_a_form_that_would_be_too_long_to_be_sent_again_is_not_said_to_be_kept(a
     assert refused.status_code == 401
     assert "what you typed is kept" not in refused.text
     assert 'name="kept"' not in refused.text
+
+
+def test_a_page_about_an_error_shows_what_was_typed(browser: Caller) -> None:
+    data = fields_of(browser.get("/clients/new/")) | NEW_CLIENT | {"tag": " "}
+    answer = browser.post("/clients/77/edit/", data=data)
+    assert answer.status_code == 404
+    typed = answer.text.partition("What you typed")[2]
+    assert re.findall("<dd[^>]*>([^<]*)</dd>", typed) == ["79161234567", "916", "UTC"]
+
+
+def test_a_page_about_a_form_that_is_too_large_shows_nothing_of_it(browser: Caller) -> None:
+    data = fields_of(browser.get("/clients/new/")) | NEW_CLIENT | {"tag": "x" * MAX_FORM}
+    answer = browser.post("/clients/new/", data=data)
+    assert (answer.status_code, answer.mimetype) == (413, "text/html")
+    assert "What you typed" not in answer.text
 
 
 @pytest.mark.parametrize("endpoint", few_of(FORMS, *SOME[:3]))
