@@ -13,6 +13,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from api import create_app
 from api.database_url import database_url as parse_database_url
 from api.mailings import audience_count, shares
+from api.mailings.audience_texts import TYPED
+from api.mailings.estimate import Existing, estimate
 from api.settings import ApiSettings
 from tests.factories import (
     add_clients,
@@ -85,6 +87,31 @@ def test_messages_of_other_mailings_share_the_rate_if_they_can_be_sent(priced: C
     assert priced.post(PATH, json=mailing_body(mark="vip", **window)).json["other_mailings"] == 1
 
 
+def test_the_messages_of_a_mailing_that_is_changed_are_none_of_another(app: Flask, connection: Connection) -> None:
+    mailing_id = add_running_mailing(connection, 3)
+    add_running_mailing(connection, 2)
+    with app.app_context():
+        plan = estimate({"text": "Hello"}, TYPED, existing=Existing(mailing_id, waiting=3))
+    assert (plan["audience"], plan["other_mailings"], plan["other_messages"]) == (3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("limit", "speed", "is_measured"), [(0.0, 5.0, True), (9.0, 5.0, True), (5.0, 9.0, False), (9.0, 0.0, False)]
+)
+def test_the_measured_speed_counts_unless_the_rate_limit_is_lower(
+    database_url: str, connection: Connection, limit: float, speed: float, is_measured: bool
+) -> None:
+    add_running_mailing(connection, 2)
+    app = create_app(ApiSettings(database_url=parse_database_url(database_url), gateway_rate=limit))
+    with app.app_context():
+        assert estimate({"text": "Hello"}, TYPED, speed=speed)["is_measured"] is is_measured
+
+
+def test_without_other_messages_no_speed_is_measured(app: Flask, api: Caller) -> None:
+    with app.app_context():
+        assert estimate({"text": "Hello"}, TYPED, speed=5.0)["is_measured"] is False
+
+
 def test_price_and_rate_are_unknown_otherwise(api: Caller) -> None:
     plan = api.post(PATH, json=mailing_body()).json
     assert (plan["cost"], plan["currency"], plan["seconds_needed"]) == (None, "", None)
@@ -151,6 +178,15 @@ def test_a_plan_says_which_share_goes_where_at_what_price(routed: Caller, connec
     assert plan["costs"] == [{"cost": "0.52", "currency": "EUR"}, {"cost": "12", "currency": "RUB"}]
     assert plan["cost"] is None
     assert plan["audience"] == sum(share["messages"] for share in plan["shares"])
+
+
+def test_the_cost_is_unknown_if_that_of_a_share_is(routed: Caller, connection: Connection) -> None:
+    add_clients(connection, 1, tag="vip")
+    add_client(routed, phone_number=79161234567, operator_code="916")
+    plan = routed.post(PATH, json=mailing_body(text="Hello")).json
+    assert {share["gateway"] for share in plan["shares"]} == {"cheap", "default"}
+    assert plan["costs"] == [{"cost": "0.01", "currency": "EUR"}]
+    assert plan["cost"] is None
 
 
 def test_the_plan_of_a_mailing_with_a_route_is_that_of_the_route(routed: Caller, connection: Connection) -> None:

@@ -11,8 +11,10 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api.mailings import capped_clients
+from api.mailings.audience_texts import TYPED
+from api.mailings.estimate import Existing, estimate
 from tests.factories import FIRST_PHONE, add_clients, execute
-from tests.integration.api.calls import Caller
+from tests.integration.api.calls import Caller, add_mailing
 
 BODY: dict[str, Any] = {"text": "Hello", "mark": "vip"}
 
@@ -45,7 +47,9 @@ def test_a_plan_says_how_many_clients_are_at_a_cap_and_until_when(api: Caller, c
     add_clients(connection, 1)
     assert plan(api)["over_cap"] is None
     execute(connection, "INSERT INTO message_cap (messages, period_hours) VALUES (1, 1), (2, 24)")
-    assert plan(api)["over_cap"] == {"clients": 0, "exact": True, "half_free_at": None, "all_free_at": None}
+    free = plan(api)
+    assert free["over_cap"] == {"clients": 0, "exact": True, "half_free_at": None, "all_free_at": None}
+    assert codes(free) == []
     count(connection, 1, 0.5)  # for half an hour, by the first cap
     count(connection, 2, 5, 4)  # for 19 hours, by the second one
     count(connection, 3, 25, 4)  # not any more
@@ -104,3 +108,17 @@ def test_a_plan_warns_of_a_spending_limit(
     add_clients(connection, 5, tag="vip")
 
     assert codes(plan(api, **fields)) == expected
+
+
+@pytest.mark.parametrize(("waiting", "is_counted"), [(None, True), (1, False)], ids=["not launched", "launched"])
+def test_a_change_of_a_mailing_counts_clients_at_a_cap_until_its_launch(
+    waiting: int | None, is_counted: bool, app: Flask, api: Caller, connection: Connection
+) -> None:
+    add_clients(connection, 1, tag="vip")
+    execute(connection, "INSERT INTO message_cap (messages, period_hours) VALUES (1, 1)")
+    count(connection, 1, 0.5)
+
+    with app.app_context():
+        planned = estimate(BODY, TYPED, existing=Existing(add_mailing(api), waiting))
+
+    assert (planned["over_cap"] and planned["over_cap"].clients) == (1 if is_counted else None)

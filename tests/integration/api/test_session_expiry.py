@@ -295,6 +295,13 @@ def test_a_form_is_shown_only_at_its_own_address(app: Flask, api: Caller, browse
     assert 'value="other"' not in answer.text
 
 
+def test_a_form_is_shown_again_at_an_address_with_parameters(app: Flask, api: Caller, browser: Caller) -> None:
+    path = f"/mailings/new/?like={add_mailing(api)}"
+    kept = posting_forms(caller(app, None).post(path, data={"text": "As it was typed"}))[-1]["kept"]
+    shown = browser.post(path, data={"kept": kept, "csrf_token": "x"})
+    assert fields_of(shown)["text"] == "As it was typed"
+
+
 def test_a_form_that_would_be_too_long_to_be_sent_again_is_not_said_to_be_kept(app: Flask, api: Caller) -> None:
     nobody = caller(app, None)
     kept = nobody.post("/mailings/new/", data={"text": "Привет! " * 5000})
