@@ -93,6 +93,15 @@ def test_the_messages_of_a_mailing_that_is_changed_are_none_of_another(app: Flas
     with app.app_context():
         plan = estimate({"text": "Hello"}, TYPED, existing=Existing(mailing_id, waiting=3))
     assert (plan["audience"], plan["other_mailings"], plan["other_messages"]) == (3, 1, 2)
+    assert plan["total_segments"] == 3
+
+
+@pytest.mark.parametrize("waiting", [None, 2], ids=["not launched", "launched"])
+def test_a_text_that_is_sent_as_it_is_may_have_braces(app: Flask, connection: Connection, waiting: int | None) -> None:
+    mailing_id, text = add_running_mailing(connection, 2), "Hello, {{ nobody }}"
+    with app.app_context():
+        plan = estimate({"text": text}, TYPED, existing=Existing(mailing_id, waiting, plain_text=text))
+    assert (plan["segments"]["count"], plan["distribution"]) == (1, None)
 
 
 @pytest.mark.parametrize(

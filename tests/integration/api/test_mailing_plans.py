@@ -75,6 +75,13 @@ def test_a_mailing_is_planned_when_it_is_added_and_again_when_it_is_changed(
     assert plan_of(api, mailing_id)["planned"] == changed["planned"]
 
 
+def test_a_template_without_other_characters_forces_no_other_encoding(api: Caller, connection: Connection) -> None:
+    add_clients(connection, 2, tag="vip")
+    execute(connection, 'UPDATE client SET attributes = \'{"first_name": "Anna"}\'')
+    found = api.post("/v1/mailing/plan/", json=mailing_body(mark="vip", text=GREETING)).json
+    assert (found["total_segments"], [one["code"] for one in found["warnings"]]) == (2, [])
+
+
 def test_a_draft_is_planned_when_it_is_sent(api: Caller, connection: Connection) -> None:
     add_clients(connection, 2, tag="vip")
     execute(connection, 'UPDATE client SET attributes = \'{"first_name": "Anna"}\'')

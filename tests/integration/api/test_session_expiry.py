@@ -288,6 +288,15 @@ def test_a_form_leads_to_the_sign_in_page_and_a_file_that_a_script_sends_does_no
     assert any("kept" in form for form in forms) == is_form
 
 
+def test_a_kept_form_that_is_sent_without_a_session_again_stays_kept(app: Flask) -> None:
+    kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT))[-1]["kept"]
+
+    again = posting_forms(caller(app, None).post("/clients/new/", data={"kept": kept}))[-1]["kept"]
+
+    with app.test_request_context():
+        assert saved_form.read(again) == ("/clients/new/", list(NEW_CLIENT.items()))
+
+
 def test_a_form_is_shown_only_at_its_own_address(app: Flask, api: Caller, browser: Caller) -> None:
     client_id = add_client(api)
     kept = posting_forms(caller(app, None).post("/clients/new/", data=NEW_CLIENT | {"tag": "other"}))[-1]["kept"]
