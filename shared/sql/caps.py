@@ -31,12 +31,11 @@ SET (message_ids, claimed_until) = (
 WHERE NOT EXISTS (
     SELECT
     FROM message_cap CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE id <> excluded.message_ids[1]) AS others,
-            count(*) FILTER (WHERE id = excluded.message_ids[1]) AS own
+        SELECT count(*) AS total, count(*) FILTER (WHERE id = excluded.message_ids[1]) AS own
         FROM unnest(usage.message_ids, usage.claimed_until) AS counted(id, until)
         WHERE until > now() - period_hours * interval '1 hour'
     ) AS within
-    WHERE others >= messages AND own = 0
+    WHERE total >= messages AND own = 0
 )
 RETURNING phone_number
 """

@@ -29,12 +29,11 @@ WHERE EXISTS (
 )
 """  # noqa: S608  put together of constants
 
-# The messages of mailings that require consent whose numbers have given none.
+# For messages of mailings that require consent: those whose numbers have given none.
 FIND_WITHOUT_CONSENT = f"""
 SELECT given.id
-FROM unnest(%(ids)s::bigint[], %(mailings)s::bigint[], %(phones)s::bigint[]) AS given(id, mailing_id, phone_number)
-    JOIN mailing ON mailing.id = given.mailing_id
-WHERE requires_consent AND NOT {is_consenting("given.phone_number")}
+FROM unnest(%(ids)s::bigint[], %(phones)s::bigint[]) AS given(id, phone_number)
+WHERE NOT {is_consenting("given.phone_number")}
 """  # noqa: S608  put together of constants
 
 # For messages of mailings with a local window: from when on they may be sent (`opens_in`, seconds from now; NULL if
@@ -51,7 +50,6 @@ WITH given AS MATERIALIZED (
     FROM (SELECT DISTINCT mailing_id, timezone FROM given) AS found
         JOIN mailing ON mailing.id = found.mailing_id
         CROSS JOIN LATERAL (SELECT {effective_timezone("found.timezone")} AS effective) AS known
-    WHERE mailing.local_from IS NOT NULL
 )
 SELECT given.id, effective IS NOT NULL AS is_known, date_part('epoch', opens_at - now()) AS opens_in,
     CASE WHEN opens_at <= now() THEN date_part('epoch', closes_at - now()) END AS closes_in

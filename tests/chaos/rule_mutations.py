@@ -85,4 +85,4 @@ def cap_not_locked() -> None:
             AND given.id <> ALL(read.message_ids)
     )"""
     edit(caps, "COUNT_MESSAGES", "AS given(id, phone_number)", read_first)
-    edit(caps, "COUNT_MESSAGES", "WHERE others >= messages AND own = 0", "WHERE FALSE")
+    edit(caps, "COUNT_MESSAGES", "WHERE total >= messages AND own = 0", "WHERE FALSE")
