@@ -10,8 +10,10 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.local_windows import LocalWindow, next_permitted
+from tests.conftest import Connect
 from tests.factories import FIRST_PHONE, add_running_mailing, execute, rows, value
 from tests.integration.api.calls import Caller, add_mailing, client_body, mailing_body
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 
 CSV = "phone_number,operator_code,tag,timezone\n"
 OPENS = (datetime.now(ZoneInfo("Europe/Moscow")) + timedelta(hours=3)).replace(second=0, microsecond=0)
@@ -35,17 +37,42 @@ def requested(connection: Connection) -> list[tuple[Any, ...]]:
     return rows(connection, "SELECT mailing_id, last_message_id FROM reschedule ORDER BY 1")
 
 
-def test_a_client_with_another_time_zone_is_rescheduled_at_once(api: Caller, connection: Connection) -> None:
+def move_to_tokyo(api: Caller) -> None:
     body = {"phone_number": FIRST_PHONE + 1, "operator_code": "900", "tag": "sample", "timezone": "Asia/Tokyo"}
     assert api.put("/v1/client/1/", json=client_body(**body)).status_code == 200
 
+
+def opening_in_tokyo() -> datetime:
     now = datetime.now(UTC)
     opens = next_permitted(LocalWindow(MINUTE, MINUTE + 1), ZoneInfo("Asia/Tokyo"), now, now + timedelta(days=2))
     assert opens is not None
+    return opens
+
+
+def test_a_client_with_another_time_zone_is_rescheduled_at_once(api: Caller, connection: Connection) -> None:
+    move_to_tokyo(api)
+
+    opens = opening_in_tokyo()
     assert rows(connection, "SELECT due_at FROM message WHERE mailing_id = 1 ORDER BY id") == [(opens,), (OPENS,)]
     queued = "SELECT count(*) FROM queue_batch WHERE due_at BETWEEN %s AND %s"
     assert value(connection, queued, opens, opens + timedelta(seconds=1)) == 1
     assert requested(connection) == []
+
+
+def test_what_a_claim_postpones_while_its_client_moves_is_rescheduled(
+    api: Caller, connection: Connection, connect: Connect
+) -> None:
+    execute(connection, "UPDATE message SET due_at = now() - interval '1 second', reason_code = NULL WHERE id = 1")
+    claim = connect()
+    claim.autocommit = False
+    execute(claim, "UPDATE message SET due_at = %s, reason_code = 'outside_local_window' WHERE id = 1", OPENS)
+
+    moving = in_background(lambda: move_to_tokyo(api))
+    wait_for_lock_waiter(connection)
+    claim.commit()
+    moving.result(PATIENCE)
+
+    assert value(connection, "SELECT due_at FROM message WHERE id = 1") == opening_in_tokyo()
 
 
 @pytest.mark.parametrize(

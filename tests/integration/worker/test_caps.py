@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +10,11 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.sql import caps
-from tests.factories import FIRST_PHONE, add_running_mailing, execute, message, rows, value
+from tests.conftest import Connect
+from tests.factories import FIRST_PHONE, add_running_mailing, change_message, execute, message, rows, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
@@ -58,6 +61,14 @@ def fall_out(connection: Connection, hours: float) -> None:
         "FROM unnest(claimed_until) AS until)",
         hours,
     )
+
+
+def count(connection: Connection, numbers: Mapping[int, int]) -> set[int]:
+    """Counts messages by the numbers that they go to, in this order. Returns the numbers where the caps allow it."""
+    given = {"ids": list(numbers), "phones": list(numbers.values()), "lease": 30.0}
+    with connection.cursor() as cursor:
+        cursor.execute(caps.COUNT_MESSAGES, given)
+        return {phone_number for (phone_number,) in cursor.fetchall()}
 
 
 def outcomes(connection: Connection) -> list[tuple[str, str | None]]:
@@ -165,6 +176,29 @@ def test_a_repeat_takes_the_place_of_its_message(connection: Connection, queue: 
     assert value(connection, "SELECT claimed_until[1] FROM number_usage") > before
 
 
+def test_a_repeat_keeps_its_place_when_the_cap_is_lowered(connection: Connection, queue: Queue) -> None:
+    add_cap(connection, 2)
+    add_mailings(connection, 2)
+    first, second = claim_all(queue)
+    queue.record([answer(first, "ambiguous"), answer(second, "accepted")])
+    execute(connection, "UPDATE message_cap SET messages = 1")
+    execute(connection, "UPDATE message SET due_at = now() WHERE status = 'pending'")
+
+    assert [one.message_id for one in claim_all(queue)] == [first.message_id]
+
+
+def test_a_claim_drops_what_has_fallen_out_of_every_period(connection: Connection, queue: Queue) -> None:
+    add_cap(connection, 1)
+    add_mailings(connection, 1)
+    accept(queue, claim_all(queue))
+    fall_out(connection, DAY + 1)
+    add_mailings(connection, 1)
+
+    [claimed] = claim_all(queue)
+
+    assert value(connection, "SELECT message_ids FROM number_usage") == [claimed.message_id]
+
+
 def test_a_message_that_was_certainly_not_sent_gives_its_place_back(connection: Connection, queue: Queue) -> None:
     add_cap(connection, 1)
     for result, expected in (("refused for good", 1), ("unreachable", 1), ("ambiguous", 0)):
@@ -176,6 +210,33 @@ def test_a_message_that_was_certainly_not_sent_gives_its_place_back(connection: 
         execute(connection, "UPDATE mailing SET status = 'paused' WHERE status = 'running'")
         add_mailings(connection, 1)
         assert len(claim_all(queue)) == expected, result
+
+
+def test_a_place_that_is_given_back_is_one_place(connection: Connection, queue: Queue) -> None:
+    add_cap(connection, 2)
+    add_mailings(connection, 2)
+    first, second = claim_all(queue)
+    queue.record([answer(first, "accepted"), answer(second, "refused for good")])
+    add_mailings(connection, 2)
+
+    assert len(claim_all(queue)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "claimed"), [("failed", 1), ("expired", 1), ("cancelled", 1), ("unknown", 0), ("sent", 0)]
+)
+def test_a_message_that_has_ended_keeps_its_place_only_if_it_may_have_been_sent(
+    status: str, claimed: int, connection: Connection, queue: Queue
+) -> None:
+    add_cap(connection, 1)
+    add_mailings(connection, 1)
+    [first] = claim_all(queue)
+    queue.record([answer(first, "throttled")])
+    sent_at = "now()" if status == "sent" else "NULL"
+    change_message(connection, first.message_id, f"status = '{status}', ended_at = now(), sent_at = {sent_at}")
+    add_mailings(connection, 1)
+
+    assert len(claim_all(queue)) == claimed
 
 
 def test_behind_a_message_in_flight_another_waits_no_longer_than_its_lease(
@@ -215,6 +276,20 @@ def test_no_period_has_more_than_the_cap_however_many_claim_at_once(
     )
     assert len(counted) == 40
     assert {one[1] for one in counted} == {2}
+
+
+def test_claims_that_count_the_same_numbers_lock_them_in_one_order(connection: Connection, connect: Connect) -> None:
+    add_cap(connection, 2)
+    first, second = connect(), connect()
+    first.autocommit = second.autocommit = False
+    count(first, {1: NUMBER})
+
+    counting = in_background(lambda: count(second, {3: NUMBER + 1, 4: NUMBER}))
+    wait_for_lock_waiter(connection)
+    count(first, {2: NUMBER + 1})  # it would wait for the second one if that had locked this number first
+    first.commit()
+
+    assert counting.result(PATIENCE) == {NUMBER, NUMBER + 1}
 
 
 def test_rows_of_numbers_that_nothing_counts_for_any_more_are_deleted(

@@ -14,9 +14,19 @@ from shared.domain.local_windows import EVERY_DAY, LocalWindow, next_permitted
 from shared.json_parameter import json_parameter
 from shared.sql.suppressions import ADD_SUPPRESSIONS, CANCEL_SUPPRESSED
 from tests.conftest import Connect
-from tests.factories import FIRST_PHONE, add_clients, add_mailing, add_running_mailing, execute, message, rows, value
+from tests.factories import (
+    FIRST_PHONE,
+    add_clients,
+    add_gateway,
+    add_mailing,
+    add_running_mailing,
+    execute,
+    message,
+    rows,
+    value,
+)
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import PATIENCE, in_background
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
@@ -100,6 +110,31 @@ def test_a_suppression_waits_for_a_claim_under_way_and_precedes_the_next(
 
     assert claiming.result(PATIENCE) == []
     assert outcome(connection, 1) == ("cancelled", "suppressed")
+
+
+def test_a_suppression_leaves_a_message_alone_that_is_being_claimed(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    add_running_mailing(connection, 1)
+    claiming, editor = connect(), connect()
+    claiming.autocommit = False
+    with claiming.cursor() as cursor:
+        assert len(queue._claim(cursor, 1, idle=False).rows) == 1
+
+    suppressing = in_background(lambda: suppress(editor, FIRST_PHONE + 1))
+    wait_for_lock_waiter(connection)
+    claiming.commit()
+    suppressing.result(PATIENCE)
+
+    assert outcome(connection, 1) == ("sending", None)
+
+
+def test_a_suppression_at_another_gateway_forbids_nothing(connection: Connection, queue: Queue) -> None:
+    other = add_gateway(connection, "other")
+    add_running_mailing(connection, 1)
+    suppress(connection, FIRST_PHONE + 1, "gateway", other)
+
+    assert len(queue.claim(10)) == 1
 
 
 def test_a_suppressed_message_in_doubt_ends_as_unknown(connection: Connection, queue: Queue) -> None:
@@ -193,17 +228,31 @@ def test_a_default_time_zone_counts_for_clients_without_one(connection: Connecti
     assert len(queue.claim(10)) == 1
 
 
-def test_a_request_does_not_leave_after_the_local_window_closes(connection: Connection, queue: Queue) -> None:
+def test_a_message_whose_client_is_gone_is_not_sent_without_regard_to_its_window(
+    connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 1)
+    execute(connection, "UPDATE mailing SET local_from = 0, local_until = 1440, local_weekdays = 127")
+    execute(connection, "DELETE FROM client")
+
+    assert queue.claim(10) == []
+
+    assert outcome(connection, 1) == ("failed", "timezone_unknown")
+
+
+def test_a_request_does_not_leave_after_the_local_window_closes(connection: Connection, open_queue: OpenQueue) -> None:
+    queue = open_queue(lease_seconds=3600.0)  # longer than the window: it must not be the lease that decides
     add_running_mailing(connection, 1)
     now = datetime.now(MOSCOW)
     minute = now.hour * 60 + now.minute
+    closes_at = min(minute + 2, 1440)
     execute(
         connection,
         "UPDATE mailing SET local_from = %s, local_until = %s, local_weekdays = 127",
         minute,
-        minute + 1,
+        closes_at,
     )
-    closes_in = 60 - now.second - now.microsecond / 1e6
+    closes_in = 60 * (closes_at - minute) - now.second - now.microsecond / 1e6
 
     asked = time.monotonic()
     [claimed] = queue.claim(10)

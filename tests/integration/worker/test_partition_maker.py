@@ -11,6 +11,7 @@ from tests.conftest import Connect
 from tests.factories import add_messages, add_running_mailing, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
+from worker.maintenance.duties import Maintenance
 from worker.maintenance.partition_maker import PartitionMaker
 from worker.queue import Queue
 
@@ -76,6 +77,14 @@ def test_one_is_made_ahead_of_the_messages_wherever_they_are(
     assert partitions(connection)[-1] == (2, 2 * WIDTH, 3 * WIDTH)
     execute(connection, "SELECT setval('message_id_seq', %s)", 2 * WIDTH)
     assert add_messages(connection, mailing_id, 1) == [2 * WIDTH + 1]
+
+
+def test_a_round_of_maintenance_makes_what_is_missing(connection: Connection, maintenance: Maintenance) -> None:
+    drop(connection, 1)
+
+    maintenance.run()
+
+    assert [number for number, *_ in partitions(connection)] == [0, 1]
 
 
 def test_a_partition_has_all_that_the_others_have(connection: Connection) -> None:

@@ -11,13 +11,25 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.delivery import UndeliveredReason
 from shared.domain.results import Result
-from tests.factories import FIRST_PHONE, add_mailing, add_running_mailing, begin_launch, execute, row, rows, value
+from shared.domain.suppressions import RecordSource, SuppressionReason, SuppressionScope
+from tests.factories import (
+    FIRST_PHONE,
+    add_gateway,
+    add_mailing,
+    add_running_mailing,
+    begin_launch,
+    execute,
+    row,
+    rows,
+    value,
+)
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.receipts import UNDELIVERED, receive, report_deliveries
 from worker.claimed_message import AttemptResult, MessageGateway
 from worker.maintenance.receipt_applier import ReceiptApplier
 from worker.queue import Queue
+from worker.suppressions import NewSuppression, suppress
 
 OPTED_OUT = replace(UNDELIVERED, reason=UndeliveredReason.OPTED_OUT, code="21610", message_id=1)
 
@@ -167,3 +179,35 @@ def test_an_opt_out_whose_number_was_erased_meanwhile_suppresses_no_number(
 
     assert value(connection, "SELECT delivery::text FROM message WHERE id = 1") == "undelivered"
     assert len(suppressions(connection)) == 1
+
+
+@pytest.mark.parametrize(
+    ("reported", "lifted"),
+    [
+        ((SuppressionScope.EVERYTHING, None), (SuppressionScope.MARKETING, None)),
+        ((SuppressionScope.GATEWAY, 1), (SuppressionScope.GATEWAY, 2)),
+    ],
+    ids=["another scope", "another gateway"],
+)
+def test_a_lift_of_another_suppression_does_not_undo_what_is_reported_late(
+    reported: tuple[SuppressionScope, int | None], lifted: tuple[SuppressionScope, int | None], connection: Connection
+) -> None:
+    add_gateway(connection, "other")
+    execute(
+        connection,
+        "INSERT INTO suppression (phone_number, scope, gateway_id, reason, source, lifted_at, lift_evidence) "
+        "VALUES (%s, %s, %s, 'opted_out', 'api', now(), '{}')",
+        FIRST_PHONE,
+        *lifted,
+    )
+    given = NewSuppression(
+        FIRST_PHONE,
+        *reported,
+        SuppressionReason.OPTED_OUT,
+        RecordSource.PROVIDER,
+        {},
+        reported_at=datetime.now(UTC) - timedelta(hours=1),
+    )
+
+    with connection.cursor() as cursor:
+        assert [one.phone_number for one in suppress(cursor, [given])] == [FIRST_PHONE]

@@ -228,6 +228,24 @@ def test_what_waits_for_a_cap_is_due_when_the_new_caps_allow_it(
         assert len(queue.claim(10)) == 1
 
 
+def test_a_request_that_another_worker_has_taken_is_left_to_it(
+    connection: Connection, connect: Connect, rescheduler: LocalWindowRescheduler
+) -> None:
+    add_waiting(connection)
+    execute(connection, SET_WINDOW, *ALL_DAY)
+    request(connection)
+    before = due_times(connection)
+    other = connect()
+    other.autocommit = False
+    with other.cursor() as cursor:
+        cursor.execute(rescheduling.TAKE_REQUEST, {"after": 0})
+
+    assert in_background(lambda: finish(rescheduler)).result(PATIENCE) == 1
+
+    assert due_times(connection) == before
+    assert value(connection, "SELECT count(*) FROM reschedule") == 1
+
+
 def test_what_a_claim_postpones_by_old_values_is_found(
     connection: Connection, connect: Connect, rescheduler: LocalWindowRescheduler
 ) -> None:

@@ -20,6 +20,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.attempt_results import answer
+from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
@@ -212,6 +213,26 @@ def test_only_what_is_launched_and_has_ended_is_locked_to_be_settled(connection:
     settling.autocommit = False
     assert len(rows(settling, LOCK_ENDED_MAILINGS)) == 1
     execute(connection, "SELECT FROM mailing FOR KEY SHARE NOWAIT")  # as who adds a message
+
+
+@pytest.mark.parametrize(("lease_seconds", "is_settled"), [(1000.0, False), (0.0, True)])
+def test_settling_that_took_long_waits_before_it_goes_on_but_no_longer_than_a_lease(
+    lease_seconds: float,
+    is_settled: bool,
+    connection: Connection,
+    open_database: OpenDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.maintenance.duties.SETTLE_SHARE", 1e-9)  # whatever it takes is long
+    monkeypatch.setattr("worker.maintenance.duties.MAX_PAUSE", 1000.0)
+    maintenance = Maintenance(open_database(), launch_chunk=1000, lease_seconds=lease_seconds)
+    maintenance.run()
+    mailing_id = add_running_mailing(connection, 1)
+    end_messages(connection, "sent")
+
+    maintenance.run()
+
+    assert (mailing(connection, mailing_id)["settled_at"] is not None) is is_settled
 
 
 def settle(connection: Connection, mailing_id: int) -> None:

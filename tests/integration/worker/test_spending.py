@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared.domain.sentences import EventDetail
+from shared.sql.spending import LOCK_DAY, LOCK_SPENDING
+from tests.conftest import Connect
 from tests.factories import add_running_mailing, execute, expire_leases, message, rows, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
-from worker.claimed_message import ClaimedMessage
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
+from worker.claimed_message import ClaimedMessage, Reservation
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
-from worker.spending import Pricing
+from worker.spending import Pricing, Stop, add, pause, reserve
 
 PRICING = Pricing(lambda text: len(text) // 70 + 1, Decimal("0.05"), "EUR")
 LIMIT = {"spending_limit": "1.00", "spending_currency": "EUR"}
@@ -206,6 +212,7 @@ def test_no_limit_is_exceeded_by_sixteen_workers_at_once(connection: Connection,
     with ThreadPoolExecutor(len(queues)) as threads:
         list(threads.map(work, queues))
 
+    attempts.extend("accepted" for _ in claim_all(queues[0]))  # what is left, as far as the limits allow
     costly = [name for name in attempts if name != "refused"]
     assert spent_today(connection) == Decimal("0.05") * len(costly) <= Decimal("3.05")
     by_mailing = rows(connection, "SELECT amount FROM spending")
@@ -232,3 +239,85 @@ def test_a_mailing_is_paused_at_its_limit_while_the_daily_limit_is_in_another_cu
 
     assert len(claimed) == 20
     assert value(connection, "SELECT status::text FROM mailing") == "paused"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_paused"),
+    [
+        ("UPDATE mailing SET text_revision = text_revision", True),
+        ("UPDATE mailing SET spending_limit = 2", False),
+        ("UPDATE mailing SET spending_limit = NULL, spending_currency = NULL", False),
+        ("UPDATE sending_rules SET daily_spending_limit = 10, spending_currency = 'EUR'", False),
+        ("UPDATE mailing SET status = 'cancelled', ended_at = now()", False),
+    ],
+    ids=["no change", "a higher limit", "no limit any more", "another daily limit", "cancelled"],
+)
+def test_a_mailing_is_paused_only_while_the_limits_are_those_that_were_reached(
+    change: str, is_paused: bool, connection: Connection
+) -> None:
+    set_daily_limit(connection, "5")
+    mailing_id = add_running_mailing(connection, 1, **LIMIT)
+    detail = EventDetail.SPENDING_LIMIT_REACHED(amount="1.00", limit="1.00", currency="EUR")
+    execute(connection, change)
+    before = value(connection, "SELECT status::text FROM mailing")
+
+    with connection.cursor() as cursor:
+        assert pause(cursor, mailing_id, Stop(detail, Decimal(1), Decimal(5))) is is_paused
+
+    assert value(connection, "SELECT status::text FROM mailing") == ("paused" if is_paused else before)
+    assert len(history(connection)) == is_paused
+
+
+def test_a_transaction_that_is_repeated_reserves_nothing_for_what_is_over_the_limit_by_then(
+    connection: Connection, priced: Queue
+) -> None:
+    add_running_mailing(connection, 1, **LIMIT)
+    [claimed] = claim_all(priced)
+    assert claimed.reserved is not None
+    execute(connection, "UPDATE mailing SET spending_limit = 0.01")
+
+    with connection.cursor() as cursor:
+        assert reserve(cursor, [claimed], "default", PRICING).over == [claimed]
+
+    assert claimed.reserved is None
+
+
+def test_a_day_is_one_of_utc_whatever_the_time_zone_of_the_session(connection: Connection) -> None:
+    set_daily_limit(connection, "1")
+    execute(connection, "BEGIN")
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):  # always one of them has another day than UTC
+        execute(connection, "SELECT set_config('timezone', %s, true)", zone)
+        execute(connection, LOCK_DAY)
+
+    assert rows(connection, "SELECT day = (now() AT TIME ZONE 'UTC')::date FROM daily_spending") == [(True,)]
+    execute(connection, "ROLLBACK")
+
+
+def lock_spending(cursor: Cursor) -> None:
+    cursor.execute(LOCK_SPENDING, {"mailings": [2, 1]})
+
+
+def add_spending(cursor: Cursor) -> None:
+    add(cursor, [(Reservation(Decimal(1), "EUR", mailing_id, None), Decimal(1)) for mailing_id in (2, 1)])
+
+
+@pytest.mark.parametrize("lock", [lock_spending, add_spending])
+def test_what_mailings_have_spent_is_locked_in_the_order_of_the_mailings(
+    lock: Callable[[Cursor], None], connection: Connection, connect: Connect
+) -> None:
+    for _ in range(2):
+        add_running_mailing(connection, 1, **LIMIT)
+    execute(connection, "INSERT INTO spending (mailing_id, currency) VALUES (1, 'EUR'), (2, 'EUR')")
+    execute(connection, "UPDATE mailing SET updated_at = now() WHERE id = 1")  # its row comes last in the table now
+    first, second = connect(), connect()
+    execute(second, "SET enable_indexscan = off; SET enable_bitmapscan = off")  # nothing but the statement sorts
+    first.autocommit = second.autocommit = False
+    execute(first, "SELECT FROM spending WHERE mailing_id = 1 FOR UPDATE")
+
+    locking = in_background(lambda: lock(second.cursor()))
+    wait_for_lock_waiter(connection)
+    execute(first, "SELECT FROM spending WHERE mailing_id = 2 FOR UPDATE NOWAIT")
+    first.commit()
+
+    locking.result(PATIENCE)
+    second.rollback()
