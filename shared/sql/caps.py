@@ -96,7 +96,7 @@ FROM unnest(%(ids)s::bigint[], %(mailings)s::bigint[], %(phones)s::bigint[]) AS 
     CROSS JOIN LATERAL (
         SELECT min(until) AS lease_ends
         FROM unnest(message_ids, claimed_until) AS counted(id, until)
-        WHERE id = ANY(%(sending)s) AND until > now() AND id <> given.id
+        WHERE id = ANY(%(sending)s) AND until > now()
     ) AS in_flight
     CROSS JOIN LATERAL ({FREES_AT}
     ) AS over

@@ -52,7 +52,7 @@ WITH given AS MATERIALIZED (
         CROSS JOIN LATERAL (SELECT {effective_timezone("found.timezone")} AS effective) AS known
 )
 SELECT given.id, effective IS NOT NULL AS is_known, date_part('epoch', opens_at - now()) AS opens_in,
-    CASE WHEN opens_at <= now() THEN date_part('epoch', closes_at - now()) END AS closes_in
+    date_part('epoch', closes_at - now()) AS closes_in
 FROM (
     SELECT zone.*, CASE WHEN opens_at <= now() THEN permitted_until(now(), effective, {ARGUMENTS}) END AS closes_at
     FROM zone JOIN mailing ON mailing.id = mailing_id
