@@ -187,6 +187,25 @@ def test_a_repeat_keeps_its_place_when_the_cap_is_lowered(connection: Connection
     assert [one.message_id for one in claim_all(queue)] == [first.message_id]
 
 
+def test_a_repeat_that_has_fallen_out_of_one_period_does_not_wait_for_its_own_place_in_another(
+    connection: Connection, queue: Queue
+) -> None:
+    add_cap(connection, 1, 1)
+    add_cap(connection, 2, 7 * DAY)
+    add_mailings(connection, 1, ends_in=30 * 86_400)
+    [first] = claim_all(queue)
+    queue.record([answer(first, "ambiguous")])
+    execute(connection, "UPDATE message SET due_at = now() + interval '1 day'")
+    fall_out(connection, 2)
+    add_mailings(connection, 1)
+    accept(queue, claim_all(queue))
+    execute(connection, "UPDATE message SET due_at = now() WHERE id = %s", first.message_id)
+
+    assert claim_all(queue) == []
+
+    assert message(connection, first.message_id)["due_at"] < datetime.now(UTC) + timedelta(hours=1, minutes=1)
+
+
 def test_a_claim_drops_what_has_fallen_out_of_every_period(connection: Connection, queue: Queue) -> None:
     add_cap(connection, 1)
     add_mailings(connection, 1)
@@ -254,6 +273,43 @@ def test_behind_a_message_in_flight_another_waits_no_longer_than_its_lease(
     queue.record([answer(claimed, "refused for good")])
     execute(connection, "UPDATE message SET due_at = now() WHERE id = 2")
     assert len(claim_all(queue)) == 1
+
+
+def test_of_one_claim_what_is_over_the_cap_waits_no_longer_than_its_lease(connection: Connection, queue: Queue) -> None:
+    add_cap(connection, 1)
+    add_mailings(connection, 1)
+    [refused] = claim_all(queue)
+    queue.record([answer(refused, "refused for good")])
+    add_mailings(connection, 2)
+
+    [claimed] = claim_all(queue)
+
+    [waiting] = {2, 3} - {claimed.message_id}
+    assert message(connection, waiting)["due_at"] == value(connection, "SELECT claimed_until[1] FROM number_usage")
+
+
+def test_what_is_over_a_cap_that_has_just_been_removed_is_decided_again_at_once(connection: Connection) -> None:
+    add_mailings(connection, 1)
+    execute(connection, "INSERT INTO number_usage VALUES (%s, ARRAY[1000000], ARRAY[now()])", NUMBER)
+
+    with connection.cursor() as cursor:
+        cursor.execute(caps.READ_WAITS, {"ids": [1], "mailings": [1], "phones": [NUMBER], "sending": [1]})
+        assert cursor.fetchall() == [(1, "wait", 0.0)]
+
+
+def test_behind_a_message_whose_lease_has_ended_another_waits_until_its_place_is_free(
+    connection: Connection, queue: Queue
+) -> None:
+    add_cap(connection, 1)
+    add_mailings(connection, 1)
+    assert len(claim_all(queue)) == 1
+    fall_out(connection, 1)  # its lease as well, which nobody has reclaimed yet
+    add_mailings(connection, 1, ends_in=3 * 86_400)
+
+    assert claim_all(queue) == []
+
+    frees_at = value(connection, "SELECT claimed_until[1] FROM number_usage") + timedelta(hours=DAY)
+    assert abs(message(connection, 2)["due_at"] - frees_at) < timedelta(seconds=1)
 
 
 def test_no_period_has_more_than_the_cap_however_many_claim_at_once(

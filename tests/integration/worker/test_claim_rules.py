@@ -129,6 +129,24 @@ def test_a_suppression_leaves_a_message_alone_that_is_being_claimed(
     assert outcome(connection, 1) == ("sending", None)
 
 
+def test_a_suppression_locks_messages_in_the_order_of_their_ids(connection: Connection, connect: Connect) -> None:
+    add_running_mailing(connection, 2)
+    execute(connection, "UPDATE message SET phone_number = %s", FIRST_PHONE + 1)
+    execute(connection, "UPDATE message SET reason_code = NULL WHERE id = 1")  # its row comes last in the table now
+    holder, editor = connect(), connect()
+    holder.autocommit = False
+    execute(editor, "SET enable_indexscan = off; SET enable_bitmapscan = off")  # nothing but the statement sorts
+    execute(holder, "SELECT FROM message WHERE id = 1 FOR UPDATE")
+
+    suppressing = in_background(lambda: suppress(editor, FIRST_PHONE + 1))
+    wait_for_lock_waiter(connection)
+    execute(holder, "SELECT FROM message WHERE id = 2 FOR UPDATE NOWAIT")
+    holder.commit()
+
+    suppressing.result(PATIENCE)
+    assert outcome(connection, 1) == outcome(connection, 2) == ("cancelled", "suppressed")
+
+
 def test_a_suppression_at_another_gateway_forbids_nothing(connection: Connection, queue: Queue) -> None:
     other = add_gateway(connection, "other")
     add_running_mailing(connection, 1)
@@ -137,13 +155,15 @@ def test_a_suppression_at_another_gateway_forbids_nothing(connection: Connection
     assert len(queue.claim(10)) == 1
 
 
-def test_a_suppressed_message_in_doubt_ends_as_unknown(connection: Connection, queue: Queue) -> None:
+def test_a_suppressed_message_in_doubt_ends_as_unknown(connection: Connection) -> None:
     add_running_mailing(connection, 1)
     execute(connection, "UPDATE message SET in_doubt = true, attempts = 1, gateway_id = 1")
+    execute(connection, "UPDATE message SET reason_code = 'throttled', reason_params = '{}'")
 
     suppress(connection, FIRST_PHONE + 1)
 
     assert outcome(connection, 1) == ("unknown", "suppressed")
+    assert message(connection, 1)["reason_params"] is None
 
 
 def test_a_launch_ends_the_messages_of_suppressed_numbers_at_once(

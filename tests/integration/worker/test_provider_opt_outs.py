@@ -211,3 +211,21 @@ def test_a_lift_of_another_suppression_does_not_undo_what_is_reported_late(
 
     with connection.cursor() as cursor:
         assert [one.phone_number for one in suppress(cursor, [given])] == [FIRST_PHONE]
+
+
+def test_suppressions_of_one_number_are_all_recorded_and_each_once(connection: Connection) -> None:
+    scopes = [
+        (SuppressionScope.EVERYTHING, None),
+        (SuppressionScope.MARKETING, None),
+        (SuppressionScope.GATEWAY, 1),
+        (SuppressionScope.GATEWAY, add_gateway(connection, "other")),
+    ]
+    given = [
+        NewSuppression(FIRST_PHONE, *scope, SuppressionReason.OPTED_OUT, RecordSource.PROVIDER, {}) for scope in scopes
+    ]
+
+    with connection.cursor() as cursor:
+        suppress(cursor, given + given)
+
+    found = rows(connection, "SELECT scope::text, gateway_id FROM suppression")
+    assert sorted(found, key=str) == sorted(((scope.value, gateway_id) for scope, gateway_id in scopes), key=str)

@@ -78,7 +78,7 @@ def rescheduler(open_database: OpenDatabase) -> LocalWindowRescheduler:
 def test_each_message_is_due_when_its_window_opens_after_the_change(
     connection: Connection, rescheduler: LocalWindowRescheduler, queue: Queue
 ) -> None:
-    window = add_waiting(connection, 9)
+    window = add_waiting(connection, 10)
     execute(connection, "UPDATE client SET timezone = 'Asia/Tokyo' WHERE id = 1")
     execute(connection, "UPDATE client SET timezone = 'Nowhere' WHERE id = 2")
     execute(connection, "UPDATE message SET due_at = now() + interval '1 hour', reason_code = 'throttled' WHERE id = 3")
@@ -134,6 +134,20 @@ def test_new_holidays_put_off_what_waits(connection: Connection, maintenance: Ma
     maintenance.run()
 
     assert due_times(connection) == [opens + timedelta(days=1)]
+
+
+def test_a_request_for_all_is_for_mailings_with_a_window_that_run_or_are_about_to_start(connection: Connection) -> None:
+    add_waiting(connection)
+    for starts_in in (30.0, 3600.0):
+        add_mailing(connection, starts_in=starts_in, ends_in=86_400, local_from=0, local_until=1440, local_weekdays=127)
+    add_running_mailing(connection)
+    add_waiting(connection)
+    execute(connection, "UPDATE mailing SET settled_at = now(), status = 'finished', ended_at = now() WHERE id = 5")
+    execute(connection, "UPDATE mailing SET local_from = NULL, local_until = NULL, local_weekdays = NULL WHERE id = 4")
+
+    execute(connection, rescheduling.REQUEST_FOR_ALL)
+
+    assert rows(connection, "SELECT mailing_id FROM reschedule ORDER BY 1") == [(1,), (2,)]
 
 
 def test_a_request_lasts_until_the_launch_has_added_all_messages(
@@ -226,6 +240,18 @@ def test_what_waits_for_a_cap_is_due_when_the_new_caps_allow_it(
         assert queue.claim(10) == []
     else:
         assert len(queue.claim(10)) == 1
+
+
+def test_a_request_for_a_mailing_that_is_settled_ends_without_reading_its_messages(
+    connection: Connection, rescheduler: LocalWindowRescheduler
+) -> None:
+    add_waiting(connection, 9)
+    request(connection)
+    execute(connection, "UPDATE mailing SET settled_at = now(), status = 'finished', ended_at = now()")
+
+    assert finish(rescheduler) == 1
+
+    assert value(connection, "SELECT count(*) FROM reschedule") == 0
 
 
 def test_a_request_that_another_worker_has_taken_is_left_to_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -149,6 +150,20 @@ def test_a_released_message_returns_its_cost_once(connection: Connection, priced
     assert spent(connection) == Decimal("0.05")
 
 
+def test_a_release_that_is_repeated_after_another_claim_returns_nothing_more(
+    connection: Connection, priced: Queue, open_queue: OpenQueue
+) -> None:
+    add_running_mailing(connection, 1, **LIMIT)
+    released = claim_all(priced)
+    priced.release(released)
+    claimed = claim_all(open_queue("right", pricing=PRICING))
+    assert [one.number for one in claimed] == [one.number for one in released]
+
+    priced.release(released)
+
+    assert spent(connection) == Decimal("0.05")
+
+
 def test_what_a_worker_that_died_has_reserved_stays_and_its_repeat_counts_again(
     connection: Connection, priced: Queue
 ) -> None:
@@ -182,7 +197,7 @@ def test_without_a_price_in_the_currency_of_a_limit_nothing_is_sent(
     open_queue: OpenQueue,
 ) -> None:
     if daily:
-        set_daily_limit(connection, "100", daily)
+        set_daily_limit(connection, "0.01", daily)  # less than a message costs, if it were in the same currency
     given = {"spending_limit": "100", "spending_currency": limit} if limit else {}
     add_running_mailing(connection, 1, **given)
 
@@ -268,6 +283,21 @@ def test_a_mailing_is_paused_only_while_the_limits_are_those_that_were_reached(
     assert len(history(connection)) == is_paused
 
 
+def test_a_pause_at_a_limit_waits_for_a_claim_of_the_mailing(connection: Connection, connect: Connect) -> None:
+    mailing_id = add_running_mailing(connection, 1, **LIMIT)
+    detail = EventDetail.SPENDING_LIMIT_REACHED(amount="1.00", limit="1.00", currency="EUR")
+    claiming, pausing = connect(), connect()
+    claiming.autocommit = pausing.autocommit = False
+    execute(claiming, "SELECT pg_advisory_xact_lock_shared(%s)", mailing_id)
+
+    paused = in_background(lambda: pause(pausing.cursor(), mailing_id, Stop(detail, Decimal(1), None)))
+    wait_for_lock_waiter(connection)
+    claiming.commit()
+
+    assert paused.result(PATIENCE) is True
+    pausing.rollback()
+
+
 def test_a_transaction_that_is_repeated_reserves_nothing_for_what_is_over_the_limit_by_then(
     connection: Connection, priced: Queue
 ) -> None:
@@ -291,6 +321,33 @@ def test_a_day_is_one_of_utc_whatever_the_time_zone_of_the_session(connection: C
 
     assert rows(connection, "SELECT day = (now() AT TIME ZONE 'UTC')::date FROM daily_spending") == [(True,)]
     execute(connection, "ROLLBACK")
+
+
+def test_an_amount_is_added_to_its_mailing_and_day_in_its_currency_and_none_gets_negative(
+    connection: Connection,
+) -> None:
+    for _ in range(2):
+        add_running_mailing(connection, 1, **LIMIT)
+    execute(
+        connection,
+        "INSERT INTO spending (mailing_id, currency, amount) VALUES (1, 'EUR', 3), (1, 'RUB', 3), (2, 'EUR', 3)",
+    )
+    execute(
+        connection,
+        "INSERT INTO daily_spending (day, currency, amount) "
+        "VALUES ('2026-11-29', 'EUR', 3), ('2026-11-29', 'RUB', 3), ('2026-11-30', 'EUR', 3)",
+    )
+    reservation = Reservation(Decimal(1), "EUR", 1, date(2026, 11, 29))
+
+    with connection.cursor() as cursor:
+        add(cursor, [(reservation, Decimal(1)), (reservation, Decimal(1))])
+    by_mailing = rows(connection, "SELECT amount FROM spending ORDER BY mailing_id, currency")
+    by_day = rows(connection, "SELECT amount FROM daily_spending ORDER BY day, currency")
+    assert by_mailing == by_day == [(5,), (3,), (3,)]
+
+    with connection.cursor() as cursor:
+        add(cursor, [(reservation, Decimal(-6))])
+    assert spent(connection) == spent_today(connection) == 6
 
 
 def lock_spending(cursor: Cursor) -> None:

@@ -89,6 +89,7 @@ def test_what_is_withdrawn_stays_as_it_was_before_the_claim(connection: Connecti
     queue.release([first[1]])
     queue.record([answer(first[2], "throttled"), answer(first[3], "ambiguous"), answer(first[4], "throttled")])
     make_due(connection)
+    assert value(connection, "SELECT count(*) FROM message WHERE reason_params IS NOT NULL") == 3
     columns = "SELECT id, status::text, attempts, text_revision, text_values, in_doubt, phone_number FROM message"
     before = rows(connection, f"{columns} ORDER BY id")
     set_window(connection, closed_window())
@@ -96,6 +97,8 @@ def test_what_is_withdrawn_stays_as_it_was_before_the_claim(connection: Connecti
     assert queue.claim(10) == []
 
     assert rows(connection, f"{columns} ORDER BY id") == before
+    reasons = rows(connection, "SELECT DISTINCT reason_code, reason_params FROM message")
+    assert reasons == [("outside_local_window", None)]
     assert value(connection, "SELECT count(*) FROM claim") == 0
     assert broken_rules(connection) == {}
     suppress(connection, FIRST_PHONE + 2)
