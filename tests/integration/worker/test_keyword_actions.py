@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.gateways.base import InboundPart
 from tests.conftest import Connect
-from tests.factories import add_clients, add_running_mailing, execute, message_counts, rows, value
+from tests.factories import add_clients, add_gateway, add_running_mailing, execute, message_counts, rows, value
 from tests.inbound import WRITER, forward, let_come_earlier
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
@@ -165,13 +165,17 @@ def test_keywords_of_one_batch_act_in_the_order_in_which_they_came(
     is_suppressed: bool,
     recorded: int,
     answered: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     add_clients(connection, 1)
 
     write(connection, assembler, *texts)
 
     assert bool(in_force(connection)) is is_suppressed
     assert value(connection, "SELECT count(*) FROM suppression") == recorded
+    [event] = [vars(record) for record in caplog.records if record.message == "keywords.applied"]
+    assert (event["suppressed"], event["lifted"]) == (recorded, recorded - len(in_force(connection)))
     assert sorted(mark for mark, _, _ in replies(connection)) == answered
 
 
@@ -190,6 +194,58 @@ def test_the_providers_clock_orders_what_came_in_another_order(
     assert len(in_force(connection)) == 1
     write(connection, assembler, "START", at=sent + timedelta(seconds=11))
     assert in_force(connection) == []
+
+
+def test_a_stop_that_comes_after_a_start_but_was_sent_before_it_is_lifted_by_it(
+    assembler: InboundAssembler, connection: Connection
+) -> None:
+    add_clients(connection, 1)
+    sent = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+    for text, seconds in (("START", 5), ("STOP", 1)):
+        at = sent + timedelta(seconds=seconds)
+        forward(connection, InboundPart(sender=str(WRITER), recipient="1001", text=text, at=at))
+
+    assembler.run()
+
+    assert in_force(connection) == []
+    assert [mark for mark, _, _ in replies(connection)] == ["replies to START"]
+
+
+def test_the_clocks_of_two_providers_are_not_compared(assembler: InboundAssembler, connection: Connection) -> None:
+    add_clients(connection, 1)
+    sent = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+    for text, gateway_id, seconds in (("START", 1, 5), ("STOP", add_gateway(connection, "other"), 1)):
+        at = sent + timedelta(seconds=seconds)
+        part_of_one = InboundPart(sender=str(WRITER), recipient="1001", text=text, at=at)
+        forward(connection, part_of_one, gateway_id=gateway_id)
+
+    assembler.run()
+
+    assert len(in_force(connection)) == 1
+    assert [mark for mark, _, _ in replies(connection)] == ["replies to STOP"]
+
+
+def test_a_providers_clock_is_not_compared_with_ours(assembler: InboundAssembler, connection: Connection) -> None:
+    add_clients(connection, 1)
+    for text, at in (("STOP", datetime.now(UTC) + timedelta(hours=1)), ("START", None)):
+        forward(connection, InboundPart(sender=str(WRITER), recipient="1001", text=text, at=at))
+
+    assembler.run()
+
+    assert in_force(connection) == []
+    assert [mark for mark, _, _ in replies(connection)] == ["replies to START"]
+
+
+def test_a_start_that_changes_nothing_leaves_no_other_keyword_without_a_reply(
+    assembler: InboundAssembler, connection: Connection
+) -> None:
+    add_clients(connection, 1)
+    add = "INSERT INTO suppression (phone_number, scope, reason, source) VALUES (%s, 'everything', 'complaint', 'api')"
+    execute(connection, add, WRITER)
+
+    write(connection, assembler, "START", "HELP")
+
+    assert [mark for mark, _, _ in replies(connection)] == ["replies to HELP"]
 
 
 def test_a_start_lifts_what_the_sender_has_said_and_nothing_else(

@@ -25,7 +25,7 @@ from shared.gateways.base import SubmitResult
 from shared.version import VERSION
 from tests.acceptance.worker_process import QUICK, WorkerProcess
 from tests.database import ROOT
-from tests.factories import add_running_mailing, execute, value
+from tests.factories import add_running_mailing, execute, lease, value
 from tests.integration.api.calls import caller
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -138,6 +138,7 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
         "INSERT INTO suppression (phone_number, scope, reason, source) "
         "SELECT phone_number, 'marketing', 'opted_out', 'api' FROM message WHERE id = 1",
     )
+    lease(connection, 51, worker="dead", until="now() - interval '1 s'")
     with SandboxGateway.start(token="token") as gateway:
         gateway.faults(bodies={"refused": 0.2}, seed=1)
         worker = WorkerProcess(
@@ -154,6 +155,7 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
             refused = value(connection, "SELECT count(*) FROM attempt WHERE result = 'retriable'")
             assert scrape(port)["gonets_attempts_total", "default", "retriable"] == refused > 0
             assert scrape(port)["gonets_ruled_out_total", "default", "suppressed"] == 1
+            assert scrape(port)["gonets_leases_reclaimed_total",] == 1
         finally:
             worker.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,8 +77,9 @@ def rescheduler(open_database: OpenDatabase) -> LocalWindowRescheduler:
 
 
 def test_each_message_is_due_when_its_window_opens_after_the_change(
-    connection: Connection, rescheduler: LocalWindowRescheduler, queue: Queue
+    connection: Connection, rescheduler: LocalWindowRescheduler, queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     window = add_waiting(connection, 10)
     execute(connection, "UPDATE client SET timezone = 'Asia/Tokyo' WHERE id = 1")
     execute(connection, "UPDATE client SET timezone = 'Nowhere' WHERE id = 2")
@@ -89,6 +91,8 @@ def test_each_message_is_due_when_its_window_opens_after_the_change(
 
     assert finish(rescheduler) == 3
 
+    [event] = [vars(record) for record in caplog.records if record.message == "messages.rescheduled"]
+    assert (event["mailing_id"], event["messages"]) == (1, 2)
     after = due_times(connection)
     assert after[0] == opening(window, TOKYO)
     assert after[1] <= datetime.now(UTC)  # a claim decides about a zone that is not known
