@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from random import Random
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.factories import add_gateway, add_running_mailing, counted, execute, rows, set_path, value
+from tests.factories import add_gateway, add_running_mailing, counted, execute, expire_leases, rows, set_path, value
 from tests.gateway_accounts import gonets_adapter
-from tests.integration.worker.conftest import OpenDatabase
-from tests.raw_server import RawServer, always, response
+from tests.integration.worker.conftest import OpenDatabase, OpenQueue
+from tests.integration.worker.leases import reclaim
+from tests.raw_server import Peer, RawServer, always, response
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.attempt_decision import Retries
 from worker.attempt_recorder import AttemptRecorder
@@ -35,25 +39,43 @@ from worker.telemetry.status_reporter import StatusReporter
 RETRIES = Retries(10, base=0.01, cap=0.01)
 
 
-def test_failures_at_one_gateway_stop_its_lane_and_no_other(
-    connection: Connection, open_database: OpenDatabase
-) -> None:
+@dataclass
+class Lanes:
+    """A worker with a lane for each of its gateways."""
+
+    stop: threading.Event
+    wake: threading.Event
+    loop: WorkerLoop
+    ticks: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        ended = in_background(self.loop.run)
+        try:
+            yield
+        finally:
+            self.stop.set()
+            self.wake.set()
+            ended.result(PATIENCE)
+
+
+def open_lanes(open_database: OpenDatabase, ids: Mapping[str, int], servers: Mapping[str, RawServer]) -> Lanes:
+    """A worker that sends for these gateways, which listen at these servers."""
     stop, wake, metrics = threading.Event(), threading.Event(), Metrics("w")
     database, maintenance_database, token = open_database(), open_database(), Token("token")
-    ids = {name: add_gateway(connection, name) for name in ("refusing", "accepting")}
-    set_path(connection, ids["refusing"], ids["accepting"])
-    open_claims = OpenClaims()
+    open_claims, ticks = OpenClaims(), list[float]()
 
-    def lane(name: str, url: str) -> Lane:
+    def lane(name: str) -> Lane:
         gateway = MessageGateway(name)
-        client = GatewayClient(url, gonets_adapter(token), connect_timeout=5, timeout=5, retry_after_cap=1)
+        url = servers[name].url
+        client = GatewayClient(url, gonets_adapter(token), connect_timeout=5, timeout=PATIENCE, retry_after_cap=1)
         return Lane(
             gateway=gateway,
             queue=Queue(
                 database,
                 worker="w",
-                lease_seconds=60,
-                request_timeout=5,
+                lease_seconds=2 * PATIENCE,
+                request_timeout=PATIENCE,
                 retries=RETRIES,
                 random=Random(1),
                 gateway=gateway,
@@ -65,45 +87,93 @@ def test_failures_at_one_gateway_stop_its_lane_and_no_other(
             token=token,
         )
 
+    lanes = {name: lane(name) for name in servers}
+    loop = WorkerLoop(
+        database=database,
+        lanes=LaneSet(database, lambda gateway: lanes.get(gateway.name)),
+        maintenance=MaintenanceThread(
+            database=maintenance_database,
+            lease_reclaimer=LeaseReclaimer(
+                maintenance_database,
+                AttemptRecorder(lease_seconds=2 * PATIENCE, retries=RETRIES, random=Random(1)),
+                lease_seconds=2 * PATIENCE,
+            ),
+            maintenance=Maintenance(maintenance_database, launch_chunk=100),
+            stop=stop,
+            on_work_found=wake.set,
+            metrics=metrics,
+            poll_seconds=0.1,
+        ),
+        reporter=StatusReporter(database, "w"),
+        metrics=metrics,
+        stop=stop,
+        wake=wake,
+        poll_seconds=0.1,
+        stop_seconds=5,
+        heartbeat=lambda: ticks.append(time.monotonic()),
+    )
+    return Lanes(stop, wake, loop, ticks)
+
+
+def test_failures_at_one_gateway_stop_its_lane_and_no_other(
+    connection: Connection, open_database: OpenDatabase
+) -> None:
+    ids = {name: add_gateway(connection, name) for name in ("refusing", "accepting")}
+    set_path(connection, ids["refusing"], ids["accepting"])
+
     with ExitStack() as stack:
         refusing = stack.enter_context(RawServer(always(response("401 Unauthorized", b""))))
         accepting = stack.enter_context(RawServer(always(response())))
-        lanes = {"refusing": lane("refusing", refusing.url), "accepting": lane("accepting", accepting.url)}
-        loop = WorkerLoop(
-            database=database,
-            lanes=LaneSet(database, lambda gateway: lanes.get(gateway.name)),
-            maintenance=MaintenanceThread(
-                database=maintenance_database,
-                lease_reclaimer=LeaseReclaimer(
-                    maintenance_database,
-                    AttemptRecorder(lease_seconds=60, retries=RETRIES, random=Random(1)),
-                    lease_seconds=60,
-                ),
-                maintenance=Maintenance(maintenance_database, launch_chunk=100),
-                stop=stop,
-                on_work_found=wake.set,
-                metrics=metrics,
-                poll_seconds=0.1,
-            ),
-            reporter=StatusReporter(database, "w"),
-            metrics=metrics,
-            stop=stop,
-            wake=wake,
-            poll_seconds=0.1,
-            stop_seconds=5,
-            heartbeat=lambda: None,
-        )
-        running = in_background(loop.run)
+        lanes = open_lanes(open_database, ids, {"refusing": refusing, "accepting": accepting})
+        stack.enter_context(lanes.running())
         mailing_id = add_running_mailing(connection, 50)
         eventually(lambda: counted(connection, mailing_id) == {"sent": 50})
-        stop.set()
-        wake.set()
-        running.result(PATIENCE)
 
     by_gateway = dict(rows(connection, "SELECT gateway, array_agg(DISTINCT result::text) FROM attempt GROUP BY 1"))
     assert by_gateway == {"refusing": ["misconfigured"], "accepting": ["accepted"]}
+    reported = "SELECT sum(accepted) FILTER (WHERE gateway = 'accepting'), sum(misconfigured) > 0 FROM worker_report"
+    assert rows(connection, reported) == [(50, True)]
     states = "SELECT gateway, gateway_state FROM worker_report WHERE stopped ORDER BY gateway"
     assert rows(connection, states) == [("accepting", "ok"), ("refusing", "misconfigured")]
+
+
+def test_while_one_lane_sends_a_poison_message_the_others_claim_nothing(
+    connection: Connection, open_database: OpenDatabase, open_queue: OpenQueue
+) -> None:
+    let_go = threading.Event()
+
+    def answer_late(peer: Peer) -> None:
+        while peer.read_request():
+            let_go.wait(PATIENCE)
+            peer.send(response())
+
+    other = add_gateway(connection, "other")
+    poison = add_running_mailing(connection, 1)
+    queue = open_queue()
+    for _ in range(2):
+        assert queue.claim(1)
+        expire_leases(connection)
+        reclaim(queue)
+
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(RawServer(serve))
+            for name, serve in (("default", answer_late), ("other", always(response())))
+        }
+        lanes = open_lanes(open_database, {"default": 1, "other": other}, servers)
+        stack.enter_context(lanes.running())
+        stack.callback(let_go.set)
+        eventually(lambda: servers["default"].requests)
+        set_path(connection, other)
+        mailing_id = add_running_mailing(connection, 3)
+        ticks = len(lanes.ticks)
+        eventually(lambda: len(lanes.ticks) > ticks + 10)
+
+        assert counted(connection, mailing_id) == {"pending": 3}
+
+        let_go.set()
+        eventually(lambda: counted(connection, mailing_id) == {"sent": 3})
+        assert counted(connection, poison) == {"sent": 1}
 
 
 def test_each_gateway_has_a_rate_limit_of_its_own(connection: Connection, open_database: OpenDatabase) -> None:

@@ -183,6 +183,20 @@ def counted_in(rounds: list[bool]) -> type[Maintenance]:
     return CountedMaintenance
 
 
+def test_after_messages_were_sent_maintenance_waits_for_the_next_poll_again(
+    connection: Connection, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.maintenance.thread.ROUND_SECONDS", 0.0)
+    mailing_id = add_running_mailing(connection, 1)
+    rounds: list[bool] = []
+    run(maintenance=counted_in(rounds))
+    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    before = len(rounds)
+    time.sleep(0.3)
+
+    assert len(rounds) <= before + 3
+
+
 def test_an_idle_worker_looks_again_at_every_poll(
     connection: Connection, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.maintenance.duties import Maintenance
+from worker.maintenance.finalizer import Finalizer
 from worker.queue import Queue
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
@@ -213,6 +214,18 @@ def test_only_what_is_launched_and_has_ended_is_locked_to_be_settled(connection:
     settling.autocommit = False
     assert len(rows(settling, LOCK_ENDED_MAILINGS)) == 1
     execute(connection, "SELECT FROM mailing FOR KEY SHARE NOWAIT")  # as who adds a message
+
+
+def test_what_is_locked_as_ended_and_is_open_by_then_keeps_its_place_in_the_queue(
+    connection: Connection, open_database: OpenDatabase, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_running_mailing(connection, 1)
+    # As if a retry had been committed between the snapshot of this statement and its locks.
+    monkeypatch.setattr("shared.sql.mailings.LOCK_ENDED_MAILINGS", "SELECT id FROM mailing FOR NO KEY UPDATE")
+
+    Finalizer(open_database()).run()
+
+    assert len(queue.claim(10)) == 1
 
 
 @pytest.mark.parametrize(("lease_seconds", "is_settled"), [(1000.0, False), (0.0, True)])
