@@ -88,6 +88,7 @@ class WorkerLoop:
             # Other workers take over when the leases expire.
             log.warning("worker.stopped_without_database", extra={"in_flight": self._in_flight})
         finally:
+            self._stop.set()  # after an error too: the other threads end once it is set
             self._database.close()
             self._maintenance.join(self._stop_seconds)
             if self._polling is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -357,7 +358,7 @@ def test_a_failing_gateway_gets_no_requests_but_a_probe_of_one_message(
 
     gateway.faults()
     eventually(lambda: messages(connection, "sent") == 100)
-    assert "circuit_breaker.closed" in caplog.messages
+    assert {"attempt.failed", "circuit_breaker.closed"} <= set(caplog.messages)
 
 
 def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
@@ -496,6 +497,28 @@ def test_a_permanent_error_in_maintenance_ends_the_worker(run: Run) -> None:
     with pytest.raises(ZeroDivisionError):
         worker.ended.result(PATIENCE)
     worker.ended = in_background(lambda: None)
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_a_worker_that_loses_the_database_ends_in_order_only_if_it_is_stopping(
+    is_stopping: bool, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lose(loop: WorkerLoop) -> bool:
+        if is_stopping:
+            loop._stop.set()
+        raise psycopg2.OperationalError
+
+    monkeypatch.setattr(WorkerLoop, "tick", lose)
+    worker = run()
+
+    if is_stopping:
+        worker.ended.result(PATIENCE)
+    else:
+        with pytest.raises(psycopg2.OperationalError):
+            worker.ended.result(PATIENCE)
+        worker.ended = in_background(lambda: None)
+    assert ("worker.stopped_without_database" in caplog.messages) is is_stopping
+    assert worker.stop_asked.is_set(), "its other threads end as well"
 
 
 def test_the_claims_of_a_dead_worker_are_sent_by_another(
