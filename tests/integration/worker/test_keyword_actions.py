@@ -179,6 +179,16 @@ def test_keywords_of_one_batch_act_in_the_order_in_which_they_came(
     assert sorted(mark for mark, _, _ in replies(connection)) == answered
 
 
+def test_all_keywords_of_each_number_act_however_many_the_others_have(
+    assembler: InboundAssembler, connection: Connection
+) -> None:
+    forward(connection, InboundPart(sender=str(WRITER + 1), recipient="1001", text="STOP"))
+
+    write(connection, assembler, "STOP", "START")
+
+    assert [number for number, *_ in in_force(connection)] == [WRITER + 1]
+
+
 def test_the_providers_clock_orders_what_came_in_another_order(
     assembler: InboundAssembler, connection: Connection
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
+import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_gateway, add_running_mailing, counted, execute, expire_leases, rows, set_path, value
@@ -45,8 +46,9 @@ class Lanes:
 
     stop: threading.Event
     wake: threading.Event
+    lanes: LaneSet
     loop: WorkerLoop
-    ticks: list[float] = field(default_factory=list)
+    ticks: list[float]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -87,10 +89,11 @@ def open_lanes(open_database: OpenDatabase, ids: Mapping[str, int], servers: Map
             token=token,
         )
 
-    lanes = {name: lane(name) for name in servers}
+    opened = {name: lane(name) for name in servers}
+    lanes = LaneSet(database, lambda gateway: opened.get(gateway.name))
     loop = WorkerLoop(
         database=database,
-        lanes=LaneSet(database, lambda gateway: lanes.get(gateway.name)),
+        lanes=lanes,
         maintenance=MaintenanceThread(
             database=maintenance_database,
             lease_reclaimer=LeaseReclaimer(
@@ -112,7 +115,7 @@ def open_lanes(open_database: OpenDatabase, ids: Mapping[str, int], servers: Map
         stop_seconds=5,
         heartbeat=lambda: ticks.append(time.monotonic()),
     )
-    return Lanes(stop, wake, loop, ticks)
+    return Lanes(stop, wake, lanes, loop, ticks)
 
 
 def test_failures_at_one_gateway_stop_its_lane_and_no_other(
@@ -174,6 +177,60 @@ def test_while_one_lane_sends_a_poison_message_the_others_claim_nothing(
         let_go.set()
         eventually(lambda: counted(connection, mailing_id) == {"sent": 3})
         assert counted(connection, poison) == {"sent": 1}
+
+
+def test_a_lane_that_finishes_its_requests_claims_nothing_more(
+    connection: Connection, open_database: OpenDatabase
+) -> None:
+    let_go = threading.Event()
+    claims = "SELECT last_value FROM claim_id_seq"
+
+    def answer_late(peer: Peer) -> None:
+        while peer.read_request():
+            let_go.wait(PATIENCE)
+            peer.send(response())
+
+    add_running_mailing(connection, 1)
+    with ExitStack() as stack:
+        server = stack.enter_context(RawServer(answer_late))
+        lanes = open_lanes(open_database, {"default": 1}, {"default": server})
+        stack.enter_context(lanes.running())
+        stack.callback(let_go.set)
+        eventually(lambda: server.requests)
+        execute(connection, "UPDATE gateway SET paused_at = now(), revision = revision + 1")
+        eventually(lambda: not lanes.lanes.open)
+        before = value(connection, claims)
+        mailing_id = add_running_mailing(connection, 3)
+        ticks = len(lanes.ticks)
+        eventually(lambda: len(lanes.ticks) > ticks + 10)
+
+        assert lanes.lanes.in_flight == 1
+        assert value(connection, claims) == before
+        assert counted(connection, mailing_id) == {"pending": 3}
+
+
+def test_each_tick_is_for_every_lane(
+    connection: Connection, open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+
+    def note(name: str) -> Callable[..., bool]:
+        def noted(lane: Lane, *_: object) -> bool:
+            done.append((name, lane.gateway.name))
+            return True  # there may be more in this lane: the others must not wait for that
+
+        return noted
+
+    steps = ("record_results", "release_forbidden", "release_surplus", "claim_and_submit")
+    for name in steps:
+        monkeypatch.setattr(Lane, name, note(name))
+    ids = {"default": 1, "other": add_gateway(connection, "other")}
+    with RawServer(always(response())) as server:
+        lanes = open_lanes(open_database, ids, dict.fromkeys(ids, server))
+        lanes.lanes.refresh()
+        lanes.loop.tick()
+
+    assert sorted(done) == sorted((name, gateway) for name in steps for gateway in ids)
 
 
 def test_each_gateway_has_a_rate_limit_of_its_own(connection: Connection, open_database: OpenDatabase) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -37,8 +39,9 @@ def end_messages(connection: Connection, *statuses: str) -> None:
 
 
 def test_a_mailing_is_finished_when_all_its_messages_have_an_end(
-    connection: Connection, maintenance: Maintenance
+    connection: Connection, maintenance: Maintenance, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     mailings = add_running_mailing(connection, len(ENDS)), add_running_mailing(connection, 1)
     end_messages(connection, *ENDS, "sent")
 
@@ -48,6 +51,9 @@ def test_a_mailing_is_finished_when_all_its_messages_have_an_end(
         now = mailing(connection, mailing_id)
         assert now["status"] == "finished"
         assert now["ended_at"] == now["settled_at"] is not None
+    events = [vars(record) for record in caplog.records if record.message == "mailing.settled"]
+    logged = sorted((event["mailing_id"], event["status"], event["audience"]) for event in events)
+    assert logged == [(mailings[0], "finished", len(ENDS)), (mailings[1], "finished", 1)]
 
 
 @pytest.mark.parametrize("change", ["due_at = now() + interval '1 hour'", "status = 'sending', claim_id = 1"])
