@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -182,21 +183,22 @@ def test_while_one_lane_sends_a_poison_message_the_others_claim_nothing(
 def test_a_lane_that_finishes_its_requests_claims_nothing_more(
     connection: Connection, open_database: OpenDatabase
 ) -> None:
-    let_go = threading.Event()
+    numbers, let_go = itertools.count(1), threading.Event()
     claims = "SELECT last_value FROM claim_id_seq"
 
-    def answer_late(peer: Peer) -> None:
+    def answer_the_first_one_only(peer: Peer) -> None:
         while peer.read_request():
-            let_go.wait(PATIENCE)
+            if next(numbers) > 1:
+                let_go.wait(PATIENCE)
             peer.send(response())
 
-    add_running_mailing(connection, 1)
+    add_running_mailing(connection, 2)
     with ExitStack() as stack:
-        server = stack.enter_context(RawServer(answer_late))
+        server = stack.enter_context(RawServer(answer_the_first_one_only))
         lanes = open_lanes(open_database, {"default": 1}, {"default": server})
         stack.enter_context(lanes.running())
         stack.callback(let_go.set)
-        eventually(lambda: server.requests)
+        eventually(lambda: len(server.requests) == 2)
         execute(connection, "UPDATE gateway SET paused_at = now(), revision = revision + 1")
         eventually(lambda: not lanes.lanes.open)
         before = value(connection, claims)

@@ -85,3 +85,13 @@ def test_it_tells_when_there_is_an_audience_to_list(connection: Connection, open
     Maintenance(open_database(), launch_chunk=1000, on_unlisted=lambda: told.append(True)).run()
 
     assert told == [True]
+
+
+def test_duties_that_can_wait_for_a_migration_do_not_end_it(
+    maintenance: Maintenance, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("shared.sql.caps.DELETE_UNUSED", "SELECT column_of_a_later_version FROM number_usage")
+
+    maintenance.run()
+
+    assert "maintenance.not_migrated" in caplog.messages

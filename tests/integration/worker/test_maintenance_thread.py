@@ -55,3 +55,33 @@ def test_an_error_is_raised_by_the_worker_unless_it_stops_without_a_database(
             thread.raise_if_failed()
     else:
         thread.raise_if_failed()
+
+
+def test_expired_leases_do_not_keep_other_duties_waiting(open_database: OpenDatabase, open_queue: OpenQueue) -> None:
+    stop, maintained = threading.Event(), threading.Event()
+
+    class Busy(LeaseReclaimer):
+        def run(self) -> int:
+            return 1
+
+    class Noted(Maintenance):
+        def run(self) -> bool:
+            maintained.set()
+            return False
+
+    database = open_database()
+    thread = MaintenanceThread(
+        database=database,
+        lease_reclaimer=Busy(database, open_queue().recorder, lease_seconds=30.0),
+        maintenance=Noted(database, launch_chunk=100),
+        stop=stop,
+        on_work_found=lambda: None,
+        metrics=Metrics("left"),
+        poll_seconds=3600.0,
+    )
+
+    thread.start()
+
+    assert maintained.wait(PATIENCE)
+    stop.set()
+    thread.join(PATIENCE)

@@ -21,11 +21,12 @@ from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
 from shared.domain.suppressions import KeywordAction
 from shared.domain.worker_status import GatewayHealth
-from shared.gateways.base import SubmitResult
+from shared.gateways.base import InboundPart, SubmitResult
 from shared.version import VERSION
 from tests.acceptance.worker_process import QUICK, WorkerProcess
 from tests.database import ROOT
 from tests.factories import add_running_mailing, execute, lease, value
+from tests.inbound import WRITER, forward
 from tests.integration.api.calls import caller
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -139,6 +140,7 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
         "SELECT phone_number, 'marketing', 'opted_out', 'api' FROM message WHERE id = 1",
     )
     lease(connection, 51, worker="dead", until="now() - interval '1 s'")
+    forward(connection, InboundPart(sender=str(WRITER - 1), recipient="1001", text="HELP"))
     with SandboxGateway.start(token="token") as gateway:
         gateway.faults(bodies={"refused": 0.2}, seed=1)
         worker = WorkerProcess(
@@ -156,6 +158,7 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
             assert scrape(port)["gonets_attempts_total", "default", "retriable"] == refused > 0
             assert scrape(port)["gonets_ruled_out_total", "default", "suppressed"] == 1
             assert scrape(port)["gonets_leases_reclaimed_total",] == 1
+            eventually(lambda: scrape(port)["gonets_keywords_total", "help"] == 1)
         finally:
             worker.stop()
 
