@@ -277,7 +277,9 @@ def test_a_stop_finishes_what_is_in_flight_and_releases_the_rest(
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 17
 
 
-def test_a_stop_does_not_wait_longer_than_it_may(connection: Connection, gateway: SandboxGateway, run: Run) -> None:
+def test_a_stop_does_not_wait_longer_than_it_may(
+    connection: Connection, gateway: SandboxGateway, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     gateway.faults(latency=1.0)
     add_running_mailing(connection, 5)
     worker = run(concurrency=1, stop_seconds=0.2)
@@ -286,6 +288,7 @@ def test_a_stop_does_not_wait_longer_than_it_may(connection: Connection, gateway
     worker.stop()
 
     assert messages(connection, "sending") == 1
+    assert [vars(one)["messages"] for one in caplog.records if one.message == "worker.stopped_in_flight"] == [1]
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'pending' AND attempts = 0") == 4
 
 
