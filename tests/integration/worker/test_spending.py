@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import ClaimedMessage, Reservation
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
-from worker.spending import Pricing, Stop, add, pause, reserve
+from worker.spending import LimitReached, Pricing, add, pause, reserve
 
 PRICING = Pricing(lambda text: len(text) // 70 + 1, Decimal("0.05"), "EUR")
 LIMIT = {"spending_limit": "1.00", "spending_currency": "EUR"}
@@ -277,7 +277,7 @@ def test_a_mailing_is_paused_only_while_the_limits_are_those_that_were_reached(
     before = value(connection, "SELECT status::text FROM mailing")
 
     with connection.cursor() as cursor:
-        assert pause(cursor, mailing_id, Stop(detail, Decimal(1), Decimal(5))) is is_paused
+        assert pause(cursor, mailing_id, LimitReached(detail, Decimal(1), Decimal(5))) is is_paused
 
     assert value(connection, "SELECT status::text FROM mailing") == ("paused" if is_paused else before)
     assert len(history(connection)) == is_paused
@@ -290,7 +290,7 @@ def test_a_pause_at_a_limit_waits_for_a_claim_of_the_mailing(connection: Connect
     claiming.autocommit = pausing.autocommit = False
     execute(claiming, "SELECT pg_advisory_xact_lock_shared(%s)", mailing_id)
 
-    paused = in_background(lambda: pause(pausing.cursor(), mailing_id, Stop(detail, Decimal(1), None)))
+    paused = in_background(lambda: pause(pausing.cursor(), mailing_id, LimitReached(detail, Decimal(1), None)))
     wait_for_lock_waiter(connection)
     claiming.commit()
 
