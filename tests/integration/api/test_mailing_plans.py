@@ -210,7 +210,7 @@ def test_the_plan_of_a_template_that_is_filled_in_for_a_part_says_so(
     api: Caller, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_clients(connection, 5, tag="vip")
-    monkeypatch.setattr(plans, "STORED", TextLimits(texts=2, seconds=10.0))
+    monkeypatch.setattr(plans, "STORED_PLAN_LIMITS", TextLimits(texts=2, seconds=10.0))
     planned = plan_of(api, add_mailing(api, mark="vip", text=GREETING))["planned"]
     assert (planned["audience"], planned["is_exact"]) == (5, False)
 
