@@ -1,5 +1,7 @@
 """`python -m sandbox`, which is `make run`: the whole service on this machine, until Ctrl-C.
 
+sandbox/service.py starts it.
+
 Exit status: 0 after Ctrl-C (or SIGTERM, SIGHUP), 2 for a setting that is missing or wrong, 1 for a failure.
 """
 

@@ -1,4 +1,7 @@
-"""The caps on marketing messages to one number, as a claim applies them (the statements: shared/sql/caps.py)."""
+"""The caps on marketing messages to one number: which of a claim's messages are within them.
+
+What becomes of the others is decided in worker/claim_rules.py. (The statements: shared/sql/caps.py.)
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """The rate limit of each caller: one number for each in a table of fixed size, which the processes share.
 
+api/auth/authentication.py applies it to each request, and api/auth/login_pages.py to sign-ins that fail.
+
 A number is the theoretical arrival time of the caller's next request, if each took `1 / rate` seconds: the generic cell
 rate algorithm (ITU-T I.371, annex A), which is a token bucket with one number of state. The table is memory that
 gunicorn's processes share, so the limit applies to the machine exactly; each of several machines has its own. Without a

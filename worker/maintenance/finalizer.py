@@ -1,4 +1,4 @@
-"""Settling and finishing the mailings all of whose messages have ended."""
+"""Settling and finishing the mailings all of whose messages have ended (the statements: shared/sql/mailings.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ending the wait for receipts that do not come: nothing is known of those messages then. It is not a failure."""
+"""Ending the wait for receipts that do not come: those messages become `no_receipt`, which is not a failure.
+
+(The statements: shared/sql/receipts.py.)
+"""
 
 from __future__ import annotations
 
