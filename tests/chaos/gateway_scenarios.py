@@ -54,10 +54,10 @@ def gateway_lost(scenario: Scenario) -> None:
 
 
 def account_refused(scenario: Scenario) -> None:
-    """Two gateways refuse the account for a while, and none is left for a moment."""
+    """Each gateway refuses the account in its own words for a while, and none is left for a moment."""
     scenario.environment.add_gateways()
     gateways = [gateway.client for gateway in scenario.environment.gateways.values()]
-    for gateway, answer in zip(gateways, ("no_credit", "wrong_credentials", "wrong_sender"), strict=True):
+    for gateway, answer in zip(gateways, ("no_credit", "wrong_credentials", "wrong_sender", "no_credit"), strict=True):
         gateway.faults(answers={answer: 0.5}, latency=0.05, seed=7)
     scenario.start(scenario.first, scenario.second)
     scenario.add_launched(40, 1.0)
