@@ -1,14 +1,46 @@
-"""Executing the statements of shared/sql in the session's transaction."""
+"""Executing the statements of shared/sql in the session's transaction, and trying transactions again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import CursorResult
+from sqlalchemy.exc import DBAPIError
 
 from api.extensions import db
 from shared.schema import Base
+
+DEADLOCK: Final = "40P01"
+"""SQLSTATE (PostgreSQL manual, appendix A)."""
+
+CONFLICTING = frozenset({DEADLOCK, "40001", "55P03", "57014"})
+"""SQLSTATEs of conflicts with other transactions: deadlock, serialization failure, lock not available, statement
+timeout."""
+
+MAX_TRIES = 5
+"""How often a transaction is tried in all."""
+
+T = TypeVar("T")
+
+
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """The SQLSTATE of an error; None if it is not the server's."""
+    return getattr(error.orig, "pgcode", None)
+
+
+def try_again(work: Callable[[], T], is_transient: Callable[[DBAPIError], bool]) -> T:
+    """The result of `work`, which is called again after an error that is transient, MAX_TRIES times in all.
+
+    `work` is a transaction, or a savepoint: it has been rolled back when it raises.
+    """
+    for left in reversed(range(MAX_TRIES)):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not left or not is_transient(error):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def execute(statement: str, parameters: Mapping[str, Any], changes: Iterable[Base] = ()) -> CursorResult[Any]:

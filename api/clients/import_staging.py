@@ -41,8 +41,8 @@ from api.clients.import_sql import (
     REASONS,
 )
 from api.clients.row_validation import RowError, ValidRow
+from api.database import CONFLICTING, sqlstate_of, try_again
 from api.erased_numbers.reattachment import reattach
-from api.http.errors import CONFLICTING
 from shared.domain.attribute_values import MAX_BYTES
 from shared.domain.client_rules import MAX_TAGS
 from shared.domain.sentences import ErrorCode, Parameters, Sentence, code_of, sentence_of
@@ -63,8 +63,6 @@ MAX_REASON = 500
 RETRIED = (*CONFLICTING, "23505")
 """Errors after which a merging statement is tried again: conflicts with other transactions, and of two that give one
 external id or phone number to different clients, the second (unique_violation)."""
-MAX_TRIES = 5
-"""How often one merging statement is tried when it conflicts with other transactions."""
 
 
 class RejectedRow(NamedTuple):
@@ -224,14 +222,10 @@ class Staging:
             **{"phone_number": last.phone_number, "line": last.line, "limit": MERGE_BATCH},
             **{"replaces_tags": self._replaces_tags, "max_tags": MAX_TAGS, "max_attributes": MAX_BYTES},
         }
-        for left in reversed(range(MAX_TRIES)):
-            try:
-                return self._merge_once(parameters, record)
-            except DBAPIError as error:
-                is_transient = isinstance(error, ConcurrentlyAdded) or getattr(error.orig, "pgcode", None) in RETRIED
-                if not left or not is_transient:
-                    raise
-        raise AssertionError("the last try returns or raises")
+        return try_again(
+            lambda: self._merge_once(parameters, record),
+            lambda error: isinstance(error, ConcurrentlyAdded) or sqlstate_of(error) in RETRIED,
+        )
 
     def _merge_once(self, parameters: Mapping[str, object], record: Record | None) -> Merged | None:
         with self._transaction() as connection:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from api.database import try_again
 from api.erased_numbers.hashes import NumberHasher, number_hasher
 from shared.domain.sentences import ErrorCode
 from shared.errors import Conflict
@@ -26,9 +27,6 @@ many."""
 
 MAX_READ = 20_000
 """Hashes that are read at once: 10,000 numbers are compared with them in less time than it takes to look them up."""
-
-MAX_TRIES = 5
-"""How often is tried what another transaction's suppression of the same number conflicts with."""
 
 
 class _Found(NamedTuple):
@@ -77,13 +75,10 @@ def _find(connection: Connection, hasher: NumberHasher, phone_numbers: Sequence[
 
 
 def _attach(connection: Connection, found: _Found) -> None:
-    for left in reversed(range(MAX_TRIES)):
-        try:
-            with connection.begin_nested():
-                connection.exec_driver_sql(erasure.ATTACH_SUPPRESSIONS, found._asdict())
-                connection.exec_driver_sql(erasure.ATTACH_CONSENTS, found._asdict())
-        except IntegrityError:  # another transaction has recorded the same suppression meanwhile
-            if not left:
-                raise
-        else:
-            return
+    def attach() -> None:
+        with connection.begin_nested():
+            connection.exec_driver_sql(erasure.ATTACH_SUPPRESSIONS, found._asdict())
+            connection.exec_driver_sql(erasure.ATTACH_CONSENTS, found._asdict())
+
+    # Another transaction may record the same suppression meanwhile.
+    try_again(attach, lambda error: isinstance(error, IntegrityError))

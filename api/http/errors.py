@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoSuchPath
 
+from api.database import CONFLICTING, sqlstate_of
 from shared.database_errors import explain
 from shared.domain.sentences import ErrorCode, Sentence
 from shared.errors import Conflict, FieldError, GonetsError, Invalid, NotFound
@@ -40,8 +41,6 @@ CONSTRAINTS: dict[str, FieldError] = {
 RETRY_SOON, RETRY_LATER = 1, 5
 """Seconds: after two transactions in conflict, and while the database is unavailable."""
 
-# SQLSTATE (PostgreSQL manual, appendix A): deadlock, serialization failure, lock not available, statement timeout.
-CONFLICTING = frozenset({"40P01", "40001", "55P03", "57014"})
 # A standby that has not been promoted yet.
 READ_ONLY = "25006"
 
@@ -86,7 +85,7 @@ def database_error_response(error: DBAPIError) -> Response:
     if rule := broken_rule(error):
         return rule_error_response(rule)
     cause = error.orig
-    sqlstate = getattr(cause, "pgcode", None)
+    sqlstate = sqlstate_of(error)
     constraint = _constraint(error)
     if sqlstate in CONFLICTING:
         log.warning("statement.gave_up", extra={"sqlstate": sqlstate})

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from api.clock import now
+from api.database import DEADLOCK, sqlstate_of, try_again
 from api.extensions import db
 from api.opt_out.queries import LinkedMessage
 from api.suppressions.services import suppress
@@ -18,12 +19,6 @@ log = logging.getLogger(__name__)
 
 MAX_USER_AGENT = 200
 """Characters of `User-Agent` in the evidence."""
-
-DEADLOCK = "40P01"
-"""SQLSTATE (PostgreSQL manual, appendix A)."""
-
-MAX_TRIES = 5
-"""How often it is tried when deadlocks end it."""
 
 _KEPT_BITS = {4: 24, 6: 48}
 """Of the address in the evidence, by the version of IP: the network, and not the device."""
@@ -45,28 +40,21 @@ def opt_out(message: LinkedMessage, visitor: Visitor) -> None:
         "user_agent": _printable(visitor.user_agent),
         "network": _network_of(visitor.address),
     }
-    if _suppress(message.phone_number, evidence):
+    # Tried again after a deadlock with a claim of several of the number's messages: nobody may press a second time.
+    if try_again(lambda: _suppress(message.phone_number, evidence), lambda error: sqlstate_of(error) == DEADLOCK):
         log.info("opt_out.recorded", extra={"mailing_id": message.mailing_id, "message_id": message.id})
 
 
 def _suppress(phone_number: int, evidence: dict[str, Any]) -> bool:
-    """Suppresses a number. Commits. Returns whether it was not suppressed before.
-
-    It is tried again after a deadlock with a claim of several of the number's messages: nobody may press the button a
-    second time.
-    """
+    """Suppresses a number. Commits. Returns whether it was not suppressed before."""
     everything, opted_out = SuppressionScope.EVERYTHING, SuppressionReason.OPTED_OUT
-    for left in reversed(range(MAX_TRIES)):
-        try:
-            recorded = suppress(phone_number, everything, opted_out, RecordSource.LINK, evidence=evidence)
-            db.session.commit()
-        except DBAPIError as error:
-            if not left or getattr(error.orig, "pgcode", None) != DEADLOCK:
-                raise
-            db.session.rollback()
-        else:
-            return recorded.is_new
-    raise AssertionError("the last try returns or raises")
+    try:
+        recorded = suppress(phone_number, everything, opted_out, RecordSource.LINK, evidence=evidence)
+        db.session.commit()
+    except DBAPIError:
+        db.session.rollback()
+        raise
+    return recorded.is_new
 
 
 def _printable(text: str) -> str:

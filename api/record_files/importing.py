@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from flask import Request, current_app
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from api.audit.recorder import record_on
 from api.clients.csv_parser import CsvFile, read_header_as
@@ -20,8 +19,8 @@ from api.clients.import_columns import check_columns
 from api.clients.import_rows import Row
 from api.clients.import_upload import ClientsFile, open_as
 from api.clients.row_validation import RowError
+from api.database import CONFLICTING, sqlstate_of, try_again
 from api.extensions import db
-from api.http.errors import CONFLICTING
 from api.record_files.columns import RecordColumn, RecordColumns
 from api.record_files.reader import Finish, RecordReader
 from shared.domain.sentences import code_of
@@ -31,9 +30,6 @@ CHUNK = 10_000
 
 MAX_REJECTED = 1000
 """Rejected rows that are reported one by one."""
-
-MAX_TRIES = 5
-"""How often a chunk is tried when it conflicts with other transactions."""
 
 LIMIT_TIME = "SET LOCAL statement_timeout = '10min'"
 
@@ -145,16 +141,9 @@ def _records(rows: Iterable[Row], read: RecordReader, report: ImportReport) -> I
 
 
 def _add(engine: Engine, chunk: Sequence[dict[str, Any]], write: Write, report: ImportReport) -> None:
-    for left in reversed(range(MAX_TRIES)):
-        try:
-            written = _add_once(engine, chunk, write)
-        except DBAPIError as error:
-            if not left or getattr(error.orig, "pgcode", None) not in CONFLICTING:
-                raise
-        else:
-            report.added += written.added
-            report.ended += written.ended
-            return
+    written = try_again(lambda: _add_once(engine, chunk, write), lambda error: sqlstate_of(error) in CONFLICTING)
+    report.added += written.added
+    report.ended += written.ended
 
 
 def _add_once(engine: Engine, chunk: Sequence[dict[str, Any]], write: Write) -> Written:

@@ -14,7 +14,8 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.exc import OperationalError
 
-from api.clients import import_staging, importing
+from api import database
+from api.clients import importing
 from api.clients.import_options import ImportOptions
 from api.clients.import_row_reader import RowReader
 from api.clients.import_rows import Row
@@ -514,7 +515,7 @@ def test_a_statement_that_times_out_on_a_lock_is_tried_again(api: Caller, connec
 def test_a_statement_that_times_out_too_often_is_a_transient_error(
     api: Caller, connection: Connection, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_staging, "MAX_TRIES", 1)
+    monkeypatch.setattr(database, "MAX_TRIES", 1)
     add_client(api, tag="old")
     holder = connect()
     holder.autocommit = False
