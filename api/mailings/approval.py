@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.clock import CLOCK, now
-from api.mailings.services import add_history_entry
+from api.mailing_history import add_history_entry
 from api.principal import current_principal
 from shared.domain.approvals import check_approval
 from shared.schema import Mailing
@@ -14,4 +14,4 @@ def approve(mailing: Mailing) -> None:
     principal = current_principal()
     check_approval(mailing, principal.actor, now())
     mailing.approved_at, mailing.approved_by = CLOCK, principal.name
-    add_history_entry(mailing, "approve")
+    add_history_entry(mailing.id, "approve")

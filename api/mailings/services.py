@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -15,12 +15,13 @@ from api.clock import CLOCK, now
 from api.database import execute
 from api.extensions import db
 from api.holiday_calendars.queries import check_calendar
+from api.mailing_history import add_history_entry
 from api.mailings.audiences import check_segments, tree_of
 from api.mailings.plans import plan_mailing
 from api.mailings.texts import copy_text, present_text, write_text
 from api.message_routes.queries import route_name
 from api.message_routes.services import route_id_of
-from api.principal import actor_of_caller, name_of_caller
+from api.principal import actor_of_caller
 from api.statistics.queries import unfinished_mailings
 from api.templates.queries import SavedText
 from shared.domain.approvals import check_is_approved
@@ -35,11 +36,11 @@ from shared.domain.mailing_rules import (
     check_retry,
     status_after,
 )
-from shared.domain.sentences import ErrorCode, EventDetail, Sentence
+from shared.domain.sentences import ErrorCode, EventDetail
 from shared.domain.statuses import MailingStatus, MessageStatus
-from shared.domain.transitions import MailingCause, MessageCause, mailing_destinations, message_sources
+from shared.domain.transitions import MessageCause, message_sources
 from shared.errors import Conflict, NotFound
-from shared.schema import Client, Mailing, MailingEvent, MailingText, Message, MessageUnsent, SendingRules
+from shared.schema import Client, Mailing, MailingText, Message, MessageUnsent, SendingRules
 from shared.sql import mailings, messages, queue, rescheduling
 
 RETRY_LIMIT = 50_000
@@ -171,7 +172,7 @@ def change_mailing(
         if name not in ("text", "route", *SEGMENTS):
             setattr(mailing, name, getattr(after, name))
     mailing.updated_at, mailing.edited_by = CLOCK, actor_of_caller()
-    add_history_entry(mailing, "edit", changes=changes)
+    add_history_entry(mailing.id, "edit", changes=changes)
     if set(WINDOW_FIELDS).intersection(changed) and mailing.launch_began:
         execute(rescheduling.REQUEST_FOR_MAILING, {"mailing_id": mailing.id})
     if mailing.approved_at is not None:
@@ -182,13 +183,9 @@ def change_mailing(
 
 def _take_approval_back(mailing: Mailing) -> None:
     """Takes the approval of a locked mailing back. If it runs, it is paused: nothing is sent that was not approved."""
-    if mailing.status is MailingStatus.RUNNING:
-        paused = mailing_destinations(mailing.status, MailingCause.APPROVAL_TAKEN_BACK)
-        mailing.status = next(iter(paused))
-        mailing.approved_at = mailing.approved_by = None
-        add_history_entry(mailing, "pause", EventDetail.APPROVAL_TAKEN_BACK())
-    else:
-        mailing.approved_at = mailing.approved_by = None
+    given = {"ids": [mailing.id], "actor": actor_of_caller()}
+    if execute(mailings.TAKE_APPROVALS_BACK, given, changes=[mailing]).one().was_running:
+        add_history_entry(mailing.id, "pause", EventDetail.APPROVAL_TAKEN_BACK())
 
 
 def remove_mailing(mailing: Mailing) -> None:
@@ -198,19 +195,7 @@ def remove_mailing(mailing: Mailing) -> None:
         db.session.expunge(mailing)
         return
     execute(mailings.HIDE_MAILING, {"mailing_id": mailing.id}, changes=[mailing])
-    add_history_entry(mailing, "remove")
-
-
-def add_history_entry(
-    mailing: Mailing, action: str, detail: Sentence | None = None, changes: Mapping[str, Any] | None = None
-) -> None:
-    """Adds an entry by the current principal to a mailing's history. `changes` are those of an edit."""
-    entry = MailingEvent(mailing_id=mailing.id, action=action, actor_name=name_of_caller())
-    if detail is not None:
-        entry.detail, entry.detail_code, entry.detail_params = str(detail), str(detail.code), dict(detail.parameters)
-    entry.changes = dict(changes) if changes else None
-    db.session.add(entry)
-    db.session.flush()
+    add_history_entry(mailing.id, "remove")
 
 
 def apply_action(mailing_id: int, action: Action) -> None:
@@ -223,7 +208,7 @@ def apply_action(mailing_id: int, action: Action) -> None:
     if status is MailingStatus.RUNNING:
         check_is_approved(mailing)
     execute(mailings.SET_STATUS, {"mailing_id": mailing_id, "status": status.value}, changes=[mailing])
-    add_history_entry(mailing, action.value)
+    add_history_entry(mailing.id, action.value)
 
 
 def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
@@ -238,7 +223,7 @@ def retry(mailing_id: int, status: MessageStatus) -> RetryResult:
     retried = _make_pending(ids[:RETRY_LIMIT], status)
     if retried:
         _run_again(mailing)
-        add_history_entry(mailing, "retry", EventDetail.RETRIED(count=retried, status=status.value))
+        add_history_entry(mailing.id, "retry", EventDetail.RETRIED(count=retried, status=status.value))
     else:
         nothing_changed()
     return RetryResult(retried, more=len(ids) > RETRY_LIMIT)
@@ -262,7 +247,7 @@ def resolve(message_id: int, resolution: Resolution) -> None:
         execute(messages.RESOLVE_AS_ARRIVED, {"id": message_id}, changes=[message])
     else:
         execute(messages.RESOLVE_AS_NOT_ARRIVED, {"id": message_id}, changes=[message])
-    add_history_entry(mailing, "resolve", EventDetail.RESOLVED(message=message_id, outcome=resolution.value))
+    add_history_entry(mailing.id, "resolve", EventDetail.RESOLVED(message=message_id, outcome=resolution.value))
 
 
 def check_resend(mailing: Mailing, client_id: int | None, phone_number: int, now: datetime) -> None:
@@ -312,7 +297,7 @@ def reopen_unfinished() -> Sequence[int]:
         else:
             _run_again(mailing)
         execute(queue.QUEUE_AGAIN, {"mailing_id": mailing_id})
-        add_history_entry(mailing, "reopen", EventDetail.REOPENED())
+        add_history_entry(mailing.id, "reopen", EventDetail.REOPENED())
         reopened.append(mailing_id)
     return sorted(reopened)
 

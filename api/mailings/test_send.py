@@ -17,7 +17,8 @@ from api.database import execute
 from api.extensions import db
 from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
 from api.http.schemas import RequestSchema
-from api.mailings.services import add_history_entry, add_mailing, lock_mailing
+from api.mailing_history import add_history_entry
+from api.mailings.services import add_mailing, lock_mailing
 from api.mailings.texts import present_text
 from shared.domain.mailing_rules import MailingFields
 from shared.domain.sentences import ErrorCode, EventDetail
@@ -50,7 +51,7 @@ def send_test_message(mailing_id: int, phone_number: int) -> int:
     """Adds the test, launched, and returns its id. Raises NotFound, and Conflict for a number that no client has."""
     mailing, fields = lock_mailing(mailing_id)
     test = add_test(f"test of mailing {mailing_id}", phone_number, fields, copied=present_text(mailing))
-    add_history_entry(mailing, "test", EventDetail.TESTED(mailing=test.mailing_id))
+    add_history_entry(mailing_id, "test", EventDetail.TESTED(mailing=test.mailing_id))
     return test.mailing_id
 
 

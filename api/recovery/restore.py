@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, select, text
 
 from api.database import execute
 from api.extensions import db
-from api.mailings.services import add_history_entry
+from api.mailing_history import add_history_entry
 from shared.domain.mailing_rules import Action
 from shared.domain.reasons import ReasonCode
 from shared.domain.sentences import EventDetail
@@ -52,7 +52,7 @@ def pause_mailings() -> list[int]:
     """
     paused = sorted(row.id for row in execute(restore.PAUSE_MAILINGS, {}))
     for mailing_id in paused:
-        add_history_entry(db.session.get_one(Mailing, mailing_id), Action.PAUSE.value, EventDetail.RESTORED())
+        add_history_entry(mailing_id, Action.PAUSE.value, EventDetail.RESTORED())
     return paused
 
 

@@ -10,11 +10,12 @@ from api.audit.recorder import name_object, nothing_changed, record_changes
 from api.clock import CLOCK
 from api.database import execute
 from api.extensions import db
-from api.principal import actor_of_caller, name_of_caller
+from api.mailing_history import add_history_entry
+from api.principal import actor_of_caller
 from api.segments.checks import Checked
-from shared.domain.sentences import ErrorCode, EventDetail, Sentence
+from shared.domain.sentences import ErrorCode, EventDetail
 from shared.errors import Conflict, NotFound
-from shared.schema import Mailing, MailingEvent, Segment
+from shared.schema import Mailing, Segment
 from shared.sql import mailings
 
 FIELDS = ("name", "text")
@@ -85,15 +86,8 @@ def _lock_uses(segment_id: int) -> list[int]:
 def _take_approvals_back(segment: Segment) -> None:
     # Asked for again: one may have been added while this transaction waited for the segment.
     given = {"ids": _lock_uses(segment.id), "actor": actor_of_caller()}
-    by = name_of_caller()
-    for row in execute(mailings.TAKE_APPROVALS_BACK, given):
+    for row in execute(mailings.TAKE_APPROVALS_BACK, given).all():
         if row.was_approved:
-            _add_history_entry(row.id, "unapprove", EventDetail.SEGMENT_CHANGED(segment=segment.name), by)
+            add_history_entry(row.id, "unapprove", EventDetail.SEGMENT_CHANGED(segment=segment.name))
             if row.was_running:
-                _add_history_entry(row.id, "pause", EventDetail.APPROVAL_TAKEN_BACK(), by)
-    db.session.flush()
-
-
-def _add_history_entry(mailing_id: int, action: str, detail: Sentence, by: str | None) -> None:
-    codes = {"detail": str(detail), "detail_code": str(detail.code), "detail_params": dict(detail.parameters)}
-    db.session.add(MailingEvent(mailing_id=mailing_id, action=action, actor_name=by, **codes))
+                add_history_entry(row.id, "pause", EventDetail.APPROVAL_TAKEN_BACK())

@@ -240,8 +240,8 @@ ORDER BY id
 FOR UPDATE
 """
 
-# Take the approvals of these mailings back, since another person has changed whom they are sent to: their last editor.
-# One that runs is paused.
+# Take the approvals of these mailings back after a change of them, or of a segment of theirs, by `actor`. One that runs
+# is paused: nothing is sent that was not approved.
 TAKE_APPROVALS_BACK = """
 UPDATE mailing
 SET approved_at = NULL,
