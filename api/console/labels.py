@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from flask_babel import format_decimal, gettext, lazy_gettext
 
+from api.ledger_labels import LEDGER_LABELS
 from api.messages import delivery_schemas
 from api.messages import schemas as messages
 from api.workers.gateway_state import GatewayState
@@ -12,32 +13,12 @@ from shared.domain.field_types import FieldType
 from shared.domain.sentences import Sentence
 
 LABELS = {
+    **LEDGER_LABELS,
     "scheduled": lazy_gettext("scheduled"),
     "running": lazy_gettext("running"),
     "paused": lazy_gettext("paused"),
     "finished": lazy_gettext("finished"),
-    "cancelled": lazy_gettext("cancelled"),
-    "pending": lazy_gettext("pending"),
-    "sending": lazy_gettext("sending"),
-    "sent": lazy_gettext("sent"),
-    "failed": lazy_gettext("failed"),
-    "expired": lazy_gettext("expired"),
-    "unknown": lazy_gettext("unknown"),
-    "awaiting": lazy_gettext("receipt awaited"),
-    "delivered": lazy_gettext("delivered"),
-    "undelivered": lazy_gettext("not delivered"),
-    "no_receipt": lazy_gettext("no receipt"),
-    "accepted": lazy_gettext("accepted"),
-    "refused": lazy_gettext("refused"),
-    "throttled": lazy_gettext("throttled"),
-    "unreachable": lazy_gettext("unreachable"),
-    "misconfigured": lazy_gettext("misconfigured"),
-    "no_credit": lazy_gettext("no credit"),
-    "duplicate": lazy_gettext("accepted before"),
-    "retriable": lazy_gettext("refused for now"),
-    "opted_out": lazy_gettext("opted out"),
     "not_submitted": lazy_gettext("not submitted"),
-    "ambiguous": lazy_gettext("unclear response"),
     "pause": lazy_gettext("paused by a user"),
     "approve": lazy_gettext("approved"),
     "unapprove": lazy_gettext("approval taken back"),

@@ -8,6 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
+from api.ledger_labels import LEDGER_LABELS
 from api.messages.delivery_schemas import UNDELIVERED_MEANINGS
 from api.numbers.evidence_parts import Row
 from shared.domain.delivery import UndeliveredReason
@@ -17,6 +18,7 @@ Event = tuple[str, str]
 """A time, as the JSON document has it, and a sentence without its full stop."""
 
 LABELS: Mapping[str, Any] = {
+    **LEDGER_LABELS,
     "marketing": lazy_gettext("marketing"),
     "service": lazy_gettext("service messages"),
     "reply": lazy_gettext("reply"),
@@ -36,27 +38,6 @@ LABELS: Mapping[str, Any] = {
     "source link": lazy_gettext("by an opt-out link"),
     "source provider": lazy_gettext("by the provider's answer"),
     "source receipt": lazy_gettext("by the provider's receipt"),
-    "pending": lazy_gettext("pending"),
-    "sending": lazy_gettext("sending"),
-    "sent": lazy_gettext("sent"),
-    "failed": lazy_gettext("failed"),
-    "expired": lazy_gettext("expired"),
-    "cancelled": lazy_gettext("cancelled"),
-    "unknown": lazy_gettext("unknown"),
-    "awaiting": lazy_gettext("receipt awaited"),
-    "delivered": lazy_gettext("delivered"),
-    "undelivered": lazy_gettext("not delivered"),
-    "no_receipt": lazy_gettext("no receipt"),
-    "accepted": lazy_gettext("accepted"),
-    "refused": lazy_gettext("refused"),
-    "throttled": lazy_gettext("throttled"),
-    "unreachable": lazy_gettext("unreachable"),
-    "misconfigured": lazy_gettext("misconfigured"),
-    "no_credit": lazy_gettext("no credit"),
-    "duplicate": lazy_gettext("accepted before"),
-    "retriable": lazy_gettext("refused for now"),
-    "opted_out": lazy_gettext("opted out"),
-    "ambiguous": lazy_gettext("unclear response"),
     "createClient": lazy_gettext("added"),
     "updateClient": lazy_gettext("changed"),
     "deleteClient": lazy_gettext("removed"),
