@@ -79,7 +79,7 @@ class Mailing:
 
 
 class Patience:
-    """Shows progress, and does not wait for ever without any."""
+    """Shows progress, and does not wait without end if there is none."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress

@@ -150,7 +150,7 @@ class DatabaseCleaner:
         )
 
     def end_connections(self) -> None:
-        """Ends every other connection that is not idle: what waits for a lock after a failed test would wait for ever.
+        """Ends every other connection that is not idle: what waits for a lock after a failed test would never end.
 
         An idle one holds no lock, and the pool of an application goes on with it: a new one costs as much as requests.
         """

@@ -262,7 +262,7 @@ class GatewayBody(RequestSchema, GatewaySettingsSchema):
 
 
 class CallbackAddressesSchema(ResponseSchema):
-    """The addresses that a provider calls. They contain a secret: whoever knows one may report deliveries."""
+    """The addresses that a provider calls. They contain a secret: a person who knows one can report deliveries."""
 
     receipt_url = ma.fields.String(
         required=True,

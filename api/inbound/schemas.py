@@ -104,7 +104,7 @@ class InboundMessageSchema(ResponseSchema):
     read_by = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The name of whoever marked it as read.", "example": None},
+        metadata={"description": "The name of the person who marked it as read.", "example": None},
     )
     answered_at = Instant(
         required=True,

@@ -69,7 +69,7 @@ class ParallelRunner:
                 with Environment(folder, workers=2, copy_migrated=self._copy_migrated) as environment:
                     while True:
                         self._run(environment, self._waiting.get_nowait())
-            except GonetsError as error:  # there is no environment: whoever waits for a result is told
+            except GonetsError as error:  # there is no environment: those that wait for a result are told
                 while True:
                     self._results[self._waiting.get_nowait()].set_exception(error)
 

@@ -43,7 +43,7 @@ CONFIG: dict[str, Any] = {
         "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "404", "409", "412"]},
         "max_response_time": 10,
     },
-    # A key that is deleted is revoked: it can be read for ever, and says so.
+    # A key that is deleted is revoked: it can still be read, and says so.
     "operations": [
         {"include-path-regex": "^/v1/key/", "checks": {"use_after_free": {"enabled": False}}},
         # The examples of all parameters come without a body.

@@ -21,12 +21,12 @@ from worker.maintenance.failover import Failover
 from worker.maintenance.finalizer import Finalizer
 from worker.maintenance.inbound_assembler import InboundAssembler
 from worker.maintenance.launcher import Launcher
-from worker.maintenance.local_window_rescheduler import LocalWindowRescheduler
 from worker.maintenance.message_count_compactor import MessageCountCompactor
 from worker.maintenance.partition_maker import PartitionMaker
 from worker.maintenance.receipt_applier import ReceiptApplier
 from worker.maintenance.receipt_deadline import ReceiptDeadline
 from worker.maintenance.retention import Retention
+from worker.maintenance.rule_change_rescheduler import RuleChangeRescheduler
 from worker.maintenance.time_share_limiter import TimeShareLimiter
 from worker.maintenance.usage_retention import UsageRetention
 from worker.rows import fetch_all
@@ -85,7 +85,7 @@ class Maintenance:
         self._delivery_measurer = DeliveryMeasurer(database)
         self._inbound_assembler = InboundAssembler(database)
         self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
-        self._local_window_rescheduler = LocalWindowRescheduler(database)
+        self._rule_change_rescheduler = RuleChangeRescheduler(database)
         self._finalizer = Finalizer(database)
         self._message_count_compactor = MessageCountCompactor(database)
         self._retention = Retention(database, retention_days)
@@ -135,7 +135,7 @@ class Maintenance:
         waiting = self._receipt_deadline.run()
         measuring = self._delivery_measurer.run()
         assembling = self._inbound_assembler.run()
-        rescheduling = self._local_window_rescheduler.run()
+        rescheduling = self._rule_change_rescheduler.run()
         if self._budget.is_due:
             before = self._database.seconds
             self._clock_step_rescheduler.run()

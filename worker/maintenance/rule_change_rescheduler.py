@@ -36,7 +36,7 @@ class NextMessage(NamedTuple):
     is_pending: bool
 
 
-class LocalWindowRescheduler:
+class RuleChangeRescheduler:
     """Goes through the messages of mailings for which it was requested. For one thread."""
 
     def __init__(self, database: Database, chunk: int = CHUNK) -> None:

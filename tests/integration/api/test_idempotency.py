@@ -225,7 +225,7 @@ def test_answers_past_their_time_are_swept_by_who_comes_next(api: Caller, connec
     assert [key.split()[-1] for (key,) in kept] == ["new", "newer"]
 
 
-def test_nobody_waits_for_whoever_is_removing_an_old_answer(
+def test_nobody_waits_for_a_request_that_removes_an_old_answer(
     api: Caller, connection: Connection, connect: Callable[[], Connection]
 ) -> None:
     for number, key in enumerate(("held", "old")):

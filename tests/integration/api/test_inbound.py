@@ -183,7 +183,7 @@ def test_an_invalid_answer_is_refused(api: Caller, connection: Connection, body:
     assert api.post(f"{INBOUND}1/answer/", json=body).status_code == 422
 
 
-def test_an_answer_is_sent_once_whoever_repeats_it(api: Caller, app: Flask, connection: Connection) -> None:
+def test_an_answer_is_sent_once_although_it_is_repeated(api: Caller, app: Flask, connection: Connection) -> None:
     add_clients(connection, 1)
     add_inbound_message(connection)
     key = {"Idempotency-Key": "an-answer"}

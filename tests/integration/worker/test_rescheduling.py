@@ -22,7 +22,7 @@ from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
 from worker.maintenance.duties import Maintenance
-from worker.maintenance.local_window_rescheduler import LocalWindowRescheduler
+from worker.maintenance.rule_change_rescheduler import RuleChangeRescheduler
 from worker.queue import Queue
 
 MOSCOW, TOKYO = ZoneInfo("Europe/Moscow"), ZoneInfo("Asia/Tokyo")
@@ -63,7 +63,7 @@ def request(connection: Connection, mailing_id: int = 1) -> None:
     execute(connection, rescheduling.REQUEST_FOR_MAILING.replace("%(mailing_id)s", "%s"), mailing_id)
 
 
-def finish(rescheduler: LocalWindowRescheduler) -> int:
+def finish(rescheduler: RuleChangeRescheduler) -> int:
     """Runs until there is nothing to do; answers the number of rounds."""
     rounds = 1
     while rescheduler.run():
@@ -72,12 +72,12 @@ def finish(rescheduler: LocalWindowRescheduler) -> int:
 
 
 @pytest.fixture
-def rescheduler(open_database: OpenDatabase) -> LocalWindowRescheduler:
-    return LocalWindowRescheduler(open_database(), chunk=4)
+def rescheduler(open_database: OpenDatabase) -> RuleChangeRescheduler:
+    return RuleChangeRescheduler(open_database(), chunk=4)
 
 
 def test_each_message_is_due_when_its_window_opens_after_the_change(
-    connection: Connection, rescheduler: LocalWindowRescheduler, queue: Queue, caplog: pytest.LogCaptureFixture
+    connection: Connection, rescheduler: RuleChangeRescheduler, queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     window = add_waiting(connection, 10)
@@ -112,7 +112,7 @@ def test_each_message_is_due_when_its_window_opens_after_the_change(
     ids=["all day", "no window", "an earlier end"],
 )
 def test_a_window_that_is_open_or_never_opens_is_decided_at_once(
-    change: str, is_sent: bool, connection: Connection, rescheduler: LocalWindowRescheduler, queue: Queue
+    change: str, is_sent: bool, connection: Connection, rescheduler: RuleChangeRescheduler, queue: Queue
 ) -> None:
     add_waiting(connection)
     execute(connection, change)
@@ -155,7 +155,7 @@ def test_a_request_for_all_is_for_mailings_with_a_window_that_run_or_are_about_t
 
 
 def test_a_request_lasts_until_the_launch_has_added_all_messages(
-    connection: Connection, rescheduler: LocalWindowRescheduler
+    connection: Connection, rescheduler: RuleChangeRescheduler
 ) -> None:
     add_waiting(connection, 2)
     execute(connection, "UPDATE mailing SET launched_at = NULL")
@@ -170,7 +170,7 @@ def test_a_request_lasts_until_the_launch_has_added_all_messages(
 
 
 def test_several_mailings_take_turns_and_one_that_is_over_is_forgotten(
-    connection: Connection, rescheduler: LocalWindowRescheduler
+    connection: Connection, rescheduler: RuleChangeRescheduler
 ) -> None:
     for _ in range(2):
         add_waiting(connection, 5)
@@ -189,7 +189,7 @@ def test_several_mailings_take_turns_and_one_that_is_over_is_forgotten(
 
 
 def test_requests_for_mailings_that_never_start_do_not_hold_up_the_others(
-    connection: Connection, rescheduler: LocalWindowRescheduler
+    connection: Connection, rescheduler: RuleChangeRescheduler
 ) -> None:
     for _ in range(3):  # cancelled before its start
         cancelled = add_mailing(connection, local_from=0, local_until=1440, local_weekdays=127)
@@ -220,7 +220,7 @@ def test_what_waits_for_a_cap_is_due_when_the_new_caps_allow_it(
     caps: list[tuple[int, int]],
     waits: timedelta | None,
     connection: Connection,
-    rescheduler: LocalWindowRescheduler,
+    rescheduler: RuleChangeRescheduler,
     queue: Queue,
 ) -> None:
     execute(connection, "INSERT INTO message_cap (messages, period_hours) VALUES (1, 24)")
@@ -247,7 +247,7 @@ def test_what_waits_for_a_cap_is_due_when_the_new_caps_allow_it(
 
 
 def test_a_request_for_a_mailing_that_is_settled_ends_without_reading_its_messages(
-    connection: Connection, rescheduler: LocalWindowRescheduler
+    connection: Connection, rescheduler: RuleChangeRescheduler
 ) -> None:
     add_waiting(connection, 9)
     request(connection)
@@ -259,7 +259,7 @@ def test_a_request_for_a_mailing_that_is_settled_ends_without_reading_its_messag
 
 
 def test_a_request_that_another_worker_has_taken_is_left_to_it(
-    connection: Connection, connect: Connect, rescheduler: LocalWindowRescheduler
+    connection: Connection, connect: Connect, rescheduler: RuleChangeRescheduler
 ) -> None:
     add_waiting(connection)
     execute(connection, SET_WINDOW, *ALL_DAY)
@@ -277,7 +277,7 @@ def test_a_request_that_another_worker_has_taken_is_left_to_it(
 
 
 def test_what_a_claim_postpones_by_old_values_is_found(
-    connection: Connection, connect: Connect, rescheduler: LocalWindowRescheduler
+    connection: Connection, connect: Connect, rescheduler: RuleChangeRescheduler
 ) -> None:
     window = add_waiting(connection)
     opens = due_times(connection)[0]
