@@ -1,12 +1,13 @@
-"""Executing the statements of shared/sql in the session's transaction, and trying transactions again."""
+"""Executing the statements of shared/sql in the session's transaction, trying transactions again, and reading pages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, Engine, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.extensions import db
 from shared.schema import Base
@@ -53,3 +54,21 @@ def execute(statement: str, parameters: Mapping[str, Any], changes: Iterable[Bas
     for changed in changes:
         db.session.expire(changed)
     return result
+
+
+def pages_by_id(
+    engine: Engine, wanted: Select[Any], by: InstrumentedAttribute[int], size: int
+) -> Iterator[Sequence[Any]]:
+    """The rows of a query, which has the column `id`, in the order of `by`: pages of `size` rows at most.
+
+    No transaction is open between two pages, however slowly the caller reads; each page has its own snapshot.
+    """
+    last = 0
+    ordered = wanted.order_by(by).limit(size)
+    while True:
+        with engine.connect() as connection:
+            page = connection.execute(ordered.where(by > last)).all()
+        if not page:
+            return
+        yield page
+        last = page[-1].id

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from api.client_fields.queries import usable_fields
 from api.clients.schemas import SPECIFIED
+from api.database import pages_by_id
 from api.http.csv_files import CsvForm, escape_formula
 from shared.domain.attribute_values import join_list, written_text
 from shared.domain.field_types import FieldType
@@ -47,20 +48,9 @@ def clients_as_ndjson(pages: Iterable[Page]) -> Iterator[str]:
 
 
 def pages_of_clients(engine: Engine) -> Iterator[Page]:
-    """All clients by their ids.
-
-    No transaction is open between two pages, however slowly the caller reads; each page has its own snapshot.
-    """
-    last = 0
+    """All clients by their ids."""
     columns = (getattr(Client, name) for name in ("id", *SPECIFIED, *OPTIONAL, "attributes"))
-    wanted = select(*columns).order_by(Client.id).limit(PAGE)
-    while True:
-        with engine.connect() as connection:
-            page = connection.execute(wanted.where(Client.id > last)).all()
-        if not page:
-            return
-        yield page
-        last = page[-1].id
+    return pages_by_id(engine, select(*columns), Client.id, PAGE)
 
 
 def _cells(client: Any, fields: dict[str, FieldType]) -> list[Any]:

@@ -12,6 +12,7 @@ from flask import Request, current_app
 from sqlalchemy import Connection, Engine, select
 
 from api.clock import now
+from api.database import pages_by_id
 from api.erased_numbers.reattachment import reattach_recorded
 from api.gateways.queries import gateway_id_of, gateway_names
 from api.http.csv_files import CsvForm, escape_formula
@@ -141,24 +142,9 @@ def suppressions_as_csv(pages: Iterable[Sequence[Any]], names: dict[int, str], f
 
 
 def pages_in_force(engine: Engine) -> Iterator[Sequence[Any]]:
-    """All suppressions in force whose number is known, by their ids.
-
-    No transaction is open between two pages, however slowly the caller reads; each page has its own snapshot.
-    """
-    last = 0
-    wanted = (
-        select(Suppression.__table__)
-        .where(Suppression.lifted_at.is_(None), Suppression.phone_number.is_not(None))
-        .order_by(Suppression.id)
-        .limit(PAGE)
-    )
-    while True:
-        with engine.connect() as connection:
-            page = connection.execute(wanted.where(Suppression.id > last)).all()
-        if not page:
-            return
-        yield page
-        last = page[-1].id
+    """All suppressions in force whose number is known, by their ids."""
+    in_force = Suppression.lifted_at.is_(None), Suppression.phone_number.is_not(None)
+    return pages_by_id(engine, select(Suppression.__table__).where(*in_force), Suppression.id, PAGE)
 
 
 def _cells(row: Any, names: dict[int, str]) -> list[Any]:
