@@ -26,7 +26,7 @@ from tests.integration.api.calls import (
     mailing_body,
     wait_until_blocked,
 )
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 KEY = {"Idempotency-Key": "order-17"}
 
@@ -241,6 +241,12 @@ def test_nobody_waits_for_a_request_that_removes_an_old_answer(
     assert [key.split()[-1] for (key,) in kept] == ["held", "new"]
 
 
+KEYS_IN_USE = """
+SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND datname = current_database()
+"""
+
+
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_what_was_done_and_its_answer_are_written_together_or_not_at_all(
     moment: CommitMoment, proxied: Caller, proxy: FaultProxy, connection: Connection
@@ -253,6 +259,8 @@ def test_what_was_done_and_its_answer_are_written_together_or_not_at_all(
     assert proxy.cuts == 1
     done = int(moment == "after the commit")
     assert (clients(connection), value(connection, "SELECT count(*) FROM idempotency_key")) == (done, done)
+    # The server ends the transaction of a connection that was cut a moment later; until then, the key is in use.
+    eventually(lambda: not rows(connection, KEYS_IN_USE))
     again = add(proxied)
     assert (again.status_code, is_replay(again)) == (201, bool(done))
     assert clients(connection) == 1
