@@ -121,6 +121,10 @@ class ClaimedMessage:
         gateway = self.gateway
         return gateway.receipts and not str(self.phone_number).startswith(gateway.no_receipt_prefixes)
 
+    def may_begin(self, now: float) -> bool:
+        """Whether its submission may begin at that monotonic time, perhaps by connecting."""
+        return now < self.begin_by and now < self.start_by and now < self.permit.until
+
     def may_leave(self, now: float) -> bool:
         """Whether its request may leave at that monotonic time."""
         return now < self.start_by and now < self.permit.until

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pycurl
 
@@ -23,18 +23,37 @@ from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
 from worker.lanes.curl_transfer import CurlTransfer
 from worker.lanes.gateway_client import GatewayClient, Prepared
 from worker.lanes.look_up_outcomes import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
-from worker.lanes.message_sender import DepartureCheck, MessageSender, attempt, internal_error_result, may_begin
+from worker.lanes.message_sender import MessageSender, attempt, internal_error_result
 
 
-class ActiveRequest(NamedTuple):
+class ActiveRequest:
     """A request in flight."""
 
-    message: ClaimedMessage
-    transfer: CurlTransfer
-    secrets: tuple[str, ...]
-    check: DepartureCheck
-    looks_up: bool
-    """Whether it only asks about an earlier attempt."""
+    __slots__ = ("left_at", "looks_up", "message", "refused", "secrets", "transfer")
+
+    def __init__(
+        self, message: ClaimedMessage, transfer: CurlTransfer, secrets: tuple[str, ...], now: float, *, looks_up: bool
+    ) -> None:
+        """`now` is the monotonic time at which the submission begins, perhaps by connecting. `looks_up`: whether it
+        only asks about an earlier attempt.
+        """
+        self.message = message
+        self.transfer = transfer
+        self.secrets = secrets
+        self.looks_up = looks_up
+        self.left_at = now
+        """Monotonic time at which the request left; before that, at which the submission began."""
+        self.refused = False
+        """Whether the message was not allowed to leave any more: the request is not sent."""
+
+    def may_leave(self) -> bool:
+        """Whether it still may, right before the request leaves. Keeps the time."""
+        now = time.monotonic()
+        if self.message.may_leave(now):
+            self.left_at = now
+            return True
+        self.refused = True
+        return False
 
 
 MAX_ASKED = 10_000
@@ -135,7 +154,7 @@ class CurlSender(MessageSender):
                 message = waiting.popleft()
             except IndexError:  # empty, or emptied by the other thread
                 return math.inf
-            if may_begin(message, now):
+            if message.may_begin(now):
                 self._send(message, now)
             else:
                 self._return(message)
@@ -149,12 +168,12 @@ class CurlSender(MessageSender):
                 return
             request, secrets = prepared
             transfer = self._idle.pop() if self._idle else self._client.transfer()
-            check = DepartureCheck(message, now)
-            self._client.begin(transfer, request, check)
+            active = ActiveRequest(message, transfer, secrets, now, looks_up=looks_up)
+            transfer.begin(request, active.may_leave)
         except Exception as error:  # noqa: BLE001  a bug must fail one message, and not the thread for all of them
             self._end(message, internal_error_result(message, error), now)
             return
-        self._active[transfer.handle] = ActiveRequest(message, transfer, secrets, check, looks_up)
+        self._active[transfer.handle] = active
         self._multi.add_handle(transfer.handle)
 
     def _prepare(self, message: ClaimedMessage) -> tuple[Prepared | SubmitResult, bool]:
@@ -194,12 +213,13 @@ class CurlSender(MessageSender):
                 self._finish_one(handle, code)
 
     def _finish_one(self, handle: pycurl.Curl, code: int) -> None:
-        message, transfer, secrets, check, looks_up = self._active[handle]
+        active = self._active[handle]
+        message, transfer = active.message, active.transfer
         result: SubmitResult | LookUpResult | None = None
         try:
             if transfer.end(code):  # before it is removed: afterwards, its connection is not known
-                read = self._client.read_look_up if looks_up else self._client.read
-                result = read(transfer, message, secrets)
+                read = self._client.read_look_up if active.looks_up else self._client.read
+                result = read(transfer, message, active.secrets)
         except Exception as error:  # noqa: BLE001
             result = internal_error_result(message, error)
         self._multi.remove_handle(handle)
@@ -208,12 +228,12 @@ class CurlSender(MessageSender):
             return
         del self._active[handle]
         self._idle.append(transfer)
-        if check.refused:
+        if active.refused:
             self._return(message)
         elif isinstance(result, SubmitResult):
-            self._end(message, result, check.at)
+            self._end(message, result, active.left_at)
         else:
-            self._settle(message, result, check.at)
+            self._settle(message, result, active.left_at)
 
     def _settle(self, message: ClaimedMessage, result: LookUpResult, started: float) -> None:
         """Ends an attempt that asked about an earlier one, or sends the message if that is right now."""
@@ -222,7 +242,7 @@ class CurlSender(MessageSender):
             self._end(message, settled_by(result, message), started)
             return
         self._asked[message.message_id] = message.number, not_found
-        if may_begin(message, time.monotonic()):
+        if message.may_begin(time.monotonic()):
             self._send(message, time.monotonic())
             return
         # It is claimed again for its next slot of the rate limit. A look-up takes longer than a slot, so asking each

@@ -15,10 +15,9 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
-import requests
 from requests.structures import CaseInsensitiveDict
 
 BODY_LIMIT = 64 * 1024
@@ -57,6 +56,23 @@ CLOSED_AFTER_SECONDS = MAX_IDLE_SECONDS + 1.0
 
 Connections = dict[int, "Connection"]
 """Connections by their local ports."""
+
+
+class Timeouts(NamedTuple):
+    """Seconds: for the connection, TLS included, and for everything together, up to the last byte of the response."""
+
+    connect: float
+    total: float
+
+
+class HttpRequest(NamedTuple):
+    """What a transfer sends."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    """The same object for many requests: libcurl is given it only when it changes."""
+    body: bytes
 
 
 class _LentSocket(socket.socket):
@@ -103,7 +119,6 @@ class CurlTransfer:
         "_port",
         "_requests",
         "_stale",
-        "_timeouts",
         "body",
         "error",
         "handle",
@@ -115,6 +130,7 @@ class CurlTransfer:
         self,
         ca_file: str,
         proxy: str,
+        timeouts: Timeouts,
         connections: Connections,
         is_forbidden: Callable[[str], bool] | None = None,
         body_limit: int = BODY_LIMIT,
@@ -133,7 +149,6 @@ class CurlTransfer:
         self._stale = False
         self._fresh = False
         self._fields: Mapping[str, str] | None = None
-        self._timeouts: tuple[int, int] | None = None
         self.refused_address = False
         """Whether no connection was made because the address of the network is forbidden."""
         self.status: int | None = None
@@ -142,7 +157,7 @@ class CurlTransfer:
         self.error: OSError | None = None
         """Why there is no response, or only part of one."""
         self.handle = handle = pycurl.Curl()
-        for option, value in _options(ca_file, proxy, body_limit).items():
+        for option, value in _options(ca_file, proxy, timeouts, body_limit).items():
             handle.setopt(option, value)
         for option in (pycurl.CAPATH, pycurl.PROXY_CAPATH):
             handle.unsetopt(option)  # the system's authorities would be trusted in addition
@@ -175,16 +190,11 @@ class CurlTransfer:
         """The current time. To be read right after the end."""
         return datetime.now(UTC)
 
-    def begin(
-        self,
-        request: requests.PreparedRequest,
-        connect_timeout: float,
-        timeout: float,
-        may_leave: Callable[[], bool],
-    ) -> None:
-        """Prepares a request. `connect_timeout` and `timeout` (for everything together) are in seconds.
+    def begin(self, request: HttpRequest, may_leave: Callable[[], bool]) -> None:
+        """Prepares a request.
 
-        `may_leave` is called once the connection is established, right before the request leaves.
+        `may_leave` is called once the connection is established, right before the request leaves. If it returns False,
+        the request is not sent.
         """
         handle = self.handle
         self._may_leave = may_leave
@@ -194,21 +204,16 @@ class CurlTransfer:
         self.refused_address = False
         if self._fresh:
             self._connect_anew(False)
-        handle.setopt(pycurl.URL, request.url)
-        if request.method != self._method:
-            self._set_method(str(request.method))
-        if request.method != "GET":
-            handle.setopt(pycurl.POSTFIELDS, request.body)
-        if request.headers is not self._fields:
-            fields = [f"{name}: {value}" for name, value in request.headers.items() if name != "Content-Length"]
+        method, url, headers, body = request
+        handle.setopt(pycurl.URL, url)
+        if method != self._method:
+            self._set_method(method)
+        if method != "GET":
+            handle.setopt(pycurl.POSTFIELDS, body)
+        if headers is not self._fields:
+            fields = [f"{name}: {value}" for name, value in headers.items() if name != "Content-Length"]
             handle.setopt(pycurl.HTTPHEADER, [*fields, "Expect:"])  # libcurl would wait for a 100 with a long body
-            self._fields = request.headers
-        # To libcurl, 0 is no limit.
-        timeouts = max(1, int(connect_timeout * 1000)), max(1, int(timeout * 1000))
-        if timeouts != self._timeouts:
-            handle.setopt(pycurl.CONNECTTIMEOUT_MS, timeouts[0])
-            handle.setopt(pycurl.TIMEOUT_MS, timeouts[1])
-            self._timeouts = timeouts
+            self._fields = headers
 
     def end(self, code: int = pycurl.E_OK) -> bool:
         """Reads the outcome of the request; `code` is libcurl's error code.
@@ -295,8 +300,11 @@ class CurlTransfer:
         return OSError(_WORDS.get(code, f"libcurl's error {code}"))
 
 
-def _options(ca_file: str, proxy: str, body_limit: int) -> dict[int, Any]:
+def _options(ca_file: str, proxy: str, timeouts: Timeouts, body_limit: int) -> dict[int, Any]:
     return {
+        # To libcurl, 0 is no limit.
+        pycurl.CONNECTTIMEOUT_MS: max(1, int(timeouts.connect * 1000)),
+        pycurl.TIMEOUT_MS: max(1, int(timeouts.total * 1000)),
         pycurl.NOSIGNAL: 1,
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,

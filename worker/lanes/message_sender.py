@@ -93,33 +93,6 @@ class MessageSender(ABC):
         self._not_understood = self._not_understood + 1 if result.not_understood else 0
 
 
-class DepartureCheck:
-    """Checks right before a request leaves whether it still may, and keeps the time."""
-
-    __slots__ = ("_message", "at", "refused")
-
-    def __init__(self, message: ClaimedMessage, now: float) -> None:
-        """`now` is the monotonic time at which the submission begins, perhaps by connecting."""
-        self._message = message
-        self.at = now
-        """Monotonic time at which the request left; before that, at which the submission began."""
-        self.refused = False
-        """Whether the check failed: the request is not sent."""
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if self._message.may_leave(now):
-            self.at = now
-        else:
-            self.refused = True
-        return not self.refused
-
-
-def may_begin(message: ClaimedMessage, now: float) -> bool:
-    """Whether the submission of a message may begin at that monotonic time, perhaps by connecting."""
-    return now < message.begin_by and message.may_leave(now)
-
-
 def attempt(message: ClaimedMessage, result: SubmitResult, started: float) -> AttemptResult:
     """The attempt that has just ended; `started` is its monotonic start."""
     return AttemptResult(message, result, message.claim.database_time(started), time.monotonic() - started, started)

@@ -63,7 +63,7 @@ class PollClient:
             return None
         request, secrets = prepared
         for _ in range(TRIES):
-            self._client.begin(self._transfer, request, self._may_leave)
+            self._transfer.begin(request, self._may_leave)
             if self._transfer.end(self._perform()):
                 break
         return self._read(secrets)
