@@ -30,6 +30,9 @@ DEAR_SCAN = 1_000.0
 """The planner's estimate for reading a large table: some thousands for 100,000 rows. For a partition that has just been
 made it is less than 50, and reading all of it is right."""
 
+LONG_ARRAY = 200
+"""Elements of a parameter. Where the planner does not know how many an array has, it expects fewer."""
+
 # Statistics stay as a test leaves them.
 NO_AUTOVACUUM = """
 ALTER TABLE client SET (autovacuum_enabled = off);
@@ -115,6 +118,12 @@ class Plan(NamedTuple):
             and LARGE.fullmatch(node["Relation Name"])
             and float(node["Total Cost"]) >= DEAR_SCAN
         }
+
+    @property
+    def reads_an_array_again(self) -> bool:
+        """Whether it compares each row with each element of a long array, since it expects few rows."""
+        inner = (node["Plans"][1] for node in _nodes(self.root) if node["Node Type"] == "Nested Loop")
+        return any(node["Node Type"] == "Function Scan" and node["Plan Rows"] >= LONG_ARRAY for node in inner)
 
     @property
     def indexes(self) -> set[str]:
@@ -206,6 +215,7 @@ def plan_problems(plans: list[Plan]) -> list[str]:
         for said in (
             f"costs {plan.cost:,.0f}" if plan.cost >= COST_LIMIT else "",
             f"reads all of {plan.read_as_a_whole}" if plan.read_as_a_whole else "",
+            "reads an array again for each row" if plan.reads_an_array_again else "",
         )
         if said
     ]

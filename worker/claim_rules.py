@@ -76,11 +76,13 @@ def apply_rules(
     """
     verdicts: dict[int, Verdict] = {}
 
-    def remaining(concerned: Callable[[TakenRow], bool] = lambda _: True) -> list[ClaimedRow]:
+    def remaining(concerned: Callable[[TakenRow], bool]) -> list[ClaimedRow]:
+        if not any(map(concerned, mailings.values())):
+            return []
         return [row for row in rows if row.id not in verdicts and concerned(mailings[row.mailing_id])]
 
-    if found := remaining():
-        verdicts |= dict.fromkeys(_find(cursor, claim_rules.FIND_SUPPRESSED, found, gateway_id), SUPPRESSED)
+    if rows:
+        verdicts |= dict.fromkeys(_find(cursor, claim_rules.FIND_SUPPRESSED, rows, gateway_id), SUPPRESSED)
     if found := remaining(lambda mailing: mailing.requires_consent):
         verdicts |= dict.fromkeys(_find(cursor, claim_rules.FIND_WITHOUT_CONSENT, found, gateway_id), NO_CONSENT)
     closes_in: dict[int, float] = {}
@@ -95,7 +97,8 @@ def apply_rules(
         verdicts |= {wait.id: _over_cap(wait, mailing_of[wait.id]) for wait in waits}
     if verdicts:
         _withdraw(cursor, verdicts, rows[0].claim_id)
-    return Checked(remaining(), closes_in, Counter(verdict.reason for verdict in verdicts.values()))
+    left = [row for row in rows if row.id not in verdicts] if verdicts else list(rows)
+    return Checked(left, closes_in, Counter(verdict.reason for verdict in verdicts.values()))
 
 
 def _parameters(rows: Sequence[ClaimedRow]) -> dict[str, object]:
@@ -141,6 +144,6 @@ def _withdraw(cursor: Cursor, verdicts: Mapping[int, Verdict], claim_id: int) ->
         "statuses": [verdict.status.value for verdict in verdicts.values()],
         "reasons": [verdict.reason.value for verdict in verdicts.values()],
         "due_in": [verdict.due_in for verdict in verdicts.values()],
-        "claim_id": claim_id,
+        "claims": bigints([claim_id] * len(verdicts)),
     }
     cursor.execute(claim_rules.WITHDRAW, given)

@@ -10,23 +10,26 @@ message.
 
 from __future__ import annotations
 
-from shared.sql.claims import NEVER_HAD_TEXT
+from shared.sql.claims import CLAIM_OF_HELD, NEVER_HAD_TEXT
 from shared.sql.conditions import end_unless_in_doubt
 from shared.sql.consents import is_consenting
 from shared.sql.local_windows import ARGUMENTS, effective_timezone
 from shared.sql.suppressions import covers
 
-# The messages whose numbers must not get them from this gateway. OFFSET 0 keeps the planner from a join that reads all
-# suppressions, and the gateways' scope is told from the others by the rows.
+# The messages whose numbers must not get them from this gateway. What is in force for the numbers is read first, by the
+# index, however many suppressions there are; mostly it is nothing. IS TRUE keeps the planner from looking into the
+# condition, expecting few of them, and comparing all pairs.
 FIND_SUPPRESSED = f"""
-SELECT given.id
-FROM unnest(%(ids)s::bigint[], %(mailings)s::bigint[], %(phones)s::bigint[]) AS given(id, mailing_id, phone_number)
-WHERE EXISTS (
-    SELECT
-    FROM suppression JOIN mailing ON mailing.id = given.mailing_id
-    WHERE suppression.phone_number = given.phone_number AND {covers("mailing.kind", "%(gateway_id)s")}
-    OFFSET 0
+WITH in_force AS MATERIALIZED (
+    SELECT phone_number, scope, gateway_id, lifted_at
+    FROM suppression
+    WHERE lifted_at IS NULL AND phone_number = ANY(%(phones)s)
 )
+SELECT DISTINCT given.id
+FROM in_force AS suppression
+    JOIN unnest(%(ids)s, %(mailings)s, %(phones)s) AS given(id, mailing_id, phone_number) USING (phone_number)
+    JOIN mailing ON mailing.id = given.mailing_id
+WHERE {covers("mailing.kind", "%(gateway_id)s")} IS TRUE
 """  # noqa: S608  put together of constants
 
 # For messages of mailings that require consent: those whose numbers have given none.
@@ -74,8 +77,7 @@ SET status = CASE given.status WHEN 'pending' THEN given.status ELSE {end_unless
     ended_at = CASE given.status WHEN 'pending' THEN NULL ELSE now() END,
     reason_code = given.reason_code,
     reason_params = NULL
-FROM unnest(%(ids)s::bigint[], %(statuses)s::message_status[], %(reasons)s::text[], %(due_in)s::float8[])
-    AS given(id, status, reason_code, due_in)
-WHERE message.id = ANY(%(ids)s) AND message.id = given.id AND message.status = 'sending'
-    AND message.claim_id = %(claim_id)s
+FROM unnest(%(ids)s, %(claims)s, %(statuses)s::message_status[], %(reasons)s::text[], %(due_in)s::float8[])
+    AS given(id, claim_id, status, reason_code, due_in)
+WHERE message.id = ANY(%(ids)s) AND message.id = given.id AND {CLAIM_OF_HELD} = given.claim_id
 """  # noqa: S608  put together of constants

@@ -118,6 +118,10 @@ NEVER_HAD_TEXT = f"""(attempts = 1 OR NOT in_doubt AND attempts - 1 = (
         WHERE message_id = message.id AND number < message.attempts AND reason_code IN ({_WITHOUT_TEXT})
     ))"""  # noqa: S608  put together of constants
 
+# The claim that holds a message. From a condition on `status` alone the planner would expect that few messages are
+# held, and compare all of them with all that are given.
+CLAIM_OF_HELD = "CASE message.status WHEN 'sending' THEN message.claim_id END"
+
 # Release claims whose request certainly never left. They become as if never claimed, and changes for messages without
 # an attempt apply to them. The next claim has the same number, so the claim is compared.
 RELEASE = f"""
@@ -131,7 +135,7 @@ SET status = 'pending',
         ELSE message.phone_number END
 FROM unnest(%(ids)s::bigint[], %(claims)s::bigint[], %(clients)s::bigint[]) AS given(id, claim_id, client_id)
     LEFT JOIN client ON client.id = given.client_id
-WHERE message.id = ANY(%(ids)s) AND message.id = given.id AND status = 'sending' AND message.claim_id = given.claim_id
+WHERE message.id = ANY(%(ids)s) AND message.id = given.id AND {CLAIM_OF_HELD} = given.claim_id
 """  # noqa: S608  put together of constants
 
 # Complete the attempts of released claims that RECORD has ended meanwhile: there was no request.

@@ -57,8 +57,15 @@ def recorded(status: str, *causes: MessageCause) -> MessageStatement:
     attempt = {"message_id": 1, "number": 1, "started_at": 0, "duration": 1, "worker": "left"}
     attempt |= {"gateway": "default", "result": "ambiguous"}
     given = json.dumps([{**attempt, "status": status, "delay": 0.0, "in_doubt": status == "unknown"}])
-    common = {"ids": [1], "gateway": "default", "worker": "left", "provider_code": "200"}
-    return MessageStatement(messages.RECORD, set(causes), {**common, "attempted": given})
+    return MessageStatement(messages.RECORD, set(causes), {"ids": [1], "attempted": given})
+
+
+def accepted(sql: str) -> MessageStatement:
+    """A statement that records acceptances."""
+    given = dict.fromkeys(("numbers", "started_at", "ago", "duration", "segments", "prices"), "{1}")
+    given |= {"provider_message_ids": "{a}", "awaiting": "{t}"}
+    common = {"gateway": "default", "worker": "left", "provider_code": "200"}
+    return MessageStatement(sql, {MessageCause.ACCEPTED}, {"ids": [1], **given, **common})
 
 
 def withdrawn(status: str) -> MessageStatement:
@@ -67,7 +74,7 @@ def withdrawn(status: str) -> MessageStatement:
         "statuses": [status],
         "reasons": ["suppressed"],
         "due_in": [None],
-        "claim_id": AsIs("currval('claim_id_seq')"),
+        "claims": AsIs("ARRAY[currval('claim_id_seq')]"),
     }
     sql = f"{claims.CLAIM}; {claim_rules.WITHDRAW}"
     return MessageStatement(sql, {MessageCause.RULED_OUT}, {**LEASE, **given})
@@ -79,6 +86,8 @@ MESSAGE_STATEMENTS = {
         claims.CLAIM_POISON_MESSAGE, {MessageCause.CLAIMED}, LEASE, "UPDATE message SET due_at = 'infinity'"
     ),
     "RELEASE": MessageStatement(claims.RELEASE, {MessageCause.RELEASED}, HELD),
+    "RECORD_ACCEPTED": accepted(messages.RECORD_ACCEPTED),
+    "RECORD_ACCEPTED_WITH_DETAILS": accepted(messages.RECORD_ACCEPTED_WITH_DETAILS),
     "RECORD sent": recorded("sent", MessageCause.ACCEPTED, MessageCause.ACCEPTED_LATE),
     "RECORD failed": recorded("failed", MessageCause.REFUSED),
     "RECORD pending": recorded("pending", MessageCause.RETRIED_LATER),

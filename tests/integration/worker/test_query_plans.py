@@ -112,6 +112,8 @@ EVERYTHING = {
     spending.PAUSE_MAILING,
     spending.DELETE_OLD_DAYS,
     messages.RECORD,
+    messages.RECORD_ACCEPTED,
+    messages.RECORD_ACCEPTED_WITH_DETAILS,
     messages.ADD_ATTEMPTS_IN_FLIGHT,
     messages.LOCK_CLIENTS,
     messages.CANCEL_WITHOUT_CLIENT,
@@ -352,7 +354,8 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     # The poison messages are to the first numbers.
     opted_out = [answer(one.message, "refused for good", result=Result.OPTED_OUT) for one in answers[-10:]]
     queue.record([*answers[:-10], *opted_out])
-    queue.release(claimed[-20:-10])
+    queue.record([answer(one, "accepted", segments=1) for one in claimed[-20:-15]])
+    queue.release(claimed[-15:-10])
     apply_receipts(connection, keeping, claimed[-1].message_id)
     expire_leases(connection)
     assert reclaim(queue) == 10
