@@ -1,28 +1,24 @@
-"""Attempts as JSON for RECORD, in parts that one statement accepts."""
+"""Attempts as parameters of RECORD_ACCEPTED and RECORD (shared/sql/messages.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from shared.domain.results import Result
 from shared.json_parameter import json_parameter
 from worker.attempt_decision import SENT, Transition
 from worker.claimed_message import AttemptResult
-from worker.parameters import bigints
+from worker.parameters import array_literal, bigints, text_array_literal
 
 Decided = tuple[AttemptResult, Transition]
 
-# Nearly all entries have this form. What it leaves out is the same for all of them, and a separate parameter: that
-# saves half of the time that the server needs to read them.
-_ACCEPTED = '{"message_id":%d,"number":%d,"started_at":%d,"ago":%d,"duration":%d}'
 
+def parts_of(decided: Iterable[Decided]) -> list[list[Decided]]:
+    """The attempts in order, in parts without duplicate messages: rarely more than one.
 
-def payloads(decided: Iterable[Decided], now: float) -> list[dict[str, Any]]:
-    """The attempts in order, as parameters of RECORD without duplicate messages: rarely more than one part.
-
-    `now` is the monotonic time. A worker has two attempts of one message if it stalled until the lease expired, and
-    then claimed the message again.
+    A worker has two attempts of one message if it stalled until the lease expired, and then claimed the message again.
     """
     parts: list[dict[int, Decided]] = []
     for one in decided:
@@ -33,51 +29,82 @@ def payloads(decided: Iterable[Decided], now: float) -> list[dict[str, Any]]:
         else:
             parts.append(part := {})
         part[message_id] = one
-    return [_parameters(part, now) for part in parts]
+    return [list(part.values()) for part in parts]
 
 
-def _parameters(part: dict[int, Decided], now: float) -> dict[str, Any]:
-    first, _ = next(iter(part.values()))
-    common = first.message.gateway.name, first.message.worker, _code(first)
-    entries = [_accepted(one, common, now) or _entry(*one, now) for one in part.values()]
+def plain_acceptances(part: Iterable[Decided]) -> list[AttemptResult]:
+    """The attempts that RECORD_ACCEPTED can record: acceptances with nothing to explain, which have the gateway, the
+    worker and the code of the first one.
+    """
+    plain: list[AttemptResult] = []
+    common: tuple[str, str, str | None] | None = None
+    for attempt, transition in part:
+        message, submitted = attempt.message, attempt.submitted
+        if (
+            transition is SENT
+            and submitted.result is Result.ACCEPTED
+            and submitted.reason is None
+            and _is_plain(submitted.provider_message_id)
+            and attempt.started is not None
+            and attempt.duration is not None
+        ):
+            own = message.gateway.name, message.worker, submitted.code
+            if common is None and _is_plain(submitted.code):
+                common = own
+            if own == common:
+                plain.append(attempt)
+    return plain
+
+
+def has_details(attempt: AttemptResult) -> bool:
+    """Whether RECORD_ACCEPTED_WITH_DETAILS is needed."""
+    submitted = attempt.submitted
+    named = submitted.provider_message_id, submitted.segments, submitted.price
+    return named != (None, None, None) or attempt.message.gateway.receipts
+
+
+def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: bool) -> dict[str, Any]:
+    """Parameters of RECORD_ACCEPTED, or RECORD_ACCEPTED_WITH_DETAILS. `now` is the monotonic time."""
+    first = plain[0]
+    parameters = {
+        "ids": bigints(attempt.message.message_id for attempt in plain),
+        "numbers": array_literal(attempt.message.number for attempt in plain),
+        "started_at": array_literal(int(attempt.started_at * 1e6) for attempt in plain),
+        "ago": array_literal(int((now - (attempt.started or now)) * 1e6) for attempt in plain),
+        "duration": array_literal(int((attempt.duration or 0.0) * 1e6) for attempt in plain),
+        "gateway": first.message.gateway.name,
+        "worker": first.message.worker,
+        "provider_code": first.submitted.code,
+    }
+    if details:
+        parameters |= {
+            "provider_message_ids": text_array_literal(attempt.submitted.provider_message_id for attempt in plain),
+            "segments": array_literal(_number(attempt.submitted.segments) for attempt in plain),
+            "prices": array_literal(_number(attempt.submitted.price) for attempt in plain),
+            "awaiting": array_literal(attempt.message.awaits_receipt for attempt in plain),
+        }
+    return parameters
+
+
+def attempted_parameters(part: Sequence[Decided], now: float) -> dict[str, Any]:
+    """Parameters of RECORD. `now` is the monotonic time."""
     return {
-        "ids": bigints(part),
-        "attempted": f"[{','.join(entries)}]",
-        **dict(zip(("gateway", "worker", "provider_code"), common, strict=True)),
+        "ids": bigints(attempt.message.message_id for attempt, _ in part),
+        "attempted": f"[{','.join(_entry(*one, now) for one in part)}]",
     }
 
 
-def _code(attempt: AttemptResult) -> str:
-    """Its code, if any text parameter can carry it. (The JSON of an entry is the database's to reject.)"""
-    code = attempt.submitted.code or ""
-    return code if code.isascii() and code.isprintable() else ""
+def _is_plain(text: str | None) -> bool:
+    """Whether every database takes it as text. (The JSON of an entry is the database's to reject.)"""
+    return text is None or (text.isascii() and text.isprintable())
 
 
-def _accepted(decided: Decided, common: tuple[str, str, str], now: float) -> str | None:
-    """The entry of an acceptance with the gateway, worker and code of the others; None if there is more to say.
-
-    Times are in whole microseconds.
-    """
-    attempt, transition = decided
-    message, submitted, started, duration = attempt.message, attempt.submitted, attempt.started, attempt.duration
-    if (
-        transition is not SENT
-        or submitted.result is not Result.ACCEPTED
-        or submitted.reason is not None
-        or submitted.provider_message_id is not None
-        or submitted.segments is not None
-        or message.gateway.receipts
-        or (message.gateway.name, message.worker, submitted.code) != common
-        or started is None
-        or duration is None
-    ):
-        return None
-    times = attempt.started_at * 1e6, (now - started) * 1e6, duration * 1e6
-    return _ACCEPTED % (message.message_id, message.number, *times)
+def _number(value: int | Decimal | None) -> int | Decimal | str:
+    return "NULL" if value is None else value
 
 
 def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:
-    """Times are in whole microseconds; null and false values are left out (see RECORD for the reason)."""
+    """Times are in whole microseconds; null and false values are left out."""
     message, submitted = attempt.message, attempt.submitted
     entry = {
         "message_id": message.message_id,

@@ -13,13 +13,26 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.statuses import MessageStatus
 from shared.sql import messages
 from worker.attempt_decision import Retries, decide
-from worker.attempt_payload import payloads
+from worker.attempt_payload import (
+    Decided,
+    accepted_parameters,
+    attempted_parameters,
+    has_details,
+    parts_of,
+    plain_acceptances,
+)
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.erased_numbers import without_erased_numbers
 from worker.orphan_receipts import adopt_orphans
 from worker.parameters import bigints
 from worker.provider_opt_outs import suppress_opted_out
 from worker.rows import fetch_all
+
+
+class RecordedRow(NamedTuple):
+    """The row of RECORD_ACCEPTED."""
+
+    recorded: int
 
 
 class AcceptedElsewhere(NamedTuple):
@@ -45,19 +58,29 @@ class AttemptRecorder:
             (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
         ]
         again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
-        detailed = any(
-            attempt.submitted.segments is not None or attempt.message.gateway.receipts for attempt in attempted
-        )
         named = [attempt.message.message_id for attempt in attempted if _may_have_orphans(attempt)]
         with clients_locked(cursor, again):
-            for parameters in payloads(decided, time.monotonic()):
-                cursor.execute(messages.RECORD_WITH_DETAILS if detailed else messages.RECORD, parameters)
-                if others := [message.id for message in fetch_all(cursor, AcceptedElsewhere)]:
-                    cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(others)})
+            for part in parts_of(decided):
+                self._record_part(cursor, part)
             self._clear_poison_messages(cursor, attempted)
         suppress_opted_out(cursor, without_erased_numbers(cursor, attempted))
         if named:
             adopt_orphans(cursor, named)
+
+    def _record_part(self, cursor: Cursor, part: Sequence[Decided]) -> None:
+        now, plain, others = time.monotonic(), plain_acceptances(part), part
+        if plain:
+            details = any(map(has_details, plain))
+            statement = messages.RECORD_ACCEPTED_WITH_DETAILS if details else messages.RECORD_ACCEPTED
+            cursor.execute(statement, accepted_parameters(plain, now, details=details))
+            [(recorded,)] = fetch_all(cursor, RecordedRow)
+            # If some claims have ended, it is not known which. To record an attempt again changes nothing.
+            if recorded == len(plain):
+                others = _without(part, plain)
+        if others:
+            cursor.execute(messages.RECORD, attempted_parameters(others, now))
+            if elsewhere := [message.id for message in fetch_all(cursor, AcceptedElsewhere)]:
+                cursor.execute(messages.ADD_ATTEMPTS_IN_FLIGHT, {"ids": bigints(elsewhere)})
 
     def _clear_poison_messages(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
         """For responses that came after the lease had expired: the message may have become a poison message."""
@@ -71,6 +94,13 @@ class AttemptRecorder:
                 "numbers": bigints(message.number for message in late),
             }
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
+
+
+def _without(part: Sequence[Decided], recorded: Sequence[AttemptResult]) -> Sequence[Decided]:
+    if len(recorded) == len(part):
+        return []
+    ids = {attempt.message.message_id for attempt in recorded}
+    return [one for one in part if one[0].message.message_id not in ids]
 
 
 def _may_have_orphans(attempt: AttemptResult) -> bool:

@@ -8,9 +8,59 @@ from shared.sql.conditions import end_unless_in_doubt
 
 _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{code}'" for code in WITHOUT_TEXT))
 
-# Record attempts and move their messages: for the claim's holder only, with one exception. An acceptance that was
-# received is recorded as `sent` whatever has happened since, because it is true. A message must not occur twice in the
-# parameter: a statement updates a row only once.
+# Record acceptances whose claims still hold their messages, which nearly all attempts are. Returns how many: what is
+# left out, since its claim has ended, is for RECORD. There is no attempt with this number while its claim lasts, so
+# there is no conflict to look for.
+#
+# `ids` are the messages of the attempts, as a constant: by it the planner leaves out partitions, and knows how many
+# rows there are without statistics. Each other array has one element for each of them. Times are whole microseconds,
+# `started_at` since 1970.
+#
+# The start of an attempt is computed twice, from its claim and from now (`ago`). Both are late by the time to the
+# database, so the earlier one is more exact.
+#
+# CASE keeps the planner from expecting few messages that are `sending`: it would compare all pairs then.
+_RECORD_ACCEPTED = """
+WITH moved AS (
+    UPDATE message
+    SET status = 'sent',
+        in_doubt = FALSE,
+        due_at = least(due_at, now()),
+        sent_at = now(),
+        ended_at = now(),
+        reason_code = NULL,
+        reason_params = NULL{delivery}
+    FROM unnest(
+        %(ids)s, %(numbers)s::int[], %(started_at)s::float8[], %(ago)s::float8[], %(duration)s::float8[]{arrays}
+    ) AS accepted(message_id, number, started_at, ago, duration{columns}{awaiting})
+    WHERE message.id = ANY(%(ids)s) AND message.id = accepted.message_id
+      AND CASE message.status WHEN 'sending' THEN message.attempts END = accepted.number
+    RETURNING accepted.*
+), added AS (
+    INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker{columns})
+    SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
+        duration / 1e6, %(gateway)s, 'accepted', %(provider_code)s, %(worker)s{columns}
+    FROM moved
+)
+SELECT count(*) AS recorded FROM moved
+"""
+
+RECORD_ACCEPTED = _RECORD_ACCEPTED.format(arrays="", columns="", awaiting="", delivery="")
+
+# The same for attempts of which some have the provider's id, a number of segments or a price, or whose messages await
+# receipts. Each array costs time for every attempt.
+RECORD_ACCEPTED_WITH_DETAILS = _RECORD_ACCEPTED.format(
+    arrays=""",
+        %(provider_message_ids)s::text[], %(segments)s::smallint[], %(prices)s::numeric[], %(awaiting)s::boolean[]""",
+    columns=", provider_message_id, segments, price",
+    awaiting=", awaiting",
+    delivery=""",
+        delivery = CASE WHEN accepted.awaiting THEN 'awaiting'::delivery END""",
+)
+
+# Record attempts of any result and move their messages: for the claim's holder only, with one exception. An acceptance
+# that was received is recorded as `sent` whatever has happened since, because it is true. A message must not occur
+# twice in the parameter: a statement updates a row only once.
 #
 # That exception may end another worker's claim, whose request may be in flight. The statement returns those messages:
 # ADD_ATTEMPTS_IN_FLIGHT adds the attempts.
@@ -18,30 +68,16 @@ _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{
 # A recorded attempt is never changed. One that was recorded when its lease expired (no duration: no response was seen)
 # is completed if the response comes later. It stays ambiguous: that is why the message was repeated.
 #
-# The start of an attempt is computed twice, from its claim and from now (`ago`). Both are late by the time to the
-# database, so the earlier one is more exact.
-#
 # A message whose last two attempts both ended with an expired lease becomes a poison message (TAKE_POISON_MESSAGE).
 #
-# `ids` are the messages of the attempts, as a constant: by it the planner leaves out partitions, and knows how many
-# rows there are without statistics.
-#
-# Times are whole microseconds, `started_at` since 1970, and null or false values are left out. An entry without a
-# result is an acceptance: its gateway, its worker and its code are those of the statement. Whole rows with fractions
-# would cost twice as much to write and read, here and in the worker.
-_RECORD = """
+# `ids` and the times are as in RECORD_ACCEPTED. Null and false values are left out.
+RECORD = """
 WITH attempted AS (
-    SELECT message_id, number, started_at, ago, duration,
-        coalesce(gateway, %(gateway)s) AS gateway,
-        coalesce(result, 'accepted') AS result,
-        CASE WHEN result IS NULL THEN %(provider_code)s ELSE provider_code END AS provider_code,
-        reason_code, reason_params, provider_message_id{columns}{awaiting},
-        coalesce(worker, %(worker)s) AS worker,
-        coalesce(status, 'sent') AS status, status_reason_code, status_reason_params, delay, in_doubt, uncounted
+    SELECT *
     FROM json_to_recordset(%(attempted)s) AS attempted(
         message_id bigint, number int, started_at float8, ago float8, duration float8,
         gateway text, result attempt_result, provider_code text, reason_code text, reason_params jsonb,
-        provider_message_id text{types}, worker text,
+        provider_message_id text, segments smallint, price numeric, awaiting boolean, worker text,
         status message_status, status_reason_code text, status_reason_params jsonb, delay float8, in_doubt boolean,
         uncounted boolean)
 ), moved AS (
@@ -60,41 +96,32 @@ WITH attempted AS (
         sent_at = CASE attempted.status WHEN 'sent' THEN now() END,
         ended_at = CASE attempted.status WHEN 'pending' THEN NULL ELSE now() END,
         reason_code = attempted.status_reason_code,
-        reason_params = attempted.status_reason_params{delivery}
+        reason_params = attempted.status_reason_params,
+        delivery = CASE WHEN attempted.status = 'sent' AND attempted.awaiting THEN 'awaiting'::delivery END
     FROM attempted
     WHERE message.id = ANY(%(ids)s) AND message.id = attempted.message_id
       AND ((message.status = 'sending' AND message.attempts = attempted.number)
            OR (attempted.status = 'sent' AND message.status <> 'sent'))
     RETURNING message.id, number, attempts
 ), added AS (
-    INSERT INTO attempt (message_id, number, started_at, duration,
-        gateway, result, provider_code, reason_code, reason_params, provider_message_id{columns}, worker)
+    INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code,
+        reason_code, reason_params, provider_message_id, segments, price, worker)
     SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
-        duration / 1e6, gateway, result, provider_code, reason_code, reason_params, provider_message_id{columns}, worker
+        duration / 1e6, gateway, result, provider_code,
+        reason_code, reason_params, provider_message_id, segments, price, worker
     FROM attempted
     ON CONFLICT (message_id, number) DO UPDATE
-    SET duration = excluded.duration{values},
+    SET duration = excluded.duration,
+        segments = excluded.segments,
+        price = excluded.price,
         provider_code = excluded.provider_code,
         provider_message_id = excluded.provider_message_id,
-        reason_params = coalesce(attempt.reason_params, '{{}}') || jsonb_strip_nulls(jsonb_build_object(
+        reason_params = coalesce(attempt.reason_params, '{}') || jsonb_strip_nulls(jsonb_build_object(
             'late_result', excluded.result, 'late_words', excluded.reason_params -> 'words'))
     WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 )
 SELECT id FROM moved WHERE attempts > number
 """
-
-RECORD = _RECORD.format(columns="", types="", values="", awaiting="", delivery="")
-
-# The same for attempts of which some have a number of segments or a price, or whose messages await receipts. Most
-# gateways have nothing of that, and each column of the parameter costs time for every attempt.
-RECORD_WITH_DETAILS = _RECORD.format(
-    columns=", segments, price",
-    types=", segments smallint, price numeric, awaiting boolean",
-    values=", segments = excluded.segments, price = excluded.price",
-    awaiting=", awaiting",
-    delivery=""",
-        delivery = CASE WHEN attempted.status = 'sent' AND attempted.awaiting THEN 'awaiting'::delivery END""",
-)
 
 # Add the attempts of other workers that RECORD has just ended, so that they are in the ledger even if those workers
 # crash. A separate statement: RECORD may have waited for such a claim's commit, and does not see its row.

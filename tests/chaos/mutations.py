@@ -45,6 +45,7 @@ def unmodified() -> None:
 def lease_check_dropped() -> None:
     """Whoever has an answer moves the message on, whether it still holds it or not."""
     edit(messages, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
+    edit(messages, "RECORD_ACCEPTED", "CASE message.status WHEN 'sending' THEN message.attempts END", "accepted.number")
 
 
 def claim_committed_late() -> None:

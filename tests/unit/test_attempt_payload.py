@@ -1,9 +1,10 @@
-"""What RECORD is given to read of attempts."""
+"""What RECORD_ACCEPTED and RECORD are given to read of attempts."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from shared.gateways.base import SubmitResult
 from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import delivery
 from worker.attempt_decision import SENT, SENT_IN_DOUBT, Transition
-from worker.attempt_payload import payloads
+from worker.attempt_payload import (
+    accepted_parameters,
+    attempted_parameters,
+    has_details,
+    parts_of,
+    plain_acceptances,
+)
 from worker.claimed_message import AttemptResult, MessageGateway
 from worker.parameters import bigints
 
@@ -36,14 +43,8 @@ def attempted(
 
 
 def entries(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """The attempts of one statement, each with all that it says: its own, or that of the statement."""
-    common = {"gateway": given["gateway"], "worker": given["worker"]}
-    said = [
-        {**common, "result": "accepted", "status": "sent", "provider_code": given["provider_code"], **entry}
-        if "result" not in entry
-        else entry
-        for entry in json.loads(given["attempted"])
-    ]
+    """The attempts of one statement."""
+    said: list[dict[str, Any]] = json.loads(given["attempted"])
     assert str(given["ids"]) == str(bigints(entry["message_id"] for entry in said))
     return said
 
@@ -51,7 +52,7 @@ def entries(given: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("one", "verdict", "entry"),
     [
-        (attempted(), SENT, {**TIMES, **ACCEPTED_200, "status": "sent"}),
+        (attempted(), SENT, {**TIMES, **ACCEPTED_200, "status": "sent", "delay": 0.0}),
         (
             attempted(),
             SENT_IN_DOUBT,
@@ -101,50 +102,85 @@ def entries(given: dict[str, Any]) -> list[dict[str, Any]]:
 def test_an_attempt_is_logged_with_what_became_of_its_message(
     one: AttemptResult, verdict: Transition, entry: dict[str, object]
 ) -> None:
-    [given] = payloads([(one, verdict)], NOW)
-
-    assert entries(given) == [{"message_id": 7, **CLAIMED, **entry}]
+    assert entries(attempted_parameters([(one, verdict)], NOW)) == [{"message_id": 7, **CLAIMED, **entry}]
 
 
-def test_an_acceptance_like_the_first_names_only_itself_and_another_all_that_it_is() -> None:
+def test_acceptances_are_recorded_together_that_have_the_gateway_worker_and_code_of_the_first() -> None:
     decided = [
-        (attempted(message_id=1), SENT),
+        (attempted(submitted(Result.RETRIABLE, 200, "code 5"), message_id=1), Transition(MessageStatus.PENDING)),
         (attempted(message_id=2), SENT),
-        (attempted(message_id=3, worker="another"), SENT),
-        (attempted(message_id=4, gateway=MessageGateway("another")), SENT),
-        (attempted(submitted(Result.ACCEPTED, 202), message_id=5), SENT),
+        (attempted(message_id=3), SENT),
+        (attempted(message_id=4, worker="another"), SENT),
+        (attempted(message_id=5, gateway=MessageGateway("another")), SENT),
+        (attempted(submitted(Result.ACCEPTED, 202), message_id=6), SENT),
+        (attempted(message_id=7), SENT_IN_DOUBT),
+        (attempted(submitted(Result.DUPLICATE, 200), message_id=8), SENT),
+        (attempted(submitted(Result.ACCEPTED, 200, "with a remark"), message_id=9), SENT),
+        (attempted(message_id=10, seen=False), SENT),
+        (attempted(submitted(Result.ACCEPTED, 200, provider_message_id="half a \ud83d"), message_id=11), SENT),
+        (attempted(message_id=12), SENT),
     ]
 
-    [given] = payloads(decided, NOW)
-
-    assert [sorted(entry) for entry in json.loads(given["attempted"])[:2]] == [
-        ["ago", "duration", "message_id", "number", "started_at"]
-    ] * 2
-    assert [(entry["worker"], entry["gateway"], entry["provider_code"]) for entry in entries(given)] == [
-        (WORKER, "default", "200"),
-        (WORKER, "default", "200"),
-        ("another", "default", "200"),
-        (WORKER, "another", "200"),
-        (WORKER, "default", "202"),
-    ]
+    assert [attempt.message.message_id for attempt in plain_acceptances(decided)] == [2, 3, 12]
 
 
-@pytest.mark.parametrize(("code", "kept"), [("nul \x00", "nul \x00"), ("half a \ud83d", "half a ?")])
-def test_a_code_that_no_parameter_can_carry_stays_in_its_own_entry(code: str, kept: str) -> None:
+@pytest.mark.parametrize("code", ["nul \x00", "half a \ud83d"])
+def test_a_code_that_no_parameter_can_carry_stays_in_its_own_entry(code: str) -> None:
     decided = [
         (attempted(replace(ACCEPTED, code=code), message_id=1), SENT),
         (attempted(message_id=2), SENT),
     ]
 
-    [given] = payloads(decided, NOW)
+    assert [attempt.message.message_id for attempt in plain_acceptances(decided)] == [2]
 
-    assert given["provider_code"] == ""
-    assert [entry["provider_code"] for entry in entries(given)] == [kept, "200"]
+
+def test_acceptances_are_arrays_of_what_differs() -> None:
+    plain = [attempted(message_id=1), attempted(message_id=2)]
+
+    assert {name: str(given) for name, given in accepted_parameters(plain, NOW, details=False).items()} == {
+        "ids": "'{1,2}'::bigint[]",
+        "numbers": "{3,3}",
+        "started_at": "{1700000000250000,1700000000250000}",
+        "ago": "{2015625,2015625}",
+        "duration": "{1500000,1500000}",
+        **{"gateway": "default", "worker": WORKER, "provider_code": "200"},
+    }
+
+
+def test_details_are_arrays_too() -> None:
+    awaiting = MessageGateway("default", receipts=True, no_receipt_prefixes=("7916",))
+    first = replace(ACCEPTED, provider_message_id='a "b" \\ {c,d} NULL', segments=2, price=Decimal("0.0125"))
+    plain = [attempted(first, gateway=awaiting, phone_number=79170000000), attempted(message_id=2)]
+
+    given = accepted_parameters(plain, NOW, details=True)
+
+    assert {name: given[name] for name in ("provider_message_ids", "segments", "prices", "awaiting")} == {
+        "provider_message_ids": r"""{"a \"b\" \\ {c,d} NULL",NULL}""",
+        "segments": "{2,NULL}",
+        "prices": "{0.0125,NULL}",
+        "awaiting": "{True,False}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "has"),
+    [
+        (attempted(), False),
+        (attempted(replace(ACCEPTED, provider_message_id="a")), True),
+        (attempted(replace(ACCEPTED, segments=1)), True),
+        (attempted(replace(ACCEPTED, price=Decimal(0))), True),
+        (attempted(gateway=MessageGateway("default", receipts=True)), True),
+    ],
+)
+def test_an_attempt_has_details_if_the_provider_named_an_id_or_segments_or_will_report(
+    one: AttemptResult, has: bool
+) -> None:
+    assert has_details(one) is has
 
 
 def test_no_part_has_a_message_twice_and_the_order_is_kept() -> None:
     judged = [(attempted(message_id=message_id), SENT) for message_id in (1, 2, 1, 3, 1)]
 
-    parts = [[entry["message_id"] for entry in entries(given)] for given in payloads(judged, NOW)]
+    parts = [[attempt.message.message_id for attempt, _ in part] for part in parts_of(judged)]
 
     assert parts == [[1, 2, 3], [1], [1]]

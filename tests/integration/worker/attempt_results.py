@@ -32,7 +32,7 @@ def answer(delivery: ClaimedMessage, name: str, **given: Any) -> AttemptResult:
     answered = ANSWERS[name]
     if given:
         answered = replace(answered, **given)
-    return AttemptResult(delivery, answered, delivery.claim.at + 0.5, 0.25)
+    return AttemptResult(delivery, answered, delivery.claim.at + 0.5, 0.25, delivery.claim.monotonic + 0.5)
 
 
 def claimed_at(delivery: ClaimedMessage) -> datetime:
