@@ -14,8 +14,7 @@ import marshmallow as ma
 from flask import Flask
 from flask.views import MethodView
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import select
-from sqlalchemy.ext.automap import automap_base
+from sqlalchemy import Table, select
 
 
 class Row(ma.Schema):
@@ -45,6 +44,12 @@ class Mailing(Row):
     audience = ma.fields.Integer()
 
 
+def _model(db: SQLAlchemy, table: str) -> Any:
+    """A class whose attributes are the columns of a table."""
+    columns = Table(table, db.metadata, autoload_with=db.engine, resolve_fks=False)
+    return type(table, (db.Model,), {"__table__": columns})
+
+
 def create_app() -> Flask:
     """The application on the tables of the database that DATABASE_URL names."""
     app = Flask(__name__)
@@ -53,9 +58,8 @@ def create_app() -> Flask:
     db = SQLAlchemy(app)
     smorest: Any = flask_smorest  # which has no annotations
     with app.app_context():
-        tables = automap_base()
-        tables.prepare(db.engine)
-    models: Any = tables.classes
+        client: Any = _model(db, "client")
+        mailing: Any = _model(db, "mailing")
     api, blp = smorest.Api(app), smorest.Blueprint("bare", __name__, url_prefix="/v1")
 
     @blp.route("/client/create/")
@@ -63,37 +67,37 @@ def create_app() -> Flask:
         @blp.arguments(Client)
         @blp.response(201, Client)
         def post(self, fields: dict[str, Any]) -> Any:
-            client = models.client(**fields)
-            db.session.add(client)
+            added = client(**fields)
+            db.session.add(added)
             db.session.commit()
-            return client
+            return added
 
     @blp.route("/client/<int:client_id>/")
     class ClientById(MethodView):
         @blp.response(200, Client)
         def get(self, client_id: int) -> Any:
-            return db.get_or_404(models.client, client_id)
+            return db.get_or_404(client, client_id)
 
         @blp.arguments(Client)
         @blp.response(200, Client)
         def put(self, fields: dict[str, Any], client_id: int) -> Any:
-            client = db.get_or_404(models.client, client_id)
+            changed = db.get_or_404(client, client_id)
             for name, value in fields.items():
-                setattr(client, name, value)
+                setattr(changed, name, value)
             db.session.commit()
-            return client
+            return changed
 
     @blp.route("/mailing/")
     class Mailings(MethodView):
         @blp.response(200, Mailing(many=True))
         def get(self) -> Any:
-            return db.session.scalars(select(models.mailing).order_by(models.mailing.id).limit(100)).all()
+            return db.session.scalars(select(mailing).order_by(mailing.id).limit(100)).all()
 
     @blp.route("/mailing/<int:mailing_id>/")
     class MailingById(MethodView):
         @blp.response(200, Mailing)
         def get(self, mailing_id: int) -> Any:
-            return db.get_or_404(models.mailing, mailing_id)
+            return db.get_or_404(mailing, mailing_id)
 
     api.register_blueprint(blp)
     return app
