@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from operator import itemgetter
+from collections.abc import Iterable, Sequence, Set
+from functools import cache, lru_cache
 from typing import Any
 from typing import cast as cast_type
 
 from sqlalchemy import (
-    BigInteger,
+    ARRAY,
     ColumnElement,
     Row,
     ScalarSelect,
     Select,
-    and_,
+    Text,
     bindparam,
-    case,
-    cast,
-    false,
     func,
     inspect,
     or_,
@@ -42,12 +38,9 @@ _ONE = _LISTED.where(Mailing.id == bindparam("mailing_id"))
 _PAGE = _LISTED.where(Mailing.id > bindparam("after")).order_by(Mailing.id).limit(bindparam("limit"))
 
 _COLUMNS = tuple(column.key for column in inspect(Mailing).column_attrs)
-_LOOKED_UP = ("text", "from_template_id", "from_template_revision", "route", "gateway")
+_OF_THE_TEXT = ("text", "from_template_id", "from_template_revision")
 _STATUSES = tuple(status.value for status in MessageStatus)
 _DELIVERIES = tuple(delivery.value for delivery in Delivery)
-_open = itemgetter(*(place for place, status in enumerate(MessageStatus) if status in OPEN_STATUSES))
-"""The counts of the messages that have not ended."""
-
 MailingRow = Mailing
 """A mailing without its counts, as `mailing_row` and the services return it."""
 
@@ -71,7 +64,14 @@ def mailing_by_id(mailing_id: int) -> MailingSummary:
 
 def summaries_of(page: Select[Any], **parameters: Any) -> list[MailingSummary]:
     """The summaries of the selected mailings, in the order of their ids."""
-    return [_summary(row) for row in db.session.execute(_statement(page), parameters)]
+    rows = db.session.execute(_statement(page), parameters).all()
+    # Most mailings need nothing of this, and PostgreSQL would plan it for each statement.
+    routes, gateways = _names(Route, (row.route_id for row in rows)), _names(Gateway, (row.gateway_id for row in rows))
+    matching = _matching({row.mark for row in rows if row.launch_started_at is None and row.ended_at is None})
+    return [
+        _summary(row, routes.get(row.route_id), gateways.get(row.gateway_id), is_matching=row.mark in matching)
+        for row in rows
+    ]
 
 
 def check_mailing(mailing_id: int) -> None:
@@ -116,8 +116,7 @@ def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[Mailing
 def _statement(page: Select[Any]) -> Select[Any]:
     # One statement for the whole page, so that a mailing's audience and counts are of one snapshot and add up.
     mailing = aliased(Mailing, page.subquery("page"))
-    # Looked up row by row: a join could read the whole other table.
-    counts, text = _counts(mailing.id), _text(mailing)
+    text = _text(mailing)  # looked up row by row: a join could read the whole other table
     return (
         # Columns and not the entity: nothing is written through it, and an object for each row takes longer.
         select(
@@ -125,14 +124,10 @@ def _statement(page: Select[Any]) -> Select[Any]:
             text.c.text,
             text.c.template_id.label("from_template_id"),
             text.c.template_revision.label("from_template_revision"),
-            _name(Route, mailing.route_id).label("route"),
-            _name(Gateway, mailing.gateway_id).label("gateway"),
-            _has_matching_clients(mailing).label("has_matching_client"),
+            _counts(mailing).label("counts"),
             CLOCK.label("now"),
-            *counts.c,
         )
         .select_from(mailing)
-        .join(counts, true())
         .join(text, true())
         .order_by(mailing.id)
     )
@@ -146,50 +141,61 @@ def _text(mailing: type[Mailing]) -> LateralFromClause:
     )
 
 
-def _name(table: type[Route] | type[Gateway], row_id: InstrumentedAttribute[int | None]) -> ScalarSelect[str]:
-    return select(table.name).where(table.id == row_id).scalar_subquery()
-
-
-def _counts(mailing_id: InstrumentedAttribute[int]) -> LateralFromClause:
-    counted = [MessageCountDelta.status == status for status in MessageStatus]
-    # Of a sent message, no delivery is no receipt.
-    delivery = func.coalesce(MessageCountDelta.delivery, Delivery.NO_RECEIPT.value)
-    sent = MessageCountDelta.status == MessageStatus.SENT
-    counted += [and_(sent, delivery == one) for one in Delivery]
-    sums = (func.sum(MessageCountDelta.delta).filter(one) for one in counted)
-    return (
-        select(*(cast(func.coalesce(one, 0), BigInteger).label(f"n{place}") for place, one in enumerate(sums)))
-        .where(MessageCountDelta.mailing_id == mailing_id)
-        .lateral("counts")
+def _counts(mailing: type[Mailing]) -> ScalarSelect[Any]:
+    """The counts as JSON: lists of a status, a delivery or null, and how many messages."""
+    status, delivery = MessageCountDelta.status, MessageCountDelta.delivery
+    counted = (
+        select(status, delivery, func.sum(MessageCountDelta.delta).label("messages"))
+        .where(MessageCountDelta.mailing_id == mailing.id)
+        .group_by(status, delivery)
+        .correlate(mailing)
+        .subquery("counted")
     )
+    return select(func.jsonb_agg(func.jsonb_build_array(*counted.c))).scalar_subquery()
 
 
-def _has_matching_clients(mailing: type[Mailing]) -> ColumnElement[bool]:
-    waiting = and_(mailing.launch_started_at.is_(None), mailing.ended_at.is_(None))
-    match = or_(*(_first(column, mailing.mark) == mailing.mark for column in (Client.operator_code, Client.tag)))
-    return case((waiting, match), else_=false())
+def _names(table: type[Route] | type[Gateway], ids: Iterable[int | None]) -> dict[int, str]:
+    wanted = set(ids) - {None}
+    found = select(table.id, table.name).where(table.id.in_(wanted))
+    return {row.id: row.name for row in db.session.execute(found)} if wanted else {}
 
 
-def _first(column: InstrumentedAttribute[str], mark: InstrumentedAttribute[str]) -> ScalarSelect[str]:
+def _matching(marks: Set[str | None]) -> Set[str]:
+    """Those of the marks that any client has as operator code or tag."""
+    wanted = marks - {None}
+    return set(db.session.scalars(_statement_of_matching(), {"marks": list(wanted)})) if wanted else set()
+
+
+@cache
+def _statement_of_matching() -> Select[str]:
+    mark: ColumnElement[str] = func.unnest(bindparam("marks", type_=ARRAY(Text))).column_valued("mark")
+    return select(mark).where(or_(_has(Client.operator_code, mark), _has(Client.tag, mark)))
+
+
+def _has(column: InstrumentedAttribute[str], mark: ColumnElement[str]) -> ColumnElement[bool]:
     # The first value not less than `mark` in the index's order, to be compared with it: one step in the index. An
     # EXISTS for the value may read the whole table, if the planner takes the value for a common one.
-    return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery()
+    return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery() == mark
 
 
-def _summary(row: Row[Any]) -> MailingSummary:
-    values = tuple(row)
-    counts = values[-len(_STATUSES) - len(_DELIVERIES) : -len(_DELIVERIES)]
-    summary: MailingSummary = dict(zip(_COLUMNS, values, strict=False))
-    summary |= {name: getattr(row, name) for name in _LOOKED_UP}
+def _summary(row: Row[Any], route: str | None, gateway: str | None, *, is_matching: bool) -> MailingSummary:
+    messages, delivery = dict.fromkeys(_STATUSES, 0), dict.fromkeys(_DELIVERIES, 0)
+    for status, delivered, number in row.counts or ():
+        messages[status] += number
+        if status == MessageStatus.SENT:
+            delivery[delivered or Delivery.NO_RECEIPT.value] += number  # no delivery is no receipt
+    summary: MailingSummary = dict(zip(_COLUMNS, row, strict=False))
+    summary |= {name: getattr(row, name) for name in _OF_THE_TEXT}
+    summary |= {"route": route, "gateway": gateway}
     summary["launched_segment"] = row.segment if row.audience_frozen_at else None
     if row.segment_id is not None:  # `segment` is what the saved one was at the launch
         summary["segment"] = None
-    summary["messages"] = dict(zip(_STATUSES, counts, strict=True))
-    summary["delivery"] = dict(zip(_DELIVERIES, values[-len(_DELIVERIES) :], strict=True))
+    summary["messages"] = messages
+    summary["delivery"] = delivery
     summary["warnings"] = warnings_about(
         cast_type(MailingRow, row),
-        has_matching_client=bool(row.has_matching_client),
-        open_messages=sum(_open(counts)),
+        has_matching_client=is_matching,
+        open_messages=sum(messages[status] for status in OPEN_STATUSES),
         now=row.now,
     )
     return summary
