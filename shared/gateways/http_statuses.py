@@ -89,10 +89,15 @@ def not_understood(response: Response) -> SubmitResult:
     )
 
 
-def json_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object of a body; None if there is none."""
+def json_value(body: bytes) -> object:
+    """The JSON value of a body; None if there is none."""
     try:
-        payload = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, a number too long; nested too deeply
         return None
+
+
+def json_object(body: bytes) -> dict[str, object] | None:
+    """The JSON object of a body; None if there is none."""
+    payload = json_value(body)
     return payload if isinstance(payload, dict) else None

@@ -10,8 +10,9 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.gateways.base import LookUp
 from shared.gateways.declared.answers import PlaceKind, Places, read_place
-from shared.gateways.declared.contract import ANY_CODE, AnswerContract, Meaning, Meanings
+from shared.gateways.declared.contract import ANY_CODE, AnswerContract, Meanings
 from shared.gateways.declared.document import Table
+from shared.gateways.http_statuses import Meaning
 from shared.gateways.sanitize import CODE_LIMIT
 
 PLACES = ("id", "code", "message", "phone", "reference", "retry_after", "segments", "price")

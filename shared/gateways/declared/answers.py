@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.gateways.declared.patterns import compile_pattern
+from shared.gateways.http_statuses import json_value
 
 TEXT_LIMIT = 2000
 """Characters of a text answer in which patterns are searched."""
@@ -93,10 +94,7 @@ def parse(body: bytes, *, is_json: bool) -> object:
     """The answer in which places are looked for; None if it is not JSON."""
     if not is_json:
         return body[: 4 * TEXT_LIMIT].decode("utf-8", "replace")[:TEXT_LIMIT]
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, a number too long; nested too deeply
-        return None
+    return json_value(body)
 
 
 def _children(node: object, step: str) -> Iterable[object]:

@@ -8,14 +8,13 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from shared.domain.delivery import UndeliveredReason
-from shared.domain.reasons import ReasonCode
-from shared.domain.results import Result
 from shared.gateways.base import CallbackAnswer, Capabilities, LookUp
 from shared.gateways.callbacks import Meaning as DeliveryMeaning
 from shared.gateways.declared.answers import JsonPath, Places
 from shared.gateways.declared.signatures import SignatureContract
 from shared.gateways.declared.templates import Template
 from shared.gateways.declared.times import TimeFormat
+from shared.gateways.http_statuses import Meaning
 
 ANY_CODE = "*"
 """The key of a status' meaning for every code that has no meaning of its own, and for none."""
@@ -36,15 +35,6 @@ class BodyFormat(StrEnum):
     JSON = "json"
     QUERY = "query"
     TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """The meaning of a code or a status of a submission's answer."""
-
-    result: Result
-    reason: ReasonCode = ReasonCode.PROVIDER_SAID
-    perhaps_recipient: bool = False
 
 
 JsonField = Template | int | bool | list["JsonField"] | dict[str, "JsonField"]

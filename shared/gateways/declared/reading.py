@@ -11,9 +11,10 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import TAKEN, Result
 from shared.gateways.answer_fields import ID_LIMIT, digits_of, is_another_recipient
 from shared.gateways.base import LookUp, LookUpResult, OutgoingMessage, Response, SubmitResult
+from shared.gateways.code_meanings import result_of
 from shared.gateways.declared.answers import Places, first_at, parse, values_at
-from shared.gateways.declared.contract import AnswerContract, Meaning, Meanings
-from shared.gateways.http_statuses import not_understood, read_status
+from shared.gateways.declared.contract import AnswerContract, Meanings
+from shared.gateways.http_statuses import Meaning, not_understood, read_status
 from shared.gateways.retry_after import retry_after
 from shared.gateways.sanitize import reason_of, redact
 
@@ -87,7 +88,7 @@ def submit_result(response: Response, facts: Facts, meanings: Meanings[Meaning])
     status = _status_of(response)
     if facts.of_another:
         return not_understood(response)
-    code, meaning = facts.code, meanings.of_code(status, facts.code)
+    code, meaning = facts.code or "", meanings.of_code(status, facts.code)
     if meaning is None or not _fits(meaning.result, status):
         code, meaning = str(status), meanings.of_status(status)
         if meaning and meaning.result in TAKEN and status < 300 and not facts.confirms:
@@ -146,18 +147,16 @@ def _fits(result: Result, status: int) -> bool:
     return result is not Result.DUPLICATE or 200 <= status < 300 or 400 <= status < 500
 
 
-def _result_of(meaning: Meaning, code: str | None, facts: Facts) -> SubmitResult:
-    taken = meaning.result in TAKEN
-    own = meaning.reason is not ReasonCode.PROVIDER_SAID
-    said = own or (facts.words and meaning.result is not Result.ACCEPTED)
-    return SubmitResult(
-        meaning.result,
+def _result_of(meaning: Meaning, code: str, facts: Facts) -> SubmitResult:
+    if meaning.result not in TAKEN:
+        return result_of(meaning, code, facts.words)
+    return result_of(
+        meaning,
         code,
-        reason_of(meaning.reason, facts.words) if said else None,
-        facts.provider_message_id if taken else None,
-        perhaps_recipient=meaning.perhaps_recipient,
-        segments=facts.segments if taken else None,
-        price=facts.price if taken else None,
+        facts.words,
+        provider_message_id=facts.provider_message_id,
+        segments=facts.segments,
+        price=facts.price,
     )
 
 
