@@ -224,7 +224,8 @@ class Adapter(Protocol):
     capabilities: Capabilities
 
     def segments(self, text: str) -> int:
-        """How many segments of a text the provider counts and charges."""
+        """How many segments of a text the provider counts and charges: by default, as a phone network splits it."""
+        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The submission of a message; the result, if it cannot be submitted at all.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -53,6 +53,19 @@ UNKNOWN_SUBSCRIBER = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.UNKNOWN
 OPTED_OUT = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.OPTED_OUT)
 REJECTED = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED)
 OTHER = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)
+
+
+def meaning_and_code(
+    statuses: Mapping[str, Meaning], codes: Mapping[str, Meaning], status: str, code: str
+) -> tuple[Meaning, str]:
+    """The meaning of a status, and the code that stands for it: of a failure the provider's code, if it has one.
+
+    The code of a failure says more than its status. A status that is not documented decides nothing.
+    """
+    meaning = statuses.get(status, ON_ITS_WAY)
+    if meaning.state is not ReceiptState.UNDELIVERED:
+        return meaning, status
+    return codes.get(code, meaning), code or status
 
 
 def receipt_url_of(account: Account) -> str:

@@ -9,8 +9,8 @@ public programs that use it.
   response the doubt remains.
 
 Not verified: all of it against an account; the form of errors, so failures are read by their HTTP status alone, and
-words from `message`, `error` or `error.message`; the greatest length of a text; a reference of ours; callbacks and
-replies.
+words from `message`, `error` or `error.message`; the greatest length of a text, and how its segments are counted; a
+reference of ours; callbacks and replies.
 """
 
 from __future__ import annotations
@@ -18,51 +18,33 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import credential, sender_of
 from shared.gateways.answer_fields import fields_of, id_of, is_another_recipient, line_of
 from shared.gateways.authentication import bearer
-from shared.gateways.base import (
-    Account,
-    AccountField,
-    Capabilities,
-    OutgoingMessage,
-    Provider,
-    Response,
-    Submission,
-    SubmitResult,
-)
+from shared.gateways.base import Account, AccountField, Capabilities, OutgoingMessage, Provider, Response, SubmitResult
 from shared.gateways.code_meanings import STATUSES
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.text_checks import refusal_of
-
-CAPABILITIES = Capabilities()
-"""Receipts and replies exist by the vendor's pages; their form is not verified, so they are not declared."""
 
 
-class ExolveAdapter:
+class ExolveAdapter(PostAdapter):
     """The API for one application."""
 
-    capabilities = CAPABILITIES
+    capabilities = Capabilities()
+    """Receipts and replies exist by the vendor's pages; their form is not verified, so they are not declared."""
+
+    _path = "/messaging/v1/SendSMS"
 
     def __init__(self, account: Account) -> None:
-        self._api_key = credential(account, "api_key")
-        self._headers = json_headers(bearer(self._api_key))
+        api_key = credential(account, "api_key")
+        self._headers = json_headers(bearer(api_key))
+        self._secrets = (api_key,)
         self._start = b'{"number":%b,"destination":"' % json_text(sender_of(account))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text; the contract says nothing about it."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text):
-            return refused
-        body = b'%b%b","text":%b}' % (self._start, phone_number.encode(), json_text(text))
-        return Submission("POST", "/messaging/v1/SendSMS", self._headers, body, (self._api_key, text, phone_number))
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        return b'%b%d","text":%b}' % (self._start, message.phone_number, json_text(message.text))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, with Exolve's id if it was accepted."""
@@ -85,7 +67,7 @@ PROVIDER = Provider(
     name="exolve",
     title="MTS Exolve",
     make=ExolveAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=ExolveAdapter.capabilities,
     address="https://api.exolve.ru",
     fields=(AccountField(name="api_key", label="API key of the application", secret=True),),
 )

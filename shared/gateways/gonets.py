@@ -1,6 +1,7 @@
 """The specification's contract: `POST /send/{msgId}` with `{"id", "phone", "text"}`, success `200 {"code": 0, …}`.
 
-The contract does not define errors, so statuses are read by RFC 9110, and by the known practice of gateways.
+The contract says nothing about segments, and does not define errors, so statuses are read by RFC 9110, and by the known
+practice of gateways.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from collections.abc import Collection, Mapping
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
 from shared.gateways.authentication import bearer
 from shared.gateways.base import (
     Account,
     AccountField,
+    Adapter,
     Capabilities,
     OutgoingMessage,
     Provider,
@@ -21,18 +22,16 @@ from shared.gateways.base import (
     Submission,
     SubmitResult,
 )
-from shared.gateways.encoding import json_text
+from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
 from shared.gateways.sanitize import CODE_LIMIT, reason_of, redact, shorten
 
-CAPABILITIES = Capabilities(reference=True)
-"""The contract does not require deduplication, so it is not declared."""
 
-
-class GonetsAdapter:
+class GonetsAdapter(Adapter):
     """The contract as an adapter. One for each gateway; any thread may use it."""
 
-    capabilities = CAPABILITIES
+    capabilities = Capabilities(reference=True)
+    """The contract does not require deduplication, so it is not declared."""
 
     def __init__(self, account: Account) -> None:
         self._credentials = account.credentials
@@ -40,10 +39,6 @@ class GonetsAdapter:
         """The token and the headers with it: the token of GATEWAY_TOKEN_FILE may be replaced."""
         self._accepted: tuple[bytes | None, SubmitResult] = None, SubmitResult(Result.ACCEPTED, "200")
         """The last success body and its result, cached: nearly all bodies of a gateway are the same."""
-
-    def segments(self, text: str) -> int:
-        """The contract says nothing about segments: as a phone network splits the text."""
-        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if its text is not valid Unicode."""
@@ -73,9 +68,7 @@ class GonetsAdapter:
 
     def _headers_with(self, token: str) -> Mapping[str, str]:
         if self._headers[0] != token:
-            json_type = "application/json"
-            headers = {"Authorization": bearer(token), "Content-Type": json_type, "Accept": json_type}
-            self._headers = token, headers
+            self._headers = token, json_headers(bearer(token))
         return self._headers[1]
 
 
@@ -83,7 +76,7 @@ PROVIDER = Provider(
     name="gonets",
     title="Gonets",
     make=GonetsAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=GonetsAdapter.capabilities,
     sender_required=False,
     fields=(AccountField(name="token", label="Token", secret=True),),
 )

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from shared.domain.text_segments import count_segments
 from shared.gateways.base import (
     Account,
     AccountField,
+    Adapter,
     Callback,
     CallbackAnswer,
     Capabilities,
@@ -54,9 +54,6 @@ from shared.gateways.declared.signatures import Signature
 from shared.gateways.declared.templates import PROVIDER_ID, RECEIPT_URL
 from shared.gateways.text_checks import refusal_of
 
-CAPABILITIES = Capabilities()
-"""What every account supports. Those of an account are declared in its contract: see its adapter."""
-
 
 class _Request(NamedTuple):
     """A request of the contract, with the headers of the account."""
@@ -65,7 +62,7 @@ class _Request(NamedTuple):
     headers: Mapping[str, str]
 
 
-class HttpAdapter:
+class HttpAdapter(Adapter):
     """A declared contract as an adapter. Any thread may use it.
 
     It has only those of the attributes here that its contract declares.
@@ -98,10 +95,6 @@ class HttpAdapter:
             self._take_inbound(contract.inbound)
         if contract.poll:
             self._take_poll(contract.poll)
-
-    def segments(self, text: str) -> int:
-        """The contract says nothing about segments: as a phone network splits the text."""
-        return count_segments(text)
 
     def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
         """The request for a message; a refusal, if the text is too long or not valid Unicode."""
@@ -197,7 +190,8 @@ PROVIDER = Provider(
     name="http",
     title="HTTP, by a contract of your own",
     make=make_adapter,
-    capabilities=CAPABILITIES,
+    # What every account supports. Those of an account are declared in its contract: see its adapter.
+    capabilities=Capabilities(),
     sender_required=False,
     fields=(
         AccountField(name="contract", label="Contract", multiline=True),

@@ -27,7 +27,6 @@ from collections.abc import Collection, Mapping
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import FINAL, TAKEN, Result
-from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import credential, option, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -44,14 +43,11 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
-    Callback,
     Capabilities,
-    InboundPart,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Provider,
-    Receipt,
     Response,
     SentMessage,
     Submission,
@@ -77,23 +73,9 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
-from shared.gateways.infobip_callbacks import ANSWER, inbound_in, polled_in, receipts_in
+from shared.gateways.infobip_callbacks import InfobipCallbacks
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import reason_of, redact
-from shared.gateways.text_checks import refusal_of
-
-MAX_TEXT = 25 * 153
-"""A message has at most 25 segments (REJECTED_MESSAGE_TOO_LONG), which hold that many GSM characters. What fits in
-characters and not in segments, the provider refuses."""
-
-CAPABILITIES = Capabilities(
-    deduplicates=True, looks_up=True, reference=True, receipts=True, polls=True, inbound=True, max_text=MAX_TEXT
-)
-
-LOOK_UP_AFTER = 60.0
-"""Seconds. Not documented: the answer to a submission comes from the system that writes the logs, within a second."""
-
-LOOK_UP_WITHIN = 47 * 3600.0
-"""Seconds. Logs are kept for 48 hours; an hour is left for clocks that differ."""
 
 _DECISIVE = (LookUp.FOUND, LookUp.UNCLEAR, LookUp.REFUSED, LookUp.NOT_FOUND)
 """Of several logs of a message, the one whose outcome comes first here decides."""
@@ -144,16 +126,23 @@ HTTP_STATUSES: Mapping[int, Meaning] = {
 """All answers about single messages are 200, so these concern the account alone."""
 
 
-class InfobipAdapter:
-    """The contract as an adapter. One for each account; any thread may use it."""
+class InfobipAdapter(InfobipCallbacks, PostAdapter):
+    """The contract as an adapter."""
 
-    capabilities = CAPABILITIES
-    look_up_after = LOOK_UP_AFTER
-    look_up_within = LOOK_UP_WITHIN
-    receipt_answer = ANSWER
-    inbound_answer = ANSWER
+    capabilities = Capabilities(
+        deduplicates=True, looks_up=True, reference=True, receipts=True, polls=True, inbound=True, max_text=25 * 153
+    )
+    """A message has at most 25 segments (REJECTED_MESSAGE_TOO_LONG), which hold that many GSM characters. What fits in
+    characters and not in segments, the provider refuses."""
+    look_up_after = 60.0
+    """Seconds. Not documented: the answer to a submission comes from the system that writes the logs, within a
+    second."""
+    look_up_within = 47 * 3600.0
+    """Seconds. Logs are kept for 48 hours; an hour is left for clocks that differ."""
     poll_limit = 30
     """`messageId` of /sms/3/logs has at most 2048 characters, and an id of ours up to 60 with the comma."""
+
+    _path = "/sms/3/messages"
 
     def __init__(self, account: Account) -> None:
         self._key = credential(account, "api_key")
@@ -166,24 +155,15 @@ class InfobipAdapter:
         webhooks = b',"webhooks":{"delivery":{"url":%b},"contentType":"application/json"}' % url
         self._end = b"}%b}]}" % (webhooks if account.receipt_url else b"")
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text: 160 and 153 GSM characters, or 70 and 67 others."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal, if its text cannot be submitted."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text, MAX_TEXT):
-            return refused
-        body = b'%b%b","messageId":"%b%d"}],"content":{"text":%b%b' % (
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        return b'%b%d","messageId":"%b%d"}],"content":{"text":%b%b' % (
             self._start,
-            phone_number.encode(),
+            message.phone_number,
             self._prefix.encode(),
             message.message_id,
-            json_text(text),
+            json_text(message.text),
             self._end,
         )
-        return Submission("POST", "/sms/3/messages", self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -215,19 +195,12 @@ class InfobipAdapter:
         payload = fields_of(json_object(response.body))
         logs = objects_of(payload.get("results")) if response.status == 200 else None
         if logs is None or any(self._is_another(log, message) for log in logs):
-            return _unclear(response, redact(_error_words(payload), secrets))
+            reason = reason_of(ReasonCode.LOOK_UP_FAILED, redact(_error_words(payload), secrets))
+            return LookUpResult(LookUp.UNCLEAR, str(response.status), reason)
         if not logs:
             return LookUpResult(LookUp.NOT_FOUND, str(response.status))
         others = [log for log in logs if _meaning_of(log) is not ID_KNOWN]
         return min((_read_log(log, secrets) for log in others or logs), key=lambda read: _DECISIVE.index(read.outcome))
-
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The reports of a callback."""
-        return receipts_in(callback, self._prefix, self._secrets)
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The messages of a callback."""
-        return inbound_in(callback)
 
     def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
         """The request for the logs of messages. Delivery reports are handed out once, so they are left alone."""
@@ -235,10 +208,6 @@ class InfobipAdapter:
             return None
         ids = ",".join(f"{self._prefix}{message.message_id}" for message in messages)
         return Submission("GET", f"/sms/3/logs?limit=1000&messageId={ids}", self._headers, b"", self._secrets)
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The receipts of logs, of which a message may have several."""
-        return polled_in(response, self._prefix, self._secrets)
 
     def _is_another(self, named: Fields, message: OutgoingMessage) -> bool:
         """Whether a message of an answer has another id or another recipient."""
@@ -251,7 +220,7 @@ PROVIDER = Provider(
     name="infobip",
     title="Infobip",
     make=InfobipAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=InfobipAdapter.capabilities,
     max_segments=25,
     fields=(
         AccountField(name="api_key", label="API key", secret=True),
@@ -290,10 +259,6 @@ def _read_log(log: Fields, secrets: Collection[str]) -> LookUpResult:
         return LookUpResult(LookUp.REFUSED, str(code), reason, provider_message_id)
     # It was rejected for now, as if it had never arrived: it may be submitted again.
     return LookUpResult(LookUp.NOT_FOUND, str(code), provider_message_id=provider_message_id)
-
-
-def _unclear(response: Response, words: str) -> LookUpResult:
-    return LookUpResult(LookUp.UNCLEAR, str(response.status), reason_of(ReasonCode.LOOK_UP_FAILED, words))
 
 
 def _read_error(response: Response, error: Fields, secrets: Collection[str]) -> SubmitResult:

@@ -39,8 +39,6 @@ from shared.gateways.callbacks import (
 )
 from shared.gateways.http_statuses import json_object
 
-ANSWER = CallbackAnswer()
-
 TIME = "%Y-%m-%dT%H:%M:%S.%f%z"
 
 GROUPS: Mapping[int, Meaning] = {
@@ -78,22 +76,50 @@ ERRORS: Mapping[int, Meaning] = {
 """By `error.id` of an undelivered or rejected message, where it says more than the status."""
 
 
-def receipts_in(callback: Callback, prefix: str, secrets: tuple[str, ...]) -> list[Receipt]:
-    """Its receipts. Raises ValueError if it does not follow the contract."""
-    return all_readable(_results_of(json_of(callback)), lambda result: _receipt_of(result, "to", prefix, secrets))
+class InfobipCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
 
+    receipt_answer = inbound_answer = CallbackAnswer()
 
-def inbound_in(callback: Callback) -> list[InboundPart]:
-    """Its messages, whose parts Infobip has joined. Raises ValueError if it does not follow the contract."""
-    return all_readable(_results_of(json_of(callback)), _part_of)
+    _prefix: str
+    """Of our ids."""
+    _secrets: tuple[str, ...]
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The reports of a callback."""
+        return all_readable(_results_of(json_of(callback)), lambda result: self._receipt_of(result, "to"))
 
-def polled_in(response: Response, prefix: str, secrets: tuple[str, ...]) -> list[Receipt]:
-    """The receipts of logs. Raises ValueError if they do not follow the contract."""
-    if response.status != 200:
-        raise ValueError(f"Infobip does not tell the logs of messages: {response.status}.")
-    payload = fields_of(json_object(response.body))
-    return all_readable(_results_of(payload), lambda log: _receipt_of(log, "destination", prefix, secrets))
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The messages of a callback, whose parts Infobip has joined."""
+        return all_readable(_results_of(json_of(callback)), _part_of)
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of logs, of which a message may have several."""
+        if response.status != 200:
+            raise ValueError(f"Infobip does not tell the logs of messages: {response.status}.")
+        payload = fields_of(json_object(response.body))
+        return all_readable(_results_of(payload), lambda log: self._receipt_of(log, "destination"))
+
+    def _receipt_of(self, result: Fields, recipient: str) -> Receipt:
+        status, error = fields_of(result.get("status")), fields_of(result.get("error"))
+        code, group = integer_of(status.get("id")), integer_of(status.get("groupId"))
+        cause = integer_of(error.get("id"))
+        if code is None and group is None:
+            raise ValueError("The report has no status.")
+        meaning = _meaning_of(code, group, cause)
+        named = line_of(result.get("messageId"))
+        ours = named.removeprefix(self._prefix) if named.startswith(self._prefix) else ""
+        told = cause if meaning.state is ReceiptState.UNDELIVERED else None
+        return receipt_of(
+            meaning,
+            message_id=message_id_of(ours),
+            provider_message_id=named,
+            code=" ".join(str(one) for one in (code, told) if one),
+            words=" ".join(filter(None, (line_of(status.get("name")), line_of(error.get("name")) if told else ""))),
+            at=time_of(result.get("doneAt"), TIME),
+            recipient=result.get(recipient),
+            secrets=self._secrets,
+        )
 
 
 def _results_of(payload: Fields) -> list[Fields]:
@@ -110,27 +136,6 @@ def _part_of(result: Fields) -> InboundPart:
         text=result.get("text"),
         provider_message_id=result.get("messageId"),
         at=time_of(result.get("receivedAt"), TIME),
-    )
-
-
-def _receipt_of(result: Fields, recipient: str, prefix: str, secrets: tuple[str, ...]) -> Receipt:
-    status, error = fields_of(result.get("status")), fields_of(result.get("error"))
-    code, group, cause = integer_of(status.get("id")), integer_of(status.get("groupId")), integer_of(error.get("id"))
-    if code is None and group is None:
-        raise ValueError("The report has no status.")
-    meaning = _meaning_of(code, group, cause)
-    named = line_of(result.get("messageId"))
-    ours = named.removeprefix(prefix) if named.startswith(prefix) else ""
-    told = cause if meaning.state is ReceiptState.UNDELIVERED else None
-    return receipt_of(
-        meaning,
-        message_id=message_id_of(ours),
-        provider_message_id=named,
-        code=" ".join(str(one) for one in (code, told) if one),
-        words=" ".join(filter(None, (line_of(status.get("name")), line_of(error.get("name")) if told else ""))),
-        at=time_of(result.get("doneAt"), TIME),
-        recipient=result.get(recipient),
-        secrets=secrets,
     )
 
 

@@ -36,6 +36,7 @@ from shared.gateways.answer_fields import id_of
 from shared.gateways.base import (
     Account,
     AccountField,
+    Adapter,
     Callback,
     CallbackAnswer,
     Capabilities,
@@ -76,8 +77,6 @@ from shared.gateways.sanitize import reason_of, redact
 from shared.gateways.smpp_callbacks import bytes_of, line_in, message_id_in, text_of
 from shared.gateways.smpp_receipts import SmppReceipt
 from shared.gateways.text_checks import refusal_of, segments_cut_anywhere
-
-CAPABILITIES = Capabilities(receipts=True, inbound=True)
 
 ACCEPTED = re.compile(rb'\s*Success "([!#-~]{1,200})"\s*')
 
@@ -125,10 +124,10 @@ LONGEST_CREDENTIAL = 16
 """Characters of a user name or a password (send.py)."""
 
 
-class JasminAdapter:
+class JasminAdapter(Adapter):
     """The API for one user of Jasmin."""
 
-    capabilities = CAPABILITIES
+    capabilities = Capabilities(receipts=True, inbound=True)
     receipt_answer = ACKNOWLEDGED
     inbound_answer = ACKNOWLEDGED
 
@@ -232,7 +231,7 @@ PROVIDER = Provider(
     name="jasmin",
     title="Jasmin",
     make=JasminAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=JasminAdapter.capabilities,
     count_segments=segments_cut_anywhere,
     max_segments_option="max_parts",
     sender_required=False,

@@ -32,6 +32,7 @@ from shared.gateways.account_checks import LINE, PATH, credential, number_option
 from shared.gateways.base import (
     Account,
     AccountField,
+    Adapter,
     Callback,
     CallbackAnswer,
     Capabilities,
@@ -71,8 +72,6 @@ from shared.gateways.sanitize import reason_of, redact
 from shared.gateways.smpp_callbacks import bytes_of, concatenation_in, line_in, message_id_in
 from shared.gateways.smpp_receipts import smpp_receipt_in
 from shared.gateways.text_checks import refusal_of, segments_cut_anywhere
-
-CAPABILITIES = Capabilities(receipts=True, inbound=True)
 
 ACCEPTED = ("0: Accepted for delivery", "3: Queued for later delivery")
 """The beginnings of the bodies of a 202."""
@@ -126,10 +125,10 @@ CHARSETS = frozenset(
 """The values of `%C` that are read."""
 
 
-class KannelAdapter:
+class KannelAdapter(Adapter):
     """The interface of one sendsms-user."""
 
-    capabilities = CAPABILITIES
+    capabilities = Capabilities(receipts=True, inbound=True)
     receipt_answer = CallbackAnswer()
     inbound_answer = CallbackAnswer()
     """Its body is sent to the sender of the message, unless Kannel is told not to."""
@@ -243,7 +242,7 @@ PROVIDER = Provider(
     name="kannel",
     title="Kannel",
     make=KannelAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=KannelAdapter.capabilities,
     count_segments=segments_cut_anywhere,
     max_segments_option="max_messages",
     sender_required=False,

@@ -17,8 +17,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
-from shared.gateways import messagebird_callbacks
 from shared.gateways.account_checks import PATH_PART, credential, optional_credential, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -33,22 +31,8 @@ from shared.gateways.answer_fields import (
     objects_of,
     segments_in,
 )
-from shared.gateways.base import (
-    Account,
-    AccountField,
-    Callback,
-    Capabilities,
-    InboundPart,
-    OutgoingMessage,
-    Provider,
-    Receipt,
-    Response,
-    SentMessage,
-    Submission,
-    SubmitResult,
-    message_id_of,
-)
-from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, time_of
+from shared.gateways.base import Account, AccountField, Capabilities, OutgoingMessage, Provider, Response, SubmitResult
+from shared.gateways.callbacks import callback_secrets
 from shared.gateways.code_meanings import (
     CREDENTIALS_REJECTED,
     NO_CREDIT,
@@ -61,10 +45,9 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.messagebird_callbacks import MessagebirdCallbacks
+from shared.gateways.post_adapter import PollingPostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.text_checks import refusal_of
-
-CAPABILITIES = Capabilities(reference=True, receipts=True, polls=True, inbound=True, signs=True)
 
 CODES: Mapping[int, Meaning] = {
     2: CREDENTIALS_REJECTED,  # "request not allowed": a wrong access key
@@ -80,41 +63,32 @@ DELIVERY_CODES: Mapping[str, Meaning] = {"103": OPTED_OUT}
 """By `statusErrorCode` of a recipient whose delivery failed at once."""
 
 
-class MessagebirdAdapter:
-    """The contract as an adapter. One for each account; any thread may use it."""
+class MessagebirdAdapter(MessagebirdCallbacks, PollingPostAdapter):
+    """The contract as an adapter."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = messagebird_callbacks.RECEIPT_ANSWER
-    inbound_answer = messagebird_callbacks.INBOUND_ANSWER
-    poll_limit = 1
+    capabilities = Capabilities(reference=True, receipts=True, polls=True, inbound=True, signs=True)
+    polled_id = PATH_PART
+
+    _path = "/messages"
 
     def __init__(self, account: Account) -> None:
-        self._key = credential(account, "access_key")
-        self._headers = json_headers(f"AccessKey {self._key}")
+        key = credential(account, "access_key")
+        self._headers = json_headers(f"AccessKey {key}")
         self._signing_key = optional_credential(account, "signing_key")
-        self._secrets = self._key, *callback_secrets(account)
+        self._secrets = key, *callback_secrets(account)
         self._receipts = b""
         if account.receipt_url:
             self._receipts = b'"reportUrl":%b,' % json_text(account.receipt_url)
         self._start = b'{"datacoding":"auto","originator":%b,"recipients":"' % json_text(sender_of(account))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal, if its text is not valid Unicode."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text):
-            return refused
-        body = b'%b%b",%b"reference":"%d","body":%b}' % (
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        return b'%b%d",%b"reference":"%d","body":%b}' % (
             self._start,
-            phone_number.encode(),
+            message.phone_number,
             self._receipts,
             message.message_id,
-            json_text(text),
+            json_text(message.text),
         )
-        return Submission("POST", "/messages", self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -141,60 +115,21 @@ class MessagebirdAdapter:
             Result.ACCEPTED, str(response.status), provider_message_id=provider_message_id, segments=segments
         )
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of a status report."""
-        return messagebird_callbacks.receipts_of(callback, self._signing_key, (*self._secrets, self._signing_key))
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The message of a webhook."""
-        return messagebird_callbacks.inbound_parts_of(callback, self._signing_key)
-
-    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
-        """The request for a message by its id."""
-        message_id = polled_id_in(messages, PATH_PART)
-        if message_id is None:
-            return None
-        return Submission("GET", f"/messages/{message_id}", self._headers, b"", self._secrets)
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The status of the message's recipient."""
-        payload = fields_of(json_object(response.body))
-        recipients = objects_of(fields_of(payload.get("recipients")).get("items"))
-        if response.status != 200 or not recipients or len(recipients) != 1:
-            raise ValueError("The answer is not about one message.")
-        return [_read_recipient(payload, recipients[0], self._secrets)]
+    def _poll_path_of(self, provider_id: str) -> str:
+        return f"{self._path}/{provider_id}"
 
 
 PROVIDER = Provider(
     name="messagebird",
     title="MessageBird",
     make=MessagebirdAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=MessagebirdAdapter.capabilities,
     address="https://rest.messagebird.com",
     fields=(
         AccountField(name="access_key", label="Access key", secret=True),
         AccountField(name="signing_key", label="Signing key", secret=True, required=False),
     ),
 )
-
-
-def _read_recipient(payload: Fields, recipient: Fields, secrets: Collection[str]) -> Receipt:
-    """The receipt that the state of a recipient is."""
-    status, reason = line_of(recipient.get("status")), line_of(recipient.get("statusReason"))
-    if not status:
-        raise ValueError("The answer has no status of a message.")
-    code = code_of(recipient.get("statusErrorCode"))
-    failed = status in messagebird_callbacks.FAILED
-    return receipt_of(
-        messagebird_callbacks.meaning_of(status, code, reason),
-        message_id=message_id_of(payload.get("reference")),
-        provider_message_id=payload.get("id"),
-        code=code if failed and code not in ("", "0") else status,
-        words=reason if failed else None,
-        at=time_of(recipient.get("statusDatetime")),
-        recipient=recipient.get("recipient"),
-        secrets=secrets,
-    )
 
 
 def _read_error(response: Response, payload: Fields, secrets: Collection[str]) -> SubmitResult:

@@ -18,36 +18,17 @@ import re
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
-from shared.gateways import plivo_callbacks
 from shared.gateways.account_checks import PATH_PART, credential, option, sender_of
-from shared.gateways.answer_fields import fields_of, id_of, line_of, segments_in
+from shared.gateways.answer_fields import fields_of, id_of, line_of
 from shared.gateways.authentication import basic
-from shared.gateways.base import (
-    Account,
-    AccountField,
-    Callback,
-    Capabilities,
-    InboundPart,
-    OutgoingMessage,
-    Provider,
-    Receipt,
-    Response,
-    SentMessage,
-    Submission,
-    SubmitResult,
-)
-from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, receipt_url_of
+from shared.gateways.base import Account, AccountField, Capabilities, OutgoingMessage, Provider, Response, SubmitResult
+from shared.gateways.callbacks import callback_secrets, receipt_url_of
 from shared.gateways.code_meanings import NOT_ALLOWED_HERE, STATUSES_OF_ACCOUNT
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.plivo_callbacks import PlivoCallbacks
+from shared.gateways.post_adapter import PollingPostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.text_checks import refusal_of
-
-MAX_TEXT = 1600
-"""Characters."""
-
-CAPABILITIES = Capabilities(receipts=True, polls=True, inbound=True, signs=True, max_text=MAX_TEXT)
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The id of a message, or of a powerpack."""
@@ -63,13 +44,11 @@ HTTP_STATUSES: Mapping[int, Meaning] = {
 """Plivo has no codes of its own in answers to submissions: the status decides."""
 
 
-class PlivoAdapter:
-    """The contract as an adapter. One for each account; any thread may use it."""
+class PlivoAdapter(PlivoCallbacks, PollingPostAdapter):
+    """The contract as an adapter."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = plivo_callbacks.RECEIPT_ANSWER
-    inbound_answer = plivo_callbacks.INBOUND_ANSWER
-    poll_limit = 1
+    capabilities = Capabilities(receipts=True, polls=True, inbound=True, signs=True, max_text=1600)
+    polled_id = UUID
 
     def __init__(self, account: Account) -> None:
         auth_id, token = option(account, "auth_id", PATH_PART), credential(account, "auth_token")
@@ -84,20 +63,11 @@ class PlivoAdapter:
         name = b"powerpack_uuid" if POWERPACK.fullmatch(sender) else b"src"
         self._start = b'{"%b":%b,"dst":"' % (name, json_text(sender))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal, if its text cannot be submitted."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text, MAX_TEXT):
-            return refused
-        body = b'%b%b","text":%b' % (self._start, phone_number.encode(), json_text(text))
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        body = b'%b%d","text":%b' % (self._start, message.phone_number, json_text(message.text))
         if self._receipt_url:
             body += b',"url":%b%d","method":"POST"' % (self._receipt_url, message.message_id)
-        body += b"}"
-        return Submission("POST", self._path, self._headers, body, (*self._secrets, text, phone_number))
+        return body + b"}"
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -109,47 +79,15 @@ class PlivoAdapter:
             return not_understood(response)
         return SubmitResult(Result.ACCEPTED, str(response.status), provider_message_id=provider_message_id)
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of a status callback."""
-        return plivo_callbacks.receipts_of(callback, self._token, self._secrets)
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The message of a webhook."""
-        return plivo_callbacks.inbound_parts_of(callback, self._token)
-
-    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
-        """The request for a message by its UUID."""
-        uuid = polled_id_in(messages, UUID)
-        if uuid is None:
-            return None
-        return Submission("GET", f"{self._path}{uuid}/", self._headers, b"", self._secrets)
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The state of the message."""
-        payload = fields_of(json_object(response.body))
-        state = line_of(payload.get("message_state"))
-        if response.status != 200 or not state:
-            raise ValueError("The answer has no state of a message.")
-        code = line_of(payload.get("error_code")) if state in plivo_callbacks.FAILED else ""
-        segments = segments_in(payload.get("units")) or 1
-        receipt = receipt_of(
-            plivo_callbacks.meaning_of(state, code),
-            provider_message_id=payload.get("message_uuid"),
-            code=code or state,
-            # Of several segments it may be the state of the first one, whose id this is.
-            part="1" if segments > 1 else None,
-            parts=segments if segments > 1 else None,
-            recipient=payload.get("to_number"),
-            secrets=self._secrets,
-        )
-        return [receipt]
+    def _poll_path_of(self, provider_id: str) -> str:
+        return f"{self._path}{provider_id}/"
 
 
 PROVIDER = Provider(
     name="plivo",
     title="Plivo",
     make=PlivoAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=PlivoAdapter.capabilities,
     address="https://api.plivo.com",
     fields=(
         AccountField(name="auth_id", label="Auth ID"),

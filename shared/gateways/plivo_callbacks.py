@@ -1,4 +1,5 @@
-"""What Plivo reports and forwards: a form by POST (or the same as a query by GET), signed with the auth token.
+"""What Plivo reports and forwards: a form by POST (or the same as a query by GET), signed with the auth token; and what
+it says of a message when it is asked.
 
 Sources: docs.plivo.com/docs/messaging (concepts/signature-validation, xml/request, troubleshooting/error-codes),
 plivo/plivo-python:plivo/utils/signature_v3.py and utils/__init__.py (4.63.0), nyaruka/courier:handlers/plivo (fields).
@@ -17,11 +18,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from hmac import compare_digest, digest
 
-from shared.gateways.answer_fields import line_of
-from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt
+from shared.gateways.answer_fields import fields_of, line_of, segments_in
+from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt, Response
 from shared.gateways.callbacks import (
     BLOCKED,
     DELIVERED,
@@ -34,14 +35,11 @@ from shared.gateways.callbacks import (
     Meaning,
     form_of,
     inbound_of,
+    meaning_and_code,
     pairs_of,
     receipt_of,
 )
-
-RECEIPT_ANSWER = CallbackAnswer()
-
-INBOUND_ANSWER = CallbackAnswer(b"<Response></Response>", "text/xml; charset=utf-8")
-"""XML that sends no reply."""
+from shared.gateways.http_statuses import json_object
 
 STATUSES: Mapping[str, Meaning] = {
     **dict.fromkeys(("queued", "sent"), ON_ITS_WAY),
@@ -52,8 +50,6 @@ STATUSES: Mapping[str, Meaning] = {
     "rejected": REJECTED,
 }
 """By `Status`, and `message_state` of a message that was asked for."""
-
-FAILED = frozenset({"undelivered", "failed", "rejected"})
 
 CODES: Mapping[str, Meaning] = {
     "30": BLOCKED,  # spam
@@ -93,47 +89,70 @@ def check_signature(callback: Callback, token: str) -> None:
         raise CallbackRejectedError("The signature is missing or wrong.")
 
 
-def receipts_of(callback: Callback, token: str, secrets: Collection[str]) -> list[Receipt]:
-    """The receipt of a status callback, about a message or a part of one. `secrets` are masked."""
-    check_signature(callback, token)
-    fields = form_of(callback)
-    status = fields.get("Status", "")
-    if not status:
-        raise ValueError("The receipt has no status.")
-    code = fields.get("ErrorCode", "") if status in FAILED else ""
-    part, parts = _part_of(fields)
-    receipt = receipt_of(
-        meaning_of(status, code),
-        message_id=callback.message_id,
-        provider_message_id=fields.get("ParentMessageUUID") or fields.get("MessageUUID"),
-        code=code or status,
-        part=part,
-        parts=parts,
-        recipient=fields.get("To"),
-        secrets=secrets,
-    )
-    return [receipt]
+class PlivoCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
 
+    receipt_answer = CallbackAnswer()
+    inbound_answer = CallbackAnswer(b"<Response></Response>", "text/xml; charset=utf-8")
+    """XML that sends no reply."""
 
-def meaning_of(status: str, code: str) -> Meaning:
-    """The meaning of a status and an error code. A status that is not documented decides nothing."""
-    meaning = STATUSES.get(status, ON_ITS_WAY)
-    return CODES.get(code, meaning) if status in FAILED else meaning
+    _token: str
+    _secrets: tuple[str, ...]
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a status callback, about a message or a part of one."""
+        check_signature(callback, self._token)
+        fields = form_of(callback)
+        status = fields.get("Status", "")
+        if not status:
+            raise ValueError("The receipt has no status.")
+        meaning, code = meaning_and_code(STATUSES, CODES, status, fields.get("ErrorCode", ""))
+        part, parts = _part_of(fields)
+        receipt = receipt_of(
+            meaning,
+            message_id=callback.message_id,
+            provider_message_id=fields.get("ParentMessageUUID") or fields.get("MessageUUID"),
+            code=code,
+            part=part,
+            parts=parts,
+            recipient=fields.get("To"),
+            secrets=self._secrets,
+        )
+        return [receipt]
 
-def inbound_parts_of(callback: Callback, token: str) -> list[InboundPart]:
-    """The message of a webhook."""
-    check_signature(callback, token)
-    fields = form_of(callback)
-    if "Status" in fields:
-        return []  # a receipt
-    part = inbound_of(
-        sender=fields.get("From"),
-        recipient=fields.get("To"),
-        text=fields.get("Text"),
-        provider_message_id=fields.get("MessageUUID"),
-    )
-    return [part]
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a webhook."""
+        check_signature(callback, self._token)
+        fields = form_of(callback)
+        if "Status" in fields:
+            return []  # a receipt
+        part = inbound_of(
+            sender=fields.get("From"),
+            recipient=fields.get("To"),
+            text=fields.get("Text"),
+            provider_message_id=fields.get("MessageUUID"),
+        )
+        return [part]
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The state of the message."""
+        payload = fields_of(json_object(response.body))
+        state = line_of(payload.get("message_state"))
+        if response.status != 200 or not state:
+            raise ValueError("The answer has no state of a message.")
+        meaning, code = meaning_and_code(STATUSES, CODES, state, line_of(payload.get("error_code")))
+        segments = segments_in(payload.get("units")) or 1
+        receipt = receipt_of(
+            meaning,
+            provider_message_id=payload.get("message_uuid"),
+            code=code,
+            # Of several segments it may be the state of the first one, whose id this is.
+            part="1" if segments > 1 else None,
+            parts=segments if segments > 1 else None,
+            recipient=payload.get("to_number"),
+            secrets=self._secrets,
+        )
+        return [receipt]
 
 
 def _part_of(fields: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
-from shared.gateways import sinch_callbacks
 from shared.gateways.account_checks import PATH_PART, credential, option, optional_credential, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -29,21 +27,8 @@ from shared.gateways.answer_fields import (
     line_of,
 )
 from shared.gateways.authentication import bearer
-from shared.gateways.base import (
-    Account,
-    AccountField,
-    Callback,
-    Capabilities,
-    InboundPart,
-    OutgoingMessage,
-    Provider,
-    Receipt,
-    Response,
-    SentMessage,
-    Submission,
-    SubmitResult,
-)
-from shared.gateways.callbacks import callback_secrets, polled_id_in
+from shared.gateways.base import Account, AccountField, Capabilities, OutgoingMessage, Provider, Response, SubmitResult
+from shared.gateways.callbacks import callback_secrets
 from shared.gateways.code_meanings import (
     ACCOUNT_SUSPENDED,
     NO_ROUTE,
@@ -54,10 +39,9 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.post_adapter import PollingPostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.text_checks import refusal_of
-
-CAPABILITIES = Capabilities(reference=True, receipts=True, polls=True, inbound=True, signs=True)
+from shared.gateways.sinch_callbacks import SinchCallbacks
 
 CODES: Mapping[str, Meaning] = {
     # With status 400.
@@ -72,42 +56,31 @@ CODES: Mapping[str, Meaning] = {
 """By `code` of an error."""
 
 
-class SinchAdapter:
-    """The contract as an adapter. One for each account; any thread may use it."""
+class SinchAdapter(SinchCallbacks, PollingPostAdapter):
+    """The contract as an adapter."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = sinch_callbacks.RECEIPT_ANSWER
-    inbound_answer = sinch_callbacks.INBOUND_ANSWER
-    poll_limit = 1
+    capabilities = Capabilities(reference=True, receipts=True, polls=True, inbound=True, signs=True)
+    polled_id = PATH_PART
 
     def __init__(self, account: Account) -> None:
-        self._token = credential(account, "api_token")
+        token = credential(account, "api_token")
         self._path = f"/xms/v1/{option(account, 'service_plan_id', PATH_PART)}/batches"
-        self._headers = json_headers(bearer(self._token))
+        self._headers = json_headers(bearer(token))
         self._callback_secret = optional_credential(account, "callback_secret")
-        self._secrets = self._token, *callback_secrets(account)
+        self._secrets = token, *callback_secrets(account)
         self._receipts = b""
         if account.receipt_url:
             self._receipts = b'"delivery_report":"per_recipient","callback_url":%b,' % json_text(account.receipt_url)
         self._start = b'{"type":"mt_text","from":%b,"to":["+' % json_text(sender_of(account))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal, if its text is not valid Unicode."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text):
-            return refused
-        body = b'%b%b"],%b"client_reference":"%d","body":%b}' % (
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        return b'%b%d"],%b"client_reference":"%d","body":%b}' % (
             self._start,
-            phone_number.encode(),
+            message.phone_number,
             self._receipts,
             message.message_id,
-            json_text(text),
+            json_text(message.text),
         )
-        return Submission("POST", self._path, self._headers, body, (*self._secrets, text, phone_number))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -123,37 +96,15 @@ class SinchAdapter:
             return not_understood(response)
         return SubmitResult(Result.ACCEPTED, str(response.status), provider_message_id=batch_id)
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipts of a delivery report."""
-        secrets = (*self._secrets, self._callback_secret)
-        return sinch_callbacks.receipts_of(callback, self._callback_secret, secrets)
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The message of a callback."""
-        return sinch_callbacks.inbound_parts_of(callback, self._callback_secret)
-
-    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
-        """The request for the delivery report of a batch."""
-        batch_id = polled_id_in(messages, PATH_PART)
-        if batch_id is None:
-            return None
-        return Submission(
-            "GET", f"{self._path}/{batch_id}/delivery_report?type=full", self._headers, b"", self._secrets
-        )
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The receipts of the delivery report."""
-        payload = json_object(response.body)
-        if response.status != 200 or payload is None:
-            raise ValueError("The answer is not a delivery report.")
-        return sinch_callbacks.receipts_of_batch(payload, self._secrets)
+    def _poll_path_of(self, provider_id: str) -> str:
+        return f"{self._path}/{provider_id}/delivery_report?type=full"
 
 
 PROVIDER = Provider(
     name="sinch",
     title="Sinch",
     make=SinchAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=SinchAdapter.capabilities,
     address="https://us.sms.api.sinch.com",
     fields=(
         AccountField(name="service_plan_id", label="Service plan ID"),

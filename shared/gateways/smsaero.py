@@ -10,7 +10,8 @@ Sources: smsaero/smsaero_python:smsaero/__init__.py (the vendor's SDK, PyPI `sms
 - The SDK tries gate.smsaero.ru, then .org, then .net, also after a request that may have been taken. Here the
   address of the account is the only one.
 
-Not verified: all of it against an account; the words of failures; which HTTP statuses come with which failure; the
+Not verified: all of it against an account; how segments are counted; the words of failures; which HTTP statuses come
+with which failure; the
 numbers of `status` (sources contradict each other), so only `success` and `id` of an answer are read. Each message
 names the address for its receipt: smsaero_callbacks.py.
 """
@@ -20,18 +21,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import USER, credential, option, sender_of
 from shared.gateways.answer_fields import fields_of, id_of, is_another_recipient, line_of, price_of
 from shared.gateways.authentication import basic
 from shared.gateways.base import (
     Account,
     AccountField,
-    Callback,
     Capabilities,
     OutgoingMessage,
     Provider,
-    Receipt,
     Response,
     SentMessage,
     Submission,
@@ -41,14 +39,9 @@ from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_ur
 from shared.gateways.code_meanings import NO_CREDIT, REFUSED, RETRIABLE, STATUSES, result_of
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.smsaero_callbacks import ANSWER, polled_in, receipts_in
-from shared.gateways.text_checks import refusal_of
-
-MAX_TEXT = 800
-"""Characters."""
-
-CAPABILITIES = Capabilities(receipts=True, polls=True, max_text=MAX_TEXT)
+from shared.gateways.smsaero_callbacks import SmsaeroCallbacks
 
 RESULTS: Mapping[str, Meaning] = {"no credits": NO_CREDIT, "reject": REFUSED}
 """The values of `result` in answers of the older API, which the SDK still reads."""
@@ -57,12 +50,13 @@ WORDS_OF_NO_CREDIT = ("credit", "balance", "money")
 """Words in the `message` of a failure, in lower case. An assumption: the SDK knows `no credits` alone."""
 
 
-class SmsaeroAdapter:
+class SmsaeroAdapter(SmsaeroCallbacks, PostAdapter):
     """The API for one account."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = ANSWER
+    capabilities = Capabilities(receipts=True, polls=True, max_text=800)
     poll_limit = 1
+
+    _path = "/v2/sms/send"
 
     def __init__(self, account: Account) -> None:
         api_key = credential(account, "api_key")
@@ -73,21 +67,11 @@ class SmsaeroAdapter:
         self._receipt_url = json_text(receipt_url_of(account))[:-1] if account.receipt_url else b""
         self._secrets = (*self._credentials, *callback_secrets(account))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text; the contract says nothing about it."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal if the text is too long."""
-        text = message.text
-        if refused := refusal_of(text, MAX_TEXT):
-            return refused
-        body = b'%b%d,"text":%b' % (self._start, message.phone_number, json_text(text))
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        body = b'%b%d,"text":%b' % (self._start, message.phone_number, json_text(message.text))
         if self._receipt_url:
             body += b',"callbackUrl":%b%d","callbackFormat":"JSON"' % (self._receipt_url, message.message_id)
-        body += b"}"
-        secrets = (*self._secrets, text, str(message.phone_number))
-        return Submission("POST", "/v2/sms/send", self._headers, body, secrets)
+        return body + b"}"
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, with SMS Aero's id and price if it was accepted."""
@@ -109,20 +93,12 @@ class SmsaeroAdapter:
             return not_understood(response)
         return SubmitResult(Result.ACCEPTED, "200", provider_message_id=provider_id, price=price_of(data.get("cost")))
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of a callback."""
-        return receipts_in(callback, self._secrets)
-
     def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
         """The request for the status of a message; None if SMS Aero's id of it is not known."""
         sms_id = polled_id_in(messages, "[0-9]+")
         if sms_id is None:
             return None
         return Submission("POST", "/v2/sms/status", self._headers, b'{"id":%b}' % sms_id.encode(), self._credentials)
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The receipt of the status of a message."""
-        return polled_in(response)
 
 
 def _meaning_of(payload: Mapping[str, object]) -> Meaning | None:
@@ -145,7 +121,7 @@ PROVIDER = Provider(
     name="smsaero",
     title="SMS Aero",
     make=SmsaeroAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=SmsaeroAdapter.capabilities,
     address="https://gate.smsaero.ru",
     fields=(
         AccountField(name="email", label="E-mail address of the account"),

@@ -28,8 +28,6 @@ from shared.gateways.callbacks import (
 )
 from shared.gateways.http_statuses import json_object
 
-ANSWER = CallbackAnswer(b"OK")
-
 WORDS: Mapping[str, Meaning] = {
     **dict.fromkeys(("queue", "send", "moderation"), ON_ITS_WAY),
     "delivery": DELIVERED,
@@ -47,20 +45,26 @@ NUMBERS: Mapping[str, Meaning] = {
 """By `status`, where there is no `extendStatus` that is known."""
 
 
-def receipts_in(callback: Callback, secrets: tuple[str, ...]) -> list[Receipt]:
-    """Its receipt. Raises ValueError if there is none."""
-    payload: Fields | None = json_object(callback.body)
-    if payload is None:
-        payload = form_of(callback)
-    return [_receipt_of(fields_of(payload.get("data")) or payload, callback.message_id, secrets)]
+class SmsaeroCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
 
+    receipt_answer = CallbackAnswer(b"OK")
 
-def polled_in(response: Response) -> list[Receipt]:
-    """The receipt of an answer to sms/status. Raises ValueError if it is none."""
-    payload = fields_of(json_object(response.body))
-    if response.status != 200 or payload.get("success") is not True:
-        raise ValueError(f"SMS Aero does not tell the status of the message: {response.status}.")
-    return [_receipt_of(fields_of(payload.get("data")), None, ())]
+    _secrets: tuple[str, ...]
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a callback."""
+        payload: Fields | None = json_object(callback.body)
+        if payload is None:
+            payload = form_of(callback)
+        return [_receipt_of(fields_of(payload.get("data")) or payload, callback.message_id, self._secrets)]
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipt of an answer to sms/status."""
+        payload = fields_of(json_object(response.body))
+        if response.status != 200 or payload.get("success") is not True:
+            raise ValueError(f"SMS Aero does not tell the status of the message: {response.status}.")
+        return [_receipt_of(fields_of(payload.get("data")), None, ())]
 
 
 def _receipt_of(fields: Fields, message_id: int | None, secrets: tuple[str, ...]) -> Receipt:

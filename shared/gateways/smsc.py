@@ -14,7 +14,7 @@ smscentre.com/api/http), symfony/smsc-notifier:SmscTransport.php, hublotik/sms_s
 - Look-up: `POST /sys/status.php` with `phone, id, fmt=3`. -3 (or error 3) is not found; 22 to 25 are a wrong or
   forbidden number or text, no money, no route: refused after all. -2 stopped, 3 expired and 20 undeliverable are a
   matter of receipts, as are -1, 0, 1, 2 and 4: SMSC.ru had the message.
-- A text has at most 1000 characters, Cyrillic counts 70 or 67 characters a segment.
+- A text (`mes`) has at most 1000 characters, Cyrillic counts 70 or 67 characters a segment.
 - Backup addresses are www2.smsc.ru to www5.smsc.ru: enter one as the address of the account when smsc.ru is down.
 
 Receipts come to the address in the account's settings: smsc_callbacks.py.
@@ -30,9 +30,8 @@ from collections.abc import Collection, Mapping
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
 from shared.errors import ConfigurationError
-from shared.gateways.account_checks import LINE, credential, optional, optional_sender
+from shared.gateways.account_checks import LINE, credential, optional, optional_credential, optional_sender
 from shared.gateways.answer_fields import (
     Fields,
     code_of,
@@ -47,13 +46,11 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
-    Callback,
     Capabilities,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Provider,
-    Receipt,
     Response,
     SentMessage,
     Submission,
@@ -73,14 +70,9 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import form_headers, form_of, form_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import reason_of, redact
-from shared.gateways.smsc_callbacks import ANSWER, LARGEST_ID, polled_in, receipts_in
-from shared.gateways.text_checks import refusal_of
-
-MAX_TEXT = 1000
-"""Characters (smsc.ru/api/http/, `mes`)."""
-
-CAPABILITIES = Capabilities(looks_up=True, reference=True, receipts=True, polls=True, signs=True, max_text=MAX_TEXT)
+from shared.gateways.smsc_callbacks import LARGEST_ID, SmscCallbacks
 
 CODES: Mapping[str, Meaning] = {
     "1": REFUSED,  # a wrong parameter
@@ -108,11 +100,10 @@ REFUSED_LATER = frozenset({"22", "23", "24", "25"})
 """The statuses of a message that it has, and of one that it refused after it had answered."""
 
 
-class SmscAdapter:
+class SmscAdapter(SmscCallbacks, PostAdapter):
     """The API for one account."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = ANSWER
+    capabilities = Capabilities(looks_up=True, reference=True, receipts=True, polls=True, signs=True, max_text=1000)
     poll_limit = 100
     """An estimate: the vendor names no limit."""
     look_up_after = 60.0
@@ -120,39 +111,31 @@ class SmscAdapter:
     look_up_within = 86400.0
     """Seconds. An estimate too: the vendor does not say for how long a message can be found. A day is cautious."""
 
+    _path = "/sys/send.php"
+
     def __init__(self, account: Account) -> None:
         if account.credentials.get("apikey"):
-            self._secret = credential(account, "apikey", LINE)
-            fields = {"apikey": self._secret}
+            secret = credential(account, "apikey", LINE)
+            fields = {"apikey": secret}
         else:
             login = optional(account, "login")
             if not login:
                 raise ConfigurationError("login: must be entered with a password, or an API key instead")
-            self._secret = credential(account, "password", LINE)
-            fields = {"login": login, "psw": self._secret}
+            secret = credential(account, "password", LINE)
+            fields = {"login": login, "psw": secret}
+        self._secrets = (secret,)
         self._credentials = form_of({**fields, "fmt": "3", "charset": "utf-8"})
         self._start = b"%b&%b&phones=%%2B" % (
             self._credentials,
             form_of({"cost": "2", "sender": optional_sender(account)}),
         )
         self._headers = form_headers()
-        has_secret = bool(account.credentials.get("callback_secret"))
-        self._callback_secret = credential(account, "callback_secret", LINE) if has_secret else ""
+        self._callback_secret = optional_credential(account, "callback_secret", LINE)
 
-    def segments(self, text: str) -> int:
-        """70 or 67 Cyrillic letters a segment, as a phone network splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal if the text is too long."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text, MAX_TEXT):
-            return refused
+    def _body_of(self, message: OutgoingMessage) -> bytes:
         # The plus is in the start: without it, SMSC.ru may correct the number.
-        body = b"%b%b&mes=%b" % (self._start, phone_number.encode(), form_text(text))
-        if message.message_id <= LARGEST_ID:
-            body += b"&id=%d" % message.message_id
-        return Submission("POST", "/sys/send.php", self._headers, body, (self._secret, text, phone_number))
+        body = b"%b%d&mes=%b" % (self._start, message.phone_number, form_text(message.text))
+        return body + b"&id=%d" % message.message_id if message.message_id <= LARGEST_ID else body
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, with the number of segments and the price if it was accepted."""
@@ -186,7 +169,8 @@ class SmscAdapter:
         phone_number = str(message.phone_number)
         # By POST, which status.php takes as well: the password does not stand in the address.
         body = b"%b&phone=%b&id=%d" % (self._credentials, phone_number.encode(), message.message_id)
-        return Submission("POST", "/sys/status.php", self._headers, body, (self._secret, message.text, phone_number))
+        secrets = (*self._secrets, message.text, phone_number)
+        return Submission("POST", "/sys/status.php", self._headers, body, secrets)
 
     def read_look_up(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> LookUpResult:
         """Whether SMSC.ru has the message; `UNCLEAR` for an error, or a status that it does not document."""
@@ -203,10 +187,6 @@ class SmscAdapter:
             return LookUpResult(LookUp.REFUSED, status, reason_of(ReasonCode.LOOK_UP_REFUSED, words or status))
         return LookUpResult(LookUp.UNCLEAR, error or status or None, reason_of(ReasonCode.LOOK_UP_FAILED, words))
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of a callback."""
-        return receipts_in(callback, self._callback_secret)
-
     def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
         """The request for the statuses of messages, by the ids that SMSC.ru knows them by."""
         asked = [(str(message.phone_number), sent) for message in messages if (sent := _sent_id_of(message))]
@@ -215,12 +195,8 @@ class SmscAdapter:
         # A comma at the end makes the answer a list even for one message.
         phone_numbers, ids = (",".join([*column, ""]) for column in zip(*asked, strict=True))
         body = b"%b&%b" % (self._credentials, form_of({"phone": phone_numbers, "id": ids}))
-        secrets = (self._secret, *(phone_number for phone_number, _ in asked))
+        secrets = (*self._secrets, *(phone_number for phone_number, _ in asked))
         return Submission("POST", "/sys/status.php", self._headers, body, secrets)
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The receipts of the statuses of messages."""
-        return polled_in(response)
 
 
 def _sent_id_of(message: SentMessage) -> str:
@@ -247,7 +223,7 @@ PROVIDER = Provider(
     name="smsc",
     title="SMSC.ru",
     make=SmscAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=SmscAdapter.capabilities,
     address="https://smsc.ru",
     sender_required=False,
     fields=(

@@ -16,12 +16,11 @@ sources, so they are not read.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from shared.domain.delivery import ReceiptState
-from shared.gateways.answer_fields import Fields, code_of, line_of, objects_of
+from shared.gateways.answer_fields import Fields, code_of, fields_of, line_of, objects_of
 from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, Receipt, Response, message_id_of
 from shared.gateways.callbacks import (
     BLOCKED,
@@ -38,8 +37,7 @@ from shared.gateways.callbacks import (
     receipt_of,
     unix_time_of,
 )
-
-ANSWER = CallbackAnswer(b"OK")
+from shared.gateways.http_statuses import json_value
 
 STATUSES: Mapping[str, Meaning] = {
     "-3": NOT_KNOWN,  # not found
@@ -76,15 +74,32 @@ LARGEST_ID = 2147483647
 """The largest id that SMSC.ru takes from us."""
 
 
-def receipts_in(callback: Callback, secret: str) -> list[Receipt]:
-    """Its receipt; none for an inbound message. Raises CallbackRejectedError if it is not signed, where there is a
-    secret, and ValueError if it has no status."""
-    fields = form_of(callback)
-    if secret:
-        _check(fields, secret)
-    if "mes" in fields and "status" not in fields:
-        return []
-    return [_receipt_of(fields, unix_time_of(fields.get("ts")))]
+class SmscCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
+
+    receipt_answer = CallbackAnswer(b"OK")
+
+    _callback_secret: str
+    """Empty if callbacks are not signed."""
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a callback; none for an inbound message."""
+        fields = form_of(callback)
+        if self._callback_secret:
+            _check(fields, self._callback_secret)
+        if "mes" in fields and "status" not in fields:
+            return []
+        return [_receipt_of(fields, unix_time_of(fields.get("ts")))]
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of an answer to status.php."""
+        payload = json_value(response.body)
+        entries = objects_of(payload)
+        if response.status != 200 or entries is None:
+            code = code_of(fields_of(payload).get("error_code"))
+            raise ValueError(f"SMSC.ru does not tell the statuses of messages: {code or response.status}.")
+        known = [entry for entry in entries if line_of(entry.get("id")) and code_of(entry.get("status"))]
+        return [_receipt_of(entry, unix_time_of(entry.get("last_timestamp"))) for entry in known]
 
 
 def _check(fields: Mapping[str, str], secret: str) -> None:
@@ -95,20 +110,6 @@ def _check(fields: Mapping[str, str], secret: str) -> None:
         raise CallbackRejectedError("The signature is missing.")
     for name in given:
         check_signature(digests[name].hexdigest(), fields[name])
-
-
-def polled_in(response: Response) -> list[Receipt]:
-    """The receipts of an answer to status.php. Raises ValueError if it is none."""
-    try:
-        payload = json.loads(response.body)
-    except (ValueError, RecursionError):
-        payload = None
-    entries = objects_of(payload)
-    if response.status != 200 or entries is None:
-        code = code_of(payload.get("error_code")) if isinstance(payload, dict) else ""
-        raise ValueError(f"SMSC.ru does not tell the statuses of messages: {code or response.status}.")
-    known = [entry for entry in entries if line_of(entry.get("id")) and code_of(entry.get("status"))]
-    return [_receipt_of(entry, unix_time_of(entry.get("last_timestamp"))) for entry in known]
 
 
 def _receipt_of(fields: Fields, at: datetime | None) -> Receipt:

@@ -27,8 +27,7 @@ from collections.abc import Collection
 
 from shared.domain.reasons import Reason, ReasonCode
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
-from shared.gateways.account_checks import LINE, USER, credential, option
+from shared.gateways.account_checks import LINE, USER, credential, option, optional_credential
 from shared.gateways.answer_fields import (
     Fields,
     fields_of,
@@ -42,14 +41,11 @@ from shared.gateways.authentication import basic
 from shared.gateways.base import (
     Account,
     AccountField,
-    Callback,
     Capabilities,
-    InboundPart,
     LookUp,
     LookUpResult,
     OutgoingMessage,
     Provider,
-    Receipt,
     Response,
     SentMessage,
     Submission,
@@ -59,13 +55,9 @@ from shared.gateways.callbacks import callback_secrets
 from shared.gateways.code_meanings import ID_KNOWN, NOT_ALLOWED, STATUSES, THROTTLED, Phrase, read_phrase
 from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import reason_of, redact
-from shared.gateways.smsgate_callbacks import ANSWER, checked, inbound_in, polled_in, receipts_in
-from shared.gateways.text_checks import refusal_of
-
-CAPABILITIES = Capabilities(
-    deduplicates=True, looks_up=True, reference=True, receipts=True, polls=True, inbound=True, signs=True
-)
+from shared.gateways.smsgate_callbacks import SmsgateCallbacks
 
 PATH, PATH_OF_THE_APP = "/3rdparty/v1/messages", "/messages"
 
@@ -81,12 +73,12 @@ FOUND_STATES = frozenset({"Pending", "Cancelling", "Processed", "Sent", "Deliver
 """The values of `state`."""
 
 
-class SmsgateAdapter:
+class SmsgateAdapter(SmsgateCallbacks, PostAdapter):
     """The API for one account of the server, or for the app on one phone."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = ANSWER
-    inbound_answer = ANSWER
+    capabilities = Capabilities(
+        deduplicates=True, looks_up=True, reference=True, receipts=True, polls=True, inbound=True, signs=True
+    )
     poll_limit = 1
     look_up_after = 60.0
     """Seconds. The server stores a message before it answers; this is what a request may take at most."""
@@ -98,28 +90,17 @@ class SmsgateAdapter:
         password = credential(account, "password", LINE)
         authorization = basic(option(account, "username", USER), password)
         self._path = option(account, "path", f"{PATH}|{PATH_OF_THE_APP}", PATH)
-        self._credentials = (password, authorization.removeprefix("Basic "))
+        self._secrets = (password, authorization.removeprefix("Basic "))
         self._headers = json_headers(authorization)
-        has_key = bool(account.credentials.get("signing_key"))
-        self._signing_key = credential(account, "signing_key", LINE) if has_key else ""
-        self._callback_secrets = tuple(
-            filter(None, (*self._credentials, self._signing_key, *callback_secrets(account)))
-        )
+        self._signing_key = optional_credential(account, "signing_key", LINE)
+        self._callback_secrets = tuple(filter(None, (*self._secrets, self._signing_key, *callback_secrets(account))))
 
-    def segments(self, text: str) -> int:
-        """As the phone splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message."""
-        if refused := refusal_of(message.text):
-            return refused
-        body = b'{"id":"%d","phoneNumbers":["+%d"],"textMessage":{"text":%b}}' % (
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        return b'{"id":"%d","phoneNumbers":["+%d"],"textMessage":{"text":%b}}' % (
             message.message_id,
             message.phone_number,
             json_text(message.text),
         )
-        return Submission("POST", self._path, self._headers, body, self._secrets(message))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, with the id, which is ours, if it was accepted."""
@@ -136,7 +117,8 @@ class SmsgateAdapter:
     def prepare_look_up(self, message: OutgoingMessage) -> Submission:
         """The request for a message's state."""
         path = f"{self._path}/{message.message_id}"
-        return Submission("GET", path, self._headers, b"", self._secrets(message))
+        secrets = (*self._secrets, message.text, str(message.phone_number))
+        return Submission("GET", path, self._headers, b"", secrets)
 
     def read_look_up(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> LookUpResult:
         """Whether the server has the message; `UNCLEAR` for an error, or a state that it does not document."""
@@ -152,26 +134,11 @@ class SmsgateAdapter:
                 return LookUpResult(LookUp.REFUSED, state, _failure_of(payload, secrets), provider_id)
         return LookUpResult(LookUp.UNCLEAR, str(response.status), reason_of(ReasonCode.LOOK_UP_FAILED, words))
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of an event of the phone."""
-        return receipts_in(checked(callback, self._signing_key), self._callback_secrets)
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The message of an event of the phone."""
-        return inbound_in(checked(callback, self._signing_key))
-
     def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
         """The request for a message's state."""
         for message in messages:
-            return Submission("GET", f"{self._path}/{message.message_id}", self._headers, b"", self._credentials)
+            return Submission("GET", f"{self._path}/{message.message_id}", self._headers, b"", self._secrets)
         return None
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The receipt of a message's state."""
-        return polled_in(response, self._callback_secrets)
-
-    def _secrets(self, message: OutgoingMessage) -> tuple[str, ...]:
-        return *self._credentials, message.text, str(message.phone_number)
 
 
 def _is_another(payload: Fields, message: OutgoingMessage) -> bool:
@@ -194,7 +161,7 @@ PROVIDER = Provider(
     name="smsgate",
     title="SMS Gateway for Android",
     make=SmsgateAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=SmsgateAdapter.capabilities,
     address="https://api.sms-gate.app",
     sender_required=False,
     fields=(

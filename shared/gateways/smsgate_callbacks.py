@@ -36,8 +36,6 @@ from shared.gateways.callbacks import (
 )
 from shared.gateways.http_statuses import json_object
 
-ANSWER = CallbackAnswer()
-
 EVENTS: Mapping[str, tuple[Meaning, str]] = {
     "sms:sent": (ON_ITS_WAY, "sentAt"),
     "sms:delivered": (DELIVERED, "deliveredAt"),
@@ -57,76 +55,83 @@ STATES: Mapping[str, Meaning] = {
 """By `state`."""
 
 
-def checked(callback: Callback, signing_key: str) -> Fields:
-    """Its event. Raises CallbackRejectedError if it is not signed with the key, where there is one."""
-    if signing_key:
-        signed_at = callback.headers.get("x-timestamp", "")
-        content = callback.body + signed_at.encode()
-        check_signature(hmac.digest(signing_key.encode(), content, "sha256").hex(), callback.headers.get("x-signature"))
-        check_age(unix_time_of(signed_at), callback)
-    return json_of(callback)
+class SmsgateCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
 
+    receipt_answer = inbound_answer = CallbackAnswer()
 
-def receipts_in(event: Fields, secrets: tuple[str, ...]) -> list[Receipt]:
-    """The receipt of an event; none, if it is about something else."""
-    kind, payload = line_of(event.get("event")), fields_of(event.get("payload"))
-    if not kind:
-        raise ValueError("There is no event.")
-    if not kind.startswith("sms:") or kind in (RECEIVED, "sms:data-received"):
-        return []
-    meaning, time = EVENTS.get(kind, (ON_ITS_WAY, ""))
-    return [
-        receipt_of(
-            meaning,
-            message_id=message_id_of(payload.get("messageId")),
-            provider_message_id=payload.get("messageId"),
-            code=kind,
-            words=payload.get("reason"),
-            at=time_of(payload.get(time)),
-            part=event.get("id") if kind == OF_A_PART else None,
-            parts=payload.get("partsCount"),
-            recipient=payload.get("recipient") or payload.get("phoneNumber"),
-            secrets=secrets,
-        )
-    ]
+    _signing_key: str
+    """Empty if callbacks are not signed."""
+    _callback_secrets: tuple[str, ...]
 
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of an event of the phone; none, if it is about something else."""
+        event, kind, payload = self._checked(callback)
+        if not kind.startswith("sms:") or kind in (RECEIVED, "sms:data-received"):
+            return []
+        meaning, time = EVENTS.get(kind, (ON_ITS_WAY, ""))
+        return [
+            receipt_of(
+                meaning,
+                message_id=message_id_of(payload.get("messageId")),
+                provider_message_id=payload.get("messageId"),
+                code=kind,
+                words=payload.get("reason"),
+                at=time_of(payload.get(time)),
+                part=event.get("id") if kind == OF_A_PART else None,
+                parts=payload.get("partsCount"),
+                recipient=payload.get("recipient") or payload.get("phoneNumber"),
+                secrets=self._callback_secrets,
+            )
+        ]
 
-def inbound_in(event: Fields) -> list[InboundPart]:
-    """The message of an event; none, if it is about something else. The phone has joined its parts."""
-    kind, payload = line_of(event.get("event")), fields_of(event.get("payload"))
-    if not kind:
-        raise ValueError("There is no event.")
-    if kind != RECEIVED:
-        return []
-    return [
-        inbound_of(
-            sender=payload.get("sender") or payload.get("phoneNumber"),
-            recipient=payload.get("recipient"),
-            text=payload.get("message"),
-            provider_message_id=event.get("id") or payload.get("messageId"),
-            at=time_of(payload.get("receivedAt")),
-        )
-    ]
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of an event; none, if it is about something else. The phone has joined its parts."""
+        event, kind, payload = self._checked(callback)
+        if kind != RECEIVED:
+            return []
+        return [
+            inbound_of(
+                sender=payload.get("sender") or payload.get("phoneNumber"),
+                recipient=payload.get("recipient"),
+                text=payload.get("message"),
+                provider_message_id=event.get("id") or payload.get("messageId"),
+                at=time_of(payload.get("receivedAt")),
+            )
+        ]
 
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipt of the state of a message; none, if the server does not have it."""
+        payload = fields_of(json_object(response.body))
+        if response.status == 404 and "not found" in line_of(payload.get("message")):
+            return []
+        state = line_of(payload.get("state"))
+        if response.status != 200 or not state:
+            raise ValueError(f"The server does not tell the state of the message: {response.status}.")
+        recipient = next(iter(objects_of(payload.get("recipients")) or []), {})
+        return [
+            receipt_of(
+                STATES.get(state, ON_ITS_WAY),
+                message_id=message_id_of(payload.get("id")),
+                provider_message_id=payload.get("id"),
+                code=state,
+                words=recipient.get("error"),
+                at=time_of(fields_of(payload.get("states")).get(state)),
+                recipient=None if payload.get("isHashed") is True else recipient.get("phoneNumber"),
+                secrets=self._callback_secrets,
+            )
+        ]
 
-def polled_in(response: Response, secrets: tuple[str, ...]) -> list[Receipt]:
-    """The receipt of the state of a message; none, if the server does not have it. Raises ValueError if it is none."""
-    payload = fields_of(json_object(response.body))
-    if response.status == 404 and "not found" in line_of(payload.get("message")):
-        return []
-    state = line_of(payload.get("state"))
-    if response.status != 200 or not state:
-        raise ValueError(f"The server does not tell the state of the message: {response.status}.")
-    recipient = next(iter(objects_of(payload.get("recipients")) or []), {})
-    return [
-        receipt_of(
-            STATES.get(state, ON_ITS_WAY),
-            message_id=message_id_of(payload.get("id")),
-            provider_message_id=payload.get("id"),
-            code=state,
-            words=recipient.get("error"),
-            at=time_of(fields_of(payload.get("states")).get(state)),
-            recipient=None if payload.get("isHashed") is True else recipient.get("phoneNumber"),
-            secrets=secrets,
-        )
-    ]
+    def _checked(self, callback: Callback) -> tuple[Fields, str, Fields]:
+        """The event of a callback, its kind and its payload. Raises CallbackRejectedError if it is not signed with the
+        key, where there is one."""
+        if self._signing_key:
+            signed_at = callback.headers.get("x-timestamp", "")
+            ours = hmac.digest(self._signing_key.encode(), callback.body + signed_at.encode(), "sha256").hex()
+            check_signature(ours, callback.headers.get("x-signature"))
+            check_age(unix_time_of(signed_at), callback)
+        event = json_of(callback)
+        kind = line_of(event.get("event"))
+        if not kind:
+            raise ValueError("There is no event.")
+        return event, kind, fields_of(event.get("payload"))

@@ -24,7 +24,6 @@ import re
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
 from shared.gateways.account_checks import LINE, credential, optional_sender
 from shared.gateways.answer_fields import (
     Fields,
@@ -38,11 +37,9 @@ from shared.gateways.answer_fields import (
 from shared.gateways.base import (
     Account,
     AccountField,
-    Callback,
     Capabilities,
     OutgoingMessage,
     Provider,
-    Receipt,
     Response,
     SentMessage,
     Submission,
@@ -64,11 +61,9 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import form_headers, form_of, form_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.smsru_callbacks import ANSWER, polled_in, receipts_in
-from shared.gateways.text_checks import refusal_of
-
-CAPABILITIES = Capabilities(receipts=True, polls=True, signs=True)
+from shared.gateways.smsru_callbacks import SmsruCallbacks
 
 SUCCESS = "100"
 
@@ -105,29 +100,22 @@ WAITS = {"231": 60.0}
 """Seconds to wait after a code whose text names a time."""
 
 
-class SmsruAdapter:
+class SmsruAdapter(SmsruCallbacks, PostAdapter):
     """The API for one account."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = ANSWER
+    capabilities = Capabilities(receipts=True, polls=True, signs=True)
     poll_limit = 100
+
+    _path = "/sms/send"
 
     def __init__(self, account: Account) -> None:
         self._api_id = credential(account, "api_id", LINE)
+        self._secrets = (self._api_id,)
         self._start = form_of({"api_id": self._api_id, "json": "1", "from": optional_sender(account)})
         self._headers = form_headers()
 
-    def segments(self, text: str) -> int:
-        """70 or 67 Cyrillic letters a segment, as a phone network splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text):
-            return refused
-        body = b"%b&to=%b&msg=%b" % (self._start, phone_number.encode(), form_text(text))
-        return Submission("POST", "/sms/send", self._headers, body, (self._api_id, text, phone_number))
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        return b"%b&to=%d&msg=%b" % (self._start, message.phone_number, form_text(message.text))
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of a response, with SMS.ru's id if it was accepted."""
@@ -148,10 +136,6 @@ class SmsruAdapter:
         price = price_of(entry.get("cost"))
         return SubmitResult(Result.ACCEPTED, SUCCESS, provider_message_id=provider_message_id, price=price)
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipts of a callback."""
-        return receipts_in(callback, self._api_id)
-
     def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
         """The request for the statuses of messages; None if SMS.ru's id of none of them is known."""
         known = (message.provider_message_id or "" for message in messages)
@@ -159,11 +143,7 @@ class SmsruAdapter:
         if not ids:
             return None
         body = form_of({"api_id": self._api_id, "json": "1", "sms_id": ids})
-        return Submission("POST", "/sms/status", self._headers, body, (self._api_id,))
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The receipts of the statuses of messages."""
-        return polled_in(response)
+        return Submission("POST", "/sms/status", self._headers, body, self._secrets)
 
 
 def _failure(payload: Fields, secrets: Collection[str]) -> SubmitResult:
@@ -190,7 +170,7 @@ PROVIDER = Provider(
     name="smsru",
     title="SMS.ru",
     make=SmsruAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=SmsruAdapter.capabilities,
     max_segments=8,
     address="https://sms.ru",
     sender_required=False,

@@ -16,7 +16,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from shared.gateways.answer_fields import Fields, code_of, fields_of
+from shared.gateways.answer_fields import code_of, fields_of
 from shared.gateways.base import MAX_FIELDS, Callback, CallbackAnswer, Receipt, Response
 from shared.gateways.callbacks import (
     BLOCKED,
@@ -36,8 +36,6 @@ from shared.gateways.callbacks import (
     unix_time_of,
 )
 from shared.gateways.http_statuses import json_object
-
-ANSWER = CallbackAnswer(b"100")
 
 STATUSES: Mapping[str, Meaning] = {
     "-1": NOT_KNOWN,  # not found
@@ -61,28 +59,34 @@ _BOUNDARY = re.compile(r'multipart/form-data\s*;.*\bboundary="?([^";,\s]{1,70})'
 _NAME = re.compile(rb'\bname="([^"\r\n]*)"')
 
 
-def receipts_in(callback: Callback, api_id: str) -> list[Receipt]:
-    """Its receipts. Raises CallbackRejectedError if it is not signed, and ValueError if it is no form."""
-    pairs = _multipart_pairs_of(callback) or pairs_of(callback)
-    entries = [value for name, value in pairs if _ENTRY.fullmatch(name)]
-    check_signature(hashlib.sha256(f"{api_id}{''.join(entries)}".encode()).hexdigest(), dict(pairs).get("hash"))
-    lines = [[line.strip() for line in entry.split("\n")] for entry in entries]
-    told = [entry for entry in lines if entry[0] == "sms_status" and len(entry) >= 3]
-    return all_readable(told, lambda entry: _receipt_of(*entry[1:4]))
+class SmsruCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
 
+    receipt_answer = CallbackAnswer(b"100")
 
-def polled_in(response: Response) -> list[Receipt]:
-    """The receipts of an answer to /sms/status. Raises ValueError if it is none."""
-    payload = fields_of(json_object(response.body))
-    code = code_of(payload.get("status_code"))
-    if response.status != 200 or code != "100":
-        raise ValueError(f"SMS.ru does not tell the statuses of messages: {code or response.status}.")
-    found: list[Receipt] = []
-    for sms_id, entry in fields_of(payload.get("sms")).items():
-        fields: Fields = fields_of(entry)
-        if status := code_of(fields.get("status_code")):
-            found.append(_receipt_of(sms_id, status))
-    return found
+    _api_id: str
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipts of a callback."""
+        pairs = _multipart_pairs_of(callback) or pairs_of(callback)
+        entries = [value for name, value in pairs if _ENTRY.fullmatch(name)]
+        ours = hashlib.sha256(f"{self._api_id}{''.join(entries)}".encode()).hexdigest()
+        check_signature(ours, dict(pairs).get("hash"))
+        lines = [[line.strip() for line in entry.split("\n")] for entry in entries]
+        told = [entry for entry in lines if entry[0] == "sms_status" and len(entry) >= 3]
+        return all_readable(told, lambda entry: _receipt_of(*entry[1:4]))
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The receipts of an answer to /sms/status."""
+        payload = fields_of(json_object(response.body))
+        code = code_of(payload.get("status_code"))
+        if response.status != 200 or code != "100":
+            raise ValueError(f"SMS.ru does not tell the statuses of messages: {code or response.status}.")
+        found: list[Receipt] = []
+        for sms_id, entry in fields_of(payload.get("sms")).items():
+            if status := code_of(fields_of(entry).get("status_code")):
+                found.append(_receipt_of(sms_id, status))
+        return found
 
 
 def _receipt_of(sms_id: str, status: str, timestamp: str = "") -> Receipt:

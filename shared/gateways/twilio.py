@@ -6,7 +6,8 @@ and twilio 9.13.0 (Python).
 
 There is no field for our id and no deduplication: a repeat after a lost answer may be delivered twice. Nor can a
 message be looked up by our id. The header I-Twilio-Idempotency-Token is known of callbacks only, so none is sent. Our
-id goes into the address for receipts. twilio_callbacks.py reads those and inbound messages.
+id goes into the address for receipts. twilio_callbacks.py reads those and inbound messages. Segments are counted as
+phone networks split texts: a messaging service with "smart encoding" may need fewer.
 
 Not verified: the answers of a live account; whether an account without credit has a code of its own (it is suspended,
 by what is known: 20005, 30002).
@@ -18,8 +19,6 @@ import re
 from collections.abc import Collection, Mapping
 
 from shared.domain.results import Result
-from shared.domain.text_segments import count_segments
-from shared.gateways import twilio_callbacks
 from shared.gateways.account_checks import PATH_PART, credential, option, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -32,21 +31,8 @@ from shared.gateways.answer_fields import (
     segments_in,
 )
 from shared.gateways.authentication import basic
-from shared.gateways.base import (
-    Account,
-    AccountField,
-    Callback,
-    Capabilities,
-    InboundPart,
-    OutgoingMessage,
-    Provider,
-    Receipt,
-    Response,
-    SentMessage,
-    Submission,
-    SubmitResult,
-)
-from shared.gateways.callbacks import callback_secrets, polled_id_in, receipt_of, receipt_url_of, time_of
+from shared.gateways.base import Account, AccountField, Capabilities, OutgoingMessage, Provider, Response, SubmitResult
+from shared.gateways.callbacks import callback_secrets, receipt_url_of
 from shared.gateways.code_meanings import (
     ACCOUNT_SUSPENDED,
     CREDENTIALS_REJECTED,
@@ -65,14 +51,10 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import form_headers, form_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.post_adapter import PollingPostAdapter
 from shared.gateways.retry_after import retry_after
 from shared.gateways.sanitize import redact
-from shared.gateways.text_checks import refusal_of
-
-MAX_TEXT = 1600
-"""Characters (code 21617)."""
-
-CAPABILITIES = Capabilities(receipts=True, polls=True, inbound=True, signs=True, max_text=MAX_TEXT)
+from shared.gateways.twilio_callbacks import TwilioCallbacks
 
 SID = re.compile(r"[SM]M[0-9a-fA-F]{32}")
 """The id of a message."""
@@ -130,13 +112,12 @@ FAILED = frozenset({"failed", "undelivered", "canceled"})
 """Statuses of a new message that was not taken. All others say that it was."""
 
 
-class TwilioAdapter:
-    """The contract as an adapter. One for each account; any thread may use it."""
+class TwilioAdapter(TwilioCallbacks, PollingPostAdapter):
+    """The contract as an adapter."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = twilio_callbacks.RECEIPT_ANSWER
-    inbound_answer = twilio_callbacks.INBOUND_ANSWER
-    poll_limit = 1
+    capabilities = Capabilities(receipts=True, polls=True, inbound=True, signs=True, max_text=1600)
+    """A longer text is refused with 21617."""
+    polled_id = SID
 
     def __init__(self, account: Account) -> None:
         account_sid, token = option(account, "account_sid", PATH_PART), credential(account, "auth_token")
@@ -144,25 +125,18 @@ class TwilioAdapter:
         authorization = basic(account_sid, token)
         self._token = token
         self._messages = f"/2010-04-01/Accounts/{account_sid}/Messages"
+        self._path = f"{self._messages}.json"
         self._headers = form_headers(authorization)
         self._receipt_url = form_text(receipt_url_of(account))
         self._secrets = token, authorization.removeprefix("Basic "), *callback_secrets(account)
         name = b"MessagingServiceSid" if MESSAGING_SERVICE.fullmatch(sender) else b"From"
         self._end = b"&%b=%b&Body=" % (name, form_text(sender))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text. A messaging service with "smart encoding" may need fewer."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal, if its text cannot be submitted."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text, MAX_TEXT):
-            return refused
-        body = b"To=%%2B%b%b%b" % (phone_number.encode(), self._end, form_text(text))
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        body = b"To=%%2B%d%b%b" % (message.phone_number, self._end, form_text(message.text))
         if self._receipt_url:
             body += b"&StatusCallback=%b%d" % (self._receipt_url, message.message_id)
-        return Submission("POST", f"{self._messages}.json", self._headers, body, (*self._secrets, text, phone_number))
+        return body
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -182,46 +156,15 @@ class TwilioAdapter:
             price=price_of(payload.get("price")),
         )
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of a status callback."""
-        return twilio_callbacks.receipts_of(callback, self._token, self._secrets)
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The message of a webhook."""
-        return twilio_callbacks.inbound_parts_of(callback, self._token)
-
-    def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:
-        """The request for a message by its SID."""
-        sid = polled_id_in(messages, SID)
-        if sid is None:
-            return None
-        return Submission("GET", f"{self._messages}/{sid}.json", self._headers, b"", self._secrets)
-
-    def read_poll(self, response: Response) -> list[Receipt]:
-        """The status of the message."""
-        payload = fields_of(json_object(response.body))
-        status = line_of(payload.get("status"))
-        if response.status != 200 or not status:
-            raise ValueError("The answer has no status of a message.")
-        failed = status in twilio_callbacks.FAILED
-        code = line_of(payload.get("error_code")) if failed else ""
-        receipt = receipt_of(
-            twilio_callbacks.meaning_of(status, code),
-            provider_message_id=payload.get("sid"),
-            code=code or status,
-            words=payload.get("error_message") if failed else None,
-            at=time_of(payload.get("date_updated"), "%a, %d %b %Y %H:%M:%S %z"),
-            recipient=payload.get("to"),
-            secrets=self._secrets,
-        )
-        return [receipt]
+    def _poll_path_of(self, provider_id: str) -> str:
+        return f"{self._messages}/{provider_id}.json"
 
 
 PROVIDER = Provider(
     name="twilio",
     title="Twilio",
     make=TwilioAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=TwilioAdapter.capabilities,
     address="https://api.twilio.com",
     fields=(
         AccountField(name="account_sid", label="Account SID"),

@@ -1,4 +1,5 @@
-"""What Twilio reports and forwards: a form by POST (or by GET, if the console says so), signed with the auth token.
+"""What Twilio reports and forwards: a form by POST (or by GET, if the console says so), signed with the auth token; and
+what it says of a message when it is asked.
 
 Sources: twilio/twilio-oai:spec/json/twilio_api_v2010.json (the statuses), the "Error and Warning Dictionary" at
 twilio.com/docs/api/errors and nyaruka/courier:handlers/twiml (errors.json, handlers.go), twilio 9.13.0
@@ -16,11 +17,11 @@ import codecs
 import hashlib
 import hmac
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from shared.gateways.answer_fields import Fields, line_of
-from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt
+from shared.gateways.answer_fields import Fields, fields_of, line_of
+from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt, Response
 from shared.gateways.callbacks import (
     BLOCKED,
     DELIVERED,
@@ -36,12 +37,9 @@ from shared.gateways.callbacks import (
     json_of,
     pairs_of,
     receipt_of,
+    time_of,
 )
-
-RECEIPT_ANSWER = CallbackAnswer(status=204)
-
-INBOUND_ANSWER = CallbackAnswer(b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml; charset=utf-8")
-"""TwiML that sends no reply."""
+from shared.gateways.http_statuses import json_object
 
 STATUSES: Mapping[str, Meaning] = {
     **dict.fromkeys(("accepted", "scheduled", "queued", "sending", "sent", "partially_delivered"), ON_ITS_WAY),
@@ -93,48 +91,76 @@ def check_signature(callback: Callback, token: str) -> None:
         raise CallbackRejectedError("The signature is missing or wrong.")
 
 
-def receipts_of(callback: Callback, token: str, secrets: Collection[str]) -> list[Receipt]:
-    """The receipt of a status callback; none for a callback about a message to us. `secrets` are masked."""
-    check_signature(callback, token)
-    fields = _fields_of(callback)
-    status = line_of(fields.get("MessageStatus") or fields.get("SmsStatus"))
-    if not status:
-        raise ValueError("The receipt has no status.")
-    if status in OF_INBOUND:
-        return []
-    failed = status in FAILED
-    code = line_of(fields.get("ErrorCode")) if failed else ""
-    receipt = receipt_of(
-        meaning_of(status, code),
-        message_id=callback.message_id,
-        provider_message_id=fields.get("MessageSid") or fields.get("SmsSid"),
-        code=code or status,
-        words=fields.get("ErrorMessage") if failed else None,
-        recipient=fields.get("To"),
-        secrets=secrets,
-    )
-    return [receipt]
+class TwilioCallbacks:
+    """The part of the adapter that reads callbacks and answers to polls."""
+
+    receipt_answer = CallbackAnswer(status=204)
+    inbound_answer = CallbackAnswer(b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml; charset=utf-8")
+    """TwiML that sends no reply."""
+
+    _token: str
+    _secrets: tuple[str, ...]
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a status callback; none for a callback about a message to us."""
+        check_signature(callback, self._token)
+        fields = _fields_of(callback)
+        status = line_of(fields.get("MessageStatus") or fields.get("SmsStatus"))
+        if not status:
+            raise ValueError("The receipt has no status.")
+        if status in OF_INBOUND:
+            return []
+        failed = status in FAILED
+        code = line_of(fields.get("ErrorCode")) if failed else ""
+        receipt = receipt_of(
+            _meaning_of(status, code),
+            message_id=callback.message_id,
+            provider_message_id=fields.get("MessageSid") or fields.get("SmsSid"),
+            code=code or status,
+            words=fields.get("ErrorMessage") if failed else None,
+            recipient=fields.get("To"),
+            secrets=self._secrets,
+        )
+        return [receipt]
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a webhook. Twilio puts parts together itself."""
+        check_signature(callback, self._token)
+        fields = _fields_of(callback)
+        if line_of(fields.get("MessageStatus")):
+            return []  # a receipt
+        text = fields.get("Body")
+        part = inbound_of(
+            sender=fields.get("From"),
+            recipient=fields.get("To"),
+            text=decoded(text) if isinstance(text, str) else text,
+            provider_message_id=fields.get("MessageSid") or fields.get("SmsSid"),
+        )
+        return [part]
+
+    def read_poll(self, response: Response) -> list[Receipt]:
+        """The status of the message."""
+        payload = fields_of(json_object(response.body))
+        status = line_of(payload.get("status"))
+        if response.status != 200 or not status:
+            raise ValueError("The answer has no status of a message.")
+        failed = status in FAILED
+        code = line_of(payload.get("error_code")) if failed else ""
+        receipt = receipt_of(
+            _meaning_of(status, code),
+            provider_message_id=payload.get("sid"),
+            code=code or status,
+            words=payload.get("error_message") if failed else None,
+            at=time_of(payload.get("date_updated"), "%a, %d %b %Y %H:%M:%S %z"),
+            recipient=payload.get("to"),
+            secrets=self._secrets,
+        )
+        return [receipt]
 
 
-def meaning_of(status: str, code: str) -> Meaning:
+def _meaning_of(status: str, code: str) -> Meaning:
     """The meaning of a status and an error code. A status that is not documented decides nothing."""
     return CODES.get(code, OTHER) if status in FAILED else STATUSES.get(status, ON_ITS_WAY)
-
-
-def inbound_parts_of(callback: Callback, token: str) -> list[InboundPart]:
-    """The message of a webhook. Twilio puts parts together itself."""
-    check_signature(callback, token)
-    fields = _fields_of(callback)
-    if line_of(fields.get("MessageStatus")):
-        return []  # a receipt
-    text = fields.get("Body")
-    part = inbound_of(
-        sender=fields.get("From"),
-        recipient=fields.get("To"),
-        text=decoded(text) if isinstance(text, str) else text,
-        provider_message_id=fields.get("MessageSid") or fields.get("SmsSid"),
-    )
-    return [part]
 
 
 def decoded(text: str) -> str:

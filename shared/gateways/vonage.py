@@ -24,8 +24,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from shared.domain.results import FINAL, Result
-from shared.domain.text_segments import Encoding, count_segments, segments_of
-from shared.gateways import vonage_callbacks
+from shared.domain.text_segments import Encoding, segments_of
 from shared.gateways.account_checks import PATH_PART, credential, option, optional_credential, sender_of
 from shared.gateways.answer_fields import (
     Fields,
@@ -40,19 +39,7 @@ from shared.gateways.answer_fields import (
     price_of,
 )
 from shared.gateways.authentication import basic
-from shared.gateways.base import (
-    Account,
-    AccountField,
-    Callback,
-    Capabilities,
-    InboundPart,
-    OutgoingMessage,
-    Provider,
-    Receipt,
-    Response,
-    Submission,
-    SubmitResult,
-)
+from shared.gateways.base import Account, AccountField, Capabilities, OutgoingMessage, Provider, Response, SubmitResult
 from shared.gateways.callbacks import callback_secrets
 from shared.gateways.code_meanings import (
     ACCEPTED,
@@ -72,11 +59,9 @@ from shared.gateways.code_meanings import (
 )
 from shared.gateways.encoding import form_headers, form_text
 from shared.gateways.http_statuses import Meaning, json_object, not_understood, read_status
+from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import redact
-from shared.gateways.text_checks import refusal_of
-from shared.gateways.vonage_callbacks import MD5_HASH, METHODS
-
-CAPABILITIES = Capabilities(reference=True, receipts=True, inbound=True, signs=True)
+from shared.gateways.vonage_callbacks import MD5_HASH, METHODS, VonageCallbacks
 
 LONGEST_CALLBACK = 100
 """Characters of `callback` (as the client has it). A longer address is entered in the dashboard."""
@@ -106,12 +91,12 @@ CODES: Mapping[str, Meaning] = {
 _WAIT = re.compile(r"please wait \[ *([0-9]{1,9}) *\] and retry")
 
 
-class VonageAdapter:
-    """The contract as an adapter. One for each account; any thread may use it."""
+class VonageAdapter(VonageCallbacks, PostAdapter):
+    """The contract as an adapter."""
 
-    capabilities = CAPABILITIES
-    receipt_answer = vonage_callbacks.RECEIPT_ANSWER
-    inbound_answer = vonage_callbacks.INBOUND_ANSWER
+    capabilities = Capabilities(reference=True, receipts=True, inbound=True, signs=True)
+
+    _path = "/sms/json"
 
     def __init__(self, account: Account) -> None:
         authorization = basic(option(account, "api_key", PATH_PART), secret := credential(account, "api_secret"))
@@ -126,18 +111,9 @@ class VonageAdapter:
                 self._receipts += b"&callback=" + form_text(account.receipt_url)
         self._start = b"from=%b&to=" % form_text(sender_of(account))
 
-    def segments(self, text: str) -> int:
-        """As a phone network splits the text."""
-        return count_segments(text)
-
-    def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-        """The request for a message; a refusal, if its text is not valid Unicode."""
-        text, phone_number = message.text, str(message.phone_number)
-        if refused := refusal_of(text):
-            return refused
-        reference = b"&client-ref=%d" % message.message_id
-        body = self._start + phone_number.encode() + reference + self._receipts + _text_fields(text)
-        return Submission("POST", "/sms/json", self._headers, body, (*self._secrets, text, phone_number))
+    def _body_of(self, message: OutgoingMessage) -> bytes:
+        recipient = b"%d&client-ref=%d" % (message.phone_number, message.message_id)
+        return self._start + recipient + self._receipts + _text_fields(message.text)
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response."""
@@ -163,21 +139,12 @@ class VonageAdapter:
             )
         return decisive
 
-    def read_receipts(self, callback: Callback) -> list[Receipt]:
-        """The receipt of a segment."""
-        secrets = (*self._secrets, self._signature_secret)
-        return vonage_callbacks.receipts_of(callback, self._signature_secret, self._method, secrets)
-
-    def read_inbound(self, callback: Callback) -> list[InboundPart]:
-        """The message of a webhook, or a part of one."""
-        return vonage_callbacks.inbound_parts_of(callback, self._signature_secret, self._method)
-
 
 PROVIDER = Provider(
     name="vonage",
     title="Vonage",
     make=VonageAdapter,
-    capabilities=CAPABILITIES,
+    capabilities=VonageAdapter.capabilities,
     address="https://rest.nexmo.com",
     fields=(
         AccountField(name="api_key", label="API key"),

@@ -14,7 +14,7 @@ Not verified: the time zone of `scts`, which is taken for UTC.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from hmac import digest
 
 from shared.gateways.answer_fields import line_of
@@ -35,14 +35,11 @@ from shared.gateways.callbacks import (
     form_of,
     inbound_of,
     json_of,
+    meaning_and_code,
     receipt_of,
     time_of,
     unix_time_of,
 )
-
-RECEIPT_ANSWER = CallbackAnswer()
-
-INBOUND_ANSWER = CallbackAnswer()
 
 MD5_HASH = "md5hash"
 
@@ -60,8 +57,6 @@ STATUSES: Mapping[str, Meaning] = {
     "deleted": OTHER,
 }
 """By `status`."""
-
-FAILED = frozenset({"expired", "failed", "rejected", "deleted"})
 
 CODES: Mapping[str, Meaning] = {
     "2": EXPIRED,  # absent, for now
@@ -85,47 +80,71 @@ CODES: Mapping[str, Meaning] = {
 """By `err-code` of a message that failed."""
 
 
-def receipts_of(callback: Callback, secret: str, method: str, secrets: Collection[str]) -> list[Receipt]:
-    """The receipt of a segment; none of the empty callback that tests an address. `secrets` are masked."""
-    fields = _checked_fields(callback, secret, method)
-    if not fields or ("status" not in fields and "text" in fields):
-        return []
-    status = fields.get("status", "")
-    if not status:
-        raise ValueError("The receipt has no status.")
-    code = fields.get("err-code", "") if status in FAILED else ""
-    meaning = STATUSES.get(status, ON_ITS_WAY)
-    receipt = receipt_of(
-        CODES.get(code, meaning) if status in FAILED and status != "expired" else meaning,
-        message_id=message_id_of(fields.get("client-ref")),
-        provider_message_id=fields.get("messageId"),
-        code=code if code not in ("", "0") else status,
-        at=time_of(fields.get("scts"), "%y%m%d%H%M"),
-        part=fields.get("messageId"),
-        recipient=fields.get("msisdn"),
-        secrets=secrets,
-    )
-    return [receipt]
+class VonageCallbacks:
+    """The part of the adapter that reads callbacks."""
 
+    receipt_answer = inbound_answer = CallbackAnswer()
 
-def inbound_parts_of(callback: Callback, secret: str, method: str) -> list[InboundPart]:
-    """The message of a webhook, or a part of a long one; none of the empty callback that tests an address."""
-    fields = _checked_fields(callback, secret, method)
-    if not fields or "status" in fields:
-        return []
-    concatenated = fields.get("concat") == "true"
-    part = inbound_of(
-        sender=fields.get("msisdn"),
-        recipient=fields.get("to"),
-        # A binary message has its content in hexadecimal.
-        text=fields.get("text", fields.get("data")),
-        provider_message_id=fields.get("messageId"),
-        at=time_of(fields.get("message-timestamp")),
-        reference=fields.get("concat-ref") if concatenated else None,
-        part=fields.get("concat-part") if concatenated else None,
-        parts=fields.get("concat-total") if concatenated else None,
-    )
-    return [part]
+    _signature_secret: str
+    """Empty if callbacks are not signed."""
+    _method: str
+    _secrets: tuple[str, ...]
+
+    def read_receipts(self, callback: Callback) -> list[Receipt]:
+        """The receipt of a segment; none of the empty callback that tests an address."""
+        fields = self._checked_fields(callback)
+        if not fields or ("status" not in fields and "text" in fields):
+            return []
+        status = fields.get("status", "")
+        if not status:
+            raise ValueError("The receipt has no status.")
+        meaning, code = meaning_and_code(STATUSES, CODES, status, fields.get("err-code", ""))
+        receipt = receipt_of(
+            EXPIRED if status == "expired" else meaning,
+            message_id=message_id_of(fields.get("client-ref")),
+            provider_message_id=fields.get("messageId"),
+            code=code if code != "0" else status,
+            at=time_of(fields.get("scts"), "%y%m%d%H%M"),
+            part=fields.get("messageId"),
+            recipient=fields.get("msisdn"),
+            secrets=(*self._secrets, self._signature_secret),
+        )
+        return [receipt]
+
+    def read_inbound(self, callback: Callback) -> list[InboundPart]:
+        """The message of a webhook, or a part of a long one; none of the empty callback that tests an address."""
+        fields = self._checked_fields(callback)
+        if not fields or "status" in fields:
+            return []
+        concatenated = fields.get("concat") == "true"
+        part = inbound_of(
+            sender=fields.get("msisdn"),
+            recipient=fields.get("to"),
+            # A binary message has its content in hexadecimal.
+            text=fields.get("text", fields.get("data")),
+            provider_message_id=fields.get("messageId"),
+            at=time_of(fields.get("message-timestamp")),
+            reference=fields.get("concat-ref") if concatenated else None,
+            part=fields.get("concat-part") if concatenated else None,
+            parts=fields.get("concat-total") if concatenated else None,
+        )
+        return [part]
+
+    def _checked_fields(self, callback: Callback) -> Mapping[str, str]:
+        """The fields of a callback. Raises CallbackRejectedError unless they are signed with the secret, now. Without a
+        secret, all pass, and so does a callback that says nothing."""
+        fields = _fields_of(callback)
+        if not self._signature_secret or not fields:
+            return fields
+        signed = {name: value for name, value in fields.items() if name != "sig"}
+        # Otherwise two fields could be taken for one with the same signature.
+        if any("&" in name or "=" in name for name in signed):
+            raise CallbackRejectedError("The signature is missing or wrong.")
+        given = fields.get("sig", "")
+        given = given.lower() if given.isupper() else given
+        check_signature(signature_of(signed, self._signature_secret, self._method), given)
+        check_age(unix_time_of(fields.get("timestamp")), callback)
+        return fields
 
 
 def signature_of(fields: Mapping[str, str], secret: str, method: str) -> str:
@@ -135,23 +154,6 @@ def signature_of(fields: Mapping[str, str], secret: str, method: str) -> str:
     if method == MD5_HASH:
         return hashlib.md5(content + secret.encode(), usedforsecurity=False).hexdigest()
     return digest(secret.encode(), content, method).hex()
-
-
-def _checked_fields(callback: Callback, secret: str, method: str) -> Mapping[str, str]:
-    """The fields of a callback. Raises CallbackRejectedError unless they are signed with the secret, now. Without a
-    secret, all pass, and so does a callback that says nothing."""
-    fields = _fields_of(callback)
-    if not secret or not fields:
-        return fields
-    signed = {name: value for name, value in fields.items() if name != "sig"}
-    # Otherwise two fields could be taken for one with the same signature.
-    if any("&" in name or "=" in name for name in signed):
-        raise CallbackRejectedError("The signature is missing or wrong.")
-    given = fields.get("sig", "")
-    given = given.lower() if given.isupper() else given
-    check_signature(signature_of(signed, secret, method), given)
-    check_age(unix_time_of(fields.get("timestamp")), callback)
-    return fields
 
 
 def _fields_of(callback: Callback) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 from shared.domain.results import OF_THE_ACCOUNT, UNCOUNTED
 from shared.gateways import infobip
 from shared.gateways.base import LookUp, LookUpResult, OutgoingMessage, Response, Submission, SubmitResult
+from shared.gateways.post_adapter import PostAdapter
 from shared.sql import claims, routing
 from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
 from tests.chaos.mutations import edit, edit_function
@@ -47,7 +48,7 @@ def sender_changed_on_repeat() -> None:
     """A repeat has another sender than the first attempt."""
     prepare = infobip.InfobipAdapter.prepare
 
-    def prepare_anew(self: infobip.InfobipAdapter, message: OutgoingMessage) -> Submission | SubmitResult:
+    def prepare_anew(self: PostAdapter, message: OutgoingMessage) -> Submission | SubmitResult:
         prepared = prepare(self, message)
         if isinstance(prepared, SubmitResult) or not (isinstance(message, ClaimedMessage) and message.number > 1):
             return prepared
@@ -60,7 +61,7 @@ def another_message_id() -> None:
     """A repeat has an id of its own at the provider."""
     prepare = infobip.InfobipAdapter.prepare
 
-    def prepare_anew(self: infobip.InfobipAdapter, message: OutgoingMessage) -> Submission | SubmitResult:
+    def prepare_anew(self: PostAdapter, message: OutgoingMessage) -> Submission | SubmitResult:
         if isinstance(message, ClaimedMessage) and message.number > 1:
             return prepare(self, replace(message, message_id=message.message_id + 1_000_000))
         return prepare(self, message)
