@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import hmac
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.gateways.answer_fields import Fields, digits_of, fields_of, id_of, line_of, segments_in
@@ -37,22 +38,29 @@ LONGEST_CODE = 100
 """Characters of a code of a delivery."""
 
 
-class Meaning(NamedTuple):
+class Meaning(enum.Enum):
     """The meaning of a provider's status or code of a delivery."""
 
-    state: ReceiptState
-    reason: UndeliveredReason | None = None
+    _value_: tuple[ReceiptState, UndeliveredReason | None]
 
+    ON_ITS_WAY = (ReceiptState.ACCEPTED, None)
+    DELIVERED = (ReceiptState.DELIVERED, None)
+    NOT_KNOWN = (ReceiptState.UNKNOWN, None)
+    EXPIRED = (ReceiptState.UNDELIVERED, UndeliveredReason.EXPIRED)
+    BLOCKED = (ReceiptState.UNDELIVERED, UndeliveredReason.BLOCKED)
+    UNKNOWN_SUBSCRIBER = (ReceiptState.UNDELIVERED, UndeliveredReason.UNKNOWN_SUBSCRIBER)
+    OPTED_OUT = (ReceiptState.UNDELIVERED, UndeliveredReason.OPTED_OUT)
+    REJECTED = (ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED)
+    OTHER = (ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)
 
-ON_ITS_WAY = Meaning(ReceiptState.ACCEPTED)
-DELIVERED = Meaning(ReceiptState.DELIVERED)
-NOT_KNOWN = Meaning(ReceiptState.UNKNOWN)
-EXPIRED = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.EXPIRED)
-BLOCKED = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.BLOCKED)
-UNKNOWN_SUBSCRIBER = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.UNKNOWN_SUBSCRIBER)
-OPTED_OUT = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.OPTED_OUT)
-REJECTED = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.REJECTED)
-OTHER = Meaning(ReceiptState.UNDELIVERED, UndeliveredReason.OTHER)
+    @property
+    def state(self) -> ReceiptState:
+        return self._value_[0]
+
+    @property
+    def reason(self) -> UndeliveredReason | None:
+        """Of an undelivered one."""
+        return self._value_[1]
 
 
 def meaning_and_code(
@@ -60,9 +68,12 @@ def meaning_and_code(
 ) -> tuple[Meaning, str]:
     """The meaning of a status, and the code that stands for it: of a failure the provider's code, if it has one.
 
-    The code of a failure says more than its status. A status that is not documented decides nothing.
+    The code of a failure says more than its status. A status that is not documented decides nothing. Raises ValueError
+    if there is none.
     """
-    meaning = statuses.get(status, ON_ITS_WAY)
+    if not status:
+        raise ValueError("The receipt has no status.")
+    meaning = statuses.get(status, Meaning.ON_ITS_WAY)
     if meaning.state is not ReceiptState.UNDELIVERED:
         return meaning, status
     return codes.get(code, meaning), code or status

@@ -20,58 +20,43 @@ from collections.abc import Mapping
 from shared.domain.delivery import ReceiptState
 from shared.gateways.answer_fields import Fields, fields_of, integer_of, line_of
 from shared.gateways.base import Callback, CallbackAnswer, InboundPart, Receipt, Response, message_id_of
-from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    NOT_KNOWN,
-    ON_ITS_WAY,
-    OPTED_OUT,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    Meaning,
-    all_readable,
-    inbound_of,
-    json_of,
-    receipt_of,
-    time_of,
-)
+from shared.gateways.callbacks import Meaning, all_readable, inbound_of, json_of, receipt_of, time_of
 from shared.gateways.http_statuses import json_object
 
 TIME = "%Y-%m-%dT%H:%M:%S.%f%z"
 
 GROUPS: Mapping[int, Meaning] = {
-    0: ON_ITS_WAY,  # accepted
-    1: ON_ITS_WAY,  # pending
-    2: OTHER,  # undeliverable
-    3: DELIVERED,
-    4: EXPIRED,
-    5: REJECTED,
+    0: Meaning.ON_ITS_WAY,  # accepted
+    1: Meaning.ON_ITS_WAY,  # pending
+    2: Meaning.OTHER,  # undeliverable
+    3: Meaning.DELIVERED,
+    4: Meaning.EXPIRED,
+    5: Meaning.REJECTED,
 }
 """By `status.groupId`, for the statuses that STATUSES does not have."""
 
 STATUSES: Mapping[int, Meaning] = {
-    2: ON_ITS_WAY,  # DELIVERED_TO_OPERATOR
-    4: REJECTED,  # by the operator
-    6: REJECTED,  # the network is not covered
-    **dict.fromkeys((8, 51, 52), UNKNOWN_SUBSCRIBER),  # prefix, no number, destination
-    **dict.fromkeys((10, 14), OPTED_OUT),  # do not disturb; blocklisted by the operator or in the account
-    **dict.fromkeys((20, 87), BLOCKED),  # flooding, fraud
-    23: ON_ITS_WAY,  # REJECTED_DUPLICATE_MESSAGE_ID
-    29: NOT_KNOWN,  # EXPIRED_DLR_UNKNOWN
+    2: Meaning.ON_ITS_WAY,  # DELIVERED_TO_OPERATOR
+    4: Meaning.REJECTED,  # by the operator
+    6: Meaning.REJECTED,  # the network is not covered
+    **dict.fromkeys((8, 51, 52), Meaning.UNKNOWN_SUBSCRIBER),  # prefix, no number, destination
+    **dict.fromkeys((10, 14), Meaning.OPTED_OUT),  # do not disturb; blocklisted by the operator or in the account
+    **dict.fromkeys((20, 87), Meaning.BLOCKED),  # flooding, fraud
+    23: Meaning.ON_ITS_WAY,  # REJECTED_DUPLICATE_MESSAGE_ID
+    29: Meaning.NOT_KNOWN,  # EXPIRED_DLR_UNKNOWN
 }
 """By `status.id`."""
 
 ERRORS: Mapping[int, Meaning] = {
     # Unknown, unidentified or illegal subscriber; not provisioned, unable to receive texts, suspended, deactivated.
-    **dict.fromkeys((1, 5, 9, 11, 568, 569, 629, 3041), UNKNOWN_SUBSCRIBER),
+    **dict.fromkeys((1, 5, 9, 11, 568, 569, 629, 3041), Meaning.UNKNOWN_SUBSCRIBER),
     # Absent, out of reach, or too late.
-    **dict.fromkeys((6, 27, 31, 811, 2048, 4098, 4100, 4101), EXPIRED),
+    **dict.fromkeys((6, 27, 31, 811, 2048, 4098, 4100, 4101), Meaning.EXPIRED),
     # Barred; blocked by the operator; spam; fraud; blocklisted identity, sender, content; flooding.
-    **dict.fromkeys((13, 560, 561, 564, 566, 607, 608, 2049, 2051, 2053, 4103, 4104), BLOCKED),
-    **dict.fromkeys((573, 603, 604, 2050, 2052), OPTED_OUT),  # by the recipient, or on a list of those who opted out
-    632: REJECTED,  # by the operator
+    **dict.fromkeys((13, 560, 561, 564, 566, 607, 608, 2049, 2051, 2053, 4103, 4104), Meaning.BLOCKED),
+    # By the recipient, or on a list of those who opted out.
+    **dict.fromkeys((573, 603, 604, 2050, 2052), Meaning.OPTED_OUT),
+    632: Meaning.REJECTED,  # by the operator
 }
 """By `error.id` of an undelivered or rejected message, where it says more than the status."""
 
@@ -141,7 +126,7 @@ def _part_of(result: Fields) -> InboundPart:
 
 def _meaning_of(code: int | None, group: int | None, cause: int | None) -> Meaning:
     known = STATUSES.get(code) if code is not None else None
-    meaning = known or (GROUPS.get(group) if group is not None else None) or ON_ITS_WAY
+    meaning = known or (GROUPS.get(group) if group is not None else None) or Meaning.ON_ITS_WAY
     # What the status itself says precisely, an error does not change.
-    is_general = meaning in (OTHER, REJECTED) and cause is not None
+    is_general = meaning in (Meaning.OTHER, Meaning.REJECTED) and cause is not None
     return ERRORS.get(cause, meaning) if is_general and cause is not None else meaning

@@ -48,16 +48,8 @@ from shared.gateways.base import (
     Submission,
     SubmitResult,
 )
-from shared.gateways.callbacks import (
-    ON_ITS_WAY,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    callback_secrets,
-    inbound_of,
-    receipt_of,
-    receipt_url_of,
-)
 from shared.gateways.callbacks import Meaning as DeliveryMeaning
+from shared.gateways.callbacks import callback_secrets, inbound_of, receipt_of, receipt_url_of
 from shared.gateways.code_meanings import (
     CREDENTIALS_REJECTED,
     NO_CREDIT,
@@ -108,9 +100,9 @@ RETRIED = frozenset({"ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL", "ESME_R
 """The statuses after which Jasmin submits again (jasmin/managers/configs.py, `submit_error_retrial`)."""
 
 ANSWERS: Mapping[str, DeliveryMeaning] = {
-    "ESME_ROK": ON_ITS_WAY,
-    "ESME_RINVDSTADR": UNKNOWN_SUBSCRIBER,
-    **dict.fromkeys(RETRIED, ON_ITS_WAY),
+    "ESME_ROK": DeliveryMeaning.ON_ITS_WAY,
+    "ESME_RINVDSTADR": DeliveryMeaning.UNKNOWN_SUBSCRIBER,
+    **dict.fromkeys(RETRIED, DeliveryMeaning.ON_ITS_WAY),
 }
 """What `message_status` says of the SMSC's answer (level 1). Every other status is a refusal (SMPP 3.4, 5.1.3)."""
 
@@ -204,9 +196,9 @@ class JasminAdapter(Adapter):
 
 def _read_report(status: str, error: str) -> tuple[DeliveryMeaning, str]:
     if status.startswith("ESME_"):
-        return ANSWERS.get(status, REJECTED), status
+        return ANSWERS.get(status, DeliveryMeaning.REJECTED), status
     receipt = SmppReceipt(status, error)
-    return receipt.meaning or ON_ITS_WAY, receipt.code
+    return receipt.meaning or DeliveryMeaning.ON_ITS_WAY, receipt.code
 
 
 def _data_coding_of(value: bytes) -> int:

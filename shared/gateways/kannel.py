@@ -44,19 +44,7 @@ from shared.gateways.base import (
     Submission,
     SubmitResult,
 )
-from shared.gateways.callbacks import (
-    DELIVERED,
-    ON_ITS_WAY,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    callback_secrets,
-    inbound_of,
-    receipt_of,
-    receipt_url_of,
-    unix_time_of,
-)
-from shared.gateways.callbacks import Meaning as DeliveryMeaning
+from shared.gateways.callbacks import Meaning, callback_secrets, inbound_of, receipt_of, receipt_url_of, unix_time_of
 from shared.gateways.code_meanings import (
     CREDENTIALS_REJECTED,
     NO_ROUTE,
@@ -98,13 +86,13 @@ MASK = 1 + 2 + 4 + 8 + 16
 RECEIPT_QUERY = "&type=%d&smsc-id=%F&text=%A&time=%T&to=%p"
 """What Kannel fills in: the type, the SMSC's id, its words, the time in seconds since 1970, the recipient."""
 
-TYPES: Mapping[str, DeliveryMeaning] = {
-    "1": DELIVERED,
-    "2": OTHER,
-    "4": ON_ITS_WAY,  # buffered by the SMSC
-    "8": ON_ITS_WAY,  # accepted by it
-    "16": REJECTED,  # by it
-    "32": ON_ITS_WAY,  # an intermediate notification
+TYPES: Mapping[str, Meaning] = {
+    "1": Meaning.DELIVERED,
+    "2": Meaning.OTHER,
+    "4": Meaning.ON_ITS_WAY,  # buffered by the SMSC
+    "8": Meaning.ON_ITS_WAY,  # accepted by it
+    "16": Meaning.REJECTED,  # by it
+    "32": Meaning.ON_ITS_WAY,  # an intermediate notification
 }
 """By `%d`."""
 
@@ -218,16 +206,16 @@ class KannelAdapter(Adapter):
         ]
 
 
-def _read_report(kind: str, said: str) -> tuple[DeliveryMeaning, str, str]:
+def _read_report(kind: str, said: str) -> tuple[Meaning, str, str]:
     """The meaning, the code and the words of a report. An SMSC's own words say more than Kannel's type."""
-    meaning = TYPES.get(kind, ON_ITS_WAY)
+    meaning = TYPES.get(kind, Meaning.ON_ITS_WAY)
     receipt = smpp_receipt_in(said)
     if kind == FAILED and receipt:
         return receipt.meaning or meaning, receipt.code, ""
     refused = NACK.match(said) if kind == REFUSED else None
     if refused:
         status = int(refused[1], 16) if re.fullmatch(r"0x[0-9a-fA-F]+", refused[1]) else None
-        return UNKNOWN_SUBSCRIBER if status == INVALID_DESTINATION else meaning, refused[1], refused[2]
+        return Meaning.UNKNOWN_SUBSCRIBER if status == INVALID_DESTINATION else meaning, refused[1], refused[2]
     return meaning, receipt.code if receipt else kind, ""
 
 

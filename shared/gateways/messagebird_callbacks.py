@@ -31,52 +31,35 @@ from shared.gateways.base import (
     Response,
     message_id_of,
 )
-from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    NOT_KNOWN,
-    ON_ITS_WAY,
-    OPTED_OUT,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    Meaning,
-    check_age,
-    form_of,
-    inbound_of,
-    receipt_of,
-    time_of,
-    unix_time_of,
-)
+from shared.gateways.callbacks import Meaning, check_age, form_of, inbound_of, receipt_of, time_of, unix_time_of
 from shared.gateways.http_statuses import json_object
 from shared.gateways.signed_tokens import claims_of
 
 STATUSES: Mapping[str, Meaning] = {
-    **dict.fromkeys(("scheduled", "sent", "buffered"), ON_ITS_WAY),
-    "delivered": DELIVERED,
-    "expired": EXPIRED,
-    "delivery_failed": OTHER,
+    **dict.fromkeys(("scheduled", "sent", "buffered"), Meaning.ON_ITS_WAY),
+    "delivered": Meaning.DELIVERED,
+    "expired": Meaning.EXPIRED,
+    "delivery_failed": Meaning.OTHER,
 }
 """By `status`."""
 
 REASONS: Mapping[str, Meaning] = {
-    "dlr not received": NOT_KNOWN,  # nothing came from the operator within the validity: no failure
-    "unknown subscriber": UNKNOWN_SUBSCRIBER,
-    "unavailable subscriber": EXPIRED,
-    "expired": EXPIRED,
-    "opted out": OPTED_OUT,
+    "dlr not received": Meaning.NOT_KNOWN,  # nothing came from the operator within the validity: no failure
+    "unknown subscriber": Meaning.UNKNOWN_SUBSCRIBER,
+    "unavailable subscriber": Meaning.EXPIRED,
+    "expired": Meaning.EXPIRED,
+    "opted out": Meaning.OPTED_OUT,
 }
 """By `statusReason` of a failure without a code."""
 
 CODES: Mapping[str, Meaning] = {
     # 1, 5: unknown to the operator; 9: illegal subscriber; 10, 11: no such service; 12: call barred. 2, 3: unknown base
     # station, exchange. They all stand for "unknown subscriber" on the platform's page.
-    **dict.fromkeys(("1", "2", "3", "5", "9", "10", "11", "12"), UNKNOWN_SUBSCRIBER),
-    **dict.fromkeys(("6", "27", "31"), EXPIRED),  # absent, or busy
-    "13": BLOCKED,  # barred
-    "103": OPTED_OUT,
-    "104": REJECTED,  # sender not registered
+    **dict.fromkeys(("1", "2", "3", "5", "9", "10", "11", "12"), Meaning.UNKNOWN_SUBSCRIBER),
+    **dict.fromkeys(("6", "27", "31"), Meaning.EXPIRED),  # absent, or busy
+    "13": Meaning.BLOCKED,  # barred
+    "103": Meaning.OPTED_OUT,
+    "104": Meaning.REJECTED,  # sender not registered
 }
 """By `statusErrorCode` of a failure."""
 
@@ -151,7 +134,7 @@ class MessagebirdCallbacks:
 def _receipt_of(message: Fields, recipient: Fields, code: str, secrets: tuple[str, ...]) -> Receipt:
     """The receipt of a message in the state of its recipient."""
     status, reason = line_of(recipient.get("status")), line_of(recipient.get("statusReason"))
-    meaning = STATUSES.get(status, ON_ITS_WAY)  # a status that is not documented decides nothing
+    meaning = STATUSES.get(status, Meaning.ON_ITS_WAY)  # a status that is not documented decides nothing
     failed = meaning.state is ReceiptState.UNDELIVERED
     if failed:
         meaning = CODES.get(code) or REASONS.get(reason.strip().lower(), meaning)

@@ -23,47 +23,32 @@ from hmac import compare_digest, digest
 
 from shared.gateways.answer_fields import fields_of, line_of, segments_in
 from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt, Response
-from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    ON_ITS_WAY,
-    OPTED_OUT,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    Meaning,
-    form_of,
-    inbound_of,
-    meaning_and_code,
-    pairs_of,
-    receipt_of,
-)
+from shared.gateways.callbacks import Meaning, form_of, inbound_of, meaning_and_code, pairs_of, receipt_of
 from shared.gateways.http_statuses import json_object
 
 STATUSES: Mapping[str, Meaning] = {
-    **dict.fromkeys(("queued", "sent"), ON_ITS_WAY),
-    **dict.fromkeys(("delivered", "read"), DELIVERED),
+    **dict.fromkeys(("queued", "sent"), Meaning.ON_ITS_WAY),
+    **dict.fromkeys(("delivered", "read"), Meaning.DELIVERED),
     # With a code, mostly.
-    "undelivered": OTHER,
-    "failed": OTHER,
-    "rejected": REJECTED,
+    "undelivered": Meaning.OTHER,
+    "failed": Meaning.OTHER,
+    "rejected": Meaning.REJECTED,
 }
 """By `Status`, and `message_state` of a message that was asked for."""
 
 CODES: Mapping[str, Meaning] = {
-    "30": BLOCKED,  # spam
-    "50": UNKNOWN_SUBSCRIBER,  # invalid destination number
-    "70": UNKNOWN_SUBSCRIBER,  # destination permanently unavailable
-    "80": EXPIRED,  # destination temporarily unavailable
-    "100": BLOCKED,  # prohibited by carrier
-    "200": OPTED_OUT,
-    "420": EXPIRED,
+    "30": Meaning.BLOCKED,  # spam
+    "50": Meaning.UNKNOWN_SUBSCRIBER,  # invalid destination number
+    "70": Meaning.UNKNOWN_SUBSCRIBER,  # destination permanently unavailable
+    "80": Meaning.EXPIRED,  # destination temporarily unavailable
+    "100": Meaning.BLOCKED,  # prohibited by carrier
+    "200": Meaning.OPTED_OUT,
+    "420": Meaning.EXPIRED,
     # 10: invalid message; 40: source number; 60: loop; 90: no route; 110: too long; 201: toll-free number to Canada;
     # 900: no credit; 910: account disabled.
-    **dict.fromkeys(("10", "40", "60", "90", "110", "201", "900", "910"), REJECTED),
+    **dict.fromkeys(("10", "40", "60", "90", "110", "201", "900", "910"), Meaning.REJECTED),
     # 20: network error; 300: not dispatched; 1000: unknown.
-    **dict.fromkeys(("20", "300", "1000"), OTHER),
+    **dict.fromkeys(("20", "300", "1000"), Meaning.OTHER),
 }
 """By `ErrorCode` of a message that failed."""
 
@@ -103,10 +88,7 @@ class PlivoCallbacks:
         """The receipt of a status callback, about a message or a part of one."""
         check_signature(callback, self._token)
         fields = form_of(callback)
-        status = fields.get("Status", "")
-        if not status:
-            raise ValueError("The receipt has no status.")
-        meaning, code = meaning_and_code(STATUSES, CODES, status, fields.get("ErrorCode", ""))
+        meaning, code = meaning_and_code(STATUSES, CODES, fields.get("Status", ""), fields.get("ErrorCode", ""))
         part, parts = _part_of(fields)
         receipt = receipt_of(
             meaning,

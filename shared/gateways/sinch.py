@@ -90,9 +90,8 @@ class SinchAdapter(SinchCallbacks, PollingPostAdapter):
         batch_id, recipients = id_of(payload.get("id")), payload.get("to")
         if batch_id is None or not isinstance(recipients, list) or len(recipients) != 1:
             return not_understood(response)
-        if is_another_recipient(recipients[0], message):
-            return not_understood(response)
-        if is_another_id(payload.get("client_reference"), message.message_id):
+        reference = payload.get("client_reference")
+        if is_another_recipient(recipients[0], message) or is_another_id(reference, message.message_id):
             return not_understood(response)
         return SubmitResult(Result.ACCEPTED, str(response.status), provider_message_id=batch_id)
 

@@ -20,14 +20,6 @@ from hmac import digest
 from shared.gateways.answer_fields import Fields, code_of, line_of, objects_of
 from shared.gateways.base import Callback, CallbackAnswer, InboundPart, Receipt, Response, message_id_of
 from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    NOT_KNOWN,
-    ON_ITS_WAY,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
     Meaning,
     check_age,
     check_signature,
@@ -41,37 +33,37 @@ from shared.gateways.callbacks import (
 from shared.gateways.http_statuses import json_object
 
 STATUSES: Mapping[str, Meaning] = {
-    "QUEUED": ON_ITS_WAY,
-    "DISPATCHED": ON_ITS_WAY,
-    "DELIVERED": DELIVERED,
-    "UNKNOWN": NOT_KNOWN,  # no receipt from the operator, or one that nobody could read: final
-    "EXPIRED": EXPIRED,
-    "ABORTED": REJECTED,
-    "REJECTED": REJECTED,
-    "CANCELLED": REJECTED,
-    "FAILED": OTHER,
-    "DELETED": OTHER,
+    "QUEUED": Meaning.ON_ITS_WAY,
+    "DISPATCHED": Meaning.ON_ITS_WAY,
+    "DELIVERED": Meaning.DELIVERED,
+    "UNKNOWN": Meaning.NOT_KNOWN,  # no receipt from the operator, or one that nobody could read: final
+    "EXPIRED": Meaning.EXPIRED,
+    "ABORTED": Meaning.REJECTED,
+    "REJECTED": Meaning.REJECTED,
+    "CANCELLED": Meaning.REJECTED,
+    "FAILED": Meaning.OTHER,
+    "DELETED": Meaning.OTHER,
 }
 """By `status`, which some pages write in capitals and others not."""
 
 CODES: Mapping[str, Meaning] = {
     # Of the REST API. 402: no route; 405, 410: parameters, sender; 407: cancelled; 408: rejected; 411: too many parts;
     # 412: region; 413: account blocked.
-    **dict.fromkeys(("402", "405", "407", "408", "410", "411", "412", "413"), REJECTED),
-    "403": OTHER,  # internal
-    "404": OTHER,  # temporary
-    "406": EXPIRED,
+    **dict.fromkeys(("402", "405", "407", "408", "410", "411", "412", "413"), Meaning.REJECTED),
+    "403": Meaning.OTHER,  # internal
+    "404": Meaning.OTHER,  # temporary
+    "406": Meaning.EXPIRED,
     # Of multimedia messages: an address, the gateway, the operator, the subscriber, the handset.
-    **dict.fromkeys(("414", "415", "416", "417", "418"), OTHER),
+    **dict.fromkeys(("414", "415", "416", "417", "418"), Meaning.OTHER),
     # Of operators in the USA.
-    "15": BLOCKED,  # spam
-    "60": BLOCKED,  # campaign
-    "62": BLOCKED,  # spam
-    "64": REJECTED,  # quota
-    "152": UNKNOWN_SUBSCRIBER,  # teleservice not provisioned
-    "300": UNKNOWN_SUBSCRIBER,  # destination
-    **dict.fromkeys(("310", "321", "332", "334", "349"), REJECTED),
-    "399": OTHER,
+    "15": Meaning.BLOCKED,  # spam
+    "60": Meaning.BLOCKED,  # campaign
+    "62": Meaning.BLOCKED,  # spam
+    "64": Meaning.REJECTED,  # quota
+    "152": Meaning.UNKNOWN_SUBSCRIBER,  # teleservice not provisioned
+    "300": Meaning.UNKNOWN_SUBSCRIBER,  # destination
+    **dict.fromkeys(("310", "321", "332", "334", "349"), Meaning.REJECTED),
+    "399": Meaning.OTHER,
 }
 """By `code` of a message that failed."""
 
@@ -161,8 +153,6 @@ def _receipts_of_batch(payload: Fields, secrets: tuple[str, ...]) -> list[Receip
 
 def _receipt(report: Fields, status: Fields, recipient: object, secrets: tuple[str, ...]) -> Receipt:
     state, code = line_of(status.get("status")), code_of(status.get("code"))
-    if not state:
-        raise ValueError("The receipt has no status.")
     meaning, stored = meaning_and_code(STATUSES, CODES, state.upper(), code)
     return receipt_of(
         meaning,

@@ -11,21 +11,21 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from shared.gateways.callbacks import DELIVERED, EXPIRED, NOT_KNOWN, ON_ITS_WAY, OTHER, REJECTED, Meaning
+from shared.gateways.callbacks import Meaning
 
 STATES: Mapping[str, Meaning] = {
-    "DELIVRD": DELIVERED,
-    "DELIVERED": DELIVERED,
-    "EXPIRED": EXPIRED,
-    "DELETED": OTHER,
-    "UNDELIV": OTHER,
-    "UNDELIVERABLE": OTHER,
-    "FAILED": OTHER,
-    "REJECTD": REJECTED,
-    "REJECTED": REJECTED,
-    "UNKNOWN": NOT_KNOWN,
+    "DELIVRD": Meaning.DELIVERED,
+    "DELIVERED": Meaning.DELIVERED,
+    "EXPIRED": Meaning.EXPIRED,
+    "DELETED": Meaning.OTHER,
+    "UNDELIV": Meaning.OTHER,
+    "UNDELIVERABLE": Meaning.OTHER,
+    "FAILED": Meaning.OTHER,
+    "REJECTD": Meaning.REJECTED,
+    "REJECTED": Meaning.REJECTED,
+    "UNKNOWN": Meaning.NOT_KNOWN,
     **dict.fromkeys(
-        ("ACCEPTD", "ACCEPTED", "ENROUTE", "ACKED", "BUFFRED", "BUFFERD", "SCHEDULED", "SCHEDLD"), ON_ITS_WAY
+        ("ACCEPTD", "ACCEPTED", "ENROUTE", "ACKED", "BUFFRED", "BUFFERD", "SCHEDULED", "SCHEDLD"), Meaning.ON_ITS_WAY
     ),
 }
 """By `stat`. In the specification, ACCEPTD is a message that the operator's staff has read to the recipient; SMSCs use

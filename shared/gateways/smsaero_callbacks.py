@@ -16,31 +16,22 @@ from collections.abc import Mapping
 
 from shared.gateways.answer_fields import Fields, code_of, fields_of, line_of
 from shared.gateways.base import Callback, CallbackAnswer, Receipt, Response
-from shared.gateways.callbacks import (
-    DELIVERED,
-    ON_ITS_WAY,
-    OTHER,
-    REJECTED,
-    Meaning,
-    form_of,
-    receipt_of,
-    unix_time_of,
-)
+from shared.gateways.callbacks import Meaning, form_of, receipt_of, unix_time_of
 from shared.gateways.http_statuses import json_object
 
 WORDS: Mapping[str, Meaning] = {
-    **dict.fromkeys(("queue", "send", "moderation"), ON_ITS_WAY),
-    "delivery": DELIVERED,
-    "undelivered": OTHER,
-    **dict.fromkeys(("reject", "rejected"), REJECTED),
+    **dict.fromkeys(("queue", "send", "moderation"), Meaning.ON_ITS_WAY),
+    "delivery": Meaning.DELIVERED,
+    "undelivered": Meaning.OTHER,
+    **dict.fromkeys(("reject", "rejected"), Meaning.REJECTED),
 }
 """By `extendStatus`."""
 
 NUMBERS: Mapping[str, Meaning] = {
-    **dict.fromkeys(("0", "3", "8"), ON_ITS_WAY),
-    "1": DELIVERED,
-    "2": OTHER,
-    "6": REJECTED,
+    **dict.fromkeys(("0", "3", "8"), Meaning.ON_ITS_WAY),
+    "1": Meaning.DELIVERED,
+    "2": Meaning.OTHER,
+    "6": Meaning.REJECTED,
 }
 """By `status`, where there is no `extendStatus` that is known."""
 
@@ -72,7 +63,7 @@ def _receipt_of(fields: Fields, message_id: int | None, secrets: tuple[str, ...]
     if not word and not number:
         raise ValueError("The receipt has no status.")
     return receipt_of(
-        WORDS.get(word.lower()) or NUMBERS.get(number) or ON_ITS_WAY,
+        WORDS.get(word.lower()) or NUMBERS.get(number) or Meaning.ON_ITS_WAY,
         message_id=message_id,
         provider_message_id=fields.get("id"),
         code=word or number,

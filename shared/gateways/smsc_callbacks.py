@@ -22,51 +22,37 @@ from datetime import datetime
 from shared.domain.delivery import ReceiptState
 from shared.gateways.answer_fields import Fields, code_of, fields_of, line_of, objects_of
 from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, Receipt, Response, message_id_of
-from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    NOT_KNOWN,
-    ON_ITS_WAY,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    Meaning,
-    check_signature,
-    form_of,
-    receipt_of,
-    unix_time_of,
-)
+from shared.gateways.callbacks import Meaning, check_signature, form_of, receipt_of, unix_time_of
 from shared.gateways.http_statuses import json_value
 
 STATUSES: Mapping[str, Meaning] = {
-    "-3": NOT_KNOWN,  # not found
+    "-3": Meaning.NOT_KNOWN,  # not found
     # -2: the mailing was stopped for some time; -1: waits; 0: passed on to the operator.
-    **dict.fromkeys(("-2", "-1", "0"), ON_ITS_WAY),
+    **dict.fromkeys(("-2", "-1", "0"), Meaning.ON_ITS_WAY),
     # Delivered, read, and a link in it was opened.
-    **dict.fromkeys(("1", "2", "4"), DELIVERED),
-    "3": EXPIRED,
-    "20": OTHER,  # cannot be delivered
-    "22": UNKNOWN_SUBSCRIBER,  # the number is wrong
-    "23": BLOCKED,  # forbidden, as a repetition or spam
-    "24": REJECTED,  # no money
-    "25": REJECTED,  # the number takes no texts, or there is no route
+    **dict.fromkeys(("1", "2", "4"), Meaning.DELIVERED),
+    "3": Meaning.EXPIRED,
+    "20": Meaning.OTHER,  # cannot be delivered
+    "22": Meaning.UNKNOWN_SUBSCRIBER,  # the number is wrong
+    "23": Meaning.BLOCKED,  # forbidden, as a repetition or spam
+    "24": Meaning.REJECTED,  # no money
+    "25": Meaning.REJECTED,  # the number takes no texts, or there is no route
 }
 """By `status`."""
 
 ERRORS: Mapping[str, Meaning] = {
-    "1": UNKNOWN_SUBSCRIBER,
-    "6": EXPIRED,  # not in the network
-    "11": UNKNOWN_SUBSCRIBER,  # no such service
-    "13": BLOCKED,  # the subscriber is barred
-    "21": UNKNOWN_SUBSCRIBER,  # no support of the service
-    "237": EXPIRED,  # does not answer
-    "245": NOT_KNOWN,  # no status was received
+    "1": Meaning.UNKNOWN_SUBSCRIBER,
+    "6": Meaning.EXPIRED,  # not in the network
+    "11": Meaning.UNKNOWN_SUBSCRIBER,  # no such service
+    "13": Meaning.BLOCKED,  # the subscriber is barred
+    "21": Meaning.UNKNOWN_SUBSCRIBER,  # no support of the service
+    "237": Meaning.EXPIRED,  # does not answer
+    "245": Meaning.NOT_KNOWN,  # no status was received
     # No contract, a limit, no route, a sender id that is not registered, rejected by the operator.
-    **dict.fromkeys(("243", "247", "248", "254", "255"), REJECTED),
-    "249": UNKNOWN_SUBSCRIBER,  # the form of the number
+    **dict.fromkeys(("243", "247", "248", "254", "255"), Meaning.REJECTED),
+    "249": Meaning.UNKNOWN_SUBSCRIBER,  # the form of the number
     # By our settings, a limit of the number, a forbidden number, a filter of spam.
-    **dict.fromkeys(("250", "251", "252", "253"), BLOCKED),
+    **dict.fromkeys(("250", "251", "252", "253"), Meaning.BLOCKED),
 }
 """By `err` of an undelivered message, where it says more than the status."""
 
@@ -116,7 +102,7 @@ def _receipt_of(fields: Fields, at: datetime | None) -> Receipt:
     status, error = code_of(fields.get("status")), code_of(fields.get("err"))
     if not status:
         raise ValueError("The receipt has no status.")
-    meaning = STATUSES.get(status, ON_ITS_WAY)
+    meaning = STATUSES.get(status, Meaning.ON_ITS_WAY)
     if meaning.state is ReceiptState.UNDELIVERED:
         meaning = ERRORS.get(error, meaning)
     sent = line_of(fields.get("id"))

@@ -57,7 +57,7 @@ from shared.gateways.encoding import json_headers, json_text
 from shared.gateways.http_statuses import json_object, not_understood, read_status
 from shared.gateways.post_adapter import PostAdapter
 from shared.gateways.sanitize import reason_of, redact
-from shared.gateways.smsgate_callbacks import SmsgateCallbacks
+from shared.gateways.smsgate_callbacks import FAILED_STATES, STATES, SmsgateCallbacks
 
 PATH, PATH_OF_THE_APP = "/3rdparty/v1/messages", "/messages"
 
@@ -67,10 +67,6 @@ PHRASES = (
     Phrase(503, "queue limits exceeded", THROTTLED),
 )
 """What the server answers, by status and words."""
-
-REFUSED_STATES = frozenset({"Failed", "Cancelled"})
-FOUND_STATES = frozenset({"Pending", "Cancelling", "Processed", "Sent", "Delivered"})
-"""The values of `state`."""
 
 
 class SmsgateAdapter(SmsgateCallbacks, PostAdapter):
@@ -128,10 +124,10 @@ class SmsgateAdapter(SmsgateCallbacks, PostAdapter):
         if response.status == 404 and "not found" in words:  # a wrong address says "Cannot GET …"
             return LookUpResult(LookUp.NOT_FOUND, "404")
         if response.status == 200 and provider_id is not None and not _is_another(payload, message):
-            if state in FOUND_STATES:
-                return LookUpResult(LookUp.FOUND, state, provider_message_id=provider_id)
-            if state in REFUSED_STATES:
+            if state in FAILED_STATES:
                 return LookUpResult(LookUp.REFUSED, state, _failure_of(payload, secrets), provider_id)
+            if state in STATES:
+                return LookUpResult(LookUp.FOUND, state, provider_message_id=provider_id)
         return LookUpResult(LookUp.UNCLEAR, str(response.status), reason_of(ReasonCode.LOOK_UP_FAILED, words))
 
     def prepare_poll(self, messages: Collection[SentMessage]) -> Submission | None:

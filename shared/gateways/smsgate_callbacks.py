@@ -22,9 +22,6 @@ from collections.abc import Mapping
 from shared.gateways.answer_fields import Fields, fields_of, line_of, objects_of
 from shared.gateways.base import Callback, CallbackAnswer, InboundPart, Receipt, Response, message_id_of
 from shared.gateways.callbacks import (
-    DELIVERED,
-    ON_ITS_WAY,
-    OTHER,
     Meaning,
     check_age,
     check_signature,
@@ -37,20 +34,21 @@ from shared.gateways.callbacks import (
 from shared.gateways.http_statuses import json_object
 
 EVENTS: Mapping[str, tuple[Meaning, str]] = {
-    "sms:sent": (ON_ITS_WAY, "sentAt"),
-    "sms:delivered": (DELIVERED, "deliveredAt"),
-    "sms:failed": (OTHER, "failedAt"),
-    "sms:cancelled": (OTHER, "cancelledAt"),
+    "sms:sent": (Meaning.ON_ITS_WAY, "sentAt"),
+    "sms:delivered": (Meaning.DELIVERED, "deliveredAt"),
+    "sms:failed": (Meaning.OTHER, "failedAt"),
+    "sms:cancelled": (Meaning.OTHER, "cancelledAt"),
 }
 """The meaning of each event of a message of ours, and the name of its time."""
 
 OF_A_PART = "sms:delivered"
 RECEIVED = "sms:received"
 
+FAILED_STATES = ("Failed", "Cancelled")
 STATES: Mapping[str, Meaning] = {
-    **dict.fromkeys(("Pending", "Cancelling", "Processed", "Sent"), ON_ITS_WAY),
-    "Delivered": DELIVERED,
-    **dict.fromkeys(("Failed", "Cancelled"), OTHER),
+    **dict.fromkeys(("Pending", "Cancelling", "Processed", "Sent"), Meaning.ON_ITS_WAY),
+    "Delivered": Meaning.DELIVERED,
+    **dict.fromkeys(FAILED_STATES, Meaning.OTHER),
 }
 """By `state`."""
 
@@ -69,7 +67,7 @@ class SmsgateCallbacks:
         event, kind, payload = self._checked(callback)
         if not kind.startswith("sms:") or kind in (RECEIVED, "sms:data-received"):
             return []
-        meaning, time = EVENTS.get(kind, (ON_ITS_WAY, ""))
+        meaning, time = EVENTS.get(kind, (Meaning.ON_ITS_WAY, ""))
         return [
             receipt_of(
                 meaning,
@@ -111,7 +109,7 @@ class SmsgateCallbacks:
         recipient = next(iter(objects_of(payload.get("recipients")) or []), {})
         return [
             receipt_of(
-                STATES.get(state, ON_ITS_WAY),
+                STATES.get(state, Meaning.ON_ITS_WAY),
                 message_id=message_id_of(payload.get("id")),
                 provider_message_id=payload.get("id"),
                 code=state,

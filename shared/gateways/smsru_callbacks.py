@@ -18,39 +18,23 @@ from collections.abc import Mapping
 
 from shared.gateways.answer_fields import code_of, fields_of
 from shared.gateways.base import MAX_FIELDS, Callback, CallbackAnswer, Receipt, Response
-from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    NOT_KNOWN,
-    ON_ITS_WAY,
-    OPTED_OUT,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    Meaning,
-    all_readable,
-    check_signature,
-    pairs_of,
-    receipt_of,
-    unix_time_of,
-)
+from shared.gateways.callbacks import Meaning, all_readable, check_signature, pairs_of, receipt_of, unix_time_of
 from shared.gateways.http_statuses import json_object
 
 STATUSES: Mapping[str, Meaning] = {
-    "-1": NOT_KNOWN,  # not found
-    **dict.fromkeys(("100", "101", "102"), ON_ITS_WAY),
-    **dict.fromkeys(("103", "110"), DELIVERED),  # delivered, read
-    "104": EXPIRED,
-    "105": REJECTED,  # deleted by the operator
-    "106": OTHER,  # a failure in the phone
-    "107": OTHER,  # for an unknown reason
-    "108": REJECTED,
-    "150": REJECTED,  # no route
-    "202": UNKNOWN_SUBSCRIBER,  # the number is wrong
-    **dict.fromkeys(("207", "214"), REJECTED),  # no route, a number abroad
-    **dict.fromkeys(("209", "215"), OPTED_OUT),  # our own list, and that of SMS.ru
-    **dict.fromkeys(("230", "231", "232", "233"), BLOCKED),  # limits of a number
+    "-1": Meaning.NOT_KNOWN,  # not found
+    **dict.fromkeys(("100", "101", "102"), Meaning.ON_ITS_WAY),
+    **dict.fromkeys(("103", "110"), Meaning.DELIVERED),  # delivered, read
+    "104": Meaning.EXPIRED,
+    "105": Meaning.REJECTED,  # deleted by the operator
+    "106": Meaning.OTHER,  # a failure in the phone
+    "107": Meaning.OTHER,  # for an unknown reason
+    "108": Meaning.REJECTED,
+    "150": Meaning.REJECTED,  # no route
+    "202": Meaning.UNKNOWN_SUBSCRIBER,  # the number is wrong
+    **dict.fromkeys(("207", "214"), Meaning.REJECTED),  # no route, a number abroad
+    **dict.fromkeys(("209", "215"), Meaning.OPTED_OUT),  # our own list, and that of SMS.ru
+    **dict.fromkeys(("230", "231", "232", "233"), Meaning.BLOCKED),  # limits of a number
 }
 """The statuses of sms.ru/api/status."""
 
@@ -92,7 +76,7 @@ class SmsruCallbacks:
 def _receipt_of(sms_id: str, status: str, timestamp: str = "") -> Receipt:
     if not code_of(status):
         raise ValueError("The receipt has no status.")
-    meaning = STATUSES.get(status, ON_ITS_WAY)
+    meaning = STATUSES.get(status, Meaning.ON_ITS_WAY)
     return receipt_of(meaning, provider_message_id=sms_id, code=status, at=unix_time_of(timestamp))
 
 

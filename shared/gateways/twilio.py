@@ -183,11 +183,8 @@ def _read_failed(payload: Fields, sid: str, secrets: Collection[str]) -> SubmitR
 
 def _read_error(response: Response, payload: Fields, secrets: Collection[str]) -> SubmitResult:
     code, words = integer_of(payload.get("code")), redact(line_of(payload.get("message")), secrets)
-    result = read_status(response, words, STATUSES)
-    if code is None or not 400 <= (response.status or 0) < 500:
-        return result  # a 5xx leaves it open, whatever its code
-    meaning = CODES.get(code)
-    if meaning is None:
-        return result
+    meaning = None if code is None else CODES.get(code)
+    if meaning is None or not 400 <= (response.status or 0) < 500:
+        return read_status(response, words, STATUSES)  # a 5xx leaves it open, whatever its code
     wait = retry_after(response.headers, response.received_at) if meaning.result is Result.THROTTLED else None
     return result_of(meaning, str(code), words, retry_after=wait)

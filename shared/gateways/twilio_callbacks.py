@@ -22,29 +22,13 @@ from urllib.parse import urlsplit
 
 from shared.gateways.answer_fields import Fields, fields_of, line_of
 from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt, Response
-from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    ON_ITS_WAY,
-    OPTED_OUT,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
-    Meaning,
-    form_of,
-    inbound_of,
-    json_of,
-    pairs_of,
-    receipt_of,
-    time_of,
-)
+from shared.gateways.callbacks import Meaning, form_of, inbound_of, json_of, pairs_of, receipt_of, time_of
 from shared.gateways.http_statuses import json_object
 
 STATUSES: Mapping[str, Meaning] = {
-    **dict.fromkeys(("accepted", "scheduled", "queued", "sending", "sent", "partially_delivered"), ON_ITS_WAY),
-    **dict.fromkeys(("delivered", "read"), DELIVERED),
-    "canceled": REJECTED,
+    **dict.fromkeys(("accepted", "scheduled", "queued", "sending", "sent", "partially_delivered"), Meaning.ON_ITS_WAY),
+    **dict.fromkeys(("delivered", "read"), Meaning.DELIVERED),
+    "canceled": Meaning.REJECTED,
 }
 """By `MessageStatus`. `failed` and `undelivered` have a code."""
 
@@ -54,22 +38,22 @@ OF_INBOUND = frozenset({"receiving", "received"})
 """Statuses of messages to us."""
 
 CODES: Mapping[str, Meaning] = {
-    "21610": OPTED_OUT,
+    "21610": Meaning.OPTED_OUT,
     # No number; none of a mobile phone.
-    **dict.fromkeys(("21211", "21214", "21614", "21635"), UNKNOWN_SUBSCRIBER),
-    "30003": EXPIRED,  # the handset is off, or out of reach
-    "30004": BLOCKED,
-    "30005": UNKNOWN_SUBSCRIBER,
-    "30006": UNKNOWN_SUBSCRIBER,  # a landline
-    "30007": BLOCKED,  # filtered
-    "30036": EXPIRED,  # validity period
+    **dict.fromkeys(("21211", "21214", "21614", "21635"), Meaning.UNKNOWN_SUBSCRIBER),
+    "30003": Meaning.EXPIRED,  # the handset is off, or out of reach
+    "30004": Meaning.BLOCKED,
+    "30005": Meaning.UNKNOWN_SUBSCRIBER,
+    "30006": Meaning.UNKNOWN_SUBSCRIBER,  # a landline
+    "30007": Meaning.BLOCKED,  # filtered
+    "30036": Meaning.EXPIRED,  # validity period
     # 30001: queue overflow; 30002: account suspended; 30010: price; 30012, 30013: validity period; 30018: sender id not
     # registered; 30019: size; 30022, 30023, 30027: rates of 10DLC; 30024: sender id; 30032: toll-free number not
     # verified; 30034: number without a campaign; 63018: rate.
-    **dict.fromkeys(("30001", "30002", "30010", "30012", "30013", "30018", "30019", "30022", "30023"), REJECTED),
-    **dict.fromkeys(("30024", "30027", "30032", "30034", "63018"), REJECTED),
+    **dict.fromkeys(("30001", "30002", "30010", "30012", "30013", "30018", "30019"), Meaning.REJECTED),
+    **dict.fromkeys(("30022", "30023", "30024", "30027", "30032", "30034", "63018"), Meaning.REJECTED),
     # 30008: unknown; 30009: a segment is missing; 30017: congestion; 30020, 30021: internal; 30410: timeout.
-    **dict.fromkeys(("30008", "30009", "30017", "30020", "30021", "30410"), OTHER),
+    **dict.fromkeys(("30008", "30009", "30017", "30020", "30021", "30410"), Meaning.OTHER),
 }
 """By `ErrorCode` of a message that failed. Any other is `OTHER`."""
 
@@ -160,7 +144,7 @@ class TwilioCallbacks:
 
 def _meaning_of(status: str, code: str) -> Meaning:
     """The meaning of a status and an error code. A status that is not documented decides nothing."""
-    return CODES.get(code, OTHER) if status in FAILED else STATUSES.get(status, ON_ITS_WAY)
+    return CODES.get(code, Meaning.OTHER) if status in FAILED else STATUSES.get(status, Meaning.ON_ITS_WAY)
 
 
 def decoded(text: str) -> str:

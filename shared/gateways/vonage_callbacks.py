@@ -20,15 +20,6 @@ from hmac import digest
 from shared.gateways.answer_fields import line_of
 from shared.gateways.base import Callback, CallbackAnswer, CallbackRejectedError, InboundPart, Receipt, message_id_of
 from shared.gateways.callbacks import (
-    BLOCKED,
-    DELIVERED,
-    EXPIRED,
-    NOT_KNOWN,
-    ON_ITS_WAY,
-    OPTED_OUT,
-    OTHER,
-    REJECTED,
-    UNKNOWN_SUBSCRIBER,
     Meaning,
     check_age,
     check_signature,
@@ -47,35 +38,35 @@ METHODS = (MD5_HASH, "md5", "sha1", "sha256", "sha512")
 """Of signatures: the MD5 of the fields and the secret, or an HMAC with one of the hash functions."""
 
 STATUSES: Mapping[str, Meaning] = {
-    "accepted": ON_ITS_WAY,
-    "buffered": ON_ITS_WAY,
-    "delivered": DELIVERED,
-    "unknown": NOT_KNOWN,
-    "expired": EXPIRED,
-    "failed": OTHER,
-    "rejected": REJECTED,
-    "deleted": OTHER,
+    "accepted": Meaning.ON_ITS_WAY,
+    "buffered": Meaning.ON_ITS_WAY,
+    "delivered": Meaning.DELIVERED,
+    "unknown": Meaning.NOT_KNOWN,
+    "expired": Meaning.EXPIRED,
+    "failed": Meaning.OTHER,
+    "rejected": Meaning.REJECTED,
+    "deleted": Meaning.OTHER,
 }
 """By `status`."""
 
 CODES: Mapping[str, Meaning] = {
-    "2": EXPIRED,  # absent, for now
-    "3": UNKNOWN_SUBSCRIBER,  # absent permanently
-    "4": BLOCKED,  # barred by the user
-    "6": BLOCKED,  # spam filter
-    "7": EXPIRED,  # handset busy
-    "9": OPTED_OUT,  # "User has requested not to receive messages from a specific service"
-    "12": UNKNOWN_SUBSCRIBER,  # destination unreachable: no route to the number
-    "13": BLOCKED,  # age
-    "14": BLOCKED,  # by the operator
-    "15": REJECTED,  # the recipient's prepaid account
-    "10": REJECTED,  # message
-    "11": REJECTED,  # no route
-    "16": REJECTED,  # quota
+    "2": Meaning.EXPIRED,  # absent, for now
+    "3": Meaning.UNKNOWN_SUBSCRIBER,  # absent permanently
+    "4": Meaning.BLOCKED,  # barred by the user
+    "6": Meaning.BLOCKED,  # spam filter
+    "7": Meaning.EXPIRED,  # handset busy
+    "9": Meaning.OPTED_OUT,  # "User has requested not to receive messages from a specific service"
+    "12": Meaning.UNKNOWN_SUBSCRIBER,  # destination unreachable: no route to the number
+    "13": Meaning.BLOCKED,  # age
+    "14": Meaning.BLOCKED,  # by the operator
+    "15": Meaning.REJECTED,  # the recipient's prepaid account
+    "10": Meaning.REJECTED,  # message
+    "11": Meaning.REJECTED,  # no route
+    "16": Meaning.REJECTED,  # quota
     # 50: entity, 51: header, 52: content, 53: consent, 54: regulation.
-    **dict.fromkeys(("50", "51", "52", "53", "54"), BLOCKED),
+    **dict.fromkeys(("50", "51", "52", "53", "54"), Meaning.BLOCKED),
     # 1: unknown; 5: portability; 8: network; 99: general.
-    **dict.fromkeys(("1", "5", "8", "99"), OTHER),
+    **dict.fromkeys(("1", "5", "8", "99"), Meaning.OTHER),
 }
 """By `err-code` of a message that failed."""
 
@@ -96,11 +87,9 @@ class VonageCallbacks:
         if not fields or ("status" not in fields and "text" in fields):
             return []
         status = fields.get("status", "")
-        if not status:
-            raise ValueError("The receipt has no status.")
         meaning, code = meaning_and_code(STATUSES, CODES, status, fields.get("err-code", ""))
         receipt = receipt_of(
-            EXPIRED if status == "expired" else meaning,
+            Meaning.EXPIRED if status == "expired" else meaning,
             message_id=message_id_of(fields.get("client-ref")),
             provider_message_id=fields.get("messageId"),
             code=code if code != "0" else status,

@@ -185,7 +185,7 @@ def _read_statuses(table: Table) -> Mapping[str, DeliveryMeaning]:
         if state == ReceiptState.UNDELIVERED:
             reason = reason or UndeliveredReason.OTHER
         if state:
-            meanings[status] = DeliveryMeaning(ReceiptState(state), UndeliveredReason(reason) if reason else None)
+            meanings[status] = DeliveryMeaning((ReceiptState(state), UndeliveredReason(reason) if reason else None))
     return meanings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from shared.domain.delivery import ReceiptState
 from shared.gateways.base import Callback, InboundPart, Receipt, Response, message_id_of
-from shared.gateways.callbacks import ON_ITS_WAY, Meaning, all_readable, form_of, inbound_of, receipt_of
+from shared.gateways.callbacks import Meaning, all_readable, form_of, inbound_of, receipt_of
 from shared.gateways.declared.answers import JsonPath, first_at, parse
 from shared.gateways.declared.contract import (
     ANY_CODE,
@@ -44,9 +44,9 @@ class ReceiptReader:
         status, code = found["status"], found["code"]
         if status is None:
             raise ValueError("The receipt has no status.")
-        meaning = contract.by_status.get(status) or contract.by_status.get(ANY_CODE) or ON_ITS_WAY
+        meaning = contract.by_status.get(status) or contract.by_status.get(ANY_CODE) or Meaning.ON_ITS_WAY
         if meaning.state is ReceiptState.UNDELIVERED and code is not None:
-            meaning = Meaning(meaning.state, contract.reasons.get(code, meaning.reason))
+            meaning = Meaning((meaning.state, contract.reasons.get(code, meaning.reason)))
         return receipt_of(
             meaning,
             message_id=message_id_of(found["reference"]) or message_id,
