@@ -31,7 +31,7 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.callbacks import callback_secrets
-from shared.gateways.declared.callbacks import ReceiptReader, inbound_parts
+from shared.gateways.declared.callbacks import inbound_parts, receipts_of_answer, receipts_of_callback
 from shared.gateways.declared.contract import (
     Contract,
     InboundContract,
@@ -42,7 +42,7 @@ from shared.gateways.declared.contract import (
 )
 from shared.gateways.declared.contract_checks import names_in
 from shared.gateways.declared.contract_file import read_contract
-from shared.gateways.declared.reading import AnswerReader, look_up_result, submit_result
+from shared.gateways.declared.reading import facts_in, look_up_result, submit_result
 from shared.gateways.declared.requests import (
     authorization_of,
     constants_of,
@@ -87,7 +87,6 @@ class HttpAdapter(Adapter):
         self._credentials = (*credentials, *encoded, *callback_secrets(account))
         request = contract.request
         self._request = self._with_headers(request if account.receipt_url else without_fields_of(request, RECEIPT_URL))
-        self._answers = AnswerReader(contract.answer)
         self._signature = Signature(contract.signature, self._constants) if contract.signature else None
         if contract.receipts:
             self._take_receipts(contract.receipts)
@@ -103,7 +102,8 @@ class HttpAdapter(Adapter):
 
     def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> SubmitResult:
         """The result of an HTTP response, whose number and id are compared with the message's where it has them."""
-        return submit_result(response, self._answers.read(response, message, secrets), self._contract.meanings)
+        facts = facts_in(response, self._contract.answer, message, secrets)
+        return submit_result(response, facts, self._contract.meanings)
 
     def _with_headers(self, request: RequestContract) -> _Request:
         return _Request(request, headers_of(self._contract, request, self._constants))
@@ -121,11 +121,9 @@ class HttpAdapter(Adapter):
         return Submission(contract.method, path, headers, body, (phone, *secrets, *self._credentials))
 
     def _take_receipts(self, contract: ReceiptsContract) -> None:
-        reader = ReceiptReader(contract, self._credentials)
-
         def read_receipts(callback: Callback) -> list[Receipt]:
             self._check_signature(callback)
-            return reader.of_callback(callback)
+            return receipts_of_callback(callback, contract, self._credentials)
 
         self.read_receipts, self.receipt_answer = read_receipts, contract.answer
 
@@ -141,7 +139,7 @@ class HttpAdapter(Adapter):
             self._signature.check(callback)
 
     def _take_poll(self, contract: PollContract) -> None:
-        request, reader = self._with_headers(contract.request), ReceiptReader(contract.receipts, self._credentials)
+        request = self._with_headers(contract.request)
         by_their_id = PROVIDER_ID in names_in(contract.request)
 
         def prepare_poll(messages: Collection[SentMessage]) -> Submission | None:
@@ -154,7 +152,10 @@ class HttpAdapter(Adapter):
                 return None
             return self._filled(request, message, {PROVIDER_ID: theirs})
 
-        self.prepare_poll, self.read_poll, self.poll_limit = prepare_poll, reader.of_answer, 1
+        def read_poll(response: Response) -> list[Receipt]:
+            return receipts_of_answer(response, contract.receipts, self._credentials)
+
+        self.prepare_poll, self.read_poll, self.poll_limit = prepare_poll, read_poll, 1
 
 
 class HttpAdapterWithLookUp(HttpAdapter):
@@ -166,7 +167,6 @@ class HttpAdapterWithLookUp(HttpAdapter):
         self.look_up_within = look_up.within
         self._look_up = look_up
         self._look_up_request = self._with_headers(look_up.request)
-        self._look_up_answers = AnswerReader(look_up.answer)
 
     def prepare_look_up(self, message: OutgoingMessage) -> Submission:
         """The request that asks for a message."""
@@ -174,7 +174,7 @@ class HttpAdapterWithLookUp(HttpAdapter):
 
     def read_look_up(self, response: Response, message: OutgoingMessage, secrets: Collection[str] = ()) -> LookUpResult:
         """The meaning of its response. Raises ValueError if it has no status."""
-        facts = self._look_up_answers.read(response, message, secrets)
+        facts = facts_in(response, self._look_up.answer, message, secrets)
         return look_up_result(response, facts, self._look_up.meanings)
 
 

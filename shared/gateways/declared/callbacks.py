@@ -17,48 +17,41 @@ from shared.gateways.declared.contract import (
 )
 
 
-class ReceiptReader:
-    """Finds receipts in callbacks and in answers of polls. Any thread may use it."""
+def receipts_of_callback(callback: Callback, contract: ReceiptsContract, secrets: Collection[str]) -> list[Receipt]:
+    """The receipts of a callback, with `secrets` masked. Raises ValueError if it does not follow the contract."""
+    message_id = callback.message_id if contract.message_in_url else None
+    entries = _entries_of(callback, contract.entries)
+    return all_readable(entries, lambda entry: _receipt_of(entry, contract, message_id, secrets))
 
-    def __init__(self, contract: ReceiptsContract, secrets: Collection[str]) -> None:
-        """`secrets` are masked in the provider's words."""
-        self._contract = contract
-        self._secrets = secrets
 
-    def of_callback(self, callback: Callback) -> list[Receipt]:
-        """The receipts of a callback. Raises ValueError if it does not follow the contract."""
-        message_id = callback.message_id if self._contract.message_in_url else None
-        entries = _entries_of(callback, self._contract.entries)
-        return all_readable(entries, lambda entry: self._receipt(entry, message_id))
+def receipts_of_answer(response: Response, contract: ReceiptsContract, secrets: Collection[str]) -> list[Receipt]:
+    """Those of the answer to a poll. Raises ValueError if it does not follow the contract."""
+    if response.status is None or not 200 <= response.status < 300:
+        raise ValueError(f"The answer has the status {response.status}.")
+    entries = _entries_in(response.body, contract.entries)
+    return all_readable(entries, lambda entry: _receipt_of(entry, contract, None, secrets))
 
-    def of_answer(self, response: Response) -> list[Receipt]:
-        """Those of the answer to a poll. Raises ValueError if it does not follow the contract."""
-        if response.status is None or not 200 <= response.status < 300:
-            raise ValueError(f"The answer has the status {response.status}.")
-        entries = _entries_in(response.body, self._contract.entries)
-        return all_readable(entries, lambda entry: self._receipt(entry, None))
 
-    def _receipt(self, entry: object, message_id: int | None) -> Receipt:
-        contract = self._contract
-        found = {name: first_at(places, entry) for name, places in contract.entries.places.items()}
-        status, code = found["status"], found["code"]
-        if status is None:
-            raise ValueError("The receipt has no status.")
-        meaning = contract.by_status.get(status) or contract.by_status.get(ANY_CODE) or Meaning.ON_ITS_WAY
-        if meaning.state is ReceiptState.UNDELIVERED and code is not None:
-            meaning = Meaning((meaning.state, contract.reasons.get(code, meaning.reason)))
-        return receipt_of(
-            meaning,
-            message_id=message_id_of(found["reference"]) or message_id,
-            provider_message_id=found["id"],
-            code=code or status,
-            words=found["message"],
-            at=contract.entries.times.read(found["time"]),
-            part=found["part"],
-            parts=found["parts"],
-            recipient=found["phone"],
-            secrets=self._secrets,
-        )
+def _receipt_of(entry: object, contract: ReceiptsContract, message_id: int | None, secrets: Collection[str]) -> Receipt:
+    found = {name: first_at(places, entry) for name, places in contract.entries.places.items()}
+    status, code = found["status"], found["code"]
+    if status is None:
+        raise ValueError("The receipt has no status.")
+    meaning = contract.by_status.get(status) or contract.by_status.get(ANY_CODE) or Meaning.ON_ITS_WAY
+    if meaning.state is ReceiptState.UNDELIVERED and code is not None:
+        meaning = Meaning((meaning.state, contract.reasons.get(code, meaning.reason)))
+    return receipt_of(
+        meaning,
+        message_id=message_id_of(found["reference"]) or message_id,
+        provider_message_id=found["id"],
+        code=code or status,
+        words=found["message"],
+        at=contract.entries.times.read(found["time"]),
+        part=found["part"],
+        parts=found["parts"],
+        recipient=found["phone"],
+        secrets=secrets,
+    )
 
 
 def inbound_parts(callback: Callback, contract: InboundContract) -> list[InboundPart]:

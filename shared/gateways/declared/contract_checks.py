@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from shared.gateways.declared.contract import BodyFormat, Contract, RequestContract
 from shared.gateways.declared.document import Table
@@ -38,12 +38,8 @@ def check_together(root: Table, contract: Contract) -> None:
         if name not in sends and not (name == "phone" and "plus_phone" in sends):
             root.mistake("request", f"sends no {{{name}}}")
     if "id" not in sends:
-        capabilities: Mapping[str, bool] = {
-            "deduplicates": contract.capabilities.deduplicates,
-            "reference": contract.capabilities.reference,
-        }
-        for name, declared in capabilities.items():
-            if declared:
+        for name in ("deduplicates", "reference"):
+            if getattr(contract.capabilities, name):
                 root.table("capabilities").mistake(name, "needs {id} in the request")
         if contract.look_up:
             root.mistake("look_up", "needs {id} in the request")

@@ -44,12 +44,8 @@ class Document:
         self.root = Table(self, (), self._parse())
 
     def mistake(self, path: Path, words: str) -> None:
-        """Notes a mistake: `words` follow the name of the key, or of the table if the key is missing."""
-        where = ".".join(map(str, path))
-        self.note(path, f"{_printable(where)} {words}")
-
-    def note(self, path: Path, sentence: str) -> None:
-        """Notes a mistake at the line of a key."""
+        """Notes a mistake at the line of a key: `words` follow its name, or that of the table if the key is missing."""
+        sentence = f"{_printable('.'.join(map(str, path)))} {words}"
         self._mistakes.append((self._line_of(path), _printable(sentence, 300)))
 
     def finish(self) -> None:

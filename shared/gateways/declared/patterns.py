@@ -31,17 +31,17 @@ def compile_pattern(text: str) -> re.Pattern[str]:
     """
     if len(text) > MAX_PATTERN:
         raise ValueError(f"must have at most {MAX_PATTERN} characters")
-    written, before, position = [], "", 0
+    written, kinds, position = [], [""], 0
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
             raise ValueError(f"is no pattern that can be used: {text[position : position + 10]!r} is not supported")
         kind = str(token.lastgroup)
-        if kind == "repeat" and before != "atom":
+        if kind == "repeat" and kinds[-1] != "atom":
             raise ValueError(f"repeats what is no single character: {token[0]} at position {position + 1}")
         written.append(token[0] + "+" * (kind == "repeat"))
-        before, position = kind, token.end()
-    kinds = [str(token.lastgroup) for token in _TOKEN.finditer(text)]
+        kinds.append(kind)
+        position = token.end()
     if kinds.count("open") != 1:
         raise ValueError("must have one group in parentheses, which is what stands in the answer")
     if kinds.count("other") >= MAX_ALTERNATIVES:

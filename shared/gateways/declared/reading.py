@@ -21,8 +21,7 @@ from shared.gateways.sanitize import reason_of, redact
 REVEALING = 6
 """Characters from which a secret within a provider's id is no coincidence."""
 
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _SEGMENTS = re.compile("[1-9][0-9]{0,2}")
 
 
@@ -47,40 +46,33 @@ class Facts:
     price: Decimal | None
 
 
-class AnswerReader:
-    """Finds the facts in answers. Any thread may use it."""
-
-    def __init__(self, contract: AnswerContract) -> None:
-        self._contract = contract
-
-    def read(self, response: Response, message: OutgoingMessage, secrets: Collection[str]) -> Facts:
-        """The facts in the response to a request about a message."""
-        contract = self._contract
-        answer = parse(response.body, is_json=contract.is_json)
-        codes = values_at(contract.code, answer)
-        code = codes[0] if len(set(codes)) == 1 else None
-        provider_id = first_at(contract.id, answer)
-        said = first_at(contract.message, answer)
-        words = ": ".join([*([f"code {code}"] if code else []), *([said] if said else [])])
-        seconds, segments, price = (
-            _number(contract.retry_after, answer, _SECONDS),
-            _number(contract.segments, answer, _SEGMENTS),
-            _number(contract.price, answer, _PRICE),
-        )
-        # A body that ought to have an id or a code does not confirm an acceptance without it.
-        confirms = not codes and (provider_id is not None if contract.id else not contract.code)
-        return Facts(
-            code=code,
-            has_code=bool(codes),
-            provider_message_id=_presentable_id(provider_id, secrets),
-            words=redact(words, secrets),
-            of_another=_of_another(contract, answer, message),
-            confirms=confirms,
-            is_complete=contract.is_json and isinstance(answer, dict | list),
-            retry_after=None if seconds is None else float(seconds),
-            segments=None if segments is None else int(segments),
-            price=None if price is None else Decimal(price),
-        )
+def facts_in(response: Response, contract: AnswerContract, message: OutgoingMessage, secrets: Collection[str]) -> Facts:
+    """The facts in the response to a request about a message."""
+    answer = parse(response.body, is_json=contract.is_json)
+    codes = values_at(contract.code, answer)
+    code = codes[0] if len(set(codes)) == 1 else None
+    provider_id = first_at(contract.id, answer)
+    said = first_at(contract.message, answer)
+    words = ": ".join([*([f"code {code}"] if code else []), *([said] if said else [])])
+    seconds, segments, price = (
+        _number(contract.retry_after, answer, _DECIMAL),
+        _number(contract.segments, answer, _SEGMENTS),
+        _number(contract.price, answer, _DECIMAL),
+    )
+    # A body that ought to have an id or a code does not confirm an acceptance without it.
+    confirms = not codes and (provider_id is not None if contract.id else not contract.code)
+    return Facts(
+        code=code,
+        has_code=bool(codes),
+        provider_message_id=_presentable_id(provider_id, secrets),
+        words=redact(words, secrets),
+        of_another=_of_another(contract, answer, message),
+        confirms=confirms,
+        is_complete=contract.is_json and isinstance(answer, dict | list),
+        retry_after=None if seconds is None else float(seconds),
+        segments=None if segments is None else int(segments),
+        price=None if price is None else Decimal(price),
+    )
 
 
 def submit_result(response: Response, facts: Facts, meanings: Meanings[Meaning]) -> SubmitResult:

@@ -29,7 +29,7 @@ def constants_of(contract: Contract, account: Account) -> Mapping[str, str]:
     sender = account.sender
     if SENDER in names_used(contract) and not sender:
         raise ConfigurationError("sender: must be entered, since the contract has {sender}")
-    if not _is_printable(sender):
+    if not sender.isprintable():  # lone surrogates are not printable either
         raise ConfigurationError("sender: must consist of printable characters")
     credentials = _read_credentials(account.credentials.get("credentials", ""))
     if missing := [name for name in contract.credentials if name not in credentials]:
@@ -94,7 +94,7 @@ def _without(field: JsonField, name: str) -> JsonField | None:
 
 def path_and_body(request: RequestContract, values: Mapping[str, str]) -> tuple[str, bytes]:
     """The path with its query, and the body, for the values of a message."""
-    path = request.path.fill(values, _quote)
+    path = request.path.fill(values, lambda value: quote(value, safe=""))
     if request.body is BodyKind.JSON:
         payload = {name: _json_value(field, values) for name, field in request.fields.items()}
         return path, json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -117,10 +117,6 @@ def _json_value(field: JsonField, values: Mapping[str, str]) -> object:
     return field
 
 
-def _quote(value: str) -> str:
-    return quote(value, safe="")
-
-
 def _read_credentials(text: str) -> Mapping[str, str]:
     """The lines `name = value`. Raises ConfigurationError, without the values."""
     credentials: dict[str, str] = {}
@@ -132,12 +128,7 @@ def _read_credentials(text: str) -> Mapping[str, str]:
             raise ConfigurationError(f"credentials, line {number}: must be name = value")
         if name in credentials:
             raise ConfigurationError(f"credentials, line {number}: a name is there twice")
-        if not _is_printable(value):
+        if not value.isprintable():
             raise ConfigurationError(f"credentials, line {number}: a value must consist of printable characters")
         credentials[name] = value
     return credentials
-
-
-def _is_printable(value: str) -> bool:
-    # Lone surrogates are not printable either.
-    return value.isprintable()
