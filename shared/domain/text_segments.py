@@ -14,15 +14,31 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-DEFAULT_ALPHABET = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+SEPTETS = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""TS 23.038, 6.2.1: the basic character set, without its escape to the extension table."""
+"""TS 23.038, 6.2.1: the basic character set, by the value of the septet."""
 
-EXTENSION = frozenset("\f^{}\\[~]|€")
+ESCAPE = 0x1B
+"""The septet before one of EXTENDED_SEPTETS."""
+
+EXTENDED_SEPTETS = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+    0x65: "€",
+}
 """TS 23.038, 6.2.1.1: each takes two septets, the escape and its own."""
 
+DEFAULT_ALPHABET = frozenset(SEPTETS) - {SEPTETS[ESCAPE]}
+EXTENSION = frozenset(EXTENDED_SEPTETS.values())
 
 _NON_GSM = re.compile(f"[^{re.escape(''.join(sorted(DEFAULT_ALPHABET | EXTENSION)))}]")
 _EXTENDED = re.compile(f"[{re.escape(''.join(sorted(EXTENSION)))}]")

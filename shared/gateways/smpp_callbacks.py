@@ -7,29 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from shared.domain.text_segments import ESCAPE, EXTENDED_SEPTETS, SEPTETS
 from shared.gateways.base import MAX_FIELDS, MESSAGE_PARAMETER, Callback, message_id_of
-
-BASIC = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-"""TS 23.038, 6.2.1: by the value of the septet; 0x1b escapes to the extension table."""
-
-EXTENSION: Mapping[int, str] = {
-    0x0A: "\f",
-    0x14: "^",
-    0x28: "{",
-    0x29: "}",
-    0x2F: "\\",
-    0x3C: "[",
-    0x3D: "~",
-    0x3E: "]",
-    0x40: "|",
-    0x65: "€",
-}
-"""TS 23.038, 6.2.1.1."""
-
-ESCAPE = 0x1B
 
 CODINGS: Mapping[int, str] = {1: "ascii", 3: "latin-1", 6: "iso8859_5", 7: "iso8859_8", 8: "utf-16-be"}
 """Python's names of the encodings; 0 is the default alphabet of the SMSC, here that of GSM, unpacked."""
@@ -92,14 +71,13 @@ def gsm_text_of(septets: bytes) -> str:
     """A text of the GSM alphabet, one septet in each byte."""
     characters, escaped = [], False
     for value in septets:
-        if escaped:
-            # TS 23.038, 6.2.1.1: what the table does not have is shown as the same character of the basic one.
-            characters.append(EXTENSION.get(value) or (BASIC[value] if value < len(BASIC) else "\ufffd"))
-            escaped = False
-        elif value == ESCAPE:
+        if value == ESCAPE and not escaped:
             escaped = True
-        else:
-            characters.append(BASIC[value] if value < len(BASIC) else "\ufffd")
+            continue
+        basic = SEPTETS[value] if value < len(SEPTETS) else "\ufffd"
+        # TS 23.038, 6.2.1.1: what the table does not have is shown as the same character of the basic one.
+        characters.append(EXTENDED_SEPTETS.get(value, basic) if escaped else basic)
+        escaped = False
     return "".join(characters)
 
 
