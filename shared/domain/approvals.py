@@ -5,25 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.mailing_rules import ENDED
+from shared.domain.mailing_rules import ENDED, Mailing
 from shared.domain.sentences import ErrorCode
-from shared.domain.statuses import MailingStatus
 from shared.errors import Conflict
 
 
-class ApprovedMailing(Protocol):
+class ApprovedMailing(Mailing, Protocol):
     """What the rules read of a mailing: a row of its table has it (shared/schema/mailings.py)."""
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def status(self) -> MailingStatus: ...
-    @property
-    def end_datetime(self) -> datetime: ...
-    @property
-    def requires_approval(self) -> bool: ...
-    @property
-    def approved_at(self) -> datetime | None: ...
     @property
     def created_by(self) -> str | None: ...
     @property

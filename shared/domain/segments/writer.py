@@ -9,23 +9,22 @@ from shared.domain.segments.tree import And, Condition, Happened, Node, Not, Ope
 
 _PHONE_DIGITS = frozenset({"phone_number", "operator_code"})
 _TO_ESCAPE = re.compile(r'["\\]')
-_SEVERAL = (And, Or)
 
 
 def to_text(node: Node) -> str:
     """The text of a tree. If the tree is typed, parsing the text gives the same tree."""
     match node:
         case And(nodes):
-            return " and ".join(_in_brackets(one, _SEVERAL) for one in nodes)
+            return " and ".join(_in_brackets(one) for one in nodes)
         case Or(nodes):
             # Brackets of `and` inside of `or` are not needed, but read better.
-            return " or ".join(_in_brackets(one, _SEVERAL) for one in nodes)
+            return " or ".join(_in_brackets(one) for one in nodes)
         case Not(Condition(name, Operator.IN | Operator.IN_LIST as operator, value)):
             return f"{name} not {operator} {_operand(name, operator, value)}"
         case Not(Condition(name, Operator.EXISTS)):
             return f"{name} does not exist"
         case Not(negated):
-            return f"not {_in_brackets(negated, _SEVERAL)}"
+            return f"not {_in_brackets(negated)}"
         case Happened(event, mailing_id, days):
             of = "" if mailing_id is None else f" mailing {mailing_id}"
             return f"{event}{of}" + ("" if days is None else f" within last {_days(days)}")
@@ -37,9 +36,9 @@ def to_text(node: Node) -> str:
             return f"{name} {operator} {_operand(name, operator, value)}"
 
 
-def _in_brackets(node: Node, kinds: tuple[type[Node], ...]) -> str:
+def _in_brackets(node: Node) -> str:
     text = to_text(node)
-    return f"({text})" if isinstance(node, kinds) else text
+    return f"({text})" if isinstance(node, And | Or) else text
 
 
 def _operand(name: str, operator: Operator, value: Value | Relative | tuple[Value, ...] | None) -> str:

@@ -24,9 +24,8 @@ class RenderError(Exception):
     reason: Reason
     """Why, as a message has it that ends with it."""
 
-    def __init__(self, reason: Reason) -> None:
-        self.reason = reason
-        super().__init__(reason.sentence)
+    def __init__(self) -> None:
+        super().__init__(self.reason.sentence)
 
 
 class MissingValue(RenderError):
@@ -34,25 +33,23 @@ class MissingValue(RenderError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(Reason(ReasonCode.MISSING_VALUE, {"field": name}))
+        self.reason = Reason(ReasonCode.MISSING_VALUE, {"field": name})
+        super().__init__()
 
 
 class TooLong(RenderError):
     """The text has more characters than the text of a mailing may have (MAX_TEXT)."""
 
-    def __init__(self) -> None:
-        super().__init__(Reason(ReasonCode.TEXT_OVER_LIMIT))
+    reason = Reason(ReasonCode.TEXT_OVER_LIMIT)
 
 
 class UnreadableText(RenderError):
     """The stored template is none that this version can read."""
 
-    def __init__(self) -> None:
-        super().__init__(Reason(ReasonCode.TEXT_UNREADABLE))
+    reason = Reason(ReasonCode.TEXT_UNREADABLE)
 
 
 class EmptyText(RenderError):
     """The text is empty or only white space."""
 
-    def __init__(self) -> None:
-        super().__init__(Reason(ReasonCode.TEXT_EMPTY))
+    reason = Reason(ReasonCode.TEXT_EMPTY)
