@@ -90,12 +90,11 @@ class CallbackSender:
                 self._changed.wait(wait)
 
     def _call(self, callback: MadeCallback) -> CallbackAnswer:
-        called_at = time.time()
         try:
             status = _status_of(callback.request, {**self._sign(callback), **callback.headers})
         except (OSError, HTTPException, ValueError):  # ValueError: an address that is none
             status = None
-        return CallbackAnswer(callback.sequence, status, called_at, time.time())
+        return CallbackAnswer(callback.sequence, status, time.time())
 
 
 def _status_of(request: CallbackRequest, headers: Mapping[str, str]) -> int:

@@ -53,7 +53,6 @@ class CallbackAnswer(NamedTuple):
     sequence: int
     status: int | None
     """None: there was none."""
-    called_at: float
     answered_at: float
 
     @property

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 from sandbox.simulated_gateway.contracts.base import InboundText
 from sandbox.simulated_gateway.faults import Faults
 from sandbox.simulated_gateway.gateway import Gateway
-from sandbox.simulated_gateway.http_messages import Request, http_response, result_response
+from sandbox.simulated_gateway.http_messages import Request, json_response, result_response
 from sandbox.simulated_gateway.plan_fields import PlanError
 from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, REASONS, UNDELIVERED, ReceiptPlan
 from sandbox.simulated_gateway.reporting import ReceiptRequest
@@ -72,10 +72,10 @@ class Control:
         resources: dict[bytes, dict[bytes, Callable[[Request], Response]]] = {
             b"ledger": {b"GET": self._list_entries, b"DELETE": self._forget},
             b"messages": {b"GET": self._list_messages},
-            b"summary": {b"GET": lambda request: _json(ledger.summary()._asdict())},
-            b"rate": {b"GET": lambda request: _json(ledger.rate())},
-            b"faults": {b"GET": lambda request: _json(self._plan), b"PUT": self._set_faults},
-            b"receipts": {b"GET": lambda request: _json(self._receipts), b"PUT": self._set_receipts},
+            b"summary": {b"GET": lambda request: json_response(200, ledger.summary()._asdict())},
+            b"rate": {b"GET": lambda request: json_response(200, ledger.rate())},
+            b"faults": {b"GET": lambda request: json_response(200, self._plan), b"PUT": self._set_faults},
+            b"receipts": {b"GET": lambda request: json_response(200, self._receipts), b"PUT": self._set_receipts},
             b"callbacks": {b"GET": self._list_callbacks, b"POST": self._send_receipt},
             b"callbacks/summary": {b"GET": self._summarize_callbacks},
             b"inbound": {b"POST": self._send_inbound},
@@ -93,7 +93,7 @@ class Control:
     def _list_entries_of(self, msg_id: bytes, request: Request) -> Response:
         number = _whole("id", msg_id.decode("latin-1"))
         entries = self._gateway.ledger.entries_of(number, bool(_number(request, "all")))
-        return _json([entry._asdict() for entry in entries])
+        return json_response(200, [entry._asdict() for entry in entries])
 
     def _list_messages(self, request: Request) -> Response:
         contract, message_id = _text(request, "contract"), _text(request, "id")
@@ -102,7 +102,7 @@ class Control:
 
     def _forget(self, request: Request) -> Response:
         self._gateway.forget()
-        return _json({})
+        return json_response(200, {})
 
     def _list_callbacks(self, request: Request) -> Response:
         entries = self._gateway.reporting.sender.ledger.entries(_number(request, "after") or 0)
@@ -114,7 +114,7 @@ class Control:
 
     def _summarize_callbacks(self, request: Request) -> Response:
         sender = self._gateway.reporting.sender
-        return _json(sender.ledger.summary(sender.waiting)._asdict())
+        return json_response(200, sender.ledger.summary(sender.waiting)._asdict())
 
     def _send_receipt(self, request: Request) -> Response:
         given = _texts(_object(request, "callbacks"), ReceiptRequest._fields, ("contract", "to", "url"))
@@ -125,7 +125,7 @@ class Control:
             raise _InvalidRequest(
                 f"state: must be one of {', '.join(known)}, and reason, of the last one, of {REASONS}"
             )
-        return _json({"sequence": self._gateway.reporting.send_one(asked).sequence})
+        return json_response(200, {"sequence": self._gateway.reporting.send_one(asked).sequence})
 
     def _send_inbound(self, request: Request) -> Response:
         plan = _object(request, "inbound")
@@ -137,7 +137,7 @@ class Control:
         self._check_contract(given["contract"])
         inbound = InboundText(given["sender"], given["to"], given["text"], parts)
         made = self._gateway.reporting.send_inbound(given["contract"], inbound, given["url"])
-        return _json({"sequences": [callback.sequence for callback in made]})
+        return json_response(200, {"sequences": [callback.sequence for callback in made]})
 
     def _check_contract(self, name: str) -> None:
         contracts = self._gateway.reporting.contracts
@@ -148,13 +148,13 @@ class Control:
         plan = _object(request, "receipts")
         self._gateway.reporting.set_plan(ReceiptPlan.from_json(plan))
         self._receipts = plan
-        return _json(plan)
+        return json_response(200, plan)
 
     def _set_faults(self, request: Request) -> Response:
         plan = _body(request, "faults")
         self._gateway.set_faults(Faults.from_json(plan))
         self._plan = plan
-        return _json(plan)
+        return json_response(200, plan)
 
 
 def _body(request: Request, name: str) -> Any:
@@ -177,10 +177,6 @@ def _texts(given: Mapping[str, object], known: Collection[str], required: Collec
         if name not in known or not isinstance(given.get(name), str):
             raise _InvalidRequest(f"{name}: must be one of {', '.join(known)}, and a text")
     return {name: str(value) for name, value in given.items()}
-
-
-def _json(value: object) -> bytes:
-    return http_response(200, json.dumps(value).encode())
 
 
 def _in_chunks(entries: Iterator[Mapping[str, object]]) -> Iterator[bytes]:

@@ -61,9 +61,14 @@ def http_response(status: int, body: bytes = b"", *fields: str, content_type: st
     return "\r\n".join([*head, *fields, "", ""]).encode("latin-1") + body
 
 
+def json_response(status: int, value: object, *fields: str) -> bytes:
+    """A complete response with a value as JSON."""
+    return http_response(status, json.dumps(value).encode(), *fields)
+
+
 def result_response(status: int, code: int, message: str, *fields: str) -> bytes:
     """A complete response with a body of the gateway's contract: {"code": ..., "message": ...}."""
-    return http_response(status, json.dumps({"code": code, "message": message}).encode(), *fields)
+    return json_response(status, {"code": code, "message": message}, *fields)
 
 
 def with_close(response: bytes) -> bytes:

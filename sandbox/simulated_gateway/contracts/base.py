@@ -77,9 +77,9 @@ class InboundText(NamedTuple):
 class ReportingContract(Contract, Protocol):
     """A contract with receipts and messages of recipients."""
 
-    reports_parts: bool
+    reports_parts: bool = False
     """Whether a receipt may be about one part of a text."""
-    needs_query: bool
+    needs_query: bool = False
     """Whether the address of receipts says in its query what they contain."""
 
     def new_id(self) -> str:
@@ -90,6 +90,7 @@ class ReportingContract(Contract, Protocol):
 
     def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
         """The headers with which the provider signs a request; none, if it does not sign."""
+        return {}
 
     def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
         """The requests that forward a message of a recipient to `url`."""

@@ -8,8 +8,7 @@ says why it was not taken. The provider does not deduplicate: `ref`, our id, is 
 milliseconds), part, parts.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from sandbox.simulated_gateway.callbacks import CallbackRequest
 from sandbox.simulated_gateway.contracts.base import (
     InboundText,
     Reply,
+    ReportingContract,
     Submission,
     int64,
     parameters,
@@ -25,7 +25,7 @@ from sandbox.simulated_gateway.contracts.base import (
 )
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
-from sandbox.simulated_gateway.http_messages import Request, http_response
+from sandbox.simulated_gateway.http_messages import Request, http_response, json_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
 from sandbox.simulated_gateway.receipt_plan import Report
 
@@ -119,13 +119,12 @@ parts = "parts"
 """The contract, as an administrator would declare it."""
 
 
-class DeclaredContract:
+class DeclaredContract(ReportingContract):
     """Answers and callbacks of that provider."""
 
     name = "declared"
     paths = (b"/declared/",)
     reports_parts = True
-    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         if request.path != SEND:
@@ -134,10 +133,10 @@ class DeclaredContract:
             return Reaction(Outcome.NOT_ALLOWED, 405, http_response(405, b"{}", "Allow: POST"))
         given = parameters(request)
         if request.authorization != b"Bearer " + token:
-            return Reaction(Outcome.UNAUTHORIZED, 200, _coded(200, WRONG_KEY))
+            return Reaction(Outcome.UNAUTHORIZED, 200, json_response(200, {"code": WRONG_KEY}))
         to, text = given.get("to", ""), given.get("text", "")
         if not phone_of(to) or not text:
-            return Reaction(Outcome.MALFORMED, 200, _coded(200, INVALID))
+            return Reaction(Outcome.MALFORMED, 200, json_response(200, {"code": INVALID}))
         message = KeptMessage(
             self.name,
             self.new_id(),
@@ -154,11 +153,11 @@ class DeclaredContract:
         if answer is Answer.ACCEPTED:
             (message,) = submission.messages
             content = {"code": 0, "id": message.id, "segments": segments_of(message.text)}
-            return Reply(200, http_response(200, json.dumps(content).encode()))
+            return Reply(200, json_response(200, content))
         if answer is Answer.STATUS:
             return Reply(status, http_response(status, b"simulated", *fields, content_type="text/html"))
         status, code = CODES[answer]
-        return Reply(status, _coded(status, code, fields))
+        return Reply(status, json_response(status, {"code": code}, *fields))
 
     def new_id(self) -> str:
         return uuid4().hex[:16]
@@ -172,9 +171,6 @@ class DeclaredContract:
             fields |= {"part": str(report.part), "parts": str(report.parts)}
         return CallbackRequest("POST", url, FORM, urlencode(fields), report.reason or report.state, at / 1000)
 
-    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
-        return {}
-
     def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
         joined = self.new_id()
         requests = []
@@ -184,7 +180,3 @@ class DeclaredContract:
                 fields |= {"joined": joined, "part": str(number), "parts": str(inbound.parts)}
             requests.append(CallbackRequest("POST", url, FORM, urlencode(fields)))
         return requests
-
-
-def _coded(status: int, code: int, fields: Sequence[str] = ()) -> bytes:
-    return http_response(status, json.dumps({"code": code}).encode(), *fields)

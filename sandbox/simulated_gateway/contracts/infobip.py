@@ -13,17 +13,25 @@ and how soon the logs of the real one have a message.
 import json
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qs
 from uuid import uuid4
 
 from sandbox.simulated_gateway.callbacks import CallbackRequest
-from sandbox.simulated_gateway.contracts.base import LOGIN, InboundText, Reply, Submission, int64, phone_of
+from sandbox.simulated_gateway.contracts.base import (
+    LOGIN,
+    InboundText,
+    Reply,
+    ReportingContract,
+    Submission,
+    int64,
+    phone_of,
+)
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
-from sandbox.simulated_gateway.http_messages import Request, http_response
+from sandbox.simulated_gateway.http_messages import Request, json_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
 from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, Report
 
@@ -70,15 +78,13 @@ NO_ERROR = {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "descr
 DELIVERED_TO_HANDSET = Status(3, "DELIVERED", 5, "DELIVERED_TO_HANDSET", "Message delivered to handset")
 NOT_DELIVERED = Status(2, "UNDELIVERABLE", 9, "UNDELIVERABLE_NOT_DELIVERED", "Message sent not delivered")
 EXPIRED = Status(4, "EXPIRED", 15, "EXPIRED_EXPIRED", "Message expired")
-ON_DND_LIST = Status(5, "REJECTED", 10, "REJECTED_DND", "Destination on DND list")
-NETWORK_FORBIDDEN = Status(5, "REJECTED", 6, "REJECTED_NETWORK", "Network is forbidden")
 
 UNDELIVERED = {
     "expired": (EXPIRED, 27, "EC_ABSENT_SUBSCRIBER", False),
     "blocked": (NOT_DELIVERED, 13, "EC_CALL_BARRED", True),
     "unknown_subscriber": (NOT_DELIVERED, 1, "EC_UNKNOWN_SUBSCRIBER", True),
-    "opted_out": (ON_DND_LIST, 0, "NO_ERROR", False),
-    "rejected": (NETWORK_FORBIDDEN, 0, "NO_ERROR", False),
+    "opted_out": (REJECTIONS[Answer.OPTED_OUT], 0, "NO_ERROR", False),
+    "rejected": (REJECTIONS[Answer.REFUSED], 0, "NO_ERROR", False),
     "other": (NOT_DELIVERED, 255, "EC_UNKNOWN_ERROR", False),
 }
 """Status and error (id, name, whether it is permanent) of a receipt, by the reason."""
@@ -90,13 +96,11 @@ class _Invalid(ValueError):
     """The body is not a valid request; the message says why."""
 
 
-class InfobipContract:
+class InfobipContract(ReportingContract):
     """Answers and callbacks of Infobip."""
 
     name = "infobip"
     paths = (b"/sms/",)
-    reports_parts = False
-    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         method = {SEND: b"POST", LOGS: b"GET", OLD_LOGS: b"GET"}.get(request.path)
@@ -154,9 +158,6 @@ class InfobipContract:
         at = datetime.fromisoformat(_timestamp(report.at)).timestamp()
         code = f"{status.id} {error_id}" if error_id else str(status.id)
         return CallbackRequest("POST", url, JSON, json.dumps({"results": [result]}), code, at)
-
-    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
-        return {}
 
     def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
         result = {
@@ -224,7 +225,7 @@ def _statuses(messages: Sequence[KeptMessage], status: Status) -> bytes:
         }
         for message in messages
     ]
-    return _json(200, {"bulkId": messages[0].batch, "messages": answers})
+    return json_response(200, {"bulkId": messages[0].batch, "messages": answers})
 
 
 def _logs(request: Request, kept: KeptMessages) -> Reaction:
@@ -234,7 +235,7 @@ def _logs(request: Request, kept: KeptMessages) -> Reaction:
     represent = _log if request.path == LOGS else _old_log
     asked = kept.all_of("infobip") if ids is None else (each for one in ids for each in kept.of("infobip", one))
     found = [represent(message) for message in asked if to in (None, message.to)]
-    return Reaction(Outcome.LOOKED_UP, 200, _json(200, {"results": found[-50:]}))
+    return Reaction(Outcome.LOOKED_UP, 200, json_response(200, {"results": found[-50:]}))
 
 
 def _log(message: KeptMessage) -> dict[str, object]:
@@ -271,8 +272,4 @@ def _failed(outcome: Outcome, status: int, text: str) -> Reaction:
 
 def _error(status: int, text: str, fields: Sequence[str] = ()) -> bytes:
     error = {"errorCode": f"E{status}", "description": text, "action": "", "violations": [], "resources": []}
-    return _json(status, error, fields)
-
-
-def _json(status: int, value: object, fields: Sequence[str] = ()) -> bytes:
-    return http_response(status, json.dumps(value).encode(), *fields)
+    return json_response(status, error, *fields)

@@ -21,6 +21,7 @@ from sandbox.simulated_gateway.contracts.base import (
     LOGIN,
     InboundText,
     Reply,
+    ReportingContract,
     Submission,
     parameters,
     phone_of,
@@ -63,12 +64,11 @@ SMPP_STATES = {
 """`stat` and `err` of the SMSC's own text (`%A`), by the reason. What `err` means differs by SMSC."""
 
 
-class KannelContract:
+class KannelContract(ReportingContract):
     """Answers and callbacks of Kannel."""
 
     name = "kannel"
     paths = (b"/cgi-bin/",)
-    reports_parts = False
     needs_query = True
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
@@ -104,9 +104,6 @@ class KannelContract:
         filled |= {"p": message.sender, "P": message.to, "i": "sandbox"}
         called = re.sub("%(.)", lambda found: "%" if found[1] == "%" else quote_plus(filled.get(found[1], "")), url)
         return CallbackRequest("GET", called, at=float(int(report.at)))
-
-    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
-        return {}
 
     def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
         """As a `get-url` with these fields would have it; in parts, as without `sms-combine-concatenated-mo`."""

@@ -14,7 +14,6 @@ form of `status: -3` (not found). It has no codes for throttling beside 9 and 4,
 out.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -25,6 +24,7 @@ from sandbox.simulated_gateway.contracts.base import (
     LOGIN,
     InboundText,
     Reply,
+    ReportingContract,
     Submission,
     int64,
     parameters,
@@ -32,7 +32,7 @@ from sandbox.simulated_gateway.contracts.base import (
 )
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
-from sandbox.simulated_gateway.http_messages import Request, http_response
+from sandbox.simulated_gateway.http_messages import Request, http_response, json_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
 from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, UNDELIVERED, Report
 
@@ -72,13 +72,11 @@ DELIVERY_ERRORS = {
 FORM = "application/x-www-form-urlencoded"
 
 
-class SmscContract:
+class SmscContract(ReportingContract):
     """Answers and callbacks of SMSC.ru."""
 
     name = "smsc"
     paths = (b"/sys/",)
-    reports_parts = False
-    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         if request.path not in (SEND, STATUS):
@@ -120,9 +118,6 @@ class SmscContract:
             "cnt": segments_of(message.text or " "),
         }
         return CallbackRequest("POST", url, FORM, urlencode(fields), code, float(int(report.at)))
-
-    def signature(self, request: CallbackRequest, token: str) -> Mapping[str, str]:
-        return {}
 
     def inbound(self, inbound: InboundText, url: str) -> Sequence[CallbackRequest]:
         fields = {"phone": inbound.sender, "mes": inbound.text, "to": inbound.to, "id": self.new_id()}
@@ -190,5 +185,5 @@ def _error(code: int, text: str, as_json: bool, message_id: str = "") -> bytes:
 
 def _plain(text: str, value: Mapping[str, object], as_json: bool) -> bytes:
     if as_json:
-        return http_response(200, json.dumps(value).encode())
+        return json_response(200, value)
     return http_response(200, text.encode(), content_type="text/html")

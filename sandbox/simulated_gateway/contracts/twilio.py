@@ -13,7 +13,6 @@ the errors.
 """
 
 import hmac
-import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -23,10 +22,17 @@ from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
 from sandbox.simulated_gateway.callbacks import CallbackRequest
-from sandbox.simulated_gateway.contracts.base import InboundText, Reply, Submission, parameters, phone_of
+from sandbox.simulated_gateway.contracts.base import (
+    InboundText,
+    Reply,
+    ReportingContract,
+    Submission,
+    parameters,
+    phone_of,
+)
 from sandbox.simulated_gateway.contracts.segments import segments_of
 from sandbox.simulated_gateway.faults import Answer, Outcome, Reaction
-from sandbox.simulated_gateway.http_messages import Request, http_response
+from sandbox.simulated_gateway.http_messages import Request, json_response
 from sandbox.simulated_gateway.kept_messages import KeptMessage, KeptMessages
 from sandbox.simulated_gateway.receipt_plan import ACCEPTED, DELIVERED, UNDELIVERED, Report
 
@@ -64,13 +70,11 @@ DELIVERY_ERRORS = {
 FORM = "application/x-www-form-urlencoded"
 
 
-class TwilioContract:
+class TwilioContract(ReportingContract):
     """Answers and callbacks of Twilio."""
 
     name = "twilio"
     paths = (ROOT,)
-    reports_parts = False
-    needs_query = False
 
     def read(self, request: Request, token: bytes, kept: KeptMessages, now: float) -> Submission | Reaction:
         found = RESOURCE.fullmatch(request.path)
@@ -88,7 +92,7 @@ class TwilioContract:
     def answer(self, answer: Answer, submission: Submission, status: int, fields: Sequence[str]) -> Reply:
         if answer is Answer.ACCEPTED:
             (message,) = submission.messages
-            return Reply(201, _json(201, _representation(message, "queued"), fields))
+            return Reply(201, json_response(201, _representation(message, "queued"), *fields))
         if answer is Answer.STATUS:
             code = CODE_OF_STATUS.get(status, 20500 if status >= 500 else 20001)
             return Reply(status, _error(status, code, "simulated", fields))
@@ -164,7 +168,7 @@ def _submission(given: Mapping[str, str], account: str, now: float) -> Submissio
 def _one(account: str, sid: str, kept: KeptMessages) -> Reaction:
     for message in kept.of("twilio", sid):
         if message.account == account:
-            return Reaction(Outcome.LOOKED_UP, 200, _json(200, _representation(message, "sent")))
+            return Reaction(Outcome.LOOKED_UP, 200, json_response(200, _representation(message, "sent")))
     text = f"The requested resource /2010-04-01/Accounts/{account}/Messages/{sid}.json was not found"
     return _failed(Outcome.LOOKED_UP, 404, 20404, text)
 
@@ -190,7 +194,7 @@ def _list(account: str, given: Mapping[str, str], kept: KeptMessages) -> Reactio
         "previous_page_uri": None,
         "uri": uri,
     }
-    return Reaction(Outcome.LOOKED_UP, 200, _json(200, page))
+    return Reaction(Outcome.LOOKED_UP, 200, json_response(200, page))
 
 
 def _representation(message: KeptMessage, status: str) -> dict[str, object]:
@@ -228,8 +232,4 @@ def _failed(outcome: Outcome, status: int, code: int, text: str) -> Reaction:
 
 def _error(status: int, code: int, text: str, fields: Sequence[str] = ()) -> bytes:
     more = f"https://www.twilio.com/docs/errors/{code}"
-    return _json(status, {"code": code, "message": text, "more_info": more, "status": status}, fields)
-
-
-def _json(status: int, value: object, fields: Sequence[str] = ()) -> bytes:
-    return http_response(status, json.dumps(value).encode(), *fields)
+    return json_response(status, {"code": code, "message": text, "more_info": more, "status": status}, *fields)
