@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api.http.fields import MAX_ID, NO_NUL, Instant, PlainText, WholeNumber
 from api.http.paging import PageArguments
+from api.http.response_fields import choice, instant, int64, string
 from api.http.schemas import ResponseSchema
 from shared.domain.roles import Role
 
@@ -13,54 +14,28 @@ from shared.domain.roles import Role
 class AuditEntrySchema(ResponseSchema):
     """One operation: actor, time, address and object."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Sequential id.", "example": 1})
-    at = Instant(
-        required=True, metadata={"description": "Time of the operation.", "example": "2022-06-02T18:25:43.511Z"}
+    id = int64("Sequential id.", 1)
+    at = instant("Time of the operation.", "2022-06-02T18:25:43.511Z")
+    actor = string(
+        "The actor: `key:` and the key's prefix, `oidc:` and the provider's subject, `environment:` and a fingerprint "
+        "of API_KEY, `system:` and the user who ran a command; `nobody` for a sign-in that failed.",
+        "key:3f9a51c07be2",
     )
-    actor = ma.fields.String(
-        required=True,
-        metadata={
-            "description": "The actor: `key:` and the key's prefix, `oidc:` and the provider's subject, "
-            "`environment:` and a fingerprint of API_KEY, `system:` and the user who ran a command; `nobody` for a "
-            "sign-in that failed.",
-            "example": "key:3f9a51c07be2",
-        },
+    actor_name = string("The actor's name at that time.", "billing")
+    role = choice(Role, "The actor's role at that time.", "operator", allow_none=True)
+    address = string("The IP address that the request came from.", "192.0.2.7", allow_none=True)
+    operation = string(
+        "What was done: an operationId of this document, `signIn`, `signInFailed`, `signOut`, `afterRestore`, "
+        "`reopenMailings` or `rotateCredentials`.",
+        "updateClient",
     )
-    actor_name = ma.fields.String(
-        required=True, metadata={"description": "The actor's name at that time.", "example": "billing"}
-    )
-    role = ma.fields.Enum(
-        Role,
-        by_value=ma.fields.String,
-        required=True,
+    object = string(
+        "The kind of object: `client`, `client_field`, `mailing`, `message`, `inbound_message`, `draft`, `gateway`, "
+        "`route` or `key`.",
+        "client",
         allow_none=True,
-        metadata={"description": "The actor's role at that time.", "example": "operator"},
     )
-    address = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The IP address that the request came from.", "example": "192.0.2.7"},
-    )
-    operation = ma.fields.String(
-        required=True,
-        metadata={
-            "description": "What was done: an operationId of this document, `signIn`, `signInFailed`, `signOut`, "
-            "`afterRestore`, `reopenMailings` or `rotateCredentials`.",
-            "example": "updateClient",
-        },
-    )
-    object = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The kind of object: `client`, `client_field`, `mailing`, `message`, `inbound_message`, "
-            "`draft`, `gateway`, `route` or `key`.",
-            "example": "client",
-        },
-    )
-    object_id = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"format": "int64", "description": "The object's id.", "example": 1}
-    )
+    object_id = int64("The object's id.", 1, allow_none=True)
     detail = ma.fields.Dict(
         required=True,
         allow_none=True,
@@ -70,11 +45,7 @@ class AuditEntrySchema(ResponseSchema):
             "example": {"tag": ["regular", "vip"]},
         },
     )
-    request_id = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The `X-Request-Id` of the response.", "example": "5f0c6c1e0f8b4d0c8f5a2f3c9a7d1b42"},
-    )
+    request_id = string("The `X-Request-Id` of the response.", "5f0c6c1e0f8b4d0c8f5a2f3c9a7d1b42", allow_none=True)
 
 
 class AuditArguments(PageArguments):

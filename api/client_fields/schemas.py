@@ -5,7 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NO_NUL, Instant, JsonBoolean, Label, PlainText
+from api.http.fields import NO_NUL, JsonBoolean, Label, PlainText
+from api.http.response_fields import choice, instant, int64
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.client_fields import MAX_LABEL, MAX_NAME
@@ -17,7 +18,7 @@ REMOVE = "remove"
 class ClientFieldSchema(ResponseSchema):
     """A declared field of clients."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 5})
+    id = int64("Permanent id.", 5)
     name = PlainText(
         required=True,
         metadata={
@@ -29,15 +30,11 @@ class ClientFieldSchema(ResponseSchema):
             "example": "city",
         },
     )
-    type = ma.fields.Enum(
+    type = choice(
         FieldType,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={
-            "description": "The type of its values: `text` (a string), `number`, `boolean`, `date` (`2026-12-31`), "
-            "`datetime` (RFC 3339), `list` (an array of strings). Never changed.",
-            "example": "text",
-        },
+        "The type of its values: `text` (a string), `number`, `boolean`, `date` (`2026-12-31`), `datetime` (RFC "
+        "3339), `list` (an array of strings). Never changed.",
+        "text",
     )
     label = Label(
         required=True,
@@ -56,22 +53,14 @@ class ClientFieldSchema(ResponseSchema):
             "example": False,
         },
     )
-    removal_started_at = Instant(
-        required=True,
+    removal_started_at = instant(
+        "Since when its values are being removed; null if they are not. It can't be used then. If the removal was "
+        "interrupted, remove it again.",
+        None,
         allow_none=True,
-        metadata={
-            "description": "Since when its values are being removed; null if they are not. It can't be used then. "
-            "If the removal was interrupted, remove it again.",
-            "example": None,
-        },
     )
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
-    )
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed by a person.", "2022-06-01T09:00:00.000Z")
 
 
 class ClientFieldBody(RequestSchema, ClientFieldSchema):

@@ -12,6 +12,7 @@ from api.clients.import_options import Choice, Choices
 from api.http.csv_files import CsvFormArguments
 from api.http.fields import PlainText, Region, Timezone, TrueOrFalse
 from api.http.json_body import strict_json
+from api.http.response_fields import boolean, int64, objects, string, strings
 from api.http.schemas import ResponseSchema
 from shared.domain.field_types import FieldType
 from shared.domain.sentences import ErrorCode
@@ -122,16 +123,6 @@ class ImportArguments(CsvFormArguments):
     )
 
 
-def _count(description: str, example: int) -> ma.fields.Integer:
-    metadata = {"format": "int64", "description": description, "example": example}
-    return ma.fields.Integer(required=True, metadata=metadata)
-
-
-def _texts(description: str, example: list[str]) -> ma.fields.List[Any]:
-    metadata = {"description": description, "example": example}
-    return ma.fields.List(ma.fields.String(), required=True, metadata=metadata)
-
-
 def _field() -> ma.fields.String:
     metadata = {"description": "The field; null for an error of the whole row.", "example": "timezone"}
     return ma.fields.String(required=True, allow_none=True, metadata=metadata)
@@ -139,7 +130,7 @@ def _field() -> ma.fields.String:
 
 def _reason(description: str) -> ma.fields.String:
     example = "Must be the name of an IANA time zone, such as Europe/Moscow."
-    return ma.fields.String(required=True, metadata={"description": description, "example": example})
+    return string(description, example)
 
 
 def _reason_code() -> ma.fields.String:
@@ -153,7 +144,7 @@ def _reason_code() -> ma.fields.String:
 class RowFault(ResponseSchema):
     """An error in a row of an import."""
 
-    line = _count("Where the row begins, from 1.", 3)
+    line = int64("Where the row begins, from 1.", 3)
     field = _field()
     reason = _reason("The reason.")
     reason_code = _reason_code()
@@ -165,7 +156,7 @@ class RowReason(ResponseSchema):
     field = _field()
     reason = _reason("The reason, with `…` in place of numbers that differ.")
     reason_code = _reason_code()
-    rows = _count("How many rows.", 1)
+    rows = int64("How many rows.", 1)
     lines = ma.fields.List(
         ma.fields.Integer(metadata={"format": "int64"}),
         required=True,
@@ -176,84 +167,43 @@ class RowReason(ResponseSchema):
 class SampleRow(ResponseSchema):
     """One of the first rows of a file."""
 
-    line = _count("Where it begins, from 1.", 2)
-    cells = _texts("Its cells, in the order of `columns`.", ["79161234567", "916", "vip", "Europe/Moscow"])
+    line = int64("Where it begins, from 1.", 2)
+    cells = strings("Its cells, in the order of `columns`.", ["79161234567", "916", "vip", "Europe/Moscow"])
 
 
 class ColumnSchema(ResponseSchema):
     """What a column of a file is."""
 
-    column = ma.fields.String(
-        required=True, metadata={"description": "Its name; of a key of JSON objects, `column.key`.", "example": "Город"}
-    )
-    field = ma.fields.String(
-        required=True,
+    column = string("Its name; of a key of JSON objects, `column.key`.", "Город")
+    field = string("The field of clients; null if it is ignored.", "city", allow_none=True)
+    type = string(
+        "The type of the field: `text`, `number`, `boolean`, `date`, `datetime` or `list`; null if the column is "
+        "ignored, or has JSON objects.",
+        "text",
         allow_none=True,
-        metadata={"description": "The field of clients; null if it is ignored.", "example": "city"},
     )
-    type = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The type of the field: `text`, `number`, `boolean`, `date`, `datetime` or `list`; null if "
-            "the column is ignored, or has JSON objects.",
-            "example": "text",
-        },
-    )
-    new = ma.fields.Boolean(
-        required=True,
-        metadata={"description": "Whether the field is declared by this import, or would be.", "example": False},
-    )
-    samples = _texts("Up to three different values in the first rows.", ["Казань", "Уфа"])
-    bad_cells = _count("Rows in which the field has an error.", 0)
+    new = boolean("Whether the field is declared by this import, or would be.", False)
+    samples = strings("Up to three different values in the first rows.", ["Казань", "Уфа"])
+    bad_cells = int64("Rows in which the field has an error.", 0)
 
 
 class ImportedSchema(ResponseSchema):
     """The result of an import: counts of rows, and how the file was read."""
 
-    dry_run = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether nothing was changed.", "example": False}
-    )
-    rows = _count("Rows of the file: the sum of the next four.", 1000)
-    added = _count("Clients that were added.", 990)
-    changed = _count("Clients that were changed.", 7)
-    unchanged = _count("Clients that were equal already.", 2)
-    rejected = _count("Rows with errors. They changed nothing.", 1)
-    blank_lines = _count("Blank lines, which are not rows.", 0)
-    encoding = ma.fields.String(
-        required=True,
-        metadata={"description": "The encoding that was detected or declared.", "example": "windows-1251"},
-    )
-    delimiter = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The delimiter of CSV; null for JSON lines.", "example": ";"},
-    )
-    columns = _texts("The columns, as the file names them.", ["phone_number", "operator_code", "tag", "timezone"])
-    ignored_columns = _texts("Columns that are not fields of a client. They are ignored.", [])
-    fields_ = ma.fields.List(
-        ma.fields.Nested(ColumnSchema),
-        required=True,
-        data_key="fields",
-        attribute="fields",
-        metadata={"description": "What each column is."},
-    )
-    sample = ma.fields.List(
-        ma.fields.Nested(SampleRow),
-        required=True,
-        metadata={"description": "The first five rows; cells are cut after 200 characters."},
-    )
-    reasons = ma.fields.List(
-        ma.fields.Nested(RowReason),
-        required=True,
-        metadata={"description": "The 100 most frequent errors, with how many rows have each."},
-    )
-    reasons_left_out = _count("Reasons beyond those.", 0)
-    errors = ma.fields.List(
-        ma.fields.Nested(RowFault),
-        required=True,
-        metadata={
-            "description": "The errors of the first 1,000 rejected rows, by line. `Accept: text/csv` returns all."
-        },
-    )
-    errors_left_out = _count("Rejected rows beyond those.", 0)
+    dry_run = boolean("Whether nothing was changed.", False)
+    rows = int64("Rows of the file: the sum of the next four.", 1000)
+    added = int64("Clients that were added.", 990)
+    changed = int64("Clients that were changed.", 7)
+    unchanged = int64("Clients that were equal already.", 2)
+    rejected = int64("Rows with errors. They changed nothing.", 1)
+    blank_lines = int64("Blank lines, which are not rows.", 0)
+    encoding = string("The encoding that was detected or declared.", "windows-1251")
+    delimiter = string("The delimiter of CSV; null for JSON lines.", ";", allow_none=True)
+    columns = strings("The columns, as the file names them.", ["phone_number", "operator_code", "tag", "timezone"])
+    ignored_columns = strings("Columns that are not fields of a client. They are ignored.", [])
+    fields_ = objects(ColumnSchema, "What each column is.", data_key="fields", attribute="fields")
+    sample = objects(SampleRow, "The first five rows; cells are cut after 200 characters.")
+    reasons = objects(RowReason, "The 100 most frequent errors, with how many rows have each.")
+    reasons_left_out = int64("Reasons beyond those.", 0)
+    errors = objects(RowFault, "The errors of the first 1,000 rejected rows, by line. `Accept: text/csv` returns all.")
+    errors_left_out = int64("Rejected rows beyond those.", 0)

@@ -14,7 +14,6 @@ from api.http.fields import (
     NOT_BLANK,
     PHONE_NUMBER,
     PHONE_NUMBER_OR_DIGITS,
-    Instant,
     Label,
     PhoneNumber,
     PlainText,
@@ -23,6 +22,7 @@ from api.http.fields import (
     WrittenPhoneNumber,
 )
 from api.http.paging import PageArguments
+from api.http.response_fields import instant, int64, integer, objects
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.client_rules import MAX_LABEL, MAX_TAGS
@@ -37,7 +37,7 @@ SPECIFIED = ("phone_number", "operator_code", "tag", "timezone")
 class ClientSchema(ResponseSchema):
     """A client, in a response."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
+    id = int64("Permanent id.", 1)
     phone_number = PhoneNumber(
         required=True,
         metadata={
@@ -98,26 +98,14 @@ class ClientSchema(ResponseSchema):
             "example": {},
         },
     )
-    unknown_subscriber_count = ma.fields.Integer(
-        required=True,
-        metadata={
-            "description": "How many messages in a row could not be delivered because the number is not in service, as "
-            "receipts say. A delivery, and a new phone number, reset it.",
-            "example": 0,
-        },
+    unknown_subscriber_count = integer(
+        "How many messages in a row could not be delivered because the number is not in service, as receipts say. A "
+        "delivery, and a new phone number, reset it.",
+        0,
     )
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
-    )
-    warnings = ma.fields.List(
-        ma.fields.Nested(WarningSchema),
-        required=True,
-        metadata={"description": "Allowed but probably not intended: `doubtful_phone_number`.", "example": []},
-    )
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed by a person.", "2022-06-01T09:00:00.000Z")
+    warnings = objects(WarningSchema, "Allowed but probably not intended: `doubtful_phone_number`.", [])
 
 
 class ClientBody(RequestSchema, ClientSchema):

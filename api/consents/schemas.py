@@ -17,6 +17,7 @@ from api.http.fields import (
     WrittenPhoneNumber,
 )
 from api.http.paging import PageArguments
+from api.http.response_fields import choice, instant, int64, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from api.record_files.schemas import Evidence, Note, RecordsImportArguments, evidence_of_response
@@ -56,46 +57,23 @@ WORDING = "The text that the person has agreed to."
 class ConsentSchema(ResponseSchema):
     """A consent."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
+    id = int64("Permanent id.", 1)
     phone_number = PhoneNumber(
         required=True,
         allow_none=True,
         metadata={**PHONE_NUMBER, "description": "The number; null once it was erased.", "example": 79161234567},
     )
-    purpose = ma.fields.String(required=True, metadata={"description": PURPOSE, "example": MARKETING})
-    given_at = Instant(
-        required=True, metadata={"description": "When it was given.", "example": "2032-06-01T09:00:00.000Z"}
-    )
-    method = ma.fields.String(required=True, metadata={"description": METHOD, "example": "web form"})
-    wording = ma.fields.String(
-        required=True, metadata={"description": WORDING, "example": "I agree to receive offers by text message."}
-    )
+    purpose = string(PURPOSE, MARKETING)
+    given_at = instant("When it was given.", "2032-06-01T09:00:00.000Z")
+    method = string(METHOD, "web form")
+    wording = string(WORDING, "I agree to receive offers by text message.")
     evidence = evidence_of_response("What proves it.")
-    source = ma.fields.Enum(
-        RecordSource,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={"description": "By what way it was recorded: `api`, `import` or `console`.", "example": "api"},
-    )
-    recorded_at = Instant(
-        required=True, metadata={"description": "When it was recorded.", "example": "2032-06-01T09:00:00.000Z"}
-    )
-    recorded_by = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The name of who recorded it.", "example": "crm"}
-    )
-    withdrawn_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When the person withdrew it; null while it is in force.", "example": None},
-    )
-    withdrawal_recorded_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When the withdrawal was recorded: from then on it counts.", "example": None},
-    )
-    withdrawal_recorded_by = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The name of who recorded that.", "example": None}
-    )
+    source = choice(RecordSource, "By what way it was recorded: `api`, `import` or `console`.", "api")
+    recorded_at = instant("When it was recorded.", "2032-06-01T09:00:00.000Z")
+    recorded_by = string("The name of who recorded it.", "crm", allow_none=True)
+    withdrawn_at = instant("When the person withdrew it; null while it is in force.", None, allow_none=True)
+    withdrawal_recorded_at = instant("When the withdrawal was recorded: from then on it counts.", None, allow_none=True)
+    withdrawal_recorded_by = string("The name of who recorded that.", None, allow_none=True)
     withdrawal_evidence = evidence_of_response(
         "What proves the withdrawal; null while the consent is in force.", allow_none=True
     )
@@ -109,10 +87,7 @@ class ConsentBody(RequestSchema):
         metadata={**PHONE_NUMBER_OR_DIGITS, "description": "The number.", "example": 79161234567},
     )
     purpose = RequiredText(MAX_PURPOSE, f"{PURPOSE} Left out: `marketing`.", MARKETING, load_default=MARKETING)
-    given_at = Instant(
-        required=True,
-        metadata={"description": "When it was given; not in the future.", "example": "2022-06-01T09:00:00.000Z"},
-    )
+    given_at = instant("When it was given; not in the future.", "2022-06-01T09:00:00.000Z")
     method = RequiredText(MAX_METHOD, METHOD, "web form", required=True)
     wording = RequiredText(MAX_WORDING, WORDING, "I agree to receive offers by text message.", required=True)
     evidence = Evidence(

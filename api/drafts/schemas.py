@@ -5,7 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NO_NUL, Codes, Instant, PlainText
+from api.http.fields import NO_NUL, Codes, PlainText
+from api.http.response_fields import instant, int64, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.mailings.rule_schemas import KINDS
 from api.mailings.written_rules import LocalWindowChoice
@@ -113,40 +114,22 @@ class DraftBody(RequestSchema, DraftFieldsSchema):
 class DraftSchema(ResponseSchema, DraftFieldsSchema):
     """A draft of a mailing. A field that is not written yet is null."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "The draft's id.", "example": 1})
-    mailing_id = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={
-            "format": "int64",
-            "description": "The mailing that it was sent as, which then has its fields; null if it was not sent.",
-            "example": None,
-        },
+    id = int64("The draft's id.", 1)
+    mailing_id = int64(
+        "The mailing that it was sent as, which then has its fields; null if it was not sent.", None, allow_none=True
     )
-    created_by_name = ma.fields.String(
-        required=True, metadata={"description": "The name of its creator.", "example": "Anna"}
-    )
-    written_by_name = ma.fields.String(
-        required=True, metadata={"description": "The name of the author of the present fields.", "example": "Anna"}
-    )
-    created_at = Instant(
-        required=True, metadata={"description": "When it was created.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True, metadata={"description": "When it was last changed.", "example": "2022-06-01T09:00:00.000Z"}
-    )
+    created_by_name = string("The name of its creator.", "Anna")
+    written_by_name = string("The name of the author of the present fields.", "Anna")
+    created_at = instant("When it was created.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed.", "2022-06-01T09:00:00.000Z")
 
 
 class DraftVersionSchema(ResponseSchema, DraftFieldsSchema):
     """The fields of a draft before a change."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Sequential id.", "example": 1})
-    written_at = Instant(
-        required=True, metadata={"description": "When they were written.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    written_by_name = ma.fields.String(
-        required=True, metadata={"description": "The name of their author.", "example": "Anna"}
-    )
+    id = int64("Sequential id.", 1)
+    written_at = instant("When they were written.", "2022-06-01T09:00:00.000Z")
+    written_by_name = string("The name of their author.", "Anna")
 
 
 class SendDraftBody(RequestSchema):

@@ -10,8 +10,9 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NO_NUL, Codes, Instant, JsonBoolean, PlainText, Texts, WrittenPhoneNumber
+from api.http.fields import NO_NUL, Codes, JsonBoolean, PlainText, Texts, WrittenPhoneNumber
 from api.http.fields import PHONE_NUMBER as PHONE_NUMBER_SCHEMA
+from api.http.response_fields import boolean, instant, int64, integer, nested, objects, string, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.mailing_rules import MAX_TEXT
@@ -169,35 +170,19 @@ class GatewaySettingsSchema(ma.Schema):
 class GatewaySchema(ResponseSchema, GatewaySettingsSchema):
     """A gateway: an account at a provider. Credentials are never returned, only the names of those that are stored."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    name = ma.fields.String(required=True, metadata={"description": "Its permanent name.", "example": "default"})
-    provider = ma.fields.String(
-        required=True, metadata={"description": "The provider whose contract it implements.", "example": "gonets"}
-    )
-    credentials = ma.fields.List(
-        ma.fields.String(),
-        required=True,
+    id = int64("Permanent id.", 1)
+    name = string("Its permanent name.", "default")
+    provider = string("The provider whose contract it implements.", "gonets")
+    credentials = strings(
+        "The names of the stored credentials; null if no key of CREDENTIALS_KEY decrypts them.",
+        ["token"],
         allow_none=True,
-        metadata={
-            "description": "The names of the stored credentials; null if no key of CREDENTIALS_KEY decrypts them.",
-            "example": ["token"],
-        },
     )
-    paused_at = Instant(
-        required=True, allow_none=True, metadata={"description": "When it was paused; null while it is not."}
-    )
-    available = ma.fields.Boolean(
-        required=True,
-        metadata={"description": "Whether routes with several gateways use it now. Workers set it.", "example": True},
-    )
-    revision = ma.fields.Integer(required=True, metadata={"description": "Increased by every change.", "example": 1})
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
-    )
+    paused_at = instant("When it was paused; null while it is not.", allow_none=True)
+    available = boolean("Whether routes with several gateways use it now. Workers set it.", True)
+    revision = integer("Increased by every change.", 1)
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed by a person.", "2022-06-01T09:00:00.000Z")
 
 
 EDITABLE = (
@@ -264,34 +249,20 @@ class GatewayBody(RequestSchema, GatewaySettingsSchema):
 class CallbackAddressesSchema(ResponseSchema):
     """The addresses that a provider calls. They contain a secret: a person who knows one can report deliveries."""
 
-    receipt_url = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "For receipts; null if there is none.",
-            "example": "https://sms.example.com/v1/receipt/infobip-2/…",
-        },
+    receipt_url = string(
+        "For receipts; null if there is none.", "https://sms.example.com/v1/receipt/infobip-2/…", allow_none=True
     )
-    inbound_url = ma.fields.String(
-        required=True,
+    inbound_url = string(
+        "For the messages of recipients; null if there is none.",
+        "https://sms.example.com/v1/inbound/infobip-2/…",
         allow_none=True,
-        metadata={
-            "description": "For the messages of recipients; null if there is none.",
-            "example": "https://sms.example.com/v1/inbound/infobip-2/…",
-        },
     )
     reason = ma.fields.String(
         required=True,
         allow_none=True,
         metadata={"description": "Why one of them is null; null if none is.", "example": None, "nullable": True},
     )
-    signs = ma.fields.Boolean(
-        required=True,
-        metadata={
-            "description": "Whether the provider signs, so that a callback without a valid signature is refused.",
-            "example": True,
-        },
-    )
+    signs = boolean("Whether the provider signs, so that a callback without a valid signature is refused.", True)
 
 
 class GatewayTestBody(RequestSchema):
@@ -312,85 +283,42 @@ class GatewayTestBody(RequestSchema):
 class GatewayTestSchema(ResponseSchema):
     """The test of a gateway: a mailing with one message."""
 
-    mailing_id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "The mailing of the test.", "example": 7}
-    )
-    message_id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Its message: what became of it.", "example": 7}
-    )
+    mailing_id = int64("The mailing of the test.", 7)
+    message_id = int64("Its message: what became of it.", 7)
 
 
 class AccountFieldSchema(ResponseSchema):
     """A field of a provider's accounts."""
 
-    name = ma.fields.String(
-        required=True, metadata={"description": "Its key in `options` or `credentials`.", "example": "token"}
-    )
-    label = ma.fields.String(required=True, metadata={"description": "Its label in English.", "example": "Token"})
-    secret = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether it is one of the `credentials`.", "example": True}
-    )
-    required = ma.fields.Boolean(required=True, metadata={"description": "Whether it is needed.", "example": True})
-    default = ma.fields.String(required=True, metadata={"description": "Its default.", "example": ""})
-    choices = ma.fields.List(
-        ma.fields.String(), required=True, metadata={"description": "Its only values; any, if there are none."}
-    )
-    multiline = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether it may have several lines.", "example": False}
-    )
+    name = string("Its key in `options` or `credentials`.", "token")
+    label = string("Its label in English.", "Token")
+    secret = boolean("Whether it is one of the `credentials`.", True)
+    required = boolean("Whether it is needed.", True)
+    default = string("Its default.", "")
+    choices = strings("Its only values; any, if there are none.")
+    multiline = boolean("Whether it may have several lines.", False)
 
 
 class CapabilitiesSchema(ResponseSchema):
     """What a provider supports."""
 
-    deduplicates = ma.fields.Boolean(
-        required=True, metadata={"description": "A repeat with the same id is not delivered twice.", "example": False}
-    )
-    looks_up = ma.fields.Boolean(
-        required=True, metadata={"description": "It can be asked for a message by our id.", "example": False}
-    )
-    reference = ma.fields.Boolean(
-        required=True, metadata={"description": "It takes our id of a message.", "example": True}
-    )
-    batch = ma.fields.Integer(
-        required=True, metadata={"description": "Messages of one submission at most.", "example": 1}
-    )
-    receipts = ma.fields.Boolean(required=True, metadata={"description": "It reports deliveries.", "example": False})
-    polls = ma.fields.Boolean(
-        required=True, metadata={"description": "It can be asked for deliveries.", "example": False}
-    )
-    inbound = ma.fields.Boolean(
-        required=True, metadata={"description": "It forwards the messages of recipients.", "example": False}
-    )
-    signs = ma.fields.Boolean(
-        required=True,
-        metadata={
-            "description": "It signs its callbacks, if the account has what is needed to check that.",
-            "example": True,
-        },
-    )
-    max_text = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Characters of a text at most.", "example": 1600}
-    )
+    deduplicates = boolean("A repeat with the same id is not delivered twice.", False)
+    looks_up = boolean("It can be asked for a message by our id.", False)
+    reference = boolean("It takes our id of a message.", True)
+    batch = integer("Messages of one submission at most.", 1)
+    receipts = boolean("It reports deliveries.", False)
+    polls = boolean("It can be asked for deliveries.", False)
+    inbound = boolean("It forwards the messages of recipients.", False)
+    signs = boolean("It signs its callbacks, if the account has what is needed to check that.", True)
+    max_text = integer("Characters of a text at most.", 1600, allow_none=True)
 
 
 class ProviderSchema(ResponseSchema):
     """A provider whose contract a gateway can implement."""
 
-    name = ma.fields.String(required=True, metadata={"description": "Its key.", "example": "gonets"})
-    title = ma.fields.String(required=True, metadata={"description": "Its own name.", "example": "Gonets"})
-    address = ma.fields.String(
-        required=True,
-        metadata={"description": "Its public address; empty if every account has its own.", "example": ""},
-    )
-    sender_required = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether a sender id is needed.", "example": False}
-    )
-    fields_ = ma.fields.List(
-        ma.fields.Nested(AccountFieldSchema),
-        data_key="fields",
-        attribute="fields",
-        required=True,
-        metadata={"description": "The other fields of an account."},
-    )
-    capabilities = ma.fields.Nested(CapabilitiesSchema, required=True, metadata={"description": "What it supports."})
+    name = string("Its key.", "gonets")
+    title = string("Its own name.", "Gonets")
+    address = string("Its public address; empty if every account has its own.", "")
+    sender_required = boolean("Whether a sender id is needed.", False)
+    fields_ = objects(AccountFieldSchema, "The other fields of an account.", data_key="fields", attribute="fields")
+    capabilities = nested(CapabilitiesSchema, "What it supports.")

@@ -10,7 +10,8 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.holiday_calendars.queries import NamedDay
-from api.http.fields import NO_NUL, NOT_BLANK, Instant, Label, PlainText
+from api.http.fields import NO_NUL, NOT_BLANK, Label, PlainText
+from api.http.response_fields import instant, int64
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.sentences import ErrorCode
@@ -127,14 +128,9 @@ class CalendarFieldsSchema(ma.Schema):
 class HolidayCalendarSchema(ResponseSchema, CalendarFieldsSchema):
     """A list of days on which local windows are closed."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2026-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed.", "example": "2026-06-01T09:00:00.000Z"},
-    )
+    id = int64("Permanent id.", 1)
+    created_at = instant("When it was added.", "2026-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed.", "2026-06-01T09:00:00.000Z")
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Makes each field required in a response; called by marshmallow for each field of an instance."""

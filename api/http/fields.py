@@ -256,8 +256,8 @@ class ObjectOrNull(ma.fields.Field[Any]):
     to combine null with a reference. Generated clients reject null for that; so the object's schema is inlined.
     """
 
-    def __init__(self, schema: ma.Schema, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(allow_none=True, metadata=metadata, **kwargs)
+    def __init__(self, schema: ma.Schema, description: str) -> None:
+        super().__init__(required=True, allow_none=True, metadata={"description": description})
         self.schema = schema
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:

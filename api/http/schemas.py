@@ -10,6 +10,7 @@ from typing import Any
 import marshmallow as ma
 
 from api.http.fields import Instant, written
+from api.http.response_fields import string
 from shared.domain.sentences import ErrorCode
 
 Write = Callable[[Any], Any]
@@ -49,16 +50,8 @@ class ResponseSchema(ma.Schema):
 class WarningSchema(ResponseSchema):
     """Something that is allowed, but probably not intended."""
 
-    code = ma.fields.String(
-        required=True, metadata={"description": "A code, for programs.", "example": "nobody_matches"}
-    )
-    message = ma.fields.String(
-        required=True,
-        metadata={
-            "description": "A sentence, for people.",
-            "example": "No client has its mark as operator code or as tag.",
-        },
-    )
+    code = string("A code, for programs.", "nobody_matches")
+    message = string("A sentence, for people.", "No client has its mark as operator code or as tag.")
 
 
 class RequestSchema(ma.Schema):

@@ -10,7 +10,6 @@ from api.http.fields import (
     MAX_ID,
     NO_NUL,
     PHONE_NUMBER,
-    Instant,
     PhoneNumber,
     PlainText,
     TrueOrFalse,
@@ -18,6 +17,7 @@ from api.http.fields import (
     WrittenPhoneNumber,
 )
 from api.http.paging import PageLimit
+from api.http.response_fields import boolean, choice, instant, int64, integer, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.inbound import MISSING
@@ -34,15 +34,13 @@ DECISIONS = (InboundDecision.STOP, InboundDecision.START, InboundDecision.NOTHIN
 class InboundMessageSchema(ResponseSchema):
     """A message of a recipient to us."""
 
-    id = ma.fields.Integer(required=True, metadata={**ID, "description": "Permanent.", "example": 1})
+    id = int64("Permanent.", 1)
     gateway = NameOfGateway(
         attribute="gateway_id",
         required=True,
         metadata={"description": "The gateway by which it came.", "example": "default"},
     )
-    sender = ma.fields.String(
-        required=True, metadata={"description": "Who wrote it, as the provider says.", "example": "+79161234567"}
-    )
+    sender = string("Who wrote it, as the provider says.", "+79161234567")
     phone_number = PhoneNumber(
         required=True,
         allow_none=True,
@@ -52,116 +50,48 @@ class InboundMessageSchema(ResponseSchema):
             "example": 79161234567,
         },
     )
-    recipient = ma.fields.String(
-        required=True,
-        metadata={"description": "Our number that it was written to; empty if it is not known.", "example": "1001"},
-    )
-    text = ma.fields.String(
-        required=True,
-        metadata={
-            "description": f"The text. While parts of it are missing, `{MISSING}` stands for them.",
-            "example": "Yes, please",
-        },
-    )
-    parts = ma.fields.Integer(required=True, metadata={"description": "How many parts it was sent in.", "example": 1})
-    parts_received = ma.fields.Integer(
-        required=True,
-        metadata={"description": "How many of them have come. A late part completes the text.", "example": 1},
-    )
-    sent_at = Instant(
-        required=True,
+    recipient = string("Our number that it was written to; empty if it is not known.", "1001")
+    text = string(f"The text. While parts of it are missing, `{MISSING}` stands for them.", "Yes, please")
+    parts = integer("How many parts it was sent in.", 1)
+    parts_received = integer("How many of them have come. A late part completes the text.", 1)
+    sent_at = instant("When it was sent, as the provider says.", "2022-06-02T18:30:12.000Z", allow_none=True)
+    received_at = instant("When its first part came.", "2022-06-02T18:30:14.211Z")
+    client_id = int64(
+        "The client who had that phone number then, and may have been removed since; null if there was none.",
+        1,
         allow_none=True,
-        metadata={"description": "When it was sent, as the provider says.", "example": "2022-06-02T18:30:12.000Z"},
     )
-    received_at = Instant(
-        required=True, metadata={"description": "When its first part came.", "example": "2022-06-02T18:30:14.211Z"}
-    )
-    client_id = ma.fields.Integer(
-        required=True,
+    message_id = int64(
+        "The last message that was sent to that number before, through the same gateway if there is one; null if "
+        "there is none.",
+        1,
         allow_none=True,
-        metadata={
-            **ID,
-            "description": "The client who had that phone number then, and may have been removed since; null if there "
-            "was none.",
-            "example": 1,
-        },
     )
-    message_id = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={
-            **ID,
-            "description": "The last message that was sent to that number before, through the same gateway if there is "
-            "one; null if there is none.",
-            "example": 1,
-        },
+    read_at = instant("When it was marked as read; null while it is unread.", None, allow_none=True)
+    read_by = string("The name of the person who marked it as read.", None, allow_none=True)
+    answered_at = instant("When it was last answered; null before.", None, allow_none=True)
+    answer_message_id = int64("The last answer to it.", None, allow_none=True)
+    keyword = string(
+        "The keyword that the text is or contains, in small letters; null if there is none.", None, allow_none=True
     )
-    read_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it was marked as read; null while it is unread.", "example": None},
-    )
-    read_by = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The name of the person who marked it as read.", "example": None},
-    )
-    answered_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it was last answered; null before.", "example": None},
-    )
-    answer_message_id = ma.fields.Integer(
-        required=True, allow_none=True, metadata={**ID, "description": "The last answer to it.", "example": None}
-    )
-    keyword = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The keyword that the text is or contains, in small letters; null if there is none.",
-            "example": None,
-        },
-    )
-    keyword_action = ma.fields.Enum(
+    keyword_action = choice(
         KeywordAction,
-        by_value=ma.fields.String,
-        required=True,
+        "What the keyword asks for: `stop`, `start` or `help`; null without a keyword.",
+        None,
         allow_none=True,
-        metadata={
-            "description": "What the keyword asks for: `stop`, `start` or `help`; null without a keyword.",
-            "example": None,
-        },
     )
-    keyword_is_exact = ma.fields.Boolean(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "Whether the text is the keyword and nothing else: then it was carried out at once.",
-            "example": None,
-        },
+    keyword_is_exact = boolean(
+        "Whether the text is the keyword and nothing else: then it was carried out at once.", None, allow_none=True
     )
-    decision = ma.fields.Enum(
+    decision = choice(
         InboundDecision,
-        by_value=ma.fields.String,
-        required=True,
+        "What was done: `stop` (the sender is suppressed), `start` (refusals of the sender were lifted), `help`, or "
+        "`nothing`, as a person has decided; null if there was nothing to do, or nobody has decided yet.",
+        None,
         allow_none=True,
-        metadata={
-            "description": "What was done: `stop` (the sender is suppressed), `start` (refusals of the sender were "
-            "lifted), `help`, or `nothing`, as a person has decided; null if there was nothing to do, or nobody has "
-            "decided yet.",
-            "example": None,
-        },
     )
-    decided_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it was done, or decided last; null before.", "example": None},
-    )
-    decided_by = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The name of the person who decided; null for a keyword.", "example": None},
-    )
+    decided_at = instant("When it was done, or decided last; null before.", None, allow_none=True)
+    decided_by = string("The name of the person who decided; null for a keyword.", None, allow_none=True)
 
 
 class InboundMessagesArguments(PageLimit):
@@ -225,9 +155,5 @@ class DecisionBody(RequestSchema):
 class AnswerSchema(ResponseSchema):
     """An answer: a mailing with one message."""
 
-    mailing_id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "The mailing of the answer.", "example": 7}
-    )
-    message_id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "Its message: what became of it.", "example": 7}
-    )
+    mailing_id = int64("The mailing of the answer.", 7)
+    message_id = int64("Its message: what became of it.", 7)

@@ -9,7 +9,8 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Ids, Instant, Label, NameOrNone, PlainText, whole_number
+from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Ids, Label, NameOrNone, PlainText, whole_number
+from api.http.response_fields import boolean, choice, instant, int64, integer, nested, objects, string
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from api.mailings.rule_schemas import RuleOutputs
@@ -41,27 +42,17 @@ def _not_blank(value: str) -> None:
 class MailingSchema(RuleOutputs, ResponseSchema):
     """A mailing with the counts of its messages, in a response."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    start_datetime = Instant(
-        required=True,
-        metadata={
-            "description": "When sending starts. Returned in UTC, stored to the microsecond.",
-            "example": "2022-06-02T18:25:43.511Z",
-        },
+    id = int64("Permanent id.", 1)
+    start_datetime = instant(
+        "When sending starts. Returned in UTC, stored to the microsecond.", "2022-06-02T18:25:43.511Z"
     )
     text = PlainText(
         required=True,
         validate=[_not_blank, MaxLength(MAX_TEXT)],
         metadata={"description": "The text to send. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
     )
-    from_template_id = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"format": "int64", "description": "The saved template that its text was made from; null for none."},
-    )
-    from_template_revision = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"description": "The revision of that template; null for none."}
-    )
+    from_template_id = int64("The saved template that its text was made from; null for none.", allow_none=True)
+    from_template_revision = integer("The revision of that template; null for none.", allow_none=True)
     mark = Label(
         required=True,
         metadata={
@@ -82,14 +73,8 @@ class MailingSchema(RuleOutputs, ResponseSchema):
             "example": None,
         },
     )
-    segment_id = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={
-            "format": "int64",
-            "description": "The saved segment of its recipients; null for a mark or a condition of its own.",
-            "example": None,
-        },
+    segment_id = int64(
+        "The saved segment of its recipients; null for a mark or a condition of its own.", None, allow_none=True
     )
     excluded_segment_ids = Ids(
         required=True,
@@ -99,22 +84,12 @@ class MailingSchema(RuleOutputs, ResponseSchema):
             "example": [],
         },
     )
-    end_datetime = Instant(
-        required=True,
-        metadata={
-            "description": "When sending stops. Must be after the start.",
-            "example": "2022-06-03T18:25:43.511Z",
-        },
-    )
-    on_unknown = ma.fields.Enum(
+    end_datetime = instant("When sending stops. Must be after the start.", "2022-06-03T18:25:43.511Z")
+    on_unknown = choice(
         OnUnknown,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={
-            "description": "After an attempt that may have been delivered: `resend` the same message, or `hold` it (it "
-            "ends as `unknown`, and a person decides).",
-            "example": "resend",
-        },
+        "After an attempt that may have been delivered: `resend` the same message, or `hold` it (it ends as "
+        "`unknown`, and a person decides).",
+        "resend",
     )
     route = NameOrNone(
         required=True,
@@ -126,85 +101,37 @@ class MailingSchema(RuleOutputs, ResponseSchema):
             "example": None,
         },
     )
-    exclude_unknown_after = ma.fields.Integer(
-        required=True,
+    exclude_unknown_after = integer(
+        "Clients are left out of its audience whose number so many messages in a row could not be delivered to "
+        "because it is not in service (`unknown_subscriber_count`); null for nobody.",
+        None,
         allow_none=True,
-        metadata={
-            "description": "Clients are left out of its audience whose number so many messages in a row could not be "
-            "delivered to because it is not in service (`unknown_subscriber_count`); null for nobody.",
-            "example": None,
-        },
     )
-    gateway = ma.fields.String(
-        required=True,
+    gateway = string("The gateway that it tests, which its message takes alone; null otherwise.", allow_none=True)
+    status = choice(MailingStatus, "Its state.", "running")
+    audience = int64("Clients that have a message of it so far.", 100)
+    messages = nested(MessageCounts, "Its messages by status: their sum is the audience.")
+    delivery = nested(DeliveryCounts, "Its sent messages by delivery: their sum is the number of sent messages.")
+    warnings = objects(
+        WarningSchema,
+        "Allowed but probably not intended: `window_closed`, `nobody_matches`, `awaiting_approval`, "
+        "`audience_not_listed`, `ledger_removed`, `unended_messages`.",
+    )
+    requires_approval = boolean("Whether it starts only once a second person has approved it.")
+    approved_at = instant("When it was approved; null before.", allow_none=True)
+    approved_by = string("The name of who approved it; null before.", allow_none=True)
+    text_revision = integer("Number of the text, counted from 1.", 1)
+    launched_segment = string(
+        "The text of its segment as it was when its clients were listed; null before, and for a mark.",
+        None,
         allow_none=True,
-        metadata={"description": "The gateway that it tests, which its message takes alone; null otherwise."},
     )
-    status = ma.fields.Enum(
-        MailingStatus,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={"description": "Its state.", "example": "running"},
+    launched_at = instant(
+        "When all messages of its audience had been created; null before.", "2022-06-02T18:25:44.902Z", allow_none=True
     )
-    audience = ma.fields.Integer(
-        required=True,
-        metadata={"format": "int64", "description": "Clients that have a message of it so far.", "example": 100},
-    )
-    messages = ma.fields.Nested(
-        MessageCounts, required=True, metadata={"description": "Its messages by status: their sum is the audience."}
-    )
-    delivery = ma.fields.Nested(
-        DeliveryCounts,
-        required=True,
-        metadata={"description": "Its sent messages by delivery: their sum is the number of sent messages."},
-    )
-    warnings = ma.fields.List(
-        ma.fields.Nested(WarningSchema),
-        required=True,
-        metadata={
-            "description": "Allowed but probably not intended: `window_closed`, `nobody_matches`, "
-            "`awaiting_approval`, `audience_not_listed`, `ledger_removed`, `unended_messages`."
-        },
-    )
-    requires_approval = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether it starts only once a second person has approved it."}
-    )
-    approved_at = Instant(
-        required=True, allow_none=True, metadata={"description": "When it was approved; null before."}
-    )
-    approved_by = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The name of who approved it; null before."}
-    )
-    text_revision = ma.fields.Integer(
-        required=True, metadata={"description": "Number of the text, counted from 1.", "example": 1}
-    )
-    launched_segment = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The text of its segment as it was when its clients were listed; null before, and for a "
-            "mark.",
-            "example": None,
-        },
-    )
-    launched_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "When all messages of its audience had been created; null before.",
-            "example": "2022-06-02T18:25:44.902Z",
-        },
-    )
-    ended_at = Instant(
-        required=True, allow_none=True, metadata={"description": "When it was finished or cancelled; null before."}
-    )
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
-    )
+    ended_at = instant("When it was finished or cancelled; null before.", allow_none=True)
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed by a person.", "2022-06-01T09:00:00.000Z")
 
 
 class MailingBody(RequestSchema, MailingSchema):
@@ -403,54 +330,31 @@ class RetryBody(RequestSchema):
 class ResolveBody(RequestSchema):
     """The decision about a message that is `unknown`."""
 
-    outcome = ma.fields.Enum(
-        Resolution,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={
-            "description": "`arrived` or `not_arrived`, if that is known; or `resend`.",
-            "example": "arrived",
-        },
-    )
+    outcome = choice(Resolution, "`arrived` or `not_arrived`, if that is known; or `resend`.", "arrived")
 
 
 class RetriedSchema(ResponseSchema):
     """The result of a retry."""
 
-    retried = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Messages that wait again.", "example": 12}
-    )
-    more = ma.fields.Boolean(
-        required=True,
-        metadata={"description": "There are more messages than one request retries: send another.", "example": False},
-    )
+    retried = int64("Messages that wait again.", 12)
+    more = boolean("There are more messages than one request retries: send another.", False)
 
 
 class JournalEntrySchema(ResponseSchema):
     """An entry of a mailing's history."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Sequential id.", "example": 1})
-    at = Instant(required=True, metadata={"description": "Time.", "example": "2022-06-02T18:30:00.000Z"})
-    action = ma.fields.String(
-        required=True,
-        metadata={
-            "description": "The action: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, "
-            "`reopen`, or `launch` for one that a worker could not do.",
-            "example": "retry",
-        },
+    id = int64("Sequential id.", 1)
+    at = instant("Time.", "2022-06-02T18:30:00.000Z")
+    action = string(
+        "The action: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`, or `launch` "
+        "for one that a worker could not do.",
+        "retry",
     )
-    detail = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "More about it.", "example": "12 failed"}
-    )
-    detail_code = ma.fields.String(
-        required=True,
+    detail = string("More about it.", "12 failed", allow_none=True)
+    detail_code = string(
+        "The same as a code, which does not change: " + ", ".join(f"`{code}`" for code in EventDetail) + ".",
+        "retried",
         allow_none=True,
-        metadata={
-            "description": "The same as a code, which does not change: "
-            + ", ".join(f"`{code}`" for code in EventDetail)
-            + ".",
-            "example": "retried",
-        },
     )
     detail_params = ma.fields.Dict(
         keys=ma.fields.String(),
@@ -458,11 +362,7 @@ class JournalEntrySchema(ResponseSchema):
         allow_none=True,
         metadata={"description": "The parameters of the code.", "example": {"count": 12, "status": "failed"}},
     )
-    actor_name = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Actor's name at that time; null if unknown.", "example": "Anna"},
-    )
+    actor_name = string("Actor's name at that time; null if unknown.", "Anna", allow_none=True)
     changes = ma.fields.Dict(
         required=True,
         allow_none=True,

@@ -8,7 +8,8 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NOT_BLANK, Codes, Instant, Label
+from api.http.fields import NOT_BLANK, Codes, Label
+from api.http.response_fields import instant, int64, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from api.message_routes.queries import NamedGateway
@@ -117,19 +118,10 @@ class RouteFieldsSchema(ma.Schema):
 class RouteSchema(ResponseSchema, RouteFieldsSchema):
     """A route: which gateways messages may take."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    active = ma.fields.List(
-        ma.fields.String(),
-        required=True,
-        metadata={"description": "The gateways that get its new messages now.", "example": ["default"]},
-    )
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
-    )
+    id = int64("Permanent id.", 1)
+    active = strings("The gateways that get its new messages now.", ["default"])
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed by a person.", "2022-06-01T09:00:00.000Z")
 
 
 class RouteBody(RequestSchema, RouteFieldsSchema):

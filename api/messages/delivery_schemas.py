@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 
 from api.gateways.fields import NameOfGateway
-from api.http.fields import Instant
+from api.http.response_fields import boolean, choice, instant, int64, integer, string
 from api.http.schemas import ResponseSchema
 from shared.domain.delivery import Delivery, ReceiptState, UndeliveredReason
 
@@ -44,111 +44,55 @@ DELIVERY = ma.fields.Enum(
 class DeliveryCounts(ResponseSchema):
     """How many sent messages have each delivery: their sum is the number of sent messages."""
 
-    awaiting, delivered, undelivered, no_receipt = (
-        ma.fields.Integer(
-            required=True,
-            metadata={"format": "int64", "description": DELIVERY_MEANINGS[delivery], "example": 0},
-        )
-        for delivery in Delivery
-    )
+    awaiting, delivered, undelivered, no_receipt = (int64(DELIVERY_MEANINGS[delivery], 0) for delivery in Delivery)
 
 
 class DeliveryFields(ResponseSchema):
     """What became of a message after its gateway accepted it."""
 
-    delivery = ma.fields.Enum(
+    delivery = choice(
         Delivery,
-        by_value=ma.fields.String,
+        "What its receipts say; null unless it is sent. "
+        + " ".join(f"`{delivery.value}`: {meaning}" for delivery, meaning in DELIVERY_MEANINGS.items()),
+        "delivered",
+        allow_none=True,
         attribute="known_delivery",
-        required=True,
+    )
+    delivery_at = instant(
+        "When that happened, as the provider says, else when the receipt came; null before.",
+        "2022-06-02T18:25:49.000Z",
         allow_none=True,
-        metadata={
-            "description": "What its receipts say; null unless it is sent. "
-            + " ".join(f"`{delivery.value}`: {meaning}" for delivery, meaning in DELIVERY_MEANINGS.items()),
-            "example": "delivered",
-        },
     )
-    delivery_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "When that happened, as the provider says, else when the receipt came; null before.",
-            "example": "2022-06-02T18:25:49.000Z",
-        },
+    delivery_reason = choice(
+        UndeliveredReason, f"Why it was not delivered; null otherwise. {_REASONS}", None, allow_none=True
     )
-    delivery_reason = ma.fields.Enum(
-        UndeliveredReason,
-        by_value=ma.fields.String,
-        required=True,
-        allow_none=True,
-        metadata={"description": f"Why it was not delivered; null otherwise. {_REASONS}", "example": None},
-    )
-    delivery_code = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The provider's own code of the deciding receipt.", "example": "DELIVRD"},
-    )
-    delivery_conflicting = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether its receipts contradict each other.", "example": False}
-    )
-    parts = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The number of its parts, if receipts are about single ones.", "example": None},
-    )
-    parts_delivered = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"description": "How many of these were delivered.", "example": None}
-    )
+    delivery_code = string("The provider's own code of the deciding receipt.", "DELIVRD", allow_none=True)
+    delivery_conflicting = boolean("Whether its receipts contradict each other.", False)
+    parts = integer("The number of its parts, if receipts are about single ones.", None, allow_none=True)
+    parts_delivered = integer("How many of these were delivered.", None, allow_none=True)
 
 
 class ReceiptFields(ResponseSchema):
     """What a provider said about a message."""
 
-    received_at = Instant(
-        required=True, metadata={"description": "When it came.", "example": "2022-06-02T18:25:50.120Z"}
-    )
+    received_at = instant("When it came.", "2022-06-02T18:25:50.120Z")
     gateway = NameOfGateway(
         attribute="gateway_id",
         required=True,
         metadata={"description": "The gateway that it came from.", "example": "default"},
     )
-    provider_message_id = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The provider's id of the message, if it named it."}
-    )
-    state = ma.fields.Enum(
+    provider_message_id = string("The provider's id of the message, if it named it.", allow_none=True)
+    state = choice(
         ReceiptState,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={
-            "description": "`accepted`: on its way. `unknown`: the provider expects to learn no more. `undelivered`, "
-            "`delivered`: final.",
-            "example": "delivered",
-        },
+        "`accepted`: on its way. `unknown`: the provider expects to learn no more. `undelivered`, `delivered`: final.",
+        "delivered",
     )
-    reason = ma.fields.Enum(
-        UndeliveredReason,
-        by_value=ma.fields.String,
-        required=True,
-        allow_none=True,
-        metadata={"description": f"Why it was not delivered; null otherwise. {_REASONS}", "example": None},
-    )
-    code = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The provider's own code.", "example": "DELIVRD"}
-    )
-    words = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The provider's words.", "example": None}
-    )
-    event_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it happened, as the provider says.", "example": "2022-06-02T18:25:49.000Z"},
-    )
-    part = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The part that it is about; null for the whole message.", "example": None},
-    )
-    repeats = ma.fields.Integer(required=True, metadata={"description": "How often the same came again.", "example": 0})
+    reason = choice(UndeliveredReason, f"Why it was not delivered; null otherwise. {_REASONS}", None, allow_none=True)
+    code = string("The provider's own code.", "DELIVRD", allow_none=True)
+    words = string("The provider's words.", None, allow_none=True)
+    event_at = instant("When it happened, as the provider says.", "2022-06-02T18:25:49.000Z", allow_none=True)
+    part = string("The part that it is about; null for the whole message.", None, allow_none=True)
+    repeats = integer("How often the same came again.", 0)
 
 
 class ReceiptSchema(ReceiptFields):
@@ -158,18 +102,6 @@ class ReceiptSchema(ReceiptFields):
 class OrphanReceiptSchema(ReceiptFields):
     """A receipt that matches no message."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Sequential id.", "example": 1})
-    message_id = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={
-            "format": "int64",
-            "description": "The id that the provider gave as ours; null if it gave none.",
-            "example": None,
-        },
-    )
-    recipient = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The recipient's phone number as the provider wrote it.", "example": "79161234567"},
-    )
+    id = int64("Sequential id.", 1)
+    message_id = int64("The id that the provider gave as ours; null if it gave none.", None, allow_none=True)
+    recipient = string("The recipient's phone number as the provider wrote it.", "79161234567", allow_none=True)

@@ -11,6 +11,7 @@ from api.gateways.fields import NameOfGateway
 from api.gateways.schemas import Price
 from api.http.fields import MAX_ID, PHONE_NUMBER, ErasableNumber, Instant, WholeNumber, WrittenPhoneNumber
 from api.http.paging import PageArguments
+from api.http.response_fields import boolean, choice, instant, int64, integer, objects, string
 from api.http.schemas import ResponseSchema
 from api.messages.delivery_schemas import DELIVERY, DeliveryFields, ReceiptSchema
 from shared.domain.reasons import ReasonCode
@@ -34,12 +35,7 @@ MEANINGS = {
 
 # Built from the enum: a class can't declare `unknown`, which marshmallow uses itself.
 MessageCounts = ResponseSchema.from_dict(
-    {
-        status.value: ma.fields.Integer(
-            required=True, metadata={"format": "int64", "description": meaning, "example": 0}
-        )
-        for status, meaning in MEANINGS.items()
-    },
+    {status.value: int64(meaning, 0) for status, meaning in MEANINGS.items()},
     name="MessageCounts",
 )
 
@@ -54,52 +50,24 @@ class DueAt(Instant):
 class AttemptSchema(ResponseSchema):
     """One submission of one message to a gateway, and its result."""
 
-    number = ma.fields.Integer(required=True, metadata={"description": "Counted from 1.", "example": 1})
-    started_at = Instant(
-        required=True, metadata={"description": "When the request began.", "example": "2022-06-02T18:25:45.120Z"}
-    )
+    number = integer("Counted from 1.", 1)
+    started_at = instant("When the request began.", "2022-06-02T18:25:45.120Z")
     duration = ma.fields.Float(
         required=True,
         allow_none=True,
         metadata={"description": "Seconds to the result; null when its worker recorded none.", "example": 0.153},
     )
-    gateway = ma.fields.String(required=True, metadata={"description": "The gateway's name.", "example": "default"})
-    result = ma.fields.Enum(
-        Result,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={"description": "Its result, whatever the provider.", "example": "accepted"},
+    gateway = string("The gateway's name.", "default")
+    result = choice(Result, "Its result, whatever the provider.", "accepted")
+    provider_code = string(
+        "The provider's own code, such as an HTTP status; null when there was no response.", "200", allow_none=True
     )
-    provider_code = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The provider's own code, such as an HTTP status; null when there was no response.",
-            "example": "200",
-        },
-    )
-    provider_message_id = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The provider's id of the message, if it gave one."}
-    )
-    segments = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Segments that were charged; null if nothing was accepted, or it is not known."},
-    )
+    provider_message_id = string("The provider's id of the message, if it gave one.", allow_none=True)
+    segments = integer("Segments that were charged; null if nothing was accepted, or it is not known.", allow_none=True)
     price = Price(required=True, metadata={"description": "What it cost; null if it is not known.", "example": "0.045"})
-    currency = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The currency of the gateway's prices.", "example": "EUR"},
-    )
-    reason = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The reason as a sentence; null if there is none."}
-    )
-    reason_code = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The reason as a code, which never changes its meaning.", "example": "provider_said"},
-    )
+    currency = string("The currency of the gateway's prices.", "EUR", allow_none=True)
+    reason = string("The reason as a sentence; null if there is none.", allow_none=True)
+    reason_code = string("The reason as a code, which never changes its meaning.", "provider_said", allow_none=True)
     reason_params = ma.fields.Dict(
         keys=ma.fields.String(),
         required=True,
@@ -109,23 +77,15 @@ class AttemptSchema(ResponseSchema):
             "`late_result` is a result that arrived after the lease had expired."
         },
     )
-    worker = ma.fields.String(
-        required=True, metadata={"description": "The name of the worker that made it.", "example": "host-7-3f9a"}
-    )
+    worker = string("The name of the worker that made it.", "host-7-3f9a")
 
 
 class MessageSchema(DeliveryFields):
     """One mailing to one client."""
 
-    id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "Permanent. Also its `msgId` at the gateway.", "example": 1}
-    )
-    mailing_id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "The mailing whose text it has.", "example": 1}
-    )
-    client_id = ma.fields.Integer(
-        required=True, metadata={**ID, "description": "The client may have been removed since.", "example": 1}
-    )
+    id = int64("Permanent. Also its `msgId` at the gateway.", 1)
+    mailing_id = int64("The mailing whose text it has.", 1)
+    client_id = int64("The client may have been removed since.", 1)
     phone_number = ErasableNumber(
         required=True,
         allow_none=True,
@@ -141,30 +101,19 @@ class MessageSchema(DeliveryFields):
         allow_none=True,
         metadata={"description": "The gateway that it was last claimed for; null before.", "example": "default"},
     )
-    status = ma.fields.Enum(
-        MessageStatus,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={"description": "What became of it so far.", "example": "sent"},
-    )
-    reason = ma.fields.String(
-        required=True,
+    status = choice(MessageStatus, "What became of it so far.", "sent")
+    reason = string(
+        "Why it has this status, if there is a reason; while pending, that of its last attempt. The English sentence "
+        "of `reason_code`.",
+        "The window closed",
         allow_none=True,
-        metadata={
-            "description": "Why it has this status, if there is a reason; while pending, that of its last attempt. The "
-            "English sentence of `reason_code`.",
-            "example": "The window closed",
-        },
     )
-    reason_code = ma.fields.String(
-        required=True,
+    reason_code = string(
+        "The same as a code, which does not change: compare this. Later versions may have more: "
+        + ", ".join(f"`{code.value}`" for code in ReasonCode)
+        + ".",
+        "window_closed",
         allow_none=True,
-        metadata={
-            "description": "The same as a code, which does not change: compare this. Later versions may have more: "
-            + ", ".join(f"`{code.value}`" for code in ReasonCode)
-            + ".",
-            "example": "window_closed",
-        },
     )
     reason_params = ma.fields.Dict(
         keys=ma.fields.String(),
@@ -176,16 +125,10 @@ class MessageSchema(DeliveryFields):
             "example": {"words": "code 7: blocked"},
         },
     )
-    attempts_made = ma.fields.Integer(
-        attribute="attempts", required=True, metadata={"description": "Attempts so far.", "example": 1}
-    )
-    in_doubt = ma.fields.Boolean(
-        required=True, metadata={"description": "Whether an attempt may have been delivered without a response."}
-    )
-    text_revision = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The revision of the mailing's text that it has; null before the first attempt."},
+    attempts_made = integer("Attempts so far.", 1, attribute="attempts")
+    in_doubt = boolean("Whether an attempt may have been delivered without a response.")
+    text_revision = integer(
+        "The revision of the mailing's text that it has; null before the first attempt.", allow_none=True
     )
     due_at = DueAt(
         required=True,
@@ -196,47 +139,24 @@ class MessageSchema(DeliveryFields):
             "example": "2022-06-02T18:25:43.511Z",
         },
     )
-    sent_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When the gateway accepted it; null before.", "example": "2022-06-02T18:25:45.273Z"},
+    sent_at = instant("When the gateway accepted it; null before.", "2022-06-02T18:25:45.273Z", allow_none=True)
+    ended_at = instant(
+        "When it became final, in whichever status; null before.", "2022-06-02T18:25:45.273Z", allow_none=True
     )
-    ended_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "When it became final, in whichever status; null before.",
-            "example": "2022-06-02T18:25:45.273Z",
-        },
-    )
-    created_at = Instant(
-        required=True, metadata={"description": "When the launch made it.", "example": "2022-06-02T18:25:43.900Z"}
-    )
+    created_at = instant("When the launch made it.", "2022-06-02T18:25:43.900Z")
 
 
 class MessageWithAttempts(MessageSchema):
     """One mailing to one client, with all attempts and receipts."""
 
-    text = ma.fields.String(
-        required=True,
+    text = string(
+        "The text that it was sent with, or would be if it were sent now. With fields of clients it is fixed at the "
+        "first attempt: null before, and if it has no text because a value is missing.",
+        "Hello, Anna!",
         allow_none=True,
-        metadata={
-            "description": "The text that it was sent with, or would be if it were sent now. With fields of clients it "
-            "is fixed at the first attempt: null before, and if it has no text because a value is missing.",
-            "example": "Hello, Anna!",
-        },
     )
-    attempts = ma.fields.List(
-        ma.fields.Nested(AttemptSchema),
-        attribute="made",
-        required=True,
-        metadata={"description": "Every submission of it."},
-    )
-    receipts = ma.fields.List(
-        ma.fields.Nested(ReceiptSchema),
-        required=True,
-        metadata={"description": "What providers have reported about it, in the order in which it came."},
-    )
+    attempts = objects(AttemptSchema, "Every submission of it.", attribute="made")
+    receipts = objects(ReceiptSchema, "What providers have reported about it, in the order in which it came.")
 
 
 class MailingMessagesArguments(PageArguments):

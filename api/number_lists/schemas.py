@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from api.http.fields import NO_NUL, NOT_BLANK, Instant, Label, PlainText, Region, Timezone, TrueOrFalse
+from api.http.fields import NO_NUL, NOT_BLANK, Label, PlainText, Region, Timezone, TrueOrFalse
+from api.http.response_fields import instant, int64, objects, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.client_rules import MAX_LABEL
@@ -14,11 +15,6 @@ from shared.domain.sentences import ErrorCode
 def _not_blank(value: str) -> None:
     if not value.strip():
         raise ma.ValidationError(ErrorCode.BLANK())
-
-
-def _count(description: str, example: int) -> ma.fields.Integer:
-    metadata = {"format": "int64", "description": description, "example": example}
-    return ma.fields.Integer(required=True, metadata=metadata)
 
 
 class UploadArguments(RequestSchema):
@@ -57,49 +53,35 @@ class UploadArguments(RequestSchema):
 class NumberListSchema(ResponseSchema):
     """A number list."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    name = ma.fields.String(required=True, metadata={"description": "Its name.", "example": "Fair 2032"})
-    numbers = _count("Its numbers, each counted once.", 1000)
-    created_at = Instant(
-        required=True, metadata={"description": "When it was uploaded.", "example": "2022-06-01T09:00:00.000Z"}
-    )
+    id = int64("Permanent id.", 1)
+    name = string("Its name.", "Fair 2032")
+    numbers = int64("Its numbers, each counted once.", 1000)
+    created_at = instant("When it was uploaded.", "2022-06-01T09:00:00.000Z")
 
 
 class LineFaultSchema(ResponseSchema):
     """A line that is no phone number."""
 
-    line = _count("The line, from 1.", 3)
-    reason = ma.fields.String(required=True, metadata={"description": "Why it was rejected."})
-    reason_code = ma.fields.String(
-        required=True, metadata={"description": "The reason as a code.", "example": "phone_number_unreadable"}
-    )
+    line = int64("The line, from 1.", 3)
+    reason = string("Why it was rejected.")
+    reason_code = string("The reason as a code.", "phone_number_unreadable")
 
 
 class NumberFaultSchema(ResponseSchema):
     """A number that could not become a client."""
 
-    phone_number = _count("The number.", 79161234567)
-    reason = ma.fields.String(required=True, metadata={"description": "Why it was not added."})
-    reason_code = ma.fields.String(
-        required=True, metadata={"description": "The reason as a code.", "example": "timezone_of_number_unknown"}
-    )
+    phone_number = int64("The number.", 79161234567)
+    reason = string("Why it was not added.")
+    reason_code = string("The reason as a code.", "timezone_of_number_unknown")
 
 
 class UploadedSchema(NumberListSchema):
     """A list with the report of its upload."""
 
-    repeated = _count("Lines whose number is in a line before.", 2)
-    rejected = _count("Lines that are no phone number.", 1)
-    errors = ma.fields.List(
-        ma.fields.Nested(LineFaultSchema),
-        required=True,
-        metadata={"description": "The first 1,000 rejected lines."},
-    )
-    clients = _count("Its numbers that were clients already.", 900)
-    added = _count("Clients that were added.", 90)
-    unmatched = _count("Its numbers that are of no client.", 10)
-    not_added = ma.fields.List(
-        ma.fields.Nested(NumberFaultSchema),
-        required=True,
-        metadata={"description": "The first 1,000 numbers that could not be added, if they were to be."},
-    )
+    repeated = int64("Lines whose number is in a line before.", 2)
+    rejected = int64("Lines that are no phone number.", 1)
+    errors = objects(LineFaultSchema, "The first 1,000 rejected lines.")
+    clients = int64("Its numbers that were clients already.", 900)
+    added = int64("Clients that were added.", 90)
+    unmatched = int64("Its numbers that are of no client.", 10)
+    not_added = objects(NumberFaultSchema, "The first 1,000 numbers that could not be added, if they were to be.")

@@ -8,6 +8,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.http.fields import NOT_BLANK, PHONE_NUMBER_OR_DIGITS, JsonBoolean, PhoneNumber, PlainText, Texts
+from api.http.response_fields import boolean, int64, objects
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.sentences import ErrorCode
@@ -86,43 +87,23 @@ class EraseBody(RequestSchema):
     )
 
 
-def _count(description: str, example: int = 0) -> ma.fields.Integer:
-    return ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": description, "example": example}
-    )
-
-
 class ErasedSchema(ResponseSchema):
     """What was erased."""
 
-    client_id = ma.fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={
-            "format": "int64",
-            "description": "The client that was removed; null if there was none.",
-            "example": 1,
-        },
-    )
-    messages = _count("Messages to the number. They have neither the number nor the values of their text any more.", 7)
-    messages_cancelled = _count("Those of them that were pending, and have ended.", 1)
-    messages_in_flight = _count(
+    client_id = int64("The client that was removed; null if there was none.", 1, allow_none=True)
+    messages = int64("Messages to the number. They have neither the number nor the values of their text any more.", 7)
+    messages_cancelled = int64("Those of them that were pending, and have ended.", 1)
+    messages_in_flight = int64(
         "Those of them that a worker was sending: they may arrive. What becomes of them is recorded, without the "
-        "number, and none is sent again."
+        "number, and none is sent again.",
+        0,
     )
-    inbound_messages = _count("Inbound messages, whose texts and senders were removed.")
-    number_lists = _count("Number lists that the number was removed from.")
-    consents = _count("Consents, which have a hash instead of the number now.", 1)
-    suppressions = _count("Suppressions, likewise.", 1)
-    suppression_recorded = ma.fields.Boolean(
-        required=True,
-        metadata={"description": "Whether a suppression was recorded with this request.", "example": True},
-    )
-    remains = ma.fields.List(
-        ma.fields.Nested(WarningSchema),
-        required=True,
-        metadata={"description": "What remains, and why.", "example": [dict(REMAINS[0])]},
-    )
+    inbound_messages = int64("Inbound messages, whose texts and senders were removed.", 0)
+    number_lists = int64("Number lists that the number was removed from.", 0)
+    consents = int64("Consents, which have a hash instead of the number now.", 1)
+    suppressions = int64("Suppressions, likewise.", 1)
+    suppression_recorded = boolean("Whether a suppression was recorded with this request.", True)
+    remains = objects(WarningSchema, "What remains, and why.", [dict(REMAINS[0])])
 
 
 class EvidenceArguments(ma.Schema):

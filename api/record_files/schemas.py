@@ -8,6 +8,7 @@ import marshmallow as ma
 
 from api.clients.import_export_schemas import RowFault
 from api.http.fields import NO_NUL, PlainText, Region, Texts
+from api.http.response_fields import int64, objects, string, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.evidence import MAX_TEXT, MAX_TEXTS, check_evidence
@@ -63,37 +64,18 @@ class RecordsImportArguments(RequestSchema):
     note = Note("The note of rows that have none of their own.")
 
 
-def _count(description: str, example: int) -> ma.fields.Integer:
-    metadata = {"format": "int64", "description": description, "example": example}
-    return ma.fields.Integer(required=True, metadata=metadata)
-
-
-def _texts(description: str, example: list[str]) -> ma.fields.List[Any]:
-    return ma.fields.List(ma.fields.String(), required=True, metadata={"description": description, "example": example})
-
-
 class RecordsImportedSchema(ResponseSchema):
     """The result of an import of records: counts of rows, and how the file was read."""
 
-    rows = _count("Rows of the file: the sum of the next three.", 1000)
-    added = _count("Records that were added.", 990)
-    unchanged = _count("Rows whose record was there already, and repeated ones.", 9)
-    rejected = _count("Rows with errors. They changed nothing.", 1)
-    ended_messages = _count("Messages that were pending, and have ended by this.", 3)
-    blank_lines = _count("Blank lines, which are not rows.", 0)
-    encoding = ma.fields.String(
-        required=True, metadata={"description": "The encoding that was detected or declared.", "example": "utf-8"}
-    )
-    delimiter = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The delimiter of CSV; null for JSON lines.", "example": ";"},
-    )
-    columns = _texts("The columns, as the file names them; none for JSON lines.", ["phone_number"])
-    ignored_columns = _texts("Columns that are not known. They are ignored.", [])
-    errors = ma.fields.List(
-        ma.fields.Nested(RowFault),
-        required=True,
-        metadata={"description": "The errors of the first 1,000 rejected rows, by line."},
-    )
-    errors_left_out = _count("Rejected rows beyond those.", 0)
+    rows = int64("Rows of the file: the sum of the next three.", 1000)
+    added = int64("Records that were added.", 990)
+    unchanged = int64("Rows whose record was there already, and repeated ones.", 9)
+    rejected = int64("Rows with errors. They changed nothing.", 1)
+    ended_messages = int64("Messages that were pending, and have ended by this.", 3)
+    blank_lines = int64("Blank lines, which are not rows.", 0)
+    encoding = string("The encoding that was detected or declared.", "utf-8")
+    delimiter = string("The delimiter of CSV; null for JSON lines.", ";", allow_none=True)
+    columns = strings("The columns, as the file names them; none for JSON lines.", ["phone_number"])
+    ignored_columns = strings("Columns that are not known. They are ignored.", [])
+    errors = objects(RowFault, "The errors of the first 1,000 rejected rows, by line.")
+    errors_left_out = int64("Rejected rows beyond those.", 0)

@@ -8,7 +8,8 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.clients.schemas import ClientSchema
-from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Instant, Label, PlainText
+from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Label, PlainText
+from api.http.response_fields import boolean, instant, int64, objects, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.segments.parser import MAX_LENGTH
@@ -80,14 +81,9 @@ class SegmentFieldsSchema(ma.Schema):
 class SegmentSchema(ResponseSchema, SegmentFieldsSchema):
     """A saved segment."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When it was last changed by a person.", "example": "2022-06-01T09:00:00.000Z"},
-    )
+    id = int64("Permanent id.", 1)
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed by a person.", "2022-06-01T09:00:00.000Z")
 
 
 class SegmentBody(RequestSchema, SegmentFieldsSchema):
@@ -123,46 +119,21 @@ class SegmentCountBody(RequestSchema):
 class LeftOutSchema(ResponseSchema):
     """What an excluded segment leaves out."""
 
-    segment_id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "The segment.", "example": 2}
-    )
-    name = ma.fields.String(required=True, metadata={"description": "Its name.", "example": "Asked for silence"})
-    clients = ma.fields.Integer(
-        required=True,
-        metadata={
-            "format": "int64",
-            "description": "Clients of the audience who are in it, also if another segment leaves them out, too.",
-            "example": 3,
-        },
-    )
+    segment_id = int64("The segment.", 2)
+    name = string("Its name.", "Asked for silence")
+    clients = int64("Clients of the audience who are in it, also if another segment leaves them out, too.", 3)
 
 
 class SegmentClientsSchema(ResponseSchema):
     """The clients of a segment now."""
 
-    count = ma.fields.Integer(
-        required=True,
-        attribute="clients",
-        metadata={"format": "int64", "description": "Clients who are in no excluded segment.", "example": 100},
+    count = int64("Clients who are in no excluded segment.", 100, attribute="clients")
+    is_exact = boolean(
+        "Whether all numbers were counted. What takes longer than `SEGMENT_TIMEOUT` is estimated from a random sample "
+        "of all clients.",
+        True,
     )
-    is_exact = ma.fields.Boolean(
-        required=True,
-        metadata={
-            "description": "Whether all numbers were counted. What takes longer than `SEGMENT_TIMEOUT` is estimated "
-            "from a random sample of all clients.",
-            "example": True,
-        },
-    )
-    sample = ma.fields.List(
-        ma.fields.Nested(ClientSchema), required=True, metadata={"description": "A few of them, in order of ids."}
-    )
-    excluded = ma.fields.List(
-        ma.fields.Nested(LeftOutSchema),
-        required=True,
-        metadata={"description": "What each excluded segment leaves out."},
-    )
-    text = ma.fields.String(
-        required=True,
-        metadata={"description": "The segment as a text.", "example": 'name = "Anna"'},
-    )
+    sample = objects(ClientSchema, "A few of them, in order of ids.")
+    excluded = objects(LeftOutSchema, "What each excluded segment leaves out.")
+    text = string("The segment as a text.", 'name = "Anna"')
     tree = segment_tree(required=True)

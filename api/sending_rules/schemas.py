@@ -7,7 +7,8 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import Instant, JsonBoolean, PlainText
+from api.http.fields import JsonBoolean, PlainText
+from api.http.response_fields import instant
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.mailings.rule_schemas import Currency, LocalWindowFields, SpendingLimit
 from api.sending_rules.queries import Cap
@@ -165,10 +166,7 @@ class SendingRulesFields(LocalWindowFields):
 class SendingRulesSchema(ResponseSchema, SendingRulesFields):
     """The defaults of new mailings, and what is required of all."""
 
-    updated_at = Instant(
-        required=True,
-        metadata={"description": "When they were last changed.", "example": "2026-06-01T09:00:00.000Z"},
-    )
+    updated_at = instant("When they were last changed.", "2026-06-01T09:00:00.000Z")
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Makes each field required in a response; called by marshmallow for each field of an instance."""

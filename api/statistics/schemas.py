@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from api.http.fields import Instant
+from api.http.response_fields import boolean, choice, instant, integer, nested, objects, string
 from api.http.schemas import ResponseSchema
 from api.messages.delivery_schemas import DeliveryCounts
 from api.messages.schemas import MessageCounts
@@ -14,55 +14,30 @@ from api.workers.gateway_state import GatewayState
 class MailingCounts(ResponseSchema):
     """How many mailings are in each status."""
 
-    scheduled = ma.fields.Integer(required=True, metadata={"description": "Not started yet.", "example": 3})
-    running = ma.fields.Integer(required=True, metadata={"description": "Being sent.", "example": 1})
-    paused = ma.fields.Integer(required=True, metadata={"description": "Paused.", "example": 0})
-    finished = ma.fields.Integer(required=True, metadata={"description": "All messages are final.", "example": 12})
-    cancelled = ma.fields.Integer(required=True, metadata={"description": "Cancelled.", "example": 0})
+    scheduled = integer("Not started yet.", 3)
+    running = integer("Being sent.", 1)
+    paused = integer("Paused.", 0)
+    finished = integer("All messages are final.", 12)
+    cancelled = integer("Cancelled.", 0)
 
 
 class GatewayStatus(ResponseSchema):
     """A gateway as the workers see it."""
 
-    gateway = ma.fields.String(
-        attribute="name", required=True, metadata={"description": "The gateway's name.", "example": "default"}
-    )
-    state = ma.fields.Enum(
-        GatewayState,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={"description": "By the reports of workers and the last request.", "example": "ok"},
-    )
-    paused = ma.fields.Boolean(
-        attribute="is_paused", required=True, metadata={"description": "Whether it is paused.", "example": False}
-    )
-    available = ma.fields.Boolean(
-        attribute="is_available",
-        required=True,
-        metadata={"description": "Whether routes with several gateways use it now.", "example": True},
-    )
+    gateway = string("The gateway's name.", "default", attribute="name")
+    state = choice(GatewayState, "By the reports of workers and the last request.", "ok")
+    paused = boolean("Whether it is paused.", False, attribute="is_paused")
+    available = boolean("Whether routes with several gateways use it now.", True, attribute="is_available")
     accepted_a_second = ma.fields.Float(
         required=True, metadata={"description": "Messages that it accepts a second, just now.", "example": 52.4}
     )
-    answered_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it last responded; null before.", "example": "2022-06-02T18:25:45.273Z"},
-    )
+    answered_at = instant("When it last responded; null before.", "2022-06-02T18:25:45.273Z", allow_none=True)
 
 
 class StatisticsSchema(ResponseSchema):
     """Counts of mailings and messages."""
 
-    mailings = ma.fields.Nested(
-        MailingCounts, required=True, metadata={"description": "Mailings by status; removed ones are not counted."}
-    )
-    messages = ma.fields.Nested(
-        MessageCounts, required=True, metadata={"description": "All messages of the ledger by status."}
-    )
-    delivery = ma.fields.Nested(
-        DeliveryCounts, required=True, metadata={"description": "The sent messages by delivery: their sum is `sent`."}
-    )
-    gateways = ma.fields.List(
-        ma.fields.Nested(GatewayStatus), required=True, metadata={"description": "The gateways that are not removed."}
-    )
+    mailings = nested(MailingCounts, "Mailings by status; removed ones are not counted.")
+    messages = nested(MessageCounts, "All messages of the ledger by status.")
+    delivery = nested(DeliveryCounts, "The sent messages by delivery: their sum is `sent`.")
+    gateways = objects(GatewayStatus, "The gateways that are not removed.")

@@ -9,13 +9,13 @@ from api.http.fields import (
     NO_NUL,
     PHONE_NUMBER,
     PHONE_NUMBER_OR_DIGITS,
-    Instant,
     NameOrNone,
     PhoneNumber,
     TrueOrFalse,
     WrittenPhoneNumber,
 )
 from api.http.paging import PageArguments
+from api.http.response_fields import choice, instant, int64, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.record_files.schemas import Evidence, Note, RecordsImportArguments, evidence_of_response
 from shared.domain.sentences import ErrorCode
@@ -52,7 +52,7 @@ class Reason(ma.fields.Enum[SuppressionReason]):
 class SuppressionSchema(ResponseSchema):
     """A suppression."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
+    id = int64("Permanent id.", 1)
     phone_number = PhoneNumber(
         required=True,
         allow_none=True,
@@ -74,46 +74,19 @@ class SuppressionSchema(ResponseSchema):
             "example": ["marketing", "service"],
         },
     )
-    covers_text = ma.fields.String(
-        required=True,
-        metadata={
-            "description": "The same as a sentence.",
-            "example": "No marketing or service message is sent to the number.",
-        },
-    )
+    covers_text = string("The same as a sentence.", "No marketing or service message is sent to the number.")
     reason = Reason(f"Why: {REASONS}.", required=True)
-    source = ma.fields.Enum(
+    source = choice(
         RecordSource,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={
-            "description": "By what way it was recorded: `api`, `import`, `console`, `keyword` (an inbound message), "
-            "`link` (the opt-out link of a message), `provider` (the answer to a submission) or `receipt`.",
-            "example": "api",
-        },
+        "By what way it was recorded: `api`, `import`, `console`, `keyword` (an inbound message), `link` (the opt-out "
+        "link of a message), `provider` (the answer to a submission) or `receipt`.",
+        "api",
     )
     evidence = evidence_of_response("What proves it.")
-    recorded_at = Instant(
-        required=True, metadata={"description": "When it was recorded.", "example": "2032-06-01T09:00:00.000Z"}
-    )
-    recorded_by = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The name of who recorded it; null for the recipient and a provider.",
-            "example": "crm",
-        },
-    )
-    lifted_at = Instant(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it was lifted; null while it is in force.", "example": None},
-    )
-    lifted_by = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The name of who lifted it; null for the recipient.", "example": None},
-    )
+    recorded_at = instant("When it was recorded.", "2032-06-01T09:00:00.000Z")
+    recorded_by = string("The name of who recorded it; null for the recipient and a provider.", "crm", allow_none=True)
+    lifted_at = instant("When it was lifted; null while it is in force.", None, allow_none=True)
+    lifted_by = string("The name of who lifted it; null for the recipient.", None, allow_none=True)
     lift_evidence = evidence_of_response(
         "What proves that it was to be lifted; null while it is in force.", allow_none=True
     )

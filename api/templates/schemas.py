@@ -5,7 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import MAX_ID, NOT_BLANK, Instant, Label, PlainText
+from api.http.fields import MAX_ID, NOT_BLANK, Label, PlainText
+from api.http.response_fields import choice, instant, int64, integer, objects, string, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from shared.domain.field_types import FieldType
@@ -44,21 +45,11 @@ class TemplateFieldsSchema(ma.Schema):
 class TemplateSchema(ResponseSchema, TemplateFieldsSchema):
     """A saved text for mailings."""
 
-    id = ma.fields.Integer(required=True, metadata={"format": "int64", "description": "Permanent id.", "example": 1})
-    revision = ma.fields.Integer(
-        required=True, metadata={"description": "The number of its text, counted from 1.", "example": 1}
-    )
-    written_by_name = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The name of the author of its text; null if unknown.", "example": "Anna"},
-    )
-    created_at = Instant(
-        required=True, metadata={"description": "When it was added.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    updated_at = Instant(
-        required=True, metadata={"description": "When it was last changed.", "example": "2022-06-01T09:00:00.000Z"}
-    )
+    id = int64("Permanent id.", 1)
+    revision = integer("The number of its text, counted from 1.", 1)
+    written_by_name = string("The name of the author of its text; null if unknown.", "Anna", allow_none=True)
+    created_at = instant("When it was added.", "2022-06-01T09:00:00.000Z")
+    updated_at = instant("When it was last changed.", "2022-06-01T09:00:00.000Z")
 
 
 class TemplateBody(RequestSchema, TemplateFieldsSchema):
@@ -75,18 +66,10 @@ class TemplateChangeBody(RequestSchema, TemplateFieldsSchema):
 class TemplateVersionSchema(ResponseSchema):
     """A text of a template."""
 
-    id = ma.fields.Integer(
-        required=True, metadata={"format": "int64", "description": "Its number, counted from 1.", "example": 1}
-    )
-    text = ma.fields.String(required=True, metadata={"description": "The text.", "example": "Hello!"})
-    written_at = Instant(
-        required=True, metadata={"description": "When it was written.", "example": "2022-06-01T09:00:00.000Z"}
-    )
-    written_by_name = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The name of its author; null if unknown.", "example": "Anna"},
-    )
+    id = int64("Its number, counted from 1.", 1)
+    text = string("The text.", "Hello!")
+    written_at = instant("When it was written.", "2022-06-01T09:00:00.000Z")
+    written_by_name = string("The name of its author; null if unknown.", "Anna", allow_none=True)
 
 
 class PreviewBody(RequestSchema):
@@ -112,58 +95,24 @@ class PreviewBody(RequestSchema):
 class PreviewFieldSchema(ResponseSchema):
     """A field that a template names."""
 
-    name = ma.fields.String(required=True, metadata={"description": "Its name.", "example": "name"})
-    type = ma.fields.Enum(
-        FieldType,
-        by_value=ma.fields.String,
-        required=True,
-        metadata={"description": "The type of its values.", "example": "text"},
-    )
+    name = string("Its name.", "name")
+    type = choice(FieldType, "The type of its values.", "text")
 
 
 class PreviewSchema(ResponseSchema):
     """What a template makes for a client."""
 
-    client_id = ma.fields.Integer(
-        required=True,
+    client_id = int64("The client; null if there is none at all.", 1, allow_none=True)
+    text = string("The text for the client; null if there is none.", "Hello, Anna!", allow_none=True)
+    fields_ = objects(
+        PreviewFieldSchema, "The fields that it names; none of a plain text.", data_key="fields", attribute="fields"
+    )
+    missing = strings("Those of which the client has no value.", ["name"])
+    encoding = choice(Encoding, "GSM 7-bit, or UCS-2 if a character needs it; null without a text.", allow_none=True)
+    segments = integer("Segments of the text; null without one.", allow_none=True)
+    reason_code = string(
+        "Why there is no text: " + ", ".join(f"`{code}`" for code in WITHOUT_TEXT) + "; else null.",
+        "missing_value",
         allow_none=True,
-        metadata={"format": "int64", "description": "The client; null if there is none at all.", "example": 1},
     )
-    text = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The text for the client; null if there is none.", "example": "Hello, Anna!"},
-    )
-    fields_ = ma.fields.List(
-        ma.fields.Nested(PreviewFieldSchema),
-        required=True,
-        data_key="fields",
-        attribute="fields",
-        metadata={"description": "The fields that it names; none of a plain text."},
-    )
-    missing = ma.fields.List(
-        ma.fields.String(),
-        required=True,
-        metadata={"description": "Those of which the client has no value.", "example": ["name"]},
-    )
-    encoding = ma.fields.Enum(
-        Encoding,
-        by_value=ma.fields.String,
-        required=True,
-        allow_none=True,
-        metadata={"description": "GSM 7-bit, or UCS-2 if a character needs it; null without a text."},
-    )
-    segments = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Segments of the text; null without one."}
-    )
-    reason_code = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "Why there is no text: " + ", ".join(f"`{code}`" for code in WITHOUT_TEXT) + "; else null.",
-            "example": "missing_value",
-        },
-    )
-    reason = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The same as a sentence, for people."}
-    )
+    reason = string("The same as a sentence, for people.", allow_none=True)
