@@ -60,7 +60,6 @@ class KeyBody(RequestSchema, KeySchema):
         allow_none=True,
         metadata={
             "description": "Expiry time. Left out or null: it never expires.",
-            "nullable": True,
             "example": "2032-06-02T18:25:43.511Z",
         },
     )

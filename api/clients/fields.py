@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.http.fields import NOT_BLANK, Label, PlainText
+from api.http.fields import NO_NUL, NOT_BLANK, Label, PlainText, ShapedField
 from shared.domain.client_fields import MAX_FIELDS
 from shared.domain.client_rules import MAX_EXTERNAL_ID, MAX_LABEL, MAX_TAGS
 from shared.domain.sentences import ErrorCode
@@ -14,14 +14,11 @@ from shared.domain.sentences import ErrorCode
 _LABEL = Label()
 
 
-class ExternalId(PlainText):
+class ExternalId(ShapedField[str], PlainText):
     """The id of a client in another system, without blanks at its ends."""
 
+    shape = {"minLength": 1, "maxLength": MAX_EXTERNAL_ID, "pattern": NOT_BLANK}
     default_error_messages = {"blank": ErrorCode.BLANK()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        bounds = {"minLength": 1, "maxLength": MAX_EXTERNAL_ID, "pattern": NOT_BLANK}
-        super().__init__(metadata={**bounds, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).strip()
@@ -33,14 +30,11 @@ class ExternalId(PlainText):
         return text
 
 
-class Labels(ma.fields.Field[list[str]]):
+class Labels(ShapedField[list[str]]):
     """Tags in normal form, each once, in order. One error for the field, not one for each tag."""
 
+    shape = {"type": "array", "items": {"type": "string", "pattern": NO_NUL}}
     default_error_messages = {"invalid": ErrorCode.NOT_A_LIST_OF_TEXTS()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        items = {"type": "string", "pattern": r"^[^\x00]*$"}
-        super().__init__(metadata={"type": "array", "items": items, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
         if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
@@ -54,13 +48,11 @@ class Labels(ma.fields.Field[list[str]]):
         return tags
 
 
-class Attributes(ma.fields.Field[dict[str, Any]]):
+class Attributes(ShapedField[dict[str, Any]]):
     """Values of declared fields by their names. Only its shape is checked: services.py knows the fields."""
 
+    shape = {"type": "object", "additionalProperties": True}
     default_error_messages = {"invalid": ErrorCode.NOT_AN_OBJECT_OF_VALUES()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "object", "additionalProperties": True, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict) or len(value) > MAX_FIELDS:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from api.clients.import_options import Choice, Choices
 from api.http.csv_files import CsvFormArguments
-from api.http.fields import PlainText, Region, Timezone, TrueOrFalse
+from api.http.fields import DEFAULT_REGION, PlainText, Timezone, TrueOrFalse
 from api.http.json_body import strict_json
 from api.http.response_fields import boolean, int64, objects, string, strings
 from api.http.schemas import ResponseSchema
@@ -58,13 +58,7 @@ TYPES = tuple(kind.value for kind in FieldType)
 class ImportArguments(CsvFormArguments):
     """Options of an import, and of the file of its rejected rows."""
 
-    default_region = Region(
-        metadata={
-            "description": "The country whose phone numbers may omit the country code, in national format; "
-            "empty for none. Left out: `DEFAULT_REGION`.",
-            "example": "RU",
-        }
-    )
+    default_region = DEFAULT_REGION
     columns = ColumnChoices(
         metadata={
             "description": "A JSON object that says what columns are whose names are not recognised, or to be "

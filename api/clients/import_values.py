@@ -29,7 +29,7 @@ MAX_KEYS = 1000
 MAX_KNOWN = 10_000
 """Cells whose values are remembered: a file has the same cities, names and tags in many rows."""
 
-_EXTERNAL_ID, _TAGS = ExternalId(metadata={}), Labels(metadata={})
+_EXTERNAL_ID, _TAGS = ExternalId(), Labels()
 
 
 @dataclass(slots=True)

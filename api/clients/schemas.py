@@ -12,10 +12,9 @@ from api.clients.fields import Attributes, ExternalId, Labels
 from api.http.fields import (
     NO_NUL,
     NOT_BLANK,
-    PHONE_NUMBER,
-    PHONE_NUMBER_OR_DIGITS,
     Label,
     PhoneNumber,
+    PhoneNumberOrDigits,
     PlainText,
     Timezone,
     WholeNumber,
@@ -40,11 +39,7 @@ class ClientSchema(ResponseSchema):
     id = int64("Permanent id.", 1)
     phone_number = PhoneNumber(
         required=True,
-        metadata={
-            **PHONE_NUMBER,
-            "description": "In international format, 7 to 15 digits (E.164). Unique.",
-            "example": 79161234567,
-        },
+        metadata={"description": "In international format, 7 to 15 digits (E.164). Unique.", "example": 79161234567},
     )
     operator_code = PlainText(
         required=True,
@@ -119,10 +114,9 @@ class ClientBody(RequestSchema, ClientSchema):
     def __init__(self) -> None:
         super().__init__(partial=("external_id", "tags", "attributes"))
 
-    phone_number = PhoneNumber(
+    phone_number: PhoneNumber = PhoneNumberOrDigits(
         required=True,
         metadata={
-            **PHONE_NUMBER_OR_DIGITS,
             "description": "In international format, 7 to 15 digits (E.164): an integer, or digits with or without `+` "
             "and blanks. With `DEFAULT_REGION`, numbers of that country may be in national format.",
             "example": 79161234567,
@@ -174,8 +168,7 @@ class ClientsArguments(PageArguments):
     """Filters of the list of clients."""
 
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        metadata={**PHONE_NUMBER, "description": "Only the client with this phone number.", "example": 79161234567},
+        doubtful=True, metadata={"description": "Only the client with this phone number.", "example": 79161234567}
     )
     tag = Label(
         validate=MaxLength(MAX_LABEL),

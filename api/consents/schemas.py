@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import marshmallow as ma
-
 from api.http.fields import (
     NOT_BLANK,
-    PHONE_NUMBER,
-    PHONE_NUMBER_OR_DIGITS,
     Instant,
     PhoneNumber,
+    PhoneNumberOrDigits,
     PlainText,
     TrueOrFalse,
     WrittenPhoneNumber,
@@ -19,9 +16,8 @@ from api.http.fields import (
 from api.http.paging import PageArguments
 from api.http.response_fields import choice, instant, int64, string
 from api.http.schemas import RequestSchema, ResponseSchema
-from api.http.text_lengths import MaxLength
+from api.http.text_lengths import MaxLength, not_blank
 from api.record_files.schemas import Evidence, Note, RecordsImportArguments, evidence_of_response
-from shared.domain.sentences import ErrorCode
 from shared.domain.suppressions import RecordSource
 
 MARKETING = "marketing"
@@ -31,11 +27,6 @@ MAX_PURPOSE, MAX_METHOD, MAX_WORDING = 50, 200, 10_000
 """Characters."""
 
 
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ma.ValidationError(ErrorCode.BLANK())
-
-
 class RequiredText(PlainText):
     """A text that is not blank, of at most so many characters. Without white space at its ends, as files are read:
     otherwise one consent is recorded twice, and outlives the withdrawal of one of them.
@@ -43,7 +34,7 @@ class RequiredText(PlainText):
 
     def __init__(self, limit: int, description: str, example: str, **kwargs: Any) -> None:
         metadata = {"description": description, "pattern": NOT_BLANK, "example": example}
-        super().__init__(validate=[_not_blank, MaxLength(limit)], metadata=metadata, **kwargs)
+        super().__init__(validate=[not_blank, MaxLength(limit)], metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return str(super()._deserialize(value, attr, data, **kwargs)).strip()
@@ -61,7 +52,7 @@ class ConsentSchema(ResponseSchema):
     phone_number = PhoneNumber(
         required=True,
         allow_none=True,
-        metadata={**PHONE_NUMBER, "description": "The number; null once it was erased.", "example": 79161234567},
+        metadata={"description": "The number; null once it was erased.", "example": 79161234567},
     )
     purpose = string(PURPOSE, MARKETING)
     given_at = instant("When it was given.", "2032-06-01T09:00:00.000Z")
@@ -82,9 +73,8 @@ class ConsentSchema(ResponseSchema):
 class ConsentBody(RequestSchema):
     """A consent to be recorded."""
 
-    phone_number = PhoneNumber(
-        required=True,
-        metadata={**PHONE_NUMBER_OR_DIGITS, "description": "The number.", "example": 79161234567},
+    phone_number: PhoneNumber = PhoneNumberOrDigits(
+        required=True, metadata={"description": "The number.", "example": 79161234567}
     )
     purpose = RequiredText(MAX_PURPOSE, f"{PURPOSE} Left out: `marketing`.", MARKETING, load_default=MARKETING)
     given_at = instant("When it was given; not in the future.", "2022-06-01T09:00:00.000Z")
@@ -100,7 +90,7 @@ class ConsentBody(RequestSchema):
 class WrittenConsentBody(ConsentBody):
     """A consent in a form, where a person writes the number."""
 
-    phone_number = WrittenPhoneNumber(required=True, metadata=PHONE_NUMBER)
+    phone_number = WrittenPhoneNumber(required=True)
 
 
 class WithdrawalBody(RequestSchema):
@@ -120,8 +110,7 @@ class ConsentsArguments(PageArguments):
     """Filters of the list of consents."""
 
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        metadata={**PHONE_NUMBER, "description": "Only those of this number.", "example": 79161234567},
+        doubtful=True, metadata={"description": "Only those of this number.", "example": 79161234567}
     )
     purpose = RequiredText(MAX_PURPOSE, "Only those with this purpose.", MARKETING)
     in_force = TrueOrFalse(

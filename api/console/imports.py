@@ -108,7 +108,7 @@ def _requested() -> Requested:
     if step not in (CHECK, IMPORT, REJECTED) or region not in ("", *REGIONS):
         raise BadRequest(ErrorCode.NO_SUCH_CHOICE())
     try:
-        timezone = Timezone(metadata={}).deserialize(zone.strip()) if zone.strip() else None
+        timezone = Timezone().deserialize(zone.strip()) if zone.strip() else None
         typed = json.loads(request.args.get("columns", "{}"))
     except ma.ValidationError as error:
         raise BadRequest(str(error.messages[0])) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import marshmallow as ma
 from marshmallow import validate
 
@@ -12,99 +14,52 @@ from api.mailings.rule_schemas import KINDS
 from api.mailings.written_rules import LocalWindowChoice
 from shared.domain.statuses import OnUnknown, OverCap
 
-OPTIONAL = {"nullable": True, "pattern": NO_NUL}
+
+def _typed(description: str, example: str | None) -> PlainText:
+    metadata = {"pattern": NO_NUL, "description": description, "example": example}
+    return PlainText(allow_none=True, metadata=metadata)
+
+
+def _one_of(values: Sequence[str], description: str, example: str) -> ma.fields.String:
+    metadata = {"description": description, "example": example}
+    return ma.fields.String(allow_none=True, validate=validate.OneOf(values), metadata=metadata)
 
 
 class DraftFieldsSchema(ma.Schema):
     """The editable fields of a draft: any of a mailing's fields, as typed."""
 
-    text = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "The text, of any length.", "example": "Hello!"}
+    text = _typed("The text, of any length.", "Hello!")
+    mark = _typed("The mark.", "vip")
+    segment = _typed("The segment that is its audience instead of a mark.", None)
+    segment_id = _typed("The id of the saved segment instead of a mark.", None)
+    excluded_segment_ids = _typed("The ids of the saved segments that are left out.", "8, 9")
+    start_datetime = _typed("The start of the window.", "2032-06-02T18:25:43.511Z")
+    end_datetime = _typed("The end of the window.", "2032-06-03T18:25:43.511Z")
+    on_unknown = _one_of(
+        [choice.value for choice in OnUnknown], "What to do after an attempt in doubt: `resend` or `hold`.", "resend"
     )
-    mark = PlainText(allow_none=True, metadata={**OPTIONAL, "description": "The mark.", "example": "vip"})
-    segment = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "The segment that is its audience instead of a mark.", "example": None},
+    route = _typed("The name of the route of its messages.", None)
+    exclude_unknown_after = _typed(
+        "After how many messages in a row that a number was not in service for it is left out.", "3"
     )
-    segment_id = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "The id of the saved segment instead of a mark.", "example": None},
+    kind = _one_of(["", *KINDS], "`marketing` (if it is left out) or `service`.", "marketing")
+    local_window = _one_of(
+        ["", *LocalWindowChoice],
+        "Its local window: `rules` (that of the sending rules), `own` (the next fields) or `none`. "
+        "Left out: `own` if the next fields are given, else `rules`.",
+        "own",
     )
-    excluded_segment_ids = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "The ids of the saved segments that are left out.", "example": "8, 9"},
+    local_from = _typed("The time of day of its beginning.", "09:00")
+    local_until = _typed("The time of day of its end.", "21:00")
+    local_weekdays = _typed("Its days of the week.", "monday tuesday wednesday")
+    holiday_calendar_id = _typed("The id of its holiday calendar.", None)
+    default_timezone = _typed("The time zone of clients without one.", "Europe/Moscow")
+    requires_consent = _one_of(
+        ["", "true", "false"], "Whether it requires consent. Left out: as in the sending rules.", "true"
     )
-    start_datetime = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "The start of the window.", "example": "2032-06-02T18:25:43.511Z"},
-    )
-    end_datetime = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "The end of the window.", "example": "2032-06-03T18:25:43.511Z"},
-    )
-    on_unknown = ma.fields.String(
-        allow_none=True,
-        validate=validate.OneOf([choice.value for choice in OnUnknown]),
-        metadata={"description": "What to do after an attempt in doubt: `resend` or `hold`.", "example": "resend"},
-    )
-    route = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "The name of the route of its messages.", "example": None}
-    )
-    exclude_unknown_after = PlainText(
-        allow_none=True,
-        metadata={
-            **OPTIONAL,
-            "description": "After how many messages in a row that a number was not in service for it is left out.",
-            "example": "3",
-        },
-    )
-    kind = ma.fields.String(
-        allow_none=True,
-        validate=validate.OneOf(["", *KINDS]),
-        metadata={"description": "`marketing` (if it is left out) or `service`.", "example": "marketing"},
-    )
-    local_window = ma.fields.String(
-        allow_none=True,
-        validate=validate.OneOf(["", *LocalWindowChoice]),
-        metadata={
-            "description": "Its local window: `rules` (that of the sending rules), `own` (the next fields) or `none`. "
-            "Left out: `own` if the next fields are given, else `rules`.",
-            "example": "own",
-        },
-    )
-    local_from = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "The time of day of its beginning.", "example": "09:00"}
-    )
-    local_until = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "The time of day of its end.", "example": "21:00"}
-    )
-    local_weekdays = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "Its days of the week.", "example": "monday tuesday wednesday"},
-    )
-    holiday_calendar_id = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "The id of its holiday calendar.", "example": None}
-    )
-    default_timezone = PlainText(
-        allow_none=True,
-        metadata={**OPTIONAL, "description": "The time zone of clients without one.", "example": "Europe/Moscow"},
-    )
-    requires_consent = ma.fields.String(
-        allow_none=True,
-        validate=validate.OneOf(["", "true", "false"]),
-        metadata={"description": "Whether it requires consent. Left out: as in the sending rules.", "example": "true"},
-    )
-    over_cap = ma.fields.String(
-        allow_none=True,
-        validate=validate.OneOf(["", *OverCap]),
-        metadata={"description": "`wait` (if it is left out) or `cancel`.", "example": "wait"},
-    )
-    spending_limit = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "What it may cost.", "example": "1500"}
-    )
-    spending_currency = PlainText(
-        allow_none=True, metadata={**OPTIONAL, "description": "The currency of that limit.", "example": "RUB"}
-    )
+    over_cap = _one_of(["", *OverCap], "`wait` (if it is left out) or `cancel`.", "wait")
+    spending_limit = _typed("What it may cost.", "1500")
+    spending_currency = _typed("The currency of that limit.", "RUB")
 
 
 class DraftBody(RequestSchema, DraftFieldsSchema):

@@ -10,10 +10,11 @@ from api.gateways.queries import gateway_names
 
 
 class NameOfGateway(ma.fields.Field[int]):
-    """The name of a gateway, by its id."""
+    """The name of the gateway of a row in a response, by the row's `gateway_id`."""
 
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", **metadata}, **kwargs)
+    def __init__(self, description: str, example: str | None = "default", *, allow_none: bool = False) -> None:
+        metadata = {"type": "string", "description": description, "example": example}
+        super().__init__(attribute="gateway_id", required=True, allow_none=allow_none, metadata=metadata)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else gateway_names()[value].name

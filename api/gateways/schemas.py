@@ -11,7 +11,6 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.http.fields import NO_NUL, Codes, JsonBoolean, PlainText, Texts, WrittenPhoneNumber
-from api.http.fields import PHONE_NUMBER as PHONE_NUMBER_SCHEMA
 from api.http.response_fields import boolean, instant, int64, integer, nested, objects, string, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
@@ -29,7 +28,7 @@ MAX_PRICE = Decimal("999999.999999")
 """The largest numeric(12, 6)."""
 
 PRICE_PATTERN = r"[0-9]+(\.[0-9]+)?"
-PRICE = {"type": "string", "pattern": f"^{PRICE_PATTERN}$", "nullable": True}
+PRICE = {"type": "string", "pattern": f"^{PRICE_PATTERN}$"}
 
 
 def _check_price(value: Decimal) -> None:
@@ -160,7 +159,6 @@ class GatewaySettingsSchema(ma.Schema):
         validate=validate.Regexp(r"^[A-Z]{3}\Z", error=ErrorCode.NOT_A_CURRENCY()),
         metadata={
             "description": "The currency of its prices (ISO 4217). It cannot be changed once it is set.",
-            "nullable": True,
             "pattern": "^[A-Z]{3}$",
             "example": "EUR",
         },
@@ -257,11 +255,7 @@ class CallbackAddressesSchema(ResponseSchema):
         "https://sms.example.com/v1/inbound/infobip-2/…",
         allow_none=True,
     )
-    reason = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Why one of them is null; null if none is.", "example": None, "nullable": True},
-    )
+    reason = string("Why one of them is null; null if none is.", None, allow_none=True)
     signs = boolean("Whether the provider signs, so that a callback without a valid signature is refused.", True)
 
 
@@ -269,9 +263,7 @@ class GatewayTestBody(RequestSchema):
     """A message that is sent through one gateway, to see whether it works."""
 
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        required=True,
-        metadata={**PHONE_NUMBER_SCHEMA, "description": "The phone number of a client.", "example": 79161234567},
+        doubtful=True, required=True, metadata={"description": "The phone number of a client.", "example": 79161234567}
     )
     text = PlainText(
         required=True,

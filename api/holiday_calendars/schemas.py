@@ -10,7 +10,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.holiday_calendars.queries import NamedDay
-from api.http.fields import NO_NUL, NOT_BLANK, Label, PlainText
+from api.http.fields import NO_NUL, NOT_BLANK, Label, PlainText, ShapedField
 from api.http.response_fields import instant, int64
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
@@ -47,13 +47,11 @@ DAYS: dict[str, Any] = {
 _NAME = PlainText()
 
 
-class Days(ma.fields.Field[list[NamedDay]]):
+class Days(ShapedField[list[NamedDay]]):
     """The days of a calendar, each once. It has one error for the field, not one for each day."""
 
+    shape = DAYS
     default_error_messages = {"invalid": ErrorCode.NOT_LISTED_DAYS(limit=MAX_DAYS)}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={**DAYS, **metadata}, **kwargs)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[dict[str, str]]:
         return [{"day": one.day.isoformat(), "name": one.name} for one in value]
@@ -81,15 +79,16 @@ class Days(ma.fields.Field[list[NamedDay]]):
         return named
 
 
-class Years(ma.fields.Field[list[int]]):
+class Years(ShapedField[list[int]]):
     """Some years, each once. It has one error for the field."""
 
+    shape = {
+        "type": "array",
+        "items": {"type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR},
+        "minItems": 1,
+        "maxItems": MAX_YEARS,
+    }
     default_error_messages = {"invalid": ErrorCode.NOT_YEARS(first=FIRST_YEAR, last=LAST_YEAR, limit=MAX_YEARS)}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        one = {"type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}
-        shape = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_YEARS}
-        super().__init__(metadata={**shape, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[int]:
         if not isinstance(value, list) or not 1 <= len(value) <= MAX_YEARS:
@@ -154,7 +153,6 @@ class HolidayCalendarBody(RequestSchema, CalendarFieldsSchema):
         validate=MaxLength(10),
         metadata={
             "description": "A part of the country with more holidays (ISO 3166-2, without the country); null for none.",
-            "nullable": True,
             "pattern": NO_NUL,
             "example": None,
         },

@@ -6,8 +6,9 @@ Each documents itself in OpenAPI: the `metadata` of a field is what apispec adds
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import marshmallow as ma
 from flask import current_app
@@ -20,18 +21,10 @@ from shared.domain.sentences import ErrorCode
 from shared.domain.tag_normalization import normal
 from shared.errors import Invalid
 
+Value = TypeVar("Value")
+
 MAX_ID = 2**63 - 1
 """The largest bigint of PostgreSQL."""
-
-PHONE_NUMBER = {
-    "type": "integer",
-    "format": "int64",
-    "minimum": MIN_PHONE_NUMBER,
-    "maximum": MAX_PHONE_NUMBER,
-}
-PHONE_NUMBER_OR_DIGITS = {
-    "anyOf": [PHONE_NUMBER, {"type": "string", "pattern": r"^ *\+? *[1-9]( *[0-9]){6,14} *$"}],
-}
 
 # What PlainText accepts, as far as a pattern can express it (a surrogate is not a character).
 NO_NUL = r"^[^\x00]*$"
@@ -44,6 +37,15 @@ _DIGITS = re.compile("[0-9]{1,19}")
 def whole_number(text: str) -> int | None:
     """The number in ASCII digits, up to MAX_ID; None for any other text."""
     return int(text) if _DIGITS.fullmatch(text) and int(text) <= MAX_ID else None
+
+
+class ShapedField(ma.fields.Field[Value]):
+    """A field of our own. OpenAPI has its `shape`, beside the metadata that each use of it gives."""
+
+    shape: Mapping[str, Any]
+
+    def __init__(self, *, metadata: Mapping[str, Any] = {}, **kwargs: Any) -> None:
+        super().__init__(metadata={**self.shape, **metadata}, **kwargs)
 
 
 class PlainText(ma.fields.String):
@@ -79,19 +81,27 @@ class NameOrNone(PlainText):
         return super()._deserialize(value, attr, data, **kwargs) or None
 
 
-class Region(PlainText):
+class Region(ShapedField[str], PlainText):
     """The two letters of a country that has phone numbers, in either case; an empty string is None."""
 
+    shape = {"enum": ["", *REGIONS]}
     default_error_messages = {"unknown": "Must be the two letters of a country (ISO 3166-1), such as RU."}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={"enum": ["", *REGIONS], **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         region = super()._deserialize(value, attr, data, **kwargs).upper()
         if region and region not in REGIONS:
             raise self.make_error("unknown")
         return region or None
+
+
+DEFAULT_REGION = Region(
+    metadata={
+        "description": "The country whose phone numbers may omit the country code, in national format; "
+        "empty for none. Left out: `DEFAULT_REGION`.",
+        "example": "RU",
+    }
+)
+"""The parameter of operations on files with phone numbers."""
 
 
 class TrueOrFalse(ma.fields.Boolean):
@@ -111,13 +121,11 @@ class JsonBoolean(ma.fields.Boolean):
         return value
 
 
-class Codes(ma.fields.Field[list[str]]):
+class Codes(ShapedField[list[str]]):
     """An array of strings. Unlike marshmallow's List it has one error for the field, not one for each element."""
 
+    shape = {"type": "array", "items": {"type": "string"}}
     default_error_messages = {"invalid": "Must be an array of strings."}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "array", "items": {"type": "string"}, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -149,14 +157,11 @@ class Ids(ma.fields.Field[tuple[int, ...]]):
 _PLAIN = PlainText()
 
 
-class Texts(ma.fields.Field[dict[str, str]]):
+class Texts(ShapedField[dict[str, str]]):
     """An object whose values are strings. Unlike marshmallow's Dict it has one error, not one for each value."""
 
+    shape = {"type": "object", "additionalProperties": {"type": "string", "pattern": NO_NUL}}
     default_error_messages = {"invalid": ErrorCode.NOT_AN_OBJECT_OF_TEXTS()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        text = {"type": "string", "pattern": NO_NUL}
-        super().__init__(metadata={"type": "object", "additionalProperties": text, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         if not isinstance(value, dict):
@@ -201,9 +206,10 @@ def default_numbers() -> PhoneNumbers:
     return numbers_of(current_app.config.get("DEFAULT_REGION") if current_app else None)
 
 
-class PhoneNumber(ma.fields.Field[int]):
+class PhoneNumber(ShapedField[int]):
     """A phone number as a program writes it: an integer, or digits with or without a plus sign."""
 
+    shape = {"type": "integer", "format": "int64", "minimum": MIN_PHONE_NUMBER, "maximum": MAX_PHONE_NUMBER}
     default_error_messages = {"invalid": ErrorCode.NOT_A_PHONE_NUMBER()}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -217,6 +223,12 @@ class PhoneNumber(ma.fields.Field[int]):
             return default_numbers().exactly(value)
         except Invalid as error:
             raise ma.ValidationError(error.sentence) from None
+
+
+class PhoneNumberOrDigits(PhoneNumber):
+    """A phone number in the body of a request, where OpenAPI has both forms of it."""
+
+    shape = {"anyOf": [PhoneNumber.shape, {"type": "string", "pattern": r"^ *\+? *[1-9]( *[0-9]){6,14} *$"}]}
 
 
 class ErasableNumber(PhoneNumber):
@@ -290,11 +302,10 @@ def written(moment: datetime) -> str:
     return rfc_3339(moment, "microseconds" if moment.microsecond % 1000 else "milliseconds")
 
 
-class Instant(ma.fields.Field[datetime]):
+class Instant(ShapedField[datetime]):
     """A time in RFC 3339 format. It is stored to the microsecond and returned in UTC."""
 
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", "format": "date-time", **metadata}, **kwargs)
+    shape = {"type": "string", "format": "date-time"}
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else written(value)

@@ -1,4 +1,4 @@
-"""Maximum lengths of texts: a longer one is rejected with the number of characters too many, never cut."""
+"""Lengths of texts. One that is too long is rejected with the number of characters too many, never cut."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ class MaxLength(validate.Length):
             excess = len(value) - self._maximum
             raise ma.ValidationError(ErrorCode.TOO_LONG(length=len(value), excess=excess, limit=self._maximum))
         return value
+
+
+def not_blank(text: str) -> None:
+    """Raises ValidationError for a text without anything but white space."""
+    if not text.strip():
+        raise ma.ValidationError(ErrorCode.BLANK())

@@ -9,7 +9,6 @@ from api.gateways.fields import NameOfGateway
 from api.http.fields import (
     MAX_ID,
     NO_NUL,
-    PHONE_NUMBER,
     PhoneNumber,
     PlainText,
     TrueOrFalse,
@@ -25,8 +24,6 @@ from shared.domain.mailing_rules import MAX_TEXT
 from shared.domain.sentences import ErrorCode
 from shared.domain.suppressions import InboundDecision, KeywordAction
 
-ID = {"format": "int64"}
-
 DECISIONS = (InboundDecision.STOP, InboundDecision.START, InboundDecision.NOTHING)
 """What a person can decide."""
 
@@ -35,20 +32,12 @@ class InboundMessageSchema(ResponseSchema):
     """A message of a recipient to us."""
 
     id = int64("Permanent.", 1)
-    gateway = NameOfGateway(
-        attribute="gateway_id",
-        required=True,
-        metadata={"description": "The gateway by which it came.", "example": "default"},
-    )
+    gateway = NameOfGateway("The gateway by which it came.")
     sender = string("Who wrote it, as the provider says.", "+79161234567")
     phone_number = PhoneNumber(
         required=True,
         allow_none=True,
-        metadata={
-            **PHONE_NUMBER,
-            "description": "The sender's phone number; null for a name or a short code.",
-            "example": 79161234567,
-        },
+        metadata={"description": "The sender's phone number; null for a name or a short code.", "example": 79161234567},
     )
     recipient = string("Our number that it was written to; empty if it is not known.", "1001")
     text = string(f"The text. While parts of it are missing, `{MISSING}` stands for them.", "Yes, please")
@@ -117,8 +106,7 @@ class InboundMessagesArguments(PageLimit):
         minimum=1, maximum=MAX_ID, metadata={"description": "Only messages of this client.", "example": 1}
     )
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        metadata={**PHONE_NUMBER, "description": "Only messages from this phone number.", "example": 79161234567},
+        doubtful=True, metadata={"description": "Only messages from this phone number.", "example": 79161234567}
     )
     gateway = PlainText(
         metadata={"description": "Only messages by this gateway.", "pattern": NO_NUL, "example": "default"}

@@ -10,7 +10,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.gateways.schemas import Price
-from api.http.fields import MAX_ID, JsonBoolean, Timezone
+from api.http.fields import MAX_ID, JsonBoolean, ShapedField, Timezone
 from api.http.schemas import RequestSchema
 from shared.domain.local_windows import (
     WEEKDAYS,
@@ -32,14 +32,11 @@ MAX_LIMIT = Decimal("999999999999.999999")
 AMOUNT = r"[0-9]{1,12}(\.[0-9]{1,6})?"
 
 
-class TimeOfDay(ma.fields.Field[int]):
+class TimeOfDay(ShapedField[int]):
     """A time of day such as `09:00`, as the minute of the day; `24:00` is the end of the day."""
 
+    shape = {"type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"}
     default_error_messages = {"invalid": ErrorCode.NOT_A_TIME_OF_DAY()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        shape = {"type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"}
-        super().__init__(metadata={**shape, **metadata}, **kwargs)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else format_time_of_day(value)
@@ -53,15 +50,17 @@ class TimeOfDay(ma.fields.Field[int]):
             raise self.make_error("invalid") from None
 
 
-class Weekdays(ma.fields.Field[int]):
+class Weekdays(ShapedField[int]):
     """Days of the week by their English names, as a bit mask: bit 0 is Monday."""
 
+    shape = {
+        "type": "array",
+        "items": {"type": "string", "enum": list(WEEKDAYS)},
+        "minItems": 1,
+        "maxItems": 7,
+        "uniqueItems": True,
+    }
     default_error_messages = {"invalid": ErrorCode.NOT_WEEKDAYS()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        days = {"type": "array", "items": {"type": "string", "enum": list(WEEKDAYS)}, "minItems": 1, "maxItems": 7}
-        days |= {"uniqueItems": True}
-        super().__init__(metadata={**days, **metadata}, **kwargs)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> list[str] | None:
         return None if value is None else format_weekdays(value)
@@ -103,7 +102,6 @@ class LocalWindowFields(ma.Schema):
         metadata={
             "description": "The time of day from which messages may be sent, in the time zone of each client; null "
             "without a local window.",
-            "nullable": True,
             "example": "09:00",
         },
     )
@@ -112,7 +110,6 @@ class LocalWindowFields(ma.Schema):
         metadata={
             "description": "The time of day from which they may not be sent any more, after `local_from`; `24:00` for "
             "midnight.",
-            "nullable": True,
             "example": "21:00",
         },
     )
@@ -121,7 +118,6 @@ class LocalWindowFields(ma.Schema):
         metadata={
             "description": "The days of the week on which they may be sent; all, if there is a local window and they "
             "are left out.",
-            "nullable": True,
             "example": ["monday", "tuesday", "wednesday", "thursday", "friday"],
         },
     )
@@ -132,7 +128,6 @@ class LocalWindowFields(ma.Schema):
         metadata={
             "format": "int64",
             "description": "The calendar of the days on which they may not be sent; null for none.",
-            "nullable": True,
             "example": None,
         },
     )
@@ -140,7 +135,6 @@ class LocalWindowFields(ma.Schema):
         allow_none=True,
         metadata={
             "description": "The time zone of clients whose own is not known; null to send them nothing.",
-            "nullable": True,
             "example": "Europe/Moscow",
         },
     )
@@ -181,13 +175,12 @@ class RuleFields(LocalWindowFields):
         metadata={
             "description": "What its messages may cost, in `spending_currency`: it is paused before it would cost "
             "more. Null for no limit.",
-            "nullable": True,
             "example": "1500",
         },
     )
     spending_currency = Currency(
         allow_none=True,
-        metadata={"description": "The currency of the limit (ISO 4217).", "nullable": True, "example": "RUB"},
+        metadata={"description": "The currency of the limit (ISO 4217).", "example": "RUB"},
     )
 
 

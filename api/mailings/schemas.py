@@ -12,7 +12,7 @@ from marshmallow import validate
 from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Ids, Label, NameOrNone, PlainText, whole_number
 from api.http.response_fields import boolean, choice, instant, int64, integer, nested, objects, string
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
-from api.http.text_lengths import MaxLength
+from api.http.text_lengths import MaxLength, not_blank
 from api.mailings.rule_schemas import RuleOutputs
 from api.mailings.services import Resolution
 from api.mailings.written_rules import read_rules
@@ -34,11 +34,6 @@ AUDIENCE = {"mark": "", "segment": None, "segment_id": None}
 """The fields of which one says whom a mailing is for, with what the others are then."""
 
 
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ma.ValidationError(ErrorCode.BLANK())
-
-
 class MailingSchema(RuleOutputs, ResponseSchema):
     """A mailing with the counts of its messages, in a response."""
 
@@ -48,7 +43,7 @@ class MailingSchema(RuleOutputs, ResponseSchema):
     )
     text = PlainText(
         required=True,
-        validate=[_not_blank, MaxLength(MAX_TEXT)],
+        validate=[not_blank, MaxLength(MAX_TEXT)],
         metadata={"description": "The text to send. Not only white space.", "pattern": NOT_BLANK, "example": "Hello!"},
     )
     from_template_id = int64("The saved template that its text was made from; null for none.", allow_none=True)
@@ -68,7 +63,6 @@ class MailingSchema(RuleOutputs, ResponseSchema):
         metadata={
             "description": "Its recipients as a condition (docs/segments.md), written for this mailing alone; null for "
             "a mark or a saved segment.",
-            "nullable": True,
             "pattern": NO_NUL,
             "example": None,
         },
@@ -96,7 +90,6 @@ class MailingSchema(RuleOutputs, ResponseSchema):
         allow_none=True,
         metadata={
             "description": "The name of the route of its messages; null for the one that each number has.",
-            "nullable": True,
             "pattern": NO_NUL,
             "example": None,
         },
@@ -156,7 +149,7 @@ class MailingBody(RequestSchema, MailingSchema):
         )
 
     text = PlainText(
-        validate=[_not_blank, MaxLength(MAX_TEXT)],
+        validate=[not_blank, MaxLength(MAX_TEXT)],
         metadata={
             "description": "The text to send, which may have fields of clients (docs/templates.md). Not only white "
             "space. Required without `template_id`.",
@@ -191,7 +184,6 @@ class MailingBody(RequestSchema, MailingSchema):
         metadata={
             "description": "Its recipients as a condition (docs/segments.md), instead of `mark`: "
             '`city = "Казань" and not received within last 7 days`.',
-            "nullable": True,
             "pattern": NO_NUL,
             "example": None,
         },
@@ -229,7 +221,6 @@ class MailingBody(RequestSchema, MailingSchema):
         metadata={
             "description": "The name of a route for its messages; null for the one that each number has. If left out: "
             "null for a new mailing, no change otherwise.",
-            "nullable": True,
             "pattern": NO_NUL,
             "example": None,
         },

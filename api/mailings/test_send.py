@@ -15,7 +15,7 @@ from sqlalchemy import select
 from api.clock import now
 from api.database import execute
 from api.extensions import db
-from api.http.fields import PHONE_NUMBER, WrittenPhoneNumber
+from api.http.fields import WrittenPhoneNumber
 from api.http.schemas import RequestSchema
 from api.mailing_history import add_history_entry
 from api.mailings.services import add_mailing, lock_mailing
@@ -34,9 +34,7 @@ class TestSendBody(RequestSchema):
     """The client that the test is sent to."""
 
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        required=True,
-        metadata={**PHONE_NUMBER, "description": "The phone number of a client.", "example": 79161234567},
+        doubtful=True, required=True, metadata={"description": "The phone number of a client.", "example": 79161234567}
     )
 
 

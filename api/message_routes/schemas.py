@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NOT_BLANK, Codes, Label
+from api.http.fields import NOT_BLANK, Codes, Label, ShapedField
 from api.http.response_fields import instant, int64, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
@@ -43,13 +43,11 @@ LISTED: dict[str, Any] = {
 }
 
 
-class ListedGateways(ma.fields.Field[list[NamedGateway]]):
+class ListedGateways(ShapedField[list[NamedGateway]]):
     """The gateways of a route in their order, each with a weight or none with one."""
 
+    shape = LISTED
     default_error_messages = {"invalid": ErrorCode.NOT_LISTED_GATEWAYS()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={**LISTED, **metadata}, **kwargs)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[dict[str, Any]]:
         return [{"gateway": one.gateway, "weight": one.weight} for one in value]

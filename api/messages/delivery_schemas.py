@@ -27,14 +27,14 @@ UNDELIVERED_MEANINGS = {
 }
 """Why a message was not delivered, likewise: sentences without their full stop."""
 
+_MEANINGS = " ".join(f"`{delivery.value}`: {meaning}" for delivery, meaning in DELIVERY_MEANINGS.items())
 _REASONS = " ".join(f"`{reason.value}`: {meaning}." for reason, meaning in UNDELIVERED_MEANINGS.items())
 
 DELIVERY = ma.fields.Enum(
     Delivery,
     by_value=ma.fields.String,
     metadata={
-        "description": "Only sent messages with this delivery. "
-        + " ".join(f"`{delivery.value}`: {meaning}" for delivery, meaning in DELIVERY_MEANINGS.items()),
+        "description": f"Only sent messages with this delivery. {_MEANINGS}",
         "example": "undelivered",
     },
 )
@@ -52,8 +52,7 @@ class DeliveryFields(ResponseSchema):
 
     delivery = choice(
         Delivery,
-        "What its receipts say; null unless it is sent. "
-        + " ".join(f"`{delivery.value}`: {meaning}" for delivery, meaning in DELIVERY_MEANINGS.items()),
+        f"What its receipts say; null unless it is sent. {_MEANINGS}",
         "delivered",
         allow_none=True,
         attribute="known_delivery",
@@ -76,11 +75,7 @@ class ReceiptFields(ResponseSchema):
     """What a provider said about a message."""
 
     received_at = instant("When it came.", "2022-06-02T18:25:50.120Z")
-    gateway = NameOfGateway(
-        attribute="gateway_id",
-        required=True,
-        metadata={"description": "The gateway that it came from.", "example": "default"},
-    )
+    gateway = NameOfGateway("The gateway that it came from.")
     provider_message_id = string("The provider's id of the message, if it named it.", allow_none=True)
     state = choice(
         ReceiptState,

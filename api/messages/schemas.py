@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from api.gateways.fields import NameOfGateway
 from api.gateways.schemas import Price
-from api.http.fields import MAX_ID, PHONE_NUMBER, ErasableNumber, Instant, WholeNumber, WrittenPhoneNumber
+from api.http.fields import MAX_ID, ErasableNumber, Instant, WholeNumber, WrittenPhoneNumber
 from api.http.paging import PageArguments
 from api.http.response_fields import boolean, choice, instant, int64, integer, objects, string
 from api.http.schemas import ResponseSchema
@@ -18,9 +18,6 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.domain.statuses import MessageStatus
 from shared.schema import INFINITY
-
-ID = {"format": "int64"}
-
 
 MEANINGS = {
     MessageStatus.PENDING: "Waiting to be sent.",
@@ -90,17 +87,11 @@ class MessageSchema(DeliveryFields):
         required=True,
         allow_none=True,
         metadata={
-            **PHONE_NUMBER,
             "description": "The number that it is sent to; null if the data about it was erased.",
             "example": 79161234567,
         },
     )
-    gateway = NameOfGateway(
-        attribute="gateway_id",
-        required=True,
-        allow_none=True,
-        metadata={"description": "The gateway that it was last claimed for; null before.", "example": "default"},
-    )
+    gateway = NameOfGateway("The gateway that it was last claimed for; null before.", allow_none=True)
     status = choice(MessageStatus, "What became of it so far.", "sent")
     reason = string(
         "Why it has this status, if there is a reason; while pending, that of its last attempt. The English sentence "
@@ -180,6 +171,5 @@ class MessagesArguments(MailingMessagesArguments):
         minimum=1, maximum=MAX_ID, metadata={"description": "Only messages to this client.", "example": 1}
     )
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        metadata={**PHONE_NUMBER, "description": "Only messages to this phone number.", "example": 79161234567},
+        doubtful=True, metadata={"description": "Only messages to this phone number.", "example": 79161234567}
     )

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import marshmallow as ma
-
-from api.http.fields import NO_NUL, NOT_BLANK, Label, PlainText, Region, Timezone, TrueOrFalse
+from api.http.fields import DEFAULT_REGION, NO_NUL, NOT_BLANK, Label, PlainText, Timezone, TrueOrFalse
 from api.http.response_fields import instant, int64, objects, string
 from api.http.schemas import RequestSchema, ResponseSchema
-from api.http.text_lengths import MaxLength
+from api.http.text_lengths import MaxLength, not_blank
 from shared.domain.client_rules import MAX_LABEL
-from shared.domain.sentences import ErrorCode
-
-
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ma.ValidationError(ErrorCode.BLANK())
 
 
 class UploadArguments(RequestSchema):
@@ -22,7 +14,7 @@ class UploadArguments(RequestSchema):
 
     name = PlainText(
         required=True,
-        validate=[_not_blank, MaxLength(MAX_LABEL)],
+        validate=[not_blank, MaxLength(MAX_LABEL)],
         metadata={"description": "Its name, which no other list has.", "pattern": NOT_BLANK, "example": "Fair 2032"},
     )
     create_clients = TrueOrFalse(
@@ -41,13 +33,7 @@ class UploadArguments(RequestSchema):
             "example": "Europe/Moscow",
         }
     )
-    default_region = Region(
-        metadata={
-            "description": "The country whose phone numbers may omit the country code, in national format; "
-            "empty for none. Left out: `DEFAULT_REGION`.",
-            "example": "RU",
-        }
-    )
+    default_region = DEFAULT_REGION
 
 
 class NumberListSchema(ResponseSchema):

@@ -7,11 +7,10 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import NOT_BLANK, PHONE_NUMBER_OR_DIGITS, JsonBoolean, PhoneNumber, PlainText, Texts
+from api.http.fields import NOT_BLANK, JsonBoolean, PhoneNumberOrDigits, PlainText, Texts
 from api.http.response_fields import boolean, int64, objects
 from api.http.schemas import RequestSchema, ResponseSchema, WarningSchema
-from api.http.text_lengths import MaxLength
-from shared.domain.sentences import ErrorCode
+from api.http.text_lengths import MaxLength, not_blank
 
 MAX_REASON = 1000
 """Characters of the reason for an erasure."""
@@ -48,25 +47,19 @@ REMAINS = (
 """What an erasure leaves, and why."""
 
 
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ma.ValidationError(ErrorCode.BLANK())
-
-
 class EraseBody(RequestSchema):
     """The confirmation and the reason of an erasure."""
 
-    confirm = PhoneNumber(
+    confirm = PhoneNumberOrDigits(
         required=True,
         metadata={
-            **PHONE_NUMBER_OR_DIGITS,
             "description": "The phone number once more: what is erased cannot be restored.",
             "example": 79161234567,
         },
     )
     reason = PlainText(
         required=True,
-        validate=[_not_blank, MaxLength(MAX_REASON)],
+        validate=[not_blank, MaxLength(MAX_REASON)],
         metadata={
             "description": "Why it is erased, for the audit log. It cannot be erased from there: write no name.",
             "pattern": NOT_BLANK,

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from api.clients.import_export_schemas import RowFault
-from api.http.fields import NO_NUL, PlainText, Region, Texts
+from api.http.fields import DEFAULT_REGION, NO_NUL, PlainText, Texts
 from api.http.response_fields import int64, objects, string, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
@@ -18,10 +18,12 @@ from shared.errors import Invalid
 class Evidence(Texts):
     """Texts by their names, at least one."""
 
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        text = {"type": "string", "pattern": NO_NUL, "maxLength": MAX_TEXT}
-        size = {"minProperties": 1, "maxProperties": MAX_TEXTS}
-        super().__init__(metadata={"additionalProperties": text, **size, **metadata}, **kwargs)
+    shape = {
+        "type": "object",
+        "additionalProperties": {"type": "string", "pattern": NO_NUL, "maxLength": MAX_TEXT},
+        "minProperties": 1,
+        "maxProperties": MAX_TEXTS,
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         texts = super()._deserialize(value, attr, data, **kwargs)
@@ -54,13 +56,7 @@ def evidence_of_response(description: str, **more: Any) -> ma.fields.Dict:
 class RecordsImportArguments(RequestSchema):
     """Options of an import of records."""
 
-    default_region = Region(
-        metadata={
-            "description": "The country whose phone numbers may omit the country code, in national format; "
-            "empty for none. Left out: `DEFAULT_REGION`.",
-            "example": "RU",
-        }
-    )
+    default_region = DEFAULT_REGION
     note = Note("The note of rows that have none of their own.")
 
 

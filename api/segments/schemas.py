@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from api.clients.schemas import ClientSchema
-from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Label, PlainText
+from api.http.fields import MAX_ID, NO_NUL, NOT_BLANK, Label, PlainText, ShapedField
 from api.http.response_fields import boolean, instant, int64, objects, string
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
@@ -22,13 +22,11 @@ MAX_EXCLUDED = 20
 TREE_EXAMPLE = {"field": "name", "operator": "=", "value": "Anna"}
 
 
-class Tree(ma.fields.Field[Any]):
+class Tree(ShapedField[Any]):
     """The syntax tree of a segment. It is read in api/segments/checks.py, which knows the fields of clients."""
 
+    shape = {"type": "object", "additionalProperties": True}
     default_error_messages = {"invalid": ErrorCode.SEGMENT_NOT_A_NODE()}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "object", "additionalProperties": True, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -36,14 +34,15 @@ class Tree(ma.fields.Field[Any]):
         return value
 
 
-class SegmentIds(ma.fields.Field[list[int]]):
+class SegmentIds(ShapedField[list[int]]):
     """Ids of saved segments. It has one error, not one for each id."""
 
+    shape = {
+        "type": "array",
+        "items": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID},
+        "maxItems": MAX_EXCLUDED,
+    }
     default_error_messages = {"invalid": ErrorCode.NOT_SEGMENT_IDS(limit=MAX_EXCLUDED)}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        ids = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
-        super().__init__(metadata={"type": "array", "items": ids, "maxItems": MAX_EXCLUDED, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[int]:
         if not isinstance(value, list) or len(value) > MAX_EXCLUDED:

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from api.http.fields import JsonBoolean, PlainText
+from api.http.fields import JsonBoolean, PlainText, ShapedField
 from api.http.response_fields import instant
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.mailings.rule_schemas import Currency, LocalWindowFields, SpendingLimit
@@ -57,15 +57,13 @@ REPLY_TEXTS: dict[str, Any] = {
 _TEXT = PlainText()
 
 
-class Caps(ma.fields.Field[list[Cap]]):
+class Caps(ShapedField[list[Cap]]):
     """The caps, each period once. It has one error for the field."""
 
+    shape = CAPS
     default_error_messages = {
         "invalid": ErrorCode.NOT_CAPS(limit=MAX_CAPS, messages=MAX_MESSAGES, hours=MAX_HOURS),
     }
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={**CAPS, **metadata}, **kwargs)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[dict[str, int]]:
         return [one._asdict() for one in value]
@@ -88,13 +86,11 @@ def _is_cap(value: Any) -> bool:
     )
 
 
-class Replies(ma.fields.Field[dict[str, dict[str, str | None]]]):
+class Replies(ShapedField[dict[str, dict[str, str | None]]]):
     """Texts by action and language. It has one error for the field."""
 
+    shape = REPLY_TEXTS
     default_error_messages = {"invalid": ErrorCode.NOT_REPLIES(languages=LANGUAGES, limit=MAX_TEXT)}
-
-    def __init__(self, *, metadata: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(metadata={**REPLY_TEXTS, **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, dict[str, str | None]]:
         actions = {action.value for action in KeywordAction}
@@ -132,13 +128,12 @@ class SendingRulesFields(LocalWindowFields):
     daily_spending_limit = SpendingLimit(
         metadata={
             "description": "What all messages of a day (UTC) may cost, in `spending_currency`; null for no limit.",
-            "nullable": True,
             "example": "5000",
         },
     )
     spending_currency = Currency(
         allow_none=True,
-        metadata={"description": "The currency of the limit (ISO 4217).", "nullable": True, "example": "RUB"},
+        metadata={"description": "The currency of the limit (ISO 4217).", "example": "RUB"},
     )
     caps = Caps(
         metadata={

@@ -29,11 +29,7 @@ class DeliveryStatisticsArguments(ma.Schema):
 class DeliverySpeedSchema(ResponseSchema):
     """How soon the messages of a gateway to numbers with an operator code were delivered."""
 
-    gateway = NameOfGateway(
-        attribute="gateway_id",
-        required=True,
-        metadata={"description": "The gateway's name.", "example": "default"},
-    )
+    gateway = NameOfGateway("The gateway's name.")
     operator_code = string("The clients' operator code; empty if they had been removed.", "916")
     sent = int64("Messages sent that awaited a receipt, and are measured: at least ten minutes old.", 1000)
     within_1 = int64("Delivered within 1 minute.", 900)
@@ -45,12 +41,7 @@ class DeliverySpeedSchema(ResponseSchema):
 class UndeliveredReasonSchema(ResponseSchema):
     """How many messages were not delivered for a reason."""
 
-    gateway = NameOfGateway(
-        attribute="gateway_id",
-        required=True,
-        allow_none=True,
-        metadata={"description": "The gateway's name.", "example": "default"},
-    )
+    gateway = NameOfGateway("The gateway's name.", allow_none=True)
     reason = choice(UndeliveredReason, "The reason, as `delivery_reason` of a message.", "unknown_subscriber")
     messages = int64("Messages.", 12)
 

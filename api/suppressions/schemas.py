@@ -7,10 +7,9 @@ import marshmallow as ma
 from api.gateways.fields import NameOfGateway
 from api.http.fields import (
     NO_NUL,
-    PHONE_NUMBER,
-    PHONE_NUMBER_OR_DIGITS,
     NameOrNone,
     PhoneNumber,
+    PhoneNumberOrDigits,
     TrueOrFalse,
     WrittenPhoneNumber,
 )
@@ -56,15 +55,10 @@ class SuppressionSchema(ResponseSchema):
     phone_number = PhoneNumber(
         required=True,
         allow_none=True,
-        metadata={**PHONE_NUMBER, "description": "The number; null once it was erased.", "example": 79161234567},
+        metadata={"description": "The number; null once it was erased.", "example": 79161234567},
     )
     scope = Scope(f"What it covers: {SCOPES}.", required=True)
-    gateway = NameOfGateway(
-        attribute="gateway_id",
-        required=True,
-        allow_none=True,
-        metadata={"description": "The gateway, for the scope `gateway`; otherwise null.", "example": None},
-    )
+    gateway = NameOfGateway("The gateway, for the scope `gateway`; otherwise null.", None, allow_none=True)
     covers = ma.fields.List(
         ma.fields.Enum(MailingKind, by_value=ma.fields.String),
         required=True,
@@ -95,9 +89,8 @@ class SuppressionSchema(ResponseSchema):
 class SuppressionBody(RequestSchema):
     """A suppression to be recorded."""
 
-    phone_number = PhoneNumber(
-        required=True,
-        metadata={**PHONE_NUMBER_OR_DIGITS, "description": "The number.", "example": 79161234567},
+    phone_number: PhoneNumber = PhoneNumberOrDigits(
+        required=True, metadata={"description": "The number.", "example": 79161234567}
     )
     scope = Scope(f"What it is to cover: {SCOPES}.", required=True)
     gateway = NameOrNone(
@@ -106,7 +99,6 @@ class SuppressionBody(RequestSchema):
         metadata={
             "description": "The name of the gateway, for the scope `gateway`.",
             "pattern": NO_NUL,
-            "nullable": True,
             "example": None,
         },
     )
@@ -120,7 +112,7 @@ class SuppressionBody(RequestSchema):
 class WrittenSuppressionBody(SuppressionBody):
     """A suppression in a form, where a person writes the number."""
 
-    phone_number = WrittenPhoneNumber(required=True, metadata=PHONE_NUMBER)
+    phone_number = WrittenPhoneNumber(required=True)
 
 
 class LiftBody(RequestSchema):
@@ -135,8 +127,7 @@ class SuppressionsArguments(PageArguments):
     """Filters of the list of suppressions."""
 
     phone_number = WrittenPhoneNumber(
-        doubtful=True,
-        metadata={**PHONE_NUMBER, "description": "Only those of this number.", "example": 79161234567},
+        doubtful=True, metadata={"description": "Only those of this number.", "example": 79161234567}
     )
     scope = Scope("Only those of this scope.")
     in_force = TrueOrFalse(

@@ -8,19 +8,13 @@ from marshmallow import validate
 from api.http.fields import MAX_ID, NOT_BLANK, Label, PlainText
 from api.http.response_fields import choice, instant, int64, integer, objects, string, strings
 from api.http.schemas import RequestSchema, ResponseSchema
-from api.http.text_lengths import MaxLength
+from api.http.text_lengths import MaxLength, not_blank
 from shared.domain.field_types import FieldType
 from shared.domain.mailing_rules import MAX_TEXT
 from shared.domain.reasons import WITHOUT_TEXT
-from shared.domain.sentences import ErrorCode
 from shared.domain.text_segments import Encoding
 
 MAX_NAME = 100
-
-
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ma.ValidationError(ErrorCode.BLANK())
 
 
 class TemplateFieldsSchema(ma.Schema):
@@ -28,12 +22,12 @@ class TemplateFieldsSchema(ma.Schema):
 
     name = Label(
         required=True,
-        validate=[_not_blank, MaxLength(MAX_NAME)],
+        validate=[not_blank, MaxLength(MAX_NAME)],
         metadata={"description": "Its name, which no other template has.", "pattern": NOT_BLANK, "example": "birthday"},
     )
     text = PlainText(
         required=True,
-        validate=[_not_blank, MaxLength(MAX_TEXT)],
+        validate=[not_blank, MaxLength(MAX_TEXT)],
         metadata={
             "description": "A text with fields of clients (docs/templates.md), or a plain one.",
             "pattern": NOT_BLANK,
@@ -77,7 +71,7 @@ class PreviewBody(RequestSchema):
 
     text = PlainText(
         required=True,
-        validate=[_not_blank, MaxLength(MAX_TEXT)],
+        validate=[not_blank, MaxLength(MAX_TEXT)],
         metadata={"description": "The text.", "pattern": NOT_BLANK, "example": "Hello, {{ name }}!"},
     )
     client_id = ma.fields.Integer(
