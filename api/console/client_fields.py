@@ -46,7 +46,7 @@ def new_client_field() -> str | Response | tuple[str, int]:
         set_notice(Notice("added"))
         return url_for("console.client_fields")
 
-    done = form.submit(add, operation="createClientField") if request.method == "POST" else None
+    done = form.submit(add, operation="createClientField")
     return done or _show(form)
 
 
@@ -92,7 +92,7 @@ def remove_client_field(client_field_id: int) -> str | Response | tuple[str, int
         set_notice(Notice("removed"))
         return url_for("console.client_fields")
 
-    done = form.submit(remove, operation="deleteClientField") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteClientField")
     if done:
         return done
     field = queries.client_field_by_id(client_field_id)

@@ -90,7 +90,7 @@ def new_client() -> str | Response | tuple[str, int]:
         set_notice(Notice("added"))
         return url_for("console.client", client_id=client.id)
 
-    done = form.submit(add, operation="createClient") if request.method == "POST" else None
+    done = form.submit(add, operation="createClient")
     return done or _show(form, declared)
 
 
@@ -162,7 +162,7 @@ def remove_client(client_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("removed"))
         return url_for("console.clients")
 
-    done = form.submit(remove, operation="deleteClient") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteClient")
     if done:
         return done
     found = queries.client_by_id(client_id)

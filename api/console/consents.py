@@ -65,7 +65,7 @@ def new_consent() -> str | Response | tuple[str, int]:
         set_notice(Notice("added" if recorded.is_new else "known"))
         return url_for("console.consent", consent_id=recorded.consent.id)
 
-    done = form.submit(add, operation="createConsent") if request.method == "POST" else None
+    done = form.submit(add, operation="createConsent")
     if done:
         return done
     shown_form = {"form": form, "shown": shown, "default_country": default_region_name()}
@@ -84,7 +84,7 @@ def withdraw_consent(consent_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("withdrawn"))
         return url_for("console.consent", consent_id=consent_id)
 
-    done = form.submit(withdraw, operation="withdrawConsent") if request.method == "POST" else None
+    done = form.submit(withdraw, operation="withdrawConsent")
     if done:
         return done
     found = queries.consent_by_id(consent_id)

@@ -95,7 +95,7 @@ def review_draft(draft_id: int) -> str | Response | tuple[str, int]:
             services.send_draft(locked, fields, estimated)
         return url_for("console.mailing", mailing_id=locked.mailing_id)
 
-    done = form.submit(send, operation="sendDraft") if request.method == "POST" else None
+    done = form.submit(send, operation="sendDraft")
     draft = draft_by_id(draft_id)
     if form.is_in_conflict:
         form.compare({}, draft.updated_at, draft.written_by_name)
@@ -112,7 +112,7 @@ def remove_draft(draft_id: int) -> str | Response | tuple[str, int]:
         services.remove_draft(services.lock_draft(draft_id))
         return url_for("console.mailings")
 
-    done = form.submit(remove, operation="deleteDraft") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteDraft")
     if done:
         return done
     draft = draft_by_id(draft_id)

@@ -71,11 +71,16 @@ def export_ledger(mailing_id: int) -> str:
 def mailing_ledger(mailing_id: int) -> Response:
     """Every message of a mailing, with its last attempt. The query is CsvFormArguments."""
     check_mailing(mailing_id)
+    form = requested_form()
+    return csv_response(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
+
+
+def requested_form() -> CsvForm:
+    """The form of CSV that the query asks for, as CsvFormArguments. Raises BadRequest."""
     try:
-        form = CsvForm.of(**CsvFormArguments().load(request.args.to_dict(), unknown=ma.EXCLUDE))
+        return CsvForm.of(**CsvFormArguments().load(request.args.to_dict(), unknown=ma.EXCLUDE))
     except ma.ValidationError:
         raise BadRequest(ErrorCode.NO_SUCH_CHOICE()) from None
-    return csv_response(stream_with_context(_lines(mailing_id, form)), f"mailing-{mailing_id}.csv")
 
 
 def export_choices(of: str, address: str, back: str, mailing_id: int | None = None) -> str:

@@ -107,9 +107,9 @@ class Form:
 
         The audit records it as the API's `operation`. Returns None and sets `errors` if a rule or another row forbids
         it, or if the form was sent before with other content. In that case `amend`, if given, may apply the new content
-        to the earlier result. Also returns None for a form that is only to be shown again.
+        to the earlier result. Also returns None for a form that was not sent, or is only to be shown again.
         """
-        if self.errors or reshow_reason():
+        if request.method != "POST" or self.errors or reshow_reason():
             return None
         set_operation(operation)
         try:

@@ -61,7 +61,7 @@ def new_gateway() -> str | Response | tuple[str, int]:
         set_notice(Notice("added"))
         return url_for("console.gateways")
 
-    done = form.submit(add, operation="createGateway") if request.method == "POST" else None
+    done = form.submit(add, operation="createGateway")
     return done or _show(form, provider)
 
 
@@ -126,7 +126,7 @@ def gateway_test(gateway_id: int) -> str | Response | tuple[str, int]:
         test = test_gateway(gateway_id, **form.load(GatewayTestBody()))
         return url_for("console.message", message_id=test.message_id)
 
-    done = form.submit(send, operation="testGateway") if request.method == "POST" else None
+    done = form.submit(send, operation="testGateway")
     if done:
         return done
     return render_template(
@@ -144,7 +144,7 @@ def _confirmed(
         set_notice(Notice(action))
         return url_for("console.gateways")
 
-    done = form.submit(perform, operation=operation) if request.method == "POST" else None
+    done = form.submit(perform, operation=operation)
     if done:
         return done
     shown = {"gateway": queries.gateway_by_id(gateway_id), "action": action, "form": form}

@@ -48,7 +48,7 @@ def new_holiday_calendar() -> str | Response | tuple[str, int]:
         set_notice(Notice("added"))
         return url_for("console.holiday_calendar", holiday_calendar_id=added)
 
-    done = form.submit(add, operation="createHolidayCalendar") if request.method == "POST" else None
+    done = form.submit(add, operation="createHolidayCalendar")
     return done or _show(form)
 
 
@@ -90,7 +90,7 @@ def remove_holiday_calendar(holiday_calendar_id: int) -> str | Response | tuple[
         set_notice(Notice("removed"))
         return url_for("console.holiday_calendars")
 
-    done = form.submit(remove, operation="deleteHolidayCalendar") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteHolidayCalendar")
     if done:
         return done
     found = queries.calendar_by_id(holiday_calendar_id)

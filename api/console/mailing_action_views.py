@@ -53,7 +53,7 @@ def mailing_action(mailing_id: int, name: str) -> str | Response | tuple[str, in
             return url_for("console.mailings")
         return url_for("console.mailing", mailing_id=mailing_id)
 
-    done = form.submit(perform, operation=OPERATIONS[action]) if request.method == "POST" else None
+    done = form.submit(perform, operation=OPERATIONS[action])
     return done or ask_to_confirm(mailing_id, action, form)
 
 
@@ -68,7 +68,7 @@ def mailing_test(mailing_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("test"))
         return url_for("console.mailing", mailing_id=test_id)
 
-    done = form.submit(send, operation="testMailing") if request.method == "POST" else None
+    done = form.submit(send, operation="testMailing")
     if done:
         return done
     shown = {"mailing": mailing_by_id(mailing_id), "form": form, "problems": current_problems(fleet())}

@@ -93,7 +93,7 @@ def remove_number_list(number_list_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("removed"))
         return url_for("console.number_lists")
 
-    done = form.submit(remove, operation="deleteNumberList") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteNumberList")
     if done:
         return done
     found = queries.number_list_by_id(number_list_id)

@@ -33,7 +33,7 @@ def erase_number(phone_number: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("erased", erased.messages))
         return url_for("console.clients")
 
-    done = form.submit(erase_it, operation="eraseNumber") if request.method == "POST" else None
+    done = form.submit(erase_it, operation="eraseNumber")
     if done:
         return done
     return render_template("console/number_erase.html", number=phone_number, form=form), form.status

@@ -8,19 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import marshmallow as ma
-from flask import Response, render_template, request, url_for
-from werkzeug.exceptions import BadRequest
+from flask import Response, render_template, url_for
 
 from api.console.blueprint import blp
+from api.console.exports import requested_form
 from api.console.preferences import language
-from api.http.csv_files import CsvForm, CsvFormArguments, cell, csv_response
+from api.http.csv_files import cell, csv_response
 from api.mailings.plans import planned_and_actual, stored_plan
 from api.mailings.queries import MailingSummary, mailing_by_id
 from api.mailings.shares import GatewayShare
 from api.permissions import requires
 from shared.domain.roles import Role
-from shared.domain.sentences import ErrorCode
 
 QUICK = 20_000
 """Messages of a mailing whose attempts are counted on its page, in a fraction of a second."""
@@ -80,10 +78,7 @@ def mailing_plan(mailing_id: int) -> str:
 @requires(Role.VIEWER)
 def mailing_plan_csv(mailing_id: int) -> Response:
     """The same as CSV, a line for each gateway. The query is CsvFormArguments."""
-    try:
-        form = CsvForm.of(**CsvFormArguments().load(request.args.to_dict(), unknown=ma.EXCLUDE))
-    except ma.ValidationError:
-        raise BadRequest(ErrorCode.NO_SUCH_CHOICE()) from None
+    form = requested_form()
     rows = [_cells(row) for row in _compared(planned_and_actual(mailing_id)).rows if row.gateway is not None]
     return csv_response([form.beginning + form.lines([COLUMNS, *rows])], f"mailing-{mailing_id}-plan.csv")
 

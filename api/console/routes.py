@@ -41,7 +41,7 @@ def new_route() -> str | Response | tuple[str, int]:
         set_notice(Notice("added"))
         return url_for("console.routes")
 
-    done = form.submit(add, operation="createRoute") if request.method == "POST" else None
+    done = form.submit(add, operation="createRoute")
     return done or _show(form)
 
 
@@ -83,7 +83,7 @@ def remove_route(route_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("removed"))
         return url_for("console.routes")
 
-    done = form.submit(remove, operation="deleteRoute") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteRoute")
     if done:
         return done
     return render_template("console/route_remove.html", route=queries.route_by_id(route_id), form=form), form.status

@@ -105,7 +105,7 @@ def remove_template(template_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("removed"))
         return url_for("console.saved_templates")
 
-    done = form.submit(remove, operation="deleteTemplate") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteTemplate")
     if done:
         return done
     found = queries.template_by_id(template_id)

@@ -114,7 +114,7 @@ def remove_segment(segment_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("removed"))
         return url_for("console.segments")
 
-    done = form.submit(remove, operation="deleteSegment") if request.method == "POST" else None
+    done = form.submit(remove, operation="deleteSegment")
     if done:
         return done
     found = queries.segment_by_id(segment_id)

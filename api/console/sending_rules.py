@@ -63,7 +63,7 @@ def keyword_replies() -> str | Response | tuple[str, int]:
         _change({"replies": _replies(form.values), "reply_language": form.values.get("reply_language", "")})
         return url_for("console.keyword_replies")
 
-    done = form.submit(change, operation="updateSendingRules") if request.method == "POST" else None
+    done = form.submit(change, operation="updateSendingRules")
     if done:
         return done
     rules = queries.sending_rules()

@@ -79,7 +79,7 @@ def new_suppression() -> str | Response | tuple[str, int]:
         set_notice(Notice("added" if recorded.is_new else "known", recorded.cancelled))
         return url_for("console.suppression", suppression_id=recorded.suppression.id)
 
-    done = form.submit(add, operation="createSuppression") if request.method == "POST" else None
+    done = form.submit(add, operation="createSuppression")
     if done:
         return done
     shown = {"form": form, "choices": suppression_choices(), "default_country": default_region_name()}
@@ -97,7 +97,7 @@ def lift_suppression(suppression_id: int) -> str | Response | tuple[str, int]:
         set_notice(Notice("lifted"))
         return url_for("console.suppression", suppression_id=suppression_id)
 
-    done = form.submit(lift, operation="liftSuppression") if request.method == "POST" else None
+    done = form.submit(lift, operation="liftSuppression")
     if done:
         return done
     found = queries.suppression_by_id(suppression_id)
