@@ -32,9 +32,9 @@ from api.console.flash_messages import Notice, set_notice, take_notice
 from api.console.forms import Form, check_unchanged, untouched
 from api.console.paging import Page, paged
 from api.console.phone_regions import default_region_name
-from api.console.record_labels import REASONS, SCOPES
 from api.http.fields import MAX_ID, whole_number
 from api.http.schemas import load_present
+from api.ledger_labels import REASONS, SCOPES
 from api.messages.queries import last_attempts_of
 from api.messages.search import find_messages
 from api.messages.texts import texts_of

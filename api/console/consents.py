@@ -16,8 +16,9 @@ from api.console.forms import Form
 from api.console.paging import Page, paged
 from api.console.phone_regions import default_region_name
 from api.console.record_forms import load_evidence, read_search
-from api.console.record_labels import SOURCES, evidence_rows, who
+from api.console.record_labels import evidence_rows, who
 from api.http.fields import MAX_ID
+from api.ledger_labels import SOURCES
 from api.permissions import requires
 from api.record_files.schemas import with_note
 from shared.domain.roles import Role

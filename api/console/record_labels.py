@@ -12,38 +12,11 @@ from markupsafe import Markup
 
 from api.console.template_filters import isolated, moment
 from api.gateways.queries import gateway_names
-from shared.domain.suppressions import COVER_SENTENCES, RecordSource, SuppressionReason, SuppressionScope
-
-SCOPES = {
-    SuppressionScope.EVERYTHING: lazy_gettext("marketing and service messages"),
-    SuppressionScope.MARKETING: lazy_gettext("marketing"),
-    SuppressionScope.GATEWAY: lazy_gettext("messages of one gateway"),
-}
-"""The labels of scopes."""
+from api.ledger_labels import REASONS, SCOPES
+from shared.domain.suppressions import COVER_SENTENCES
 
 COVERS = {scope: lazy_gettext(sentence) for scope, sentence in COVER_SENTENCES.items()}
 """What each scope forbids, in a sentence."""
-
-REASONS = {
-    SuppressionReason.OPTED_OUT: lazy_gettext("the person opted out"),
-    SuppressionReason.COMPLAINT: lazy_gettext("complaint"),
-    SuppressionReason.OPERATOR_REFUSAL: lazy_gettext("refusal declared to the operator"),
-    SuppressionReason.NOT_IN_SERVICE: lazy_gettext("number not in service"),
-    SuppressionReason.LAW: lazy_gettext("required by law"),
-    SuppressionReason.OTHER: lazy_gettext("another reason"),
-}
-"""The labels of reasons for a suppression."""
-
-SOURCES = {
-    RecordSource.API: lazy_gettext("by the API"),
-    RecordSource.IMPORT: lazy_gettext("by an import"),
-    RecordSource.CONSOLE: lazy_gettext("in the console"),
-    RecordSource.KEYWORD: lazy_gettext("by a keyword in a message from the number"),
-    RecordSource.LINK: lazy_gettext("by an opt-out link"),
-    RecordSource.PROVIDER: lazy_gettext("by the provider's answer"),
-    RecordSource.RECEIPT: lazy_gettext("by the provider's receipt"),
-}
-"""By what way something was recorded, as the rest of a sentence that begins with “recorded”."""
 
 EVIDENCE = {
     "note": lazy_gettext("Note"),

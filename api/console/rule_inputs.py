@@ -7,8 +7,9 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from api.console.rule_words import KIND_MEANINGS, KINDS, OVER_CAP, WINDOWS, weekday_names
+from api.console.rule_words import KIND_MEANINGS, OVER_CAP, WINDOWS, weekday_names
 from api.holiday_calendars.queries import calendar_names
+from api.ledger_labels import KINDS
 from api.mailings.written_rules import (
     LocalWindowChoice,
     days_of,

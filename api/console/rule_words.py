@@ -7,15 +7,11 @@ from typing import Any
 
 from flask_babel import get_locale, gettext, lazy_gettext
 
+from api.ledger_labels import KINDS
 from api.mailings.written_rules import LocalWindowChoice, written_time
 from shared.domain.local_windows import EVERY_DAY, WEEKDAYS
 from shared.domain.statuses import MailingKind, OverCap
 
-KINDS = {
-    MailingKind.MARKETING: lazy_gettext("marketing"),
-    MailingKind.SERVICE: lazy_gettext("service messages"),
-    MailingKind.REPLY: lazy_gettext("reply"),
-}
 KIND_MEANINGS = {
     MailingKind.MARKETING: lazy_gettext("Advertising and offers: suppressions, caps and required consents concern it."),
     MailingKind.SERVICE: lazy_gettext(

@@ -15,9 +15,10 @@ from api.console.forms import Form
 from api.console.paging import Page, paged
 from api.console.phone_regions import default_region_name
 from api.console.record_forms import load_evidence, read_search
-from api.console.record_labels import COVERS, REASONS, SCOPES, SOURCES, evidence_rows, suppression_choices, who
+from api.console.record_labels import COVERS, evidence_rows, suppression_choices, who
 from api.gateways.queries import gateway_id_of, gateway_names
 from api.http.fields import MAX_ID
+from api.ledger_labels import REASONS, SCOPES, SOURCES
 from api.permissions import requires
 from api.record_files.schemas import with_note
 from api.suppressions import queries, services

@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
-from api.ledger_labels import LEDGER_LABELS
+from api.ledger_labels import KINDS, LEDGER_LABELS, REASONS, SCOPES, SOURCES
 from api.messages.delivery_schemas import UNDELIVERED_MEANINGS
 from api.numbers.evidence_parts import Row
 from shared.domain.delivery import UndeliveredReason
@@ -17,27 +17,9 @@ from shared.domain.reasons import sentence
 Event = tuple[str, str]
 """A time, as the JSON document has it, and a sentence without its full stop."""
 
-LABELS: Mapping[str, Any] = {
+LABELS: Mapping[Any, Any] = {
     **LEDGER_LABELS,
-    "marketing": lazy_gettext("marketing"),
-    "service": lazy_gettext("service messages"),
-    "reply": lazy_gettext("reply"),
-    "scope everything": lazy_gettext("marketing and service messages"),
-    "scope marketing": lazy_gettext("marketing"),
-    "scope gateway": lazy_gettext("messages of one gateway"),
-    "reason opted_out": lazy_gettext("the person opted out"),
-    "reason complaint": lazy_gettext("complaint"),
-    "reason operator_refusal": lazy_gettext("refusal declared to the operator"),
-    "reason not_in_service": lazy_gettext("number not in service"),
-    "reason law": lazy_gettext("required by law"),
-    "reason other": lazy_gettext("another reason"),
-    "source api": lazy_gettext("by the API"),
-    "source import": lazy_gettext("by an import"),
-    "source console": lazy_gettext("in the console"),
-    "source keyword": lazy_gettext("by a keyword in a message from the number"),
-    "source link": lazy_gettext("by an opt-out link"),
-    "source provider": lazy_gettext("by the provider's answer"),
-    "source receipt": lazy_gettext("by the provider's receipt"),
+    **KINDS,
     "createClient": lazy_gettext("added"),
     "updateClient": lazy_gettext("changed"),
     "deleteClient": lazy_gettext("removed"),
@@ -56,9 +38,8 @@ def events(part: str, row: Row) -> Iterator[Event]:
             yield at, said
 
 
-def _label(value: object, of: str = "") -> str:
-    name = f"{of} {value}".strip()
-    return str(LABELS.get(name, value))
+def _label(value: object, labels: Mapping[Any, Any] = LABELS) -> str:
+    return str(labels.get(value, value))
 
 
 def _who(row: Row, name: str = "recorded_by") -> str:
@@ -100,7 +81,7 @@ def _of_consent(row: Row) -> Iterator[tuple[str | None, str]]:
         _(
             "consent %(consent)s to %(purpose)s was recorded %(source)s; by: %(who)s",
             **consent,
-            source=_label(row["source"], "source"),
+            source=_label(row["source"], SOURCES),
             who=_who(row),
         ),
     )
@@ -119,7 +100,7 @@ def _of_consent(row: Row) -> Iterator[tuple[str | None, str]]:
 
 
 def _of_suppression(row: Row) -> Iterator[tuple[str | None, str]]:
-    scope = _label(row["scope"], "scope") + (f" ({row['gateway']})" if row["gateway"] else "")
+    scope = _label(row["scope"], SCOPES) + (f" ({row['gateway']})" if row["gateway"] else "")
     yield (
         row["recorded_at"],
         _(
@@ -127,9 +108,9 @@ def _of_suppression(row: Row) -> Iterator[tuple[str | None, str]]:
             "reason: %(reason)s",
             suppression=row["id"],
             scope=scope,
-            source=_label(row["source"], "source"),
+            source=_label(row["source"], SOURCES),
             who=_who(row),
-            reason=_label(row["reason"], "reason"),
+            reason=_label(row["reason"], REASONS),
         )
         + _proof(row["evidence"]),
     )
