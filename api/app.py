@@ -111,12 +111,8 @@ def create_app(settings: ApiSettings | None = None) -> Flask:
     register_callbacks(app, settings)
     register_error_handlers(app)
     register_console(app)
-    app.cli.add_command(ledger)
-    app.cli.add_command(verify_ledger)
-    app.cli.add_command(key)
-    app.cli.add_command(make_credentials_key)
-    app.cli.add_command(rotate_credentials)
-    app.cli.add_command(check_contract)
+    for command in (ledger, verify_ledger, key, make_credentials_key, rotate_credentials, check_contract):
+        app.cli.add_command(command)
     with exit_if_wrong():
         register_opt_out(app, settings)
     if proxies := settings.trusted_proxies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from api.audit.queries import entries_about
@@ -106,9 +106,5 @@ def has_clients() -> bool:
 
 def count_waiting(client: Client) -> int:
     """How many messages to a client are pending; removing the client would end them."""
-    return db.session.scalars(select(func.count()).select_from(Message).where(is_waiting_for(client))).one()
-
-
-def is_waiting_for(client: Client) -> ColumnElement[bool]:
-    """The condition that a message to the client is pending."""
-    return and_(Message.client_id == client.id, Message.status == MessageStatus.PENDING)
+    waiting = Message.client_id == client.id, Message.status == MessageStatus.PENDING
+    return db.session.scalars(select(func.count()).select_from(Message).where(*waiting)).one()

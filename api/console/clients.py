@@ -100,7 +100,9 @@ def client(client_id: int) -> str:
     """One client, with its messages and the reasons of those that were not sent."""
     found = queries.client_by_id(client_id)
     declared = usable_fields()
-    messages = paged(lambda before, limit: find_messages(before, limit, {"client_id": client_id}), _id_of, MAX_ID)
+    messages = paged(
+        lambda before, limit: find_messages(before, limit, {"client_id": client_id}), lambda row: int(row.id), MAX_ID
+    )
     return render_template(
         "console/client.html",
         client=found,
@@ -224,7 +226,3 @@ def _show(form: Form, declared: Sequence[FieldRow], found: ClientRow | None = No
         shown=shown_moment,
     )
     return page, form.status
-
-
-def _id_of(message: Any) -> int:
-    return int(message.id)

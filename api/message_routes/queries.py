@@ -20,9 +20,6 @@ DEFAULT_ROUTE_ID = 1
 
 _PRESENT = select(Route).where(Route.removed_at.is_(None))
 
-RouteRow = Route
-"""A route, as the queries and services return it."""
-
 
 class NamedGateway(NamedTuple):
     """A gateway of a route, by its name."""

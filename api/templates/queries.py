@@ -13,9 +13,6 @@ from shared.domain.sentences import ErrorCode
 from shared.errors import Conflict, NotFound
 from shared.schema import Template, TemplateText
 
-TemplateRow = Template
-"""A template, as the services return it."""
-
 _PRESENT = select(Template, TemplateText).join(
     TemplateText, and_(TemplateText.template_id == Template.id, TemplateText.revision == Template.revision)
 )
