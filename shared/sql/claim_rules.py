@@ -17,8 +17,9 @@ from shared.sql.local_windows import ARGUMENTS, effective_timezone
 from shared.sql.suppressions import covers
 
 # The messages whose numbers must not get them from this gateway. What is in force for the numbers is read first, once;
-# mostly it is nothing. The numbers go through a subquery, so that the planner never takes them for so many that it reads
-# all suppressions. IS TRUE keeps it from looking into the condition, expecting few of them, and comparing all pairs.
+# mostly it is nothing. The numbers go through a subquery, so that the planner never takes them for so many that it
+# reads all suppressions. IS TRUE keeps it from looking into the condition, expecting few of them, and comparing all
+# pairs.
 FIND_SUPPRESSED = f"""
 WITH in_force AS MATERIALIZED (
     SELECT phone_number, scope, gateway_id, lifted_at
