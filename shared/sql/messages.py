@@ -189,7 +189,7 @@ WHERE id = ANY(ARRAY(
 ))
 """
 
-# End messages of a mailing that is cancelled or whose window has closed, taken out of the queue by TAKE_EXPIRED.
+# End messages of a mailing that is cancelled or whose window has closed, taken out of the queue by TAKE_ENDED.
 END_MESSAGES = f"""
 UPDATE message
 SET status = {end_unless_in_doubt("%(end)s")},

@@ -205,7 +205,7 @@ TAKE_POISON_MESSAGE = _TAKE_ONE.format(
 LOCK_POISON_MESSAGES = "SELECT pg_try_advisory_xact_lock({}, {}) AS locked".format(*locks.POISON_MESSAGES)
 
 # Take batches of mailings that are cancelled or whose window has closed.
-TAKE_EXPIRED = """
+TAKE_ENDED = """
 WITH ended AS (
     SELECT id, status = 'cancelled' AS cancelled
     FROM mailing

@@ -131,7 +131,7 @@ def pause_ignored() -> None:
 def cancel_ignored() -> None:
     """So does a cancelled one."""
     _edit_take("status = 'running'", "status IN ('running', 'cancelled')")
-    edit(queue_sql, "TAKE_EXPIRED", "status = 'cancelled' OR end_datetime", "end_datetime")
+    edit(queue_sql, "TAKE_ENDED", "status = 'cancelled' OR end_datetime", "end_datetime")
 
 
 def changes_ignored_in_flight() -> None:

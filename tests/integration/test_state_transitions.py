@@ -29,7 +29,7 @@ from shared.sql import (
     suppressions,
 )
 from tests.factories import FIRST_PHONE, add_running_mailing, execute, rows
-from worker.maintenance.expirer import CANCELLED, EXPIRED
+from worker.maintenance.message_ender import CANCELLED, EXPIRED
 
 NO_CLIENT = "DELETE FROM client"
 CLOSED = "UPDATE mailing SET start_datetime = now() - interval '2 h', end_datetime = now() - interval '1 h'"

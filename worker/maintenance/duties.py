@@ -16,12 +16,12 @@ from shared.sql import receipts
 from worker.database import NOT_MIGRATED, Database
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
 from worker.maintenance.delivery_measurer import DeliveryMeasurer
-from worker.maintenance.expirer import Expirer
 from worker.maintenance.failover import Failover
-from worker.maintenance.finalizer import Finalizer
 from worker.maintenance.inbound_assembler import InboundAssembler
 from worker.maintenance.launcher import Launcher
+from worker.maintenance.mailing_settler import MailingSettler
 from worker.maintenance.message_count_compactor import MessageCountCompactor
+from worker.maintenance.message_ender import MessageEnder
 from worker.maintenance.partition_maker import PartitionMaker
 from worker.maintenance.receipt_applier import ReceiptApplier
 from worker.maintenance.receipt_deadline import ReceiptDeadline
@@ -78,7 +78,7 @@ class Maintenance:
         self._database = database
         self._partition_maker = PartitionMaker(database)
         self._launcher = Launcher(database, launch_chunk, on_unlisted)
-        self._expirer = Expirer(database)
+        self._message_ender = MessageEnder(database)
         self._failover = Failover(database)
         self._receipt_applier = ReceiptApplier(database)
         self._receipt_deadline = ReceiptDeadline(database)
@@ -86,7 +86,7 @@ class Maintenance:
         self._inbound_assembler = InboundAssembler(database)
         self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
         self._rule_change_rescheduler = RuleChangeRescheduler(database)
-        self._finalizer = Finalizer(database)
+        self._mailing_settler = MailingSettler(database)
         self._message_count_compactor = MessageCountCompactor(database)
         self._retention = Retention(database, retention_days)
         self._usage_retention = UsageRetention(database)
@@ -129,7 +129,7 @@ class Maintenance:
         self._partition_maker.run()
         self._launcher.start_mailings()
         launching = self._launcher.launch()
-        expiring = self._expirer.run()
+        ending = self._message_ender.run()
         reassigned = self._failover.run()
         applying = self._receipt_applier.run()
         waiting = self._receipt_deadline.run()
@@ -139,10 +139,10 @@ class Maintenance:
         if self._budget.is_due:
             before = self._database.seconds
             self._clock_step_rescheduler.run()
-            self._finalizer.run()
+            self._mailing_settler.run()
             self._compact_and_purge()
             self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
-        return any((launching, expiring, reassigned, applying, waiting, measuring, assembling, rescheduling))
+        return any((launching, ending, reassigned, applying, waiting, measuring, assembling, rescheduling))
 
     def _compact_and_purge(self) -> None:
         """The duties that can wait while the database is not migrated yet."""

@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.sql.claims import CLAIM
-from shared.sql.queue import TAKE_DUE, TAKE_EXPIRED
+from shared.sql.queue import TAKE_DUE, TAKE_ENDED
 from tests.conftest import MakeDatabase
 from tests.database import connected
 from tests.factories import add_running_mailing, cancel, change_mailing, execute
@@ -19,7 +19,7 @@ from tests.integration.worker.attempt_results import TAKE_ONE_HUNDRED
 from tests.query_plans import NO_AUTOVACUUM, claim_parameters, pages_of_a_claim, pages_touched, plan
 
 MESSAGES = 25_000
-TAKE_EXPIRED_SOME = {"limit": 2}
+TAKE_ENDED_SOME = {"limit": 2}
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_claims_and_closing_cost_the_same_however_many_are_pending(connection: C
     execute(connection, "ANALYZE message, queue_batch")
     few = pages_of_a_claim(connection)
     cancel(connection, few_id)
-    few_closed = pages_touched(connection, TAKE_EXPIRED, TAKE_EXPIRED_SOME)
+    few_closed = pages_touched(connection, TAKE_ENDED, TAKE_ENDED_SOME)
     change_mailing(connection, few_id, "status = 'paused', ended_at = NULL")
 
     many_id = add_running_mailing(connection, 97_500)
@@ -83,4 +83,4 @@ def test_claims_and_closing_cost_the_same_however_many_are_pending(connection: C
 
     assert pages_of_a_claim(connection) <= 1.3 * few
     cancel(connection, many_id)
-    assert pages_touched(connection, TAKE_EXPIRED, TAKE_EXPIRED_SOME) <= 1.3 * few_closed + 5
+    assert pages_touched(connection, TAKE_ENDED, TAKE_ENDED_SOME) <= 1.3 * few_closed + 5

@@ -156,7 +156,7 @@ def test_another_mailing_is_left_alone(connection: Connection, maintenance: Main
 def test_large_mailings_are_closed_over_several_rounds(
     connection: Connection, maintenance: Maintenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.maintenance.expirer.EXPIRE_LIMIT", 2)
+    monkeypatch.setattr("worker.maintenance.message_ender.END_LIMIT", 2)
     mailings = [add_running_mailing(connection, 500) for _ in range(2)]  # in three batches each, of 200 at most
     for mailing_id in mailings:
         close_window(connection, mailing_id)

@@ -79,7 +79,7 @@ EVERYTHING = {
     queue_sql.TAKE_LAST_DUE,
     queue_sql.TAKE_ANY_UNTRIED,
     queue_sql.TAKE_POISON_MESSAGE,
-    queue_sql.TAKE_EXPIRED,
+    queue_sql.TAKE_ENDED,
     queue_sql.TAKE_DUE_TOO_LATE,
     queue_sql.DELETE_SETTLED,
     claims.CLAIM,

@@ -25,7 +25,7 @@ from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
 from tests.waiting import PATIENCE, eventually, in_background
 from worker.maintenance.duties import Maintenance
-from worker.maintenance.finalizer import Finalizer
+from worker.maintenance.mailing_settler import MailingSettler
 from worker.queue import Queue
 
 ENDS = ["sent", "failed", "expired", "cancelled", "unknown"]
@@ -229,7 +229,7 @@ def test_what_is_locked_as_ended_and_is_open_by_then_keeps_its_place_in_the_queu
     # As if a retry had been committed between the snapshot of this statement and its locks.
     monkeypatch.setattr("shared.sql.mailings.LOCK_ENDED_MAILINGS", "SELECT id FROM mailing FOR NO KEY UPDATE")
 
-    Finalizer(open_database()).run()
+    MailingSettler(open_database()).run()
 
     assert len(queue.claim(10)) == 1
 

@@ -28,7 +28,7 @@ class SettledMailing(NamedTuple):
     audience: int
 
 
-class Finalizer:
+class MailingSettler:
     """Settles mailings. For one thread."""
 
     def __init__(self, database: Database) -> None:

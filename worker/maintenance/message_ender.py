@@ -16,7 +16,7 @@ from worker.rows import fetch_all
 
 log = logging.getLogger(__name__)
 
-EXPIRE_LIMIT = 20
+END_LIMIT = 20
 """Batches whose messages are ended in one transaction: some tens of milliseconds of work. With more, a server without
 statistics of `message` would read a whole partition of some 100,000 messages instead of its index."""
 
@@ -25,27 +25,27 @@ EXPIRED = {"end": MessageStatus.EXPIRED, "reason": ReasonCode.WINDOW_CLOSED}
 
 
 class Batch(NamedTuple):
-    """A row of TAKE_EXPIRED."""
+    """A row of TAKE_ENDED."""
 
     cancelled: bool
     message_ids: list[int]
 
 
-class Expirer:
-    """Expires and cancels messages. For one thread."""
+class MessageEnder:
+    """Ends messages as expired or cancelled. For one thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def run(self) -> bool:
-        """Ends the messages of at most EXPIRE_LIMIT batches. Returns whether there may be more."""
+        """Ends the messages of at most END_LIMIT batches. Returns whether there may be more."""
         taken, ended = self._database.transaction(self._end)
         if ended:
-            log.info("messages.expired", extra={"messages": ended})
-        return taken == EXPIRE_LIMIT
+            log.info("messages.ended", extra={"messages": ended})
+        return taken == END_LIMIT
 
     def _end(self, cursor: Cursor) -> tuple[int, int]:
-        cursor.execute(queue.TAKE_EXPIRED, {"limit": EXPIRE_LIMIT})
+        cursor.execute(queue.TAKE_ENDED, {"limit": END_LIMIT})
         batches = fetch_all(cursor, Batch)
         ended = 0
         for end in (CANCELLED, EXPIRED):
