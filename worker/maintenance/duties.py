@@ -14,8 +14,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.sql import receipts
 from worker.database import NOT_MIGRATED, Database
+from worker.maintenance.cap_usage_retention import CapUsageRetention
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
-from worker.maintenance.delivery_measurer import DeliveryMeasurer
+from worker.maintenance.delivery_speed_measurer import DeliverySpeedMeasurer
 from worker.maintenance.failover import Failover
 from worker.maintenance.inbound_assembler import InboundAssembler
 from worker.maintenance.launcher import Launcher
@@ -28,7 +29,6 @@ from worker.maintenance.receipt_deadline import ReceiptDeadline
 from worker.maintenance.retention import Retention
 from worker.maintenance.rule_change_rescheduler import RuleChangeRescheduler
 from worker.maintenance.time_share_limiter import TimeShareLimiter
-from worker.maintenance.usage_retention import UsageRetention
 from worker.rows import fetch_all
 from worker.telemetry.keyword_totals import KeywordTotals
 from worker.telemetry.receipt_totals import ReceiptTotals
@@ -82,14 +82,14 @@ class Maintenance:
         self._failover = Failover(database)
         self._receipt_applier = ReceiptApplier(database)
         self._receipt_deadline = ReceiptDeadline(database)
-        self._delivery_measurer = DeliveryMeasurer(database)
+        self._delivery_speed_measurer = DeliverySpeedMeasurer(database)
         self._inbound_assembler = InboundAssembler(database)
         self._clock_step_rescheduler = ClockStepRescheduler(database, longest_retry)
         self._rule_change_rescheduler = RuleChangeRescheduler(database)
         self._mailing_settler = MailingSettler(database)
         self._message_count_compactor = MessageCountCompactor(database)
         self._retention = Retention(database, retention_days)
-        self._usage_retention = UsageRetention(database)
+        self._cap_usage_retention = CapUsageRetention(database)
         self._budget = TimeShareLimiter(SETTLE_SHARE, max_pause)
 
     @property
@@ -133,7 +133,7 @@ class Maintenance:
         reassigned = self._failover.run()
         applying = self._receipt_applier.run()
         waiting = self._receipt_deadline.run()
-        measuring = self._delivery_measurer.run()
+        measuring = self._delivery_speed_measurer.run()
         assembling = self._inbound_assembler.run()
         rescheduling = self._rule_change_rescheduler.run()
         if self._budget.is_due:
@@ -149,6 +149,6 @@ class Maintenance:
         try:
             self._message_count_compactor.run()
             self._retention.run()
-            self._usage_retention.run()
+            self._cap_usage_retention.run()
         except NOT_MIGRATED:
             log.warning("maintenance.not_migrated")

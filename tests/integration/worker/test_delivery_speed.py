@@ -13,7 +13,7 @@ from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.receipts import DELIVERED, UNDELIVERED, receive, report_deliveries
 from worker.claimed_message import MessageGateway
-from worker.maintenance.delivery_measurer import DeliveryMeasurer
+from worker.maintenance.delivery_speed_measurer import DeliverySpeedMeasurer
 from worker.maintenance.receipt_applier import ReceiptApplier
 from worker.maintenance.retention import Retention
 
@@ -36,8 +36,8 @@ def sent(open_queue: OpenQueue, connection: Connection) -> list[int]:
 
 
 @pytest.fixture
-def measurer(open_database: OpenDatabase) -> DeliveryMeasurer:
-    return DeliveryMeasurer(open_database())
+def measurer(open_database: OpenDatabase) -> DeliverySpeedMeasurer:
+    return DeliverySpeedMeasurer(open_database())
 
 
 def deliver(connection: Connection, database: OpenDatabase, message_id: int, after: float, received: float) -> None:
@@ -49,7 +49,7 @@ def deliver(connection: Connection, database: OpenDatabase, message_id: int, aft
 
 
 def test_deliveries_are_measured_once_by_when_they_happened(
-    sent: list[int], measurer: DeliveryMeasurer, open_database: OpenDatabase, connection: Connection
+    sent: list[int], measurer: DeliverySpeedMeasurer, open_database: OpenDatabase, connection: Connection
 ) -> None:
     hour = 3600
     for message_id, after, received in (
@@ -72,7 +72,7 @@ def test_deliveries_are_measured_once_by_when_they_happened(
 
 
 def test_a_client_who_was_removed_has_no_operator_code(
-    sent: list[int], measurer: DeliveryMeasurer, open_database: OpenDatabase, connection: Connection
+    sent: list[int], measurer: DeliverySpeedMeasurer, open_database: OpenDatabase, connection: Connection
 ) -> None:
     execute(connection, "DELETE FROM client WHERE id = (SELECT client_id FROM message WHERE id = %s)", sent[0])
     receive(connection, replace(UNDELIVERED, message_id=sent[0]))
@@ -85,7 +85,7 @@ def test_a_client_who_was_removed_has_no_operator_code(
 
 
 def test_two_measurements_of_one_minute_are_added(
-    sent: list[int], measurer: DeliveryMeasurer, open_database: OpenDatabase, connection: Connection
+    sent: list[int], measurer: DeliverySpeedMeasurer, open_database: OpenDatabase, connection: Connection
 ) -> None:
     execute(connection, "UPDATE receipt_wait SET message_ids = %s", sent[:3])
     measurer.run()
@@ -99,7 +99,7 @@ def test_two_measurements_of_one_minute_are_added(
 
 @pytest.mark.usefixtures("sent")
 def test_it_is_waited_for_the_time_and_for_receipts_in_the_queue(
-    sent: list[int], measurer: DeliveryMeasurer, connection: Connection
+    sent: list[int], measurer: DeliverySpeedMeasurer, connection: Connection
 ) -> None:
     receive(connection, replace(DELIVERED, message_id=sent[0]))
     execute(connection, "UPDATE receipt_queue SET due_at = now() - interval '2 minutes'")

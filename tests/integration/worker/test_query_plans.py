@@ -275,7 +275,7 @@ def apply_receipts(connection: Connection, keeping: Maintenance, sending: int) -
     execute(connection, "UPDATE receipt_wait SET since = now() - interval '100 hours', poll_at = now()")
     poller = ReceiptPoller(keeping._database, cast(GatewayClients, None), threading.Event())
     keeping._database.transaction(poller._take)
-    assert keeping._delivery_measurer.run() is False
+    assert keeping._delivery_speed_measurer.run() is False
     assert keeping._receipt_deadline.run() is False
     assert value(connection, "SELECT count(*) FROM message WHERE delivery = 'no_receipt'") == 510
     execute(connection, "UPDATE message SET delivery = NULL, delivery_reason = NULL WHERE delivery IS NOT NULL")

@@ -19,7 +19,7 @@ from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.receipts import DELIVERED, UNDELIVERED, counts_by_delivery, deliveries, receive, report_deliveries
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import MessageGateway
-from worker.maintenance.delivery_measurer import DeliveryMeasurer
+from worker.maintenance.delivery_speed_measurer import DeliverySpeedMeasurer
 from worker.maintenance.receipt_applier import ReceiptApplier
 from worker.maintenance.receipt_deadline import ReceiptDeadline
 from worker.parameters import bigints
@@ -171,7 +171,7 @@ def test_receipts_of_messages_that_retention_has_dropped_are_kept_as_orphans(
 
     ReceiptApplier(open_database()).run()
     execute(connection, "UPDATE receipt_wait SET since = now() - interval '100 hours'")
-    DeliveryMeasurer(open_database()).run()
+    DeliverySpeedMeasurer(open_database()).run()
     ReceiptDeadline(open_database()).run()
 
     assert value(connection, "SELECT count(*) FROM receipt_queue") == 0

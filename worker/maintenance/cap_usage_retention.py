@@ -1,4 +1,4 @@
-"""Deletes the counts of numbers whose messages have fallen out of every period of a cap."""
+"""Deletes what caps have counted of numbers whose messages have fallen out of every period of a cap."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PartRow(NamedTuple):
     last: int | None
 
 
-class UsageRetention:
+class CapUsageRetention:
     """Passes over `number_usage` in parts. For one thread."""
 
     def __init__(self, database: Database) -> None:

@@ -21,8 +21,8 @@ class BatchRow(NamedTuple):
     message_ids: list[int]
 
 
-class DeliveryMeasurer:
-    """Measures deliveries. For one thread."""
+class DeliverySpeedMeasurer:
+    """Measures the speed of deliveries. For one thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
