@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from api.audit.recorder import begin_entry
 from api.auth import csrf, rate_limiter, saved_form
-from api.auth.api_keys import fingerprint, hash_of, prefix_of
+from api.auth.api_key_format import fingerprint, hash_of, prefix_of
 from api.auth.credential_cache import CredentialCache
 from api.auth.queries import Credential, KnownKey, known_key
 from api.auth.saved_form import ReshowReason

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from api.audit.recorder import add_entry
 from api.auth import csrf, magic_links, rate_limiter, saved_form
-from api.auth.api_keys import prefix_of
+from api.auth.api_key_format import prefix_of
 from api.auth.authentication import Authenticator, address_block
 from api.auth.errors import ProviderError
 from api.auth.sessions import sign_in, sign_out

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select
 
-from api.auth.api_keys import hash_of
+from api.auth.api_key_format import hash_of
 from api.extensions import db
 from shared.schema import SignInLink
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, true, update
 
 from api.audit.recorder import nothing_changed
-from api.auth.api_keys import NewKey, make_key
+from api.auth.api_key_format import NewKey, make_key
 from api.auth.queries import key_by_id
 from api.extensions import db
 from shared.domain.roles import Role

@@ -18,7 +18,7 @@ from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit.recorder import add_entry
-from api.auth.api_keys import hash_of
+from api.auth.api_key_format import hash_of
 from api.auth.credential_cache import Cached
 from api.extensions import db
 from api.principal import Principal

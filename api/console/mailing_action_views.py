@@ -21,7 +21,7 @@ from api.mailings.test_send import TestSendBody, send_test_message
 from api.permissions import requires
 from api.principal import current_principal
 from api.workers.queries import fleet
-from shared.domain.approvals import check_approval
+from shared.domain.approval_rules import check_approval
 from shared.domain.mailing_rules import Action
 from shared.domain.roles import Role
 from shared.domain.sentences import Sentence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.clock import CLOCK, now
 from api.mailing_history import add_history_entry
 from api.principal import current_principal
-from shared.domain.approvals import check_approval
+from shared.domain.approval_rules import check_approval
 from shared.schema import Mailing
 
 

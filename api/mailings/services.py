@@ -24,7 +24,7 @@ from api.message_routes.services import route_id_of
 from api.principal import actor_of_caller
 from api.statistics.queries import unfinished_mailings
 from api.templates.queries import SavedText
-from shared.domain.approvals import check_is_approved
+from shared.domain.approval_rules import check_is_approved
 from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.mailing_rules import (
     RULES,

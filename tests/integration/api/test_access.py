@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 
 from api import create_app
 from api.auth import credential_cache, rate_limiter
-from api.auth.api_keys import make_key
+from api.auth.api_key_format import make_key
 from api.auth.bootstrap_key import show_bootstrap_key
 from api.database_url import database_url as parse_database_url
 from api.permissions import SAFE_METHODS

@@ -1,4 +1,4 @@
-"""Approval: a mailing that requires it does not run before a second person has approved it. Pure."""
+"""The rules of approval: a mailing that requires it does not run before a second person has approved it. Pure."""
 
 from __future__ import annotations
 
