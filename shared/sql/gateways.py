@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.sql.conditions import first_available
+from shared.sql.routing import first_available
 
 # Add a gateway, with its own path and its availability.
 ADD_GATEWAY = """

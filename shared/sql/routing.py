@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from shared import locks
 from shared.domain.worker_status import ALIVE_TIMEOUT, STOPPED
-from shared.sql.conditions import first_available
+
+
+def first_available(gateway_ids: str) -> str:
+    """The gateway of a list that gets its messages now: the first one that is available; if none is, the first one that
+    is neither paused nor removed; NULL if there is none. `gateway_ids` is an expression.
+    """
+    return f"""(
+        SELECT gateway.id
+        FROM unnest({gateway_ids}) WITH ORDINALITY AS listed(id, place)
+            JOIN gateway USING (id) JOIN gateway_availability ON gateway_availability.gateway_id = gateway.id
+        WHERE removed_at IS NULL AND paused_at IS NULL
+        ORDER BY available DESC, place
+        LIMIT 1
+    )"""  # noqa: S608  put together of constants
+
 
 # The gateways that are not removed.
 READ_GATEWAYS = """
