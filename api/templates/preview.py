@@ -12,7 +12,7 @@ from api.extensions import db
 from api.opt_out.example import example_of_next
 from shared.domain.sentences import ErrorCode
 from shared.domain.templates import MissingValue, RenderError, Template, compile_template
-from shared.domain.templates.nodes import is_missing
+from shared.domain.templates.rendering import is_missing
 from shared.domain.text_segments import segments_of
 from shared.errors import Conflict
 from shared.schema import Client

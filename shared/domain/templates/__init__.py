@@ -2,6 +2,9 @@
 
 `compile_template` reads a text with the fields that clients have. The template that it returns makes the text of a
 message of nothing but the values of its fields: the same values give the same bytes, at any time and in any process.
+
+`compiler.py` compiles a text, with `output_compiler.py` and `condition_compiler.py`. The template consists of functions
+of `rendering.py` and `values.py`, which render it for each message.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from shared.domain.mailing_rules import MAX_TEXT
 from shared.domain.segments.tree import Field
 from shared.domain.sentences import ErrorCode
 from shared.domain.templates.errors import EmptyText, TemplateError, TooLong, UnreadableText
-from shared.domain.templates.nodes import Node, Values, joined
+from shared.domain.templates.rendering import Node, Values, joined
 
 if TYPE_CHECKING:
-    from shared.domain.templates.parser import Parser
+    from shared.domain.templates.compiler import Compiler
 
 RESERVED_NAMES = frozenset(
     {"and", "as", "blank", "cols", "contains", "continue", "else", "empty", "false", "for", "if", "in", "limit", "nil"}
@@ -60,11 +60,11 @@ def compile_template(text: str, fields: Mapping[str, Field]) -> Template | None:
     """
     if is_plain(text):
         return None
-    parser = _parser(text, fields)
-    nodes = parser.nodes()
-    if not parser.positions:
+    compiler = _compiler(text, fields)
+    nodes = compiler.nodes()
+    if not compiler.positions:
         raise TemplateError(ErrorCode.TEMPLATE_NO_FIELD, text, 0)
-    return Template(list(parser.positions), [fields[name].type for name in parser.positions], nodes)
+    return Template(list(compiler.positions), [fields[name].type for name in compiler.positions], nodes)
 
 
 class StoredText:
@@ -101,12 +101,12 @@ def stored_template(text: str, fields: Sequence[str], types: Sequence[str]) -> T
     template with exactly these fields, as no text is that this version has stored.
     """
     declared = {name: Field(name, FieldType(kind)) for name, kind in zip(fields, types, strict=True)}
-    parser = _parser(text, declared, fields)
-    return Template(fields, [field.type for field in declared.values()], parser.nodes())
+    compiler = _compiler(text, declared, fields)
+    return Template(fields, [field.type for field in declared.values()], compiler.nodes())
 
 
-def _parser(text: str, fields: Mapping[str, Field], order: Sequence[str] = ()) -> Parser:
+def _compiler(text: str, fields: Mapping[str, Field], order: Sequence[str] = ()) -> Compiler:
     # The library of the language is loaded with the first template: a worker of plain texts does without its 6 MB.
-    from shared.domain.templates.parser import Parser
+    from shared.domain.templates.compiler import Compiler
 
-    return Parser(text, fields, order)
+    return Compiler(text, fields, order)

@@ -1,4 +1,4 @@
-"""The conditions of `if`, `elsif` and `unless`: typed, and compiled to functions of the values.
+"""Compiles the conditions of `if`, `elsif` and `unless`, typed, to functions of the values.
 
 A comparison with a missing value does not hold, as in segments; neither does `!=`. `and` binds more tightly than `or`,
 as in segments, too; Liquid itself has no precedence, and reads from the right.
@@ -39,11 +39,11 @@ from liquid.expression import Expression
 
 from shared.domain.field_types import FieldType
 from shared.domain.sentences import ErrorCode
-from shared.domain.templates.nodes import Test, Values, is_missing
+from shared.domain.templates.rendering import Test, Values, is_missing
 from shared.domain.templates.values import list_of
 
 if TYPE_CHECKING:
-    from shared.domain.templates.parser import Parser
+    from shared.domain.templates.compiler import Compiler
 
 _Compared = Callable[[Any, Any], bool]
 
@@ -70,16 +70,16 @@ _COMPARED_FORM: dict[FieldType, Callable[[str], object]] = {FieldType.NUMBER: De
 """What compares, of the stored form of a value. Values of the other types compare as they are stored."""
 
 
-def condition(parser: Parser, expression: Expression) -> Test:
+def compile_condition(compiler: Compiler, expression: Expression) -> Test:
     """The test that an expression is. Raises TemplateError."""
     alternatives: list[list[Test]] = [[]]
     # Without parentheses, Liquid parses a chain of `and` and `or` as one that leans to the right.
     while isinstance(expression, (LogicalAndExpression, LogicalOrExpression)):
-        alternatives[-1].append(_single(parser, expression.left))
+        alternatives[-1].append(_single(compiler, expression.left))
         if isinstance(expression, LogicalOrExpression):
             alternatives.append([])
         expression = expression.right
-    alternatives[-1].append(_single(parser, expression))
+    alternatives[-1].append(_single(compiler, expression))
     return _any([_all(tests) for tests in alternatives])
 
 
@@ -91,22 +91,22 @@ def _any(tests: list[Test]) -> Test:
     return tests[0] if len(tests) == 1 else lambda values: any(test(values) for test in tests)
 
 
-def _single(parser: Parser, expression: Expression) -> Test:
+def _single(compiler: Compiler, expression: Expression) -> Test:
     match expression:
         case Path():
-            return _holds(*parser.field(expression))
+            return _holds(*compiler.field(expression))
         case ContainsExpression():
-            return _contains(parser, expression.left, expression.right, expression)
+            return _contains(compiler, expression.left, expression.right, expression)
         case (
             EqExpression() | NeExpression() | LtExpression() | LeExpression() | GtExpression() | GeExpression()
         ) as given:
             sign, compared, mirrored = _COMPARISONS[type(given)]
             if isinstance(given.left, Path):
-                return _comparison(parser, given.left, sign, compared, given.right)
+                return _comparison(compiler, given.left, sign, compared, given.right)
             # `18 < age` is `age > 18`: the field decides the type.
             if isinstance(given.right, Path):
-                return _comparison(parser, given.right, sign, mirrored, given.left)
-    raise parser.error(ErrorCode.TEMPLATE_CONDITION, expression.token)
+                return _comparison(compiler, given.right, sign, mirrored, given.left)
+    raise compiler.error(ErrorCode.TEMPLATE_CONDITION, expression.token)
 
 
 def _holds(position: int, kind: FieldType) -> Test:
@@ -122,31 +122,31 @@ def _is_there(position: int, kind: FieldType) -> Test:
     return lambda values: not is_missing(values[position])
 
 
-def _contains(parser: Parser, left: Expression, part: Expression, whole: Expression) -> Test:
+def _contains(compiler: Compiler, left: Expression, part: Expression, whole: Expression) -> Test:
     if not isinstance(left, Path) or not isinstance(part, StringLiteral):
-        raise parser.error(ErrorCode.TEMPLATE_CONDITION, whole.token)
-    position, kind = parser.field(left)
+        raise compiler.error(ErrorCode.TEMPLATE_CONDITION, whole.token)
+    position, kind = compiler.field(left)
     text = part.value
     if kind is FieldType.LIST:
         return lambda values: text in list_of(values[position] or "[]")
     if kind is not FieldType.TEXT:
-        raise parser.error(ErrorCode.TEMPLATE_OPERATOR, left.token, type=kind.value, operator="contains")
+        raise compiler.error(ErrorCode.TEMPLATE_OPERATOR, left.token, type=kind.value, operator="contains")
     return lambda values: text in (values[position] or "")
 
 
-def _comparison(parser: Parser, left: Path, sign: str, compared: _Compared, right: Expression) -> Test:
-    position, kind = parser.field(left)
+def _comparison(compiler: Compiler, left: Path, sign: str, compared: _Compared, right: Expression) -> Test:
+    position, kind = compiler.field(left)
     if not isinstance(right, (Path, Literal, Nil, Empty, Blank)):
-        raise parser.error(ErrorCode.TEMPLATE_CONDITION, right.token)
+        raise compiler.error(ErrorCode.TEMPLATE_CONDITION, right.token)
     if isinstance(right, (Nil, Empty, Blank)) and sign in _EQUALITY:
         is_there = _is_there(position, kind)
         return is_there if sign == "!=" else lambda values: not is_there(values)
     if kind is FieldType.LIST or not (sign in _EQUALITY or kind in _ORDERED):
-        raise parser.error(ErrorCode.TEMPLATE_OPERATOR, left.token, type=kind.value, operator=sign)
+        raise compiler.error(ErrorCode.TEMPLATE_OPERATOR, left.token, type=kind.value, operator=sign)
     form = _COMPARED_FORM.get(kind, str)
     if isinstance(right, Path):
-        return _two_fields(parser, (position, kind), compared, right)
-    literal = _literal(parser, right, kind)
+        return _two_fields(compiler, (position, kind), compared, right)
+    literal = _literal(compiler, right, kind)
 
     def test(values: Values) -> bool:
         value = values[position]
@@ -155,10 +155,10 @@ def _comparison(parser: Parser, left: Path, sign: str, compared: _Compared, righ
     return test
 
 
-def _two_fields(parser: Parser, left: tuple[int, FieldType], compared: _Compared, right: Path) -> Test:
-    (first, kind), (second, other) = left, parser.field(right)
+def _two_fields(compiler: Compiler, left: tuple[int, FieldType], compared: _Compared, right: Path) -> Test:
+    (first, kind), (second, other) = left, compiler.field(right)
     if kind is not other:
-        raise parser.error(ErrorCode.TEMPLATE_LITERAL, right.token, type=kind.value)
+        raise compiler.error(ErrorCode.TEMPLATE_LITERAL, right.token, type=kind.value)
     form = _COMPARED_FORM.get(kind, str)
 
     def test(values: Values) -> bool:
@@ -168,7 +168,7 @@ def _two_fields(parser: Parser, left: tuple[int, FieldType], compared: _Compared
     return test
 
 
-def _literal(parser: Parser, literal: Expression, kind: FieldType) -> object:
+def _literal(compiler: Compiler, literal: Expression, kind: FieldType) -> object:
     """A literal in the form in which values of the type compare. Raises TemplateError for one of another type."""
     match literal, kind:
         case StringLiteral(), FieldType.TEXT:
@@ -182,7 +182,7 @@ def _literal(parser: Parser, literal: Expression, kind: FieldType) -> object:
         case StringLiteral(), (FieldType.DATE | FieldType.DATETIME):
             if (stored := _stored_moment(literal.value, kind)) is not None:
                 return stored
-    raise parser.error(ErrorCode.TEMPLATE_LITERAL, literal.token, type=kind.value)
+    raise compiler.error(ErrorCode.TEMPLATE_LITERAL, literal.token, type=kind.value)
 
 
 def _stored_moment(value: str, kind: FieldType) -> str | None:

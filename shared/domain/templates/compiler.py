@@ -1,4 +1,4 @@
-"""Reads a template: python-liquid parses it, with two tags; then everything that is not allowed is refused.
+"""Compiles a template: python-liquid parses it, with two tags; then everything that is not allowed is refused.
 
 Of python-liquid only the lexer and the parser are used. Its parse tree is checked node by node against what is listed
 here, and becomes nodes of ours; so no template is ever evaluated by code that can reach an attribute of an object.
@@ -29,9 +29,9 @@ from shared.domain.field_types import FieldType
 from shared.domain.mailing_rules import MAX_TEXT
 from shared.domain.segments.tree import Field
 from shared.domain.sentences import ErrorCode
-from shared.domain.templates import conditions, outputs
+from shared.domain.templates import condition_compiler, output_compiler
 from shared.domain.templates.errors import TemplateError
-from shared.domain.templates.nodes import Node, Test, Text, choice, joined
+from shared.domain.templates.rendering import Node, Test, Text, choice, joined
 
 MAX_OUTPUTS = 50
 """Outputs of a template."""
@@ -64,7 +64,7 @@ class _Environment(Environment):
     block_nesting_limit = MAX_NESTING
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        """The tags that templates have. Filters are not looked up here, but in outputs.py."""
+        """The tags that templates have. Filters are not looked up here, but in output_compiler.py."""
         for tag in (Output, Literal, Illegal, _StrictIf, _StrictUnless):
             self.add_tag(tag)
 
@@ -72,8 +72,8 @@ class _Environment(Environment):
 _ENVIRONMENT = _Environment(tolerance=Mode.STRICT)
 
 
-class Parser:
-    """Reads one template."""
+class Compiler:
+    """Compiles one template."""
 
     def __init__(self, text: str, fields: Mapping[str, Field], order: Sequence[str] = ()) -> None:
         """`fields` are those that it may name. `order`: the first names of `positions`."""
@@ -169,7 +169,7 @@ class Parser:
             case ContentNode():
                 return self._content(node)
             case OutputNode(expression=FilteredExpression() as expression):
-                return outputs.output(self, expression)
+                return output_compiler.compile_output(self, expression)
             case IfNode():
                 return self._choice(node, self._condition(node.condition))
             case UnlessNode():
@@ -191,7 +191,7 @@ class Parser:
     def _condition(self, expression: Expression) -> Test:
         if not isinstance(expression, BooleanExpression):
             raise self.error(ErrorCode.TEMPLATE_CONDITION, expression.token)
-        return conditions.condition(self, expression.expression)
+        return condition_compiler.compile_condition(self, expression.expression)
 
     def _choice(self, node: IfNode | UnlessNode, test: Test) -> Text:
         branches = [(test, self._text(node.consequence))]

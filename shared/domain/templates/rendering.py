@@ -1,4 +1,4 @@
-"""The parts of a compiled template: functions from the values of its fields to a text.
+"""Renders the parts of a compiled template: functions from the values of its fields to a text.
 
 They are closures, as dispatch renders a text for every message: no name is looked up, and no type is asked for again.
 """
