@@ -39,7 +39,7 @@ from api.inbound import routes as inbound_routes
 from api.mailings import action_routes as mailings_routes
 from api.mailings import estimate_routes, gateway_test
 from api.mailings import resolution_routes as messages_routes
-from api.message_routes import routes as routes_routes
+from api.message_routes import routes as message_routes_routes
 from api.number_lists import routes as number_lists_routes
 from api.numbers import routes as numbers_routes
 from api.oidc_settings import ProviderSettings
@@ -140,7 +140,7 @@ def _resources() -> tuple[Blueprint, ...]:
         inbound_routes,
         segments_routes,
         gateway_test,
-        routes_routes,
+        message_routes_routes,
         templates_routes,
         number_lists_routes,
         suppressions_routes,

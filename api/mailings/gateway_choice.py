@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from api.message_routes.queries import DEFAULT_ROUTE_ID, Matching
-from shared.domain.routes import route_of
+from shared.domain.message_routes import route_of
 
 PLACE = "hashint8(client.id)::bigint + 2147483648"
 """The number of a client that chooses among the weights of a route, as in `path_of`."""

@@ -19,7 +19,7 @@ from api.mailings.gateway_choice import GatewayChoice
 from api.mailings.segment_count import some_numbers
 from api.message_routes.queries import DEFAULT_ROUTE_ID, Matching, matching_routes
 from shared.domain.estimates import Spending
-from shared.domain.routes import apportion, route_of
+from shared.domain.message_routes import apportion, route_of
 from shared.schema import Client, Path, QueueBatch
 
 SAMPLE_LIMIT = 20_000

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shared.domain.routes import apportion
+from shared.domain.message_routes import apportion
 from shared.domain.templates import EmptyText, MissingValue, Template, TooLong
 from shared.domain.text_segments import Encoding, encoding_of
 from shared.gateways.text_rules import ANY_RULES, TextRules

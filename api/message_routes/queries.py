@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from api.extensions import db
 from api.gateways.queries import gateway_names
 from api.http.serialization import row_to_dict
-from shared.domain.routes import ListedGateway, RoutePath, listed_gateways
+from shared.domain.message_routes import ListedGateway, RoutePath, listed_gateways
 from shared.domain.sentences import ErrorCode
 from shared.errors import NotFound
 from shared.schema import Path, Route

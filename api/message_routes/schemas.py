@@ -13,7 +13,7 @@ from api.http.response_fields import instant, int64, strings
 from api.http.schemas import RequestSchema, ResponseSchema
 from api.http.text_lengths import MaxLength
 from api.message_routes.queries import NamedGateway
-from shared.domain.routes import MAX_WEIGHT
+from shared.domain.message_routes import MAX_WEIGHT
 from shared.domain.sentences import ErrorCode
 
 MAX_NAME = 40

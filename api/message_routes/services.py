@@ -12,7 +12,7 @@ from api.database import execute
 from api.extensions import db
 from api.gateways.services import lock_routing
 from api.message_routes.queries import DEFAULT_ROUTE_ID, NamedGateway, paths_of_routes, route_by_id
-from shared.domain.routes import ListedGateway, changed_paths, check_listed
+from shared.domain.message_routes import ListedGateway, changed_paths, check_listed
 from shared.domain.sentences import ErrorCode
 from shared.errors import Conflict, Invalid, NotFound
 from shared.schema import Gateway, Mailing, Route

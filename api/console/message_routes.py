@@ -1,4 +1,4 @@
-"""Routes: the list, and the forms that add, change and remove one."""
+"""Routes of messages: the list, and the forms that add, change and remove one."""
 
 from __future__ import annotations
 

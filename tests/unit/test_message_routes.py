@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.routes import (
+from shared.domain.message_routes import (
     ListedGateway,
     RoutePath,
     apportion,
