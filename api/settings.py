@@ -17,7 +17,7 @@ from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between
 from shared.credentials import CredentialCipher
 from shared.database import CONNECT_OPTIONS
 from shared.domain.numbering_plans import REGIONS
-from shared.gateways.addresses import Network, allowed_networks
+from shared.gateways.allowed_addresses import Network, allowed_networks
 from shared.gateways.callback_addresses import IS_PUBLIC_URL
 from shared.json_parameter import json_parameter
 from shared.opt_out_url import IS_OPT_OUT_URL

@@ -27,7 +27,7 @@ from shared.credentials import make_key_file
 from shared.database import libpq_url
 from shared.database_errors import explain
 from shared.errors import ConfigurationError, GonetsError
-from shared.gateways.addresses import SETTING as ALLOWED_NETWORKS
+from shared.gateways.allowed_addresses import SETTING as ALLOWED_NETWORKS
 from worker.gateway_token import Token
 
 START_TIMEOUT = 60.0

@@ -12,7 +12,7 @@ from typing import Any
 from shared.config import DEFAULT_DATABASE_URL, LOG_FORMATS, LOG_LEVELS, between, environment, one_of
 from shared.database import libpq_url
 from shared.errors import ConfigurationError
-from shared.gateways.addresses import Network, allowed_networks
+from shared.gateways.allowed_addresses import Network, allowed_networks
 from shared.gateways.callback_addresses import IS_PUBLIC_URL
 from shared.opt_out_url import IS_OPT_OUT_URL
 from worker.attempt_decision import Retries

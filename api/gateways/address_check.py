@@ -11,7 +11,7 @@ from flask import current_app
 
 from shared.domain.sentences import ErrorCode
 from shared.errors import Invalid
-from shared.gateways.addresses import Address, forbidden_address, literal_address
+from shared.gateways.allowed_addresses import Address, forbidden_address, literal_address
 
 # A URL without a user, a query or a fragment, whose host and path clients cannot read in two ways.
 _ADDRESS = re.compile(

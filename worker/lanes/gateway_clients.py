@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shared.credentials import CredentialCipher
 from shared.gateways import gonets
-from shared.gateways.addresses import forbidden_address
+from shared.gateways.allowed_addresses import forbidden_address
 from shared.gateways.base import Account, Adapter
 from shared.gateways.callback_addresses import RECEIPTS, callback_url
 from shared.gateways.registry import provider_named

@@ -28,7 +28,7 @@ from api.oidc_settings import ProviderSettings
 from api.permissions import SAFE_METHODS
 from api.settings import ApiSettings
 from shared.credentials import CredentialCipher
-from shared.gateways.addresses import allowed_networks
+from shared.gateways.allowed_addresses import allowed_networks
 from tests.factories import add_clients, add_running_mailing, change_mailing, execute, rows, value
 from tests.inbound import add_inbound_message
 from tests.integration.api.calls import API_KEY, Answer, Caller, add_mailing, caller, client_body, mailing_body

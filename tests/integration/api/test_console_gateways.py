@@ -11,7 +11,7 @@ from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.credentials import CredentialCipher
-from shared.gateways.addresses import allowed_networks
+from shared.gateways.allowed_addresses import allowed_networks
 from shared.gateways.registry import PROVIDERS
 from tests.factories import add_clients, add_gateway, add_report, add_running_mailing, execute, row, value
 from tests.integration.api.calls import Caller, add_mailing, caller

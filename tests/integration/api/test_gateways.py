@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.credentials import CredentialCipher
 from shared.errors import ConfigurationError
-from shared.gateways.addresses import allowed_networks
+from shared.gateways.allowed_addresses import allowed_networks
 from shared.gateways.base import Account, AccountField, Adapter, Capabilities, Provider
 from shared.gateways.gonets import GonetsAdapter
 from shared.gateways.registry import PROVIDERS

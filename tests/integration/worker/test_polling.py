@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.gateways import registry
-from shared.gateways.addresses import allowed_networks
+from shared.gateways.allowed_addresses import allowed_networks
 from tests import polling_adapter
 from tests.factories import add_gateway, add_running_mailing, execute, rows, value
 from tests.integration.worker.attempt_results import answer

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.gateways.addresses import Address, allowed_networks, forbidden_address, literal_address
+from shared.gateways.allowed_addresses import Address, allowed_networks, forbidden_address, literal_address
 
 INSIDE = [
     "0.0.0.0",  # noqa: S104  an address that is refused
