@@ -1,6 +1,6 @@
 """The syntax tree of a segment, and its JSON.
 
-The text (language.py) and the form of the console both make a tree; workers and the API compile it to SQL
+The text (parser.py) and the form of the console both make a tree; workers and the API compile it to SQL
 (shared/sql/segments.py). In JSON a node is an object with one of the keys `and`, `or`, `not`, `field`, `event`.
 """
 
