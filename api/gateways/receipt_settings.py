@@ -9,14 +9,14 @@ from shared.domain.sentences import ErrorCode
 from shared.errors import ConfigurationError, Invalid
 from shared.gateways.base import Capabilities, Provider
 from shared.gateways.declared.contract_file import read_contract
-from shared.gateways.http import PROVIDER as HTTP
+from shared.gateways.declared_provider import PROVIDER as DECLARED
 
 UNCHECKED: Mapping[str, Any] = {"receipts": False, "poll_receipts": False}
 
 
 def capabilities_of(provider: Provider, options: Mapping[str, str]) -> Capabilities:
     """Those of an account: with a contract of its own, what that declares. Of one that is wrong, the provider's."""
-    if provider.name != HTTP.name:
+    if provider.name != DECLARED.name:
         return provider.capabilities
     try:
         return read_contract(options.get("contract", "")).capabilities

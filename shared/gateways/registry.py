@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from shared.errors import ConfigurationError
 from shared.gateways import (
+    declared_provider,
     exolve,
     gonets,
-    http,
     infobip,
     jasmin,
     kannel,
@@ -29,7 +29,7 @@ PROVIDERS: Mapping[str, Provider] = {
     for module in (
         exolve,
         gonets,
-        http,
+        declared_provider,
         infobip,
         jasmin,
         kannel,

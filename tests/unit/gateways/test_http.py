@@ -16,7 +16,7 @@ from shared.errors import ConfigurationError
 from shared.gateways.authentication import basic
 from shared.gateways.base import Account, Adapter, LookUp, SubmitResult
 from shared.gateways.declared.answers import TEXT_LIMIT
-from shared.gateways.http import HttpAdapterWithLookUp, make_adapter
+from shared.gateways.declared_provider import DeclaredAdapterWithLookUp, make_adapter
 from tests.submit_results import Answer
 from tests.unit.gateways.adapter_cases import MESSAGE, Message, answer_to, submission_of
 from tests.unit.gateways.adapter_cases import read as read_answer
@@ -319,7 +319,7 @@ LOOK_UPS = [
 
 @pytest.mark.parametrize(("status", "payload", "outcome"), LOOK_UPS)
 def test_a_look_up_means_what_its_table_says(status: int, payload: object, outcome: LookUp) -> None:
-    assert isinstance(JSON, HttpAdapterWithLookUp)
+    assert isinstance(JSON, DeclaredAdapterWithLookUp)
     submission = JSON.prepare_look_up(MESSAGE)
     result = JSON.read_look_up(Answer(status, {}, json.dumps(payload).encode()), MESSAGE, submission.secrets)
 
@@ -350,7 +350,7 @@ id = "messages.0.id"
 "*" = "not_found"
 """
     adapter = make(declared("/send", "/send/{id}") + look_up)
-    assert isinstance(adapter, HttpAdapterWithLookUp)
+    assert isinstance(adapter, DeclaredAdapterWithLookUp)
 
     for status, body, outcome in (
         (200, b'{"messages": []}', LookUp.NOT_FOUND),

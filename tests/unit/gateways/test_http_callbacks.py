@@ -17,7 +17,7 @@ from shared.domain.delivery import ReceiptState, UndeliveredReason
 from shared.errors import ConfigurationError
 from shared.gateways.base import Account, Callback, CallbackAnswer, CallbackRejectedError, SentMessage
 from shared.gateways.declared.contract_file import read_contract
-from shared.gateways.http import make_adapter
+from shared.gateways.declared_provider import make_adapter
 from tests.submit_results import Answer
 from tests.unit.gateways.adapter_cases import MESSAGE_ID, PHONE_NUMBER, submission_of
 from tests.unit.gateways.callback_cases import (

@@ -1,4 +1,4 @@
-"""A contract that is declared in the account: for providers that have no adapter of their own.
+"""The provider `http`: a contract that is declared in the account, for providers that have no adapter of their own.
 
 The option `contract` says in TOML how the provider is called, what its answers mean and how it calls us;
 docs/gateways/http.md is its reference. The credentials that it names are entered beside it, one `name = value` a line.
@@ -62,7 +62,7 @@ class _Request(NamedTuple):
     headers: Mapping[str, str]
 
 
-class HttpAdapter(Adapter):
+class DeclaredAdapter(Adapter):
     """A declared contract as an adapter. Any thread may use it.
 
     It has only those of the attributes here that its contract declares.
@@ -158,7 +158,7 @@ class HttpAdapter(Adapter):
         self.prepare_poll, self.read_poll, self.poll_limit = prepare_poll, read_poll, 1
 
 
-class HttpAdapterWithLookUp(HttpAdapter):
+class DeclaredAdapterWithLookUp(DeclaredAdapter):
     """A contract that declares a look-up as well."""
 
     def __init__(self, contract: Contract, account: Account, look_up: LookUpContract) -> None:
@@ -178,12 +178,12 @@ class HttpAdapterWithLookUp(HttpAdapter):
         return look_up_result(response, facts, self._look_up.meanings)
 
 
-def make_adapter(account: Account) -> HttpAdapter:
+def make_adapter(account: Account) -> DeclaredAdapter:
     """The adapter of an account. Raises ConfigurationError that names the field, and the line of the contract."""
     contract = read_contract(account.options.get("contract", ""))
     if contract.look_up is None:
-        return HttpAdapter(contract, account)
-    return HttpAdapterWithLookUp(contract, account, contract.look_up)
+        return DeclaredAdapter(contract, account)
+    return DeclaredAdapterWithLookUp(contract, account, contract.look_up)
 
 
 PROVIDER = Provider(
