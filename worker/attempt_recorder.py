@@ -49,10 +49,11 @@ class AttemptRecorder:
         self._retries = retries
         self._random = random
 
-    def record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
+    def record(self, cursor: Cursor, attempted: Sequence[AttemptResult], *, acceptances_apart: bool = True) -> None:
         """Records attempts and the transitions of their messages. Safe to repeat.
 
-        A recipient who has opted out at the gateway is suppressed there.
+        A recipient who has opted out at the gateway is suppressed there. Without `acceptances_apart`, RECORD takes all
+        of the attempts: it also takes one of which the database has another result already.
         """
         decided = [
             (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
@@ -61,14 +62,14 @@ class AttemptRecorder:
         named = [attempt.message.message_id for attempt in attempted if _may_have_orphans(attempt)]
         with clients_locked(cursor, again):
             for part in parts_of(decided):
-                self._record_part(cursor, part)
+                self._record_part(cursor, part, plain_acceptances(part) if acceptances_apart else [])
             self._clear_poison_messages(cursor, attempted)
         suppress_opted_out(cursor, without_erased_numbers(cursor, attempted))
         if named:
             adopt_orphans(cursor, named)
 
-    def _record_part(self, cursor: Cursor, part: Sequence[Decided]) -> None:
-        now, plain, others = time.monotonic(), plain_acceptances(part), part
+    def _record_part(self, cursor: Cursor, part: Sequence[Decided], plain: Sequence[AttemptResult]) -> None:
+        now, others = time.monotonic(), part
         if plain:
             details = any(map(has_details, plain))
             statement = messages.RECORD_ACCEPTED_WITH_DETAILS if details else messages.RECORD_ACCEPTED

@@ -202,19 +202,22 @@ class Queue:
         An attempt that the database rejects is recorded alone, and left until its lease expires if that fails too: one
         invalid row does not block the others.
         """
+        self._record_or_split(attempted, acceptances_apart=True)
+
+    def _record_or_split(self, attempted: Sequence[AttemptResult], *, acceptances_apart: bool) -> None:
         if not attempted:
             return
         try:
             messages = [attempt.message for attempt in attempted]
-            self._end(messages, lambda cursor: self._record(cursor, attempted))
+            self._end(messages, lambda cursor: self._record(cursor, attempted, acceptances_apart=acceptances_apart))
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-            if len(attempted) == 1:
+            if len(attempted) == 1 and not acceptances_apart:
                 log.exception("attempt.not_recorded", extra=attempted[0].message.log_fields())
                 return
             log.warning("attempts.batch_split", extra={"attempts": len(attempted), "error": type(error).__name__})
             middle = len(attempted) // 2
-            self.record(attempted[:middle])
-            self.record(attempted[middle:])
+            for half in (attempted[:middle], attempted[middle:]):
+                self._record_or_split(half, acceptances_apart=False)
 
     def release(self, claimed: Iterable[ClaimedMessage]) -> None:
         """Releases claims whose request certainly never left."""
@@ -319,9 +322,9 @@ class Queue:
         over = {id(message) for message in reserved.over}
         return [message for message in claimed if id(message) not in over]
 
-    def _record(self, cursor: Cursor, attempted: Sequence[AttemptResult]) -> None:
+    def _record(self, cursor: Cursor, attempted: Sequence[AttemptResult], *, acceptances_apart: bool) -> None:
         changed = spending.differences(cursor, attempted)
-        self.recorder.record(cursor, attempted)
+        self.recorder.record(cursor, attempted, acceptances_apart=acceptances_apart)
         spending.add(cursor, changed)
 
     def _release_and_return(self, cursor: Cursor, released: Sequence[ClaimedMessage]) -> None:

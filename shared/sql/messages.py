@@ -10,7 +10,8 @@ _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{
 
 # Record acceptances whose claims still hold their messages, which nearly all attempts are. Returns how many: what is
 # left out, since its claim has ended, is for RECORD. There is no attempt with this number while its claim lasts, so
-# there is no conflict to look for.
+# this looks for no conflict. If a failover has lost commits, there may be one: the statement fails, and RECORD takes
+# all of them.
 #
 # `ids` are the messages of the attempts, as a constant: by it the planner leaves out partitions, and knows how many
 # rows there are without statistics. Each other array has one element for each of them. Times are whole microseconds,

@@ -16,6 +16,7 @@ from tests.factories import (
     add_running_mailing,
     attempts_of,
     change_message,
+    execute,
     expire_leases,
     make_due,
     message,
@@ -360,6 +361,26 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     expire_leases(connection)
     assert reclaim(queue) == 1
     assert message(connection, 13)["status"] == "pending"
+
+
+def test_an_acceptance_is_recorded_although_there_is_another_result_of_its_attempt(
+    connection: Connection, queue: Queue
+) -> None:
+    """A failover can lose the commit of a claim. Its result is recorded without it; the next claim has its number."""
+    add_running_mailing(connection, 20)
+    claimed = queue.claim(20)
+    execute(
+        connection,
+        "INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, worker) "
+        "VALUES (13, 1, now(), 0.5, 'default', 'retriable', 'right')",
+    )
+    before = attempts_of(connection, 13)
+
+    queue.record([answer(delivery, "accepted") for delivery in claimed])
+
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 20
+    assert value(connection, "SELECT count(*) FROM attempt") == 20
+    assert attempts_of(connection, 13) == before
 
 
 def test_segments_and_prices_are_written_down_where_they_are_known(connection: Connection, queue: Queue) -> None:
