@@ -18,7 +18,8 @@ _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{
 # `started_at` since 1970.
 #
 # The start of an attempt is computed twice, from its claim and from now (`ago`). Both are late by the time to the
-# database, so the earlier one is more exact.
+# database, so the earlier one is more exact. (Not now(), which is when the transaction began: it may have waited for
+# locks since.)
 #
 # CASE keeps the planner from expecting few messages that are `sending`: it would compare all pairs then.
 _RECORD_ACCEPTED = """
@@ -39,7 +40,8 @@ WITH moved AS (
     RETURNING accepted.*
 ), added AS (
     INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker{columns})
-    SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
+    SELECT message_id, number,
+        least(to_timestamp(started_at / 1e6), statement_timestamp() - ago * interval '1 microsecond'),
         duration / 1e6, %(gateway)s, 'accepted', %(provider_code)s, %(worker)s{columns}
     FROM moved
 )
@@ -107,7 +109,8 @@ WITH attempted AS (
 ), added AS (
     INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code,
         reason_code, reason_params, provider_message_id, segments, price, worker)
-    SELECT message_id, number, least(to_timestamp(started_at / 1e6), now() - ago * interval '1 microsecond'),
+    SELECT message_id, number,
+        least(to_timestamp(started_at / 1e6), statement_timestamp() - ago * interval '1 microsecond'),
         duration / 1e6, gateway, result, provider_code,
         reason_code, reason_params, provider_message_id, segments, price, worker
     FROM attempted

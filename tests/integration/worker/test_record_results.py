@@ -12,6 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.reasons import Reason, ReasonCode
+from tests.conftest import Connect
 from tests.factories import (
     add_running_mailing,
     attempts_of,
@@ -26,6 +27,7 @@ from tests.factories import (
 from tests.integration.worker.attempt_results import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.maintenance.lease_reclaimer import LEASE_EXPIRED
 from worker.queue import Queue
@@ -127,6 +129,27 @@ def test_a_start_longer_ago_than_the_claim_says_is_dated_by_that(connection: Con
     after = value(connection, "SELECT now()")
     [written] = attempts_of(connection, 1)
     assert before <= written["started_at"] + timedelta(seconds=60) <= after
+
+
+@pytest.mark.parametrize("name", ["accepted", "refused"])
+def test_no_start_is_earlier_than_the_request_because_the_transaction_waited_for_a_lock(
+    name: str, connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    add_running_mailing(connection, 2)
+    holder = connect()
+    holder.autocommit = False
+    execute(holder, "SELECT FROM client WHERE id = 1 FOR UPDATE")
+    waits, other = queue.claim(2)
+    before = value(connection, "SELECT clock_timestamp()")
+    batch = [answer(waits, "refused"), replace(answer(other, name), started=time.monotonic())]
+
+    recorded = in_background(lambda: queue.record(batch))
+    wait_for_lock_waiter(connection)
+    time.sleep(0.2)
+    holder.commit()
+
+    recorded.result(PATIENCE)
+    assert attempts_of(connection, 2)[0]["started_at"] >= before
 
 
 @pytest.mark.parametrize(
