@@ -69,7 +69,8 @@ RECORD_ACCEPTED_WITH_DETAILS = _RECORD_ACCEPTED.format(
 # ADD_ATTEMPTS_IN_FLIGHT adds the attempts.
 #
 # A recorded attempt is never changed. One that was recorded when its lease expired (no duration: no response was seen)
-# is completed if the response comes later. It stays ambiguous: that is why the message was repeated.
+# is completed if the response comes later. It stays ambiguous: that is why the message was repeated. The provider's id
+# may be known from a receipt by then (NAME_SUBMISSIONS), and a response may have none.
 #
 # A message whose last two attempts both ended with an expired lease becomes a poison message (TAKE_POISON_MESSAGE).
 #
@@ -119,7 +120,7 @@ WITH attempted AS (
         segments = excluded.segments,
         price = excluded.price,
         provider_code = excluded.provider_code,
-        provider_message_id = excluded.provider_message_id,
+        provider_message_id = coalesce(excluded.provider_message_id, attempt.provider_message_id),
         reason_params = coalesce(attempt.reason_params, '{}') || jsonb_strip_nulls(jsonb_build_object(
             'late_result', excluded.result, 'late_words', excluded.reason_params -> 'words'))
     WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL

@@ -406,6 +406,18 @@ def test_an_acceptance_is_recorded_although_there_is_another_result_of_its_attem
     assert attempts_of(connection, 13) == before
 
 
+@pytest.mark.parametrize(("theirs", "kept"), [(None, "by a receipt"), ("by the response", "by the response")])
+def test_a_late_response_without_the_id_of_the_provider_keeps_the_one_that_a_receipt_has_named(
+    theirs: str | None, kept: str, connection: Connection, open_queue: OpenQueue
+) -> None:
+    delivery = claim_and_expire(connection, open_queue)
+    execute(connection, "UPDATE attempt SET provider_message_id = 'by a receipt'")
+
+    open_queue("left").record([answer(delivery, "lost", provider_message_id=theirs)])
+
+    assert value(connection, "SELECT provider_message_id FROM attempt") == kept
+
+
 def test_segments_and_prices_are_written_down_where_they_are_known(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 3)
     first, second, third = (answer(claimed, "accepted") for claimed in queue.claim(3))
