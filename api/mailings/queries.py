@@ -67,7 +67,8 @@ def summaries_of(page: Select[Any], **parameters: Any) -> list[MailingSummary]:
     rows = db.session.execute(_statement(page), parameters).all()
     # Most mailings need nothing of this, and PostgreSQL would plan it for each statement.
     routes, gateways = _names(Route, (row.route_id for row in rows)), _names(Gateway, (row.gateway_id for row in rows))
-    matching = _matching({row.mark for row in rows if row.launch_started_at is None and row.ended_at is None})
+    waiting = (row.mark for row in rows if row.launch_started_at is None and row.ended_at is None)
+    matching = _matching(set(waiting) - {""})  # a segment has no mark
     return [
         _summary(row, routes.get(row.route_id), gateways.get(row.gateway_id), is_matching=row.mark in matching)
         for row in rows
@@ -160,10 +161,9 @@ def _names(table: type[Route] | type[Gateway], ids: Iterable[int | None]) -> dic
     return {row.id: row.name for row in db.session.execute(found)} if wanted else {}
 
 
-def _matching(marks: Set[str | None]) -> Set[str]:
+def _matching(marks: Set[str]) -> Set[str]:
     """Those of the marks that any client has as operator code or tag."""
-    wanted = marks - {None}
-    return set(db.session.scalars(_statement_of_matching(), {"marks": list(wanted)})) if wanted else set()
+    return set(db.session.scalars(_statement_of_matching(), {"marks": list(marks)})) if marks else set()
 
 
 @cache

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import event
 
 from api.extensions import db
+from api.mailings.queries import mailing_by_id
 from shared.domain.statuses import MessageStatus
 from tests import factories
 from tests.integration.api.calls import Caller, add_client, add_mailing, mailing_body
@@ -44,6 +46,89 @@ def test_a_list_costs_the_same_number_of_statements_however_long_it_is(app: Flas
     api.get("/v1/mailing/?limit=3")
     event.remove(engine, "before_cursor_execute", note)
     assert len(statements) == 2 * of_one
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "tables"),
+    [
+        ({}, "launched", []),
+        ({}, "cancelled", []),
+        ({}, "waits", ["client"]),
+        ({"mark": "", "segment": "operator_code = 916"}, "waits", []),
+        ({"route": "default"}, "launched", ["route"]),
+    ],
+    ids=["launched", "cancelled", "waits", "waits with a segment", "has a route"],
+)
+def test_only_a_mailing_that_needs_them_costs_statements_for_names_and_matching_clients(
+    given: dict[str, str], state: str, tables: list[str], app: Flask, api: Caller, connection: Connection
+) -> None:
+    mailing_id = add_mailing(api, **given)
+    if state == "launched":
+        launch(connection, mailing_id, "sent")
+    if state == "cancelled":
+        end(connection, mailing_id, "cancelled")
+    statements: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        statements.append(statement)
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+        mailing_by_id(mailing_id)
+        event.remove(db.engine, "before_cursor_execute", note)
+
+    _, *others = statements
+    assert [one.rpartition("FROM ")[2].split()[0] for one in others] == tables
+
+
+def test_a_list_has_the_names_of_routes_and_gateways_also_of_removed_ones(api: Caller, connection: Connection) -> None:
+    names = ["first", "second", "third"]
+    gateways = {name: factories.add_gateway(connection, name) for name in names}
+    routes = {
+        name: factories.value(connection, "INSERT INTO route (name) VALUES (%s) RETURNING id", f"{name} route")
+        for name in names
+    }
+    for column, ids in (("route_id", routes), ("gateway_id", gateways)):
+        for row_id in reversed(ids.values()):
+            factories.execute(
+                connection,
+                f"UPDATE mailing SET {column} = %s WHERE id = %s",  # noqa: S608  our names
+                row_id,
+                add_mailing(api),
+            )
+    add_mailing(api)
+    factories.execute(connection, "UPDATE gateway SET removed_at = now() WHERE name = 'second'")
+    factories.execute(connection, "UPDATE route SET removed_at = now() WHERE name = 'second route'")
+
+    assert [(one["route"], one["gateway"]) for one in api.get("/v1/mailing/").json] == [
+        ("third route", None),
+        ("second route", None),
+        ("first route", None),
+        (None, "third"),
+        (None, "second"),
+        (None, "first"),
+        (None, None),
+    ]
+
+
+def test_the_counts_of_sent_messages_are_by_delivery_and_add_up(api: Caller, connection: Connection) -> None:
+    mailing_id = add_mailing(api)
+    deliveries = [None, "awaiting", "awaiting", "delivered", "delivered", "delivered", "undelivered", "no_receipt"]
+    launch(connection, mailing_id, *["sent"] * len(deliveries), "failed", "unknown")
+    for client_id, delivery in enumerate(deliveries, 1):
+        factories.execute(
+            connection,
+            "UPDATE message SET gateway_id = 1, delivery = %s, delivery_reason = CASE %s WHEN 'undelivered' "
+            "THEN 'expired'::undelivered_reason END WHERE client_id = %s",
+            delivery,
+            delivery,
+            client_id,
+        )
+
+    mailing = api.get(f"/v1/mailing/{mailing_id}/").json
+
+    assert mailing["messages"] == dict.fromkeys(STATUSES, 0) | {"sent": 8, "failed": 1, "unknown": 1}
+    assert mailing["delivery"] == {"awaiting": 2, "delivered": 3, "undelivered": 1, "no_receipt": 2}
 
 
 def codes(api: Caller, mailing_id: int) -> list[str]:
