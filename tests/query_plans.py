@@ -152,6 +152,14 @@ def plan(connection: Connection, statement: str, parameters: dict[str, Any]) -> 
     return Plan(statement, found["Plan"])
 
 
+def pairs_compared(connection: Connection, statement: str, parameters: dict[str, Any]) -> int:
+    """The pairs of rows that the joins of a statement compare and leave out."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        [((found,),)] = cursor.fetchall()
+    return sum(int(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"]) for node in _nodes(found["Plan"]))
+
+
 def pages_touched(connection: Connection, statement: str, parameters: dict[str, Any]) -> int:
     """The database pages that a statement touches. What it changes is rolled back."""
     with connection.cursor() as cursor:

@@ -17,20 +17,19 @@ from shared.sql.local_windows import ARGUMENTS, effective_timezone
 from shared.sql.suppressions import covers
 
 # The messages whose numbers must not get them from this gateway. What is in force for the numbers is read first, once;
-# mostly it is nothing. The numbers go through a subquery, so that the planner never takes them for so many that it
-# reads all suppressions. IS TRUE keeps it from looking into the condition, expecting few of them, and comparing all
-# pairs.
+# mostly it is nothing, and the messages are not read. The numbers go through a subquery, so that the planner never takes
+# them for so many that it reads all suppressions. IS TRUE makes a hash table of what is in force: of a join, the planner
+# would expect few rows, and compare all pairs.
 FIND_SUPPRESSED = f"""
 WITH in_force AS MATERIALIZED (
-    SELECT phone_number, scope, gateway_id, lifted_at
-    FROM unnest(ARRAY(SELECT unnest(%(phones)s))) AS given(phone_number) JOIN suppression USING (phone_number)
-    WHERE lifted_at IS NULL
+    SELECT phone_number, kind
+    FROM suppression CROSS JOIN unnest(enum_range(NULL::mailing_kind)) AS kind
+    WHERE phone_number = ANY(ARRAY(SELECT unnest(%(phones)s))) AND {covers("kind", "%(gateway_id)s")}
 )
-SELECT DISTINCT given.id
-FROM in_force AS suppression
-    JOIN unnest(%(ids)s, %(mailings)s, %(phones)s) AS given(id, mailing_id, phone_number) USING (phone_number)
+SELECT given.id
+FROM unnest(%(ids)s, %(mailings)s, %(phones)s) AS given(id, mailing_id, phone_number)
     JOIN mailing ON mailing.id = given.mailing_id
-WHERE {covers("mailing.kind", "%(gateway_id)s")} IS TRUE
+WHERE EXISTS (SELECT FROM in_force) AND ((given.phone_number, mailing.kind) IN (TABLE in_force)) IS TRUE
 """  # noqa: S608  put together of constants
 
 # For messages of mailings that require consent: those whose numbers have given none.
