@@ -95,6 +95,39 @@ def test_a_number_that_was_suppressed_after_the_launch_is_not_claimed(
         assert queue.may_have_more
 
 
+def test_suppressions_of_one_number_cover_the_mailings_of_a_claim_by_their_kinds(
+    connection: Connection, queue: Queue
+) -> None:
+    marketing, service, reply = (
+        add_running_mailing(connection, 2, kind=kind) for kind in ("marketing", "service", "reply")
+    )
+    execute(connection, "UPDATE message SET phone_number = %s WHERE id %% 2 = 1", FIRST_PHONE + 1)
+    kept = "INSERT INTO suppression (phone_number, scope, gateway_id, reason, source, lifted_at, lifted_by, "
+    kept += "lift_evidence) VALUES (%s, %s, %s, 'opted_out', 'api', %s, %s, %s)"
+    execute(connection, kept, FIRST_PHONE + 1, "marketing", None, None, None, None)
+    execute(connection, kept, FIRST_PHONE + 1, "gateway", add_gateway(connection, "other"), None, None, None)
+    execute(connection, kept, FIRST_PHONE + 1, "everything", None, "2026-01-01", "anna", "{}")
+
+    claimed = queue.claim(10)
+
+    assert sorted((one.mailing_id, one.message_id) for one in claimed) == [
+        (marketing, 2),
+        (service, 3),
+        (service, 4),
+        (reply, 5),
+        (reply, 6),
+    ]
+    assert queue.withdrawn == {"suppressed": 1}
+
+
+def test_a_rule_of_one_mailing_of_a_claim_forbids_nothing_in_another(connection: Connection, queue: Queue) -> None:
+    for rules in ({}, {"requires_consent": True}, {}):
+        add_running_mailing(connection, 1, **rules)
+
+    assert {one.mailing_id for one in queue.claim(10)} == {1, 3}
+    assert outcome(connection, 2) == ("cancelled", "no_consent")
+
+
 def test_a_suppression_waits_for_a_claim_under_way_and_precedes_the_next(
     connection: Connection, connect: Connect, open_queue: OpenQueue
 ) -> None:

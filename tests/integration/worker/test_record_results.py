@@ -205,6 +205,20 @@ def test_a_reason_is_that_of_the_last_attempt(connection: Connection, queue: Que
     assert (accepted["reason_code"], accepted["reason_params"]) == (None, None)
 
 
+def test_an_acceptance_after_a_refusal_has_no_reason_and_is_due_no_more(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection)
+    attempt(connection, queue, "refused")
+    make_due(connection)
+    again = claim(queue)
+    change_message(connection, 1, "due_at = now() + interval '1 hour'")  # the clock was set back
+
+    queue.record([answer(again, "accepted")])
+
+    now = message(connection, 1)
+    assert (now["status"], now["reason_code"], now["reason_params"]) == ("sent", None, None)
+    assert now["due_at"] == now["sent_at"]
+
+
 def test_a_batch_is_recorded_whole(connection: Connection, queue: Queue) -> None:
     add_running_mailing(connection, 200)
 
