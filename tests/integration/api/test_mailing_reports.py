@@ -149,6 +149,31 @@ def test_a_mark_that_matches_nobody_is_accepted_and_said(api: Caller, connection
     assert codes(api, ids["nobody"]) == []
 
 
+def test_a_mark_is_found_among_clients_in_any_order(api: Caller, connection: Connection) -> None:
+    for tag in ("zebra", "vip", "yak", "alpha"):
+        factories.add_clients(connection, 1, tag=tag)
+    said = {mark: codes(api, add_mailing(api, mark=mark)) for mark in ("vip", "alpha", "zebra", "vipp", "900", "90")}
+    assert said == {
+        "vip": [],
+        "alpha": [],
+        "zebra": [],
+        "vipp": ["nobody_matches"],
+        "900": [],
+        "90": ["nobody_matches"],
+    }
+
+
+@pytest.mark.parametrize("status", ["pending", "sending"])
+def test_a_settled_mailing_with_a_message_that_has_not_ended_says_so(
+    status: str, api: Caller, connection: Connection
+) -> None:
+    mailing_id = add_mailing(api)
+    launch(connection, mailing_id, status, "sent")
+    end(connection, mailing_id, "finished")
+    factories.execute(connection, "UPDATE mailing SET settled_at = now()")
+    assert codes(api, mailing_id) == ["unended_messages"]
+
+
 def test_a_window_that_has_closed_is_accepted_and_said(api: Caller, connection: Connection) -> None:
     add_client(api)
     past = {"start_datetime": "2022-06-02T18:25:43.511Z", "end_datetime": "2022-06-03T18:25:43.511Z"}

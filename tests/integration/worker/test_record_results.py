@@ -12,8 +12,10 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from shared.domain.reasons import Reason, ReasonCode
+from shared.domain.results import Result
 from tests.conftest import Connect
 from tests.factories import (
+    FIRST_PHONE,
     add_running_mailing,
     attempts_of,
     change_message,
@@ -28,7 +30,7 @@ from tests.integration.worker.attempt_results import ANSWERS, answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
-from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.claimed_message import AttemptResult, ClaimedMessage, MessageGateway
 from worker.maintenance.lease_reclaimer import LEASE_EXPIRED
 from worker.queue import Queue
 
@@ -145,7 +147,7 @@ def test_no_start_is_earlier_than_the_request_because_the_transaction_waited_for
 
     recorded = in_background(lambda: queue.record(batch))
     wait_for_lock_waiter(connection)
-    time.sleep(0.2)
+    time.sleep(0.2)  # longer than from `before` to the beginning of the transaction
     holder.commit()
 
     recorded.result(PATIENCE)
@@ -316,7 +318,7 @@ def test_an_answer_that_comes_after_the_lease_only_completes_its_attempt(
     ],
 )
 def test_a_success_is_recorded_whatever_has_happened_since(
-    since: str, connection: Connection, open_queue: OpenQueue
+    since: str, connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     delivery = claim_and_expire(connection, open_queue)
     change_message(connection, 1, since)
@@ -329,6 +331,7 @@ def test_a_success_is_recorded_whatever_has_happened_since(
     lost = attempts_of(connection, 1)[0]
     assert (lost["result"], lost["provider_code"], lost["duration"]) == ("ambiguous", "200", 0.25)
     assert lost["reason_params"] == {"late_result": "accepted"}
+    assert "attempts.batch_split" not in caplog.messages
 
 
 def test_the_repeat_of_what_turned_out_to_be_sent_is_written_down_and_moves_nothing(
@@ -400,24 +403,106 @@ def test_what_cannot_be_recorded_holds_up_nothing_else_and_is_left_to_its_lease(
     assert message(connection, 13)["status"] == "pending"
 
 
+def test_late_acceptances_are_recorded_with_the_others_of_their_batch(
+    connection: Connection, open_queue: OpenQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = claim_and_expire(connection, open_queue)
+    left = open_queue("left")
+    make_due(connection)
+    repeat = claim(open_queue("right"))
+    add_running_mailing(connection, 3)
+    second, third, fourth = sorted(left.claim(10), key=lambda one: one.message_id)
+    batch = [*(answer(one, "accepted") for one in (late, second, third)), answer(fourth, "refused for good")]
+
+    left.record(batch)
+
+    statuses = rows(connection, "SELECT id, status::text, attempts FROM message ORDER BY id")
+    assert statuses == [(1, "sent", 2), (2, "sent", 1), (3, "sent", 1), (4, "failed", 1)]
+    recorded = rows(connection, "SELECT message_id, number, result::text, worker FROM attempt ORDER BY 1, 2")
+    assert recorded == [
+        (1, 1, "ambiguous", "left"),
+        (1, repeat.number, "ambiguous", "right"),
+        (2, 1, "accepted", "left"),
+        (3, 1, "accepted", "left"),
+        (4, 1, "refused", "left"),
+    ]
+    assert "attempts.batch_split" not in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "given"),
+    [
+        ([], "accepted", {}),
+        ([], "accepted", {"result": Result.DUPLICATE}),
+        ([], "accepted", {"code": "принято"}),
+        (["ambiguous"], "accepted", {}),
+    ],
+    ids=["accepted", "duplicate", "a code that is not ASCII", "in doubt"],
+)
+def test_whatever_says_that_the_gateway_has_a_message_lets_it_await_its_receipt(
+    before: list[str], name: str, given: dict[str, Any], connection: Connection, open_queue: OpenQueue
+) -> None:
+    reporting = MessageGateway("default", receipts=True, no_receipt_prefixes=(str(FIRST_PHONE + 2),))
+    queue = open_queue(gateway=reporting)
+    add_running_mailing(connection, 2)
+    for earlier in before:
+        queue.record([answer(one, earlier) for one in queue.claim(2)])
+        make_due(connection)
+
+    queue.record([answer(one, name, **given) for one in queue.claim(2)])
+
+    assert rows(connection, "SELECT id, status::text, delivery::text FROM message ORDER BY id") == [
+        (1, "sent", "awaiting"),
+        (2, "sent", None),
+    ]
+    assert rows(connection, "SELECT message_ids FROM receipt_wait") == [([1],)]
+
+
+def test_a_refusal_by_a_gateway_with_receipts_awaits_none(connection: Connection, open_queue: OpenQueue) -> None:
+    add_running_mailing(connection)
+    queue = open_queue(gateway=MessageGateway("default", receipts=True))
+
+    queue.record([answer(claim(queue), "refused for good")])
+
+    now = message(connection, 1)
+    assert (now["status"], now["delivery"]) == ("failed", None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a 'b' \\", '"\\"{a,b}', "NULL", "null", "%(ids)s", "{}", "$1", "\t", "код", "x" * 2000]
+)
+def test_ids_and_codes_are_written_down_as_the_provider_wrote_them(
+    text: str, connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 3)
+    first, second, third = queue.claim(3)
+    answers = [answer(one, "accepted", provider_message_id=text, code=text) for one in (first, second)]
+
+    queue.record([*answers, answer(third, "accepted", code=text)])
+
+    found = rows(connection, "SELECT provider_message_id, provider_code FROM attempt ORDER BY message_id")
+    assert found == [(text, text), (text, text), (None, text)]
+
+
+@pytest.mark.parametrize("messages", [1, 20])
 def test_an_acceptance_is_recorded_although_there_is_another_result_of_its_attempt(
-    connection: Connection, queue: Queue
+    messages: int, connection: Connection, queue: Queue
 ) -> None:
     """A failover can lose the commit of a claim. Its result is recorded without it; the next claim has its number."""
-    add_running_mailing(connection, 20)
-    claimed = queue.claim(20)
+    add_running_mailing(connection, messages)
+    claimed = queue.claim(messages)
     execute(
         connection,
         "INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, worker) "
-        "VALUES (13, 1, now(), 0.5, 'default', 'retriable', 'right')",
+        "VALUES (1, 1, now(), 0.5, 'default', 'retriable', 'right')",
     )
-    before = attempts_of(connection, 13)
+    before = attempts_of(connection, 1)
 
     queue.record([answer(delivery, "accepted") for delivery in claimed])
 
-    assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == 20
-    assert value(connection, "SELECT count(*) FROM attempt") == 20
-    assert attempts_of(connection, 13) == before
+    assert value(connection, "SELECT count(*) FROM message WHERE status = 'sent'") == messages
+    assert value(connection, "SELECT count(*) FROM attempt") == messages
+    assert attempts_of(connection, 1) == before
 
 
 @pytest.mark.parametrize(("theirs", "kept"), [(None, "by a receipt"), ("by the response", "by the response")])
