@@ -17,9 +17,9 @@ from shared.sql.local_windows import ARGUMENTS, effective_timezone
 from shared.sql.suppressions import covers
 
 # The messages whose numbers must not get them from this gateway. What is in force for the numbers is read first, once;
-# mostly it is nothing, and the messages are not read. The numbers go through a subquery, so that the planner never takes
-# them for so many that it reads all suppressions. IS TRUE makes a hash table of what is in force: of a join, the planner
-# would expect few rows, and compare all pairs.
+# mostly it is nothing, and the messages are not read. The numbers go through a subquery, so that the planner never
+# takes them for so many that it reads all suppressions. IS TRUE makes a hash table of what is in force: of a join, the
+# planner would expect few rows, and compare all pairs.
 FIND_SUPPRESSED = f"""
 WITH in_force AS MATERIALIZED (
     SELECT phone_number, kind

@@ -24,7 +24,7 @@ from worker.claim_rows import ClaimedRow
 
 def suppressed_at_the_launch_only() -> None:
     """Whether a number is suppressed is asked when a mailing is launched, and not when a message is claimed."""
-    edit(statements, "FIND_SUPPRESSED", "WHERE lifted_at IS NULL", "WHERE FALSE AND lifted_at IS NULL")
+    edit(statements, "FIND_SUPPRESSED", "WHERE phone_number", "WHERE FALSE AND phone_number")
 
 
 def suppressions_read_before_the_lease() -> None:
