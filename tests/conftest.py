@@ -22,7 +22,7 @@ from sandbox.data_directory import create_data_directory
 from sandbox.postgres import EmbeddedPostgres, embedded_postgres
 from shared.database import libpq_url
 from tests import query_plans, required_tools
-from tests.database import DatabaseCleaner, connected, migrate
+from tests.database import DatabaseCleaner, IdleConnections, connected, migrate
 from tests.factories import execute
 
 Connect = Callable[[], Connection]
@@ -205,21 +205,29 @@ def clean_database(database_url: str, database_cleaner: DatabaseCleaner) -> str:
     return database_url
 
 
+@pytest.fixture(scope="session")
+def idle_connections(database_url: str) -> Iterator[IdleConnections]:
+    """Connections to the migrated database that no test has at the moment."""
+    idle = IdleConnections(database_url)
+    yield idle
+    idle.close()
+
+
 @pytest.fixture
-def connect(clean_database: str, database_cleaner: DatabaseCleaner) -> Iterator[Connect]:
-    """Opens connections to the clean database, in autocommit; closes them all after the test."""
-    opened: list[Connection] = []
+def connect(
+    clean_database: str, database_cleaner: DatabaseCleaner, idle_connections: IdleConnections
+) -> Iterator[Connect]:
+    """Gives connections to the clean database, in autocommit and as good as new; takes them back after the test."""
+    taken: list[Connection] = []
 
-    def open_one() -> Connection:
-        connection = psycopg2.connect(clean_database)
-        connection.autocommit = True
-        opened.append(connection)
-        return connection
+    def take_one() -> Connection:
+        taken.append(idle_connections.take())
+        return taken[-1]
 
-    yield open_one
+    yield take_one
     database_cleaner.end_connections()
-    for connection in opened:
-        connection.close()
+    for connection in taken:
+        idle_connections.give_back(connection)
 
 
 @pytest.fixture

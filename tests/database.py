@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +18,7 @@ from api import create_app
 from api.database_url import database_url
 from api.extensions import db
 from api.settings import ApiSettings
+from tests.factories import execute
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -186,6 +188,62 @@ class DatabaseCleaner:
         with self._connection.cursor() as cursor:
             cursor.execute(question)
             return bool(cursor.fetchall()[0][0])
+
+
+class IdleConnections:
+    """Connections to one database that tests have given back, to be used by others.
+
+    A new one costs more than most tests: its server process reads the catalogue and compiles the triggers once more.
+    """
+
+    MOST = 8
+    """What tests open beyond that is closed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[Connection] = []
+
+    def take(self) -> Connection:
+        """A connection in autocommit, as good as new."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not was_ended(connection):
+                return connection
+            connection.close()
+        connection = psycopg2.connect(self._url)
+        connection.autocommit = True
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Keeps it for others, unless the server has ended it or there are enough."""
+        if len(self._idle) < self.MOST and forgets_all(connection):
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+def forgets_all(connection: Connection) -> bool:
+    """Undoes what its session has begun, set, locked and made, and turns autocommit on; not if it is broken."""
+    try:
+        connection.reset()
+        connection.autocommit = True
+        execute(connection, "DISCARD ALL")
+    except psycopg2.Error:
+        return False
+    connection.notices.clear()
+    connection.notifies.clear()
+    return True
+
+
+def was_ended(connection: Connection) -> bool:
+    """Whether the server has ended a connection that is idle: only then there is something to read from it."""
+    idle = select.poll()
+    idle.register(connection.fileno(), select.POLLIN)
+    return bool(idle.poll(0))
 
 
 @lru_cache(maxsize=1)

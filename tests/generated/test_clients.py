@@ -24,11 +24,11 @@ from tests.inbound import add_inbound_message
 from tests.integration.api.calls import API_KEY
 from tests.integration.api.running_server import served
 from tests.integration.worker.attempt_results import answer
-from tests.integration.worker.conftest import open_database, open_queue, queue
+from tests.integration.worker.conftest import idle_databases, open_database, open_queue, queue
 from tests.waiting import PATIENCE
 from worker.queue import Queue
 
-__all__ = ["open_database", "open_queue", "queue"]
+__all__ = ["idle_databases", "open_database", "open_queue", "queue"]
 
 pytestmark = pytest.mark.generated
 

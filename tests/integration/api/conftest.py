@@ -16,9 +16,16 @@ from tests.integration.api.fake_clock import Clock
 from tests.integration.api.openapi_validation import Document, every_answer_checked
 
 # What a worker does meanwhile is done by a worker's own parts.
-from tests.integration.worker.conftest import maintenance, open_database, open_maintenance, open_queue, queue
+from tests.integration.worker.conftest import (
+    idle_databases,
+    maintenance,
+    open_database,
+    open_maintenance,
+    open_queue,
+    queue,
+)
 
-__all__ = ["maintenance", "open_database", "open_maintenance", "open_queue", "queue"]
+__all__ = ["idle_databases", "maintenance", "open_database", "open_maintenance", "open_queue", "queue"]
 
 
 @pytest.fixture(scope="session")
