@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
@@ -52,15 +54,17 @@ CSV = f"phone_number,operator_code,tag,timezone\n{NUMBER},900,sample,UTC\n{OTHER
 MakeApi = Callable[..., Caller]
 
 
+@cache
+def application(url: str, keys: tuple[str, ...]) -> Flask:
+    """An application with these keys, made once: a new one takes longer than a test."""
+    cipher = CredentialCipher(list(keys))
+    return create_app(ApiSettings(database_url=parse_database_url(url), cipher=cipher))
+
+
 @pytest.fixture
 def make_api(clean_database: str) -> MakeApi:
-    """An application with these keys."""
-
-    def make(*keys: str) -> Caller:
-        cipher = CredentialCipher(list(keys))
-        return caller(create_app(ApiSettings(database_url=parse_database_url(clean_database), cipher=cipher)))
-
-    return make
+    """A caller of an application with these keys."""
+    return lambda *keys: caller(application(clean_database, keys))
 
 
 @pytest.fixture

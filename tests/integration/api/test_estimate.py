@@ -30,11 +30,17 @@ from tests.integration.api.calls import Caller, add_client, caller, mailing_body
 PATH = "/v1/mailing/plan/"
 
 
-@pytest.fixture
-def priced(database_url: str, clean_database: str) -> Caller:
-    """A caller of an API that knows the rate limit and the price."""
+@pytest.fixture(scope="module")
+def app_with_price(database_url: str) -> Flask:
+    """An application that knows the rate limit and the price."""
     settings = ApiSettings(database_url=parse_database_url(database_url), gateway_rate=50.0)
-    return caller(create_app(replace(settings, price_per_segment=Decimal("0.045"), price_currency="EUR")))
+    return create_app(replace(settings, price_per_segment=Decimal("0.045"), price_currency="EUR"))
+
+
+@pytest.fixture
+def priced(app_with_price: Flask, clean_database: str) -> Caller:
+    """Its caller."""
+    return caller(app_with_price)
 
 
 def test_a_plan_says_whom_it_reaches_in_how_many_segments(api: Caller) -> None:

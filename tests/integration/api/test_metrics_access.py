@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import pytest
+from flask import Flask
 
 from api import create_app
 from api.database_url import database_url as parse_database_url
@@ -15,6 +17,14 @@ from tests.integration.api.calls import API_KEY, caller
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.1"
 
 
+@cache
+def application(url: str, metrics: str, proxies: int = 0) -> Flask:
+    """An application with these settings, made once: a new one takes longer than a test."""
+    return create_app(
+        ApiSettings(database_url=parse_database_url(url), metrics=metrics, api_key=API_KEY, trusted_proxies=proxies)
+    )
+
+
 def status(
     url: str,
     address: str,
@@ -23,10 +33,7 @@ def status(
     proxies: int = 0,
     headers: Mapping[str, str] | None = None,
 ) -> int:
-    settings = ApiSettings(
-        database_url=parse_database_url(url), metrics=metrics, api_key=API_KEY, trusted_proxies=proxies
-    )
-    asked = caller(create_app(settings), key)
+    asked = caller(application(url, metrics, proxies), key)
     return asked.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=dict(headers or {})).status_code
 
 
@@ -55,8 +62,7 @@ def test_a_key_gives_access_to_metrics_from_everywhere(clean_database: str, metr
 
 
 def test_a_viewers_key_will_do(clean_database: str) -> None:
-    settings = ApiSettings(database_url=parse_database_url(clean_database), metrics="key")
-    app = create_app(settings)
+    app = application(clean_database, "key")
     made = caller(app).post("/v1/key/create/", json={"name": "Prometheus", "role": Role.VIEWER.value})
     assert caller(app, made.json["key"]).get("/metrics").status_code == 200
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from api import create_app
@@ -30,10 +31,15 @@ PARTS = (
 )
 
 
-@pytest.fixture
-def keyed(clean_database: str) -> Caller:
+@pytest.fixture(scope="module")
+def keyed_app(database_url: str) -> Flask:
     cipher = CredentialCipher([Fernet.generate_key().decode()])
-    return caller(create_app(ApiSettings(database_url=parse_database_url(clean_database), cipher=cipher)))
+    return create_app(ApiSettings(database_url=parse_database_url(database_url), cipher=cipher))
+
+
+@pytest.fixture
+def keyed(keyed_app: Flask, clean_database: str) -> Caller:
+    return caller(keyed_app)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -411,9 +412,7 @@ def test_whatever_fails_to_sign_in_is_limited_by_address(
     clean_database: str, connection: Connection, path: str
 ) -> None:
     # The provider is away: each way in fails.
-    settings = ProviderSettings(issuer="http://127.0.0.1:9", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    url = parse_database_url(clean_database)
-    browser = caller(create_app(ApiSettings(database_url=url, api_key=API_KEY, provider=settings)), None)
+    browser = caller(application(clean_database, "http://127.0.0.1:9"), None)
     after = last_id(connection)
     token, data = page_token(browser), {"key": "x"}
 
@@ -503,11 +502,19 @@ def provider(running_provider: OpenIdProvider) -> OpenIdProvider:
     return running_provider
 
 
-def with_provider(url: str, provider: OpenIdProvider, **more: Any) -> Caller:
-    settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **more)
-    return caller(
-        create_app(ApiSettings(database_url=parse_database_url(url), api_key=API_KEY, provider=settings)), None
-    )
+def new_application(url: str, issuer: str, **more: Any) -> Flask:
+    """An application with that provider."""
+    settings = ProviderSettings(issuer=issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **more)
+    return create_app(ApiSettings(database_url=parse_database_url(url), api_key=API_KEY, provider=settings))
+
+
+application = cache(new_application)
+"""One that may have been asked before: a new one takes longer than a test."""
+
+
+def with_provider(url: str, provider: OpenIdProvider) -> Caller:
+    """A browser at an application with that provider."""
+    return caller(application(url, provider.issuer), None)
 
 
 def through_provider(browser: Caller, following: str = "/v1/client/") -> Answer:
@@ -563,7 +570,7 @@ def test_the_strongest_role_of_the_claim_counts(
     provider.claims = {"sub": "1", **claims}
     words = {"ops": Role.ADMIN, "staff": Role.VIEWER}
     given = words if any(name.endswith("groups") for name in claims) else {role.value: role for role in Role}
-    browser = with_provider(clean_database, provider, roles=given, **options)
+    browser = caller(new_application(clean_database, provider.issuer, roles=given, **options), None)
     assert through_provider(browser).status_code == 303
     assert browser.get("/v1/key/").status_code == role
 
@@ -586,7 +593,8 @@ def test_the_provider_is_reached_directly_whatever_proxy_the_environment_names(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "")
-    assert through_provider(with_provider(clean_database, provider)).status_code == 303
+    browser = caller(new_application(clean_database, provider.issuer), None)  # has not reached it before
+    assert through_provider(browser).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -638,9 +646,7 @@ def test_an_answer_that_was_not_asked_for_in_this_browser_is_refused(
 
 
 def test_a_provider_that_is_away_is_said_and_keys_still_open(clean_database: str, provider: OpenIdProvider) -> None:
-    settings = ProviderSettings(issuer="http://127.0.0.1:9", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    url = parse_database_url(clean_database)
-    browser = caller(create_app(ApiSettings(database_url=url, api_key=API_KEY, provider=settings)), None)
+    browser = caller(application(clean_database, "http://127.0.0.1:9"), None)
     answer = browser.get("/login/provider/")
     assert answer.status_code == 401
     assert "did not respond" in answer.text
@@ -655,9 +661,7 @@ def test_a_provider_that_does_not_answer_is_not_waited_for_indefinitely(
 
     monkeypatch.setattr(oidc, "TIMEOUT", 0.1)
     with RawServer(keep_silent) as silent:
-        settings = ProviderSettings(issuer=silent.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        url = parse_database_url(clean_database)
-        browser = caller(create_app(ApiSettings(database_url=url, api_key=API_KEY, provider=settings)), None)
+        browser = caller(new_application(clean_database, silent.url), None)
         answer = in_background(lambda: browser.get("/login/provider/")).result(PATIENCE / 2)
     assert answer.status_code == 401
 
