@@ -47,6 +47,96 @@ def connected(url: str) -> Iterator[Connection]:
         yield connection
 
 
+EMPTY_DATABASE = """
+CREATE FUNCTION pg_temp.empty_database() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    quick bool := (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
+    used record;
+    large text;
+BEGIN
+    IF quick THEN  -- no trigger sees what is deleted, and no foreign key is checked
+        PERFORM set_config('session_replication_role', 'replica', true);
+    END IF;
+    FOR used IN
+        SELECT format('%I', tablename) AS name, size, sequence, last_value IS NOT NULL AS is_counted
+        FROM pg_tables
+        CROSS JOIN concat(tablename, '_id_seq') AS sequence
+        CROSS JOIN pg_relation_size(format('%I', tablename)::regclass) AS size
+        LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = sequence
+        WHERE pg_tables.schemaname = 'public'
+            AND tablename NOT IN
+                ('alembic_version', 'rate_limit', 'cookie_secret', 'audit_entry', 'ledger_partition',
+                 'gateway', 'gateway_availability', 'route', 'path', 'client_field', 'sending_rules')
+            AND (size > 0 OR last_value IS NOT NULL)
+    LOOP
+        IF quick AND used.size <= 16384 THEN
+            IF used.size > 0 THEN
+                EXECUTE 'DELETE FROM ' || used.name;
+            END IF;
+            IF used.is_counted THEN
+                PERFORM setval(used.sequence::regclass, 1, false);
+            END IF;
+        ELSE
+            large := concat_ws(', ', large, used.name);
+        END IF;
+    END LOOP;
+    IF large IS NOT NULL THEN
+        EXECUTE 'TRUNCATE ' || large || ' RESTART IDENTITY CASCADE';
+    END IF;
+    PERFORM set_config('session_replication_role', 'origin', true) WHERE quick;
+    IF (SELECT last_value FROM message_id_seq) <> 1 THEN  -- set, and nothing was added since
+        PERFORM setval('message_id_seq', 1, false);
+    END IF;
+    IF (SELECT last_value FROM gateway_id_seq) + (SELECT last_value FROM route_id_seq)
+        + (SELECT last_value FROM path_id_seq) <> 4
+        OR EXISTS (SELECT FROM gateway WHERE revision <> 1 OR paused_at IS NOT NULL
+            OR segment_price IS NOT NULL OR receipts OR poll_receipts
+            OR no_receipt_prefixes <> '{}' OR min_delivery_percent IS NOT NULL)
+        OR EXISTS (SELECT FROM gateway_availability WHERE NOT available OR failovers <> 0)
+        OR EXISTS (
+            SELECT FROM path WHERE gateway_ids <> '{1}' OR gateway_id IS DISTINCT FROM 1 OR weight <> 100)
+    THEN  -- as the migration made them
+        DELETE FROM gateway;
+        DELETE FROM route;
+        DELETE FROM path;
+        INSERT INTO gateway (id, name, provider) OVERRIDING SYSTEM VALUE VALUES (1, 'default', 'gonets');
+        INSERT INTO gateway_availability (gateway_id) VALUES (1);
+        INSERT INTO route (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'default');
+        INSERT INTO path (id, route_id, gateway_ids, gateway_id) OVERRIDING SYSTEM VALUE
+        VALUES (1, 1, '{1}', 1), (2, NULL, '{1}', 1);
+        PERFORM setval('gateway_id_seq', 1), setval('route_id_seq', 1), setval('path_id_seq', 2);
+    END IF;
+    IF EXISTS (SELECT FROM rate_limit WHERE gateway <> 'default') THEN
+        DELETE FROM rate_limit WHERE gateway <> 'default';
+    END IF;
+    IF (SELECT last_value FROM client_field_id_seq) <> 4 OR (SELECT count(*) FROM client_field) <> 4
+        OR EXISTS (SELECT FROM client_field WHERE label <> '' OR repeats_yearly <> (name = 'birthday'))
+    THEN
+        DELETE FROM client_field;
+        INSERT INTO client_field (id, name, type, repeats_yearly) OVERRIDING SYSTEM VALUE
+        VALUES (1, 'name', 'text', false), (2, 'first_name', 'text', false),
+            (3, 'last_name', 'text', false), (4, 'birthday', 'date', true);
+        PERFORM setval('client_field_id_seq', 4);
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM sending_rules
+        WHERE jsonb_strip_nulls(to_jsonb(sending_rules) - 'opt_out_secret' - 'updated_at') =
+            '{"id": true, "replies": {}, "reply_language": "en", "requires_consent": false,
+              "requires_approval": false}'
+    ) THEN
+        DELETE FROM sending_rules;
+        INSERT INTO sending_rules DEFAULT VALUES;
+    END IF;
+    IF ARRAY(SELECT number FROM ledger_partition ORDER BY number) <> '{0,1}' THEN
+        PERFORM drop_ledger_partition(number) FROM ledger_partition WHERE number > 1;
+        PERFORM make_ledger_partition(number) FROM generate_series(0, 1) AS number;
+    END IF;
+    RETURN true;
+END $$
+"""
+"""Makes the function for one connection, which plans its statements once."""
+
+
 class DatabaseCleaner:
     """Tidies one database between tests. It keeps its connection: a new one costs more than all that it is asked."""
 
@@ -61,95 +151,7 @@ class DatabaseCleaner:
         A table that nobody has used costs nothing. The rows of a small one are deleted, where triggers can be left out:
         TRUNCATE makes new files of it and of each index, and everybody reads the catalogue again.
         """
-        self._ask(
-            """
-            DO $$
-            DECLARE
-                quick bool := (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
-                used record;
-                large text;
-            BEGIN
-                IF quick THEN  -- no trigger sees what is deleted, and no foreign key is checked
-                    PERFORM set_config('session_replication_role', 'replica', true);
-                END IF;
-                FOR used IN
-                    SELECT format('%I', tablename) AS name, size, sequence, last_value IS NOT NULL AS is_counted
-                    FROM pg_tables
-                    CROSS JOIN concat(tablename, '_id_seq') AS sequence
-                    CROSS JOIN pg_relation_size(format('%I', tablename)::regclass) AS size
-                    LEFT JOIN pg_sequences ON pg_sequences.schemaname = 'public' AND sequencename = sequence
-                    WHERE pg_tables.schemaname = 'public'
-                        AND tablename NOT IN
-                            ('alembic_version', 'rate_limit', 'cookie_secret', 'audit_entry', 'ledger_partition',
-                             'gateway', 'gateway_availability', 'route', 'path', 'client_field', 'sending_rules')
-                        AND (size > 0 OR last_value IS NOT NULL)
-                LOOP
-                    IF quick AND used.size <= 16384 THEN
-                        IF used.size > 0 THEN
-                            EXECUTE 'DELETE FROM ' || used.name;
-                        END IF;
-                        IF used.is_counted THEN
-                            PERFORM setval(used.sequence::regclass, 1, false);
-                        END IF;
-                    ELSE
-                        large := concat_ws(', ', large, used.name);
-                    END IF;
-                END LOOP;
-                IF large IS NOT NULL THEN
-                    EXECUTE 'TRUNCATE ' || large || ' RESTART IDENTITY CASCADE';
-                END IF;
-                PERFORM set_config('session_replication_role', 'origin', true) WHERE quick;
-                IF (SELECT last_value FROM message_id_seq) <> 1 THEN  -- set, and nothing was added since
-                    PERFORM setval('message_id_seq', 1, false);
-                END IF;
-                IF (SELECT last_value FROM gateway_id_seq) + (SELECT last_value FROM route_id_seq)
-                    + (SELECT last_value FROM path_id_seq) <> 4
-                    OR EXISTS (SELECT FROM gateway WHERE revision <> 1 OR paused_at IS NOT NULL
-                        OR segment_price IS NOT NULL OR receipts OR poll_receipts
-                        OR no_receipt_prefixes <> '{}' OR min_delivery_percent IS NOT NULL)
-                    OR EXISTS (SELECT FROM gateway_availability WHERE NOT available OR failovers <> 0)
-                    OR EXISTS (
-                        SELECT FROM path WHERE gateway_ids <> '{1}' OR gateway_id IS DISTINCT FROM 1 OR weight <> 100)
-                THEN  -- as the migration made them
-                    DELETE FROM gateway;
-                    DELETE FROM route;
-                    DELETE FROM path;
-                    INSERT INTO gateway (id, name, provider) OVERRIDING SYSTEM VALUE VALUES (1, 'default', 'gonets');
-                    INSERT INTO gateway_availability (gateway_id) VALUES (1);
-                    INSERT INTO route (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'default');
-                    INSERT INTO path (id, route_id, gateway_ids, gateway_id) OVERRIDING SYSTEM VALUE
-                    VALUES (1, 1, '{1}', 1), (2, NULL, '{1}', 1);
-                    PERFORM setval('gateway_id_seq', 1), setval('route_id_seq', 1), setval('path_id_seq', 2);
-                END IF;
-                IF EXISTS (SELECT FROM rate_limit WHERE gateway <> 'default') THEN
-                    DELETE FROM rate_limit WHERE gateway <> 'default';
-                END IF;
-                IF (SELECT last_value FROM client_field_id_seq) <> 4 OR (SELECT count(*) FROM client_field) <> 4
-                    OR EXISTS (SELECT FROM client_field WHERE label <> '' OR repeats_yearly <> (name = 'birthday'))
-                THEN
-                    DELETE FROM client_field;
-                    INSERT INTO client_field (id, name, type, repeats_yearly) OVERRIDING SYSTEM VALUE
-                    VALUES (1, 'name', 'text', false), (2, 'first_name', 'text', false),
-                        (3, 'last_name', 'text', false), (4, 'birthday', 'date', true);
-                    PERFORM setval('client_field_id_seq', 4);
-                END IF;
-                IF NOT EXISTS (
-                    SELECT FROM sending_rules
-                    WHERE jsonb_strip_nulls(to_jsonb(sending_rules) - 'opt_out_secret' - 'updated_at') =
-                        '{"id": true, "replies": {}, "reply_language": "en", "requires_consent": false,
-                          "requires_approval": false}'
-                ) THEN
-                    DELETE FROM sending_rules;
-                    INSERT INTO sending_rules DEFAULT VALUES;
-                END IF;
-                IF ARRAY(SELECT number FROM ledger_partition ORDER BY number) <> '{0,1}' THEN
-                    PERFORM drop_ledger_partition(number) FROM ledger_partition WHERE number > 1;
-                    PERFORM make_ledger_partition(number) FROM generate_series(0, 1) AS number;
-                END IF;
-            END $$;
-            SELECT true
-            """
-        )
+        self._ask("SELECT pg_temp.empty_database()")
 
     def end_connections(self) -> None:
         """Ends every other connection that is not idle: what waits for a lock after a failed test would never end.
@@ -185,6 +187,8 @@ class DatabaseCleaner:
         if self._connection is None:
             self._connection = psycopg2.connect(self._url)
             self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                cursor.execute(EMPTY_DATABASE)
         with self._connection.cursor() as cursor:
             cursor.execute(question)
             return bool(cursor.fetchall()[0][0])
