@@ -187,10 +187,11 @@ class EmbeddedPostgres:
     def _run_server(self) -> str | None:
         """Runs the server and waits until it accepts connections; returns its error if it does not."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        account = server_account(self.folder)  # before the folder of the socket gets the owner of this one
         with self.log.open("ab") as log:
             start = log.tell()
             self._server = subprocess.Popen(  # noqa: S603
-                die_with_parent(self._command(), signal.SIGINT, server_account(self.folder)),
+                die_with_parent(self._command(), signal.SIGINT, account),
                 cwd="/",
                 env=minimal_environment(),
                 stdin=subprocess.DEVNULL,

@@ -64,7 +64,6 @@ class ClientSchema(ResponseSchema):
         required=True,
         metadata={
             "description": "The name of an IANA time zone.",
-            "format": "timezone",
             "minLength": 1,
             "example": "Europe/Moscow",
         },

@@ -172,9 +172,10 @@ class Texts(ShapedField[dict[str, str]]):
             raise self.make_error("invalid") from None
 
 
-class Timezone(PlainText):
+class Timezone(ShapedField[str], PlainText):
     """The name of an IANA time zone."""
 
+    shape = {"format": "timezone"}
     default_error_messages = {"unknown": ErrorCode.NOT_A_TIMEZONE()}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:

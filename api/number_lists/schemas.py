@@ -29,7 +29,6 @@ class UploadArguments(RequestSchema):
     timezone = Timezone(
         metadata={
             "description": "The time zone of those whose number does not tell it, such as mobile numbers of Russia.",
-            "format": "timezone",
             "example": "Europe/Moscow",
         }
     )

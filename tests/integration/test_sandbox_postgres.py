@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from sandbox.data_directory import create_data_directory
 from sandbox.postgres import EmbeddedPostgres, StopMode, embedded_postgres
 from sandbox.supervisor import ROOT
 from shared.errors import ConfigurationError, GonetsError
@@ -230,6 +231,16 @@ def test_a_folder_left_by_an_interrupted_initdb_is_made_anew(new_postgres: Embed
 @pytest.mark.parametrize("name", ["with spaces, a comma, 'quotes\" and гонец", "x" * 150])
 def test_the_folder_may_have_any_path(tmp_path: Path, name: str) -> None:
     with embedded_postgres(tmp_path / name / "postgres", durable=False) as url:
+        assert ask(url, "SELECT 1") == 1
+
+
+def test_a_folder_with_a_long_path_may_have_been_filled_by_root(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 150) / "postgres"
+    create_data_directory(folder, durable=False)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, os.geteuid(), -1)
+
+    with embedded_postgres(folder, durable=False) as url:
         assert ask(url, "SELECT 1") == 1
 
 
