@@ -168,7 +168,12 @@ def agree_on_records(body: dict[str, Any]) -> None:
 
 
 def agree_on_rules(case: schemathesis.Case[Any], body: dict[str, Any]) -> None:
-    """Makes a local window and a limit whole, with no calendar, and gives a calendar either its days or a country."""
+    """Makes a local window and a limit whole, with no calendar, and gives a calendar either its days or a country. A
+    default time zone is one that there is.
+    """
+    zone = body.get("default_timezone")
+    if isinstance(zone, str) and "\0" not in zone:
+        body["default_timezone"] = "Europe/Moscow"
     window = {"local_from", "local_until", "local_weekdays"} & body.keys()
     if window and all(is_of_window(body[name]) for name in window):
         body |= {"local_from": "09:00", "local_until": "21:00", "local_weekdays": ["monday"]}
