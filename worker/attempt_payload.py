@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from shared.domain.results import Result
 from shared.json_parameter import json_parameter
 from worker.attempt_decision import SENT, Transition
 from worker.claimed_message import AttemptResult
-from worker.parameters import array_literal, bigints, text_array_literal
+from worker.parameters import array_literal, bigints, nullable_array_literal
 
 Decided = tuple[AttemptResult, Transition]
 
@@ -78,9 +77,9 @@ def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: 
     }
     if details:
         parameters |= {
-            "provider_message_ids": text_array_literal(attempt.submitted.provider_message_id for attempt in plain),
-            "segments": array_literal(_number(attempt.submitted.segments) for attempt in plain),
-            "prices": array_literal(_number(attempt.submitted.price) for attempt in plain),
+            "provider_message_ids": nullable_array_literal(attempt.submitted.provider_message_id for attempt in plain),
+            "segments": nullable_array_literal(attempt.submitted.segments for attempt in plain),
+            "prices": nullable_array_literal(attempt.submitted.price for attempt in plain),
             "awaiting": array_literal(attempt.message.awaits_receipt for attempt in plain),
         }
     return parameters
@@ -97,10 +96,6 @@ def attempted_parameters(part: Sequence[Decided], now: float) -> dict[str, Any]:
 def _is_plain(text: str | None) -> bool:
     """Whether every database takes it as text. (The JSON of an entry is the database's to reject.)"""
     return text is None or (text.isascii() and text.isprintable())
-
-
-def _number(value: int | Decimal | None) -> int | Decimal | str:
-    return "NULL" if value is None else value
 
 
 def _entry(attempt: AttemptResult, transition: Transition, now: float) -> str:

@@ -16,20 +16,20 @@ def bigints(numbers: Iterable[int]) -> AsIs:
 
 
 def array_literal(values: Iterable[object]) -> str:
-    """An array of numbers, truth values and NULL as text, to be cast in the statement (PostgreSQL manual, 8.15.2)."""
+    """An array of numbers or truth values as text, to be cast in the statement (PostgreSQL manual, 8.15.2)."""
     return f"{{{','.join(map(str, values))}}}"
 
 
-def text_array_literal(texts: Iterable[str | None]) -> str:
-    """The same of texts."""
-    return array_literal(map(_element, texts))
+def nullable_array_literal(values: Iterable[object]) -> str:
+    """The same of any values, texts as well; None is NULL."""
+    return array_literal(map(_element, values))
 
 
-def _element(text: str | None) -> str:
-    if text is None:
-        return "NULL"
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _element(value: object) -> object:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return "NULL" if value is None else value
 
 
 def bounded(numbers: Collection[int]) -> dict[str, Any]:
