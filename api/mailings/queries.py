@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from typing import cast as cast_type
 
@@ -161,21 +161,19 @@ def _names(table: type[Route] | type[Gateway], ids: Iterable[int | None]) -> dic
     return {row.id: row.name for row in db.session.execute(found)} if wanted else {}
 
 
-def _matching(marks: Set[str]) -> Set[str]:
-    """Those of the marks that any client has as operator code or tag."""
-    return set(db.session.scalars(_statement_of_matching(), {"marks": list(marks)})) if marks else set()
-
-
-@cache
-def _statement_of_matching() -> Select[str]:
-    mark: ColumnElement[str] = func.unnest(bindparam("marks", type_=ARRAY(Text))).column_valued("mark")
-    return select(mark).where(or_(_has(Client.operator_code, mark), _has(Client.tag, mark)))
-
-
 def _has(column: InstrumentedAttribute[str], mark: ColumnElement[str]) -> ColumnElement[bool]:
     # The first value not less than `mark` in the index's order, to be compared with it: one step in the index. An
     # EXISTS for the value may read the whole table, if the planner takes the value for a common one.
     return select(column).where(column >= mark).order_by(column).limit(1).scalar_subquery() == mark
+
+
+_MARK: ColumnElement[str] = func.unnest(bindparam("marks", type_=ARRAY(Text))).column_valued("mark")
+_MATCHING = select(_MARK).where(or_(_has(Client.operator_code, _MARK), _has(Client.tag, _MARK)))
+
+
+def _matching(marks: Set[str]) -> Set[str]:
+    """Those of the marks that any client has as operator code or tag."""
+    return set(db.session.scalars(_MATCHING, {"marks": list(marks)})) if marks else set()
 
 
 def _summary(row: Row[Any], route: str | None, gateway: str | None, *, is_matching: bool) -> MailingSummary:
