@@ -337,8 +337,8 @@ class JournalEntrySchema(ResponseSchema):
     id = int64("Sequential id.", 1)
     at = instant("Time.", "2022-06-02T18:30:00.000Z")
     action = string(
-        "The action: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`, or `launch` "
-        "for one that a worker could not do.",
+        "The action: `edit`, `pause`, `resume`, `cancel`, `retry`, `resolve`, `remove`, `test`, `reopen`, `approve`, "
+        "`unapprove`, `limit` for a pause at a spending limit, or `launch` for one that a worker could not do.",
         "retry",
     )
     detail = string("More about it.", "12 failed", allow_none=True)
