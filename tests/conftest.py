@@ -206,16 +206,22 @@ def clean_database(database_url: str, database_cleaner: DatabaseCleaner) -> str:
 
 
 @pytest.fixture(scope="session")
-def idle_connections(database_url: str) -> Iterator[IdleConnections]:
-    """Connections to the migrated database that no test has at the moment."""
-    idle = IdleConnections(database_url)
+def idle_connections(database_url: str) -> Iterator[IdleConnections[Connection]]:
+    """Connections to the migrated database, in autocommit, that no test has at the moment."""
+
+    def open_one() -> Connection:
+        connection = psycopg2.connect(database_url)
+        connection.autocommit = True
+        return connection
+
+    idle = IdleConnections(open_one, lambda connection: connection)
     yield idle
     idle.close()
 
 
 @pytest.fixture
 def connect(
-    clean_database: str, database_cleaner: DatabaseCleaner, idle_connections: IdleConnections
+    clean_database: str, database_cleaner: DatabaseCleaner, idle_connections: IdleConnections[Connection]
 ) -> Iterator[Connect]:
     """Gives connections to the clean database, in autocommit and as good as new; takes them back after the test."""
     taken: list[Connection] = []

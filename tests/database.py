@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import flask_migrate
 import psycopg2
@@ -194,43 +195,54 @@ class DatabaseCleaner:
             return bool(cursor.fetchall()[0][0])
 
 
-class IdleConnections:
-    """Connections to one database that tests have given back, to be used by others.
+class Closable(Protocol):
+    """What has a connection."""
+
+    def close(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Closable)
+
+MOST_IDLE = 8
+"""Connections of a kind that are kept for other tests; what tests open beyond that is closed."""
+
+
+class IdleConnections(Generic[Kept]):
+    """Connections of one kind to one database that tests have given back, to be used by others.
 
     A new one costs more than most tests: its server process reads the catalogue and compiles the triggers once more.
     """
 
-    MOST = 8
-    """What tests open beyond that is closed."""
+    def __init__(self, open_one: Callable[[], Kept], connection_of: Callable[[Kept], Connection | None]) -> None:
+        """`connection_of` returns the connection that one has; None if it has none any more."""
+        self._open_one = open_one
+        self._connection_of = connection_of
+        self._idle: list[Kept] = []
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._idle: list[Connection] = []
-
-    def take(self) -> Connection:
-        """A connection in autocommit, as good as new."""
+    def take(self) -> Kept:
+        """One that is as good as new. If it is not new, its connection is in autocommit."""
         while self._idle:
-            connection = self._idle.pop()
-            if not was_ended(connection):
-                return connection
-            connection.close()
-        connection = psycopg2.connect(self._url)
-        connection.autocommit = True
-        return connection
+            kept = self._idle.pop()
+            connection = self._connection_of(kept)
+            if connection is not None and not _was_ended(connection):
+                return kept
+            kept.close()
+        return self._open_one()
 
-    def give_back(self, connection: Connection) -> None:
-        """Keeps it for others, unless the server has ended it or there are enough."""
-        if len(self._idle) < self.MOST and forgets_all(connection):
-            self._idle.append(connection)
+    def give_back(self, kept: Kept) -> None:
+        """Keeps it for others, unless the server has ended its connection or there are enough."""
+        connection = self._connection_of(kept)
+        if connection is not None and len(self._idle) < MOST_IDLE and _forgets_all(connection):
+            self._idle.append(kept)
         else:
-            connection.close()
+            kept.close()
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
 
-def forgets_all(connection: Connection) -> bool:
+def _forgets_all(connection: Connection) -> bool:
     """Undoes what its session has begun, set, locked and made, and turns autocommit on; not if it is broken."""
     try:
         connection.reset()
@@ -243,7 +255,7 @@ def forgets_all(connection: Connection) -> bool:
     return True
 
 
-def was_ended(connection: Connection) -> bool:
+def _was_ended(connection: Connection) -> bool:
     """Whether the server has ended a connection that is idle: only then there is something to read from it."""
     idle = select.poll()
     idle.register(connection.fileno(), select.POLLIN)

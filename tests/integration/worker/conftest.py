@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
 
 from shared.gateways.base import DEFAULT_GATEWAY_ID
-from tests.database import DatabaseCleaner, forgets_all, was_ended
+from tests.database import DatabaseCleaner, IdleConnections
 from worker.attempt_decision import Retries
 from worker.claimed_message import DEFAULT, MessageGateway
 from worker.database import Database
@@ -24,59 +24,31 @@ OpenQueue = Callable[..., Queue]
 OpenMaintenance = Callable[..., Maintenance]
 
 
-class IdleDatabases:
-    """The worker's kind of connections that tests have given back, to be used by others: see IdleConnections."""
-
-    MOST = 4
-    """What tests open beyond that is closed."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._idle: list[Database] = []
-
-    def take(self) -> Database:
-        """One that is as good as new."""
-        while self._idle:
-            database = self._idle.pop()
-            if database._connection is not None and not was_ended(database._connection):
-                return database
-            database.close()
-        return Database(self._url, threading.Event(), "gonets test")
-
-    def give_back(self, database: Database) -> None:
-        """Keeps it for others, unless the server has ended its connection or there are enough."""
-        connection = database._connection
-        if connection is not None and len(self._idle) < self.MOST and forgets_all(connection):
-            connection.autocommit = False
-            connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
-            database.seconds = 0.0
-            self._idle.append(database)
-        else:
-            database.close()
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-
 @pytest.fixture(scope="session")
-def idle_databases(database_url: str) -> Iterator[IdleDatabases]:
+def idle_databases(database_url: str) -> Iterator[IdleConnections[Database]]:
     """The worker's kind of connections to the migrated database that no test has at the moment."""
-    idle = IdleDatabases(database_url)
+    idle = IdleConnections(
+        lambda: Database(database_url, threading.Event(), "gonets test"), lambda database: database._connection
+    )
     yield idle
     idle.close()
 
 
 @pytest.fixture
 def open_database(
-    clean_database: str, database_cleaner: DatabaseCleaner, idle_databases: IdleDatabases
+    clean_database: str, database_cleaner: DatabaseCleaner, idle_databases: IdleConnections[Database]
 ) -> Iterator[OpenDatabase]:
     """Gives the worker's kind of connection to the clean database."""
     taken: list[Database] = []
 
     def take_one() -> Database:
-        taken.append(idle_databases.take())
-        return taken[-1]
+        database = idle_databases.take()
+        taken.append(database)
+        if database._connection is not None:
+            database._connection.autocommit = False
+            database._connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
+            database.seconds = 0.0
+        return database
 
     yield take_one
     database_cleaner.end_connections()
