@@ -33,19 +33,15 @@ made it is less than 50, and reading all of it is right."""
 LONG_ARRAY = 200
 """Elements of a parameter. Where the planner does not know how many an array has, it expects fewer."""
 
-# Statistics stay as a test leaves them.
+# Statistics stay as a test leaves them, whenever autovacuum comes.
 NO_AUTOVACUUM = """
-ALTER TABLE client SET (autovacuum_enabled = off);
-ALTER TABLE mailing SET (autovacuum_enabled = off);
-ALTER TABLE message_0 SET (autovacuum_enabled = off);
-ALTER TABLE attempt_0 SET (autovacuum_enabled = off);
-ALTER TABLE receipt_0 SET (autovacuum_enabled = off);
-ALTER TABLE receipt_queue SET (autovacuum_enabled = off);
-ALTER TABLE message_unsent_0 SET (autovacuum_enabled = off);
-ALTER TABLE queue_batch SET (autovacuum_enabled = off);
-ALTER TABLE claim SET (autovacuum_enabled = off);
-ALTER TABLE message_count_delta SET (autovacuum_enabled = off);
-ALTER TABLE number_usage SET (autovacuum_enabled = off);
+DO $$
+DECLARE name regclass;
+BEGIN
+    FOR name IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('ALTER TABLE %%s SET (autovacuum_enabled = off)', name);
+    END LOOP;
+END $$
 """
 
 # All of it is in the first partition of the ledger, and what is added later is in the second. Mailing 1 waits; mailing

@@ -30,6 +30,7 @@ from tests.factories import (
 )
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import eventually
+from worker.lanes.circuit_breaker import PREFETCH_SECONDS
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:
@@ -85,8 +86,10 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
     eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sending'") == 0)
     before = sent(connection)
     refused = gateway.summary().by_status["401"]
-    # What was claimed before the first refusal was read, and since then one message at a time to find out.
-    assert refused <= 40
+    # What each had claimed when the first refusal was read: its 4 requests in flight, and at 0.02 seconds a request as
+    # many as it submits in PREFETCH_SECONDS. Since then one message at a time, to find out.
+    claimed = 2 * (4 + int(4 / 0.02 * PREFETCH_SECONDS))
+    assert refused <= claimed + 12
     time.sleep(1.0)
     assert sent(connection) == before < 300
 
