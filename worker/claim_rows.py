@@ -21,6 +21,7 @@ class TakenRow(NamedTuple):
     """A row of the statements that take messages out of the queue: messages of one mailing."""
 
     mailing_id: int
+    kind: str
     on_unknown: str
     personalised: bool
     """Whether a text of it is a template."""

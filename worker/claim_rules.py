@@ -7,7 +7,7 @@ Suppressions, missing consent, local windows, and caps. What must not be sent no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -21,8 +21,15 @@ from worker.parameters import bigints
 from worker.rows import fetch_all
 
 
-class Found(NamedTuple):
-    """A row of FIND_SUPPRESSED and FIND_WITHOUT_CONSENT."""
+class SuppressedRow(NamedTuple):
+    """A row of FIND_SUPPRESSED: a number that must not get messages of mailings of a kind."""
+
+    phone_number: int
+    kind: str
+
+
+class WithoutConsentRow(NamedTuple):
+    """A row of FIND_WITHOUT_CONSENT."""
 
     id: int
 
@@ -81,10 +88,11 @@ def apply_rules(
             return []
         return [row for row in rows if row.id not in verdicts and concerned(mailings[row.mailing_id])]
 
-    if rows:
-        verdicts |= dict.fromkeys(_find(cursor, claim_rules.FIND_SUPPRESSED, rows, gateway_id), SUPPRESSED)
+    if rows and (suppressed := _suppressed(cursor, rows, gateway_id)):
+        found = [row for row in rows if (row.phone_number, mailings[row.mailing_id].kind) in suppressed]
+        verdicts |= dict.fromkeys((row.id for row in found), SUPPRESSED)
     if found := remaining(lambda mailing: mailing.requires_consent):
-        verdicts |= dict.fromkeys(_find(cursor, claim_rules.FIND_WITHOUT_CONSENT, found, gateway_id), NO_CONSENT)
+        verdicts |= dict.fromkeys(_without_consent(cursor, found), NO_CONSENT)
     closes_in: dict[int, float] = {}
     if found := remaining(lambda mailing: mailing.has_local_window):
         windows = _local_windows(cursor, found)
@@ -101,22 +109,27 @@ def apply_rules(
     return Checked(left, closes_in, Counter(verdict.reason for verdict in verdicts.values()))
 
 
-def _parameters(rows: Sequence[ClaimedRow]) -> dict[str, object]:
-    return {
-        "ids": bigints(row.id for row in rows),
-        "mailings": bigints(row.mailing_id for row in rows),
-        "clients": bigints(row.client_id for row in rows),
-        "phones": bigints(row.phone_number for row in rows),
-    }
+def _suppressed(cursor: Cursor, rows: Sequence[ClaimedRow], gateway_id: int) -> set[tuple[int, str]]:
+    """The suppressed numbers, with the kinds of mailings that they are suppressed for."""
+    given = {"phones": bigints(row.phone_number for row in rows), "gateway_id": gateway_id}
+    cursor.execute(claim_rules.FIND_SUPPRESSED, given)
+    return {(found.phone_number, found.kind) for found in fetch_all(cursor, SuppressedRow)}
 
 
-def _find(cursor: Cursor, statement: str, rows: Sequence[ClaimedRow], gateway_id: int) -> Iterable[int]:
-    cursor.execute(statement, {**_parameters(rows), "gateway_id": gateway_id})
-    return [found.id for found in fetch_all(cursor, Found)]
+def _without_consent(cursor: Cursor, rows: Sequence[ClaimedRow]) -> list[int]:
+    """The ids of the messages to numbers without consent."""
+    given = {"ids": bigints(row.id for row in rows), "phones": bigints(row.phone_number for row in rows)}
+    cursor.execute(claim_rules.FIND_WITHOUT_CONSENT, given)
+    return [found.id for found in fetch_all(cursor, WithoutConsentRow)]
 
 
 def _local_windows(cursor: Cursor, rows: Sequence[ClaimedRow]) -> list[LocalWindowRow]:
-    cursor.execute(claim_rules.READ_LOCAL_WINDOWS, _parameters(rows))
+    given = {
+        "ids": bigints(row.id for row in rows),
+        "mailings": bigints(row.mailing_id for row in rows),
+        "clients": bigints(row.client_id for row in rows),
+    }
+    cursor.execute(claim_rules.READ_LOCAL_WINDOWS, given)
     return fetch_all(cursor, LocalWindowRow)
 
 

@@ -4,8 +4,7 @@ These statements follow CLAIM in its transaction, each with a snapshot of its ow
 messages by then, so a suppression that is recorded at the same time is either seen here, or waits for the claim's
 commit (shared/sql/suppressions.py).
 
-Their parameters `ids`, `mailings`, `clients` and `phones` are arrays of the same length, with an element for each
-message.
+Their parameters `ids`, `mailings`, `clients` and `phones` are arrays with an element for each message.
 """
 
 from __future__ import annotations
@@ -16,20 +15,13 @@ from shared.sql.consents import is_consenting
 from shared.sql.local_windows import ARGUMENTS, effective_timezone
 from shared.sql.suppressions import covers
 
-# The messages whose numbers must not get them from this gateway. What is in force for the numbers is read first, once;
-# mostly it is nothing, and the messages are not read. The numbers go through a subquery, so that the planner never
-# takes them for so many that it reads all suppressions. IS TRUE makes a hash table of what is in force: of a join, the
-# planner would expect few rows, and compare all pairs.
+# Of these numbers, those that must not get messages from this gateway, with the kinds of mailings that they must not
+# get. Mostly there are none. The numbers go through a subquery, so that the planner never takes them for so many that
+# it reads all suppressions.
 FIND_SUPPRESSED = f"""
-WITH in_force AS MATERIALIZED (
-    SELECT phone_number, kind
-    FROM suppression CROSS JOIN unnest(enum_range(NULL::mailing_kind)) AS kind
-    WHERE phone_number = ANY(ARRAY(SELECT unnest(%(phones)s))) AND {covers("kind", "%(gateway_id)s")}
-)
-SELECT given.id
-FROM unnest(%(ids)s, %(mailings)s, %(phones)s) AS given(id, mailing_id, phone_number)
-    JOIN mailing ON mailing.id = given.mailing_id
-WHERE EXISTS (SELECT FROM in_force) AND ((given.phone_number, mailing.kind) IN (TABLE in_force)) IS TRUE
+SELECT phone_number, kind
+FROM suppression CROSS JOIN unnest(enum_range(NULL::mailing_kind)) AS kind
+WHERE phone_number = ANY(ARRAY(SELECT unnest(%(phones)s))) AND {covers("kind", "%(gateway_id)s")}
 """  # noqa: S608  put together of constants
 
 # For messages of mailings that require consent: those whose numbers have given none.

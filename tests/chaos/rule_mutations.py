@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg2
@@ -19,7 +18,6 @@ from shared.sql import claim_rules as statements
 from shared.sql.conditions import end_unless_in_doubt
 from tests.chaos.mutations import edit
 from worker import claim_rules, queue
-from worker.claim_rows import ClaimedRow
 
 
 def suppressed_at_the_launch_only() -> None:
@@ -29,7 +27,7 @@ def suppressed_at_the_launch_only() -> None:
 
 def suppressions_read_before_the_lease() -> None:
     """Suppressions are read first, and then messages are leased."""
-    take_and_lease, find = queue.Queue._take_and_lease, claim_rules._find
+    take_and_lease, suppressed = queue.Queue._take_and_lease, claim_rules._suppressed
     earlier: list[Cursor] = []
 
     def read_and_lease(self: queue.Queue, *given: Any, **options: Any) -> queue.Claimed:
@@ -43,11 +41,8 @@ def suppressions_read_before_the_lease() -> None:
         connection.close()
         return claimed
 
-    def find_earlier(cursor: Cursor, statement: str, rows: Sequence[ClaimedRow], gateway_id: int) -> Iterable[int]:
-        return find(earlier[0] if statement == statements.FIND_SUPPRESSED else cursor, statement, rows, gateway_id)
-
     queue.Queue._take_and_lease = read_and_lease  # type: ignore[method-assign]
-    claim_rules._find = find_earlier
+    claim_rules._suppressed = lambda cursor, rows, gateway_id: suppressed(earlier[0], rows, gateway_id)
 
 
 def local_window_at_the_launch_only() -> None:

@@ -64,12 +64,7 @@ def test_a_claim_reads_only_what_it_takes_however_large_the_tables(connection: C
 
 def test_a_claim_of_many_suppressed_numbers_compares_no_pairs(connection: Connection) -> None:
     add_running_mailing(connection, SUPPRESSED)
-    given = {
-        "ids": bigints(range(1, SUPPRESSED + 1)),
-        "mailings": bigints([1] * SUPPRESSED),
-        "phones": bigints(range(FIRST_PHONE + 1, FIRST_PHONE + SUPPRESSED + 1)),
-        "gateway_id": 1,
-    }
+    given = {"phones": bigints(range(FIRST_PHONE + 1, FIRST_PHONE + SUPPRESSED + 1)), "gateway_id": 1}
     suppress = """
         INSERT INTO suppression (phone_number, scope, reason, source)
         SELECT phone_number, 'everything', 'opted_out', 'import' FROM client
@@ -79,7 +74,8 @@ def test_a_claim_of_many_suppressed_numbers_compares_no_pairs(connection: Connec
     """
     for _ in range(3):
         execute(connection, suppress)
-        assert len(rows(connection, FIND_SUPPRESSED % given)) == SUPPRESSED
+        found = {number for number, _ in rows(connection, FIND_SUPPRESSED % given)}
+        assert len(found) == SUPPRESSED
         assert pairs_compared(connection, FIND_SUPPRESSED, given) < 10 * SUPPRESSED
         execute(connection, lift)
         execute(connection, "ANALYZE")  # none is in force, as far as the planner knows
