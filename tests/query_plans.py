@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.sql.claims import CLAIM
 from shared.sql.queue import TAKE_DUE
-from worker.parameters import bigints
+from worker.parameters import bigints, bounded
 
 JIT_ABOVE_COST = 100_000
 """PostgreSQL's default of jit_above_cost (manual, 20.7.2): what is estimated to cost more is compiled before it runs,
@@ -179,7 +179,7 @@ def claim_parameters(connection: Connection, limit: int = 100) -> dict[str, Any]
         cursor.execute(TAKE_DUE, taking_parameters(limit))
         ids = [message_id for *_, message_ids in cursor.fetchall() for message_id in message_ids]
         cursor.execute("ROLLBACK")
-    return {"ids": bigints(ids), "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 30.0}
+    return {**bounded(ids), "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 30.0}
 
 
 def pages_of_a_claim(connection: Connection, limit: int = 100) -> int:

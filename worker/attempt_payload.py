@@ -9,7 +9,7 @@ from shared.domain.results import Result
 from shared.json_parameter import json_parameter
 from worker.attempt_decision import SENT, Transition
 from worker.claimed_message import AttemptResult
-from worker.parameters import array_literal, bigints, nullable_array_literal
+from worker.parameters import array_literal, bounded, nullable_array_literal
 
 Decided = tuple[AttemptResult, Transition]
 
@@ -66,7 +66,7 @@ def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: 
     """Parameters of RECORD_ACCEPTED, or RECORD_ACCEPTED_WITH_DETAILS. `now` is the monotonic time."""
     first = plain[0]
     parameters = {
-        "ids": bigints(attempt.message.message_id for attempt in plain),
+        **bounded([attempt.message.message_id for attempt in plain]),
         "numbers": array_literal(attempt.message.number for attempt in plain),
         "started_at": array_literal(int(attempt.started_at * 1e6) for attempt in plain),
         "ago": array_literal(int((now - (attempt.started or now)) * 1e6) for attempt in plain),
@@ -88,7 +88,7 @@ def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: 
 def attempted_parameters(part: Sequence[Decided], now: float) -> dict[str, Any]:
     """Parameters of RECORD. `now` is the monotonic time."""
     return {
-        "ids": bigints(attempt.message.message_id for attempt, _ in part),
+        **bounded([attempt.message.message_id for attempt, _ in part]),
         "attempted": f"[{','.join(_entry(*one, now) for one in part)}]",
     }
 

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from shared.domain.statuses import OnUnknown
 from shared.sql import claims
 from worker.claimed_message import Claim, ClaimedMessage, MessageGateway
-from worker.parameters import bigints
+from worker.parameters import bigints, bounded
 from worker.rows import fetch_all
 
 ON_UNKNOWN = {member.value: member for member in OnUnknown}
@@ -109,7 +109,7 @@ def lock_held(
     ids = [message_id for claim in found for message_id in claim.message_ids]
     if not ids:
         return []
-    cursor.execute(claims.LOCK_HELD, {"ids": bigints(ids), "claims": bigints(claim.id for claim in found)})
+    cursor.execute(claims.LOCK_HELD, {**bounded(ids), "claims": bigints(claim.id for claim in found)})
     return [
         leased_message(row, gateways.get(row.gateway) or MessageGateway(row.gateway))
         for row in fetch_all(cursor, LeasedRow)
@@ -119,8 +119,5 @@ def lock_held(
 def delete_ended(cursor: Cursor, found: Sequence[ClaimRow]) -> None:
     """Deletes those of the claims that hold no message any more. One whose message was skipped by `lock_held` stays."""
     if found:
-        given = {
-            "claims": bigints(claim.id for claim in found),
-            "ids": bigints(message_id for claim in found for message_id in claim.message_ids),
-        }
-        cursor.execute(claims.DELETE_ENDED, given)
+        ids = [message_id for claim in found for message_id in claim.message_ids]
+        cursor.execute(claims.DELETE_ENDED, {**bounded(ids), "claims": bigints(claim.id for claim in found)})

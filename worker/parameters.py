@@ -33,5 +33,8 @@ def _element(value: object) -> object:
 
 
 def bounded(numbers: Collection[int]) -> dict[str, Any]:
-    """An array of numbers, of which there is at least one, with the least and the greatest: `ids`, `first`, `last`."""
-    return {"ids": bigints(numbers), "first": min(numbers), "last": max(numbers)}
+    """An array of numbers with the least and the greatest, 0 if it is empty: `ids`, `first`, `last`.
+
+    For statements with the condition `is_one_of_many` (shared/sql/conditions.py).
+    """
+    return {"ids": bigints(numbers), "first": min(numbers, default=0), "last": max(numbers, default=0)}

@@ -34,7 +34,7 @@ from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import Permits
 from worker.message_bodies import bodies_of, refused
 from worker.open_claims import OpenClaims
-from worker.parameters import bigints
+from worker.parameters import bigints, bounded
 from worker.rows import fetch_all
 from worker.spending import Pricing
 from worker.text_cache import TextCache
@@ -387,7 +387,7 @@ class Queue:
             if not taken:
                 return NOTHING
             given = {
-                "ids": bigints(message_id for row in taken for message_id in row.message_ids),
+                **bounded([message_id for row in taken for message_id in row.message_ids]),
                 "worker": self._worker,
                 "gateway": self._gateway.name,
                 "gateway_id": self._gateway_id,
@@ -411,7 +411,7 @@ class Queue:
         if not claimed:
             return
         given = {
-            "ids": bigints(message.message_id for message in claimed),
+            **bounded([message.message_id for message in claimed]),
             "claims": bigints(message.claim.id for message in claimed),
             "clients": bigints(message.client_id for message in claimed),
         }

@@ -10,48 +10,41 @@ change a claimed message name the pair, so a claim that has ended changes nothin
 from __future__ import annotations
 
 from shared.domain.reasons import WITHOUT_TEXT
-from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
+from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE, is_one_of_many
 from shared.sql.templates import VALUES_OF_MESSAGE
 
 # Lease messages for a gateway, which were taken out of the queue in the same transaction, if they still are as their
-# batch says.
-_CLAIM = """
+# batch says. A message in doubt goes to no other gateway than the one that may have it.
+_CLAIM = f"""
 WITH held AS (
     INSERT INTO claim (worker, gateway, claimed_at, lease_until, poison, message_ids)
-    VALUES (%(worker)s, %(gateway)s, now(), now() + %(lease)s * interval '1 second', {poison}, %(ids)s)
+    VALUES (%(worker)s, %(gateway)s, now(), now() + %(lease)s * interval '1 second', {{poison}}, %(ids)s)
     RETURNING id
 )
 UPDATE message
 SET status = 'sending',
     attempts = attempts + 1,
     text_revision = coalesce(text_revision, (SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)),
-    claim_id = held.id,{values}
+    claim_id = held.id,{{values}}
     gateway_id = %(gateway_id)s
 FROM held
-WHERE message.id = ANY(%(ids)s) AND status = 'pending' AND {due} AND {not_elsewhere}
+WHERE {is_one_of_many("message.id")} AND status = 'pending' AND {{due}} AND {NOT_IN_DOUBT_ELSEWHERE}
 RETURNING message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, text_revision,
-    {returned} AS text_values, claim_id
-"""
+    {{returned}} AS text_values, claim_id
+"""  # noqa: S608  put together of constants
 
 # The values that a template is filled in with are fixed with the text: in the same statement, so that the client is
 # there whose message is still pending, and never changed afterwards.
 _VALUES = f"""
     text_values = coalesce(text_values, {VALUES_OF_MESSAGE}),"""
 
-# A message in doubt goes to no other gateway than the one that may have it.
-_DUE = {"poison": "false", "due": "due_at <= now()", "not_elsewhere": NOT_IN_DOUBT_ELSEWHERE}
+_DUE = {"poison": "false", "due": "due_at <= now()"}
 CLAIM = _CLAIM.format(**_DUE, values="", returned="NULL::text[]")
 
 # The same for messages some of which are of personalised mailings.
 CLAIM_WITH_VALUES = _CLAIM.format(**_DUE, values=_VALUES, returned="text_values")
 
-CLAIM_POISON_MESSAGE = _CLAIM.format(
-    poison="true",
-    due="due_at = 'infinity'",
-    not_elsewhere=NOT_IN_DOUBT_ELSEWHERE,
-    values=_VALUES,
-    returned="text_values",
-)
+CLAIM_POISON_MESSAGE = _CLAIM.format(poison="true", due="due_at = 'infinity'", values=_VALUES, returned="text_values")
 
 # The claims whose lease has expired. Locked, so that one worker reclaims them.
 FIND_EXPIRED = """
@@ -70,13 +63,13 @@ SELECT id, message_ids FROM claim WHERE worker = %(worker)s AND id <> ALL(%(know
 
 # The messages that claims hold, with the columns of LeasedRow in worker/claim_rows.py. `ids` are those of the claims.
 # One that is locked is being recorded, and is skipped.
-LOCK_HELD = """
+LOCK_HELD = f"""
 SELECT message.id, attempts, mailing_id, client_id, phone_number, uncounted_attempts, in_doubt, claim_id, on_unknown,
     worker, gateway, date_part('epoch', claimed_at) AS claimed_at
 FROM message JOIN mailing ON mailing.id = mailing_id JOIN claim ON claim.id = claim_id
-WHERE message.id = ANY(%(ids)s) AND message.status = 'sending' AND claim_id = ANY(%(claims)s)
+WHERE {is_one_of_many("message.id")} AND message.status = 'sending' AND claim_id = ANY(%(claims)s)
 FOR UPDATE OF message SKIP LOCKED
-"""
+"""  # noqa: S608  put together of constants
 
 # Delete claims all of whose messages their holder has recorded or released.
 DELETE_CLAIMS = "DELETE FROM claim WHERE id = ANY(%(claims)s)"
@@ -86,12 +79,12 @@ DELETE_CLAIMS = "DELETE FROM claim WHERE id = ANY(%(claims)s)"
 DELETE_EMPTY = "DELETE FROM claim WHERE id = currval('claim_id_seq')"
 
 # Delete claims that hold no message any more. `ids` are the messages of all of them.
-DELETE_ENDED = """
+DELETE_ENDED = f"""
 DELETE FROM claim
 WHERE id = ANY(%(claims)s) AND NOT EXISTS (
-    SELECT FROM message WHERE message.id = ANY(%(ids)s) AND status = 'sending' AND claim_id = claim.id
+    SELECT FROM message WHERE {is_one_of_many("message.id")} AND status = 'sending' AND claim_id = claim.id
 )
-"""
+"""  # noqa: S608  put together of constants
 
 # Renew leases of claims that are dated in the future: the database's clock was set back since, and they would last too
 # long by that difference. Their holders may be alive, so they get a whole lease from now on, and no more. `lease` is
@@ -135,7 +128,7 @@ SET status = 'pending',
         ELSE message.phone_number END
 FROM unnest(%(ids)s::bigint[], %(claims)s::bigint[], %(clients)s::bigint[]) AS given(id, claim_id, client_id)
     LEFT JOIN client ON client.id = given.client_id
-WHERE message.id = ANY(%(ids)s) AND message.id = given.id AND {CLAIM_OF_HELD} = given.claim_id
+WHERE {is_one_of_many("message.id")} AND message.id = given.id AND {CLAIM_OF_HELD} = given.claim_id
 """  # noqa: S608  put together of constants
 
 # Complete the attempts of released claims that RECORD has ended meanwhile: there was no request.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.sql.conditions import is_one_of_many
+
 # Receipts that came in time have been applied by then, unless they are late in the queue: it is waited for those.
 MEASURE_AFTER_SECONDS = 630
 
@@ -46,7 +48,7 @@ FROM (
             ELSE (SELECT min(received_at) FROM receipt WHERE message_id = message.id AND state = 'delivered')
         END - sent_at) END AS seconds
     FROM message
-    WHERE id = ANY(ARRAY(SELECT unnest(%(ids)s))) AND id BETWEEN %(first)s AND %(last)s
+    WHERE {is_one_of_many("id")}
         AND status = 'sent' AND gateway_id IS NOT NULL
     OFFSET 0
 ) AS measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import WITHOUT_TEXT, ReasonCode
-from shared.sql.conditions import end_unless_in_doubt
+from shared.sql.conditions import end_unless_in_doubt, is_one_of_many
 
 _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{code}'" for code in WITHOUT_TEXT))
 
@@ -13,16 +13,15 @@ _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{
 # this looks for no conflict. If a failover has lost commits, there may be one: the statement fails, and RECORD takes
 # all of them.
 #
-# `ids` are the messages of the attempts, as a constant: by it the planner leaves out partitions, and knows how many
-# rows there are without statistics. Each other array has one element for each of them. Times are whole microseconds,
-# `started_at` since 1970.
+# `ids` are the messages of the attempts. Each other array has one element for each of them. Times are whole
+# microseconds, `started_at` since 1970.
 #
 # The start of an attempt is computed twice, from its claim and from now (`ago`). Both are late by the time to the
 # database, so the earlier one is more exact. (Not now(), which is when the transaction began: it may have waited for
 # locks since.)
 #
 # CASE keeps the planner from expecting few messages that are `sending`: it would compare all pairs then.
-_RECORD_ACCEPTED = """
+_RECORD_ACCEPTED = f"""
 WITH moved AS (
     UPDATE message
     SET status = 'sent',
@@ -31,22 +30,22 @@ WITH moved AS (
         sent_at = now(),
         ended_at = now(),
         reason_code = NULL,
-        reason_params = NULL{delivery}
+        reason_params = NULL{{delivery}}
     FROM unnest(
-        %(ids)s, %(numbers)s::int[], %(started_at)s::float8[], %(ago)s::float8[], %(duration)s::float8[]{arrays}
-    ) AS accepted(message_id, number, started_at, ago, duration{columns}{awaiting})
-    WHERE message.id = ANY(%(ids)s) AND message.id = accepted.message_id
+        %(ids)s, %(numbers)s::int[], %(started_at)s::float8[], %(ago)s::float8[], %(duration)s::float8[]{{arrays}}
+    ) AS accepted(message_id, number, started_at, ago, duration{{columns}}{{awaiting}})
+    WHERE {is_one_of_many("message.id")} AND message.id = accepted.message_id
       AND CASE message.status WHEN 'sending' THEN message.attempts END = accepted.number
     RETURNING accepted.*
 ), added AS (
-    INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker{columns})
+    INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker{{columns}})
     SELECT message_id, number,
         least(to_timestamp(started_at / 1e6), statement_timestamp() - ago * interval '1 microsecond'),
-        duration / 1e6, %(gateway)s, 'accepted', %(provider_code)s, %(worker)s{columns}
+        duration / 1e6, %(gateway)s, 'accepted', %(provider_code)s, %(worker)s{{columns}}
     FROM moved
 )
 SELECT count(*) AS recorded FROM moved
-"""
+"""  # noqa: S608  put together of constants
 
 RECORD_ACCEPTED = _RECORD_ACCEPTED.format(arrays="", columns="", awaiting="", delivery="")
 
@@ -75,7 +74,7 @@ RECORD_ACCEPTED_WITH_DETAILS = _RECORD_ACCEPTED.format(
 # A message whose last two attempts both ended with an expired lease becomes a poison message (TAKE_POISON_MESSAGE).
 #
 # `ids` and the times are as in RECORD_ACCEPTED. Null and false values are left out.
-RECORD = """
+RECORD = f"""
 WITH attempted AS (
     SELECT *
     FROM json_to_recordset(%(attempted)s) AS attempted(
@@ -103,7 +102,7 @@ WITH attempted AS (
         reason_params = attempted.status_reason_params,
         delivery = CASE WHEN attempted.status = 'sent' AND attempted.awaiting THEN 'awaiting'::delivery END
     FROM attempted
-    WHERE message.id = ANY(%(ids)s) AND message.id = attempted.message_id
+    WHERE {is_one_of_many("message.id")} AND message.id = attempted.message_id
       AND ((message.status = 'sending' AND message.attempts = attempted.number)
            OR (attempted.status = 'sent' AND message.status <> 'sent'))
     RETURNING message.id, number, attempts
@@ -121,12 +120,12 @@ WITH attempted AS (
         price = excluded.price,
         provider_code = excluded.provider_code,
         provider_message_id = coalesce(excluded.provider_message_id, attempt.provider_message_id),
-        reason_params = coalesce(attempt.reason_params, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        reason_params = coalesce(attempt.reason_params, '{{}}') || jsonb_strip_nulls(jsonb_build_object(
             'late_result', excluded.result, 'late_words', excluded.reason_params -> 'words'))
     WHERE attempt.duration IS NULL AND excluded.duration IS NOT NULL
 )
 SELECT id FROM moved WHERE attempts > number
-"""
+"""  # noqa: S608  put together of constants
 
 # Add the attempts of other workers that RECORD has just ended, so that they are in the ledger even if those workers
 # crash. A separate statement: RECORD may have waited for such a claim's commit, and does not see its row.

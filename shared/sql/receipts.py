@@ -10,6 +10,7 @@ from __future__ import annotations
 from shared import locks
 from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import ReasonCode
+from shared.sql.conditions import is_one_of_many
 
 # What a provider said: the columns that all tables of receipts have.
 SAID = "gateway_id, fingerprint, provider_message_id, part, parts, state, reason, code, words, event_at, raw"
@@ -152,9 +153,6 @@ SELECT matched_id, received_at, times - 1, {SAID} FROM given WHERE number = 1
 ON CONFLICT (message_id, fingerprint) DO UPDATE SET repeats = receipt.repeats + excluded.repeats + 1
 """  # noqa: S608  put together of constants
 
-# The messages `ids`, which are between `first` and `last`: by those the planner leaves out partitions.
-_OF_MESSAGES = "message_id = ANY(ARRAY(SELECT unnest(%(ids)s))) AND message_id BETWEEN %(first)s AND %(last)s"
-
 # Receipts of one message that are read at most, so that one that gets very many does not delay all others. No message
 # has as many that are in earnest: it has 255 parts at most, and a part has few states.
 RECEIPTS_READ = 1000
@@ -165,7 +163,7 @@ SELECT message_id, gateway_id, state, reason, code, event_at, part, parts, recei
 FROM (
     SELECT *, row_number() OVER (PARTITION BY message_id ORDER BY state DESC, fingerprint) AS number
     FROM receipt
-    WHERE {_OF_MESSAGES}
+    WHERE {is_one_of_many("message_id")}
 ) AS numbered
 WHERE number <= {RECEIPTS_READ}
 """  # noqa: S608  put together of constants
@@ -174,7 +172,7 @@ WHERE number <= {RECEIPTS_READ}
 READ_SEGMENTS = f"""
 SELECT message_id, max(segments) AS segments
 FROM attempt
-WHERE {_OF_MESSAGES} AND result IN ('accepted', 'duplicate')
+WHERE {is_one_of_many("message_id")} AND result IN ('accepted', 'duplicate')
 GROUP BY message_id
 HAVING max(segments) IS NOT NULL
 """  # noqa: S608  put together of constants

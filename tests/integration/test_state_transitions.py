@@ -36,9 +36,9 @@ CLOSED = "UPDATE mailing SET start_datetime = now() - interval '2 h', end_dateti
 CANCEL = "UPDATE mailing SET status = 'cancelled', ended_at = now()"
 HOLDS = "UPDATE mailing SET on_unknown = 'hold'; UPDATE message SET in_doubt = true"
 
-ONE_MESSAGE = {"ids": [1], "id": 1, "mailing_id": 1, "client_id": 1}
-LEASE = {"ids": [1], "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 60.0, "opt_out_url": None}
-HELD = {"ids": [1], "claims": [1_000_000], "clients": [1]}
+ONE_MESSAGE = {"ids": [1], "first": 1, "last": 1, "id": 1, "mailing_id": 1, "client_id": 1}
+LEASE = {**ONE_MESSAGE, "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 60.0, "opt_out_url": None}
+HELD = {**ONE_MESSAGE, "claims": [1_000_000], "clients": [1]}
 SETTLE = f"{mailings.SETTLE_MAILINGS}; {counts.COMPACT_COUNTS}"
 DROP_OLD = f"WITH old AS ({partitions.LOCK_OLD_MAILINGS}) SELECT drop_ledger_partition(0) FROM old"  # noqa: S608
 
@@ -57,7 +57,7 @@ def recorded(status: str, *causes: MessageCause) -> MessageStatement:
     attempt = {"message_id": 1, "number": 1, "started_at": 0, "duration": 1, "worker": "left"}
     attempt |= {"gateway": "default", "result": "ambiguous"}
     given = json.dumps([{**attempt, "status": status, "delay": 0.0, "in_doubt": status == "unknown"}])
-    return MessageStatement(messages.RECORD, set(causes), {"ids": [1], "attempted": given})
+    return MessageStatement(messages.RECORD, set(causes), {**ONE_MESSAGE, "attempted": given})
 
 
 def accepted(sql: str) -> MessageStatement:
@@ -65,7 +65,7 @@ def accepted(sql: str) -> MessageStatement:
     given = dict.fromkeys(("numbers", "started_at", "ago", "duration", "segments", "prices"), "{1}")
     given |= {"provider_message_ids": "{a}", "awaiting": "{t}"}
     common = {"gateway": "default", "worker": "left", "provider_code": "200"}
-    return MessageStatement(sql, {MessageCause.ACCEPTED}, {"ids": [1], **given, **common})
+    return MessageStatement(sql, {MessageCause.ACCEPTED}, {**ONE_MESSAGE, **given, **common})
 
 
 def withdrawn(status: str) -> MessageStatement:
