@@ -20,9 +20,10 @@ from worker.lanes.lane_opener import LaneOpener
 from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
 from worker.maintenance.audience_lister import AudienceLister
-from worker.maintenance.audience_thread import AudienceThread
 from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.long_duty_thread import LongDutyThread
+from worker.maintenance.retention import FILES_SECONDS, Retention
 from worker.maintenance.thread import MaintenanceThread
 from worker.polling.receipt_poller import ReceiptPoller
 from worker.polling.thread import PollingThread
@@ -47,7 +48,10 @@ def assemble(settings: WorkerSettings, token: Token | None, stop: threading.Even
         database=database,
         lanes=lanes,
         maintenance=maintenance,
-        listing=_listing(settings, stop, unlisted, maintenance.notify_progress, metrics),
+        long_duties=[
+            _listing(settings, stop, unlisted, maintenance.notify_progress, metrics),
+            _retention(settings, stop, metrics),
+        ],
         polling=_polling(settings, stop, metrics, gateways),
         reporter=StatusReporter(database, settings.name),
         metrics=metrics,
@@ -93,7 +97,6 @@ def _maintenance(
         maintenance=Maintenance(
             database,
             launch_chunk=settings.launch_chunk,
-            retention_days=settings.retention_days,
             lease_seconds=settings.lease_seconds,
             longest_retry=settings.retry_after_max_seconds + settings.retry_max_seconds,
             on_unlisted=unlisted.set,
@@ -111,14 +114,20 @@ def _listing(
     unlisted: threading.Event,
     on_listed: Callable[[], None],
     metrics: Metrics,
-) -> AudienceThread:
+) -> LongDutyThread:
     timeout = settings.audience_timeout
     name = f"gonets audiences {settings.name}"
     database = Database(
         settings.database_dsn, stop, name, metrics.count_retry, transaction_timeout=timeout + TRANSACTION_TIMEOUT
     )
     lister = AudienceLister(database, chunk=settings.launch_chunk, timeout=timeout, on_listed=on_listed)
-    return AudienceThread(lister, stop, unlisted)
+    return LongDutyThread("audiences", lister, stop, unlisted)
+
+
+def _retention(settings: WorkerSettings, stop: threading.Event, metrics: Metrics) -> LongDutyThread:
+    timeout, name = FILES_SECONDS + TRANSACTION_TIMEOUT, f"gonets retention {settings.name}"
+    database = Database(settings.database_dsn, stop, name, metrics.count_retry, transaction_timeout=timeout)
+    return LongDutyThread("retention", Retention(database, settings.retention_days), stop)
 
 
 def _polling(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from worker.claimed_message import AttemptResult
 from worker.database import TRANSIENT_ERRORS, Database
 from worker.lanes.lane_set import LaneSet
-from worker.maintenance.audience_thread import AudienceThread
+from worker.maintenance.long_duty_thread import LongDutyThread
 from worker.maintenance.thread import MaintenanceThread
 from worker.polling.thread import PollingThread
 from worker.telemetry.attempt_log import AttemptLog
@@ -49,14 +49,14 @@ class WorkerLoop:
         stop_seconds: float,
         heartbeat: Callable[[], None],
         polling: PollingThread | None = None,
-        listing: AudienceThread | None = None,
+        long_duties: Sequence[LongDutyThread] = (),
     ) -> None:
         """`wake` ends the wait between ticks: it is set along with `stop`, by senders, and by maintenance."""
         self._database = database
         self._lanes = lanes
         self._maintenance = maintenance
         self._polling = polling
-        self._listing = listing
+        self._long_duties = long_duties
         self._reporter = reporter
         self._metrics = metrics
         metrics.statuses = lambda: lanes.statuses
@@ -75,8 +75,8 @@ class WorkerLoop:
             self._maintenance.start()
             if self._polling is not None:
                 self._polling.start()
-            if self._listing is not None:
-                self._listing.start()
+            for duty in self._long_duties:
+                duty.start()
             while not self._stop.is_set():
                 if not self.tick():
                     self._wait()

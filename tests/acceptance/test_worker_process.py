@@ -168,6 +168,24 @@ def test_a_launch_whose_worker_was_killed_in_the_middle_of_a_chunk_is_finished_b
     assert disagreements(connection, gateway) == []
 
 
+def test_a_worker_drops_what_has_been_kept_for_long_enough_while_it_sends(
+    connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
+) -> None:
+    old = add_running_mailing(connection, 5)
+    worker = start_worker()
+    eventually(lambda: mailing(connection, old)["settled_at"])
+    worker.stop()
+    execute(connection, "UPDATE mailing SET settled_at = now() - interval '31 days'")
+    execute(connection, "SELECT make_ledger_partition(1), setval('message_id_seq', 10000000, false)")
+    new = add_running_mailing(connection, 5)
+
+    start_worker(RETENTION_DAYS="30")
+
+    eventually(lambda: mailing(connection, old)["purged_at"] and mailing(connection, new)["settled_at"])
+    assert rows(connection, "SELECT mailing_id, count(*)::int FROM message GROUP BY 1") == [(new, 5)]
+    assert message_counts(connection, old) == message_counts(connection, new) == {"sent": 5}
+
+
 def test_three_workers_send_fifteen_hundred_messages_once_each(
     connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
 ) -> None:

@@ -1,6 +1,6 @@
 """Listing the audiences that are segments, or leave segments out: the first step of their launch.
 
-It takes one transaction, which may be long: it has a connection and a thread of its own (audience_thread.py), so that
+It takes one transaction, which may be long: it has a connection and a thread of its own (long_duty_thread.py), so that
 other mailings are launched meanwhile. One worker at a time lists an audience. If that fails, the mailing is paused, and
 its history says why.
 """

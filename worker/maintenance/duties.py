@@ -1,4 +1,5 @@
-"""One round of maintenance: everything except sending that mailings need. Each duty has its own file.
+"""One round of maintenance: what mailings need beside sending. Each duty has its own file. Those that may take long,
+listing an audience and retention, have threads of their own (long_duty_thread.py).
 
 Any number of workers can do this at the same time: statements that take work skip rows that others have locked. Locks
 of what changes with that work, such as mailings, messages and clients, may be waited for, briefly.
@@ -26,7 +27,6 @@ from worker.maintenance.message_ender import MessageEnder
 from worker.maintenance.partition_maker import PartitionMaker
 from worker.maintenance.receipt_applier import ReceiptApplier
 from worker.maintenance.receipt_deadline import ReceiptDeadline
-from worker.maintenance.retention import Retention
 from worker.maintenance.rule_change_rescheduler import RuleChangeRescheduler
 from worker.maintenance.time_share_limiter import TimeShareLimiter
 from worker.rows import fetch_all
@@ -65,13 +65,12 @@ class Maintenance:
         database: Database,
         *,
         launch_chunk: int,
-        retention_days: float = 0,
         lease_seconds: float = MAX_PAUSE,
         longest_retry: float = LONGEST_RETRY,
         on_unlisted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`retention_days`: how long the messages of a settled mailing are kept; 0 means without a limit. Only
-        retention is delayed by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
+        """No duty is delayed by more than `lease_seconds`. `longest_retry`: seconds until a retry at most.
+
         `on_unlisted` is called in each round that finds an audience to list.
         """
         max_pause = min(MAX_PAUSE, lease_seconds)
@@ -88,7 +87,6 @@ class Maintenance:
         self._rule_change_rescheduler = RuleChangeRescheduler(database)
         self._mailing_settler = MailingSettler(database)
         self._message_count_compactor = MessageCountCompactor(database)
-        self._retention = Retention(database, retention_days)
         self._cap_usage_retention = CapUsageRetention(database)
         self._budget = TimeShareLimiter(SETTLE_SHARE, max_pause)
 
@@ -140,15 +138,14 @@ class Maintenance:
             before = self._database.seconds
             self._clock_step_rescheduler.run()
             self._mailing_settler.run()
-            self._compact_and_purge()
+            self._compact()
             self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
         return any((launching, ending, reassigned, applying, waiting, measuring, assembling, rescheduling))
 
-    def _compact_and_purge(self) -> None:
+    def _compact(self) -> None:
         """The duties that can wait while the database is not migrated yet."""
         try:
             self._message_count_compactor.run()
-            self._retention.run()
             self._cap_usage_retention.run()
         except NOT_MIGRATED:
             log.warning("maintenance.not_migrated")

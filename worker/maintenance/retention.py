@@ -2,13 +2,16 @@
 deleting inbound messages that are as old.
 
 A mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Dropping
-takes the same time for one message as for fifty million. It needs an exclusive lock on the ledger for a moment; if it
-does not get the lock in time, it tries again at the next check.
+needs an exclusive lock on the ledger, for the same fraction of a second whether a partition has one message or ten
+million; if it does not get the lock in time, it tries again at the next check. PostgreSQL deletes the files after it
+has released the lock, but before it acknowledges the commit, which takes seconds for gigabytes. That is why retention
+has a thread of its own (long_duty_thread.py).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg2.errors import LockNotAvailable
@@ -28,6 +31,16 @@ DELETE_LIMIT = 2000
 
 CHECK_SECONDS = 60.0
 """Seconds between checks."""
+
+SHARE = 0.1
+"""Share of the time for retention while there is more to delete; the next check is never delayed by more than
+CHECK_SECONDS."""
+
+DROP_LIMIT = 5
+"""Partitions dropped in one transaction: fifty million messages. Each one holds the lock for some 0.05 seconds."""
+
+FILES_SECONDS = 600.0
+"""Seconds that PostgreSQL may take to delete the files of so many partitions."""
 
 PARTITIONS_KEPT = 12
 """Partitions that a retention time is divided into: messages are kept for a twelfth of it longer at most, or a day."""
@@ -67,12 +80,13 @@ class Retention:
         """`days` after a mailing is settled its messages may be dropped; 0 means never."""
         self._database = database
         self._days = days
-        self._checks = TimeShareLimiter(1.0, CHECK_SECONDS)
+        self._checks = TimeShareLimiter(SHARE, CHECK_SECONDS)
 
     def run(self) -> None:
-        """Makes a check when one is due. After one that has deleted something, the next is due at once."""
+        """Makes a check when one is due. After one that has deleted something, the next is due soon."""
         if not self._checks.is_due:
             return
+        before = self._database.seconds
         found = self._delete(retention.DELETE_IDEMPOTENCY_KEYS, kept=IDEMPOTENCY_TTL)
         found |= self._delete(delivery_speed.DELETE_OLD)
         found |= self._delete(spending.DELETE_OLD_DAYS)
@@ -80,9 +94,15 @@ class Retention:
             found |= self._delete(receipts.DELETE_ORPHANS, days=self._days)
             found |= self._delete(inbound.DELETE_OLD, days=self._days)
             self._database.transaction(self._begin_next)
-            found |= self._drop_oldest()
-        if not found:
+            found |= self._drop_old()
+        if found:
+            self._checks.spend(self._database.seconds - before)
+        else:
             self._checks.wait(CHECK_SECONDS)
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        self._database.close()
 
     def _delete(self, statement: str, **given: object) -> bool:
         """Deletes at most DELETE_LIMIT rows. Returns whether there were any."""
@@ -98,31 +118,34 @@ class Retention:
         if cursor.fetchone() == (True,):
             cursor.execute(partitions.BEGIN_NEXT, {"days": max(1.0, self._days / PARTITIONS_KEPT)})
 
-    def _drop_oldest(self) -> bool:
-        """Drops the oldest partition that may go. Returns whether there was one."""
+    def _drop_old(self) -> bool:
+        """Drops the oldest partitions that may go. Returns whether there were any."""
         try:
-            dropped = self._database.transaction(self._drop_next)
+            dropped, mailings = self._database.transaction(self._find_and_drop)
         except PartitionBusyError:
             log.info("partition.busy")
             return False
-        if dropped is None:
-            return False
-        partition, mailings = dropped
-        log.info("partition.dropped", extra={"partition": partition.number})
+        for number in dropped:
+            log.info("partition.dropped", extra={"partition": number})
         for mailing in mailings:
             if mailing.purged:
                 log.info("mailing.purged", extra={"mailing_id": mailing.id})
-        return True
+        return bool(dropped)
 
-    def _drop_next(self, cursor: Cursor) -> tuple[Partition, list[PurgedMailing]] | None:
+    def _find_and_drop(self, cursor: Cursor) -> tuple[list[int], list[PurgedMailing]]:
+        """Returns the numbers of the partitions, and the mailings that had messages in them."""
         cursor.execute(retention.LOCK_RETENTION)
         if cursor.fetchone() != (True,):
-            return None
+            return [], []
         cursor.execute(partitions.FIND_COMPLETE)
+        old, concerned = list[int](), set[int]()
         for partition in fetch_all(cursor, Partition):
+            if len(old) == DROP_LIMIT:
+                break
             if (mailings := self._lock_mailings(cursor, partition)) is not None:
-                return partition, _drop(cursor, partition, mailings)
-        return None
+                old.append(partition.number)
+                concerned.update(mailings)
+        return old, _drop(cursor, old, sorted(concerned)) if old else []
 
     def _lock_mailings(self, cursor: Cursor, partition: Partition) -> list[int] | None:
         """Locks the mailings with messages in the partition. None if some of them must be kept."""
@@ -133,10 +156,11 @@ class Retention:
         return ids if len(fetch_all(cursor, MailingId)) == len(ids) else None
 
 
-def _drop(cursor: Cursor, partition: Partition, mailings: list[int]) -> list[PurgedMailing]:
+def _drop(cursor: Cursor, numbers: Sequence[int], mailings: Sequence[int]) -> list[PurgedMailing]:
     cursor.execute(partitions.LIMIT_WAIT)
     try:
-        cursor.execute(partitions.DROP, {"number": partition.number})
+        for number in numbers:
+            cursor.execute(partitions.DROP, {"number": number})
     except LockNotAvailable as error:
         raise PartitionBusyError from error
     cursor.execute(partitions.MARK_PURGED, {"ids": bigints(mailings)})

@@ -10,11 +10,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from tests.factories import add_gateway, add_mailing, add_running_mailing, execute, set_path, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
-from tests.integration.worker.test_retention import add_settled, begin_partition, partitions
 from tests.receipts import DELIVERED, deliveries, receive, report_deliveries
 from worker.claimed_message import MessageGateway
 from worker.maintenance.duties import Maintenance
-from worker.queue import Queue
 
 
 @pytest.fixture
@@ -64,18 +62,6 @@ def test_it_assigns_paths_to_other_gateways(connection: Connection, maintenance:
     maintenance.run()
 
     assert value(connection, "SELECT gateway_id FROM path WHERE id = 1") == other
-
-
-def test_it_drops_partitions_that_have_been_kept_for_long_enough(
-    connection: Connection, queue: Queue, maintenance: Maintenance, open_database: OpenDatabase
-) -> None:
-    add_settled(connection, queue, maintenance, days_ago=31)
-    begin_partition(connection, 1)
-    add_running_mailing(connection, 1)
-
-    Maintenance(open_database(), launch_chunk=1000, retention_days=30).run()
-
-    assert partitions(connection) == [1, 2]
 
 
 def test_it_tells_when_there_is_an_audience_to_list(connection: Connection, open_database: OpenDatabase) -> None:

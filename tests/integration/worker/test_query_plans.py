@@ -62,9 +62,10 @@ from worker.attempt_decision import Retries
 from worker.database import Database
 from worker.lanes.circuit_breaker import Pick
 from worker.lanes.gateway_clients import GatewayClients
-from worker.maintenance import duties, message_count_compactor, partition_maker, retention
+from worker.maintenance import duties, message_count_compactor, partition_maker
 from worker.maintenance.duties import Maintenance
 from worker.maintenance.lease_reclaimer import LeaseReclaimer
+from worker.maintenance.retention import Retention
 from worker.open_claims import OpenClaims
 from worker.parameters import bigints
 from worker.polling.receipt_poller import ReceiptPoller
@@ -240,7 +241,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round of maintenance does each of its duties."""
     monkeypatch.setattr(duties, "ROUND_INTERVAL", float("inf"))
     monkeypatch.setattr(message_count_compactor, "COMPACT_ABOVE", 0)
-    monkeypatch.setattr(retention, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("worker.maintenance.retention.CHECK_SECONDS", 0.0)
     monkeypatch.setattr(partition_maker, "CHECK_SECONDS", 0.0)
 
 
@@ -331,7 +332,8 @@ def work(connection: Connection, database: Database) -> list[Plan]:
         retries=Retries(5, 0.0, 0.0),
         random=Random(1),
     )
-    keeping = Maintenance(database, launch_chunk=5000, retention_days=30)
+    keeping = Maintenance(database, launch_chunk=5000)
+    retention = Retention(database, 30)
     add_mailing(connection, mark="nobody")  # it is over at once
     add_listed_mailing(connection)
     execute(connection, DUE_TOO_LATE)
@@ -340,6 +342,7 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     let_come_earlier(connection, "10 minutes")
     for text in ("STOP", "START", "Thank you"):
         keeping.run()
+        retention.run()
         forward(connection, InboundPart(sender=str(WRITER), recipient="1", text="Yes", reference="7", part=2, parts=3))
         forward(connection, InboundPart(sender=str(WRITER), recipient="1", text=text))
     # Replies are held when in doubt, and would not be claimed again.

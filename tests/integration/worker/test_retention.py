@@ -342,6 +342,29 @@ def test_partitions_go_while_others_are_sent_and_every_sum_stays_right(
     assert total(connection) == {"sent": 320}
 
 
+def test_five_partitions_go_in_one_transaction_and_the_others_at_the_next_check(
+    connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
+) -> None:
+    first = add_running_mailing(connection, 7)
+    for number in range(1, 7):
+        settle(connection, queue, maintenance, first, days_ago=31 if number == 6 else 0)
+        begin_partition(connection, number)
+        last = add_running_mailing(connection, 7)
+    settle(connection, queue, maintenance, last, days_ago=31)
+    change = "UPDATE mailing SET settled_at = now() - interval '31 days' WHERE settled_at IS NOT NULL"
+    execute(connection, change)
+    begin_partition(connection, 7)
+    retention = open_retention()
+
+    retention.run()
+
+    assert partitions(connection) == [5, 6, 7]
+    assert value(connection, "SELECT count(DISTINCT purged_at) FROM mailing WHERE purged_at IS NOT NULL") == 1
+    retention.run()
+    assert partitions(connection) == [7]
+    assert value(connection, "SELECT count(*) FROM mailing WHERE purged_at IS NOT NULL") == 7
+
+
 def test_message_ids_that_were_removed_are_not_given_out_again(
     connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
