@@ -21,7 +21,8 @@ NOT_IN_DOUBT_ELSEWHERE = "(NOT in_doubt OR message.gateway_id IS NULL OR message
 def is_one_of_many(column: str) -> str:
     """Whether the id of a message is one of the array `ids`, of which `first` is the least and `last` the greatest.
 
-    By the bounds the planner leaves out partitions. The array goes through a subquery: of a constant one it estimates
-    each element, which takes longer than the rest of the planning, and of many it may read a whole partition.
+    By the bounds the planner leaves out partitions; those between them are searched, even if they have none of the ids.
+    The array goes through a subquery: of a constant one the planner estimates each element, which takes longer than all
+    the rest of planning, and for many elements it may read a whole partition.
     """
     return f"{column} = ANY(ARRAY(SELECT unnest(%(ids)s::bigint[]))) AND {column} BETWEEN %(first)s AND %(last)s"
