@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -75,6 +76,10 @@ class Gonets(Flask):
     json_provider_class = JSONProvider
     request_class = Request
     session_interface = Cookies()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself. No view is a coroutine; Flask would look for one a dozen times in each request."""
+        return func
 
 
 def create_app(settings: ApiSettings | None = None) -> Flask:

@@ -74,7 +74,8 @@ class Cookies(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The cookie's session, if its signature is valid."""
-        if COOKIE not in request.cookies:
+        # Without the first condition, the headers of programs, which have no cookies, are parsed for some.
+        if "Cookie" not in request.headers or COOKIE not in request.cookies:
             return self.session_class()
         try:
             return super().open_session(app, request)
