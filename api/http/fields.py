@@ -295,7 +295,7 @@ def chosen_members(converter: Any, field: ma.fields.Field[Any], **_: Any) -> dic
 
 def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
     """The time in UTC, with a Z; `exact` is a `timespec` of `datetime.isoformat`."""
-    return f"{moment.astimezone(UTC).isoformat(timespec=exact)[:-6]}Z"
+    return moment.astimezone(UTC).isoformat("T", exact)[:-6] + "Z"
 
 
 def written(moment: datetime) -> str:
