@@ -52,3 +52,16 @@ def wait_for_lock_waiter(connection: Connection) -> int:
 
     eventually(is_waiting)
     return found[0]
+
+
+def wait_for_new_day(connection: Connection, timezone: str = "UTC") -> None:
+    """Waits, if the day in that zone is in its last half minute, until it has ended: for tests that must not run across
+    midnight.
+    """
+
+    def is_early() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT (clock_timestamp() AT TIME ZONE %s)::time < '23:59:30'", (timezone,))
+            return bool(cursor.fetchall()[0][0])
+
+    eventually(is_early)

@@ -112,10 +112,26 @@ def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_on
 ) -> None:
     gateway.faults(latency=0.01)
     add_clients(connection, 500)
-    mailing_id = add_mailing(connection)
     for _ in range(2):
         fleet.start(LAUNCH_CHUNK=20)
 
+    cuts, mailings = 0, 0
+    while cuts <= 4 and mailings < 10:  # a mailing may be over before this process gets to cut anything
+        mailings += 1
+        cuts += cut_until_settled(connection, add_mailing(connection))
+
+    assert cuts > 4
+    for mailing_id in range(1, mailings + 1):
+        assert mailing(connection, mailing_id)["audience"] == 500
+        assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 500}
+    # A record whose answer was lost is written again; a claim whose answer was lost is given back: no request is made
+    # twice, and no attempt is in doubt.
+    assert gateway.summary().repeats == 0
+    assert value(connection, "SELECT count(*) FROM attempt") == 500 * mailings
+
+
+def cut_until_settled(connection: Connection, mailing_id: int) -> int:
+    """Cuts the workers' connections again and again, and tells how many."""
     cuts, before = 0, (-1, -1, False)
     while not settled(connection, mailing_id):
         # On a busy machine a connection that is cut every 0.15 s, whatever it has come to, comes to nothing.
@@ -129,14 +145,7 @@ def test_workers_whose_connections_are_cut_all_the_time_deliver_every_message_on
             """,
         )
         time.sleep(0.15)
-
-    assert cuts > 4
-    assert mailing(connection, mailing_id)["audience"] == 500
-    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 500}
-    # A record whose answer was lost is written again; a claim whose answer was lost is given back: no request is made
-    # twice, and no attempt is in doubt.
-    assert gateway.summary().repeats == 0
-    assert value(connection, "SELECT count(*) FROM attempt") == 500
+    return cuts
 
 
 def ask(database: Database, *questions: str) -> int:
@@ -152,7 +161,7 @@ def ask(database: Database, *questions: str) -> int:
 
 @pytest.mark.parametrize("questions", [("SELECT 1",), ("SELECT 2 FROM pg_sleep(60)", "SELECT 1")], ids=["ask", "wait"])
 def test_an_unresponsive_server_is_given_up_before_and_after_a_statement_is_sent(
-    questions: tuple[str, ...], proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+    questions: tuple[str, ...], connection: Connection, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, quicker in (("tcp_user_timeout", 1500), ("keepalives_idle", 1), ("keepalives_interval", 1)):
         monkeypatch.setitem(CONNECT_OPTIONS, name, quicker)
@@ -161,7 +170,8 @@ def test_an_unresponsive_server_is_given_up_before_and_after_a_statement_is_sent
     ask(database, "SELECT 1")
     if len(questions) > 1:
         answer = in_background(lambda: ask(database, *questions))
-        time.sleep(0.3)
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        eventually(lambda: value(connection, asked))
         proxy.drop_packets()
     else:
         proxy.drop_packets()
@@ -186,8 +196,8 @@ def test_a_worker_whose_packets_are_dropped_is_replaced_and_comes_back(
 
     proxy.drop_packets()
     fleet.start()
-    # docs/database.md says 15 s: half as much again is the busy machine's, and still far from TRANSACTION_TIMEOUT.
-    cut_off.wait_until_it_says("database.unavailable", within=22.5)
+    # docs/database.md says 15 s. Well before TRANSACTION_TIMEOUT: it is TCP that gives up.
+    cut_off.wait_until_it_says("database.unavailable", within=TRANSACTION_TIMEOUT / 2)
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 400}
 
@@ -211,12 +221,17 @@ def test_a_worker_whose_database_does_not_answer_has_no_heartbeat_until_it_is_cu
     eventually(lambda: sent(connection) >= 20)
 
     proxy.drop_data()
-    time.sleep(1.0)
-    last = sign.stat().st_mtime_ns
-    time.sleep(2.5)
-    assert sign.stat().st_mtime_ns == last
+    # It comes once a second, while the worker can go on.
+    eventually(lambda: is_left_alone(sign, 2.5), within=TRANSACTION_TIMEOUT / 2)
 
     proxy.restore()
     eventually(lambda: settled(connection, mailing_id))
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 200}
     assert disagreements(connection, gateway) == []
+
+
+def is_left_alone(file: Path, seconds: float) -> bool:
+    """Whether nobody touches it for so long."""
+    last = file.stat().st_mtime_ns
+    time.sleep(seconds)
+    return file.stat().st_mtime_ns == last

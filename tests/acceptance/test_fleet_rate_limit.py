@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
 from tests.factories import add_running_mailing, counted, mailing
+from tests.gateway_times import gateway_stalls, most_within
 from tests.waiting import eventually
 
 RATE = 200
@@ -52,28 +47,3 @@ def send_mailing(connection: Connection) -> None:
 def is_used(moments: list[float]) -> bool:
     """Whether some USED_SECONDS have as many requests as the limit allows, but for the margin of its slots."""
     return most_within(USED_SECONDS, moments) >= RATE * USED_SECONDS * 0.95
-
-
-@contextmanager
-def gateway_stalls(gateway: SandboxGateway) -> Iterator[list[float]]:
-    """How many seconds the gateway took to answer, asked again and again: what its process waits for a core here."""
-    stalls, over = [0.0], threading.Event()
-
-    def ask() -> None:
-        while not over.wait(0.005):
-            begun = time.monotonic()
-            gateway.summary()
-            stalls.append(time.monotonic() - begun)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield stalls
-    finally:
-        over.set()
-        thread.join()
-
-
-def most_within(seconds: float, moments: list[float]) -> int:
-    """The most that any window of so many seconds holds; such a window begins with one of them."""
-    return max((bisect_left(moments, moment + seconds) - first for first, moment in enumerate(moments)), default=0)

@@ -91,7 +91,7 @@ def test_successes_that_are_not_understood_stop_the_gateway_after_a_few(
 def test_successes_that_are_not_understood_in_the_middle_of_a_mailing_stop_it_with_what_is_in_flight(
     connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    gateway.faults(latency=0.02)
+    gateway.faults(latency=0.2)  # 80 a second: it is far from over when the fault comes
     mailing_id = add_running_mailing(connection, 2000)
     worker = fleet.start(WORKER_CONCURRENCY=16)
     eventually(lambda: sent(connection) >= 100)
@@ -131,7 +131,8 @@ def test_a_failure_of_all_messages_ends_none(
     wait_for(connection, SECONDS_OF_FAULT)
 
     assert gateway.summary().requests <= 6 * workers
-    assert counted(connection, mailing_id) == {"pending": 100}
+    assert counted(connection, mailing_id).keys() <= {"pending", "sending"}
+    eventually(lambda: counted(connection, mailing_id) == {"pending": 100})  # no probe is on its way
     reason = {"402": "no_credit", "403": "not_allowed", "404": "address_not_found"}[status]
     eventually(lambda: report(connection) == [(health, status, reason)] * workers)
 
@@ -175,10 +176,10 @@ def test_failures_of_single_messages_end_them_and_delay_no_other(
 def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
     status: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    gateway.faults(latency=0.2)
+    gateway.faults(latency=0.2)  # 320 a second: it is far from over when the second fault comes
     mailing_id = add_running_mailing(connection, 3000)
     for _ in range(2):
-        fleet.start(**ALONE)
+        fleet.start(WORKER_CONCURRENCY=32)
     eventually(lambda: sent(connection) >= 300)
     for _ in range(2):
         gateway.faults(statuses={status: 1.0}, latency=(0.0, 0.4))
@@ -189,6 +190,7 @@ def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
         before = sent(connection)
         gateway.faults(latency=0.2)
         eventually(partial(sent_since, connection, before))
+    gateway.faults()
 
     eventually(lambda: settled(connection, mailing_id))
 
@@ -200,13 +202,15 @@ def test_an_account_that_is_refused_in_the_middle_of_a_mailing_ends_no_message(
 def test_one_message_that_is_refused_ends_although_nothing_is_sent_after_it(
     which: str, connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    gateway.faults(statuses={"404": 1.0}, only_phones=[FIRST_PHONE + (1 if which == "first" else 10)])
-    mailing_id = add_running_mailing(connection, 10)
-    fleet.start(**ALONE)
+    # Probes are random: out of so many, two of them are hardly ever this one. With one request at a time, no acceptance
+    # of an earlier request is recorded between two refusals.
+    gateway.faults(statuses={"404": 1.0}, only_phones=[FIRST_PHONE + (1 if which == "first" else 200)])
+    mailing_id = add_running_mailing(connection, 200)
+    fleet.start(WORKER_CONCURRENCY=1)
 
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == {"sent": 9, "failed": 1}
+    assert counted(connection, mailing_id) == {"sent": 199, "failed": 1}
     assert value(connection, "SELECT max(attempts) FROM message") <= 3
 
 

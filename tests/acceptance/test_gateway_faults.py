@@ -17,8 +17,6 @@ from tests.acceptance.worker_fleet import Fleet
 from tests.acceptance.worker_process import attempts_by_result, disagreements
 from tests.factories import (
     FIRST_PHONE,
-    add_clients,
-    add_mailing,
     add_running_mailing,
     attempts_of,
     counted,
@@ -28,9 +26,11 @@ from tests.factories import (
     rows,
     value,
 )
+from tests.gateway_times import gateway_stalls
 from tests.raw_server import Peer, RawServer, response
 from tests.waiting import eventually
-from worker.lanes.circuit_breaker import PREFETCH_SECONDS
+from worker.lanes.circuit_breaker import ACCOUNT_REFUSAL_THRESHOLD, PREFETCH_SECONDS
+from worker.lanes.concurrency_limit import FAST_ROUND_SECONDS
 
 
 def settled(connection: Connection, mailing_id: int) -> bool:
@@ -74,8 +74,8 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
 ) -> None:
     file = tmp_path / "token"
     file.write_text(gateway.token)
-    gateway.faults(latency=0.02)
-    mailing_id = add_running_mailing(connection, 300)
+    gateway.faults(latency=0.2)  # 40 a second: it is far from over when the token changes
+    mailing_id = add_running_mailing(connection, 600)
     for _ in range(2):
         fleet.start(GATEWAY_TOKEN="", GATEWAY_TOKEN_FILE=str(file))
     eventually(lambda: sent(connection) >= 20)
@@ -86,17 +86,18 @@ def test_a_token_that_is_refused_in_the_middle_costs_nothing_but_time_until_ther
     eventually(lambda: value(connection, "SELECT count(*) FROM message WHERE status = 'sending'") == 0)
     before = sent(connection)
     refused = gateway.summary().by_status["401"]
-    # What each had claimed when the first refusal was read: its 4 requests in flight, and at 0.02 seconds a request as
-    # many as it submits in PREFETCH_SECONDS. Since then one message at a time, to find out.
-    claimed = 2 * (4 + int(4 / 0.02 * PREFETCH_SECONDS))
-    assert refused <= claimed + 12
+    # What each had claimed when the first refusal was read: its 4 requests in flight, as many more as it submits in
+    # PREFETCH_SECONDS at the highest rate that it can measure, and one for each refusal but the last that it takes to
+    # stop. Since then one message at a time, to find out: six in half a minute.
+    claimed = 4 + int(4 / FAST_ROUND_SECONDS * PREFETCH_SECONDS) + ACCOUNT_REFUSAL_THRESHOLD - 1
+    assert refused <= 2 * (claimed + 6)
     time.sleep(1.0)
-    assert sent(connection) == before < 300
+    assert sent(connection) == before < 600
 
     file.write_text("a-new-one")
     eventually(lambda: settled(connection, mailing_id))
 
-    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 300}
+    assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 600}
     assert value(connection, "SELECT count(*) FROM message WHERE in_doubt OR attempts - uncounted_attempts <> 1") == 0
     assert gateway.summary().by_status["401"] == attempts_by_result(connection)["misconfigured"] <= refused + 20
     assert gateway.summary().repeats == 0
@@ -189,15 +190,14 @@ def test_a_retry_that_would_pass_the_end_is_not_made(
     gateway.faults(**faults)
     fleet.start(RETRY_BASE_SECONDS=3600, RETRY_MAX_SECONDS=3600)
     fleet.workers[0].wait_until_it_says('"worker.started"')
-    add_clients(connection, 3)
-    mailing_id = add_mailing(connection, starts_in=0.5, ends_in=2.5)
-
-    eventually(lambda: settled(connection, mailing_id))
+    with gateway_stalls(gateway) as stalls:
+        mailing_id = add_running_mailing(connection, 3, ends_in=5.0)
+        eventually(lambda: settled(connection, mailing_id))
 
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {end: 3}
     seen = gateway.ledger(everything=True)
     assert value(connection, "SELECT count(*) FROM attempt") == len(seen) >= 3
     closed = value(connection, "SELECT extract(epoch FROM end_datetime)::float8 FROM mailing")
-    # Both clocks are this machine's; what lies between them is one connection on the loopback.
-    assert max(entry.started_at for entry in seen) < closed + 0.1
+    # Both clocks are this machine's; what lies between them is one connection on the loopback, and the gateway's turn.
+    assert max(entry.started_at for entry in seen) < closed + 0.1 + max(stalls)
     assert value(connection, "SELECT extract(epoch FROM min(ended_at))::float8 FROM message") >= closed

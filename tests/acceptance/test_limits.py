@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
+from tests.acceptance.worker_process import SHORT_LEASE
 from tests.factories import add_clients, add_mailing, add_running_mailing, execute, rows, value
 from tests.waiting import eventually
 
@@ -42,7 +43,7 @@ def test_no_period_has_more_than_the_cap_with_sixteen_workers_of_which_some_are_
         add_clients(connection, NUMBERS)
         for _ in range(MAILINGS):
             add_mailing(connection)
-        workers = [fleet.start() for _ in range(WORKERS)]
+        workers = [fleet.start(**SHORT_LEASE) for _ in range(WORKERS)]
         eventually(lambda: sent(connection) > NUMBERS)
         for worker in workers[:4]:
             worker.kill()

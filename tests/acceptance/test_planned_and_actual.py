@@ -12,6 +12,7 @@ from api.database_url import database_url as parse_database_url
 from api.settings import ApiSettings
 from sandbox.simulated_gateway.client import SandboxGateway
 from tests.acceptance.worker_fleet import Fleet
+from tests.acceptance.worker_process import SHORT_LEASE
 from tests.factories import add_clients, counted, execute, rows
 from tests.integration.api.calls import add_mailing as add_by_api
 from tests.integration.api.calls import caller
@@ -36,8 +37,8 @@ def test_planned_and_actual_are_equal_where_nothing_changed(
     longer = "UPDATE client SET attributes = jsonb_build_object('first_name', repeat('я', 100)) WHERE tag = 'edited'"
     execute(connection, longer)
     gateway.faults(latency=0.01)
-    first = fleet.start()
-    fleet.start()
+    first = fleet.start(**SHORT_LEASE)
+    fleet.start(**SHORT_LEASE)
     execute(connection, "UPDATE mailing SET start_datetime = now(), end_datetime = now() + interval '1 hour'")
     eventually(lambda: gateway.summary().accepted > 300)
     first.kill()

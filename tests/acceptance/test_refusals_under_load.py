@@ -14,14 +14,14 @@ from sandbox.simulated_gateway.client import SandboxGateway
 from shared.credentials import CredentialCipher
 from shared.json_parameter import json_parameter
 from tests.acceptance.worker_fleet import Fleet
-from tests.acceptance.worker_process import QUICK
+from tests.acceptance.worker_process import SHORT_LEASE
 from tests.callbacks import KEY, path_to
 from tests.factories import FIRST_PHONE, add_gateway, add_running_mailing, execute, rows, value
 from tests.integration.api.running_server import Served, served
 from tests.long_variations import few_of
 from tests.waiting import eventually
 
-LEASE = float(QUICK["LEASE_SECONDS"])
+LEASE = float(SHORT_LEASE["LEASE_SECONDS"])
 """Seconds that a claim holds its messages."""
 
 # When claims and suppressions are written, by one clock: of a suppression when its transaction commits, after it has
@@ -103,13 +103,18 @@ def test_no_claim_takes_a_message_to_a_number_that_has_refused(
     numbers.insert(0, FIRST_PHONE + messages - 1)  # whose message is due last
     half = len(numbers) // 2
     settings = {"WORKER_CONCURRENCY": "16", "CREDENTIALS_KEY": KEY, "GATEWAY_ALLOWED_NETWORKS": "127.0.0.0/8"}
-    gateway.faults(latency=[0.02, 0.1])
+    settings |= SHORT_LEASE
+    # At most 107 a second: the last message is far from due when its number refuses.
+    gateway.faults(latency=[0.2, 0.4])
 
     with served(clean_database, CREDENTIALS_KEY=KEY) as api:
         mailing_id = add_running_mailing(connection, messages)
         worker, _ = (fleet.start(**settings) for _ in range(2))
         eventually(lambda: gateway.summary().accepted)
-        refuse(api, path, numbers[:half])
+        refuse(api, path, numbers[:1])
+        eventually(lambda: value(connection, "SELECT count(*) FROM watched_refusal"))
+        gateway.faults(latency=[0.02, 0.1])
+        refuse(api, path, numbers[1:half])
         worker.kill()
         api.process.kill()
     with served(clean_database, CREDENTIALS_KEY=KEY) as api:

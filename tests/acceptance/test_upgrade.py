@@ -69,13 +69,14 @@ def settled(connection: Connection, mailing_id: int) -> bool:
 def test_what_the_first_version_began_is_finished_after_an_upgrade(
     old_version: Path, old_database: str, old_connection: Connection, gateway: SandboxGateway, fleet: Fleet
 ) -> None:
-    gateway.faults(latency=0.02)
+    gateway.faults(latency=0.2)  # 20 a second: the old version does not finish it
     add_clients(old_connection, 600)
     begun = add_mailing(old_connection)
     old = fleet.start("worker", old_version, DATABASE_URL=old_database, LAUNCH_CHUNK=50, WORKER_NAME="old")
     eventually(lambda: gateway.summary().accepted >= 30)
     assert old.stop() == 0  # nothing runs while the tables are migrated
     recorded = rows(old_connection, ATTEMPTS)
+    gateway.faults()
 
     migrate(old_database)
     after = add_mailing(old_connection)

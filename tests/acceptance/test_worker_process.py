@@ -74,6 +74,12 @@ def start_worker(clean_database: str, gateway: SandboxGateway, tmp_path: Path) -
         worker.kill()
 
 
+WORKERS_CONNECTED = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'gonets worker%%'
+"""
+"""The server goes on with what a worker that was killed has asked for."""
+
+
 def messages(connection: Connection, status: str) -> int:
     return int(value(connection, "SELECT count(*) FROM message WHERE status = %s", status))
 
@@ -123,12 +129,14 @@ def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_releases_t
 def test_the_claims_of_a_killed_worker_are_sent_by_another_and_every_repeat_is_explained(
     connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
 ) -> None:
-    gateway.faults(latency=[0.0, 0.1], seed=1)
+    gateway.faults(latency=[0.2, 0.4], seed=1)  # 27 a second: it is far from over when the worker is killed
     mailing_id = add_running_mailing(connection, 200)
     victim = start_worker(WORKER_CONCURRENCY="8")
-    eventually(lambda: messages(connection, "sent") >= 40)
+    eventually(lambda: messages(connection, "sent") >= 20)
 
     victim.kill()
+    gateway.faults()
+    eventually(lambda: not value(connection, WORKERS_CONNECTED))
     left_behind = messages(connection, "sending")
     execute(connection, "UPDATE claim SET lease_until = now()")
     start_worker(WORKER_CONCURRENCY="8")
@@ -189,12 +197,15 @@ def test_a_worker_drops_what_has_been_kept_for_long_enough_while_it_sends(
 def test_three_workers_send_fifteen_hundred_messages_once_each(
     connection: Connection, gateway: SandboxGateway, start_worker: StartWorker
 ) -> None:
+    gateway.faults(latency=1.0)  # each sends its first message alone, before another can have sent them all
     add_clients(connection, 1500)
     workers = [start_worker(LAUNCH_CHUNK="200", LOG_LEVEL="INFO") for _ in range(3)]
     for worker in workers:
         worker.event("worker.started")
 
     mailings = [add_mailing(connection), add_mailing(connection, mark="nobody")]
+    eventually(lambda: value(connection, "SELECT count(DISTINCT worker) FROM claim") == 3)
+    gateway.faults()
 
     eventually(lambda: all(mailing(connection, mailing_id)["settled_at"] for mailing_id in mailings))
     assert counted(connection, mailings[0]) == message_counts(connection, mailings[0]) == {"sent": 1500}
@@ -210,7 +221,7 @@ def test_three_workers_send_fifteen_hundred_messages_once_each(
 def test_the_database_may_be_away_at_the_start_and_go_away_in_the_middle(
     own_postgres: EmbeddedPostgres, gateway: SandboxGateway, start_worker: StartWorker
 ) -> None:
-    gateway.faults(latency=0.02)
+    gateway.faults(latency=0.1)  # 40 a second: it is far from over when the database goes away
     with closing(psycopg2.connect(own_postgres.url)) as connection:
         connection.autocommit = True
         add_clients(connection, 400)
@@ -224,6 +235,7 @@ def test_the_database_may_be_away_at_the_start_and_go_away_in_the_middle(
     own_postgres.stop("immediate")
     accepted = gateway.summary().accepted
     time.sleep(0.5)
+    gateway.faults()
     own_postgres.start()
 
     with closing(psycopg2.connect(own_postgres.url)) as connection:
@@ -274,9 +286,10 @@ def test_neither_the_token_nor_a_text_nor_a_phone_number_is_ever_logged(
     file.write_text(TOKEN)
     eventually(lambda: messages(connection, "sent") >= 10)
     gateway.faults(bodies={"garbage": 1.0})
+    another = add_mailing(connection, text="Совершенно секретно, код 4711")
     worker.event("gateway.not_understood")
     gateway.faults()
-    eventually(lambda: mailing(connection, mailing_id)["settled_at"])
+    eventually(lambda: all(mailing(connection, each)["settled_at"] for each in (mailing_id, another)))
 
     assert worker.stop() == 0
 

@@ -19,15 +19,18 @@ from tests.factories import rows
 from tests.waiting import PATIENCE, eventually
 
 QUICK = {
-    "GATEWAY_TIMEOUT": "1",
-    "LEASE_SECONDS": "6",
+    "GATEWAY_TIMEOUT": "10",
+    "LEASE_SECONDS": "15",
     "RETRY_BASE_SECONDS": "0.05",
     "RETRY_MAX_SECONDS": "0.2",
     "WORKER_POLL_SECONDS": "0.2",
     "LOG_LEVEL": "DEBUG",
     "LOG_FORMAT": "json",
 }
-"""Settings with which little time passes."""
+"""Settings with which little time passes. No request times out because a process had to wait for a core."""
+
+SHORT_LEASE = {"GATEWAY_TIMEOUT": "1", "LEASE_SECONDS": "6"}
+"""For tests that wait until the leases of a dead worker end. A request may time out, so that it is in doubt."""
 
 
 PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}

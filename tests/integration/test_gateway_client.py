@@ -24,9 +24,11 @@ from shared.domain.results import Result
 from shared.errors import ConfigurationError
 from shared.gateways.base import SubmitResult
 from tests.gateway_accounts import gonets_adapter
+from tests.ports import free_port
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.submit_results import submitted
 from tests.unit.test_message_sender import delivery
+from tests.waiting import PATIENCE
 from worker.claimed_message import ClaimedMessage
 from worker.gateway_token import Token
 from worker.lanes import curl_transfer
@@ -40,8 +42,14 @@ TEXT = "Здравствуйте, «мир»! 🎉"
 SHORT = 0.4
 """A deadline for a test that runs into it."""
 
-LATE = 5.0
+ENOUGH = 1.5
+"""The same where something has to happen until then: a connection, or the first part of an answer."""
+
+LATE = 20.0
 """Well past any deadline here, and well before what the servers here would take."""
+
+SLOWLY = ENOUGH / 5
+"""Seconds for each byte of an answer of which nothing is complete when the deadline comes."""
 
 serial = itertools.count()
 
@@ -113,11 +121,6 @@ def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
 
 def send(gateway: SingleSender, message_id: int = 7) -> SubmitResult:
     return gateway.send(message_id, PHONE, TEXT)
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -196,7 +199,7 @@ def test_the_environment_is_ignored(open_gateway: Open, monkeypatch: pytest.Monk
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("NO_PROXY", "")
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
 
     with RawServer(always(response())) as server:
         assert send(open_gateway(server.url)).result is Result.ACCEPTED
@@ -255,16 +258,20 @@ def test_a_connection_idle_for_too_long_is_not_used_again(open_gateway: Open, mo
 
 
 def test_a_connection_that_the_gateway_closed_meanwhile_costs_no_message(open_gateway: Open) -> None:
+    closed = threading.Semaphore(0)
+
     def serve_one(peer: Peer) -> None:
         peer.read_request()
         peer.send(response())
+        peer.sock.close()
+        closed.release()
 
     with RawServer(serve_one) as server:
         gateway = open_gateway(server.url)
         outcomes = []
         for message_id in range(3):
             outcomes.append(send(gateway, message_id).result)
-            time.sleep(0.1)
+            assert closed.acquire(timeout=PATIENCE)
 
     assert outcomes == [Result.ACCEPTED] * 3
     assert server.connections == 3
@@ -294,7 +301,7 @@ def test_a_name_may_have_an_address_that_takes_nothing(open_gateway: Open) -> No
                 filler = stack.enter_context(socket.socket(socket.AF_INET6))
                 filler.setblocking(False)
                 filler.connect_ex(hole.getsockname())
-            answer = send(open_gateway(f"http://localhost:{server.port}", connect_timeout=3 * SHORT))
+            answer = send(open_gateway(f"http://localhost:{server.port}", connect_timeout=LATE))
 
     assert answer.result is Result.ACCEPTED
 
@@ -319,7 +326,7 @@ def test_there_are_never_more_connections_than_the_pool_holds(open_gateway: Open
 
 def test_a_refused_connection_is_unreachable(open_gateway: Open) -> None:
     # The text occurs in the detail, which is ours all the same: nothing there comes from the message.
-    answer = open_gateway(f"http://127.0.0.1:{closed_port()}").send(7, PHONE, "on")
+    answer = open_gateway(f"http://127.0.0.1:{free_port()}").send(7, PHONE, "on")
 
     assert answer == submitted(Result.UNREACHABLE, words="Connection refused")
 
@@ -525,24 +532,24 @@ def send_nothing(peer: Peer) -> None:
 
 def trickle_everything(peer: Peer) -> None:
     peer.read_request()
-    peer.trickle(response("200 OK", OK, "X: " + "x" * 1000))
+    peer.trickle(response("200 OK", OK, "X: " + "x" * 1000), SLOWLY)
 
 
 def trickle_the_body(peer: Peer) -> None:
     peer.read_request()
     peer.send(response()[: -len(OK)])
-    peer.trickle(OK + b" " * 1000)
+    peer.trickle(OK + b" " * 1000, SLOWLY)
 
 
 def trickle_hundreds(peer: Peer) -> None:
     peer.read_request()
-    peer.trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+    peer.trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, SLOWLY)
 
 
 def send_endless_chunks(peer: Peer) -> None:
     peer.read_request()
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    peer.trickle(b"1\r\n{\r\n" * 100)
+    peer.trickle(b"1\r\n{\r\n" * 100, SLOWLY)
 
 
 def read_nothing(peer: Peer) -> None:
@@ -568,10 +575,8 @@ def test_the_deadline_is_for_the_whole_exchange(
     tls: ssl.SSLContext,
     certificate: tuple[Path, Path],
 ) -> None:
-    # The connection must be made until then. What trickles is not all there until then.
-    timeout = 3 * SHORT if scheme == "https" and serve is send_nothing else SHORT
     with RawServer(serve, tls if scheme == "https" else None) as server:
-        gateway = open_gateway(server.url, timeout=timeout, ca_file=str(certificate[0]))
+        gateway = open_gateway(server.url, timeout=ENOUGH, ca_file=str(certificate[0]))
         started = time.monotonic()
         answer = send(gateway)
         took = time.monotonic() - started
@@ -579,7 +584,7 @@ def test_the_deadline_is_for_the_whole_exchange(
     assert answer.result is Result.AMBIGUOUS
     assert answer.code == (status and str(status))
     assert "timed out" in str(answer.words)
-    assert timeout / 2 < took < LATE
+    assert ENOUGH / 2 < took < LATE
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -587,7 +592,7 @@ def test_the_deadline_cuts_off_a_gateway_that_does_not_read(
     scheme: str, open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
 ) -> None:
     with RawServer(read_nothing, tls if scheme == "https" else None) as server:
-        gateway = open_gateway(server.url, timeout=SHORT, ca_file=str(certificate[0]))
+        gateway = open_gateway(server.url, timeout=ENOUGH, ca_file=str(certificate[0]))
         started = time.monotonic()
         answer = gateway.send(7, PHONE, "x" * 30_000_000)  # more than the system buffers
         took = time.monotonic() - started
@@ -598,12 +603,12 @@ def test_the_deadline_cuts_off_a_gateway_that_does_not_read(
 
 def test_the_time_to_connect_does_not_bound_what_follows(open_gateway: Open) -> None:
     def read_late(peer: Peer) -> None:
-        peer.closing.wait(3 * SHORT)
+        peer.closing.wait(2 * ENOUGH)
         peer.read_request()
         peer.send(response())
 
     with RawServer(read_late) as server:
-        gateway = open_gateway(server.url, connect_timeout=SHORT, timeout=4 * LATE)
+        gateway = open_gateway(server.url, connect_timeout=ENOUGH, timeout=4 * LATE)
         answer = gateway.send(7, PHONE, "x" * 30_000_000)  # more than the system buffers
 
     assert answer.result is Result.ACCEPTED
@@ -612,11 +617,11 @@ def test_the_time_to_connect_does_not_bound_what_follows(open_gateway: Open) -> 
 def test_a_connection_that_was_cut_off_is_not_used_again(open_gateway: Open) -> None:
     def answer_late(peer: Peer) -> None:
         while peer.read_request():
-            time.sleep(2 * SHORT)
+            time.sleep(2 * ENOUGH)
             peer.send(response())
 
     with RawServer(answer_late) as server:
-        gateway = open_gateway(server.url, timeout=SHORT)
+        gateway = open_gateway(server.url, timeout=ENOUGH)
         outcomes = [send(gateway, message_id).result for message_id in range(3)]
 
     assert outcomes == [Result.AMBIGUOUS] * 3
@@ -631,7 +636,7 @@ def test_an_early_hint_is_not_taken_for_an_answer_nor_the_answer_for_the_next(op
             peer.send(response())
 
     with RawServer(hint_then_answer) as server:
-        gateway = open_gateway(server.url, timeout=2 * SHORT)
+        gateway = open_gateway(server.url, timeout=ENOUGH)
         outcomes = [send(gateway).result, send(gateway).result]
 
     assert outcomes == [Result.AMBIGUOUS, Result.AMBIGUOUS]
@@ -750,7 +755,7 @@ def test_a_proxy_may_speak_tls_by_our_own_authority(
 
 def test_a_proxy_that_cannot_be_reached_is_unreachable(open_gateway: Open) -> None:
     for scheme in ("http", "https"):
-        answer = send(open_gateway(f"{scheme}://gateway.example", proxy=f"http://127.0.0.1:{closed_port()}"))
+        answer = send(open_gateway(f"{scheme}://gateway.example", proxy=f"http://127.0.0.1:{free_port()}"))
 
         assert answer == submitted(Result.UNREACHABLE, words="Connection refused")
 

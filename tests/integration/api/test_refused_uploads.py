@@ -22,8 +22,8 @@ from tests.integration.api.running_server import served
 from tests.waiting import PATIENCE
 
 SIZE = 50_000_000
-STALL_TIMEOUT = 1.0
-"""Seconds. The slow callers send for longer."""
+STALL_TIMEOUT = 3.0
+"""Seconds. The slow callers send for longer, and wait for a tenth of it each time."""
 BUSY = "127.0.0.1"
 """An address from which there have been too many requests without a key."""
 OTHERS = (f"127.0.1.{number}" for number in count(1))

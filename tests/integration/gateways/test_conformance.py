@@ -16,7 +16,8 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import OF_THE_ACCOUNT, TAKEN, Result
 from shared.gateways.base import SubmitResult
 from shared.gateways.registry import PROVIDERS
-from tests.integration.test_gateway_client import SHORT, SingleSender, closed_port
+from tests.integration.test_gateway_client import ENOUGH, SingleSender
+from tests.ports import free_port
 from tests.raw_server import Peer, RawServer, Request
 from tests.submit_results import Answer
 from tests.unit.gateways.adapter_cases import MESSAGE, TEXT, Message, answer_to, read, submission_of
@@ -186,7 +187,7 @@ def test_a_time_to_wait_is_bounded(exchange: Exchange) -> None:
 
 
 def test_a_closed_port_is_unreachable(exchange: Exchange) -> None:
-    result = exchange.send(None, sender=exchange.sender(f"http://127.0.0.1:{closed_port()}"))
+    result = exchange.send(None, sender=exchange.sender(f"http://127.0.0.1:{free_port()}"))
 
     assert (result.result, result.answered) == (Result.UNREACHABLE, False)
 
@@ -230,7 +231,7 @@ def test_half_an_acceptance_leaves_it_open(exchange: Exchange) -> None:
 
 def test_no_answer_in_time_leaves_it_open(exchange: Exchange) -> None:
     result = exchange.send(
-        lambda peer: peer.wait_for_client_to_leave(), sender=exchange.sender(exchange.server.url, timeout=SHORT)
+        lambda peer: peer.wait_for_client_to_leave(), sender=exchange.sender(exchange.server.url, timeout=ENOUGH)
     )
 
     assert (result.result, result.answered) == (Result.AMBIGUOUS, False)

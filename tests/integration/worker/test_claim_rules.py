@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from tests.factories import (
     value,
 )
 from tests.integration.worker.conftest import OpenQueue
-from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter, wait_for_new_day
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
 
@@ -137,7 +138,7 @@ def test_a_suppression_waits_for_a_claim_under_way_and_precedes_the_next(
     suppress(editor, FIRST_PHONE + 1)
 
     claiming = in_background(lambda: open_queue("right").claim(10))
-    time.sleep(0.3)  # it waits for the message's row
+    wait_for_lock_waiter(connection)
     assert not claiming.done()
     editor.commit()
 
@@ -241,18 +242,18 @@ def test_a_launch_sets_what_is_due_by_the_time_zone_of_each_client(
 
 
 @pytest.mark.parametrize(
-    ("rules", "timezone", "ends_in", "expected"),
+    ("rules_now", "timezone", "ends_in", "expected"),
     [
-        (ALL_DAY, "Nowhere", 3600, ("failed", "timezone_unknown")),
-        (closed_window(), "Europe/Moscow", 600, ("expired", "no_local_time")),
-        (closed_window(), "Europe/Moscow", 86_400, ("pending", "outside_local_window")),
-        (closed_window(), "Nowhere", 600, ("failed", "timezone_unknown")),
-        ({"requires_consent": True}, "UTC", 3600, ("cancelled", "no_consent")),
+        (lambda: ALL_DAY, "Nowhere", 3600, ("failed", "timezone_unknown")),
+        (closed_window, "Europe/Moscow", 600, ("expired", "no_local_time")),
+        (closed_window, "Europe/Moscow", 86_400, ("pending", "outside_local_window")),
+        (closed_window, "Nowhere", 600, ("failed", "timezone_unknown")),
+        (lambda: {"requires_consent": True}, "UTC", 3600, ("cancelled", "no_consent")),
     ],
     ids=["no zone", "no time left", "waits", "no zone and closed", "no consent"],
 )
 def test_a_claim_applies_the_rules_again(
-    rules: dict[str, Any],
+    rules_now: Callable[[], dict[str, Any]],
     timezone: str,
     ends_in: float,
     expected: tuple[str, str],
@@ -260,6 +261,7 @@ def test_a_claim_applies_the_rules_again(
     queue: Queue,
 ) -> None:
     add_running_mailing(connection, 1)
+    rules = rules_now()
     change = "UPDATE mailing SET local_from = %s, local_until = %s, local_weekdays = %s, requires_consent = %s"
     names = ("local_from", "local_until", "local_weekdays")
     execute(connection, change, *(rules.get(name) for name in names), rules.get("requires_consent", False))
@@ -295,6 +297,7 @@ def test_a_message_whose_client_is_gone_is_not_sent_without_regard_to_its_window
 
 
 def test_a_request_does_not_leave_after_the_local_window_closes(connection: Connection, open_queue: OpenQueue) -> None:
+    wait_for_new_day(connection, MOSCOW.key)
     queue = open_queue(lease_seconds=3600.0)  # longer than the window: it must not be the lease that decides
     add_running_mailing(connection, 1)
     now = datetime.now(MOSCOW)

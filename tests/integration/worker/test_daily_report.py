@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-import socket
 import threading
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -22,7 +21,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.factories import add_gateway, add_running_mailing, change_mailing, change_message, execute, rows, value
 from tests.integration.worker.conftest import OpenDatabase
-from tests.waiting import PATIENCE, eventually, in_background
+from tests.ports import free_port
+from tests.waiting import PATIENCE, eventually, in_background, wait_for_new_day
 from worker.daily_report.mail_settings import MailSettings
 from worker.daily_report.report import DailyReport
 
@@ -51,6 +51,11 @@ class Mailbox:
         return "250 OK"
 
 
+@pytest.fixture(autouse=True)
+def _one_day(connection: Connection) -> None:
+    wait_for_new_day(connection)
+
+
 @pytest.fixture
 def mailbox() -> Mailbox:
     return Mailbox()
@@ -59,10 +64,8 @@ def mailbox() -> Mailbox:
 @pytest.fixture
 def port(mailbox: Mailbox) -> Iterator[int]:
     """The port of a mail server on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = int(free.getsockname()[1])
-    server = Controller(mailbox, hostname="127.0.0.1", port=number)
+    number = free_port()
+    server = Controller(mailbox, hostname="127.0.0.1", port=number, ready_timeout=PATIENCE)
     server.start()
     yield number
     server.stop()

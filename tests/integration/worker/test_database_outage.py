@@ -184,11 +184,11 @@ def test_a_server_that_takes_a_statement_and_never_answers_times_out(
 def test_a_connection_that_is_idle_for_longer_than_the_timeout_is_kept(
     open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 0.2)
+    monkeypatch.setattr("worker.database.TRANSACTION_TIMEOUT", 2.0)
     database = open_database()
     before = backend(database)
 
-    time.sleep(0.5)
+    time.sleep(2.5)
 
     assert backend(database) == before
 
@@ -210,7 +210,7 @@ def test_an_idle_transaction_loses_its_locks_and_is_done_again(
         return int(cursor.fetchall()[0][0])
 
     assert in_background(lambda: open_database().transaction(work)).result(PATIENCE) == 1
-    assert len(tries) == 2
+    assert len(tries) > 1
 
 
 def test_a_server_that_takes_no_writes_any_more_is_waited_for(

@@ -264,7 +264,7 @@ def test_a_listing_that_takes_too_long_pauses_its_mailing_and_holds_up_nothing(
     maintenance = open_maintenance(launch_chunk=10)
     start(maintenance)
 
-    listing = in_background(open_lister(timeout=1.0).run)
+    listing = in_background(open_lister(timeout=5.0).run)
     wait_for_lock_waiter(connection)
     maintenance.run()
     assert mailing(connection, other)["audience"] == 3

@@ -156,8 +156,8 @@ def test_a_worker_at_work_is_scraped_as_it_records(connection: Connection, clean
             eventually(lambda: scrape(port)["gonets_attempts_total", "default", "accepted"] == 50)
             refused = value(connection, "SELECT count(*) FROM attempt WHERE result = 'retriable'")
             assert scrape(port)["gonets_attempts_total", "default", "retriable"] == refused > 0
-            assert scrape(port)["gonets_ruled_out_total", "default", "suppressed"] == 1
-            assert scrape(port)["gonets_leases_reclaimed_total",] == 1
+            eventually(lambda: scrape(port)["gonets_ruled_out_total", "default", "suppressed"] == 1)
+            eventually(lambda: scrape(port)["gonets_leases_reclaimed_total",] == 1)
             eventually(lambda: scrape(port)["gonets_keywords_total", "help"] == 1)
         finally:
             worker.stop()

@@ -100,7 +100,7 @@ def test_an_answer_that_is_recorded_again_does_not_undo_a_lift(queue: Queue, con
     add_running_mailing(connection, 1)
     attempted = opt_out(queue)
     queue.record(attempted)
-    execute(connection, LIFT, datetime.now(UTC) + timedelta(seconds=2))
+    execute(connection, LIFT, datetime.now(UTC) + timedelta(minutes=1))
 
     queue.record(attempted)
 

@@ -19,7 +19,7 @@ from tests.conftest import Connect
 from tests.factories import add_clients, add_mailing, add_running_mailing, execute, message, rows, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase, OpenQueue
-from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter, wait_for_new_day
 from worker.maintenance.clock_step_rescheduler import ClockStepRescheduler
 from worker.maintenance.duties import Maintenance
 from worker.maintenance.rule_change_rescheduler import RuleChangeRescheduler
@@ -324,6 +324,7 @@ def test_a_due_time_by_other_zone_rules_leads_to_no_request_outside_the_window(
     assert queue.claim(10) == []
     assert due_times(connection) == [opening(window, MOSCOW)]
 
+    wait_for_new_day(connection, MOSCOW.key)
     now = datetime.now(MOSCOW)
     execute(connection, SET_WINDOW, max(now.hour * 60 + now.minute - 60, 0), 1440)
     execute(connection, "UPDATE message SET due_at = now()")  # too late: it opened an hour ago
