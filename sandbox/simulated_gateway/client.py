@@ -25,7 +25,7 @@ from sandbox.simulated_gateway.kept_messages import KeptMessage
 from sandbox.simulated_gateway.ledger import Entry, Summary
 
 HOST = "127.0.0.1"
-TIMEOUT = 10.0  # seconds for the process to exit, and for each response of its control interface
+TIMEOUT = 60.0  # seconds for the process to exit, and for each response of its control interface
 
 
 class SandboxGateway:

@@ -28,6 +28,6 @@ def chromium() -> Iterator[Browser]:
     # Its sandbox does not work for root, as whom tests run in containers, and needs the zygote.
     arguments = ["--no-sandbox", *ARGUMENTS] if os.geteuid() == 0 else ARGUMENTS[:-1]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM.path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM.path, args=arguments, timeout=120_000)
         yield browser
         browser.close()

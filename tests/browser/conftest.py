@@ -18,7 +18,7 @@ from tests.required_tools import CHROMIUM, need
 Open = Callable[..., Page]
 Windows = Callable[[str], Page]
 
-PATIENCE = 20_000.0
+PATIENCE = 60_000.0
 """Milliseconds that anything on a page may take."""
 
 

@@ -17,7 +17,7 @@ from sandbox.simulated_gateway.client import SandboxGateway
 from tests import commands
 from tests.acceptance.worker_fleet import Fleet
 from tests.ports import free_port
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 API_KEY = "the-key-of-an-admin-in-browser-tests"
 SETTINGS = {"PRICE_PER_SEGMENT": "0.04", "PRICE_CURRENCY": "EUR", "API_KEY": API_KEY, "API_WORKERS": "1"}
@@ -36,14 +36,14 @@ class Service:
     def post(self, path: str, *, key: str = API_KEY, **body: Any) -> dict[str, Any]:
         """What the API answers to a body."""
         headers = {"Authorization": f"Bearer {key}"}
-        response = requests.post(self.url + path, json=body or None, headers=headers, timeout=10)
+        response = requests.post(self.url + path, json=body or None, headers=headers, timeout=PATIENCE)
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
         return answer
 
     def get(self, path: str) -> dict[str, Any]:
         """What the API answers."""
-        response = requests.get(self.url + path, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=10)
+        response = requests.get(self.url + path, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=PATIENCE)
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
         return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -102,7 +102,7 @@ def test_the_seconds_until_the_start_are_counted(at: Open, service: Service) -> 
     now = datetime.now().astimezone()
     start = (now.replace(microsecond=0)).timestamp() + 300
     begin = datetime.fromtimestamp(start).astimezone()
-    mailing_id = add(service, begin.isoformat(), begin.replace(year=begin.year + 1).isoformat())
+    mailing_id = add(service, begin.isoformat(), (begin + timedelta(days=365)).isoformat())
     page = at(f"/mailings/{mailing_id}/")
     shown = page.locator("[data-seconds-left]")
     first = int(shown.inner_text())

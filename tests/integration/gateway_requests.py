@@ -2,11 +2,10 @@
 
 import json
 import socket
-import time
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse
 
 from sandbox.simulated_gateway.client import SandboxGateway
+from tests.waiting import PATIENCE
 
 TOKEN = "the right one"
 PHONE = 79001234567
@@ -25,7 +24,7 @@ def raw(msg_id: int, **fields: object) -> bytes:
 def ask(
     gateway: SandboxGateway, method: str, path: str, body: bytes = b"", authorization: str = f"Bearer {TOKEN}"
 ) -> tuple[HTTPResponse, bytes]:
-    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     try:
         connection.request(method, path, body, {"Authorization": authorization})
         response = connection.getresponse()
@@ -39,7 +38,7 @@ def post(gateway: SandboxGateway, msg_id: int, **fields: object) -> int:
 
 
 def connect(gateway: SandboxGateway) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE)
 
 
 def everything_from(client: socket.socket) -> bytes:
@@ -49,14 +48,7 @@ def everything_from(client: socket.socket) -> bytes:
 
 def refused(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return True
     return False
-
-
-def eventually(true: Callable[[], bool], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)

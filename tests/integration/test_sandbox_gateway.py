@@ -24,12 +24,12 @@ from tests.integration.gateway_requests import (
     ask,
     body_for,
     connect,
-    eventually,
     everything_from,
     post,
     raw,
     refused,
 )
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -152,7 +152,7 @@ def test_the_ledger_is_read_page_by_page(gateway: SandboxGateway) -> None:
         post(gateway, msg_id)
     first = gateway.ledger()[0].sequence
     assert [entry.id for entry in gateway.ledger(after=first + 1)] == [3, 4, 5]
-    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)) as connection:
         connection.request("GET", f"/_/ledger?after={first}&limit=2")
         assert [json.loads(line)["id"] for line in connection.getresponse()] == [2, 3]
 
@@ -164,7 +164,7 @@ def test_a_long_ledger_is_streamed_while_others_are_served(gateway: SandboxGatew
             answers = b""
             while answers.count(b"OK") < 200:
                 answers += client.recv(65536)
-    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)) as connection:
         connection.request("GET", "/_/ledger")
         response = connection.getresponse()
         assert post(gateway, 20_000) == 200
@@ -172,7 +172,7 @@ def test_a_long_ledger_is_streamed_while_others_are_served(gateway: SandboxGatew
 
 
 def test_the_summary_counts_repeats_answers_and_requests_in_flight(gateway: SandboxGateway) -> None:
-    gateway.faults(latency=0.5)
+    gateway.faults(latency=2.0)
     threads = [threading.Thread(target=post, args=(gateway, msg_id)) for msg_id in (1, 2, 2)]
     for thread in threads:
         thread.start()
@@ -201,7 +201,7 @@ def test_a_cleared_ledger_starts_over_and_its_sequence_goes_on(gateway: SandboxG
 def test_a_request_that_was_in_flight_when_the_ledger_was_forgotten_is_still_counted_out(
     gateway: SandboxGateway,
 ) -> None:
-    gateway.faults(latency=0.3)
+    gateway.faults(latency=2.0)
     thread = threading.Thread(target=post, args=(gateway, 1))
     thread.start()
     eventually(lambda: gateway.summary().in_flight == 1)
@@ -243,17 +243,17 @@ def test_the_client_passes_on_what_the_gateway_says_about_an_invalid_fault_reque
 def test_a_signal_ends_it_at_once_whoever_is_waiting(number: signal.Signals) -> None:
     process = _start("--port", "0")
     port = int(process.stdout.readline().rpartition(":")[2]) if process.stdout else 0
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
         client.sendall(b"PUT /_/faults HTTP/1.1\r\nContent-Length: 11\r\n\r\n" + b'{"hang": 1}' + raw(1))
         assert client.recv(12) == b"HTTP/1.1 200"
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_a_taken_port_is_one_sentence_and_exit_2(gateway: SandboxGateway) -> None:
     process = _start("--port", str(gateway.port))
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (2, "")
     assert err == f"The gateway cannot listen on 127.0.0.1:{gateway.port}: Address already in use.\n"
 
@@ -267,7 +267,7 @@ def test_a_taken_port_is_one_sentence_and_exit_2(gateway: SandboxGateway) -> Non
 )
 def test_a_bad_setting_is_said_and_exit_2(settings: dict[str, str], words: str) -> None:
     process = _start(**settings)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert words in err
 

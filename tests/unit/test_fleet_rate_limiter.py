@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from worker.lanes.fleet_rate_limiter import LOOKAHEAD, NETWORK_JITTER, START_TOLERANCE, FleetRateLimiter, Slot
+from worker.lanes.fleet_rate_limiter import LOOKAHEAD, NETWORK_JITTER, START_TOLERANCE, FleetRateLimiter
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The monotonic clock of the rate limiter, which shows what it is set to."""
+    made = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("worker.lanes.fleet_rate_limiter.time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
 
 
 class Database:
@@ -42,24 +50,18 @@ class Database:
 class Stalls(Database):
     """That database, asked by a worker that stands still, for so many seconds, before it reads each answer."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *stalls: float) -> None:
+    def __init__(self, clock: SimpleNamespace, *stalls: float) -> None:
         super().__init__()
-        self.now = 1000.0
+        self._clock = clock
         self._stalls = list(stalls)
-        monkeypatch.setattr("worker.lanes.fleet_rate_limiter.time.monotonic", lambda: self.now)
 
     def fetchall(self) -> list[tuple[datetime, float]]:
-        self.now += self._stalls.pop(0)
+        self._clock.now += self._stalls.pop(0)
         return super().fetchall()
 
 
 def spacing(rate: float) -> float:
     return (1 + START_TOLERANCE + NETWORK_JITTER) / rate
-
-
-def from_now(slots: list[Slot]) -> list[float]:
-    now = time.monotonic()
-    return [slot.begins - now for slot in slots]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_a_worker_never_gets_more_free_slots_than_it_may_hold(rate: float) -> No
     assert limiter.free_slots(Database().cursor) <= limiter.slots_ahead
 
 
-def test_slots_follow_each_other_over_all_workers() -> None:
+def test_slots_follow_each_other_over_all_workers(clock: SimpleNamespace) -> None:
     database = Database()
     one, other = FleetRateLimiter(200), FleetRateLimiter(200)
     one.free_slots(database.cursor)
@@ -99,7 +101,7 @@ def test_slots_follow_each_other_over_all_workers() -> None:
     slots += other.take(database.cursor, 2)
 
     expected = [number * spacing(200) for number in range(5)]
-    assert from_now(slots) == pytest.approx(expected, abs=0.05)
+    assert [slot.begins - clock.now for slot in slots] == pytest.approx(expected, abs=1e-5)
     assert database.next_slot == NOON + timedelta(seconds=5 * spacing(200))
 
 
@@ -114,9 +116,9 @@ def test_slots_follow_each_other_over_all_workers() -> None:
     ],
 )
 def test_a_worker_that_is_frozen_before_it_reads_its_clock_asks_again(
-    stalls: list[float], begins: float, monkeypatch: pytest.MonkeyPatch
+    stalls: list[float], begins: float, clock: SimpleNamespace
 ) -> None:
-    database = Stalls(monkeypatch, *stalls)
+    database = Stalls(clock, *stalls)
     limiter = FleetRateLimiter(200)
     limiter.free_slots(database.cursor)
 
@@ -140,18 +142,18 @@ def test_a_slot_is_open_for_a_moment() -> None:
     limiter.free_slots(database.cursor)
     [slot] = limiter.take(database.cursor, 1)
 
-    assert slot.ends - slot.begins == pytest.approx(START_TOLERANCE, abs=0.01)
+    assert slot.ends - slot.begins == pytest.approx(START_TOLERANCE, abs=1e-9)
 
 
 @pytest.mark.parametrize(("rate", "next_slot_in"), [(200, 0.6), (1, 1.0), (0.1, 9.0), (1000, 0.7)])
-def test_when_none_is_free_it_says_when_to_ask_again(rate: float, next_slot_in: float) -> None:
+def test_when_none_is_free_it_says_when_to_ask_again(rate: float, next_slot_in: float, clock: SimpleNamespace) -> None:
     database = Database(next_slot_in)
     limiter = FleetRateLimiter(rate)
     limiter.free_slots(database.cursor)
 
-    waits = limiter.resume_at - time.monotonic()
+    waits = limiter.resume_at - clock.now
     handful = min(LOOKAHEAD / 4, 10 * spacing(rate))
-    assert waits == pytest.approx(next_slot_in - LOOKAHEAD + handful, abs=0.05)
+    assert waits == pytest.approx(next_slot_in - LOOKAHEAD + handful, abs=1e-5)
 
 
 @pytest.mark.parametrize("rate", [10, 50, 200, 1000])
@@ -175,8 +177,8 @@ def test_no_more_than_a_fortieth_of_the_rate_is_unused(rate: int) -> None:
     assert 1 / spacing(rate) >= rate * 39 / 40
 
 
-def test_a_slot_that_may_be_over_by_the_time_it_is_known_is_not_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    database = Stalls(monkeypatch, *[0.3] * 5)
+def test_a_slot_that_may_be_over_by_the_time_it_is_known_is_not_to_be_used(clock: SimpleNamespace) -> None:
+    database = Stalls(clock, *[0.3] * 5)
     limiter = FleetRateLimiter(200)
     limiter.free_slots(database.cursor)
 

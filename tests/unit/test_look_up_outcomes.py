@@ -64,7 +64,7 @@ def sending(answer: Answer) -> Iterator[tuple[CurlSender, RawServer]]:
 
     with RawServer(serve) as server:
         adapter = LookUpAdapter(Account(address=server.url, credentials={"token": "token"}))
-        client = GatewayClient(server.url, adapter, connect_timeout=5, timeout=5, retry_after_cap=1)
+        client = GatewayClient(server.url, adapter, connect_timeout=30, timeout=30, retry_after_cap=1)
         sender = CurlSender(client, 2, 2, threading.Event())
         yield sender, server
         sender.stop()

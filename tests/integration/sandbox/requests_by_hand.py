@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from sandbox.simulated_gateway.client import SandboxGateway
+from tests.waiting import PATIENCE
 
 TOKEN = "a-token+with/signs="
 PHONE = "79001234567"
@@ -31,7 +32,7 @@ class Answered(NamedTuple):
 def call(
     gateway: SandboxGateway, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
 ) -> Answered:
-    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     try:
         connection.request(method, path, body.encode(), headers or {})
         response = connection.getresponse()

@@ -17,6 +17,7 @@ from shared.gateways.smsc import SmscAdapter
 from tests.integration.sandbox.requests_by_hand import ACCOUNT, PHONE, TEXT, TOKEN
 from tests.submit_results import Answer
 from tests.unit.test_attempt_decision import delivery
+from tests.waiting import PATIENCE
 
 MESSAGE_ID = 77
 
@@ -61,7 +62,7 @@ def adapter_of(provider: str) -> Adapter:
 
 def exchange(gateway: SandboxGateway, submission: Submission | SubmitResult | None) -> Answer:
     assert isinstance(submission, Submission)
-    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     try:
         connection.request(submission.method, submission.path, submission.body, dict(submission.headers))
         response = connection.getresponse()
