@@ -44,6 +44,9 @@ BEGIN
 END $$
 """
 
+AUTOVACUUM = NO_AUTOVACUUM.replace("SET (autovacuum_enabled = off)", "RESET (autovacuum_enabled)")
+"""As the migrations made the tables."""
+
 # All of it is in the first partition of the ledger, and what is added later is in the second. Mailing 1 waits; mailing
 # 2 has been sent, mailing 3 as well and long ago; mailing 4 is cancelled with messages that wait; mailing 5 is about to
 # be launched; mailing 6 is all poison messages.

@@ -65,7 +65,7 @@ class Launcher:
 
     def get(self, path: str) -> Any:
         headers = {"Authorization": f"Bearer {self.key}"}
-        with urlopen(Request(f"http://127.0.0.1:{self.port}{path}", headers=headers), timeout=10) as response:
+        with urlopen(Request(f"http://127.0.0.1:{self.port}{path}", headers=headers), timeout=PATIENCE) as response:
             return json.load(response)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:

@@ -127,9 +127,11 @@ def all_logs(data: Path) -> str:
 def signs_in(link: str) -> bool:
     """Whether a browser that follows the link is let in, and another one that follows it later is not."""
     browsers = [requests.Session(), requests.Session()]
-    where = [browser.get(link, timeout=10).status_code for browser in browsers]
     mailings = f"{link.partition('/login/')[0]}/v1/mailing/"
-    return (where, [browser.get(mailings, timeout=10).status_code for browser in browsers]) == ([200, 401], [200, 401])
+    found = [
+        [browser.get(address, timeout=PATIENCE).status_code for browser in browsers] for address in (link, mailings)
+    ]
+    return found == [[200, 401], [200, 401]]
 
 
 def test_make_run_starts_the_launcher_and_nothing_else() -> None:

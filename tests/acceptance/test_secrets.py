@@ -108,6 +108,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         try:
             launcher.wait_for("There are no clients and no mailings yet")  # a real gateway, and nothing of before
             use(launcher, done, gateway, token_file)
+            until(lambda: b"daily_report.failed" in (launcher.data / "logs" / "worker-1.log").read_bytes())
             done.answers["worker's metrics"] = requests.get(
                 f"http://127.0.0.1:{metrics_port}/metrics", timeout=20
             ).content

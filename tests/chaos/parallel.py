@@ -22,7 +22,7 @@ UNMODIFIED_TIMEOUT = 30.0
 TIMEOUTS = 2.5, 8.0, 25.0
 """Seconds after which a scenario ends, whether its mailings have or not: some mutants never end."""
 
-RESULT_TIMEOUT = 300.0
+RESULT_TIMEOUT = 900.0
 """Seconds for a scenario, and all that come before it."""
 
 Checked = tuple[Facts, list[Violation]]

@@ -16,7 +16,7 @@ from tests.chaos.facts import Facts, Violation
 from tests.chaos.observer import Observer
 from tests.chaos.scenario import QUICK, SETTINGS, Scenario
 from tests.factories import add_clients, add_mailing, add_segment, execute, revise_text, value
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 # What the API does to messages when it changes and when it removes clients.
 GIVE_NEW_PHONES = """
@@ -214,7 +214,7 @@ def stop_in_flight(scenario: Scenario) -> None:
         execute(connection, GIVE_NEW_PHONES)
         execute(connection, RENAME)
     scenario.first.terminate()
-    scenario.environment.note("exit", scenario.first.signature, str(scenario.first.wait(10)))
+    scenario.environment.note("exit", scenario.first.signature, str(scenario.first.wait(PATIENCE)))
     scenario.start(scenario.second)
 
 

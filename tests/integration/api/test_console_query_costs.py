@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from tests.integration.api.test_query_costs import app, cost, ledger
+from tests.integration.api.test_query_costs import app, cost, ledger, ledger_url
 
-__all__ = ["app", "ledger"]
+__all__ = ["app", "ledger", "ledger_url"]
 
 A_PAGE = 130 + 50 * 9
 """Pages of the database that a page of 50 rows may touch: mostly some tens, 40 steps to find a moment, and three steps

@@ -16,8 +16,10 @@ from api.database_url import database_url as parse_database_url
 from api.extensions import db
 from api.settings import ApiSettings
 from tests import factories
-from tests.database import DatabaseCleaner, connected
+from tests.conftest import MakeDatabase
+from tests.database import connected
 from tests.integration.api.calls import caller
+from tests.query_plans import NO_AUTOVACUUM
 
 # 10,000 clients, ten mailings to all of them (the ids of messages go up with those of mailings), 3,000 to nobody.
 # All messages are sent but those of the last mailing, which wait; and among those, near the end, a few have failed.
@@ -51,19 +53,26 @@ A_PAGE = 40
 
 
 @pytest.fixture(scope="module")
-def ledger(database_url: str, database_cleaner: DatabaseCleaner) -> Iterator[Connection]:
-    """A connection to the database with 100,000 messages in it, which are gone afterwards."""
-    database_cleaner.empty()
-    with connected(database_url) as connection:
+def ledger_url(migrated: str, make_database: MakeDatabase) -> str:
+    """A database with 100,000 messages in it, as no other test and no autovacuum has left it."""
+    url = make_database(migrated)
+    with connected(url) as connection:
+        factories.execute(connection, NO_AUTOVACUUM)
         factories.execute(connection, FILL)
-        yield connection
-    database_cleaner.empty()
+    return url
 
 
 @pytest.fixture(scope="module")
-def app(database_url: str) -> Flask:
+def ledger(ledger_url: str) -> Iterator[Connection]:
+    """A connection to that database."""
+    with connected(ledger_url) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def app(ledger_url: str) -> Flask:
     """An application whose statements are listened to."""
-    return create_app(ApiSettings(database_url=parse_database_url(database_url)))
+    return create_app(ApiSettings(database_url=parse_database_url(ledger_url)))
 
 
 def plans(app: Flask, ledger: Connection, path: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from shared.domain.statuses import MessageStatus
 from tests.conftest import MakeDatabase
 from tests.database import connected
 from tests.factories import execute, lease, rows
+from tests.query_plans import NO_AUTOVACUUM
 
 EACH = 50_000
 """Messages of each mailing."""
@@ -113,6 +114,7 @@ def filled(migrated: str, make_database: MakeDatabase) -> str:
     """The URL of the database of these tests."""
     url = make_database(migrated)
     with connected(url) as connection:
+        execute(connection, NO_AUTOVACUUM)
         for statement in FILL.split(";\n"):
             if statement:
                 execute(connection, statement)

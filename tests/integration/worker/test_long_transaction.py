@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, counted, execute, mailing, message_counts, value
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
-from tests.query_plans import pages_of_a_claim
+from tests.query_plans import AUTOVACUUM, NO_AUTOVACUUM, pages_of_a_claim
 from worker.maintenance.duties import Maintenance
 
 MESSAGES, AT_ONCE = 30_000, 300
 
 
+@pytest.fixture
+def _no_autovacuum(connection: Connection) -> Iterator[None]:
+    execute(connection, NO_AUTOVACUUM)
+    yield
+    execute(connection, AUTOVACUUM)
+
+
+@pytest.mark.usefixtures("_no_autovacuum")
 def test_a_snapshot_that_prevents_vacuum_makes_a_claim_step_over_batches_and_not_over_messages(
     connection: Connection, connect: Connect, open_queue: OpenQueue, maintenance: Maintenance
 ) -> None:
