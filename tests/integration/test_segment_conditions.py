@@ -19,6 +19,7 @@ from shared.sql.segment_moments import anniversaries
 from shared.sql.segments import READ_TODAY, condition
 from tests.factories import add_mailing, execute, in_one_commit, rows, value
 from tests.segments import DATES, FIELDS, MOMENTS, NUMBERS, PHONES, TEXTS, TODAY, Person, matches, random_tree
+from tests.waiting import wait_for_new_day
 
 PERSONS = 60
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -217,5 +218,6 @@ def test_anniversaries_go_over_the_end_of_a_year() -> None:
 
 
 def test_today_is_the_day_in_utc_by_the_clock_of_the_database(connection: Connection) -> None:
+    wait_for_new_day(connection)
     execute(connection, "SET timezone = 'Pacific/Kiritimati'")
     assert rows(connection, READ_TODAY) == rows(connection, "SELECT date(now() AT TIME ZONE 'UTC')")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -37,7 +36,7 @@ from tests.factories import (
     value,
 )
 from tests.inbound import add_inbound_message, forward
-from tests.integration.api.calls import Answer, Caller, caller, client_body, wrong_fields
+from tests.integration.api.calls import Answer, Caller, caller, client_body, wait_until_blocked, wrong_fields
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
@@ -323,7 +322,7 @@ def test_a_client_that_is_added_during_an_erasure_waits_for_it(
     wait_for_lock_waiter(connection)
 
     adding = in_background(lambda: by_client(keyed))
-    time.sleep(0.3)  # it waits for the number's place in the directory
+    wait_until_blocked(connection, 2)
     assert not adding.done()
     execute(holder, "COMMIT")
 

@@ -276,7 +276,11 @@ def test_a_server_that_dies_within_a_request_has_done_nothing(
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(caller(app).post, path, headers=KEY)
         wait_until_blocked(connection, 1)
-        execute(connection, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        execute(
+            connection,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        )
         assert running.result(PATIENCE).status_code == 503
     holder.rollback()
 

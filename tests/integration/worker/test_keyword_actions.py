@@ -17,12 +17,17 @@ from tests.inbound import WRITER, forward, let_come_earlier
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenDatabase
 from tests.integration.worker.test_inbound_assembler import part
-from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter, wait_for_new_day
 from worker.maintenance.duties import Maintenance
 from worker.maintenance.inbound_assembler import InboundAssembler
 from worker.queue import Queue
 
 STOPPED = "You will not receive any more messages from us. To receive them again, reply START."
+
+
+@pytest.fixture(autouse=True)
+def _one_day(connection: Connection) -> None:
+    wait_for_new_day(connection)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.factories import add_running_mailing, execute, expire_leases, message
 from tests.integration.worker.attempt_results import answer
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
-from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
+from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter, wait_for_new_day
 from worker.claimed_message import ClaimedMessage, Reservation
 from worker.maintenance.duties import Maintenance
 from worker.queue import Queue
@@ -27,6 +27,11 @@ from worker.spending import LimitReached, Pricing, add, pause, reserve
 PRICING = Pricing(lambda text: len(text) // 70 + 1, Decimal("0.05"), "EUR")
 LIMIT = {"spending_limit": "1.00", "spending_currency": "EUR"}
 """Twenty messages of one segment."""
+
+
+@pytest.fixture(autouse=True)
+def _one_day(connection: Connection) -> None:
+    wait_for_new_day(connection)
 
 
 @pytest.fixture
