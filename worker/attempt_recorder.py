@@ -55,8 +55,11 @@ class AttemptRecorder:
         A recipient who has opted out at the gateway is suppressed there. Without `acceptances_apart`, RECORD takes all
         of the attempts: it also takes one of which the database has another result already.
         """
+        # In the order of the ids, as everywhere: another claim may hold messages whose acceptances come late, and two
+        # transactions that lock the same messages in different orders would be a deadlock.
+        in_order = sorted(attempted, key=lambda attempt: attempt.message.message_id)
         decided = [
-            (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in attempted
+            (attempt, decide(attempt.message, attempt.submitted, self._retries, self._random)) for attempt in in_order
         ]
         again = [attempt.message for attempt, transition in decided if transition.status is MessageStatus.PENDING]
         named = [attempt.message.message_id for attempt in attempted if _may_have_orphans(attempt)]

@@ -221,7 +221,7 @@ class Queue:
 
     def release(self, claimed: Iterable[ClaimedMessage]) -> None:
         """Releases claims whose request certainly never left."""
-        released = list(claimed)
+        released = sorted(claimed, key=lambda message: message.message_id)  # the order in which others lock them
         if released:
             self._end(released, lambda cursor: self._release_and_return(cursor, released))
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.conftest import Connect
-from tests.factories import add_running_mailing, attempts_of, expire_leases, make_due, message
+from tests.factories import (
+    add_running_mailing,
+    attempts_of,
+    counted,
+    execute,
+    expire_leases,
+    make_due,
+    message,
+    rows,
+)
 from tests.integration.worker.attempt_results import answer, claimed_at
 from tests.integration.worker.conftest import OpenQueue
 from tests.integration.worker.leases import reclaim
@@ -221,3 +231,42 @@ def test_a_claim_that_its_holder_releases_after_its_lease_has_expired_says_that_
 
     assert (message(connection, 1)["status"], message(connection, 1)["in_doubt"]) == ("pending", True)
     assert results(connection)[1] == (2, "right", "ambiguous", 0.0, "the result came later: not_submitted")
+
+
+def test_late_acceptances_lock_their_messages_in_the_order_of_ids_as_claims_do(
+    connection: Connection, connect: Connect, open_queue: OpenQueue
+) -> None:
+    left = open_queue("left")
+    accepted = [answer(delivery, "accepted") for delivery in claim_three_hundred(connection, left)]
+    expire_leases(connection)
+    reclaim(open_queue("heir"))
+
+    assert locked_before_message_100(connection, connect, lambda: left.record(accepted[::-1])) <= set(range(1, 100))
+    assert counted(connection, 1) == {"sent": 300}
+
+
+def test_a_release_locks_its_messages_in_the_order_of_ids(
+    connection: Connection, connect: Connect, queue: Queue
+) -> None:
+    claimed = claim_three_hundred(connection, queue)
+
+    assert locked_before_message_100(connection, connect, lambda: queue.release(claimed[::-1])) <= set(range(1, 100))
+    assert counted(connection, 1) == {"pending": 300}
+
+
+def claim_three_hundred(connection: Connection, queue: Queue) -> list[ClaimedMessage]:
+    add_running_mailing(connection, 300)
+    return queue.claim(300)
+
+
+def locked_before_message_100(connection: Connection, connect: Connect, work: Callable[[], None]) -> set[int]:
+    """The ids of the messages that `work` has locked by the time that it waits for message 100."""
+    holder = connect()
+    holder.autocommit = False
+    execute(holder, "SELECT FROM message WHERE id = 100 FOR UPDATE")
+    working = in_background(work)
+    wait_for_lock_waiter(connection)
+    free = {one for (one,) in rows(connection, "SELECT id FROM message FOR UPDATE SKIP LOCKED")}
+    holder.rollback()
+    working.result(PATIENCE)
+    return set(range(1, 301)) - free - {100}
