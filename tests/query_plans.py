@@ -136,7 +136,7 @@ class ExplainingCursor(Cursor):
     plans: ClassVar[list[Plan]] = []
 
     def execute(self, query: Any, parameters: Any = None) -> None:
-        if not str(query).startswith("SET "):
+        if not str(query).startswith(("SET ", "SAVEPOINT ")):
             super().execute(f"EXPLAIN (FORMAT JSON) {query}", parameters)
             [((found,),)] = self.fetchall()
             self.plans.append(Plan(str(query), found["Plan"]))

@@ -86,6 +86,10 @@ LIMIT_WAIT = "SET LOCAL lock_timeout = '500ms'"
 
 DROP = "SELECT drop_ledger_partition(%(number)s)"
 
+# To be executed before each DROP, and after one that did not get its locks.
+BEFORE_DROP = "SAVEPOINT before_drop"
+UNDO_DROP = "ROLLBACK TO SAVEPOINT before_drop"
+
 # Record that messages of these mailings are gone, and that all of them are where no other partition has any: where the
 # next mailing with messages is another one. (NOT EXISTS may read all messages to find that a mailing has none.)
 MARK_PURGED = """

@@ -3,7 +3,7 @@ deleting inbound messages that are as old.
 
 A mailing with its text, its history and its final counts stays; one that was removed is deleted completely. Dropping
 needs an exclusive lock on the ledger, for the same fraction of a second whether a partition has one message or ten
-million; if it does not get the lock in time, it tries again at the next check. PostgreSQL deletes the files after it
+million; if it does not get the lock in time, it tries again a minute later. PostgreSQL deletes the files after it
 has released the lock, but before it acknowledges the commit, which takes seconds for gigabytes. That is why retention
 has a thread of its own (long_duty_thread.py).
 """
@@ -39,6 +39,10 @@ CHECK_SECONDS."""
 DROP_LIMIT = 5
 """Partitions dropped in one transaction: fifty million messages. Each one holds the lock for some 0.05 seconds."""
 
+MAILINGS_LIMIT = 2000
+"""Mailings with messages in partitions that are dropped together: each is marked while the lock is held, which takes
+some 0.1 milliseconds. A partition with more of them is dropped alone."""
+
 FILES_SECONDS = 600.0
 """Seconds that PostgreSQL may take to delete the files of so many partitions."""
 
@@ -69,8 +73,15 @@ class PurgedMailing(NamedTuple):
     """Whether a person has removed it."""
 
 
-class PartitionBusyError(Exception):
-    """Other transactions use the ledger all the time. (The database's own error would be taken for an outage.)"""
+class Dropped(NamedTuple):
+    """What one transaction has dropped."""
+
+    partitions: list[int]
+    """Their numbers."""
+    mailings: list[PurgedMailing]
+    """Those that had messages in them."""
+    busy: bool
+    """Whether other transactions use the ledger, so that a partition could not be dropped."""
 
 
 class Retention:
@@ -81,9 +92,12 @@ class Retention:
         self._database = database
         self._days = days
         self._checks = TimeShareLimiter(SHARE, CHECK_SECONDS)
+        self._drops = TimeShareLimiter(1.0, CHECK_SECONDS)
 
     def run(self) -> None:
-        """Makes a check when one is due. After one that has deleted something, the next is due soon."""
+        """Makes a check when one is due. After one that has deleted something, the next is due soon; but partitions are
+        looked for again only after CHECK_SECONDS, unless some were dropped: claims wait for an attempt to drop one.
+        """
         if not self._checks.is_due:
             return
         before = self._database.seconds
@@ -93,8 +107,9 @@ class Retention:
         if self._days:
             found |= self._delete(receipts.DELETE_ORPHANS, days=self._days)
             found |= self._delete(inbound.DELETE_OLD, days=self._days)
-            self._database.transaction(self._begin_next)
-            found |= self._drop_old()
+            if self._drops.is_due:
+                self._database.transaction(self._begin_next)
+                found |= self._drop_old()
         if found:
             self._checks.spend(self._database.seconds - before)
         else:
@@ -120,32 +135,41 @@ class Retention:
 
     def _drop_old(self) -> bool:
         """Drops the oldest partitions that may go. Returns whether there were any."""
-        try:
-            dropped, mailings = self._database.transaction(self._find_and_drop)
-        except PartitionBusyError:
-            log.info("partition.busy")
-            return False
-        for number in dropped:
+        dropped = self._database.transaction(self._find_and_drop)
+        for number in dropped.partitions:
             log.info("partition.dropped", extra={"partition": number})
-        for mailing in mailings:
+        for mailing in dropped.mailings:
             if mailing.purged:
                 log.info("mailing.purged", extra={"mailing_id": mailing.id})
-        return bool(dropped)
+        if dropped.busy:
+            log.info("partition.busy")
+        if dropped.busy or not dropped.partitions:
+            self._drops.wait(CHECK_SECONDS)
+        return bool(dropped.partitions)
 
-    def _find_and_drop(self, cursor: Cursor) -> tuple[list[int], list[PurgedMailing]]:
-        """Returns the numbers of the partitions, and the mailings that had messages in them."""
+    def _find_and_drop(self, cursor: Cursor) -> Dropped:
         cursor.execute(retention.LOCK_RETENTION)
         if cursor.fetchone() != (True,):
-            return [], []
+            return Dropped([], [], busy=False)
         cursor.execute(partitions.FIND_COMPLETE)
-        old, concerned = list[int](), set[int]()
+        old: dict[int, list[int]] = {}
         for partition in fetch_all(cursor, Partition):
             if len(old) == DROP_LIMIT:
                 break
-            if (mailings := self._lock_mailings(cursor, partition)) is not None:
-                old.append(partition.number)
-                concerned.update(mailings)
-        return old, _drop(cursor, old, sorted(concerned)) if old else []
+            if (mailings := self._lock_mailings(cursor, partition)) is None:
+                continue
+            if old and sum(map(len, old.values())) + len(mailings) > MAILINGS_LIMIT:
+                break
+            old[partition.number] = mailings
+        dropped, concerned = list[int](), set[int]()
+        cursor.execute(partitions.LIMIT_WAIT)
+        for number, mailings in old.items():
+            if not _drop(cursor, number):
+                break
+            dropped.append(number)
+            concerned.update(mailings)
+        purged = _purge(cursor, sorted(concerned)) if dropped else []
+        return Dropped(dropped, purged, busy=len(dropped) < len(old))
 
     def _lock_mailings(self, cursor: Cursor, partition: Partition) -> list[int] | None:
         """Locks the mailings with messages in the partition. None if some of them must be kept."""
@@ -156,13 +180,19 @@ class Retention:
         return ids if len(fetch_all(cursor, MailingId)) == len(ids) else None
 
 
-def _drop(cursor: Cursor, numbers: Sequence[int], mailings: Sequence[int]) -> list[PurgedMailing]:
-    cursor.execute(partitions.LIMIT_WAIT)
+def _drop(cursor: Cursor, number: int) -> bool:
+    """Drops a partition. False if others use the ledger: what was dropped before is not undone."""
+    cursor.execute(partitions.BEFORE_DROP)
     try:
-        for number in numbers:
-            cursor.execute(partitions.DROP, {"number": number})
-    except LockNotAvailable as error:
-        raise PartitionBusyError from error
+        cursor.execute(partitions.DROP, {"number": number})
+    except LockNotAvailable:
+        cursor.execute(partitions.UNDO_DROP)
+        return False
+    return True
+
+
+def _purge(cursor: Cursor, mailings: Sequence[int]) -> list[PurgedMailing]:
+    """Records that messages of these mailings are gone, and deletes those mailings that a person has removed."""
     cursor.execute(partitions.MARK_PURGED, {"ids": bigints(mailings)})
     marked = fetch_all(cursor, PurgedMailing)
     removed = bigints(mailing.id for mailing in marked if mailing.purged and mailing.hidden)

@@ -80,6 +80,17 @@ def partitions(connection: Connection) -> list[int]:
     return listed
 
 
+def add_idempotency_keys(connection: Connection) -> None:
+    """Five stored responses, of which three are at least a day old."""
+    execute(
+        connection,
+        """
+        INSERT INTO idempotency_key (key, request_hash, status, headers, body, created_at)
+        SELECT 'key ' || n, '', 200, '{}', '', now() - n * interval '8 hours' FROM generate_series(1, 5) AS n
+        """,
+    )
+
+
 def attempts(connection: Connection) -> int:
     return int(value(connection, "SELECT count(*) FROM attempt"))
 
@@ -365,6 +376,97 @@ def test_five_partitions_go_in_one_transaction_and_the_others_at_the_next_check(
     assert value(connection, "SELECT count(*) FROM mailing WHERE purged_at IS NOT NULL") == 7
 
 
+def test_a_partition_that_autovacuum_reads_stays_and_those_before_it_go(
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    maintenance: Maintenance,
+    open_retention: OpenRetention,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    mailings = []
+    for number in range(1, 4):
+        mailings.append(add_settled(connection, queue, maintenance, days_ago=31))
+        begin_partition(connection, number)
+    vacuum = connect()
+    vacuum.autocommit = False
+    execute(vacuum, "LOCK TABLE attempt_1 IN SHARE UPDATE EXCLUSIVE MODE")
+    retention = open_retention()
+
+    retention.run()
+
+    assert partitions(connection) == [1, 2, 3]
+    assert [mailing(connection, one)["purge_started_at"] is None for one in mailings] == [False, True, True]
+    assert [counted(connection, one) for one in mailings] == [{}, {"sent": 7}, {"sent": 7}]
+    assert (caplog.messages.count("partition.dropped"), caplog.messages.count("partition.busy")) == (1, 1)
+    vacuum.rollback()
+    retention.run()
+    assert partitions(connection) == [3]
+    assert [mailing(connection, one)["purged_at"] is None for one in mailings] == [False] * 3
+
+
+def test_a_ledger_that_others_read_is_tried_again_after_a_minute_while_other_old_rows_go(
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    maintenance: Maintenance,
+    open_database: OpenDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("worker.maintenance.retention.SHARE", 1e9)
+    monkeypatch.setattr("worker.maintenance.retention.DELETE_LIMIT", 1)
+    caplog.set_level(logging.INFO)
+    old = add_settled(connection, queue, maintenance, days_ago=31)
+    begin_partition(connection, 1)
+    add_idempotency_keys(connection)
+    reader = connect()
+    reader.autocommit = False
+    assert counted(reader, old) == {"sent": 7}
+    retention = Retention(open_database(), 30)
+
+    def keys_left() -> int:
+        retention.run()
+        return int(value(connection, "SELECT count(*) FROM idempotency_key"))
+
+    eventually(lambda: keys_left() == 2)
+
+    assert caplog.messages.count("partition.busy") == 1
+
+
+def test_partitions_with_many_mailings_are_dropped_one_at_a_time(
+    connection: Connection,
+    queue: Queue,
+    maintenance: Maintenance,
+    open_retention: OpenRetention,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ledger is locked while they are marked."""
+    monkeypatch.setattr("worker.maintenance.retention.MAILINGS_LIMIT", 3)
+    for number, mailings in enumerate((5, 2, 1, 1), start=1):
+        for _ in range(mailings):
+            add_settled(connection, queue, maintenance, days_ago=31, messages=1)
+        begin_partition(connection, number)
+    retention = open_retention()
+
+    for left in ([1, 2, 3, 4], [3, 4], [4]):
+        retention.run()
+
+        assert partitions(connection) == left
+
+
+def test_between_its_runs_it_has_no_connection(open_database: OpenDatabase) -> None:
+    database = open_database()
+    retention = Retention(database, 30)
+    retention.run()
+    assert database._connection is not None
+
+    retention.close()
+
+    assert database._connection is None
+
+
 def test_message_ids_that_were_removed_are_not_given_out_again(
     connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
@@ -399,13 +501,7 @@ def test_a_late_answer_to_a_message_that_is_gone_is_logged_and_delays_no_other(
 
 
 def test_answers_kept_for_longer_than_a_day_go(connection: Connection, open_retention: OpenRetention) -> None:
-    execute(
-        connection,
-        """
-        INSERT INTO idempotency_key (key, request_hash, status, headers, body, created_at)
-        SELECT 'key ' || n, '', 200, '{}', '', now() - n * interval '8 hours' FROM generate_series(1, 5) AS n
-        """,
-    )
+    add_idempotency_keys(connection)
 
     open_retention().run()
 
