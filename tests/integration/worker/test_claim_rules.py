@@ -181,12 +181,27 @@ def test_a_suppression_locks_messages_in_the_order_of_their_ids(connection: Conn
     assert outcome(connection, 1) == outcome(connection, 2) == ("cancelled", "suppressed")
 
 
-def test_a_suppression_at_another_gateway_forbids_nothing(connection: Connection, queue: Queue) -> None:
-    other = add_gateway(connection, "other")
+@pytest.mark.parametrize(("suppressed_at", "claimed_by"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_a_suppression_at_a_gateway_forbids_what_that_gateway_claims_and_nothing_else(
+    suppressed_at: int, claimed_by: int, connection: Connection, open_queue: OpenQueue
+) -> None:
+    gateways = {1: 1, 2: add_gateway(connection, "other")}
     add_running_mailing(connection, 1)
-    suppress(connection, FIRST_PHONE + 1, "gateway", other)
+    suppress(connection, FIRST_PHONE + 1, "gateway", gateways[suppressed_at])
+    queue = open_queue(gateway_id=gateways[claimed_by])
 
-    assert len(queue.claim(10)) == 1
+    assert len(queue.claim(10)) == (suppressed_at != claimed_by)
+    assert queue.withdrawn == ({"suppressed": 1} if suppressed_at == claimed_by else {})
+
+
+def test_a_poison_message_to_a_suppressed_number_is_not_sent(connection: Connection, queue: Queue) -> None:
+    add_running_mailing(connection, 1)
+    execute(connection, "UPDATE message SET due_at = 'infinity', attempts = 2, in_doubt = TRUE")
+    suppress(connection, FIRST_PHONE + 1, "gateway", 1)
+
+    assert queue.claim_poison_message() is None
+    assert outcome(connection, 1) == ("unknown", "suppressed")
+    assert value(connection, "SELECT count(*) FROM claim") == 0
 
 
 def test_a_suppressed_message_in_doubt_ends_as_unknown(connection: Connection) -> None:
