@@ -233,13 +233,15 @@ def test_a_claim_that_its_holder_releases_after_its_lease_has_expired_says_that_
     assert results(connection)[1] == (2, "right", "ambiguous", 0.0, "the result came later: not_submitted")
 
 
-def test_late_acceptances_lock_their_messages_in_the_order_of_ids_as_claims_do(
-    connection: Connection, connect: Connect, open_queue: OpenQueue
+@pytest.mark.parametrize("late", [False, True])
+def test_acceptances_lock_their_messages_in_the_order_of_ids_as_claims_do(
+    late: bool, connection: Connection, connect: Connect, open_queue: OpenQueue
 ) -> None:
     left = open_queue("left")
     accepted = [answer(delivery, "accepted") for delivery in claim_three_hundred(connection, left)]
-    expire_leases(connection)
-    reclaim(open_queue("heir"))
+    if late:
+        expire_leases(connection)
+        reclaim(open_queue("heir"))
 
     assert locked_before_message_100(connection, connect, lambda: left.record(accepted[::-1])) <= set(range(1, 100))
     assert counted(connection, 1) == {"sent": 300}
@@ -260,13 +262,15 @@ def claim_three_hundred(connection: Connection, queue: Queue) -> list[ClaimedMes
 
 
 def locked_before_message_100(connection: Connection, connect: Connect, work: Callable[[], None]) -> set[int]:
-    """The ids of the messages that `work` has locked by the time that it waits for message 100."""
-    holder = connect()
-    holder.autocommit = False
-    execute(holder, "SELECT FROM message WHERE id = 100 FOR UPDATE")
+    """The ids of the messages that `work` has locked by the time that it waits for message 100, which another
+    transaction is changing. That is committed then, so `work` has to look at a newer row.
+    """
+    changing = connect()
+    changing.autocommit = False
+    execute(changing, "UPDATE message SET reason_params = '{}' WHERE id = 100")
     working = in_background(work)
     wait_for_lock_waiter(connection)
     free = {one for (one,) in rows(connection, "SELECT id FROM message FOR UPDATE SKIP LOCKED")}
-    holder.rollback()
+    changing.commit()
     working.result(PATIENCE)
     return set(range(1, 301)) - free - {100}
