@@ -435,6 +435,36 @@ def test_a_ledger_that_others_read_is_tried_again_after_a_minute_while_other_old
     assert caplog.messages.count("partition.busy") == 1
 
 
+@pytest.mark.parametrize(("locked", "left"), [("mailing", [3]), ("attempt_1", [1, 2, 3])])
+def test_after_partitions_that_went_the_next_go_soon_unless_one_is_busy(
+    locked: str,
+    left: list[int],
+    connection: Connection,
+    connect: Connect,
+    queue: Queue,
+    maintenance: Maintenance,
+    open_database: OpenDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("worker.maintenance.retention.SHARE", 1e9)
+    monkeypatch.setattr("worker.maintenance.retention.DROP_LIMIT", 2)
+    caplog.set_level(logging.INFO)
+    for number in range(1, 4):
+        add_settled(connection, queue, maintenance, days_ago=31)
+        begin_partition(connection, number)
+    vacuum = connect()
+    vacuum.autocommit = False
+    execute(vacuum, f"LOCK TABLE {locked} IN ACCESS SHARE MODE")
+    retention = Retention(open_database(), 30)
+
+    for _ in range(10):
+        retention.run()
+
+    assert partitions(connection) == left
+    assert caplog.messages.count("partition.busy") == (locked != "mailing")
+
+
 def test_partitions_with_many_mailings_are_dropped_one_at_a_time(
     connection: Connection,
     queue: Queue,
