@@ -13,7 +13,6 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
-    and_,
     bindparam,
     func,
     or_,
@@ -106,17 +105,22 @@ def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[Mailing
 
 def _with_text_and_counts(mailing: FromClause) -> Select[Any]:
     """The rows of `_summary`. In one statement, so that a mailing's audience and counts are of one snapshot."""
-    its_text = and_(_TEXT.c.mailing_id == mailing.c.id, _TEXT.c.revision == mailing.c.text_revision)
+    its_text = (
+        select(_TEXT.c.text, _TEXT.c.template_id, _TEXT.c.template_revision)
+        .where(_TEXT.c.mailing_id == mailing.c.id, _TEXT.c.revision == mailing.c.text_revision)
+        .limit(1)  # Else it is planned as a join: by stale statistics of many rows, or by reading the whole table.
+        .lateral("its_text")
+    )
     return (
         select(
             *(mailing.c[name] for name in _COLUMNS),
-            _TEXT.c.text,
-            _TEXT.c.template_id.label("from_template_id"),
-            _TEXT.c.template_revision.label("from_template_revision"),
+            its_text.c.text,
+            its_text.c.template_id.label("from_template_id"),
+            its_text.c.template_revision.label("from_template_revision"),
             _counts(mailing).label("counts"),
             CLOCK.label("now"),
         )
-        .join_from(mailing, _TEXT, its_text)
+        .join_from(mailing, its_text, true())
         .order_by(mailing.c.id)
     )
 

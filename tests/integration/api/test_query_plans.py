@@ -18,7 +18,7 @@ from tests.database import connected
 from tests.factories import execute
 from tests.inbound import add_inbound_message
 from tests.integration.api.calls import Caller, caller
-from tests.query_plans import ROWS, Plan, change, plan_problems
+from tests.query_plans import NO_AUTOVACUUM, ROWS, Plan, change, plan_problems
 
 # Mailing 7 has failed, in both partitions.
 FILL_FAILED = """
@@ -29,6 +29,19 @@ INSERT INTO message (id, mailing_id, client_id, phone_number, status, attempts, 
 SELECT part + n, 7, n, 79000000000 + n, 'failed', 1, now()
 FROM unnest('{5000000,10000000}'::bigint[]) AS part, generate_series(1, 25000) AS n;
 SELECT setval('message_id_seq', 10025000);
+"""
+
+# Analyzed with ten mailings alone: the planner expects a tenth of all texts to be of one of them.
+FILL_MAILINGS = """
+INSERT INTO mailing (mark, start_datetime, end_datetime)
+SELECT '900', now(), now() + interval '1 day' FROM generate_series(1, 10);
+INSERT INTO mailing_text SELECT id, revision, 'Hello' FROM mailing, generate_series(1, 2) AS revision;
+INSERT INTO message_count_delta (mailing_id, status, delta) SELECT id, 'sent', 5 FROM mailing;
+ANALYZE;
+INSERT INTO mailing (mark, start_datetime, end_datetime)
+SELECT '900', now(), now() + interval '1 day' FROM generate_series(1, 10000);
+INSERT INTO mailing_text SELECT id, 1, repeat('Hello', 30) FROM mailing WHERE id > 10;
+INSERT INTO message_count_delta (mailing_id, status, delta) SELECT id, 'sent', 5 FROM mailing WHERE id > 10;
 """
 
 PATHS = (
@@ -74,7 +87,7 @@ PATHS = (
 )
 
 
-def explained(api: Caller, connection: Connection) -> list[Plan]:
+def explained(api: Caller, connection: Connection, paths: tuple[str, ...] = PATHS) -> list[Plan]:
     """The plans of all that these addresses ask."""
     asked: list[tuple[str, Any]] = []
 
@@ -84,7 +97,7 @@ def explained(api: Caller, connection: Connection) -> list[Plan]:
 
     event.listen(db.engine, "before_cursor_execute", note)
     try:
-        for path in PATHS:
+        for path in paths:
             assert api.get(path).status_code == 200, path
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
@@ -116,4 +129,24 @@ def test_the_most_frequent_statements_are_not_expensive_enough_to_be_compiled_an
 
         change(connection)
         assert plan_problems(explained(api, connection)) == []  # they are stale
+        db.engine.dispose()
+
+
+def test_mailings_are_read_one_by_one_whatever_the_planner_knows_of_their_texts(
+    migrated: str, make_database: MakeDatabase
+) -> None:
+    url = make_database(migrated)
+    app = create_app(ApiSettings(database_url=parse_database_url(url)))
+    with connected(url) as connection, app.app_context():
+        api = caller(app)
+        execute(connection, NO_AUTOVACUUM)
+        execute(connection, FILL_MAILINGS)
+        for is_analyzed in (False, True):
+            if is_analyzed:
+                execute(connection, "ANALYZE")
+            paths = "/v1/mailing/5/", "/v1/mailing/?limit=1000"
+            of_mailings = [plan for plan in explained(api, connection, paths) if "mailing_text" in plan.statement]
+            one, many = of_mailings
+            assert one.cost < many.cost / 100
+            assert all("mailing_text_pkey" in plan.indexes for plan in of_mailings)
         db.engine.dispose()
