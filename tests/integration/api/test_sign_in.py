@@ -119,6 +119,19 @@ def with_cookie(app: Flask, value: str) -> Caller:
     return client  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("header", ["gonets={}", "other=1; gonets={}", "other=1;gonets={};", "other; gonets={}"])
+def test_a_session_is_found_among_other_cookies(app: Flask, browser: Caller, header: str) -> None:
+    value = cookie_of(sign_in(browser))["gonets"].value
+    answer = app.test_client(use_cookies=False).get("/v1/client/", headers={"Cookie": header.format(value)})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("header", ["", "other=1", "gonets", "gonets=", ";", "=gonets"])
+def test_without_its_cookie_there_is_no_session(app: Flask, header: str) -> None:
+    answer = app.test_client(use_cookies=False).get("/v1/client/", headers={"Cookie": header})
+    assert answer.status_code == 401
+
+
 def test_a_cookie_that_was_tampered_with_is_none(app: Flask, browser: Caller) -> None:
     value = cookie_of(sign_in(browser))["gonets"].value
     assert with_cookie(app, value).get("/v1/client/").status_code == 200
