@@ -170,6 +170,13 @@ def pages_touched(connection: Connection, statement: str, parameters: dict[str, 
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
+def walks_for_each_element(connection: Connection) -> bool:
+    """Whether the server walks down an index for each element of an array, as it does before version 17 (its release
+    notes: "Allow btree indexes to more efficiently find a set of values").
+    """
+    return connection.info.server_version < 170000
+
+
 def taking_parameters(limit: int) -> dict[str, Any]:
     """The parameters of TAKE_DUE for the gateway `default`."""
     return {"limit": limit, "wait": False, "paths": bigints([1, 2]), "gateway_id": 1}

@@ -19,7 +19,7 @@ from tests import factories
 from tests.conftest import MakeDatabase
 from tests.database import connected
 from tests.integration.api.calls import caller
-from tests.query_plans import NO_AUTOVACUUM
+from tests.query_plans import NO_AUTOVACUUM, walks_for_each_element
 
 # 10,000 clients, ten mailings to all of them (the ids of messages go up with those of mailings), 3,000 to nobody.
 # All messages are sent but those of the last mailing, which wait; and among those, near the end, a few have failed.
@@ -50,6 +50,9 @@ ANALYZE;
 
 A_PAGE = 40
 """Pages of the database that a page of 100 rows may touch: some five in each of seven walks along an index."""
+
+MORE_WALKS = 20
+"""Pages that are touched in addition where the server walks for each status."""
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +162,8 @@ def tables(app: Flask, ledger: Connection, path: str) -> set[str]:
 )
 def test_a_page_costs_what_its_rows_do(app: Flask, ledger: Connection, path: str) -> None:
     # The first reader may have to look at what other tests have deleted, and marks it.
-    assert min(cost(app, ledger, path) for _ in range(2)) <= A_PAGE
+    most = A_PAGE + (MORE_WALKS if walks_for_each_element(ledger) else 0)
+    assert min(cost(app, ledger, path) for _ in range(2)) <= most
 
 
 def test_a_page_of_mailings_costs_the_same_wherever_it_is(app: Flask, ledger: Connection) -> None:

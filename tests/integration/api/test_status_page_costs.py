@@ -21,7 +21,7 @@ from shared.domain.statuses import MessageStatus
 from tests.conftest import MakeDatabase
 from tests.database import connected
 from tests.factories import execute, lease, rows
-from tests.query_plans import NO_AUTOVACUUM
+from tests.query_plans import NO_AUTOVACUUM, walks_for_each_element
 
 EACH = 50_000
 """Messages of each mailing."""
@@ -65,6 +65,9 @@ LIMIT = 100
 MOST = 500
 """Pages of the database that a page may touch: some steps for each message, and the batches of the queue. Each mailing
 is on some 2,000."""
+
+MORE_WALKS = 600
+"""Pages that are touched in addition where the server walks for each message: three in each of two partitions."""
 
 PAST_THE_FAILED = (None, MessageStatus.SENT, True)
 """Going down, what is sent comes after the mailing that has failed, all of whose messages have attempts: it is read."""
@@ -130,6 +133,7 @@ def test_a_page_costs_the_same_however_many_messages_are_in_its_status(filled: s
     problems = []
     with connected(filled) as connection, app.app_context():
         ledger = Ledger(connection)
+        most = MOST + (MORE_WALKS if walks_for_each_element(connection) else 0)
         for mailing_id, middle in MIDDLES.items():
             for status in MessageStatus:
                 wanted = {"status": status} | ({} if mailing_id is None else {"mailing_id": mailing_id})
@@ -137,7 +141,7 @@ def test_a_page_costs_the_same_however_many_messages_are_in_its_status(filled: s
                 for page in (first, first.from_id(middle, LIMIT)):
                     ids, cost = ledger.read(page, wanted)
                     assert ids == ledger.expected(page, wanted), (page, wanted)
-                    if cost > MOST and (mailing_id, status, latest_first) != PAST_THE_FAILED:
+                    if cost > most and (mailing_id, status, latest_first) != PAST_THE_FAILED:
                         problems.append(f"{page} of {wanted} touches {cost}")
         db.engine.dispose()
     assert problems == []

@@ -16,11 +16,11 @@ from shared.sql.spending import LOCK_DAY, LOCK_SPENDING
 from tests.conftest import Connect
 from tests.factories import add_running_mailing, execute, expire_leases, message, rows, value
 from tests.integration.worker.attempt_results import answer
-from tests.integration.worker.conftest import OpenQueue
+from tests.integration.worker.conftest import OpenDatabase, OpenQueue
 from tests.integration.worker.leases import reclaim
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter, wait_for_new_day
 from worker.claimed_message import ClaimedMessage, Reservation
-from worker.maintenance.duties import Maintenance
+from worker.maintenance.retention import Retention
 from worker.queue import Queue
 from worker.spending import LimitReached, Pricing, add, pause, reserve
 
@@ -241,10 +241,10 @@ def test_no_limit_is_exceeded_by_sixteen_workers_at_once(connection: Connection,
     assert value(connection, "SELECT count(*) FROM mailing WHERE status = 'paused'") > 0
 
 
-def test_the_spending_of_days_long_ago_is_deleted(connection: Connection, maintenance: Maintenance) -> None:
+def test_the_spending_of_days_long_ago_is_deleted(connection: Connection, open_database: OpenDatabase) -> None:
     execute(connection, "INSERT INTO daily_spending VALUES (now()::date - 500, 'EUR', 1), (now()::date, 'EUR', 1)")
 
-    maintenance.run()
+    Retention(open_database(), 0).run()
 
     assert value(connection, "SELECT count(*) FROM daily_spending") == 1
 
