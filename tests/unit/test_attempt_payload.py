@@ -139,6 +139,8 @@ def test_acceptances_are_arrays_of_what_differs() -> None:
 
     assert {name: str(given) for name, given in accepted_parameters(plain, NOW, details=False).items()} == {
         "ids": "'{1,2}'::bigint[]",
+        "first": "1",
+        "last": "2",
         "numbers": "{3,3}",
         "started_at": "{1700000000250000,1700000000250000}",
         "ago": "{2015625,2015625}",
