@@ -461,6 +461,7 @@ def test_a_claim_reads_only_what_it_takes_when_all_was_analyzed_while_it_was_emp
     connection, database = empty
     execute(connection, "ANALYZE")
     fill(connection)
+    execute(connection, FILL_RECORDS)
 
     check(connection, database)
 
