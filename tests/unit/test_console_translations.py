@@ -148,3 +148,23 @@ def test_a_reason_is_shown_with_the_words_of_who_gave_it() -> None:
             assert reason_text(code, params) == sentence(code, params)
     assert reason_text("of_a_later_version", {"words": "why"}) == "of_a_later_version (why)"
     assert reason_text(None, None) == ""
+
+
+class AnyValue(dict[str, Any]):
+    """Has a value of every name, which is a number and a text."""
+
+    def __missing__(self, _: str) -> int:
+        return 2
+
+
+def test_every_sentence_and_translation_can_be_filled_in() -> None:
+    """A page formats each of them, also without parameters: a percent sign by itself would be an error there."""
+    wrong = []
+    for message in RUSSIAN.values():
+        for texts in (message.id, message.string):
+            for text in (texts,) if isinstance(texts, str) else texts or ():
+                try:
+                    text % AnyValue()
+                except (ValueError, TypeError):
+                    wrong.append(text)
+    assert wrong == []
