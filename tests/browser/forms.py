@@ -24,6 +24,8 @@ class Filled(NamedTuple):
     fill: Fill = lambda page: None
     field: str | None = None
     """A field of one line, in which Enter sends the form."""
+    says: str | None = None
+    """What the page says once it is done, if it has the same form again."""
 
 
 def a_client(ledger: Connection) -> Filled:
@@ -168,7 +170,10 @@ def an_unreading(ledger: Connection) -> Filled:
 
 def an_answer(ledger: Connection) -> Filled:
     return Filled(
-        f"/inbox/{an_inbound_message(ledger)}/", "Send the answer", lambda page: page.get_by_label("Text").fill("Yes")
+        f"/inbox/{an_inbound_message(ledger)}/",
+        "Send the answer",
+        lambda page: page.get_by_label("Text").fill("Yes"),
+        says="The answer is being sent.",
     )
 
 
