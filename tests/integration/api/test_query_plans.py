@@ -4,6 +4,8 @@ what PostgreSQL compiles, since a pooler may ignore that the API turns JIT off.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -110,13 +112,19 @@ def explained(api: Caller, connection: Connection, paths: tuple[str, ...] = PATH
     return plans
 
 
+@contextmanager
+def opened(url: str) -> Iterator[tuple[Caller, Connection]]:
+    """The API on a database, and a connection to that."""
+    app = create_app(ApiSettings(database_url=parse_database_url(url)))
+    with connected(url) as connection, app.app_context():
+        yield caller(app), connection
+        db.engine.dispose()
+
+
 def test_the_most_frequent_statements_are_not_expensive_enough_to_be_compiled_and_read_no_large_table(
     large_ledger: str, make_database: MakeDatabase
 ) -> None:
-    large = make_database(large_ledger)
-    app = create_app(ApiSettings(database_url=parse_database_url(large)))
-    with connected(large) as connection, app.app_context():
-        api = caller(app)
+    with opened(make_database(large_ledger)) as (api, connection):
         execute(connection, FILL_FAILED)
         add_inbound_message(connection)
         assert plan_problems(explained(api, connection)) == []  # statistics are absent
@@ -129,16 +137,12 @@ def test_the_most_frequent_statements_are_not_expensive_enough_to_be_compiled_an
 
         change(connection)
         assert plan_problems(explained(api, connection)) == []  # they are stale
-        db.engine.dispose()
 
 
 def test_mailings_are_read_one_by_one_whatever_the_planner_knows_of_their_texts(
     migrated: str, make_database: MakeDatabase
 ) -> None:
-    url = make_database(migrated)
-    app = create_app(ApiSettings(database_url=parse_database_url(url)))
-    with connected(url) as connection, app.app_context():
-        api = caller(app)
+    with opened(make_database(migrated)) as (api, connection):
         execute(connection, NO_AUTOVACUUM)
         execute(connection, FILL_MAILINGS)
         for is_analyzed in (False, True):
@@ -149,4 +153,3 @@ def test_mailings_are_read_one_by_one_whatever_the_planner_knows_of_their_texts(
             one, many = of_mailings
             assert one.cost < many.cost / 100
             assert all("mailing_text_pkey" in plan.indexes for plan in of_mailings)
-        db.engine.dispose()

@@ -65,6 +65,17 @@ def begin_partition(connection: Connection, number: int) -> None:
     execute(connection, "SELECT make_ledger_partition(%s), setval('message_id_seq', %s, false)", number, number * WIDTH)
 
 
+def fill_old_partitions(
+    connection: Connection, queue: Queue, maintenance: Maintenance, count: int, *, messages: int = 7
+) -> list[int]:
+    """Partitions from the first one on, each with the messages of a mailing that may go; answers the mailings' ids."""
+    mailings = []
+    for number in range(1, count + 1):
+        mailings.append(add_settled(connection, queue, maintenance, days_ago=31, messages=messages))
+        begin_partition(connection, number)
+    return mailings
+
+
 def next_id(connection: Connection) -> int:
     """The id that the next message gets."""
     mailing_id = add_running_mailing(connection, 1)
@@ -327,10 +338,7 @@ def test_a_ledger_that_others_read_is_not_waited_for_long_and_goes_later(
 def test_partitions_go_while_others_are_sent_and_every_sum_stays_right(
     connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    old = []
-    for number in range(1, 4):
-        old.append(add_settled(connection, queue, maintenance, days_ago=31, messages=40))
-        begin_partition(connection, number)
+    old = fill_old_partitions(connection, queue, maintenance, 3, messages=40)
     mailing_id = add_running_mailing(connection, 200)
     over = threading.Event()
     retention = open_retention()
@@ -356,15 +364,7 @@ def test_partitions_go_while_others_are_sent_and_every_sum_stays_right(
 def test_five_partitions_go_in_one_transaction_and_the_others_at_the_next_check(
     connection: Connection, queue: Queue, maintenance: Maintenance, open_retention: OpenRetention
 ) -> None:
-    first = add_running_mailing(connection, 7)
-    for number in range(1, 7):
-        settle(connection, queue, maintenance, first, days_ago=31 if number == 6 else 0)
-        begin_partition(connection, number)
-        last = add_running_mailing(connection, 7)
-    settle(connection, queue, maintenance, last, days_ago=31)
-    change = "UPDATE mailing SET settled_at = now() - interval '31 days' WHERE settled_at IS NOT NULL"
-    execute(connection, change)
-    begin_partition(connection, 7)
+    fill_old_partitions(connection, queue, maintenance, 7)
     retention = open_retention()
 
     retention.run()
@@ -385,10 +385,7 @@ def test_a_partition_that_autovacuum_reads_stays_and_those_before_it_go(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    mailings = []
-    for number in range(1, 4):
-        mailings.append(add_settled(connection, queue, maintenance, days_ago=31))
-        begin_partition(connection, number)
+    mailings = fill_old_partitions(connection, queue, maintenance, 3)
     vacuum = connect()
     vacuum.autocommit = False
     execute(vacuum, "LOCK TABLE attempt_1 IN SHARE UPDATE EXCLUSIVE MODE")
@@ -450,9 +447,7 @@ def test_after_partitions_that_went_the_next_go_soon_unless_one_is_busy(
     monkeypatch.setattr("worker.maintenance.retention.SHARE", 1e9)
     monkeypatch.setattr("worker.maintenance.retention.DROP_LIMIT", 2)
     caplog.set_level(logging.INFO)
-    for number in range(1, 4):
-        add_settled(connection, queue, maintenance, days_ago=31)
-        begin_partition(connection, number)
+    fill_old_partitions(connection, queue, maintenance, 3)
     vacuum = connect()
     vacuum.autocommit = False
     execute(vacuum, f"LOCK TABLE {locked} IN ACCESS SHARE MODE")
