@@ -74,7 +74,7 @@ class Cookies(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The cookie's session, if its signature is valid."""
-        # Without the first condition, the headers of programs, which have no cookies, are parsed for some.
+        # Most requests of programs have no cookies: their headers are not parsed for any.
         if "Cookie" not in request.headers or COOKIE not in request.cookies:
             return self.session_class()
         try:

@@ -32,17 +32,17 @@ from shared.schema import Client, Gateway, Mailing, MailingEvent, MailingText, M
 
 # Tables and not their classes: no objects are made of the rows, which takes longer than reading them.
 _MAILING, _TEXT, _DELTA = Mailing.__table__, MailingText.__table__, MessageCountDelta.__table__
-_OF_OTHERS = {"segment_tree", "excluded_trees", "created_by", "edited_by", "last_client_id", "max_client_id"}
-_COLUMNS = tuple(column.key for column in _MAILING.c if column.key not in _OF_OTHERS)
+_NOT_SHOWN = {"segment_tree", "excluded_trees", "created_by", "edited_by", "last_client_id", "max_client_id"}
+_COLUMNS = tuple(column.key for column in _MAILING.c if column.key not in _NOT_SHOWN)
 """Without those that only workers and services read: each column takes time, in PostgreSQL too."""
-_NAMES = (*_COLUMNS, "text", "from_template_id", "from_template_revision")
+_WITH_TEXT = (*_COLUMNS, "text", "from_template_id", "from_template_revision")
 _STATUSES = tuple(status.value for status in MessageStatus)
 _DELIVERIES = tuple(delivery.value for delivery in Delivery)
 MailingRow = Mailing
 """A mailing without its counts, as `mailing_row` and the services return it."""
 
 MailingSummary = dict[str, Any]
-"""The columns of a mailing without those of `_OF_OTHERS`, and its `text`, `from_template_id`, `from_template_revision`,
+"""The columns of a mailing without those of `_NOT_SHOWN`, and its `text`, `from_template_id`, `from_template_revision`,
 `route`, `gateway`, `launched_segment`, `messages` (by status), `delivery` (the counts of its sent messages) and
 `warnings`."""
 
@@ -190,7 +190,7 @@ def _matching(marks: Set[str]) -> Set[str]:
 
 
 def _summary(row: Row[Any], route: str | None, gateway: str | None, *, is_matching: bool) -> MailingSummary:
-    summary: MailingSummary = dict(zip(_NAMES, row, strict=False))
+    summary: MailingSummary = dict(zip(_WITH_TEXT, row, strict=False))
     messages, delivery = dict.fromkeys(_STATUSES, 0), dict.fromkeys(_DELIVERIES, 0)
     for counted in filter(None, row.counts.split(",")):
         number, status, *delivered = counted.split(" ")

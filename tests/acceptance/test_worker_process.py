@@ -77,7 +77,7 @@ def start_worker(clean_database: str, gateway: SandboxGateway, tmp_path: Path) -
 WORKERS_CONNECTED = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'gonets worker%%'
 """
-"""The server goes on with what a worker that was killed has asked for."""
+"""The server completes a statement of a worker that was killed."""
 
 
 def messages(connection: Connection, status: str) -> int:
