@@ -64,7 +64,7 @@ gateways: $(READY_FOR_GATEWAYS) .venv-gateways/ready ## send through a real Kann
 chaos-selfcheck: $(READY_TO_TEST) ## check the chaos tests themselves: more short runs, and every mutant of the worker, which they must catch
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "chaos or not chaos" tests/acceptance/test_chaos.py tests/acceptance/test_chaos_mutants.py
 
-benchmark: $(READY_TO_RUN) ## measure what docs/performance.md says (all of it, or NAME=dispatch; ARGS='--messages 5000')
+benchmark: $(READY_TO_TEST) ## measure what docs/performance.md says (all of it, or NAME=dispatch; ARGS='--messages 5000')
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
 screenshots: $(READY_TO_TEST) ## take screenshots of the console, into docs/img

@@ -126,7 +126,7 @@ def _address(url: str) -> str | None:
     return None if url == NO_GATEWAY else url
 
 
-OBSOLETE = {"GATEWAY_ADAPTER": "It has no effect: every request goes over libcurl. Remove the setting."}
+OBSOLETE = {"GATEWAY_ADAPTER": "It has no effect: there is one HTTP client. Remove the setting."}
 """Settings of earlier versions, and a hint for each."""
 
 

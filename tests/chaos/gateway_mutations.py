@@ -18,7 +18,7 @@ from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
 from tests.chaos.mutations import edit, edit_function
 from worker import attempt_decision
 from worker.claimed_message import ClaimedMessage
-from worker.lanes import curl_sender, look_up_outcomes
+from worker.lanes import http_sender, look_up_outcomes
 from worker.lanes.gateway_client import GatewayClient
 from worker.maintenance.failover import Failover
 
@@ -104,7 +104,7 @@ def unclear_ends_doubt() -> None:
         message.in_doubt = False
         return settled
 
-    vars(curl_sender)["settled_by"] = settle_boldly
+    vars(http_sender)["settled_by"] = settle_boldly
 
 
 def account_refusals_counted() -> None:

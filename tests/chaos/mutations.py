@@ -27,10 +27,11 @@ from worker.attempt_decision import Retries, Transition
 from worker.claim_rows import ClaimedRow
 from worker.claimed_message import ClaimedMessage
 from worker.database import Database
-from worker.lanes import curl_transfer, fleet_rate_limiter, gateway_client, message_sender
+from worker.http.connection import HttpConnection
+from worker.lanes import fleet_rate_limiter, gateway_client, message_sender
 from worker.lanes.circuit_breaker import Pick
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter
+from worker.lanes.http_sender import HttpSender
 from worker.lanes.send_permits import ALWAYS
 from worker.maintenance import lease_reclaimer
 from worker.open_claims import OpenClaims
@@ -203,19 +204,21 @@ def hold_forgotten() -> None:
 
 def repeated_in_the_transport() -> None:
     """The HTTP client tries again by itself."""
-    end = curl_transfer.CurlTransfer.end
+    finish = HttpSender._finish
 
-    def end_or_repeat(self: curl_transfer.CurlTransfer, code: int = 0) -> bool:
-        over, answered = end(self, code), self.status is not None
-        if over and self.has_left and not answered and self not in repeated:
-            repeated.append(self)
-            self._requests = 0
-            return False
-        repeated[:] = [transfer for transfer in repeated if transfer is not self]
-        return over
+    def finish_or_repeat(self: HttpSender, sent: HttpConnection) -> None:
+        active = self._active[sent]
+        if sent.status is None and active.message not in repeated:
+            repeated.append(active.message)
+            del self._active[sent]
+            self._drop(sent)
+            self._connect(active)
+            return
+        repeated[:] = [message for message in repeated if message is not active.message]
+        finish(self, sent)
 
-    repeated: list[curl_transfer.CurlTransfer] = []
-    curl_transfer.CurlTransfer.end = end_or_repeat  # type: ignore[method-assign]
+    repeated: list[ClaimedMessage] = []
+    HttpSender._finish = finish_or_repeat  # type: ignore[method-assign,assignment]
 
 
 def attempts_unlimited() -> None:
@@ -273,22 +276,22 @@ def lost_claim_kept() -> None:
 
 def lease_forgotten_by_senders() -> None:
     """What has been claimed is sent, however little of its lease is left."""
-    submit = CurlSender.submit
+    submit = HttpSender.submit
 
-    def submit_patiently(self: CurlSender, deliveries: list[ClaimedMessage]) -> None:
+    def submit_patiently(self: HttpSender, deliveries: list[ClaimedMessage]) -> None:
         submit(self, [replace(one, start_by=float("inf"), permit=ALWAYS) for one in deliveries])
 
-    CurlSender.submit = submit_patiently  # type: ignore[method-assign,assignment]
+    HttpSender.submit = submit_patiently  # type: ignore[method-assign,assignment]
 
 
 def sent_twice_at_once() -> None:
     """The gateway is given the same message twice at once."""
-    submit = CurlSender.submit
+    submit = HttpSender.submit
 
-    def submit_twice(self: CurlSender, deliveries: list[ClaimedMessage]) -> None:
+    def submit_twice(self: HttpSender, deliveries: list[ClaimedMessage]) -> None:
         submit(self, [one for one in deliveries for _ in range(2)])
 
-    CurlSender.submit = submit_twice  # type: ignore[method-assign,assignment]
+    HttpSender.submit = submit_twice  # type: ignore[method-assign,assignment]
 
 
 def rate_limit_ignored() -> None:

@@ -1,4 +1,4 @@
-"""Sending single messages as a worker does: by an adapter, the client of gateways and the sender of libcurl."""
+"""Sending single messages as a worker does: by an adapter, the client of gateways and the sender for HTTP."""
 
 from __future__ import annotations
 

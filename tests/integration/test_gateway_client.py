@@ -31,9 +31,9 @@ from tests.unit.test_message_sender import delivery
 from tests.waiting import PATIENCE
 from worker.claimed_message import ClaimedMessage
 from worker.gateway_token import Token
-from worker.lanes import curl_transfer
-from worker.lanes.curl_sender import CurlSender
+from worker.http import connection
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.http_sender import HttpSender
 
 SECRET = "s3cret.t0ken"
 PHONE = 79990001122
@@ -58,7 +58,7 @@ class SingleSender:
     """Sends single messages by a real sender; any number of threads may use it."""
 
     def __init__(self, client: GatewayClient, pool_size: int) -> None:
-        self._sender = CurlSender(client, pool_size, pool_size, threading.Event())
+        self._sender = HttpSender(client, pool_size, threading.Event())
         self._results: dict[ClaimedMessage, SubmitResult] = {}
         self._lock = threading.Lock()
 
@@ -248,7 +248,7 @@ def test_a_refusal_keeps_the_connection(status: str, open_gateway: Open) -> None
 
 
 def test_a_connection_idle_for_too_long_is_not_used_again(open_gateway: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curl_transfer, "IDLE_LIMIT", 0.0)
+    monkeypatch.setattr(connection, "IDLE_LIMIT", 0.0)
     with RawServer(always(response())) as server:
         gateway = open_gateway(server.url)
         send(gateway)
@@ -520,7 +520,7 @@ def test_an_answer_may_be_odd_and_yet_tell(parts: list[bytes], open_gateway: Ope
     ],
 )
 def test_malformed_headers_make_the_result_ambiguous(answer: bytes, open_gateway: Open) -> None:
-    # libcurl takes such an answer for none.
+    # The parser takes such an answer for none.
     with RawServer(answering(answer)) as server:
         assert send(open_gateway(server.url)).result is Result.AMBIGUOUS
 

@@ -24,8 +24,8 @@ from tests.unit.test_attempt_decision import NOON, RETRIES, delivery, verdict
 from tests.waiting import eventually
 from worker.attempt_decision import decide
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage, MessageGateway
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.http_sender import HttpSender
 
 ASKED = MessageGateway("asked", look_up_after=20.0, look_up_within=3600.0)
 DEDUPLICATES = MessageGateway("deduplicates", deduplicates=True)
@@ -54,7 +54,7 @@ Answer = Callable[[str], bytes | None]
 
 
 @contextmanager
-def sending(answer: Answer) -> Iterator[tuple[CurlSender, RawServer]]:
+def sending(answer: Answer) -> Iterator[tuple[HttpSender, RawServer]]:
     def serve(peer: Peer) -> None:
         while request := peer.read_request():
             said = answer(request.line.split()[0])
@@ -65,12 +65,12 @@ def sending(answer: Answer) -> Iterator[tuple[CurlSender, RawServer]]:
     with RawServer(serve) as server:
         adapter = LookUpAdapter(Account(address=server.url, credentials={"token": "token"}))
         client = GatewayClient(server.url, adapter, connect_timeout=30, timeout=30, retry_after_cap=1)
-        sender = CurlSender(client, 2, 2, threading.Event())
+        sender = HttpSender(client, 2, threading.Event())
         yield sender, server
         sender.stop()
 
 
-def collected(sender: CurlSender) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
+def collected(sender: HttpSender) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
     """The first attempts or unattempted messages that there are."""
     ended: list[tuple[list[AttemptResult], list[ClaimedMessage]]] = []
 
@@ -82,7 +82,7 @@ def collected(sender: CurlSender) -> tuple[list[AttemptResult], list[ClaimedMess
     return ended[-1]
 
 
-def result_of(sender: CurlSender, message: ClaimedMessage) -> AttemptResult:
+def result_of(sender: HttpSender, message: ClaimedMessage) -> AttemptResult:
     sender.submit([message])
     return collected(sender)[0][0]
 

@@ -22,8 +22,8 @@ from tests.raw_server import Peer, RawServer, always, response
 from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.http_sender import HttpSender
 from worker.lanes.message_sender import MessageSender
 from worker.lanes.send_permits import Permit
 
@@ -96,7 +96,7 @@ def open_sender(gateway: SlowGateway, results_ready: threading.Event) -> Iterato
     opened: list[MessageSender] = []
 
     def make(limit: int) -> MessageSender:
-        opened.append(CurlSender(gateway.client, limit, 8, results_ready))
+        opened.append(HttpSender(gateway.client, limit, results_ready))
         return opened[-1]
 
     yield make
@@ -276,7 +276,7 @@ def slow_to_connect(tmp_path: Path) -> Iterator[SlowToConnect]:
             retry_after_cap=1.0,
             ca_file=str(certificate),
         )
-        sender = CurlSender(client, 2, 8, Event())
+        sender = HttpSender(client, 2, Event())
         yield SlowToConnect(server, may_connect, sender)
         may_connect.set()
         sender.stop()

@@ -1,7 +1,7 @@
 """The client of an HTTP gateway: prepares requests, and reads their results, including network errors.
 
-The provider's adapter creates submissions and reads responses. The library requests prepares requests. libcurl
-transfers them, many at once in one thread (worker/lanes/curl_sender.py).
+The provider's adapter creates submissions and reads responses. The library requests prepares the headers and the
+address, once for an account. worker/lanes/http_sender.py sends many requests at once over connections of worker/http/.
 """
 
 from __future__ import annotations
@@ -32,29 +32,22 @@ from shared.gateways.base import (
     SubmitResult,
 )
 from shared.gateways.sanitize import reason_of, redact
-from worker.lanes.curl_transfer import BODY_LIMIT, Connections, CurlTransfer, HttpRequest, Timeouts
+from worker.http.connector import Connector, ForbiddenAddressError, Timeouts, basic_authorization
 
 _HEADERS = {
     "User-Agent": "gonets",
+    "Accept": "*/*",
     # No compression: a few bytes could decompress to gigabytes.
     "Accept-Encoding": "identity",
 }
 
 
-Prepared = tuple[HttpRequest, tuple[str, ...]]
-"""A request, and the parts of it that must not be shown or logged."""
+Prepared = tuple[bytes, tuple[str, ...]]
+"""A request as it is sent, and the parts of it that must not be shown or logged."""
 
 
 class Exchange(Response, Protocol):
-    """A request that has ended, and its response."""
-
-    @property
-    def has_left(self) -> bool:
-        """Whether the request has begun to leave."""
-
-    @property
-    def refused_address(self) -> bool:
-        """Whether it was not sent because the gateway has a forbidden address."""
+    """A request that has begun to leave, and its response."""
 
     @property
     def error(self) -> OSError | None:
@@ -79,8 +72,8 @@ class GatewayClient:
     ) -> None:
         """Connects to nothing yet.
 
-        `connect_timeout` (seconds) is for the connection, TLS included; `timeout` is for everything together, up to the
-        last byte of the response. `retry_after_cap` (seconds) bounds the Retry-After of the gateway. `ca_file` replaces
+        `connect_timeout` (seconds) is for the connection, TLS included; `timeout` is for the request, up to the last
+        byte of the response. `retry_after_cap` (seconds) bounds the Retry-After of the gateway. `ca_file` replaces
         the well-known certificate authorities. A `proxy` is used only if given here: the environment is not read.
         `is_forbidden` tells of an address of the network whether no connection may be made to it; behind a proxy it is
         the proxy that connects, and nothing is checked.
@@ -89,16 +82,19 @@ class GatewayClient:
         _check_address(setting, url)
         if proxy:
             _check_address("GATEWAY_PROXY", proxy)
-        _check_authorities(ca_file)
+        context = _tls_context(ca_file)
         self._url = url.rstrip("/")
         self._adapter = adapter
-        self._timeouts = Timeouts(connect_timeout, timeout)
         self._retry_after_cap = retry_after_cap
-        self._ca_file = ca_file or DEFAULT_CA_BUNDLE_PATH
         self._proxy = proxy or ""
-        self._is_forbidden = None if proxy else is_forbidden
         self._template: _Template | None = None
-        self._connections: Connections = {}
+        self.connector = Connector(
+            requests.Request("POST", url).prepare().url or url,
+            self._proxy,
+            context,
+            Timeouts(connect_timeout, timeout),
+            None if proxy else is_forbidden,
+        )
 
     def prepare(self, message: OutgoingMessage) -> Prepared | SubmitResult:
         """The request for a message; the result, if it cannot be submitted at all.
@@ -119,16 +115,9 @@ class GatewayClient:
     def read_look_up(self, exchange: Exchange, message: OutgoingMessage, secrets: tuple[str, ...]) -> LookUpResult:
         """What the gateway says about a message; UNCLEAR without a complete response."""
         if exchange.status is None or exchange.error is not None:
-            return LookUpResult(LookUp.UNCLEAR, reason=_without_response(exchange, exchange.status).reason)
+            return LookUpResult(LookUp.UNCLEAR, reason=_reason_of(exchange.error))
         result = cast(AdapterWithLookUp, self._adapter).read_look_up(exchange, message, secrets)
         return result if result.code else replace(result, code=str(exchange.status))
-
-    def _prepared(self, submission: Submission) -> Prepared:
-        template = self._template
-        if template is None or template.given is not submission.headers:
-            self._template = template = self._prepare_template(submission)
-        method, path, _, body, secrets = submission
-        return HttpRequest(method, f"{template.url}{path}", template.headers, body), secrets
 
     def prepare_poll(self, messages: Collection[SentMessage]) -> Prepared | None:
         """The request that asks for the deliveries of messages; None if none of them can be asked for.
@@ -138,21 +127,18 @@ class GatewayClient:
         submission = cast(AdapterWithPolling, self._adapter).prepare_poll(messages)
         return None if submission is None else self._prepared(submission)
 
-    def transfer(self, body_limit: int = BODY_LIMIT) -> CurlTransfer:
-        """A transfer for consecutive requests; of a response at most `body_limit` bytes are read."""
-        return CurlTransfer(
-            self._ca_file, self._proxy, self._timeouts, self._connections, self._is_forbidden, body_limit
-        )
-
     def read(self, exchange: Exchange, message: OutgoingMessage, secrets: tuple[str, ...]) -> SubmitResult:
         """The result of a request about a message; `secrets` are masked in it."""
         response: Response = exchange
         status = exchange.status
-        if exchange.refused_address:
-            return SubmitResult(Result.MISCONFIGURED, reason=Reason(ReasonCode.ADDRESS_FORBIDDEN))
         if status is None or exchange.error is not None:
             if status is None or 200 <= status < 300:
-                return _without_response(exchange, status)
+                return SubmitResult(
+                    Result.AMBIGUOUS,
+                    None if status is None else str(status),
+                    _reason_of(exchange.error),
+                    not_understood=status is not None,
+                )
             # The status is enough: only a success depends on the body.
             response = _Head(status, exchange.headers, b"", exchange.received_at)
         result = self._adapter.read(response, message, secrets)
@@ -160,11 +146,33 @@ class GatewayClient:
             return replace(result, retry_after=self._retry_after_cap)
         return result
 
+    def _prepared(self, submission: Submission) -> Prepared:
+        template = self._template
+        if template is None or template.given is not submission.headers:
+            self._template = template = self._prepare_template(submission)
+        method, path, _, body, secrets = submission
+        if not path.isascii() or not path.isprintable() or " " in path:
+            raise ValueError("the path of a submission must be percent-encoded")  # it would be another request
+        length = f"Content-Length: {len(body)}\r\n" if method != "GET" else ""
+        head = f"{method} {template.base}{path} HTTP/1.1\r\n{template.fields}{length}\r\n"
+        return head.encode("latin-1") + body, secrets
+
     def _prepare_template(self, submission: Submission) -> _Template:
         headers = {**_HEADERS, **submission.headers}
-        request = requests.Request(submission.method, f"{self._url}/", headers=headers, auth=_no_more_authentication)
-        prepared = request.prepare()
-        return _Template(submission.headers, prepared.headers, (prepared.url or "").rstrip("/"))
+        # Without an authentication, requests takes the password of the address, in place of the adapter's header.
+        auth = _no_more_authentication if "Authorization" in submission.headers else None
+        prepared = requests.Request(submission.method, f"{self._url}/", headers=headers, auth=auth).prepare()
+        url = urlsplit(prepared.url or "")
+        host = url.netloc.rpartition("@")[2]
+        base = url.path.rstrip("/")
+        fields = {"Host": host, **prepared.headers}
+        if self._proxy and url.scheme == "http":
+            base = f"http://{host}{base}"
+            if authorization := basic_authorization(self._proxy):
+                fields["Proxy-Authorization"] = authorization
+        fields.pop("Content-Length", None)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return _Template(submission.headers, base, lines)
 
 
 def _no_more_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -177,8 +185,10 @@ class _Template(NamedTuple):
 
     given: Mapping[str, str]
     """The headers of the submissions: those of all requests are made from them."""
-    headers: Mapping[str, str]
-    url: str
+    base: str
+    """What precedes a path in the request line: the path of the address; for a proxy the whole address."""
+    fields: str
+    """The lines of the headers."""
 
 
 class _Head(NamedTuple):
@@ -190,18 +200,19 @@ class _Head(NamedTuple):
     received_at: datetime
 
 
-def _without_response(exchange: Exchange, status: int | None) -> SubmitResult:
-    # The kind of error does not matter, only whether the request had begun to leave.
-    return SubmitResult(
-        Result.AMBIGUOUS if exchange.has_left else Result.UNREACHABLE,
-        None if status is None else str(status),
-        reason_of(ReasonCode.CONNECTION_FAILED, redact(words_of(exchange.error))),
-        not_understood=exchange.has_left and status is not None,
-    )
+def not_sent(error: OSError) -> SubmitResult:
+    """The result for a message whose connection could not be made."""
+    if isinstance(error, ForbiddenAddressError):
+        return SubmitResult(Result.MISCONFIGURED, reason=Reason(ReasonCode.ADDRESS_FORBIDDEN))
+    return SubmitResult(Result.UNREACHABLE, reason=_reason_of(error))
+
+
+def _reason_of(error: OSError | None) -> Reason:
+    return reason_of(ReasonCode.CONNECTION_FAILED, redact(words_of(error)))
 
 
 def words_of(error: OSError | None) -> str:
-    """The message of the system, or ours for an error of libcurl; never the gateway's, which may quote the request."""
+    """The message of the system, or ours; never the gateway's, which may quote the request."""
     return "" if error is None else str(error.strerror or error)
 
 
@@ -218,9 +229,17 @@ def _check_address(setting: str, url: str) -> None:
         raise ConfigurationError(f"{setting}: must be an address like https://host.example:8443")
 
 
-def _check_authorities(ca_file: str | None) -> None:
-    """Raises ConfigurationError at the start for a file that libcurl could not use: each request would fail."""
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """For TLS with the gateway and a proxy. Raises ConfigurationError for a file that cannot be used.
+
+    Not `ssl.create_default_context`: it would reject authorities of users that have no key usage, and since Python 3.13
+    other harmless ones (VERIFY_X509_STRICT).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may have an intermediate authority only
+    context.set_alpn_protocols(["http/1.1"])
     try:
-        ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
+        context.load_verify_locations(ca_file or DEFAULT_CA_BUNDLE_PATH)
     except OSError as error:
         raise ConfigurationError(f"GATEWAY_CA_FILE: cannot use {ca_file}: {error.strerror}") from error
+    return context

@@ -16,10 +16,10 @@ from worker.database import Database
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
 from worker.lanes.concurrency_limit import INITIAL_LIMIT
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.gateway_clients import GatewayClients
+from worker.lanes.http_sender import HttpSender
 from worker.lanes.lane import Lane
 from worker.lanes.lane_set import GatewayRow, LaneSet
 from worker.open_claims import OpenClaims
@@ -118,7 +118,7 @@ class LaneOpener:
         lane = Lane(
             gateway=gateway,
             queue=queue,
-            sender=CurlSender(client, min(INITIAL_LIMIT, concurrency), concurrency, self._wake),
+            sender=HttpSender(client, min(INITIAL_LIMIT, concurrency), self._wake),
             breaker=CircuitBreaker(concurrency, self._random, prefetch=limiter.slots_ahead if limiter else None),
             token=token,
             segments=adapter.segments,

@@ -1,6 +1,6 @@
 """The interface of senders, which submit claimed messages and collect the results. They use no database.
 
-worker/lanes/curl_sender.py is the sender for gateways over HTTP.
+worker/lanes/http_sender.py is the sender for gateways over HTTP.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple, cast
 
-import pycurl
-
 from shared.gateways.base import Adapter, AdapterWithPolling, Receipt, SentMessage
 from shared.gateways.retry_after import retry_after
+from worker.http.connection import HttpConnection, connect, perform
+from worker.http.connector import ForbiddenAddressError
 from worker.lanes.gateway_client import GatewayClient, words_of
 
 BODY_LIMIT = 1024 * 1024
@@ -16,9 +16,6 @@ BODY_LIMIT = 1024 * 1024
 
 PAUSED_BY = frozenset({401, 402, 403, 429})
 """Statuses after which the gateway is not asked for a while, beside redirects and errors of the server."""
-
-TRIES = 2
-"""Connections that a request is tried on at most: a reused one may turn out to be closed before it is sent."""
 
 
 class PollError(Exception):
@@ -47,7 +44,7 @@ class PollClient:
         self._client = client
         self._adapter = cast(AdapterWithPolling, adapter)
         self._may_leave = may_leave
-        self._transfer = client.transfer(BODY_LIMIT)
+        self._connection: HttpConnection | None = None
 
     @property
     def limit(self) -> int:
@@ -62,28 +59,32 @@ class PollClient:
         if prepared is None:
             return None
         request, secrets = prepared
-        for _ in range(TRIES):
-            self._transfer.begin(request, self._may_leave)
-            if self._transfer.end(self._perform()):
-                break
-        return self._read(secrets)
+        connection = self._usable_connection()
+        if not self._may_leave():
+            raise PollError("stopping")
+        perform(connection, request, self._client.connector.timeouts.total)
+        return self._read(connection, secrets)
 
     def close(self) -> None:
-        """Closes its connections."""
-        self._transfer.close()
+        """Closes its connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _perform(self) -> int:
+    def _usable_connection(self) -> HttpConnection:
+        if self._connection is not None and self._connection.may_be_followed and self._connection.is_usable:
+            return self._connection
+        self.close()
         try:
-            self._transfer.handle.perform()
-        except pycurl.error as error:
-            return int(error.args[0])
-        return pycurl.E_OK
+            self._connection = connect(self._client.connector, BODY_LIMIT)
+        except ForbiddenAddressError:
+            raise PollError("address_forbidden") from None
+        except OSError as error:
+            raise PollError(words_of(error)) from None
+        return self._connection
 
-    def _read(self, secrets: tuple[str, ...]) -> Polled | None:
-        response = self._transfer
+    def _read(self, response: HttpConnection, secrets: tuple[str, ...]) -> Polled | None:
         status = response.status
-        if response.refused_address:
-            raise PollError("address_forbidden")
         if status is None or response.error is not None:
             raise PollError(words_of(response.error), status)
         if status in PAUSED_BY or 300 <= status < 400 or status >= 500:

@@ -22,7 +22,7 @@ from tests.raw_server import Peer, RawServer, Request
 from tests.submit_results import Answer
 from tests.unit.gateways.adapter_cases import MESSAGE, TEXT, Message, answer_to, read, submission_of
 from tests.unit.gateways.conformance import adapter_of, all_samples, has_result, samples_of
-from worker.lanes.curl_transfer import BODY_LIMIT
+from worker.http.connection import BODY_LIMIT
 from worker.lanes.gateway_client import GatewayClient
 
 Act = Callable[[Peer], None]

@@ -36,8 +36,8 @@ from worker.claimed_message import DEFAULT
 from worker.database import Database
 from worker.gateway_token import Token, TokenCredentials
 from worker.lanes.circuit_breaker import CircuitBreaker
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.http_sender import HttpSender
 from worker.lanes.lane import Lane
 from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
@@ -75,7 +75,7 @@ def at_work(database: Database, maintenance_database: Database, url: str) -> Ite
     lane = Lane(
         gateway=DEFAULT,
         queue=queue_on(database),
-        sender=CurlSender(client, 2, 2, wake),
+        sender=HttpSender(client, 2, wake),
         breaker=CircuitBreaker(2, Random(1)),
         token=token,
     )

@@ -24,9 +24,9 @@ from worker.attempt_recorder import AttemptRecorder
 from worker.claimed_message import MessageGateway
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import CircuitBreaker
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.fleet_rate_limiter import FleetRateLimiter
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.http_sender import HttpSender
 from worker.lanes.lane import Lane
 from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
@@ -85,7 +85,7 @@ def open_lanes(open_database: OpenDatabase, ids: Mapping[str, int], servers: Map
                 gateway_id=ids[name],
                 open_claims=open_claims,
             ),
-            sender=CurlSender(client, 2, 2, wake),
+            sender=HttpSender(client, 2, wake),
             breaker=CircuitBreaker(2, Random(1)),
             token=token,
         )

@@ -40,8 +40,8 @@ from worker.claimed_message import DEFAULT, ClaimedMessage
 from worker.database import Database
 from worker.gateway_token import Token
 from worker.lanes.circuit_breaker import ACCOUNT_REFUSAL_THRESHOLD, CircuitBreaker
-from worker.lanes.curl_sender import CurlSender
 from worker.lanes.gateway_client import GatewayClient
+from worker.lanes.http_sender import HttpSender
 from worker.lanes.lane import Lane
 from worker.lanes.lane_set import LaneSet
 from worker.loop import WorkerLoop
@@ -104,7 +104,7 @@ def run(clean_database: str, gateway: SandboxGateway, monkeypatch: pytest.Monkey
         token: Token | None = None,
         url: str = gateway.url,
         maintenance: type[Maintenance] | None = None,
-        sender: type[CurlSender] = CurlSender,
+        sender: type[HttpSender] = HttpSender,
     ) -> Running:
         stop, wake = threading.Event(), threading.Event()
         database = Database(clean_database, stop, "gonets test")
@@ -138,7 +138,7 @@ def run(clean_database: str, gateway: SandboxGateway, monkeypatch: pytest.Monkey
         lane = Lane(
             gateway=DEFAULT,
             queue=queue_on(database),
-            sender=sender(client, concurrency, concurrency, wake),
+            sender=sender(client, concurrency, wake),
             breaker=breaker,
             token=token,
         )
@@ -393,7 +393,7 @@ def test_a_probe_that_came_too_late_to_be_sent_is_followed_by_another(
 ) -> None:
     stall, late = threading.Event(), threading.Event()
 
-    class Stalling(CurlSender):
+    class Stalling(HttpSender):
         def submit(self, deliveries: Iterable[ClaimedMessage]) -> None:
             submitted = list(deliveries)
             if stall.is_set() and not late.is_set():

@@ -1,0 +1,191 @@
+"""A connection that requests are sent on, one after another, without blocking.
+
+Nothing is ever repeated: a request that has begun to leave ends with a response or an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from worker.http.connector import Connector
+from worker.http.response_reader import ResponseReader
+
+BODY_LIMIT = 64 * 1024
+"""Bytes of a response that are read. The success body has 27; one that is much longer is an error."""
+
+IDLE_LIMIT = 1.0
+"""Seconds after which an idle connection is not used again.
+
+Servers close idle connections after 2 to 5 seconds (gunicorn 2, Node.js, Apache and uvicorn 5) and workers look for
+messages every 5: a request sent just as the server closes gets no response, which leaves its message in doubt.
+"""
+
+RECEIVE_SIZE = 65_536
+"""Bytes received at once: more than one record of TLS has, so nothing decrypted stays in the library."""
+
+SEND_SIZE = 262_144
+"""Bytes given to the system at once."""
+
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class HttpConnection:
+    """One connection, and the response to its last request."""
+
+    __slots__ = ("_poll", "_response", "_socket", "_unsent", "fd", "last_used")
+
+    def __init__(self, connected: socket.socket, body_limit: int = BODY_LIMIT) -> None:
+        """`connected` does not block. Of a response at most `body_limit` bytes are read."""
+        self._socket = connected
+        self._response = ResponseReader(body_limit)
+        self._unsent = b""
+        self.fd = connected.fileno()
+        self.last_used = time.monotonic()
+        """Monotonic time of the last response."""
+        self._poll = select.poll()
+        self._poll.register(self.fd, select.POLLIN)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be used again: not if it has been idle for long, or was closed, or something has arrived that
+        nobody asked for.
+        """
+        if time.monotonic() - self.last_used >= IDLE_LIMIT:
+            return False
+        return not self._poll.poll(0) or self.is_undisturbed()
+
+    def is_undisturbed(self) -> bool:
+        """Whether something that has arrived is only for TLS, such as a ticket. Reads it."""
+        with contextlib.suppress(OSError):
+            try:
+                self._socket.recv(1)
+            except ssl.SSLWantReadError:
+                return True
+        return False
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a part of the request has not left yet: it is to be continued when the connection is writable."""
+        return bool(self._unsent)
+
+    @property
+    def may_be_followed(self) -> bool:
+        """Whether another request may be sent after this response."""
+        return self._response.may_be_followed and not self._unsent
+
+    @property
+    def status(self) -> int | None:
+        """The status of a response whose headers are complete."""
+        return self._response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the response."""
+        return self._response.headers
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response, as far as it has arrived."""
+        return self._response.body
+
+    @property
+    def error(self) -> OSError | None:
+        """Why there is no response, or only part of one."""
+        return self._response.error
+
+    @property
+    def received_at(self) -> datetime:
+        """The current time. To be read right after the end."""
+        return datetime.now(UTC)
+
+    def begin(self, request: bytes) -> None:
+        """Sends a request: from here on, the gateway may have got it."""
+        self._response.begin()
+        self._unsent = request
+        self.send()
+
+    def send(self) -> None:
+        """Sends as much of the request as the system takes now."""
+        unsent = self._unsent
+        try:
+            sent = self._socket.send(unsent if len(unsent) <= SEND_SIZE else unsent[:SEND_SIZE])
+        except _NOT_NOW:
+            return
+        except OSError:
+            # The other end has closed. It may have answered before, so only reading tells.
+            self._unsent = b""
+            return
+        self._unsent = unsent[sent:]
+
+    def receive(self) -> bool:
+        """Reads what has arrived. Returns whether the exchange has ended."""
+        try:
+            data = self._socket.recv(RECEIVE_SIZE)
+        except _NOT_NOW:
+            return False
+        except OSError as error:
+            self.fail(_named(error))
+            return True
+        if data:
+            return self._response.feed(data)
+        self._response.end()
+        return True
+
+    def fail(self, error: OSError) -> None:
+        """Ends the exchange with an error."""
+        self._response.error = error
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._socket.close()
+
+
+def connect(connector: Connector, body_limit: int = BODY_LIMIT) -> HttpConnection:
+    """A new connection; blocks, perhaps for long if the name must be looked up. Raises OSError."""
+    if not connector.is_looked_up:
+        connector.look_up()
+    connecting = connector.connect()
+    try:
+        wait = next(connecting)
+        while True:
+            poll = select.poll()
+            poll.register(wait.fd, wait.events)
+            if poll.poll(max(0.0, wait.until - time.monotonic()) * 1000):
+                wait = next(connecting)
+            else:
+                wait = connecting.throw(TimeoutError("timed out"))
+    except StopIteration as made:
+        return HttpConnection(made.value, body_limit)
+
+
+def perform(connection: HttpConnection, request: bytes, seconds: float) -> None:
+    """Sends a request and waits for its response, at most so many seconds. Closes the connection unless it may be
+    followed.
+    """
+    deadline = time.monotonic() + seconds
+    poll = select.poll()
+    connection.begin(request)
+    while True:
+        poll.register(connection.fd, select.POLLIN | (select.POLLOUT if connection.is_sending else 0))
+        events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if not events:
+            connection.fail(TimeoutError("timed out"))
+            break
+        if connection.is_sending and events[0][1] & select.POLLOUT:
+            connection.send()
+        if events[0][1] & ~select.POLLOUT and connection.receive():
+            break
+    connection.last_used = time.monotonic()
+    if not connection.may_be_followed:
+        connection.close()
+
+
+def _named(error: OSError) -> OSError:
+    """The error as we show it: the library's own text of an error of TLS says nothing to users."""
+    return OSError("the connection was lost") if isinstance(error, ssl.SSLError) else error

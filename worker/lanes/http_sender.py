@@ -1,0 +1,395 @@
+"""One thread that keeps many requests in flight at once, over kept connections.
+
+It costs a tenth of a thread for each request: nothing waits for a lock, and responses that arrive together are read
+together. Only looking up the gateway's name blocks, and has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import math
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from shared.gateways.base import LookUp, LookUpResult, SubmitResult
+from worker.claimed_message import AttemptResult, ClaimedMessage
+from worker.http.connection import IDLE_LIMIT, HttpConnection
+from worker.http.connector import Connecting, Wait
+from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
+from worker.lanes.gateway_client import GatewayClient, Prepared, not_sent
+from worker.lanes.look_up_outcomes import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
+from worker.lanes.message_sender import MessageSender, attempt, internal_error_result
+
+MAX_ASKED = 10_000
+"""Messages of which a look-up is kept at most."""
+
+_READ = select.POLLIN
+_READ_AND_WRITE = select.POLLIN | select.POLLOUT
+
+
+class ActiveRequest:
+    """A request in flight, or one whose connection is being made."""
+
+    __slots__ = ("begun_at", "connecting", "left_at", "looks_up", "message", "request", "secrets", "wait")
+
+    def __init__(self, message: ClaimedMessage, prepared: Prepared, now: float, *, looks_up: bool) -> None:
+        """`now` is the monotonic time at which the submission begins, perhaps by connecting. `looks_up`: whether it
+        only asks about an earlier attempt.
+        """
+        self.message = message
+        self.request, self.secrets = prepared
+        self.looks_up = looks_up
+        self.begun_at = self.left_at = now
+        """`left_at`: monotonic time at which the request left; before that, at which the submission began."""
+        self.connecting: Connecting | None = None
+        """Makes its connection; None while the gateway's name is being looked up, and on a kept connection."""
+        self.wait: Wait | None = None
+        """What `connecting` waits for."""
+
+
+def _new_poll() -> tuple[Any, float]:
+    """The best polling object of this system, and its units per second: epoll(7) has poll(2)'s events, and takes
+    seconds."""
+    return (select.epoll(), 1.0) if hasattr(select, "epoll") else (select.poll(), 1000.0)
+
+
+class HttpSender(MessageSender):
+    """Submits messages to a gateway over HTTP."""
+
+    def __init__(self, client: GatewayClient, limit: int, results_ready: threading.Event) -> None:
+        """`limit` may be changed; `results_ready` is set whenever there is something to collect."""
+        super().__init__(results_ready)
+        self.limit = limit
+        self._client = client
+        self._connector = client.connector
+        self._timeout = client.connector.timeouts.total
+        self._stopped = False
+        self._failure: BaseException | None = None
+        self._asked: dict[int, tuple[int, bool]] = {}
+        """Messages that may be sent after a look-up and were not yet, with the attempt's number and whether they were
+        not found."""
+        self._active: dict[HttpConnection, ActiveRequest] = {}
+        """Requests in flight by their connections, in the order in which they left."""
+        self._idle: list[HttpConnection] = []
+        """In the order of their last use."""
+        self._open: dict[int, HttpConnection] = {}
+        """All connections, by their file descriptors."""
+        self._unconnected: set[ActiveRequest] = set()
+        """Requests whose connections are being made."""
+        self._connecting: dict[int, ActiveRequest] = {}
+        """Those of them that wait for the network, by the file descriptors."""
+        self._deadlines: list[tuple[float, int, ActiveRequest, Wait | None]] = []
+        """A heap: until when they may wait. An entry is obsolete once the request waits for something else."""
+        self._serial = itertools.count()
+        self._is_looking_up = False
+        self._looked_up: deque[OSError | None] = deque()
+        """What the thread that looks up the gateway's name has found: an error, or nothing else."""
+        self._poll, self._second = _new_poll()
+        self._wake_up, self._woken = socket.socketpair()
+        self._woken.setblocking(False)
+        self._wake_up.setblocking(False)
+        self._woken_fd = self._woken.fileno()
+        self._poll.register(self._woken_fd, select.POLLIN)
+        threading.Thread(target=self._run, name="sender", daemon=True).start()
+
+    def submit(self, messages: Iterable[ClaimedMessage]) -> None:
+        """Queues messages, in the order of submission."""
+        super().submit(messages)
+        self._wake()
+
+    def collect(self) -> tuple[list[AttemptResult], list[ClaimedMessage]]:
+        """The attempts and the unattempted messages since the last call. Does not wait.
+
+        Raises the error that ended the thread, if there is one: messages in flight stay leased until they expire.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return super().collect()
+
+    def allow_probe(self) -> None:
+        """To be called once the circuit breaker has opened: the next message is a probe, and may start."""
+        if self._not_understood:
+            super().allow_probe()
+            self._wake()
+
+    def stop(self) -> list[ClaimedMessage]:
+        """Starts no more requests, and returns the waiting messages. Those in flight continue."""
+        self._stopped = True
+        self._wake()
+        return self.remove_queued()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped or self._active or self._unconnected:
+                start_at = self._start()
+                self._wait(start_at)
+        except BaseException as error:  # noqa: BLE001  `collect` raises it
+            self._failure = error
+        self._close()
+        self._results_ready.set()
+
+    def _start(self) -> float:
+        """Starts the requests that may start; returns the monotonic time before which the next one may not."""
+        waiting = self._waiting
+        while (
+            len(self._active) + len(self._unconnected) < self.limit
+            and self._not_understood < NOT_UNDERSTOOD_THRESHOLD
+            and not self._stopped
+        ):
+            now = time.monotonic()
+            try:
+                if (start_from := waiting[0].start_from) > now:
+                    return start_from
+                message = waiting.popleft()
+            except IndexError:  # empty, or emptied by the other thread
+                return math.inf
+            if message.may_begin(now):
+                self._send(message, now)
+            else:
+                self._return(message)
+        return math.inf
+
+    def _send(self, message: ClaimedMessage, now: float) -> None:
+        try:
+            prepared, looks_up = self._prepare(message)
+        except Exception as error:  # noqa: BLE001  a bug must fail one message, and not the thread for all of them
+            self._end(message, internal_error_result(message, error), now)
+            return
+        if isinstance(prepared, SubmitResult):
+            self._end(message, prepared, now)
+            return
+        active = ActiveRequest(message, prepared, now, looks_up=looks_up)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                self._leave(active, connection)
+                return
+            self._drop(connection)
+        self._connect(active)
+
+    def _prepare(self, message: ClaimedMessage) -> tuple[Prepared | SubmitResult, bool]:
+        """What to send for a message, and whether that only asks about an earlier attempt."""
+        if not message.in_doubt or self._was_asked(message):
+            return self._client.prepare(message), False
+        if message.is_to_be_looked_up and (asking := self._client.prepare_look_up(message)):
+            return asking, True
+        return CANNOT_BE_ASKED if message.must_not_be_repeated else self._client.prepare(message), False
+
+    def _leave(self, active: ActiveRequest, connection: HttpConnection) -> None:
+        """Sends a request, if its message may still leave. The time is read right before."""
+        now = time.monotonic()
+        if not active.message.may_leave(now):
+            self._idle.append(connection)
+            self._return(active.message)
+            return
+        active.left_at = now
+        self._active[connection] = active
+        connection.begin(active.request)
+        if connection.is_sending:
+            self._poll.modify(connection.fd, _READ_AND_WRITE)
+
+    def _connect(self, active: ActiveRequest) -> None:
+        """Makes a connection for a request."""
+        self._unconnected.add(active)
+        if self._connector.is_looked_up:
+            self._begin_connection(active)
+            return
+        until = active.begun_at + min(self._connector.timeouts)
+        heapq.heappush(self._deadlines, (until, next(self._serial), active, None))
+        if not self._is_looking_up:
+            self._is_looking_up = True
+            threading.Thread(target=self._look_up, name="look-up", daemon=True).start()
+
+    def _look_up(self) -> None:
+        error = None
+        try:
+            self._connector.look_up()
+        except OSError as caught:
+            error = caught
+        self._looked_up.append(error)
+        self._wake()
+
+    def _after_look_up(self, error: OSError | None) -> None:
+        self._is_looking_up = False
+        for active in [active for active in self._unconnected if active.connecting is None]:
+            if error is None:
+                self._begin_connection(active)
+            else:
+                self._end_unsent(active, error)
+
+    def _begin_connection(self, active: ActiveRequest) -> None:
+        active.connecting = connecting = self._connector.connect()
+        self._advance(active, partial(next, connecting))
+
+    def _advance(self, active: ActiveRequest, step: Callable[[], Wait]) -> None:
+        """Lets the connection of a request be made as far as possible without waiting; sends the request then."""
+        if active.wait is not None:
+            self._poll.unregister(active.wait.fd)
+            del self._connecting[active.wait.fd]
+            active.wait = None
+        try:
+            wait = step()
+            self._poll.register(wait.fd, wait.events)
+        except StopIteration as made:
+            self._unconnected.remove(active)
+            connection = HttpConnection(made.value)
+            self._open[connection.fd] = connection
+            self._poll.register(connection.fd, _READ)
+            self._leave(active, connection)
+        except Exception as error:  # noqa: BLE001  `_end_unsent` tells errors of our own
+            self._end_unsent(active, error)
+        else:
+            active.wait = wait
+            self._connecting[wait.fd] = active
+            heapq.heappush(self._deadlines, (wait.until, next(self._serial), active, wait))
+
+    def _end_unsent(self, active: ActiveRequest, error: Exception) -> None:
+        self._unconnected.remove(active)
+        if not isinstance(error, OSError):
+            self._end(active.message, internal_error_result(active.message, error), active.begun_at)
+            return
+        result = not_sent(error)
+        if active.looks_up:
+            self._settle(active.message, LookUpResult(LookUp.UNCLEAR, reason=result.reason), active.begun_at)
+        else:
+            self._end(active.message, result, active.begun_at)
+
+    def _wait(self, start_at: float) -> None:
+        """Waits for events until `start_at` at most, and handles them."""
+        seconds = self._end_late(start_at)
+        for fd, event in self._poll.poll(None if seconds == math.inf else max(0.0, seconds) * self._second):
+            if fd == self._woken_fd:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(4096)
+            elif (connection := self._open.get(fd)) is not None:
+                self._handle(connection, event)
+            elif (active := self._connecting.get(fd)) is not None and active.connecting is not None:
+                self._advance(active, partial(next, active.connecting))
+        if self._looked_up:
+            self._after_look_up(self._looked_up.popleft())
+
+    def _end_late(self, start_at: float) -> float:
+        """Ends what has taken too long. Returns the seconds until something may have again, or until `start_at`."""
+        now, next_at = time.monotonic(), start_at
+        while self._active:
+            connection, sent = next(iter(self._active.items()))
+            if (late_at := sent.left_at + self._timeout) > now:
+                next_at = min(next_at, late_at)
+                break
+            connection.fail(TimeoutError("timed out"))
+            self._finish(connection)
+        while self._deadlines:
+            late_at, _, active, wait = self._deadlines[0]
+            is_current = active in self._unconnected and active.wait is wait
+            if is_current and late_at > now:
+                next_at = min(next_at, late_at)
+                break
+            heapq.heappop(self._deadlines)
+            if is_current and active.connecting is not None:
+                self._advance(active, partial(active.connecting.throw, TimeoutError("timed out")))
+            elif is_current:
+                self._end_unsent(active, TimeoutError("timed out"))
+        while self._idle:
+            if (late_at := self._idle[0].last_used + IDLE_LIMIT) > now:
+                next_at = min(next_at, late_at)
+                break
+            self._drop(self._idle.pop(0))
+        return next_at - now
+
+    def _handle(self, connection: HttpConnection, event: int) -> None:
+        if connection not in self._active:
+            # Nobody asked for anything: the gateway has most likely closed it.
+            if not connection.is_undisturbed():
+                self._idle.remove(connection)
+                self._drop(connection)
+            return
+        if event & select.POLLOUT:
+            connection.send()
+            if not connection.is_sending:
+                self._poll.modify(connection.fd, _READ)
+        if event & ~select.POLLOUT and connection.receive():
+            self._finish(connection)
+
+    def _finish(self, connection: HttpConnection) -> None:
+        """Reads the result of a request whose exchange has ended."""
+        active = self._active.pop(connection)
+        message = active.message
+        result: SubmitResult | LookUpResult
+        try:
+            read = self._client.read_look_up if active.looks_up else self._client.read
+            result = read(connection, message, active.secrets)
+        except Exception as error:  # noqa: BLE001
+            result = internal_error_result(message, error)
+        if connection.may_be_followed:
+            connection.last_used = time.monotonic()
+            self._idle.append(connection)
+        else:
+            self._drop(connection)
+        if isinstance(result, SubmitResult):
+            self._end(message, result, active.left_at)
+        else:
+            self._settle(message, result, active.left_at)
+
+    def _drop(self, connection: HttpConnection) -> None:
+        del self._open[connection.fd]
+        with contextlib.suppress(OSError):
+            self._poll.unregister(connection.fd)
+        connection.close()
+
+    def _settle(self, message: ClaimedMessage, result: LookUpResult, started: float) -> None:
+        """Ends an attempt that asked about an earlier one, or sends the message if that is right now."""
+        not_found = result.outcome is LookUp.NOT_FOUND and not is_too_early(message, started)
+        if not not_found and not may_be_repeated(message, result):
+            self._end(message, settled_by(result, message), started)
+            return
+        self._asked[message.message_id] = message.number, not_found
+        if message.may_begin(time.monotonic()):
+            self._send(message, time.monotonic())
+            return
+        # It is claimed again for its next slot of the rate limit. A look-up takes longer than a slot, so asking each
+        # time would never come to an end.
+        if len(self._asked) > MAX_ASKED:
+            del self._asked[next(iter(self._asked))]
+        self._return(message)
+
+    def _was_asked(self, message: ClaimedMessage) -> bool:
+        """Whether a look-up has permitted to send a message in doubt. With the same number, none was sent since."""
+        number, not_found = self._asked.pop(message.message_id, (0, False))
+        if number != message.number:
+            return False
+        message.was_not_found = not_found
+        message.in_doubt = message.in_doubt and not not_found
+        return True
+
+    def _return(self, message: ClaimedMessage) -> None:
+        self._unstarted.append(message)
+        self._results_ready.set()
+
+    def _end(self, message: ClaimedMessage, result: SubmitResult, started: float) -> None:
+        self._count_not_understood(result)
+        if message.was_not_found:
+            result = with_look_up(result)
+        self._attempted.append(attempt(message, result, started))
+        if not self._results_ready.is_set():
+            self._results_ready.set()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # the buffer is full of wake-ups, or the thread has ended
+            self._wake_up.send(b"!")
+
+    def _close(self) -> None:
+        for active in self._unconnected:
+            if active.connecting is not None:
+                active.connecting.close()
+        for connection in self._open.values():
+            connection.close()
+        for end in (self._wake_up, self._woken):
+            end.close()
