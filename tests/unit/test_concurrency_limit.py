@@ -7,10 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from worker.lanes.concurrency_limit import (
+    FIRST_GROWTH,
+    GROWTH,
     HOLD_SECONDS,
     INITIAL_LIMIT,
     RECOVERED_LIMIT,
     SILENCE_SECONDS,
+    WORST_SECONDS,
     AdaptiveConcurrencyLimit,
 )
 
@@ -78,7 +81,29 @@ def test_a_round_has_as_many_answers_as_the_limit() -> None:
     assert limit.value == INITIAL_LIMIT
 
     limit.record(1, 1.0, full=True)
-    assert limit.value == 2 * INITIAL_LIMIT
+    assert limit.value > INITIAL_LIMIT
+
+
+@pytest.mark.parametrize(("seconds", "growth"), [(0.05, FIRST_GROWTH), (0.5, WORST_SECONDS / 0.5), (3.0, GROWTH)])
+def test_the_first_steps_are_as_large_as_a_gateway_that_serves_one_after_another_would_stand(
+    seconds: float, growth: float
+) -> None:
+    limit = AdaptiveConcurrencyLimit(10_000)
+    for now in (0.0, seconds):
+        limit.record(INITIAL_LIMIT, now, full=True)
+
+    assert limit.value == growth * INITIAL_LIMIT
+
+
+def test_after_a_large_step_that_was_not_kept_smaller_ones_are_tried_at_once() -> None:
+    limit = AdaptiveConcurrencyLimit(1000)
+    reached, now = [limit.value], 0.0
+    for _ in range(300):
+        now = run(limit, capacity(1000.0, 0.1), 0.01, now)
+        if limit.value != reached[-1]:
+            reached.append(limit.value)
+
+    assert reached == [64, 1000, 128, 256, 128]
 
 
 def test_the_rate_outlasts_a_short_gap_between_answers_and_is_unknown_after_a_long_silence() -> None:

@@ -17,6 +17,14 @@ RECOVERED_LIMIT = 16
 GROWTH = 2.0
 """The factor of a step up."""
 
+FIRST_GROWTH = 16.0
+"""The same, at most, until a step was not kept or the gateway has throttled or failed: most gateways carry much more
+than the initial limit, and the first second is most of a small mailing."""
+
+WORST_SECONDS = 4.0
+"""Seconds that a request may take after such a step if all have to wait for each other, as long as this permits more
+than GROWTH. Well within GATEWAY_TIMEOUT."""
+
 MIN_GAIN = 0.25
 """The part of the increase by which responses must come faster for a step to be kept."""
 
@@ -38,6 +46,7 @@ class AdaptiveConcurrencyLimit:
 
     def __init__(self, maximum: int) -> None:
         self._max = float(maximum)
+        self._growth = FIRST_GROWTH
         self._limit = min(float(INITIAL_LIMIT), self._max)
         self._before: tuple[float, float] | None = None
         """The limit before the last step up, and its responses a second."""
@@ -72,6 +81,7 @@ class AdaptiveConcurrencyLimit:
         if self._stale_responses:
             self._stale_responses -= 1
             return
+        self._growth = GROWTH
         self._stale_responses = self.value - 1
         self._restored_at = max(self._restored_at, self._limit)
         self._limit = max(1.0, self._limit / 2)
@@ -80,6 +90,7 @@ class AdaptiveConcurrencyLimit:
     def restart(self) -> None:
         """Starts at 1 after an outage, so that the gateway does not get all requests at once."""
         self._restored_at = min(float(RECOVERED_LIMIT), self._max)
+        self._growth = GROWTH
         self._limit = 1.0
         self._stale_responses = 0
         self._start_over()
@@ -102,7 +113,7 @@ class AdaptiveConcurrencyLimit:
         rate = self._responses / seconds
         pays = self._pays(rate)
         if pays or seconds >= ROUND_SECONDS:
-            self._adjust(rate, now, pays=pays)
+            self._adjust(rate, now, seconds, pays=pays)
             self._begun, self._responses = now, 0
 
     def _pays(self, rate: float) -> bool:
@@ -112,14 +123,17 @@ class AdaptiveConcurrencyLimit:
         limit, brought = self._before
         return rate >= brought * (1.0 + MIN_GAIN * (self._limit / limit - 1.0))
 
-    def _adjust(self, rate: float, now: float, *, pays: bool) -> None:
+    def _adjust(self, rate: float, now: float, seconds: float, *, pays: bool) -> None:
         before, self._before = self._before, None
         if before is not None and not pays:
-            self._limit, _ = before
-            self._hold_until = now + HOLD_SECONDS
+            self._limit, rate = before
+            if self._growth == GROWTH:
+                self._hold_until = now + HOLD_SECONDS
+            self._growth = GROWTH  # a smaller step may be kept
         if now >= self._hold_until and self._limit < self._max:
             self._before = self._limit, rate
-            self._limit = min(self._max, self._limit * GROWTH)
+            growth = max(GROWTH, min(self._growth, WORST_SECONDS / seconds))
+            self._limit = min(self._max, self._limit * growth)
 
     def _measure(self, responses: int, now: float) -> None:
         if responses:
