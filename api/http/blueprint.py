@@ -11,12 +11,15 @@ import marshmallow as ma
 from flask import Blueprint as FlaskBlueprint
 from flask import Response, request
 from flask_smorest.blueprint import Blueprint as SmorestBlueprint
+from flask_smorest.utils import unpack_tuple_response
 from webargs.flaskparser import abort
+from werkzeug.wrappers import Response as BaseResponse
 
 from api.http import etags
 from api.http.idempotency import idempotent
 from api.http.json_body import BodyParser
 from api.http.openapi import ERRORS
+from api.http.schemas import ResponseSchema
 from api.permissions import Access, declared_access
 from shared.domain.roles import Role
 
@@ -79,7 +82,10 @@ class Blueprint(SmorestBlueprint):
 
         A Response is passed on as it is; a schema in OpenAPI's own terms only documents it.
         """
-        return super().response(status_code, schema, **options)  # type: ignore[no-any-return]
+        documented: Callable[[View], View] = super().response(status_code, schema, **options)
+        if not isinstance(schema, ResponseSchema):
+            return documented
+        return lambda view: documented(_written(view, schema, status_code))
 
     def other_response(
         self, status_code: int, schema: ma.Schema | dict[str, str], **options: Any
@@ -151,6 +157,19 @@ class Blueprint(SmorestBlueprint):
         texts = (doc_info["docstring"].get("description"), ROLE_SENTENCES[needed])
         doc_info["docstring"]["description"] = "\n\n".join(text for text in texts if text)
         return doc
+
+
+def _written(view: View, schema: ResponseSchema, status_code: int) -> View:
+    """The view, whose result the schema writes as JSON."""
+
+    @functools.wraps(view)
+    def written(*args: Any, **kwargs: Any) -> Any:
+        result, status, headers = unpack_tuple_response(view(*args, **kwargs))
+        if not isinstance(result, BaseResponse):
+            result = Response(f"{schema.dumps(result)}\n", status_code, mimetype="application/json")
+        return result, status, headers
+
+    return written  # type: ignore[return-value]
 
 
 def _query_parameters(doc: Mapping[str, Any]) -> list[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from operator import attrgetter
+from json.encoder import encode_basestring
 from typing import Any
 
 import marshmallow as ma
+from flask.json.provider import DefaultJSONProvider
 
-from api.http.fields import Instant, written
+from api.http.fields import Ids, Instant, ObjectOrNull, written
 from api.http.response_fields import string
 from shared.domain.sentences import ErrorCode
 
-Write = Callable[[Any], Any]
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=DefaultJSONProvider.default).encode
+
+Write = Callable[[Any], str]
+"""Writes a value other than None as JSON."""
 
 
 class ResponseSchema(ma.Schema):
@@ -24,27 +29,47 @@ class ResponseSchema(ma.Schema):
 
         unknown = ma.EXCLUDE
 
-    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """Like marshmallow's, but only for an object or a dict that has every field, and faster.
+    def dumps(self, obj: Any, *_: Any, many: bool | None = None, **__: Any) -> str:
+        """The JSON of an object or a dict that has every field, without spaces.
 
-        marshmallow looks up each field of each object, which took half of the time of a page of 100 mailings.
+        marshmallow looks up each field of each object, and makes dicts, of which the JSON is made then: that took half
+        of the time of a page of 100 mailings.
         """
         if self.many if many is None else many:
-            return [self._dump_one(item) for item in obj]
-        return self._dump_one(obj)
+            return f"[{','.join(map(self._dumps_one, obj))}]"
+        return self._dumps_one(obj)
 
-    def _dump_one(self, obj: Any) -> dict[str, Any]:
-        get = obj.__getitem__ if type(obj) is dict else partial(getattr, obj)
-        return {
-            name: None if (value := get(attribute)) is None else write(value) for name, attribute, write in self._fields
-        }
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """What `dumps` writes, as dicts and lists."""
+        return json.loads(self.dumps(obj, many=many))
+
+    def _dumps_one(self, obj: Any) -> str:
+        values = tuple(map(obj.__getitem__ if type(obj) is dict else partial(getattr, obj), self._attributes))
+        if self._has_only_numbers:
+            return self._form % values
+        return self._form % tuple(
+            ["null" if value is None else write(value) for write, value in zip(self._writers, values, strict=True)]
+        )
 
     @cached_property
-    def _fields(self) -> list[tuple[str, str, Write]]:
-        return [
-            (field.data_key or name, field.attribute or name, _writer(name, field))
-            for name, field in self.dump_fields.items()
-        ]
+    def _form(self) -> str:
+        """The JSON of an object, with a place for each value."""
+        place = "%d" if self._has_only_numbers else "%s"
+        names = [field.data_key or name for name, field in self.dump_fields.items()]
+        return f"{{{','.join(f'{encode_basestring(name)}:{place}' for name in names)}}}"
+
+    @cached_property
+    def _has_only_numbers(self) -> bool:
+        """Whether every field is a whole number, and none is null."""
+        return all(isinstance(field, ma.fields.Integer) and not field.allow_none for field in self.dump_fields.values())
+
+    @cached_property
+    def _attributes(self) -> list[str]:
+        return [field.attribute or name for name, field in self.dump_fields.items()]
+
+    @cached_property
+    def _writers(self) -> list[Write]:
+        return [_writer(name, field) for name, field in self.dump_fields.items()]
 
 
 class WarningSchema(ResponseSchema):
@@ -66,21 +91,35 @@ class RequestSchema(ma.Schema):
 
 
 def _writer(name: str, field: ma.fields.Field[Any]) -> Write:
-    """The serialiser of a field's values other than None."""
-    if isinstance(field, ma.fields.Nested):
-        return partial(field.schema.dump, many=field.many)
+    """What writes a field's values other than None."""
+    if isinstance(field, (ma.fields.Nested, ObjectOrNull)):
+        return partial(field.schema.dumps, many=getattr(field, "many", False))
     if isinstance(field, ma.fields.List):
         inner = _writer(name, field.inner)
-        return lambda values: [inner(value) for value in values]
+        return lambda values: f"[{','.join(map(inner, values))}]"
     if isinstance(field, ma.fields.Integer):
-        return int
-    if type(field)._serialize is Instant._serialize:
-        return written
+        return "%d".__mod__
+    if isinstance(field, Ids):
+        return lambda ids: f"[{','.join(map(str, ids))}]"
+    if isinstance(field, ma.fields.Boolean):
+        return lambda value: "true" if value else "false"
     if isinstance(field, ma.fields.Enum) and type(field.field) is ma.fields.String:
-        return attrgetter("_value_")  # `value` is a property in Python, and slower
-    if type(field)._serialize is ma.fields.String._serialize:
-        return str
-    return lambda value: field._serialize(value, name, None)
+        return lambda member: encode_basestring(str(getattr(member, "_value_", member)))
+    serialize = type(field)._serialize
+    if serialize is Instant._serialize:
+        return lambda moment: f'"{written(moment)}"'
+    if serialize is ma.fields.String._serialize:
+        return lambda text: encode_basestring(str(text))
+    if serialize is ma.fields.Field._serialize:
+        return _json
+    return lambda value: _json(field._serialize(value, name, None))
+
+
+def _json(value: Any) -> str:
+    # An encoder takes much longer to be set up than to write what most values are.
+    if type(value) is int or value == [] or value == {}:
+        return str(value)
+    return _ENCODE(value)
 
 
 def load_present(schema: ma.Schema, values: Mapping[str, Any]) -> dict[str, Any]:

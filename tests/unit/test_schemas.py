@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -11,7 +12,7 @@ from typing import Any
 import marshmallow as ma
 import pytest
 
-from api.http.fields import Instant, PhoneNumber, PlainText
+from api.http.fields import Ids, Instant, ObjectOrNull, PhoneNumber, PlainText
 from api.http.schemas import ResponseSchema
 
 
@@ -40,6 +41,8 @@ class Outer(ResponseSchema):
     some = ma.fields.List(ma.fields.Nested(Inner))
     more = ma.fields.Nested(Inner(many=True))
     details = ma.fields.Dict()
+    listed = Ids(metadata={})
+    maybe = ObjectOrNull(Inner(), "")
 
 
 FULL: dict[str, Any] = {
@@ -57,10 +60,16 @@ FULL: dict[str, Any] = {
     "some": [SimpleNamespace(number=2)],
     "more": [{"number": 3}],
     "details": {"a": ["b"]},
+    "listed": (1, 2),
+    "maybe": {"number": 4},
 }
 
+NOTHING: dict[str, Any] = {**dict.fromkeys(FULL), "listed": ()}
 
-@pytest.mark.parametrize("values", [FULL, dict.fromkeys(FULL)])
+TEXTS = ('"', "\\", "/", "\n\t\r\b\f", "\x00\x1f\x7f", "\u2028", "Привет", "😀", "%s %d %%", "</script>")
+
+
+@pytest.mark.parametrize("values", [FULL, NOTHING])
 def test_an_object_and_a_dict_are_dumped_as_by_marshmallow(values: dict[str, Any]) -> None:
     expected = ma.Schema.dump(Outer(), values)
     assert set(expected) == set(Outer().fields) - {"keyed"} | {"otherwise"}
@@ -68,3 +77,10 @@ def test_an_object_and_a_dict_are_dumped_as_by_marshmallow(values: dict[str, Any
     assert Outer().dump(SimpleNamespace(**values)) == expected
     assert Outer(many=True).dump([values]) == [expected]
     assert Outer().dump([values, values], many=True) == [expected, expected]
+
+
+@pytest.mark.parametrize("values", [FULL, NOTHING, *({**FULL, "text": text} for text in TEXTS)])
+def test_the_json_is_what_the_json_module_writes_of_what_marshmallow_dumps(values: dict[str, Any]) -> None:
+    expected = json.dumps(ma.Schema.dump(Outer(), values), ensure_ascii=False, separators=(",", ":"))
+    assert Outer().dumps(values) == expected
+    assert Outer(many=True).dumps([SimpleNamespace(**values), values]) == f"[{expected},{expected}]"
