@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import DateTime, func, select
 
 from api.extensions import db
 
-CLOCK = func.clock_timestamp()
+CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 """The current time. now() is the time of the transaction's start, which may have waited for a lock since."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import marshmallow as ma
 from flask import current_app
@@ -298,8 +298,14 @@ def rfc_3339(moment: datetime, exact: str = "milliseconds") -> str:
     return moment.astimezone(UTC).isoformat("T", exact)[:-6] + "Z"
 
 
-def written(moment: datetime) -> str:
-    """The time in RFC 3339 format, to the microsecond where it has any."""
+WRITTEN_BY_DATABASE: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+"""The format with which PostgreSQL's to_char writes a time in UTC that `written` takes."""
+
+
+def written(moment: datetime | str) -> str:
+    """The time in RFC 3339 format, to the microsecond where it has any; a text is one of WRITTEN_BY_DATABASE."""
+    if isinstance(moment, str):
+        return f"{moment[:-4]}Z" if moment.endswith("000Z") else moment
     return rfc_3339(moment, "microseconds" if moment.microsecond % 1000 else "milliseconds")
 
 

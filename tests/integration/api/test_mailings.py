@@ -78,6 +78,44 @@ def test_mailings_are_listed_in_the_order_of_their_ids(api: Caller, slash: str) 
     assert listed[1] == api.get(f"/v1/mailing/{ids[1]}").json
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "mark = 'ab\"c\\ц', kind = 'service', on_unknown = 'hold', over_cap = 'cancel', requires_consent = true",
+        "local_from = 540, local_until = 1440, local_weekdays = 31, default_timezone = 'Europe/Moscow'",
+        "spending_limit = 1500.50, spending_currency = 'RUB', exclude_unknown_after = 3",
+        "requires_approval = true, approved_at = now(), approved_by = 'Анна'",
+        "status = 'paused', audience_failed_at = now()",
+        "start_datetime = '1999-12-31T23:59:59.999999Z', end_datetime = '9999-12-31T23:59:59Z'",
+        "created_at = '2026-01-02T03:04:05.120+03', updated_at = '2026-01-02T03:04:05.000120Z'",
+        "end_datetime = start_datetime + interval '1 microsecond'",
+        "audience = 4294967296",
+    ],
+)
+def test_a_mailing_is_the_same_in_a_list_as_alone(api: Caller, connection: Connection, change: str) -> None:
+    ids = [factories.add_mailing(connection, text='"Привет",\n\t\x7f%s'), add_mailing(api), add_mailing(api)]
+    factories.revise_text(connection, ids[0], "До свидания!")
+    for mailing_id in ids:
+        factories.change_mailing(connection, mailing_id, change)
+    alone = [api.get(f"/v1/mailing/{mailing_id}/").text.strip() for mailing_id in ids]
+    assert api.get("/v1/mailing/").text == f"[{','.join(alone)}]\n"
+
+
+def test_a_list_has_the_counts_of_each_mailing_as_it_has_them_alone(api: Caller, connection: Connection) -> None:
+    ids = [add_mailing(api) for _ in range(5)]
+    launch(connection, ids[0], "sent", "pending", "failed", "sent", "unknown")
+    launch(connection, ids[2], "sent", "expired", "cancelled")
+    launch(connection, ids[3], "pending", "pending")
+    end(connection, ids[2], "finished")
+    api.delete(f"/v1/mailing/{ids[1]}/")
+    factories.change_mailing(connection, ids[3], "deleted_at = now()")
+    shown = [ids[0], ids[2], ids[4]]
+    listed = api.get("/v1/mailing/").json
+    assert listed == [api.get(f"/v1/mailing/{mailing_id}/").json for mailing_id in shown]
+    assert [sum(mailing["messages"].values()) for mailing in listed] == [5, 3, 0]
+    assert [sum(mailing["delivery"].values()) for mailing in listed] == [2, 1, 0]
+
+
 @slashes
 def test_a_mailing_is_read(api: Caller, slash: str) -> None:
     mailing_id = add_mailing(api, on_unknown="hold")

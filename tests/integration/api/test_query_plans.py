@@ -46,6 +46,9 @@ INSERT INTO mailing_text SELECT id, 1, repeat('Hello', 30) FROM mailing WHERE id
 INSERT INTO message_count_delta (mailing_id, status, delta) SELECT id, 'sent', 5 FROM mailing WHERE id > 10;
 """
 
+A_FEW_ROWS = 50.0
+"""The planner's estimate for reading a few rows by indexes, at most; for all texts of FILL_MAILINGS it is hundreds."""
+
 PATHS = (
     "/v1/client/",
     f"/v1/client/?after={ROWS // 2}",
@@ -139,7 +142,7 @@ def test_the_most_frequent_statements_are_not_expensive_enough_to_be_compiled_an
         assert plan_problems(explained(api, connection)) == []  # they are stale
 
 
-def test_mailings_are_read_one_by_one_whatever_the_planner_knows_of_their_texts(
+def test_mailings_are_read_by_indexes_whatever_the_planner_knows_of_their_texts(
     migrated: str, make_database: MakeDatabase
 ) -> None:
     with opened(make_database(migrated)) as (api, connection):
@@ -150,6 +153,7 @@ def test_mailings_are_read_one_by_one_whatever_the_planner_knows_of_their_texts(
                 execute(connection, "ANALYZE")
             paths = "/v1/mailing/5/", "/v1/mailing/?limit=1000"
             of_mailings = [plan for plan in explained(api, connection, paths) if "mailing_text" in plan.statement]
-            one, many = of_mailings
-            assert one.cost < many.cost / 100
-            assert all("mailing_text_pkey" in plan.indexes for plan in of_mailings)
+            one, _ = of_mailings
+            assert one.cost < A_FEW_ROWS
+            for plan in of_mailings:
+                assert plan.indexes >= {"mailing_text_pkey", "message_count_delta_mailing_id_idx"}
