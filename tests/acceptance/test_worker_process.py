@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -124,6 +126,25 @@ def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_releases_t
     assert untouched == 50 - messages(connection, "sent")
     assert attempts_by_result(connection).keys() == {"accepted"}
     assert disagreements(connection, gateway) == []
+
+
+def test_a_worker_that_is_told_to_stop_does_not_wait_for_connections_that_are_not_made(
+    connection: Connection, start_worker: StartWorker
+) -> None:
+    add_running_mailing(connection, 3)
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as listener, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        worker = start_worker(GATEWAY_URL=address, GATEWAY_CONNECT_TIMEOUT="60", WORKER_STOP_SECONDS="1")
+        eventually(lambda: messages(connection, "sending"))
+
+        assert worker.stop() == 0
+
+    assert worker.event("worker.stopped")
+    assert not attempts_by_result(connection)
 
 
 def test_the_claims_of_a_killed_worker_are_sent_by_another_and_every_repeat_is_explained(

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
-from shared.gateways.base import SubmitResult
+from shared.gateways.base import Adapter, OutgoingMessage, Submission, SubmitResult
 from tests.gateway_accounts import gonets_adapter
 from tests.ports import free_port
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
@@ -88,9 +88,16 @@ Open = Callable[..., SingleSender]
 def open_gateway() -> Iterator[Open]:
     with contextlib.ExitStack() as stack:
 
-        def make(url: str, *, pool_size: int = 4, token: Token | None = None, **settings: Any) -> SingleSender:
+        def make(
+            url: str,
+            *,
+            pool_size: int = 4,
+            token: Token | None = None,
+            adapter: Adapter | None = None,
+            **settings: Any,
+        ) -> SingleSender:
             given = {"connect_timeout": 5.0, "timeout": 5.0, "retry_after_cap": 900.0, **settings}
-            client = GatewayClient(url, gonets_adapter(token or Token(SECRET)), **given)
+            client = GatewayClient(url, adapter or gonets_adapter(token or Token(SECRET)), **given)
             gateway = SingleSender(client, pool_size)
             stack.callback(gateway.close)
             return gateway
@@ -213,6 +220,72 @@ def test_an_address_with_a_password_does_not_replace_the_token(open_gateway: Ope
 
     assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"
     assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
+
+
+def without_authorization(name: str | None) -> Adapter:
+    """An adapter without that header, or with one that is written so."""
+    adapter = gonets_adapter(SECRET)
+    headers = {name: "Token abc"} if name else {"Content-Type": "application/json"}
+
+    class Other:
+        def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
+            submission = adapter.prepare(message)
+            return submission._replace(headers=headers) if isinstance(submission, Submission) else submission
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(adapter, name)
+
+    return cast(Adapter, Other())
+
+
+@pytest.mark.parametrize(
+    ("credentials", "name", "expected"),
+    [
+        ("me:p%21w", None, "Basic bWU6cCF3"),
+        ("me", None, "Basic bWU6"),
+        ("", None, None),
+        ("me:p%21w", "Authorization", "Token abc"),
+        ("me:p%21w", "authorization", "Token abc"),
+    ],
+)
+def test_the_credentials_of_the_address_are_used_by_an_adapter_that_has_none(
+    credentials: str, name: str | None, expected: str | None, open_gateway: Open
+) -> None:
+    with RawServer(always(response())) as server:
+        send(open_gateway(server.url.replace("//", f"//{credentials}@"), adapter=without_authorization(name)))
+
+    assert server.requests[0].headers.get("authorization") == expected
+    assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
+
+
+def test_the_zone_of_an_address_is_not_sent(open_gateway: Open) -> None:
+    with RawServer(always(response())) as proxy:
+        send(open_gateway("http://[fe80::1%25eth0]:8080/v1", proxy=proxy.url))
+
+    assert proxy.requests[0].line == "POST http://[fe80::1]:8080/v1/send/7 HTTP/1.1"
+    assert proxy.requests[0].headers["host"] == "[fe80::1]:8080"
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a\r\nX: y", "/\u044f", "/a\x7f"])
+def test_a_path_that_is_not_percent_encoded_is_refused_and_ends_one_message_only(path: str, open_gateway: Open) -> None:
+    adapter = gonets_adapter(SECRET)
+
+    class Other:
+        def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
+            submission = adapter.prepare(message)
+            if message.message_id == 1:
+                return cast(Submission, submission)._replace(path=path)
+            return submission
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(adapter, name)
+
+    with RawServer(always(response())) as server:
+        gateway = open_gateway(server.url, adapter=cast(Adapter, Other()))
+        outcomes = [send(gateway, 1).result, send(gateway, 2).result]
+
+    assert outcomes == [Result.AMBIGUOUS, Result.ACCEPTED]
+    assert [request.line for request in server.requests] == ["POST /send/2 HTTP/1.1"]
 
 
 def test_cookies_are_not_sent_back(open_gateway: Open) -> None:
@@ -525,6 +598,30 @@ def test_malformed_headers_make_the_result_ambiguous(answer: bytes, open_gateway
         assert send(open_gateway(server.url)).result is Result.AMBIGUOUS
 
 
+@pytest.mark.parametrize("framing", [b"", b"Transfer-Encoding: gzip\r\n"])
+@pytest.mark.parametrize(("is_whole", "outcome"), [(True, Result.ACCEPTED), (False, Result.AMBIGUOUS)])
+def test_a_body_that_ends_with_the_connection_ends_with_tls(
+    framing: bytes,
+    is_whole: bool,
+    outcome: Result,
+    open_gateway: Open,
+    tls: ssl.SSLContext,
+    certificate: tuple[Path, Path],
+) -> None:
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + OK)
+        if is_whole:
+            assert isinstance(peer.sock, ssl.SSLSocket)
+            peer.sock.unwrap()
+
+    with RawServer(serve, tls) as server:
+        answer = send(open_gateway(server.url, ca_file=str(certificate[0])))
+
+    assert answer.result is outcome
+    assert answer.code == "200"
+
+
 def send_nothing(peer: Peer) -> None:
     peer.read_request()
     peer.wait_for_client_to_leave()
@@ -626,6 +723,21 @@ def test_a_connection_that_was_cut_off_is_not_used_again(open_gateway: Open) -> 
 
     assert outcomes == [Result.AMBIGUOUS] * 3
     assert server.connections == 3
+
+
+def test_a_connection_that_answers_before_it_has_read_the_request_is_not_used_again(open_gateway: Open) -> None:
+    def answer_early(peer: Peer) -> None:
+        peer.sock.recv(1000)
+        peer.send(response())
+        peer.closing.wait(LATE)
+
+    with RawServer(answer_early) as server:
+        gateway = open_gateway(server.url, timeout=ENOUGH)
+        long = gateway.send(1, PHONE, "x" * 30_000_000)  # more than the system buffers
+        short = send(gateway)
+
+    assert [long.result, short.result] == [Result.ACCEPTED] * 2
+    assert server.connections == 2
 
 
 def test_an_early_hint_is_not_taken_for_an_answer_nor_the_answer_for_the_next(open_gateway: Open) -> None:
@@ -772,6 +884,15 @@ def test_a_proxy_that_opens_no_tunnel_is_unreachable(said: bytes, open_gateway: 
     assert "authorization" not in proxy.requests[0].headers
 
 
+def test_a_proxy_that_ends_tls_in_place_of_opening_a_tunnel_is_unreachable(
+    open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with RawServer(close, tls) as proxy:
+        answer = send(open_gateway("https://gateway.example", proxy=proxy.url, ca_file=str(certificate[0])))
+
+    assert answer == submitted(Result.UNREACHABLE, words="no TLS connection")
+
+
 def test_a_proxy_that_trickles_is_unreachable(open_gateway: Open) -> None:
     def serve(peer: Peer) -> None:
         peer.read_request()
@@ -799,6 +920,72 @@ def test_a_tunnel_leads_to_the_gateway(open_gateway: Open, tls: ssl.SSLContext, 
 
     assert outcomes == [Result.ACCEPTED] * 2
     assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT", "POST", "POST"]
+
+
+def tunnelling_to(port: int) -> Serve:
+    """A proxy that sends on what the gateway has sent within a moment as one record of TLS."""
+
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port)) as gateway:
+            threading.Thread(target=copy, args=(gateway, peer.sock, 0.02), daemon=True).start()
+            copy(peer.sock, gateway, 0.001)
+
+    def copy(source: socket.socket, target: socket.socket, seconds: float) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(16384):
+                target.sendall(data)
+                time.sleep(seconds)
+
+    return serve
+
+
+@pytest.mark.parametrize("length", [10, 8_000_000])
+def test_a_proxy_and_a_gateway_may_both_speak_tls(
+    length: int, open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    def serve(peer: Peer) -> None:
+        while peer.read_request():
+            peer.send(response()[: -len(OK)])
+            peer.send(OK)
+
+    with RawServer(serve, tls) as server, RawServer(tunnelling_to(server.port), tls) as proxy:
+        gateway = open_gateway(server.url, proxy=proxy.url, ca_file=str(certificate[0]), timeout=PATIENCE)
+        outcomes = [gateway.send(number, PHONE, "x" * length).result for number in range(2)]
+
+    assert outcomes == [Result.ACCEPTED] * 2
+    assert len(server.requests) == 2
+    assert {len(request.body) for request in server.requests} == {length + 38}
+    assert server.connections == 1
+
+
+def test_a_proxy_that_speaks_tls_does_not_lead_to_another_gateway(
+    open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    with RawServer(always(response()), tls) as server, RawServer(tunnelling_to(server.port), tls) as proxy:
+        gateway = open_gateway("https://gateway.example", proxy=proxy.url, ca_file=str(certificate[0]))
+        answer = send(gateway)
+
+    assert answer.result is Result.UNREACHABLE
+    assert "certificate verify failed: Hostname mismatch" in str(answer.words)
+    assert not server.requests
+
+
+def test_a_gateway_that_trickles_its_handshake_behind_a_proxy_is_unreachable(
+    open_gateway: Open, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        peer.sock.recv(65536)
+        peer.trickle(b"\x16\x03\x03\x3f\xff" + bytes(500))
+
+    with RawServer(serve, tls) as proxy:
+        given = {"proxy": proxy.url, "ca_file": str(certificate[0]), "connect_timeout": SHORT}
+        answer = send(open_gateway("https://gateway.example", **given))
+
+    assert answer.result is Result.UNREACHABLE
 
 
 # Settings

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import math
+import os
+import select
 import socket
 import ssl
 import subprocess
@@ -12,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -22,6 +28,7 @@ from tests.raw_server import Peer, RawServer, always, response
 from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
+from worker.http.connector import Connector
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.http_sender import HttpSender
 from worker.lanes.message_sender import MessageSender
@@ -47,6 +54,15 @@ class SlowGateway:
     def asked(self) -> list[int]:
         """The messages that it has been asked to send."""
         return [int(request.line.split()[1].rpartition("/")[2]) for request in self._server.requests]
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open now."""
+        return len(self._server._open)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
 
     def let_go(self, answers: int = 1000) -> None:
         self._answers.release(answers)
@@ -306,6 +322,27 @@ def test_what_is_forbidden_while_its_connection_is_made_does_not_leave(slow_to_c
     assert slow_to_connect.server.requests == []
 
 
+def test_a_ticket_of_tls_on_an_idle_connection_does_not_cost_it(
+    slow_to_connect: SlowToConnect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.http.connection.IDLE_LIMIT", PATIENCE)
+    monkeypatch.setattr("worker.lanes.http_sender.IDLE_LIMIT", PATIENCE)
+    sender, server = slow_to_connect.sender, slow_to_connect.server
+    late = delivery(1)
+    sender.submit([late])
+    eventually(lambda: server.connections == 1)
+    late.start_by = 0.0
+    slow_to_connect.may_connect.set()
+    collected(sender, unstarted=1)
+    eventually(lambda: server._open)  # it has sent its tickets
+    sender.submit([delivery(2)])
+
+    [attempted], _ = collected(sender, attempted=1)
+
+    assert attempted.submitted == OK
+    assert server.connections == 1
+
+
 def test_an_attempt_is_dated_by_when_its_request_left(slow_to_connect: SlowToConnect) -> None:
     one = delivery(1)
     slow_to_connect.sender.submit([one])
@@ -416,3 +453,223 @@ def test_after_a_stop_nothing_is_begun_and_the_thread_ends(gateway: SlowGateway,
     eventually(lambda: not set(threading.enumerate()) - others)
     assert gateway.asked == []
     sender.remove_queued()
+
+
+def client_of(url: str, connect_timeout: float, timeout: float = PATIENCE) -> GatewayClient:
+    return GatewayClient(
+        url, gonets_adapter("token"), connect_timeout=connect_timeout, timeout=timeout, retry_after_cap=1
+    )
+
+
+@contextlib.contextmanager
+def opened(client: GatewayClient, limit: int) -> Iterator[HttpSender]:
+    sender = HttpSender(client, limit, Event())
+    yield sender
+    sender.stop()
+
+
+def test_a_message_starts_in_place_of_one_that_was_not_answered_in_time() -> None:
+    with RawServer(Peer.wait_for_client_to_leave) as server, opened(client_of(server.url, 0.2, 0.2), 1) as sender:
+        sender.submit([delivery(1), delivery(2), delivery(3)])
+
+        attempted, _ = collected(sender, attempted=3)
+
+    assert {one.submitted.result for one in attempted} == {Result.AMBIGUOUS}
+
+
+@dataclass
+class LookUps:
+    """Look-ups of the gateway's name, which end once a test lets them."""
+
+    begun: int
+    may_end: threading.Event
+
+
+@pytest.fixture
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> Iterator[LookUps]:
+    those = LookUps(0, Event())
+
+    def look_up(connector: Connector) -> None:
+        those.begun += 1
+        those.may_end.wait(PATIENCE)
+        connector._found_at = math.inf
+
+    monkeypatch.setattr(Connector, "look_up", look_up)
+    monkeypatch.setattr(Connector, "is_looked_up", property(lambda connector: connector._found_at == math.inf))
+    yield those
+    those.may_end.set()
+
+
+def test_a_message_starts_in_place_of_one_that_was_not_connected_in_time(look_ups: LookUps) -> None:
+    with RawServer(always(response())) as server, opened(client_of(server.url, 0.2), 1) as sender:
+        sender.submit([delivery(1), delivery(2), delivery(3)])
+
+        attempted, _ = collected(sender, attempted=3)
+
+    assert [one.submitted for one in attempted] == [submitted(Result.UNREACHABLE, words="timed out")] * 3
+    assert look_ups.begun == 1
+
+
+def test_all_messages_wait_for_one_look_up_of_the_name(
+    gateway: SlowGateway, open_sender: OpenSender, look_ups: LookUps
+) -> None:
+    sender = open_sender(100)
+    gateway.let_go()
+    sender.submit(delivery(n) for n in range(100))
+    eventually(lambda: sender.waiting == 0)
+
+    look_ups.may_end.set()
+
+    attempted, _ = collected(sender, attempted=100)
+    assert [one.submitted for one in attempted] == [OK] * 100
+    assert look_ups.begun == 1
+
+
+def test_without_a_thread_to_look_up_the_name_a_message_is_unreachable_and_the_sender_goes_on(
+    gateway: SlowGateway, open_sender: OpenSender, look_ups: LookUps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = open_sender(2)
+    gateway.let_go()
+    look_ups.may_end.set()
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        sender.submit([delivery(1), delivery(2)])
+        attempted, _ = collected(sender, attempted=2)
+    sender.submit([delivery(3)])
+    [attempted_then], _ = collected(sender, attempted=1)
+
+    assert [one.submitted for one in attempted] == [submitted(Result.UNREACHABLE, words="can't start new thread")] * 2
+    assert attempted_then.submitted == OK
+    assert gateway.asked == [3]
+
+
+def test_a_sender_that_is_stopped_while_it_connects_ends_when_that_does(look_ups: LookUps) -> None:
+    others = set(threading.enumerate())
+    with RawServer(always(response())) as server, opened(client_of(server.url, 0.5), 2) as sender:
+        sender.submit([delivery(1), delivery(2), delivery(3)])
+        eventually(lambda: look_ups.begun == 1)
+
+        assert [one.message_id for one in sender.stop()] == [3]
+
+        attempted, _ = collected(sender, attempted=2)
+        eventually(lambda: {thread.name for thread in set(threading.enumerate()) - others}.isdisjoint({"sender"}))
+    assert {one.submitted.result for one in attempted} == {Result.UNREACHABLE}
+
+
+class FullPoll:
+    """A polling object that takes no further connection."""
+
+    def __init__(self, poll: Any) -> None:
+        self._poll = poll
+
+    def register(self, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._poll, name)
+
+
+def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_goes_on(gateway: SlowGateway) -> None:
+    gateway.let_go()
+    with opened(gateway.client, 2) as sender:
+        poll = sender._poll
+        sender._poll = FullPoll(poll)
+        sender.submit([delivery(1)])
+        [attempted], _ = collected(sender, attempted=1)
+        sender._poll = poll
+        sender.submit([delivery(2)])
+        [attempted_then], _ = collected(sender, attempted=1)
+
+    assert attempted.submitted.result is Result.UNREACHABLE
+    assert attempted_then.submitted == OK
+    assert gateway.asked == [2]
+
+
+@pytest.mark.parametrize("step", ["look_up", "connect"])
+def test_an_error_of_our_own_while_connecting_leaves_no_doubt(
+    step: str,
+    gateway: SlowGateway,
+    open_sender: OpenSender,
+    look_ups: LookUps,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: Connector) -> None:
+        raise UnicodeError
+
+    look_ups.may_end.set()
+    sender = open_sender(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Connector, step, fail)
+        sender.submit([delivery(1)])
+        [attempted], _ = collected(sender, attempted=1)
+    gateway.let_go()
+    sender.submit([delivery(2)])
+    [attempted_then], _ = collected(sender, attempted=1)
+
+    assert attempted.submitted.result is Result.UNREACHABLE
+    assert "attempt.internal_error" in caplog.messages
+    assert attempted_then.submitted == OK
+
+
+def test_an_idle_connection_is_closed_in_time(gateway: SlowGateway, open_sender: OpenSender) -> None:
+    sender = open_sender(2)
+    gateway.let_go()
+    sender.submit([delivery(1), delivery(2)])
+    collected(sender, attempted=2)
+
+    eventually(lambda: gateway.open_connections == 0)
+
+    sender.submit([delivery(3)])
+    collected(sender, attempted=1)
+    assert gateway.asked[-1] == 3
+
+
+def test_an_idle_connection_that_the_gateway_has_closed_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.lanes.http_sender.IDLE_LIMIT", 10 * PATIENCE)
+    may_close = Event()
+
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(response())
+        may_close.wait(PATIENCE)
+
+    with RawServer(serve) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
+        sender.submit([delivery(1)])
+        collected(sender, attempted=1)
+        assert len(sender._open) == 1
+
+        may_close.set()
+
+        eventually(lambda: not sender._open)
+
+
+class RecordingPoll:
+    """A polling object that keeps what is waited for on connections."""
+
+    def __init__(self, poll: Any) -> None:
+        self._poll = poll
+        self.waited_for: list[int] = []
+
+    def modify(self, fd: int, events: int) -> None:
+        self.waited_for.append(events)
+        self._poll.modify(fd, events)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._poll, name)
+
+
+def test_a_connection_is_waited_for_to_be_writable_only_until_its_request_has_left(gateway: SlowGateway) -> None:
+    with opened(gateway.client, 1) as sender:
+        sender._poll = poll = RecordingPoll(sender._poll)
+        sender.submit([replace(delivery(1), text="x" * 30_000_000)])  # more than the system buffers
+        eventually(lambda: len(gateway.asked) == 1)
+
+        eventually(lambda: poll.waited_for == [select.POLLIN | select.POLLOUT, select.POLLIN])
+
+        gateway.let_go()
+        collected(sender, attempted=1)

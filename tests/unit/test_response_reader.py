@@ -16,7 +16,7 @@ SOUND = {
     "chunks": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: a\r\nX: b\r\n\r\ne\r\n"
         + BODY[:14]
-        + b"\r\nE;extension=1\r\n"
+        + b"\r\nE ;extension=1\r\n"
         + BODY[14:]
         + b"\r\n0\r\n\r\n",
         True,
@@ -30,6 +30,7 @@ SOUND = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 28\r\nConnection: close\r\nX: a\r\nX: b\r\n\r\n" + BODY,
         False,
     ),
+    "lines without CR": (b"HTTP/1.1 200 OK\nContent-Length: 28\nX: a\nX: b\n\n" + BODY, True),
     "HTTP/1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 28\r\nX: a\r\nX: b\r\n\r\n" + BODY, False),
 }
 """Responses with the same status, body and headers X, and whether the connection may be used again."""
@@ -155,7 +156,6 @@ def test_a_response_without_an_end_is_an_error(start: bytes, piece: bytes) -> No
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
         b"HTTP/1.1 200 OK\r\nX : 1\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nX: 1\r\n folded\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1  200 OK\r\nContent-Length: 2\r\n\r\n{}",

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from worker.http.connector import Connector
 from worker.http.response_reader import ResponseReader
 
 BODY_LIMIT = 64 * 1024
@@ -29,8 +28,8 @@ messages every 5: a request sent just as the server closes gets no response, whi
 RECEIVE_SIZE = 65_536
 """Bytes received at once: more than one record of TLS has, so nothing decrypted stays in the library."""
 
-SEND_SIZE = 262_144
-"""Bytes given to the system at once."""
+LARGE = 65_536
+"""Bytes from which on a request is not copied when a part of it has been sent."""
 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -44,7 +43,7 @@ class HttpConnection:
         """`connected` does not block. Of a response at most `body_limit` bytes are read."""
         self._socket = connected
         self._response = ResponseReader(body_limit)
-        self._unsent = b""
+        self._unsent: bytes | memoryview = b""
         self.fd = connected.fileno()
         self.last_used = time.monotonic()
         """Monotonic time of the last response."""
@@ -65,7 +64,7 @@ class HttpConnection:
         with contextlib.suppress(OSError):
             try:
                 self._socket.recv(1)
-            except ssl.SSLWantReadError:
+            except _NOT_NOW:
                 return True
         return False
 
@@ -107,14 +106,14 @@ class HttpConnection:
     def begin(self, request: bytes) -> None:
         """Sends a request: from here on, the gateway may have got it."""
         self._response.begin()
-        self._unsent = request
+        self._unsent = request if len(request) < LARGE else memoryview(request)
         self.send()
 
     def send(self) -> None:
         """Sends as much of the request as the system takes now."""
         unsent = self._unsent
         try:
-            sent = self._socket.send(unsent if len(unsent) <= SEND_SIZE else unsent[:SEND_SIZE])
+            sent = self._socket.send(unsent)
         except _NOT_NOW:
             return
         except OSError:
@@ -144,24 +143,6 @@ class HttpConnection:
     def close(self) -> None:
         """Closes the connection."""
         self._socket.close()
-
-
-def connect(connector: Connector, body_limit: int = BODY_LIMIT) -> HttpConnection:
-    """A new connection; blocks, perhaps for long if the name must be looked up. Raises OSError."""
-    if not connector.is_looked_up:
-        connector.look_up()
-    connecting = connector.connect()
-    try:
-        wait = next(connecting)
-        while True:
-            poll = select.poll()
-            poll.register(wait.fd, wait.events)
-            if poll.poll(max(0.0, wait.until - time.monotonic()) * 1000):
-                wait = next(connecting)
-            else:
-                wait = connecting.throw(TimeoutError("timed out"))
-    except StopIteration as made:
-        return HttpConnection(made.value, body_limit)
 
 
 def perform(connection: HttpConnection, request: bytes, seconds: float) -> None:

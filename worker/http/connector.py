@@ -1,7 +1,7 @@
 """Connects to a gateway, perhaps through a proxy and with TLS. Only looking up the name blocks.
 
 A connection is made by a generator, which yields what it waits for: the loop of the sender waits for many at once
-(worker/lanes/http_sender.py), `worker.http.connection.connect` for one.
+(worker/lanes/http_sender.py), `connect_now` for one.
 """
 
 from __future__ import annotations
@@ -123,6 +123,12 @@ class Connector:
             if self._proxy and self._server.tls:
                 yield from self._open_tunnel(connected, deadline)
                 connected = yield from self._with_tls(connected, self._server.host, deadline)
+        except ssl.SSLCertVerificationError as error:
+            connected.close()
+            raise OSError(f"certificate verify failed: {error.verify_message}") from None
+        except ssl.SSLError:  # its text names the library
+            connected.close()
+            raise OSError("no TLS connection") from None
         except BaseException:
             connected.close()
             raise
@@ -156,19 +162,18 @@ class Connector:
         raise error
 
     def _with_tls(self, connected: socket.socket, host: str, deadline: float) -> Connecting:
+        # Neither the zone of an address nor the final dot of a name is part of the name in a certificate.
+        name = host.partition("%")[0].removesuffix(".")
         secure: ssl.SSLSocket | NestedTls
         if isinstance(connected, ssl.SSLSocket):
-            secure = NestedTls(connected, self._context, host)
+            secure = NestedTls(connected, self._context, name)
         else:
-            secure = self._context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+            # That a connection has ended without TLS is an error, and not the end of what was sent.
+            secure = self._context.wrap_socket(
+                connected, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
         try:
             yield from _until_done(secure, secure.do_handshake, deadline)
-        except ssl.SSLCertVerificationError as error:
-            secure.close()
-            raise OSError(f"certificate verify failed: {error.verify_message}") from None
-        except ssl.SSLError:
-            secure.close()
-            raise OSError("no TLS connection") from None
         except BaseException:
             secure.close()
             raise
@@ -202,19 +207,19 @@ def _connect_to(found: Any, until: float) -> Connecting:
     try:
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = connecting.connect_ex(address)
-        if code == errno.EINPROGRESS:
+        while code := connecting.connect_ex(address):
+            _raise_unless_in_progress(code)
+            if code == errno.EISCONN:
+                break
             yield Wait(connecting.fileno(), select.POLLOUT, until)
-            code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        _raise_unless_connected(code)
     except BaseException:
         connecting.close()
         raise
     return connecting
 
 
-def _raise_unless_connected(code: int) -> None:
-    if code:
+def _raise_unless_in_progress(code: int) -> None:
+    if code not in (errno.EINPROGRESS, errno.EALREADY, errno.EISCONN):
         raise OSError(code, os.strerror(code))
 
 
@@ -231,12 +236,30 @@ def _until_done(
             yield Wait(connected.fileno(), select.POLLOUT, deadline)
 
 
+def connect_now(connector: Connector) -> socket.socket:
+    """A new connection; blocks, perhaps for long if the name must be looked up. Raises OSError."""
+    if not connector.is_looked_up:
+        connector.look_up()
+    connecting = connector.connect()
+    try:
+        wait = next(connecting)
+        while True:
+            poll = select.poll()
+            poll.register(wait.fd, wait.events)
+            if poll.poll(max(0.0, wait.until - time.monotonic()) * 1000):
+                wait = next(connecting)
+            else:
+                wait = connecting.throw(TimeoutError("timed out"))
+    except StopIteration as made:
+        return cast(socket.socket, made.value)
+
+
 def basic_authorization(url: str) -> str:
     """The header for the user and the password in an address (RFC 7617); empty if there are none."""
     parts = urlsplit(url)
-    if parts.username is None:
+    if not parts.username and not parts.password:
         return ""
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 

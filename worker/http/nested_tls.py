@@ -1,69 +1,78 @@
-"""TLS within TLS: to a gateway with https, through a proxy with https. `ssl.SSLSocket` wraps plain sockets only."""
+"""TLS inside TLS: to a gateway and a proxy before it that both use it. Python's sockets of TLS cannot be nested."""
 
 from __future__ import annotations
 
 import ssl
 
-BLOCK = 16_384
-"""Bytes received at once: what a record of TLS may have (RFC 8446, section 5.1)."""
+RECEIVE_SIZE = 65_536
+"""Bytes received from the outer connection at once."""
 
 
 class NestedTls:
-    """The methods of a non-blocking `ssl.SSLSocket` that connections use, over another one."""
+    """The inner connection, with the methods of a socket that does not block."""
 
     def __init__(self, outer: ssl.SSLSocket, context: ssl.SSLContext, host: str) -> None:
         """`host` is the name that the certificate must have."""
         self._outer = outer
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._unsent = b""
-        self._written = 0
+        self._inner = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._encrypted = b""
+        """What the outer connection has not taken yet."""
+        self._sending = 0
+        """Bytes of the last `send` that are encrypted."""
 
     def do_handshake(self) -> None:
-        """Raises `ssl.SSLWantReadError` and `ssl.SSLWantWriteError` until it is done, as the other methods."""
+        """As of a socket that does not block: to be called again after an SSLWantReadError or SSLWantWriteError."""
         while True:
             try:
-                self._tls.do_handshake()
+                self._inner.do_handshake()
             except ssl.SSLWantReadError:
                 self._flush()
-                self._receive()
+                self._fill()
             else:
                 self._flush()
                 return
 
     def send(self, data: bytes) -> int:
-        """Returns how many bytes have been sent. After an exception it is to be called with the same data again."""
-        if not self._written:
-            self._written = self._tls.write(data)
+        """As of a socket. After an SSLWantWriteError, it must be called with the same data."""
+        self._sending = self._sending or self._inner.write(data)
         self._flush()
-        written, self._written = self._written, 0
-        return written
+        sent, self._sending = self._sending, 0
+        return sent
 
     def recv(self, size: int) -> bytes:
-        """What has arrived; nothing at the end."""
+        """As of a socket, but returns all that has arrived: the system does not say when there is more inside."""
+        received: list[bytes] = []
         while True:
             try:
-                return self._tls.read(size)
-            except ssl.SSLWantReadError:
-                self._receive()
-            except ssl.SSLEOFError:
-                return b""
+                data = self._inner.read(size)
+            except ssl.SSLError as error:
+                if received:
+                    return b"".join(received)
+                if not isinstance(error, ssl.SSLWantReadError):
+                    raise
+                self._flush()
+                self._fill()
+                continue
+            received.append(data)
+            if not data:
+                return b"".join(received)
 
     def fileno(self) -> int:
-        """The descriptor of the connection."""
+        """The outer socket's."""
         return self._outer.fileno()
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes both."""
         self._outer.close()
 
     def _flush(self) -> None:
-        self._unsent += self._outgoing.read()
-        while self._unsent:
-            self._unsent = self._unsent[self._outer.send(self._unsent) :]
+        while self._encrypted or self._outgoing.pending:
+            self._encrypted = self._encrypted or self._outgoing.read()
+            self._encrypted = self._encrypted[self._outer.send(self._encrypted) :]
 
-    def _receive(self) -> None:
-        if received := self._outer.recv(BLOCK):
-            self._incoming.write(received)
+    def _fill(self) -> None:
+        if data := self._outer.recv(RECEIVE_SIZE):
+            self._incoming.write(data)
         else:
             self._incoming.write_eof()

@@ -6,6 +6,7 @@ address, once for an account. worker/lanes/http_sender.py sends many requests at
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -41,6 +42,8 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 
+_ZONE = re.compile(r"%25[^]]*(?=])")
+"""The zone of an IPv6 address, which is for this machine only (RFC 6874)."""
 
 Prepared = tuple[bytes, tuple[str, ...]]
 """A request as it is sent, and the parts of it that must not be shown or logged."""
@@ -159,13 +162,14 @@ class GatewayClient:
 
     def _prepare_template(self, submission: Submission) -> _Template:
         headers = {**_HEADERS, **submission.headers}
-        # Without an authentication, requests takes the password of the address, in place of the adapter's header.
-        auth = _no_more_authentication if "Authorization" in submission.headers else None
-        prepared = requests.Request(submission.method, f"{self._url}/", headers=headers, auth=auth).prepare()
+        request = requests.Request(submission.method, f"{self._url}/", headers=headers, auth=_no_more_authentication)
+        prepared = request.prepare()
         url = urlsplit(prepared.url or "")
-        host = url.netloc.rpartition("@")[2]
+        host = _ZONE.sub("", url.netloc.rpartition("@")[2])
         base = url.path.rstrip("/")
         fields = {"Host": host, **prepared.headers}
+        if "Authorization" not in prepared.headers and (authorization := basic_authorization(self._url)):
+            fields["Authorization"] = authorization
         if self._proxy and url.scheme == "http":
             base = f"http://{host}{base}"
             if authorization := basic_authorization(self._proxy):
@@ -176,7 +180,7 @@ class GatewayClient:
 
 
 def _no_more_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # The adapter has authenticated it. Without this, a password in the address would replace its header.
+    # Without this, a password in the address would replace the adapter's header.
     return request
 
 
@@ -237,6 +241,8 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may have an intermediate authority only
+    # Anybody can end a connection. A body without a length is complete only if the gateway has ended TLS as well.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))  # none before OpenSSL 3
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_verify_locations(ca_file or DEFAULT_CA_BUNDLE_PATH)

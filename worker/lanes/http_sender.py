@@ -16,9 +16,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from shared.domain.results import Result
 from shared.gateways.base import LookUp, LookUpResult, SubmitResult
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.http.connection import IDLE_LIMIT, HttpConnection
@@ -90,7 +92,7 @@ class HttpSender(MessageSender):
         """A heap: until when they may wait. An entry is obsolete once the request waits for something else."""
         self._serial = itertools.count()
         self._is_looking_up = False
-        self._looked_up: deque[OSError | None] = deque()
+        self._looked_up: deque[Exception | None] = deque()
         """What the thread that looks up the gateway's name has found: an error, or nothing else."""
         self._poll, self._second = _new_poll()
         self._wake_up, self._woken = socket.socketpair()
@@ -200,34 +202,37 @@ class HttpSender(MessageSender):
         """Makes a connection for a request."""
         self._unconnected.add(active)
         if self._connector.is_looked_up:
-            self._begin_connection(active)
+            self._advance(active, partial(self._begin_to_connect, active))
             return
         until = active.begun_at + min(self._connector.timeouts)
         heapq.heappush(self._deadlines, (until, next(self._serial), active, None))
         if not self._is_looking_up:
             self._is_looking_up = True
-            threading.Thread(target=self._look_up, name="look-up", daemon=True).start()
+            try:
+                threading.Thread(target=self._look_up, name="look-up", daemon=True).start()
+            except RuntimeError as error:  # the system gives no more threads
+                self._after_look_up(OSError(str(error)))
 
     def _look_up(self) -> None:
         error = None
         try:
             self._connector.look_up()
-        except OSError as caught:
+        except Exception as caught:  # noqa: BLE001  `_end_unsent` tells errors of our own
             error = caught
         self._looked_up.append(error)
         self._wake()
 
-    def _after_look_up(self, error: OSError | None) -> None:
+    def _after_look_up(self, error: Exception | None) -> None:
         self._is_looking_up = False
         for active in [active for active in self._unconnected if active.connecting is None]:
             if error is None:
-                self._begin_connection(active)
+                self._advance(active, partial(self._begin_to_connect, active))
             else:
                 self._end_unsent(active, error)
 
-    def _begin_connection(self, active: ActiveRequest) -> None:
+    def _begin_to_connect(self, active: ActiveRequest) -> Wait:
         active.connecting = connecting = self._connector.connect()
-        self._advance(active, partial(next, connecting))
+        return next(connecting)
 
     def _advance(self, active: ActiveRequest, step: Callable[[], Wait]) -> None:
         """Lets the connection of a request be made as far as possible without waiting; sends the request then."""
@@ -239,11 +244,7 @@ class HttpSender(MessageSender):
             wait = step()
             self._poll.register(wait.fd, wait.events)
         except StopIteration as made:
-            self._unconnected.remove(active)
-            connection = HttpConnection(made.value)
-            self._open[connection.fd] = connection
-            self._poll.register(connection.fd, _READ)
-            self._leave(active, connection)
+            self._use_connection(active, HttpConnection(made.value))
         except Exception as error:  # noqa: BLE001  `_end_unsent` tells errors of our own
             self._end_unsent(active, error)
         else:
@@ -251,16 +252,30 @@ class HttpSender(MessageSender):
             self._connecting[wait.fd] = active
             heapq.heappush(self._deadlines, (wait.until, next(self._serial), active, wait))
 
+    def _use_connection(self, active: ActiveRequest, made: HttpConnection) -> None:
+        try:
+            self._poll.register(made.fd, _READ)
+        except OSError as error:
+            made.close()
+            self._end_unsent(active, error)
+            return
+        self._unconnected.remove(active)
+        self._open[made.fd] = made
+        self._leave(active, made)
+
     def _end_unsent(self, active: ActiveRequest, error: Exception) -> None:
         self._unconnected.remove(active)
-        if not isinstance(error, OSError):
-            self._end(active.message, internal_error_result(active.message, error), active.begun_at)
-            return
-        result = not_sent(error)
-        if active.looks_up:
-            self._settle(active.message, LookUpResult(LookUp.UNCLEAR, reason=result.reason), active.begun_at)
+        if active.connecting is not None:
+            active.connecting.close()
+        message = active.message
+        if isinstance(error, OSError):
+            result = not_sent(error)
         else:
-            self._end(active.message, result, active.begun_at)
+            result = replace(internal_error_result(message, error), result=Result.UNREACHABLE)
+        if active.looks_up:
+            self._settle(message, LookUpResult(LookUp.UNCLEAR, reason=result.reason), active.begun_at)
+        else:
+            self._end(message, result, active.begun_at)
 
     def _wait(self, start_at: float) -> None:
         """Waits for events until `start_at` at most, and handles them."""
@@ -277,7 +292,9 @@ class HttpSender(MessageSender):
             self._after_look_up(self._looked_up.popleft())
 
     def _end_late(self, start_at: float) -> float:
-        """Ends what has taken too long. Returns the seconds until something may have again, or until `start_at`."""
+        """Ends what has taken too long. Returns the seconds until something may have again, or until `start_at`; none
+        after something has ended, since other messages may start in its place.
+        """
         now, next_at = time.monotonic(), start_at
         while self._active:
             connection, sent = next(iter(self._active.items()))
@@ -286,6 +303,7 @@ class HttpSender(MessageSender):
                 break
             connection.fail(TimeoutError("timed out"))
             self._finish(connection)
+            next_at = now
         while self._deadlines:
             late_at, _, active, wait = self._deadlines[0]
             is_current = active in self._unconnected and active.wait is wait
@@ -297,6 +315,7 @@ class HttpSender(MessageSender):
                 self._advance(active, partial(active.connecting.throw, TimeoutError("timed out")))
             elif is_current:
                 self._end_unsent(active, TimeoutError("timed out"))
+            next_at = min(next_at, now) if is_current else next_at
         while self._idle:
             if (late_at := self._idle[0].last_used + IDLE_LIMIT) > now:
                 next_at = min(next_at, late_at)

@@ -7,8 +7,8 @@ from typing import NamedTuple, cast
 
 from shared.gateways.base import Adapter, AdapterWithPolling, Receipt, SentMessage
 from shared.gateways.retry_after import retry_after
-from worker.http.connection import HttpConnection, connect, perform
-from worker.http.connector import ForbiddenAddressError
+from worker.http.connection import HttpConnection, perform
+from worker.http.connector import ForbiddenAddressError, connect_now
 from worker.lanes.gateway_client import GatewayClient, words_of
 
 BODY_LIMIT = 1024 * 1024
@@ -76,7 +76,7 @@ class PollClient:
             return self._connection
         self.close()
         try:
-            self._connection = connect(self._client.connector, BODY_LIMIT)
+            self._connection = HttpConnection(connect_now(self._client.connector), BODY_LIMIT)
         except ForbiddenAddressError:
             raise PollError("address_forbidden") from None
         except OSError as error:
