@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 BATCH_DELAY_SECONDS = 0.05
 SHORT_BATCH_DELAY_SECONDS = 0.005
 """Seconds for which results are collected into one batch: a transaction costs PostgreSQL as much as a hundred messages
-in it. The long delay applies while many claimed messages wait to be sent, and to each round while a mailing is being
-launched; the short one after a wait."""
+in it. The long delay applies while many claimed messages wait to be sent; the short one after a wait."""
+
+LAUNCH_DELAY_SECONDS = 0.1
+"""Seconds for which each round waits while a mailing is being launched: the launch needs the database too, and creates
+work for every worker."""
 
 POLL_STOP_SECONDS = 1.0
 """Seconds for which a stopping worker waits for a poll: what it would bring is asked for again."""
@@ -136,12 +139,9 @@ class WorkerLoop:
                 self._stop.wait(SHORT_BATCH_DELAY_SECONDS)
 
     def _batch_delay(self) -> None:
-        """Waits for more results while many claimed messages wait to be sent.
-
-        Longer during a launch, which needs the database too, and creates work for every worker.
-        """
+        """Waits for more results while many claimed messages wait to be sent, and during a launch."""
         if self._maintenance.launching:
-            self._stop.wait(BATCH_DELAY_SECONDS)
+            self._stop.wait(LAUNCH_DELAY_SECONDS)
         until = time.monotonic() + BATCH_DELAY_SECONDS
         while any(lane.has_many_waiting for lane in self._lanes) and time.monotonic() < until:
             if self._stop.wait(BATCH_STEP_SECONDS):
