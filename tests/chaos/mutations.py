@@ -212,7 +212,7 @@ def repeated_in_the_transport() -> None:
             repeated.append(active.message)
             del self._active[sent]
             self._drop(sent)
-            self._connect(active)
+            self._connecting.begin(active, active.left_at)
             return
         repeated[:] = [message for message in repeated if message is not active.message]
         finish(self, sent)

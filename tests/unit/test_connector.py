@@ -109,9 +109,7 @@ def test_a_name_that_leads_elsewhere_after_a_while_is_judged_again(
         connect_now(connecting)
 
 
-def test_a_name_is_looked_up_again_after_none_of_its_addresses_has_answered(
-    resolve: Resolve, server: RawServer
-) -> None:
+def test_a_name_is_resolved_again_after_none_of_its_addresses_has_answered(resolve: Resolve, server: RawServer) -> None:
     resolve(("127.0.0.1", free_port()))
     connecting = connector()
     with pytest.raises(ConnectionRefusedError):
@@ -121,14 +119,14 @@ def test_a_name_is_looked_up_again_after_none_of_its_addresses_has_answered(
     assert peer_of(connect_now(connecting)) == ("127.0.0.1", server.port)
 
 
-def test_an_address_that_needs_no_name_server_is_never_looked_up(server: RawServer) -> None:
+def test_an_address_that_needs_no_name_server_is_never_resolved(server: RawServer) -> None:
     for url in (server.url, server.url.replace("127.0.0.1", "2130706433")):
         connecting = connector(url)
 
-        assert connecting.is_looked_up
+        assert connecting.is_resolved
         with pytest.raises(ConnectionRefusedError):
             connect_now(connector(f"http://127.0.0.1:{free_port()}"))
-        assert connecting.is_looked_up
+        assert connecting.is_resolved
         assert peer_of(connect_now(connecting)) == ("127.0.0.1", server.port)
 
 

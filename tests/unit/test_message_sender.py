@@ -478,59 +478,59 @@ def test_a_message_starts_in_place_of_one_that_was_not_answered_in_time() -> Non
 
 
 @dataclass
-class LookUps:
-    """Look-ups of the gateway's name, which end once a test lets them."""
+class Resolutions:
+    """Resolutions of the gateway's name, which end once a test lets them."""
 
     begun: int
     may_end: threading.Event
 
 
 @pytest.fixture
-def look_ups(monkeypatch: pytest.MonkeyPatch) -> Iterator[LookUps]:
-    those = LookUps(0, Event())
+def resolutions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolutions]:
+    those = Resolutions(0, Event())
 
-    def look_up(connector: Connector) -> None:
+    def resolve(connector: Connector) -> None:
         those.begun += 1
         those.may_end.wait(PATIENCE)
         connector._found_at = math.inf
 
-    monkeypatch.setattr(Connector, "look_up", look_up)
-    monkeypatch.setattr(Connector, "is_looked_up", property(lambda connector: connector._found_at == math.inf))
+    monkeypatch.setattr(Connector, "resolve", resolve)
+    monkeypatch.setattr(Connector, "is_resolved", property(lambda connector: connector._found_at == math.inf))
     yield those
     those.may_end.set()
 
 
-def test_a_message_starts_in_place_of_one_that_was_not_connected_in_time(look_ups: LookUps) -> None:
+def test_a_message_starts_in_place_of_one_that_was_not_connected_in_time(resolutions: Resolutions) -> None:
     with RawServer(always(response())) as server, opened(client_of(server.url, 0.2), 1) as sender:
         sender.submit([delivery(1), delivery(2), delivery(3)])
 
         attempted, _ = collected(sender, attempted=3)
 
     assert [one.submitted for one in attempted] == [submitted(Result.UNREACHABLE, words="timed out")] * 3
-    assert look_ups.begun == 1
+    assert resolutions.begun == 1
 
 
-def test_all_messages_wait_for_one_look_up_of_the_name(
-    gateway: SlowGateway, open_sender: OpenSender, look_ups: LookUps
+def test_all_messages_wait_for_one_resolution_of_the_name(
+    gateway: SlowGateway, open_sender: OpenSender, resolutions: Resolutions
 ) -> None:
     sender = open_sender(100)
     gateway.let_go()
     sender.submit(delivery(n) for n in range(100))
     eventually(lambda: sender.waiting == 0)
 
-    look_ups.may_end.set()
+    resolutions.may_end.set()
 
     attempted, _ = collected(sender, attempted=100)
     assert [one.submitted for one in attempted] == [OK] * 100
-    assert look_ups.begun == 1
+    assert resolutions.begun == 1
 
 
-def test_without_a_thread_to_look_up_the_name_a_message_is_unreachable_and_the_sender_goes_on(
-    gateway: SlowGateway, open_sender: OpenSender, look_ups: LookUps, monkeypatch: pytest.MonkeyPatch
+def test_without_a_thread_to_resolve_the_name_a_message_is_unreachable_and_the_sender_goes_on(
+    gateway: SlowGateway, open_sender: OpenSender, resolutions: Resolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender = open_sender(2)
     gateway.let_go()
-    look_ups.may_end.set()
+    resolutions.may_end.set()
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -547,11 +547,11 @@ def test_without_a_thread_to_look_up_the_name_a_message_is_unreachable_and_the_s
     assert gateway.asked == [3]
 
 
-def test_a_sender_that_is_stopped_while_it_connects_ends_when_that_does(look_ups: LookUps) -> None:
+def test_a_sender_that_is_stopped_while_it_connects_ends_when_that_does(resolutions: Resolutions) -> None:
     others = set(threading.enumerate())
     with RawServer(always(response())) as server, opened(client_of(server.url, 0.5), 2) as sender:
         sender.submit([delivery(1), delivery(2), delivery(3)])
-        eventually(lambda: look_ups.begun == 1)
+        eventually(lambda: resolutions.begun == 1)
 
         assert [one.message_id for one in sender.stop()] == [3]
 
@@ -573,14 +573,18 @@ class FullPoll:
         return getattr(self._poll, name)
 
 
-def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_goes_on(gateway: SlowGateway) -> None:
+@pytest.mark.parametrize("is_made", [False, True])
+def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_goes_on(
+    is_made: bool, gateway: SlowGateway
+) -> None:
     gateway.let_go()
     with opened(gateway.client, 2) as sender:
-        poll = sender._poll
-        sender._poll = FullPoll(poll)
+        waiting: Any = sender if is_made else sender._connecting
+        poll = waiting._poll
+        waiting._poll = FullPoll(poll)
         sender.submit([delivery(1)])
         [attempted], _ = collected(sender, attempted=1)
-        sender._poll = poll
+        waiting._poll = poll
         sender.submit([delivery(2)])
         [attempted_then], _ = collected(sender, attempted=1)
 
@@ -589,19 +593,19 @@ def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_go
     assert gateway.asked == [2]
 
 
-@pytest.mark.parametrize("step", ["look_up", "connect"])
+@pytest.mark.parametrize("step", ["resolve", "connect"])
 def test_an_error_of_our_own_while_connecting_leaves_no_doubt(
     step: str,
     gateway: SlowGateway,
     open_sender: OpenSender,
-    look_ups: LookUps,
+    resolutions: Resolutions,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(_: Connector) -> None:
         raise UnicodeError
 
-    look_ups.may_end.set()
+    resolutions.may_end.set()
     sender = open_sender(1)
     with monkeypatch.context() as patch:
         patch.setattr(Connector, step, fail)

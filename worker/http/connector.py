@@ -1,4 +1,4 @@
-"""Connects to a gateway, perhaps through a proxy and with TLS. Only looking up the name blocks.
+"""Connects to a gateway, perhaps through a proxy and with TLS. Only resolving the name blocks.
 
 A connection is made by a generator, which yields what it waits for: the loop of the sender waits for many at once
 (worker/lanes/http_sender.py), `connect_now` for one.
@@ -94,23 +94,23 @@ class Connector:
         self._is_forbidden = is_forbidden
         self._addresses: list[Any] = []
         """What getaddrinfo(3) has found for the name, the last good address first."""
-        self._found_at = time.monotonic() if self._look_up(socket.AI_NUMERICHOST) else -math.inf
+        self._found_at = time.monotonic() if self._find_addresses(socket.AI_NUMERICHOST) else -math.inf
         self._is_numeric = bool(self._addresses)
 
     @property
-    def is_looked_up(self) -> bool:
+    def is_resolved(self) -> bool:
         """Whether the addresses of the name are known."""
         return self._is_numeric or time.monotonic() - self._found_at < KEPT_SECONDS
 
-    def look_up(self) -> None:
-        """Looks up the addresses of the name; blocks, perhaps for long. Raises OSError."""
-        if not self._look_up():
+    def resolve(self) -> None:
+        """Resolves the name; blocks, perhaps for long. Raises OSError."""
+        if not self._find_addresses():
             name = "the proxy's name" if self._proxy else "the name"
             raise OSError(f"{name} cannot be looked up")
         self._found_at = time.monotonic()
 
     def connect(self) -> Connecting:
-        """Makes a connection, once the name is looked up.
+        """Makes a connection, once the name is resolved.
 
         Raises OSError; ForbiddenAddressError if all addresses of the name are forbidden.
         """
@@ -134,7 +134,7 @@ class Connector:
             raise
         return connected
 
-    def _look_up(self, flags: int = 0) -> bool:
+    def _find_addresses(self, flags: int = 0) -> bool:
         server = self._proxy or self._server
         try:
             found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM, flags=flags)
@@ -237,9 +237,9 @@ def _until_done(
 
 
 def connect_now(connector: Connector) -> socket.socket:
-    """A new connection; blocks, perhaps for long if the name must be looked up. Raises OSError."""
-    if not connector.is_looked_up:
-        connector.look_up()
+    """A new connection; blocks, perhaps for long if the name must be resolved. Raises OSError."""
+    if not connector.is_resolved:
+        connector.resolve()
     connecting = connector.connect()
     try:
         wait = next(connecting)

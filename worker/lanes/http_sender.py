@@ -1,30 +1,26 @@
 """One thread that keeps many requests in flight at once, over kept connections.
 
 It costs a tenth of a thread for each request: nothing waits for a lock, and responses that arrive together are read
-together. Only looking up the gateway's name blocks, and has a thread of its own.
+together. Only resolving the gateway's name blocks, and has a thread of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import math
 import select
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from shared.domain.results import Result
 from shared.gateways.base import LookUp, LookUpResult, SubmitResult
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.http.connection import IDLE_LIMIT, HttpConnection
-from worker.http.connector import Connecting, Wait
+from worker.http.connection_maker import ConnectionMaker
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
 from worker.lanes.gateway_client import GatewayClient, Prepared, not_sent
 from worker.lanes.look_up_outcomes import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
@@ -40,7 +36,7 @@ _READ_AND_WRITE = select.POLLIN | select.POLLOUT
 class ActiveRequest:
     """A request in flight, or one whose connection is being made."""
 
-    __slots__ = ("begun_at", "connecting", "left_at", "looks_up", "message", "request", "secrets", "wait")
+    __slots__ = ("left_at", "looks_up", "message", "request", "secrets")
 
     def __init__(self, message: ClaimedMessage, prepared: Prepared, now: float, *, looks_up: bool) -> None:
         """`now` is the monotonic time at which the submission begins, perhaps by connecting. `looks_up`: whether it
@@ -49,12 +45,8 @@ class ActiveRequest:
         self.message = message
         self.request, self.secrets = prepared
         self.looks_up = looks_up
-        self.begun_at = self.left_at = now
-        """`left_at`: monotonic time at which the request left; before that, at which the submission began."""
-        self.connecting: Connecting | None = None
-        """Makes its connection; None while the gateway's name is being looked up, and on a kept connection."""
-        self.wait: Wait | None = None
-        """What `connecting` waits for."""
+        self.left_at = now
+        """Monotonic time at which the request left; before that, at which the submission began."""
 
 
 def _new_poll() -> tuple[Any, float]:
@@ -71,7 +63,6 @@ class HttpSender(MessageSender):
         super().__init__(results_ready)
         self.limit = limit
         self._client = client
-        self._connector = client.connector
         self._timeout = client.connector.timeouts.total
         self._stopped = False
         self._failure: BaseException | None = None
@@ -84,22 +75,15 @@ class HttpSender(MessageSender):
         """In the order of their last use."""
         self._open: dict[int, HttpConnection] = {}
         """All connections, by their file descriptors."""
-        self._unconnected: set[ActiveRequest] = set()
-        """Requests whose connections are being made."""
-        self._connecting: dict[int, ActiveRequest] = {}
-        """Those of them that wait for the network, by the file descriptors."""
-        self._deadlines: list[tuple[float, int, ActiveRequest, Wait | None]] = []
-        """A heap: until when they may wait. An entry is obsolete once the request waits for something else."""
-        self._serial = itertools.count()
-        self._is_looking_up = False
-        self._looked_up: deque[Exception | None] = deque()
-        """What the thread that looks up the gateway's name has found: an error, or nothing else."""
         self._poll, self._second = _new_poll()
         self._wake_up, self._woken = socket.socketpair()
         self._woken.setblocking(False)
         self._wake_up.setblocking(False)
         self._woken_fd = self._woken.fileno()
         self._poll.register(self._woken_fd, select.POLLIN)
+        self._connecting: ConnectionMaker[ActiveRequest] = ConnectionMaker(
+            client.connector, self._poll, self._wake, self._use_connection, self._end_unsent
+        )
         threading.Thread(target=self._run, name="sender", daemon=True).start()
 
     def submit(self, messages: Iterable[ClaimedMessage]) -> None:
@@ -130,7 +114,7 @@ class HttpSender(MessageSender):
 
     def _run(self) -> None:
         try:
-            while not self._stopped or self._active or self._unconnected:
+            while not self._stopped or self._active or self._connecting:
                 start_at = self._start()
                 self._wait(start_at)
         except BaseException as error:  # noqa: BLE001  `collect` raises it
@@ -142,7 +126,7 @@ class HttpSender(MessageSender):
         """Starts the requests that may start; returns the monotonic time before which the next one may not."""
         waiting = self._waiting
         while (
-            len(self._active) + len(self._unconnected) < self.limit
+            len(self._active) + len(self._connecting) < self.limit
             and self._not_understood < NOT_UNDERSTOOD_THRESHOLD
             and not self._stopped
         ):
@@ -175,7 +159,7 @@ class HttpSender(MessageSender):
                 self._leave(active, connection)
                 return
             self._drop(connection)
-        self._connect(active)
+        self._connecting.begin(active, now)
 
     def _prepare(self, message: ClaimedMessage) -> tuple[Prepared | SubmitResult, bool]:
         """What to send for a message, and whether that only asks about an earlier attempt."""
@@ -198,60 +182,6 @@ class HttpSender(MessageSender):
         if connection.is_sending:
             self._poll.modify(connection.fd, _READ_AND_WRITE)
 
-    def _connect(self, active: ActiveRequest) -> None:
-        """Makes a connection for a request."""
-        self._unconnected.add(active)
-        if self._connector.is_looked_up:
-            self._advance(active, partial(self._begin_to_connect, active))
-            return
-        until = active.begun_at + min(self._connector.timeouts)
-        heapq.heappush(self._deadlines, (until, next(self._serial), active, None))
-        if not self._is_looking_up:
-            self._is_looking_up = True
-            try:
-                threading.Thread(target=self._look_up, name="look-up", daemon=True).start()
-            except RuntimeError as error:  # the system gives no more threads
-                self._after_look_up(OSError(str(error)))
-
-    def _look_up(self) -> None:
-        error = None
-        try:
-            self._connector.look_up()
-        except Exception as caught:  # noqa: BLE001  `_end_unsent` tells errors of our own
-            error = caught
-        self._looked_up.append(error)
-        self._wake()
-
-    def _after_look_up(self, error: Exception | None) -> None:
-        self._is_looking_up = False
-        for active in [active for active in self._unconnected if active.connecting is None]:
-            if error is None:
-                self._advance(active, partial(self._begin_to_connect, active))
-            else:
-                self._end_unsent(active, error)
-
-    def _begin_to_connect(self, active: ActiveRequest) -> Wait:
-        active.connecting = connecting = self._connector.connect()
-        return next(connecting)
-
-    def _advance(self, active: ActiveRequest, step: Callable[[], Wait]) -> None:
-        """Lets the connection of a request be made as far as possible without waiting; sends the request then."""
-        if active.wait is not None:
-            self._poll.unregister(active.wait.fd)
-            del self._connecting[active.wait.fd]
-            active.wait = None
-        try:
-            wait = step()
-            self._poll.register(wait.fd, wait.events)
-        except StopIteration as made:
-            self._use_connection(active, HttpConnection(made.value))
-        except Exception as error:  # noqa: BLE001  `_end_unsent` tells errors of our own
-            self._end_unsent(active, error)
-        else:
-            active.wait = wait
-            self._connecting[wait.fd] = active
-            heapq.heappush(self._deadlines, (wait.until, next(self._serial), active, wait))
-
     def _use_connection(self, active: ActiveRequest, made: HttpConnection) -> None:
         try:
             self._poll.register(made.fd, _READ)
@@ -259,23 +189,19 @@ class HttpSender(MessageSender):
             made.close()
             self._end_unsent(active, error)
             return
-        self._unconnected.remove(active)
         self._open[made.fd] = made
         self._leave(active, made)
 
     def _end_unsent(self, active: ActiveRequest, error: Exception) -> None:
-        self._unconnected.remove(active)
-        if active.connecting is not None:
-            active.connecting.close()
         message = active.message
         if isinstance(error, OSError):
             result = not_sent(error)
         else:
             result = replace(internal_error_result(message, error), result=Result.UNREACHABLE)
         if active.looks_up:
-            self._settle(message, LookUpResult(LookUp.UNCLEAR, reason=result.reason), active.begun_at)
+            self._settle(message, LookUpResult(LookUp.UNCLEAR, reason=result.reason), active.left_at)
         else:
-            self._end(message, result, active.begun_at)
+            self._end(message, result, active.left_at)
 
     def _wait(self, start_at: float) -> None:
         """Waits for events until `start_at` at most, and handles them."""
@@ -286,10 +212,9 @@ class HttpSender(MessageSender):
                     self._woken.recv(4096)
             elif (connection := self._open.get(fd)) is not None:
                 self._handle(connection, event)
-            elif (active := self._connecting.get(fd)) is not None and active.connecting is not None:
-                self._advance(active, partial(next, active.connecting))
-        if self._looked_up:
-            self._after_look_up(self._looked_up.popleft())
+            elif fd in self._connecting:
+                self._connecting.advance(fd)
+        self._connecting.finish_resolving()
 
     def _end_late(self, start_at: float) -> float:
         """Ends what has taken too long. Returns the seconds until something may have again, or until `start_at`; none
@@ -304,18 +229,7 @@ class HttpSender(MessageSender):
             connection.fail(TimeoutError("timed out"))
             self._finish(connection)
             next_at = now
-        while self._deadlines:
-            late_at, _, active, wait = self._deadlines[0]
-            is_current = active in self._unconnected and active.wait is wait
-            if is_current and late_at > now:
-                next_at = min(next_at, late_at)
-                break
-            heapq.heappop(self._deadlines)
-            if is_current and active.connecting is not None:
-                self._advance(active, partial(active.connecting.throw, TimeoutError("timed out")))
-            elif is_current:
-                self._end_unsent(active, TimeoutError("timed out"))
-            next_at = min(next_at, now) if is_current else next_at
+        next_at = min(next_at, self._connecting.end_late(now))
         while self._idle:
             if (late_at := self._idle[0].last_used + IDLE_LIMIT) > now:
                 next_at = min(next_at, late_at)
@@ -405,9 +319,7 @@ class HttpSender(MessageSender):
             self._wake_up.send(b"!")
 
     def _close(self) -> None:
-        for active in self._unconnected:
-            if active.connecting is not None:
-                active.connecting.close()
+        self._connecting.close()
         for connection in self._open.values():
             connection.close()
         for end in (self._wake_up, self._woken):
