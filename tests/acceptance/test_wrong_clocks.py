@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from email.utils import formatdate
 from time import time
 
@@ -25,7 +24,6 @@ from tests.factories import (
 )
 from tests.gateway_times import gateway_stalls, most_within
 from tests.waiting import eventually
-from worker.lanes.fleet_rate_limiter import NETWORK_JITTER, START_TOLERANCE
 from worker.lanes.send_permits import VALID_SECONDS
 
 HOUR = 3600.0
@@ -135,19 +133,17 @@ def test_after_the_database_s_clock_was_set_back_by_a_day_the_fleet_goes_on_and_
     mailing_id = add_running_mailing(connection, 100)
     for _ in range(2):
         fleet.start(GATEWAY_RATE=20, LOG_LEVEL="INFO")
-    with gateway_stalls(gateway) as stalls:
-        eventually(lambda: gateway.summary().accepted >= 5)
-        execute(connection, "UPDATE rate_limit SET next_slot_at = next_slot_at + interval '1 day'")
-        execute(connection, "UPDATE message SET due_at = due_at + interval '1 day' WHERE status = 'pending'")
+    eventually(lambda: gateway.summary().accepted >= 5)
+    execute(connection, "UPDATE rate_limit SET next_slot_at = next_slot_at + interval '1 day'")
+    execute(connection, "UPDATE message SET due_at = due_at + interval '1 day' WHERE status = 'pending'")
 
-        eventually(lambda: settled(connection, mailing_id))
+    eventually(lambda: settled(connection, mailing_id))
 
     assert counted(connection, mailing_id) == message_counts(connection, mailing_id) == {"sent": 100}
     said = "".join(worker.said() for worker in fleet.workers)
     assert said.count("rate_limit.restarted") == 1
     assert "messages.due_advanced" in said
-    moments = sorted(entry.started_at for entry in gateway.ledger(everything=True))
-    # No slot was given out twice. A gateway that stood still for a while reads at once what came meanwhile: in a second
-    # as many more as slots may begin in that while, and one however short it is.
-    spacing = (1.0 + START_TOLERANCE + NETWORK_JITTER) / 20
-    assert most_within(1.0, moments) <= 20 + math.ceil(max(stalls) / spacing)
+    # No slot was given out twice. By when they left, not by when the gateway read them: after it has stood still, it
+    # reads several at once. Each worker may have one request between the check of its slot and its leaving, late there.
+    left_at = rows(connection, "SELECT extract(epoch FROM started_at)::float8 FROM attempt ORDER BY started_at")
+    assert most_within(1.0, [moment for (moment,) in left_at]) <= 20 + len(fleet.workers)
