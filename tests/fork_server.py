@@ -25,15 +25,7 @@ from typing import NamedTuple
 IMPORTED = (
     *("alembic.command", "flask.cli", "flask_babel", "flask_migrate", "flask_smorest", "flask_sqlalchemy"),
     *("babel.messages.mofile", "babel.messages.pofile", "cachetools", "cryptography.fernet", "environs"),
-    *(
-        "flask_bootstrap",
-        "flask_swagger_ui",
-        "gunicorn.app.wsgiapp",
-        "phonenumbers",
-        "psycopg2",
-        "httptools",
-        "requests",
-    ),
+    *("flask_bootstrap", "flask_swagger_ui", "gunicorn.app.wsgiapp", "httptools", "phonenumbers", "psycopg2"),
     *("requests", "sqlalchemy.dialects.postgresql", "wtforms", "shared.schema", "shared.gateways.registry"),
 )
 """What the API, the workers and the migrations import first. Not prometheus_client: it reads a setting of the API's on

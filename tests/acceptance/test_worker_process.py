@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -39,6 +37,7 @@ from tests.factories import (
     value,
 )
 from tests.long_variations import few_of
+from tests.ports import unaccepting_port
 from tests.waiting import PATIENCE, eventually, wait_for_lock_waiter
 
 StartWorker = Callable[..., WorkerProcess]
@@ -132,12 +131,8 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_connections_that_are_no
     connection: Connection, start_worker: StartWorker
 ) -> None:
     add_running_mailing(connection, 3)
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as listener, contextlib.ExitStack() as stack:
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with unaccepting_port() as port:
+        address = f"http://127.0.0.1:{port}"
         worker = start_worker(GATEWAY_URL=address, GATEWAY_CONNECT_TIMEOUT="60", WORKER_STOP_SECONDS="1")
         eventually(lambda: messages(connection, "sending"))
 

@@ -208,7 +208,7 @@ def repeated_in_the_transport() -> None:
 
     def finish_or_repeat(self: HttpSender, sent: HttpConnection) -> None:
         active = self._active[sent]
-        if sent.status is None and active.message not in repeated:
+        if sent.response.status is None and active.message not in repeated:
             repeated.append(active.message)
             del self._active[sent]
             self._drop(sent)

@@ -8,7 +8,6 @@ import itertools
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +22,9 @@ from shared.domain.reasons import ReasonCode
 from shared.domain.results import Result
 from shared.errors import ConfigurationError
 from shared.gateways.base import Adapter, OutgoingMessage, Submission, SubmitResult
+from tests.certificates import make_certificate
 from tests.gateway_accounts import gonets_adapter
-from tests.ports import free_port
+from tests.ports import free_port, unaccepting_port
 from tests.raw_server import OK, Peer, RawServer, Serve, always, response
 from tests.submit_results import submitted
 from tests.unit.test_message_sender import delivery
@@ -105,14 +105,6 @@ def open_gateway() -> Iterator[Open]:
         yield make
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", f"/CN={folder.name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
-    return certificate, key
-
-
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1, and its key."""
@@ -128,18 +120,6 @@ def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
 
 def send(gateway: SingleSender, message_id: int = 7) -> SubmitResult:
     return gateway.send(message_id, PHONE, TEXT)
-
-
-@contextlib.contextmanager
-def unaccepting_port() -> Iterator[int]:
-    """A port that answers no attempt to connect: its backlog is full."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield int(listener.getsockname()[1])
 
 
 # What is sent
@@ -222,20 +202,24 @@ def test_an_address_with_a_password_does_not_replace_the_token(open_gateway: Ope
     assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
 
 
-def without_authorization(name: str | None) -> Adapter:
-    """An adapter without that header, or with one that is written so."""
+def changing(change: Callable[[OutgoingMessage, Submission], Submission]) -> Adapter:
+    """An adapter whose submissions are changed."""
     adapter = gonets_adapter(SECRET)
-    headers = {name: "Token abc"} if name else {"Content-Type": "application/json"}
 
-    class Other:
-        def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-            submission = adapter.prepare(message)
-            return submission._replace(headers=headers) if isinstance(submission, Submission) else submission
+    class Changing:
+        def prepare(self, message: OutgoingMessage) -> Submission:
+            return change(message, cast(Submission, adapter.prepare(message)))
 
         def __getattr__(self, name: str) -> Any:
             return getattr(adapter, name)
 
-    return cast(Adapter, Other())
+    return cast(Adapter, Changing())
+
+
+def without_authorization(name: str | None) -> Adapter:
+    """An adapter without that header, or with one that is written so."""
+    headers = {name: "Token abc"} if name else {"Content-Type": "application/json"}
+    return changing(lambda _, submission: submission._replace(headers=headers))
 
 
 @pytest.mark.parametrize(
@@ -268,20 +252,11 @@ def test_the_zone_of_an_address_is_not_sent(open_gateway: Open) -> None:
 
 @pytest.mark.parametrize("path", ["/a b", "/a\r\nX: y", "/\u044f", "/a\x7f"])
 def test_a_path_that_is_not_percent_encoded_is_refused_and_ends_one_message_only(path: str, open_gateway: Open) -> None:
-    adapter = gonets_adapter(SECRET)
-
-    class Other:
-        def prepare(self, message: OutgoingMessage) -> Submission | SubmitResult:
-            submission = adapter.prepare(message)
-            if message.message_id == 1:
-                return cast(Submission, submission)._replace(path=path)
-            return submission
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(adapter, name)
-
+    adapter = changing(
+        lambda message, submission: submission._replace(path=path) if message.message_id == 1 else submission
+    )
     with RawServer(always(response())) as server:
-        gateway = open_gateway(server.url, adapter=cast(Adapter, Other()))
+        gateway = open_gateway(server.url, adapter=adapter)
         outcomes = [send(gateway, 1).result, send(gateway, 2).result]
 
     assert outcomes == [Result.AMBIGUOUS, Result.ACCEPTED]

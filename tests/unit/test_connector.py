@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.ports import free_port
+from tests.certificates import make_certificate
+from tests.ports import HOST, free_port, unaccepting_port
 from tests.raw_server import Peer, RawServer, always, response
 from tests.waiting import PATIENCE, eventually
 from worker.http import connection
@@ -52,18 +51,6 @@ def connector(url: str = "http://gateway.example", seconds: float = PATIENCE, **
 def server() -> Iterator[RawServer]:
     with RawServer(always(response())) as server:
         yield server
-
-
-@contextlib.contextmanager
-def unaccepting() -> Iterator[tuple[str, int]]:
-    """An address that answers no attempt to connect: its backlog is full."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()
 
 
 def peer_of(connected: socket.socket) -> tuple[str, int]:
@@ -131,15 +118,15 @@ def test_an_address_that_needs_no_name_server_is_never_resolved(server: RawServe
 
 
 def test_each_address_of_a_name_has_its_share_of_the_time(resolve: Resolve, server: RawServer) -> None:
-    with unaccepting() as hole, unaccepting() as another:
-        resolve(hole, another, ("127.0.0.1", server.port))
+    with unaccepting_port() as hole, unaccepting_port() as another:
+        resolve((HOST, hole), (HOST, another), ("127.0.0.1", server.port))
 
         assert peer_of(connect_now(connector(seconds=1.5))) == ("127.0.0.1", server.port)
 
 
 def test_the_time_for_all_addresses_of_a_name_is_limited(resolve: Resolve) -> None:
-    with unaccepting() as hole, unaccepting() as another:
-        resolve(hole, another)
+    with unaccepting_port() as hole, unaccepting_port() as another:
+        resolve((HOST, hole), (HOST, another))
         started = time.monotonic()
 
         with pytest.raises(TimeoutError, match="timed out"):
@@ -183,12 +170,7 @@ def test_a_host_that_is_no_name_cannot_be_looked_up() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Of gateway.example and fe80::1."""
-    folder = tmp_path_factory.mktemp("gateway")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=gateway", "-addext", "subjectAltName=DNS:gateway.example,IP:fe80::1"]
-    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
-    return certificate, key
+    return make_certificate(tmp_path_factory.mktemp("gateway"), "DNS:gateway.example,IP:fe80::1")
 
 
 @pytest.fixture
@@ -250,7 +232,7 @@ def test_a_ticket_of_tls_that_arrives_later_does_not_cost_the_connection(
         assert connected.is_usable
 
         perform(connected, REQUEST, PATIENCE)
-        assert (connected.status, connected.error) == (200, None)
+        assert (connected.response.status, connected.response.error) == (200, None)
         assert connected.is_usable
         connected.close()
 

@@ -45,7 +45,7 @@ def test_a_response_is_read_from_a_connection_that_takes_no_more_of_the_request(
         assert not connection._unsent
         while not connection.receive():
             pass
-        assert connection.status == 200
-        assert (connection.error is None) == is_whole
+        assert connection.response.status == 200
+        assert (connection.response.error is None) == is_whole
         assert not connection.is_usable
         connection.close()

@@ -9,7 +9,6 @@ import os
 import select
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ import pytest
 
 from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
+from tests.certificates import make_certificate
 from tests.gateway_accounts import gonets_adapter
 from tests.raw_server import Peer, RawServer, always, response
 from tests.submit_results import submitted
@@ -271,10 +271,7 @@ class SlowToConnect:
 
 @pytest.fixture
 def slow_to_connect(tmp_path: Path) -> Iterator[SlowToConnect]:
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    certificate, key = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     may_connect = threading.Event()
@@ -525,7 +522,7 @@ def test_all_messages_wait_for_one_resolution_of_the_name(
     assert resolutions.begun == 1
 
 
-def test_without_a_thread_to_resolve_the_name_a_message_is_unreachable_and_the_sender_goes_on(
+def test_without_a_thread_to_resolve_the_name_a_message_is_unreachable_and_the_sender_continues(
     gateway: SlowGateway, open_sender: OpenSender, resolutions: Resolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender = open_sender(2)
@@ -560,21 +557,25 @@ def test_a_sender_that_is_stopped_while_it_connects_ends_when_that_does(resoluti
     assert {one.submitted.result for one in attempted} == {Result.UNREACHABLE}
 
 
-class FullPoll:
-    """A polling object that takes no further connection."""
+class OtherPoll:
+    """A polling object that is another one, except for what a subclass changes."""
 
     def __init__(self, poll: Any) -> None:
         self._poll = poll
-
-    def register(self, *_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._poll, name)
 
 
+class FullPoll(OtherPoll):
+    """It takes no further connection."""
+
+    def register(self, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.parametrize("is_made", [False, True])
-def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_goes_on(
+def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_continues(
     is_made: bool, gateway: SlowGateway
 ) -> None:
     gateway.let_go()
@@ -652,19 +653,16 @@ def test_an_idle_connection_that_the_gateway_has_closed_is_closed_at_once(monkey
         eventually(lambda: not sender._open)
 
 
-class RecordingPoll:
-    """A polling object that keeps what is waited for on connections."""
+class RecordingPoll(OtherPoll):
+    """It keeps what is waited for on connections."""
 
     def __init__(self, poll: Any) -> None:
-        self._poll = poll
+        super().__init__(poll)
         self.waited_for: list[int] = []
 
     def modify(self, fd: int, events: int) -> None:
         self.waited_for.append(events)
         self._poll.modify(fd, events)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._poll, name)
 
 
 def test_a_connection_is_waited_for_to_be_writable_only_until_its_request_has_left(gateway: SlowGateway) -> None:

@@ -10,9 +10,8 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
 
+from worker.http.connector import Wait, wait_for
 from worker.http.response_reader import ResponseReader
 
 BODY_LIMIT = 64 * 1024
@@ -35,14 +34,15 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class HttpConnection:
-    """One connection, and the response to its last request."""
+    """One connection."""
 
-    __slots__ = ("_poll", "_response", "_socket", "_unsent", "fd", "last_used")
+    __slots__ = ("_poll", "_socket", "_unsent", "fd", "last_used", "response")
 
     def __init__(self, connected: socket.socket, body_limit: int = BODY_LIMIT) -> None:
         """`connected` does not block. Of a response at most `body_limit` bytes are read."""
         self._socket = connected
-        self._response = ResponseReader(body_limit)
+        self.response = ResponseReader(body_limit)
+        """The response to the last request, as far as it has arrived."""
         self._unsent: bytes | memoryview = b""
         self.fd = connected.fileno()
         self.last_used = time.monotonic()
@@ -76,36 +76,11 @@ class HttpConnection:
     @property
     def may_be_followed(self) -> bool:
         """Whether another request may be sent after this response."""
-        return self._response.may_be_followed and not self._unsent
-
-    @property
-    def status(self) -> int | None:
-        """The status of a response whose headers are complete."""
-        return self._response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of the response."""
-        return self._response.headers
-
-    @property
-    def body(self) -> bytes:
-        """The body of the response, as far as it has arrived."""
-        return self._response.body
-
-    @property
-    def error(self) -> OSError | None:
-        """Why there is no response, or only part of one."""
-        return self._response.error
-
-    @property
-    def received_at(self) -> datetime:
-        """The current time. To be read right after the end."""
-        return datetime.now(UTC)
+        return self.response.may_be_followed and not self._unsent
 
     def begin(self, request: bytes) -> None:
         """Sends a request: from here on, the gateway may have got it."""
-        self._response.begin()
+        self.response.begin()
         self._unsent = request if len(request) < LARGE else memoryview(request)
         self.send()
 
@@ -132,13 +107,13 @@ class HttpConnection:
             self.fail(_named(error))
             return True
         if data:
-            return self._response.feed(data)
-        self._response.end()
+            return self.response.feed(data)
+        self.response.end()
         return True
 
     def fail(self, error: OSError) -> None:
         """Ends the exchange with an error."""
-        self._response.error = error
+        self.response.error = error
 
     def close(self) -> None:
         """Closes the connection."""
@@ -150,17 +125,16 @@ def perform(connection: HttpConnection, request: bytes, seconds: float) -> None:
     followed.
     """
     deadline = time.monotonic() + seconds
-    poll = select.poll()
     connection.begin(request)
     while True:
-        poll.register(connection.fd, select.POLLIN | (select.POLLOUT if connection.is_sending else 0))
-        events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
-        if not events:
+        events = select.POLLIN | (select.POLLOUT if connection.is_sending else 0)
+        event = wait_for(Wait(connection.fd, events, deadline))
+        if not event:
             connection.fail(TimeoutError("timed out"))
             break
-        if connection.is_sending and events[0][1] & select.POLLOUT:
+        if event & select.POLLOUT:
             connection.send()
-        if events[0][1] & ~select.POLLOUT and connection.receive():
+        if event & ~select.POLLOUT and connection.receive():
             break
     connection.last_used = time.monotonic()
     if not connection.may_be_followed:

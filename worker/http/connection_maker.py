@@ -139,7 +139,7 @@ class ConnectionMaker(Generic[Request]):
         return next(connecting)
 
     def _step(self, attempt: Attempt[Request], step: Callable[[], Wait]) -> None:
-        """Goes on as far as possible without waiting."""
+        """Continues until the attempt waits for the network, or ends."""
         if attempt.wait is not None:
             self._poll.unregister(attempt.wait.fd)
             del self._waiting[attempt.wait.fd]

@@ -6,7 +6,6 @@ A connection is made by a generator, which yields what it waits for: the loop of
 
 from __future__ import annotations
 
-import base64
 import errno
 import math
 import os
@@ -19,6 +18,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from shared.gateways.authentication import basic
 from worker.http.nested_tls import NestedTls
 
 Result = TypeVar("Result")
@@ -37,13 +37,13 @@ class ForbiddenAddressError(OSError):
 
 
 class Wait(NamedTuple):
-    """What a connection that is being made waits for."""
+    """What somebody waits for on a connection."""
 
     fd: int
     events: int
     """Of poll(2)."""
     until: float
-    """Monotonic time at which TimeoutError is to be thrown in."""
+    """Monotonic time. A connection that is being made gets a TimeoutError then."""
 
 
 Connecting = Generator[Wait, None, socket.socket]
@@ -89,13 +89,15 @@ class Connector:
         self.timeouts = timeouts
         self._server = _server(urlsplit(url))
         self._proxy = _server(urlsplit(proxy)) if proxy else None
+        self._first = self._proxy or self._server
+        """What it connects to."""
         self._authorization = basic_authorization(proxy)
         self._context = context
         self._is_forbidden = is_forbidden
         self._addresses: list[Any] = []
         """What getaddrinfo(3) has found for the name, the last good address first."""
-        self._found_at = time.monotonic() if self._find_addresses(socket.AI_NUMERICHOST) else -math.inf
-        self._is_numeric = bool(self._addresses)
+        self._found_at = -math.inf
+        self._is_numeric = self._find_addresses(socket.AI_NUMERICHOST)
 
     @property
     def is_resolved(self) -> bool:
@@ -114,12 +116,11 @@ class Connector:
 
         Raises OSError; ForbiddenAddressError if all addresses of the name are forbidden.
         """
-        first = self._proxy or self._server
         deadline = time.monotonic() + min(self.timeouts)
         connected = yield from self._connect(deadline)
         try:
-            if first.tls:
-                connected = yield from self._with_tls(connected, first.host, deadline)
+            if self._first.tls:
+                connected = yield from self._with_tls(connected, self._first.host, deadline)
             if self._proxy and self._server.tls:
                 yield from self._open_tunnel(connected, deadline)
                 connected = yield from self._with_tls(connected, self._server.host, deadline)
@@ -135,12 +136,11 @@ class Connector:
         return connected
 
     def _find_addresses(self, flags: int = 0) -> bool:
-        server = self._proxy or self._server
+        host, port, _ = self._first
         try:
-            found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM, flags=flags)
+            self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
         except (OSError, UnicodeError):
             return False
-        self._addresses = found
         return True
 
     def _connect(self, deadline: float) -> Connecting:
@@ -236,6 +236,14 @@ def _until_done(
             yield Wait(connected.fileno(), select.POLLOUT, deadline)
 
 
+def wait_for(wait: Wait) -> int:
+    """Blocks until something has happened, and returns what (poll(2)); 0 if it was too late."""
+    poll = select.poll()
+    poll.register(wait.fd, wait.events)
+    events = poll.poll(max(0.0, wait.until - time.monotonic()) * 1000)
+    return events[0][1] if events else 0
+
+
 def connect_now(connector: Connector) -> socket.socket:
     """A new connection; blocks, perhaps for long if the name must be resolved. Raises OSError."""
     if not connector.is_resolved:
@@ -244,12 +252,7 @@ def connect_now(connector: Connector) -> socket.socket:
     try:
         wait = next(connecting)
         while True:
-            poll = select.poll()
-            poll.register(wait.fd, wait.events)
-            if poll.poll(max(0.0, wait.until - time.monotonic()) * 1000):
-                wait = next(connecting)
-            else:
-                wait = connecting.throw(TimeoutError("timed out"))
+            wait = next(connecting) if wait_for(wait) else connecting.throw(TimeoutError("timed out"))
     except StopIteration as made:
         return cast(socket.socket, made.value)
 
@@ -259,8 +262,7 @@ def basic_authorization(url: str) -> str:
     parts = urlsplit(url)
     if not parts.username and not parts.password:
         return ""
-    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return basic(unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def _server(parts: SplitResult) -> Server:

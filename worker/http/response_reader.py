@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from requests.structures import CaseInsensitiveDict
@@ -15,9 +16,6 @@ HEADER_LINES = 100
 
 FRAMING_FACTOR = 16
 """Bytes received for each byte that a body may have: chunks of one byte need six (RFC 9112, section 7.1)."""
-
-INTERIM = range(102, 200)
-"""Statuses that another response follows, beside 100 (RFC 9110, section 15.2). 101 is an answer: we never upgrade."""
 
 
 class _SurplusError(Exception):
@@ -49,10 +47,10 @@ class ResponseReader:
     def __init__(self, body_limit: int) -> None:
         """A body of more than `body_limit` bytes is an error."""
         self._parser = parser = HttpResponseParser(self)
-        # A line may end without CR (RFC 9112, section 2.2). Such laxity can only harm where responses are passed on.
+        # A line may end without CR (RFC 9112, section 2.2). Only whoever passes responses on must not be so lenient.
         parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self._body_limit = body_limit
-        self._has_begun = self._is_interim = False
+        self._is_interim = False
         self.begin()
 
     def begin(self) -> None:
@@ -82,6 +80,11 @@ class ResponseReader:
             name, value = (part.decode("latin-1").strip() for part in field)
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return headers
+
+    @property
+    def received_at(self) -> datetime:
+        """The current time. To be read right after the end."""
+        return datetime.now(UTC)
 
     def feed(self, data: bytes) -> bool:
         """Reads what has arrived. Returns whether the response has ended: it is complete, or there is an error."""
@@ -138,7 +141,8 @@ class ResponseReader:
         if not self._parser.get_http_version().startswith("1."):
             raise _OtherVersionError
         status = self._parser.get_status_code()
-        self._is_interim = status == 100 or status in INTERIM
+        # Another response follows (RFC 9110, section 15.2). A 101 is an error: we never ask for an upgrade.
+        self._is_interim = 100 <= status < 200 and status != 101
         if not self._is_interim:
             self.status = status
 

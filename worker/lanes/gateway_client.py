@@ -82,9 +82,9 @@ class GatewayClient:
         the proxy that connects, and nothing is checked.
         `setting` is the name of the one that `url` is. Raises ConfigurationError for a setting that cannot be used.
         """
-        _check_address(setting, url)
+        checked = _checked_address(setting, url)
         if proxy:
-            _check_address("GATEWAY_PROXY", proxy)
+            _checked_address("GATEWAY_PROXY", proxy)
         context = _tls_context(ca_file)
         self._url = url.rstrip("/")
         self._adapter = adapter
@@ -92,7 +92,7 @@ class GatewayClient:
         self._proxy = proxy or ""
         self._template: _Template | None = None
         self.connector = Connector(
-            requests.Request("POST", url).prepare().url or url,
+            checked,
             self._proxy,
             context,
             Timeouts(connect_timeout, timeout),
@@ -220,17 +220,18 @@ def words_of(error: OSError | None) -> str:
     return "" if error is None else str(error.strerror or error)
 
 
-def _check_address(setting: str, url: str) -> None:
-    """Raises ConfigurationError, without the address: it may contain a password."""
+def _checked_address(setting: str, url: str) -> str:
+    """The address as requests writes it. Raises ConfigurationError, without the address: it may contain a password."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
         sound = parts.scheme in ("http", "https") and host and parts.port != 0 and not (parts.query or parts.fragment)
-        requests.Request("POST", url).prepare()
+        checked = requests.Request("POST", url).prepare().url
     except (ValueError, requests.RequestException):
         sound = False
     if not sound:
         raise ConfigurationError(f"{setting}: must be an address like https://host.example:8443")
+    return checked or ""
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

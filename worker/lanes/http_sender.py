@@ -258,7 +258,7 @@ class HttpSender(MessageSender):
         result: SubmitResult | LookUpResult
         try:
             read = self._client.read_look_up if active.looks_up else self._client.read
-            result = read(connection, message, active.secrets)
+            result = read(connection.response, message, active.secrets)
         except Exception as error:  # noqa: BLE001
             result = internal_error_result(message, error)
         if connection.may_be_followed:

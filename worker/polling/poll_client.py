@@ -9,7 +9,7 @@ from shared.gateways.base import Adapter, AdapterWithPolling, Receipt, SentMessa
 from shared.gateways.retry_after import retry_after
 from worker.http.connection import HttpConnection, perform
 from worker.http.connector import ForbiddenAddressError, connect_now
-from worker.lanes.gateway_client import GatewayClient, words_of
+from worker.lanes.gateway_client import Exchange, GatewayClient, words_of
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a response that are read: it may be about a hundred messages."""
@@ -63,7 +63,7 @@ class PollClient:
         if not self._may_leave():
             raise PollError("stopping")
         perform(connection, request, self._client.connector.timeouts.total)
-        return self._read(connection, secrets)
+        return self._read(connection.response, secrets)
 
     def close(self) -> None:
         """Closes its connection."""
@@ -83,7 +83,7 @@ class PollClient:
             raise PollError(words_of(error)) from None
         return self._connection
 
-    def _read(self, response: HttpConnection, secrets: tuple[str, ...]) -> Polled | None:
+    def _read(self, response: Exchange, secrets: tuple[str, ...]) -> Polled | None:
         status = response.status
         if status is None or response.error is not None:
             raise PollError(words_of(response.error), status)
