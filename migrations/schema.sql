@@ -222,21 +222,25 @@ CREATE FUNCTION message_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    mailings bigint[] := ARRAY(SELECT DISTINCT mailing_id FROM added);
+    mailings bigint[];
+    became message_status[];
 BEGIN
+    WITH counted AS (
+        INSERT INTO message_count_delta (mailing_id, status, delivery, delta)
+        SELECT mailing_id, status, delivery, count(*) FROM added GROUP BY mailing_id, status, delivery
+        RETURNING mailing_id, status
+    )
+    SELECT array_agg(DISTINCT mailing_id), array_agg(DISTINCT status) INTO mailings, became FROM counted;
     PERFORM FROM mailing WHERE id = ANY(mailings) ORDER BY id FOR KEY SHARE;
     IF EXISTS (SELECT unnest(mailings) EXCEPT SELECT id FROM mailing WHERE id = ANY(mailings)) THEN
         RAISE foreign_key_violation USING MESSAGE = 'a message must be of a mailing that there is',
             CONSTRAINT = 'message_has_a_mailing', TABLE = 'message';
     END IF;
-    INSERT INTO message_count_delta (mailing_id, status, delivery, delta)
-    SELECT mailing_id, status, delivery, count(*) FROM added GROUP BY mailing_id, status, delivery;
-    IF EXISTS (SELECT FROM added WHERE status = 'pending') THEN
+    IF 'pending' = ANY(became) THEN
         INSERT INTO queue_batch (mailing_id, path_id, due_at, message_ids)
-        SELECT mailing_id, path_id, due_at, array_agg(id ORDER BY id)
+        SELECT mailing_id, path_id, due_at, message_ids[batch * 200 + 1:(batch + 1) * 200]
         FROM (
-            SELECT mailing_id, path_id, due_at, id,
-                (row_number() OVER (PARTITION BY mailing_id, path_id, due_at ORDER BY id) - 1) / 200 AS batch
+            SELECT mailing_id, path_id, due_at, array_agg(id ORDER BY id) AS message_ids
             FROM (
                 SELECT mailing_id, id,
                     CASE WHEN in_doubt THEN coalesce((
@@ -247,12 +251,14 @@ BEGIN
                         ELSE date_bin('250 ms', due_at, 'epoch') + interval '250 ms' END AS due_at
                 FROM (SELECT * FROM added WHERE status = 'pending') AS changed
             ) AS waiting
-        ) AS numbered
-        GROUP BY mailing_id, path_id, due_at, batch
+            GROUP BY mailing_id, path_id, due_at
+        ) AS due CROSS JOIN LATERAL generate_series(0, (cardinality(message_ids) - 1) / 200) AS batch
         ORDER BY mailing_id, path_id, due_at, batch;
     END IF;
-    INSERT INTO message_unsent (mailing_id, status, message_id)
-    SELECT mailing_id, status, id FROM added WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[]);
+    IF became && '{failed,expired,cancelled,unknown}'::message_status[] THEN
+        INSERT INTO message_unsent (mailing_id, status, message_id)
+        SELECT mailing_id, status, id FROM added WHERE status = ANY('{failed,expired,cancelled,unknown}'::message_status[]);
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -261,26 +267,38 @@ CREATE FUNCTION message_updated() RETURNS trigger
     SET enable_seqscan TO 'off'
     AS $$
 DECLARE
-    became message_status[] := ARRAY(SELECT DISTINCT status FROM after);
-    was message_status[] := ARRAY(SELECT DISTINCT status FROM before);
+    became message_status[];
+    was message_status[];
+    delivered delivery[];
+    had_undelivered boolean;
     ended message_status;
-    delivered delivery[] := ARRAY(SELECT DISTINCT delivery FROM after WHERE delivery IS NOT NULL);
 BEGIN
-    INSERT INTO message_count_delta (mailing_id, status, delivery, delta)
-    SELECT mailing_id, status, delivery, sum(sign)
-    FROM (
-        SELECT mailing_id, status, delivery, 1 AS sign FROM after
-        UNION ALL
-        SELECT mailing_id, status, delivery, -1 FROM before
-    ) AS change
-    GROUP BY mailing_id, status, delivery
-    HAVING sum(sign) <> 0;
+    WITH change AS MATERIALIZED (
+        SELECT mailing_id, status, delivery, sum(came) AS came, sum(went) AS went
+        FROM (
+            SELECT mailing_id, status, delivery, 1 AS came, 0 AS went FROM after
+            UNION ALL
+            SELECT mailing_id, status, delivery, 0, 1 FROM before
+        ) AS changed
+        GROUP BY mailing_id, status, delivery
+    ), counted AS (
+        INSERT INTO message_count_delta (mailing_id, status, delivery, delta)
+        SELECT mailing_id, status, delivery, came - went FROM change WHERE came <> went
+    )
+    SELECT array_agg(DISTINCT status) FILTER (WHERE came > 0),
+        array_agg(DISTINCT status) FILTER (WHERE went > 0),
+        array_agg(DISTINCT delivery) FILTER (WHERE came > 0),
+        bool_or(delivery = 'undelivered') FILTER (WHERE went > 0)
+    INTO became, was, delivered, had_undelivered
+    FROM change;
+    IF became IS NULL THEN  -- no row has changed
+        RETURN NULL;
+    END IF;
     IF 'pending' = ANY(became) THEN
         INSERT INTO queue_batch (mailing_id, path_id, due_at, message_ids)
-        SELECT mailing_id, path_id, due_at, array_agg(id ORDER BY id)
+        SELECT mailing_id, path_id, due_at, message_ids[batch * 200 + 1:(batch + 1) * 200]
         FROM (
-            SELECT mailing_id, path_id, due_at, id,
-                (row_number() OVER (PARTITION BY mailing_id, path_id, due_at ORDER BY id) - 1) / 200 AS batch
+            SELECT mailing_id, path_id, due_at, array_agg(id ORDER BY id) AS message_ids
             FROM (
                 SELECT mailing_id, id,
                     CASE WHEN in_doubt THEN coalesce((
@@ -295,8 +313,8 @@ BEGIN
                     SELECT mailing_id, id, due_at, path_id, in_doubt, gateway_id FROM before WHERE status = 'pending'
                 ) AS changed
             ) AS waiting
-        ) AS numbered
-        GROUP BY mailing_id, path_id, due_at, batch
+            GROUP BY mailing_id, path_id, due_at
+        ) AS due CROSS JOIN LATERAL generate_series(0, (cardinality(message_ids) - 1) / 200) AS batch
         ORDER BY mailing_id, path_id, due_at, batch;
     END IF;
     FOREACH ended IN ARRAY was LOOP
@@ -330,7 +348,7 @@ BEGIN
         EXCEPT
         SELECT mailing_id, id FROM before WHERE delivery = 'undelivered';
     END IF;
-    IF EXISTS (SELECT FROM before WHERE delivery = 'undelivered') THEN
+    IF had_undelivered THEN
         DELETE FROM message_undelivered
         WHERE (mailing_id, message_id) IN (
             SELECT mailing_id, id FROM before WHERE delivery = 'undelivered'
@@ -591,6 +609,7 @@ CREATE TABLE claim (
     message_ids bigint[] NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500', toast_tuple_target='8160');
+ALTER TABLE ONLY claim ALTER COLUMN message_ids SET STORAGE EXTERNAL;
 
 ALTER TABLE claim ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 

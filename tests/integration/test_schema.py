@@ -675,6 +675,37 @@ def test_partitions_are_made_alike(migrated: str, make_database: MakeDatabase) -
             assert found[0] == found[1] != []
 
 
+def test_partitions_without_rows_are_made_again_and_others_are_kept(make_database: MakeDatabase) -> None:
+    url = make_database()
+    migrate(url, "0020")
+    with connected(url) as connection:
+        add_running_mailing(connection, 1)
+        before = dict(rows(connection, TABLES_OF_MESSAGES))
+
+    migrate(url, "head")
+
+    with connected(url) as connection:
+        after = dict(rows(connection, TABLES_OF_MESSAGES))
+        assert after["message_0"] == before["message_0"]
+        assert after["message_1"] != before["message_1"]
+        assert after.keys() == before.keys()
+        assert value(connection, "SELECT count(*) FROM message") == 1
+
+
+def test_rows_of_new_partitions_need_no_conversion(migrated: str, make_database: MakeDatabase) -> None:
+    with connected(make_database(migrated)) as connection:
+        converted = rows(
+            connection,
+            "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+            "WHERE relispartition AND atthasmissing",
+        )
+
+    assert converted == [], "their migration has to make empty partitions again, as 0021 does"
+
+
+TABLES_OF_MESSAGES = "SELECT relname, pg_class.oid FROM pg_class WHERE relispartition AND relname ~ '^message_[0-9]+$'"
+
+
 REASONS = [
     ("pending", "unreachable", None, "Connection refused", "connection_failed", "Connection refused"),
     ("pending", "refused", 200, "code 7: blocked", "provider_said", "code 7: blocked"),
