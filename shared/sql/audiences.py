@@ -138,13 +138,13 @@ WITH chunk AS (
     RETURNING client_ids, client_ids[cardinality(client_ids)] AS last_client_id
 ), {add_messages("SELECT unnest(client_ids) FROM chunk")}
 UPDATE mailing
-SET last_client_id = coalesce((SELECT last_client_id FROM chunk), last_client_id),
-    audience = audience + (SELECT count(*) FROM added),
+SET last_client_id = coalesce(read.last_id, last_client_id),
+    audience = audience + messages,
     launched_at = CASE WHEN NOT EXISTS (
         SELECT FROM mailing_audience
-        WHERE mailing_id = %(mailing_id)s AND first_client_id > (SELECT last_client_id FROM chunk)
+        WHERE mailing_id = %(mailing_id)s AND first_client_id > read.last_id
     ) THEN now() END
-{END_CHUNK}
+{END_CHUNK.format(read="SELECT max(last_client_id) AS last_id FROM chunk")}
 """  # noqa: S608  put together of constants
 
 LAUNCH_LISTED_CHUNK_AGAIN = skipping_existing(LAUNCH_LISTED_CHUNK)

@@ -46,6 +46,11 @@ LOCK_MAILING = "SELECT pg_advisory_xact_lock(%(mailing_id)s)"
 # the whole chunk. (shared/locks.py has the space of such locks.)
 LOCK_LAUNCH = "SELECT pg_try_advisory_xact_lock(-%(mailing_id)s) AS locked"
 
+# Commit a chunk of a launch without waiting for the disk. The claims that follow wait for theirs, and so for all before
+# (PostgreSQL manual, 30.4): a message is never sent whose chunk could be lost. A chunk that a crash of the server has
+# lost is launched again, since it is lost together with the progress.
+COMMIT_WITHOUT_WAITING = "SET LOCAL synchronous_commit TO off"
+
 # The progress of a launch. To be read once the launch is locked: before that, another worker may change it.
 #
 # `only_path` is the path of all its messages, if there is only one to choose from. What follows it are the
@@ -112,9 +117,11 @@ _ADD_MESSAGES = f"""INSERT INTO message (mailing_id, client_id, phone_number, pa
         ) AS ended"""  # noqa: S608  put together of constants
 LOCK_CHUNK = """    ORDER BY client.id
     FOR KEY SHARE OF client"""
-END_CHUNK = """FROM (SELECT pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) FROM added) AS last) AS alone
+END_CHUNK = """FROM (
+    SELECT messages, pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) AS messages FROM added) AS last
+) AS alone CROSS JOIN ({read}) AS read
 WHERE id = %(mailing_id)s
-RETURNING id AS mailing_id, (SELECT count(*) FROM added) AS added, launched_at IS NOT NULL AS launched, audience"""
+RETURNING id AS mailing_id, messages AS added, launched_at IS NOT NULL AS launched, audience"""
 
 
 def add_messages(ids: str, condition: str = "") -> str:
@@ -152,18 +159,19 @@ WITH chunk AS (
     SELECT id FROM (
         (SELECT id FROM client WHERE tag = %(mark)s AND id > %(last_client_id)s AND id <= %(max_client_id)s
          ORDER BY id LIMIT %(chunk)s)
-        UNION
-        (SELECT id FROM client WHERE operator_code = %(mark)s AND id > %(last_client_id)s AND id <= %(max_client_id)s
+        UNION ALL
+        (SELECT id FROM client WHERE operator_code = %(mark)s AND tag <> %(mark)s
+             AND id > %(last_client_id)s AND id <= %(max_client_id)s
          ORDER BY id LIMIT %(chunk)s)
     ) AS matching
     ORDER BY id
     LIMIT %(chunk)s
 ), {add_messages("SELECT id FROM chunk", _NOT_LEFT_OUT)}
 UPDATE mailing
-SET last_client_id = coalesce((SELECT max(id) FROM chunk), last_client_id),
-    audience = audience + (SELECT count(*) FROM added),
-    launched_at = CASE WHEN (SELECT count(*) FROM chunk) < %(chunk)s THEN now() END
-{END_CHUNK}
+SET last_client_id = coalesce(read.last_id, last_client_id),
+    audience = audience + messages,
+    launched_at = CASE WHEN read.clients < %(chunk)s THEN now() END
+{END_CHUNK.format(read="SELECT max(id) AS last_id, count(*) AS clients FROM chunk")}
 """  # noqa: S608  put together of constants
 
 LAUNCH_CHUNK_AGAIN = skipping_existing(LAUNCH_CHUNK)

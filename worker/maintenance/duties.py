@@ -8,6 +8,7 @@ of what changes with that work, such as mailings, messages and clients, may be w
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -44,6 +45,10 @@ compaction read every one of them, and get slower with each message that is sent
 
 ROUND_INTERVAL = 1.0
 """Seconds between rounds while messages are being sent."""
+
+LAUNCH_SECONDS = 0.5
+"""Seconds between rounds of the other duties while this worker launches a mailing: between two chunks they would take a
+fifth of its time."""
 
 MAX_PAUSE = 30.0
 """Seconds by which settling is delayed at most: the default of LEASE_SECONDS."""
@@ -89,6 +94,7 @@ class Maintenance:
         self._message_count_compactor = MessageCountCompactor(database)
         self._cap_usage_retention = CapUsageRetention(database)
         self._budget = TimeShareLimiter(SETTLE_SHARE, max_pause)
+        self._others_due_at = 0.0
 
     @property
     def launching(self) -> bool:
@@ -123,10 +129,16 @@ class Maintenance:
         return due
 
     def run(self) -> bool:
-        """One round. Returns whether there is more to do at once."""
+        """One round. Returns whether there is more to do at once.
+
+        While this worker launches a mailing, most rounds are one chunk of it and little else.
+        """
         self._partition_maker.run()
         self._launcher.start_mailings()
         launching = self._launcher.launch()
+        if launching and time.monotonic() < self._others_due_at:
+            return True
+        self._others_due_at = time.monotonic() + LAUNCH_SECONDS
         ending = self._message_ender.run()
         reassigned = self._failover.run()
         applying = self._receipt_applier.run()

@@ -153,6 +153,7 @@ class Launcher:
         progress = fetch_one(cursor, Progress)
         if progress is None:  # another worker has just launched the last chunk
             return None
+        cursor.execute(mailings.COMMIT_WITHOUT_WAITING)
         cursor.execute(statement, {"mailing_id": mailing_id, "chunk": self._chunk, **progress._asdict()})
         return fetch_one(cursor, Chunk)
 

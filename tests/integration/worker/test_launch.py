@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,7 @@ from tests.factories import (
 )
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
-from worker.maintenance.duties import Maintenance
+from worker.maintenance.duties import LAUNCH_SECONDS, Maintenance
 
 
 def launched_clients(connection: Connection, mailing_id: int) -> list[int]:
@@ -346,6 +347,26 @@ def test_a_small_mailing_does_not_wait_behind_a_large_one(
     assert launched_clients(connection, small) == few
     assert mailing(connection, small)["launched_at"] is not None
     assert mailing(connection, large)["audience"] == 200
+
+
+def test_other_duties_wait_between_two_chunks_and_not_for_the_end_of_the_launch(
+    connection: Connection, open_maintenance: OpenMaintenance
+) -> None:
+    cancelled = add_running_mailing(connection, 1)
+    add_clients(connection, 100)
+    add_mailing(connection)
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
+    change_mailing(connection, cancelled, "status = 'cancelled', ended_at = now()")
+    ended = "SELECT status::text FROM message WHERE mailing_id = %s"
+
+    assert maintenance.run()
+    assert value(connection, ended, cancelled) == "pending"
+
+    time.sleep(LAUNCH_SECONDS)
+    assert maintenance.run()
+    assert value(connection, ended, cancelled) == "cancelled"
+    assert value(connection, "SELECT count(*) FROM mailing WHERE launched_at IS NULL") == 1
 
 
 @pytest.mark.parametrize("change", ["status = 'paused'", "status = 'cancelled', ended_at = now()"])
