@@ -12,8 +12,7 @@ from worker.maintenance.lease_reclaimer import LeaseReclaimer
 from worker.telemetry.metrics import Metrics
 
 CHECK_SECONDS = 0.5
-"""Seconds between checks of an idle worker whether a receipt or the start of a mailing has come: one short statement.
-"""
+"""Seconds between checks whether a receipt or the start of a mailing has come: one short statement."""
 
 ROUND_SECONDS = 1.0
 """Seconds between rounds while messages are being sent. An idle worker does one round per poll."""
@@ -80,8 +79,8 @@ class MaintenanceThread:
                 begun = time.monotonic()
                 if self._round():
                     self._on_work_found()
-                elif not self._wait():
-                    self._stop.wait(begun + ROUND_SECONDS - time.monotonic())
+                else:
+                    self._wait(begun + ROUND_SECONDS)
         except BaseException as error:  # noqa: BLE001  the loop raises it
             if not (self._stop.is_set() and isinstance(error, TRANSIENT_ERRORS)):
                 self._failure = error
@@ -89,16 +88,19 @@ class MaintenanceThread:
         finally:
             self._database.close()
 
-    def _wait(self) -> bool:
-        """Waits for the next poll or for progress; applies receipts and stores inbound messages meanwhile.
+    def _wait(self, earliest: float) -> None:
+        """Waits for the next poll, or for progress, but not for less than until the monotonic time `earliest`.
 
-        Returns whether a round should follow at once: a mailing starts, or there is much of these.
+        Checks meanwhile whether a round should follow at once: a mailing starts, or there is much else to do.
         """
-        until = time.monotonic() + self._poll_seconds
-        while (left := until - time.monotonic()) > 0 and not self._progress.wait(min(CHECK_SECONDS, left)):
-            if self._maintenance.run_due():
-                return True
-        return False
+        latest = max(earliest, time.monotonic() + self._poll_seconds)
+        while (now := time.monotonic()) < latest and not self._stop.is_set():
+            if now < earliest:
+                self._stop.wait(min(CHECK_SECONDS, earliest - now))
+            elif self._progress.wait(min(CHECK_SECONDS, latest - now)):
+                return
+            if self._stop.is_set() or self._maintenance.run_due():
+                return
 
     def _round(self) -> bool:
         """One round. Returns whether the loop or the next round should follow at once."""

@@ -240,6 +240,21 @@ def test_the_start_of_a_mailing_is_noticed_without_waiting_for_a_poll(connection
     eventually(lambda: messages(connection, "sent") == 1)
 
 
+def test_the_start_of_a_mailing_is_noticed_between_two_rounds_of_maintenance(
+    connection: Connection, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.maintenance.thread.ROUND_SECONDS", 10 * PATIENCE)
+    add_running_mailing(connection, 1)
+    add_clients(connection, 1)
+    run()
+    eventually(lambda: messages(connection, "sent") == 1)
+    time.sleep(0.5)  # the rounds that follow at once have ended, and the next one is long after them
+
+    add_mailing(connection)
+
+    eventually(lambda: messages(connection, "sent") == 2)
+
+
 def test_a_result_wakes_a_worker_that_is_at_its_limit(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
