@@ -189,7 +189,15 @@ def claim_parameters(connection: Connection, limit: int = 100) -> dict[str, Any]
         cursor.execute(TAKE_DUE, taking_parameters(limit))
         ids = [message_id for *_, message_ids in cursor.fetchall() for message_id in message_ids]
         cursor.execute("ROLLBACK")
-    return {**bounded(ids), "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 30.0}
+    return {
+        **bounded(ids),
+        "mailings": "{1}",
+        "revisions": "{1}",
+        "worker": "left",
+        "gateway": "default",
+        "gateway_id": 1,
+        "lease": 30.0,
+    }
 
 
 def pages_of_a_claim(connection: Connection, limit: int = 100) -> int:

@@ -9,9 +9,20 @@ from shared.domain.results import Result
 from shared.json_parameter import json_parameter
 from worker.attempt_decision import SENT, Transition
 from worker.claimed_message import AttemptResult
-from worker.parameters import array_literal, bounded, nullable_array_literal
+from worker.parameters import array_literal, bigints, bounded, nullable_array_literal
 
 Decided = tuple[AttemptResult, Transition]
+
+AcceptanceTimes = tuple[int, int, int, int]
+"""The number of an attempt, and in microseconds: how long ago it started, its duration, and the time now by the clock
+of its claim since 1970."""
+
+NO_ATTEMPT: AcceptanceTimes = (0, 0, 0, 0)
+"""The element of a message of the range that is not recorded: no attempt has the number 0."""
+
+MAX_RANGE = 2
+"""How many messages RECORD_ACCEPTED_RANGE may read for each that it moves: to leave one out costs much less than to
+find one."""
 
 
 def parts_of(decided: Iterable[Decided]) -> list[list[Decided]]:
@@ -64,17 +75,8 @@ def has_details(attempt: AttemptResult) -> bool:
 
 def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: bool) -> dict[str, Any]:
     """Parameters of RECORD_ACCEPTED, or RECORD_ACCEPTED_WITH_DETAILS. `now` is the monotonic time."""
-    first = plain[0]
-    parameters = {
-        **bounded([attempt.message.message_id for attempt in plain]),
-        "numbers": array_literal(attempt.message.number for attempt in plain),
-        "started_at": array_literal(int(attempt.started_at * 1e6) for attempt in plain),
-        "ago": array_literal(int((now - (attempt.started or now)) * 1e6) for attempt in plain),
-        "duration": array_literal(int((attempt.duration or 0.0) * 1e6) for attempt in plain),
-        "gateway": first.message.gateway.name,
-        "worker": first.message.worker,
-        "provider_code": first.submitted.code,
-    }
+    times = [_times(attempt, now) for attempt in plain]
+    parameters = {"ids": bigints([attempt.message.message_id for attempt in plain]), **_common(plain, times, times)}
     if details:
         parameters |= {
             "provider_message_ids": nullable_array_literal(attempt.submitted.provider_message_id for attempt in plain),
@@ -83,6 +85,44 @@ def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: 
             "awaiting": array_literal(attempt.message.awaits_receipt for attempt in plain),
         }
     return parameters
+
+
+def range_parameters(plain: Sequence[AttemptResult], now: float) -> dict[str, Any] | None:
+    """Parameters of RECORD_ACCEPTED_RANGE; None if its range would have too many other messages.
+
+    The attempts are in the order of their messages.
+    """
+    first, last = plain[0].message.message_id, plain[-1].message.message_id
+    if last - first >= MAX_RANGE * len(plain):
+        return None
+    times = {attempt.message.message_id: _times(attempt, now) for attempt in plain}
+    elements = [times.get(message_id, NO_ATTEMPT) for message_id in range(first, last + 1)]
+    return _common(plain, list(times.values()), elements)
+
+
+def _times(attempt: AttemptResult, now: float) -> AcceptanceTimes:
+    ago = int((now - (attempt.started or now)) * 1e6)
+    duration = int((attempt.duration or 0.0) * 1e6)
+    return attempt.message.number, ago, duration, int(attempt.started_at * 1e6) + ago
+
+
+def _common(
+    plain: Sequence[AttemptResult], times: Iterable[AcceptanceTimes], elements: Iterable[AcceptanceTimes]
+) -> dict[str, Any]:
+    """Parameters that all statements for acceptances have. `elements` are those of the arrays."""
+    first = plain[0]
+    numbers, agos, durations, _ = zip(*elements, strict=True)
+    return {
+        "first": first.message.message_id,
+        "last": plain[-1].message.message_id,
+        "numbers": array_literal(numbers),
+        "ago": array_literal(agos),
+        "duration": array_literal(durations),
+        "clock": min(clock for *_, clock in times),
+        "gateway": first.message.gateway.name,
+        "worker": first.message.worker,
+        "provider_code": first.submitted.code,
+    }
 
 
 def attempted_parameters(part: Sequence[Decided], now: float) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from worker.attempt_payload import (
     has_details,
     parts_of,
     plain_acceptances,
+    range_parameters,
 )
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.erased_numbers import without_erased_numbers
@@ -74,9 +75,12 @@ class AttemptRecorder:
     def _record_part(self, cursor: Cursor, part: Sequence[Decided], plain: Sequence[AttemptResult]) -> None:
         now, others = time.monotonic(), part
         if plain:
-            details = any(map(has_details, plain))
-            statement = messages.RECORD_ACCEPTED_WITH_DETAILS if details else messages.RECORD_ACCEPTED
-            cursor.execute(statement, accepted_parameters(plain, now, details=details))
+            if any(map(has_details, plain)):
+                cursor.execute(messages.RECORD_ACCEPTED_WITH_DETAILS, accepted_parameters(plain, now, details=True))
+            elif given := range_parameters(plain, now):
+                cursor.execute(messages.RECORD_ACCEPTED_RANGE, given)
+            else:
+                cursor.execute(messages.RECORD_ACCEPTED, accepted_parameters(plain, now, details=False))
             [(recorded,)] = fetch_all(cursor, RecordedRow)
             # If some claims have ended, it is not known which. To record an attempt again changes nothing.
             if recorded == len(plain):

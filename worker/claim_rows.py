@@ -23,6 +23,8 @@ class TakenRow(NamedTuple):
     mailing_id: int
     kind: str
     on_unknown: str
+    text_revision: int
+    """Its present text."""
     personalised: bool
     """Whether a text of it is a template."""
     window_left: float

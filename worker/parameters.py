@@ -38,3 +38,8 @@ def bounded(numbers: Collection[int]) -> dict[str, Any]:
     For statements with the condition `is_one_of_many` (shared/sql/conditions.py).
     """
     return {"ids": bigints(numbers), "first": min(numbers, default=0), "last": max(numbers, default=0)}
+
+
+def is_range(numbers: Collection[int]) -> bool:
+    """Whether these are all integers from the least to the greatest. There must be some."""
+    return max(numbers) - min(numbers) + 1 == len(set(numbers))

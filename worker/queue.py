@@ -34,7 +34,7 @@ from worker.lanes.fleet_rate_limiter import ANY_TIME, FleetRateLimiter, Slot
 from worker.lanes.send_permits import Permits
 from worker.message_bodies import bodies_of, refused
 from worker.open_claims import OpenClaims
-from worker.parameters import bigints, bounded
+from worker.parameters import array_literal, bigints, bounded, is_range
 from worker.rows import fetch_all
 from worker.spending import Pricing
 from worker.text_cache import TextCache
@@ -386,18 +386,23 @@ class Queue:
             taken = fetch_all(cursor, TakenRow)
             if not taken:
                 return NOTHING
+            ids = [message_id for row in taken for message_id in row.message_ids]
             given = {
-                **bounded([message_id for row in taken for message_id in row.message_ids]),
+                **bounded(ids),
                 "worker": self._worker,
                 "gateway": self._gateway.name,
                 "gateway_id": self._gateway_id,
                 "lease": self._lease_seconds,
+                "mailings": array_literal(row.mailing_id for row in taken),
+                "revisions": array_literal(row.text_revision for row in taken),
                 "opt_out_url": self._opt_out_url or None,
             }
             if poison:
                 lease = claims.CLAIM_POISON_MESSAGE
+            elif any(row.personalised for row in taken):
+                lease = claims.CLAIM_RANGE_WITH_VALUES if is_range(ids) else claims.CLAIM_WITH_VALUES
             else:
-                lease = claims.CLAIM_WITH_VALUES if any(row.personalised for row in taken) else claims.CLAIM
+                lease = claims.CLAIM_RANGE if is_range(ids) else claims.CLAIM
             cursor.execute(lease, given)
             rows = fetch_all(cursor, ClaimedRow)
             mailings = {row.mailing_id: row for row in taken}

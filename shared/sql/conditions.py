@@ -26,3 +26,14 @@ def is_one_of_many(column: str) -> str:
     the rest of planning, and for many elements it may read a whole partition.
     """
     return f"{column} = ANY(ARRAY(SELECT unnest(%(ids)s::bigint[]))) AND {column} BETWEEN %(first)s AND %(last)s"
+
+
+IN_RANGE = "message.id BETWEEN %(first)s AND %(last)s"
+
+
+def of_range(statement: str) -> str:
+    """The same statement for messages whose ids are all of those from `first` to `last`.
+
+    They are read in one walk along the index; to find each of many apart takes a fifth of such a statement.
+    """
+    return statement.replace(is_one_of_many("message.id"), IN_RANGE)

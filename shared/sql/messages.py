@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import WITHOUT_TEXT, ReasonCode
-from shared.sql.conditions import end_unless_in_doubt, is_one_of_many
+from shared.sql.conditions import IN_RANGE, end_unless_in_doubt, is_one_of_many
 
 _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{code}'" for code in WITHOUT_TEXT))
 
@@ -13,15 +13,13 @@ _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{
 # this looks for no conflict. If a failover has lost commits, there may be one: the statement fails, and RECORD takes
 # all of them.
 #
-# `ids` are the messages of the attempts. Each other array has one element for each of them. Times are whole
-# microseconds, `started_at` since 1970.
-#
-# The start of an attempt is computed twice, from its claim and from now (`ago`). Both are late by the time to the
-# database, so the earlier one is more exact. (Not now(), which is when the transaction began: it may have waited for
-# locks since.)
+# Each array has one element for each attempt. `ago` are microseconds from its start until now, which are subtracted
+# from the time of the database. That is computed twice, from the claims (`clock`, in microseconds since 1970) and from
+# statement_timestamp(). Both are late by the time to the database, so the earlier one is more exact. (Not now(), which
+# is when the transaction began: it may have waited for locks since.)
 #
 # CASE keeps the planner from expecting few messages that are `sending`: it would compare all pairs then.
-_RECORD_ACCEPTED = f"""
+_RECORD_ACCEPTED = """
 WITH moved AS (
     UPDATE message
     SET status = 'sent',
@@ -30,34 +28,55 @@ WITH moved AS (
         sent_at = now(),
         ended_at = now(),
         reason_code = NULL,
-        reason_params = NULL{{delivery}}
-    FROM unnest(
-        %(ids)s, %(numbers)s::int[], %(started_at)s::float8[], %(ago)s::float8[], %(duration)s::float8[]{{arrays}}
-    ) AS accepted(message_id, number, started_at, ago, duration{{columns}}{{awaiting}})
-    WHERE {is_one_of_many("message.id")} AND message.id = accepted.message_id
-      AND CASE message.status WHEN 'sending' THEN message.attempts END = accepted.number
-    RETURNING accepted.*
+        reason_params = NULL{moved}
 ), added AS (
-    INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker{{columns}})
+    INSERT INTO attempt (message_id, number, started_at, duration, gateway, result, provider_code, worker{columns})
     SELECT message_id, number,
-        least(to_timestamp(started_at / 1e6), statement_timestamp() - ago * interval '1 microsecond'),
-        duration / 1e6, %(gateway)s, 'accepted', %(provider_code)s, %(worker)s{{columns}}
+        to_timestamp(((SELECT least(%(clock)s, date_part('epoch', statement_timestamp()) * 1e6)) - ago) / 1e6),
+        duration / 1e6::float8, %(gateway)s, 'accepted', %(provider_code)s, %(worker)s{columns}
     FROM moved
 )
 SELECT count(*) AS recorded FROM moved
-"""  # noqa: S608  put together of constants
+"""
 
-RECORD_ACCEPTED = _RECORD_ACCEPTED.format(arrays="", columns="", awaiting="", delivery="")
+# {arrays} and {columns} are further arrays and the columns of `attempt` that they fill.
+_ONE_OF_MANY = f"""{{delivery}}
+    FROM unnest(
+        %(ids)s, %(numbers)s::int[], %(ago)s::bigint[], %(duration)s::bigint[]{{arrays}}
+    ) AS accepted(message_id, number, ago, duration{{columns}}{{awaiting}})
+    WHERE {is_one_of_many("message.id")} AND message.id = accepted.message_id
+      AND CASE message.status WHEN 'sending' THEN message.attempts END = accepted.number
+    RETURNING accepted.*"""
 
-# The same for attempts of which some have the provider's id, a number of segments or a price, or whose messages await
-# receipts. Each array costs time for every attempt.
+RECORD_ACCEPTED = _RECORD_ACCEPTED.format(
+    moved=_ONE_OF_MANY.format(arrays="", columns="", awaiting="", delivery=""), columns=""
+)
+
+# The same for messages most of which follow each other: `ids` is left out, and each array has one element for each id
+# from `first` to `last`. For a message without an attempt here, the number is 0.
+_PLACE = "[message.id - %(first)s + 1]"
+RECORD_ACCEPTED_RANGE = _RECORD_ACCEPTED.format(
+    moved=f"""
+    WHERE {IN_RANGE}
+      AND CASE message.status WHEN 'sending' THEN message.attempts END = (%(numbers)s::int[]){_PLACE}
+    RETURNING message.id AS message_id, attempts AS number, (%(ago)s::bigint[]){_PLACE} AS ago,
+        (%(duration)s::bigint[]){_PLACE} AS duration""",
+    columns="",
+)
+
+# The same as RECORD_ACCEPTED for attempts of which some have the provider's id, a number of segments or a price, or
+# whose messages await receipts. Each array costs time for every attempt.
+_DETAILS = ", provider_message_id, segments, price"
 RECORD_ACCEPTED_WITH_DETAILS = _RECORD_ACCEPTED.format(
-    arrays=""",
+    moved=_ONE_OF_MANY.format(
+        arrays=""",
         %(provider_message_ids)s::text[], %(segments)s::smallint[], %(prices)s::numeric[], %(awaiting)s::boolean[]""",
-    columns=", provider_message_id, segments, price",
-    awaiting=", awaiting",
-    delivery=""",
+        columns=_DETAILS,
+        awaiting=", awaiting",
+        delivery=""",
         delivery = CASE WHEN accepted.awaiting THEN 'awaiting'::delivery END""",
+    ),
+    columns=_DETAILS,
 )
 
 # Record attempts of any result and move their messages: for the claim's holder only, with one exception. An acceptance
@@ -73,7 +92,8 @@ RECORD_ACCEPTED_WITH_DETAILS = _RECORD_ACCEPTED.format(
 #
 # A message whose last two attempts both ended with an expired lease becomes a poison message (TAKE_POISON_MESSAGE).
 #
-# `ids` and the times are as in RECORD_ACCEPTED. Null and false values are left out.
+# `started_at` is in whole microseconds since 1970, computed from the claim, and `ago` as in RECORD_ACCEPTED: the
+# earlier start counts. Null and false values are left out.
 RECORD = f"""
 WITH attempted AS (
     SELECT *

@@ -43,7 +43,8 @@ WITH running AS MATERIALIZED (
     ORDER BY random()
     LIMIT {mailings}
 ), open AS (
-    SELECT mailing.id, kind, on_unknown, personalised, date_part('epoch', end_datetime - now()) AS window_left,
+    SELECT mailing.id, kind, on_unknown, text_revision, personalised,
+        date_part('epoch', end_datetime - now()) AS window_left,
         local_from IS NOT NULL AS has_local_window, requires_consent,
         kind = 'marketing' AND EXISTS (SELECT FROM message_cap) AS is_capped,
         spending_limit IS NOT NULL OR kind <> 'reply' AND EXISTS (
@@ -63,8 +64,8 @@ _TAKE = """, emptied AS (
     SET message_ids = (SELECT rest FROM taken WHERE taken.id = queue_batch.id)
     WHERE id = ANY(ARRAY(SELECT id FROM taken WHERE cardinality(rest) > 0))
 )
-SELECT mailing_id, kind, on_unknown, personalised, window_left, has_local_window, requires_consent, is_capped,
-    has_spending_limit, date_part('epoch', now()) AS now, message_ids
+SELECT mailing_id, kind, on_unknown, text_revision, personalised, window_left, has_local_window, requires_consent,
+    is_capped, has_spending_limit, date_part('epoch', now()) AS now, message_ids
 FROM taken JOIN open ON open.id = mailing_id
 """
 

@@ -13,9 +13,9 @@ from shared.domain.results import OF_THE_ACCOUNT, UNCOUNTED
 from shared.gateways import infobip
 from shared.gateways.base import LookUp, LookUpResult, OutgoingMessage, Response, Submission, SubmitResult
 from shared.gateways.post_adapter import PostAdapter
-from shared.sql import claims, routing
+from shared.sql import routing
 from shared.sql.conditions import NOT_IN_DOUBT_ELSEWHERE
-from tests.chaos.mutations import edit, edit_function
+from tests.chaos.mutations import edit, edit_claim, edit_function
 from worker import attempt_decision
 from worker.claimed_message import ClaimedMessage
 from worker.lanes import http_sender, look_up_outcomes
@@ -26,7 +26,7 @@ from worker.maintenance.failover import Failover
 def doubt_sent_elsewhere() -> None:
     """A message in doubt is given to another gateway like any other message."""
     doubt_queued_elsewhere()
-    edit(claims, "CLAIM", NOT_IN_DOUBT_ELSEWHERE, "TRUE")
+    edit_claim(NOT_IN_DOUBT_ELSEWHERE, "TRUE")
 
 
 def doubt_queued_elsewhere() -> None:

@@ -46,7 +46,9 @@ def unmodified() -> None:
 def lease_check_dropped() -> None:
     """Whoever has an answer moves the message on, whether it still holds it or not."""
     edit(messages, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
-    edit(messages, "RECORD_ACCEPTED", "CASE message.status WHEN 'sending' THEN message.attempts END", "accepted.number")
+    held = "CASE message.status WHEN 'sending' THEN message.attempts END ="
+    edit(messages, "RECORD_ACCEPTED", held, "0 <")
+    edit(messages, "RECORD_ACCEPTED_RANGE", held, "0 <")
 
 
 def claim_committed_late() -> None:
@@ -84,13 +86,13 @@ def new_id_on_repeat() -> None:
 
 def body_changed_on_repeat() -> None:
     """A repeat carries the mailing's newest text."""
-    newest = "(SELECT text_revision FROM mailing WHERE mailing.id = mailing_id)"
-    _edit_claim(f"coalesce(text_revision, {newest})", newest)
+    edit_claim("coalesce(\n        text_revision, ", "coalesce(\n        NULL, ")
 
 
 def values_not_fixed() -> None:
     """A repeat of a template carries what its client is by then."""
-    edit(claims, "CLAIM_WITH_VALUES", "coalesce(text_values, ", "coalesce(NULL, ")
+    for name in ("CLAIM_WITH_VALUES", "CLAIM_RANGE_WITH_VALUES"):
+        edit(claims, name, "coalesce(text_values, ", "coalesce(NULL, ")
 
 
 def filled_in_anew() -> None:
@@ -143,12 +145,12 @@ def changes_ignored_in_flight() -> None:
 def claim_without_row_lock() -> None:
     """Two workers can take the same batch, and nobody looks whether its messages are still pending."""
     _edit_take("FOR UPDATE SKIP LOCKED", "")
-    _edit_claim("AND status = 'pending'", "")
+    edit_claim("AND status = 'pending'", "")
 
 
 def attempt_not_counted() -> None:
     """A claim does not count its attempt."""
-    _edit_claim("attempts = attempts + 1", "attempts = greatest(attempts, 1)")
+    edit_claim("attempts = attempts + 1", "attempts = greatest(attempts, 1)")
 
 
 def lost_claim_forgotten() -> None:
@@ -234,7 +236,7 @@ def attempts_unlimited() -> None:
 def sent_before_due() -> None:
     """Nobody waits between two attempts."""
     _edit_take("due_at <= now()", "due_at < 'infinity'")
-    edit(claims, "CLAIM", "due_at <= now()", "due_at < 'infinity'")
+    edit_claim("due_at <= now()", "due_at < 'infinity'")
 
 
 def given_back_in_flight() -> None:
@@ -392,7 +394,7 @@ def crash_on_garbage() -> None:
 
 def batch_deleted_unclaimed() -> None:
     """A claim leaves out messages in doubt, although it has taken their batches out of the queue."""
-    edit(claims, "CLAIM", "AND status = 'pending'", "AND status = 'pending' AND NOT in_doubt")
+    edit_claim("AND status = 'pending'", "AND status = 'pending' AND NOT in_doubt")
 
 
 def rest_of_batch_lost() -> None:
@@ -450,9 +452,9 @@ def edit_function(name: str, old: str, new: str) -> None:
     )
 
 
-def _edit_claim(old: str, new: str) -> None:
+def edit_claim(old: str, new: str) -> None:
     """Edits the statements that lease messages, whatever their texts."""
-    for name in ("CLAIM", "CLAIM_WITH_VALUES"):
+    for name in ("CLAIM", "CLAIM_RANGE", "CLAIM_WITH_VALUES", "CLAIM_RANGE_WITH_VALUES"):
         edit(claims, name, old, new)
 
 

@@ -38,6 +38,7 @@ HOLDS = "UPDATE mailing SET on_unknown = 'hold'; UPDATE message SET in_doubt = t
 
 ONE_MESSAGE = {"ids": [1], "first": 1, "last": 1, "id": 1, "mailing_id": 1, "client_id": 1}
 LEASE = {**ONE_MESSAGE, "worker": "left", "gateway": "default", "gateway_id": 1, "lease": 60.0, "opt_out_url": None}
+LEASE |= {"mailings": "{1}", "revisions": "{1}"}
 HELD = {**ONE_MESSAGE, "claims": [1_000_000], "clients": [1]}
 SETTLE = f"{mailings.SETTLE_MAILINGS}; {counts.COMPACT_COUNTS}"
 DROP_OLD = f"WITH old AS ({partitions.LOCK_OLD_MAILINGS}) SELECT drop_ledger_partition(0) FROM old"  # noqa: S608
@@ -62,8 +63,8 @@ def recorded(status: str, *causes: MessageCause) -> MessageStatement:
 
 def accepted(sql: str) -> MessageStatement:
     """A statement that records acceptances."""
-    given = dict.fromkeys(("numbers", "started_at", "ago", "duration", "segments", "prices"), "{1}")
-    given |= {"provider_message_ids": "{a}", "awaiting": "{t}"}
+    given: dict[str, Any] = dict.fromkeys(("numbers", "ago", "duration", "segments", "prices"), "{1}")
+    given |= {"provider_message_ids": "{a}", "awaiting": "{t}", "clock": 1_800_000_000_000_000}
     common = {"gateway": "default", "worker": "left", "provider_code": "200"}
     return MessageStatement(sql, {MessageCause.ACCEPTED}, {**ONE_MESSAGE, **given, **common})
 
@@ -82,11 +83,13 @@ def withdrawn(status: str) -> MessageStatement:
 
 MESSAGE_STATEMENTS = {
     "CLAIM": MessageStatement(claims.CLAIM, {MessageCause.CLAIMED}, LEASE),
+    "CLAIM_RANGE": MessageStatement(claims.CLAIM_RANGE, {MessageCause.CLAIMED}, LEASE),
     "CLAIM_POISON_MESSAGE": MessageStatement(
         claims.CLAIM_POISON_MESSAGE, {MessageCause.CLAIMED}, LEASE, "UPDATE message SET due_at = 'infinity'"
     ),
     "RELEASE": MessageStatement(claims.RELEASE, {MessageCause.RELEASED}, HELD),
     "RECORD_ACCEPTED": accepted(messages.RECORD_ACCEPTED),
+    "RECORD_ACCEPTED_RANGE": accepted(messages.RECORD_ACCEPTED_RANGE),
     "RECORD_ACCEPTED_WITH_DETAILS": accepted(messages.RECORD_ACCEPTED_WITH_DETAILS),
     "RECORD sent": recorded("sent", MessageCause.ACCEPTED, MessageCause.ACCEPTED_LATE),
     "RECORD failed": recorded("failed", MessageCause.REFUSED),

@@ -22,6 +22,7 @@ from worker.attempt_payload import (
     has_details,
     parts_of,
     plain_acceptances,
+    range_parameters,
 )
 from worker.claimed_message import AttemptResult, MessageGateway
 from worker.parameters import bigints
@@ -142,11 +143,37 @@ def test_acceptances_are_arrays_of_what_differs() -> None:
         "first": "1",
         "last": "2",
         "numbers": "{3,3}",
-        "started_at": "{1700000000250000,1700000000250000}",
         "ago": "{2015625,2015625}",
         "duration": "{1500000,1500000}",
+        "clock": "1700000002265625",
         **{"gateway": "default", "worker": WORKER, "provider_code": "200"},
     }
+
+
+def test_acceptances_of_messages_that_follow_each_other_have_an_element_for_each_id_of_the_range() -> None:
+    given = range_parameters([attempted(message_id=3), attempted(message_id=6)], NOW)
+
+    assert given is not None
+    assert {name: given[name] for name in ("first", "last", "numbers", "ago", "duration")} == {
+        "first": 3,
+        "last": 6,
+        "numbers": "{3,0,0,3}",
+        "ago": "{2015625,0,0,2015625}",
+        "duration": "{1500000,0,0,1500000}",
+    }
+    assert "ids" not in given
+
+
+@pytest.mark.parametrize(("ids", "is_range"), [([7], True), ([1, 4], True), ([1, 5], False), ([1, 2, 3, 900], False)])
+def test_a_range_has_at_most_twice_as_many_ids_as_acceptances(ids: list[int], is_range: bool) -> None:
+    assert (range_parameters([attempted(message_id=one) for one in ids], NOW) is not None) is is_range
+
+
+def test_the_clock_is_that_of_the_claim_by_which_the_time_is_earliest() -> None:
+    late = AttemptResult(delivery(1, message_id=8), ACCEPTED, 1_700_000_000.5, 1.5, NOW - 2.0)
+
+    assert accepted_parameters([attempted(), late], NOW, details=False)["clock"] == 1_700_000_002_265_625
+    assert accepted_parameters([late], NOW, details=False)["clock"] == 1_700_000_002_500_000
 
 
 def test_details_are_arrays_too() -> None:

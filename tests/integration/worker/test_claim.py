@@ -231,6 +231,21 @@ def test_workers_at_work_together_never_claim_the_same_message(connection: Conne
     assert value(connection, "SELECT count(*) FROM message WHERE status = 'sending' AND attempts = 1") == 900
 
 
+@pytest.mark.parametrize("personalised", [False, True])
+def test_a_message_that_batches_do_not_name_is_not_claimed_with_those_around_it(
+    personalised: bool, connection: Connection, queue: Queue
+) -> None:
+    mailing_id = add_running_mailing(connection, 4)
+    change_mailing(connection, mailing_id, f"personalised = {personalised}")
+    # As many as the range has, since one is named twice.
+    execute(connection, "UPDATE queue_batch SET message_ids = '{1,2,2,4}'")
+
+    claimed = queue.claim(100)
+
+    assert sorted(ids(claimed)) == [1, 2, 4]
+    assert value(connection, "SELECT status::text FROM message WHERE id = 3") == "pending"
+
+
 def test_what_another_is_just_claiming_is_passed_over_without_waiting(
     connection: Connection, connect: Connect, queue: Queue, open_queue: OpenQueue
 ) -> None:

@@ -84,6 +84,7 @@ EVERYTHING = {
     queue_sql.TAKE_DUE_TOO_LATE,
     queue_sql.DELETE_SETTLED,
     claims.CLAIM,
+    claims.CLAIM_RANGE,
     claims.CLAIM_WITH_VALUES,
     claims.CLAIM_POISON_MESSAGE,
     claims.FIND_EXPIRED,
@@ -114,6 +115,7 @@ EVERYTHING = {
     spending.DELETE_OLD_DAYS,
     messages.RECORD,
     messages.RECORD_ACCEPTED,
+    messages.RECORD_ACCEPTED_RANGE,
     messages.RECORD_ACCEPTED_WITH_DETAILS,
     messages.ADD_ATTEMPTS_IN_FLIGHT,
     messages.LOCK_CLIENTS,
@@ -240,6 +242,7 @@ def explaining(url: str) -> Iterator[tuple[Connection, Database]]:
 def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round of maintenance does each of its duties."""
     monkeypatch.setattr(duties, "ROUND_INTERVAL", float("inf"))
+    monkeypatch.setattr(duties, "LAUNCH_SECONDS", 0.0)
     monkeypatch.setattr(message_count_compactor, "COMPACT_ABOVE", 0)
     monkeypatch.setattr("worker.maintenance.retention.CHECK_SECONDS", 0.0)
     monkeypatch.setattr(partition_maker, "CHECK_SECONDS", 0.0)
