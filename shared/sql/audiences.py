@@ -136,7 +136,7 @@ WITH chunk AS (
         WHERE mailing_id = %(mailing_id)s AND first_client_id > %(last_client_id)s
     )
     RETURNING client_ids, client_ids[cardinality(client_ids)] AS last_client_id
-), {add_messages("SELECT unnest(client_ids) FROM chunk")}
+), {add_messages("client.id = ANY(ARRAY(SELECT unnest(client_ids) FROM chunk))")}
 UPDATE mailing
 SET last_client_id = coalesce(read.last_id, last_client_id),
     audience = audience + messages,

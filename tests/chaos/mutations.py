@@ -321,8 +321,8 @@ def success_taken_for_refusal() -> None:
 
 def chunk_launched_twice() -> None:
     """A launch that is cut short begins its chunk again, and nothing guards against that."""
-    edit(mailings, "LAUNCH_CHUNK", "coalesce((SELECT max(id) FROM chunk), last_client_id)", "last_client_id")
-    edit(mailings, "LAUNCH_CHUNK", "(SELECT count(*) FROM chunk) < %(chunk)s", "audience > 0")
+    _edit_launch("SET last_client_id = read.last_id", "SET last_client_id = last_client_id")
+    _edit_launch("read.last_id >= %(max_client_id)s", "audience > 0")
     _run_sql("DROP INDEX IF EXISTS message_0_client_id_mailing_id_key")
 
 
@@ -342,7 +342,7 @@ def listed_chunk_launched_twice() -> None:
     edit(
         audiences,
         "LAUNCH_LISTED_CHUNK",
-        "coalesce((SELECT last_client_id FROM chunk), last_client_id)",
+        "coalesce(read.last_id, last_client_id)",
         "last_client_id",
     )
     edit(audiences, "LAUNCH_LISTED_CHUNK", "WHEN NOT EXISTS (", "WHEN audience > 0 OR NOT EXISTS (")
@@ -351,22 +351,18 @@ def listed_chunk_launched_twice() -> None:
 
 def client_skipped() -> None:
     """A launch steps over the first client of each chunk but the first."""
-    edit(mailings, "LAUNCH_CHUNK", "(SELECT max(id) FROM chunk)", "(SELECT max(id) + 1 FROM chunk)")
+    _edit_launch("ELSE max(id) END", "ELSE max(id) + 1 END")
 
 
 def newcomers_launched() -> None:
     """Who joins the directory while a launch runs gets a message too."""
     mailings.LAUNCH_CHUNK = mailings.LAUNCH_CHUNK.replace("AND id <= %(max_client_id)s", "")
+    mailings.LAUNCH_DENSE_CHUNK = mailings.LAUNCH_CHUNK
 
 
 def audience_counted_twice() -> None:
     """A launch counts the clients that it has looked at, and those it has added."""
-    edit(
-        mailings,
-        "LAUNCH_CHUNK",
-        "audience + (SELECT count(*) FROM added)",
-        "audience + 2 * (SELECT count(*) FROM added)",
-    )
+    _edit_launch("audience + messages", "audience + 2 * messages")
 
 
 def settled_too_early() -> None:
@@ -456,6 +452,12 @@ def edit_claim(old: str, new: str) -> None:
     """Edits the statements that lease messages, whatever their texts."""
     for name in ("CLAIM", "CLAIM_RANGE", "CLAIM_WITH_VALUES", "CLAIM_RANGE_WITH_VALUES"):
         edit(claims, name, old, new)
+
+
+def _edit_launch(old: str, new: str) -> None:
+    """Edits the statements that launch the audience of a mark."""
+    for name in ("LAUNCH_CHUNK", "LAUNCH_DENSE_CHUNK"):
+        edit(mailings, name, old, new)
 
 
 def _edit_take(old: str, new: str) -> None:

@@ -71,6 +71,8 @@ class Progress(NamedTuple):
     route_id: int | None
     exclude_unknown_after: int | None
     only_path: int | None
+    is_dense: bool
+    """Whether the audience, so far, has most of the clients."""
     kind: str
     requires_consent: bool
     has_local_window: bool
@@ -145,15 +147,16 @@ class Launcher:
         for mailing_id, stage in ready.items():
             cursor.execute(mailings.LOCK_LAUNCH, {"mailing_id": mailing_id})
             if cursor.fetchone() == (True,):
-                return self._launch_chunk(cursor, mailing_id, _statement(stage, again=again))
+                return self._launch_chunk(cursor, mailing_id, stage, again=again)
         return None
 
-    def _launch_chunk(self, cursor: Cursor, mailing_id: int, statement: str) -> Chunk | None:
+    def _launch_chunk(self, cursor: Cursor, mailing_id: int, stage: LaunchStage, *, again: bool) -> Chunk | None:
         cursor.execute(mailings.READ_LAUNCH, {"mailing_id": mailing_id})
         progress = fetch_one(cursor, Progress)
         if progress is None:  # another worker has just launched the last chunk
             return None
         cursor.execute(mailings.COMMIT_WITHOUT_WAITING)
+        statement = _statement(stage, dense=progress.is_dense, again=again)
         cursor.execute(statement, {"mailing_id": mailing_id, "chunk": self._chunk, **progress._asdict()})
         return fetch_one(cursor, Chunk)
 
@@ -174,8 +177,10 @@ class Launcher:
             log.warning("audience.missed", extra={"mailing_id": mailing_id})
 
 
-def _statement(stage: LaunchStage, *, again: bool) -> str:
+def _statement(stage: LaunchStage, *, dense: bool, again: bool) -> str:
     """The statement that launches a chunk; `again`, the one for an audience of whom some have a message."""
+    if stage is LaunchStage.BY_MARK and dense and not again:
+        return mailings.LAUNCH_DENSE_CHUNK
     if stage is LaunchStage.BY_MARK:
         return mailings.LAUNCH_CHUNK_AGAIN if again else mailings.LAUNCH_CHUNK
     return audiences.LAUNCH_LISTED_CHUNK_AGAIN if again else audiences.LAUNCH_LISTED_CHUNK

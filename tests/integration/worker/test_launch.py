@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from shared.sql.mailings import LAUNCH_CHUNK, LOCK_LAUNCH, READ_LAUNCH
+from shared.sql.mailings import LAUNCH_CHUNK, LAUNCH_DENSE_CHUNK, LOCK_LAUNCH, READ_LAUNCH
 from tests.conftest import Connect
 from tests.factories import (
     FIRST_PHONE,
@@ -33,6 +33,7 @@ from tests.factories import (
 from tests.integration.worker.conftest import OpenMaintenance, OpenQueue
 from tests.waiting import PATIENCE, in_background, wait_for_lock_waiter
 from worker.maintenance.duties import LAUNCH_SECONDS, Maintenance
+from worker.maintenance.launcher import LaunchStage
 
 
 def launched_clients(connection: Connection, mailing_id: int) -> list[int]:
@@ -311,7 +312,7 @@ def test_a_launch_that_another_worker_has_just_ended_is_left_alone(
     before = mailing(connection, mailing_id)
 
     with connection.cursor() as cursor:
-        assert maintenance._launcher._launch_chunk(cursor, mailing_id, LAUNCH_CHUNK) is None
+        assert maintenance._launcher._launch_chunk(cursor, mailing_id, LaunchStage.BY_MARK, again=False) is None
 
     assert mailing(connection, mailing_id) == before
 
@@ -347,6 +348,38 @@ def test_a_small_mailing_does_not_wait_behind_a_large_one(
     assert launched_clients(connection, small) == few
     assert mailing(connection, small)["launched_at"] is not None
     assert mailing(connection, large)["audience"] == 200
+
+
+def test_an_audience_that_is_dense_at_first_and_sparse_later_is_launched_whole(
+    connection: Connection, open_maintenance: OpenMaintenance
+) -> None:
+    audience = add_clients(connection, 35)
+    for _ in range(3):
+        add_clients(connection, 100, tag="another")
+        audience += add_clients(connection, 4)
+    add_clients(connection, 100, tag="another")
+    mailing_id = add_mailing(connection)
+
+    launch(open_maintenance(launch_chunk=10))
+
+    assert launched_clients(connection, mailing_id) == audience
+    assert mailing(connection, mailing_id)["audience"] == len(audience)
+    assert mailing(connection, mailing_id)["launched_at"] is not None
+
+
+def test_a_dense_audience_is_read_in_the_order_of_the_clients(
+    connection: Connection, open_maintenance: OpenMaintenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audience = [client_id for _ in range(20) for client_id in add_clients(connection, 4)[:3]]
+    execute(connection, "UPDATE client SET tag = 'another' WHERE id <> ALL(%s)", audience)
+    mailing_id = add_mailing(connection)
+    maintenance = open_maintenance(launch_chunk=10)
+    maintenance.run()
+    monkeypatch.setattr("shared.sql.mailings.LAUNCH_CHUNK", "SELECT 1 / 0")
+
+    launch(maintenance)
+
+    assert launched_clients(connection, mailing_id) == audience
 
 
 def test_other_duties_wait_between_two_chunks_and_not_for_the_end_of_the_launch(
@@ -507,9 +540,10 @@ def test_a_chunk_reads_only_what_it_launches_however_large_the_directory(passed:
     given |= {"max_client_id": 50_000, "only_path": 1, "route_id": None, "exclude_unknown_after": None}
     given |= {"kind": "marketing", "requires_consent": False, "has_local_window": False, "has_suppressions": False}
 
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {LAUNCH_CHUNK}", {**given, "chunk": 1000})
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for statement, scans in ((LAUNCH_CHUNK, 3), (LAUNCH_DENSE_CHUNK, 1)):
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {statement}", {**given, "chunk": 1000})
+            plan = "\n".join(line for (line,) in cursor.fetchall())
 
-    assert len(re.findall("Index (Only )?Scan using [a-z_]+ on client", plan)) == 3, plan
-    assert "Seq Scan on client" not in plan
+        assert len(re.findall("Index (Only )?Scan using [a-z_]+ on client", plan)) == scans, plan
+        assert "Seq Scan on client" not in plan
