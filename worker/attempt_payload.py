@@ -21,8 +21,8 @@ NO_ATTEMPT: AcceptanceTimes = (0, 0, 0, 0)
 """The element of a message of the range that is not recorded: no attempt has the number 0."""
 
 MAX_RANGE = 2
-"""How many messages RECORD_ACCEPTED_RANGE may read for each that it moves: to leave one out costs much less than to
-find one."""
+"""How many messages a statement that reads a range may read for each that it moves: to leave one out costs much less
+than to find one."""
 
 
 def parts_of(decided: Iterable[Decided]) -> list[list[Decided]]:
@@ -87,14 +87,14 @@ def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: 
     return parameters
 
 
-def range_parameters(plain: Sequence[AttemptResult], now: float) -> dict[str, Any] | None:
-    """Parameters of RECORD_ACCEPTED_RANGE; None if its range would have too many other messages.
+def is_dense(plain: Sequence[AttemptResult]) -> bool:
+    """Whether the range of their messages has few others. The attempts are in the order of their messages."""
+    return plain[-1].message.message_id - plain[0].message.message_id < MAX_RANGE * len(plain)
 
-    The attempts are in the order of their messages.
-    """
+
+def range_parameters(plain: Sequence[AttemptResult], now: float) -> dict[str, Any]:
+    """Parameters of RECORD_ACCEPTED_RANGE. `now` is the monotonic time."""
     first, last = plain[0].message.message_id, plain[-1].message.message_id
-    if last - first >= MAX_RANGE * len(plain):
-        return None
     times = {attempt.message.message_id: _times(attempt, now) for attempt in plain}
     elements = [times.get(message_id, NO_ATTEMPT) for message_id in range(first, last + 1)]
     return _common(plain, list(times.values()), elements)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -18,6 +18,7 @@ from worker.attempt_payload import (
     accepted_parameters,
     attempted_parameters,
     has_details,
+    is_dense,
     parts_of,
     plain_acceptances,
     range_parameters,
@@ -75,12 +76,7 @@ class AttemptRecorder:
     def _record_part(self, cursor: Cursor, part: Sequence[Decided], plain: Sequence[AttemptResult]) -> None:
         now, others = time.monotonic(), part
         if plain:
-            if any(map(has_details, plain)):
-                cursor.execute(messages.RECORD_ACCEPTED_WITH_DETAILS, accepted_parameters(plain, now, details=True))
-            elif given := range_parameters(plain, now):
-                cursor.execute(messages.RECORD_ACCEPTED_RANGE, given)
-            else:
-                cursor.execute(messages.RECORD_ACCEPTED, accepted_parameters(plain, now, details=False))
+            cursor.execute(*_recording(plain, now))
             [(recorded,)] = fetch_all(cursor, RecordedRow)
             # If some claims have ended, it is not known which. To record an attempt again changes nothing.
             if recorded == len(plain):
@@ -102,6 +98,17 @@ class AttemptRecorder:
                 "numbers": bigints(message.number for message in late),
             }
             cursor.execute(messages.CLEAR_POISON_MESSAGES, given)
+
+
+def _recording(plain: Sequence[AttemptResult], now: float) -> tuple[str, dict[str, Any]]:
+    """The statement that records acceptances, and its parameters."""
+    dense = is_dense(plain)
+    if any(map(has_details, plain)):
+        given = accepted_parameters(plain, now, details=True)
+        return messages.RECORD_ACCEPTED_RANGE_WITH_DETAILS if dense else messages.RECORD_ACCEPTED_WITH_DETAILS, given
+    if dense:
+        return messages.RECORD_ACCEPTED_RANGE, range_parameters(plain, now)
+    return messages.RECORD_ACCEPTED, accepted_parameters(plain, now, details=False)
 
 
 def _without(part: Sequence[Decided], recorded: Sequence[AttemptResult]) -> Sequence[Decided]:

@@ -32,7 +32,7 @@ IN_RANGE = "message.id BETWEEN %(first)s AND %(last)s"
 
 
 def of_range(statement: str) -> str:
-    """The same statement for messages whose ids are all of those from `first` to `last`.
+    """The same statement for messages whose ids are all of those from `first` to `last`, or that are compared anyway.
 
     They are read in one walk along the index; to find each of many apart takes a fifth of such a statement.
     """

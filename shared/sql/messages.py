@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import WITHOUT_TEXT, ReasonCode
-from shared.sql.conditions import IN_RANGE, end_unless_in_doubt, is_one_of_many
+from shared.sql.conditions import IN_RANGE, end_unless_in_doubt, is_one_of_many, of_range
 
 _HAD_NO_TEXT = "status = 'failed' AND reason_code IN ({})".format(", ".join(f"'{code}'" for code in WITHOUT_TEXT))
 
@@ -78,6 +78,8 @@ RECORD_ACCEPTED_WITH_DETAILS = _RECORD_ACCEPTED.format(
     ),
     columns=_DETAILS,
 )
+
+RECORD_ACCEPTED_RANGE_WITH_DETAILS = of_range(RECORD_ACCEPTED_WITH_DETAILS)
 
 # Record attempts of any result and move their messages: for the claim's holder only, with one exception. An acceptance
 # that was received is recorded as `sent` whatever has happened since, because it is true. A message must not occur

@@ -47,8 +47,8 @@ def lease_check_dropped() -> None:
     """Whoever has an answer moves the message on, whether it still holds it or not."""
     edit(messages, "RECORD", "(message.status = 'sending' AND message.attempts = attempted.number)", "TRUE")
     held = "CASE message.status WHEN 'sending' THEN message.attempts END ="
-    edit(messages, "RECORD_ACCEPTED", held, "0 <")
-    edit(messages, "RECORD_ACCEPTED_RANGE", held, "0 <")
+    for name in ("RECORD_ACCEPTED", "RECORD_ACCEPTED_RANGE"):
+        edit(messages, name, held, "0 <")
 
 
 def claim_committed_late() -> None:

@@ -91,6 +91,7 @@ MESSAGE_STATEMENTS = {
     "RECORD_ACCEPTED": accepted(messages.RECORD_ACCEPTED),
     "RECORD_ACCEPTED_RANGE": accepted(messages.RECORD_ACCEPTED_RANGE),
     "RECORD_ACCEPTED_WITH_DETAILS": accepted(messages.RECORD_ACCEPTED_WITH_DETAILS),
+    "RECORD_ACCEPTED_RANGE_WITH_DETAILS": accepted(messages.RECORD_ACCEPTED_RANGE_WITH_DETAILS),
     "RECORD sent": recorded("sent", MessageCause.ACCEPTED, MessageCause.ACCEPTED_LATE),
     "RECORD failed": recorded("failed", MessageCause.REFUSED),
     "RECORD pending": recorded("pending", MessageCause.RETRIED_LATER),

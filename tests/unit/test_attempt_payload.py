@@ -20,6 +20,7 @@ from worker.attempt_payload import (
     accepted_parameters,
     attempted_parameters,
     has_details,
+    is_dense,
     parts_of,
     plain_acceptances,
     range_parameters,
@@ -153,7 +154,6 @@ def test_acceptances_are_arrays_of_what_differs() -> None:
 def test_acceptances_of_messages_that_follow_each_other_have_an_element_for_each_id_of_the_range() -> None:
     given = range_parameters([attempted(message_id=3), attempted(message_id=6)], NOW)
 
-    assert given is not None
     assert {name: given[name] for name in ("first", "last", "numbers", "ago", "duration")} == {
         "first": 3,
         "last": 6,
@@ -164,9 +164,9 @@ def test_acceptances_of_messages_that_follow_each_other_have_an_element_for_each
     assert "ids" not in given
 
 
-@pytest.mark.parametrize(("ids", "is_range"), [([7], True), ([1, 4], True), ([1, 5], False), ([1, 2, 3, 900], False)])
-def test_a_range_has_at_most_twice_as_many_ids_as_acceptances(ids: list[int], is_range: bool) -> None:
-    assert (range_parameters([attempted(message_id=one) for one in ids], NOW) is not None) is is_range
+@pytest.mark.parametrize(("ids", "dense"), [([7], True), ([1, 4], True), ([1, 5], False), ([1, 2, 3, 900], False)])
+def test_acceptances_are_dense_if_their_range_has_at_most_twice_as_many_ids(ids: list[int], dense: bool) -> None:
+    assert is_dense([attempted(message_id=one) for one in ids]) is dense
 
 
 def test_the_clock_is_that_of_the_claim_by_which_the_time_is_earliest() -> None:

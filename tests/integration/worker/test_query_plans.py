@@ -117,6 +117,7 @@ EVERYTHING = {
     messages.RECORD_ACCEPTED,
     messages.RECORD_ACCEPTED_RANGE,
     messages.RECORD_ACCEPTED_WITH_DETAILS,
+    messages.RECORD_ACCEPTED_RANGE_WITH_DETAILS,
     messages.ADD_ATTEMPTS_IN_FLIGHT,
     messages.LOCK_CLIENTS,
     messages.CANCEL_WITHOUT_CLIENT,
@@ -365,7 +366,8 @@ def work(connection: Connection, database: Database) -> list[Plan]:
     # The poison messages are to the first numbers.
     opted_out = [answer(one.message, "refused for good", result=Result.OPTED_OUT) for one in answers[-10:]]
     queue.record([*answers[:-10], *opted_out])
-    queue.record([answer(one, "accepted", segments=1) for one in claimed[-20:-15]])
+    for some in ((claimed[-20], claimed[-16]), claimed[-19:-16]):  # apart, and in a row
+        queue.record([answer(one, "accepted", segments=1) for one in some])
     queue.release(claimed[-15:-10])
     apply_receipts(connection, keeping, claimed[-1].message_id)
     expire_leases(connection)

@@ -233,15 +233,16 @@ def test_a_batch_is_recorded_whole(connection: Connection, queue: Queue) -> None
     assert value(connection, "SELECT count(*) FROM claim") == 0
 
 
+@pytest.mark.parametrize("given", [{}, {"segments": 2}], ids=["plain", "with details"])
 @pytest.mark.parametrize("step", [1, 2, 5], ids=["all in a row", "with gaps", "far apart"])
 def test_acceptances_are_recorded_of_the_messages_that_have_them_and_of_no_others(
-    step: int, connection: Connection, queue: Queue
+    given: dict[str, int], step: int, connection: Connection, queue: Queue
 ) -> None:
     add_running_mailing(connection, 200)
     claimed = [one for one in queue.claim(200) if one.message_id % step == 0]
     now = time.monotonic()
     accepted = [
-        replace(answer(one, "accepted"), started=now - one.message_id, duration=one.message_id / 1000)
+        replace(answer(one, "accepted", **given), started=now - one.message_id, duration=one.message_id / 1000)
         for one in claimed
     ]
 
@@ -256,6 +257,7 @@ def test_acceptances_are_recorded_of_the_messages_that_have_them_and_of_no_other
         "round(extract(epoch FROM max(started_at) OVER () - started_at))::int FROM attempt ORDER BY message_id",
     )
     assert recorded == [(one, 1, one, one - step) for one in ids]
+    assert rows(connection, "SELECT DISTINCT segments FROM attempt") == [(given.get("segments"),)]
 
 
 def test_nothing_is_recorded_of_nothing(connection: Connection, queue: Queue) -> None:
