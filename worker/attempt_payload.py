@@ -97,7 +97,7 @@ def range_parameters(plain: Sequence[AttemptResult], now: float) -> dict[str, An
     first, last = plain[0].message.message_id, plain[-1].message.message_id
     times = {attempt.message.message_id: _times(attempt, now) for attempt in plain}
     elements = [times.get(message_id, NO_ATTEMPT) for message_id in range(first, last + 1)]
-    return _common(plain, list(times.values()), elements)
+    return _common(plain, times.values(), elements)
 
 
 def _times(attempt: AttemptResult, now: float) -> AcceptanceTimes:

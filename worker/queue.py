@@ -274,6 +274,8 @@ class Queue:
         bodies = bodies_of(rows, texts)
         # The lease and the window are computed from before the claim was requested, so that they never end too late.
         lease_ends = claim.monotonic + self._lease_seconds - self._request_timeout
+        latest = {mailing_id: min(lease_ends, closes_at) for mailing_id, closes_at in closing.items()}
+        on_unknown = {mailing_id: ON_UNKNOWN[mailing.on_unknown] for mailing_id, mailing in mailings.items()}
         claimed, without = [], list[AttemptResult]()
         for row, slot in zip(rows, slots, strict=True):
             body = bodies[row.id]
@@ -286,11 +288,13 @@ class Queue:
                 text=body if isinstance(body, str) else "",
                 uncounted=row.uncounted_attempts,
                 in_doubt=row.in_doubt,
-                on_unknown=ON_UNKNOWN[mailings[row.mailing_id].on_unknown],
+                on_unknown=on_unknown[row.mailing_id],
                 worker=self._worker,
                 claim=claim,
                 start_from=slot.begins,
-                start_by=min(lease_ends, closing[row.mailing_id], claim.monotonic + closes_in.get(row.id, math.inf)),
+                start_by=min(latest[row.mailing_id], claim.monotonic + closes_in[row.id])
+                if row.id in closes_in
+                else latest[row.mailing_id],
                 begin_by=slot.ends,
                 permit=permits[row.mailing_id],
                 gateway=self._gateway,

@@ -69,8 +69,9 @@ class AccountRefusals:
         for attempt in attempted:
             if attempt.submitted.result not in TAKEN:
                 attempt.submitted = self._in_context(attempt, earlier.get(attempt.message.message_id))
-            if attempt.submitted.result in TAKEN:
-                self._record_acceptance(attempt.started_at, attempt.duration or 0.0)
+                if attempt.submitted.result not in TAKEN:
+                    continue
+            self._record_acceptance(attempt.started_at, attempt.duration or 0.0)
 
     def _in_context(self, attempt: AttemptResult, earlier: EarlierRefusals | None) -> SubmitResult:
         submitted = attempt.submitted
@@ -110,12 +111,14 @@ class AccountRefusals:
         return series < len(self._last_starts) and self._first_starts[series] - window <= moment
 
     def _record_acceptance(self, started: float, duration: float) -> None:
-        if started > self._last + WINDOW_SECONDS:
-            self._first_starts.append(started)
-            self._last_starts.append(started)
-        elif started > self._last:
-            self._last_starts[-1] = started
-        self._last = max(self._last, started)
-        self._last_ended = max(self._last_ended, started + duration)
+        if started > self._last:
+            if started > self._last + WINDOW_SECONDS:
+                self._first_starts.append(started)
+                self._last_starts.append(started)
+            else:
+                self._last_starts[-1] = started
+            self._last = started
+        if started + duration > self._last_ended:
+            self._last_ended = started + duration
         if self._refused:
             self._refused.clear()

@@ -191,7 +191,8 @@ class Lane:
         self._refusals.reinterpret(attempted, self._queue.earlier_refusals(refused) if refused else {})
 
     def _record_result(self, submitted: SubmitResult, now: float) -> None:
-        before, health = self._breaker.state, self._breaker.health
+        before = self._breaker.state
+        health = None if before is State.CLOSED else self._breaker.health
         self._breaker.record(submitted, now)
         if self._breaker.state is before:
             return

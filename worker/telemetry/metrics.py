@@ -40,11 +40,11 @@ class _LaneCounts:
         self.seconds = 0.0
 
     def count(self, attempted: Sequence[AttemptResult]) -> None:
-        for attempt in attempted:
-            self.results[attempt.submitted.result] += 1
-            seconds = attempt.duration or 0.0
+        self.results.update([attempt.submitted.result for attempt in attempted])
+        durations = [attempt.duration or 0.0 for attempt in attempted]
+        self.seconds += sum(durations)
+        for seconds in durations:
             self.buckets[bisect_left(SECONDS, seconds)] += 1
-            self.seconds += seconds
 
 
 class Metrics(Collector):
