@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     ColumnElement,
     DateTime,
     Enum,
-    FromClause,
     Select,
     Text,
     and_,
@@ -23,6 +23,7 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import NullType
 
 from api.clock import CLOCK
 from api.extensions import db
@@ -44,7 +45,9 @@ _COLUMNS = tuple(column.key for column in _MAILING.c if column.key not in _NOT_S
 """Without those that only workers and services read: each column takes time, in PostgreSQL too."""
 _WITH_TEXT = (*_COLUMNS, "text", "from_template_id", "from_template_revision")
 _Row = namedtuple("_Row", (*_WITH_TEXT, "counts", "now"))  # type: ignore[misc]
-"""A row of `_one`. Reading an attribute of SQLAlchemy's rows takes ten times as long."""
+"""What is read of a mailing. `counts` are texts such as `10 sent delivered`, which is faster than columns or JSON.
+
+Reading an attribute of SQLAlchemy's rows takes ten times as long."""
 _STATUSES = tuple(status.value for status in MessageStatus)
 _DELIVERIES = tuple(delivery.value for delivery in Delivery)
 MailingRow = Mailing
@@ -58,20 +61,20 @@ MailingSummary = dict[str, Any]
 
 def mailings_after(after: int, limit: int) -> Sequence[MailingSummary]:
     """The mailings with a greater id that are not removed, in order. Times and choices are texts."""
-    return _summaries(_NEXT_AS_WRITTEN, after=after, limit=limit)
+    return _summaries(_rows(_NEXT_AS_WRITTEN, after=after, limit=limit))
 
 
 def mailing_by_id(mailing_id: int) -> MailingSummary:
     """The mailing. Raises NotFound, also for one that is removed."""
-    summaries = _summaries(_ONE, mailing_id=mailing_id)
-    if not summaries:
-        raise NotFound(ErrorCode.NO_SUCH_MAILING, mailing=mailing_id)
-    return summaries[0]
+    for deleted_at, *columns, its_text, counts, now in _rows(_ONE, mailing_id=mailing_id):
+        if deleted_at is None:
+            return _summaries([(*columns, *its_text, counts, now)])[0]
+    raise NotFound(ErrorCode.NO_SUCH_MAILING, mailing=mailing_id)
 
 
 def summaries_of(page: Select[Any]) -> list[MailingSummary]:
     """The summaries of the selected mailings, in the order of their ids."""
-    return _summaries(_page(page))
+    return _summaries(_rows(_page(page)))
 
 
 def check_mailing(mailing_id: int) -> None:
@@ -112,18 +115,6 @@ def journal_before(mailing_id: int, before: int, limit: int) -> Sequence[Mailing
     return db.session.scalars(entries.order_by(MailingEvent.id.desc()).limit(limit)).all()
 
 
-def _columns(mailing: FromClause, its_text: FromClause, counts: ColumnElement[str]) -> list[ColumnElement[Any]]:
-    """The columns of `_Row`."""
-    return [
-        *(mailing.c[name] for name in _COLUMNS),
-        its_text.c.text,
-        its_text.c.template_id.label("from_template_id"),
-        its_text.c.template_revision.label("from_template_revision"),
-        counts.label("counts"),
-        CLOCK.label("now"),
-    ]
-
-
 def _as_written(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column; its text if it is a time or a choice, for which PostgreSQL takes a fifth of the time of Python.
 
@@ -136,50 +127,57 @@ def _as_written(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return column
 
 
-def _counts(*of: Any) -> Select[Any]:
-    """How many messages there are in each status and with each delivery, as a text: `10 sent delivered`.
-
-    A text is faster than columns and than JSON, on both sides.
-    """
-    number = func.sum(_DELTA.c.delta)
-    counted = func.concat_ws(" ", number, _DELTA.c.status, _DELTA.c.delivery, type_=Text).label("counted")
-    return select(*of, counted).group_by(*of, _DELTA.c.status, _DELTA.c.delivery).having(number != 0)
-
-
 def _one() -> Select[Any]:
-    """The `_Row` of a mailing, in one statement, so that its audience and counts are of one snapshot."""
-    its_text = (
-        select(_TEXT.c.text, _TEXT.c.template_id, _TEXT.c.template_revision)
-        .where(_TEXT.c.mailing_id == _MAILING.c.id, _TEXT.c.revision == _MAILING.c.text_revision)
-        .limit(1)  # Else it is planned as a join: by stale statistics of many rows, or by reading the whole table.
-        .lateral("its_text")
-    )
-    each = _counts().where(_DELTA.c.mailing_id == _MAILING.c.id).correlate(_MAILING).scalar_subquery()
-    return (
-        select(*_columns(_MAILING, its_text, func.array_to_string(func.array(each), ",", type_=Text)))
-        .join_from(_MAILING, its_text, true())
-        .where(_MAILING.c.deleted_at.is_(None), _MAILING.c.id == bindparam("mailing_id"))
-    )
+    """A mailing, also one that is removed, in one statement, so that its audience and counts are of one snapshot.
+
+    PostgreSQL takes longer to plan it than to execute it: with a join, a GROUP BY and a condition for removed ones, it
+    takes a third longer. The rows that are left to sum up are few: workers compact them (shared/sql/counts.py).
+    """
+    its_text = select(func.json_build_array(_TEXT.c.text, _TEXT.c.template_id, _TEXT.c.template_revision, type_=JSON))
+    its_text = its_text.where(_TEXT.c.mailing_id == _MAILING.c.id, _TEXT.c.revision == _MAILING.c.text_revision)
+    changes = select(func.concat_ws(" ", _DELTA.c.delta, _DELTA.c.status, _DELTA.c.delivery))
+    changes = changes.where(_DELTA.c.mailing_id == _MAILING.c.id).correlate(_MAILING)
+    return select(
+        _MAILING.c.deleted_at,
+        *(_MAILING.c[name] for name in _COLUMNS),
+        its_text.correlate(_MAILING).scalar_subquery(),
+        func.array(changes.scalar_subquery()),
+        CLOCK,
+    ).where(_MAILING.c.id == bindparam("mailing_id"))
 
 
 def _page(mailings: Select[Any]) -> Select[Any]:
-    """The same of each of some mailings, in the order of their ids.
+    """The `_Row` of each of some mailings, in the order of their ids.
 
     Their texts and counts are read for all at once: subqueries for each took half of PostgreSQL's time. They are found
-    by an array of ids, and not by a join, for the reason that `_one` has.
+    by an array of ids: a join may be planned by stale statistics of many rows, or by reading the whole table.
     """
     mailing = mailings.cte("page")
     in_page = func.any(func.array(select(mailing.c.id).scalar_subquery()))
     its_text = select(_TEXT).where(_TEXT.c.mailing_id == in_page).subquery("its_text")
     is_its_text = and_(its_text.c.mailing_id == mailing.c.id, its_text.c.revision == mailing.c.text_revision)
-    each = _counts(_DELTA.c.mailing_id).where(_DELTA.c.mailing_id == in_page).subquery("each")
+    number = func.sum(_DELTA.c.delta)
+    each = (
+        select(_DELTA.c.mailing_id, func.concat_ws(" ", number, _DELTA.c.status, _DELTA.c.delivery).label("counted"))
+        .where(_DELTA.c.mailing_id == in_page)
+        .group_by(_DELTA.c.mailing_id, _DELTA.c.status, _DELTA.c.delivery)
+        .having(number != 0)
+        .subquery("each")
+    )
     counts = (
-        select(each.c.mailing_id, func.string_agg(each.c.counted, ",", type_=Text).label("counts"))
+        select(each.c.mailing_id, func.array_agg(each.c.counted, type_=NullType).label("counts"))
         .group_by(each.c.mailing_id)
         .subquery("counts")
     )
     return (
-        select(*_columns(mailing, its_text, func.coalesce(counts.c.counts, "")))
+        select(
+            *(mailing.c[name] for name in _COLUMNS),
+            its_text.c.text,
+            its_text.c.template_id,
+            its_text.c.template_revision,
+            counts.c.counts,
+            CLOCK.label("now"),
+        )
         .join_from(mailing, its_text, is_its_text)
         .join(counts, counts.c.mailing_id == mailing.c.id, isouter=True)
         .order_by(mailing.c.id)
@@ -196,10 +194,15 @@ _NEXT = _page(
 _NEXT_AS_WRITTEN = _NEXT.with_only_columns(*map(_as_written, _NEXT.selected_columns), maintain_column_froms=True)
 
 
-def _summaries(statement: Select[Any], **parameters: Any) -> list[MailingSummary]:
+def _rows(statement: Select[Any], **parameters: Any) -> Sequence[Sequence[Any]]:
     session = db.session()
     session.flush()  # which a statement on tables does by itself only since SQLAlchemy 2.1
-    rows: list[Any] = [_Row._make(row) for row in session.execute(statement, parameters)]
+    return session.execute(statement, parameters).all()
+
+
+def _summaries(values: Sequence[Sequence[Any]]) -> list[MailingSummary]:
+    """The summaries of some mailings, whose values are those of a `_Row`."""
+    rows: list[Any] = list(map(_Row._make, values))
     # Most mailings need nothing of this, and PostgreSQL would plan it for each statement.
     routes, gateways = _names(Route, (row.route_id for row in rows)), _names(Gateway, (row.gateway_id for row in rows))
     waiting = (row.mark for row in rows if row.launch_started_at is None and row.ended_at is None)
@@ -236,7 +239,7 @@ def _matching(marks: Set[str]) -> Set[str]:
 def _summary(row: Any, route: str | None, gateway: str | None, *, is_matching: bool) -> MailingSummary:
     summary: MailingSummary = dict(zip(_WITH_TEXT, row, strict=False))
     messages, delivery = dict.fromkeys(_STATUSES, 0), dict.fromkeys(_DELIVERIES, 0)
-    for counted in filter(None, row.counts.split(",")):
+    for counted in row.counts or ():
         number, status, *delivered = counted.split(" ")
         messages[status] += int(number)
         if status == MessageStatus.SENT:
