@@ -7,7 +7,7 @@ import math
 import socket
 import struct
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -175,6 +175,12 @@ class Connection(HttpToolsProtocol):
     def begin_response(self) -> None:
         """The application executes the request or reads its body, with time limits of its own."""
         self._all.serve(self)
+
+    def join_head_and_body(self, method: str) -> None:
+        """To be called right before a response is sent: its head is sent together with the beginning of its body."""
+        # While the caller does not read, sending waits, and something else may be written first.
+        if method != "HEAD" and not self.flow.write_paused:
+            cast(LingeringCloseTransport, self.transport).join_next_two()
 
     def close_timed_out(self) -> None:
         """Closes a connection on which a request has not arrived in time."""

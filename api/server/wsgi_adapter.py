@@ -57,7 +57,8 @@ class WsgiAdapter:
                     return
                 begun += message["body"]
                 more = message.get("more_body", False)
-        scope["state"]["connection"].begin_response()
+        connection = scope["state"]["connection"]
+        connection.begin_response()
         loop = asyncio.get_running_loop()
         if not more:
             body: io.BytesIO | StreamedBody = io.BytesIO(begun)
@@ -74,6 +75,7 @@ class WsgiAdapter:
         if unread and expects_continue(scope):
             # The caller may omit the body now, so its next bytes are ambiguous (RFC 9110, 10.1.1).
             request.headers.append((b"connection", b"close"))
+        connection.join_head_and_body(scope["method"])
         await send({"type": "http.response.start", "status": request.status, "headers": request.headers})
         if request.ended:
             await _send_block(send, block, more=False)

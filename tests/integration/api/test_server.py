@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from json import dumps, loads
+from struct import unpack_from
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ KEY = {"Authorization": f"Bearer {API_KEY}"}
 JSON = {"Content-Type": "application/json"}
 AUTHORIZED = f"Authorization: Bearer {API_KEY}\r\n\r\n".encode()
 LIMIT = 2048
+DATA_SEGMENTS_IN = 152
+"""Where `tcp_info` of linux/tcp.h has the number of segments that brought data."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,17 @@ def test_an_answer_that_has_no_body_has_none(port: int) -> None:
     for method, path in (("HEAD", "/v1/client/"), ("OPTIONS", "/v1/client/"), ("HEAD", "/docs/openapi.json")):
         response, answer = ask(port, method, path)
         assert (response.status, answer) == (200, b"")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux counts the segments of a connection")
+def test_the_head_and_the_body_of_an_answer_come_in_one_segment(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /v1/mailing/create/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + AUTHORIZED)
+        with connection.makefile("rb") as answer:
+            _, _, body = answer.read().partition(b"\r\n\r\n")
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, DATA_SEGMENTS_IN + 4)
+    assert loads(body)["code"] == 405
+    assert unpack_from("I", info, DATA_SEGMENTS_IN) == (1,)
 
 
 @pytest.mark.usefixtures("clean_database")
