@@ -435,7 +435,7 @@ def test_a_lease_that_ran_out_is_written_down_once(
 def test_a_chunk_that_was_cut_is_launched_once(
     moment: CommitMoment, connection: Connection, proxied: Database, proxy: FaultProxy
 ) -> None:
-    add_clients(connection, 30)
+    add_clients(connection, 40)
     mailing_id = add_mailing(connection)
     maintenance = Maintenance(proxied, launch_chunk=10)
     maintenance.run()
@@ -445,5 +445,5 @@ def test_a_chunk_that_was_cut_is_launched_once(
         proxy.cut_at_commit(moment)
 
     assert proxy.cuts > 3
-    assert mailing(connection, mailing_id)["audience"] == 30
-    assert message_counts(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 30}
+    assert mailing(connection, mailing_id)["audience"] == 40
+    assert message_counts(connection, mailing_id) == counted(connection, mailing_id) == {"pending": 40}
