@@ -31,7 +31,7 @@ from tests.unit.test_message_sender import delivery
 from tests.waiting import PATIENCE
 from worker.claimed_message import ClaimedMessage
 from worker.gateway_token import Token
-from worker.http import connection
+from worker.lanes import http_sender
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.http_sender import HttpSender
 
@@ -296,7 +296,9 @@ def test_a_refusal_keeps_the_connection(status: str, open_gateway: Open) -> None
 
 
 def test_a_connection_idle_for_too_long_is_not_used_again(open_gateway: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "IDLE_LIMIT", 0.0)
+    monkeypatch.setattr(http_sender, "IDLE_LIMIT", 0.0)
+    # As if the process was stopped meanwhile: nothing has closed it.
+    monkeypatch.setattr(HttpSender, "_end_late", lambda *_: 0.01)
     with RawServer(always(response())) as server:
         gateway = open_gateway(server.url)
         send(gateway)

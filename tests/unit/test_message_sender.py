@@ -28,6 +28,7 @@ from tests.raw_server import Peer, RawServer, always, response
 from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
+from worker.http.connection import HttpConnection
 from worker.http.connector import Connector
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.http_sender import HttpSender
@@ -651,6 +652,36 @@ def test_an_idle_connection_that_the_gateway_has_closed_is_closed_at_once(monkey
         may_close.set()
 
         eventually(lambda: not sender._open)
+
+
+def test_a_connection_that_was_closed_right_after_a_response_costs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = threading.Semaphore(0)
+
+    def serve_one(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(response())
+        peer.sock.close()
+        closed.release()
+
+    def finish_late(self: HttpSender, connection: HttpConnection) -> None:
+        finish(self, connection)
+        assert closed.acquire(timeout=PATIENCE)
+
+    finish = HttpSender._finish
+    monkeypatch.setattr(HttpSender, "_finish", finish_late)
+    with RawServer(serve_one) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
+        sender.submit([delivery(message_id) for message_id in range(1, 21)])
+        attempted, _ = collected(sender, attempted=20)
+
+    assert {one.submitted.result for one in attempted} == {Result.ACCEPTED}
+
+
+def test_no_connection_is_made_beside_one_that_has_just_been_used() -> None:
+    with RawServer(always(response())) as server, opened(client_of(server.url, PATIENCE), 4) as sender:
+        sender.submit([delivery(message_id) for message_id in range(1, 301)])
+        collected(sender, attempted=300)
+
+    assert server.connections <= 4
 
 
 class RecordingPoll(OtherPoll):

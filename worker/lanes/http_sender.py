@@ -71,8 +71,10 @@ class HttpSender(MessageSender):
         not found."""
         self._active: dict[HttpConnection, ActiveRequest] = {}
         """Requests in flight by their connections, in the order in which they left."""
+        self._used: list[HttpConnection] = []
+        """Those whose response was read since the last look for events: they may have been closed."""
         self._idle: list[HttpConnection] = []
-        """In the order of their last use."""
+        """The others that wait for a request, in the order of their last use."""
         self._open: dict[int, HttpConnection] = {}
         """All connections, by their file descriptors."""
         self._poll, self._second = _new_poll()
@@ -130,6 +132,8 @@ class HttpSender(MessageSender):
             and self._not_understood < NOT_UNDERSTOOD_THRESHOLD
             and not self._stopped
         ):
+            if self._used and not self._idle:
+                return 0.0  # these may be used after the next look for events
             now = time.monotonic()
             try:
                 if (start_from := waiting[0].start_from) > now:
@@ -155,7 +159,7 @@ class HttpSender(MessageSender):
         active = ActiveRequest(message, prepared, now, looks_up=looks_up)
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_usable:
+            if now - connection.last_used < IDLE_LIMIT:
                 self._leave(active, connection)
                 return
             self._drop(connection)
@@ -204,7 +208,13 @@ class HttpSender(MessageSender):
             self._end(message, result, active.left_at)
 
     def _wait(self, start_at: float) -> None:
-        """Waits for events until `start_at` at most, and handles them."""
+        """Waits for events until `start_at` at most, and handles them.
+
+        After that, no connection that was used before has been closed, as far as this system knows: one look for all of
+        them costs much less than one for each request.
+        """
+        self._idle += self._used
+        self._used.clear()
         seconds = self._end_late(start_at)
         for fd, event in self._poll.poll(None if seconds == math.inf else max(0.0, seconds) * self._second):
             if fd == self._woken_fd:
@@ -263,7 +273,7 @@ class HttpSender(MessageSender):
             result = internal_error_result(message, error)
         if connection.may_be_followed:
             connection.last_used = time.monotonic()
-            self._idle.append(connection)
+            self._used.append(connection)
         else:
             self._drop(connection)
         if isinstance(result, SubmitResult):
@@ -285,7 +295,7 @@ class HttpSender(MessageSender):
             return
         self._asked[message.message_id] = message.number, not_found
         if message.may_begin(time.monotonic()):
-            self._send(message, time.monotonic())
+            self._waiting.appendleft(message)
             return
         # It is claimed again for its next slot of the rate limit. A look-up takes longer than a slot, so asking each
         # time would never come to an end.
