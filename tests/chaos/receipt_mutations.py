@@ -72,7 +72,7 @@ def silence_called_undelivered() -> None:
 
 def counts_without_delivery() -> None:
     """A message that changes its delivery is not counted again."""
-    edit_function("message_updated", "status, delivery, 1 AS sign", "status, NULL::delivery AS delivery, 1 AS sign")
+    edit_function("message_updated", "status, delivery, 1 AS came", "status, NULL::delivery AS delivery, 1 AS came")
 
 
 def wait_ended_for_all() -> None:

@@ -74,7 +74,7 @@ def caps(scenario: Scenario) -> None:
     """
     execute(scenario.api, CAPPED)
     scenario.environment.gateway.faults(latency=0.05, statuses={400: 0.2}, seed=7)
-    tags = [scenario.add_audience(8) for _ in range(15)]
+    tags = [scenario.add_audience(8) for _ in range(40)]
     scenario.start(scenario.first, scenario.second)
     for tag in tags:
         with scenario.at_once() as connection:
@@ -83,7 +83,7 @@ def caps(scenario: Scenario) -> None:
                 begin_launch(connection, mailing_id)
                 execute(connection, LAUNCH, mailing_id, tag)
                 execute(connection, "UPDATE mailing SET launched_at = now(), audience = 8 WHERE id = %s", mailing_id)
-        time.sleep(0.3)
+        time.sleep(0.2)
 
 
 def _suppress(users: ApiUsers, phone_number: int, scope: str) -> None:
