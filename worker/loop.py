@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 BATCH_DELAY_SECONDS = 0.05
 SHORT_BATCH_DELAY_SECONDS = 0.005
 """Seconds for which results are collected into one batch: a transaction costs PostgreSQL as much as a hundred messages
-in it. The long delay applies while many claimed messages wait to be sent; the short one after a wait."""
+in it. The long delay applies while many claimed messages wait to be sent; the short one after a wait, if there will be
+more results."""
 
 LAUNCH_DELAY_SECONDS = 0.1
 """Seconds for which each round waits while a mailing is being launched: the launch needs the database too, and creates
@@ -135,7 +136,7 @@ class WorkerLoop:
         due = (lane.seconds_until_due(now) for lane in self._lanes)
         if self._wake.wait(min(self._poll_seconds, self._reporter.seconds_until_due(), *due)):
             self._wake.clear()
-            if self._in_flight:
+            if self._lanes.has_unanswered:
                 self._stop.wait(SHORT_BATCH_DELAY_SECONDS)
 
     def _batch_delay(self) -> None:

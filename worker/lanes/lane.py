@@ -84,6 +84,11 @@ class Lane:
         return self._sender.in_flight
 
     @property
+    def has_unanswered(self) -> bool:
+        """Whether some of them have no result yet."""
+        return self._sender.has_unanswered
+
+    @property
     def sends_alone(self) -> bool:
         """Whether it has claimed a poison message: meanwhile the other lanes claim nothing."""
         return self._poison.active

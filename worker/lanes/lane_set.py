@@ -113,6 +113,11 @@ class LaneSet:
         return [lane for _, lane in list(self._lanes.values())]
 
     @property
+    def has_unanswered(self) -> bool:
+        """Whether messages are claimed that have no result yet."""
+        return any(lane.has_unanswered for lane in self)
+
+    @property
     def in_flight(self) -> int:
         """Messages claimed and not recorded yet, in all lanes."""
         return sum(lane.in_flight for lane in self)

@@ -52,8 +52,13 @@ class MessageSender(ABC):
         return self._in_flight
 
     @property
+    def has_unanswered(self) -> bool:
+        """Whether some of them have no result yet."""
+        return self._in_flight > len(self._attempted) + len(self._unstarted)
+
+    @property
     def waiting(self) -> int:
-        """Those of them whose submission has not begun."""
+        """Those in flight whose submission has not begun."""
         return len(self._waiting)
 
     def submit(self, messages: Iterable[ClaimedMessage]) -> None:

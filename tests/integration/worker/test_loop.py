@@ -255,6 +255,17 @@ def test_the_start_of_a_mailing_is_noticed_between_two_rounds_of_maintenance(
     eventually(lambda: messages(connection, "sent") == 2)
 
 
+def test_the_last_result_is_recorded_without_waiting_for_more(
+    connection: Connection, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.loop.SHORT_BATCH_DELAY_SECONDS", 10 * PATIENCE)
+    add_running_mailing(connection, 1)
+
+    run()
+
+    eventually(lambda: messages(connection, "sent") == 1)
+
+
 def test_a_result_wakes_a_worker_that_is_at_its_limit(
     connection: Connection, gateway: SandboxGateway, run: Run
 ) -> None:
