@@ -21,7 +21,7 @@ from tests.look_up_adapter import LookUpAdapter
 from tests.raw_server import Peer, RawServer, response
 from tests.submit_results import submitted
 from tests.unit.test_attempt_decision import NOON, RETRIES, delivery, verdict
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 from worker.attempt_decision import decide
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage, MessageGateway
 from worker.lanes.gateway_client import GatewayClient
@@ -127,6 +127,27 @@ def test_what_the_gateway_does_not_have_is_sent_at_once_in_the_same_attempt() ->
     assert attempt.submitted.result is Result.ACCEPTED
     assert reason_of(attempt).code is ReasonCode.LOOK_UP_NOT_FOUND
     assert decide(message, attempt.submitted, RETRIES, RETRIES_RANDOM).in_doubt is False
+
+
+def test_what_is_looked_up_while_the_worker_stops_is_returned_without_an_attempt() -> None:
+    asked, stopped = threading.Event(), threading.Event()
+
+    def answer_late(_: str) -> bytes:
+        asked.set()
+        stopped.wait(PATIENCE)
+        return response("404 Not Found", b"")
+
+    with sending(answer_late) as (sender, server):
+        message = in_doubt()
+        sender.submit([message])
+        assert asked.wait(PATIENCE)
+        assert sender.stop() == []
+        stopped.set()
+        attempted, unstarted = collected(sender)
+
+    assert (attempted, unstarted) == ([], [message])
+    assert requests(server) == ["GET /send/1"]
+    assert sender.in_flight == 0
 
 
 def test_a_lost_answer_after_a_look_up_is_a_doubt_again() -> None:

@@ -294,13 +294,16 @@ class HttpSender(MessageSender):
             self._end(message, settled_by(result, message), started)
             return
         self._asked[message.message_id] = message.number, not_found
+        if len(self._asked) > MAX_ASKED:
+            del self._asked[next(iter(self._asked))]
         if message.may_begin(time.monotonic()):
             self._waiting.appendleft(message)
+            if self._stopped:  # unless `stop` removes it now, nobody will
+                with contextlib.suppress(IndexError):
+                    self._return(self._waiting.popleft())
             return
         # It is claimed again for its next slot of the rate limit. A look-up takes longer than a slot, so asking each
         # time would never come to an end.
-        if len(self._asked) > MAX_ASKED:
-            del self._asked[next(iter(self._asked))]
         self._return(message)
 
     def _was_asked(self, message: ClaimedMessage) -> bool:
