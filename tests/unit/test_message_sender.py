@@ -27,6 +27,7 @@ from tests.gateway_accounts import gonets_adapter
 from tests.raw_server import Peer, RawServer, always, response
 from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually
+from worker.app import raise_open_file_limit
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
 from worker.http.connection import HttpConnection
 from worker.http.connector import Connector
@@ -674,6 +675,21 @@ def test_a_connection_that_was_closed_right_after_a_response_costs_no_message(mo
         attempted, _ = collected(sender, attempted=20)
 
     assert {one.submitted.result for one in attempted} == {Result.ACCEPTED}
+
+
+def test_one_look_tells_of_any_number_of_connections() -> None:
+    raise_open_file_limit(1200)
+    with RawServer(always(response())) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
+        sender.stop()
+        eventually(lambda: sender._woken.fileno() < 0)
+        with contextlib.ExitStack() as stack:
+            for _ in range(1100):
+                own, other = socket.socketpair()
+                other.close()
+                sender._poll.register(stack.enter_context(own), select.POLLIN)
+                sender._open[own.fileno()] = HttpConnection(own)
+
+            assert len(sender._events(0.0)) == 1100
 
 
 def test_no_connection_is_made_beside_one_that_has_just_been_used() -> None:

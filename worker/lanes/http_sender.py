@@ -49,10 +49,13 @@ class ActiveRequest:
         """Monotonic time at which the request left; before that, at which the submission began."""
 
 
+_HAS_EPOLL = hasattr(select, "epoll")
+
+
 def _new_poll() -> tuple[Any, float]:
     """The best polling object of this system, and its units per second: epoll(7) has poll(2)'s events, and takes
     seconds."""
-    return (select.epoll(), 1.0) if hasattr(select, "epoll") else (select.poll(), 1000.0)
+    return (select.epoll(), 1.0) if _HAS_EPOLL else (select.poll(), 1000.0)
 
 
 class HttpSender(MessageSender):
@@ -216,7 +219,7 @@ class HttpSender(MessageSender):
         self._idle += self._used
         self._used.clear()
         seconds = self._end_late(start_at)
-        for fd, event in self._poll.poll(None if seconds == math.inf else max(0.0, seconds) * self._second):
+        for fd, event in self._events(seconds):
             if fd == self._woken_fd:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(4096)
@@ -225,6 +228,16 @@ class HttpSender(MessageSender):
             elif fd in self._connecting:
                 self._connecting.advance(fd)
         self._connecting.finish_resolving()
+
+    def _events(self, seconds: float) -> list[tuple[int, int]]:
+        """All that have happened, once there is one or the seconds have passed.
+
+        An epoll object reports 1023 unless it is told how many: then a connection that was closed could be used again.
+        """
+        descriptors = len(self._open) + len(self._connecting) + 1
+        timeout = None if seconds == math.inf else max(0.0, seconds) * self._second
+        events: list[tuple[int, int]] = self._poll.poll(timeout, *([descriptors] if _HAS_EPOLL else []))
+        return events
 
     def _end_late(self, start_at: float) -> float:
         """Ends what has taken too long. Returns the seconds until something may have again, or until `start_at`; none
