@@ -20,6 +20,11 @@ of its claim since 1970."""
 NO_ATTEMPT: AcceptanceTimes = (0, 0, 0, 0)
 """The element of a message of the range that is not recorded: no attempt has the number 0."""
 
+SAME_CLOCK = 1.0
+"""Seconds by which the clocks of the claims may differ whose acceptances are recorded together. The earliest one counts
+for all: if the database's clock was set forward meanwhile, or this system was suspended, it is wrong for later claims.
+"""
+
 MAX_RANGE = 2
 """How many messages a statement that reads a range may read for each that it moves: to leave one out costs much less
 than to find one."""
@@ -44,10 +49,11 @@ def parts_of(decided: Iterable[Decided]) -> list[list[Decided]]:
 
 def plain_acceptances(part: Iterable[Decided]) -> list[AttemptResult]:
     """The attempts that RECORD_ACCEPTED can record: acceptances with nothing to explain, which have the gateway, the
-    worker and the code of the first one.
+    worker, the code and the clock of the first one.
     """
     plain: list[AttemptResult] = []
     common: tuple[str, str, str | None] | None = None
+    clock = 0.0
     for attempt, transition in part:
         message, submitted = attempt.message, attempt.submitted
         if (
@@ -59,9 +65,10 @@ def plain_acceptances(part: Iterable[Decided]) -> list[AttemptResult]:
             and attempt.duration is not None
         ):
             own = message.gateway.name, message.worker, submitted.code
+            own_clock = attempt.started_at - attempt.started
             if common is None and _is_plain(submitted.code):
-                common = own
-            if own == common:
+                common, clock = own, own_clock
+            if own == common and -SAME_CLOCK < own_clock - clock < SAME_CLOCK:
                 plain.append(attempt)
     return plain
 

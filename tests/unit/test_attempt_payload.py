@@ -126,6 +126,14 @@ def test_acceptances_are_recorded_together_that_have_the_gateway_worker_and_code
     assert [attempt.message.message_id for attempt in plain_acceptances(decided)] == [2, 3, 12]
 
 
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+def test_acceptances_of_claims_before_and_after_a_step_of_the_clock_are_not_recorded_together(seconds: float) -> None:
+    first, later = attempted(message_id=1), attempted(message_id=2)
+    later.started_at += seconds
+
+    assert plain_acceptances([(first, SENT), (later, SENT)]) == [first]
+
+
 @pytest.mark.parametrize("code", ["nul \x00", "half a \ud83d"])
 def test_a_code_that_no_parameter_can_carry_stays_in_its_own_entry(code: str) -> None:
     decided = [

@@ -133,6 +133,19 @@ def test_a_start_longer_ago_than_the_claim_says_is_dated_by_that(connection: Con
     assert before <= written["started_at"] + timedelta(seconds=60) <= after
 
 
+def test_no_start_is_earlier_because_another_claim_came_before_the_clock_was_set_forward(
+    connection: Connection, queue: Queue
+) -> None:
+    add_running_mailing(connection, 2)
+    earlier, later = answer(claim(queue), "accepted"), answer(claim(queue), "accepted")
+    earlier.started_at -= 3600.0
+
+    queue.record([earlier, later])
+
+    first, second = attempts_of(connection, 1) + attempts_of(connection, 2)
+    assert first["started_at"] < claimed_at(earlier.message) < claimed_at(later.message) < second["started_at"]
+
+
 @pytest.mark.parametrize("name", ["accepted", "refused"])
 def test_no_start_is_earlier_than_the_request_because_the_transaction_waited_for_a_lock(
     name: str, connection: Connection, connect: Connect, queue: Queue
