@@ -47,8 +47,8 @@ ROUND_INTERVAL = 1.0
 """Seconds between rounds while messages are being sent."""
 
 LAUNCH_SECONDS = 0.5
-"""Seconds between rounds of the other duties while this worker launches a mailing: between two chunks they would take a
-fifth of its time."""
+"""Seconds between rounds of the other duties while this worker launches a mailing and they find nothing more to do:
+between two chunks they would take a fifth of its time."""
 
 MAX_PAUSE = 30.0
 """Seconds by which settling is delayed at most: the default of LEASE_SECONDS."""
@@ -131,7 +131,8 @@ class Maintenance:
     def run(self) -> bool:
         """One round. Returns whether there is more to do at once.
 
-        While this worker launches a mailing, most rounds are one chunk of it and little else.
+        While this worker launches a mailing, most rounds are one chunk of it and little else, unless another duty has
+        more to do at once.
         """
         self._partition_maker.run()
         self._launcher.start_mailings()
@@ -152,7 +153,10 @@ class Maintenance:
             self._mailing_settler.run()
             self._compact()
             self._budget.spend(self._database.seconds - before - SETTLE_SHARE * ROUND_INTERVAL)
-        return any((launching, ending, reassigned, applying, waiting, measuring, assembling, rescheduling))
+        have_more = any((ending, reassigned, applying, waiting, measuring, assembling, rescheduling))
+        if have_more:
+            self._others_due_at = 0.0
+        return launching or have_more
 
     def _compact(self) -> None:
         """The duties that can wait while the database is not migrated yet."""

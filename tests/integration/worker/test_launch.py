@@ -17,6 +17,7 @@ from tests.factories import (
     FIRST_PHONE,
     add_clients,
     add_mailing,
+    add_messages,
     add_running_mailing,
     begin_launch,
     cancel,
@@ -399,6 +400,26 @@ def test_other_duties_wait_between_two_chunks_and_not_for_the_end_of_the_launch(
     time.sleep(LAUNCH_SECONDS)
     assert maintenance.run()
     assert value(connection, ended, cancelled) == "cancelled"
+    assert value(connection, "SELECT count(*) FROM mailing WHERE launched_at IS NULL") == 1
+
+
+def test_during_a_launch_the_other_duties_do_what_there_is_without_a_pause(
+    connection: Connection, open_maintenance: OpenMaintenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.maintenance.message_ender.END_LIMIT", 1)
+    monkeypatch.setattr("worker.maintenance.duties.LAUNCH_SECONDS", PATIENCE)
+    cancelled = add_running_mailing(connection)
+    for _ in range(2):
+        add_messages(connection, cancelled, 1)
+    cancel(connection, cancelled)
+    add_clients(connection, 100)
+    add_mailing(connection)
+    maintenance = open_maintenance(launch_chunk=10)
+
+    for _ in range(3):
+        assert maintenance.run()
+
+    assert message_counts(connection, cancelled) == {"cancelled": 3}
     assert value(connection, "SELECT count(*) FROM mailing WHERE launched_at IS NULL") == 1
 
 
