@@ -53,7 +53,9 @@ class LingeringCloseTransport:
         return self._lingering or self._transport.is_closing()
 
     def close(self) -> None:
-        """Closes the connection, or only our side of it."""
+        """Closes the connection, or only our side of it, once what has been written is sent."""
+        if self._held and not self.is_closing():  # the second of two writes has failed
+            self.write(b"")
         if self.is_closing() or not self._is_arriving():
             self._transport.close()
             return
