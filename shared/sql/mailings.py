@@ -7,21 +7,23 @@ from shared.sql.consents import is_consenting
 from shared.sql.local_windows import ARGUMENTS, effective_timezone
 from shared.sql.suppressions import ANY_IN_FORCE, is_suppressed
 
+MAY_START = "status = 'scheduled' AND start_datetime <= now() AND (NOT requires_approval OR approved_at IS NOT NULL)"
+
 # Start the mailings whose start has come. Clients that are added after this moment are not in the audience.
-START_MAILINGS = """
+START_MAILINGS = f"""
 UPDATE mailing
 SET status = 'running',
     launch_started_at = now(),
     max_client_id = (SELECT coalesce(max(id), 0) FROM client)
 WHERE id IN (
     SELECT id FROM mailing
-    WHERE status = 'scheduled' AND start_datetime <= now() AND (NOT requires_approval OR approved_at IS NOT NULL)
+    WHERE {MAY_START}
     ORDER BY start_datetime
     LIMIT 100
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id
-"""
+"""  # noqa: S608  put together of constants
 
 # Mailings that are being launched, the one with the fewest messages first: a small one never waits for a large one.
 # Paused and cancelled ones too: once a mailing has started, each client in its audience has a message. `stage` is one

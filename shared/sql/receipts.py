@@ -11,6 +11,7 @@ from shared import locks
 from shared.domain.erasure import ERASED_NUMBER
 from shared.domain.reasons import ReasonCode
 from shared.sql.conditions import is_one_of_many
+from shared.sql.mailings import MAY_START
 
 # What a provider said: the columns that all tables of receipts have.
 SAID = "gateway_id, fingerprint, provider_message_id, part, parts, state, reason, code, words, event_at, raw"
@@ -76,7 +77,7 @@ _LATEST_PARTS = 100
 # refuse further messages are: what an idle worker checks twice a second.
 FIND_DUE = f"""
 SELECT EXISTS (SELECT FROM receipt_queue WHERE due_at <= now() AND due_at > %(after)s) AS receipts,
-    EXISTS (SELECT FROM mailing WHERE status = 'scheduled' AND start_datetime <= now()) AS mailings,
+    EXISTS (SELECT FROM mailing WHERE {MAY_START}) AS mailings,
     EXISTS (
         SELECT
         FROM (
