@@ -39,7 +39,7 @@ def test_a_mailing_of_ten_is_finished_while_one_of_thirty_thousand_is_being_laun
     add_clients(connection, LARGE)
     large = add_mailing(connection)
     add_clients(connection, 10, tag="the few")
-    fleet.start(WORKER_POLL_SECONDS=POLL, LAUNCH_CHUNK=200)
+    fleet.start(WORKER_POLL_SECONDS=POLL, LAUNCH_CHUNK=50)
     eventually(lambda: gateway.summary().accepted > 20)
 
     small = add_mailing(connection, mark="the few", starts_in=0.0)

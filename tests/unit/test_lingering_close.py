@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from api.server.lingering_close import LingeringCloseTransport
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, in_background
 
 
 def received(write: Callable[[LingeringCloseTransport], None], *, is_arriving: bool = False) -> bytes:
@@ -27,7 +27,8 @@ def received(write: Callable[[LingeringCloseTransport], None], *, is_arriving: b
             writer.close()
         return data
 
-    return asyncio.run(read_all())
+    # The thread of a test may have an event loop that a test of the console in the browser has left.
+    return in_background(lambda: asyncio.run(read_all())).result(PATIENCE)
 
 
 @pytest.mark.parametrize("is_arriving", [False, True])
