@@ -131,6 +131,18 @@ def response(status: str = "200 OK", body: bytes = OK, *fields: str) -> bytes:
     return "\r\n".join(head).encode("latin-1") + body
 
 
+def closing(answer: bytes, closed: threading.Semaphore) -> Serve:
+    """Gives the first request on each connection that answer, closes the connection, and releases the semaphore."""
+
+    def serve(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(answer)
+        peer.sock.close()
+        closed.release()
+
+    return serve
+
+
 def always(answer: bytes) -> Serve:
     """Gives every request the same answer, and keeps the connection."""
 

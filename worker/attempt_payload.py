@@ -13,11 +13,11 @@ from worker.parameters import array_literal, bigints, bounded, nullable_array_li
 
 Decided = tuple[AttemptResult, Transition]
 
-AcceptanceTimes = tuple[int, int, int, int]
-"""The number of an attempt, and in microseconds: how long ago it started, its duration, and the time now by the clock
-of its claim since 1970."""
+AcceptanceValues = tuple[int, int, int, int]
+"""Of an acceptance: its attempt's number, and in microseconds how long ago it started, its duration, and the time now
+since 1970 by the clock of its claim."""
 
-NO_ATTEMPT: AcceptanceTimes = (0, 0, 0, 0)
+NO_ATTEMPT: AcceptanceValues = (0, 0, 0, 0)
 """The element of a message of the range that is not recorded: no attempt has the number 0."""
 
 SAME_CLOCK = 1.0
@@ -82,8 +82,8 @@ def has_details(attempt: AttemptResult) -> bool:
 
 def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: bool) -> dict[str, Any]:
     """Parameters of RECORD_ACCEPTED, or RECORD_ACCEPTED_WITH_DETAILS. `now` is the monotonic time."""
-    times = [_times(attempt, now) for attempt in plain]
-    parameters = {"ids": bigints([attempt.message.message_id for attempt in plain]), **_common(plain, times, times)}
+    values = [_values(attempt, now) for attempt in plain]
+    parameters = {"ids": bigints([attempt.message.message_id for attempt in plain]), **_common(plain, values, values)}
     if details:
         parameters |= {
             "provider_message_ids": nullable_array_literal(attempt.submitted.provider_message_id for attempt in plain),
@@ -102,21 +102,23 @@ def is_dense(plain: Sequence[AttemptResult]) -> bool:
 def range_parameters(plain: Sequence[AttemptResult], now: float) -> dict[str, Any]:
     """Parameters of RECORD_ACCEPTED_RANGE. `now` is the monotonic time."""
     first, last = plain[0].message.message_id, plain[-1].message.message_id
-    times = {attempt.message.message_id: _times(attempt, now) for attempt in plain}
-    elements = [times.get(message_id, NO_ATTEMPT) for message_id in range(first, last + 1)]
-    return _common(plain, times.values(), elements)
+    values = {attempt.message.message_id: _values(attempt, now) for attempt in plain}
+    elements = [values.get(message_id, NO_ATTEMPT) for message_id in range(first, last + 1)]
+    return _common(plain, values.values(), elements)
 
 
-def _times(attempt: AttemptResult, now: float) -> AcceptanceTimes:
+def _values(attempt: AttemptResult, now: float) -> AcceptanceValues:
     ago = int((now - (attempt.started or now)) * 1e6)
     duration = int((attempt.duration or 0.0) * 1e6)
     return attempt.message.number, ago, duration, int(attempt.started_at * 1e6) + ago
 
 
 def _common(
-    plain: Sequence[AttemptResult], times: Iterable[AcceptanceTimes], elements: Iterable[AcceptanceTimes]
+    plain: Sequence[AttemptResult], values: Iterable[AcceptanceValues], elements: Iterable[AcceptanceValues]
 ) -> dict[str, Any]:
-    """Parameters that all statements for acceptances have. `elements` are those of the arrays."""
+    """Parameters that all statements for acceptances have. `plain` is in the order of the messages, and has `values`;
+    `elements` are those of the arrays.
+    """
     first = plain[0]
     numbers, agos, durations, _ = zip(*elements, strict=True)
     return {
@@ -125,7 +127,7 @@ def _common(
         "numbers": array_literal(numbers),
         "ago": array_literal(agos),
         "duration": array_literal(durations),
-        "clock": min(clock for *_, clock in times),
+        "clock": min(clock for *_, clock in values),
         "gateway": first.message.gateway.name,
         "worker": first.message.worker,
         "provider_code": first.submitted.code,

@@ -391,6 +391,7 @@ class Queue:
             if not taken:
                 return NOTHING
             ids = [message_id for row in taken for message_id in row.message_ids]
+            personalised = any(row.personalised for row in taken)
             given = {
                 **bounded(ids),
                 "worker": self._worker,
@@ -403,10 +404,10 @@ class Queue:
             }
             if poison:
                 lease = claims.CLAIM_POISON_MESSAGE
-            elif any(row.personalised for row in taken):
-                lease = claims.CLAIM_RANGE_WITH_VALUES if is_range(ids) else claims.CLAIM_WITH_VALUES
+            elif is_range(ids):
+                lease = claims.CLAIM_RANGE_WITH_VALUES if personalised else claims.CLAIM_RANGE
             else:
-                lease = claims.CLAIM_RANGE if is_range(ids) else claims.CLAIM
+                lease = claims.CLAIM_WITH_VALUES if personalised else claims.CLAIM
             cursor.execute(lease, given)
             rows = fetch_all(cursor, ClaimedRow)
             mailings = {row.mailing_id: row for row in taken}

@@ -22,7 +22,7 @@ depends_on = None
 
 UNSENT = "'{failed,expired,cancelled,unknown}'::message_status[]"
 
-# `{waiting}` has the columns mailing_id, id, due_at, path_id, in_doubt and gateway_id.
+# `{changed}` has the columns mailing_id, id, due_at, path_id, in_doubt and gateway_id.
 #
 # Messages that wait for a retry become due each at its own time. They are queued together, for the end of that quarter
 # of a second: a batch of one message costs as much as one of two hundred.

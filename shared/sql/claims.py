@@ -15,8 +15,8 @@ from shared.sql.templates import VALUES_OF_MESSAGE
 
 # Lease messages for a gateway, which were taken out of the queue in the same transaction, if they still are as their
 # batch says. A message in doubt goes to no other gateway than the one that may have it. `mailings` are those of the
-# messages, and `revisions` their present texts, as read under the lock of that transaction: to look them up for each
-# message would take a tenth of the claim.
+# messages, and `revisions` their present texts, as read under the lock of that transaction, so that they need not be
+# read for each message.
 _CLAIM = f"""
 WITH held AS (
     INSERT INTO claim (worker, gateway, claimed_at, lease_until, poison, message_ids)

@@ -32,7 +32,7 @@ IN_RANGE = "message.id BETWEEN %(first)s AND %(last)s"
 
 
 def of_range(statement: str) -> str:
-    """The same statement for messages whose ids are all of those from `first` to `last`, or that are compared anyway.
+    """The same statement for all messages from `first` to `last`, or for those of them that a join of it selects.
 
     They are read in one walk along the index; to find each of many apart takes a fifth of such a statement.
     """

@@ -123,9 +123,6 @@ _ADD_MESSAGES = f"""INSERT INTO message (mailing_id, client_id, phone_number, pa
         ) AS ended"""  # noqa: S608  put together of constants
 LOCK_CHUNK = """    ORDER BY client.id
     FOR KEY SHARE OF client"""
-LOCK_LIMITED_CHUNK = """    ORDER BY client.id
-    LIMIT %(chunk)s
-    FOR KEY SHARE OF client"""
 END_CHUNK = """FROM (
     SELECT messages, pg_advisory_xact_lock(%(mailing_id)s) FROM (SELECT count(*) AS messages FROM added) AS last
 ) AS alone CROSS JOIN ({read}) AS read
@@ -133,11 +130,11 @@ WHERE id = %(mailing_id)s
 RETURNING id AS mailing_id, messages AS added, launched_at IS NOT NULL AS launched, audience"""
 
 
-def add_messages(condition: str, lock: str = LOCK_CHUNK) -> str:
+def add_messages(condition: str, limit: str = "") -> str:
     """The parts `clients`, `openings` and `added` of a statement that turns the clients that meet a condition into
-    messages.
+    messages. `limit` is a LIMIT clause, if there is one.
     """
-    return f"""{_CLIENTS.format(condition=condition, lock=lock)}, {_OPENINGS}, added AS (
+    return f"""{_CLIENTS.format(condition=condition, lock=LOCK_CHUNK + limit)}, {_OPENINGS}, added AS (
     {_ADD_MESSAGES}
     RETURNING 1
 )"""
@@ -156,13 +153,7 @@ def skipping_existing(statement: str) -> str:
 _NOT_LEFT_OUT = """
       AND (%(exclude_unknown_after)s::int IS NULL OR unknown_subscriber_count < %(exclude_unknown_after)s)"""
 
-# Turn the next chunk of the audience into messages. The chunk's end is found by walking the two indexes in order, so
-# a chunk costs the same wherever in the audience it is. Clients that are left out are in no message, nor in the
-# audience. Locking the clients FOR KEY SHARE makes a removal or a change of phone number wait for this chunk's commit,
-# and then find the messages. The mailing's own row comes last, under its
-# advisory lock like every change of it: otherwise claims that share the row could make this wait without end (see
-# _OPEN in shared/sql/queue.py). The lock comes after the count of the added messages, or claims would wait for the
-# whole chunk.
+# The chunk's end is found by walking the two indexes in order: a chunk costs the same wherever in the audience it is.
 _BY_INDEX = f"""chunk AS (
     SELECT id FROM (
         (SELECT id FROM client WHERE tag = %(mark)s AND id > %(last_client_id)s AND id <= %(max_client_id)s
@@ -178,8 +169,8 @@ _BY_INDEX = f"""chunk AS (
 
 
 def _launch(parts: str, clients: str, end: str) -> str:
-    """A statement that launches a chunk. The part `clients` has all of its clients, if these are fewer than `%(chunk)s`
-    those with ids up to `end`.
+    """A statement that launches a chunk. Its part named `clients` has the clients of the chunk; if they are fewer than
+    `%(chunk)s`, there are no others with ids up to `end`.
     """
     last = f"SELECT CASE WHEN count(*) < %(chunk)s THEN {end} ELSE max(id) END AS last_id FROM {clients}"  # noqa: S608
     return f"""
@@ -192,6 +183,11 @@ SET last_client_id = read.last_id,
 """  # noqa: S608
 
 
+# Turn the next chunk of the audience into messages. Clients that are left out are in no message, nor in the audience.
+# Locking the clients FOR KEY SHARE makes a removal or a change of phone number wait for this chunk's commit, and then
+# find the messages. The mailing's own row comes last, under its advisory lock like every change of it: otherwise claims
+# that share the row could make this wait without end (see _OPEN in shared/sql/queue.py). The lock comes after the count
+# of the added messages, or claims would wait for the whole chunk.
 LAUNCH_CHUNK = _launch(_BY_INDEX, "chunk", "%(max_client_id)s")
 
 LAUNCH_CHUNK_AGAIN = skipping_existing(LAUNCH_CHUNK)
@@ -203,7 +199,7 @@ LAUNCH_CHUNK_AGAIN = skipping_existing(LAUNCH_CHUNK)
 _READ_TO = f"least(%(last_client_id)s + {_DENSE} * %(chunk)s::bigint, %(max_client_id)s)"
 _IN_ORDER = f"""client.id > %(last_client_id)s AND client.id <= {_READ_TO}
       AND CASE WHEN tag = %(mark)s THEN tag ELSE operator_code END = %(mark)s{_NOT_LEFT_OUT}"""
-LAUNCH_DENSE_CHUNK = _launch(add_messages(_IN_ORDER, LOCK_LIMITED_CHUNK), "clients", _READ_TO)
+LAUNCH_DENSE_CHUNK = _launch(add_messages(_IN_ORDER, " LIMIT %(chunk)s"), "clients", _READ_TO)
 
 # Launch a test send as it is added: it runs, with one message to a client whose row is locked as by a launch. The
 # message takes the path of the mailing's gateway, if it is to test one, else that of its route.

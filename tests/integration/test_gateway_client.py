@@ -25,7 +25,7 @@ from shared.gateways.base import Adapter, OutgoingMessage, Submission, SubmitRes
 from tests.certificates import make_certificate
 from tests.gateway_accounts import gonets_adapter
 from tests.ports import free_port, unaccepting_port
-from tests.raw_server import OK, Peer, RawServer, Serve, always, response
+from tests.raw_server import OK, Peer, RawServer, Serve, always, closing, response
 from tests.submit_results import submitted
 from tests.unit.test_message_sender import delivery
 from tests.waiting import PATIENCE
@@ -309,14 +309,7 @@ def test_a_connection_idle_for_too_long_is_not_used_again(open_gateway: Open, mo
 
 def test_a_connection_that_the_gateway_closed_meanwhile_costs_no_message(open_gateway: Open) -> None:
     closed = threading.Semaphore(0)
-
-    def serve_one(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(response())
-        peer.sock.close()
-        closed.release()
-
-    with RawServer(serve_one) as server:
+    with RawServer(closing(response(), closed)) as server:
         gateway = open_gateway(server.url)
         outcomes = []
         for message_id in range(3):

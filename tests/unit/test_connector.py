@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -17,7 +18,7 @@ from tests.raw_server import Peer, RawServer, always, response
 from tests.waiting import PATIENCE, eventually
 from worker.http import connection
 from worker.http.connection import HttpConnection, perform
-from worker.http.connector import Connector, ForbiddenAddressError, Timeouts, connect_now
+from worker.http.connector import Connector, ForbiddenAddressError, Timeouts, Wait, connect_now, wait_for
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
 
@@ -227,7 +228,7 @@ def test_a_ticket_of_tls_that_arrives_later_does_not_cost_the_connection(
     with RawServer(always(response()), tls) as server:
         resolve(("127.0.0.1", server.port))
         connected = HttpConnection(connect_now(connector("https://gateway.example", context=trusting)))
-        eventually(lambda: connected._poll.poll(0))
+        eventually(lambda: wait_for(Wait(connected.fd, select.POLLIN, 0.0)))
 
         assert connected.is_usable
 

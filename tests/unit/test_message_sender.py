@@ -24,7 +24,7 @@ from shared.domain.results import Result
 from shared.domain.statuses import OnUnknown
 from tests.certificates import make_certificate
 from tests.gateway_accounts import gonets_adapter
-from tests.raw_server import Peer, RawServer, always, response
+from tests.raw_server import Peer, RawServer, always, closing, response
 from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually
 from worker.app import raise_open_file_limit
@@ -658,26 +658,20 @@ def test_an_idle_connection_that_the_gateway_has_closed_is_closed_at_once(monkey
 def test_a_connection_that_was_closed_right_after_a_response_costs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = threading.Semaphore(0)
 
-    def serve_one(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(response())
-        peer.sock.close()
-        closed.release()
-
     def finish_late(self: HttpSender, connection: HttpConnection) -> None:
         finish(self, connection)
         assert closed.acquire(timeout=PATIENCE)
 
     finish = HttpSender._finish
     monkeypatch.setattr(HttpSender, "_finish", finish_late)
-    with RawServer(serve_one) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
+    with RawServer(closing(response(), closed)) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
         sender.submit([delivery(message_id) for message_id in range(1, 21)])
         attempted, _ = collected(sender, attempted=20)
 
     assert {one.submitted.result for one in attempted} == {Result.ACCEPTED}
 
 
-def test_one_look_tells_of_any_number_of_connections() -> None:
+def test_one_poll_reports_any_number_of_connections() -> None:
     raise_open_file_limit(1200)
     with RawServer(always(response())) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
         sender.stop()

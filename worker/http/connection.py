@@ -36,7 +36,7 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class HttpConnection:
     """One connection."""
 
-    __slots__ = ("_poll", "_socket", "_unsent", "fd", "last_used", "response")
+    __slots__ = ("_socket", "_unsent", "fd", "last_used", "response")
 
     def __init__(self, connected: socket.socket, body_limit: int = BODY_LIMIT) -> None:
         """`connected` does not block. Of a response at most `body_limit` bytes are read."""
@@ -47,8 +47,6 @@ class HttpConnection:
         self.fd = connected.fileno()
         self.last_used = time.monotonic()
         """Monotonic time of the last response."""
-        self._poll = select.poll()
-        self._poll.register(self.fd, select.POLLIN)
 
     @property
     def is_usable(self) -> bool:
@@ -57,7 +55,7 @@ class HttpConnection:
         """
         if time.monotonic() - self.last_used >= IDLE_LIMIT:
             return False
-        return not self._poll.poll(0) or self.is_undisturbed()
+        return not wait_for(Wait(self.fd, select.POLLIN, 0.0)) or self.is_undisturbed()
 
     def is_undisturbed(self) -> bool:
         """Whether something that has arrived is only for TLS, such as a ticket. Reads it."""

@@ -47,7 +47,7 @@ class ResponseReader:
     def __init__(self, body_limit: int) -> None:
         """A body of more than `body_limit` bytes is an error."""
         self._parser = parser = HttpResponseParser(self)
-        # A line may end without CR (RFC 9112, section 2.2). Only whoever passes responses on must not be so lenient.
+        # A line may end without CR (RFC 9112, section 2.2). Only an intermediary must not be so lenient.
         parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self._body_limit = body_limit
         self._is_interim = False

@@ -75,7 +75,7 @@ class HttpSender(MessageSender):
         self._active: dict[HttpConnection, ActiveRequest] = {}
         """Requests in flight by their connections, in the order in which they left."""
         self._used: list[HttpConnection] = []
-        """Those whose response was read since the last look for events: they may have been closed."""
+        """Those whose response was read since the last poll: they may have been closed."""
         self._idle: list[HttpConnection] = []
         """The others that wait for a request, in the order of their last use."""
         self._open: dict[int, HttpConnection] = {}
@@ -136,7 +136,7 @@ class HttpSender(MessageSender):
             and not self._stopped
         ):
             if self._used and not self._idle:
-                return 0.0  # these may be used after the next look for events
+                return 0.0  # these may be used after the next poll
             now = time.monotonic()
             try:
                 if (start_from := waiting[0].start_from) > now:
@@ -213,7 +213,7 @@ class HttpSender(MessageSender):
     def _wait(self, start_at: float) -> None:
         """Waits for events until `start_at` at most, and handles them.
 
-        After that, no connection that was used before has been closed, as far as this system knows: one look for all of
+        After that, no connection that was used before has been closed, as far as this system knows: one poll for all of
         them costs much less than one for each request.
         """
         self._idle += self._used
