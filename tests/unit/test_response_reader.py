@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from random import Random
 
 import pytest
 
-from worker.http.response_reader import ResponseReader
+from worker.http.response_reader import LastResponse, ResponseReader
 
 LIMIT = 100
 BODY = b'{"code": 0, "message": "OK"}'
@@ -170,3 +171,39 @@ def test_what_is_not_http_1_is_no_response(data: bytes) -> None:
     assert reader.error is not None
     assert not reader.is_complete
     assert not reader.may_be_followed
+
+
+BROKEN = (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"no HTTP", SOUND["a length"][0] + b"H", b"\r\n")
+
+
+def told(reader: ResponseReader) -> tuple[object, ...]:
+    """What a reader tells about a response."""
+    tells = (reader.status, reader.body, dict(reader.headers), reader.is_complete, reader.may_be_followed)
+    return *tells, str(reader.error)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_readers_that_share_the_last_response_tell_the_same_as_others(seed: int) -> None:
+    random = Random(seed)
+    last = LastResponse()
+    connections = [(ResponseReader(LIMIT, last), ResponseReader(LIMIT)) for _ in range(3)]
+    for _ in range(300):
+        place = random.randrange(len(connections))
+        sharing, other = connections[place]
+        data = random.choice([data for data, _ in SOUND.values()] + list(BROKEN))
+        size = random.choice([1000, 1000, 1000, 7])
+
+        assert told(read(data, size, sharing)) == told(read(data, size, other))
+
+        if not other.may_be_followed:  # another connection takes its place
+            connections[place] = ResponseReader(LIMIT, last), ResponseReader(LIMIT)
+
+
+def test_a_response_that_equals_the_last_one_of_another_connection_is_not_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last, (data, _) = LastResponse(), SOUND["a length"]
+    expected = told(read(data, 1000, ResponseReader(LIMIT, last)))
+    monkeypatch.delattr(ResponseReader, "on_headers_complete")
+
+    assert told(read(data, 1000, ResponseReader(LIMIT, last))) == expected

@@ -12,7 +12,7 @@ import ssl
 import time
 
 from worker.http.connector import Wait, wait_for
-from worker.http.response_reader import ResponseReader
+from worker.http.response_reader import LastResponse, ResponseReader
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a response that are read. The success body has 27; one that is much longer is an error."""
@@ -38,10 +38,14 @@ class HttpConnection:
 
     __slots__ = ("_socket", "_unsent", "fd", "last_used", "response")
 
-    def __init__(self, connected: socket.socket, body_limit: int = BODY_LIMIT) -> None:
-        """`connected` does not block. Of a response at most `body_limit` bytes are read."""
+    def __init__(
+        self, connected: socket.socket, body_limit: int = BODY_LIMIT, last: LastResponse | None = None
+    ) -> None:
+        """`connected` does not block. Of a response at most `body_limit` bytes are read. Connections to one gateway may
+        share `last`.
+        """
         self._socket = connected
-        self.response = ResponseReader(body_limit)
+        self.response = ResponseReader(body_limit, last)
         """The response to the last request, as far as it has arrived."""
         self._unsent: bytes | memoryview = b""
         self.fd = connected.fileno()

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from worker.http.connection import HttpConnection
 from worker.http.connector import Connecting, Connector, Wait
+from worker.http.response_reader import LastResponse
 
 Request = TypeVar("Request")
 
@@ -51,6 +52,7 @@ class ConnectionMaker(Generic[Request]):
         self._wake = wake
         self._on_made = on_made
         self._on_failed = on_failed
+        self._last_response = LastResponse()
         self._attempts: set[Attempt[Request]] = set()
         self._waiting: dict[int, Attempt[Request]] = {}
         """Those that wait for the network, by the file descriptors."""
@@ -149,7 +151,7 @@ class ConnectionMaker(Generic[Request]):
             self._poll.register(wait.fd, wait.events)
         except StopIteration as made:
             self._attempts.remove(attempt)
-            self._on_made(attempt.request, HttpConnection(made.value))
+            self._on_made(attempt.request, HttpConnection(made.value, last=self._last_response))
         except Exception as error:  # noqa: BLE001  `on_failed` tells errors of our own
             self._fail(attempt, error)
         else:
