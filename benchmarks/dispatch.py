@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import NamedTuple
 
 from benchmarks.benchmark import Benchmark, Result, chosen_of, microseconds, ratio
 from benchmarks.competitors import TEMPLATE, Competitor, Peer, Run, client, gonets, loop
-from benchmarks.environment import Environment
+from benchmarks.environment import QUICK, Environment
 from benchmarks.gateways import Gateway
 from benchmarks.peers import installed
 from shared.errors import ConfigurationError
 
-PGBOSS_DONE = "SELECT count(*), extract(epoch FROM max(completed_on))::float8 FROM pgboss.job WHERE state = 'completed'"
-RIVER_DONE = "SELECT count(*), extract(epoch FROM max(finalized_at))::float8 FROM river_job WHERE state = 'completed'"
+PGBOSS_DONE = "SELECT count(*) FROM pgboss.job WHERE state = 'completed'"
+RIVER_DONE = "SELECT count(*) FROM river_job WHERE state = 'completed'"
 PGBOSS, GRAPHILE = (lambda: installed.node("pgboss"), lambda: installed.node("graphile"))
 JOBS_OF_MANY = "Jobs of 200 are recorded as a whole: when a process ends within one, all its messages are sent again."
 
@@ -48,7 +49,7 @@ ENTRIES: dict[str, Entry] = {
 def measure(environment: Environment, options: argparse.Namespace) -> Result:
     """Each speed, as a multiple of the fastest peer's and of libcurl's without a database."""
     chosen = chosen_of(ENTRIES, options.only)
-    with environment.gateway() as gateway:
+    with environment.gateway(options.latency / 1000) as gateway:
         runs, missing = _rounds(environment, gateway, chosen, options)
     speeds = {key: median(run.speed for run in some) for key, some in runs.items()}
     peer = max((speeds[key] for key in speeds if isinstance(ENTRIES[key].run, Peer)), default=0.0)
@@ -57,7 +58,7 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
         ("", "messages/s", "× fastest peer", "× libcurl", "µs CPU client", "µs PostgreSQL", "µs gateway"),
         [_row(key, speed, runs[key], peer, speeds.get("threads", 0.0)) for key, speed in speeds.items()],
         f"{options.messages:,} messages each ({slow}: a fifth of that), to nginx, one after another on "
-        f"the same PostgreSQL; the median of {options.repeat} rounds. From the first request to the last record. "
+        f"the same PostgreSQL; the median of {options.repeat} rounds. From the first response to the last record. "
         "CPU a message, in microseconds.",
         JOBS_OF_MANY,
         f"Peers: {installed.versions() or 'none'}.",
@@ -74,8 +75,9 @@ def _rounds(
     for _ in range(options.repeat):
         for key in (key for key in chosen if key not in missing):
             title, compete, slow = ENTRIES[key]
+            messages, progress = options.messages // (5 if slow else 1), environment.progress(title)
             try:
-                run = compete(environment, gateway, options.messages // (5 if slow else 1), environment.progress(title))
+                run = _with_concurrency(compete, options.concurrency)(environment, gateway, messages, progress)
             except ConfigurationError as error:
                 missing[key] = f"{title} was left out: {error}"
                 environment.say(missing[key])
@@ -83,6 +85,19 @@ def _rounds(
             runs.setdefault(key, []).append(run)
             environment.say(f"{title}: {run.speed:,.0f} messages/s")
     return runs, list(missing.values())
+
+
+def _with_concurrency(compete: Competitor, concurrency: int) -> Competitor:
+    """The same with so many requests in flight in each process, unless that is 0. Raises ConfigurationError if that
+    cannot be set.
+    """
+    if not concurrency:
+        return compete
+    if isinstance(compete, Peer):
+        return replace(compete, size=concurrency)
+    if isinstance(compete, partial) and compete.func is gonets:
+        return partial(compete, settings={**QUICK, "WORKER_CONCURRENCY": str(concurrency)})
+    raise ConfigurationError("It has no setting for the requests in flight.")
 
 
 def _row(key: str, speed: float, runs: list[Run], peer: float, libcurl: float) -> tuple[str, ...]:
@@ -95,6 +110,8 @@ BENCHMARK = Benchmark(
     measure,
     short="--messages 3000",
     messages=(30_000, "messages of each competitor"),
+    latency=(0, "milliseconds after which the gateway responds"),
+    concurrency=(0, "requests in flight of each process; 0: its default"),
     repeat=(1, "rounds, of which the median counts"),
     only=("", f"some of {','.join(ENTRIES)}"),
 )

@@ -19,7 +19,7 @@ from benchmarks.processes import ROOT
 PATIENCE = 60.0
 """Seconds without any progress after which a benchmark is given up."""
 LOOK_INTERVAL, LAST_LOOKS = 0.1, 0.01
-"""Seconds between two looks while messages are sent, and when only records are awaited."""
+"""Seconds between two looks at most, and at least."""
 ADD_CLIENTS = """
 INSERT INTO client (phone_number, operator_code, tag, timezone)
 SELECT number, left(number::text, 6), %s, (%s::text[])[1 + number %% %s]
@@ -75,7 +75,7 @@ class Mailing:
                 found = self.get()["messages"]
                 if found["sent"] == sum(found.values()):
                     return time.time()
-            time.sleep(LAST_LOOKS if seen >= messages else LOOK_INTERVAL)
+            patience.wait()
 
 
 class Patience:
@@ -84,7 +84,8 @@ class Patience:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
         self._total = total
-        self._seen, self._moved_at = 0, time.monotonic()
+        self._began_at = self._moved_at = time.monotonic()
+        self._seen = 0
 
     def show(self, seen: int) -> None:
         """How much is done. Raises Discrepancy when that has been the same for a minute."""
@@ -93,6 +94,11 @@ class Patience:
             self._seen, self._moved_at = seen, time.monotonic()
         if time.monotonic() - self._moved_at > PATIENCE:
             raise Discrepancy(f"{seen:,} of {self._total:,} messages, and for a minute no more.")
+
+    def wait(self) -> None:
+        """Waits until the next look: half of the time that the rest will take, so that the end is not seen late."""
+        rest = (time.monotonic() - self._began_at) * (self._total / self._seen - 1) if self._seen else LOOK_INTERVAL
+        time.sleep(min(LOOK_INTERVAL, max(LAST_LOOKS, rest / 2)))
 
 
 def add_waiting_mailing(
