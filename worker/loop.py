@@ -140,11 +140,11 @@ class WorkerLoop:
                 self._stop.wait(SHORT_BATCH_DELAY_SECONDS)
 
     def _batch_delay(self) -> None:
-        """Waits for more results while many claimed messages wait to be sent, and during a launch."""
+        """Waits for more results while those of a lane may wait, and during a launch."""
         if self._maintenance.launching:
             self._stop.wait(LAUNCH_DELAY_SECONDS)
         until = time.monotonic() + BATCH_DELAY_SECONDS
-        while any(lane.has_many_waiting for lane in self._lanes) and time.monotonic() < until:
+        while any(lane.results_may_wait for lane in self._lanes) and time.monotonic() < until:
             if self._stop.wait(BATCH_STEP_SECONDS):
                 break
 

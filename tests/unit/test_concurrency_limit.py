@@ -119,6 +119,42 @@ def test_the_rate_outlasts_a_short_gap_between_answers_and_is_unknown_after_a_lo
     assert limit.rate == 0.0
 
 
+def test_while_a_step_is_not_decided_the_rate_is_expected_to_grow_with_it() -> None:
+    limit = AdaptiveConcurrencyLimit(10 * INITIAL_LIMIT)
+    run(limit, latency(0.1), 0.1)
+    assert limit.expected_rate == limit.rate
+
+    now = run(limit, latency(0.1), 0.01, 0.1)
+    assert limit.value == 10 * INITIAL_LIMIT
+    assert limit.expected_rate == pytest.approx(limit.value / 0.1, rel=0.1)
+
+    run(limit, capacity(1000.0, 0.1), 0.7, now)
+    assert limit.value == INITIAL_LIMIT * GROWTH  # it was not kept, and a smaller one is tried
+    assert limit.expected_rate < 2500
+
+
+@pytest.mark.parametrize(
+    ("most", "way", "full", "starting"),
+    [
+        (1000, latency(0.1), True, [True, False]),
+        (1000, capacity(1000.0, 0.1), True, [True, False]),
+        (1000, latency(0.1), False, [False, False]),
+        (INITIAL_LIMIT, latency(0.1), True, [False, False]),
+    ],
+)
+def test_it_is_starting_until_the_first_steps_are_decided(
+    most: int, way: Way, full: bool, starting: list[bool]
+) -> None:
+    limit, now = AdaptiveConcurrencyLimit(most), 0.0
+    found = []
+    for seconds in (0.15, 1.0):
+        now = run(limit, way, seconds, now)
+        limit.record(0, now, full=full)
+        found.append(limit.is_starting)
+
+    assert found == starting
+
+
 def test_the_limit_falls_when_more_requests_at_once_bring_no_more_throughput() -> None:
     limit = AdaptiveConcurrencyLimit(1000)
     now = run(limit, capacity(3000.0, 0.01), 5.0)

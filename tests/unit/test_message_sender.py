@@ -29,8 +29,9 @@ from tests.submit_results import submitted
 from tests.waiting import PATIENCE, eventually
 from worker.app import raise_open_file_limit
 from worker.claimed_message import AttemptResult, Claim, ClaimedMessage
+from worker.http import connector
 from worker.http.connection import HttpConnection
-from worker.http.connector import Connector
+from worker.http.connector import Connecting, Connector, Wait
 from worker.lanes.gateway_client import GatewayClient
 from worker.lanes.http_sender import HttpSender
 from worker.lanes.message_sender import MessageSender
@@ -578,8 +579,16 @@ class FullPoll(OtherPoll):
 
 @pytest.mark.parametrize("is_made", [False, True])
 def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_continues(
-    is_made: bool, gateway: SlowGateway
+    is_made: bool, gateway: SlowGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def connect(found: Any, until: float) -> Connecting:
+        """Not at once, as over a network."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as writable:
+            yield Wait(writable.fileno(), select.POLLOUT, until)
+        return (yield from connect_to(found, until))
+
+    connect_to = connector._connect_to
+    monkeypatch.setattr(connector, "_connect_to", connect)
     gateway.let_go()
     with opened(gateway.client, 2) as sender:
         waiting: Any = sender if is_made else sender._connecting

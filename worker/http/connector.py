@@ -207,7 +207,9 @@ def _connect_to(found: Any, until: float) -> Connecting:
     try:
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while code := connecting.connect_ex(address):
+        # Within one machine the second call finds it made: that saves a round of the loop.
+        code = connecting.connect_ex(address)
+        while code := code and connecting.connect_ex(address):
             _raise_unless_in_progress(code)
             if code == errno.EISCONN:
                 break

@@ -99,6 +99,11 @@ class CircuitBreaker:
         return self._limit.value
 
     @property
+    def is_starting(self) -> bool:
+        """Whether that number is still being raised by the first steps."""
+        return self._limit.is_starting
+
+    @property
     def health(self) -> GatewayHealth:
         """The state of the gateway according to the results."""
         if self._cause is not GatewayHealth.OK:
@@ -197,9 +202,9 @@ class CircuitBreaker:
             return self._prefetch
         if self._limit.cautious:
             return 0  # the gateway has throttled: claimed messages would wait too long
-        if not self._limit.rate:
+        if not (rate := self._limit.expected_rate):
             return self._limit.value  # the rate is not known yet: as many again
-        return int(self._limit.rate * PREFETCH_SECONDS)
+        return int(rate * PREFETCH_SECONDS)
 
     def _open(self, now: float, cause: GatewayHealth, *, at_least: float = 0.0) -> None:
         cap = NOT_UNDERSTOOD_PAUSE_CAP if cause is GatewayHealth.NOT_UNDERSTOOD else PAUSE_CAP

@@ -55,6 +55,7 @@ class AdaptiveConcurrencyLimit:
         """The limit at which the recovery after throttling ends."""
         self._stale_responses = 0
         """Responses still expected to requests that were in flight when the gateway last throttled."""
+        self._is_full = False
         self._begun: float | None = None
         self._responses = 0
         self._slice_begun: float | None = None
@@ -67,6 +68,19 @@ class AdaptiveConcurrencyLimit:
     def value(self) -> int:
         """The limit."""
         return int(self._limit)
+
+    @property
+    def expected_rate(self) -> float:
+        """Responses a second: recent ones, or what a step up that is not decided yet would bring; 0 if unknown."""
+        if not self.rate or self._before is None:
+            return self.rate
+        limit, brought = self._before
+        return max(self.rate, brought * self._limit / limit)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the first steps up are being made: the sooner results are recorded, the sooner the next one is."""
+        return self._is_full and self._growth == FIRST_GROWTH and (self._limit < self._max or self._before is not None)
 
     @property
     def cautious(self) -> bool:
@@ -97,6 +111,7 @@ class AdaptiveConcurrencyLimit:
 
     def record(self, responses: int, now: float, *, full: bool) -> None:
         """Records so many good responses; `full` means that the limit was reached all the time."""
+        self._is_full = full
         self._stale_responses = max(0, self._stale_responses - responses)
         self._measure(responses, now)
         if self.cautious:

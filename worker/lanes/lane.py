@@ -106,9 +106,12 @@ class Lane:
         )
 
     @property
-    def has_many_waiting(self) -> bool:
-        """Whether more than half of the messages that may wait to be submitted do so."""
-        return self._sender.waiting > (self._breaker.allowed() - self._breaker.limit) / 2
+    def results_may_wait(self) -> bool:
+        """Whether results may be collected for a while: more than half of the messages that may wait to be submitted do
+        so, and no first step of the concurrency limit depends on the results.
+        """
+        many = (self._breaker.allowed() - self._breaker.limit) / 2
+        return self._sender.waiting > many and not self._breaker.is_starting
 
     def record_results(self, observe: Observe) -> bool:
         """Records attempts, and releases messages that were not attempted. Returns whether there were any."""
