@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.server.connection_transport import ConnectionTransport
 from api.server.error_responses import HEAD_TOO_LARGE, MAX_HEAD, NOT_HTTP, REQUEST_TIMEOUT
-from api.server.lingering_close import LingeringCloseTransport
 
 MAX_UNSENT: Final = 131_072
 """Bytes of a response that the kernel buffers unsent."""
@@ -103,7 +103,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The kernel has accepted a connection."""
-        super().connection_made(LingeringCloseTransport.around(transport, lambda: self._arriving, self._discard))
+        super().connection_made(ConnectionTransport.around(transport, lambda: self._arriving, self._discard))
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux, macOS
             # Otherwise the kernel would buffer megabytes of a long response that the caller does not read.
             wire = transport.get_extra_info("socket")
@@ -180,7 +180,7 @@ class Connection(HttpToolsProtocol):
         """To be called right before a response is sent: its head is sent together with the beginning of its body."""
         # While the caller does not read, sending waits, and something else may be written first.
         if method != "HEAD" and not self.flow.write_paused:
-            cast(LingeringCloseTransport, self.transport).join_next_two()
+            cast(ConnectionTransport, self.transport).join_next_two()
 
     def close_timed_out(self) -> None:
         """Closes a connection on which a request has not arrived in time."""

@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from api.server.lingering_close import LingeringCloseTransport
+from api.server.connection_transport import ConnectionTransport
 from tests.waiting import PATIENCE, in_background
 
 
-def received(write: Callable[[LingeringCloseTransport], None], *, is_arriving: bool = False) -> bytes:
+def received(write: Callable[[ConnectionTransport], None], *, is_arriving: bool = False) -> bytes:
     """What a caller reads until the end of a connection on which this is written."""
 
     class Protocol(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             assert isinstance(transport, asyncio.Transport)
-            write(LingeringCloseTransport(transport, lambda: is_arriving, lambda: None))
+            write(ConnectionTransport(transport, lambda: is_arriving, lambda: None))
 
     async def read_all() -> bytes:
         server = await asyncio.get_running_loop().create_server(Protocol, "127.0.0.1", 0)
@@ -33,7 +33,7 @@ def received(write: Callable[[LingeringCloseTransport], None], *, is_arriving: b
 
 @pytest.mark.parametrize("is_arriving", [False, True])
 def test_a_head_whose_body_fails_is_sent_before_the_connection_is_closed(is_arriving: bool) -> None:
-    def write(transport: LingeringCloseTransport) -> None:
+    def write(transport: ConnectionTransport) -> None:
         transport.join_next_two()
         transport.write(b"head")
         transport.close()
@@ -42,7 +42,7 @@ def test_a_head_whose_body_fails_is_sent_before_the_connection_is_closed(is_arri
 
 
 def test_two_writes_that_are_sent_as_one_are_in_their_order() -> None:
-    def write(transport: LingeringCloseTransport) -> None:
+    def write(transport: ConnectionTransport) -> None:
         transport.join_next_two()
         for data in (b"head", b" body", b" more"):
             transport.write(data)

@@ -1,7 +1,7 @@
-"""Lingering close of a connection whose caller still sends (RFC 9112, section 9.6).
+"""The transport of a connection: it closes as HTTP demands, and sends the head of a response together with its body.
 
 A connection that is closed while input arrives is reset, and the reset can reach the caller before it has read the
-response. So only our side is closed, and input is discarded until the caller closes too.
+response. So only our side is closed, and input is discarded until the caller closes too (RFC 9112, section 9.6).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 
-class LingeringCloseTransport:
+class ConnectionTransport:
     """asyncio's transport, whose `close` lingers while a request is still arriving. A second `close` does not.
 
     Two writes can be sent as one, which takes the kernel and the caller half the time.
