@@ -560,26 +560,9 @@ def test_a_sender_that_is_stopped_while_it_connects_ends_when_that_does(resoluti
     assert {one.submitted.result for one in attempted} == {Result.UNREACHABLE}
 
 
-class OtherPoll:
-    """A polling object that is another one, except for what a subclass changes."""
-
-    def __init__(self, poll: Any) -> None:
-        self._poll = poll
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._poll, name)
-
-
-class FullPoll(OtherPoll):
-    """It takes no further connection."""
-
-    def register(self, *_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.mark.parametrize("is_made", [False, True])
+@pytest.mark.parametrize("refused", [select.POLLOUT, select.POLLIN], ids=["being made", "made"])
 def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_continues(
-    is_made: bool, gateway: SlowGateway, monkeypatch: pytest.MonkeyPatch
+    refused: int, gateway: SlowGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(found: Any, until: float) -> Connecting:
         """Not at once, as over a network."""
@@ -591,12 +574,17 @@ def test_a_connection_that_cannot_be_waited_for_is_unreachable_and_the_sender_co
     monkeypatch.setattr(connector, "_connect_to", connect)
     gateway.let_go()
     with opened(gateway.client, 2) as sender:
-        waiting: Any = sender if is_made else sender._connecting
-        poll = waiting._poll
-        waiting._poll = FullPoll(poll)
+        register = sender._poller.register
+
+        def register_others(fd: int, events: int) -> None:
+            if events == refused:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            register(fd, events)
+
+        sender._poller.register = register_others
         sender.submit([delivery(1)])
         [attempted], _ = collected(sender, attempted=1)
-        waiting._poll = poll
+        sender._poller.register = register
         sender.submit([delivery(2)])
         [attempted_then], _ = collected(sender, attempted=1)
 
@@ -680,19 +668,25 @@ def test_a_connection_that_was_closed_right_after_a_response_costs_no_message(mo
     assert {one.submitted.result for one in attempted} == {Result.ACCEPTED}
 
 
-def test_one_poll_reports_any_number_of_connections() -> None:
+def test_any_number_of_connections_that_were_closed_is_noticed_at_once() -> None:
     raise_open_file_limit(1200)
     with RawServer(always(response())) as server, opened(client_of(server.url, PATIENCE), 1) as sender:
         sender.stop()
         eventually(lambda: sender._woken.fileno() < 0)
+        sender._woken_fd = -1
         with contextlib.ExitStack() as stack:
             for _ in range(1100):
                 own, other = socket.socketpair()
                 other.close()
-                sender._poll.register(stack.enter_context(own), select.POLLIN)
-                sender._open[own.fileno()] = HttpConnection(own)
+                own.setblocking(False)
+                connection = HttpConnection(stack.enter_context(own))
+                sender._poller.register(connection.fd, select.POLLIN)
+                sender._open[connection.fd] = connection
+                sender._used.append(connection)
+            sender._wait(monotonic())
 
-            assert len(sender._events(0.0)) == 1100
+            assert not sender._open
+            assert not sender._idle
 
 
 def test_no_connection_is_made_beside_one_that_has_just_been_used() -> None:
@@ -703,25 +697,20 @@ def test_no_connection_is_made_beside_one_that_has_just_been_used() -> None:
     assert server.connections <= 4
 
 
-class RecordingPoll(OtherPoll):
-    """It keeps what is waited for on connections."""
-
-    def __init__(self, poll: Any) -> None:
-        super().__init__(poll)
-        self.waited_for: list[int] = []
-
-    def modify(self, fd: int, events: int) -> None:
-        self.waited_for.append(events)
-        self._poll.modify(fd, events)
-
-
 def test_a_connection_is_waited_for_to_be_writable_only_until_its_request_has_left(gateway: SlowGateway) -> None:
+    waited_for: list[int] = []
     with opened(gateway.client, 1) as sender:
-        sender._poll = poll = RecordingPoll(sender._poll)
+        modify = sender._poller.modify
+
+        def record_and_modify(fd: int, events: int) -> None:
+            waited_for.append(events)
+            modify(fd, events)
+
+        sender._poller.modify = record_and_modify
         sender.submit([replace(delivery(1), text="x" * 30_000_000)])  # more than the system buffers
         eventually(lambda: len(gateway.asked) == 1)
 
-        eventually(lambda: poll.waited_for == [select.POLLIN | select.POLLOUT, select.POLLIN])
+        eventually(lambda: waited_for == [select.POLLIN | select.POLLOUT, select.POLLIN])
 
         gateway.let_go()
         collected(sender, attempted=1)

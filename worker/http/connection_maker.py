@@ -9,10 +9,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from worker.http.connection import HttpConnection
 from worker.http.connector import Connecting, Connector, Wait
+from worker.http.poller import Poller
 from worker.http.response_reader import LastResponse
 
 Request = TypeVar("Request")
@@ -37,18 +38,18 @@ class ConnectionMaker(Generic[Request]):
     def __init__(
         self,
         connector: Connector,
-        poll: Any,
+        poller: Poller,
         wake: Callable[[], None],
         on_made: Callable[[Request, HttpConnection], None],
         on_failed: Callable[[Request, Exception], None],
     ) -> None:
-        """Waits with `poll`; events of it for a descriptor in `self` are to be given to `advance`.
+        """Waits with `poller`; events of it for a descriptor in `self` are to be given to `advance`.
 
         `wake` is called, by another thread, when `finish_resolving` has something to do. For each request either
         `on_made` or `on_failed` is called once.
         """
         self._connector = connector
-        self._poll = poll
+        self._poller = poller
         self._wake = wake
         self._on_made = on_made
         self._on_failed = on_failed
@@ -143,12 +144,12 @@ class ConnectionMaker(Generic[Request]):
     def _step(self, attempt: Attempt[Request], step: Callable[[], Wait]) -> None:
         """Continues until the attempt waits for the network, or ends."""
         if attempt.wait is not None:
-            self._poll.unregister(attempt.wait.fd)
+            self._poller.unregister(attempt.wait.fd)
             del self._waiting[attempt.wait.fd]
             attempt.wait = None
         try:
             wait = step()
-            self._poll.register(wait.fd, wait.events)
+            self._poller.register(wait.fd, wait.events)
         except StopIteration as made:
             self._attempts.remove(attempt)
             self._on_made(attempt.request, HttpConnection(made.value, last=self._last_response))

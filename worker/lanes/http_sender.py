@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from shared.domain.results import Result
 from shared.gateways.base import LookUp, LookUpResult, SubmitResult
 from worker.claimed_message import AttemptResult, ClaimedMessage
 from worker.http.connection import IDLE_LIMIT, HttpConnection
 from worker.http.connection_maker import ConnectionMaker
+from worker.http.poller import Poller
 from worker.lanes.circuit_breaker import NOT_UNDERSTOOD_THRESHOLD
 from worker.lanes.gateway_client import GatewayClient, Prepared, not_sent
 from worker.lanes.look_up_outcomes import CANNOT_BE_ASKED, is_too_early, may_be_repeated, settled_by, with_look_up
@@ -49,15 +49,6 @@ class ActiveRequest:
         """Monotonic time at which the request left; before that, at which the submission began."""
 
 
-_HAS_EPOLL = hasattr(select, "epoll")
-
-
-def _new_poll() -> tuple[Any, float]:
-    """The best polling object of this system, and its units per second: epoll(7) has poll(2)'s events, and takes
-    seconds."""
-    return (select.epoll(), 1.0) if _HAS_EPOLL else (select.poll(), 1000.0)
-
-
 class HttpSender(MessageSender):
     """Submits messages to a gateway over HTTP."""
 
@@ -80,14 +71,14 @@ class HttpSender(MessageSender):
         """The others that wait for a request, in the order of their last use."""
         self._open: dict[int, HttpConnection] = {}
         """All connections, by their file descriptors."""
-        self._poll, self._second = _new_poll()
+        self._poller = Poller()
         self._wake_up, self._woken = socket.socketpair()
         self._woken.setblocking(False)
         self._wake_up.setblocking(False)
         self._woken_fd = self._woken.fileno()
-        self._poll.register(self._woken_fd, select.POLLIN)
+        self._poller.register(self._woken_fd, select.POLLIN)
         self._connecting: ConnectionMaker[ActiveRequest] = ConnectionMaker(
-            client.connector, self._poll, self._wake, self._use_connection, self._end_unsent
+            client.connector, self._poller, self._wake, self._use_connection, self._end_unsent
         )
         threading.Thread(target=self._run, name="sender", daemon=True).start()
 
@@ -187,11 +178,11 @@ class HttpSender(MessageSender):
         self._active[connection] = active
         connection.begin(active.request)
         if connection.is_sending:
-            self._poll.modify(connection.fd, _READ_AND_WRITE)
+            self._poller.modify(connection.fd, _READ_AND_WRITE)
 
     def _use_connection(self, active: ActiveRequest, made: HttpConnection) -> None:
         try:
-            self._poll.register(made.fd, _READ)
+            self._poller.register(made.fd, _READ)
         except OSError as error:
             made.close()
             self._end_unsent(active, error)
@@ -214,12 +205,12 @@ class HttpSender(MessageSender):
         """Waits for events until `start_at` at most, and handles them.
 
         After that, no connection that was used before has been closed, as far as this system knows: one poll for all of
-        them costs much less than one for each request.
+        them costs much less than one for each request. So no event may be left out.
         """
         self._idle += self._used
         self._used.clear()
         seconds = self._end_late(start_at)
-        for fd, event in self._events(seconds):
+        for fd, event in self._poller.wait(seconds, len(self._open) + len(self._connecting) + 1):
             if fd == self._woken_fd:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(4096)
@@ -228,16 +219,6 @@ class HttpSender(MessageSender):
             elif fd in self._connecting:
                 self._connecting.advance(fd)
         self._connecting.finish_resolving()
-
-    def _events(self, seconds: float) -> list[tuple[int, int]]:
-        """All that have happened, once there is one or the seconds have passed.
-
-        An epoll object reports 1023 unless it is told how many: then a connection that was closed could be used again.
-        """
-        descriptors = len(self._open) + len(self._connecting) + 1
-        timeout = None if seconds == math.inf else max(0.0, seconds) * self._second
-        events: list[tuple[int, int]] = self._poll.poll(timeout, *([descriptors] if _HAS_EPOLL else []))
-        return events
 
     def _end_late(self, start_at: float) -> float:
         """Ends what has taken too long. Returns the seconds until something may have again, or until `start_at`; none
@@ -270,7 +251,7 @@ class HttpSender(MessageSender):
         if event & select.POLLOUT:
             connection.send()
             if not connection.is_sending:
-                self._poll.modify(connection.fd, _READ)
+                self._poller.modify(connection.fd, _READ)
         if event & ~select.POLLOUT and connection.receive():
             self._finish(connection)
 
@@ -297,7 +278,7 @@ class HttpSender(MessageSender):
     def _drop(self, connection: HttpConnection) -> None:
         del self._open[connection.fd]
         with contextlib.suppress(OSError):
-            self._poll.unregister(connection.fd)
+            self._poller.unregister(connection.fd)
         connection.close()
 
     def _settle(self, message: ClaimedMessage, result: LookUpResult, started: float) -> None:
