@@ -174,6 +174,13 @@ def test_what_is_not_http_1_is_no_response(data: bytes) -> None:
 
 
 BROKEN = (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"no HTTP", SOUND["a length"][0] + b"H", b"\r\n")
+INTERIM = (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 103\r\nConnection: close\r\n\r\n")
+
+
+class NoResponse(LastResponse):
+    """Keeps none: its reader parses every response."""
+
+    data = property(lambda self: b"", lambda self, data: None)
 
 
 def told(reader: ResponseReader) -> tuple[object, ...]:
@@ -186,17 +193,34 @@ def told(reader: ResponseReader) -> tuple[object, ...]:
 def test_readers_that_share_the_last_response_tell_the_same_as_others(seed: int) -> None:
     random = Random(seed)
     last = LastResponse()
-    connections = [(ResponseReader(LIMIT, last), ResponseReader(LIMIT)) for _ in range(3)]
+    connections = [(ResponseReader(LIMIT, last), ResponseReader(LIMIT, NoResponse())) for _ in range(3)]
     for _ in range(300):
         place = random.randrange(len(connections))
         sharing, other = connections[place]
-        data = random.choice([data for data, _ in SOUND.values()] + list(BROKEN))
-        size = random.choice([1000, 1000, 1000, 7])
+        sound = [before + data for before in (b"", *INTERIM) for data, _ in SOUND.values()]
+        data = random.choice([*sound, *BROKEN])
+        # In one piece, in small ones, or the body apart: then pieces are often equal.
+        size = random.choice([1000, 1000, 1000, 7, max(1, len(data) - len(BODY))])
 
         assert told(read(data, size, sharing)) == told(read(data, size, other))
 
         if not other.may_be_followed:  # another connection takes its place
-            connections[place] = ResponseReader(LIMIT, last), ResponseReader(LIMIT)
+            connections[place] = ResponseReader(LIMIT, last), ResponseReader(LIMIT, NoResponse())
+
+
+@pytest.mark.parametrize("interim", INTERIM)
+@pytest.mark.parametrize("at", [0, -len(BODY)])
+def test_what_follows_an_interim_response_is_parsed_and_no_part_of_it_taken_for_all(interim: bytes, at: int) -> None:
+    last, (data, _) = LastResponse(), SOUND["a length"]
+    read(data, 1000, ResponseReader(LIMIT, last))
+    sharing, other = ResponseReader(LIMIT, last), ResponseReader(LIMIT, NoResponse())
+    whole, at = interim + data, at or len(interim)
+    for _ in range(3):
+        for reader in (sharing, other):
+            reader.begin()
+            _ = reader.feed(whole[:at]) or reader.feed(whole[at:])
+
+        assert told(sharing) == told(other)
 
 
 def test_a_response_that_equals_the_last_one_of_another_connection_is_not_parsed(

@@ -51,6 +51,7 @@ class ResponseReader:
         "_body_limit",
         "_fields",
         "_has_begun",
+        "_interim",
         "_is_interim",
         "_last",
         "_parser",
@@ -76,7 +77,7 @@ class ResponseReader:
         """To be called before each request."""
         self._fields: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._size = self._received = 0
+        self._size = self._received = self._interim = 0
         self._has_begun = False
         self.status: int | None = None
         """The status of a response whose headers are complete."""
@@ -109,7 +110,8 @@ class ResponseReader:
         """Reads what has arrived. Returns whether the response has ended: it is complete, or there is an error."""
         last = self._last
         if data == last.data and not self._received:
-            # The parser is where a response may begin, and would be there again after this one.
+            # The parser is where a response may begin, with no interim response before it, and would be there again
+            # after this one.
             self.status, self._fields, self._body = last.status, last.fields, last.body
             self.is_complete = self.may_be_followed = True
             return True
@@ -127,9 +129,10 @@ class ResponseReader:
             if self.may_be_followed and self._received == len(data):
                 last.data, last.status, last.fields, last.body = data, self.status, self._fields, self._body
             return True
-        if self.status is None and self._received > HEAD_LIMIT:
+        received = self._received - self._interim
+        if self.status is None and received > HEAD_LIMIT:
             self.error = OSError("the headers are too long")
-        elif self._received > HEAD_LIMIT + FRAMING_FACTOR * self._body_limit:
+        elif received > HEAD_LIMIT + FRAMING_FACTOR * self._body_limit:
             self.error = OSError("answer too large")
         return self.error is not None
 
@@ -185,7 +188,7 @@ class ResponseReader:
         """Ends a response."""
         if self._is_interim:
             self._fields.clear()
-            self._received = 0
+            self._interim = self._received  # with what came together with it: those are few
             self._has_begun = False
         else:
             self.is_complete = True
