@@ -22,6 +22,7 @@ from worker.lanes.circuit_breaker import (
     Pick,
     State,
 )
+from worker.lanes.concurrency_limit import INITIAL_LIMIT
 
 ACCEPTED = submitted(Result.ACCEPTED, 200)
 REFUSED = submitted(Result.REFUSED, 400)
@@ -147,6 +148,15 @@ def test_what_waits_is_little_again_once_answers_are_slow_to_come() -> None:
     for step in range(20):
         end_batch(one, 0, 1.0 + step / 10)
     assert one.capacity(3.0, 0) == 16
+
+
+def test_while_a_step_of_the_limit_is_not_decided_no_more_than_as_many_again_wait_for_it() -> None:
+    one = breaker(1000)
+    for step in range(3):
+        end_batch(one, INITIAL_LIMIT, step / 100)
+
+    assert one.limit == 1000
+    assert one.allowed() == 2 * one.limit
 
 
 def test_after_a_time_without_answers_as_many_again_may_wait_as_to_begin_with() -> None:

@@ -202,9 +202,11 @@ class CircuitBreaker:
             return self._prefetch
         if self._limit.cautious:
             return 0  # the gateway has throttled: claimed messages would wait too long
-        if not (rate := self._limit.expected_rate):
+        if not (rate := self._limit.rate):
             return self._limit.value  # the rate is not known yet: as many again
-        return int(rate * PREFETCH_SECONDS)
+        # A step up may bring nothing, or not what it promises for long: for that alone no more than as many again.
+        expected = min(self._limit.expected_rate * PREFETCH_SECONDS, self._limit.value)
+        return int(max(rate * PREFETCH_SECONDS, expected))
 
     def _open(self, now: float, cause: GatewayHealth, *, at_least: float = 0.0) -> None:
         cap = NOT_UNDERSTOOD_PAUSE_CAP if cause is GatewayHealth.NOT_UNDERSTOOD else PAUSE_CAP
