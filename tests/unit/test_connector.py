@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import ssl
@@ -157,6 +158,22 @@ def test_without_any_address_that_answers_the_error_is_that_of_the_last_one(reso
 
     with pytest.raises(ConnectionRefusedError):
         connect_now(connector())
+
+
+def test_an_address_that_refuses_at_once_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(socket.socket):
+        """As of a system that refuses at once, and whose socket is of no more use then (POSIX, connect)."""
+
+        codes = [errno.EINVAL, errno.ECONNREFUSED]
+
+        def connect_ex(self, _: object) -> int:
+            return self.codes.pop()
+
+    connecting = connector(f"http://{HOST}")
+    monkeypatch.setattr(socket, "socket", Refused)
+
+    with pytest.raises(ConnectionRefusedError):
+        connect_now(connecting)
 
 
 def test_a_host_that_is_no_name_cannot_be_looked_up() -> None:

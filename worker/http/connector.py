@@ -207,13 +207,14 @@ def _connect_to(found: Any, until: float) -> Connecting:
     try:
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Within one machine the second call finds it made: that saves a round of the loop.
-        code = connecting.connect_ex(address)
-        while code := code and connecting.connect_ex(address):
+        is_first = True
+        while code := connecting.connect_ex(address):
             _raise_unless_in_progress(code)
             if code == errno.EISCONN:
                 break
-            yield Wait(connecting.fileno(), select.POLLOUT, until)
+            if not is_first:  # within one machine the second call finds it made: that saves a round of the loop
+                yield Wait(connecting.fileno(), select.POLLOUT, until)
+            is_first = False
     except BaseException:
         connecting.close()
         raise
