@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,6 +112,8 @@ class Peer:
     processes: int = 1
     batch: int = 1
     """Messages in one job."""
+    connections: int = 64
+    """Requests at a time, of a process: Node's at most. Those of River are its jobs."""
     done: str = SENT
     """Asks how many messages are recorded."""
 
@@ -119,6 +122,7 @@ class Peer:
         command, folder = self.command(), environment.new_folder("peer")
         with environment.server.database("peer", root=None) as url:
             settings = {"PEER_DATABASE_URL": url, "PEER_GATEWAY_URL": gateway.url}
+            settings["PEER_CONNECTIONS"] = str(self.connections)
             connection = _with_messages(url, messages)
             fill = [*command, "enqueue", str(messages), str(self.batch)]
             with Child("filling", fill, folder / "fill.log", settings) as filling:
@@ -128,6 +132,10 @@ class Peer:
             work = [*command, "work", str(self.size), str(self.batch)]
             peers = (Child("peer", work, folder / f"{place}.log", settings) for place in range(self.processes))
             return _timed(environment, gateway, messages, progress, peers, (connection, self.done))
+
+    def with_concurrency(self, requests: int) -> Peer:
+        """The same with so many requests at a time in each process."""
+        return replace(self, size=math.ceil(requests / self.batch), connections=requests)
 
 
 def _timed(

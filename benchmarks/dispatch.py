@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import NamedTuple
@@ -57,9 +56,9 @@ def measure(environment: Environment, options: argparse.Namespace) -> Result:
     return Result.of(
         ("", "messages/s", "× fastest peer", "× libcurl", "µs CPU client", "µs PostgreSQL", "µs gateway"),
         [_row(key, speed, runs[key], peer, speeds.get("threads", 0.0)) for key, speed in speeds.items()],
-        f"{options.messages:,} messages each ({slow}: a fifth of that), to nginx, one after another on "
-        f"the same PostgreSQL; the median of {options.repeat} rounds. From the first response to the last record. "
-        "CPU a message, in microseconds.",
+        f"{options.messages:,} messages each ({slow}: a fifth of that), to nginx{_conditions(options)}, one after "
+        f"another on the same PostgreSQL; the median of {options.repeat} rounds. From the first response to the last "
+        "record. CPU a message, in microseconds.",
         JOBS_OF_MANY,
         f"Peers: {installed.versions() or 'none'}.",
         *missing,
@@ -87,6 +86,12 @@ def _rounds(
     return runs, list(missing.values())
 
 
+def _conditions(options: argparse.Namespace) -> str:
+    """What differs from the defaults, for those who read the figures."""
+    late = f" that responds after {options.latency:,} ms" if options.latency else ""
+    return late + (f", {options.concurrency:,} requests in flight of each process" if options.concurrency else "")
+
+
 def _with_concurrency(compete: Competitor, concurrency: int) -> Competitor:
     """The same with so many requests in flight in each process, unless that is 0. Raises ConfigurationError if that
     cannot be set.
@@ -94,7 +99,7 @@ def _with_concurrency(compete: Competitor, concurrency: int) -> Competitor:
     if not concurrency:
         return compete
     if isinstance(compete, Peer):
-        return replace(compete, size=concurrency)
+        return compete.with_concurrency(concurrency)
     if isinstance(compete, partial) and compete.func is gonets:
         return partial(compete, settings={**QUICK, "WORKER_CONCURRENCY": str(concurrency)})
     raise ConfigurationError("It has no setting for the requests in flight.")

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import benchmark, compare
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.benchmark import BLOCK, DOCUMENT, NOT_YET, Benchmark, Result, microseconds, ratio, with_figures
+from benchmarks.competitors import Peer
 from benchmarks.peers import installed
 from benchmarks.processes import cpu, family, memory
 from shared.errors import ConfigurationError
@@ -22,6 +23,13 @@ BEFORE, AFTER = "<!-- figures of speed -->", "<!-- end of speed -->"
 @pytest.mark.parametrize(("value", "reference", "shown"), [(15.0, 5.0, "3.00×"), (1.0, 3.0, "0.33×"), (1.0, 0.0, "–")])
 def test_a_ratio_is_a_multiple_of_the_reference(value: float, reference: float, shown: str) -> None:
     assert ratio(value, reference) == shown
+
+
+@pytest.mark.parametrize(("batch", "jobs"), [(1, 1024), (200, 6)])
+def test_a_peer_with_more_requests_in_flight_has_as_many_connections_and_jobs_for_them(batch: int, jobs: int) -> None:
+    peer = Peer(list, 4, batch=batch).with_concurrency(1024)
+
+    assert (peer.size, peer.connections) == (jobs, 1024)
 
 
 @pytest.mark.parametrize(("seconds", "messages", "shown"), [(1.0, 1000, "1,000"), (0.5, 1_000_000, "0")])

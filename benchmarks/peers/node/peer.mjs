@@ -14,7 +14,8 @@ const QUEUE = "send";
 const TEXT = "The same text for everybody";
 const FIRST_PHONE = 79_000_000_000;
 const headers = { Authorization: "Bearer benchmark", "Content-Type": "application/json" };
-const gateway = new Pool(process.env.PEER_GATEWAY_URL ?? "http://127.0.0.1", { connections: 64 });
+const connections = Number(process.env.PEER_CONNECTIONS ?? 64);
+const gateway = new Pool(process.env.PEER_GATEWAY_URL ?? "http://127.0.0.1", { connections });
 
 async function post(id) {
   const body = JSON.stringify({ id, phone: FIRST_PHONE + id, text: TEXT });
