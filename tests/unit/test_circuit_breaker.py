@@ -176,6 +176,16 @@ def test_slots_of_the_fleet_s_rate_limit_may_be_taken_ahead() -> None:
     assert one.capacity(0.0, 0) == 66
 
 
+@pytest.mark.parametrize(("prefetch", "starting"), [(None, True), (50, False)])
+def test_results_are_not_recorded_sooner_for_the_first_steps_while_messages_wait_for_slots(
+    prefetch: int | None, starting: bool
+) -> None:
+    one = CircuitBreaker(1000, Random(1), prefetch=prefetch)
+    end_batch(one, INITIAL_LIMIT, 0.0)
+
+    assert one.is_starting is starting
+
+
 @FAILURES
 def test_failures_in_a_row_open_it(failure: SubmitResult) -> None:
     one = breaker()

@@ -100,8 +100,10 @@ class CircuitBreaker:
 
     @property
     def is_starting(self) -> bool:
-        """Whether that number is still being raised by the first steps."""
-        return self._limit.is_starting
+        """Whether that number is still being raised by the first steps. Not where messages wait for slots of a rate
+        limit: then those in flight may be about as many as the limit for long, and no step is ever decided.
+        """
+        return self._prefetch is None and self._limit.is_starting
 
     @property
     def health(self) -> GatewayHealth:
