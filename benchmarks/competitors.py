@@ -146,26 +146,29 @@ def _timed(
     starting: Iterator[Child],
     records: tuple[Connection, str] | None = None,
 ) -> Run:
-    """Starts the children, lets them begin, waits until all is sent and recorded, and compares the counts."""
+    """Starts the children, lets them begin, waits until all is sent and recorded, and compares the counts.
+
+    Without records, until all is answered: nginx counts a request when it begins.
+    """
     gateway.forget()
-    before, sent, recorded = gateway.requests(), 0, 0
+    before, sent, ended = gateway.requests(), 0, 0
     with together(children := list(starting)):
         meter = environment.meter(gateway, client=[child.pid for child in children])
         patience = mailings.Patience(progress, messages)
         for child in children:
             child.begin()
-        while sent < messages or (records and recorded < messages):
+        while ended < messages:
             patience.wait()
             for child in children:
                 child.check()
             sent = gateway.requests() - before
-            if records and sent >= messages:
-                (recorded,) = row(*records)
-            patience.show(sent + recorded)
+            if sent >= messages:
+                ended = row(*records)[0] if records else gateway.served().requests
+            patience.show(sent + ended)
         last = time.time() if records else gateway.served().last
         cpu = meter.read()
     if records:
-        expect("messages recorded", recorded, messages)
+        expect("messages recorded", ended, messages)
     return Run(messages, last - mailings.check(gateway, messages), cpu)
 
 
