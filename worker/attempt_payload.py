@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from shared.domain.results import Result
@@ -13,11 +13,7 @@ from worker.parameters import array_literal, bigints, bounded, nullable_array_li
 
 Decided = tuple[AttemptResult, Transition]
 
-AcceptanceValues = tuple[int, int, int, int]
-"""Of an acceptance: its attempt's number, and in microseconds how long ago it started, its duration, and the time now
-since 1970 by the clock of its claim."""
-
-NO_ATTEMPT: AcceptanceValues = (0, 0, 0, 0)
+NO_ATTEMPT = 0
 """The element of a message of the range that is not recorded: no attempt has the number 0."""
 
 SAME_CLOCK = 1.0
@@ -82,8 +78,7 @@ def has_details(attempt: AttemptResult) -> bool:
 
 def accepted_parameters(plain: Sequence[AttemptResult], now: float, *, details: bool) -> dict[str, Any]:
     """Parameters of RECORD_ACCEPTED, or RECORD_ACCEPTED_WITH_DETAILS. `now` is the monotonic time."""
-    values = [_values(attempt, now) for attempt in plain]
-    parameters = {"ids": bigints([attempt.message.message_id for attempt in plain]), **_common(plain, values, values)}
+    parameters = {"ids": bigints(attempt.message.message_id for attempt in plain), **_common(plain, now, list)}
     if details:
         parameters |= {
             "provider_message_ids": nullable_array_literal(attempt.submitted.provider_message_id for attempt in plain),
@@ -102,32 +97,34 @@ def is_dense(plain: Sequence[AttemptResult]) -> bool:
 def range_parameters(plain: Sequence[AttemptResult], now: float) -> dict[str, Any]:
     """Parameters of RECORD_ACCEPTED_RANGE. `now` is the monotonic time."""
     first, last = plain[0].message.message_id, plain[-1].message.message_id
-    values = {attempt.message.message_id: _values(attempt, now) for attempt in plain}
-    elements = [values.get(message_id, NO_ATTEMPT) for message_id in range(first, last + 1)]
-    return _common(plain, values.values(), elements)
+    size = last + 1 - first
+
+    def place(values: list[int]) -> list[int]:
+        if len(values) == size:
+            return values
+        placed = [NO_ATTEMPT] * size
+        for attempt, value in zip(plain, values, strict=True):
+            placed[attempt.message.message_id - first] = value
+        return placed
+
+    return _common(plain, now, place)
 
 
-def _values(attempt: AttemptResult, now: float) -> AcceptanceValues:
-    ago = int((now - (attempt.started or now)) * 1e6)
-    duration = int((attempt.duration or 0.0) * 1e6)
-    return attempt.message.number, ago, duration, int(attempt.started_at * 1e6) + ago
+def _common(plain: Sequence[AttemptResult], now: float, place: Callable[[list[int]], list[int]]) -> dict[str, Any]:
+    """Parameters that all statements for acceptances have: the numbers of the attempts, and in microseconds how long
+    ago they started, their durations, and the time now since 1970 by the clock of the earliest claim.
 
-
-def _common(
-    plain: Sequence[AttemptResult], values: Iterable[AcceptanceValues], elements: Iterable[AcceptanceValues]
-) -> dict[str, Any]:
-    """Parameters that all statements for acceptances have. `plain` is in the order of the messages, and has `values`;
-    `elements` are those of the arrays.
+    `plain` is in the order of the messages; `place` makes the elements of an array of the values of each.
     """
-    first = plain[0]
-    numbers, agos, durations, _ = zip(*elements, strict=True)
+    first, last = plain[0], plain[-1]
+    agos = [int((now - (attempt.started or now)) * 1e6) for attempt in plain]
     return {
         "first": first.message.message_id,
-        "last": plain[-1].message.message_id,
-        "numbers": array_literal(numbers),
-        "ago": array_literal(agos),
-        "duration": array_literal(durations),
-        "clock": min(clock for *_, clock in values),
+        "last": last.message.message_id,
+        "numbers": array_literal(place([attempt.message.number for attempt in plain])),
+        "ago": array_literal(place(agos)),
+        "duration": array_literal(place([int((attempt.duration or 0.0) * 1e6) for attempt in plain])),
+        "clock": min(int(attempt.started_at * 1e6) + ago for attempt, ago in zip(plain, agos, strict=True)),
         "gateway": first.message.gateway.name,
         "worker": first.message.worker,
         "provider_code": first.submitted.code,

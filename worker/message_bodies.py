@@ -15,19 +15,19 @@ from worker.text_cache import Key
 
 log = logging.getLogger(__name__)
 
-Bodies = dict[int, str | Reason]
-"""The bodies of messages by id; for a message that has none, the reason."""
+Body = str | Reason
+"""The body of a message; if it has none, the reason."""
 
 TEXT_MISSING = Reason(ReasonCode.TEXT_MISSING)
 """The text was deleted by hand, so a retry would not find it either."""
 
 
-def bodies_of(rows: Sequence[ClaimedRow], texts: Mapping[Key, StoredText]) -> Bodies:
-    """The bodies of these messages. `texts` are those that there are."""
-    return {row.id: _body(texts.get((row.mailing_id, row.text_revision)), row.text_values) for row in rows}
+def bodies_of(rows: Sequence[ClaimedRow], texts: Mapping[Key, StoredText]) -> list[Body]:
+    """The bodies of these messages, in the same order. `texts` are those that there are."""
+    return [_body(texts.get((row.mailing_id, row.text_revision)), row.text_values) for row in rows]
 
 
-def _body(text: StoredText | None, values: Sequence[str | None] | None) -> str | Reason:
+def _body(text: StoredText | None, values: Sequence[str | None] | None) -> Body:
     if text is None:
         return TEXT_MISSING
     try:

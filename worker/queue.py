@@ -277,8 +277,7 @@ class Queue:
         latest = {mailing_id: min(lease_ends, closes_at) for mailing_id, closes_at in closing.items()}
         on_unknown = {mailing_id: ON_UNKNOWN[mailing.on_unknown] for mailing_id, mailing in mailings.items()}
         claimed, without = [], list[AttemptResult]()
-        for row, slot in zip(rows, slots, strict=True):
-            body = bodies[row.id]
+        for row, slot, body in zip(rows, slots, bodies, strict=True):
             message = ClaimedMessage(
                 message_id=row.id,
                 number=row.attempts,
