@@ -184,7 +184,7 @@ BEGIN
         RETURN false;
     END IF;
     EXECUTE format(
-        'CREATE TABLE message_%1$s (LIKE message INCLUDING ALL EXCLUDING IDENTITY) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 2000);'
+        'CREATE TABLE message_%1$s (LIKE message INCLUDING ALL EXCLUDING IDENTITY) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 2000);'
         'CREATE UNIQUE INDEX message_%1$s_client_id_mailing_id_key ON message_%1$s (client_id, mailing_id);'
         'CREATE TABLE attempt_%1$s (LIKE attempt INCLUDING ALL) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);'
         'CREATE TABLE receipt_%1$s (LIKE receipt INCLUDING ALL) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);'
@@ -1050,7 +1050,7 @@ CREATE TABLE message_0 (
     CONSTRAINT message_uncounted_attempts_are_attempts CHECK (((uncounted_attempts >= 0) AND (uncounted_attempts <= attempts))),
     CONSTRAINT message_undelivered_has_a_reason CHECK (((delivery_reason IS NOT NULL) = (NOT (delivery IS DISTINCT FROM 'undelivered'::delivery))))
 )
-WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000', fillfactor='30');
 
 CREATE TABLE message_1 (
     id bigint NOT NULL,
@@ -1086,7 +1086,7 @@ CREATE TABLE message_1 (
     CONSTRAINT message_uncounted_attempts_are_attempts CHECK (((uncounted_attempts >= 0) AND (uncounted_attempts <= attempts))),
     CONSTRAINT message_undelivered_has_a_reason CHECK (((delivery_reason IS NOT NULL) = (NOT (delivery IS DISTINCT FROM 'undelivered'::delivery))))
 )
-WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000');
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_limit='2000', fillfactor='30');
 
 CREATE TABLE message_cap (
     id bigint NOT NULL,

@@ -254,7 +254,7 @@ CATALOGUE = {
 
 STORED: dict[str, dict[str, float]] = {
     "message_0": {
-        "fillfactor": 40,
+        "fillfactor": 30,
         "autovacuum_vacuum_scale_factor": 0.02,
         "autovacuum_vacuum_threshold": 10_000,
         "autovacuum_vacuum_insert_scale_factor": 0.05,
