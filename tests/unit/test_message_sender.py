@@ -551,7 +551,7 @@ def test_a_sender_that_is_stopped_while_it_connects_ends_when_that_does(resoluti
     others = set(threading.enumerate())
     with RawServer(always(response())) as server, opened(client_of(server.url, 0.5), 2) as sender:
         sender.submit([delivery(1), delivery(2), delivery(3)])
-        eventually(lambda: resolutions.begun == 1)
+        eventually(lambda: resolutions.begun == 1 and sender.waiting == 1)
 
         assert [one.message_id for one in sender.stop()] == [3]
 
