@@ -188,7 +188,7 @@ class ResponseReader:
         """Ends a response."""
         if self._is_interim:
             self._fields.clear()
-            self._interim = self._received  # with what came together with it: those are few
+            self._interim = self._received  # with the bytes after it that arrived in the same piece
             self._has_begun = False
         else:
             self.is_complete = True
